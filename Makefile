@@ -1,0 +1,115 @@
+# Every target sets itself up: a machine needs Python 3.11 or later, make and a package index.
+#
+#   make demo      train, kill workers, resume: see what the library does
+#   make test      all checks: lint, types, tests, coverage of the kernels' lines
+#   make bench     compare with other libraries, in an environment of their own
+#   make parity    compare with Keras, number by number, in that same environment
+#   make lint      only lint, format and types
+#   make format    let the formatter have its way
+#   make lock      pin the newest versions of everything in requirements/*.in
+#   make clean     remove the environments and what the tools left behind
+
+PYTHON ?= python3
+VENV := .venv
+BENCH_VENV := .venv-bench
+PY := $(VENV)/bin/python
+BENCH_PY := $(BENCH_VENV)/bin/python
+PIP_FLAGS := --quiet --quiet --disable-pip-version-check
+CHECKED := streamfit tests tools examples benchmarks
+CHECKED_HERE := $(wildcard $(CHECKED))
+
+# The tests that call every kernel; they run once more as plain Python to see which lines of kernels run.
+KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimizers layers program augment \
+	streams/test_order.py training/test_steps.py))
+
+.PHONY: demo test suite kernel-lines bench parity lint format lock clean moved
+
+demo: $(VENV)/.demo-ready
+	$(PY) -m streamfit demo --output demo-output
+
+test: lint suite kernel-lines
+
+suite: $(VENV)/.test-ready
+	$(PY) -m pytest
+
+kernel-lines: $(VENV)/.test-ready
+	PYTHONPATH=tools NUMBA_DISABLE_JIT=1 $(PY) -m pytest -p kernel_lines --kernel-lines-under=95 \
+		-q -m "not jit" -W "ignore::RuntimeWarning" $(KERNEL_TESTS)
+
+lint: $(VENV)/.test-ready
+	$(PY) -m ruff check $(CHECKED_HERE)
+	$(PY) -m ruff format --check $(CHECKED_HERE)
+	$(PY) -m mypy
+
+format: $(VENV)/.test-ready
+	$(PY) -m ruff check --fix $(CHECKED_HERE)
+	$(PY) -m ruff format $(CHECKED_HERE)
+
+bench: $(BENCH_VENV)/.ready
+	for question in $(filter-out %/harness.py,$(wildcard benchmarks/*.py)); do \
+		echo "== $$question" && $(BENCH_PY) $$question || exit 1; \
+	done
+
+parity: $(BENCH_VENV)/.ready
+	$(BENCH_PY) benchmarks/parity/compare.py
+
+# --- environments: a stamp is newer than the files that the environment was made from
+
+define make_venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "streamfit needs Python 3.11 or later, and '$(PYTHON)' is not that: $$($(PYTHON) --version 2>&1 | head -n 1)." >&2; \
+		echo "Name another one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(1)/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "making $(1)"; \
+		$(PYTHON) -m venv --clear $(1) || { \
+			echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu it is in the package python3-venv." >&2; exit 1; }; }
+endef
+
+define install
+	@echo "installing $(2) into $(1)"
+	@$(1)/bin/python -m pip install $(PIP_FLAGS) -r $(2)
+	@$(1)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	@echo "$(CURDIR)" > $(1)/.made-for
+	@touch $@
+endef
+
+# An environment that was made in another folder points at the sources there: install again.
+ifneq ($(shell cat $(VENV)/.made-for 2>/dev/null),$(CURDIR))
+$(VENV)/.demo-ready $(VENV)/.test-ready: moved
+endif
+ifneq ($(shell cat $(BENCH_VENV)/.made-for 2>/dev/null),$(CURDIR))
+$(BENCH_VENV)/.ready: moved
+endif
+
+$(VENV)/.demo-ready: requirements/demo.txt pyproject.toml
+	$(call make_venv,$(VENV))
+	$(call install,$(VENV),requirements/demo.txt)
+
+$(VENV)/.test-ready: requirements/test.txt requirements/demo.txt pyproject.toml
+	$(call make_venv,$(VENV))
+	$(call install,$(VENV),requirements/test.txt)
+	@touch $(VENV)/.demo-ready
+
+$(BENCH_VENV)/.ready: requirements/bench.txt pyproject.toml
+	$(call make_venv,$(BENCH_VENV))
+	$(call install,$(BENCH_VENV),requirements/bench.txt)
+
+# --- upkeep
+
+LOCK := build/lock
+FREEZE := $(LOCK)/bin/python -m pip freeze --disable-pip-version-check
+
+lock:
+	$(PYTHON) -m venv --clear $(LOCK)
+	$(LOCK)/bin/python -m pip install $(PIP_FLAGS) -r requirements/demo.in
+	$(FREEZE) > requirements/demo.txt
+	$(LOCK)/bin/python -m pip install $(PIP_FLAGS) -r requirements/demo.txt -r requirements/test.in
+	{ echo "-r demo.txt"; $(FREEZE) | grep -vxFf requirements/demo.txt; } > requirements/test.txt
+	$(PYTHON) -m venv --clear $(LOCK)
+	$(LOCK)/bin/python -m pip install $(PIP_FLAGS) -r requirements/bench.in
+	$(FREEZE) | sed 's/+.*//' > requirements/bench.txt
+	rm -rf $(LOCK)
+
+clean:
+	rm -rf $(VENV) $(BENCH_VENV) build dist demo-output .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find $(CHECKED_HERE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,75 @@
+"""The parity cases: what both sides train, from which weights and on which batches. NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FEATURES, HIDDEN, BATCH, STEPS = 32, 16, 32, 100
+
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sgd": ("SGD", {"learning_rate": 0.05}),
+    "momentum": ("SGD", {"learning_rate": 0.02, "momentum": 0.9}),
+    "nesterov": ("SGD", {"learning_rate": 0.02, "momentum": 0.9, "nesterov": True}),
+    "rmsprop": ("RMSprop", {"learning_rate": 0.001}),
+    "adam": ("Adam", {"learning_rate": 0.001}),
+}
+"""Case name to class name and arguments, which are called the same on both sides; the rest are defaults."""
+
+HEADS: dict[str, tuple[int, str]] = {
+    "mse": (3, "linear"),
+    "binary_crossentropy": (1, "sigmoid"),
+    "categorical_crossentropy": (4, "softmax"),
+    "sparse_categorical_crossentropy": (4, "softmax"),
+}
+"""Loss to the outputs' number and activation."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training: optimizer, loss and hidden activation."""
+
+    optimizer: str
+    loss: str
+    hidden: str
+
+    @property
+    def name(self) -> str:
+        """The case's key in result files."""
+        return f"{self.optimizer}/{self.loss}/{self.hidden}"
+
+    @property
+    def outputs(self) -> int:
+        """The number of output units."""
+        return HEADS[self.loss][0]
+
+
+CASES = [
+    Case(optimizer, loss, hidden) for optimizer in OPTIMIZERS for loss in HEADS for hidden in ("relu", "tanh")
+]
+
+
+def weights(case: Case) -> list[NDArray[np.float32]]:
+    """Return start weights in Keras' order and layout; the biases are not zero, so that they count."""
+    rng = np.random.default_rng(11)
+    shapes = [(FEATURES, HIDDEN), (HIDDEN,), (HIDDEN, case.outputs), (case.outputs,)]
+    return [(rng.standard_normal(shape) / np.sqrt(shape[0])).astype(np.float32) for shape in shapes]
+
+
+def batches(case: Case) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Return inputs (steps, batch, features) and the loss's kind of targets (steps, batch, ...)."""
+    rng = np.random.default_rng(13)
+    x = rng.standard_normal((STEPS, BATCH, FEATURES)).astype(np.float32)
+    scores = np.tanh(x @ rng.standard_normal((FEATURES, case.outputs)).astype(np.float32) / 4)
+    scores += 0.2 * rng.standard_normal(scores.shape).astype(np.float32)
+    if case.loss == "mse":
+        return x, scores
+    if case.loss == "binary_crossentropy":
+        return x, (scores > 0).astype(np.float32)
+    labels = scores.argmax(-1).astype(np.int32)
+    if case.loss == "sparse_categorical_crossentropy":
+        return x, labels
+    return x, np.eye(case.outputs, dtype=np.float32)[labels]

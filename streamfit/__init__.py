@@ -1,0 +1,104 @@
+"""streamfit trains models on streams.
+
+Arrays, generators, `Sequence` objects, files larger than memory and validation data are all streams and
+run through one fit loop. Workers load in parallel; the order is fixed and every sample is used exactly
+once an epoch. `compile`, `fit`, `evaluate`, `predict`, `fit_generator` and `Sequence` mean what they mean
+in Keras.
+
+Vocabulary, used the same way everywhere:
+
+sample
+    One row: one x, its y, its weight.
+batch
+    What one training step eats.
+source
+    Knows what exists and in which order, and loads a ticket.
+ticket
+    A small picklable order for one batch: pass, number, sample ids, random key.
+stream
+    The ordered batches of an epoch, whatever is behind them.
+slot
+    Preallocated shared memory for one batch in flight.
+receipt
+    What an epoch proves: planned, delivered, retried, the digest of the order.
+op
+    One differentiable operation: a shape rule, a forward kernel, a backward kernel.
+kernel
+    A function on arrays that Numba compiles.
+program
+    A model lowered to an ordered list of kernel calls over flat buffers.
+"""
+
+from __future__ import annotations
+
+from streamfit import (
+    activations,
+    callbacks,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optimizers,
+    regularizers,
+    utils,
+)
+from streamfit._base.config import epsilon, floatx, set_floatx, set_random_seed
+from streamfit._base.errors import (
+    DataError,
+    MissingExtraError,
+    NotCompiledError,
+    PicklingError,
+    ShapeError,
+    StreamfitError,
+    UnknownNameError,
+    WorkerDiedError,
+    WorkerError,
+)
+from streamfit.layers import Input
+from streamfit.models import Model, Sequential
+from streamfit.streams import Batch, Receipt, Sequence, Source, Stream, Ticket, as_stream, stream
+from streamfit.training import History
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batch",
+    "DataError",
+    "History",
+    "Input",
+    "MissingExtraError",
+    "Model",
+    "NotCompiledError",
+    "PicklingError",
+    "Receipt",
+    "Sequence",
+    "Sequential",
+    "ShapeError",
+    "Source",
+    "Stream",
+    "StreamfitError",
+    "Ticket",
+    "UnknownNameError",
+    "WorkerDiedError",
+    "WorkerError",
+    "__version__",
+    "activations",
+    "as_stream",
+    "callbacks",
+    "epsilon",
+    "floatx",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "regularizers",
+    "set_floatx",
+    "set_random_seed",
+    "stream",
+    "utils",
+]

@@ -1,0 +1,94 @@
+"""Process-wide settings: the default float type, the fuzz factor, the random seed."""
+
+from __future__ import annotations
+
+from streamfit._base.keys import derive, draw_seed
+
+
+class _Settings:
+    """Hold the settings; one instance a process."""
+
+    def __init__(self) -> None:
+        self.floatx = "float32"
+        self.epsilon = 1e-7
+        self.seed: int | None = None
+        self.draws = 0
+
+
+_settings = _Settings()
+
+
+def floatx() -> str:
+    """Return the default float type of new layers, ``'float32'`` unless set.
+
+    Example:
+        >>> floatx()
+        'float32'
+    """
+    return _settings.floatx
+
+
+def set_floatx(name: str) -> None:
+    """Set the default float type of new layers.
+
+    Args:
+        name: ``'float32'`` or ``'float64'``.
+
+    Raises:
+        ValueError: Any other name.
+    """
+    if name not in ("float32", "float64"):
+        raise ValueError(f"floatx must be 'float32' or 'float64', got {name!r}")
+    _settings.floatx = name
+
+
+def epsilon() -> float:
+    """Return the fuzz factor (1e-7, as in Keras) that keeps logarithms and divisions finite.
+
+    Example:
+        >>> epsilon()
+        1e-07
+    """
+    return _settings.epsilon
+
+
+def set_random_seed(seed: int) -> None:
+    """Make everything that follows repeatable: initial weights, shuffling, dropout, augmentation.
+
+    Args:
+        seed: A whole number in [0, 2**63).
+
+    Raises:
+        ValueError: `seed` is not such a number.
+
+    Example:
+        >>> set_random_seed(1)
+        >>> a = next_seed()
+        >>> set_random_seed(1)
+        >>> a == next_seed()
+        True
+        >>> forget_seed()
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 63:
+        raise ValueError(f"seed must be a whole number in [0, 2**63), got {seed!r}")
+    _settings.seed = seed
+    _settings.draws = 0
+
+
+def forget_seed() -> None:
+    """Return to seeds drawn from the system."""
+    _settings.seed = None
+    _settings.draws = 0
+
+
+def current_seed() -> int | None:
+    """Return the seed given to `set_random_seed`, or None."""
+    return _settings.seed
+
+
+def next_seed() -> int:
+    """Return the next seed: derived from the one that was set, else drawn from the system."""
+    if _settings.seed is None:
+        return draw_seed()
+    _settings.draws += 1
+    return derive(_settings.seed, _settings.draws) >> 1

@@ -1,0 +1,118 @@
+"""Configurations: objects described by the arguments that make an equal one.
+
+An object whose class keeps each argument of its ``__init__`` in an attribute of the same name derives
+from `Configurable` and needs to write no `get_config`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from streamfit._base.names import Registry, describe_callable
+
+
+class Configurable:
+    """Describe an object by the arguments of its ``__init__``.
+
+    Example:
+        >>> class Scale(Configurable):
+        ...     def __init__(self, factor=1.0):
+        ...         self.factor = factor
+        >>> Scale(2.0).get_config()
+        {'factor': 2.0}
+        >>> Scale.from_config({"factor": 3.0}).factor
+        3.0
+    """
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal object, as plain Python values."""
+        return {name: describe(getattr(self, name)) for name in arguments_of(type(self))}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make an object from what `get_config` returned."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({given})"
+
+
+def arguments_of(cls: type) -> list[str]:
+    """List the names that ``cls(...)`` takes, also those that pass through ``**kwargs`` to a base class.
+
+    Example:
+        >>> class Base:
+        ...     def __init__(self, name=None): ...
+        >>> class Special(Base):
+        ...     def __init__(self, size, **kwargs): ...
+        >>> arguments_of(Special)
+        ['size', 'name']
+    """
+    names: list[str] = []
+    for base in cls.__mro__:
+        if "__init__" not in vars(base) or base is object:
+            continue
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
+        plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        names += [p.name for p in parameters if p.kind in plain and p.name not in names]
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+            break
+    return names
+
+
+def describe(value: Any) -> Any:
+    """Turn an argument into plain Python values: numbers, strings, lists, dictionaries.
+
+    A `Configurable` becomes ``{"class_name": ..., "config": ...}``, a function its name.
+
+    Example:
+        >>> describe((1, np.float32(0.5))), describe(abs)
+        ([1, 0.5], 'abs')
+    """
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [describe(item) for item in value]
+    if isinstance(value, dict):
+        return {key: describe(item) for key, item in value.items()}
+    if hasattr(value, "get_config") and not inspect.isclass(value):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
+    return describe_callable(value) if callable(value) else value
+
+
+def resolve(registry: Registry[Any], identifier: Any) -> Any:
+    """Turn what a user wrote into an object: a name, a class, a description or the object itself.
+
+    Args:
+        registry: Where names are looked up.
+        identifier: A name, a class, a dictionary as `describe` makes it, or a callable.
+
+    Raises:
+        UnknownNameError: The name is not registered.
+        TypeError: It is none of these.
+    """
+    if isinstance(identifier, dict):
+        return _from_description(registry, identifier)
+    found = registry.get(identifier)
+    if not callable(found):
+        raise TypeError(
+            f"{registry.kind} must be a name, an instance, a class or a function, "
+            f"got {identifier!r} of type {type(identifier).__name__}"
+        )
+    return found
+
+
+def _from_description(registry: Registry[Any], description: dict[str, Any]) -> Any:
+    if "class_name" not in description:
+        raise ValueError(
+            f"a dictionary that describes a {registry.kind} looks like "
+            f"{{'class_name': ..., 'config': ...}}, got the keys {sorted(description, key=str)}"
+        )
+    cls: Callable[..., Any] = registry.find(description["class_name"])
+    config = description.get("config") or {}
+    return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)

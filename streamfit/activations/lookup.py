@@ -1,0 +1,84 @@
+"""Find an activation by what a user wrote, and the name of one that is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from streamfit._base.configs import resolve
+from streamfit._base.names import Registry, describe_callable
+from streamfit.activations import functions as known
+
+Activation = Callable[[Any], Any]
+
+_registry: Registry[Activation] = Registry("activation")
+_FUNCTIONS: dict[str, Activation] = {
+    "linear": known.linear,
+    "relu": known.relu,
+    "relu6": known.relu6,
+    "leaky_relu": known.leaky_relu,
+    "elu": known.elu,
+    "selu": known.selu,
+    "gelu": known.gelu,
+    "sigmoid": known.sigmoid,
+    "hard_sigmoid": known.hard_sigmoid,
+    "log_sigmoid": known.log_sigmoid,
+    "tanh": known.tanh,
+    "hard_tanh": known.hard_tanh,
+    "tanh_shrink": known.tanh_shrink,
+    "softmax": known.softmax,
+    "log_softmax": known.log_softmax,
+    "softplus": known.softplus,
+    "softsign": known.softsign,
+    "silu": known.silu,
+    "swish": known.silu,
+    "hard_silu": known.hard_silu,
+    "hard_swish": known.hard_silu,
+    "mish": known.mish,
+    "exponential": known.exponential,
+}
+for _name, _function in _FUNCTIONS.items():
+    _registry.register(_function, _name)
+
+
+def get(identifier: Any) -> Activation:
+    """Return the function that `identifier` stands for.
+
+    Args:
+        identifier: A name such as ``'relu'``, a function, a layer, or None for `linear`.
+
+    Raises:
+        UnknownNameError: The name is unknown.
+        TypeError: It is nothing of that kind.
+
+    Example:
+        >>> get(None) is get("linear")
+        True
+    """
+    if identifier is None:
+        return known.linear
+    found: Activation = resolve(_registry, identifier)
+    return found
+
+
+def name_of(activation: Activation) -> str:
+    """Return the name under which `get` finds `activation`, or else the function's own name.
+
+    Example:
+        >>> name_of(get("swish")), name_of(abs)
+        ('silu', 'abs')
+    """
+    for name, function in _FUNCTIONS.items():
+        if function is activation:
+            return name
+    return describe_callable(activation)
+
+
+def names() -> list[str]:
+    """List the names that `get` knows.
+
+    Example:
+        >>> "relu" in names()
+        True
+    """
+    return list(_FUNCTIONS)

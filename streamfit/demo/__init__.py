@@ -1,0 +1,10 @@
+"""The demo: handwritten digits, augmented by worker processes, one of which is killed on the way.
+
+Run it with ``python -m streamfit demo`` (it needs the extra ``demo``).
+"""
+
+from __future__ import annotations
+
+from streamfit.demo.run import run
+
+__all__ = ["run"]

@@ -1,0 +1,254 @@
+"""Calls: kernels with their arguments bound, and a walk over a list of them in one native call.
+
+A `Call` is ``(kernel, arguments)``. `run` runs calls one by one from Python. A `CallList` packs the
+arguments of all its calls into one vector of machine words; its `run` is a single call of a compiled
+loop that jumps from kernel to kernel, so that a step of many small kernels costs what the kernels
+cost, without the interpreter and without its lock.
+
+How the jump works: Numba compiles a kernel to a C function ``status f(result*, error*, words...)`` in
+which an array is flattened to ``(parent, owner, size, itemsize, data, shape..., strides...)``. All of
+these are pointers or 64-bit integers, which every 64-bit calling convention passes as one class of
+argument, so a function of k words can be called with k loaded words. This is why kernels take no
+float scalars. Surplus words are harmless (the caller owns the argument area), so a handful of widths
+serve all kernels.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from streamfit._base.specs import Array
+from streamfit.kernels.policy import JIT_ENABLED, kernel
+
+Kernel = Callable[..., None]
+Call = tuple[Kernel, tuple[Any, ...]]
+
+_WIDTHS = (16, 32, 48, 64, 80, 96, 128)
+_ANNOUNCE_AFTER = 2.0  # seconds of compiling before we say so
+
+
+def run(calls: Iterable[Call]) -> None:
+    """Run calls one after the other from Python."""
+    for function, arguments in calls:
+        function(*arguments)
+
+
+@intrinsic
+def _jump(typing_context: Any, address: Any, words: Any, count: Any) -> Any:
+    """Call the kernel at `address` with `count` words that are stored from `words` on."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, words, count = arguments
+        word, status = ir.IntType(64), ir.IntType(32)
+        source = builder.inttoptr(words, word.as_pointer())
+        result = builder.ptrtoint(cgutils.alloca_once(builder, ir.ArrayType(word, 4)), word)
+        error = builder.ptrtoint(cgutils.alloca_once(builder, word), word)
+        outcome = cgutils.alloca_once(builder, status)
+        end = builder.append_basic_block("end")
+        for width in _WIDTHS:
+            fits, wider = builder.append_basic_block("fits"), builder.append_basic_block("wider")
+            builder.cbranch(builder.icmp_signed("<=", count, word(width)), fits, wider)
+            builder.position_at_end(fits)
+            function = builder.inttoptr(address, ir.FunctionType(status, [word] * (2 + width)).as_pointer())
+            loaded = [builder.load(builder.gep(source, [word(i)])) for i in range(width)]
+            builder.store(builder.call(function, [result, error, *loaded]), outcome)
+            builder.branch(end)
+            builder.position_at_end(wider)
+        builder.store(status(-1), outcome)
+        builder.branch(end)
+        builder.position_at_end(end)
+        return builder.load(outcome)
+
+    return types.int32(types.int64, types.int64, types.int64), generate
+
+
+@kernel
+def _walk(addresses: Array, offsets: Array, counts: Array, words: Array, failed: Array) -> None:
+    base = words.ctypes.data
+    for i in range(addresses.shape[0]):
+        if _jump(addresses[i], base + 8 * offsets[i], counts[i]) != 0:
+            failed[0] = i + 1
+            return
+
+
+def _signature(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(numba.typeof(argument) for argument in arguments)
+
+
+def _words(name: str, arguments: tuple[Any, ...]) -> list[int]:
+    words: list[int] = []
+    for argument in arguments:
+        if isinstance(argument, np.ndarray):
+            if not (argument.flags.c_contiguous and argument.flags.writeable and argument.flags.aligned):
+                raise ValueError(f"kernel {name} needs C-contiguous, writeable, aligned arrays")
+            words += [0, 0, argument.size, argument.itemsize, argument.ctypes.data]
+            words += [*argument.shape, *argument.strides]
+        elif isinstance(argument, int):
+            words.append(argument)
+        else:
+            raise TypeError(f"kernel {name} takes arrays and whole numbers, got {type(argument).__name__}")
+    return words
+
+
+class _Announcer:
+    """Say what is being compiled once it has taken a while."""
+
+    def __init__(self) -> None:
+        self._spent = 0.0
+
+    def compile(self, function: Any, signature: tuple[Any, ...], waiting: int) -> None:
+        """Compile one kernel for one signature, or load it from the cache."""
+        started = time.perf_counter()
+        if self._spent > _ANNOUNCE_AFTER:
+            print(
+                f"streamfit: compiling {function.__name__} ({waiting} to go; kept on disk for the next run)",
+                file=sys.stderr,
+                flush=True,
+            )
+        function.compile(signature)
+        self._spent += time.perf_counter() - started
+
+
+def _addresses(calls: Sequence[Call]) -> list[int]:
+    """Compile what is not compiled yet and return the machine address of each call's kernel."""
+    wanted = [(function, _signature(arguments)) for function, arguments in calls]
+    missing = [key for key in dict.fromkeys(wanted) if key[1] not in key[0].overloads]  # type: ignore[attr-defined]
+    announcer = _Announcer()
+    for done, (function, signature) in enumerate(missing):
+        announcer.compile(function, signature, len(missing) - done - 1)
+    found: dict[Any, int] = {}
+    for key in wanted:
+        if key not in found:
+            overload = key[0].overloads[key[1]]  # type: ignore[attr-defined]
+            name = overload.fndesc.llvm_func_name
+            found[key] = overload.library.get_pointer_to_function(name)
+    return [found[key] for key in wanted]
+
+
+class KernelStoppedError(Exception):
+    """A guard kernel raised and so ended a walk; everything before it ran, nothing after it.
+
+    Attributes:
+        kernel: The kernel that raised.
+    """
+
+    def __init__(self, function: Kernel) -> None:
+        super().__init__(f"kernel {function.__name__} stopped the walk")
+        self.kernel = function
+
+
+class CallList:
+    """Bind a list of calls so that one native walk runs them all.
+
+    Args:
+        calls: Kernels with their arguments. The arrays are kept alive; their contents are read and
+            written at each run.
+
+    Example:
+        >>> import numpy as np
+        >>> from streamfit.kernels.matrix import add_into
+        >>> x, total = np.ones(4, "float32"), np.zeros(4, "float32")
+        >>> twice = CallList([(add_into, (x, total)), (add_into, (x, total))])
+        >>> twice.run()
+        >>> total
+        array([2., 2., 2., 2.], dtype=float32)
+    """
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.calls = list(calls)
+        self.run = self._run_native if JIT_ENABLED else self._run_python
+        if JIT_ENABLED:
+            self._pack()
+
+    def _pack(self) -> None:
+        offsets, counts, words = [], [], list[int]()
+        for function, arguments in self.calls:
+            packed = _words(function.__name__, arguments)
+            if len(packed) > _WIDTHS[-1]:
+                raise ValueError(f"kernel {function.__name__} takes {len(packed)} words, more than {_WIDTHS[-1]}")
+            offsets.append(len(words))
+            counts.append(len(packed))
+            words += packed
+        words += [0] * _WIDTHS[-1]  # the widest call reads this far beyond its own words
+        self._words = np.array(words, dtype=np.int64)
+        self._failed = np.zeros(1, dtype=np.int64)
+        addresses = np.array(_addresses(self.calls), dtype=np.int64)
+        tables = (addresses, np.array(offsets, dtype=np.int64), np.array(counts, dtype=np.int64))
+        self._bound = (*tables, self._words, self._failed)
+
+    def _run_native(self) -> None:
+        _walk(*self._bound)
+        if self._failed[0]:
+            function = self.calls[int(self._failed[0]) - 1][0]
+            self._failed[0] = 0
+            raise KernelStoppedError(function)
+
+    def _run_python(self) -> None:
+        for function, arguments in self.calls:
+            try:
+                function(*arguments)
+            except FloatingPointError:
+                raise KernelStoppedError(function) from None
+
+    def reader(self, array: Array) -> Reader:
+        """Return a handle that can make all calls read another array in the place of `array`."""
+        return Reader(self, array)
+
+    def places(self, array: Array) -> tuple[Array, Array]:
+        """Find the words that point into `array`: their positions, and how far into it they point."""
+        start, positions, distances = array.ctypes.data, [], []
+        index = 0
+        for _, arguments in self.calls:
+            for argument in arguments:
+                if not isinstance(argument, np.ndarray):
+                    index += 1
+                    continue
+                distance = argument.ctypes.data - start
+                if array.nbytes and 0 <= distance < array.nbytes:
+                    positions.append(index + 4)
+                    distances.append(distance)
+                index += 5 + 2 * argument.ndim
+        return np.array(positions, dtype=np.int64), np.array(distances, dtype=np.int64)
+
+    def point(self, positions: Array, addresses: Array) -> None:
+        """Overwrite data pointers; the caller keeps the memory behind them alive."""
+        self._words[positions] = addresses
+
+
+class Reader:
+    """Feed one argument of a `CallList`: by pointing at the new array, or by copying it.
+
+    Args:
+        calls: The list of calls.
+        array: The array that the calls were bound with. It is the staging area for data that
+            cannot be pointed at, because of another dtype or a gap between rows.
+    """
+
+    def __init__(self, calls: CallList, array: Array) -> None:
+        self._calls, self._staging, self._held = calls, array, array
+        self._positions, self._distances = calls.places(array) if JIT_ENABLED else (None, None)
+        self._shape, self._dtype = array.shape, array.dtype
+
+    def feed(self, data: Array) -> None:
+        """Make the calls read `data`: any dtype, same shape as the array they were bound with."""
+        if self._positions is None or data.dtype != self._dtype or not data.flags.c_contiguous or not data.flags.aligned:
+            if data is not self._staging:
+                np.copyto(self._staging, data, casting="unsafe")
+            data = self._staging
+        if data is not self._held:
+            if self._positions is not None:
+                self._calls.point(self._positions, self._distances + data.ctypes.data)
+            self._held = data
+
+    def release(self) -> None:
+        """Point back at the staging area, so that nothing of the last batch is kept alive."""
+        self.feed(self._staging)

@@ -1,0 +1,61 @@
+"""Layers: weights, and a `call` that composes operations. Each says what it computes and from where."""
+
+from __future__ import annotations
+
+from streamfit.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from streamfit.layers.base import Layer
+from streamfit.layers.dense import Dense
+from streamfit.layers.inputs import Input, InputLayer
+from streamfit.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from streamfit.layers.noise import Dropout, GaussianNoise, number_streams
+from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
+
+__all__ = [
+    "ELU",
+    "Activation",
+    "Add",
+    "Average",
+    "Concatenate",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianNoise",
+    "Input",
+    "InputLayer",
+    "Lambda",
+    "Layer",
+    "LeakyReLU",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Permute",
+    "ReLU",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
+    "Softmax",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "maximum",
+    "minimum",
+    "multiply",
+    "number_streams",
+    "subtract",
+]

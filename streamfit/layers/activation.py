@@ -1,0 +1,158 @@
+"""Layers that apply an activation function and have no weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamfit import activations, ops
+from streamfit.layers.base import Layer
+
+
+class Activation(Layer):
+    """Apply an activation function.
+
+    Args:
+        activation: A name or a function.
+        **options: As for `Layer`.
+
+    Example:
+        >>> import numpy as np
+        >>> Activation("relu")(np.array([-1.0, 2.0]))
+        array([0., 2.])
+    """
+
+    def __init__(self, activation: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.activation = activations.get(activation)
+
+    def call(self, x: Any) -> Any:
+        """Apply the function."""
+        return self.activation(x)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "activation": activations.name_of(self.activation)}
+
+
+class ReLU(Layer):
+    """Apply `streamfit.activations.relu`.
+
+    Args:
+        max_value: Upper end of the output, or None.
+        negative_slope: Slope below the threshold.
+        threshold: Where the function sets in.
+        **options: As for `Layer`.
+
+    Raises:
+        ValueError: An argument is negative.
+
+    Example:
+        >>> import numpy as np
+        >>> ReLU(max_value=1.0)(np.array([-1.0, 2.0]))
+        array([0., 1.])
+    """
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        given = {"max_value": max_value or 0.0, "negative_slope": negative_slope, "threshold": threshold}
+        for name, value in given.items():
+            if not value >= 0:
+                raise ValueError(f"{name} must be zero or positive, got {value!r}")
+        self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
+
+    def call(self, x: Any) -> Any:
+        """Apply the function."""
+        return activations.relu(x, self.negative_slope, self.max_value, self.threshold)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        own = {
+            "max_value": self.max_value,
+            "negative_slope": self.negative_slope,
+            "threshold": self.threshold,
+        }
+        return {**super().get_config(), **own}
+
+
+class LeakyReLU(Layer):
+    """Multiply negative inputs by a slope (0.3 by default, as in Keras' layer).
+
+    Args:
+        negative_slope: The slope.
+        **options: As for `Layer`.
+
+    Example:
+        >>> import numpy as np
+        >>> LeakyReLU(0.5)(np.array([-1.0, 2.0]))
+        array([-0.5,  2. ])
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **options: Any) -> None:
+        super().__init__(**options)
+        self.negative_slope = negative_slope
+
+    def call(self, x: Any) -> Any:
+        """Apply the function."""
+        return ops.leaky_relu(x, self.negative_slope)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class ELU(Layer):
+    """Turn negative inputs into ``alpha * (exp(x) - 1)``.
+
+    Args:
+        alpha: The factor.
+        **options: As for `Layer`.
+
+    Example:
+        >>> import numpy as np
+        >>> ELU()(np.array([0.0, 2.0]))
+        array([0., 2.])
+    """
+
+    def __init__(self, alpha: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.alpha = alpha
+
+    def call(self, x: Any) -> Any:
+        """Apply the function."""
+        return ops.elu(x, self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+class Softmax(Layer):
+    """Apply the softmax over one axis.
+
+    Args:
+        axis: The axis.
+        **options: As for `Layer`.
+
+    Example:
+        >>> import numpy as np
+        >>> Softmax()(np.array([[1.0, 1.0]]))
+        array([[0.5, 0.5]])
+    """
+
+    def __init__(self, axis: int = -1, **options: Any) -> None:
+        super().__init__(**options)
+        self.axis = axis
+
+    def call(self, x: Any) -> Any:
+        """Apply the function."""
+        return ops.softmax(x, self.axis)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "axis": self.axis}

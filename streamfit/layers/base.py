@@ -1,0 +1,283 @@
+"""`Layer`: weights, and a `call` that composes operations.
+
+A layer called on arrays computes now. A layer called on tensors adds one node to the graph; the
+program later expands the node by calling `call` again, once for training and once for inference, so a
+layer may behave differently in the two. Layers inside layers, shared layers and whole models used as
+layers are nothing special.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from streamfit import initializers, regularizers
+from streamfit._base.config import floatx
+from streamfit._base.names import UniqueNames, snake_case
+from streamfit._base.specs import Array
+from streamfit._base.structure import flatten, pack, transform
+from streamfit.ops.core import Node, Tensor, Variable, as_operand, is_symbolic, tracing
+
+layer_names = UniqueNames()
+
+
+def clear_names() -> None:
+    """Start the numbering of automatic layer names anew."""
+    layer_names.clear()
+
+
+class LayerCall:
+    """One use of a layer in a graph: what a `Node` holds in the place of an operation."""
+
+    def __init__(self, layer: Layer, structure: Any, settings: dict[str, Any]) -> None:
+        self.layer, self._structure, self._settings = layer, structure, settings
+        self.results: Any = None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the layer."""
+        return self.layer.name
+
+    def expand(self, tensors: Sequence[Any], training: bool) -> list[Any]:
+        """Call the layer on other tensors and list what it returns."""
+        arguments = pack(self._structure, list(tensors))
+        with tracing():
+            self.results = self.layer.invoke(arguments, self._settings, training)
+        return flatten(self.results)
+
+
+class Layer:
+    """Base of all layers.
+
+    A subclass creates its weights in `build` (or in `__init__`) with `add_weight`, and composes
+    `streamfit.ops` in `call`. Its gradient comes from the graph.
+
+    Args:
+        name: A name; by default the class name in snake case, numbered.
+        dtype: ``'float32'`` or ``'float64'``; by default `streamfit.config.floatx()`.
+        trainable: Whether the optimizer may change the weights.
+        input_shape: Shape of one sample, for the first layer of a `Sequential` model.
+
+    Example:
+        >>> import numpy as np
+        >>> from streamfit import ops
+        >>> class Scale(Layer):
+        ...     def build(self, input_shape):
+        ...         self.factor = self.add_weight("factor", input_shape[-1:], "ones")
+        ...     def call(self, x):
+        ...         return x * self.factor
+        >>> Scale()(np.array([[1.0, 2.0]], "float32"))
+        array([[1., 2.]], dtype=float32)
+    """
+
+    # Set up here, not in __init__, so that a subclass may assign layers before it calls super().
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        layer = super().__new__(cls)
+        set_ = object.__setattr__
+        set_(layer, "_weights", [])
+        set_(layer, "_layers", [])
+        set_(layer, "_penalties", [])
+        set_(layer, "built", False)
+        set_(layer, "_trainable", True)
+        set_(layer, "_name", None)
+        set_(layer, "dtype", floatx())
+        set_(layer, "sample_shape", None)
+        return layer
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        input_shape: Sequence[int] | None = None,
+    ) -> None:
+        self._name = name
+        self._trainable = bool(trainable)
+        if dtype is not None:
+            self.dtype = np.dtype(dtype).name
+        if input_shape is not None:
+            self.sample_shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+
+    @property
+    def name(self) -> str:
+        """Return the layer's name."""
+        if self._name is None:
+            self._name = layer_names.new(snake_case(type(self).__name__))
+        return self._name
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        for item in flatten(value) if isinstance(value, (list, tuple, dict)) else (value,):
+            if isinstance(item, Variable) and not any(item is w for w in self._weights):
+                self._weights.append(item)
+            elif isinstance(item, Layer) and not any(item is known for known in self._layers):
+                self._layers.append(item)
+        object.__setattr__(self, key, value)
+
+    # -- to be defined by subclasses ------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights; called once, with the shape of the first input (batch axis None)."""
+
+    def call(self, *inputs: Any, **settings: Any) -> Any:
+        """Compose the operations; may take ``training``."""
+        raise TypeError(f"{type(self).__name__} must define call(self, inputs)")
+
+    # -- weights --------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        name: str,
+        shape: Sequence[int | None] = (),
+        initializer: Any = "glorot_uniform",
+        regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+    ) -> Variable:
+        """Create a weight.
+
+        Args:
+            name: Its name within the layer.
+            shape: Its shape, without a batch axis.
+            initializer: A name or an initializer.
+            regularizer: A name or a function from the weight to a scalar penalty, or None.
+            trainable: Whether the optimizer may change it.
+            dtype: By default the layer's.
+
+        Raises:
+            ValueError: A length is None or negative.
+        """
+        if any(length is None or length < 0 for length in shape):
+            raise ValueError(
+                f"weight {name!r} of layer {self.name!r} needs a known shape, got {tuple(shape)}"
+            )
+        lengths = tuple(int(length) for length in shape if length is not None)
+        value = initializers.get(initializer)(lengths, dtype or self.dtype)
+        weight = Variable(value, name, trainable)
+        self._weights.append(weight)
+        if regularizer is not None:
+            self._penalties.append((regularizers.get(regularizer), weight))
+        return weight
+
+    @property
+    def layers_inside(self) -> list[Layer]:
+        """List the layers that this layer holds, not itself."""
+        return list(self._layers)
+
+    @property
+    def trainable(self) -> bool:
+        """Tell whether the optimizer may change the weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        object.__setattr__(self, "_trainable", bool(value))
+        for layer in self._layers:
+            layer.trainable = value
+
+    @property
+    def weights(self) -> list[Variable]:
+        """List all weights: the layer's own, then those of the layers inside, each once."""
+        own = list(self._weights) + [w for layer in self._layers for w in layer.weights]
+        return list({id(w): w for w in own}.values())
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """List the weights that training changes."""
+        if not self._trainable:
+            return []
+        own = [w for w in self._weights if w.trainable]
+        own += [w for layer in self._layers for w in layer.trainable_weights]
+        return list({id(w): w for w in own}.values())
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """List the weights that training leaves alone."""
+        trained = {id(w) for w in self.trainable_weights}
+        return [w for w in self.weights if id(w) not in trained]
+
+    @property
+    def penalties(self) -> list[tuple[Callable[[Any], Any], Variable]]:
+        """List (regularizer, weight) of this layer and the layers inside."""
+        pairs = list(self._penalties) + [pair for layer in self._layers for pair in layer.penalties]
+        return list({(id(f), id(w)): (f, w) for f, w in pairs}.values())
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of all weights, in the order of `weights`."""
+        return [weight.numpy() for weight in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Overwrite all weights.
+
+        Raises:
+            ValueError: Another number of arrays, or an array of another shape.
+        """
+        own = self.weights
+        if len(own) != len(weights):
+            raise ValueError(f"layer {self.name!r} has {len(own)} weights, got {len(weights)} arrays")
+        for weight, value in zip(own, weights, strict=True):
+            if np.shape(value) != weight.value.shape:
+                raise ValueError(
+                    f"weight {weight.name!r} of layer {self.name!r} has shape {weight.value.shape}, "
+                    f"got an array of shape {np.shape(value)}"
+                )
+        for weight, value in zip(own, weights, strict=True):
+            weight.assign(value)
+
+    def count_params(self) -> int:
+        """Count the numbers in all weights."""
+        return sum(weight.value.size for weight in self.weights)
+
+    # -- calling --------------------------------------------------------------------------------
+
+    def __call__(self, *inputs: Any, training: bool = False, **settings: Any) -> Any:
+        """Apply the layer to tensors (adds a node) or to arrays (computes now).
+
+        Args:
+            inputs: Tensors or arrays, or lists or dictionaries of them.
+            training: For arrays: whether to behave as in training.
+            settings: Passed on to `call`.
+        """
+        leaves = [as_operand(leaf, self.dtype) for leaf in flatten(inputs)]
+        self.ensure_built(pack(inputs, leaves)[0] if inputs else None)
+        if not any(is_symbolic(leaf) for leaf in leaves):
+            return self.invoke(pack(inputs, leaves), settings, training)
+        return self._record(pack(inputs, leaves), settings)
+
+    def invoke(self, inputs: Any, settings: dict[str, Any], training: bool) -> Any:
+        """Run `call`, with ``training`` where it takes that."""
+        if _takes_training(type(self)):
+            settings = {"training": training, **settings}
+        return self.call(*inputs, **settings)
+
+    def _record(self, inputs: Any, settings: dict[str, Any]) -> Any:
+        use = LayerCall(self, inputs, settings)
+        leaves = flatten(inputs)
+        stand_ins = [Tensor(leaf.spec, leaf.name) if is_symbolic(leaf) else leaf for leaf in leaves]
+        specs = [tensor.spec for tensor in use.expand(stand_ins, training=False)]
+        node = Node(use, leaves, specs)
+        return pack(use.results, list(node.outputs))
+
+    def ensure_built(self, inputs: Any) -> None:
+        """Create the weights for inputs like these, unless they exist."""
+        if not self.built:
+            self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
+            object.__setattr__(self, "built", True)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name!r}>"
+
+
+def _takes_training(cls: type) -> bool:
+    cached = cls.__dict__.get("_call_takes_training")
+    if cached is None:
+        cached = "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+        cls._call_takes_training = cached  # type: ignore[attr-defined]
+    return bool(cached)

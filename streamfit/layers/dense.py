@@ -1,0 +1,102 @@
+"""The densely connected layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamfit import activations, initializers, ops, regularizers
+from streamfit._base.configs import describe
+from streamfit._base.errors import ShapeError
+from streamfit.layers.base import Layer
+from streamfit.layers.checks import length
+from streamfit.ops.dense import FUSED
+
+
+class Dense(Layer):
+    """Compute ``activation(x @ kernel + bias)`` over the last axis.
+
+    Args:
+        units: Length of the last axis of the output.
+        activation: A name, a function, or None for none.
+        use_bias: Whether to add a bias.
+        kernel_initializer: First values of the kernel, shape (n, units).
+        bias_initializer: First values of the bias, shape (units,).
+        kernel_regularizer: Penalty on the kernel, or None.
+        bias_regularizer: Penalty on the bias, or None.
+        input_dim: Length n of one sample, for the first layer of a `Sequential` model; short for
+            ``input_shape=(n,)``.
+        **options: As for `Layer`.
+
+    Raises:
+        ValueError: `units` is not a whole number of at least 1.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = Dense(2, activation="relu", kernel_initializer="ones")
+        >>> layer(np.array([[1.0, 2.0]], "float32"))
+        array([[3., 3.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        *,
+        input_dim: int | None = None,
+        **options: Any,
+    ) -> None:
+        if input_dim is not None:
+            options.setdefault("input_shape", (length("input_dim", input_dim),))
+        super().__init__(**options)
+        self.units = length("units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+
+    def build(self, input_shape: Any) -> None:
+        """Create the kernel and the bias."""
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise ShapeError(
+                f"layer {self.name!r} needs inputs of shape (batch, ..., n), got {tuple(input_shape)}; "
+                "give single numbers an axis of length 1"
+            )
+        shape = (input_shape[-1], self.units)
+        self.kernel = self.add_weight("kernel", shape, self.kernel_initializer, self.kernel_regularizer)
+        if self.use_bias:
+            self.bias = self.add_weight("bias", (self.units,), self.bias_initializer, self.bias_regularizer)
+
+    def call(self, x: Any) -> Any:
+        """Apply the kernel, the bias and the activation."""
+        if not x.shape or x.shape[-1] != self.kernel.shape[0]:
+            raise ShapeError(
+                f"layer {self.name!r} was built for inputs with a last axis of {self.kernel.shape[0]}, "
+                f"got shape {tuple(x.shape)}"
+            )
+        x = ops.cast(x, self.dtype)
+        if not self.use_bias:
+            return self.activation(ops.matmul(x, self.kernel))
+        fused = activations.name_of(self.activation)
+        if fused in FUSED:
+            return ops.dense(x, self.kernel, self.bias, fused)
+        return self.activation(ops.dense(x, self.kernel, self.bias))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.name_of(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": describe(self.kernel_initializer),
+            "bias_initializer": describe(self.bias_initializer),
+            "kernel_regularizer": describe(self.kernel_regularizer),
+            "bias_regularizer": describe(self.bias_regularizer),
+        }

@@ -1,0 +1,81 @@
+"""Where a model begins: `Input` tensors and the `InputLayer` of a `Sequential` model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.config import floatx
+from streamfit._base.specs import Spec
+from streamfit.layers.base import Layer, layer_names
+from streamfit.ops.core import Tensor
+
+
+def _lengths(shape: Sequence[int] | int | None) -> tuple[int, ...]:
+    if shape is None:
+        raise ValueError("Input needs shape=(...), the shape of one sample without the batch axis")
+    lengths = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    for length in lengths:
+        if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 1:
+            raise ValueError(
+                f"shape={shape!r} holds {length!r}: every axis of a sample needs a length of at least 1; "
+                "leave the batch axis out, and pad samples of different lengths to one length"
+            )
+    return tuple(int(length) for length in lengths)
+
+
+def Input(
+    shape: Sequence[int] | int | None = None,
+    batch_size: int | None = None,
+    name: str | None = None,
+    dtype: Any = None,
+) -> Tensor:
+    """Make the tensor that a functional model begins with.
+
+    Args:
+        shape: Shape of one sample, without the batch axis; ``()`` for numbers.
+        batch_size: The size you intend to use; programs serve any size, so it binds nothing.
+        name: Name of the input, the key in dictionaries of data; by default numbered.
+        dtype: By default `streamfit.config.floatx()`.
+
+    Returns:
+        A tensor of shape ``(None, *shape)``.
+
+    Raises:
+        ValueError: An axis has no fixed positive length.
+
+    Example:
+        >>> Input((3,), name="x")
+        <Tensor shape=(None, 3) dtype=float32, name='x'>
+    """
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ValueError(f"batch_size must be None or a whole number of at least 1, got {batch_size!r}")
+    spec = Spec((None, *_lengths(shape)), np.dtype(dtype or floatx()))
+    return Tensor(spec, name or layer_names.new("input"))
+
+
+class InputLayer(Layer):
+    """Give the shape of the samples, as the first layer of a `Sequential` model.
+
+    Args:
+        shape: Shape of one sample; ``input_shape=`` is the same.
+        **options: As for `Layer`.
+
+    Example:
+        >>> InputLayer((3,)).sample_shape
+        (3,)
+    """
+
+    def __init__(self, shape: Sequence[int] | int | None = None, **options: Any) -> None:
+        given = options.pop("input_shape", None) if shape is None else shape
+        super().__init__(input_shape=_lengths(given), **options)
+
+    def call(self, x: Any) -> Any:
+        """Return the input."""
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "shape": list(self.sample_shape or ())}

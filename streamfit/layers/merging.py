@@ -1,0 +1,195 @@
+"""Layers that turn several tensors into one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any
+
+from streamfit import ops
+from streamfit._base.errors import ShapeError
+from streamfit.layers.base import Layer
+
+
+class Merge(Layer):
+    """Base of layers that combine tensors of one shape element by element, two at a time.
+
+    Raises:
+        ShapeError: When called: fewer than two tensors, or tensors of different shapes.
+    """
+
+    combine: Callable[[Any, Any], Any]
+
+    def call(self, inputs: Any) -> Any:
+        """Combine the tensors of the list from left to right."""
+        tensors = self.checked(inputs)
+        return reduce(type(self).combine, tensors)
+
+    def checked(self, inputs: Any) -> list[Any]:
+        """Return the list of tensors, all of one shape."""
+        tensors = _several(self, inputs)
+        first = tensors[0].shape[1:]
+        for tensor in tensors[1:]:
+            if tensor.shape[1:] != first:
+                raise ShapeError(
+                    f"layer {self.name!r} needs tensors of one shape, got "
+                    f"{[tuple(each.shape) for each in tensors]}; where broadcasting is meant write it with "
+                    "streamfit.ops"
+                )
+        return tensors
+
+
+def _several(layer: Layer, inputs: Any) -> list[Any]:
+    if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
+        count = len(inputs) if isinstance(inputs, (list, tuple)) else 1
+        raise ShapeError(f"layer {layer.name!r} needs a list of at least two tensors, got {count}")
+    return list(inputs)
+
+
+class Add(Merge):
+    """Add tensors of one shape.
+
+    Example:
+        >>> import numpy as np
+        >>> Add()([np.ones((1, 2)), np.ones((1, 2))])
+        array([[2., 2.]])
+    """
+
+    combine = staticmethod(ops.add)
+
+
+class Subtract(Merge):
+    """Subtract the second of two tensors from the first.
+
+    Example:
+        >>> import numpy as np
+        >>> Subtract()([np.ones((1, 2)), np.ones((1, 2))])
+        array([[0., 0.]])
+    """
+
+    combine = staticmethod(ops.subtract)
+
+    def checked(self, inputs: Any) -> list[Any]:
+        """Return the list of exactly two tensors."""
+        tensors = super().checked(inputs)
+        if len(tensors) != 2:
+            raise ShapeError(f"layer {self.name!r} needs exactly two tensors, got {len(tensors)}")
+        return tensors
+
+
+class Multiply(Merge):
+    """Multiply tensors of one shape element by element.
+
+    Example:
+        >>> import numpy as np
+        >>> Multiply()([np.full((1, 2), 3.0), np.full((1, 2), 2.0)])
+        array([[6., 6.]])
+    """
+
+    combine = staticmethod(ops.multiply)
+
+
+class Average(Merge):
+    """Average tensors of one shape element by element.
+
+    Example:
+        >>> import numpy as np
+        >>> Average()([np.full((1, 2), 3.0), np.full((1, 2), 2.0)])
+        array([[2.5, 2.5]])
+    """
+
+    combine = staticmethod(ops.add)
+
+    def call(self, inputs: Any) -> Any:
+        """Divide the sum by the number of tensors."""
+        return ops.divide(super().call(inputs), float(len(inputs)))
+
+
+class Maximum(Merge):
+    """Take the largest of tensors of one shape element by element.
+
+    Example:
+        >>> import numpy as np
+        >>> Maximum()([np.full((1, 2), 3.0), np.full((1, 2), 2.0)])
+        array([[3., 3.]])
+    """
+
+    combine = staticmethod(ops.maximum)
+
+
+class Minimum(Merge):
+    """Take the smallest of tensors of one shape element by element.
+
+    Example:
+        >>> import numpy as np
+        >>> Minimum()([np.full((1, 2), 3.0), np.full((1, 2), 2.0)])
+        array([[2., 2.]])
+    """
+
+    combine = staticmethod(ops.minimum)
+
+
+class Concatenate(Layer):
+    """Join tensors along one axis.
+
+    Args:
+        axis: The axis, not the batch; the shapes agree on all others.
+        **options: As for `Layer`.
+
+    Raises:
+        ShapeError: When called: the shapes do not fit, or fewer than two tensors.
+
+    Example:
+        >>> import numpy as np
+        >>> Concatenate()([np.zeros((5, 2)), np.zeros((5, 3))]).shape
+        (5, 5)
+    """
+
+    def __init__(self, axis: int = -1, **options: Any) -> None:
+        super().__init__(**options)
+        if axis == 0:
+            raise ValueError("Concatenate joins features, not samples: axis 0 is the batch")
+        self.axis = axis
+
+    def call(self, inputs: Any) -> Any:
+        """Join the tensors of the list."""
+        return ops.concatenate(_several(self, inputs), self.axis)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "axis": self.axis}
+
+
+def add(inputs: Sequence[Any], **options: Any) -> Any:
+    """Apply `Add` to a list of tensors."""
+    return Add(**options)(list(inputs))
+
+
+def subtract(inputs: Sequence[Any], **options: Any) -> Any:
+    """Apply `Subtract` to a list of two tensors."""
+    return Subtract(**options)(list(inputs))
+
+
+def multiply(inputs: Sequence[Any], **options: Any) -> Any:
+    """Apply `Multiply` to a list of tensors."""
+    return Multiply(**options)(list(inputs))
+
+
+def average(inputs: Sequence[Any], **options: Any) -> Any:
+    """Apply `Average` to a list of tensors."""
+    return Average(**options)(list(inputs))
+
+
+def maximum(inputs: Sequence[Any], **options: Any) -> Any:
+    """Apply `Maximum` to a list of tensors."""
+    return Maximum(**options)(list(inputs))
+
+
+def minimum(inputs: Sequence[Any], **options: Any) -> Any:
+    """Apply `Minimum` to a list of tensors."""
+    return Minimum(**options)(list(inputs))
+
+
+def concatenate(inputs: Sequence[Any], axis: int = -1, **options: Any) -> Any:
+    """Apply `Concatenate` to a list of tensors."""
+    return Concatenate(axis, **options)(list(inputs))

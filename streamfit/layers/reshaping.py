@@ -1,0 +1,194 @@
+"""Layers that change the shape of a sample, or its scale, and have no weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from streamfit import ops
+from streamfit._base.configs import describe
+from streamfit._base.errors import ShapeError
+from streamfit.layers.base import Layer
+from streamfit.layers.checks import length
+
+
+class Flatten(Layer):
+    """Turn each sample into a vector.
+
+    Example:
+        >>> import numpy as np
+        >>> Flatten()(np.zeros((5, 2, 3))).shape
+        (5, 6)
+    """
+
+    def call(self, x: Any) -> Any:
+        """Flatten all axes but the batch."""
+        return ops.flatten(x)
+
+
+class Reshape(Layer):
+    """Give each sample another shape.
+
+    Args:
+        target_shape: The shape of one sample; one length may be -1, which stands for what is left.
+        **options: As for `Layer`.
+
+    Raises:
+        ShapeError: When called: the samples do not have that many elements.
+
+    Example:
+        >>> import numpy as np
+        >>> Reshape((3, -1))(np.zeros((5, 6))).shape
+        (5, 3, 2)
+    """
+
+    def __init__(self, target_shape: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.target_shape = tuple(int(axis) for axis in target_shape)
+        if self.target_shape.count(-1) > 1 or any(axis < 1 and axis != -1 for axis in self.target_shape):
+            raise ValueError(
+                f"target_shape holds positive lengths and at most one -1, got {tuple(target_shape)}"
+            )
+
+    def call(self, x: Any) -> Any:
+        """Reshape all axes but the batch."""
+        return ops.reshape(x, (x.shape[0], *self._lengths(x.shape[1:])))
+
+    def _lengths(self, sample: Sequence[int]) -> tuple[int, ...]:
+        size, known = math.prod(sample), math.prod(axis for axis in self.target_shape if axis != -1)
+        if size != known and (-1 not in self.target_shape or size % known):
+            raise ShapeError(
+                f"layer {self.name!r} cannot give samples of shape {tuple(sample)} ({size} elements) "
+                f"the shape {self.target_shape}; the number of elements must stay the same"
+            )
+        return tuple(size // known if axis == -1 else axis for axis in self.target_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "target_shape": list(self.target_shape)}
+
+
+class Permute(Layer):
+    """Reorder the axes of each sample.
+
+    Args:
+        dims: The axes, counted from 1 because the batch is axis 0: ``(2, 1)`` swaps two.
+        **options: As for `Layer`.
+
+    Raises:
+        ValueError: `dims` is no ordering of 1, 2, ...
+
+    Example:
+        >>> import numpy as np
+        >>> Permute((2, 1))(np.zeros((5, 2, 3))).shape
+        (5, 3, 2)
+    """
+
+    def __init__(self, dims: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.dims = tuple(int(axis) for axis in dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(
+                f"dims must hold each of 1 to {len(self.dims)} once (the batch is axis 0), got {tuple(dims)}"
+            )
+
+    def call(self, x: Any) -> Any:
+        """Transpose the sample."""
+        if len(x.shape) != len(self.dims) + 1:
+            raise ShapeError(
+                f"layer {self.name!r} orders {len(self.dims)} axes, got samples of shape {tuple(x.shape[1:])}"
+            )
+        return ops.transpose(x, (0, *self.dims))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "dims": list(self.dims)}
+
+
+class Rescaling(Layer):
+    """Compute ``x * scale + offset`` in the layer's float type, such as ``Rescaling(1 / 255)`` for images.
+
+    Args:
+        scale: A number, or numbers for the last axis.
+        offset: Likewise.
+        **options: As for `Layer`.
+
+    Example:
+        >>> import numpy as np
+        >>> Rescaling(0.5, offset=-1.0)(np.array([[0, 4]], "uint8"))
+        array([[-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.scale, self.offset = scale, offset
+
+    def call(self, x: Any) -> Any:
+        """Scale and shift."""
+        return ops.add(ops.multiply(ops.cast(x, self.dtype), self.scale), self.offset)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "scale": describe(self.scale), "offset": describe(self.offset)}
+
+
+class Lambda(Layer):
+    """Apply a function that is composed of `streamfit.ops`.
+
+    Args:
+        function: From a tensor or an array (or a list of them) to the same.
+        **options: As for `Layer`.
+
+    Raises:
+        TypeError: `function` cannot be called.
+
+    Example:
+        >>> import numpy as np
+        >>> Lambda(lambda x: x * x)(np.array([3.0]))
+        array([9.])
+    """
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        super().__init__(**options)
+        if not callable(function):
+            raise TypeError(f"Lambda needs a function, got {function!r}")
+        self.function = function
+
+    def call(self, x: Any) -> Any:
+        """Apply the function."""
+        return self.function(x)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer; the function itself is among them."""
+        return {**super().get_config(), "function": self.function}
+
+
+class RepeatVector(Layer):
+    """Repeat each sample, a vector, along a new axis in front of it.
+
+    Args:
+        n: How often.
+        **options: As for `Layer`.
+
+    Example:
+        >>> import numpy as np
+        >>> RepeatVector(3)(np.zeros((5, 2))).shape
+        (5, 3, 2)
+    """
+
+    def __init__(self, n: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.n = length("n", n)
+
+    def call(self, x: Any) -> Any:
+        """Stack copies."""
+        if len(x.shape) != 2:
+            raise ShapeError(
+                f"layer {self.name!r} repeats vectors, got samples of shape {tuple(x.shape[1:])}"
+            )
+        return ops.stack([x] * self.n, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "n": self.n}

@@ -1,0 +1,144 @@
+"""Which shape targets must have for a given output, and how they are brought to it.
+
+Nothing is broadcast: a target of shape (n, 2) for an output of shape (n, 1) is an error, not four times
+as many differences. The one liberty is an axis of length 1 at the end: targets (n,) serve an output
+(n, 1), and labels may be (n,) or (n, 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from streamfit import ops
+from streamfit._base.errors import DataError, ShapeError
+from streamfit._base.specs import Array, Shape
+from streamfit.ops.casting import floating
+from streamfit.ops.core import as_operand
+
+Rule = Callable[[str, Shape, Shape, str], Shape]
+
+
+def _output(name: str) -> str:
+    return f"output {name!r}" if name else "the output"
+
+
+def _sample(shape: Shape) -> str:
+    return f"({', '.join(['batch', *map(str, shape[1:])])}{',' if len(shape) == 1 else ''})"
+
+
+def any_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
+    """Return the shape to give the targets of an unknown loss: for outputs (n, 1), (n,) becomes (n, 1)."""
+    return (*target, 1) if len(target) == 1 and len(output) == 2 and output[1] == 1 else target
+
+
+def same_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
+    """Return the shape to give the targets of a loss that compares element by element.
+
+    Raises:
+        ShapeError: It cannot be that of the output.
+    """
+    if len(target) == len(output) - 1 and output[-1] == 1:
+        target = (*target, 1)
+    elif len(target) == len(output) + 1 and target[-1] == 1:
+        target = target[:-1]
+    if target[1:] != output[1:] or len(target) != len(output):
+        raise ShapeError(
+            f"{loss} compares targets and predictions element by element: {_output(name)} has shape "
+            f"{_sample(output)} and its targets have shape {_sample(target)}; give targets of the shape of "
+            "the output, or the last layer as many units as the targets have columns"
+        )
+    return target
+
+
+def one_hot_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
+    """Return the shape to give targets that are one row of class probabilities a sample.
+
+    Raises:
+        ShapeError: It is another; integer classes get advice of their own.
+    """
+    classes = output[-1] if output else 1
+    if classes != 1 and target[1:] in (output[1:-1], (*output[1:-1], 1)):
+        raise ShapeError(
+            f"{loss} expects targets of shape {_sample(output)}, one column a class, and got targets of "
+            f"shape {_sample(target)} for {_output(name)}; convert integer classes with "
+            f"streamfit.utils.to_categorical(y, {classes}), or use sparse_categorical_crossentropy for them"
+        )
+    return same_target(loss, target, output, name)
+
+
+def label_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
+    """Return the shape to give targets that are one integer class a row of the output.
+
+    Raises:
+        ShapeError: It is another; one-hot rows get advice of their own.
+    """
+    wanted = output[:-1]
+    if len(target) == len(wanted) + 1 and target[-1] == 1:
+        target = target[:-1]
+    if len(target) == len(wanted) and target[1:] == wanted[1:]:
+        return target
+    hint = "give one integer a row"
+    if target[1:] == output[1:]:
+        hint = "they look one-hot: use the categorical version without 'sparse', or give y.argmax(-1)"
+    raise ShapeError(
+        f"{loss} expects one integer class for each row of {_output(name)} of shape {_sample(output)}, "
+        f"that is targets of shape {_sample(wanted)}, and got {_sample(target)}; {hint}"
+    )
+
+
+def check_labels(labels: Array, n_classes: int, where: str = "", ignored: int | None = None) -> None:
+    """Check that labels are whole numbers in [0, n_classes).
+
+    Args:
+        labels: Array of labels of any shape and numeric dtype.
+        n_classes: Number of classes.
+        where: What the message begins with, such as the source and the batch.
+        ignored: A label that is allowed though it may be outside.
+
+    Raises:
+        DataError: A label is fractional or out of range.
+
+    Example:
+        >>> check_labels(np.array([0, 2]), 3)
+    """
+    array = np.asarray(labels)
+    wrong = (array < 0) | (array >= n_classes) | (array != np.floor(array))
+    if ignored is not None:
+        wrong &= array != ignored
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        start = f"{where}: " if where else ""
+        position = place if len(place) > 1 else place[0]
+        raise DataError(
+            f"{start}label {array[place]!s} at position {position} is not one of the {n_classes} classes 0 "
+            f"to {n_classes - 1}; number the classes from 0 and give the last layer a unit for each"
+        )
+
+
+def aligned(rule: Rule, loss: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Bring targets to the shape a rule demands and, unless they are labels, to the dtype of the output.
+
+    Args:
+        rule: One of the rules above.
+        loss: Name of the loss, for messages.
+        y_true: Targets.
+        y_pred: Predictions; whole numbers become `floatx`.
+
+    Returns:
+        The targets and the predictions, as tensors or arrays.
+
+    Raises:
+        ShapeError: The targets cannot have the shape, or not as many samples as the predictions.
+    """
+    y_pred = floating(y_pred)
+    y_true = as_operand(y_true)
+    target, output = tuple(y_true.shape), tuple(y_pred.shape)
+    shape = rule(loss, target, output, "")
+    if target and output and None not in (target[0], output[0]) and target[0] != output[0]:
+        raise ShapeError(f"{loss}: {target[0]} targets for {output[0]} predictions; give one target a sample")
+    if shape != target:
+        y_true = ops.reshape(y_true, shape)
+    return ops.cast(y_true, "int64" if rule is label_target else y_pred.dtype), y_pred

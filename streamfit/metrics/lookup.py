@@ -1,0 +1,202 @@
+"""Find a metric by what a user wrote; find out which accuracy 'accuracy' is."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from streamfit import losses
+from streamfit._base.configs import resolve
+from streamfit._base.errors import UnknownNameError
+from streamfit._base.names import Registry, describe_callable, snake_case
+from streamfit._base.specs import Shape
+from streamfit.metrics import confusion, errors, matches
+from streamfit.metrics.metric import FunctionMetric, Mean, Metric, Sum
+
+ACCURACY = ("accuracy", "acc")
+CROSSENTROPY = ("crossentropy", "ce")
+
+_registry: Registry[type[Metric]] = Registry("metric function")
+_CLASSES: dict[type[Metric], tuple[str, ...]] = {
+    matches.Accuracy: (),
+    matches.BinaryAccuracy: (),
+    matches.CategoricalAccuracy: (),
+    matches.SparseCategoricalAccuracy: (),
+    matches.TopKCategoricalAccuracy: ("top_k_categorical_accuracy",),
+    matches.SparseTopKCategoricalAccuracy: ("sparse_top_k_categorical_accuracy",),
+    errors.MeanSquaredError: ("mse",),
+    errors.MeanAbsoluteError: ("mae",),
+    errors.MeanAbsolutePercentageError: ("mape",),
+    errors.MeanSquaredLogarithmicError: ("msle",),
+    errors.RootMeanSquaredError: ("rmse",),
+    errors.LogCoshError: ("log_cosh", "logcosh"),
+    errors.CosineSimilarity: ("cosine_proximity", "cosine"),
+    errors.BinaryCrossentropy: ("bce",),
+    errors.CategoricalCrossentropy: (),
+    errors.SparseCategoricalCrossentropy: (),
+    errors.KLDivergence: ("kld", "kullback_leibler_divergence"),
+    errors.Poisson: (),
+    errors.Hinge: (),
+    errors.SquaredHinge: (),
+    errors.CategoricalHinge: (),
+    confusion.TruePositives: (),
+    confusion.TrueNegatives: (),
+    confusion.FalsePositives: (),
+    confusion.FalseNegatives: (),
+    confusion.Precision: (),
+    confusion.Recall: (),
+    confusion.AUC: (),
+    Mean: (),
+    Sum: (),
+}
+for _cls, _aliases in _CLASSES.items():
+    _registry.register(_cls, snake_case(_cls.__name__), *_aliases)
+
+_CLASS_OF: dict[Any, type[Metric]] = {
+    matches.accuracy: matches.Accuracy,
+    matches.binary_accuracy: matches.BinaryAccuracy,
+    matches.categorical_accuracy: matches.CategoricalAccuracy,
+    matches.sparse_categorical_accuracy: matches.SparseCategoricalAccuracy,
+    matches.top_k_categorical_accuracy: matches.TopKCategoricalAccuracy,
+    matches.sparse_top_k_categorical_accuracy: matches.SparseTopKCategoricalAccuracy,
+}
+
+
+def get(identifier: Any) -> Metric | None:
+    """Return the metric that `identifier` stands for.
+
+    Args:
+        identifier: A name in any of Keras' spellings, a class, an instance, a loss, a description as
+            ``{'class_name': ..., 'config': ...}``, a function ``(y_true, y_pred) -> values``, or None.
+
+    Returns:
+        A metric. One that was asked for by a string has that string as its name.
+
+    Raises:
+        UnknownNameError: The name is unknown.
+        TypeError: It is nothing of that kind.
+
+    Example:
+        >>> get("mae").name
+        'mae'
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, str):
+        return _by_name(identifier)
+    found = resolve(_registry, identifier)
+    if isinstance(found, Metric):
+        return found
+    if isinstance(found, losses.Loss):
+        return FunctionMetric(found.values, name=found.name)
+    known = _CLASS_OF.get(found) if getattr(found, "__hash__", None) else None
+    return known(name=describe_callable(found)) if known else FunctionMetric(found)
+
+
+def _by_name(name: str) -> Metric:
+    try:
+        return _registry.find(name)(name=name)
+    except UnknownNameError as unknown:
+        try:
+            loss = losses.get(name)
+        except UnknownNameError:
+            raise unknown from None
+        assert loss is not None
+        return FunctionMetric(loss.values, name=name)
+
+
+def check_name(name: str) -> None:
+    """Check that `name` names a metric.
+
+    Raises:
+        UnknownNameError: It does not.
+
+    Example:
+        >>> check_name("accuracy")
+    """
+    if name.lower() not in ACCURACY + CROSSENTROPY:
+        get(name)
+
+
+def label(identifier: Any) -> str:
+    """Return the name that a metric has in the logs.
+
+    Example:
+        >>> label("acc"), label(matches.binary_accuracy), label(matches.BinaryAccuracy)
+        ('acc', 'binary_accuracy', 'binary_accuracy')
+    """
+    if isinstance(identifier, str):
+        return identifier
+    if inspect.isclass(identifier):
+        identifier = identifier()
+    return str(getattr(identifier, "name", None) or describe_callable(identifier))
+
+
+def make(identifier: Any, loss: losses.Loss | None, target: Any, output: Any) -> Metric:
+    """Return the metric for an output, with 'accuracy' and 'crossentropy' made definite.
+
+    Args:
+        identifier: As for `get`, or ``'accuracy'``, ``'acc'``, ``'crossentropy'``, ``'ce'``.
+        loss: The loss of the output, or None.
+        target: The targets, or anything else with their ``shape``, batch axis first.
+        output: The predictions, likewise.
+
+    Example:
+        >>> import numpy as np
+        >>> type(make("accuracy", None, np.zeros((8, 3)), np.zeros((8, 3)))).__name__
+        'CategoricalAccuracy'
+    """
+    word = identifier.lower() if isinstance(identifier, str) else ""
+    if word in ACCURACY:
+        return resolve_accuracy(loss, target.shape, output.shape)(name=identifier)
+    if word in CROSSENTROPY:
+        return resolve_crossentropy(loss, target.shape, output.shape)(name=identifier)
+    found = get(identifier)
+    if found is None:
+        raise TypeError("a metric must be a name, a function, a class or an instance, got None")
+    return found
+
+
+def resolve_accuracy(loss: losses.Loss | None, target: Shape, output: Shape) -> type[Metric]:
+    """Return the accuracy that 'accuracy' means for an output.
+
+    The loss decides where it says what the targets are (Keras 2), the shapes where it does not (Keras 3).
+
+    Args:
+        loss: The loss of the output, or None.
+        target: Shape of the targets, batch axis first.
+        output: Shape of the predictions, batch axis first.
+
+    Example:
+        >>> resolve_accuracy(None, (None, 1), (None, 10)).__name__
+        'SparseCategoricalAccuracy'
+    """
+    return {
+        "binary": matches.BinaryAccuracy,
+        "sparse": matches.SparseCategoricalAccuracy,
+        "categorical": matches.CategoricalAccuracy,
+    }[_kind(loss, target, output)]
+
+
+def resolve_crossentropy(loss: losses.Loss | None, target: Shape, output: Shape) -> type[Metric]:
+    """Return the cross-entropy that 'crossentropy' means for an output; see `resolve_accuracy`.
+
+    Example:
+        >>> resolve_crossentropy(None, (None, 1), (None, 1)).__name__
+        'BinaryCrossentropy'
+    """
+    return {
+        "binary": errors.BinaryCrossentropy,
+        "sparse": errors.SparseCategoricalCrossentropy,
+        "categorical": errors.CategoricalCrossentropy,
+    }[_kind(loss, target, output)]
+
+
+def _kind(loss: losses.Loss | None, target: Shape, output: Shape) -> str:
+    if len(output) < 2 or output[-1] == 1 or isinstance(loss, losses.BinaryCrossentropy):
+        return "binary"
+    if isinstance(loss, losses.SparseCategoricalCrossentropy):
+        return "sparse"
+    if isinstance(loss, losses.CategoricalCrossentropy):
+        return "categorical"
+    return "sparse" if len(target) < len(output) or target[-1] == 1 else "categorical"

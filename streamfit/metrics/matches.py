@@ -1,0 +1,279 @@
+"""How often predictions are right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamfit import ops
+from streamfit.losses.regression import last_mean
+from streamfit.losses.targets import aligned, label_target, one_hot_target, same_target
+from streamfit.metrics.metric import MeanMetric
+
+
+def _matches(a: Any, b: Any, dtype: Any) -> Any:
+    return ops.cast(ops.equal(a, b), dtype)
+
+
+def accuracy(y_true: Any, y_pred: Any) -> Any:
+    """Compute 1 where a prediction equals its target and 0 elsewhere.
+
+    Args:
+        y_true: Targets of the shape of `y_pred`.
+        y_pred: Predicted classes.
+
+    Returns:
+        Same shape, float.
+
+    Example:
+        >>> accuracy([1, 2], [1, 3])
+        array([1., 0.], dtype=float32)
+    """
+    y_true, y_pred = aligned(same_target, "accuracy", y_true, y_pred)
+    return _matches(y_true, y_pred, y_pred.dtype)
+
+
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
+    """Compute how many predictions are on the right side of a threshold, over the last axis.
+
+    Args:
+        y_true: Targets 0 or 1, of the shape of `y_pred`.
+        y_pred: Predictions, shape (batch, ..., n).
+        threshold: Predictions above it mean 1.
+
+    Returns:
+        Shape (batch, ...): the mean over the last axis, as in Keras 2.
+
+    Example:
+        >>> binary_accuracy([[1, 0]], [[0.9, 0.8]])
+        array([0.5], dtype=float32)
+    """
+    y_true, y_pred = aligned(same_target, "binary_accuracy", y_true, y_pred)
+    said = ops.cast(ops.greater(y_pred, threshold), y_pred.dtype)
+    return last_mean(_matches(y_true, said, y_pred.dtype))
+
+
+def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
+    """Compute 1 where the largest prediction is that of the target's largest class.
+
+    Args:
+        y_true: One-hot rows of the shape of `y_pred`.
+        y_pred: Probabilities or logits, shape (batch, ..., classes).
+
+    Returns:
+        Shape (batch, ...).
+
+    Example:
+        >>> categorical_accuracy([[0, 1]], [[0.2, 0.8]])
+        array([1.], dtype=float32)
+    """
+    y_true, y_pred = aligned(one_hot_target, "categorical_accuracy", y_true, y_pred)
+    return _matches(ops.argmax(y_true, -1), ops.argmax(y_pred, -1), y_pred.dtype)
+
+
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
+    """Compute 1 where the largest prediction is that of the target class.
+
+    Args:
+        y_true: Integer classes, shape (batch, ...) or (batch, ..., 1).
+        y_pred: Probabilities or logits, shape (batch, ..., classes).
+
+    Returns:
+        Shape (batch, ...).
+
+    Example:
+        >>> sparse_categorical_accuracy([1], [[0.2, 0.8]])
+        array([1.], dtype=float32)
+    """
+    y_true, y_pred = aligned(label_target, "sparse_categorical_accuracy", y_true, y_pred)
+    return _matches(y_true, ops.argmax(y_pred, -1), y_pred.dtype)
+
+
+def _in_top_k(own: Any, y_pred: Any, k: int) -> Any:
+    """Compute 1 where fewer than k predictions are above `own`, the prediction of the right class."""
+    above = ops.cast(ops.greater(y_pred, ops.expand_dims(own, -1)), y_pred.dtype)
+    return ops.cast(ops.less(ops.sum(above, -1), float(k)), y_pred.dtype)
+
+
+def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
+    """Compute 1 where the target's largest class is among the `k` largest predictions; ties count as among.
+
+    Args:
+        y_true: One-hot rows of the shape of `y_pred`.
+        y_pred: Probabilities or logits, shape (batch, ..., classes).
+        k: How many.
+
+    Returns:
+        Shape (batch, ...).
+
+    Example:
+        >>> top_k_categorical_accuracy([[0, 0, 1]], [[0.5, 0.2, 0.3]], k=2)
+        array([1.], dtype=float32)
+    """
+    y_true, y_pred = aligned(one_hot_target, "top_k_categorical_accuracy", y_true, y_pred)
+    return sparse_top_k_categorical_accuracy(ops.argmax(y_true, -1), y_pred, k)
+
+
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
+    """Compute 1 where the target class is among the `k` largest predictions; ties count as among.
+
+    Args:
+        y_true: Integer classes, shape (batch, ...) or (batch, ..., 1).
+        y_pred: Probabilities or logits, shape (batch, ..., classes).
+        k: How many.
+
+    Returns:
+        Shape (batch, ...).
+
+    Example:
+        >>> sparse_top_k_categorical_accuracy([2], [[0.5, 0.2, 0.3]], k=2)
+        array([1.], dtype=float32)
+    """
+    y_true, y_pred = aligned(label_target, "sparse_top_k_categorical_accuracy", y_true, y_pred)
+    chosen = ops.cast(ops.one_hot(y_true, y_pred.shape[-1]), y_pred.dtype)
+    own = ops.sum(ops.where(ops.greater(chosen, 0.5), y_pred, 0.0), -1)
+    return _in_top_k(own, y_pred, k)
+
+
+class Accuracy(MeanMetric):
+    """Compute how often predictions equal targets; see `accuracy`.
+
+    Args:
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+
+    Example:
+        >>> Accuracy()([[1], [2]], [[1], [3]])
+        0.5
+    """
+
+    rule = staticmethod(same_target)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a prediction."""
+        return accuracy(y_true, y_pred)
+
+
+class BinaryAccuracy(MeanMetric):
+    """Compute how often predictions are on the right side of a threshold; see `binary_accuracy`.
+
+    Args:
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+        threshold: In (0, 1) for probabilities, 0 for logits.
+
+    Example:
+        >>> BinaryAccuracy()([[1], [0]], [[0.9], [0.8]])
+        0.5
+    """
+
+    rule = staticmethod(same_target)
+
+    def __init__(self, name: str | None = None, dtype: Any = None, threshold: float = 0.5) -> None:
+        super().__init__(name, dtype)
+        self.threshold = threshold
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return binary_accuracy(y_true, y_pred, self.threshold)
+
+
+class CategoricalAccuracy(MeanMetric):
+    """Compute how often the largest prediction is right for one-hot targets; see `categorical_accuracy`.
+
+    Args:
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+
+    Example:
+        >>> CategoricalAccuracy()([[0, 1], [0, 1]], [[0.2, 0.8], [0.8, 0.2]])
+        0.5
+    """
+
+    rule = staticmethod(one_hot_target)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return categorical_accuracy(y_true, y_pred)
+
+
+class SparseCategoricalAccuracy(MeanMetric):
+    """Compute how often the largest prediction is right for integer classes.
+
+    See `sparse_categorical_accuracy`.
+
+    Args:
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+
+    Example:
+        >>> SparseCategoricalAccuracy()([1, 1], [[0.2, 0.8], [0.8, 0.2]])
+        0.5
+    """
+
+    rule = staticmethod(label_target)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return sparse_categorical_accuracy(y_true, y_pred)
+
+
+def _positive(k: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+    return k
+
+
+class TopKCategoricalAccuracy(MeanMetric):
+    """Compute how often the right class of one-hot targets is among the `k` largest predictions.
+
+    Args:
+        k: How many.
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+
+    Raises:
+        ValueError: `k` is not a whole number of at least 1.
+
+    Example:
+        >>> TopKCategoricalAccuracy(k=2)([[0, 0, 1]], [[0.5, 0.2, 0.3]])
+        1.0
+    """
+
+    rule = staticmethod(one_hot_target)
+    default_name = "top_k_categorical_accuracy"
+
+    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+        self.k = _positive(k)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return top_k_categorical_accuracy(y_true, y_pred, self.k)
+
+
+class SparseTopKCategoricalAccuracy(MeanMetric):
+    """Compute how often the right integer class is among the `k` largest predictions.
+
+    Args:
+        k: How many.
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+
+    Raises:
+        ValueError: `k` is not a whole number of at least 1.
+
+    Example:
+        >>> SparseTopKCategoricalAccuracy(k=2)([2], [[0.5, 0.2, 0.3]])
+        1.0
+    """
+
+    rule = staticmethod(label_target)
+    default_name = "sparse_top_k_categorical_accuracy"
+
+    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+        self.k = _positive(k)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return sparse_top_k_categorical_accuracy(y_true, y_pred, self.k)

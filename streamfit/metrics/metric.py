@@ -1,0 +1,322 @@
+"""`Metric`: numbers that are gathered batch by batch, in float64, and read at any time.
+
+`MeanMetric` is the kind that a program computes inside the step: the mean of values that `call`
+composes of operations. Any other `Metric` is shown each finished batch as arrays.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from streamfit import initializers
+from streamfit._base.configs import Configurable
+from streamfit._base.names import describe_callable, snake_case
+from streamfit._base.specs import Array, Shape
+from streamfit.losses.loss import per_sample, weights_for
+from streamfit.losses.targets import aligned, any_target
+
+
+class MetricState(np.ndarray[Any, Any]):
+    """An array with the methods of a Keras variable.
+
+    Example:
+        >>> state = np.zeros(2).view(MetricState)
+        >>> state.assign_add([1.0, 2.0])
+        >>> state.tolist()
+        [1.0, 2.0]
+    """
+
+    def assign(self, value: Any) -> None:
+        """Overwrite the numbers in place."""
+        self[...] = value
+
+    def assign_add(self, value: Any) -> None:
+        """Add to the numbers in place."""
+        self[...] += value
+
+    def assign_sub(self, value: Any) -> None:
+        """Subtract from the numbers in place."""
+        self[...] -= value
+
+    def numpy(self) -> Array:
+        """Return a copy as a plain array."""
+        return np.array(self)
+
+
+class Metric(Configurable):
+    """Base of all metrics.
+
+    A subclass makes its state with `add_variable` in ``__init__``, changes it in `update_state` and
+    reads it in `result`. All state is float64 and additive: the state after two runs of data is the sum of
+    the states of each.
+
+    Args:
+        name: A name; by default the class name in snake case.
+        dtype: Kept for Keras' sake; state and results are float64 whatever it is.
+
+    Example:
+        >>> class Largest(Metric):
+        ...     def __init__(self, name="largest"):
+        ...         super().__init__(name=name)
+        ...         self.value = self.add_variable((), name="value")
+        ...     def update_state(self, y_true, y_pred, sample_weight=None):
+        ...         self.value.assign(np.maximum(self.value, np.max(y_pred)))
+        ...     def result(self):
+        ...         return float(self.value)
+        >>> metric = Largest()
+        >>> metric.update_state([0, 0], [1.0, 3.0])
+        >>> metric.result()
+        3.0
+    """
+
+    default_name: ClassVar[str | None] = None
+    _variables: list[Array]
+
+    # Set up here, not in __init__, so that a subclass may add variables before it calls super().
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        metric = super().__new__(cls)
+        metric._variables = []
+        return metric
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        self.name = name or self.default_name or snake_case(type(self).__name__)
+        self.dtype = None if dtype is None else np.dtype(dtype).name
+
+    def add_variable(
+        self,
+        shape: Sequence[int] = (),
+        initializer: Any = "zeros",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> MetricState:
+        """Make a piece of state.
+
+        Args:
+            shape: Its shape.
+            initializer: Its first value; `reset_state` sets it to zero.
+            name: For messages.
+            dtype: Kept for Keras' sake; state is float64.
+        """
+        value = np.asarray(initializers.get(initializer)(tuple(shape), "float64")).view(MetricState)
+        self._variables.append(value)
+        return value
+
+    def add_weight(
+        self,
+        name: str | None = None,
+        shape: Sequence[int] = (),
+        initializer: Any = "zeros",
+        dtype: Any = None,
+    ) -> MetricState:
+        """Make a piece of state; `add_variable` under its name and with the order of Keras 2."""
+        if not isinstance(name, (str, type(None))):
+            name, shape = None, name
+        return self.add_variable(shape, initializer, name, dtype)
+
+    def _add_total(self) -> Array:
+        """Make the two numbers of a mean; a plain array, because kernels write to it."""
+        total = np.zeros(2)
+        self._variables.append(total)
+        return total
+
+    @property
+    def variables(self) -> list[Array]:
+        """List the state."""
+        return list(self._variables)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take a batch into account."""
+        raise TypeError(
+            f"{type(self).__name__} must define update_state(self, y_true, y_pred, sample_weight=None)"
+        )
+
+    def result(self) -> Any:
+        """Return the metric of all batches since the last reset."""
+        raise TypeError(f"{type(self).__name__} must define result(self)")
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        for state in self._variables:
+            state[...] = 0.0
+
+    def reset_states(self) -> None:
+        """Forget all batches; the name of `reset_state` in Keras 2."""
+        self.reset_state()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Take a batch into account and return the result so far."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def clone(self) -> Self:
+        """Return a metric with the same settings and a state of its own, as of now."""
+        return copy.deepcopy(self)
+
+
+def add_to_mean(total: Array, values: Array, weights: Any = None) -> None:
+    """Add a batch of values to the two numbers [sum of w * v, sum of w].
+
+    Args:
+        total: float64 array of shape (2,), changed in place.
+        values: Values of any shape, batch axis first.
+        weights: Weights whose axes are the first of `values`, or None for ones.
+
+    Example:
+        >>> total = np.zeros(2)
+        >>> add_to_mean(total, np.array([1.0, 2.0]), np.array([1.0, 3.0]))
+        >>> total.tolist()
+        [7.0, 4.0]
+    """
+    exact = np.asarray(values, dtype=np.float64)
+    if weights is None:
+        total += exact.sum(), exact.size
+        return
+    factors = np.broadcast_to(weights_for(exact, np.asarray(weights, dtype=np.float64)), exact.shape)
+    total += (exact * factors).sum(), factors.sum()
+
+
+class MeanMetric(Metric):
+    """Base of metrics that are a mean of values: sum(w v) / sum(w), over all batches.
+
+    A subclass defines ``call(y_true, y_pred)``, composed of `streamfit.ops`. A program traces `values` into
+    its step and adds to `total` itself; `update_state` does the same on arrays.
+
+    Args:
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+
+    Attributes:
+        total: float64 array [sum of w * v, sum of w].
+
+    Example:
+        >>> class Bias(MeanMetric):
+        ...     def call(self, y_true, y_pred):
+        ...         return y_pred - y_true
+        >>> Bias()(np.zeros(2), np.array([1.0, 2.0]))
+        1.5
+    """
+
+    rule: ClassVar[Callable[..., Shape]] = staticmethod(any_target)
+    """Which shape the targets must have: one of the rules of `streamfit.losses.targets`."""
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+        self.total = self._add_total()
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return values, batch axis first, or one number for the batch."""
+        raise TypeError(f"{type(self).__name__} must define call(self, y_true, y_pred)")
+
+    def values(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the values to average, of tensors or of arrays.
+
+        Raises:
+            ShapeError: The targets do not fit the predictions.
+        """
+        what = f"metric {self.name!r}"
+        y_true, y_pred = aligned(self.rule, what, y_true, y_pred)
+        return per_sample(self.call(y_true, y_pred), y_pred, what)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take a batch into account.
+
+        Args:
+            y_true: Targets.
+            y_pred: Predictions.
+            sample_weight: Weights of shape (batch,), or more of the axes of the values.
+        """
+        add_to_mean(self.total, self.values(y_true, y_pred), sample_weight)
+
+    def result(self) -> float:
+        """Return the mean so far, 0 if nothing has been seen."""
+        return float(self.total[0] / self.total[1]) if self.total[1] else 0.0
+
+
+class FunctionMetric(MeanMetric):
+    """Make a metric of a function ``(y_true, y_pred) -> values``.
+
+    Args:
+        fn: Composed of `streamfit.ops`; returns values with the batch axis first, or one number.
+        name: By default the name of the function.
+        dtype: As for `Metric`.
+        **settings: Passed on to the function.
+
+    Example:
+        >>> from streamfit import ops
+        >>> metric = FunctionMetric(lambda y, p: ops.abs(p - y), name="distance")
+        >>> metric(np.zeros(2), np.array([1.0, 2.0]))
+        1.5
+    """
+
+    def __init__(
+        self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **settings: Any
+    ) -> None:
+        super().__init__(name or describe_callable(fn), dtype)
+        self.fn, self.settings = fn, settings
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Call the function."""
+        return self.fn(y_true, y_pred, **self.settings)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal metric; the function itself is among them."""
+        return {"fn": self.fn, "name": self.name, "dtype": self.dtype, **self.settings}
+
+
+class Mean(Metric):
+    """Average values that are given without targets.
+
+    Args:
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+
+    Example:
+        >>> metric = Mean()
+        >>> metric.update_state([1.0, 3.0], sample_weight=[3.0, 1.0])
+        >>> metric.result()
+        1.5
+    """
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+        self.total = self._add_total()
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        """Take values into account."""
+        add_to_mean(self.total, np.asarray(values), sample_weight)
+
+    def result(self) -> float:
+        """Return the mean so far, 0 if nothing has been seen."""
+        return float(self.total[0] / self.total[1]) if self.total[1] else 0.0
+
+
+class Sum(Metric):
+    """Add up values that are given without targets.
+
+    Args:
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+
+    Example:
+        >>> Sum()([1.0, 3.0])
+        4.0
+    """
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+        self.total = self._add_total()
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        """Take values into account."""
+        add_to_mean(self.total, np.asarray(values), sample_weight)
+
+    def result(self) -> float:
+        """Return the weighted sum so far."""
+        return float(self.total[0])
+
+
+MeanMetricWrapper = FunctionMetric

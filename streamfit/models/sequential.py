@@ -1,0 +1,106 @@
+"""`Sequential`: a model that is a plain stack of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.specs import Spec
+from streamfit.layers import InputLayer
+from streamfit.layers.base import Layer
+from streamfit.models.model import Model
+from streamfit.ops.core import Tensor
+
+
+class Sequential(Model):
+    """Stack layers, each feeding the next.
+
+    Args:
+        layers: Layers, in order. The first entry may be an `Input`; else the first layer's
+            ``input_shape``, or the first data, give the shape.
+        name: A name.
+
+    Example:
+        >>> import streamfit as sf
+        >>> model = sf.Sequential([sf.Input((4,)), sf.layers.Dense(3, "relu"), sf.layers.Dense(1)])
+        >>> model.output_shape, model.count_params()
+        ((None, 1), 19)
+    """
+
+    def __init__(self, layers: Iterable[Any] | None = None, *, name: str | None = None, **settings: Any) -> None:
+        super().__init__(name=name, **settings)
+        self._start: Tensor | None = None
+        for layer in layers or ():
+            self.add(layer)
+
+    def add(self, layer: Any) -> None:
+        """Put a layer on top of the stack.
+
+        Raises:
+            TypeError: It is not a layer.
+            ValueError: It is in the stack already, or an `Input` comes second.
+        """
+        if isinstance(layer, Tensor):
+            self._begin(layer)
+        elif not isinstance(layer, Layer):
+            raise TypeError(f"Sequential takes layers, got {layer!r} of type {type(layer).__name__}")
+        elif isinstance(layer, InputLayer):
+            self._begin(Tensor(Spec((None, *(layer.sample_shape or ())), np.dtype(layer.dtype)), layer.name))
+        elif any(layer is known for known in self._layers):
+            raise ValueError(f"layer {layer.name!r} is in the stack already; make another one, or use the functional API")
+        else:
+            self._layers.append(layer)
+            if self._start is None and layer.sample_shape is not None:
+                self._begin_with(layer.sample_shape, f"{layer.name}_input", layer.dtype)
+        self._restack()
+
+    def pop(self) -> None:
+        """Take the top layer off the stack.
+
+        Raises:
+            ValueError: The stack is empty.
+        """
+        if not self._layers:
+            raise ValueError("the stack has no layers")
+        self._layers.pop()
+        self._restack()
+
+    def _begin(self, tensor: Tensor) -> None:
+        if self._layers or self._start is not None:
+            raise ValueError("an Input must be the first entry of a Sequential model")
+        self._start = tensor
+
+    def _begin_with(self, shape: tuple[int, ...], name: str, dtype: Any) -> None:
+        self._start = Tensor(Spec((None, *shape), np.dtype(dtype)), name)
+
+    def _restack(self) -> None:
+        self._forget_programs()
+        self._set_graph([], [], None)
+        if self._start is not None and self._layers:
+            tensor: Any = self._start
+            for layer in self._layers:
+                tensor = layer(tensor)
+            self._connect(self._start, tensor)
+
+    def build(self, input_shape: Any) -> None:
+        """Build the stack for inputs of `input_shape`, batch axis included."""
+        if self._start is None and self._layers:
+            self._begin_with(tuple(input_shape[1:]), f"{self._layers[0].name}_input", self.dtype)
+            self._restack()
+
+    def build_for(self, x: Any) -> None:
+        """Build the stack for inputs like `x`, unless it is built."""
+        if not self._layers:
+            raise ValueError("the Sequential model has no layers: add some, e.g. model.add(Dense(10))")
+        if not self.outputs:
+            if isinstance(x, (dict, list, tuple)):
+                raise ValueError("a Sequential model has one input, got several; use Model(inputs=..., outputs=...)")
+            self.build((None, *(np.shape(x)[1:] or (1,))))
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Run the stack on a tensor or an array."""
+        for layer in self._layers:
+            inputs = layer(inputs, training=training)
+        return inputs

@@ -1,0 +1,56 @@
+"""The text that `Model.summary` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamfit.layers.base import LayerCall
+from streamfit.program import sorted_nodes
+
+
+def _shapes(model: Any) -> dict[Any, str]:
+    """Find the output shape of each layer's first use."""
+    found: dict[Any, str] = {}
+    for node in sorted_nodes(model.outputs, model.inputs):
+        if isinstance(node.op, LayerCall) and node.op.layer not in found:
+            shapes = [str(tensor.shape) for tensor in node.outputs]
+            found[node.op.layer] = shapes[0] if len(shapes) == 1 else ", ".join(shapes)
+    return found
+
+
+def _row(cells: tuple[str, str, str], widths: tuple[int, int, int]) -> str:
+    cut = [cell if len(cell) <= width else cell[: width - 1] + "…" for cell, width in zip(cells, widths, strict=True)]
+    return f"{cut[0]:<{widths[0]}} {cut[1]:<{widths[1]}} {cut[2]:>{widths[2]}}"
+
+
+def _size(count: int, nbytes: int) -> str:
+    unit = f"{nbytes} B" if nbytes < 1024 else f"{nbytes / 1024:.2f} KB" if nbytes < 1 << 20 else f"{nbytes / (1 << 20):.2f} MB"
+    return f"{count:,} ({unit})"
+
+
+def summary_text(model: Any, width: int) -> str:
+    """Return the table of a model's layers.
+
+    Args:
+        model: Built or not; shapes of an unbuilt model are unknown.
+        width: Characters a line.
+    """
+    last = 12
+    first = (width - last - 2) // 2
+    widths = (first, width - last - 2 - first, last)
+    shapes = _shapes(model)
+    lines = [f'Model: "{model.name}"', "─" * width, _row(("Layer (type)", "Output shape", "Param #"), widths)]
+    lines.append("─" * width)
+    for tensor in model.inputs:
+        lines.append(_row((f"{tensor.name} (Input)", str(tensor.shape), "0"), widths))
+    for layer in model.layers:
+        count = f"{layer.count_params():,}" if layer.built or layer.weights else "?"
+        lines.append(_row((f"{layer.name} ({type(layer).__name__})", shapes.get(layer, "?"), count), widths))
+    lines.append("─" * width)
+    for label, weights in (
+        ("Total params", model.weights),
+        ("Trainable params", model.trainable_weights),
+        ("Non-trainable params", model.non_trainable_weights),
+    ):
+        lines.append(f"{label}: {_size(sum(w.value.size for w in weights), sum(w.value.nbytes for w in weights))}")
+    return "\n".join(lines)

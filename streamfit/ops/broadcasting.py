@@ -1,0 +1,174 @@
+"""Broadcasting: the shape rule, and operands brought into a form that kernels can walk.
+
+The rule is NumPy's, with one addition: the symbolic batch axis meets itself or a length of 1, never a
+fixed length, which could only fit by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.errors import ShapeError
+from streamfit._base.specs import Array, Shape, Spec
+from streamfit.kernels import Call
+from streamfit.ops.casting import operand
+from streamfit.ops.core import Op, apply
+from streamfit.ops.strided import element_steps, gather_calls
+from streamfit.ops.sums import sum_onto
+
+
+def broadcast_shapes(name: str, *shapes: Shape) -> Shape:
+    """Return the shape to which `shapes` broadcast.
+
+    Args:
+        name: The operation, for the message.
+        shapes: Shapes, perhaps with a leading batch axis.
+
+    Raises:
+        ShapeError: They do not fit together.
+
+    Example:
+        >>> broadcast_shapes("add", (None, 3), (3,), (1, 1))
+        (None, 3)
+    """
+    rank = max(len(shape) for shape in shapes)
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    result: list[int | None] = []
+    for lengths in zip(*padded, strict=True):
+        distinct = {length for length in lengths if length != 1}
+        if len(distinct) > 1:
+            raise ShapeError(_mismatch(name, shapes, distinct))
+        result.append(distinct.pop() if distinct else 1)
+    return tuple(result)
+
+
+def _mismatch(name: str, shapes: Sequence[Shape], lengths: set[int | None]) -> str:
+    listed = " and ".join(str(shape) for shape in shapes)
+    text = f"{name} cannot broadcast shapes {listed}: "
+    if None not in lengths:
+        return text + "axes counted from the last must be equal or 1; use ops.reshape or ops.expand_dims"
+    fixed = next(length for length in lengths if length is not None)
+    return text + f"the batch axis (None) meets the fixed length {fixed}; give both operands the same rank"
+
+
+def steps_to(shape: Sequence[int], target: Sequence[int]) -> list[int]:
+    """Return the steps that walk an array of `shape` as if it had the shape `target`.
+
+    Example:
+        >>> steps_to((3, 1), (2, 3, 4))
+        [0, 1, 0]
+    """
+    missing = len(target) - len(shape)
+    steps = [0 if length == 1 else step for length, step in zip(shape, element_steps(shape), strict=True)]
+    return [0] * missing + steps
+
+
+def expand(x: Array, shape: tuple[int, ...]) -> tuple[Array, list[Call]]:
+    """Return an array of `shape` and the calls that fill it by broadcasting x; x itself if it fits."""
+    if x.shape == shape:
+        return x, []
+    full = np.empty(shape, x.dtype)
+    return full, gather_calls(x, full, 0, steps_to(x.shape, shape))
+
+
+def matrices(
+    shape: tuple[int, ...], operands: Sequence[Array]
+) -> tuple[list[Array], tuple[int, int], list[Call]]:
+    """Bring operands that broadcast to `shape` into matrices with axes of full length or of length 1.
+
+    Neighbouring axes along which the same operands are broadcast are merged. What does not become two
+    axes that way is expanded.
+
+    Returns:
+        The matrices, the shape of the result as a matrix, and the calls that expand.
+    """
+    groups = _groups(shape, operands)
+    calls: list[Call] = []
+    if len(groups) > 2:
+        pairs = [expand(x, shape) for x in operands]
+        operands, calls = [full for full, _ in pairs], [call for _, made in pairs for call in made]
+        groups = _groups(shape, operands)
+    while len(groups) < 2:
+        groups.insert(0, [1, tuple(False for _ in operands)])
+    (rows, full_rows), (columns, full_columns) = groups
+    reshaped = [
+        x.reshape(rows if full_rows[i] else 1, columns if full_columns[i] else 1)
+        for i, x in enumerate(operands)
+    ]
+    return reshaped, (rows, columns), calls
+
+
+def _groups(shape: tuple[int, ...], operands: Sequence[Array]) -> list[list[Any]]:
+    """Merge neighbouring axes with one pattern: [length, (is the operand full here, ...)]."""
+    padded = [(1,) * (len(shape) - x.ndim) + x.shape for x in operands]
+    groups: list[list[Any]] = []
+    for axis, length in enumerate(shape):
+        pattern = tuple(own[axis] != 1 for own in padded)
+        if length == 1:
+            continue
+        if groups and groups[-1][1] == pattern:
+            groups[-1][0] *= length
+        else:
+            groups.append([length, pattern])
+    return groups
+
+
+class BroadcastTo(Op):
+    """Repeat an array along new axes and along axes of length 1."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the wanted shape if the input broadcasts to it."""
+        result = broadcast_shapes(self.name, specs[0].shape, self.shape)
+        if result != self.shape:
+            raise ShapeError(f"broadcast_to cannot turn shape {specs[0].shape} into {self.shape}")
+        return (specs[0].with_shape(result),)
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return one call."""
+        return gather_calls(inputs[0], outputs[0], 0, steps_to(inputs[0].shape, outputs[0].shape))
+
+    def backward(
+        self,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        scratch: Sequence[Array],
+        output_grads: Sequence[Array],
+        input_grads: Sequence[Array | None],
+    ) -> list[Call]:
+        """Return the calls that add up what was repeated."""
+        gx = input_grads[0]
+        return [] if gx is None else sum_onto(output_grads[0], gx)
+
+
+def broadcast_to(x: Any, shape: Sequence[int | None]) -> Any:
+    """Repeat `x` along new leading axes and along its axes of length 1.
+
+    Args:
+        x: Array or tensor.
+        shape: The shape to reach; None only where `x` itself has the batch axis.
+
+    Returns:
+        `x` repeated, of that shape.
+
+    Raises:
+        ShapeError: The shape of `x` does not broadcast to it.
+
+    Example:
+        >>> broadcast_to([1.0, 2.0], (2, 2))
+        array([[1., 2.],
+               [1., 2.]], dtype=float32)
+    """
+    value, wanted = operand(x), tuple(shape)
+    if None in wanted and (not value.shape or value.shape[0] is not None or len(value.shape) != len(wanted)):
+        raise ShapeError(
+            f"broadcast_to shape {wanted} has a batch axis (None), but x of shape {value.shape} has none"
+        )
+    return apply(BroadcastTo(wanted), value)

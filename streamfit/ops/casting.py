@@ -1,0 +1,168 @@
+"""Dtypes: the cast operation, and which dtype two operands meet at.
+
+A Python number has no dtype of its own: it takes the other operand's. Whole numbers and truth values
+meet floats at the float's dtype, float32 meets float64 at float64. So a float32 model stays float32
+whatever is written into its formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streamfit._base.config import floatx
+from streamfit._base.specs import Array, Spec
+from streamfit.kernels import Call
+from streamfit.kernels.matrix import copy_into, fill_zero
+from streamfit.ops.core import Constant, Op, Tensor, apply, as_operand, flat
+
+_FLOATS = ("float32", "float64")
+_RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
+
+
+class Cast(Op):
+    """Convert every element to another dtype."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the same shape with the new dtype."""
+        return (specs[0].with_dtype(self.dtype),)
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return one call."""
+        return [(copy_into, (flat(inputs[0]), flat(outputs[0])))]
+
+    def backward(
+        self,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        scratch: Sequence[Array],
+        output_grads: Sequence[Array],
+        input_grads: Sequence[Array | None],
+    ) -> list[Call]:
+        """Return the call that casts the gradient back; through whole numbers no gradient passes."""
+        gx = input_grads[0]
+        if gx is None:
+            return []
+        if outputs[0].dtype.kind != "f":
+            return [(fill_zero, (flat(gx),))]
+        return [(copy_into, (flat(output_grads[0]), flat(gx)))]
+
+
+def cast(x: Any, dtype: npt.DTypeLike) -> Any:
+    """Convert `x` to another dtype; floats become whole numbers by dropping the fraction.
+
+    Args:
+        x: Array or tensor of any shape.
+        dtype: ``'float32'``, ``'float64'``, ``'bool'`` or a whole-number dtype.
+
+    Returns:
+        Same shape; `x` itself when it has the dtype already.
+
+    Raises:
+        TypeError: No kernel computes with that dtype.
+
+    Example:
+        >>> cast([0.5, 2.7], "int64")
+        array([0, 2])
+    """
+    wanted = np.dtype(dtype)
+    _check_dtype(wanted)
+    value = x if isinstance(x, Tensor) else as_operand(x)
+    return value if value.dtype == wanted else apply(Cast(wanted.name), value)
+
+
+def floating(x: Any) -> Tensor | Array:
+    """Return `x` as a float operand: whole numbers and truth values become `floatx`.
+
+    Args:
+        x: Number, list, array or tensor.
+
+    Raises:
+        TypeError: A float dtype other than float32 and float64.
+
+    Example:
+        >>> floating(np.arange(3)).dtype
+        dtype('float32')
+    """
+    value = operand(x)
+    return value if value.dtype.kind == "f" else cast(value, floatx())
+
+
+def operand(x: Any) -> Tensor | Array:
+    """Return `x` as an operand of a dtype that kernels compute with.
+
+    Variables are left as they are: whether they stand for their value is decided when an operation is
+    applied and all its operands are known.
+
+    Raises:
+        TypeError: No kernel computes with the dtype of `x`.
+    """
+    value = x if isinstance(x, Tensor) else as_operand(x)
+    _check_dtype(value.dtype)
+    return value
+
+
+def together(*values: Any) -> list[Any]:
+    """Bring operands to the dtype at which they meet.
+
+    Args:
+        values: Numbers, lists, arrays and tensors.
+
+    Returns:
+        Arrays and tensors of one dtype.
+
+    Example:
+        >>> a, b = together(np.ones(2, "float32"), 0.1)
+        >>> b.dtype
+        dtype('float32')
+    """
+    strong = [operand(value).dtype for value in values if not _is_weak(value)]
+    weak = meet(*(_weak_dtype(value) for value in values if _is_weak(value)), np.dtype(bool))
+    dtype = meet(*strong) if strong else weak
+    if _RANK[dtype.kind] < _RANK[weak.kind]:
+        dtype = weak
+    return [_as_dtype(value, dtype) for value in values]
+
+
+def meet(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype at which operands of `dtypes` meet.
+
+    Example:
+        >>> meet(np.dtype("int64"), np.dtype("float32"))
+        dtype('float32')
+    """
+    floats = [dtype for dtype in dtypes if dtype.kind == "f"]
+    return np.result_type(*(floats or dtypes))
+
+
+def _check_dtype(dtype: np.dtype[Any]) -> None:
+    if dtype.kind == "f" and dtype.name not in _FLOATS:
+        raise TypeError(
+            f"ops compute in {' or '.join(_FLOATS)}, got {dtype}; convert with x.astype('float32')"
+        )
+    if dtype.kind not in "iufb":
+        raise TypeError(f"ops take numeric arrays, got dtype {dtype}")
+
+
+def _is_weak(value: Any) -> bool:
+    """Tell whether `value` is a bare number, which takes the dtype of what it meets."""
+    return isinstance(value, (int, float, np.generic)) or (isinstance(value, Constant) and not value.shape)
+
+
+def _weak_dtype(value: Any) -> np.dtype[Any]:
+    dtype = np.asarray(value.value if isinstance(value, Constant) else value).dtype
+    return np.dtype(floatx()) if dtype.kind == "f" else dtype
+
+
+def _as_dtype(value: Any, dtype: np.dtype[Any]) -> Any:
+    if _is_weak(value):
+        return np.asarray(value.value if isinstance(value, Constant) else value).astype(dtype)
+    return cast(value if isinstance(value, Tensor) else as_operand(value, dtype), dtype)

@@ -1,0 +1,322 @@
+"""Tensors, operations, and what applying one to the other means.
+
+A `Tensor` is a symbolic handle: a spec and the node that makes it. An `Op` is one differentiable
+operation: a shape rule (`infer`), the kernel calls that compute it (`forward`) and those that
+differentiate it (`backward`). `apply` adds a node to the graph when an input is symbolic, and runs the
+kernels now when all inputs are arrays. So a layer or a loss written once with `ops` can be called on
+arrays, to look and to test, and traced, to train.
+
+Leaves of a graph are inputs (plain tensors without a node), `Constant` values and `Variable` weights.
+Outside of a trace a variable stands for its present value.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+
+from streamfit._base.config import floatx
+from streamfit._base.names import snake_case
+from streamfit._base.specs import Array, Spec
+from streamfit.kernels import Call, run
+
+
+class Tensor:
+    """Stand for an array that does not exist yet.
+
+    Args:
+        spec: Shape and dtype; a leading `None` is the batch size.
+        name: A name for messages and for dictionaries of inputs.
+    """
+
+    # NumPy must not take part in `array + tensor`: our reflected operators do.
+    __array_ufunc__ = None
+
+    def __init__(self, spec: Spec, name: str = "", node: Node | None = None, index: int = 0) -> None:
+        self.spec, self.name, self.node, self.index = spec, name, node, index
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """Return the length of each axis; the batch axis is None."""
+        return self.spec.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Return the dtype of the elements."""
+        return self.spec.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Count the axes."""
+        return len(self.spec.shape)
+
+    def __repr__(self) -> str:
+        name = f", name={self.name!r}" if self.name else ""
+        return f"<{type(self).__name__} shape={self.shape} dtype={self.dtype}{name}>"
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a symbolic Tensor has no truth value: `if` and `while` cannot look at data while a model is "
+            "traced; use ops.where, ops.maximum or ops.clip instead"
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError(
+            f"a symbolic Tensor of shape {self.shape} cannot be iterated; use ops on the whole of it"
+        )
+
+    def __add__(self, other: Any) -> Any:
+        return _operator("add", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _operator("add", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _operator("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _operator("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _operator("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _operator("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _operator("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _operator("divide", other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return _operator("power", self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return _operator("power", other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return _operator("matmul", self, other)
+
+    def __neg__(self) -> Any:
+        return _operator("negative", self)
+
+    def __abs__(self) -> Any:
+        return _operator("abs", self)
+
+    def __gt__(self, other: Any) -> Any:
+        return _operator("greater", self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return _operator("greater_equal", self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return _operator("less", self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return _operator("less_equal", self, other)
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {}
+"""The functions behind the operators of `Tensor`; the families fill it, so that this file knows none."""
+
+
+def _operator(name: str, *operands: Any) -> Any:
+    return OPERATORS[name](*operands)
+
+
+class Constant(Tensor):
+    """Hold a fixed array inside a graph."""
+
+    def __init__(self, value: Array) -> None:
+        super().__init__(Spec.of(value))
+        self.value = np.array(value, order="C")
+
+
+class Variable(Tensor):
+    """Hold a weight: an array that lives from step to step.
+
+    Args:
+        value: The first value; copied.
+        name: Name of the weight, such as ``"kernel"``.
+        trainable: Whether the optimizer may change it.
+
+    Example:
+        >>> import numpy as np
+        >>> weight = Variable(np.zeros((2, 3), "float32"), name="kernel")
+        >>> weight.assign(np.ones((2, 3)))
+        >>> float(weight.value.sum())
+        6.0
+    """
+
+    def __init__(self, value: Array, name: str = "", trainable: bool = True) -> None:
+        super().__init__(Spec.of(value), name)
+        self.value: Array = np.array(value, order="C")
+        self.trainable = trainable
+        self.home: object | None = None  # whose flat vector `value` is a view of
+
+    def assign(self, value: Any) -> None:
+        """Overwrite the value in place.
+
+        Raises:
+            ValueError: The shape is another.
+        """
+        array = np.asarray(value)
+        if array.shape != self.value.shape:
+            raise ValueError(
+                f"weight {self.name!r} has shape {self.value.shape}, got a value of shape {array.shape}"
+            )
+        self.value[...] = array
+
+    def move(self, memory: Array, home: object) -> None:
+        """Make `memory` (same shape and dtype) the place where the value lives from now on."""
+        memory[...] = self.value
+        self.value, self.home = memory, home
+
+    def numpy(self) -> Array:
+        """Return a copy of the value."""
+        return self.value.copy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.value, dtype=dtype)
+
+
+CLOCK = Tensor(Spec((2,), np.dtype(np.int64)), name="clock")
+"""The graph input that keyed operations read: [seed, number of finished training steps]."""
+
+
+class Op:
+    """One differentiable operation. Subclasses are immutable and hold only settings.
+
+    `forward` and `backward` do not compute: they return the kernel calls that will, with the arrays
+    they are given as arguments. All arrays are C-contiguous. `backward` overwrites the gradients it is
+    asked for (an entry of `input_grads` is None where nobody needs it); sums over several uses are
+    the program's business.
+    """
+
+    differentiable: ClassVar[bool] = True
+    is_view: ClassVar[bool] = False
+    """Whether the one output is the first input under another shape, in the same memory."""
+
+    @property
+    def name(self) -> str:
+        """Return the operation's name in snake case."""
+        return snake_case(type(self).__name__)
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the specs of the outputs, or raise `ShapeError`."""
+        raise TypeError(f"{type(self).__name__} defines no shape rule")
+
+    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the specs of arrays that `forward` fills and `backward` reads."""
+        return ()
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return the calls that fill `outputs`."""
+        raise TypeError(f"{type(self).__name__} defines no forward calls")
+
+    def backward(
+        self,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        scratch: Sequence[Array],
+        output_grads: Sequence[Array],
+        input_grads: Sequence[Array | None],
+    ) -> list[Call]:
+        """Return the calls that fill those of `input_grads` that are not None."""
+        raise TypeError(f"{type(self).__name__} cannot be differentiated")
+
+
+class Node:
+    """One use of an operation (or of a layer, which the program expands) in a graph."""
+
+    def __init__(self, op: Any, inputs: Sequence[Tensor], specs: Sequence[Spec]) -> None:
+        self.op, self.inputs = op, tuple(inputs)
+        self.outputs = tuple(Tensor(spec, node=self, index=i) for i, spec in enumerate(specs))
+
+
+class _Trace(threading.local):
+    active = False
+
+
+_trace = _Trace()
+
+
+@contextmanager
+def tracing() -> Iterator[None]:
+    """Make variables symbolic for a while: operations on them add nodes instead of computing."""
+    before, _trace.active = _trace.active, True
+    try:
+        yield
+    finally:
+        _trace.active = before
+
+
+def is_symbolic(value: Any) -> bool:
+    """Tell whether an operation on `value` adds a node to a graph."""
+    if isinstance(value, (Variable, Constant)):
+        return _trace.active
+    return isinstance(value, Tensor)
+
+
+def as_operand(value: Any, dtype: Any = None, symbolic: bool = False) -> Tensor | Array:
+    """Turn anything a user may pass into a tensor or a C-contiguous writeable array.
+
+    Python numbers and lists of them take `dtype`, or `floatx` where none is given; arrays keep theirs.
+    A variable stays a tensor when `symbolic` (another operand is), and else becomes its value.
+    """
+    if isinstance(value, Tensor):
+        if symbolic or is_symbolic(value):
+            return value
+        return value.value  # type: ignore[attr-defined]
+    if not isinstance(value, (np.ndarray, np.generic)):
+        value = np.asarray(value)
+        if value.dtype.kind in "iufb":
+            value = value.astype(dtype or floatx())
+    if value.dtype.kind not in "iufb":
+        raise TypeError(f"ops take numeric arrays, got dtype {value.dtype}")
+    array = np.ascontiguousarray(value).reshape(value.shape)  # ascontiguousarray makes 0-d arrays 1-d
+    return array if array.flags.writeable else array.copy()
+
+
+def apply(op: Op, *operands: Any) -> Any:
+    """Apply `op`: add a node when an operand is symbolic, else compute now.
+
+    Returns:
+        A tensor or an array; a tuple of them when the operation has several outputs.
+    """
+    symbolic = any(is_symbolic(operand) for operand in operands)
+    inputs = [as_operand(operand, symbolic=symbolic) for operand in operands]
+    if symbolic:
+        tensors = [value if isinstance(value, Tensor) else Constant(value) for value in inputs]
+        outputs: Sequence[Any] = Node(op, tensors, op.infer(*(t.spec for t in tensors))).outputs
+    else:
+        outputs = _compute(op, [value for value in inputs if isinstance(value, np.ndarray)])
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def _compute(op: Op, arrays: Sequence[Array]) -> list[Array]:
+    specs = [Spec.of(array) for array in arrays]
+    results = op.infer(*specs)
+    if op.is_view:
+        return [arrays[0].reshape(results[0].at(0))]
+    outputs = [np.empty(spec.at(0), spec.dtype) for spec in results]
+    scratch = [np.empty(spec.at(0), spec.dtype) for spec in op.scratch(*specs)]
+    run(op.forward(arrays, outputs, scratch))
+    return outputs
+
+
+def flat(array: Array) -> Array:
+    """Return the vector of all elements, in the same memory."""
+    return array.reshape(-1)
+
+
+def rows(array: Array) -> Array:
+    """Return the matrix (everything but the last axis, last axis), in the same memory."""
+    return array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)

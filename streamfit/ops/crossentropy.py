@@ -1,0 +1,217 @@
+"""Cross-entropies for each sample, fused with the softmax or the sigmoid where logits are given.
+
+The formulas are those of Keras 3: probabilities are divided by their sum over the classes (binary ones
+are not) and limited to [epsilon, 1 - epsilon] before the logarithm. The gradient is exactly that of
+this formula: nothing passes where a probability was limited. The limits are rounded to the dtype of
+the output, as there. A NaN stays a NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.config import epsilon
+from streamfit._base.errors import ShapeError
+from streamfit._base.specs import Array, Spec
+from streamfit.kernels import Call, kernel
+from streamfit.ops.axes import batch_stays_first, one_axis
+from streamfit.ops.casting import cast, floating
+from streamfit.ops.core import Op, apply, flat, rows
+from streamfit.ops.shape import transpose
+
+
+@kernel
+def categorical_probabilities(t: Array, p: Array, y: Array, limits: Array) -> None:
+    """Compute y = -sum(t log(limited(p / sum(p)))) for each row."""
+    low, high = limits[0], limits[1]
+    for i in range(p.shape[0]):
+        total = p.dtype.type(0)
+        for j in range(p.shape[1]):
+            total += p[i, j]
+        loss = p.dtype.type(0)
+        for j in range(p.shape[1]):
+            q = p[i, j] / total
+            q = low if q < low else (high if q > high else q)
+            loss -= t[i, j] * np.log(q)
+        y[i] = loss
+
+
+@kernel
+def categorical_probabilities_backward(t: Array, p: Array, gy: Array, gp: Array, limits: Array) -> None:
+    """Differentiate `categorical_probabilities` with respect to p."""
+    low, high, zero = limits[0], limits[1], p.dtype.type(0)
+    for i in range(p.shape[0]):
+        total = p.dtype.type(0)
+        for j in range(p.shape[1]):
+            total += p[i, j]
+        mixed = p.dtype.type(0)
+        for j in range(p.shape[1]):
+            q = p[i, j] / total
+            slope = zero if (q < low) | (q > high) else -gy[i] * t[i, j] / q
+            gp[i, j] = slope
+            mixed += slope * q
+        for j in range(p.shape[1]):
+            gp[i, j] = (gp[i, j] - mixed) / total
+
+
+@kernel
+def categorical_probabilities_target(p: Array, gy: Array, gt: Array, limits: Array) -> None:
+    """Differentiate `categorical_probabilities` with respect to t."""
+    low, high = limits[0], limits[1]
+    for i in range(p.shape[0]):
+        total = p.dtype.type(0)
+        for j in range(p.shape[1]):
+            total += p[i, j]
+        for j in range(p.shape[1]):
+            q = p[i, j] / total
+            q = low if q < low else (high if q > high else q)
+            gt[i, j] = -gy[i] * np.log(q)
+
+
+@kernel
+def categorical_logits(t: Array, x: Array, y: Array) -> None:
+    """Compute y = -sum(t log_softmax(x)) for each row."""
+    for i in range(x.shape[0]):
+        top = x[i, 0]
+        for j in range(1, x.shape[1]):
+            top = x[i, j] if x[i, j] > top else top
+        total = x.dtype.type(0)
+        for j in range(x.shape[1]):
+            total += np.exp(x[i, j] - top)
+        shift = np.log(total)
+        loss = x.dtype.type(0)
+        for j in range(x.shape[1]):
+            loss += t[i, j] * (shift - (x[i, j] - top))
+        y[i] = loss
+
+
+@kernel
+def categorical_logits_backward(t: Array, x: Array, gy: Array, gx: Array) -> None:
+    """Compute gx = gy (softmax(x) sum(t) - t) for each row."""
+    for i in range(x.shape[0]):
+        top, weight = x[i, 0], x.dtype.type(0)
+        for j in range(x.shape[1]):
+            top = x[i, j] if x[i, j] > top else top
+            weight += t[i, j]
+        total = x.dtype.type(0)
+        for j in range(x.shape[1]):
+            gx[i, j] = np.exp(x[i, j] - top)
+            total += gx[i, j]
+        scale = weight / total
+        for j in range(x.shape[1]):
+            gx[i, j] = gy[i] * (gx[i, j] * scale - t[i, j])
+
+
+@kernel
+def categorical_logits_target(x: Array, gy: Array, gt: Array) -> None:
+    """Compute gt = -gy log_softmax(x) for each row."""
+    for i in range(x.shape[0]):
+        top = x[i, 0]
+        for j in range(1, x.shape[1]):
+            top = x[i, j] if x[i, j] > top else top
+        total = x.dtype.type(0)
+        for j in range(x.shape[1]):
+            total += np.exp(x[i, j] - top)
+        shift = np.log(total)
+        for j in range(x.shape[1]):
+            gt[i, j] = gy[i] * (shift - (x[i, j] - top))
+
+
+class CategoricalCrossentropy(Op):
+    """Compare probabilities with target probabilities along the last axis."""
+
+    def __init__(self, from_logits: bool) -> None:
+        self.from_logits, self.epsilon = from_logits, epsilon()
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the shape without the last axis."""
+        t, p = specs
+        if t.shape != p.shape or not p.shape or p.shape[-1] == 0:
+            raise ShapeError(
+                f"categorical_crossentropy needs target and output of one shape (..., classes); "
+                f"got target {t.shape} and output {p.shape}"
+            )
+        return (p.with_shape(p.shape[:-1]),)
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return one call."""
+        t, p, y = rows(inputs[0]), rows(inputs[1]), flat(outputs[0])
+        if self.from_logits:
+            return [(categorical_logits, (t, p, y))]
+        return [(categorical_probabilities, (t, p, y, limits_of(self.epsilon, p)))]
+
+    def backward(
+        self,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        scratch: Sequence[Array],
+        output_grads: Sequence[Array],
+        input_grads: Sequence[Array | None],
+    ) -> list[Call]:
+        """Return one call for each gradient."""
+        t, p, gy = rows(inputs[0]), rows(inputs[1]), flat(output_grads[0])
+        gt, gp = input_grads
+        limits = () if self.from_logits else (limits_of(self.epsilon, p),)
+        calls: list[Call] = []
+        back: Callable[..., None]
+        if gp is not None:
+            back = categorical_logits_backward if self.from_logits else categorical_probabilities_backward
+            calls.append((back, (t, p, gy, rows(gp), *limits)))
+        if gt is not None:
+            back = categorical_logits_target if self.from_logits else categorical_probabilities_target
+            calls.append((back, (p, gy, rows(gt), *limits)))
+        return calls
+
+
+def limits_of(fuzz: float, p: Array) -> Array:
+    """Return [fuzz, 1 - fuzz] in the dtype of p.
+
+    Example:
+        >>> limits_of(0.25, np.zeros(1, "float32"))
+        array([0.25, 0.75], dtype=float32)
+    """
+    return np.array([fuzz, 1 - fuzz], dtype=p.dtype)
+
+
+def classes_last(name: str, x: Any, axis: int) -> Any:
+    """Move the axis of the classes to the end, as floats.
+
+    Raises:
+        ShapeError: It is the symbolic batch, or there is no axis.
+    """
+    value = floating(x)
+    rank = len(value.shape)
+    if not rank:
+        raise ShapeError(f"{name} needs an axis of classes, got a single number")
+    place = one_axis(name, axis, rank)
+    batch_stays_first(name, value.shape, place)
+    return transpose(value, [*(i for i in range(rank) if i != place), place])
+
+
+def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """Compute ``-sum(target * log(probabilities))`` over the classes.
+
+    Args:
+        target: Probabilities of the classes, such as one-hot rows.
+        output: Probabilities (they are divided by their sum) or logits; the shape of `target`.
+        from_logits: Whether `output` holds logits.
+        axis: The axis of the classes.
+
+    Returns:
+        The shape without `axis`, the dtype of `output`.
+
+    Raises:
+        ShapeError: The shapes differ.
+
+    Example:
+        >>> categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
+        array([0.6931472], dtype=float32)
+    """
+    scores = classes_last("categorical_crossentropy", output, axis)
+    wanted = cast(classes_last("categorical_crossentropy", target, axis), scores.dtype)
+    return apply(CategoricalCrossentropy(from_logits), wanted, scores)

@@ -1,0 +1,285 @@
+"""Arrays joined along an axis, and parts cut out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.errors import ShapeError
+from streamfit._base.specs import Array, Spec
+from streamfit.kernels import Call, kernel
+from streamfit.kernels.matrix import fill_zero
+from streamfit.ops.axes import batch_stays_first, one_axis
+from streamfit.ops.casting import operand, together
+from streamfit.ops.core import Op, apply, flat
+from streamfit.ops.shape import expand_dims, reshape
+from streamfit.ops.strided import element_steps, gather_calls, scatter_calls
+from streamfit.ops.sums import fold
+
+
+@kernel
+def put_columns(x: Array, y: Array, start: int) -> None:
+    """Copy the matrix x into the columns of y from `start` on."""
+    for i in range(x.shape[0]):
+        part = y[i, start : start + x.shape[1]]
+        for j in range(x.shape[1]):
+            part[j] = x[i, j]
+
+
+@kernel
+def take_columns(y: Array, x: Array, start: int) -> None:
+    """Fill the matrix x from the columns of y from `start` on."""
+    for i in range(x.shape[0]):
+        part = y[i, start : start + x.shape[1]]
+        for j in range(x.shape[1]):
+            x[i, j] = part[j]
+
+
+class Concatenate(Op):
+    """Put arrays one after the other along an axis."""
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the shape whose length along the axis is the sum of all."""
+        shapes = [spec.shape for spec in specs]
+        others = {(*shape[: self.axis], *shape[self.axis + 1 :]) for shape in shapes}
+        if len(others) > 1 or len({len(shape) for shape in shapes}) > 1:
+            raise ShapeError(f"concatenate needs equal shapes except along axis {self.axis}, got {shapes}")
+        length = sum(shape[self.axis] or 0 for shape in shapes)
+        return (specs[0].with_shape((*shapes[0][: self.axis], length, *shapes[0][self.axis + 1 :])),)
+
+    def _columns(self, array: Array) -> Array:
+        return array.reshape(fold(array.shape, self.axis, self.axis)[0], -1)
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return one call for each input."""
+        return self._calls(put_columns, inputs, inputs, outputs[0])
+
+    def backward(
+        self,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        scratch: Sequence[Array],
+        output_grads: Sequence[Array],
+        input_grads: Sequence[Array | None],
+    ) -> list[Call]:
+        """Return the calls that cut the gradient into parts."""
+        return self._calls(take_columns, inputs, input_grads, output_grads[0], reverse=True)
+
+    def _calls(
+        self,
+        copy: Any,
+        inputs: Sequence[Array],
+        parts: Sequence[Array | None],
+        whole: Array,
+        reverse: bool = False,
+    ) -> list[Call]:
+        outer = fold(whole.shape, self.axis, self.axis)[0]
+        calls: list[Call] = []
+        start = 0
+        for x, part in zip(inputs, parts, strict=True):
+            if part is not None and part.size:
+                pair = (part.reshape(outer, -1), whole.reshape(outer, -1))
+                calls.append((copy, (*(pair[::-1] if reverse else pair), start)))
+            start += x.size // outer if outer else 0
+        return calls
+
+
+class Slice(Op):
+    """Cut out a regular part: for each axis a start, a length and a step.
+
+    Args:
+        starts: The first index along each axis.
+        lengths: How many indices along each axis; None keeps the symbolic batch whole.
+        steps: How far apart they are, negative for backwards.
+    """
+
+    def __init__(
+        self, starts: tuple[int, ...], lengths: tuple[int | None, ...], steps: tuple[int, ...]
+    ) -> None:
+        self.starts, self.lengths, self.steps = starts, lengths, steps
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the lengths."""
+        return (specs[0].with_shape(self.lengths),)
+
+    def _walk(self, x: Array) -> tuple[int, list[int]]:
+        apart = element_steps(x.shape)
+        start = sum(first * step for first, step in zip(self.starts, apart, strict=True))
+        return start, [step * own for step, own in zip(apart, self.steps, strict=True)]
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return one call."""
+        return gather_calls(inputs[0], outputs[0], *self._walk(inputs[0]))
+
+    def backward(
+        self,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        scratch: Sequence[Array],
+        output_grads: Sequence[Array],
+        input_grads: Sequence[Array | None],
+    ) -> list[Call]:
+        """Return the calls that put the gradient in its place among zeros."""
+        gx = input_grads[0]
+        if gx is None:
+            return []
+        return [(fill_zero, (flat(gx),)), *scatter_calls(output_grads[0], gx, *self._walk(gx))]
+
+
+def concatenate(arrays: Sequence[Any], axis: int = -1) -> Any:
+    """Put arrays one after the other along an axis.
+
+    Args:
+        arrays: Arrays or tensors with equal shapes except along `axis`.
+        axis: The axis to join along; not the symbolic batch.
+
+    Returns:
+        One array, in the dtype at which all meet.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+
+    Example:
+        >>> concatenate([[1.0], [2.0, 3.0]])
+        array([1., 2., 3.], dtype=float32)
+    """
+    if not len(arrays):
+        raise ValueError("concatenate needs at least one array, got none")
+    values = together(*arrays)
+    place = one_axis("concatenate", axis, len(values[0].shape))
+    batch_stays_first("concatenate", values[0].shape, place)
+    return apply(Concatenate(place), *values)
+
+
+def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+    """Put arrays of one shape one after the other along a new axis.
+
+    Args:
+        arrays: Arrays or tensors of equal shape.
+        axis: Where the new axis will be in the result; after the symbolic batch.
+
+    Returns:
+        One array with one axis more.
+
+    Raises:
+        ShapeError: The shapes differ.
+
+    Example:
+        >>> stack([[1.0, 2.0], [3.0, 4.0]])
+        array([[1., 2.],
+               [3., 4.]], dtype=float32)
+    """
+    if not len(arrays):
+        raise ValueError("stack needs at least one array, got none")
+    return concatenate([expand_dims(array, axis) for array in arrays], axis)
+
+
+def split(x: Any, parts: int | Sequence[int], axis: int = -1) -> list[Any]:
+    """Cut an array into parts along an axis.
+
+    Args:
+        x: Array or tensor.
+        parts: How many equal parts, or the indices at which to cut.
+        axis: The axis to cut along; not the symbolic batch.
+
+    Returns:
+        The parts in order.
+
+    Raises:
+        ValueError: The length does not divide into that many parts.
+
+    Example:
+        >>> split([1.0, 2.0, 3.0, 4.0], 2)
+        [array([1., 2.], dtype=float32), array([3., 4.], dtype=float32)]
+    """
+    value = operand(x)
+    place = one_axis("split", axis, len(value.shape))
+    batch_stays_first("split", value.shape, place)
+    length = value.shape[place] or 0
+    if isinstance(parts, int):
+        if parts < 1 or length % parts:
+            raise ValueError(f"split cannot cut axis {axis} of length {length} into {parts} equal parts")
+        cuts = list(range(length // parts, length, length // parts)) if length else [0] * (parts - 1)
+    else:
+        cuts = [int(cut) for cut in parts]
+    whole: tuple[Any, ...] = (slice(None),) * place
+    edges = [0, *cuts, length]
+    return [getitem(value, (*whole, slice(a, b))) for a, b in pairwise(edges)]
+
+
+def getitem(x: Any, key: Any) -> Any:
+    """Cut out what ``x[key]`` means, for whole numbers, slices, ``...`` and None.
+
+    Args:
+        x: Array or tensor.
+        key: An index or a tuple of them. The symbolic batch axis takes ``:`` only.
+
+    Returns:
+        The part that the key names, as NumPy understands it; for arrays a copy.
+
+    Raises:
+        IndexError: A number is out of range, or there are too many.
+        ShapeError: The key cuts the symbolic batch.
+        TypeError: The key holds something else, such as an array; use `take` for those.
+
+    Example:
+        >>> getitem([[1.0, 2.0], [3.0, 4.0]], (slice(None), 0))
+        array([1., 3.], dtype=float32)
+    """
+    value = operand(x)
+    starts, lengths, steps, shape = _parse(value.shape, key if isinstance(key, tuple) else (key,))
+    part = (
+        value if lengths == value.shape and set(steps) <= {1} else apply(Slice(starts, lengths, steps), value)
+    )
+    return part if shape == part.shape else reshape(part, shape)
+
+
+def _parse(
+    shape: tuple[int | None, ...], key: tuple[Any, ...]
+) -> tuple[Any, Any, Any, tuple[int | None, ...]]:
+    """Return start, length and step for each axis, and the shape without indexed, with new axes."""
+    used = len([each for each in key if each is not None and each is not Ellipsis])
+    if used > len(shape):
+        raise IndexError(f"too many indices for shape {shape}: {key}")
+    fill = (slice(None),) * (len(shape) - used)
+    place = next((i for i, each in enumerate(key) if each is Ellipsis), len(key))
+    full = (*key[:place], *fill, *key[place + 1 :])
+    cuts: list[tuple[int, int | None, int]] = []
+    result: list[int | None] = []
+    for each in full:
+        if each is None:
+            result.append(1)
+            continue
+        cuts.append(_cut(shape, len(cuts), each))
+        if isinstance(each, slice):
+            result.append(cuts[-1][1])
+    starts, lengths, steps = zip(*cuts, strict=True) if cuts else ((), (), ())
+    return starts, lengths, steps, tuple(result)
+
+
+def _cut(shape: tuple[int | None, ...], axis: int, each: Any) -> tuple[int, int | None, int]:
+    length = shape[axis]
+    if length is None:
+        if each != slice(None):
+            raise ShapeError(f"cannot cut the batch axis of shape {shape} with {each}; write : there")
+        return 0, None, 1
+    if isinstance(each, slice):
+        start, stop, step = each.indices(length)
+        return start, len(range(start, stop, step)), step
+    if isinstance(each, bool) or not isinstance(each, (int, np.integer)):
+        raise TypeError(
+            f"a tensor is indexed with whole numbers, slices, ... and None, got {each!r}; see ops.take"
+        )
+    if not -length <= each < length:
+        raise IndexError(f"index {each} is out of range for axis {axis} of length {length}")
+    return int(each) % length, 1, 1

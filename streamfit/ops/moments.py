@@ -1,0 +1,54 @@
+"""Variance and standard deviation, composed of other operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamfit.ops.arithmetic import subtract
+from streamfit.ops.axes import Axis
+from streamfit.ops.casting import floating
+from streamfit.ops.elementwise import sqrt, square
+from streamfit.ops.reductions import mean
+
+
+def var(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Compute the mean squared distance from the mean, in two passes.
+
+    Args:
+        x: Array or tensor.
+        axis: One axis, several, or None for all.
+        keepdims: Leave a length of 1 where an axis was.
+
+    Returns:
+        The shape without `axis`, floats.
+
+    Raises:
+        ValueError: There is no such axis.
+
+    Example:
+        >>> var([1.0, 3.0])
+        array(1., dtype=float32)
+    """
+    value = floating(x)
+    return mean(square(subtract(value, mean(value, axis, keepdims=True))), axis, keepdims)
+
+
+def std(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Compute the square root of `var`; its slope at 0 is not defined.
+
+    Args:
+        x: Array or tensor.
+        axis: One axis, several, or None for all.
+        keepdims: Leave a length of 1 where an axis was.
+
+    Returns:
+        The shape without `axis`, floats.
+
+    Raises:
+        ValueError: There is no such axis.
+
+    Example:
+        >>> std([1.0, 5.0])
+        array(2., dtype=float32)
+    """
+    return sqrt(var(x, axis, keepdims))

@@ -1,0 +1,260 @@
+"""The same elements under another shape or in another order of axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from streamfit._base.errors import ShapeError
+from streamfit._base.specs import Array, Shape, Spec
+from streamfit.kernels import Call
+from streamfit.kernels.matrix import copy_into
+from streamfit.ops.axes import Axis, batch_stays_first, one_axis, several_axes
+from streamfit.ops.casting import operand
+from streamfit.ops.core import Op, apply, flat
+from streamfit.ops.strided import element_steps, gather_calls
+
+
+class Reshape(Op):
+    """Give the elements another shape; nothing moves.
+
+    Args:
+        shape: The new shape; one length may be -1. None in front is the batch, which stays as it is.
+    """
+
+    is_view = True
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the wanted shape with -1 replaced."""
+        old = specs[0].shape
+        batched = bool(self.shape) and self.shape[0] is None
+        if batched != specs[0].batched:
+            raise ShapeError(_unbatched(old, self.shape))
+        size = prod(length for length in old if length is not None)
+        known = prod(length for length in self.shape if length not in (None, -1))
+        if -1 not in self.shape:
+            fits = size == known
+        else:
+            fits = known > 0 and size % known == 0
+        if not fits:
+            raise ShapeError(f"cannot reshape {old} ({size} elements) to {self.shape} ({known} elements)")
+        shape = tuple(size // known if length == -1 else length for length in self.shape)
+        return (specs[0].with_shape(shape),)
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return no call: the output is the input."""
+        return []
+
+    def backward(
+        self,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        scratch: Sequence[Array],
+        output_grads: Sequence[Array],
+        input_grads: Sequence[Array | None],
+    ) -> list[Call]:
+        """Return the call that copies the gradient."""
+        gx = input_grads[0]
+        return [] if gx is None else [(copy_into, (flat(output_grads[0]), flat(gx)))]
+
+
+def _unbatched(old: Shape, new: Shape) -> str:
+    return (
+        f"cannot reshape {old} to {new}: the batch axis (None) must stay the first axis on its own; "
+        "write the new shape as (None, ...) or reshape the other axes only"
+    )
+
+
+class Transpose(Op):
+    """Change the order of the axes."""
+
+    def __init__(self, axes: tuple[int, ...]) -> None:
+        self.axes = axes
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the lengths in the new order."""
+        old = specs[0].shape
+        if specs[0].batched and self.axes[0] != 0:
+            raise ShapeError(
+                f"transpose of {old} by {self.axes} would move the batch axis; it must stay first"
+            )
+        return (specs[0].with_shape(tuple(old[axis] for axis in self.axes)),)
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return one call."""
+        return _transpose_calls(inputs[0], outputs[0], self.axes)
+
+    def backward(
+        self,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        scratch: Sequence[Array],
+        output_grads: Sequence[Array],
+        input_grads: Sequence[Array | None],
+    ) -> list[Call]:
+        """Return the call that restores the old order."""
+        gx = input_grads[0]
+        back = sorted(range(len(self.axes)), key=lambda axis: self.axes[axis])
+        return [] if gx is None else _transpose_calls(output_grads[0], gx, back)
+
+
+def _transpose_calls(x: Array, y: Array, axes: Sequence[int]) -> list[Call]:
+    steps = element_steps(x.shape)
+    return gather_calls(x, y, 0, [steps[axis] for axis in axes])
+
+
+def reshape(x: Any, shape: Sequence[int | None]) -> Any:
+    """Give the elements another shape.
+
+    Args:
+        x: Array or tensor.
+        shape: The new shape; one length may be -1. For a tensor with a symbolic batch the first length
+            is None, or -1 if the other lengths account for the rest.
+
+    Returns:
+        The same elements; for arrays a view.
+
+    Raises:
+        ShapeError: The number of elements differs, or the batch axis would not stay alone.
+
+    Example:
+        >>> reshape([1.0, 2.0, 3.0, 4.0], (2, -1))
+        array([[1., 2.],
+               [3., 4.]], dtype=float32)
+    """
+    value, wanted = operand(x), tuple(shape)
+    if wanted.count(-1) > 1 or any(length is not None and length < -1 for length in wanted):
+        raise ShapeError(f"reshape takes lengths of at least 0 and at most one -1, got {wanted}")
+    batched = bool(value.shape) and value.shape[0] is None
+    if batched and wanted and wanted[0] == -1:
+        wanted = (None, *wanted[1:])
+    if not batched and wanted and wanted[0] is None:
+        wanted = (value.shape[0] if value.shape else 1, *wanted[1:])
+    return apply(Reshape(wanted), value)
+
+
+def flatten(x: Any) -> Any:
+    """Merge all axes but the first, the batch.
+
+    Args:
+        x: Array or tensor of shape (batch, ...).
+
+    Returns:
+        Shape (batch, product of the other lengths).
+
+    Example:
+        >>> flatten([[[1.0, 2.0], [3.0, 4.0]]])
+        array([[1., 2., 3., 4.]], dtype=float32)
+    """
+    value = operand(x)
+    if not value.shape:
+        raise ShapeError("flatten needs a batch axis, got a single number")
+    return apply(Reshape((value.shape[0], prod(n for n in value.shape[1:] if n is not None))), value)
+
+
+def expand_dims(x: Any, axis: int) -> Any:
+    """Insert an axis of length 1.
+
+    Args:
+        x: Array or tensor.
+        axis: Where the new axis will be in the result.
+
+    Returns:
+        The same elements with one axis more.
+
+    Raises:
+        ShapeError: It would come before the symbolic batch axis.
+
+    Example:
+        >>> expand_dims([1.0, 2.0], -1).shape
+        (2, 1)
+    """
+    value = operand(x)
+    place = one_axis("expand_dims", axis, len(value.shape) + 1)
+    batch_stays_first("expand_dims", value.shape, place)
+    return apply(Reshape((*value.shape[:place], 1, *value.shape[place:])), value)
+
+
+def squeeze(x: Any, axis: Axis = None) -> Any:
+    """Remove axes of length 1.
+
+    Args:
+        x: Array or tensor.
+        axis: One axis, several, or None for all of length 1.
+
+    Returns:
+        The same elements with fewer axes.
+
+    Raises:
+        ShapeError: An axis has another length.
+
+    Example:
+        >>> squeeze([[1.0], [2.0]], -1)
+        array([1., 2.], dtype=float32)
+    """
+    value = operand(x)
+    ones = [i for i, length in enumerate(value.shape) if length == 1]
+    axes = ones if axis is None else several_axes("squeeze", axis, len(value.shape))
+    if not set(axes) <= set(ones):
+        raise ShapeError(f"squeeze removes axes of length 1 only, got axis {axis} of shape {value.shape}")
+    return apply(Reshape(tuple(n for i, n in enumerate(value.shape) if i not in axes)), value)
+
+
+def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
+    """Change the order of the axes.
+
+    Args:
+        x: Array or tensor.
+        axes: For each axis of the result the axis of `x` it comes from; None reverses them.
+
+    Returns:
+        The elements in their new order.
+
+    Raises:
+        ShapeError: The symbolic batch axis would not stay first.
+        ValueError: `axes` is not an order of all axes.
+
+    Example:
+        >>> transpose([[1.0, 2.0], [3.0, 4.0]])
+        array([[1., 3.],
+               [2., 4.]], dtype=float32)
+    """
+    value = operand(x)
+    rank = len(value.shape)
+    order = tuple(range(rank))[::-1] if axes is None else tuple(one_axis("transpose", a, rank) for a in axes)
+    if sorted(order) != list(range(rank)):
+        raise ValueError(f"transpose needs each axis of shape {value.shape} once, got {axes}")
+    return value if order == tuple(range(rank)) else apply(Transpose(order), value)
+
+
+def swap_axes(x: Any, a: int, b: int) -> Any:
+    """Exchange two axes.
+
+    Args:
+        x: Array or tensor.
+        a: One axis.
+        b: The other.
+
+    Returns:
+        The elements in their new order.
+
+    Raises:
+        ShapeError: The symbolic batch axis would not stay first.
+
+    Example:
+        >>> swap_axes([[1.0, 2.0, 3.0]], -1, -2).shape
+        (3, 1)
+    """
+    value = operand(x)
+    order = list(range(len(value.shape)))
+    i, j = one_axis("swap_axes", a, len(order)), one_axis("swap_axes", b, len(order))
+    order[i], order[j] = j, i
+    return transpose(value, order)

@@ -1,0 +1,255 @@
+"""Adam and its relatives: AdamW, Adamax, Nadam."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from streamfit._base.specs import Array
+from streamfit.kernels import Call, kernel
+from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Hyper, at_least_zero, share
+from streamfit.optimizers.optimizer import Optimizer, registry
+
+_BETA_1, _BETA_2, _EPSILON = FIRST_OWN, FIRST_OWN + 1, FIRST_OWN + 2
+_NADAM_DECAY = 0.96
+
+
+@kernel
+def adam_step(w: Array, g: Array, m: Array, v: Array, hyper: Array, clock: Array) -> None:
+    """Move the means of g and g^2, and w by their corrected ratio."""
+    real = w.dtype.type
+    step = np.float64(clock[1] + 1)
+    correction = np.sqrt(1.0 - hyper[_BETA_2] ** step) / (1.0 - hyper[_BETA_1] ** step)
+    alpha, epsilon = real(hyper[LEARNING_RATE] * correction), real(hyper[_EPSILON])
+    new_1, new_2 = real(1.0 - hyper[_BETA_1]), real(1.0 - hyper[_BETA_2])
+    for i in range(w.shape[0]):
+        m[i] += new_1 * (g[i] - m[i])
+        v[i] += new_2 * (g[i] * g[i] - v[i])
+        w[i] -= alpha * m[i] / (np.sqrt(v[i]) + epsilon)
+
+
+@kernel
+def amsgrad_step(w: Array, g: Array, m: Array, v: Array, top: Array, hyper: Array, clock: Array) -> None:
+    """Do the same with the largest v so far in the place of v."""
+    real = w.dtype.type
+    step = np.float64(clock[1] + 1)
+    correction = np.sqrt(1.0 - hyper[_BETA_2] ** step) / (1.0 - hyper[_BETA_1] ** step)
+    alpha, epsilon = real(hyper[LEARNING_RATE] * correction), real(hyper[_EPSILON])
+    new_1, new_2 = real(1.0 - hyper[_BETA_1]), real(1.0 - hyper[_BETA_2])
+    for i in range(w.shape[0]):
+        m[i] += new_1 * (g[i] - m[i])
+        v[i] += new_2 * (g[i] * g[i] - v[i])
+        top[i] = top[i] if top[i] > v[i] else v[i]
+        w[i] -= alpha * m[i] / (np.sqrt(top[i]) + epsilon)
+
+
+@kernel
+def adamax_step(w: Array, g: Array, m: Array, u: Array, hyper: Array, clock: Array) -> None:
+    """Move the mean of g and the decaying maximum of abs(g), and w by their ratio."""
+    real = w.dtype.type
+    step = np.float64(clock[1] + 1)
+    alpha = real(hyper[LEARNING_RATE] / (1.0 - hyper[_BETA_1] ** step))
+    new, kept, epsilon = real(1.0 - hyper[_BETA_1]), real(hyper[_BETA_2]), real(hyper[_EPSILON])
+    for i in range(w.shape[0]):
+        m[i] += new * (g[i] - m[i])
+        size = abs(g[i])
+        old = kept * u[i]
+        u[i] = old if old > size else size
+        w[i] -= alpha * m[i] / (u[i] + epsilon)
+
+
+@kernel
+def nadam_step(w: Array, g: Array, m: Array, v: Array, product: Array, hyper: Array, clock: Array) -> None:
+    """Do as Adam with Nesterov's momentum, whose schedule is kept in the one number of `product`."""
+    real = w.dtype.type
+    step = np.float64(clock[1] + 1)
+    now = hyper[_BETA_1] * (1.0 - 0.5 * _NADAM_DECAY**step)
+    later = hyper[_BETA_1] * (1.0 - 0.5 * _NADAM_DECAY ** (step + 1.0))
+    if clock[1] == 0:
+        product[0] = 1.0
+    product[0] *= now
+    part_m = real(later / (1.0 - product[0] * later))
+    part_g = real((1.0 - now) / (1.0 - product[0]))
+    rate, epsilon = real(hyper[LEARNING_RATE]), real(hyper[_EPSILON])
+    whole = real(1.0 / (1.0 - hyper[_BETA_2] ** step))
+    new_1, new_2 = real(1.0 - hyper[_BETA_1]), real(1.0 - hyper[_BETA_2])
+    for i in range(w.shape[0]):
+        m[i] += new_1 * (g[i] - m[i])
+        v[i] += new_2 * (g[i] * g[i] - v[i])
+        w[i] -= rate * (part_m * m[i] + part_g * g[i]) / (np.sqrt(v[i] * whole) + epsilon)
+
+
+class Adam(Optimizer):
+    """Divide a running mean of the gradient by the root of a running mean of its square.
+
+    ``m += (1 - beta_1)(g - m)``, ``v += (1 - beta_2)(g^2 - v)``,
+    ``w -= rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon)``: the efficient form before
+    section 2.1 of Kingma and Ba, "Adam: a method for stochastic optimization", 2014, in which epsilon is
+    not the one of their algorithm 1; as in Keras.
+
+    Args:
+        learning_rate: A number or a schedule.
+        beta_1: In [0, 1).
+        beta_2: In [0, 1).
+        epsilon: Zero or positive.
+        amsgrad: Whether the largest v so far takes the place of v (Reddi, Kale and Kumar, 2018).
+        **options: As for `Optimizer`.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Example:
+        >>> Adam().beta_2
+        0.999
+    """
+
+    memories: ClassVar[dict[str, float]] = {"m": 0.0, "v": 0.0}
+    beta_1 = Hyper(_BETA_1, share)
+    beta_2 = Hyper(_BETA_2, share)
+    epsilon = Hyper(_EPSILON, at_least_zero)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, bool(amsgrad)
+
+    def first_values(self) -> dict[str, float]:
+        """Return the two means, and the maximum that AMSGrad needs."""
+        return {**self.memories, "top": 0.0} if self.amsgrad else dict(self.memories)
+
+    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+        """Return one call."""
+        vectors = tuple(self.state[name] for name in self.first_values())
+        return [(amsgrad_step if self.amsgrad else adam_step, (weights, grads, *vectors, self.hyper, clock))]
+
+
+class AdamW(Adam):
+    """Use Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+
+    Args:
+        learning_rate: A number or a schedule.
+        weight_decay: See `Optimizer`.
+        beta_1: As for `Adam`.
+        beta_2: As for `Adam`.
+        epsilon: As for `Adam`.
+        amsgrad: As for `Adam`.
+        **options: As for `Optimizer`.
+
+    Example:
+        >>> AdamW().weight_decay
+        0.004
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options
+        )
+
+
+class Adamax(Optimizer):
+    """Use Adam with a decaying maximum of the gradient in the place of its mean square.
+
+    ``u = max(beta_2 u, abs(g))``, ``w -= rate / (1 - beta_1^t) * m / (u + epsilon)`` (Kingma and Ba, 2014,
+    section 7.1).
+
+    Args:
+        learning_rate: A number or a schedule.
+        beta_1: In [0, 1).
+        beta_2: In [0, 1).
+        epsilon: Zero or positive.
+        **options: As for `Optimizer`.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Example:
+        >>> Adamax().learning_rate
+        0.001
+    """
+
+    memories: ClassVar[dict[str, float]] = {"m": 0.0, "u": 0.0}
+    beta_1 = Hyper(_BETA_1, share)
+    beta_2 = Hyper(_BETA_2, share)
+    epsilon = Hyper(_EPSILON, at_least_zero)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+        """Return one call."""
+        return [(adamax_step, (weights, grads, self.state["m"], self.state["u"], self.hyper, clock))]
+
+
+class Nadam(Optimizer):
+    """Use Adam with Nesterov's momentum.
+
+    Momentum follows ``beta_1 (1 - 0.96^t / 2)``, and the running product of these corrects the means (Dozat,
+    "Incorporating Nesterov momentum into Adam", 2016; the constants are Keras').
+
+    Args:
+        learning_rate: A number or a schedule.
+        beta_1: In [0, 1).
+        beta_2: In [0, 1).
+        epsilon: Zero or positive.
+        **options: As for `Optimizer`.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Example:
+        >>> Nadam().learning_rate
+        0.001
+    """
+
+    memories: ClassVar[dict[str, float]] = {"m": 0.0, "v": 0.0}
+    beta_1 = Hyper(_BETA_1, share)
+    beta_2 = Hyper(_BETA_2, share)
+    epsilon = Hyper(_EPSILON, at_least_zero)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+        """Return one call."""
+        product = self.state.setdefault("product", np.ones(1))
+        vectors = (self.state["m"], self.state["v"], product)
+        return [(nadam_step, (weights, grads, *vectors, self.hyper, clock))]
+
+
+registry.register(Adam, "adam")
+registry.register(AdamW, "adamw")
+registry.register(Adamax, "adamax")
+registry.register(Nadam, "nadam")

@@ -1,0 +1,104 @@
+"""Settings that kernels read while they run.
+
+They live in one float64 vector of the optimizer, so that a changed learning rate counts from the next
+step on and nothing is compiled or bound anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+import numpy as np
+
+LEARNING_RATE, WEIGHT_DECAY, CLIP = 0, 1, 2
+FIRST_OWN = 3
+"""Where the settings of a particular optimizer begin."""
+SIZE = 8
+
+
+def number(name: str, value: Any) -> float:
+    """Return `value` as a float.
+
+    Raises:
+        TypeError: It is not a number.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    return float(value)
+
+
+def at_least_zero(name: str, value: Any) -> float:
+    """Return `value` as a float that is zero or positive.
+
+    Raises:
+        ValueError: It is negative or NaN.
+
+    Example:
+        >>> at_least_zero("momentum", 1)
+        1.0
+    """
+    found = number(name, value)
+    if not found >= 0.0:
+        raise ValueError(f"{name} must be zero or positive, got {value!r}")
+    return found
+
+
+def positive(name: str, value: Any) -> float:
+    """Return `value` as a positive float.
+
+    Raises:
+        ValueError: It is not positive.
+
+    Example:
+        >>> positive("clipnorm", 1)
+        1.0
+    """
+    found = number(name, value)
+    if not found > 0.0:
+        raise ValueError(f"{name} must be positive, got {value!r}")
+    return found
+
+
+def share(name: str, value: Any) -> float:
+    """Return `value` as a float in [0, 1).
+
+    Raises:
+        ValueError: It is outside.
+
+    Example:
+        >>> share("beta_1", 0.9)
+        0.9
+    """
+    found = number(name, value)
+    if not 0.0 <= found < 1.0:
+        raise ValueError(f"{name} must be in [0, 1), got {value!r}")
+    return found
+
+
+class Hyper:
+    """An attribute of an optimizer that lives in its vector `hyper`.
+
+    Args:
+        index: Where in the vector.
+        check: Turns a name and a value into a float, or raises.
+    """
+
+    def __init__(self, index: int, check: Any) -> None:
+        self._index, self._check, self._name = index, check, ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, optimizer: None, owner: type) -> Hyper: ...
+
+    @overload
+    def __get__(self, optimizer: Any, owner: type) -> float: ...
+
+    def __get__(self, optimizer: Any, owner: type) -> Hyper | float:
+        return self if optimizer is None else float(optimizer.hyper[self._index])
+
+    def __set__(self, optimizer: Any, value: Any) -> None:
+        optimizer.hyper[self._index] = self._check(self._name, value)

@@ -1,0 +1,24 @@
+"""Floor 4: from a graph of layers to an ordered list of kernel calls over flat buffers."""
+
+from __future__ import annotations
+
+from streamfit.program.graph import Lowering, leaves, sorted_nodes
+from streamfit.program.memory import Arena, FlatVariables
+from streamfit.program.objective import AccumulateMean, AccumulateScalar, State, weighted_mean, weighted_total
+from streamfit.program.program import Binding, Program, Training
+
+__all__ = [
+    "AccumulateMean",
+    "AccumulateScalar",
+    "Arena",
+    "Binding",
+    "FlatVariables",
+    "Lowering",
+    "Program",
+    "State",
+    "Training",
+    "leaves",
+    "sorted_nodes",
+    "weighted_mean",
+    "weighted_total",
+]

@@ -1,0 +1,79 @@
+"""Lower a graph of layers and operations to an ordered list of operations.
+
+The graph that a user builds holds nodes of two kinds: operations, and uses of layers. Lowering calls
+each layer again on the lowered inputs, for training or for inference, until only operations are left,
+each after everything that it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from streamfit.ops.core import Node, Tensor
+
+
+def _sorted_nodes(outputs: Iterable[Tensor], known: dict[Tensor, Tensor]) -> list[Node]:
+    """List the nodes behind `outputs`, inputs first, stopping at tensors that are `known`."""
+    order: list[Node] = []
+    done: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [
+        (t.node, False) for t in reversed(list(outputs)) if t.node is not None and t not in known
+    ]
+    while stack:
+        node, ready = stack.pop()
+        if node in done:
+            continue
+        if ready:
+            done.add(node)
+            order.append(node)
+            continue
+        stack.append((node, True))
+        for tensor in reversed(node.inputs):
+            if tensor.node is not None and tensor not in known and tensor.node not in done:
+                stack.append((tensor.node, False))
+    return order
+
+
+class Lowering:
+    """Collect the operations behind tensors, for training or for inference.
+
+    Args:
+        training: What layers that differ between training and inference are told.
+        stand_ins: Tensors to read in the place of others, such as new inputs.
+    """
+
+    def __init__(self, training: bool, stand_ins: dict[Tensor, Tensor] | None = None) -> None:
+        self.training = training
+        self.nodes: list[Node] = []
+        self._known: dict[Tensor, Tensor] = dict(stand_ins or {})
+
+    def lower(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the lowered tensors; the nodes they need are appended to `nodes`."""
+        for node in _sorted_nodes(tensors, self._known):
+            inputs = [self._known.get(tensor, tensor) for tensor in node.inputs]
+            if hasattr(node.op, "expand"):
+                results = self.lower(node.op.expand(inputs, self.training))
+            else:
+                results = self._add(node, inputs)
+            self._known.update(zip(node.outputs, results, strict=True))
+        return [self._known.get(tensor, tensor) for tensor in tensors]
+
+    def _add(self, node: Node, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
+            node = Node(node.op, inputs, [tensor.spec for tensor in node.outputs])
+        self.nodes.append(node)
+        self._known.update((tensor, tensor) for tensor in node.outputs)
+        return node.outputs
+
+
+def leaves(outputs: Sequence[Tensor]) -> list[Tensor]:
+    """List the tensors without a node that `outputs` depend on, in order of first use."""
+    found: dict[Tensor, None] = {tensor: None for tensor in outputs if tensor.node is None}
+    for node in _sorted_nodes(outputs, {}):
+        found.update((tensor, None) for tensor in node.inputs if tensor.node is None)
+    return list(found)
+
+
+def sorted_nodes(outputs: Sequence[Tensor], inputs: Sequence[Tensor] = ()) -> list[Node]:
+    """List the nodes between `inputs` and `outputs`, each after everything that it reads."""
+    return _sorted_nodes(outputs, {tensor: tensor for tensor in inputs})

@@ -1,0 +1,120 @@
+"""Memory of a program: weights and gradients as flat vectors, everything else in an arena.
+
+Every array starts at a multiple of 64 bytes, a cache line and the widest vector register. The gaps in
+the flat vectors hold zeros in weights and gradients alike and so stay zero under every optimizer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.specs import Array
+from streamfit.ops.core import Variable
+
+ALIGNMENT = 64
+_BLOCK = 1 << 20
+
+
+def aligned_empty(nbytes: int) -> Array:
+    """Return `nbytes` of uninitialised memory that start at a multiple of 64 bytes."""
+    memory = np.empty(nbytes + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + nbytes]
+
+
+def _padded(nbytes: int) -> int:
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
+class Arena:
+    """Give out arrays from a few large blocks, one behind the other.
+
+    Programs that never run at the same time share an arena: each calls `rewind` before it takes its
+    arrays, so that a partial last batch and validation need no memory of their own.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[Array] = []
+        self._block = 0
+        self._offset = 0
+
+    def rewind(self) -> None:
+        """Give out the same memory again."""
+        self._block = self._offset = 0
+
+    def take(self, shape: Sequence[int], dtype: Any) -> Array:
+        """Return an uninitialised C-contiguous array."""
+        dtype = np.dtype(dtype)
+        nbytes = math.prod(shape) * dtype.itemsize
+        while self._block < len(self._blocks):
+            if self._offset + nbytes <= self._blocks[self._block].nbytes:
+                break
+            self._block, self._offset = self._block + 1, 0
+        else:
+            self._blocks.append(aligned_empty(max(_BLOCK, _padded(nbytes))))
+        memory = self._blocks[self._block][self._offset : self._offset + nbytes]
+        self._offset += _padded(nbytes)
+        return memory.view(dtype).reshape(tuple(shape))
+
+    @property
+    def nbytes(self) -> int:
+        """Count the bytes of all blocks."""
+        return sum(block.nbytes for block in self._blocks)
+
+
+class FlatVariables:
+    """Keep variables of one dtype side by side in one vector.
+
+    Args:
+        variables: They move here: `Variable.value` becomes a view of `vector`.
+
+    Attributes:
+        vector: All values, with zeros in the gaps.
+        sizes: How many elements of `vector` belong to each variable, gap included, shape (k,), int64.
+    """
+
+    def __init__(self, variables: Sequence[Variable]) -> None:
+        self.variables = list(variables)
+        dtypes = {variable.dtype for variable in self.variables} or {np.dtype(np.float32)}
+        if len(dtypes) > 1:
+            raise ValueError(
+                "all trained weights of a model must have one dtype, got "
+                + ", ".join(f"{v.name} {v.dtype}" for v in self.variables)
+            )
+        self.dtype = dtypes.pop()
+        unit = ALIGNMENT // self.dtype.itemsize
+        self.sizes = np.array([-(-v.value.size // unit) * unit for v in self.variables], dtype=np.int64)
+        self.vector = self._zeros()
+        self.adopt()
+
+    def _zeros(self) -> Array:
+        vector = aligned_empty(int(self.sizes.sum()) * self.dtype.itemsize).view(self.dtype)
+        vector[...] = 0
+        return vector
+
+    def views(self, vector: Array) -> list[Array]:
+        """Return, for each variable, the part of `vector` that belongs to it, in its shape."""
+        starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(int) if len(self.sizes) else []
+        return [
+            vector[start : start + v.value.size].reshape(v.value.shape)
+            for start, v in zip(starts, self.variables, strict=True)
+        ]
+
+    def zeros_like(self) -> Array:
+        """Return a vector of zeros with the same layout, for gradients."""
+        return self._zeros()
+
+    @property
+    def at_home(self) -> bool:
+        """Tell whether all variables still live in `vector` (another model may have taken them)."""
+        return all(variable.home is self for variable in self.variables)
+
+    def adopt(self) -> None:
+        """Move the variables (back) into `vector`, with the values they have now."""
+        for variable, memory in zip(self.variables, self.views(self.vector), strict=True):
+            if variable.home is not self:
+                variable.move(memory, self)

@@ -1,0 +1,184 @@
+"""Programs: a graph, and its bindings to batch sizes.
+
+A `Binding` is the whole work of a step on a batch of n samples as one `CallList`: arrays have their
+place in memory, kernels have their arguments, a run is one native walk. Another batch size (a partial
+last batch) is another binding of the same graph over the same memory.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from streamfit._base.specs import Array
+from streamfit.kernels import Call, CallList, kernel
+from streamfit.kernels.matrix import copy_into
+from streamfit.ops.core import CLOCK, Constant, Node, Tensor, Variable, flat
+from streamfit.program.gradient import Gradient
+from streamfit.program.graph import leaves, sorted_nodes
+from streamfit.program.memory import Arena, FlatVariables
+
+_KEPT_BINDINGS = 16  # batch sizes that stay bound; more only cost memory for their call lists
+
+
+@kernel
+def tick(clock: Array) -> None:
+    """Count one finished training step."""
+    clock[1] += 1
+
+
+class Training:
+    """What a program needs to train: the variables, their gradient, and the optimizer's calls.
+
+    Args:
+        variables: The trainable variables; they move into one flat vector.
+        clock: int64 array [seed, finished steps], shape (2,).
+        update: Given (weights, gradient, sizes, clock), returns the optimizer's calls.
+    """
+
+    def __init__(
+        self,
+        variables: Sequence[Variable],
+        clock: Array,
+        update: Callable[[Array, Array, Array, Array], list[Call]],
+    ) -> None:
+        self.flat = FlatVariables(variables)
+        self.gradient = self.flat.zeros_like()
+        self.clock = clock
+        self.grads = dict(zip(self.flat.variables, self.flat.views(self.gradient), strict=True))
+        self.calls = [*update(self.flat.vector, self.gradient, self.flat.sizes, clock), (tick, (clock,))]
+
+
+class Binding:
+    """A program bound to one batch size.
+
+    Attributes:
+        feeds: A `Reader` for each tensor that is fed, in the program's order.
+        fetches: The array of each tensor that is fetched; valid until the next run of any program
+            that shares the arena.
+    """
+
+    def __init__(self, program: Program, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self._program = program
+        program.arena.rewind()
+        self._arrays: dict[Tensor, Array] = {t: self._take(t) for t in program.feeds}
+        self._scratch: dict[Node, list[Array]] = {}
+        self._bind_leaves()
+        calls = [call for node in program.nodes for call in self._forward(node)]
+        self.fetches, copies = self._bind_fetches()
+        calls += copies
+        if program.training is not None and program.objective is not None:
+            calls += self._backward(program.training, program.objective)
+        calls = calls or [(copy_into, (np.zeros(1), np.zeros(1)))]
+        self._calls = CallList(calls)
+        self.run = self._calls.run
+        self.feeds = [self._calls.reader(self._arrays[tensor]) for tensor in program.feeds]
+
+    def _take(self, tensor: Tensor) -> Array:
+        return self._program.arena.take(tensor.spec.at(self.batch_size), tensor.dtype)
+
+    def _bind_leaves(self) -> None:
+        self.variables: list[tuple[Variable, Array]] = []
+        for leaf in self._program.leaves:
+            if isinstance(leaf, Variable):
+                self.variables.append((leaf, leaf.value))
+            if isinstance(leaf, (Variable, Constant)):
+                self._arrays[leaf] = leaf.value
+            elif leaf is CLOCK:
+                self._arrays[leaf] = self._program.clock
+            elif leaf not in self._arrays:
+                raise ValueError(f"the graph reads {leaf}, which is not among its inputs: is an Input missing from Model(inputs=...)?")
+
+    def _forward(self, node: Node) -> list[Call]:
+        inputs = [self._arrays[tensor] for tensor in node.inputs]
+        if node.op.is_view:
+            output = node.outputs[0]
+            self._arrays[output] = inputs[0].reshape(output.spec.at(self.batch_size))
+            self._scratch[node] = []
+            return []
+        outputs = [self._take(tensor) for tensor in node.outputs]
+        self._arrays.update(zip(node.outputs, outputs, strict=True))
+        specs = node.op.scratch(*(tensor.spec for tensor in node.inputs))
+        take = self._program.arena.take
+        self._scratch[node] = [take(spec.at(self.batch_size), spec.dtype) for spec in specs]
+        calls: list[Call] = node.op.forward(inputs, outputs, self._scratch[node])
+        return calls
+
+    def _bind_fetches(self) -> tuple[list[Array], list[Call]]:
+        """Return the fetched arrays; what lies in fed memory is copied, because feeding moves it."""
+        fed = [self._arrays[tensor] for tensor in self._program.feeds]
+        fetches: list[Array] = []
+        calls: list[Call] = []
+        for tensor in self._program.fetches:
+            array = self._arrays[tensor]
+            if any(np.may_share_memory(array, other) for other in fed):
+                copied = self._take(tensor)
+                calls.append((copy_into, (flat(array), flat(copied))))
+                array = copied
+            fetches.append(array)
+        return fetches, calls
+
+    def _backward(self, training: Training, objective: Tensor) -> list[Call]:
+        gradient = Gradient(self._arrays, self._scratch, training.grads, self._take)
+        seed = np.ones((), objective.dtype)
+        return gradient.build(self._program.nodes, objective, seed) + training.calls
+
+    @property
+    def is_valid(self) -> bool:
+        """Tell whether all variables are still where this binding reads them."""
+        return all(variable.value is array for variable, array in self.variables)
+
+
+class Program:
+    """A graph of operations that is run for batches of any size.
+
+    Args:
+        feeds: Tensors whose arrays are given at each run.
+        fetches: Tensors whose arrays are wanted after a run.
+        sinks: Nodes without outputs that must run too, such as metric sums.
+        arena: Memory for everything that lives for one run.
+        clock: int64 array [seed, finished steps], shape (2,).
+        objective: The scalar to minimise, when training.
+        training: Variables, gradient and optimizer, when training.
+    """
+
+    def __init__(
+        self,
+        feeds: Sequence[Tensor],
+        fetches: Sequence[Tensor],
+        *,
+        arena: Arena,
+        clock: Array,
+        sinks: Sequence[Node] = (),
+        objective: Tensor | None = None,
+        training: Training | None = None,
+    ) -> None:
+        self.feeds, self.fetches, self.arena, self.clock = list(feeds), list(fetches), arena, clock
+        self.objective, self.training = objective, training
+        wanted = self.fetches + ([] if objective is None else [objective])
+        wanted += [tensor for sink in sinks for tensor in sink.inputs]
+        self.leaves = list(dict.fromkeys([*self.feeds, *leaves(wanted)]))
+        self.nodes = sorted_nodes(wanted, self.feeds) + list(sinks)
+        self._bindings: OrderedDict[int, Binding] = OrderedDict()
+
+    def bind(self, batch_size: int) -> Binding:
+        """Return the binding for a batch size, made on first use."""
+        binding = self._bindings.get(batch_size)
+        if binding is None:
+            binding = self._bindings[batch_size] = Binding(self, batch_size)
+            if len(self._bindings) > _KEPT_BINDINGS:
+                self._bindings.popitem(last=False)
+        return binding
+
+    def check_in(self) -> None:
+        """Bring variables back that another model took, and forget bindings that miss theirs.
+
+        Called before each run of a loop, not before each step.
+        """
+        if self.training is not None:
+            self.training.flat.adopt()
+        for size in [size for size, binding in self._bindings.items() if not binding.is_valid]:
+            del self._bindings[size]

@@ -1,0 +1,156 @@
+"""`as_stream`: the only place that asks what kind of thing the user passed.
+
+Guarantee kept here: the kind of the data changes how they are read and nothing else; an argument that
+means nothing for a kind is an error and not ignored. (`shuffle` is the exception, as in Keras: an
+iterator has no order to change.)
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from streamfit._base.config import next_seed
+from streamfit.streams.arrays import ArraySource
+from streamfit.streams.generator import GeneratorSource
+from streamfit.streams.sequence import SequenceSource
+from streamfit.streams.source import Source
+from streamfit.streams.structure import brief, is_arraylike
+
+Kind = Literal["source", "arrays", "iterator", "sequence", "iterable"]
+
+DEFAULT_BATCH_SIZE = 32
+
+
+def as_stream(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    batch_size: int | None = None,
+    shuffle: bool | str = False,
+    seed: int | None = None,
+    name: str = "data",
+    targets: bool = True,
+) -> Source:
+    """Make a source of whatever holds the data.
+
+    Args:
+        x: Arrays (one, or a list, tuple or dict of them; anything NumPy can read), a generator, a
+            `Sequence` or another object with ``__getitem__`` and ``__len__``, an iterable of batches, or
+            a `Source`, which is returned as it is.
+        y: Targets, when `x` are arrays.
+        sample_weight: Weights, when `x` are arrays.
+        batch_size: Samples in a batch, when `x` are arrays; None for 32.
+        shuffle: True, False or ``'batch'``.
+        seed: Where the orders start from; None draws one (or follows `set_random_seed`).
+        name: What to call the source in messages.
+        targets: Whether the consumer wants targets.
+
+    Returns:
+        The source.
+
+    Raises:
+        TypeError: `x` is nothing that holds data, or `batch_size` is no whole number.
+        ValueError: An argument means nothing for this kind of data, or has a wrong value.
+
+    Example:
+        >>> as_stream(np.zeros((10, 3)), batch_size=4).batches(0)
+        3
+    """
+    kind = kind_of(x, name)
+    if kind != "arrays":
+        _refuse_array_arguments(kind, y, sample_weight, batch_size)
+    if kind == "source":
+        source: Source = x
+        return source
+    start = next_seed() if seed is None else seed
+    if kind == "arrays":
+        size = check_batch_size(batch_size)
+        order: Any = shuffle
+        return ArraySource(x, y, sample_weight, batch_size=size, shuffle=order, seed=start, name=name)
+    if kind == "sequence":
+        return SequenceSource(x, shuffle=shuffle, seed=start, name=name, targets=targets)
+    return GeneratorSource(x, name=name, seed=start, targets=targets)
+
+
+def kind_of(x: Any, name: str = "data") -> Kind:
+    """Say what kind of thing holds the data.
+
+    Raises:
+        TypeError: `x` is nothing that holds data.
+
+    Example:
+        >>> kind_of([1, 2, 3]), kind_of(iter("")), kind_of(range)
+        Traceback (most recent call last):
+        TypeError: source 'data': a type is nothing that holds data; call it and pass what it returns
+    """
+    if isinstance(x, Source):
+        return "source"
+    if x is None or isinstance(x, (str, bytes, set, frozenset, bool, int, float, complex, np.generic)):
+        raise TypeError(f"source {name!r}: {_refusal(x)}")
+    if isinstance(x, (np.ndarray, list, tuple, dict)) or is_arraylike(x):
+        return "arrays"
+    if isinstance(x, type):
+        raise TypeError(
+            f"source {name!r}: a type is nothing that holds data; call it and pass what it returns"
+        )
+    if hasattr(x, "__next__"):
+        return "iterator"
+    if hasattr(x, "__getitem__") and (hasattr(x, "__len__") or hasattr(x, "num_batches")):
+        return "sequence"
+    if hasattr(x, "__iter__"):
+        return "iterable"
+    called = "; call it and pass what it returns" if callable(x) else ""
+    raise TypeError(f"source {name!r}: {_refusal(x)}{called}")
+
+
+def check_batch_size(batch_size: Any) -> int:
+    """Return the batch size as an int; 32 for None.
+
+    Raises:
+        TypeError: It is no whole number.
+        ValueError: It is less than 1.
+
+    Example:
+        >>> check_batch_size(None), check_batch_size(np.int64(8))
+        (32, 8)
+    """
+    if batch_size is None:
+        return DEFAULT_BATCH_SIZE
+    if isinstance(batch_size, (bool, np.bool_)) or not isinstance(batch_size, (int, np.integer)):
+        raise TypeError(
+            f"batch_size must be a whole number, got {brief(batch_size)} of type "
+            f"{type(batch_size).__name__}; write for example batch_size=32"
+        )
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}; write for example batch_size=32")
+    return int(batch_size)
+
+
+def _refusal(x: Any) -> str:
+    hint = "; load the file and pass its arrays" if isinstance(x, (str, bytes)) else ""
+    if isinstance(x, (set, frozenset)):
+        hint = "; a set has no order, so pass a list or an array"
+    return (
+        f"{brief(x)} is nothing that holds data; pass arrays, a generator, a Sequence or an iterable of "
+        f"batches{hint}"
+    )
+
+
+def _refuse_array_arguments(kind: Kind, y: Any, sample_weight: Any, batch_size: Any) -> None:
+    if y is not None:
+        raise ValueError(
+            "`y` argument is not supported when data is a generator or Sequence instance. "
+            "Instead pass targets as the second element of the generator."
+        )
+    if sample_weight is not None:
+        raise ValueError(
+            "`sample_weight` argument is not supported when data is a generator or Sequence instance. "
+            "Instead pass sample weights as the third element of the generator."
+        )
+    if batch_size is not None:
+        raise ValueError(
+            "The `batch_size` argument must not be specified when using a generator or Sequence as an input."
+        )

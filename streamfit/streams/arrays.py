@@ -1,0 +1,215 @@
+"""`ArraySource`: arrays in memory or mapped from files, shuffled by sample or by batch.
+
+Guarantees kept here: every sample once per pass, in an order that depends on (seed, epoch) alone; all
+arrays have the same number of samples; dtypes never change; nothing that a user keeps is overwritten.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from streamfit._base.errors import DataError
+from streamfit._base.keys import derive
+from streamfit._base.specs import Array
+from streamfit.streams.batch import Batch
+from streamfit.streams.items import Value
+from streamfit.streams.rows import Buffers, MappedRows, MemoryRows, Rows, rows_of
+from streamfit.streams.source import Source
+from streamfit.streams.structure import as_array, leaves, rebuild, spec_of
+from streamfit.streams.ticket import Ticket
+
+Shuffle = bool | Literal["batch"]
+Ids = Callable[[int, int], Array]
+
+_CHUNK = 4096  # positions whose ids are computed in one call
+
+
+class ArraySource(Source):
+    """Feed arrays in batches.
+
+    Args:
+        x: Array of shape (n, ...) with numbers of any dtype, or a list, tuple or dict of such arrays.
+            Memory maps, lists of numbers, data frames and tensors of other libraries will do.
+        y: Targets, likewise, or None.
+        sample_weight: Weights, likewise, or None.
+        batch_size: Samples in a batch; the last batch of a pass may be smaller.
+        shuffle: True for a new order of the samples in each pass, ``'batch'`` for a new order of whole
+            batches (a smaller last batch stays last), False for none.
+        seed: Where the orders start from.
+        name: What to call the source in messages.
+
+    Raises:
+        DataError: The arrays hold no numbers, no samples, or differ in their number of samples.
+
+    Example:
+        >>> source = ArraySource(np.arange(6.0), np.arange(6), batch_size=4, shuffle=False)
+        >>> [batch.x.tolist() for batch in source.read(0)]
+        [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0]]
+    """
+
+    uniform = True
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        batch_size: int = 32,
+        shuffle: Shuffle = True,
+        seed: int = 0,
+        name: str = "data",
+    ) -> None:
+        if shuffle not in (True, False, "batch"):
+            raise ValueError(f"shuffle must be True, False or 'batch', got {shuffle!r}")
+        self.name, self.seed, self.batch_size, self.shuffle = name, seed, batch_size, shuffle
+        given = [(x, "x"), (y, "y"), (sample_weight, "sample_weight")]
+        self._arrays = [rebuild(value, as_array, role) for value, role in given]
+        self.samples = _count_samples(*self._arrays)
+        self._spec = tuple(spec_of(part) for part in self._arrays)
+        self._open()
+
+    def _open(self) -> None:
+        roles = ("x", "y", "sample_weight")
+        self._parts = [rebuild(part, rows_of, role) for part, role in zip(self._arrays, roles, strict=True)]
+        self.remote = any(rows.remote for part in self._parts for rows in _rows(part))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_parts"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    def batches(self, epoch: int) -> int:
+        """Count the batches of a pass."""
+        return -(-self.samples // self.batch_size)
+
+    def spec(self) -> Any:
+        """Return the specs of (x, y, sample_weight)."""
+        return self._spec
+
+    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+        """Write the tickets of a pass: the ids of each batch."""
+        key = self.key(epoch)
+        for number, ids in self._numbered_ids(epoch, start):
+            yield Ticket(epoch, number, ids, key)
+
+    def load(self, ticket: Ticket) -> Value:
+        """Copy the rows of one batch to fresh arrays."""
+        ids = ticket.ids
+        x, y, sample_weight = (_map(part, lambda rows: rows.pick(ids)) for part in self._parts)
+        return x, y, sample_weight
+
+    def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Load the batches of a pass here, without the detour of tickets."""
+        readers = [_reader(part, self.batch_size, bool(self.shuffle)) for part in self._parts]
+        read_x, read_y, read_weight = readers
+        for number, ids in self._numbered_ids(epoch, start):
+            yield Batch(read_x(ids), read_y(ids), read_weight(ids), ids, number, epoch, len(ids))
+
+    def describe(self, ticket: Ticket) -> str:
+        """Say which batch a ticket is for, with the ids of its samples."""
+        return f"{super().describe(ticket)}, samples {_show_ids(ticket.ids)}"
+
+    def _numbered_ids(self, epoch: int, start: int) -> Iterator[tuple[int, Array]]:
+        size, number = self.batch_size, start
+        per_chunk = max(1, _CHUNK // size)
+        ids_of = self._order(epoch)
+        for first in range(start * size, self.samples, per_chunk * size):
+            count = min(per_chunk * size, self.samples - first)
+            ids = ids_of(first, count)
+            for offset in range(0, count, size):
+                yield number, ids[offset : offset + size]
+                number += 1
+
+    def _order(self, epoch: int) -> Ids:
+        if self.shuffle is False:
+            return lambda first, count: np.arange(first, first + count)
+        # Imported here: a worker that only loads needs no compiler.
+        from streamfit.streams.order import Order
+
+        key = derive(self.seed, epoch, "shuffle")
+        if self.shuffle == "batch":
+            return functools.partial(self._ids_of_batches, Order(self.samples // self.batch_size, key))
+        return Order(self.samples, key).ids
+
+    def _ids_of_batches(self, order: Any, first: int, count: int) -> Array:
+        size, full = self.batch_size, self.samples // self.batch_size
+        whole = min((first + count) // size, full) - first // size
+        starts = order.ids(first // size, whole) * size
+        ids = (starts[:, None] + np.arange(size)).reshape(-1)
+        tail = np.arange(max(first, full * size), first + count)
+        return np.concatenate((ids, tail)) if tail.size else ids
+
+
+def _count_samples(x: Any, y: Any, sample_weight: Any) -> int:
+    named = leaves(x, "x")
+    if not named:
+        raise DataError("x holds no array; pass at least one array of samples")
+    name, first = named[0]
+    count = len(first)
+    for other, array in named[1:]:
+        if len(array) != count:
+            raise DataError(
+                f"All input arrays should have the same number of samples. Found {count} samples in {name} "
+                f"and {len(array)} samples in {other}."
+            )
+    for role, part in (("target", y), ("sample_weight", sample_weight)):
+        for other, array in leaves(part, role):
+            if len(array) != count:
+                raise DataError(
+                    f"Input arrays should have the same number of samples as {role} arrays. "
+                    f"Found {count} input samples and {len(array)} {role} samples."
+                    + (f" ({name} against {other})" if other != role or len(named) > 1 else "")
+                )
+    if count == 0:
+        raise DataError(f"{name} has shape {first.shape}: there are no samples in it")
+    return count
+
+
+def _rows(part: Any) -> list[Rows]:
+    if isinstance(part, (MemoryRows, MappedRows)):
+        return [part]
+    entries = part.values() if isinstance(part, dict) else part or ()
+    return [rows for rows in entries if rows is not None]
+
+
+def _map(part: Any, read: Callable[[Rows], Array]) -> Any:
+    if isinstance(part, (MemoryRows, MappedRows)):
+        return read(part)
+    if part is None:
+        return None
+    if isinstance(part, dict):
+        return {key: None if rows is None else read(rows) for key, rows in part.items()}
+    entries = [None if rows is None else read(rows) for rows in part]
+    if isinstance(part, list):
+        return entries
+    return type(part)(*entries) if hasattr(part, "_fields") else tuple(entries)
+
+
+def _reader(part: Any, size: int, shuffled: bool) -> Callable[[Array], Any]:
+    """Return a function from ids to the rows of one part, as cheap as its structure allows."""
+    if part is None:
+        return lambda ids: None
+    if not isinstance(part, (MemoryRows, MappedRows)):
+        readers = {id(rows): _reader(rows, size, shuffled) for rows in _rows(part)}
+        return lambda ids: _map(part, lambda rows: readers[id(rows)](ids))
+    if not shuffled:
+        span = part.span
+        return lambda ids: span(int(ids[0]), int(ids[-1]) + 1)
+    buffers, pick = Buffers(part.array, size), part.pick
+    if isinstance(part, MemoryRows) and part.straight and not buffers.reuse:
+        return functools.partial(part.array.take, axis=0, mode="clip")  # as `pick` does, with less around it
+    return lambda ids: pick(ids, buffers.lend(len(ids)))
+
+
+def _show_ids(ids: Array) -> str:
+    if len(ids) > 1 and ids[-1] - ids[0] == len(ids) - 1 and (np.diff(ids) == 1).all():
+        return f"{ids[0]}..{ids[-1]}"
+    shown = ", ".join(str(number) for number in ids[:8])
+    return f"[{shown}, ... {len(ids)} in all]" if len(ids) > 8 else f"[{shown}]"

@@ -1,0 +1,46 @@
+"""`Batch`: what one training step eats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class Batch:
+    """Hold one batch.
+
+    Args:
+        x: Inputs: an array of shape (size, ...), or a list, tuple or dict of such arrays.
+        y: Targets, likewise, or None.
+        sample_weight: Weights, likewise, or None.
+        ids: Which samples these are: an int64 array for arrays, the index of the batch for a
+            `Sequence`, the running number for a generator.
+        number: Number of the batch within its pass over the data.
+        epoch: Number of the pass.
+        size: Number of samples.
+
+    Example:
+        >>> import numpy as np
+        >>> batch = Batch(np.zeros((2, 3)), np.ones(2), size=2)
+        >>> len(batch.given()), batch.parts()[2] is None
+        (2, True)
+    """
+
+    x: Any
+    y: Any = None
+    sample_weight: Any = None
+    ids: Any = None
+    number: int = 0
+    epoch: int = 0
+    size: int = 0
+
+    def parts(self) -> tuple[Any, Any, Any]:
+        """Return x, y and sample_weight; None for what is not there."""
+        return self.x, self.y, self.sample_weight
+
+    def given(self) -> Any:
+        """Return x, or (x, y), or (x, y, sample_weight), whichever was given."""
+        if self.sample_weight is not None:
+            return self.x, self.y, self.sample_weight
+        return self.x if self.y is None else (self.x, self.y)

@@ -1,0 +1,245 @@
+"""`Feed`: a source in use by a loop; it joins passes over the data into epochs.
+
+Guarantees kept here: batches arrive by number, each once, and an epoch whose delivered batches are not the
+planned ones ends in an exception; an unfinished pass goes on in the next epoch with its work in flight;
+a pass is closed, and the source told, once, before anything of the next pass is loaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from streamfit._base.errors import DataError, StreamfitError
+from streamfit.streams.batch import Batch
+from streamfit.streams.lanes import Lane, open_lane
+from streamfit.streams.receipt import Receipt, Tally
+from streamfit.streams.source import Source
+from streamfit.streams.uniform import Uniform
+from streamfit.workers import Pool
+
+
+class Feed:
+    """Deliver the batches of a source, epoch by epoch.
+
+    Without `wrap` an epoch ends after `limit` batches or with its pass, whichever comes first: 10 batches
+    and a limit of 9 give epochs of 9, 1, 9, 1. With `wrap` passes follow one another and an epoch has
+    exactly `limit` batches.
+
+    Args:
+        source: What to read.
+        pool: Workers that load; None loads in the caller's thread.
+        wrap: Whether an epoch goes on into the next pass.
+        seed: The seed for the receipts; the source's own when None.
+        ahead: How many items of a generator a thread pulls ahead; 0 pulls in the caller's thread.
+        total: How many batches will be asked for at most in all epochs; a generator is not read further.
+        alike: Whether all batches must have the same structure, shapes and kinds of dtype.
+
+    Attributes:
+        exhausted: Whether the last `run` ended because the source has nothing more at all, or because its
+            pass ended before `limit`.
+        dry: Whether the source has nothing more at all.
+
+    Example:
+        >>> import numpy as np
+        >>> from streamfit.streams.arrays import ArraySource
+        >>> feed = Feed(ArraySource(np.arange(10), batch_size=2, shuffle=False))
+        >>> [[batch.x.tolist() for batch in feed.run(3)] for _ in range(2)]
+        [[[0, 1], [2, 3], [4, 5]], [[6, 7], [8, 9]]]
+        >>> feed.exhausted, feed.receipt().delivered
+        (True, 2)
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        pool: Pool | None = None,
+        *,
+        wrap: bool = False,
+        seed: int | None = None,
+        ahead: int = 0,
+        total: int | None = None,
+        alike: bool = True,
+    ) -> None:
+        self.source, self._pool, self._wrap, self._ahead, self._total = source, pool, wrap, ahead, total
+        self._seed = source.seed if seed is None else seed
+        self._check = None if source.uniform else Uniform(alike)
+        self._lane: Lane | None = None
+        self._pass = self._position = 0
+        self._length: int | None = None
+        self._entered = False  # whether begin_pass was called for this pass
+        self._epoch, self._delivered, self._past = -1, 0, (0, 0)
+        self._tally: Tally | None = None
+        self.exhausted = self.dry = False
+
+    # -- what a loop asks -----------------------------------------------------------------------
+
+    def steps(self, limit: int | None = None) -> int | None:
+        """Return how many batches the next `run` will deliver; None when that is not known."""
+        if self._wrap and limit is not None:
+            return limit
+        epoch, number = self.place
+        length = self._length if self._entered and not self._finished() else self.source.batches(epoch)
+        left = None if length is None else length - number
+        return limit if left is None else left if limit is None else min(left, limit)
+
+    def run(self, limit: int | None = None) -> Iterator[Batch]:
+        """Deliver the batches of the next epoch; goes on where the last one stopped.
+
+        Args:
+            limit: How many batches at most; None for one whole pass, or what is left of it.
+
+        Raises:
+            StreamfitError: Batches are missing.
+            DataError: A batch is not like the others.
+        """
+        self._complete()
+        self._epoch += 1
+        self.exhausted = False
+        tally = self._tally = Tally(self._epoch, self._seed, limit, self._counts())
+        wanted = sys.maxsize if limit is None else limit
+        while tally.delivered < wanted:
+            batch = self._next(tally)
+            if batch is None:
+                break
+            yield batch
+            if self._tally is not tally:
+                raise StreamfitError("a newer run of this feed has begun; iterate over that one")
+            if self._position == self._length:
+                self._complete()
+                if limit is None or not self._wrap:
+                    break
+        self.exhausted = self.dry or (limit is not None and tally.delivered < limit)
+        if tally.planned is None or self.dry:
+            tally.planned = tally.delivered
+        self.receipt().verify()
+
+    def receipt(self) -> Receipt:
+        """Return what the last `run` has delivered so far.
+
+        Raises:
+            StreamfitError: There was none.
+        """
+        if self._tally is None:
+            raise StreamfitError("there is no receipt before the first run; call run() and take its batches")
+        return self._tally.receipt(self._counts())
+
+    def restart(self) -> None:
+        """Begin again at the first batch of pass 0; an iterator, which cannot, goes on."""
+        if self.source.rewinds:
+            self._complete()
+            self.seek(0, 0)
+
+    def seek(self, epoch: int, number: int) -> None:
+        """Go to batch `number` of pass `epoch`, to resume where another feed has stopped."""
+        self._drop_lane()
+        self._pass, self._position, self._length, self._entered = epoch, number, None, False
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The pass and the number of the batch that comes next."""
+        return (self._pass + 1, 0) if self._finished() else (self._pass, self._position)
+
+    def close(self) -> None:
+        """Give up the work in flight. A pass that was delivered whole is closed, unless an exception is
+        on its way."""
+        if sys.exception() is None:
+            self._complete()
+        self._drop_lane()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._drop_lane()
+
+    # -- passes -------------------------------------------------------------------------------------
+
+    def _next(self, tally: Tally) -> Batch | None:
+        """Take the next batch, in the next pass if need be; None when the epoch has to end."""
+        while not self.dry:
+            lane = self._lane or self._open(tally)
+            try:
+                batch = lane.take()
+            except StopIteration:
+                if self._goes_on(tally):
+                    continue
+                return None
+            except BaseException:
+                self._drop_lane()
+                raise
+            if batch.number != self._position or batch.epoch != self._pass:
+                raise self._out_of_order(batch)
+            if self._check is not None:
+                self._check(batch, self.source.name)
+            if not (self._position and tally.delivered):
+                tally.digest.mark(self._pass, self._position)
+            tally.add(batch.ids)
+            self._position += 1
+            self._delivered += 1
+            return batch
+        return None
+
+    def _open(self, tally: Tally) -> Lane:
+        source = self.source
+        if not self._entered:
+            source.begin_pass(self._pass)
+            self._length = source.batches(self._pass)
+            self._entered = True
+        if tally.planned is None:
+            tally.planned = self.steps(tally.limit)
+        left = None if self._total is None else self._total - self._delivered
+        self._lane = open_lane(source, self._pool, (self._pass, self._position), self._ahead, left)
+        return self._lane
+
+    def _goes_on(self, tally: Tally) -> bool:
+        """Deal with the end of a lane; tell whether the epoch goes on in the next pass."""
+        name, position, length = self.source.name, self._position, self._length
+        if length is not None and position < length:
+            self._drop_lane()
+            raise StreamfitError(
+                f"source {name!r}: epoch {self._pass} ended after {position} of its {length} batches; "
+                f"batches {position}..{length - 1} are missing"
+            )
+        if position == 0 and self.source.rewinds:
+            self._drop_lane()
+            raise DataError(f"source {name!r}: epoch {self._pass} has no batches")
+        self._length = position
+        self._complete()
+        self.dry = not self.source.rewinds
+        return not self.dry and (tally.delivered == 0 or (self._wrap and tally.limit is not None))
+
+    def _out_of_order(self, batch: Batch) -> StreamfitError:
+        return StreamfitError(
+            f"source {self.source.name!r}: batch {self._position} of epoch {self._pass} was due, but batch "
+            f"{batch.number} of epoch {batch.epoch} came"
+        )
+
+    def _finished(self) -> bool:
+        return self._entered and self._position == self._length
+
+    def _complete(self) -> None:
+        """Close the pass if all of its batches were delivered."""
+        if self._finished():
+            done, self._pass = self._pass, self._pass + 1
+            self._position, self._length, self._entered = 0, None, False
+            self._drop_lane()
+            self.source.end_pass(done)
+
+    def _counts(self) -> tuple[int, int]:
+        """Return how many loads were done again and workers replaced, over all lanes."""
+        retried, restarts = self._lane.counts() if self._lane is not None else (0, 0)
+        return self._past[0] + retried, self._past[1] + restarts
+
+    def _drop_lane(self) -> None:
+        if self._lane is not None:
+            self._past = self._counts()
+            lane, self._lane = self._lane, None
+            lane.close()

@@ -1,0 +1,54 @@
+"""Items: what a generator yields and a `Sequence` returns, taken apart into x, y and sample_weight.
+
+Guarantee kept here: nothing is guessed. A tuple of one, two or three is (x, y, sample_weight); an
+array is never cut into x and y, however long it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamfit._base.errors import DataError
+from streamfit.streams.structure import as_array, brief, rebuild
+
+Value = tuple[Any, Any, Any]
+
+_WANTED = "should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: "
+
+
+def unpack(item: Any, *, targets: bool, bare: bool, maker: str) -> Value:
+    """Take one item apart.
+
+    Args:
+        item: A tuple (x,), (x, y) or (x, y, sample_weight), each an array or a structure of arrays.
+        targets: Whether targets are wanted: then a list is read like a tuple; else it is x.
+        bare: Whether an array that is no tuple may stand for x.
+        maker: What made the item, such as ``"generator"``, for messages.
+
+    Returns:
+        x, y, sample_weight, all arrays; None for what is not there.
+
+    Raises:
+        DataError: It is none of these.
+
+    Example:
+        >>> x, y, weight = unpack(([[1.0], [2.0]], [0, 1]), targets=True, bare=False, maker="generator")
+        >>> x.shape, y.shape, weight
+        ((2, 1), (2,), None)
+    """
+    listed = isinstance(item, list) and targets and len(item) in (2, 3)
+    if isinstance(item, tuple) or listed:
+        if not 1 <= len(item) <= 3:
+            raise DataError(f"Output of {maker} {_WANTED}{brief(item)}")
+        parts = (*item, None, None)
+    elif bare and item is not None:
+        parts = (item, None, None)
+    else:
+        raise DataError(f"Output of {maker} {_WANTED}{brief(item)}")
+    if parts[0] is None:
+        raise DataError(f"Output of {maker} {_WANTED}{brief(item)}")
+    return (
+        rebuild(parts[0], as_array, "x"),
+        rebuild(parts[1], as_array, "y"),
+        rebuild(parts[2], as_array, "sample_weight"),
+    )

@@ -1,0 +1,138 @@
+"""`stream`: batches for any loop, also for that of another library.
+
+Guarantees kept here: the same batches in the same order for any number of workers of any kind; leaving
+the loop at any point leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from streamfit.streams.adapt import as_stream
+from streamfit.streams.batch import Batch
+from streamfit.streams.feed import Feed
+from streamfit.streams.source import Source
+from streamfit.workers import Pool, make_pool
+
+
+class Stream:
+    """Iterate over the batches of a source, pass by pass.
+
+    Each ``for`` loop reads one pass, and the next loop reads the next one. `epoch` reads any pass.
+
+    Args:
+        source: What to read.
+        workers: How many workers load batches; 0 loads in the caller's thread.
+        use_multiprocessing: Whether the workers are processes and not threads.
+        max_queue_size: How many batches are loaded ahead.
+
+    Example:
+        >>> import numpy as np
+        >>> with stream(np.arange(4), np.arange(4) ** 2, batch_size=2) as squares:
+        ...     for x, y in squares:
+        ...         print(x, y)
+        [0 1] [0 1]
+        [2 3] [4 9]
+    """
+
+    def __init__(
+        self, source: Source, workers: int = 0, use_multiprocessing: bool = False, max_queue_size: int = 10
+    ) -> None:
+        self.source = source
+        self._ahead = max_queue_size if workers else 0
+        self._pool: Pool | None = None
+        if workers:
+            kind: Any = "processes" if use_multiprocessing else "threads"
+            self._pool = make_pool(kind, workers, max_queue_size)
+        self._next = 0
+        self._closed = False
+        self._kept = None if source.rewinds else self._feed()  # what it has pulled ahead must not be lost
+
+    def _feed(self) -> Feed:
+        return Feed(self.source, self._pool, ahead=self._ahead, alike=False)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Return the batches of pass `number`. Leaving the loop early is fine.
+
+        An iterator (a generator object) can only be read on.
+        """
+        if self._closed:
+            raise ValueError("the stream is closed; make a new one with streamfit.stream(...)")
+        return self._read(number)
+
+    def _read(self, number: int) -> Iterator[Batch]:
+        if self._kept is not None:
+            yield from self._kept.run()
+            return
+        with self._feed() as feed:
+            feed.seek(number, 0)
+            yield from feed.run()
+
+    def __iter__(self) -> Iterator[Any]:
+        number, self._next = self._next, self._next + 1
+        return (batch.given() for batch in self.epoch(number))
+
+    def __len__(self) -> int:
+        count = self.source.batches(self._next)
+        if count is None:
+            raise TypeError(f"source {self.source.name!r} does not know its number of batches")
+        return count
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._closed = True
+        if self._kept is not None:
+            self._kept.close()
+        if self._pool is not None:
+            self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def stream(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    batch_size: int | None = None,
+    shuffle: bool | str = False,
+    seed: int | None = None,
+    workers: int = 0,
+    use_multiprocessing: bool = False,
+    max_queue_size: int = 10,
+    name: str = "data",
+) -> Stream:
+    """Turn arrays, a generator, a `Sequence` or an iterable into a stream of batches.
+
+    Args:
+        x: Inputs, or the object that gives the batches.
+        y: Targets, when `x` are arrays.
+        sample_weight: Weights, when `x` are arrays.
+        batch_size: Samples in a batch, when `x` are arrays; None for 32.
+        shuffle: True, False or ``'batch'``.
+        seed: Where the orders start from; None draws one.
+        workers: How many workers load batches; 0 loads in the caller's thread.
+        use_multiprocessing: Whether the workers are processes and not threads.
+        max_queue_size: How many batches are loaded ahead.
+        name: What to call the source in messages.
+
+    Returns:
+        An iterable of x, (x, y) or (x, y, sample_weight), whatever is given.
+
+    Example:
+        >>> import numpy as np
+        >>> len(stream(np.zeros((10, 2)), batch_size=4))
+        3
+    """
+    source = as_stream(
+        x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=seed, name=name, targets=False
+    )
+    return Stream(source, workers, use_multiprocessing, max_queue_size)

@@ -1,0 +1,73 @@
+"""Lanes: the three ways to get the batches of one pass, behind one face.
+
+Inline: loaded in the caller's thread when asked for. Pulled: an iterator, run ahead by a thread of its own.
+Pooled: loaded by workers. The batches and their order are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from streamfit.streams.batch import Batch
+from streamfit.streams.puller import Puller
+from streamfit.streams.source import Source
+from streamfit.workers import Pool
+
+Counts = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Lane:
+    """The batches of one pass, while it is being read.
+
+    Args:
+        take: Returns the next batch, or raises StopIteration.
+        close: Gives up the rest.
+        counts: Returns how many loads were done again and how many workers were replaced so far.
+    """
+
+    take: Callable[[], Batch]
+    close: Callable[[], None]
+    counts: Callable[[], Counts]
+
+
+def open_lane(
+    source: Source, pool: Pool | None, place: tuple[int, int], ahead: int = 0, total: int | None = None
+) -> Lane:
+    """Open the best lane for a source.
+
+    Args:
+        source: The source.
+        pool: The workers; None for none.
+        place: The pass and the number of the first batch.
+        ahead: How many items of an iterator a thread may pull ahead; 0 pulls in the caller's thread.
+        total: How many batches will be asked for at most; None when that is not known.
+    """
+    if pool is not None and source.remote:
+        return _pooled(source, pool, place)
+    if source.pulled and ahead > 0:
+        puller = Puller(source.read(*place), ahead, total)
+        return Lane(puller.__next__, puller.close, _no_counts)
+    batches: Any = source.read(*place)
+    return Lane(batches.__next__, getattr(batches, "close", _nothing), _no_counts)
+
+
+def _pooled(source: Source, pool: Pool, place: tuple[int, int]) -> Lane:
+    run = pool.open(source, source.tickets(*place), describe=source.describe)
+
+    def batches() -> Iterator[Batch]:
+        for loaded in run:
+            yield source.batch(loaded.ticket, loaded.value)
+            del loaded
+
+    return Lane(batches().__next__, run.close, lambda: (run.retried, run.restarts))
+
+
+def _no_counts() -> Counts:
+    return 0, 0
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,116 @@
+"""`Receipt`: what an epoch proves about the batches that were delivered.
+
+Guarantee kept here: an epoch whose delivered batches are not the planned ones ends in an exception.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.errors import StreamfitError
+
+
+@dataclass(slots=True)
+class Receipt:
+    """Say what was delivered in an epoch.
+
+    Args:
+        epoch: Number of the epoch.
+        planned: How many batches were due.
+        delivered: How many were handed to the training step.
+        retried: How many loads had to be done again because a worker died.
+        restarts: How many workers were replaced.
+        digest: 64-bit digest, in hexadecimal, of the ids of the delivered samples in their order; equal
+            digests mean equal data in equal order.
+        seed: The seed of the stream.
+
+    Example:
+        >>> print(Receipt(0, 10, 10, 1, 1, "00c0ffee", 7))
+        epoch 0: 10 of 10 batches delivered, 1 loaded again, 1 workers replaced, order 00c0ffee, seed 7
+    """
+
+    epoch: int
+    planned: int
+    delivered: int
+    retried: int
+    restarts: int
+    digest: str
+    seed: int
+
+    def verify(self) -> None:
+        """Check that everything planned was delivered.
+
+        Raises:
+            StreamfitError: It was not.
+        """
+        if self.delivered != self.planned:
+            raise StreamfitError(
+                f"epoch {self.epoch} delivered {self.delivered} of {self.planned} planned batches; "
+                f"batches {self.delivered}..{self.planned - 1} of the epoch are missing"
+            )
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch}: {self.delivered} of {self.planned} batches delivered, "
+            f"{self.retried} loaded again, {self.restarts} workers replaced, order {self.digest}, "
+            f"seed {self.seed}"
+        )
+
+
+class Digest:
+    """Run a digest over the ids of batches in their order."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=8)
+        self._update = self._hash.update
+
+    def mark(self, epoch: int, number: int) -> None:
+        """Add where a run of batches starts: pass and number; within a run both follow from the order."""
+        self._update(struct.pack("<qq", epoch, number))
+
+    def add(self, ids: Any) -> None:
+        """Add the ids of one batch: an array, a whole number, or whatever a source calls its batches."""
+        if isinstance(ids, np.ndarray):
+            self._update(ids.data if ids.flags.c_contiguous else ids.tobytes())
+        else:
+            self._update(repr(ids).encode())
+
+    def text(self) -> str:
+        """Return the digest so far."""
+        return self._hash.hexdigest()
+
+
+class Tally:
+    """Keep count of an epoch under way.
+
+    Args:
+        epoch: Number of the epoch.
+        seed: The seed of the stream.
+        limit: How many batches the epoch may have at most.
+        before: How many loads were done again and workers replaced before this epoch.
+    """
+
+    def __init__(self, epoch: int, seed: int, limit: int | None, before: tuple[int, int]) -> None:
+        self.limit = limit
+        self.planned: int | None = None
+        self.delivered = 0
+        self.digest = Digest()
+        self._epoch, self._seed, self._before = epoch, seed, before
+        self._update = self.digest.add
+
+    def add(self, ids: Any) -> None:
+        """Count one delivered batch."""
+        self.delivered += 1
+        self._update(ids)
+
+    def receipt(self, counts: tuple[int, int]) -> Receipt:
+        """Write the receipt, given how many loads were done again and workers replaced until now."""
+        planned = self.delivered if self.planned is None else self.planned
+        retried, restarts = counts[0] - self._before[0], counts[1] - self._before[1]
+        digest = self.digest.text()
+        return Receipt(self._epoch, planned, self.delivered, retried, restarts, digest, self._seed)

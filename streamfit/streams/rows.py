@@ -1,0 +1,173 @@
+"""Rows: read the rows of one array, in memory or mapped from a file.
+
+Guarantees kept here: dtypes never change; what is handed out is C-contiguous; no array that anybody
+still holds is written to again; a mapped file that became shorter is an error and not a dead process;
+pages of a mapped file do not pile up in memory.
+"""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.errors import DataError
+from streamfit._base.specs import Array
+
+_RESIDENT = 64 << 20  # bytes of a mapped file that may be resident before they are given back
+_FAULT_AROUND = 64 << 10  # a touched row makes its neighbours resident too
+_REUSE_FROM = 1 << 20  # bytes of a batch; below, a fresh allocation costs less than looking for a used one
+_KEPT = 4
+
+
+class MemoryRows:
+    """Read rows of an array in memory.
+
+    Args:
+        array: The array; its first axis are the samples.
+        name: What to call it in messages.
+    """
+
+    remote = False
+
+    def __init__(self, array: Array, name: str) -> None:
+        self.array, self.name = array, name
+        self.row_bytes = array.itemsize * array[:1].size
+        self.straight = array.flags.c_contiguous and array.flags.aligned
+
+    def span(self, start: int, stop: int) -> Array:
+        """Return the rows [start, stop), without a copy where the memory allows."""
+        rows = self.array[start:stop]
+        return rows if self.straight else np.array(rows, order="C")
+
+    def pick(self, ids: Array, out: Array | None = None) -> Array:
+        """Copy the rows `ids` to `out`, or to a fresh array."""
+        if self.straight:
+            # "clip" only spares NumPy a second buffer: ids are in range by construction.
+            return self.array.take(ids, 0, out, "clip")
+        rows = np.empty((len(ids), *self.array.shape[1:]), self.array.dtype) if out is None else out
+        rows[...] = self.array[ids]  # take would copy the whole array first
+        return rows
+
+
+class MappedRows:
+    """Read rows of an array that is mapped from a file.
+
+    Args:
+        array: The array; the memory map is somewhere below it.
+        name: What to call it in messages.
+        mapping: The memory map.
+    """
+
+    remote = True
+
+    def __init__(self, array: Array, name: str, mapping: mmap.mmap) -> None:
+        self._memory = MemoryRows(array, name)
+        self.array, self.name, self._mapping = array, name, mapping
+        self.row_bytes = self._memory.row_bytes
+        self._length = len(mapping)
+        self._droppable = self._length > _RESIDENT and _droppable(array)
+        self._resident = 0
+
+    def span(self, start: int, stop: int) -> Array:
+        """Copy the rows [start, stop): a view would be read after the file was checked."""
+        self._check()
+        rows = np.array(self.array[start:stop], order="C", subok=False)
+        self._count(rows.nbytes)
+        return rows
+
+    def pick(self, ids: Array, out: Array | None = None) -> Array:
+        """Copy the rows `ids`, read in the order of the file, to `out` or to a fresh array."""
+        self._check()
+        order = ids.argsort()
+        rows = np.empty((len(ids), *self.array.shape[1:]), self.array.dtype) if out is None else out
+        rows[order] = self._memory.pick(ids[order])
+        self._count(rows.nbytes + _FAULT_AROUND * len(ids))
+        return rows
+
+    def _check(self) -> None:
+        try:
+            size = self._mapping.size()
+        except (OSError, ValueError):  # an anonymous map has no file to look at
+            return
+        if size < self._length:
+            raise DataError(
+                f"the file behind {self.name} was {self._length} bytes long when it was mapped and has "
+                f"{size} now; do not shorten a file that is mapped"
+            )
+
+    def _count(self, nbytes: int) -> None:
+        self._resident += nbytes
+        if self._resident >= _RESIDENT and self._droppable:
+            self._resident = 0
+            self._mapping.madvise(mmap.MADV_DONTNEED)
+
+
+Rows = MemoryRows | MappedRows
+
+
+def rows_of(array: Array, name: str) -> Rows:
+    """Return the reader for an array."""
+    mapping = mapping_below(array)
+    return MemoryRows(array, name) if mapping is None else MappedRows(array, name, mapping)
+
+
+def mapping_below(array: Array) -> mmap.mmap | None:
+    """Return the memory map that an array is a view of, or None."""
+    base: Any = array
+    while isinstance(base, (np.ndarray, memoryview)):
+        base = base.base if isinstance(base, np.ndarray) else base.obj
+    return base if isinstance(base, mmap.mmap) else None
+
+
+def _droppable(array: Array) -> bool:
+    """Tell whether dropping pages loses nothing: a private map may hold what the file does not."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        if isinstance(base, np.memmap) and getattr(base, "mode", None) is not None:
+            return base.mode in ("r", "r+", "w+") and hasattr(mmap, "MADV_DONTNEED")
+        if not base.flags.writeable and not isinstance(base.base, np.ndarray):
+            return hasattr(mmap, "MADV_DONTNEED")
+        base = base.base
+    return False
+
+
+class Buffers:
+    """Lend arrays for batches; an array is lent again when nobody holds it any more.
+
+    Large fresh arrays cost page faults, which cost more than the copy itself.
+
+    Args:
+        array: The array whose rows the batches hold.
+        size: The usual number of rows.
+    """
+
+    def __init__(self, array: Array, size: int) -> None:
+        self._shape, self._dtype, self._size = (size, *array.shape[1:]), array.dtype, size
+        self._kept: list[Array] = []
+        self.reuse = array.itemsize * array[:1].size * size >= _REUSE_FROM
+
+    def lend(self, size: int) -> Array:
+        """Return an array of `size` rows that nobody else holds."""
+        if size != self._size:
+            return np.empty((size, *self._shape[1:]), self._dtype)
+        if not self.reuse:
+            return np.empty(self._shape, self._dtype)
+        for index in range(len(self._kept)):
+            if sys.getrefcount(self._kept[index]) == _ALONE:
+                self._kept.append(self._kept.pop(index))
+                return self._kept[-1]
+        self._kept.append(np.empty(self._shape, self._dtype))
+        if len(self._kept) > _KEPT:
+            del self._kept[0]
+        return self._kept[-1]
+
+
+def _count_alone() -> int:
+    kept = [np.empty(1)]
+    return sys.getrefcount(kept[0])
+
+
+_ALONE = _count_alone()  # what the interpreter counts for an array that only a list holds

@@ -1,0 +1,95 @@
+"""`Source`: what exists, in which order, and how one batch of it is loaded.
+
+Guarantee kept here: order is apart from work. `tickets` is pure and runs in the main process; `load`
+depends on its ticket alone, so it may run anywhere, any number of times.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+from streamfit._base.errors import DataError
+from streamfit._base.keys import derive
+from streamfit.streams.batch import Batch
+from streamfit.streams.items import Value
+from streamfit.streams.structure import leaves
+from streamfit.streams.ticket import Ticket
+
+
+class Source(ABC):
+    """Base of all sources of batches.
+
+    A subclass gives `tickets` and `load`, and says by its attributes how it may be used.
+
+    Attributes:
+        name: What to call the source in messages.
+        seed: Where its randomness starts from.
+        remote: Whether `load` may run in workers.
+        may_change: Whether its content can change between two passes.
+        pulled: Whether its batches come from an iterator that a thread may pull ahead.
+        rewinds: Whether a pass can be started anew; a generator cannot.
+        uniform: Whether its batches are known to be alike, so that they need no check.
+    """
+
+    name: str = "data"
+    seed: int = 0
+    remote: bool = False
+    may_change: bool = False
+    pulled: bool = False
+    rewinds: bool = True
+    uniform: bool = False
+
+    @abstractmethod
+    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+        """Write the tickets of pass `epoch` in order, from batch `start` on."""
+
+    @abstractmethod
+    def load(self, ticket: Ticket) -> Value:
+        """Load x, y and sample_weight of one batch."""
+
+    def batches(self, epoch: int) -> int | None:
+        """Count the batches of pass `epoch`; None when that is not known."""
+        return None
+
+    def spec(self) -> Any:
+        """Return the specs of (x, y, sample_weight), or None before the first batch has been seen."""
+        return None
+
+    def begin_pass(self, epoch: int) -> None:
+        """Get ready for a pass; called in the main process before any of its batches is loaded."""
+        return
+
+    def end_pass(self, epoch: int) -> None:
+        """Take note that every batch of a pass was delivered; called once, in the main process."""
+        return
+
+    def key(self, epoch: int) -> int:
+        """Return the key of the randomness of one pass."""
+        return derive(self.seed, epoch)
+
+    def describe(self, ticket: Ticket) -> str:
+        """Say which batch a ticket is for: source, epoch (pass), batch, samples."""
+        return f"source {self.name!r}, epoch {ticket.epoch}, batch {ticket.number}"
+
+    def batch(self, ticket: Ticket, value: Value) -> Batch:
+        """Make a batch of a ticket and what was loaded for it."""
+        x, y, sample_weight = value
+        arrays = leaves(x)
+        if not arrays or not len(arrays[0][1]):
+            raise DataError(
+                f"{self.describe(ticket)}: received an empty batch. Batches should contain at least one item."
+            )
+        return Batch(x, y, sample_weight, ticket.ids, ticket.number, ticket.epoch, len(arrays[0][1]))
+
+    def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Load the batches of a pass here and now, one at each request."""
+        for ticket in self.tickets(epoch, start):
+            try:
+                value = self.load(ticket)
+            except Exception as error:
+                error.add_note(f"while loading {self.describe(ticket)}")
+                raise
+            yield self.batch(ticket, value)
+            del value

@@ -1,0 +1,20 @@
+"""Floor 5: the one loop, and what is around it: arguments, running results, callbacks, history, progress."""
+
+from __future__ import annotations
+
+from streamfit.training import batches, sessions
+from streamfit.training.callbacks import History
+from streamfit.training.compiled import Compiled
+from streamfit.training.plan import FitPlan, StreamSettings, compile_checks
+from streamfit.training.runner import Runner
+
+__all__ = [
+    "Compiled",
+    "FitPlan",
+    "History",
+    "Runner",
+    "StreamSettings",
+    "batches",
+    "compile_checks",
+    "sessions",
+]

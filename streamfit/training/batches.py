@@ -1,0 +1,179 @@
+"""From what the user passed as data to a feed of batches, with the workers it needs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from streamfit._base.errors import DataError
+from streamfit._base.structure import flatten, transform
+from streamfit.streams import ArraySource, Feed, Source, as_stream
+from streamfit.training.plan import StreamSettings
+from streamfit.workers import Pool, make_pool
+
+_AHEAD = 10  # Keras' default of max_queue_size
+
+
+@dataclass
+class Data:
+    """Data as they were passed to `fit`, `evaluate` or `predict`."""
+
+    x: Any
+    y: Any
+    sample_weight: Any
+    batch_size: int | None
+    shuffle: Any
+    targets: bool = True
+
+    def source(self, seed: int, name: str) -> Source:
+        """Make the source."""
+        if self.x is None:
+            raise ValueError(f"{name}: x is missing; pass arrays, a generator, a Sequence or a Source")
+        return as_stream(
+            self.x,
+            self.y,
+            self.sample_weight,
+            batch_size=self.batch_size,
+            shuffle=self.shuffle,
+            seed=seed,
+            name=name,
+            targets=self.targets,
+        )
+
+    def split(self, share: float) -> tuple[Data, Data]:
+        """Split off the last `share` of the samples; rows are views, nothing is copied.
+
+        Raises:
+            ValueError: The data are no arrays, or one side would be empty.
+        """
+        if not _is_arrays(self.x):
+            raise ValueError(
+                "`validation_split` is only supported for arrays; for a generator or Sequence pass validation_data"
+            )
+        whole = (self.x, self.y, self.sample_weight)
+        total = len(_rows(flatten(self.x)[0]))
+        at = int(total * (1.0 - share))
+        if not 0 < at < total:
+            raise ValueError(f"validation_split={share} of {total} samples leaves nothing on one side")
+        head = transform(lambda a: None if a is None else _rows(a)[:at], whole)
+        tail = transform(lambda a: None if a is None else _rows(a)[at:], whole)
+        return Data(*head, self.batch_size, self.shuffle), Data(*tail, self.batch_size, False)
+
+
+def _rows(array: Any) -> Any:
+    return array if isinstance(array, np.ndarray) else np.asarray(array)
+
+
+def _is_arrays(x: Any) -> bool:
+    if isinstance(x, Source) or hasattr(x, "__next__"):
+        return False
+    return all(hasattr(leaf, "shape") or np.isscalar(leaf) for leaf in flatten(x))
+
+
+def validation(data: Any, share: float, batch_size: int | None) -> Any:
+    """Return the validation data, or the share to split off, or None.
+
+    Raises:
+        ValueError: A tuple of another length than 2 or 3, or a share outside [0, 1).
+    """
+    if data is None:
+        if not 0.0 <= share < 1.0:
+            raise ValueError(f"validation_split must be in [0, 1), got {share}")
+        return float(share) or None
+    if isinstance(data, list) and 2 <= len(data) <= 3:
+        data = tuple(data)
+    if not isinstance(data, (tuple, list)):
+        return Data(data, None, None, None, False)
+    if not 2 <= len(data) <= 3:
+        raise ValueError(
+            "When passing validation_data, it must contain 2 (x_val, y_val) or 3 (x_val, y_val, val_sample_weights) "
+            f"items, however it contains {len(data)} items"
+        )
+    return Data(data[0], data[1], data[2] if len(data) == 3 else None, batch_size, False)
+
+
+def need_steps(data: Any, steps: int | None, argument: str) -> None:
+    """Raise unless the number of steps is given or the data know their length.
+
+    Raises:
+        ValueError: A plain generator without a number of steps.
+    """
+    if steps is None and (hasattr(data, "__next__") or not hasattr(data, "__len__") and not isinstance(data, Source)):
+        raise ValueError(
+            f"`{argument}=None` is only valid for a generator based on the `keras.utils.Sequence` class. "
+            f"Please specify `{argument}` or use the `Sequence` class."
+        )
+
+
+class Streams:
+    """Open feeds, and close them and their workers whatever happens.
+
+    Args:
+        settings: Who loads.
+    """
+
+    def __init__(self, settings: StreamSettings) -> None:
+        self._settings = settings
+        self._stack = ExitStack()
+        self._pool: Pool | None = None
+        self._pool_kind: tuple[str, int] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.close()
+
+    def feed(self, source: Source, *, wrap: bool, total: int | None) -> Feed:
+        """Return a feed of `source`; workers start now, in the background.
+
+        Args:
+            source: Where batches come from.
+            wrap: Whether passes follow one another within an epoch.
+            total: How many batches will be asked for at most, when that is known.
+        """
+        kind, workers, ahead = self._who_loads(source)
+        pool = self._shared_pool(kind, workers, ahead) if kind != "inline" and source.remote else None
+        feed = Feed(source, pool, wrap=wrap, seed=source.seed, ahead=ahead if workers else 0, total=total)
+        self._stack.callback(feed.close)
+        return feed
+
+    def _who_loads(self, source: Source) -> tuple[str, int, int]:
+        """Return kind, number of workers and how far they may work ahead: what was asked for wins, then what
+        a `Sequence` says of itself, then one thread for everything but plain arrays."""
+        asked, own = self._settings, getattr(source, "sequence", None)
+        processes = asked.use_multiprocessing
+        if processes is None:
+            processes = bool(getattr(own, "use_multiprocessing", False))
+        workers = asked.workers
+        if workers is None:
+            workers = getattr(own, "workers", None)
+        if workers is None:
+            workers = 0 if isinstance(source, ArraySource) and not processes else 1
+        ahead = asked.max_queue_size or getattr(own, "max_queue_size", None) or _AHEAD
+        if not workers:
+            return "inline", 0, ahead
+        return ("processes" if processes else "threads"), workers, ahead
+
+    def _shared_pool(self, kind: str, workers: int, ahead: int) -> Pool:
+        """Training and validation share one pool when they ask for the same workers."""
+        if self._pool is None or self._pool_kind != (kind, workers):
+            self._pool = make_pool(kind, workers, ahead)  # type: ignore[arg-type]
+            self._pool_kind = (kind, workers)
+            self._stack.callback(self._pool.close)
+            self._pool.start()
+        return self._pool
+
+
+def empty_rows(x: Any) -> bool:
+    """Tell whether `x` is an array without rows."""
+    return isinstance(x, np.ndarray) and x.ndim > 0 and len(x) == 0
+
+
+def need_data(found: bool, name: str) -> None:
+    """Raise when not a single batch came."""
+    if not found:
+        raise DataError(f"{name}: there was not a single batch")

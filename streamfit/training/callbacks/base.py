@@ -1,0 +1,124 @@
+"""`Callback`: the hooks that training, evaluation and prediction call, with Keras' names and arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["HOOKS", "Callback", "Logs"]
+
+Logs = dict[str, Any]
+
+HOOKS = (
+    *("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end"),
+    *("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    *("on_test_begin", "on_test_end", "on_test_batch_begin", "on_test_batch_end"),
+    *("on_predict_begin", "on_predict_end", "on_predict_batch_begin", "on_predict_batch_end"),
+)
+
+_ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+
+
+class Callback:
+    """Base of everything that wants to be told what training does.
+
+    Subclass it and override the hooks you need. Hooks get plain Python floats in `logs`; one dictionary
+    goes through all callbacks of a hook, so what a callback adds in `on_epoch_end` reaches the history.
+    Hooks that are not overridden cost nothing.
+
+    Attributes:
+        model: The model that is being trained; set before the first hook. Set `model.stop_training` to
+            True to end training after the batch or epoch that is running.
+        params: What was asked for: ``verbose``, ``epochs``, ``steps`` (batches an epoch, None if unknown),
+            ``batch_size``, ``samples``, ``do_validation`` and ``metrics``.
+
+    Example:
+        >>> class Greeter(Callback):
+        ...     def on_epoch_begin(self, epoch, logs=None):
+        ...         print("epoch", epoch)
+        >>> Greeter().on_epoch_begin(0)
+        epoch 0
+    """
+
+    # Set on the class, so that a subclass may leave out super().__init__().
+    model: Any = None
+    params: dict[str, Any] | None = None
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Take what was asked for; called before the first hook."""
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Take the model; called before the first hook."""
+        self.model = model
+
+    def listens_to(self, hook: str) -> bool:
+        """Tell whether a hook does anything, so that no logs are made for it in vain.
+
+        Args:
+            hook: Name of a hook, such as ``"on_train_batch_end"``.
+
+        Returns:
+            True if the class or the instance overrides the hook or its alias.
+
+        Example:
+            >>> Callback().listens_to("on_train_batch_end")
+            False
+        """
+        names = [hook, _ALIASES.get(hook, hook)]
+        return any(
+            getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name) for name in names
+        )
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Act when `fit` starts; `logs` is empty."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Act when `fit` ends without an exception; `logs` are those of the last epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Act before the first batch of an epoch, counted from 0; `logs` is empty."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Act after an epoch and its validation; `logs` has loss, metrics and their ``val_`` twins."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Act before a training step, counted from 0 in each epoch; `logs` is empty."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Act after a training step; `logs` has the averages of the epoch so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Act before a training step: another name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Act after a training step: another name of `on_train_batch_end`."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Act when `evaluate` or the validation of an epoch starts; `logs` is empty."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Act when `evaluate` or the validation of an epoch ends; `logs` has its results."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Act before a step of evaluation or validation; `logs` is empty."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Act after a step of evaluation or validation; `logs` has the averages so far."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Act when `predict` starts; `logs` is empty."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Act when `predict` ends; `logs` is empty."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Act before a batch is predicted; `logs` is empty."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Act after a batch was predicted; `logs` has its ``outputs``."""
+
+
+def _function(hook: Any) -> Any:
+    return getattr(hook, "__func__", None)

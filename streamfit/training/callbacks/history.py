@@ -1,0 +1,49 @@
+"""`History`: what `fit` returns, the logs of every epoch and what it takes to repeat the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamfit.training.callbacks.base import Callback, Logs
+
+__all__ = ["History"]
+
+
+class History(Callback):
+    """Keep the logs of every epoch.
+
+    Attributes:
+        history: For each name in the logs the list of its values, one for each epoch in which it occurred;
+            so with ``validation_freq=2`` the ``val_`` lists are half as long.
+        epoch: Numbers of the epochs, counted from 0.
+        params: What was asked of `fit`.
+        seed: The seed that the run used, so that it can be repeated; None before a run.
+        receipts: What each epoch proved about its data: planned, delivered, retried, order.
+
+    Example:
+        >>> history = History()
+        >>> history.on_train_begin()
+        >>> history.on_epoch_end(0, {"loss": 0.5})
+        >>> history.history, history.epoch
+        ({'loss': [0.5]}, [0])
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[Any]] = {}
+        self.epoch: list[int] = []
+        self.receipts: list[Any] = []
+        self.seed: int | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Start new lists; those of an earlier run stay with whoever holds them."""
+        self.history = {}
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Add the logs of the epoch."""
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+    def __repr__(self) -> str:
+        return f"History(epochs={len(self.epoch)}, logs={list(self.history)})"

@@ -1,0 +1,216 @@
+"""`CallbackList`: calls the callbacks of a run, the user's first, then the history, the progress bar last."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from streamfit.training.callbacks.base import HOOKS, Callback, Logs
+from streamfit.training.callbacks.history import History
+from streamfit.training.callbacks.logs import plain_logs
+from streamfit.training.callbacks.progress import ProgressBar
+
+__all__ = ["CallbackList"]
+
+_BATCH_HOOKS = [
+    f"on_{kind}_batch_{edge}" for kind in ("train", "test", "predict") for edge in ("begin", "end")
+]
+
+
+class CallbackList:
+    """Call the callbacks of one run of `fit`, `evaluate` or `predict`.
+
+    Args:
+        callbacks: None, one callback, or callbacks in lists or tuples of any depth.
+        model: The model that runs, handed to each callback.
+        params: What was asked for, handed to each callback as the same dictionary; a change of
+            ``params["steps"]`` between epochs is seen by all.
+        history: Comes after the user's callbacks.
+        progress: Comes last. If the user's callbacks contain a bar, that one is used instead.
+
+    Attributes:
+        callbacks: All callbacks in the order in which they are called.
+        tick: Call it with the number of steps done, after each step of any kind.
+        wants_train_batch_begin: Whether any callback listens, so that logs are worth making; likewise
+            ``wants_train_batch_end``, ``wants_test_batch_begin`` and so on. Known for certain after
+            `on_train_begin`, `on_test_begin` or `on_predict_begin`.
+
+    Raises:
+        TypeError: Something in `callbacks` is not a callback.
+
+    Example:
+        >>> history = History()
+        >>> callbacks = CallbackList(None, history=history)
+        >>> callbacks.wants_train_batch_end
+        False
+        >>> callbacks.on_train_begin()
+        >>> callbacks.on_epoch_end(0, {"loss": 1})
+        {'loss': 1.0}
+        >>> history.history
+        {'loss': [1.0]}
+    """
+
+    wants_train_batch_begin: bool
+    wants_train_batch_end: bool
+    wants_test_batch_begin: bool
+    wants_test_batch_end: bool
+    wants_predict_batch_begin: bool
+    wants_predict_batch_end: bool
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        model: Any = None,
+        params: dict[str, Any] | None = None,
+        history: History | None = None,
+        progress: ProgressBar | None = None,
+    ) -> None:
+        users = [checked(callback) for callback in flat(callbacks)]
+        bars = [callback for callback in users if isinstance(callback, ProgressBar)]
+        progress = bars[-1] if bars else progress
+        users = [callback for callback in users if not isinstance(callback, ProgressBar)]
+        self.callbacks: list[Any] = [*users, *filter(None, (history, progress))]
+        self.params = {} if params is None else params
+        self.model = model
+        self.tick: Callable[[int], None] = progress.tick if progress else _ignore
+        self._progress = progress
+        self._last_logs: Logs = {}
+        for callback in self.callbacks:
+            callback.set_model(model)
+            callback.set_params(self.params)
+        self._listen()
+
+    def watch(self, logs: Callable[[], Mapping[str, Any]]) -> None:
+        """Let the progress bar ask `logs` for the values to show, whenever it redraws."""
+        if self._progress:
+            self._progress.watch(logs)
+
+    def interrupt(self) -> None:
+        """Close the line of the progress bar; call it when the run ends in an exception."""
+        if self._progress:
+            self._progress.interrupt()
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of every callback."""
+        self._last_logs = {}
+        self._call("on_train_begin", plain_logs(logs))
+        self._listen()
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of every callback, with the logs of the last epoch if none are given."""
+        self._call("on_train_end", plain_logs(self._last_logs if logs is None else logs))
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_epoch_begin", epoch, plain_logs(logs))
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> Logs:
+        """Call the hook of every callback and return the logs with what the callbacks have added."""
+        self._last_logs = plain_logs(logs)
+        self._call("on_epoch_end", epoch, self._last_logs)
+        return self._last_logs
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of the callbacks that listen."""
+        self._call_listeners("on_train_batch_begin", batch, plain_logs(logs))
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of the callbacks that listen."""
+        self._call_listeners("on_train_batch_end", batch, plain_logs(logs))
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_test_begin", plain_logs(logs))
+        self._listen()
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_test_end", plain_logs(logs))
+
+    def on_test_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of the callbacks that listen."""
+        self._call_listeners("on_test_batch_begin", batch, plain_logs(logs))
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of the callbacks that listen."""
+        self._call_listeners("on_test_batch_end", batch, plain_logs(logs))
+
+    def on_predict_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_predict_begin", plain_logs(logs))
+        self._listen()
+
+    def on_predict_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_predict_end", plain_logs(logs))
+
+    def on_predict_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of the callbacks that listen."""
+        self._call_listeners("on_predict_batch_begin", batch, plain_logs(logs))
+
+    def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Call the hook of the callbacks that listen; ``logs["outputs"]`` goes through as it is."""
+        self._call_listeners("on_predict_batch_end", batch, dict(logs or {}))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.callbacks)
+
+    def _call(self, hook: str, *arguments: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments)
+
+    def _call_listeners(self, hook: str, batch: int, logs: Logs) -> None:
+        for callback in self._listeners[hook]:
+            getattr(callback, hook)(batch, logs)
+
+    def _listen(self) -> None:
+        """Find out who listens to what; again after each beginning, which may have set hooks."""
+        self._listeners = {hook: [c for c in self.callbacks if _listens(c, hook)] for hook in _BATCH_HOOKS}
+        for hook, listeners in self._listeners.items():
+            setattr(self, hook.replace("on_", "wants_", 1), bool(listeners))
+
+
+def flat(callbacks: Any) -> Iterator[Any]:
+    """Yield the callbacks in `callbacks`, whatever they are packed in.
+
+    Example:
+        >>> list(flat([1, (2, [3])])), list(flat(None)), list(flat(4))
+        ([1, 2, 3], [], [4])
+    """
+    if isinstance(callbacks, (list, tuple, CallbackList)):
+        for callback in callbacks:
+            yield from flat(callback)
+    elif callbacks is not None:
+        yield callbacks
+
+
+def checked(callback: Any) -> Any:
+    """Return `callback` if it has all hooks.
+
+    Raises:
+        TypeError: It is a class, or something that is no callback.
+    """
+    if inspect.isclass(callback):
+        name = callback.__name__
+        raise TypeError(f"callbacks must be instances, got the class {name}; write {name}(...)")
+    missing = _missing(callback, ("set_params", "set_model", *HOOKS))
+    if missing:
+        raise TypeError(
+            f"callbacks must be Callback instances, got {callback!r} of type {type(callback).__name__}, "
+            f"which has no {', '.join(missing[:3])}; derive its class from Callback"
+        )
+    return callback
+
+
+def _missing(callback: Any, names: Iterable[str]) -> list[str]:
+    return [name for name in names if not callable(getattr(callback, name, None))]
+
+
+def _listens(callback: Any, hook: str) -> bool:
+    # An object from elsewhere that has all hooks may do anything in them.
+    return callback.listens_to(hook) if isinstance(callback, Callback) else True
+
+
+def _ignore(done: int) -> None:
+    """Take a tick that nobody shows."""

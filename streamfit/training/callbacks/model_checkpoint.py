@@ -1,0 +1,159 @@
+"""`ModelCheckpoint`: saves the model or its weights while it is trained."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.callbacks.monitor import Monitor
+
+__all__ = ["ModelCheckpoint"]
+
+
+class ModelCheckpoint(Callback):
+    """Save the model after every epoch, after every so many batches, or when it is the best so far.
+
+    Args:
+        filepath: Path of the file. Named fields are filled with the epoch (counted from 1), the batch (from
+            1, if saving by batches) and the logs: ``"run.{epoch:02d}-{val_loss:.2f}.keras"``. Missing
+            folders are made.
+        monitor: Name in the logs that tells which model is best.
+        verbose: 1 to print what is saved and why.
+        save_best_only: Whether only a model that is better than all before it is saved. If the quantity
+            has never been in the logs, the model is saved with a warning; in an epoch without validation
+            it is not.
+        save_weights_only: Whether to call ``model.save_weights`` in place of ``model.save``.
+        mode: ``"min"``, ``"max"``, or ``"auto"`` to decide by the metric or its name.
+        save_freq: ``"epoch"``, or a number of batches, counted over epochs and runs.
+        initial_value_threshold: Value that the first saved model must beat.
+        period: With ``save_freq="epoch"``, epochs between two savings.
+
+    Attributes:
+        best: Best value so far; it stays from one run to the next.
+
+    Raises:
+        ValueError: `save_freq` or `period` is not as above; or, at the first comparison, `mode` is 'auto'
+            and nothing tells which way is better.
+        KeyError: A field of `filepath` is not in the logs.
+        IsADirectoryError: The filled path is a directory.
+
+    Example:
+        >>> checkpoint = ModelCheckpoint("model.keras", save_best_only=True)
+        >>> checkpoint.listens_to("on_train_batch_end")
+        False
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: int | str = "epoch",
+        initial_value_threshold: float | None = None,
+        *,
+        period: int = 1,
+    ) -> None:
+        super().__init__()
+        _check_frequency(save_freq, period)
+        self.filepath = os.fspath(filepath)
+        self.monitor = monitor
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.save_freq = save_freq
+        self.period = period
+        self.best = initial_value_threshold
+        self._monitor = Monitor(monitor, mode, 0.0, "ModelCheckpoint")
+        self._epoch = 0
+        self._waiting = 0  # epochs or batches since the last saving
+
+    def listens_to(self, hook: str) -> bool:
+        """Tell whether a hook does anything: that of batches only if saving by batches."""
+        return super().listens_to(hook) and (hook != "on_train_batch_end" or self.save_freq != "epoch")
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note the epoch, for the file name."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Save, if it is time to."""
+        if self.save_freq != "epoch" and self._due(int(self.save_freq)):
+            self._save({"batch": batch + 1, **(logs or {})})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Save, if it is time to."""
+        self._epoch = epoch
+        if self.save_freq == "epoch" and self._due(self.period):
+            self._save(logs or {})
+
+    def _due(self, every: int) -> bool:
+        self._waiting = (self._waiting + 1) % every
+        return self._waiting == 0
+
+    def _save(self, logs: Logs) -> None:
+        path = self._path(logs)
+        if self.save_best_only and not self._is_best(logs, path):
+            return
+        if not self.save_best_only:
+            self._say(f"saving model to {path}")
+        if os.path.isdir(path):
+            raise IsADirectoryError(
+                "Please specify a non-directory filepath for ModelCheckpoint. "
+                f"Filepath used is an existing directory: {path}"
+            )
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(path)
+        else:
+            self.model.save(path)
+
+    def _path(self, logs: Logs) -> str:
+        try:
+            return self.filepath.format(**{**logs, "epoch": self._epoch + 1})
+        except KeyError as error:
+            raise KeyError(
+                f'Failed to format this callback filepath: "{self.filepath}". Reason: {error} is not one of '
+                f"{', '.join(['epoch', *logs])}"
+            ) from None
+
+    def _is_best(self, logs: Logs, path: str) -> bool:
+        current: Any = logs.get(self.monitor)
+        if current is None:
+            return self._is_unknown()
+        self._monitor.seen = True
+        self._monitor.resolve(self.model)
+        before = "None" if self.best is None else f"{self.best:.5f}"
+        if not self._monitor.improved(current, self.best):
+            self._say(f"{self.monitor} did not improve from {before}")
+            return False
+        self._say(f"{self.monitor} improved from {before} to {current:.5f}, saving model to {path}")
+        self.best = current
+        return True
+
+    def _is_unknown(self) -> bool:
+        """Tell whether the quantity has never been seen, and warn then: an unsaved model is lost."""
+        if not self._monitor.seen:
+            warnings.warn(
+                f"Can save best model only with {self.monitor} available, which is not in the logs; "
+                "the model is saved as it is.",
+                stacklevel=2,
+            )
+        return not self._monitor.seen
+
+    def _say(self, text: str) -> None:
+        if self.verbose > 0:
+            print(f"\nEpoch {self._epoch + 1}: {text}", flush=True)
+
+
+def _check_frequency(save_freq: int | str, period: int) -> None:
+    if save_freq != "epoch" and not (isinstance(save_freq, int) and save_freq > 0):
+        raise ValueError(
+            f"Unrecognized save_freq: {save_freq!r}. It must be 'epoch' or a number of batches from 1."
+        )
+    if period < 1:
+        raise ValueError(f"period must be a number of epochs from 1, got {period!r}")

@@ -1,0 +1,49 @@
+"""The one loop: batches in, steps done, callbacks told. Training, validation, evaluation, prediction.
+
+The data tower and the math tower meet here and nowhere else: the loop sees a run of batches and a step,
+and knows neither where batches come from nor what a step computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What the loop calls around a step.
+
+    Attributes:
+        begin: Called with the number of the step before it, or None.
+        end: Called with the number of the step and what the step returned, or None.
+        tick: Called with the count of finished steps.
+        stopped: Asked after each step whether to stop.
+    """
+
+    begin: Callable[[int], None] | None
+    end: Callable[[int, Any], None] | None
+    tick: Callable[[int], None]
+    stopped: Callable[[], bool]
+
+
+def run_steps(batches: Iterable[Any], step: Callable[[Any], Any], hooks: Hooks) -> int:
+    """Take each batch through `step`.
+
+    Returns:
+        How many steps were done.
+    """
+    begin, end, tick, stopped = hooks.begin, hooks.end, hooks.tick, hooks.stopped
+    done = 0
+    for batch in batches:
+        if begin is not None:
+            begin(done)
+        result = step(batch)
+        if end is not None:
+            end(done, result)
+        done += 1
+        tick(done)
+        if stopped():
+            break
+    return done

@@ -1,0 +1,175 @@
+"""`Runner`: takes one batch through one step of a model, and keeps the running results.
+
+The model is built here if its first batch must show the shapes. An error in the data says which source,
+epoch, batch and samples it is about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.config import next_seed
+from streamfit._base.errors import DataError
+from streamfit._base.specs import Array
+from streamfit.training.compiled import Compiled, OutputPlan
+from streamfit.training.intake import Intake
+from streamfit.training.steps import Steps
+
+
+class Runner:
+    """Run steps of one model.
+
+    Args:
+        model: Has `inputs`, `outputs`, `output_names`, `build_for(x)`.
+        compiled: The arguments of `compile`; None for a model that only predicts.
+    """
+
+    def __init__(self, model: Any, compiled: Compiled | None) -> None:
+        self._model, self._compiled = model, compiled
+        self._steps: Steps | None = None
+        self._intake: Intake | None = None
+        self.clock = np.array([next_seed(), 0], np.int64)
+        self.class_weight: Any = None
+        self.source = "data"
+
+    # -- set-up ---------------------------------------------------------------------------------
+
+    def prepare(self, x: Any) -> None:
+        """Build the model for inputs like `x`, if that has not been done."""
+        if self._steps is None:
+            self._model.build_for(x)
+            self._set_up()
+
+    def _set_up(self) -> None:
+        model, names = self._model, self._model.output_names
+        plans = [OutputPlan(name, None, 1.0) for name in names]
+        optimizer = None
+        if self._compiled is not None:
+            plans, optimizer = self._compiled.plan(names), self._compiled.optimizer
+        self._intake = Intake(model.inputs, plans, [tensor.spec for tensor in model.outputs])
+        self._steps = Steps(model, plans, optimizer, self.clock)
+        self._plans = plans
+
+    def check_in(self) -> None:
+        """Prepare for a run of steps; called once a run."""
+        if self._steps is None and self._model.inputs:
+            self._set_up()
+        if self._steps is not None:
+            self._steps.check_in()
+
+    def reseed(self, seed: int) -> None:
+        """Set the seed that keyed operations such as dropout read."""
+        self.clock[0] = seed
+
+    # -- steps ----------------------------------------------------------------------------------
+
+    def train(self, batch: Any) -> None:
+        """Train on one batch."""
+        optimizer = self._compiled.optimizer  # type: ignore[union-attr]
+        if optimizer.needs_prepare:
+            optimizer.prepare(int(self.clock[1]))
+        self._score("train", batch, self.class_weight)
+
+    def test(self, batch: Any) -> None:
+        """Evaluate one batch."""
+        self._score("test", batch, None)
+
+    def _score(self, mode: str, batch: Any, class_weight: Any) -> None:
+        try:
+            self.prepare(batch.x)
+            intake, steps = self._intake, self._steps
+            assert intake is not None and steps is not None
+            inputs = intake.inputs(batch.x)
+            targets = intake.targets(batch.y)
+            if batch.sample_weight is None and class_weight is None:
+                weights: Sequence[Array | None] = [None] * len(targets)
+            else:
+                weights = intake.weights(batch.sample_weight, targets, class_weight)
+            self._check_lengths(inputs, targets)
+            self.binding = steps.run(mode, inputs, targets, weights)
+        except DataError as error:
+            raise self._located(error, batch) from error.__cause__
+        if steps.scoreboard is not None and steps.scoreboard.eager:
+            outputs = self.binding.fetches[-len(targets) :]
+            steps.scoreboard.update_eager(targets, outputs, weights)
+
+    def predict(self, batch: Any) -> list[Array]:
+        """Return copies of the outputs for one batch."""
+        try:
+            self.prepare(batch.x)
+            assert self._intake is not None and self._steps is not None
+            binding = self._steps.run("predict", self._intake.inputs(batch.x), (), ())
+        except DataError as error:
+            raise self._located(error, batch) from error.__cause__
+        return [array.copy() for array in binding.fetches]
+
+    @staticmethod
+    def _check_lengths(inputs: Sequence[Array], targets: Sequence[Array | None]) -> None:
+        samples = len(inputs[0])
+        for target in targets:
+            if target is not None and len(target) != samples:
+                raise DataError(
+                    "Input arrays should have the same number of samples as target arrays. "
+                    f"Found {samples} input samples and {len(target)} target samples."
+                )
+        if not samples:
+            raise DataError("Received an empty batch. Batches should contain at least one item.")
+
+    def _located(self, error: DataError, batch: Any) -> DataError:
+        return type(error)(f"{error} (source {self.source!r}, {where(batch)})")
+
+    # -- results --------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Forget the running results."""
+        if self._steps is not None and self._steps.scoreboard is not None:
+            self._steps.scoreboard.reset()
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Put the running results aside for a while: an evaluation in the middle of an epoch harms nothing."""
+        board = None if self._steps is None else self._steps.scoreboard
+        kept = None if board is None else board.snapshot()
+        self.reset()
+        try:
+            yield
+        finally:
+            if board is not None and kept is not None:
+                board.restore(kept)
+
+    def logs(self) -> dict[str, float]:
+        """Return the running results by name, in the order of the logs."""
+        if self._steps is None or self._steps.scoreboard is None:
+            return {}
+        return self._steps.scoreboard.logs()
+
+    def batch_logs(self) -> dict[str, float]:
+        """Return the losses of the last batch alone, with the running metrics."""
+        logs = self.logs()
+        assert self._steps is not None and self._steps.scoreboard is not None
+        for name, value in zip(self._steps.scoreboard.loss_names, self.binding.fetches, strict=False):
+            logs[name] = float(value)
+        return logs
+
+    @property
+    def names(self) -> list[str]:
+        """List the names of the results; empty before the first batch."""
+        if self._steps is None or self._steps.scoreboard is None:
+            return []
+        return self._steps.scoreboard.names
+
+
+def where(batch: Any) -> str:
+    """Say which batch this is, for messages."""
+    text = f"epoch {batch.epoch}, batch {batch.number}"
+    ids = batch.ids
+    if isinstance(ids, np.ndarray) and ids.size:
+        shown = ", ".join(map(str, ids.reshape(-1)[:8].tolist())) + (", ..." if ids.size > 8 else "")
+        text += f", samples {shown}"
+    elif ids is not None:
+        text += f", sample ids {ids}"
+    return text

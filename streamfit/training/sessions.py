@@ -1,0 +1,274 @@
+"""`fit`, `evaluate`, `predict` and the single-batch methods: short callers of the one loop."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.config import next_seed
+from streamfit._base.keys import derive
+from streamfit._base.specs import Array
+from streamfit.streams import Batch, Feed
+from streamfit.training.batches import Data, Streams, empty_rows, need_data
+from streamfit.training.callbacks import CallbackList, History, ProgressBar
+from streamfit.training.loop import Hooks, run_steps
+from streamfit.training.plan import FitPlan, StreamSettings, check_verbose, whole_or_none
+from streamfit.training.runner import Runner
+
+OUT_OF_DATA = (
+    "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate "
+    "at least `steps_per_epoch * epochs` batches."
+)
+
+
+def fit(model: Any, plan: FitPlan) -> History:
+    """Train `model` as planned."""
+    runner: Runner = model.runner()
+    seed = next_seed() if plan.seed is None else plan.seed
+    if isinstance(plan.validation, float):
+        plan.training, plan.validation = plan.training.split(plan.validation)
+    with Streams(plan.settings) as streams:
+        session = _Fit(model, runner, plan, seed, streams)
+        return session.run()
+
+
+class _Fit:
+    """One run of `fit`."""
+
+    def __init__(self, model: Any, runner: Runner, plan: FitPlan, seed: int, streams: Streams) -> None:
+        self._model, self._runner, self._plan = model, runner, plan
+        source = plan.training.source(seed, "training data")
+        steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
+        total = None if steps is None else steps * epochs
+        self._feed = streams.feed(source, wrap=plan.wrap, total=total)
+        self._validation = self._open_validation(streams, seed, epochs)
+        self._warned = False
+        self._history = History()
+        self._history.seed = seed
+        self._params = self._make_params(source)
+        self._callbacks = CallbackList(plan.callbacks, model, self._params, self._history, ProgressBar())
+        self._callbacks.watch(runner.logs)
+        runner.reseed(seed)
+
+    def _open_validation(self, streams: Streams, seed: int, epochs: int) -> Feed | None:
+        plan = self._plan
+        if plan.validation is None:
+            return None
+        source = plan.validation.source(derive(seed, "validation") >> 1, "validation data")
+        steps = plan.validation_steps
+        return streams.feed(source, wrap=plan.wrap and steps is not None, total=None if steps is None else steps * epochs)
+
+    def _make_params(self, source: Any) -> dict[str, Any]:
+        plan = self._plan
+        names = self._runner.names
+        return {
+            "verbose": plan.verbose,
+            "epochs": plan.epochs,
+            "steps": plan.steps_per_epoch or source.batches(0),
+            "batch_size": getattr(source, "batch_size", None),
+            "samples": getattr(source, "samples", None),
+            "do_validation": plan.validation is not None,
+            "metrics": names + [f"val_{name}" for name in names] if plan.validation is not None else names,
+        }
+
+    def run(self) -> History:
+        """Run all epochs."""
+        plan, model, callbacks = self._plan, self._model, self._callbacks
+        model.history = self._history
+        model.stop_training = False
+        self._runner.class_weight = plan.class_weight
+        with self._guarded():
+            callbacks.on_train_begin()
+            for epoch in range(plan.initial_epoch, plan.epochs):
+                if not self._epoch(epoch) or model.stop_training:
+                    break
+            callbacks.on_train_end()
+        return self._history
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._callbacks.interrupt()
+            raise
+        finally:
+            self._runner.class_weight = None
+
+    def _epoch(self, epoch: int) -> bool:
+        """Run one epoch; return whether there may be another."""
+        plan, callbacks, feed = self._plan, self._callbacks, self._feed
+        self._runner.check_in()
+        self._runner.reset()
+        self._runner.source = feed.source.name
+        self._params["steps"] = feed.steps(plan.steps_per_epoch)
+        callbacks.on_epoch_begin(epoch)
+        done = run_steps(feed.run(plan.steps_per_epoch), self._runner.train, self._hooks("train", "stop_training"))
+        if not done:
+            self._warn_out_of_data()
+            self._callbacks.interrupt()
+            return False
+        self._history.receipts.append(feed.receipt())
+        goes_on = self._look_for_end(done, epoch)
+        logs = self._runner.logs()
+        if self._validation is not None and plan.validates(epoch):
+            logs.update(self._validate(self._validation))
+        callbacks.on_epoch_end(epoch, logs)
+        return goes_on
+
+    def _look_for_end(self, done: int, epoch: int) -> bool:
+        """Warn when the data ended before the epoch did; return whether they can go on."""
+        plan, feed = self._plan, self._feed
+        if self._model.stop_training:
+            return False
+        short = plan.steps_per_epoch is not None and done < plan.steps_per_epoch
+        dry = feed.dry and epoch + 1 < plan.epochs
+        if short or dry:
+            self._warn_out_of_data()
+        return not (feed.dry and (short or dry))
+
+    def _warn_out_of_data(self) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(OUT_OF_DATA, stacklevel=6)
+
+    def _validate(self, feed: Feed) -> dict[str, float]:
+        """Run validation and return its logs; training is not touched."""
+        callbacks, runner = self._callbacks, self._runner
+        runner.reset()
+        runner.source = feed.source.name
+        callbacks.on_test_begin()
+        self._model.stop_evaluating = False
+        done = run_steps(_fresh(feed, self._plan.validation_steps), runner.test, self._hooks("test", "stop_evaluating"))
+        need_data(done > 0, feed.source.name)
+        logs = runner.logs()
+        callbacks.on_test_end(logs)
+        return {f"val_{name}": value for name, value in logs.items()}
+
+    def _hooks(self, mode: str, stop: str) -> Hooks:
+        return make_hooks(self._model, self._callbacks, self._runner, mode, stop)
+
+
+def _fresh(feed: Feed, limit: int | None) -> Iterator[Batch]:
+    """Start data that can start anew from their beginning; a generator goes on."""
+    if feed.source.rewinds:
+        feed.restart()
+    return feed.run(limit)
+
+
+def make_hooks(model: Any, callbacks: CallbackList, runner: Runner, mode: str, stop: str) -> Hooks:
+    """Return the hooks of a mode; logs are made only where somebody listens."""
+    on_begin = getattr(callbacks, f"on_{mode}_batch_begin")
+    on_end = getattr(callbacks, f"on_{mode}_batch_end")
+
+    def end(step: int, result: Any) -> None:
+        on_end(step, {"outputs": result} if mode == "predict" else runner.logs())
+
+    return Hooks(
+        begin=on_begin if getattr(callbacks, f"wants_{mode}_batch_begin") else None,
+        end=end if getattr(callbacks, f"wants_{mode}_batch_end") else None,
+        tick=callbacks.tick,
+        stopped=lambda: bool(getattr(model, stop)),
+    )
+
+
+def evaluate(
+    model: Any, data: Data, settings: StreamSettings, steps: int | None, verbose: Any, callbacks: Any
+) -> dict[str, float]:
+    """Run the data through the test step and return the results by name."""
+    runner: Runner = model.runner()
+    steps = whole_or_none("steps", steps, 1)
+    with _single_run(model, runner, data, settings, steps, verbose, callbacks) as (feed, told), runner.aside():
+        told.on_test_begin()
+        model.stop_evaluating = False
+        done = run_steps(feed.run(steps), runner.test, make_hooks(model, told, runner, "test", "stop_evaluating"))
+        need_data(done > 0, feed.source.name)
+        _warn_if_short(done, steps, model.stop_evaluating)
+        logs = runner.logs()
+        told.on_test_end(logs)
+    return logs
+
+
+def predict(
+    model: Any, data: Data, settings: StreamSettings, steps: int | None, verbose: Any, callbacks: Any
+) -> list[Array]:
+    """Run the data through the model and return each output, batches joined in order."""
+    runner: Runner = model.runner(compiled=False)
+    steps = whole_or_none("steps", steps, 1)
+    if empty_rows(data.x):
+        runner.prepare(data.x)
+        return [np.empty((0, *tensor.shape[1:]), tensor.dtype) for tensor in model.outputs]
+    parts: list[list[Array]] = []
+    with _single_run(model, runner, data, settings, steps, verbose, callbacks) as (feed, told):
+        told.on_predict_begin()
+        model.stop_predicting = False
+
+        def step(batch: Batch) -> Any:
+            outputs = runner.predict(batch)
+            parts.append(outputs)
+            return outputs[0] if len(outputs) == 1 else outputs
+
+        done = run_steps(feed.run(steps), step, make_hooks(model, told, runner, "predict", "stop_predicting"))
+        need_data(done > 0, feed.source.name)
+        _warn_if_short(done, steps, model.stop_predicting)
+        told.on_predict_end()
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+@contextlib.contextmanager
+def _single_run(
+    model: Any, runner: Runner, data: Data, settings: StreamSettings, steps: int | None, verbose: Any, callbacks: Any
+) -> Iterator[tuple[Feed, CallbackList]]:
+    """Open the data and the callbacks of `evaluate` or `predict`."""
+    check_verbose(verbose)
+    source = data.source(next_seed(), "data")
+    runner.check_in()
+    runner.source = source.name
+    with Streams(settings) as streams:
+        feed = streams.feed(source, wrap=False, total=steps)
+        params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(steps)}
+        told = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model, params, None, ProgressBar())
+        told.watch(runner.logs)
+        try:
+            yield feed, told
+        except BaseException:
+            told.interrupt()
+            raise
+
+
+def _warn_if_short(done: int, steps: int | None, stopped: bool) -> None:
+    if steps is not None and done < steps and not stopped:
+        warnings.warn(OUT_OF_DATA, stacklevel=5)
+
+
+def on_batch(
+    model: Any, mode: str, data: tuple[Any, Any, Any], class_weight: Any, reset: bool, return_dict: bool
+) -> Any:
+    """Train or test on one batch and return the results."""
+    runner: Runner = model.runner()
+    runner.check_in()
+    runner.source = "one batch"
+    if reset:
+        runner.reset()
+    runner.class_weight = class_weight
+    try:
+        (runner.train if mode == "train" else runner.test)(Batch(*data))
+    finally:
+        runner.class_weight = None
+    logs = runner.batch_logs()
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
+
+
+def predict_on_batch(model: Any, x: Any) -> list[Array]:
+    """Return the outputs for one batch."""
+    runner: Runner = model.runner(compiled=False)
+    runner.check_in()
+    runner.source = "one batch"
+    return runner.predict(Batch(x))

@@ -1,0 +1,10 @@
+"""Public names as Keras users know them: `Sequence`, `PyDataset`, `to_categorical`, `set_random_seed`."""
+
+from __future__ import annotations
+
+from streamfit._base.config import set_random_seed
+from streamfit.streams.sequence import Sequence
+from streamfit.streams.sequence import Sequence as PyDataset
+from streamfit.utils.categorical import to_categorical
+
+__all__ = ["PyDataset", "Sequence", "set_random_seed", "to_categorical"]

@@ -1,0 +1,15 @@
+"""Workers: load tickets in threads or processes, deliver their values in order, survive deaths.
+
+The rooms inside: `contract` (what every pool promises), `scheduler` (who loads what, as a pure state
+machine), `inline`, `threads` and `processes` (which carry it out), `lanes` (what the last two share);
+below `processes`: `launcher`, `bootstrap`, `nursery` and `child` (how workers come to be and what they do),
+`wire`, `slots` and `values` (how values travel), `dataset` and `sharing` (how loaders do), `faults` (how
+exceptions do).
+"""
+
+from __future__ import annotations
+
+from streamfit.workers.contract import Loaded, Loader, Pool, Run
+from streamfit.workers.factory import live_pids, make_pool
+
+__all__ = ["Loaded", "Loader", "Pool", "Run", "live_pids", "make_pool"]

@@ -1,0 +1,57 @@
+"""The script that the nursery's interpreter runs: makes this process see the modules its parent sees.
+
+Imports nothing of streamfit's public face. The package itself is put in place as a module that runs its
+`__init__` when something in it is first asked for, so that a worker which needs only the pool does not
+wait for compilers and layers, while user code that does `from streamfit import ...` finds all of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import json
+import sys
+import types
+from typing import Any
+
+
+class _Deferred(types.ModuleType):
+    """A package whose `__init__` runs at the first look for a name that is not there yet."""
+
+    def __getattr__(self, name: str) -> Any:
+        spec = self.__spec__
+        self.__class__ = types.ModuleType  # type: ignore[assignment]
+        if spec is not None and spec.loader is not None:
+            spec.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def defer(name: str) -> None:
+    """Put a package in place without running it."""
+    spec = importlib.util.find_spec(name)
+    if spec is not None:
+        module = _Deferred(name)
+        module.__spec__ = spec
+        module.__loader__ = spec.loader
+        module.__file__ = spec.origin
+        module.__path__ = list(spec.submodule_search_locations or [])
+        module.__package__ = name
+        sys.modules[name] = module
+
+
+def main(arguments: list[str]) -> None:
+    """Take over the parent's search path and run the nursery.
+
+    Args:
+        arguments: number of the control socket's descriptor, the parent's process id, and as JSON its search
+            path and its own arguments.
+    """
+    descriptor, parent, inherited = arguments
+    sys.path[:], sys.argv[:] = json.loads(inherited)
+    defer("streamfit")
+    importlib.import_module("streamfit.workers.nursery").main(int(descriptor), int(parent))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,224 @@
+"""A worker process: reads tickets, loads them, writes the values to their slots, sends headers.
+
+Guarantees kept here: a value is complete in its slot before its header is sent; whatever a load raises is
+sent to the parent as an exception; the worker ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copyreg
+import ctypes
+import mmap
+import os
+import pickle
+import random
+import signal
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.errors import PicklingError, WorkerError
+from streamfit.workers import faults, sharing, wire
+from streamfit.workers.contract import Loader, enter_worker
+from streamfit.workers.slots import Slot
+from streamfit.workers.values import Parts, Template, dump
+from streamfit.workers.wire import Channel, Frame
+
+_MAX_TEMPLATES = 256
+_MAX_FILE_PAGES = (64 << 20) // os.sysconf("SC_PAGESIZE")
+_PR_SET_PDEATHSIG = 1
+
+
+class Worker:
+    """The state of one worker.
+
+    Args:
+        sock: its end of the socket pair that joins it to the parent.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._channel = Channel(sock)
+        self._slots: dict[int, Slot] = {}
+        self._loaders: dict[int, _Received] = {}
+        self._templates: dict[Template, int] = {}
+        self._todo: deque[Frame] = deque()
+        self._handlers: dict[int, Callable[[Frame], None]] = {
+            wire.SLOT: self._on_slot,
+            wire.SHARE: self._on_share,
+            wire.LOADER: self._on_loader,
+            wire.FORGET: self._on_forget,
+            wire.TICKET: self._todo.append,
+            wire.LARGE_TICKET: self._todo.append,
+            wire.CANCEL: self._on_cancel,
+        }
+
+    def serve(self) -> None:
+        """Work until the parent closes its end."""
+        while True:
+            for frame in self._channel.receive(wait=not self._todo):
+                self._handlers[frame.kind](frame)
+            if self._channel.ended:
+                return
+            if self._todo:
+                self._work(self._todo.popleft())
+
+    def _work(self, frame: Frame) -> None:
+        slot = self._slots[frame.slot]
+        try:
+            received = self._loaders[frame.extra]
+            value = received.loader().load(_ticket(frame, slot))
+            parts = Parts(value)
+            template = self._template(parts)
+            body = _written(parts, slot)
+        except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
+            self._answer(wire.FAILURE, frame, faults.pack(error))
+        else:
+            self._answer(wire.RESULT, frame, body, template)
+            received.drop_pages()
+
+    def _answer(self, kind: int, frame: Frame, body: bytes = b"", extra: int = 0) -> None:
+        self._channel.put(
+            kind,
+            body,
+            lane=frame.lane,
+            attempt=frame.attempt,
+            slot=frame.slot,
+            number=frame.number,
+            extra=extra,
+        )
+        self._channel.flush()
+
+    def _template(self, parts: Parts) -> int:
+        """Return the number of a template, telling the parent about a new one."""
+        known = self._templates.get(parts.template)
+        if known is None:
+            if len(self._templates) >= _MAX_TEMPLATES:
+                self._templates.clear()
+            known = len(self._templates)
+            self._templates[parts.template] = known
+            self._channel.put(wire.TEMPLATE, dump(parts.template)[0], number=known)
+        return known
+
+    def _on_slot(self, frame: Frame) -> None:
+        self._slots[frame.slot] = Slot(frame.fds[0])
+
+    def _on_share(self, frame: Frame) -> None:
+        sharing.RECEIVER.add_arena(frame.number, frame.fds[0])
+
+    def _on_loader(self, frame: Frame) -> None:
+        arenas, folder, search_path = pickle.loads(frame.body)
+        self._loaders[frame.number] = _Received(frame.fds[0], arenas)
+        with contextlib.suppress(OSError):  # a folder that is gone; relative paths will say so
+            os.chdir(folder)
+        sys.path.extend(entry for entry in search_path if entry not in sys.path)
+
+    def _on_forget(self, frame: Frame) -> None:
+        self._loaders.pop(frame.number, None)
+        sharing.RECEIVER.keep_arenas({key for received in self._loaders.values() for key in received.arenas})
+
+    def _on_cancel(self, frame: Frame) -> None:
+        for waiting in [item for item in self._todo if item.lane == frame.lane]:
+            self._todo.remove(waiting)
+            self._answer(wire.SKIPPED, waiting)
+
+
+class _Received:
+    """A loader as it came, unpickled when it is first needed."""
+
+    def __init__(self, fd: int, arenas: list[int]) -> None:
+        # Mapped, not read: the descriptor's position is one for all workers.
+        self._data: mmap.mmap | None = mmap.mmap(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
+        os.close(fd)
+        self._loader: Loader | None = None
+        self._resident = 0
+        self.arenas = arenas
+
+    def loader(self) -> Loader:
+        """Return the loader."""
+        if self._loader is None and self._data is not None:
+            try:
+                loader: Loader = pickle.loads(self._data)
+            except Exception as error:
+                error.add_note("This happened when the data set was unpickled in a worker process.")
+                raise
+            self._loader, self._data = loader, None
+            self._resident = _file_pages()
+        assert self._loader is not None
+        return self._loader
+
+    def drop_pages(self) -> None:
+        """Keep what is resident of mapped files within bounds."""
+        if sharing.RECEIVER.has_files() and _file_pages() > self._resident + _MAX_FILE_PAGES:
+            sharing.RECEIVER.drop_pages()
+
+
+def main(sock: socket.socket, parent: int) -> None:
+    """Run a worker; never returns to the caller's loop but for its end.
+
+    Args:
+        sock: its end of the socket pair.
+        parent: process id of the nursery, which it was forked from.
+    """
+    if not _die_with(parent):
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    enter_worker()
+    _prefer_as_victim()
+    random.seed()
+    np.random.seed()  # otherwise all workers, being forks of one process, would draw the same numbers
+    copyreg.pickle(np.memmap, _reduce_memmap)
+    Worker(sock).serve()
+
+
+def _die_with(parent: int) -> bool:
+    """Have the kernel kill this process when the nursery dies; return whether that is still alive."""
+    try:
+        prctl = ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):  # not Linux: the end of the socket has to do
+        return True
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
+
+
+def _prefer_as_victim() -> None:
+    """Have the system, when memory runs out, kill a worker, which can be replaced, before the parent."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("500")
+
+
+def _reduce_memmap(array: np.memmap[Any, Any]) -> Any:
+    """Pickle a memory map as the plain array that it arrives as."""
+    return np.array(array, copy=None, subok=False).__reduce_ex__(5)
+
+
+def _ticket(frame: Frame, slot: Slot) -> Any:
+    if frame.kind == wire.TICKET:
+        return pickle.loads(frame.body)
+    size = int.from_bytes(frame.body, "little")
+    slot.reserve(size)
+    return pickle.loads(slot.bytes(size).tobytes())
+
+
+def _written(parts: Parts, slot: Slot) -> bytes:
+    try:
+        return parts.write(slot)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise PicklingError(
+            "the loader returned something that cannot be sent to the main process "
+            f"({type(error).__name__}: {error}). "
+            "Return arrays, or tuples, lists, dicts or dataclasses of arrays."
+        ) from error
+    except MemoryError as error:
+        raise WorkerError("a worker has no memory left to pass on a batch; use smaller batches") from error
+
+
+def _file_pages() -> int:
+    """Return how many pages of files and shared memory are resident in this process."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[2])

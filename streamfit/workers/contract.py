@@ -1,0 +1,162 @@
+"""What a pool promises, whatever carries out the loads: the types shared by all kinds of pools.
+
+A pool knows nothing of samples or batches. It is handed a *loader* and an iterator of *tickets*, has
+`loader.load(ticket)` run somewhere, and gives the values back in the order of the tickets.
+
+Guarantees kept by every pool:
+
+* **Order.** Values arrive in the order of the tickets, for any kind and any number of workers.
+* **Exactly once.** Each ticket's value is delivered once, or iteration ends in an exception.
+  A run never ends early without saying so.
+* **Bounded.** At most `ahead` tickets are out beyond the one delivered last.
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+Kind = Literal["inline", "threads", "processes"]
+Ticket = Any
+Describe = Callable[[Ticket], str]
+
+
+class Loader(Protocol):
+    """Anything that turns a ticket into a value.
+
+    Two optional attributes are read: `may_change` (its content may differ from one `Pool.open` to the
+    next; False when absent) and `name` (used in error messages; the class name when absent).
+    """
+
+    def load(self, ticket: Any, /) -> Any:
+        """Return the value of one ticket; called anywhere, any number of times, without side effects."""
+        ...
+
+
+@dataclass(slots=True)
+class Loaded:
+    """One delivered value.
+
+    Attributes:
+        ticket: the ticket it belongs to.
+        value: what `loader.load(ticket)` returned. From worker processes, its arrays are writable views of
+            shared memory that stay valid for as long as anything refers to them.
+        attempts: how many times the load was started (1 unless a worker died).
+    """
+
+    ticket: Any
+    value: Any
+    attempts: int
+
+
+class Run(ABC):
+    """The values of one sequence of tickets, in order.
+
+    Attributes:
+        retried: tickets that had to be loaded again because a worker died.
+        restarts: workers that were replaced while this run was open.
+    """
+
+    retried: int = 0
+    restarts: int = 0
+
+    def __iter__(self) -> Iterator[Loaded]:
+        """Return the run itself."""
+        return self
+
+    @abstractmethod
+    def __next__(self) -> Loaded:
+        """Return the next value; raise what its load raised."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give up what has not been delivered; safe to call twice."""
+
+    def __enter__(self) -> Self:
+        """Return the run itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the run."""
+        self.close()
+
+
+class Pool(ABC):
+    """Workers that load tickets for any number of runs.
+
+    Attributes:
+        kind: "inline", "threads" or "processes".
+        workers: how many loads go on at once (0 for inline).
+        restarts: workers replaced so far.
+    """
+
+    kind: Kind
+    workers: int
+    restarts: int = 0
+
+    @abstractmethod
+    def start(self, preload: Iterable[str] = ()) -> None:
+        """Start the workers now, in the background.
+
+        Args:
+            preload: names of modules that the loaders will need. Worker processes import them once and
+                share them; unknown names are ignored. Other kinds of pools ignore them all.
+        """
+
+    @abstractmethod
+    def open(self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str) -> Run:
+        """Begin to load `tickets` and return their run.
+
+        Args:
+            loader: turns a ticket into a value.
+            tickets: pulled lazily in the caller's thread, at most `ahead` beyond the delivered one.
+            describe: names a ticket in error messages.
+        """
+
+    @abstractmethod
+    def pids(self) -> list[int]:
+        """Return the process ids of the worker processes (empty for other kinds)."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop the workers; safe to call twice. Values already delivered stay valid."""
+
+    def __enter__(self) -> Self:
+        """Return the pool itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the pool."""
+        self.close()
+
+
+def name_of(loader: object) -> str:
+    """Return the name of a loader for messages."""
+    name = getattr(loader, "name", None)
+    return name if isinstance(name, str) and name else type(loader).__name__
+
+
+class _Place:
+    """Where this code runs: set once, in a worker process, before any user code."""
+
+    inside_worker = False
+
+
+def enter_worker() -> None:
+    """Note that this process is a worker, so that pools made in it load inline."""
+    _Place.inside_worker = True
+
+
+def inside_worker() -> bool:
+    """Return whether this process is a worker of a pool."""
+    return _Place.inside_worker
+
+
+fresh_id = itertools.count(1).__next__
+"""Return a number never returned before in this process."""

@@ -1,0 +1,69 @@
+"""Pools by kind."""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+
+from streamfit._base.names import did_you_mean
+from streamfit.workers.contract import Kind, Pool, inside_worker
+from streamfit.workers.inline import InlinePool
+from streamfit.workers.processes import ProcessPool
+from streamfit.workers.threads import ThreadPool
+
+_KINDS = ("inline", "threads", "processes")
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def make_pool(kind: Kind, workers: int, ahead: int = 10) -> Pool:
+    """Make a pool of workers.
+
+    Args:
+        kind: "inline" (load in the caller's thread), "threads" or "processes".
+        workers: how many loads go on at once; 0 is the same as "inline".
+        ahead: how many tickets may be out beyond the delivered one.
+
+    Returns:
+        a pool whose workers start with the first `open`, or with `start`. Close it, or use it in a `with`.
+
+    Raises:
+        ValueError: an argument is out of range.
+        WorkerError: worker processes cannot work on this system.
+
+    Example:
+        >>> class Square:
+        ...     def load(self, ticket):
+        ...         return ticket * ticket
+        >>> with make_pool("threads", workers=2) as pool, pool.open(Square(), range(3)) as run:
+        ...     [loaded.value for loaded in run]
+        [0, 1, 4]
+    """
+    if kind not in _KINDS:
+        raise ValueError(f"kind={kind!r} is none of {', '.join(_KINDS)}.{did_you_mean(str(kind), _KINDS)}")
+    if workers < 0:
+        raise ValueError(f"workers={workers}: write 0 to load in the main thread, or a positive number")
+    if ahead < 1:
+        raise ValueError(f"ahead={ahead} (max_queue_size): write 1 or more")
+    if kind == "processes" and workers and inside_worker():
+        warnings.warn(
+            "a pool of processes was asked for inside a worker process; it loads inline. Make the data set "
+            "without workers of its own, or load it in threads.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return InlinePool()
+    if kind == "inline" or workers == 0:
+        return InlinePool()
+    pool: Pool = ThreadPool(workers, ahead) if kind == "threads" else ProcessPool(workers, ahead)
+    _pools.add(pool)
+    return pool
+
+
+def live_pids() -> list[int]:
+    """Return the process ids of all worker processes of this process, for tests and demonstrations.
+
+    Example:
+        >>> live_pids()
+        []
+    """
+    return [pid for pool in list(_pools) for pid in pool.pids()]

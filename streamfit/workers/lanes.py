@@ -1,0 +1,254 @@
+"""Runs on a scheduler: what pools of threads and pools of processes have in common.
+
+Guarantees kept here: values are delivered in the order of the tickets, each once; an exception surfaces
+at its ticket's place, after everything before it; tickets are pulled at most `ahead` beyond the delivered
+one; a run never ends early without an exception; whatever interrupts a run leaves no worker behind.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from streamfit._base.errors import WorkerError
+from streamfit.workers import faults
+from streamfit.workers.contract import Describe, Loaded, Loader, Pool, Run, Ticket
+from streamfit.workers.scheduler import Job, Lane, Scheduler, State
+
+# A value that is ready is not kept waiting for tickets that are slow to come (a generator may work between
+# them): after this long, pulling stops and goes on with the next call.
+_PULL_SECONDS = 0.005
+
+
+class LaneRun(Run):
+    """One lane of a `LanePool`."""
+
+    def __init__(self, pool: LanePool, loader: Loader, tickets: Iterable[Ticket], describe: Describe) -> None:
+        self._pool = pool
+        self._describe = describe
+        self._tickets: Iterator[Ticket] | None = iter(tickets)
+        self._late: Exception | None = None
+        self._closed = ""
+        self._restarts_before = pool.restarts
+        self.scheduler = pool.scheduler
+        self.lane: Lane = pool.scheduler.open_lane(pool.ahead, pool.adopt(loader))
+
+    def begin(self) -> None:
+        """Have the first tickets loaded before the first value is asked for."""
+        try:
+            if self._pull():
+                self._pool.issue()
+        except BaseException:
+            self._interrupted()
+            raise
+
+    def __next__(self) -> Loaded:
+        """Return the next value, waiting for it if need be."""
+        pool, lane = self._pool, self.lane
+        pool.check_owner()
+        with pool.lock:
+            if self._closed:
+                return self._refuse()
+            try:
+                while not self.scheduler.ready(lane):
+                    if self._pull():
+                        pool.issue()
+                        pool.step(wait=False)
+                    elif self.scheduler.finished(lane):
+                        return self._end()
+                    else:
+                        pool.step(wait=True)
+                loaded = self._deliver(self.scheduler.take(lane))
+                if self._pull():
+                    pool.issue()
+                return loaded
+            except BaseException:
+                self._interrupted()
+                raise
+
+    def close(self) -> None:
+        """Give up what has not been delivered; the pool stays usable."""
+        with self._pool.lock:
+            self._stop("This run was closed before its last value; open another.")
+
+    def __del__(self) -> None:
+        """Have the lane closed later: garbage is collected in any thread, at any point."""
+        if getattr(self, "lane", None) is not None and not self._closed:
+            self._pool.abandoned.append((self.scheduler, self.lane))
+
+    def lose(self, why: str) -> None:
+        """Note that the workers were stopped under this run."""
+        self._closed = self._closed or why
+
+    def _refuse(self) -> Loaded:
+        if self._closed == _FINISHED:
+            raise StopIteration
+        raise WorkerError(self._closed)
+
+    def _interrupted(self) -> None:
+        """After anything but the run's own end (Ctrl-C, a failing system call): start from clean workers."""
+        if not self._closed:
+            self._pool.reset("This run was ended because its pool was interrupted; open another.")
+
+    def _pull(self) -> bool:
+        """Pull tickets while there is room; return whether any came."""
+        room = self.scheduler.room(self.lane)
+        if room <= 0 or self._tickets is None:
+            return False
+        until = time.monotonic() + _PULL_SECONDS
+        for pulled in range(room):
+            try:
+                ticket = next(self._tickets)
+            except StopIteration:
+                return self._no_more(pulled)
+            except Exception as error:  # surfaces at its place, after everything before it
+                self._late = error
+                return self._no_more(pulled)
+            self.scheduler.plan(self.lane, ticket)
+            if time.monotonic() > until:
+                break
+        return True
+
+    def _no_more(self, pulled: int) -> bool:
+        self._tickets = None
+        self.scheduler.end(self.lane)
+        return pulled > 0
+
+    def _deliver(self, job: Job) -> Loaded:
+        """Return the job's value, or close the run and raise its exception."""
+        if self.lane.retried or self._pool.restarts:
+            self._count()
+        if job.state is State.READY:
+            try:
+                return Loaded(job.ticket, self._pool.value_of(job), job.attempt)
+            except Exception as error:  # a class of the user's that cannot be put together again
+                failure = error
+        else:
+            failure = self._pool.failure_of(job, self._describe)
+        self._stop("This run was ended by an exception from its loader; open another.")
+        if job.state is not State.POISONED:
+            faults.add_place(failure, self._describe(job.ticket))
+        raise failure
+
+    def _end(self) -> Loaded:
+        late = self._late
+        self._stop(_FINISHED if late is None else "This run was ended by its tickets; open another.")
+        if late is not None:
+            raise late
+        raise StopIteration
+
+    def _stop(self, why: str) -> None:
+        if not self._closed:
+            self._count()
+            self._closed = why
+            self._tickets = None
+            self._pool.drop(self.scheduler, self.lane)
+
+    def _count(self) -> None:
+        self.retried = self.lane.retried
+        self.restarts = self._pool.restarts - self._restarts_before
+
+
+_FINISHED = "finished"
+
+
+class LanePool(Pool):
+    """A pool whose runs share one scheduler.
+
+    A subclass carries out the scheduler's orders (`issue`) and takes in what workers report (`step`).
+    """
+
+    def __init__(self, workers: int, ahead: int) -> None:
+        self.workers = workers
+        self.ahead = ahead
+        self.lock = threading.RLock()
+        self.scheduler = self.new_scheduler()
+        self.abandoned: deque[tuple[Scheduler, Lane]] = deque()
+        self._runs: weakref.WeakSet[LaneRun] = weakref.WeakSet()
+        self._owner = os.getpid()
+        self._closed = False
+
+    def open(self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str) -> Run:
+        """Begin to load `tickets` and return their run."""
+        with self.lock:
+            self.start()
+            self.sweep()
+            run = LaneRun(self, loader, tickets, describe)
+            self._runs.add(run)
+            run.begin()
+        return run
+
+    def check_usable(self) -> None:
+        """Raise if the pool is closed or belongs to another process."""
+        self.check_owner()
+        if self._closed:
+            raise WorkerError("This pool is closed; make another with make_pool().")
+
+    def check_owner(self) -> None:
+        """Raise if the pool belongs to the process that this one was forked from."""
+        if os.getpid() != self._owner:
+            raise WorkerError(
+                f"This pool belongs to process {self._owner}; this is process {os.getpid()}, forked from it. "
+                "Make a pool of its own with make_pool()."
+            )
+
+    def close(self) -> None:
+        """Stop the workers; safe to call twice. Values already delivered stay valid."""
+        if os.getpid() != self._owner:
+            return
+        with self.lock:
+            if not self._closed:
+                self._closed = True
+                self.reset("This run was ended because its pool was closed.")
+
+    def sweep(self) -> None:
+        """Drop the lanes of runs that were garbage collected."""
+        while self.abandoned:
+            self.drop(*self.abandoned.popleft())
+
+    def reset(self, why: str) -> None:
+        """Stop all workers and end all runs; the next `open` starts anew."""
+        for run in list(self._runs):
+            run.lose(why)
+        self._runs.clear()
+        self.abandoned.clear()
+        self.scheduler = self.new_scheduler()
+        self.stop_workers()
+
+    @abstractmethod
+    def new_scheduler(self) -> Scheduler:
+        """Return a scheduler without lanes or workers."""
+
+    @abstractmethod
+    def adopt(self, loader: Loader) -> Any:
+        """Make a loader ready for the workers; what is returned rides along as `cargo`."""
+
+    @abstractmethod
+    def issue(self) -> None:
+        """Carry out what the scheduler wants loaded."""
+
+    @abstractmethod
+    def step(self, *, wait: bool) -> None:
+        """Take in what workers report; with `wait`, return only when there was something."""
+
+    @abstractmethod
+    def value_of(self, job: Job) -> Any:
+        """Return the value of a job that is READY and see that its slot is given back."""
+
+    @abstractmethod
+    def failure_of(self, job: Job, describe: Describe) -> Exception:
+        """Return the exception of a job that is not READY and give back its slot."""
+
+    @abstractmethod
+    def drop(self, scheduler: Scheduler, lane: Lane) -> None:
+        """Close a lane, unless its scheduler is gone, and let go of its loader."""
+
+    @abstractmethod
+    def stop_workers(self) -> None:
+        """Stop all workers, at once if they can be killed."""

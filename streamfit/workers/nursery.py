@@ -1,0 +1,148 @@
+"""The process that workers are forked from: small, single-threaded, free of the user's code.
+
+It is started by `launcher`, imports what every worker needs, and then does three things: forks a worker
+when asked, kills one when asked, and reports the ones that ended. When its own parent is gone it kills its
+children and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+
+from streamfit.workers import child, wire
+from streamfit.workers.wire import Channel, Frame
+
+
+class Nursery:
+    """The state of the nursery.
+
+    Args:
+        sock: its end of the control socket.
+        parent: process id of the parent.
+    """
+
+    def __init__(self, sock: socket.socket, parent: int) -> None:
+        self._channel = Channel(sock)
+        self._children: dict[int, int] = {}
+        self._parent = _watch(parent)
+        self._wake, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])  # what the parent's thread blocked is inherited
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Serve until the parent closes its end or dies."""
+        poller = select.poll()
+        poller.register(self._channel, select.POLLIN)
+        poller.register(self._wake, select.POLLIN)
+        if self._parent is not None:
+            poller.register(self._parent, select.POLLIN)
+        while not self._channel.ended:
+            ready = {fd for fd, _ in poller.poll()}
+            if self._wake in ready:
+                os.read(self._wake, 4096)
+                self._reap()
+            if self._parent in ready:
+                break
+            if self._channel.fileno() in ready:
+                for frame in self._channel.receive():
+                    self._handle(frame)
+            self._channel.flush()
+        self._finish()
+
+    def _handle(self, frame: Frame) -> None:
+        if frame.kind == wire.PRELOAD:
+            _preload(frame.body.decode().split())
+        elif frame.kind == wire.SPAWN:
+            self._spawn(frame.number, frame.fds[0])
+        elif frame.kind == wire.KILL:
+            for pid, worker in self._children.items():
+                if worker == frame.number:  # not reaped yet, so the id is still its own
+                    os.kill(pid, signal.SIGKILL)
+
+    def _spawn(self, worker: int, fd: int) -> None:
+        nursery = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(fd)
+            self._channel.put(wire.UNBORN, str(error).encode(), number=worker)
+            return
+        if pid == 0:
+            self._become(fd, nursery)
+        os.close(fd)
+        self._children[pid] = worker
+        self._channel.put(wire.BORN, number=worker, extra=pid)
+
+    def _become(self, fd: int, nursery: int) -> None:
+        """Be a worker from here on."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.close(self._wake)
+            os.close(self._alarm)
+            if self._parent is not None:
+                os.close(self._parent)
+            self._channel.close()
+            child.main(socket.socket(fileno=fd), nursery)
+            status = 0
+        except BaseException:  # nothing may return into the nursery's loop
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status)
+
+    def _reap(self) -> None:
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            worker = self._children.pop(pid, None)
+            if worker is not None:
+                self._channel.put(wire.DEAD, number=worker, extra=status)
+
+    def _finish(self) -> None:
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._children:
+            os.waitpid(pid, 0)
+
+
+def _preload(names: list[str]) -> None:
+    """Import modules that workers will need; one that fails will fail again, and be reported, in a worker."""
+    for name in names:
+        with contextlib.suppress(BaseException):
+            importlib.import_module(name)
+
+
+def _watch(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when a process ends, or None where there is no such thing.
+
+    The end of the control socket tells the same, unless a process that the parent forked in native code
+    still holds a copy of it.
+    """
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    return None
+
+
+def main(fd: int, parent: int) -> None:
+    """Run the nursery of the process `parent` on the control socket `fd`."""
+    nursery = Nursery(socket.socket(fileno=fd), parent)
+    gc.collect()
+    gc.freeze()  # what is here now is shared with all workers; collecting it would copy its pages
+    nursery.serve()

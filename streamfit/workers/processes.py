@@ -1,0 +1,317 @@
+"""The pool of worker processes: carries out the scheduler's orders over sockets and shared memory.
+
+Guarantees kept here, on top of those of `contract`: a worker that dies, for whatever reason, is replaced
+and what it had not finished is loaded again; nothing is shared between workers, so a dead one harms only
+its own socket; memory is bounded by the slots in flight, a few that are lent, and what the consumer keeps;
+nothing outlives this process.
+"""
+
+from __future__ import annotations
+
+import pickle
+import select
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from streamfit._base.errors import WorkerError
+from streamfit.workers import faults, wire
+from streamfit.workers.contract import Describe, Kind, Loader, fresh_id
+from streamfit.workers.crew import Crew, Link
+from streamfit.workers.dataset import Dispatch, Parcel
+from streamfit.workers.lanes import LanePool
+from streamfit.workers.launcher import Launcher, check_platform
+from streamfit.workers.scheduler import Job, Lane, Scheduler, State
+from streamfit.workers.values import Reader, sizes_of
+from streamfit.workers.wire import Frame
+
+# A consumer that keeps more values than this gets the further ones as copies, so that slots stay few.
+_MAX_LENT = 4
+_MAX_LOST_NURSERIES = 3
+_REPORT_SECONDS = 5.0
+_IN, _OUT = select.POLLIN, select.POLLOUT
+
+
+class ProcessPool(LanePool):
+    """Loads in worker processes.
+
+    Args:
+        workers: number of processes.
+        ahead: how many tickets may be out beyond the delivered one.
+    """
+
+    kind: Kind = "processes"
+
+    def __init__(self, workers: int, ahead: int) -> None:
+        check_platform()
+        super().__init__(workers, ahead)
+        self._dispatch = Dispatch()
+        self._crew: Crew | None = None
+        self._poller = select.poll()
+        self._finalizer: weakref.finalize[..., ProcessPool] | None = None
+        self._lost_nurseries = 0
+        self._handlers: dict[int, Callable[[Link, Frame], None]] = {
+            wire.TEMPLATE: self._on_template,
+            wire.RESULT: self._on_result,
+            wire.FAILURE: self._on_failure,
+            wire.SKIPPED: self._on_skipped,
+        }
+
+    # -- the pool's public face -------------------------------------------------------------------------
+
+    def start(self, preload: Iterable[str] = ()) -> None:
+        """Start the process that workers are forked from, unless it runs; return at once."""
+        self.check_usable()
+        with self.lock:
+            if self._crew is None:
+                self._crew = crew = Crew(preload)
+                self._finalizer = weakref.finalize(self, crew.close)
+                self._poller = select.poll()
+                self._poller.register(crew.launcher.channel, _IN)
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the workers that are alive, waiting for those that are being born."""
+        with self.lock:
+            self.check_usable()
+            while self._crew is not None and any(link.pid is None for link in self._crew.links.values()):
+                self._collect(100)
+            links = self._crew.links.values() if self._crew is not None else ()
+            return [link.pid for link in links if link.pid is not None]
+
+    # -- orders of the runs -----------------------------------------------------------------------------
+
+    def new_scheduler(self) -> Scheduler:
+        """Return a scheduler on which the workers together can hold all tickets that are ahead."""
+        return Scheduler(depth=-(-self.ahead // self.workers) + 1)
+
+    def adopt(self, loader: Loader) -> Parcel:
+        """Pickle a loader, if that is needed, and have workers ready."""
+        parcel = self._dispatch.parcel_for(loader)
+        # Ours are known to be safe to fork with; the user's own modules are imported in each worker.
+        ours = [name for name in parcel.modules if name.partition(".")[0] == "streamfit"]
+        self._live_crew().launcher.preload(ours)
+        self._staff()
+        return parcel
+
+    def issue(self) -> None:
+        """Send workers what the scheduler wants loaded."""
+        crew = self._live_crew()
+        self._take_back(crew)
+        touched: dict[int, Link] = {}
+        for job in self.scheduler.issue():
+            link = touched[job.worker] = crew.links[job.worker]
+            self._send(crew, link, job)
+        for link in touched.values():
+            self._flush(link)
+
+    def step(self, *, wait: bool) -> None:
+        """Take in what workers and the nursery report."""
+        self.sweep()
+        self._collect(None if wait else 0)
+        self.issue()
+
+    def value_of(self, job: Job) -> Any:
+        """Return the value as views of its slot, or as a copy if many slots are lent already."""
+        crew = self._live_crew()
+        reader, body = job.outcome
+        capacity, used, outside = sizes_of(body)
+        slot = crew.slot(job.slot)
+        slot.attach(capacity)
+        pickled = slot.bytes(used + outside)[used:].tobytes() if outside else None
+        memory = slot.bytes(max(used, 1))
+        if used and self.scheduler.lent(job.slot) <= _MAX_LENT:
+            crew.lend(job.slot, memory)
+        else:
+            memory = memory.copy()
+            self.scheduler.give_back(job.slot)
+        if isinstance(reader, Exception):
+            raise WorkerError("a value cannot be put together in the main process") from reader
+        return reader.read(body, memory, pickled)
+
+    def failure_of(self, job: Job, describe: Describe) -> Exception:
+        """Return what the loader raised, or tell of the deaths."""
+        self.scheduler.give_back(job.slot)
+        if job.state is State.POISONED:
+            return faults.death(describe(job.ticket), job.outcome, job.deaths)
+        return job.outcome if isinstance(job.outcome, Exception) else faults.unpack(job.outcome)
+
+    def drop(self, scheduler: Scheduler, lane: Lane) -> None:
+        """Close a lane; its tickets that still wait in workers are not loaded."""
+        if scheduler is self.scheduler and self._crew is not None:
+            for worker in scheduler.close_lane(lane):
+                link = self._crew.links[worker]
+                link.channel.put(wire.CANCEL, lane=lane.key)
+                self._flush(link)
+
+    def stop_workers(self) -> None:
+        """Kill all workers."""
+        if self._finalizer is not None:
+            self._finalizer()
+        self._crew = self._finalizer = None
+
+    # -- workers come and go ----------------------------------------------------------------------------
+
+    def _live_crew(self) -> Crew:
+        if self._crew is None:
+            raise WorkerError("The workers of this pool were stopped; open another run.")
+        return self._crew
+
+    def _staff(self) -> None:
+        """Have as many workers as there should be."""
+        crew = self._live_crew()
+        while len(crew.links) < self.workers:
+            key = fresh_id()
+            link = crew.links[key] = Link(key, crew.launcher.spawn(key))
+            self._poller.register(link.channel, _IN)
+            self.scheduler.join(key)
+
+    def _lose(self, crew: Crew, link: Link, status: int | None, *, blame: bool) -> None:
+        """Take in the end of a worker: first what it had finished, then what it had not."""
+        while not link.channel.ended:
+            frames = link.channel.receive(wait=False)
+            if not frames and not link.channel.ended:
+                break
+            self._handle(link, frames)
+        if link.ended_at is None:
+            self._poller.unregister(link.channel)
+        del crew.links[link.key]
+        link.channel.close()
+        self.scheduler.died(link.key, status, blame=blame)
+
+    def _on_death(self, crew: Crew, frame: Frame) -> None:
+        link = crew.links.get(frame.number)
+        if link is not None:
+            self._lose(crew, link, frame.extra, blame=True)
+            self.restarts += 1
+            self._staff()
+
+    def _on_unborn(self, crew: Crew, frame: Frame) -> None:
+        link = crew.links.get(frame.number)
+        if link is not None:
+            self._lose(crew, link, None, blame=False)
+        message = f"a worker process could not be started ({frame.body.decode()})"
+        if not crew.links:
+            raise WorkerError(f"{message}; use fewer workers, or threads (use_multiprocessing=False)")
+        warnings.warn(f"{message}; going on with {len(crew.links)}", RuntimeWarning, stacklevel=2)
+
+    def _nursery_lost(self, crew: Crew) -> None:
+        """The nursery died, and the workers with it: start both again."""
+        self._lost_nurseries += 1
+        if self._lost_nurseries > _MAX_LOST_NURSERIES:
+            raise WorkerError(
+                f"the process that starts workers died {self._lost_nurseries} times in a row before any of "
+                "them had loaded anything; look at what it printed, or use threads "
+                "(use_multiprocessing=False)"
+            )
+        crew.launcher.close()
+        self.restarts += len(crew.links)
+        for link in list(crew.links.values()):
+            self._lose(crew, link, None, blame=False)
+        crew.launcher = Launcher()
+        self._poller = select.poll()
+        self._poller.register(crew.launcher.channel, _IN)
+        self._staff()
+
+    # -- frames out -------------------------------------------------------------------------------------
+
+    def _send(self, crew: Crew, link: Link, job: Job) -> None:
+        slot = crew.slot(job.slot)
+        link.send_slot(job.slot, slot)
+        link.send_parcel(job.cargo)
+        try:
+            link.send_job(job, slot)
+        except Exception as error:  # surfaces at its place in the order
+            failed = self.scheduler.failed(job.worker, job.lane, job.number, job.attempt, job.slot)
+            if failed is not None:
+                failed.outcome = error
+
+    def _flush(self, link: Link) -> None:
+        """Send what the worker's socket takes; the rest goes when it has room."""
+        blocked = not link.channel.flush()
+        if blocked != link.blocked and link.ended_at is None:
+            link.blocked = blocked
+            self._poller.modify(link.channel, _IN | _OUT if blocked else _IN)
+
+    def _take_back(self, crew: Crew) -> None:
+        """Free the slots of values that were given up, and have workers forget loaders that were."""
+        while crew.returned:
+            slot = crew.returned.popleft().slot
+            del crew.loans[slot]
+            self.scheduler.give_back(slot)
+        while self._dispatch.retired:
+            key = self._dispatch.retired.popleft()
+            for link in crew.links.values():
+                link.forget_parcel(key)
+
+    # -- frames in --------------------------------------------------------------------------------------
+
+    def _collect(self, timeout: int | None) -> None:
+        """Read what is there, waiting for something for `timeout` milliseconds (None: for ever)."""
+        crew = self._live_crew()
+        overdue = [link.ended_at for link in crew.links.values() if link.ended_at is not None]
+        if overdue:
+            timeout = 1000 if timeout is None else timeout
+            if time.monotonic() > min(overdue) + _REPORT_SECONDS:  # the nursery is stopped or hangs
+                return self._nursery_lost(crew)
+        by_fd = {link.channel.fileno(): link for link in crew.links.values()}
+        control = crew.launcher.channel.fileno()
+        for fd, events in self._poller.poll(timeout):
+            if fd == control:
+                return self._on_control(crew)  # workers may come and go: what else is ready is seen next time
+            self._on_events(crew, by_fd[fd], events)
+        return None
+
+    def _on_events(self, crew: Crew, link: Link, events: int) -> None:
+        if events & _OUT:
+            self._flush(link)
+        if events & ~_OUT:
+            self._handle(link, link.channel.receive())
+            if link.channel.ended:  # the nursery reports its death; a worker that only hung up dies now
+                self._poller.unregister(link.channel)
+                link.ended_at = time.monotonic()
+                crew.launcher.kill(link.key)
+
+    def _on_control(self, crew: Crew) -> None:
+        channel = crew.launcher.channel
+        for frame in channel.receive():
+            if frame.kind == wire.BORN:
+                if frame.number in crew.links:
+                    crew.links[frame.number].pid = frame.extra
+            elif frame.kind == wire.UNBORN:
+                self._on_unborn(crew, frame)
+            else:
+                self._on_death(crew, frame)
+        if channel.ended:
+            self._nursery_lost(crew)
+
+    def _handle(self, link: Link, frames: list[Frame]) -> None:
+        for frame in frames:
+            handler = self._handlers.get(frame.kind)
+            if handler is None:
+                raise WorkerError(
+                    f"worker process {link.pid} sent {frame.kind}, which is no message of ours; does user code "
+                    "write to, or close, file descriptors that it did not open?"
+                )
+            handler(link, frame)
+
+    def _on_template(self, link: Link, frame: Frame) -> None:
+        try:
+            link.readers[frame.number] = Reader(pickle.loads(frame.body))
+        except Exception as error:  # a class that only the worker has; surfaces with the first value of it
+            link.readers[frame.number] = error
+
+    def _on_result(self, link: Link, frame: Frame) -> None:
+        job = self.scheduler.done(link.key, frame.lane, frame.number, frame.attempt, frame.slot)
+        if job is not None:
+            job.outcome = link.readers[frame.extra], frame.body
+            self._lost_nurseries = 0
+
+    def _on_failure(self, link: Link, frame: Frame) -> None:
+        job = self.scheduler.failed(link.key, frame.lane, frame.number, frame.attempt, frame.slot)
+        if job is not None:
+            job.outcome = frame.body
+
+    def _on_skipped(self, link: Link, frame: Frame) -> None:
+        self.scheduler.done(link.key, frame.lane, frame.number, frame.attempt, frame.slot)

@@ -1,0 +1,256 @@
+"""Who loads which ticket, into which slot, and what is delivered next: a pure state machine.
+
+No clock, no input, no output, no threads: events go in by method calls, orders come out as `Job` objects.
+The shells (`threads`, `processes`) carry them out; the tests drive it with made-up faults.
+
+Guarantees kept here:
+
+* a slot has one owner: nobody, one job, or the consumer;
+* a job that is loaded again keeps its slot;
+* a result counts only if worker, lane, number, attempt and slot all match what was issued;
+* jobs are taken by number, each once, with no gap;
+* the lowest numbers are issued first, so the lowest one not delivered is always out;
+* a lane is finished only when everything that was planned has been taken.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+MAX_DEATHS = 3
+
+
+class State(Enum):
+    """Where a job is on its way."""
+
+    PENDING = "waits for a worker"
+    ISSUED = "is with a worker"
+    READY = "was loaded"
+    FAILED = "raised in the loader"
+    POISONED = "killed too many workers"
+    DROPPED = "belongs to a closed lane"
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One ticket on its way; `cargo` (the lane's) and `outcome` mean something to the shell only."""
+
+    lane: int
+    number: int
+    ticket: Any
+    cargo: Any = None
+    slot: int = -1
+    attempt: int = 1
+    deaths: int = 0
+    worker: int = -1
+    state: State = State.PENDING
+    outcome: Any = None
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One run: jobs not yet taken, by number."""
+
+    key: int
+    ahead: int
+    cargo: Any = None
+    jobs: dict[int, Job] = field(default_factory=dict)
+    planned: int = 0
+    delivered: int = 0
+    ended: bool = False
+    retried: int = 0
+    lent: int = 0
+
+
+_PENDING, _ISSUED, _READY = State.PENDING, State.ISSUED, State.READY
+_FAILED, _POISONED, _DROPPED = State.FAILED, State.POISONED, State.DROPPED
+_OUTCOMES = (_READY, _FAILED, _POISONED)
+
+
+class Scheduler:
+    """Jobs, slots and workers of one pool.
+
+    Args:
+        depth: how many unfinished jobs a worker may hold.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._lanes: dict[int, Lane] = {}
+        self._queues: dict[int, dict[tuple[int, int], Job]] = {}
+        self._pending: list[tuple[int, int, int, Job]] = []
+        self._free: list[int] = []
+        self._lent: dict[int, Lane] = {}
+        self._slots = 0
+        self._last_lane = 0
+
+    # -- lanes ------------------------------------------------------------------------------------------
+
+    def open_lane(self, ahead: int, cargo: Any = None) -> Lane:
+        """Open a lane that may be `ahead` jobs beyond what was taken."""
+        self._last_lane += 1
+        lane = self._lanes[self._last_lane] = Lane(self._last_lane, ahead, cargo)
+        return lane
+
+    def room(self, lane: Lane) -> int:
+        """Return how many more tickets the lane takes now."""
+        return 0 if lane.ended else lane.delivered + lane.ahead - lane.planned
+
+    def plan(self, lane: Lane, ticket: Any) -> None:
+        """Add the next ticket of a lane."""
+        job = Job(lane.key, lane.planned, ticket, lane.cargo)
+        lane.jobs[job.number] = job
+        lane.planned += 1
+        heapq.heappush(self._pending, (job.number, lane.key, job.attempt, job))
+
+    def end(self, lane: Lane) -> None:
+        """Note that the lane gets no more tickets."""
+        lane.ended = True
+
+    def finished(self, lane: Lane) -> bool:
+        """Return whether everything planned has been taken and nothing more will come."""
+        return lane.ended and lane.delivered == lane.planned
+
+    def close_lane(self, lane: Lane) -> set[int]:
+        """Drop a lane; return the workers that still hold jobs of it.
+
+        Slots that a worker may still write to stay with it until it answers or dies.
+        """
+        holders: set[int] = set()
+        if self._lanes.pop(lane.key, None) is None:
+            return holders
+        lane.ended = True
+        for job in lane.jobs.values():
+            if job.state is _ISSUED:
+                holders.add(job.worker)
+            else:
+                self._release(job)
+            job.state = _DROPPED
+        lane.jobs.clear()
+        return holders
+
+    # -- workers ----------------------------------------------------------------------------------------
+
+    def join(self, worker: int) -> None:
+        """Add a worker; jobs may be issued to it at once."""
+        self._queues[worker] = {}
+
+    def issue(self) -> list[Job]:
+        """Hand pending jobs to workers, lowest numbers first, and return them in that order."""
+        issued: list[Job] = []
+        while self._pending and self._queues:
+            worker, queue = self._least_busy()
+            if len(queue) >= self._depth:
+                break
+            job = heapq.heappop(self._pending)[3]
+            if job.state is not _PENDING:  # its lane was closed while it waited
+                continue
+            if job.slot < 0:
+                job.slot = self._take_slot()
+            job.state = _ISSUED
+            job.worker = worker
+            queue[job.lane, job.number] = job
+            issued.append(job)
+        return issued
+
+    def done(self, worker: int, lane: int, number: int, attempt: int, slot: int) -> Job | None:
+        """Take in a result; return its job, or None if the result does not count."""
+        return self._answer(worker, lane, number, attempt, slot, _READY)
+
+    def failed(self, worker: int, lane: int, number: int, attempt: int, slot: int) -> Job | None:
+        """Take in that a load raised; return its job, or None if that does not count."""
+        return self._answer(worker, lane, number, attempt, slot, _FAILED)
+
+    def died(self, worker: int, cause: Any, *, blame: bool = True) -> list[Job]:
+        """Take in the death of a worker; return the jobs that have to be loaded again.
+
+        The first unfinished job is the one that was being loaded: with `blame` the death counts against
+        it, and the third makes it an outcome of its own (state POISONED, `outcome` is `cause`).
+        """
+        queue = self._queues.pop(worker, None)
+        if not queue:
+            return []
+        again: list[Job] = []
+        for place, job in enumerate(queue.values()):
+            job.worker = -1
+            if job.state is _DROPPED:
+                self._release(job)
+                continue
+            job.deaths += blame and place == 0
+            if job.deaths >= MAX_DEATHS:
+                job.state, job.outcome = _POISONED, cause
+                continue
+            job.state = _PENDING
+            job.attempt += 1
+            self._lanes[job.lane].retried += 1
+            heapq.heappush(self._pending, (job.number, job.lane, job.attempt, job))
+            again.append(job)
+        return again
+
+    def workers(self) -> list[int]:
+        """Return the workers that jobs may be issued to."""
+        return list(self._queues)
+
+    # -- delivery ---------------------------------------------------------------------------------------
+
+    def ready(self, lane: Lane) -> bool:
+        """Return whether the next job of a lane has an outcome."""
+        job = lane.jobs.get(lane.delivered)
+        return job is not None and job.state in _OUTCOMES
+
+    def take(self, lane: Lane) -> Job:
+        """Take the next job of a lane, which must be ready; its slot is lent until `give_back`."""
+        job = lane.jobs.pop(lane.delivered)
+        lane.delivered += 1
+        lane.lent += 1
+        self._lent[job.slot] = lane
+        return job
+
+    def lent(self, slot: int) -> int:
+        """Return how many slots the lane that a lent slot belongs to has lent in all."""
+        return self._lent[slot].lent
+
+    def give_back(self, slot: int) -> None:
+        """Take in that the consumer no longer uses a slot."""
+        self._lent.pop(slot).lent -= 1
+        self._free.append(slot)
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _least_busy(self) -> tuple[int, dict[tuple[int, int], Job]]:
+        if len(self._queues) == 1:
+            return next(iter(self._queues.items()))
+        return min(self._queues.items(), key=_length)
+
+    def _answer(
+        self, worker: int, lane: int, number: int, attempt: int, slot: int, state: State
+    ) -> Job | None:
+        queue = self._queues.get(worker)
+        job = queue.get((lane, number)) if queue else None
+        if queue is None or job is None or job.attempt != attempt or job.slot != slot:
+            return None
+        del queue[lane, number]
+        job.worker = -1
+        if job.state is _DROPPED:
+            self._release(job)
+            return None
+        job.state = state
+        return job
+
+    def _take_slot(self) -> int:
+        if self._free:  # the one freed last is the warmest
+            return self._free.pop()
+        self._slots += 1
+        return self._slots - 1
+
+    def _release(self, job: Job) -> None:
+        if job.slot >= 0:
+            self._free.append(job.slot)
+            job.slot = -1
+
+
+def _length(item: tuple[int, dict[tuple[int, int], Job]]) -> int:
+    return len(item[1])

@@ -1,0 +1,111 @@
+"""Anonymous shared memory, and the slots that values travel in.
+
+Guarantees kept here: the memory has no name in any file system, so nothing can be left behind; its pages
+are reserved before they are mapped, so running out of space is an exception and never a bus error; a slot
+only grows.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import tempfile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamfit._base.errors import WorkerError
+
+ALIGNMENT = 64
+_SMALL, _LARGE = 1 << 16, 1 << 20
+_POPULATE = getattr(mmap, "MAP_POPULATE", 0)
+_NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.ENOMEM, errno.EDQUOT}
+
+
+def create(name: str, size: int = 0) -> int:
+    """Return a descriptor of new anonymous memory of `size` bytes.
+
+    Args:
+        name: shown by the system's tools next to the mapping; need not be unique.
+        size: in bytes; see `grow`.
+    """
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create(f"streamfit-{name}", os.MFD_CLOEXEC)
+    else:
+        fd, path = tempfile.mkstemp(prefix="streamfit-")
+        os.unlink(path)
+    try:
+        if size:
+            grow(fd, size)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def grow(fd: int, size: int, start: int = 0) -> None:
+    """Make sure that `size` bytes from `start` on are there to be written.
+
+    Raises:
+        WorkerError: the system has no room for them.
+    """
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(fd, start, size)
+        elif os.fstat(fd).st_size < start + size:
+            os.ftruncate(fd, start + size)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise WorkerError(
+            f"no room for {size:,} bytes of shared memory ({error.strerror}). Use smaller batches, fewer "
+            "tickets ahead (max_queue_size) or threads (use_multiprocessing=False)."
+        ) from error
+
+
+def padded(size: int) -> int:
+    """Return `size` rounded up to where the next buffer begins."""
+    return (size + ALIGNMENT - 1) & -ALIGNMENT
+
+
+class Slot:
+    """Shared memory for one value in flight; each process has its own `Slot` on the same descriptor.
+
+    Args:
+        fd: taken over; closed by `close`.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.capacity = 0
+        self._map: mmap.mmap | None = None
+
+    def reserve(self, size: int) -> int:
+        """Map at least `size` bytes, growing the memory if need be; return how many there are."""
+        if size > self.capacity:
+            have = os.fstat(self.fd).st_size
+            if have < size:
+                step = _SMALL if size < _LARGE else _LARGE
+                have = -(-size // step) * step
+                grow(self.fd, have)
+            self.attach(have)
+        return self.capacity
+
+    def attach(self, capacity: int) -> None:
+        """Map the first `capacity` bytes, which must be there."""
+        if capacity > self.capacity:
+            if os.fstat(self.fd).st_size < capacity:  # touching what is not there would be a bus error
+                raise WorkerError(f"a worker reported {capacity:,} bytes of shared memory that are not there")
+            # A mapping in use by lent arrays lives on until they are gone.
+            self._map = mmap.mmap(self.fd, capacity, flags=mmap.MAP_SHARED | _POPULATE)
+            self.capacity = capacity
+
+    def bytes(self, size: int) -> NDArray[np.uint8]:
+        """Return the first `size` bytes as a new array that keeps the mapping alive."""
+        return np.ndarray((size,), np.uint8, self._map)
+
+    def close(self) -> None:
+        """Close the descriptor; arrays on the memory stay valid."""
+        self._map = None
+        os.close(self.fd)

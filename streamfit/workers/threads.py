@@ -1,0 +1,156 @@
+"""The pool of threads: loads run in daemon threads of this process.
+
+Guarantees kept here: those of `contract`; values are the loader's own objects, never copied or reused.
+Threads cannot be killed: closing waits for the loads that are under way.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterable
+from queue import SimpleQueue
+from typing import Any
+
+from streamfit.workers import faults
+from streamfit.workers.contract import Describe, Kind, Loader
+from streamfit.workers.lanes import LanePool
+from streamfit.workers.scheduler import Job, Lane, Scheduler
+
+# All threads take from one queue, so to the scheduler they are one worker that holds any number of jobs.
+_CREW = 0
+_Report = tuple[Job, bool, Any]
+
+
+class _Cargo:
+    """A loader and whether anybody still wants its values."""
+
+    __slots__ = ("__weakref__", "loader", "wanted")
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+        self.wanted = True
+
+
+class ThreadPool(LanePool):
+    """Loads in threads.
+
+    Args:
+        workers: number of threads.
+        ahead: how many tickets may be out beyond the delivered one.
+
+    Example:
+        >>> class Square:
+        ...     def load(self, ticket):
+        ...         return ticket * ticket
+        >>> with ThreadPool(workers=2, ahead=4) as pool:
+        ...     [loaded.value for loaded in pool.open(Square(), range(4))]
+        [0, 1, 4, 9]
+    """
+
+    kind: Kind = "threads"
+
+    def __init__(self, workers: int, ahead: int) -> None:
+        super().__init__(workers, ahead)
+        self._tasks: SimpleQueue[Job | None] = SimpleQueue()
+        self._reports: SimpleQueue[_Report] = SimpleQueue()
+        self._cargoes: weakref.WeakSet[_Cargo] = weakref.WeakSet()
+        self._threads: list[threading.Thread] = []
+        self._finalizer: weakref.finalize[..., ThreadPool] | None = None
+
+    def start(self, preload: Iterable[str] = ()) -> None:
+        """Start the threads, unless they run."""
+        self.check_usable()
+        with self.lock:
+            if self._threads:
+                return
+            self._tasks, self._reports = SimpleQueue(), SimpleQueue()
+            self._finalizer = weakref.finalize(self, _dismiss, self._tasks, self.workers, os.getpid())
+            self._finalizer.atexit = False  # daemon threads end with the interpreter
+            self.scheduler.join(_CREW)
+            for number in range(self.workers):
+                thread = threading.Thread(
+                    target=_work,
+                    args=(self._tasks, self._reports),
+                    name=f"streamfit-worker-{number}",
+                    daemon=True,
+                )
+                self._threads.append(thread)
+                thread.start()
+
+    def pids(self) -> list[int]:
+        """Return an empty list: there are no worker processes."""
+        return []
+
+    def new_scheduler(self) -> Scheduler:
+        """Return a scheduler on which one worker takes any number of jobs."""
+        return Scheduler(depth=1 << 62)
+
+    def adopt(self, loader: Loader) -> _Cargo:
+        """Return what threads need to know of a loader."""
+        cargo = _Cargo(loader)
+        self._cargoes.add(cargo)
+        return cargo
+
+    def issue(self) -> None:
+        """Queue what the scheduler wants loaded."""
+        for job in self.scheduler.issue():
+            self._tasks.put(job)
+
+    def step(self, *, wait: bool) -> None:
+        """Take in what threads report."""
+        self.sweep()
+        while wait or not self._reports.empty():
+            job, loaded, outcome = self._reports.get()
+            answer = self.scheduler.done if loaded else self.scheduler.failed
+            if answer(_CREW, job.lane, job.number, job.attempt, job.slot) is not None:
+                job.outcome = outcome
+            wait = False
+
+    def value_of(self, job: Job) -> Any:
+        """Return the object that the loader returned."""
+        self.scheduler.give_back(job.slot)
+        return job.outcome
+
+    def failure_of(self, job: Job, describe: Describe) -> Exception:
+        """Return the exception that the loader raised."""
+        self.scheduler.give_back(job.slot)
+        return faults.ordinary(job.outcome)
+
+    def drop(self, scheduler: Scheduler, lane: Lane) -> None:
+        """Close a lane; its tickets that are still queued are not loaded."""
+        lane.cargo.wanted = False
+        if scheduler is self.scheduler:
+            scheduler.close_lane(lane)
+
+    def stop_workers(self) -> None:
+        """Have the threads stop and wait for the loads that are under way."""
+        for cargo in self._cargoes:
+            cargo.wanted = False
+        threads, self._threads = self._threads, []
+        if threads and self._finalizer is not None:
+            self._finalizer()
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+
+def _work(tasks: SimpleQueue[Job | None], reports: SimpleQueue[_Report]) -> None:
+    """Load tasks until None comes; holds no reference to the pool, so that the pool can be collected."""
+    while (job := tasks.get()) is not None:
+        try:
+            outcome = job.cargo.loader.load(job.ticket) if job.cargo.wanted else None
+        except BaseException as error:  # handed to the consumer, whatever it is
+            reports.put((job, False, error))
+            del error
+        else:
+            reports.put((job, True, outcome))
+            del outcome
+        del job
+
+
+def _dismiss(tasks: SimpleQueue[Job | None], workers: int, owner: int) -> None:
+    if os.getpid() == owner:
+        for _ in range(workers):
+            tasks.put(None)

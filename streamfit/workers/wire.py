@@ -1,0 +1,177 @@
+"""Frames between processes: one AF_UNIX socket pair per worker, file descriptors in-band.
+
+Guarantees kept here: a frame is handed on whole or not at all, so one that was torn by the death of its
+writer is never read; a process that is stopped, slow or dead never blocks the parent, which writes and
+reads what the sockets take at once and keeps the rest.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from streamfit._base.errors import WorkerError
+
+# From the parent to a worker.
+SLOT, SHARE, LOADER, FORGET, TICKET, LARGE_TICKET, CANCEL = range(1, 8)
+# From a worker to the parent.
+TEMPLATE, RESULT, FAILURE, SKIPPED = range(11, 15)
+# Between the parent and the nursery.
+PRELOAD, SPAWN, KILL, BORN, UNBORN, DEAD = range(21, 27)
+
+# body size, kind, descriptors, lane, attempt, slot, extra, number
+_HEAD = struct.Struct("<IBBxxIIIIQ")
+_MAX_BODY = 0xFFFFFFFF
+_MAX_GROUP = 64
+_MAX_FDS = 250
+_FD_BYTES = array.array("i").itemsize
+_FD_SPACE = socket.CMSG_SPACE(_MAX_FDS * _FD_BYTES)
+_CHUNK = 1 << 16
+_WAIT = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_NO_WAIT = _WAIT | socket.MSG_DONTWAIT
+
+
+class Frame(NamedTuple):
+    """One message; the meaning of the numbers depends on its kind."""
+
+    kind: int
+    lane: int
+    attempt: int
+    slot: int
+    extra: int
+    number: int
+    body: bytes
+    fds: list[int]
+
+
+class Channel:
+    """Frames over one end of a socket pair.
+
+    Args:
+        sock: a connected stream socket; its blocking mode is used as it is.
+
+    Attributes:
+        ended: the other side is gone; nothing more will come.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.ended = False
+        self._out: deque[tuple[bytes | memoryview, tuple[int, ...], object]] = deque()
+        self._in = bytearray()
+        self._fds: deque[int] = deque()
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for poll."""
+        return self.socket.fileno()
+
+    def put(
+        self,
+        kind: int,
+        body: bytes = b"",
+        fds: tuple[int, ...] = (),
+        *,
+        lane: int = 0,
+        attempt: int = 0,
+        slot: int = 0,
+        extra: int = 0,
+        number: int = 0,
+        keep: object = None,
+    ) -> None:
+        """Queue a frame; `flush` sends it. `keep` is what must live until then: the owner of `fds`."""
+        if len(body) > _MAX_BODY:
+            raise WorkerError(f"a message of {len(body)} bytes is too large for a frame ({_MAX_BODY} bytes)")
+        head = _HEAD.pack(len(body), kind, len(fds), lane, attempt, slot, extra, number)
+        self._out.append((head + body, fds, keep))
+
+    def flush(self) -> bool:
+        """Send what the socket takes; return whether nothing is left."""
+        while self._out:
+            fds = self._out[0][1]
+            try:
+                sent = self.socket.sendmsg(self._group(), _ancillary(fds))
+            except BlockingIOError:
+                return False
+            except (BrokenPipeError, ConnectionResetError):
+                self._out.clear()  # the reader is gone, and its death is reported elsewhere
+                break
+            self._drop_sent(sent)
+        return True
+
+    def receive(self, *, wait: bool = True) -> list[Frame]:
+        """Read once and return the frames that are whole; sets `ended` at the end of the stream.
+
+        Args:
+            wait: on a blocking socket, whether to wait until there is something.
+        """
+        try:
+            data, ancillary, flags, _ = self.socket.recvmsg(_CHUNK, _FD_SPACE, _WAIT if wait else _NO_WAIT)
+        except BlockingIOError:
+            return []
+        except ConnectionResetError:
+            self.ended = True
+            return []
+        if flags & socket.MSG_CTRUNC:
+            raise WorkerError("this process has run out of file descriptors; raise its limit (ulimit -n)")
+        for _level, _kind, packed in ancillary:
+            self._fds.extend(array.array("i", packed[: len(packed) - len(packed) % _FD_BYTES]))
+        if not data:
+            self.ended = True
+        return self._frames(data)
+
+    def close(self) -> None:
+        """Close the socket and every descriptor that was received and not handed on."""
+        self.socket.close()
+        while self._fds:
+            os.close(self._fds.popleft())
+
+    def _frames(self, data: bytes) -> list[Frame]:
+        if self._in:
+            self._in += data
+            frames, used = self._parse(bytes(self._in))
+            del self._in[:used]
+        else:
+            frames, used = self._parse(data)
+            self._in += data[used:]
+        return frames
+
+    def _parse(self, data: bytes) -> tuple[list[Frame], int]:
+        frames: list[Frame] = []
+        at, end = 0, len(data)
+        while at + _HEAD.size <= end:
+            size, kind, n_fds, lane, attempt, slot, extra, number = _HEAD.unpack_from(data, at)
+            body = at + _HEAD.size
+            if body + size > end:
+                break
+            fds = [self._fds.popleft() for _ in range(n_fds)]
+            at = body + size
+            frames.append(Frame(kind, lane, attempt, slot, extra, number, data[body:at], fds))
+        return frames, at
+
+    def _group(self) -> list[bytes | memoryview]:
+        """Return the first frame and those after it that can go in the same system call."""
+        return [self._out[0][0], *self._followers()]
+
+    def _followers(self) -> Iterator[bytes | memoryview]:
+        for data, fds, _ in islice(self._out, 1, _MAX_GROUP):
+            if fds:
+                return
+            yield data
+
+    def _drop_sent(self, sent: int) -> None:
+        while sent:
+            data, _, keep = self._out.popleft()
+            if sent < len(data):
+                self._out.appendleft((memoryview(data)[sent:], (), keep))
+                return
+            sent -= len(data)
+
+
+def _ancillary(fds: tuple[int, ...]) -> list[tuple[int, int, array.array[int]]]:
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []

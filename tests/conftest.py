@@ -1,0 +1,38 @@
+"""What every test gets: Hypothesis profiles, no windows, and no settings left over from another test."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # before anyone imports matplotlib
+COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
+
+# The first call of a kernel compiles it, so no single example can be held to a deadline.
+_SLOW_START = [HealthCheck.too_slow]
+settings.register_profile("compiled", deadline=None, max_examples=60, suppress_health_check=_SLOW_START)
+settings.register_profile("plain", deadline=None, max_examples=10, suppress_health_check=_SLOW_START)
+settings.register_profile("soak", deadline=None, max_examples=2000, suppress_health_check=_SLOW_START)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "compiled" if COMPILED else "plain"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs machine code when the compiler is switched off."""
+    if not COMPILED:
+        for item in items:
+            if item.get_closest_marker("jit"):
+                item.add_marker(pytest.mark.skip(reason="NUMBA_DISABLE_JIT is set"))
+
+
+@pytest.fixture(autouse=True)
+def own_settings() -> Iterator[None]:
+    """Give each test the default float type and no seed, whatever the test before it has set."""
+    yield
+    library = sys.modules.get("streamfit._base.config")  # not there when the test needs no library
+    if library is not None:
+        library.set_floatx("float32")
+        library.forget_seed()

@@ -1,0 +1,188 @@
+"""Large arrays: what workers would see is what the parent has, whatever the layout and wherever it lies."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamfit._base.errors import DataError, PicklingError
+from streamfit.workers import sharing
+from streamfit.workers.sharing import Arena, ArrayStore, Receiver, file_array, file_place
+
+BIG = 100_000  # float64: 800 kB
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """Be a worker."""
+    made = Receiver()
+    monkeypatch.setattr(sharing, "RECEIVER", made)
+    yield made
+    made.keep_arenas(set())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    np.save(tmp_path / "data.npy", np.arange(BIG * 4.0).reshape(-1, 40))
+    return tmp_path / "data.npy"
+
+
+def mapped(path: Path) -> Any:
+    return np.load(path, mmap_mode="r")
+
+
+def received(receiver: Receiver, arena: Arena, offset: int, array: np.ndarray) -> np.ndarray:
+    receiver.add_arena(arena.key, os.dup(arena.fd))
+    return receiver.arena_array(arena.key, offset, sharing.layout_of(array))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: a,
+        lambda a: np.asfortranarray(a),
+        lambda a: a[::-1, ::2],
+        lambda a: a.T[3:],
+        lambda a: a.astype("<U12"),
+        lambda a: a.astype("M8[s]"),
+    ],
+)
+def test_shared_copy_equals_the_array(receiver: Receiver, make: Any) -> None:
+    array = make(np.random.default_rng(1).random((500, 400)) * 1e6)
+    arena, offset = ArrayStore().place(array, Arena())
+    got = received(receiver, arena, offset, array)
+    np.testing.assert_array_equal(got, array)
+    assert got.dtype == array.dtype
+
+
+def test_writes_of_a_worker_stay_its_own(receiver: Receiver) -> None:
+    array = np.zeros(BIG)
+    arena, offset = ArrayStore().place(array, Arena())
+    one = received(receiver, arena, offset, array)
+    one[:] = 9
+    assert arena.view(array, offset).sum() == 0
+    assert array.sum() == 0
+
+
+def test_array_is_shared_once_and_again_only_when_its_bits_changed() -> None:
+    store, array = ArrayStore(), np.zeros(BIG)
+    first, offset = store.place(array, Arena())
+    assert store.place(array, Arena()) == (first, offset)
+    array[BIG - 1] = -0.0  # equal as a number, not as bits
+    second, _ = store.place(array, Arena())
+    assert second is not first
+
+
+def test_arrays_that_are_gone_are_forgotten_with_their_arena() -> None:
+    store, array = ArrayStore(), np.zeros(BIG)
+    arena, _ = store.place(array, Arena())
+    fd = arena.fd
+    del array, arena
+    store.prune()
+    with pytest.raises(OSError):
+        os.fstat(fd)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda a: a,
+        lambda a: a[100:200],
+        lambda a: a[::-3, 1::2],
+        lambda a: a[7],
+        lambda a: a.T,
+        lambda a: np.asarray(a)[5:],
+        lambda a: a[3:4, :1],
+        lambda a: a.reshape(-1)[17:90_017].view("i4"),
+    ],
+)
+def test_memory_map_travels_by_reference(receiver: Receiver, path: Path, cut: Any) -> None:
+    stored = mapped(path)
+    array = cut(stored)
+    place = file_place(array)
+    assert place is not None
+    place = pickle.loads(pickle.dumps(place))
+    got = file_array(place)
+    np.testing.assert_array_equal(got, array)
+    assert got.dtype == array.dtype
+    assert not got.flags.writeable
+    assert receiver.has_files()
+    receiver.drop_pages()
+    np.testing.assert_array_equal(got, array)
+
+
+def test_bare_mapping_of_a_file_travels_by_reference(receiver: Receiver, path: Path) -> None:
+    with open(path, "rb") as file:
+        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    array = np.frombuffer(memory, np.float64, count=BIG, offset=128)
+    place = file_place(array)
+    assert place is not None
+    np.testing.assert_array_equal(file_array(place), array)
+
+
+def test_one_map_serves_all_arrays_of_a_file(receiver: Receiver, path: Path) -> None:
+    stored = mapped(path)
+    arrays = [file_array(file_place(stored[row : row + 1])) for row in range(200)]
+    before = len(os.listdir("/proc/self/fd"))
+    arrays += [file_array(file_place(stored[row : row + 1])) for row in range(200)]
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert arrays[203][0, 1] == 3 * 40 + 1
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros(BIG), np.zeros((BIG, 2))[:, 0], np.zeros(0), np.zeros(3)[:2]], ids=lambda a: str(a.shape)
+)
+def test_ordinary_memory_is_no_file(array: np.ndarray) -> None:
+    assert file_place(array) is None
+
+
+def test_private_and_anonymous_mappings_are_no_files(path: Path) -> None:
+    private = np.load(path, mmap_mode="c")
+    private[0] = -1
+    assert file_place(private) is None
+    anonymous = mmap.mmap(-1, BIG * 8)
+    assert file_place(np.frombuffer(anonymous, np.float64)) is None
+    assert file_place(np.ndarray((BIG,), "f8", anonymous)) is None
+
+
+def test_writable_map_travels_with_what_was_written(receiver: Receiver, path: Path) -> None:
+    writable = np.load(path, mmap_mode="r+")
+    writable[3, 3] = 12345.0
+    assert file_array(file_place(writable))[3, 3] == 12345.0
+
+
+def test_missing_file_is_named_in_the_parent(path: Path) -> None:
+    stored = mapped(path)
+    os.unlink(path)
+    with pytest.raises(PicklingError, match=r"data\.npy.*No such file"):
+        file_place(stored)
+
+
+def test_replaced_file_is_named_in_the_parent(path: Path) -> None:
+    stored = mapped(path)
+    os.unlink(path)
+    np.save(path, np.zeros((BIG // 10, 40)))
+    with pytest.raises(PicklingError, match=r"data\.npy.*holds other data now"):
+        file_place(stored)
+
+
+@pytest.mark.parametrize("how", ["missing", "replaced", "cut short"])
+def test_file_that_changed_on_the_way_is_named_in_the_worker(receiver: Receiver, path: Path, how: str) -> None:
+    stored = mapped(path)
+    place = file_place(stored)
+    assert place is not None
+    if how == "cut short":
+        os.truncate(path, 1000)
+    else:
+        os.rename(path, f"{path}.old")
+    if how == "replaced":
+        path.write_bytes(b"x" * place.size)
+    with pytest.raises(DataError, match=r"data\.npy"):
+        file_array(place)
