@@ -30,7 +30,7 @@ demo: $(VENV)/.demo-ready
 test: lint suite kernel-lines
 
 suite: $(VENV)/.test-ready
-	$(PY) -m pytest
+	$(PY) -m pytest --durations=10 --durations-min=3
 
 kernel-lines: $(VENV)/.test-ready
 	PYTHONPATH=tools NUMBA_DISABLE_JIT=1 $(PY) -m pytest -p kernel_lines --kernel-lines-under=95 \

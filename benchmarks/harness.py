@@ -244,7 +244,10 @@ def publish(
     folder: Path = RESULTS,
     **more: Any,
 ) -> Path:
-    """Write ``results/<name>.json`` and print failures and targets; return the file's path."""
+    """Write ``results/<name>.json``, print what went wrong and the promises; return the path."""
+    load, cores = facts.get("load_average", [0.0])[0], facts.get("cores", 1)
+    if load > cores / 2:
+        print(f"NOTE    the machine was busy: load average {load} on {cores} cores; the figures are no good")
     for side, words in failures.items():
         print(f"FAILED  {side}: {words}")
     if any("ModuleNotFoundError" in words for words in failures.values()):

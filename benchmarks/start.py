@@ -39,6 +39,7 @@ KERAS = {
     "torch": "Keras on torch, first step",
 }
 TORCH = "PyTorch, first step (note)"
+KERNEL = "Numba alone, one cached kernel (note)"
 RUN_LIMIT, COLD_LIMIT = 120.0, 600.0
 
 
@@ -72,6 +73,7 @@ def contenders(ours: bool, kernels: Path, jax_cache: Path) -> list[Side]:
     lines = [(PYTHON, "pass"), (NUMPY, NUMPY), (NUMBA, NUMBA)] + ([(IMPORT, IMPORT)] if ours else [])
     cache = {"NUMBA_CACHE_DIR": str(kernels)}
     sides = [Side(name, (sys.executable, "-c", line), cache) for name, line in lines]
+    sides.append(first_step(KERNEL, sys.executable, "first_kernel.py", **cache))
     if ours:
         sides.append(first_step(WARM, sys.executable, "first_step_streamfit.py", **cache))
     return [*sides, *keras_sides(jax_cache), first_step(TORCH, peers_python(), "first_step_torch.py")]

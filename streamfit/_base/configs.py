@@ -90,7 +90,7 @@ def resolve(registry: Registry[Any], identifier: Any) -> Any:
 
     Args:
         registry: Where names are looked up.
-        identifier: A name, a class, a dictionary as `describe` makes it, or a callable.
+        identifier: A name, a class, a dictionary as `describe` makes it, an instance, or a function.
 
     Raises:
         UnknownNameError: The name is not registered.
@@ -99,7 +99,7 @@ def resolve(registry: Registry[Any], identifier: Any) -> Any:
     if isinstance(identifier, dict):
         return _from_description(registry, identifier)
     found = registry.get(identifier)
-    if not callable(found):
+    if not (callable(found) or isinstance(found, Configurable)):
         raise TypeError(
             f"{registry.kind} must be a name, an instance, a class or a function, "
             f"got {identifier!r} of type {type(identifier).__name__}"

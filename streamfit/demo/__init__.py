@@ -5,6 +5,6 @@ Run it with ``python -m streamfit demo`` (it needs the extra ``demo``).
 
 from __future__ import annotations
 
-from streamfit.demo.run import run
+from streamfit.demo.tour import run
 
 __all__ = ["run"]

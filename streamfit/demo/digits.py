@@ -31,7 +31,10 @@ def open_digits(folder: Path) -> tuple[Array, Array]:
 
 
 def augmented(image: Array, rng: np.random.Generator) -> Array:
-    """Rotate by up to 12 degrees, shift by up to one pixel, add noise.
+    """Rotate by up to 10 degrees and shift by up to 0.7 pixels, every second image on average; add noise.
+
+    On 8 x 8 pixels interpolation blurs, so that a network that saw nothing but moved images would know
+    sharp ones badly.
 
     Args:
         image: Shape (8, 8), grey values from 0 to 16.
@@ -41,12 +44,15 @@ def augmented(image: Array, rng: np.random.Generator) -> Array:
         float32 of the same shape, in [0, 1] but for the noise.
     """
     angle, down, right = rng.uniform(-1, 1, 3)
-    turn = np.deg2rad(12 * angle)
-    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    centre = (np.array(image.shape) - 1) / 2
-    offset = centre - matrix @ (centre + [down, right])
-    moved = ndimage.affine_transform(image.astype(np.float32) / 16, matrix, offset, order=1)
-    return np.asarray(moved + rng.normal(0, 0.05, image.shape), np.float32)
+    noise = rng.normal(0, 0.05, image.shape)
+    scaled = image.astype(np.float32) / 16
+    if rng.random() < 0.5:
+        turn = np.deg2rad(10 * angle)
+        matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        centre = (np.array(image.shape) - 1) / 2
+        offset = centre - matrix @ (centre + [0.7 * down, 0.7 * right])
+        scaled = ndimage.affine_transform(scaled, matrix, offset, order=1)
+    return np.asarray(scaled + noise, np.float32)
 
 
 class AugmentedDigits(Sequence):

@@ -83,9 +83,9 @@ class Dense(Layer):
         x = ops.cast(x, self.dtype)
         if not self.use_bias:
             return self.activation(ops.matmul(x, self.kernel))
-        fused = activations.name_of(self.activation)
-        if fused in FUSED:
-            return ops.dense(x, self.kernel, self.bias, fused)
+        name = activations.name_of(self.activation)
+        if name in FUSED and activations.get(name) is self.activation:
+            return ops.dense(x, self.kernel, self.bias, name)
         return self.activation(ops.dense(x, self.kernel, self.bias))
 
     def get_config(self) -> dict[str, Any]:

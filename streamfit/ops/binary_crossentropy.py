@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from streamfit._base.config import epsilon
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.kernels import exponentials as fast
 from streamfit.ops.casting import cast, floating
 from streamfit.ops.core import Op, apply, flat
 from streamfit.ops.crossentropy import limits_of
@@ -22,7 +21,7 @@ def binary_probabilities(t: Array, p: Array, y: Array, limits: Array) -> None:
     low, high, one = limits[0], limits[1], p.dtype.type(1)
     for i in range(p.shape[0]):
         q = low if p[i] < low else (high if p[i] > high else p[i])
-        y[i] = -(t[i] * np.log(q) + (one - t[i]) * np.log(one - q))
+        y[i] = -(t[i] * fast.log(q) + (one - t[i]) * fast.log(one - q))
 
 
 @kernel
@@ -40,24 +39,21 @@ def binary_probabilities_target(p: Array, gy: Array, gt: Array, limits: Array) -
     low, high, one = limits[0], limits[1], p.dtype.type(1)
     for i in range(p.shape[0]):
         q = low if p[i] < low else (high if p[i] > high else p[i])
-        gt[i] = gy[i] * (np.log(one - q) - np.log(q))
+        gt[i] = gy[i] * (fast.log(one - q) - fast.log(q))
 
 
 @kernel
 def binary_logits(t: Array, x: Array, y: Array) -> None:
-    """Compute y = max(x, 0) - x t + log(1 + exp(-|x|)), which cannot overflow."""
-    zero = x.dtype.type(0)
+    """Compute y = softplus(x) - x t, which cannot overflow."""
     for i in range(x.shape[0]):
-        top = zero if x[i] < zero else x[i]
-        y[i] = top - x[i] * t[i] + np.log1p(np.exp(-abs(x[i])))
+        y[i] = fast.softplus(x[i]) - x[i] * t[i]
 
 
 @kernel
 def binary_logits_backward(t: Array, x: Array, gy: Array, gx: Array) -> None:
     """Compute gx = gy (sigmoid(x) - t)."""
-    one = x.dtype.type(1)
     for i in range(x.shape[0]):
-        gx[i] = gy[i] * (one / (one + np.exp(-x[i])) - t[i])
+        gx[i] = gy[i] * (fast.sigmoid(x[i]) - t[i])
 
 
 @kernel

@@ -8,7 +8,7 @@ the output, as there. A NaN stays a NaN.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from streamfit._base.config import epsilon
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.kernels import exponentials as fast
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import cast, floating
 from streamfit.ops.core import Op, apply, flat, rows
@@ -24,18 +25,26 @@ from streamfit.ops.shape import transpose
 
 
 @kernel
-def categorical_probabilities(t: Array, p: Array, y: Array, limits: Array) -> None:
-    """Compute y = -sum(t log(limited(p / sum(p)))) for each row."""
+def categorical_probabilities(t: Array, p: Array, y: Array, logs: Array, line: Array, limits: Array) -> None:
+    """Compute y = -sum(t log(limited(p / sum(p)))) for each row.
+
+    The logarithms, kept in `logs`, are taken in one long loop over `line`, which is `logs` in one line:
+    that is vector code for rows of any length.
+    """
     low, high = limits[0], limits[1]
     for i in range(p.shape[0]):
         total = p.dtype.type(0)
         for j in range(p.shape[1]):
             total += p[i, j]
-        loss = p.dtype.type(0)
         for j in range(p.shape[1]):
             q = p[i, j] / total
-            q = low if q < low else (high if q > high else q)
-            loss -= t[i, j] * np.log(q)
+            logs[i, j] = low if q < low else (high if q > high else q)
+    for k in range(line.shape[0]):
+        line[k] = fast.log(line[k])
+    for i in range(p.shape[0]):
+        loss = p.dtype.type(0)
+        for j in range(p.shape[1]):
+            loss -= t[i, j] * logs[i, j]
         y[i] = loss
 
 
@@ -58,66 +67,51 @@ def categorical_probabilities_backward(t: Array, p: Array, gy: Array, gp: Array,
 
 
 @kernel
-def categorical_probabilities_target(p: Array, gy: Array, gt: Array, limits: Array) -> None:
-    """Differentiate `categorical_probabilities` with respect to t."""
-    low, high = limits[0], limits[1]
-    for i in range(p.shape[0]):
-        total = p.dtype.type(0)
-        for j in range(p.shape[1]):
-            total += p[i, j]
-        for j in range(p.shape[1]):
-            q = p[i, j] / total
-            q = low if q < low else (high if q > high else q)
-            gt[i, j] = -gy[i] * np.log(q)
+def categorical_logits(
+    t: Array, x: Array, y: Array, logs: Array, line: Array, powers: Array, powers_line: Array
+) -> None:
+    """Compute y = -sum(t log_softmax(x)) for each row.
 
-
-@kernel
-def categorical_logits(t: Array, x: Array, y: Array) -> None:
-    """Compute y = -sum(t log_softmax(x)) for each row."""
+    The logarithms of the softmax are kept in `logs`, the softmax in `powers`; the lines are the same
+    arrays in one line, for a loop that is vector code whatever the length of the rows.
+    """
     for i in range(x.shape[0]):
         top = x[i, 0]
         for j in range(1, x.shape[1]):
             top = x[i, j] if x[i, j] > top else top
-        total = x.dtype.type(0)
         for j in range(x.shape[1]):
-            total += np.exp(x[i, j] - top)
-        shift = np.log(total)
-        loss = x.dtype.type(0)
+            logs[i, j] = x[i, j] - top
+    for k in range(line.shape[0]):
+        powers_line[k] = fast.exp(line[k])
+    for i in range(x.shape[0]):
+        total, loss = x.dtype.type(0), x.dtype.type(0)
         for j in range(x.shape[1]):
-            loss += t[i, j] * (shift - (x[i, j] - top))
+            total += powers[i, j]
+        shift = fast.log(total)
+        for j in range(x.shape[1]):
+            powers[i, j] /= total
+            logs[i, j] -= shift
+            loss -= t[i, j] * logs[i, j]
         y[i] = loss
 
 
 @kernel
-def categorical_logits_backward(t: Array, x: Array, gy: Array, gx: Array) -> None:
+def categorical_logits_backward(t: Array, gy: Array, gx: Array, powers: Array) -> None:
     """Compute gx = gy (softmax(x) sum(t) - t) for each row."""
-    for i in range(x.shape[0]):
-        top, weight = x[i, 0], x.dtype.type(0)
-        for j in range(x.shape[1]):
-            top = x[i, j] if x[i, j] > top else top
+    for i in range(gx.shape[0]):
+        weight = gx.dtype.type(0)
+        for j in range(gx.shape[1]):
             weight += t[i, j]
-        total = x.dtype.type(0)
-        for j in range(x.shape[1]):
-            gx[i, j] = np.exp(x[i, j] - top)
-            total += gx[i, j]
-        scale = weight / total
-        for j in range(x.shape[1]):
-            gx[i, j] = gy[i] * (gx[i, j] * scale - t[i, j])
+        for j in range(gx.shape[1]):
+            gx[i, j] = gy[i] * (powers[i, j] * weight - t[i, j])
 
 
 @kernel
-def categorical_logits_target(x: Array, gy: Array, gt: Array) -> None:
-    """Compute gt = -gy log_softmax(x) for each row."""
-    for i in range(x.shape[0]):
-        top = x[i, 0]
-        for j in range(1, x.shape[1]):
-            top = x[i, j] if x[i, j] > top else top
-        total = x.dtype.type(0)
-        for j in range(x.shape[1]):
-            total += np.exp(x[i, j] - top)
-        shift = np.log(total)
-        for j in range(x.shape[1]):
-            gt[i, j] = gy[i] * (shift - (x[i, j] - top))
+def categorical_target(gy: Array, gt: Array, logs: Array) -> None:
+    """Compute gt = -gy logs for each row."""
+    for i in range(gt.shape[0]):
+        for j in range(gt.shape[1]):
+            gt[i, j] = -gy[i] * logs[i, j]
 
 
 class CategoricalCrossentropy(Op):
@@ -136,14 +130,19 @@ class CategoricalCrossentropy(Op):
             )
         return (p.with_shape(p.shape[:-1]),)
 
+    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Keep the logarithms, and the softmax of logits."""
+        return (specs[1], specs[1]) if self.from_logits else (specs[1],)
+
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return one call."""
         t, p, y = rows(inputs[0]), rows(inputs[1]), flat(outputs[0])
+        kept = [view for each in scratch for view in (rows(each), flat(each))]
         if self.from_logits:
-            return [(categorical_logits, (t, p, y))]
-        return [(categorical_probabilities, (t, p, y, limits_of(self.epsilon, p)))]
+            return [(categorical_logits, (t, p, y, *kept))]
+        return [(categorical_probabilities, (t, p, y, *kept, limits_of(self.epsilon, p)))]
 
     def backward(
         self,
@@ -156,15 +155,14 @@ class CategoricalCrossentropy(Op):
         """Return one call for each gradient."""
         t, p, gy = rows(inputs[0]), rows(inputs[1]), flat(output_grads[0])
         gt, gp = input_grads
-        limits = () if self.from_logits else (limits_of(self.epsilon, p),)
         calls: list[Call] = []
-        back: Callable[..., None]
-        if gp is not None:
-            back = categorical_logits_backward if self.from_logits else categorical_probabilities_backward
-            calls.append((back, (t, p, gy, rows(gp), *limits)))
+        if gp is not None and self.from_logits:
+            calls.append((categorical_logits_backward, (t, gy, rows(gp), rows(scratch[1]))))
+        elif gp is not None:
+            limits = limits_of(self.epsilon, p)
+            calls.append((categorical_probabilities_backward, (t, p, gy, rows(gp), limits)))
         if gt is not None:
-            back = categorical_logits_target if self.from_logits else categorical_probabilities_target
-            calls.append((back, (p, gy, rows(gt), *limits)))
+            calls.append((categorical_target, (gy, rows(gt), rows(scratch[0]))))
         return calls
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from streamfit._base.specs import Array
+from streamfit.kernels import exponentials as fast
 from streamfit.kernels import kernel
 from streamfit.ops.elementwise import negative
 from streamfit.ops.unary import Unary, apply_floating
@@ -16,7 +15,7 @@ from streamfit.ops.unary import Unary, apply_floating
 def exp_forward(x: Array, y: Array) -> None:
     """Compute e ** x."""
     for i in range(x.shape[0]):
-        y[i] = np.exp(x[i])
+        y[i] = fast.exp(x[i])
 
 
 @kernel
@@ -30,7 +29,7 @@ def exp_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
 def expm1_forward(x: Array, y: Array) -> None:
     """Compute e ** x - 1."""
     for i in range(x.shape[0]):
-        y[i] = np.expm1(x[i])
+        y[i] = fast.expm1(x[i])
 
 
 @kernel
@@ -45,7 +44,7 @@ def expm1_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
 def log_forward(x: Array, y: Array) -> None:
     """Compute the natural logarithm."""
     for i in range(x.shape[0]):
-        y[i] = np.log(x[i])
+        y[i] = fast.log(x[i])
 
 
 @kernel
@@ -59,7 +58,7 @@ def log_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
 def log1p_forward(x: Array, y: Array) -> None:
     """Compute log(1 + x)."""
     for i in range(x.shape[0]):
-        y[i] = np.log1p(x[i])
+        y[i] = fast.log1p(x[i])
 
 
 @kernel
@@ -74,7 +73,7 @@ def log1p_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
 def tanh_forward(x: Array, y: Array) -> None:
     """Compute the hyperbolic tangent."""
     for i in range(x.shape[0]):
-        y[i] = np.tanh(x[i])
+        y[i] = fast.tanh(x[i])
 
 
 @kernel
@@ -87,10 +86,9 @@ def tanh_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
 
 @kernel
 def sigmoid_forward(x: Array, y: Array) -> None:
-    """Compute 1 / (1 + exp(-x)); exp overflows to infinity, and 1 / infinity is the right 0."""
-    one = y.dtype.type(1)
+    """Compute 1 / (1 + exp(-x))."""
     for i in range(x.shape[0]):
-        y[i] = one / (one + np.exp(-x[i]))
+        y[i] = fast.sigmoid(x[i])
 
 
 @kernel
@@ -103,18 +101,16 @@ def sigmoid_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
 
 @kernel
 def softplus_forward(x: Array, y: Array) -> None:
-    """Compute log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)), which cannot overflow."""
-    zero = y.dtype.type(0)
+    """Compute log(1 + exp(x))."""
     for i in range(x.shape[0]):
-        y[i] = (zero if x[i] < zero else x[i]) + np.log1p(np.exp(-abs(x[i])))
+        y[i] = fast.softplus(x[i])
 
 
 @kernel
 def softplus_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
     """Compute gx = gy sigmoid(x)."""
-    one = y.dtype.type(1)
     for i in range(x.shape[0]):
-        gx[i] = gy[i] / (one + np.exp(-x[i]))
+        gx[i] = gy[i] * fast.sigmoid(x[i])
 
 
 _EXP = Unary("exp", exp_forward, exp_backward)

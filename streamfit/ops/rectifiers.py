@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from streamfit._base.specs import Array
+from streamfit.kernels import exponentials as fast
 from streamfit.kernels import kernel
 from streamfit.ops.elementwise import clip
 from streamfit.ops.unary import Unary, apply_floating, apply_numeric
@@ -57,7 +56,7 @@ def elu_forward(x: Array, y: Array, p: Array) -> None:
     """Compute p[1] x above 0, and p[1] p[0] (exp(x) - 1) below."""
     zero, alpha, scale = y.dtype.type(0), y.dtype.type(p[0]), y.dtype.type(p[1])
     for i in range(x.shape[0]):
-        y[i] = scale * (x[i] if x[i] > zero else alpha * np.expm1(x[i]))
+        y[i] = scale * (x[i] if x[i] > zero else alpha * fast.expm1(x[i]))
 
 
 @kernel
@@ -83,7 +82,7 @@ def gelu_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
     density = y.dtype.type(_DENSITY)
     for i in range(x.shape[0]):
         v = x[i]
-        gx[i] = gy[i] * (half * (one + math.erf(v * root)) + v * density * np.exp(-half * v * v))
+        gx[i] = gy[i] * (half * (one + math.erf(v * root)) + v * density * fast.exp(-half * v * v))
 
 
 @kernel
@@ -93,7 +92,7 @@ def gelu_tanh_forward(x: Array, y: Array) -> None:
     inner, cubic = y.dtype.type(_INNER), y.dtype.type(_CUBIC)
     for i in range(x.shape[0]):
         v = x[i]
-        y[i] = half * v * (one + np.tanh(inner * (v + cubic * v * v * v)))
+        y[i] = half * v * (one + fast.tanh(inner * (v + cubic * v * v * v)))
 
 
 @kernel
@@ -103,7 +102,7 @@ def gelu_tanh_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
     inner, cubic = y.dtype.type(_INNER), y.dtype.type(_CUBIC)
     for i in range(x.shape[0]):
         v = x[i]
-        t = np.tanh(inner * (v + cubic * v * v * v))
+        t = fast.tanh(inner * (v + cubic * v * v * v))
         slope = inner * (one + three * cubic * v * v)
         gx[i] = gy[i] * half * (one + t + v * (one - t * t) * slope)
 
@@ -111,9 +110,8 @@ def gelu_tanh_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
 @kernel
 def silu_forward(x: Array, y: Array) -> None:
     """Compute x sigmoid(x)."""
-    one = y.dtype.type(1)
     for i in range(x.shape[0]):
-        y[i] = x[i] / (one + np.exp(-x[i]))
+        y[i] = x[i] * fast.sigmoid(x[i])
 
 
 @kernel
@@ -121,7 +119,7 @@ def silu_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
     """Compute gx = gy s (1 + x (1 - s)) with s = sigmoid(x)."""
     one = y.dtype.type(1)
     for i in range(x.shape[0]):
-        s = one / (one + np.exp(-x[i]))
+        s = fast.sigmoid(x[i])
         gx[i] = gy[i] * s * (one + x[i] * (one - s))
 
 

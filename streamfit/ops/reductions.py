@@ -20,6 +20,13 @@ from streamfit.ops.sums import NO_DIVISOR, fold, runs, spread_calls, sum_calls
 def max_middle(x: Array, y: Array) -> None:
     """Take the maximum of x (outer, middle, inner) over its middle axis; NaN if there is one."""
     for i in range(x.shape[0]):
+        if x.shape[2] == 1:  # one row: the best so far stays in a register
+            best = x[i, 0, 0]
+            for j in range(1, x.shape[1]):
+                v = x[i, j, 0]
+                best = v if (v > best) | (v != v) else best
+            y[i, 0] = best
+            continue
         for k in range(x.shape[2]):
             y[i, k] = x[i, 0, k]
         for j in range(1, x.shape[1]):
@@ -32,6 +39,13 @@ def max_middle(x: Array, y: Array) -> None:
 def min_middle(x: Array, y: Array) -> None:
     """Take the minimum of x (outer, middle, inner) over its middle axis; NaN if there is one."""
     for i in range(x.shape[0]):
+        if x.shape[2] == 1:  # one row: the best so far stays in a register
+            best = x[i, 0, 0]
+            for j in range(1, x.shape[1]):
+                v = x[i, j, 0]
+                best = v if (v < best) | (v != v) else best
+            y[i, 0] = best
+            continue
         for k in range(x.shape[2]):
             y[i, k] = x[i, 0, k]
         for j in range(1, x.shape[1]):
@@ -61,8 +75,8 @@ def argmax_middle(x: Array, y: Array) -> None:
             best, place = x[i, 0, k], 0
             for j in range(1, x.shape[1]):
                 v = x[i, j, k]
-                if (v > best or v != v) and best == best:
-                    best, place = v, j
+                better = (v > best) | ((v != v) & (best == best))
+                best, place = (v, j) if better else (best, place)
             y[i, k] = place
 
 
@@ -74,8 +88,8 @@ def argmin_middle(x: Array, y: Array) -> None:
             best, place = x[i, 0, k], 0
             for j in range(1, x.shape[1]):
                 v = x[i, j, k]
-                if (v < best or v != v) and best == best:
-                    best, place = v, j
+                better = (v < best) | ((v != v) & (best == best))
+                best, place = (v, j) if better else (best, place)
             y[i, k] = place
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.kernels import exponentials as fast
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import floating
 from streamfit.ops.core import Op, apply, flat, rows
@@ -17,17 +18,24 @@ from streamfit.ops.shape import expand_dims, swap_axes, transpose
 
 
 @kernel
-def softmax_forward(x: Array, y: Array) -> None:
-    """Compute exp(x) / sum(exp(x)) for each row."""
+def softmax_forward(x: Array, y: Array, line: Array) -> None:
+    """Compute exp(x) / sum(exp(x)) for each row; `line` is y in one line.
+
+    The exponentials are taken in one long loop, which is vector code for rows of any length.
+    """
     for i in range(x.shape[0]):
         top = x[i, 0]
         for j in range(1, x.shape[1]):
             top = x[i, j] if x[i, j] > top else top
+        for j in range(x.shape[1]):
+            y[i, j] = x[i, j] - top
+    for k in range(line.shape[0]):
+        line[k] = fast.exp(line[k])
+    for i in range(y.shape[0]):
         total = y.dtype.type(0)
-        for j in range(x.shape[1]):
-            y[i, j] = np.exp(x[i, j] - top)
+        for j in range(y.shape[1]):
             total += y[i, j]
-        for j in range(x.shape[1]):
+        for j in range(y.shape[1]):
             y[i, j] /= total
 
 
@@ -52,8 +60,8 @@ def log_softmax_forward(x: Array, y: Array) -> None:
         total = y.dtype.type(0)
         for j in range(x.shape[1]):
             y[i, j] = x[i, j] - top
-            total += np.exp(y[i, j])
-        shift = np.log(total)
+            total += fast.exp(y[i, j])
+        shift = fast.log(total)
         for j in range(x.shape[1]):
             y[i, j] -= shift
 
@@ -66,7 +74,7 @@ def log_softmax_backward(y: Array, gy: Array, gx: Array) -> None:
         for j in range(y.shape[1]):
             total += gy[i, j]
         for j in range(y.shape[1]):
-            gx[i, j] = gy[i, j] - np.exp(y[i, j]) * total
+            gx[i, j] = gy[i, j] - fast.exp(y[i, j]) * total
 
 
 @kernel
@@ -79,8 +87,8 @@ def logsumexp_forward(x: Array, y: Array) -> None:
         shift = top if np.isfinite(top) else y.dtype.type(0)  # infinity - infinity would be NaN
         total = y.dtype.type(0)
         for j in range(x.shape[1]):
-            total += np.exp(x[i, j] - shift)
-        y[i] = shift + np.log(total)
+            total += fast.exp(x[i, j] - shift)
+        y[i] = shift + fast.log(total)
 
 
 @kernel
@@ -88,13 +96,12 @@ def logsumexp_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
     """Compute gx = gy exp(x - y) for each row."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            gx[i, j] = gy[i] * np.exp(x[i, j] - y[i])
+            gx[i, j] = gy[i] * fast.exp(x[i, j] - y[i])
 
 
 class Softmax(Op):
     """Turn the last axis into probabilities."""
 
-    _forward: Callable[..., None] = staticmethod(softmax_forward)
     _backward: Callable[..., None] = staticmethod(softmax_backward)
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
@@ -107,7 +114,7 @@ class Softmax(Op):
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return one call."""
-        return [(type(self)._forward, (rows(inputs[0]), rows(outputs[0])))]
+        return [(softmax_forward, (rows(inputs[0]), rows(outputs[0]), flat(outputs[0])))]
 
     def backward(
         self,
@@ -127,8 +134,13 @@ class Softmax(Op):
 class LogSoftmax(Softmax):
     """Turn the last axis into logarithms of probabilities."""
 
-    _forward = staticmethod(log_softmax_forward)
     _backward = staticmethod(log_softmax_backward)
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return one call."""
+        return [(log_softmax_forward, (rows(inputs[0]), rows(outputs[0])))]
 
 
 class Logsumexp(Softmax):

@@ -11,6 +11,7 @@ from streamfit._base.config import epsilon
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.kernels import exponentials as fast
 from streamfit.ops.core import Op, apply, flat, rows
 from streamfit.ops.crossentropy import classes_last, limits_of
 from streamfit.ops.indexing import check_range, whole_numbers
@@ -34,7 +35,7 @@ def sparse_probabilities(t: Array, p: Array, y: Array, limits: Array, ignored: A
             total += p[i, j]
         q = p[i, label] / total
         q = low if q < low else (high if q > high else q)
-        y[i] = -np.log(q)
+        y[i] = -fast.log(q)
 
 
 @kernel
@@ -61,49 +62,45 @@ def sparse_probabilities_backward(
 
 
 @kernel
-def sparse_logits(t: Array, x: Array, y: Array, ignored: Array) -> None:
-    """Compute y = log(sum(exp(x))) - x[t] for each row; 0 for the ignored class."""
+def sparse_logits(t: Array, x: Array, y: Array, powers: Array, line: Array, ignored: Array) -> None:
+    """Compute y = log(sum(exp(x))) - x[t] for each row; 0 for the ignored class.
+
+    The softmax is kept in `powers`; `line` is the same array in one line, for a loop that is vector
+    code whatever the length of the rows.
+    """
     for i in range(x.shape[0]):
-        label = t[i]
-        if ignored.shape[0] and label == ignored[0]:
-            y[i] = 0
-            continue
-        if label < 0 or label >= x.shape[1]:
-            y[i] = np.nan
-            continue
-        top = x[i, 0]
+        label, top = t[i], x[i, 0]
         for j in range(1, x.shape[1]):
             top = x[i, j] if x[i, j] > top else top
+        for j in range(x.shape[1]):
+            powers[i, j] = x[i, j] - top
+        y[i] = powers[i, label] if 0 <= label < x.shape[1] else np.nan
+    for k in range(line.shape[0]):
+        line[k] = fast.exp(line[k])
+    for i in range(x.shape[0]):
         total = x.dtype.type(0)
         for j in range(x.shape[1]):
-            total += np.exp(x[i, j] - top)
-        y[i] = np.log(total) - (x[i, label] - top)
+            total += powers[i, j]
+        for j in range(x.shape[1]):
+            powers[i, j] /= total
+        y[i] = fast.log(total) - y[i]
+        if ignored.shape[0] and t[i] == ignored[0]:
+            y[i] = 0
 
 
 @kernel
-def sparse_logits_backward(t: Array, x: Array, gy: Array, gx: Array, ignored: Array) -> None:
+def sparse_logits_backward(t: Array, gy: Array, gx: Array, powers: Array, ignored: Array) -> None:
     """Compute gx = gy (softmax(x) - one_hot(t)) for each row."""
-    zero = x.dtype.type(0)
-    for i in range(x.shape[0]):
+    for i in range(gx.shape[0]):
         label = t[i]
-        used = 0 <= label < x.shape[1]
+        used = 0 <= label < gx.shape[1]
         if ignored.shape[0] and label == ignored[0]:
             used = False
-        if not used:
-            for j in range(x.shape[1]):
-                gx[i, j] = zero
-            continue
-        top = x[i, 0]
-        for j in range(1, x.shape[1]):
-            top = x[i, j] if x[i, j] > top else top
-        total = zero
-        for j in range(x.shape[1]):
-            gx[i, j] = np.exp(x[i, j] - top)
-            total += gx[i, j]
-        scale = gy[i] / total
-        for j in range(x.shape[1]):
-            gx[i, j] *= scale
-        gx[i, label] -= gy[i]
+        scale = gy[i] if used else gx.dtype.type(0)
+        for j in range(gx.shape[1]):
+            gx[i, j] = scale * powers[i, j]
+        if used:
+            gx[i, label] -= scale
 
 
 class SparseCategoricalCrossentropy(Op):
@@ -122,17 +119,21 @@ class SparseCategoricalCrossentropy(Op):
             )
         return (p.with_shape(t.shape),)
 
-    def _settings(self, p: Array) -> tuple[Array, ...]:
-        ignored = np.array([] if self.ignore_class is None else [self.ignore_class], dtype=np.int64)
-        return (ignored,) if self.from_logits else (limits_of(self.epsilon, p), ignored)
+    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Keep the softmax of logits."""
+        return (specs[1],) if self.from_logits else ()
+
+    def _ignored(self) -> Array:
+        return np.array([] if self.ignore_class is None else [self.ignore_class], dtype=np.int64)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return one call."""
-        t, p = flat(inputs[0]), rows(inputs[1])
-        compute = sparse_logits if self.from_logits else sparse_probabilities
-        return [(compute, (t, p, flat(outputs[0]), *self._settings(p)))]
+        t, p, y = flat(inputs[0]), rows(inputs[1]), flat(outputs[0])
+        if self.from_logits:
+            return [(sparse_logits, (t, p, y, rows(scratch[0]), flat(scratch[0]), self._ignored()))]
+        return [(sparse_probabilities, (t, p, y, limits_of(self.epsilon, p), self._ignored()))]
 
     def backward(
         self,
@@ -143,11 +144,13 @@ class SparseCategoricalCrossentropy(Op):
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
         """Return one call."""
-        t, p, gp = flat(inputs[0]), rows(inputs[1]), input_grads[1]
-        if gp is None:
+        t, p, gy = flat(inputs[0]), rows(inputs[1]), flat(output_grads[0])
+        if input_grads[1] is None:
             return []
-        compute = sparse_logits_backward if self.from_logits else sparse_probabilities_backward
-        return [(compute, (t, p, flat(output_grads[0]), rows(gp), *self._settings(p)))]
+        gp = rows(input_grads[1])
+        if self.from_logits:
+            return [(sparse_logits_backward, (t, gy, gp, rows(scratch[0]), self._ignored()))]
+        return [(sparse_probabilities_backward, (t, p, gy, gp, limits_of(self.epsilon, p), self._ignored()))]
 
 
 def sparse_categorical_crossentropy(

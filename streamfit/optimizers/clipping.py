@@ -22,7 +22,7 @@ def clip_by_value(g: Array, hyper: Array) -> None:
 
 @kernel
 def clip_by_norm(g: Array, sizes: Array, hyper: Array) -> None:
-    """Scale each piece of g (lengths in `sizes`) by c / max(norm, c); infinite norms make it NaN."""
+    """Scale each piece of g (lengths in `sizes`) by c / max(norm, c); an infinite norm makes it NaN."""
     limit = hyper[CLIP]
     start = 0
     for piece in range(sizes.shape[0]):
@@ -32,8 +32,7 @@ def clip_by_norm(g: Array, sizes: Array, hyper: Array) -> None:
             squares += np.float64(g[i]) * np.float64(g[i])
         norm = np.sqrt(squares)
         if not norm <= limit:
-            # norm - norm is 0, or NaN for an infinite norm, whose direction is unknown
-            factor = g.dtype.type(limit / norm + (norm - norm))
+            factor = g.dtype.type(np.nan if norm == np.inf else limit / norm)
             for i in range(start, end):
                 g[i] *= factor
         start = end

@@ -180,8 +180,11 @@ class Optimizer(Configurable):
             clock: int64 vector [seed, finished steps]; the caller counts it up after the step.
 
         Returns:
-            Calls to be run in this order. State of the right size is kept, so that training goes on.
+            Calls to be run in this order. State of the right size is kept, so that training goes on; with
+            other weights it starts anew.
         """
+        if any(not self._fits(vector, weights) for vector in self._own_vectors()):
+            self.reset()
         clock[1] = max(int(clock[1]), self.iterations)
         self._clock = clock
         self._make_state(weights)
@@ -199,10 +202,16 @@ class Optimizer(Configurable):
             return [(clip_by_norm, (grads, np.array([grads.size], dtype=np.int64), self.hyper))]
         return []
 
+    def _own_vectors(self) -> list[Array]:
+        return [self.state[name] for name in self.first_values() if name in self.state]
+
+    @staticmethod
+    def _fits(vector: Array, weights: Array) -> bool:
+        return vector.shape == weights.shape and vector.dtype == weights.dtype
+
     def _make_state(self, weights: Array) -> None:
         for name, first in self.first_values().items():
-            kept = self.state.get(name)
-            if kept is None or kept.shape != weights.shape or kept.dtype != weights.dtype:
+            if name not in self.state:
                 self.state[name] = np.full(weights.shape, first, dtype=weights.dtype)
 
     def first_values(self) -> dict[str, float]:

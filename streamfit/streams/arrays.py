@@ -140,7 +140,7 @@ class ArraySource(Source):
 
     def _ids_of_batches(self, order: Any, first: int, count: int) -> Array:
         size, full = self.batch_size, self.samples // self.batch_size
-        whole = min((first + count) // size, full) - first // size
+        whole = (first + count) // size - first // size
         starts = order.ids(first // size, whole) * size
         ids = (starts[:, None] + np.arange(size)).reshape(-1)
         tail = np.arange(max(first, full * size), first + count)

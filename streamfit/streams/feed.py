@@ -105,6 +105,7 @@ class Feed:
             if batch is None:
                 break
             yield batch
+            del batch  # a batch may live in a slot: hold none while the next one is awaited
             if self._tally is not tally:
                 raise StreamfitError("a newer run of this feed has begun; iterate over that one")
             if self._position == self._length:

@@ -54,6 +54,12 @@ class Parcel:
         with open(self.fd, "wb", closefd=False) as file:
             file.write(data)
 
+    def close(self) -> None:
+        """Give back the memory."""
+        self._finalizer()
+        for arena in self.arenas:
+            arena.close()
+
 
 class Dispatch:
     """The loaders of one pool and their parcels, the most recently used one last.
@@ -83,6 +89,13 @@ class Dispatch:
             del self._parcels[next(iter(self._parcels))]
         self._arrays.prune()
         return known
+
+    def clear(self) -> None:
+        """Give back all memory; workers that have mapped it keep what they need."""
+        for _, parcel in self._parcels.values():
+            parcel.close()
+        self._parcels.clear()
+        self._arrays = sharing.ArrayStore()
 
     def _pickle(self, loader: Loader) -> Parcel:
         file = io.BytesIO()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 import weakref
 
+from streamfit._base.errors import WorkerError
 from streamfit._base.names import did_you_mean
 from streamfit.workers.contract import Kind, Pool, inside_worker
 from streamfit.workers.inline import InlinePool
@@ -66,4 +68,8 @@ def live_pids() -> list[int]:
         >>> live_pids()
         []
     """
-    return [pid for pool in list(_pools) for pid in pool.pids()]
+    pids: list[int] = []
+    for pool in list(_pools):
+        with contextlib.suppress(WorkerError):  # closed, and only not collected yet
+            pids += pool.pids()
+    return pids

@@ -32,7 +32,7 @@ _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 _NEEDED = ((os, "fork"), (socket, "AF_UNIX"), (socket, "SCM_RIGHTS"))
-_END_SECONDS = 5.0
+_END_SECONDS = 2.0
 _sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
 

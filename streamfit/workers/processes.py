@@ -80,6 +80,11 @@ class ProcessPool(LanePool):
             links = self._crew.links.values() if self._crew is not None else ()
             return [link.pid for link in links if link.pid is not None]
 
+    def close(self) -> None:
+        """Kill the workers; safe to call twice. Values already delivered stay valid."""
+        super().close()
+        self._dispatch.clear()
+
     # -- orders of the runs -----------------------------------------------------------------------------
 
     def new_scheduler(self) -> Scheduler:
@@ -291,8 +296,8 @@ class ProcessPool(LanePool):
             handler = self._handlers.get(frame.kind)
             if handler is None:
                 raise WorkerError(
-                    f"worker process {link.pid} sent {frame.kind}, which is no message of ours; does user code "
-                    "write to, or close, file descriptors that it did not open?"
+                    f"worker process {link.pid} sent {frame.kind}, which is no message of ours; does user "
+                    "code write to, or close, file descriptors that it did not open?"
                 )
             handler(link, frame)
 

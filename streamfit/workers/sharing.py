@@ -42,6 +42,10 @@ class Arena:
         self.size = 0
         self._finalizer = weakref.finalize(self, os.close, self.fd)
 
+    def close(self) -> None:
+        """Give back the memory; whoever has mapped it keeps it."""
+        self._finalizer()
+
     def add(self, array: Array) -> int:
         """Copy an array to the end; return where it begins."""
         offset, length = self.size, -(-array.nbytes // _PAGE) * _PAGE

@@ -187,8 +187,8 @@ def _field_names(kind: Any) -> tuple[str, ...] | None:
         # Frozen dataclasses with slots bring their own hooks, which are the plain ones in other words.
         if method is not getattr(object, hook, None) and getattr(method, "__module__", "") != "dataclasses":
             return None
-    bases: tuple[type, ...] = kind.__mro__
-    for base in bases:
+    bases: Any = kind
+    for base in bases.__mro__:
         if base.__dict__.get("__slots__") and "__dataclass_fields__" not in base.__dict__:
             return None
     return tuple(field.name for field in dataclasses.fields(kind))

@@ -168,9 +168,10 @@ def test_table_is_markdown_and_refuses_ragged_rows() -> None:
 def test_publish_writes_everything_and_hides_no_loss(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    facts = {"cores": 2, "load_average": [1.5, 0.0, 0.0]}
     path = harness.publish(
         "question",
-        {"cores": 2},
+        facts,
         {"ours": harness.summarize([1.0, 2.0, 3.0])},
         {"theirs": "would not start"},
         [harness.Target("ours beside theirs", 2.0, 1.5)],
@@ -181,8 +182,9 @@ def test_publish_writes_everything_and_hides_no_loss(
     assert path == tmp_path / "results" / "question.json"
     assert result["sides"]["ours"]["median"] == 2.0
     assert result["targets"][0]["met"] is False
-    assert (result["unit"], result["machine"], result["benchmark"]) == ("seconds", {"cores": 2}, "question")
+    assert (result["unit"], result["machine"], result["benchmark"]) == ("seconds", facts, "question")
     said = capsys.readouterr().out
+    assert "the machine was busy: load average 1.5 on 2 cores" in said
     assert "FAILED  theirs: would not start" in said
     assert "MISSED  ours beside theirs: 2.00x (promised <= 1.5x)" in said
 

@@ -85,7 +85,9 @@ class Case:
         return self.name
 
 
-def case(name: str, build: Callable[[Sample], list[Any]], gradient: str = "same", rank: int = 0, **settings: Any) -> Case:
+def case(
+    name: str, build: Callable[[Sample], list[Any]], gradient: str = "same", rank: int = 0, **settings: Any
+) -> Case:
     """Make a case; the remaining keywords go to the function."""
     return Case(name, build, settings, gradient, rank)
 
@@ -122,8 +124,12 @@ def _rows(s: Sample, classes: int = 3) -> Array:
 
 
 ELEMENTWISE = [
-    *_unary("negative", "absolute", "abs", "square", "sin", "cos", "relu", "relu6", "elu", "selu", "gelu", "silu"),
-    *_unary("swish", "softsign", "hard_sigmoid", "leaky_relu", "exp", "exponential", "expm1", "tanh", "sigmoid"),
+    *_unary(
+        "negative", "absolute", "abs", "square", "sin", "cos", "relu", "relu6", "elu", "selu", "gelu", "silu"
+    ),
+    *_unary(
+        "swish", "softsign", "hard_sigmoid", "leaky_relu", "exp", "exponential", "expm1", "tanh", "sigmoid"
+    ),
     *_unary("softplus", "log_sigmoid"),
     *_unary("sqrt", "log", "log1p", kind="positive"),
     *_unary("sign", "floor", "round", "stop_gradient", gradient="zero"),
@@ -244,11 +250,21 @@ PRODUCTS = [
 LOSSES = [
     case("categorical_crossentropy", lambda s: [_rows(s), _rows(s)]),
     case("categorical_crossentropy", lambda s: [_rows(s), s.batch(*s.shape, 3)], from_logits=True),
-    case("categorical_crossentropy", lambda s: [s.batch(3, 2, kind="unit"), s.batch(3, 2, kind="unit")], axis=1),
+    case(
+        "categorical_crossentropy", lambda s: [s.batch(3, 2, kind="unit"), s.batch(3, 2, kind="unit")], axis=1
+    ),
     case("sparse_categorical_crossentropy", lambda s: [s.batch(kind="int3"), _rows(s)]),
     case("sparse_categorical_crossentropy", lambda s: [s.batch(*s.shape, 1, kind="int3"), _rows(s)]),
-    case("sparse_categorical_crossentropy", lambda s: [s.batch(kind="int3"), s.batch(*s.shape, 3)], from_logits=True),
-    case("sparse_categorical_crossentropy", lambda s: [s.batch(2, kind="int3"), s.batch(3, 2, kind="unit")], axis=1),
+    case(
+        "sparse_categorical_crossentropy",
+        lambda s: [s.batch(kind="int3"), s.batch(*s.shape, 3)],
+        from_logits=True,
+    ),
+    case(
+        "sparse_categorical_crossentropy",
+        lambda s: [s.batch(2, kind="int3"), s.batch(3, 2, kind="unit")],
+        axis=1,
+    ),
     case("sparse_categorical_crossentropy", lambda s: [s.batch(kind="int4"), _rows(s)], ignore_class=3),
     case(
         "sparse_categorical_crossentropy",

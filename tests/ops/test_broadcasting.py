@@ -15,7 +15,9 @@ from streamfit.ops.broadcasting import broadcast_shapes, matrices
 from streamfit.ops.sums import sum_onto
 
 
-@given(hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=5, max_side=4, min_side=1), st.integers(0, 99))
+@given(
+    hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=5, max_side=4, min_side=1), st.integers(0, 99)
+)
 def test_where_and_add_broadcast_like_numpy(shapes: hnp.BroadcastableShapes, seed: int) -> None:
     rng = np.random.default_rng(seed)
     c, a, b = (np.asarray(rng.normal(size=shape)) for shape in shapes.input_shapes)
@@ -24,7 +26,9 @@ def test_where_and_add_broadcast_like_numpy(shapes: hnp.BroadcastableShapes, see
     assert broadcast_shapes("add", *shapes.input_shapes) == shapes.result_shape
 
 
-@given(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=5, max_side=4, min_side=1), st.integers(0, 99))
+@given(
+    hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=5, max_side=4, min_side=1), st.integers(0, 99)
+)
 def test_gradients_add_up_over_broadcast_axes(shapes: hnp.BroadcastableShapes, seed: int) -> None:
     rng = np.random.default_rng(seed)
     a, b = (np.asarray(rng.normal(size=shape)) for shape in shapes.input_shapes)

@@ -28,10 +28,14 @@ def numbered(cases: list[Case]) -> list[Any]:
     return [pytest.param(each, id=f"{each.name}-{i}") for i, each in enumerate(cases)]
 
 
-def build(case: Case, n: int, shape: tuple[int, ...], seed: int, dtype: str = "float64") -> tuple[list[Any], Sample]:
+def build(
+    case: Case, n: int, shape: tuple[int, ...], seed: int, dtype: str = "float64"
+) -> tuple[list[Any], Sample]:
     sample = Sample(n, shape + (2,) * (case.rank - len(shape)), np.random.default_rng(seed))
     arguments = case.build(sample)
-    return gradients.replace_arrays(arguments, lambda a: a.astype(dtype) if a.dtype.kind == "f" else a), sample
+    return gradients.replace_arrays(
+        arguments, lambda a: a.astype(dtype) if a.dtype.kind == "f" else a
+    ), sample
 
 
 def as_double(tree: Any) -> Any:

@@ -16,7 +16,9 @@ def test_saturated_binary_probabilities_cost_what_they_cost_in_keras() -> None:
     output = np.array([[1, 1], [1, 0]], F32)
     losses = ops.binary_crossentropy(target, output)
     np.testing.assert_allclose(losses.mean(), 15.942385 / 4, rtol=1e-6)
-    np.testing.assert_allclose(ops.binary_crossentropy(np.ones(1, F32), np.zeros(1, F32)), 16.118095, rtol=1e-6)
+    np.testing.assert_allclose(
+        ops.binary_crossentropy(np.ones(1, F32), np.zeros(1, F32)), 16.118095, rtol=1e-6
+    )
 
 
 def test_probabilities_are_divided_by_their_sum() -> None:

@@ -63,7 +63,13 @@ def test_whole_numbers_stay_whole_where_they_can(name: str) -> None:
     x = np.array([-3, 0, 2], "int32")
     y = getattr(ops, name)(x)
     assert y.dtype == np.int32
-    wanted = {"negative": [3, 0, -2], "abs": [3, 0, 2], "square": [9, 0, 4], "sign": [-1, 0, 1], "relu": [0, 0, 2]}
+    wanted = {
+        "negative": [3, 0, -2],
+        "abs": [3, 0, 2],
+        "square": [9, 0, 4],
+        "sign": [-1, 0, 1],
+        "relu": [0, 0, 2],
+    }
     assert y.tolist() == wanted[name]
 
 

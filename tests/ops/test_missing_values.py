@@ -10,8 +10,34 @@ from streamfit import ops
 NAN, INF = np.nan, np.inf
 
 KEEP_NAN = [
-    *("negative", "abs", "sign", "square", "sqrt", "floor", "round", "sin", "cos", "exp", "expm1", "log", "log1p"),
-    *("tanh", "sigmoid", "softplus", "log_sigmoid", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"),
+    *(
+        "negative",
+        "abs",
+        "sign",
+        "square",
+        "sqrt",
+        "floor",
+        "round",
+        "sin",
+        "cos",
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+    ),
+    *(
+        "tanh",
+        "sigmoid",
+        "softplus",
+        "log_sigmoid",
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "gelu",
+        "silu",
+    ),
     *("softsign", "hard_sigmoid", "stop_gradient"),
 ]
 

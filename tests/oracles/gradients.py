@@ -69,7 +69,12 @@ class Trace:
     """
 
     def __init__(
-        self, function: Callable[..., Any], arguments: Sequence[Any], batch: int, batched: Sequence[bool], **settings: Any
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        batch: int,
+        batched: Sequence[bool],
+        **settings: Any,
     ) -> None:
         self.batch = batch
         self.leaves: list[Tensor] = []
@@ -137,7 +142,9 @@ class Trace:
         outputs = [self.value(tensor) for tensor in node.outputs]
         output_grads = [sums.get(id(t), np.zeros_like(v)) for t, v in zip(node.outputs, outputs, strict=True)]
         parts = [
-            garbage(Spec.of(value), 0) if value.dtype.kind == "f" and not isinstance(tensor, Constant) else None
+            garbage(Spec.of(value), 0)
+            if value.dtype.kind == "f" and not isinstance(tensor, Constant)
+            else None
             for tensor, value in zip(node.inputs, inputs, strict=True)
         ]
         scratch = self.scratch.get(id(node), [])

@@ -169,7 +169,9 @@ def one_hot(x, classes, dtype="float32"):
 
 def logsumexp(x, axis=-1, keepdims=False):
     top = np.max(x, axis, keepdims=True)
-    return np.log(np.sum(np.exp(x - top), axis, keepdims=keepdims)) + (top if keepdims else np.squeeze(top, axis))
+    return np.log(np.sum(np.exp(x - top), axis, keepdims=keepdims)) + (
+        top if keepdims else np.squeeze(top, axis)
+    )
 
 
 def softmax(x, axis=-1):

@@ -322,6 +322,15 @@ def test_there_is_no_receipt_before_the_first_run() -> None:
         Feed(arrays()).receipt()
 
 
+def test_digests_tell_passes_apart() -> None:
+    feed = Feed(arrays(8, 4, shuffle=False))
+    digests = []
+    for _ in range(2):
+        numbers(feed)
+        digests.append(feed.receipt().digest)
+    assert digests[0] != digests[1]
+
+
 def test_digests_tell_orders_apart() -> None:
     def digest(**options: Any) -> str:
         feed = Feed(arrays(40, 4, **options))
@@ -373,6 +382,31 @@ def test_interleaved_feeds_on_threads_never_mix(schedule: list[tuple[bool, int]]
             places[id(feed)] += limit
         one.close()
         two.close()
+
+
+class Watched(Scripted):
+    """Looks, at each load, whether the batch before is still held by anybody."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__([Ticket(0, k) for k in range(count)], count)
+        self.watches: list[Any] = []
+        self.held: list[bool] = []
+
+    def load(self, ticket: Ticket) -> Any:
+        self.held.append(any(watch() is not None for watch in self.watches))
+        x = np.zeros(2)
+        self.watches.append(weakref.ref(x))
+        return x, None, None
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_no_batch_is_held_while_the_next_is_awaited(pooled: bool) -> None:
+    source = Watched(4)
+    source.remote = pooled
+    run = Feed(source, make_pool("inline", 0) if pooled else None).run()
+    for _ in range(4):
+        next(run)  # what it returns is dropped at once
+    assert source.held == [False] * 4
 
 
 def test_the_last_batch_of_a_run_is_not_held_by_the_feed() -> None:

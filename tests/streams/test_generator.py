@@ -67,6 +67,20 @@ def test_it_is_asked_no_more_often_than_it_may(ahead: int, total: int | None, mo
     assert 6 <= counting.asked <= most
 
 
+def test_the_total_holds_over_the_passes_of_an_iterable() -> None:
+    pulled: list[int] = []
+
+    class Noting(Loader):
+        def __iter__(self) -> Iterator[Any]:
+            for k in range(3):
+                pulled.append(k)
+                yield np.full(2, k), np.zeros(2)
+
+    with Feed(GeneratorSource(Noting(3)), ahead=3, wrap=True, total=4) as feed:
+        assert firsts(feed.run(4)) == [0, 1, 2, 0]
+    assert pulled == [0, 1, 2, 0]
+
+
 @pytest.mark.parametrize("ahead", [0, 2])
 @pytest.mark.parametrize("wrap", [True, False])
 def test_one_that_ends_early_says_so_and_stays_ended(ahead: int, wrap: bool) -> None:

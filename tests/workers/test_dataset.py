@@ -125,7 +125,7 @@ def test_modules_of_classes_are_known() -> None:
 
 def test_classes_that_cannot_be_imported_travel_by_value() -> None:
     module = types.ModuleType("made_up_module")
-    exec("class Maker:\n    def load(self, ticket):\n        return ticket * 2\n", module.__dict__)  # noqa: S102
+    exec("class Maker:\n    def load(self, ticket):\n        return ticket * 2\n", module.__dict__)
     sys.modules["made_up_module"] = module
     try:
         parcel = Dispatch().parcel_for(module.Maker())

@@ -22,7 +22,9 @@ def notes(error: BaseException) -> str:
     return "\n".join(error.__notes__)
 
 
-@pytest.mark.parametrize("error", [ValueError("bad"), KeyError("k"), OSError(2, "gone", "file"), TwoArguments("a", 3)])
+@pytest.mark.parametrize(
+    "error", [ValueError("bad"), KeyError("k"), OSError(2, "gone", "file"), TwoArguments("a", 3)]
+)
 def test_type_arguments_and_attributes_travel(error: Exception) -> None:
     got = faults.unpack(faults.pack(raised(error)))
     assert type(got) is type(error)
@@ -53,7 +55,9 @@ def test_exception_that_cannot_be_printed_is_told() -> None:
     assert type(got) is Misprints
 
 
-@pytest.mark.parametrize("kind", [StopIteration, SystemExit, KeyboardInterrupt, GeneratorExit, StopAsyncIteration])
+@pytest.mark.parametrize(
+    "kind", [StopIteration, SystemExit, KeyboardInterrupt, GeneratorExit, StopAsyncIteration]
+)
 def test_control_signals_become_errors(kind: type[BaseException]) -> None:
     assert type(faults.unpack(faults.pack(raised(kind("x"))))) is WorkerError
     got = faults.ordinary(kind("x"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -155,16 +156,18 @@ def test_values_outlive_their_pool_and_can_be_written_to(make: MakePool) -> None
         np.testing.assert_array_equal(loaded.value[0], expected(loaded.ticket) + 1)
 
 
-@pytest.mark.parametrize("error", [ValueError("bad row"), KeyError("k"), TwoArguments("a", 3)], ids=repr)
-def test_exception_surfaces_at_its_place_with_its_type(make: MakePool, error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("kind", "told"), [(ValueError, ("bad row",)), (KeyError, (7,)), (TwoArguments, ("a", 3))]
+)
+def test_exception_surfaces_at_its_place_with_its_type(
+    make: MakePool, kind: type[Exception], told: tuple[Any, ...]
+) -> None:
     pool = make()
-    run = pool.open(Raises(17, lambda: error), range(40), describe=describe)
-    got = []
-    with pytest.raises(type(error)) as caught:
-        for loaded in run:
-            got.append(loaded.value)  # noqa: PERF402
-    assert got == list(range(17))
-    assert caught.value.args == error.args
+    run = pool.open(Raises(17, functools.partial(kind, *told)), range(40), describe=describe)
+    assert [next(run).value for _ in range(17)] == list(range(17))
+    with pytest.raises(kind) as caught:
+        next(run)
+    assert caught.value.args == kind(*told).args
     assert "source 'train', batch 17" in "\n".join(caught.value.__notes__)
     if pool.kind == "processes":
         assert "in load" in "\n".join(caught.value.__notes__)

@@ -137,7 +137,9 @@ def test_one_map_serves_all_arrays_of_a_file(receiver: Receiver, path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "array", [np.zeros(BIG), np.zeros((BIG, 2))[:, 0], np.zeros(0), np.zeros(3)[:2]], ids=lambda a: str(a.shape)
+    "array",
+    [np.zeros(BIG), np.zeros((BIG, 2))[:, 0], np.zeros(0), np.zeros(3)[:2]],
+    ids=lambda a: str(a.shape),
 )
 def test_ordinary_memory_is_no_file(array: np.ndarray) -> None:
     assert file_place(array) is None
@@ -174,7 +176,9 @@ def test_replaced_file_is_named_in_the_parent(path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "replaced", "cut short"])
-def test_file_that_changed_on_the_way_is_named_in_the_worker(receiver: Receiver, path: Path, how: str) -> None:
+def test_file_that_changed_on_the_way_is_named_in_the_worker(
+    receiver: Receiver, path: Path, how: str
+) -> None:
     stored = mapped(path)
     place = file_place(stored)
     assert place is not None

@@ -45,7 +45,7 @@ class Custom:
         self.x = x
 
 
-Pair = namedtuple("Pair", "a b")  # noqa: PYI024
+Pair = namedtuple("Pair", "a b")
 
 
 @pytest.fixture

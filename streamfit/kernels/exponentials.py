@@ -1,0 +1,134 @@
+"""Exponentials and logarithms of one number, written so that loops over them become vector code.
+
+The functions of the C library stop a loop from being vectorised, which makes it five to thirty times
+slower. For float32 these compute in float64 instead, with few enough terms: the results are the
+correctly rounded ones but for one in thousands, which is off by one unit in the last place. For
+float64 they are the functions of the C library. NaN, infinities and numbers out of range behave as in
+NumPy.
+
+No step here loses its meaning when a compiler reorders sums, since float64 has 29 bits to spare.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streamfit.kernels.policy import inlined
+
+_LOG2E, _LN2, _ROOT2 = 1.4426950408889634, 0.6931471805599453, 1.4142135623730951
+_FRACTION, _ONE = (1 << 52) - 1, 1023 << 52
+
+
+@inlined
+def wide_exp(x: Any) -> Any:
+    """Compute e ** x in float64 to ten digits: 2 ** k times a series for what remains."""
+    x = -700.0 if x < -700.0 else x
+    x = 700.0 if x > 700.0 else x
+    k = np.rint(x * _LOG2E)
+    k = k if x == x else 0.0  # a NaN is no whole number
+    r = x - k * _LN2
+    p = 1 / 120 + r * (1 / 720 + r * (1 / 5040 + r / 40320))
+    p = 1.0 + r * (1.0 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * p))))
+    scale = np.int64((np.int64(np.int32(k)) + 1023) << 52).view(np.float64)
+    return p * scale
+
+
+@inlined
+def wide_log(x: Any) -> Any:
+    """Compute the logarithm in float64 to ten digits: the exponent, and a series for the mantissa."""
+    bits = np.float64(x).view(np.int64)
+    exponent = np.float64(np.int32(bits >> 52) - np.int32(1023))
+    mantissa = np.int64((bits & _FRACTION) | _ONE).view(np.float64)
+    halved = mantissa > _ROOT2
+    exponent = exponent + 1.0 if halved else exponent
+    mantissa = mantissa * 0.5 if halved else mantissa
+    s = (mantissa - 1.0) / (mantissa + 1.0)
+    z = s * s
+    series = 1.0 + z * (1 / 3 + z * (1 / 5 + z * (1 / 7 + z * (1 / 9 + z * (1 / 11 + z / 13)))))
+    value = exponent * _LN2 + 2.0 * s * series
+    value = x if x == np.inf else value
+    value = -np.inf if x == 0.0 else value
+    return value if x >= 0.0 else np.nan
+
+
+@inlined
+def wide_log1p(x: Any) -> Any:
+    """Compute log(1 + x) in float64 to eight digits, near 0 too."""
+    near = x * (1.0 - x * (0.5 - x / 3.0))
+    return near if abs(x) < 1e-3 else wide_log(1.0 + x)
+
+
+@inlined
+def wide_expm1(x: Any) -> Any:
+    """Compute e ** x - 1 in float64 to eight digits, near 0 too."""
+    near = x * (1.0 + x * (0.5 + x / 6.0))
+    return near if abs(x) < 1e-3 else wide_exp(x) - 1.0
+
+
+@inlined
+def exp(x: Any) -> Any:
+    """Compute e ** x."""
+    if isinstance(x, np.float32):
+        return np.float32(wide_exp(np.float64(x)))
+    return np.exp(x)
+
+
+@inlined
+def expm1(x: Any) -> Any:
+    """Compute e ** x - 1, exact also near 0."""
+    if isinstance(x, np.float32):
+        return np.float32(wide_expm1(np.float64(x)))
+    return np.expm1(x)
+
+
+@inlined
+def log(x: Any) -> Any:
+    """Compute the natural logarithm."""
+    if isinstance(x, np.float32):
+        return np.float32(wide_log(np.float64(x)))
+    return np.log(x)
+
+
+@inlined
+def log1p(x: Any) -> Any:
+    """Compute log(1 + x), exact also near 0."""
+    if isinstance(x, np.float32):
+        return np.float32(wide_log1p(np.float64(x)))
+    return np.log1p(x)
+
+
+@inlined
+def tanh(x: Any) -> Any:
+    """Compute the hyperbolic tangent."""
+    if isinstance(x, np.float32):
+        wide = np.float64(x)
+        near = wide * (1.0 - wide * wide / 3.0)
+        return np.float32(near if abs(wide) < 1e-3 else 1.0 - 2.0 / (wide_exp(wide + wide) + 1.0))
+    return np.tanh(x)
+
+
+@inlined
+def sigmoid(x: Any) -> Any:
+    """Compute 1 / (1 + e ** -x); where the power overflows, 1 / infinity is the right 0."""
+    if isinstance(x, np.float32):
+        return np.float32(1.0 / (1.0 + wide_exp(-np.float64(x))))
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+@inlined
+def softplus(x: Any) -> Any:
+    """Compute log(1 + e ** x) as max(x, 0) + log1p(u), u = e ** -|x|, which cannot overflow.
+
+    As u is at most 1, log1p(u) = 2 artanh(u / (2 + u)) needs no more than a short series.
+    """
+    if isinstance(x, np.float32):
+        wide = np.float64(x)
+        u = wide_exp(-abs(wide))
+        s = u / (2.0 + u)
+        z = s * s
+        p = 1 / 11 + z * (1 / 13 + z * (1 / 15 + z * (1 / 17 + z / 19)))
+        p = 1.0 + z * (1 / 3 + z * (1 / 5 + z * (1 / 7 + z * (1 / 9 + z * p))))
+        return np.float32((0.0 if wide < 0.0 else wide) + 2.0 * s * p)
+    return (0.0 if x < 0.0 else x) + np.log1p(np.exp(-abs(x)))

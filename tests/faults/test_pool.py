@@ -1,0 +1,327 @@
+"""Faults of workers and transport, made to happen for real; the numbers are those of the fault matrix."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from oracles.leaks import wait_until
+from oracles.loaders import Calls, EndsAlways, EndsOnce, Gate, Numbers, Slow, expected
+from oracles.scripts import environment, finish, run, start
+
+from streamfit._base.errors import WorkerDiedError, WorkerError
+from streamfit.workers import Pool, make_pool
+
+pytestmark = pytest.mark.timeout(30)
+
+
+def check(loaded: Any) -> int:
+    np.testing.assert_array_equal(loaded.value[0], expected(loaded.ticket))
+    return int(loaded.ticket)
+
+
+def nursery_of(pool: Pool) -> int:
+    return psutil.Process(pool.pids()[0]).ppid()
+
+
+def test_1_idle_worker_killed_is_replaced() -> None:
+    with make_pool("processes", 2) as pool:
+        assert [check(item) for item in pool.open(Numbers(), range(10))] == list(range(10))
+        for times in range(1, 4):
+            victim = pool.pids()[0]
+            os.kill(victim, signal.SIGKILL)
+            assert wait_until(lambda dead=victim: not psutil.pid_exists(dead))
+            began = time.monotonic()
+            assert [check(item) for item in pool.open(Numbers(), range(10))] == list(range(10))
+            assert wait_until(lambda dead=victim: dead not in pool.pids())
+            assert time.monotonic() - began < 5
+            assert pool.restarts == times
+
+
+def test_2_worker_killed_while_loading_is_replaced_and_its_ticket_loaded_again(tmp_path: Path) -> None:
+    gate = Gate(tmp_path, at=5)
+    with make_pool("processes", 2) as pool:
+        open_run = pool.open(gate, range(20))
+        got = [check(next(open_run)) for _ in range(5)]
+        assert wait_until(lambda: len(gate.waiting()) == 1)
+        os.kill(gate.waiting()[0], signal.SIGKILL)
+        gate.open()
+        rest = list(open_run)
+        assert got + [check(item) for item in rest] == list(range(20))
+        assert rest[0].attempts == 2
+        assert pool.restarts == 1
+
+
+def half(ticket: int, folder: Path) -> Any:
+    """Return a value; the first time, be killed while it is being written to the slot."""
+    mark = folder / f"half-{ticket}"
+    if ticket % 5 == 3 and not mark.exists():
+        mark.touch()
+        threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return [np.full(1 << 21, ticket, np.uint8), "word" * 30_000]
+
+
+def test_3_worker_killed_while_writing_leaves_nothing_torn(tmp_path: Path) -> None:
+    with make_pool("processes", 2) as pool:
+        got = 0
+        for loaded in pool.open(Calls(lambda ticket: half(ticket, tmp_path)), range(20)):
+            array, text = loaded.value
+            assert loaded.ticket == got
+            assert array.min() == array.max() == loaded.ticket
+            assert len(text) == 120_000
+            got += 1
+    assert got == 20
+    assert pool.restarts >= 4
+
+
+def test_4_all_workers_killed_together_again_and_again() -> None:
+    with make_pool("processes", 3) as pool:
+        seen = []
+        for loaded in pool.open(Slow(0.001), range(60)):
+            seen.append(check(loaded))
+            if loaded.ticket % 12 == 6:
+                for pid in pool.pids():
+                    _kill(pid)
+        assert seen == list(range(60))
+        assert pool.restarts >= 12
+
+
+def test_5_random_kills_change_nothing() -> None:
+    rng = random.Random(20)
+    with make_pool("processes", 2) as pool:
+        victims: set[int] = set()
+        seen = []
+        for loaded in pool.open(Slow(0.0005), range(400)):
+            seen.append(check(loaded))
+            alive = [pid for pid in pool.pids() if pid not in victims]
+            if len(victims) < 50 and alive and rng.random() < 0.25:
+                victim = rng.choice(alive)
+                victims.add(victim)
+                os.kill(victim, signal.SIGKILL)
+        assert seen == list(range(400))
+        assert len(victims) == 50
+        assert pool.restarts >= 48  # the last ones may have died after the last value
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("how", ["exit 0", "exit 3", "segfault", "abort", "kill", "term"])
+def test_7_and_14_every_kind_of_end_is_survived(tmp_path: Path, how: str) -> None:
+    with make_pool("processes", 2) as pool:
+        got = list(pool.open(EndsOnce(tmp_path, how, (0, 7, 8, 19)), range(20)))
+        assert [check(item) for item in got] == list(range(20))
+        assert pool.restarts == 4
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("exit 0", "exited with code 0"),
+        ("exit 3", "exited with code 3"),
+        ("segfault", "SIGSEGV"),
+        ("abort", "SIGABRT"),
+        ("kill", "SIGKILL.*memory"),
+    ],
+)
+def test_8_poison_is_named_after_what_came_before_and_the_pool_goes_on(how: str, told: str) -> None:
+    with make_pool("processes", 2) as pool:
+        open_run = pool.open(
+            EndsAlways(how, at=6), range(20), describe=lambda ticket: f"batch {ticket}, samples 6..7"
+        )
+        assert [check(next(open_run)) for _ in range(6)] == list(range(6))
+        with pytest.raises(WorkerDiedError, match=f"(?s)3 workers.*batch 6, samples 6..7.*{told}"):
+            next(open_run)
+        assert [check(item) for item in pool.open(Numbers(), range(9))] == list(range(9))
+
+
+def test_8_neighbours_of_poison_are_not_blamed() -> None:
+    with make_pool("processes", 1) as pool:
+        open_run = pool.open(EndsAlways("exit 3", at=2), range(6))
+        assert [check(next(open_run)), check(next(open_run))] == [0, 1]
+        with pytest.raises(WorkerDiedError, match="while loading 2"):
+            next(open_run)
+        assert pool.restarts == 3
+
+
+def test_nursery_killed_is_replaced_with_its_workers() -> None:
+    with make_pool("processes", 2) as pool:
+        seen = []
+        for loaded in pool.open(Slow(0.001), range(60)):
+            seen.append(check(loaded))
+            if loaded.ticket in (5, 25, 45):
+                os.kill(nursery_of(pool), signal.SIGKILL)
+        assert seen == list(range(60))
+        assert pool.restarts >= 6
+
+
+def test_nursery_that_cannot_live_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHOME", "/nonexistent")
+    with make_pool("processes", 2) as pool, pytest.raises(WorkerError, match="died 4 times in a row"):
+        list(pool.open(Numbers(), range(5)))
+
+
+def test_worker_that_hangs_up_is_replaced() -> None:
+    def hang_up(ticket: int) -> Any:
+        if ticket == 4:
+            for fd in range(3, 200):
+                try:
+                    os.close(fd)
+                except OSError:
+                    continue
+            time.sleep(60)
+        return expected(ticket), ticket
+
+    with make_pool("processes", 2) as pool, pytest.raises(WorkerDiedError, match="while loading 4"):
+        list(pool.open(Calls(hang_up), range(8)))
+
+
+PARENT = """
+import os, sys, time
+from oracles.loaders import Slow
+from streamfit.workers import make_pool
+pool = make_pool("processes", 2)
+run = pool.open(Slow(), iter(range(10**9)))
+next(run)
+print(*pool.pids(), flush=True)
+{rest}
+"""
+
+
+@pytest.mark.parametrize("when", range(3))
+def test_15_parent_killed_leaves_no_worker_after_a_second(when: int) -> None:
+    parent = start(PARENT.format(rest="for loaded in run: pass"))
+    try:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        pids.append(psutil.Process(pids[0]).ppid())
+        assert len(pids) == 3
+        time.sleep(0.02 * when)
+        os.kill(parent.pid, signal.SIGKILL)
+        assert wait_until(lambda: not any(map(_runs, pids)), seconds=1.0)
+    finally:
+        finish(parent)
+
+
+def test_15_copy_made_by_fork_keeps_no_worker_alive() -> None:
+    parent = start(PARENT.format(rest="os.fork() or time.sleep(60)\nfor loaded in run: pass"))
+    try:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert wait_until(lambda: len(psutil.Process(parent.pid).children()) == 2)
+        os.kill(parent.pid, signal.SIGKILL)
+        assert wait_until(lambda: not any(map(_runs, pids)), seconds=1.0)
+    finally:
+        finish(parent)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+@pytest.mark.parametrize("rest", ["", "raise SystemExit(0)", "del pool", "kept = run; raise SystemExit(0)"])
+def test_19_exit_without_close(kind: str, rest: str) -> None:
+    code, out, err = run(PARENT.format(rest=rest).replace('"processes"', repr(kind)))
+    assert (code, err) == (0, "")
+    assert not any(_runs(int(pid)) for pid in out.split())
+
+
+PROGRAM = """
+from dataclasses import dataclass
+import numpy as np
+from streamfit.workers import make_pool
+
+print("started")
+SCALE = 3
+
+@dataclass
+class Sample:
+    x: np.ndarray
+    label: str
+
+class Bad(Exception):
+    def __init__(self, a, b):
+        super().__init__(a + b)
+
+def scaled(n):
+    return n * SCALE
+
+class Data:
+    def load(self, ticket):
+        if ticket == 9:
+            raise Bad("a", "b")
+        return Sample(np.full(4, scaled(ticket)), f"label {ticket}")
+
+pool = make_pool("processes", 2)
+run = pool.open(Data(), range(10))
+for n in range(9):
+    loaded = next(run)
+    assert type(loaded.value) is Sample and loaded.value.x[3] == 3 * n, loaded
+try:
+    next(run)
+except Bad as error:
+    print("raised", error)
+"""
+
+
+@pytest.mark.parametrize("how", ["-c", "stdin", "script", "module"])
+def test_24a_programs_without_a_main_guard(how: str, tmp_path: Path) -> None:
+    code, out, err = run(PROGRAM, how, tmp_path)
+    assert err == ""
+    assert (code, out.splitlines()) == (0, ["started", "raised ab"])
+
+
+def test_output_of_workers_is_the_programs_own(tmp_path: Path) -> None:
+    program = """
+from streamfit.workers import make_pool
+class Loud:
+    def load(self, ticket):
+        print("loading", ticket, flush=True)
+        return ticket
+with make_pool("processes", 1) as pool:
+    print([loaded.value for loaded in pool.open(Loud(), range(2))])
+"""
+    assert run(program)[1].splitlines() == ["loading 0", "loading 1", "[0, 1]"]
+
+
+def test_children_of_workers_do_not_keep_them_alive(tmp_path: Path) -> None:
+    def leave_a_child(ticket: int) -> int:
+        if ticket == 3:
+            child = os.fork()
+            if child == 0:
+                time.sleep(30)
+                os._exit(0)
+            (tmp_path / f"{child}").touch()
+            os._exit(1)
+        return ticket
+
+    with make_pool("processes", 1) as pool:
+        began = time.monotonic()
+        with pytest.raises(WorkerDiedError, match="while loading 3"):
+            list(pool.open(Calls(leave_a_child), range(6)))
+        assert time.monotonic() - began < 10
+    left = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(left) == 3
+    for child in left:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_environment_of_the_tests_reaches_programs() -> None:
+    done = subprocess.run([os.sys.executable, "-c", "import oracles.loaders"], env=environment(), check=False)
+    assert done.returncode == 0

@@ -1,0 +1,106 @@
+"""The table of layers: how to make each, what to feed it, and what it computes, in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from oracles import ops as twins
+
+from streamfit import layers
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer with its settings.
+
+    Attributes:
+        make: Makes the layer.
+        samples: Shape of one sample of each input.
+        compute: From the layer's weights and the inputs to the output, in inference.
+        smooth: Whether finite differences can be taken anywhere.
+    """
+
+    make: Callable[..., layers.Layer]
+    samples: Sequence[Shape]
+    compute: Callable[..., Array]
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        return type(self.make()).__name__
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.label}"
+
+    def inputs(self, n: int, seed: int = 0, dtype: str = "float64") -> list[Array]:
+        rng = np.random.default_rng(seed)
+        return [rng.normal(size=(n, *shape)).astype(dtype) for shape in self.samples]
+
+    def call(self, layer: layers.Layer, inputs: Sequence[Any], **options: Any) -> Any:
+        """Call the layer as a user would: one tensor, or a list of them."""
+        return layer(list(inputs) if len(self.samples) > 1 else inputs[0], **options)
+
+
+def dense(activation: str = "linear", bias: bool = True) -> Callable[..., Array]:
+    def compute(weights: list[Array], x: Array) -> Array:
+        y = x @ weights[0] + (weights[1] if bias else 0.0)
+        return y if activation == "linear" else getattr(twins, activation)(y)
+
+    return compute
+
+
+def plain(function: Callable[..., Array]) -> Callable[..., Array]:
+    return lambda weights, *inputs: function(*inputs)
+
+
+def halved(x: Any) -> Any:
+    return x * 0.5
+
+
+def options(make: Callable[..., layers.Layer], *given: Any, **named: Any) -> Callable[..., layers.Layer]:
+    return lambda **more: make(*given, **{"dtype": "float64", **named, **more})
+
+
+L = layers
+CASES = [
+    Case(options(L.InputLayer, (3,)), [(3,)], plain(lambda x: x)),
+    Case(options(L.Dense, 4), [(3,)], dense()),
+    Case(options(L.Dense, 4, "relu", bias_initializer="ones"), [(3,)], dense("relu"), "-relu"),
+    Case(options(L.Dense, 2, "tanh"), [(5, 3)], dense("tanh"), "-tanh-steps"),
+    Case(options(L.Dense, 4, "softmax"), [(3,)], dense("softmax"), "-softmax"),
+    Case(options(L.Dense, 4, "sigmoid", use_bias=False), [(3,)], dense("sigmoid", False), "-no-bias"),
+    Case(options(L.Activation, "elu"), [(3,)], plain(twins.elu)),
+    Case(options(L.ReLU), [(3,)], plain(twins.relu)),
+    Case(
+        options(L.ReLU, 1.0, 0.5), [(3,)], plain(lambda x: np.minimum(twins.leaky_relu(x, 0.5), 1.0)), "-set"
+    ),
+    Case(options(L.LeakyReLU), [(3,)], plain(lambda x: twins.leaky_relu(x, 0.3))),
+    Case(options(L.ELU, 0.5), [(3,)], plain(lambda x: twins.elu(x, 0.5))),
+    Case(options(L.Softmax), [(3,)], plain(twins.softmax)),
+    Case(options(L.Softmax, 1), [(2, 3)], plain(lambda x: twins.softmax(x, 1)), "-axis"),
+    Case(options(L.Dropout, 0.5), [(3,)], plain(lambda x: x)),
+    Case(options(L.GaussianNoise, 0.5), [(3,)], plain(lambda x: x)),
+    Case(options(L.Flatten), [(2, 3, 2)], plain(lambda x: x.reshape(len(x), 12))),
+    Case(options(L.Flatten), [()], plain(lambda x: x.reshape(len(x), 1)), "-numbers"),
+    Case(options(L.Reshape, (3, 4)), [(2, 6)], plain(lambda x: x.reshape(len(x), 3, 4))),
+    Case(options(L.Reshape, (-1, 2)), [(2, 3)], plain(lambda x: x.reshape(len(x), 3, 2)), "-open"),
+    Case(options(L.Permute, (2, 3, 1)), [(2, 3, 4)], plain(lambda x: x.transpose(0, 2, 3, 1))),
+    Case(options(L.RepeatVector, 3), [(2,)], plain(lambda x: np.repeat(x[:, None], 3, axis=1))),
+    Case(options(L.Rescaling, 0.5, -1.0), [(3,)], plain(lambda x: x * 0.5 - 1.0)),
+    Case(options(L.Rescaling, [1.0, 2.0]), [(2,)], plain(lambda x: x * np.array([1.0, 2.0])), "-columns"),
+    Case(options(L.Lambda, halved), [(3,)], plain(lambda x: x * 0.5)),
+    Case(options(L.Add), [(3,)] * 3, plain(lambda *x: x[0] + x[1] + x[2])),
+    Case(options(L.Subtract), [(3,)] * 2, plain(lambda x, y: x - y)),
+    Case(options(L.Multiply), [(2, 3)] * 3, plain(lambda *x: x[0] * x[1] * x[2])),
+    Case(options(L.Average), [(3,)] * 3, plain(lambda *x: np.mean(x, axis=0))),
+    Case(options(L.Maximum), [(3,)] * 3, plain(lambda *x: np.max(x, axis=0))),
+    Case(options(L.Minimum), [(3,)] * 3, plain(lambda *x: np.min(x, axis=0))),
+    Case(options(L.Concatenate), [(2,), (3,)], plain(lambda *x: np.concatenate(x, axis=-1))),
+    Case(options(L.Concatenate, 1), [(2, 3), (1, 3)], plain(lambda *x: np.concatenate(x, axis=1)), "-axis"),
+]

@@ -1,0 +1,19 @@
+"""Activation layers: wrong arguments."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamfit import layers
+from streamfit._base.errors import UnknownNameError
+
+
+@pytest.mark.parametrize("name", ["max_value", "negative_slope", "threshold"])
+def test_negative_settings_of_relu_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be zero or positive, got -1"):
+        layers.ReLU(**{name: -1})
+
+
+def test_unknown_activation_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'softmax'"):
+        layers.Activation("sofmax")

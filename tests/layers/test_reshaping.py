@@ -1,0 +1,57 @@
+"""Shapes that do not fit, and inputs of other dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamfit import layers
+from streamfit._base.errors import ShapeError
+
+
+def test_elements_are_counted() -> None:
+    with pytest.raises(
+        ShapeError, match=r"layer 'r' cannot give samples of shape \(2, 3\) \(6 elements\) the shape"
+    ):
+        layers.Reshape((4,), name="r")(np.zeros((5, 2, 3)))
+    with pytest.raises(ShapeError, match="the number of elements must stay the same"):
+        layers.Reshape((4, -1))(layers.Input((6,)))
+
+
+@pytest.mark.parametrize("shape", [(-1, -1), (0,), (-2,), (3, 0)])
+def test_wrong_target_shapes_are_refused(shape: Any) -> None:
+    with pytest.raises(ValueError, match="target_shape holds positive lengths and at most one -1"):
+        layers.Reshape(shape)
+
+
+@pytest.mark.parametrize("dims", [(0, 1), (1, 1), (2,), (1, 3)])
+def test_wrong_axes_are_refused(dims: Any) -> None:
+    with pytest.raises(ValueError, match="dims must hold each of 1 to"):
+        layers.Permute(dims)
+
+
+def test_axes_are_counted() -> None:
+    with pytest.raises(ShapeError, match=r"orders 2 axes, got samples of shape \(3,\)"):
+        layers.Permute((2, 1))(np.zeros((5, 3)))
+    with pytest.raises(ShapeError, match=r"repeats vectors, got samples of shape \(3, 2\)"):
+        layers.RepeatVector(2)(np.zeros((5, 3, 2)))
+    with pytest.raises(ValueError, match="n must be a whole number of at least 1, got 0"):
+        layers.RepeatVector(0)
+
+
+def test_rescaling_makes_floats_of_images() -> None:
+    found = layers.Rescaling(1 / 255)(np.array([[0, 255]], "uint8"))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [[0.0, 1.0]])
+
+
+def test_lambda_needs_a_function() -> None:
+    with pytest.raises(TypeError, match="Lambda needs a function, got 3"):
+        layers.Lambda(3)
+
+
+def test_lambda_takes_several_inputs() -> None:
+    layer = layers.Lambda(lambda pair: pair[0] - pair[1])
+    assert layer([np.full((1, 1), 3.0), np.ones((1, 1))]).tolist() == [[2.0]]
