@@ -247,7 +247,7 @@ def publish(
     """Write ``results/<name>.json``, print what went wrong and the promises; return the path."""
     load, cores = facts.get("load_average", [0.0])[0], facts.get("cores", 1)
     if load > cores / 2:
-        print(f"NOTE    the machine was busy: load average {load} on {cores} cores; the figures are no good")
+        print(f"NOTE    the machine was busy: load average {load} on {cores} cores; do not trust timings")
     for side, words in failures.items():
         print(f"FAILED  {side}: {words}")
     if any("ModuleNotFoundError" in words for words in failures.values()):

@@ -73,6 +73,15 @@ class Layer:
         array([[1., 2.]], dtype=float32)
     """
 
+    _weights: list[Variable]
+    _layers: list[Layer]
+    _penalties: list[tuple[Callable[[Any], Any], Variable]]
+    _trainable: bool
+    _name: str | None
+    built: bool
+    dtype: str
+    sample_shape: tuple[int, ...] | None
+
     # Set up here, not in __init__, so that a subclass may assign layers before it calls super().
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         layer = super().__new__(cls)
@@ -270,6 +279,11 @@ class Layer:
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal layer."""
         return {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make a layer from what `get_config` returned."""
+        return cls(**config)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r}>"

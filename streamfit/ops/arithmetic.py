@@ -8,7 +8,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
-from streamfit.ops.binary import Binary, apply_binary, passed_on
+from streamfit.ops.binary import Binary, apply_binary
 from streamfit.ops.casting import floating, together
 from streamfit.ops.core import OPERATORS, apply
 from streamfit.ops.elementwise import negative_forward, raise_to
@@ -128,12 +128,12 @@ def _negated(x: Array, y: Array) -> list[Call]:
     return [(negative_forward, (x.reshape(-1), y.reshape(-1)))]
 
 
-def _add_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array) -> list[Call]:
-    return passed_on(gy, g)
+def _add_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array) -> list[Call] | None:
+    return None
 
 
-def _subtract_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array) -> list[Call]:
-    return passed_on(gy, g) if side == 0 else _negated(gy, g)
+def _subtract_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array) -> list[Call] | None:
+    return None if side == 0 else _negated(gy, g)
 
 
 def _multiply_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array) -> list[Call]:

@@ -13,14 +13,13 @@ import numpy as np
 
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call
-from streamfit.kernels.matrix import copy_into
 from streamfit.ops.broadcasting import broadcast_shapes, matrices
 from streamfit.ops.casting import together
 from streamfit.ops.core import Op, apply
 from streamfit.ops.sums import sum_onto
 
 Kernel = Callable[..., None]
-Partial = Callable[[int, Array, Array, Array, Array, Array], list[Call]]
+Partial = Callable[[int, Array, Array, Array, Array, Array], list[Call] | None]
 
 
 class Binary(Op):
@@ -30,8 +29,8 @@ class Binary(Op):
         name: The operation's name.
         forward: Kernel ``(a, b, y)`` over matrices.
         partial: Makes the calls for the gradient of operand `side` (0 or 1) before it is added up over
-            broadcast axes, from ``(side, a, b, y, gy, g)``, all matrices, into g. None where no
-            gradient passes.
+            broadcast axes, from ``(side, a, b, y, gy, g)``, all matrices, into g; it returns None where
+            that gradient is gy itself. `partial` is None where no gradient passes.
         result: Dtype of the output, or None for that of the operands.
     """
 
@@ -79,15 +78,12 @@ class Binary(Op):
                 continue
             fits = gradient.size == y.size
             full = gradient if fits else np.empty(outputs[0].shape, y.dtype)
-            calls += self._partial(side, a, b, y, gy, full.reshape(shape))
-            if not fits:
-                calls += sum_onto(full, gradient)
+            made = self._partial(side, a, b, y, gy, full.reshape(shape))
+            if made is None:
+                calls += sum_onto(output_grads[0], gradient)
+            else:
+                calls += made if fits else [*made, *sum_onto(full, gradient)]
         return calls
-
-
-def passed_on(gy: Array, g: Array) -> list[Call]:
-    """Return the call that copies a gradient."""
-    return [(copy_into, (gy.reshape(-1), g.reshape(-1)))]
 
 
 def apply_binary(op: Op, a: Any, b: Any) -> Any:

@@ -47,12 +47,12 @@ class WeightedMean(Op):
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return a float64 scalar."""
-        values, weights = specs
-        if weights.rank > values.rank or values.shape[: weights.rank] != weights.shape:
-            raise ShapeError(f"weights of shape {weights.shape} do not fit losses of shape {values.shape}")
+        _check_weights(*specs, "losses")
         return (Spec((), _FLOAT64),)
 
-    def forward(self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> list[Call]:
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
         """Return one call."""
         values, weights = inputs
         repeat = values.size // weights.size
@@ -71,7 +71,101 @@ class WeightedMean(Op):
         if input_grads[0] is None:
             return []
         repeat = values.size // weights.size
-        return [(weighted_mean_backward, (flat(weights), repeat, flat(output_grads[0]), flat(input_grads[0])))]
+        return [
+            (weighted_mean_backward, (flat(weights), repeat, flat(output_grads[0]), flat(input_grads[0])))
+        ]
+
+
+SHARES = {"sum_over_batch_size": 0, "mean": 0, "sum": 1, "mean_with_sample_weight": 2}
+"""What a sum of losses is divided by: 0 the number of values that count, 1 nothing, 2 their weights."""
+
+
+@kernel
+def reduced_forward(
+    values: Array, weights: Array, mask: Array, repeat: int, share: int, out: Array, scale: Array
+) -> None:
+    """Compute scale * sum(w * v) over the values that count; an empty `mask` counts all."""
+    total = 0.0
+    mass = 0.0
+    for i in range(values.shape[0]):
+        if mask.shape[0] and mask[i] == 0:
+            continue  # not times zero: what does not count may be NaN
+        weight = np.float64(weights[i // repeat])
+        total += weight * np.float64(values[i])
+        mass += weight if share == 2 else 1.0
+    scale[0] = 1.0
+    if share != 1:
+        scale[0] = 1.0 / mass if mass != 0 else 0.0
+    out[0] = total * scale[0]
+
+
+@kernel
+def reduced_backward(
+    weights: Array, mask: Array, repeat: int, gout: Array, scale: Array, gvalues: Array
+) -> None:
+    """Compute the gradient of the values."""
+    factor = gout[0] * scale[0]
+    for i in range(gvalues.shape[0]):
+        if mask.shape[0] and mask[i] == 0:
+            gvalues[i] = 0
+        else:
+            gvalues[i] = factor * weights[i // repeat]
+
+
+class Reduced(Op):
+    """Sum of weight times value over the values that count, divided as `SHARES` says.
+
+    Nothing that counts gives 0.
+    """
+
+    def __init__(self, share: int) -> None:
+        self._share = share
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return a float64 scalar."""
+        values, weights = specs[:2]
+        _check_weights(values, weights, "losses")
+        if len(specs) > 2 and specs[2].shape != values.shape:
+            raise ShapeError(f"a mask of shape {specs[2].shape} does not fit losses of shape {values.shape}")
+        return (Spec((), _FLOAT64),)
+
+    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the place of the factor that the gradient needs."""
+        return (Spec((1,), _FLOAT64),)
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return one call."""
+        values, weights = inputs[:2]
+        repeat = values.size // weights.size
+        arguments = (flat(values), flat(weights), _mask(inputs), repeat, self._share)
+        return [(reduced_forward, (*arguments, flat(outputs[0]), scratch[0]))]
+
+    def backward(
+        self,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        scratch: Sequence[Array],
+        output_grads: Sequence[Array],
+        input_grads: Sequence[Array | None],
+    ) -> list[Call]:
+        """Return one call; weights and mask get no gradient."""
+        values, weights = inputs[:2]
+        if input_grads[0] is None:
+            return []
+        repeat = values.size // weights.size
+        arguments = (flat(weights), _mask(inputs), repeat, flat(output_grads[0]), scratch[0])
+        return [(reduced_backward, (*arguments, flat(input_grads[0])))]
+
+
+def _mask(inputs: Sequence[Array]) -> Array:
+    return flat(inputs[2]) if len(inputs) > 2 else np.empty(0, np.float32)
+
+
+def _check_weights(values: Spec, weights: Spec, what: str) -> None:
+    if weights.rank > values.rank or values.shape[: weights.rank] != weights.shape:
+        raise ShapeError(f"weights of shape {weights.shape} do not fit {what} of shape {values.shape}")
 
 
 @kernel
@@ -105,7 +199,9 @@ class WeightedTotal(Op):
                 raise ShapeError(f"a term of the total loss must be a scalar, got shape {spec.shape}")
         return (Spec((), _FLOAT64),)
 
-    def forward(self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> list[Call]:
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
         """Return one call for each term."""
         total = flat(outputs[0])
         terms = zip(inputs, self._factors, strict=True)
@@ -175,12 +271,12 @@ class AccumulateMean(Op):
         """Return nothing."""
         if len(specs) == 2:
             return ()
-        values, weights, _ = specs
-        if weights.rank > values.rank or values.shape[: weights.rank] != weights.shape:
-            raise ShapeError(f"weights of shape {weights.shape} do not fit metric values of shape {values.shape}")
+        _check_weights(*specs[:2], "metric values")
         return ()
 
-    def forward(self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> list[Call]:
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
         """Return one call."""
         if len(inputs) == 2:
             return [(accumulate_plain, (flat(inputs[0]), inputs[1]))]
@@ -198,15 +294,33 @@ class AccumulateScalar(Op):
         """Return nothing."""
         return ()
 
-    def forward(self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> list[Call]:
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
         """Return one call."""
         value, samples, state = inputs
         return [(accumulate_scalar, (flat(value), samples.reshape(samples.shape[0], -1), state))]
 
 
-def weighted_mean(values: Any, weights: Any) -> Any:
-    """Return sum(weights * values) / number of values, as a float64 scalar."""
-    return apply(WeightedMean(), values, weights)
+def weighted_mean(values: Any, weights: Any, mask: Any = None, reduction: str = "sum_over_batch_size") -> Any:
+    """Return the losses of a batch as one float64 scalar.
+
+    Args:
+        values: Losses, batch axis first.
+        weights: Weights whose axes are the first of `values`.
+        mask: 0 where a value does not count, in the shape of `values`; None when all count.
+        reduction: ``'sum_over_batch_size'`` (also ``'mean'``) divides sum(w v) by the number of values that
+            count, ``'mean_with_sample_weight'`` by the sum of their weights, ``'sum'`` by nothing.
+
+    Example:
+        >>> values, weights = np.array([1.0, 2.0, 9.0]), np.array([1.0, 2.0, 1.0])
+        >>> float(weighted_mean(values, weights, np.array([1.0, 1.0, 0.0])))
+        2.5
+    """
+    share = SHARES[reduction]
+    if mask is None and share == 0:
+        return apply(WeightedMean(), values, weights)
+    return apply(Reduced(share), values, weights, *(() if mask is None else (mask,)))
 
 
 def weighted_total(terms: Sequence[Any], factors: Sequence[float]) -> Any:

@@ -173,6 +173,12 @@ class Program:
                 self._bindings.popitem(last=False)
         return binding
 
+    def release(self) -> None:
+        """Let go of the memory that was fed last."""
+        for binding in self._bindings.values():
+            for feed in binding.feeds:
+                feed.release()
+
     def check_in(self) -> None:
         """Bring variables back that another model took, and forget bindings that miss theirs.
 

@@ -65,6 +65,7 @@ class Compiled:
         sample_weight_mode: Any,
     ) -> None:
         self.optimizer = optimizers.get(optimizer)
+        self.optimizer.reset()  # a new compile begins anew, also with an optimizer that was used before
         self.loss = _resolve(loss, _loss)
         _check_metrics_argument("metrics", metrics)
         _check_metrics_argument("weighted_metrics", weighted_metrics)

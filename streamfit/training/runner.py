@@ -15,6 +15,7 @@ import numpy as np
 from streamfit._base.config import next_seed
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.layers import number_streams
 from streamfit.training.compiled import Compiled, OutputPlan
 from streamfit.training.intake import Intake
 from streamfit.training.steps import Steps
@@ -46,6 +47,7 @@ class Runner:
 
     def _set_up(self) -> None:
         model, names = self._model, self._model.output_names
+        number_streams(model.layers)
         plans = [OutputPlan(name, None, 1.0) for name in names]
         optimizer = None
         if self._compiled is not None:
@@ -60,6 +62,11 @@ class Runner:
             self._set_up()
         if self._steps is not None:
             self._steps.check_in()
+
+    def release(self) -> None:
+        """Let go of the memory of the last batch; called after each run of steps."""
+        if self._steps is not None:
+            self._steps.release()
 
     def reseed(self, seed: int) -> None:
         """Set the seed that keyed operations such as dropout read."""

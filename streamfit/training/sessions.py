@@ -98,6 +98,7 @@ class _Fit:
             raise
         finally:
             self._runner.class_weight = None
+            self._runner.release()
 
     def _epoch(self, epoch: int) -> bool:
         """Run one epoch; return whether there may be another."""
@@ -238,6 +239,8 @@ def _single_run(
         except BaseException:
             told.interrupt()
             raise
+        finally:
+            runner.release()
 
 
 def _warn_if_short(done: int, steps: int | None, stopped: bool) -> None:
@@ -259,6 +262,7 @@ def on_batch(
         (runner.train if mode == "train" else runner.test)(Batch(*data))
     finally:
         runner.class_weight = None
+        runner.release()
     logs = runner.batch_logs()
     if return_dict:
         return logs

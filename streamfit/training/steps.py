@@ -201,6 +201,11 @@ class Steps:
         for program in self._programs.values():
             program.check_in()
 
+    def release(self) -> None:
+        """Let go of the memory that the last batches were fed from."""
+        for program in self._programs.values():
+            program.release()
+
     def _build(self, mode: str, targets: Sequence[Array | None], weights: Sequence[Array | None]) -> Program:
         lowering = Lowering(training=mode == "train")
         outputs = lowering.lower(self._model.outputs)

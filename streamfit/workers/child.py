@@ -16,6 +16,7 @@ import random
 import signal
 import socket
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ from streamfit.workers.values import Parts, Template, dump
 from streamfit.workers.wire import Channel, Frame
 
 _MAX_TEMPLATES = 256
+_LOOK_SECONDS = 0.001
 _MAX_FILE_PAGES = (64 << 20) // os.sysconf("SC_PAGESIZE")
 _PR_SET_PDEATHSIG = 1
 
@@ -59,13 +61,15 @@ class Worker:
 
     def serve(self) -> None:
         """Work until the parent closes its end."""
-        while True:
+        while not self._channel.ended:
             for frame in self._channel.receive(wait=not self._todo):
                 self._handlers[frame.kind](frame)
-            if self._channel.ended:
-                return
-            if self._todo:
+            # While loads are quick, those at hand are done before looking whether some were cancelled.
+            until = time.monotonic() + _LOOK_SECONDS
+            while self._todo:
                 self._work(self._todo.popleft())
+                if time.monotonic() > until:
+                    break
 
     def _work(self, frame: Frame) -> None:
         slot = self._slots[frame.slot]

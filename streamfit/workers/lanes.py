@@ -65,7 +65,7 @@ class LaneRun(Run):
                     else:
                         pool.step(wait=True)
                 loaded = self._deliver(self.scheduler.take(lane))
-                if self._pull():
+                if self._worth_pulling() and self._pull():
                     pool.issue()
                 return loaded
             except BaseException:
@@ -95,6 +95,11 @@ class LaneRun(Run):
         """After anything but the run's own end (Ctrl-C, a failing system call): start from clean workers."""
         if not self._closed:
             self._pool.reset("This run was ended because its pool was interrupted; open another.")
+
+    def _worth_pulling(self) -> bool:
+        """Return whether to issue tickets now: in groups while values are waiting, else at once."""
+        room = self.scheduler.room(self.lane)
+        return room >= self._pool.group or not self.scheduler.ready(self.lane)
 
     def _pull(self) -> bool:
         """Pull tickets while there is room; return whether any came."""
@@ -167,6 +172,7 @@ class LanePool(Pool):
     def __init__(self, workers: int, ahead: int) -> None:
         self.workers = workers
         self.ahead = ahead
+        self.group = max(1, (ahead - workers) // 2)
         self.lock = threading.RLock()
         self.scheduler = self.new_scheduler()
         self.abandoned: deque[tuple[Scheduler, Lane]] = deque()

@@ -54,11 +54,11 @@ def test_scattered_axes_are_expanded_and_plain_ones_are_not() -> None:
 
 
 def test_sums_onto_a_shape_are_carried_in_double_precision() -> None:
-    full = np.full((1000, 3, 1000), 0.1, "float32")
+    full = np.full((300, 3, 300), 0.1, "float32")
     part = np.empty((3, 1), "float32")
     for function, arguments in sum_onto(full, part):
         function(*arguments)
-    np.testing.assert_array_equal(part, np.float32(1e6 * np.float64(np.float32(0.1))))
+    np.testing.assert_array_equal(part, np.float32(9e4 * np.float64(np.float32(0.1))))
 
 
 @given(st.data())

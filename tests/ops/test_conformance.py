@@ -52,7 +52,7 @@ def close(got: Any, wanted: Any, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", numbered(CASES))
 def test_values_are_those_of_the_numpy_twin(case: Case, dtype: str) -> None:
-    @settings(max_examples=12)
+    @settings(max_examples=8)
     @given(n=st.sampled_from([1, 2, 5]), shape=SHAPES, seed=SEEDS)
     def check(n: int, shape: tuple[int, ...], seed: int) -> None:
         arguments, _ = build(case, n, shape, seed, dtype)
@@ -64,7 +64,7 @@ def test_values_are_those_of_the_numpy_twin(case: Case, dtype: str) -> None:
 
 @pytest.mark.parametrize("case", numbered(CASES))
 def test_the_shape_rule_gives_the_shape_and_dtype_of_the_result(case: Case) -> None:
-    @settings(max_examples=12)
+    @settings(max_examples=8)
     @given(n=st.sampled_from([1, 2, 5]), shape=SHAPES, seed=SEEDS)
     def check(n: int, shape: tuple[int, ...], seed: int) -> None:
         arguments, sample = build(case, n, shape, seed, "float32")

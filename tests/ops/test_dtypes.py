@@ -84,6 +84,7 @@ def test_other_dtypes_are_refused(dtype: str) -> None:
         ops.add(np.zeros(2, dtype), np.zeros(2, dtype))
 
 
+@pytest.mark.jit
 def test_long_sums_of_float32_do_not_drift() -> None:
     x = np.full(2_000_000, 0.1, "float32")
     exact = 2_000_000 * float(np.float32(0.1))

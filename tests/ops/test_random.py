@@ -57,6 +57,7 @@ def chi_square(values: Array, bins: int = 64) -> float:
     return (statistic - (bins - 1)) / np.sqrt(2 * (bins - 1))
 
 
+@pytest.mark.jit
 def test_numbers_are_uniform_along_places_iterations_streams_and_seeds() -> None:
     n = 2000
     assert abs(chi_square(uniform(7, 0, 0, 50_000))) < 5
@@ -65,6 +66,7 @@ def test_numbers_are_uniform_along_places_iterations_streams_and_seeds() -> None
     assert abs(chi_square(np.array([uniform(i, 0, 0, 1)[0] for i in range(n)]))) < 5
 
 
+@pytest.mark.jit
 def test_the_test_of_uniformity_can_fail() -> None:
     assert chi_square(uniform(7, 0, 0, 50_000) ** 1.1) > 5
 
@@ -74,6 +76,7 @@ def correlation(a: Array, b: Array) -> float:
     return float(np.corrcoef(a, b)[0, 1] * np.sqrt(len(a)))
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("lag", [1, 2, 3, 7])
 def test_neighbours_are_independent(lag: int) -> None:
     base = uniform(3, 0, 0, 40_000)
@@ -89,6 +92,7 @@ def test_every_bit_is_set_half_of_the_time() -> None:
     assert max(abs(share - 0.5) for share in shares) < 4.5 * 0.5 / np.sqrt(20_000)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("rate", [0.01, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_dropout_drops_its_rate_and_keeps_the_mean(rate: float, dtype: str) -> None:
@@ -117,6 +121,7 @@ def test_dropout_reads_the_clock_when_it_runs() -> None:
     np.testing.assert_array_equal(second, ops.dropout(x, 0.5, clock, 3))
 
 
+@pytest.mark.jit
 def test_normal_numbers_are_normal() -> None:
     z = ops.random_normal(np.empty(100_000), np.array([5, 6]), 7)
     assert np.isfinite(z).all()
@@ -127,6 +132,7 @@ def test_normal_numbers_are_normal() -> None:
     assert abs(correlation(z[:-1], z[1:])) < 4.5
 
 
+@pytest.mark.jit
 def test_limits_mean_and_deviation() -> None:
     clock = np.array([5, 6])
     u = ops.random_uniform(np.empty(10_000, "float32"), clock, 0, minimum=-3, maximum=-1)

@@ -1,0 +1,85 @@
+"""What all sides of the transport benchmark share: the batch, the check, and how they are asked.
+
+A request is one JSON line, ``{"batches": 100}``: deliver so many batches from already running workers. The
+answer is one JSON line with the seconds that took, from asking for the first batch to having the last. Needs
+numpy only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHAPES = {"large": (64, 224, 224, 3), "small": (256, 32)}
+RING = 32
+Batch = NDArray[np.float32]
+Epoch = Callable[[int], Iterator[Any]]
+"""Return an iterator over so many batches, each anything that can be indexed like an array."""
+
+
+class Batches:
+    """The loader of all sides: arrays made once and used in turn, numbered in their first element.
+
+    In turn, because a peer may still be sending the one before when it asks for the next.
+    """
+
+    def __init__(self, size: str, length: int = 0) -> None:
+        self._size = size
+        self._ring: list[Batch] = []
+        self._turn = 0
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, number: int) -> Batch:
+        """Return batch ``number``; the arrays are made in the worker that asks first."""
+        if not self._ring:
+            self._ring = [np.full(SHAPES[self._size], 0.5, np.float32) for _ in range(RING)]
+        self._turn = (self._turn + 1) % RING
+        array = self._ring[self._turn]
+        array.flat[0] = number
+        return array
+
+
+def options(**more: Any) -> argparse.Namespace:
+    """Read size, workers and whatever else a side takes (name=default) from the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", choices=sorted(SHAPES), required=True)
+    parser.add_argument("--workers", type=int, default=1)
+    for name, default in more.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    return parser.parse_args()
+
+
+def consume(batches: Iterator[Any], count: int) -> None:
+    """Take all batches, touching one element of each; raise if one is missing or out of place."""
+    taken = 0
+    for number, batch in enumerate(batches):
+        first = batch[(0,) * len(batch.shape)]
+        if int(first) != number:
+            raise ValueError(f"batch {number} is numbered {int(first)}")
+        taken += 1
+    if taken != count:
+        raise ValueError(f"{taken} batches arrived, not {count}")
+
+
+def serve(epoch: Epoch, warm: int) -> None:
+    """Deliver a first epoch of ``warm`` batches, say so, then answer requests until standard input closes."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    consume(epoch(warm), warm)
+    print(json.dumps({"ready": True}), file=answers)
+    for line in sys.stdin:
+        count = int(json.loads(line)["batches"])
+        begin = time.perf_counter()
+        consume(epoch(count), count)
+        print(json.dumps({"seconds": time.perf_counter() - begin}), file=answers)

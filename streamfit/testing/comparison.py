@@ -1,0 +1,88 @@
+"""Batches bit by bit: copies that nothing can change, and the first place where two batches differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.specs import Array
+from streamfit.streams.items import Value
+from streamfit.streams.structure import brief, leaves, rebuild
+
+ROLES = ("x", "y", "sample_weight")
+Words = tuple[str, str]
+
+
+def parts_of(value: Value) -> list[tuple[str, Array]]:
+    """List the arrays of a batch (x, y, sample_weight) with their names.
+
+    Example:
+        >>> [name for name, _ in parts_of((np.zeros(2), {"a": np.zeros(2)}, None))]
+        ['x', "y['a']"]
+    """
+    return [leaf for role, part in zip(ROLES, value, strict=True) for leaf in leaves(part, role)]
+
+
+def copied(value: Value) -> Value:
+    """Copy all arrays of a batch, so that later loads cannot change what was seen."""
+    x, y, weight = (rebuild(part, lambda array, _: np.array(array), "") for part in value)
+    return x, y, weight
+
+
+def bytes_of(value: Value) -> int:
+    """Count the bytes of the arrays of a batch."""
+    return sum(array.nbytes for _, array in parts_of(value))
+
+
+def same_bits(one: Array, other: Array) -> bool:
+    """Tell whether two arrays have the same dtype, shape and bits; a NaN equals itself."""
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def difference(one: Value, other: Value, words: Words = ("at first", "then")) -> str | None:
+    """Say where two batches differ first; None when they have the same bits.
+
+    Args:
+        one: A batch (x, y, sample_weight).
+        other: Another one.
+        words: When or where each of them was loaded.
+
+    Example:
+        >>> difference((np.array([1, 2]), None, None), (np.array([1, 3]), None, None))
+        'x[1] is 2 at first and 3 then (1 of 2 values differ)'
+    """
+    first, second = dict(parts_of(one)), dict(parts_of(other))
+    if list(first) != list(second):
+        return f"it holds {', '.join(first)} {words[0]} and {', '.join(second)} {words[1]}"
+    for name, array in first.items():
+        found = _array_difference(name, array, second[name], words)
+        if found is not None:
+            return found
+    return None
+
+
+def _array_difference(name: str, one: Array, other: Array, words: Words) -> str | None:
+    if same_bits(one, other):
+        return None
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return f"{name} is an {brief(one)} {words[0]} and an {brief(other)} {words[1]}"
+    unequal = _unequal(one, other)
+    place = tuple(int(axis) for axis in np.argwhere(unequal)[0])
+    shown = f"{name}[{', '.join(map(str, place))}]"
+    return (
+        f"{shown} is {one[place].item()!r} {words[0]} and {other[place].item()!r} {words[1]} "
+        f"({int(unequal.sum())} of {one.size} values differ)"
+    )
+
+
+def _unequal(one: Array, other: Array) -> Array:
+    """Mark the elements whose bytes differ."""
+    size = one.dtype.itemsize
+    pair = [np.ascontiguousarray(side).reshape(-1).view(np.uint8).reshape(-1, size) for side in (one, other)]
+    return np.asarray((pair[0] != pair[1]).any(axis=1)).reshape(one.shape)
+
+
+def form_of(value: Value) -> dict[str, tuple[tuple[int, ...], Any]]:
+    """Return what all batches must have in common: names, shapes without the batch axis, dtypes."""
+    return {name: (array.shape[1:], array.dtype) for name, array in parts_of(value)}

@@ -1,0 +1,264 @@
+"""Checks of batches that are loaded by workers: threads at the same time, other processes, any number of them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+from streamfit._base.errors import WorkerError
+from streamfit.streams import Batch, Feed, Source, Ticket
+from streamfit.streams.items import Value
+from streamfit.testing.comparison import copied, difference
+from streamfit.testing.failure import brief_error, fail, skip
+from streamfit.testing.preemption import Outcome, interleaved, lines_of, places, timed
+from streamfit.testing.subject import Loads, Subject, place
+from streamfit.testing.table import KINDS, LOADED, Check
+from streamfit.workers import Pool, make_pool
+from streamfit.workers.dataset import Dispatch
+
+_THREADS, _ROUNDS, _SECONDS = 4, 3, 1.0
+Kind = Literal["threads", "processes"]
+
+
+def check_thread_safe(subject: Subject) -> str | None:
+    """See that loads that run at the same time do not disturb one another."""
+    loads = subject.few(4)
+    if len(loads) < 2:
+        skip("there is one batch only")
+    _check_preempted(subject, loads)
+    _check_crowded(subject, subject.few(16))
+    return None
+
+
+def _check_preempted(subject: Subject, loads: Loads) -> None:
+    """Stop one load at each of its lines while another one runs."""
+    source = subject.source()
+    (one, first), (other, second) = loads[0], loads[-1]
+    load_one, load_other = _loading(source, one), _loading(source, other)
+    cost = timed(load_one) + timed(load_other)
+    for at in places(lines_of(load_one), _SECONDS, 2 * cost + 0.0005):
+        ran = interleaved(load_one, load_other, at)
+        if ran is None:
+            return
+        for ticket, value, outcome in ((one, first, ran[0]), (other, second, ran[1])):
+            met = f"while {place(other if ticket is one else one)} was being loaded (one stood at {ran[2]})"
+            _compare_outcome(subject, ticket, value, outcome, met)
+
+
+def _check_crowded(subject: Subject, loads: Loads) -> None:
+    """Load everything in several threads that start together and switch often."""
+    source, interval = subject.source(), sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for _ in range(_ROUNDS):
+            for (ticket, value), outcome in zip(loads, _crowd(source, loads), strict=True):
+                _compare_outcome(subject, ticket, value, outcome, f"by one of {_THREADS} threads")
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def _crowd(source: Source, loads: Loads) -> list[Outcome[Value]]:
+    outcomes = [Outcome[Value]() for _ in loads]
+    start = threading.Barrier(_THREADS)
+
+    def work(number: int) -> None:
+        start.wait()
+        for index in range(number, len(loads), _THREADS):
+            outcomes[index].keep(_loading(source, loads[index][0]))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(_THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def _loading(source: Source, ticket: Ticket) -> Callable[[], Value]:
+    return lambda: copied(source.load(ticket))
+
+
+def _compare_outcome(
+    subject: Subject, ticket: Ticket, value: Value, outcome: Outcome[Value], met: str
+) -> None:
+    advice = "Give each load its own buffers, files and generators, or guard what is shared with a lock"
+    try:
+        loaded = outcome.get()
+    except Exception as error:
+        text = f"{place(ticket)} raised {brief_error(error)} when it was loaded {met}"
+        fail(f"{subject.name}: {text}. {advice}", error)
+    assert loaded is not None
+    found = difference(value, loaded, ("alone", "then"))
+    if found:
+        fail(f"{subject.name}: {place(ticket)} is not the same when it is loaded {met}: {found}. {advice}")
+
+
+def check_picklable(subject: Subject) -> str | None:
+    """See that the object can be sent to worker processes."""
+    source = subject.source()
+    if not source.remote:
+        skip("its batches are loaded in the main process only")
+    dispatch = Dispatch()
+    try:
+        dispatch.parcel_for(source)
+    except WorkerError as error:
+        text = str(error).replace(f"{subject.name!r} cannot", "cannot").replace(f"{subject.name}.", "its .")
+        fail(f"{subject.name}: {text.removeprefix('the loader ')}", error)
+    finally:
+        dispatch.clear()
+    return None
+
+
+def check_threads(subject: Subject) -> str | None:
+    """See that batches are the same when 1, 2 and more threads load them."""
+    for count in sorted({1, 2, 2 * subject.workers}):
+        _compare_delivery(subject, "threads", count)
+    return None
+
+
+def check_processes(subject: Subject) -> str | None:
+    """See that batches are the same when 1 and more processes load them."""
+    for count in sorted({1, subject.workers}):
+        _compare_delivery(subject, "processes", count)
+    return None
+
+
+def _compare_delivery(subject: Subject, kind: Kind, count: int) -> None:
+    expected, source = subject.expected(), subject.source()
+    if not source.remote:
+        skip("its batches are loaded in the main process only")
+    where = f"by {count} {kind if count > 1 else kind.removesuffix('s').removesuffix('e')}"
+    delivered = 0
+    with pool_of(subject, kind, count) as pool:
+        for (ticket, value), batch in zip(expected, _batches(subject, source, pool, where), strict=False):
+            found = difference(value, batch.parts(), ("in this process", f"when loaded {where}"))
+            if found:
+                fail(f"{subject.name}: {place(ticket)} is not the same: {found}. {_WHY[kind]}")
+            delivered += 1
+            del batch
+    if delivered != len(expected):
+        fail(f"{subject.name}: {delivered} of {len(expected)} batches came when loaded {where}")
+
+
+_WHY = {
+    "threads": "Are loads safe to run at the same time?",
+    "processes": "Does it depend on the process: its id, its environment, variables of a module that were "
+    "changed after the import, an open file? Only the object itself travels to workers",
+}
+
+
+def pool_of(subject: Subject, kind: Kind, count: int) -> AbstractContextManager[Pool]:
+    """Make a pool; the number of batches ahead is small, so that they spread over the workers."""
+    return make_pool(kind, count, ahead=2 * count + 1)
+
+
+def _batches(subject: Subject, source: Source, pool: Pool, where: str) -> Any:
+    """Deliver the batches that are looked at; an exception of a load fails the check."""
+    feed = Feed(source, pool, alike=False)
+    try:
+        for batch in feed.run(len(subject.expected())):
+            yield batch
+            del batch
+    except Exception as error:
+        text = f"the next batch could not be had when loaded {where}: {brief_error(error)}"
+        fail(f"{subject.name}: {text}", error)
+    finally:
+        with_no_error = sys.exc_info()[0] is None
+        feed.close() if with_no_error else feed.__exit__(*sys.exc_info())
+
+
+def check_exactly_once(subject: Subject) -> str | None:
+    """See that every batch of a pass is delivered once, and that no two of them are the same samples."""
+    source = subject.source()
+    with pool_of(subject, "threads", 2) as pool, Feed(source, pool, ahead=2, alike=False) as feed:
+        batches = [_kept(batch) for batch in feed.run(len(subject.expected()))]
+        feed.receipt().verify()
+    numbers = [ticket.number for ticket, _ in batches]
+    if numbers != list(range(len(subject.expected()))):
+        fail(f"{subject.name}: the numbers of the delivered batches are {numbers}")
+    _refuse_repeated_ids(subject, [ticket for ticket, _ in batches])
+    return _twins(batches)
+
+
+def _kept(batch: Batch) -> tuple[Ticket, Value]:
+    return Ticket(batch.epoch, batch.number, batch.ids), copied(batch.parts())
+
+
+def _refuse_repeated_ids(subject: Subject, tickets: list[Ticket]) -> None:
+    seen: dict[Any, int] = {}
+    for ticket in tickets:
+        for sample in ids_of(ticket):
+            if sample in seen:
+                fail(
+                    f"{subject.name}: sample {sample!r} is in batch {seen[sample]} and again in batch "
+                    f"{ticket.number} of the same epoch"
+                )
+            seen[sample] = ticket.number
+
+
+def ids_of(ticket: Ticket) -> list[Any]:
+    """List the ids that a ticket orders.
+
+    Example:
+        >>> ids_of(Ticket(0, 3, ids=7)), ids_of(Ticket(0, 0))
+        ([7], [])
+    """
+    ids = ticket.ids
+    if ids is None:
+        return []
+    if hasattr(ids, "tolist"):
+        listed = ids.tolist()
+        return listed if isinstance(listed, list) else [listed]
+    return list(ids) if isinstance(ids, (list, tuple, range)) else [ids]
+
+
+def _twins(loads: Loads) -> str | None:
+    """Note that two batches hold the same bits."""
+    seen: dict[bytes, int] = {}
+    for ticket, value in loads:
+        key = repr(difference.__name__).encode() + b"".join(a.tobytes() for a in _arrays(value))
+        if key in seen:
+            return f"batches {seen[key]} and {ticket.number} hold the very same data"
+        seen[key] = ticket.number
+    return None
+
+
+def _arrays(value: Value) -> list[Any]:
+    from streamfit.testing.comparison import parts_of
+
+    return [array for _, array in parts_of(value)]
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "thread_safe",
+        "Loads at the same time do not disturb one another.",
+        check_thread_safe,
+        needs=("repeatable", "any_order", "own_arrays"),
+    ),
+    Check("picklable", "The object can be sent to worker processes.", check_picklable, needs=()),
+    Check(
+        "same_on_threads",
+        "Batches are the same for any number of threads.",
+        check_threads,
+        LOADED,
+        ("repeatable", "any_order", "own_arrays", "thread_safe"),
+    ),
+    Check(
+        "same_on_processes",
+        "Batches are the same for any number of processes.",
+        check_processes,
+        LOADED,
+        ("repeatable", "any_order", "picklable"),
+    ),
+    Check(
+        "exactly_once",
+        "Every batch of an epoch is delivered once.",
+        check_exactly_once,
+        KINDS,
+        ("content", "thread_safe"),
+    ),
+)

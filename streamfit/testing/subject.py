@@ -1,0 +1,176 @@
+"""`Subject`: the user's object under check, made anew for each check, and the batches it should give.
+
+Guarantee kept here: no check sees what another one has done to the object, as far as it can be copied or
+made again; the object that was passed in is itself never loaded from unless it can be neither.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from streamfit.streams import GeneratorSource, SequenceSource, Source, Stream, Ticket, as_stream
+from streamfit.streams.items import Value
+from streamfit.testing.comparison import bytes_of, copied
+from streamfit.testing.failure import brief_error, fail
+
+SEED = 20_240_229
+_KEPT_BYTES = 256 << 20  # what the expected batches may take in all
+_SHARED_BYTES = 64 << 20  # larger arrays are shared by the copies of an object
+Loads = list[tuple[Ticket, Value]]
+
+
+class Subject:
+    """Hold what is checked.
+
+    Args:
+        make: Returns the object: a `Sequence`, a `Source`, an iterator, or a `Stream`.
+        kind: Which of the four it is.
+        name: What to call it.
+        limit: How many batches a check looks at.
+        workers: How many workers are used at most by checks that use some.
+        given: The object itself, when the user passed one and not a factory.
+    """
+
+    def __init__(
+        self, make: Callable[[], Any], kind: str, name: str, limit: int, workers: int, given: Any = None
+    ) -> None:
+        self.make, self.kind, self.name, self.limit, self.workers = make, kind, name, limit, workers
+        self.factory = given is None
+        self._prototype = given
+        self._streams: list[Stream] = []
+        self._expected: Loads | None = None
+        self._targets: bool | None = None
+
+    # -- the object ---------------------------------------------------------------------------------------
+
+    def fresh(self) -> Any:
+        """Return the object as it was before anything was done to it."""
+        if self.kind in ("generator", "stream"):
+            return self._made()
+        if self._prototype is None:
+            self._prototype = self._made()
+        try:
+            return copy.deepcopy(self._prototype, _large_arrays(self._prototype))
+        except Exception:  # user code runs here: locks, files and the like cannot be copied
+            return self._made() if self.factory else self._prototype
+
+    def _made(self) -> Any:
+        made = self.make()
+        if isinstance(made, Stream):
+            self._streams.append(made)
+        return made
+
+    def source(self, seed: int = SEED) -> Source:
+        """Return a source over a fresh object."""
+        thing = self.fresh()
+        if self.kind == "sequence":
+            return SequenceSource(thing, seed=seed, name=self.name)
+        if self.kind == "generator":
+            return GeneratorSource(thing, name=self.name, seed=seed, targets=self._has_targets())
+        if isinstance(thing, Stream):
+            return thing.source
+        return as_stream(thing, seed=seed, name=self.name, targets=False)
+
+    def close(self) -> None:
+        """Stop what streams have started."""
+        for stream in self._streams:
+            stream.close()
+        self._streams.clear()
+
+    def _has_targets(self) -> bool:
+        """Tell whether the items of the generator are pairs, as for training."""
+        if self._targets is None:
+            item = next(iter(self._made()), None)
+            self._targets = isinstance(item, (tuple, list))
+        return self._targets
+
+    # -- its batches --------------------------------------------------------------------------------------
+
+    def tickets(self, source: Source, epoch: int = 0, start: int = 0) -> Iterator[Ticket]:
+        """Write the tickets that are looked at: the first ones of a pass."""
+        return itertools.islice(source.tickets(epoch, start), max(0, self.limit - start))
+
+    def load(self, source: Source, ticket: Ticket, when: str = "") -> Value:
+        """Load one batch here and now, as a copy."""
+        try:
+            return copied(source.load(ticket))
+        except Exception as error:
+            fail(f"{self.name}: {place(ticket)} cannot be loaded{when}: {brief_error(error)}", error)
+
+    def expected(self) -> Loads:
+        """Return the first batches of pass 0, as they are when they are loaded one after another."""
+        if self._expected is None:
+            self._expected = list(self._loads())
+        return self._expected
+
+    def _loads(self) -> Iterator[tuple[Ticket, Value]]:
+        source, room = self.source(), _KEPT_BYTES
+        for ticket in self.listed(source):
+            value = self.load(source, ticket)
+            yield ticket, value
+            room -= bytes_of(value)
+            if room < 0:
+                self.limit = ticket.number + 1
+                break
+
+    def listed(self, source: Source, epoch: int = 0) -> list[Ticket]:
+        """Return the tickets that are looked at; that they cannot be written fails the check."""
+        tickets: list[Ticket] = []
+        try:
+            tickets.extend(self.tickets(source, epoch))
+        except Exception as error:
+            after = f"after {len(tickets)} batches" if tickets else "at all"
+            fail(f"{self.name}: its batches cannot be listed {after}: {brief_error(error)}", error)
+        return tickets
+
+    def few(self, count: int = 8) -> Loads:
+        """Return a few of the expected batches, spread over all of them."""
+        loads = self.expected()
+        places = np.unique(np.linspace(0, len(loads) - 1, min(count, len(loads))).astype(int))
+        return [loads[int(number)] for number in places]
+
+
+def place(ticket: Ticket) -> str:
+    """Name the batch of a ticket.
+
+    Example:
+        >>> place(Ticket(0, 3, ids=3)), place(Ticket(1, 3, ids=7))
+        ('batch 3', 'batch 3 of epoch 1 (index 7)')
+    """
+    text = f"batch {ticket.number}" + (f" of epoch {ticket.epoch}" if ticket.epoch else "")
+    other = isinstance(ticket.ids, (int, np.integer)) and ticket.item is None and ticket.ids != ticket.number
+    return f"{text} (index {ticket.ids})" if other else text
+
+
+def named_arrays(thing: Any) -> list[tuple[str, np.ndarray[Any, Any]]]:
+    """List the arrays that an object holds in its attributes, also one level down, with their names.
+
+    Example:
+        >>> class Data:
+        ...     def __init__(self):
+        ...         self.x, self.parts = np.zeros(2), [np.ones(3)]
+        >>> [name for name, _ in named_arrays(Data())]
+        ['self.x', 'self.parts[0]']
+    """
+    found: list[tuple[str, Any]] = []
+    for name, value in getattr(thing, "__dict__", {}).items():
+        inner: list[tuple[Any, Any]] = []
+        if isinstance(value, dict):
+            inner = list(value.items())
+        elif isinstance(value, (list, tuple)):
+            inner = list(enumerate(value))
+        found.append((f"self.{name}", value))
+        found += [(f"self.{name}[{key!r}]", entry) for key, entry in inner[:64]]
+    return [(name, value) for name, value in found if isinstance(value, np.ndarray)]
+
+
+def _large_arrays(thing: Any) -> dict[int, Any]:
+    """Return the memo that makes `deepcopy` share large arrays and memory maps."""
+    arrays = [array for _, array in named_arrays(thing)]
+    shared = [a for a in arrays if a.nbytes > _SHARED_BYTES or isinstance(a, np.memmap)]
+    return {id(array): array for array in shared}

@@ -1,0 +1,56 @@
+"""Which weights are trained: what the `trainable` flags said when the model was compiled.
+
+A GAN compiles its discriminator, then freezes it and compiles the whole: each model goes on with what it
+was told at its own `compile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from streamfit.layers.base import Layer
+from streamfit.ops import Variable
+
+
+class TrainableFlags:
+    """Keep the flags of a layer and of all layers and weights inside it, as they are now.
+
+    Args:
+        layer: A layer or model, built or not. Layers and weights that come later count with the flags they
+            have when they are asked for.
+
+    Example:
+        >>> from streamfit.layers import Dense
+        >>> layer = Dense(2, input_shape=(3,))
+        >>> _ = layer([[1.0, 2.0, 3.0]])
+        >>> flags = TrainableFlags(layer)
+        >>> layer.trainable = False
+        >>> [weight.name for weight in flags.weights(layer)]
+        ['kernel', 'bias']
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        self._flags: dict[Layer | Variable, bool] = {w: w.trainable for w in layer.weights}
+        self._flags.update((inner, inner.trainable) for inner in _nested(layer))
+
+    def weights(self, layer: Layer) -> list[Variable]:
+        """List the weights of `layer` that are trained, each once, in the order of its `weights`."""
+        return list(dict.fromkeys(self._find(layer)))
+
+    def _find(self, layer: Layer) -> Iterator[Variable]:
+        if not self._is_on(layer):
+            return
+        deeper = {weight for inner in layer.layers_inside for weight in inner.weights}
+        yield from (weight for weight in layer.weights if weight not in deeper and self._is_on(weight))
+        for inner in layer.layers_inside:
+            yield from self._find(inner)
+
+    def _is_on(self, item: Any) -> bool:
+        return self._flags.get(item, bool(item.trainable))
+
+
+def _nested(layer: Layer) -> Iterator[Layer]:
+    yield layer
+    for inner in layer.layers_inside:
+        yield from _nested(inner)
