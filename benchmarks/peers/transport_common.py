@@ -1,8 +1,8 @@
 """What all sides of the transport benchmark share: the batch, the check, and how they are asked.
 
-A request is one JSON line, ``{"batches": 100}``: deliver so many batches from already running workers. The
-answer is one JSON line with the seconds that took, from asking for the first batch to having the last. Needs
-numpy only.
+A request is one JSON line, ``{"lead": 48, "batches": 100}``: deliver so many batches from already running
+workers. The answer is one JSON line with the seconds from having the last batch of the lead to having the last
+of all. Needs numpy only.
 """
 
 from __future__ import annotations
@@ -60,26 +60,32 @@ def options(**more: Any) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def consume(batches: Iterator[Any], count: int) -> None:
-    """Take all batches, touching one element of each; raise if one is missing or out of place."""
-    taken = 0
+def consume(batches: Iterator[Any], lead: int, count: int) -> float:
+    """Take all batches, touching one element of each; return the seconds for those after the lead.
+
+    Raises ValueError if one is missing or out of place.
+    """
+    taken, begin = 0, 0.0
     for number, batch in enumerate(batches):
         first = batch[(0,) * len(batch.shape)]
         if int(first) != number:
             raise ValueError(f"batch {number} is numbered {int(first)}")
         taken += 1
-    if taken != count:
-        raise ValueError(f"{taken} batches arrived, not {count}")
+        if taken == lead:
+            begin = time.perf_counter()
+    seconds = time.perf_counter() - begin
+    if taken != lead + count:
+        raise ValueError(f"{taken} batches arrived, not {lead + count}")
+    return seconds
 
 
 def serve(epoch: Epoch, warm: int) -> None:
     """Deliver a first epoch of ``warm`` batches, say so, then answer requests until standard input closes."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    consume(epoch(warm), warm)
+    consume(epoch(warm), 1, warm - 1)
     print(json.dumps({"ready": True}), file=answers)
     for line in sys.stdin:
-        count = int(json.loads(line)["batches"])
-        begin = time.perf_counter()
-        consume(epoch(count), count)
-        print(json.dumps({"seconds": time.perf_counter() - begin}), file=answers)
+        request = json.loads(line)
+        lead, count = int(request["lead"]), int(request["batches"])
+        print(json.dumps({"seconds": consume(epoch(lead + count), lead, count)}), file=answers)

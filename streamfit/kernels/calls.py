@@ -72,12 +72,18 @@ def _jump(typing_context: Any, address: Any, words: Any, count: Any) -> Any:
 
 
 @kernel
-def _walk(addresses: Array, offsets: Array, counts: Array, words: Array, failed: Array) -> None:
+def _walk(  # pragma: no cover - jumps to machine code, so it runs compiled only
+    addresses: Array, offsets: Array, counts: Array, words: Array, failed: Array, moving: Array, strides: Array, steps: int
+) -> None:
     base = words.ctypes.data
-    for i in range(addresses.shape[0]):
-        if _jump(addresses[i], base + 8 * offsets[i], counts[i]) != 0:
-            failed[0] = i + 1
-            return
+    for step in range(steps):
+        for i in range(addresses.shape[0]):
+            if _jump(addresses[i], base + 8 * offsets[i], counts[i]) != 0:
+                failed[0] = i + 1
+                failed[1] = step
+                return
+        for i in range(moving.shape[0]):
+            words[moving[i]] += strides[i]
 
 
 def _signature(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -139,11 +145,12 @@ class KernelStoppedError(Exception):
 
     Attributes:
         kernel: The kernel that raised.
+        step: In which of several steps, counted from 0.
     """
 
-    def __init__(self, function: Kernel) -> None:
+    def __init__(self, function: Kernel, step: int = 0) -> None:
         super().__init__(f"kernel {function.__name__} stopped the walk")
-        self.kernel = function
+        self.kernel, self.step = function, step
 
 
 class CallList:
@@ -180,17 +187,57 @@ class CallList:
             words += packed
         words += [0] * _WIDTHS[-1]  # the widest call reads this far beyond its own words
         self._words = np.array(words, dtype=np.int64)
-        self._failed = np.zeros(1, dtype=np.int64)
+        self._failed = np.zeros(2, dtype=np.int64)
         addresses = np.array(_addresses(self.calls), dtype=np.int64)
         tables = (addresses, np.array(offsets, dtype=np.int64), np.array(counts, dtype=np.int64))
-        self._bound = (*tables, self._words, self._failed)
+        self._tables = (addresses, np.array(offsets, dtype=np.int64), np.array(counts, dtype=np.int64))
+        nothing = np.zeros(0, dtype=np.int64)
+        self._once = (*self._tables, self._words, self._failed, nothing, nothing, 1)
 
     def _run_native(self) -> None:
-        _walk(*self._bound)
+        _walk(*self._once)
         if self._failed[0]:
-            function = self.calls[int(self._failed[0]) - 1][0]
-            self._failed[0] = 0
-            raise KernelStoppedError(function)
+            raise self._stopped()
+
+    def _stopped(self) -> KernelStoppedError:
+        call, step = self._failed.tolist()
+        self._failed[:] = 0
+        return KernelStoppedError(self.calls[call - 1][0], step)
+
+    def run_steps(self, readers: Sequence[Reader], data: Sequence[Array], steps: int) -> None:
+        """Run all calls `steps` times in one native call, each time on the next rows of `data`.
+
+        Args:
+            readers: Handles of the arguments that change.
+            data: For each reader an array of `steps` times as many rows as it reads at a time, or of
+                just as many rows, which are then read at each step.
+            steps: How many times.
+        """
+        if not JIT_ENABLED:
+            self._run_steps_one_by_one(readers, data, steps)
+            return
+        moving, strides, kept = [], [], []
+        for reader, rows in zip(readers, data, strict=True):
+            rows = reader.fitting(rows)
+            kept.append(rows)
+            positions, stride = reader.aim(rows, steps)
+            moving.append(positions)
+            strides.append(np.full(len(positions), stride, dtype=np.int64))
+        where, how_far = np.concatenate(moving), np.concatenate(strides)
+        _walk(*self._tables, self._words, self._failed, where, how_far, steps)
+        for reader in readers:
+            reader.release()
+        if self._failed[0]:
+            raise self._stopped()
+
+    def _run_steps_one_by_one(self, readers: Sequence[Reader], data: Sequence[Array], steps: int) -> None:
+        for step in range(steps):
+            for reader, rows in zip(readers, data, strict=True):
+                reader.feed(reader.part(rows, step, steps))
+            try:
+                self.run()
+            except KernelStoppedError as stopped:
+                raise KernelStoppedError(stopped.kernel, step) from None
 
     def _run_python(self) -> None:
         for function, arguments in self.calls:
@@ -249,6 +296,33 @@ class Reader:
                 self._calls.point(self._positions, self._distances + data.ctypes.data)
             self._held = data
 
+    def fitting(self, rows: Array) -> Array:
+        """Return `rows` in the dtype and layout that the calls can read where they lie."""
+        if rows.dtype == self._dtype and rows.flags.c_contiguous and rows.flags.aligned:
+            return rows
+        return np.ascontiguousarray(rows, dtype=self._dtype)
+
+    def aim(self, rows: Array, steps: int) -> tuple[Array, int]:
+        """Point at the first rows; return the words that point there and how far they move at each step.
+
+        The caller keeps `rows` alive, and calls `release` in the end.
+        """
+        assert self._positions is not None and self._distances is not None
+        self._calls.point(self._positions, self._distances + rows.ctypes.data)
+        self._held = rows
+        stays = len(rows) == self._shape[0]
+        return self._positions, 0 if stays and steps > 1 else rows.nbytes // steps
+
+    def part(self, rows: Array, step: int, steps: int) -> Array:
+        """Return the rows of one step."""
+        if len(rows) == self._shape[0]:
+            return rows
+        size = len(rows) // steps
+        return rows[step * size : (step + 1) * size]
+
     def release(self) -> None:
         """Point back at the staging area, so that nothing of the last batch is kept alive."""
-        self.feed(self._staging)
+        if self._held is not self._staging:
+            self._held = self._staging
+            if self._positions is not None:
+                self._calls.point(self._positions, self._distances + self._staging.ctypes.data)

@@ -40,12 +40,16 @@ class Model(Trainer, Layer):
         (['y'], 10)
     """
 
-    def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, **settings: Any
+    ) -> None:
         super().__init__(name=name, **settings)
         self._reset_trainer()
         self._set_graph([], [], None)
         if (inputs is None) != (outputs is None):
-            raise ValueError("Model needs both inputs and outputs, or neither (for a subclass with a call method)")
+            raise ValueError(
+                "Model needs both inputs and outputs, or neither (for a subclass with a call method)"
+            )
         if inputs is not None:
             self._connect(inputs, outputs)
 
@@ -102,7 +106,12 @@ class Model(Trainer, Layer):
         """Build the graph for inputs like `x`, unless there is one."""
         if not self.outputs:
             tensors = [
-                Tensor(Spec((None, *np.shape(leaf)[1:]) if np.ndim(leaf) > 1 else (None, 1), np.dtype(self.dtype)), name)
+                Tensor(
+                    Spec(
+                        (None, *np.shape(leaf)[1:]) if np.ndim(leaf) > 1 else (None, 1), np.dtype(self.dtype)
+                    ),
+                    name,
+                )
                 for leaf, name in zip(flatten(x), _names_of(x, self.name), strict=True)
             ]
             self._build_on(pack(x, list(tensors)))

@@ -29,7 +29,9 @@ def check_graph(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
         raise ValueError(f"inputs must have different names, got {names}")
     for leaf in leaves(outputs):
         if type(leaf) is Tensor and leaf not in inputs and leaf.name != "clock":
-            raise ValueError(f"the outputs need the input {leaf.name or leaf!r}, which is not among the model's inputs {names}")
+            raise ValueError(
+                f"the outputs need the input {leaf.name or leaf!r}, which is not among the model's inputs {names}"
+            )
 
 
 def layers_of(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Layer]:
@@ -51,7 +53,9 @@ def output_names(outputs: Sequence[Tensor]) -> list[str]:
     return names
 
 
-def run_graph(inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Any], training: bool) -> list[Any]:
+def run_graph(
+    inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Any], training: bool
+) -> list[Any]:
     """Run the graph on other tensors, or on arrays."""
     known: dict[Tensor, Any] = dict(zip(inputs, values, strict=True))
     for node in sorted_nodes(outputs, inputs):
@@ -73,7 +77,9 @@ def in_order(given: Any, names: Sequence[str]) -> list[Any]:
     if isinstance(given, dict):
         missing = [name for name in names if name not in given]
         if missing:
-            raise ValueError(f"missing input {missing[0]!r}; got {sorted(given)}." + did_you_mean(missing[0], given))
+            raise ValueError(
+                f"missing input {missing[0]!r}; got {sorted(given)}." + did_you_mean(missing[0], given)
+            )
         return [given[name] for name in names]
     values = list(given) if isinstance(given, (list, tuple)) else [given]
     if len(values) != len(names):

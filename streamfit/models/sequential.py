@@ -29,7 +29,9 @@ class Sequential(Model):
         ((None, 1), 19)
     """
 
-    def __init__(self, layers: Iterable[Any] | None = None, *, name: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self, layers: Iterable[Any] | None = None, *, name: str | None = None, **settings: Any
+    ) -> None:
         super().__init__(name=name, **settings)
         self._start: Tensor | None = None
         for layer in layers or ():
@@ -49,7 +51,9 @@ class Sequential(Model):
         elif isinstance(layer, InputLayer):
             self._begin(Tensor(Spec((None, *(layer.sample_shape or ())), np.dtype(layer.dtype)), layer.name))
         elif any(layer is known for known in self._layers):
-            raise ValueError(f"layer {layer.name!r} is in the stack already; make another one, or use the functional API")
+            raise ValueError(
+                f"layer {layer.name!r} is in the stack already; make another one, or use the functional API"
+            )
         else:
             self._layers.append(layer)
             if self._start is None and layer.sample_shape is not None:
@@ -96,7 +100,9 @@ class Sequential(Model):
             raise ValueError("the Sequential model has no layers: add some, e.g. model.add(Dense(10))")
         if not self.outputs:
             if isinstance(x, (dict, list, tuple)):
-                raise ValueError("a Sequential model has one input, got several; use Model(inputs=..., outputs=...)")
+                raise ValueError(
+                    "a Sequential model has one input, got several; use Model(inputs=..., outputs=...)"
+                )
             self.build((None, *(np.shape(x)[1:] or (1,))))
 
     def call(self, inputs: Any, training: bool = False) -> Any:

@@ -19,12 +19,21 @@ def _shapes(model: Any) -> dict[Any, str]:
 
 
 def _row(cells: tuple[str, str, str], widths: tuple[int, int, int]) -> str:
-    cut = [cell if len(cell) <= width else cell[: width - 1] + "…" for cell, width in zip(cells, widths, strict=True)]
+    cut = [
+        cell if len(cell) <= width else cell[: width - 1] + "…"
+        for cell, width in zip(cells, widths, strict=True)
+    ]
     return f"{cut[0]:<{widths[0]}} {cut[1]:<{widths[1]}} {cut[2]:>{widths[2]}}"
 
 
 def _size(count: int, nbytes: int) -> str:
-    unit = f"{nbytes} B" if nbytes < 1024 else f"{nbytes / 1024:.2f} KB" if nbytes < 1 << 20 else f"{nbytes / (1 << 20):.2f} MB"
+    unit = (
+        f"{nbytes} B"
+        if nbytes < 1024
+        else f"{nbytes / 1024:.2f} KB"
+        if nbytes < 1 << 20
+        else f"{nbytes / (1 << 20):.2f} MB"
+    )
     return f"{count:,} ({unit})"
 
 
@@ -52,5 +61,7 @@ def summary_text(model: Any, width: int) -> str:
         ("Trainable params", model.trainable_weights),
         ("Non-trainable params", model.non_trainable_weights),
     ):
-        lines.append(f"{label}: {_size(sum(w.value.size for w in weights), sum(w.value.nbytes for w in weights))}")
+        lines.append(
+            f"{label}: {_size(sum(w.value.size for w in weights), sum(w.value.nbytes for w in weights))}"
+        )
     return "\n".join(lines)

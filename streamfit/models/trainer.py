@@ -7,7 +7,18 @@ from typing import Any
 
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
-from streamfit.training import Compiled, FitPlan, History, Runner, StreamSettings, batches, compile_checks, sessions
+from streamfit.metrics import Metric
+from streamfit.training import (
+    Compiled,
+    FitPlan,
+    History,
+    Runner,
+    StreamSettings,
+    TrainableFlags,
+    batches,
+    compile_checks,
+    sessions,
+)
 
 
 class Trainer:
@@ -59,10 +70,13 @@ class Trainer:
             TypeError: An unknown keyword, or an argument of the wrong kind.
         """
         compile_checks(target_tensors, distribute, kwargs)
-        self._compiled = Compiled(optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode)
-        self._runner = None
+        flags = TrainableFlags(self)  # type: ignore[arg-type]
+        compiled = Compiled(
+            optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode, flags
+        )
         if self.outputs:  # type: ignore[attr-defined]
-            self._compiled.plan(self.output_names)  # type: ignore[attr-defined]
+            compiled.plan(self.output_names)  # type: ignore[attr-defined]
+        self._compiled, self._runner = compiled, None
 
     @property
     def optimizer(self) -> Any:
@@ -76,8 +90,13 @@ class Trainer:
 
     @property
     def metrics_names(self) -> list[str]:
-        """List the names of what `evaluate` returns, in its order; just ['loss'] before the first batch."""
-        return self.runner().names or ["loss"]
+        """List the names of what `evaluate` returns, in its order; just ['loss'] before the model is built."""
+        return self.runner().names
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """List the metric objects, in the order of `metrics_names`; none before the first batch."""
+        return [] if self._runner is None else self._runner.metrics
 
     def runner(self, compiled: bool = True) -> Runner:
         """Return what runs single steps.
@@ -165,8 +184,13 @@ class Trainer:
             settings=StreamSettings(max_queue_size, workers, use_multiprocessing),
             seed=seed,
         )
-        plan.training = batches.Data(x, y, sample_weight, batch_size, shuffle)
-        plan.validation = batches.validation(validation_data, validation_split, validation_batch_size or batch_size)
+        plan.training = batches.Data(
+            x, y, sample_weight, batch_size, shuffle, validation_batch_size=validation_batch_size
+        )
+        plan.validation = batches.validation(
+            validation_data, validation_split, batch_size, validation_batch_size
+        )
+        plan.check_validation()
         return sessions.fit(self, plan)
 
     def evaluate(
@@ -279,6 +303,7 @@ class Trainer:
         plan.validation = batches.validation(validation_data, 0.0, None)
         if plan.validation is not None:
             batches.need_steps(plan.validation.x, validation_steps, "validation_steps")
+        plan.check_validation()
         return sessions.fit(self, plan)
 
     def evaluate_generator(
@@ -344,7 +369,9 @@ class Trainer:
             reset_metrics: Whether metrics start anew; else they go on from the last call.
             return_dict: Return results by name.
         """
-        return sessions.on_batch(self, "train", (x, y, sample_weight), class_weight, reset_metrics, return_dict)
+        return sessions.on_batch(
+            self, "train", (x, y, sample_weight), class_weight, reset_metrics, return_dict
+        )
 
     def test_on_batch(
         self,

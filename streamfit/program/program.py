@@ -126,6 +126,10 @@ class Binding:
         seed = np.ones((), objective.dtype)
         return gradient.build(self._program.nodes, objective, seed) + training.calls
 
+    def run_steps(self, data: Sequence[Array], steps: int) -> None:
+        """Run `steps` times in one native call, on the next rows of each of `data` at each step."""
+        self._calls.run_steps(self.feeds, data, steps)
+
     @property
     def is_valid(self) -> bool:
         """Tell whether all variables are still where this binding reads them."""

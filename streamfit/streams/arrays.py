@@ -26,6 +26,7 @@ Shuffle = bool | Literal["batch"]
 Ids = Callable[[int, int], Array]
 
 _CHUNK = 4096  # positions whose ids are computed in one call
+_JOINED_BYTES = 256 << 10  # joined batches should still be in the processor's cache when they are used
 
 
 class ArraySource(Source):
@@ -107,10 +108,37 @@ class ArraySource(Source):
 
     def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Load the batches of a pass here, without the detour of tickets."""
+        take = self.reader(epoch, start)
+        while True:
+            try:
+                yield take(1)
+            except StopIteration:
+                return
+
+    def reader(self, epoch: int, start: int) -> Callable[[int], Batch]:
+        """Return a function that takes the next batch, or up to so many joined into one.
+
+        It raises StopIteration at the end of the pass. Only whole batches are joined.
+        """
         readers = [_reader(part, self.batch_size, bool(self.shuffle)) for part in self._parts]
         read_x, read_y, read_weight = readers
-        for number, ids in self._numbered_ids(epoch, start):
-            yield Batch(read_x(ids), read_y(ids), read_weight(ids), ids, number, epoch, len(ids))
+        chunks = self._chunks(epoch, start)
+        size, ids, number, offset = self.batch_size, np.empty(0, np.int64), start, 0
+        row_bytes = sum(rows.row_bytes for part in self._parts for rows in _rows(part))
+        joined = max(1, _JOINED_BYTES // max(1, row_bytes * size))
+
+        def take(most: int) -> Batch:
+            nonlocal ids, number, offset
+            if offset >= len(ids):
+                ids, offset = next(chunks), 0
+            steps = min(most, joined, (len(ids) - offset) // size) or 1
+            mine = ids[offset : offset + steps * size]
+            batch = Batch(read_x(mine), read_y(mine), read_weight(mine), mine, number, epoch, len(mine), steps)
+            offset += len(mine)
+            number += steps
+            return batch
+
+        return take
 
     def describe(self, ticket: Ticket) -> str:
         """Say which batch a ticket is for, with the ids of its samples."""
@@ -118,14 +146,17 @@ class ArraySource(Source):
 
     def _numbered_ids(self, epoch: int, start: int) -> Iterator[tuple[int, Array]]:
         size, number = self.batch_size, start
-        per_chunk = max(1, _CHUNK // size)
-        ids_of = self._order(epoch)
-        for first in range(start * size, self.samples, per_chunk * size):
-            count = min(per_chunk * size, self.samples - first)
-            ids = ids_of(first, count)
-            for offset in range(0, count, size):
+        for ids in self._chunks(epoch, start):
+            for offset in range(0, len(ids), size):
                 yield number, ids[offset : offset + size]
                 number += 1
+
+    def _chunks(self, epoch: int, start: int) -> Iterator[Array]:
+        """Yield the ids of many whole batches at a time, which costs less than batch by batch."""
+        per_chunk = max(1, _CHUNK // self.batch_size) * self.batch_size
+        ids_of = self._order(epoch)
+        for first in range(start * self.batch_size, self.samples, per_chunk):
+            yield ids_of(first, min(per_chunk, self.samples - first))
 
     def _order(self, epoch: int) -> Ids:
         if self.shuffle is False:

@@ -19,6 +19,8 @@ class Batch:
         number: Number of the batch within its pass over the data.
         epoch: Number of the pass.
         size: Number of samples.
+        steps: How many batches lie behind one another in these arrays: more than 1 only where the consumer
+            of a feed has asked for it.
 
     Example:
         >>> import numpy as np
@@ -34,6 +36,7 @@ class Batch:
     number: int = 0
     epoch: int = 0
     size: int = 0
+    steps: int = 1
 
     def parts(self) -> tuple[Any, Any, Any]:
         """Return x, y and sample_weight; None for what is not there."""

@@ -8,7 +8,7 @@ a pass is closed, and the source told, once, before anything of the next pass is
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +19,10 @@ from streamfit.streams.receipt import Receipt, Tally
 from streamfit.streams.source import Source
 from streamfit.streams.uniform import Uniform
 from streamfit.workers import Pool
+
+
+def _one() -> int:
+    return 1
 
 
 class Feed:
@@ -85,11 +89,13 @@ class Feed:
         left = None if length is None else length - number
         return limit if left is None else left if limit is None else min(left, limit)
 
-    def run(self, limit: int | None = None) -> Iterator[Batch]:
+    def run(self, limit: int | None = None, together: Callable[[], int] = _one) -> Iterator[Batch]:
         """Deliver the batches of the next epoch; goes on where the last one stopped.
 
         Args:
             limit: How many batches at most; None for one whole pass, or what is left of it.
+            together: Asked before each delivery how many batches may come joined into one, which then
+                says so in its `steps`. Only whole batches are joined, and only by some sources.
 
         Raises:
             StreamfitError: Batches are missing.
@@ -101,7 +107,7 @@ class Feed:
         tally = self._tally = Tally(self._epoch, self._seed, limit, self._counts())
         wanted = sys.maxsize if limit is None else limit
         while tally.delivered < wanted:
-            batch = self._next(tally)
+            batch = self._next(tally, min(together(), wanted - tally.delivered))
             if batch is None:
                 break
             yield batch
@@ -163,12 +169,12 @@ class Feed:
 
     # -- passes -------------------------------------------------------------------------------------
 
-    def _next(self, tally: Tally) -> Batch | None:
+    def _next(self, tally: Tally, most: int) -> Batch | None:
         """Take the next batch, in the next pass if need be; None when the epoch has to end."""
         while not self.dry:
             lane = self._lane or self._open(tally)
             try:
-                batch = lane.take()
+                batch = lane.take(most)
             except StopIteration:
                 if self._goes_on(tally):
                     continue
@@ -182,9 +188,9 @@ class Feed:
                 self._check(batch, self.source.name)
             if not (self._position and tally.delivered):
                 tally.digest.mark(self._pass, self._position)
-            tally.add(batch.ids)
-            self._position += 1
-            self._delivered += 1
+            tally.add(batch.ids, batch.steps)
+            self._position += batch.steps
+            self._delivered += batch.steps
             return batch
         return None
 

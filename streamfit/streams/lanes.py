@@ -23,12 +23,13 @@ class Lane:
     """The batches of one pass, while it is being read.
 
     Args:
-        take: Returns the next batch, or raises StopIteration.
+        take: Returns the next batch, or raises StopIteration. Its argument is how many batches may come
+            joined into one; only some sources join them.
         close: Gives up the rest.
         counts: Returns how many loads were done again and how many workers were replaced so far.
     """
 
-    take: Callable[[], Batch]
+    take: Callable[[int], Batch]
     close: Callable[[], None]
     counts: Callable[[], Counts]
 
@@ -49,9 +50,12 @@ def open_lane(
         return _pooled(source, pool, place)
     if source.pulled and ahead > 0:
         puller = Puller(source.read(*place), ahead, total)
-        return Lane(puller.__next__, puller.close, _no_counts)
+        return Lane(_one_by_one(puller), puller.close, _no_counts)
+    take = source.reader(*place)
+    if take is not None:
+        return Lane(take, _nothing, _no_counts)
     batches: Any = source.read(*place)
-    return Lane(batches.__next__, getattr(batches, "close", _nothing), _no_counts)
+    return Lane(_one_by_one(batches), getattr(batches, "close", _nothing), _no_counts)
 
 
 def _pooled(source: Source, pool: Pool, place: tuple[int, int]) -> Lane:
@@ -62,7 +66,11 @@ def _pooled(source: Source, pool: Pool, place: tuple[int, int]) -> Lane:
             yield source.batch(loaded.ticket, loaded.value)
             del loaded
 
-    return Lane(batches().__next__, run.close, lambda: (run.retried, run.restarts))
+    return Lane(_one_by_one(batches()), run.close, lambda: (run.retried, run.restarts))
+
+
+def _one_by_one(batches: Iterator[Batch]) -> Callable[[int], Batch]:
+    return lambda most: next(batches)
 
 
 def _no_counts() -> Counts:

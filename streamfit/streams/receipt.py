@@ -103,9 +103,9 @@ class Tally:
         self._epoch, self._seed, self._before = epoch, seed, before
         self._update = self.digest.add
 
-    def add(self, ids: Any) -> None:
-        """Count one delivered batch."""
-        self.delivered += 1
+    def add(self, ids: Any, steps: int) -> None:
+        """Count delivered batches; the digest of several joined ones is that of each after the other."""
+        self.delivered += steps
         self._update(ids)
 
     def receipt(self, counts: tuple[int, int]) -> Receipt:

@@ -7,7 +7,7 @@ depends on its ticket alone, so it may run anywhere, any number of times.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from streamfit._base.errors import DataError
@@ -82,6 +82,13 @@ class Source(ABC):
                 f"{self.describe(ticket)}: received an empty batch. Batches should contain at least one item."
             )
         return Batch(x, y, sample_weight, ticket.ids, ticket.number, ticket.epoch, len(arrays[0][1]))
+
+    def reader(self, epoch: int, start: int) -> Callable[[int], Batch] | None:
+        """Return a function that loads the next batch here and now, or None where `read` does as well.
+
+        Its argument is how many batches may come joined into one; it raises StopIteration at the end.
+        """
+        return None
 
     def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Load the batches of a pass here and now, one at each request."""

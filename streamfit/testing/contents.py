@@ -1,4 +1,4 @@
-"""Checks of batches that are loaded here and now, one after another: what is in them, and what they depend on."""
+"""Checks of batches loaded here and now, one after another: what is in them, what they depend on."""
 
 from __future__ import annotations
 
@@ -192,7 +192,8 @@ def check_any_order(subject: Subject) -> str | None:
     loads = subject.few(16)
     shuffled = list(np.random.default_rng(5).permutation(len(loads)))
     for words, order in (("last first", range(len(loads))[::-1]), ("in a mixed order", shuffled)):
-        source, wrong = subject.source(), {}
+        source = subject.source()
+        wrong: dict[int, tuple[Ticket, str]] = {}
         for number in order:
             ticket, value = loads[number]
             found = difference(value, subject.load(source, ticket, f" {words}"), ("in order", words))
@@ -208,7 +209,8 @@ def check_any_order(subject: Subject) -> str | None:
 
 def check_own_arrays(subject: Subject) -> str | None:
     """See that a batch that was handed out is not changed by later loads."""
-    source, held = subject.source(), []
+    source = subject.source()
+    held: list[tuple[Ticket, Value, Value]] = []
     for ticket, _ in subject.few():
         value = _raw(subject, source, ticket)
         for earlier, handed, copy in held:

@@ -1,17 +1,17 @@
-"""Checks of batches that are loaded by workers: threads at the same time, other processes, any number of them."""
+"""Checks of batches loaded by workers: threads at the same time, other processes, any number of them."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 from streamfit._base.errors import WorkerError
 from streamfit.streams import Batch, Feed, Source, Ticket
 from streamfit.streams.items import Value
-from streamfit.testing.comparison import copied, difference
+from streamfit.testing.comparison import copied, difference, parts_of
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.preemption import Outcome, interleaved, lines_of, places, timed
 from streamfit.testing.subject import Loads, Subject, place
@@ -155,19 +155,20 @@ def pool_of(subject: Subject, kind: Kind, count: int) -> AbstractContextManager[
     return make_pool(kind, count, ahead=2 * count + 1)
 
 
-def _batches(subject: Subject, source: Source, pool: Pool, where: str) -> Any:
+def _batches(subject: Subject, source: Source, pool: Pool, where: str) -> Iterator[Batch]:
     """Deliver the batches that are looked at; an exception of a load fails the check."""
-    feed = Feed(source, pool, alike=False)
-    try:
-        for batch in feed.run(len(subject.expected())):
+    with Feed(source, pool, alike=False) as feed:
+        run = feed.run(len(subject.expected()))
+        while True:
+            try:
+                batch = next(run)
+            except StopIteration:
+                return
+            except Exception as error:
+                text = f"no further batch could be had when loaded {where}: {brief_error(error)}"
+                fail(f"{subject.name}: {text}", error)
             yield batch
             del batch
-    except Exception as error:
-        text = f"the next batch could not be had when loaded {where}: {brief_error(error)}"
-        fail(f"{subject.name}: {text}", error)
-    finally:
-        with_no_error = sys.exc_info()[0] is None
-        feed.close() if with_no_error else feed.__exit__(*sys.exc_info())
 
 
 def check_exactly_once(subject: Subject) -> str | None:
@@ -219,17 +220,11 @@ def _twins(loads: Loads) -> str | None:
     """Note that two batches hold the same bits."""
     seen: dict[bytes, int] = {}
     for ticket, value in loads:
-        key = repr(difference.__name__).encode() + b"".join(a.tobytes() for a in _arrays(value))
+        key = b"".join(array.tobytes() for _, array in parts_of(value))
         if key in seen:
             return f"batches {seen[key]} and {ticket.number} hold the very same data"
         seen[key] = ticket.number
     return None
-
-
-def _arrays(value: Value) -> list[Any]:
-    from streamfit.testing.comparison import parts_of
-
-    return [array for _, array in parts_of(value)]
 
 
 CHECKS: tuple[Check, ...] = (

@@ -1,4 +1,4 @@
-"""Two loads at once, in every way that matters: one is stopped at a line of the user's code, the other runs whole.
+"""Two loads at once: one is stopped at a line of the user's code while the other one runs whole.
 
 A race between two threads needs one thread to be interrupted at the wrong moment. Instead of waiting for
 that to happen by luck, the first thread is traced and stopped at its k-th line, for one k after the other,

@@ -9,11 +9,13 @@ from typing import Any, Self
 import numpy as np
 
 from streamfit._base.errors import DataError
-from streamfit._base.structure import flatten, transform
-from streamfit.streams import ArraySource, Feed, Source, as_stream
+from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
+from streamfit.streams.adapt import kind_of
+from streamfit.streams.structure import as_array, leaves, rebuild
 from streamfit.training.plan import StreamSettings
 from streamfit.workers import Pool, make_pool
 
+_ROLES = ("x", "y", "sample_weight")
 _AHEAD = 10  # Keras' default of max_queue_size
 
 
@@ -27,6 +29,7 @@ class Data:
     batch_size: int | None
     shuffle: Any
     targets: bool = True
+    validation_batch_size: int | None = None
 
     def source(self, seed: int, name: str) -> Source:
         """Make the source."""
@@ -49,50 +52,59 @@ class Data:
         Raises:
             ValueError: The data are no arrays, or one side would be empty.
         """
-        if not _is_arrays(self.x):
+        if self.x is None or kind_of(self.x, "training data") != "arrays":
             raise ValueError(
-                "`validation_split` is only supported for arrays; for a generator or Sequence pass validation_data"
+                "`validation_split` is only supported for arrays; for a generator or Sequence pass "
+                "validation_data"
             )
-        whole = (self.x, self.y, self.sample_weight)
-        total = len(_rows(flatten(self.x)[0]))
+        parts = (self.x, self.y, self.sample_weight)
+        whole = [rebuild(part, as_array, role) for part, role in zip(parts, _ROLES, strict=True)]
+        total = ArraySource(*whole, name="training data").samples  # checks that the lengths agree
         at = int(total * (1.0 - share))
         if not 0 < at < total:
             raise ValueError(f"validation_split={share} of {total} samples leaves nothing on one side")
-        head = transform(lambda a: None if a is None else _rows(a)[:at], whole)
-        tail = transform(lambda a: None if a is None else _rows(a)[at:], whole)
-        return Data(*head, self.batch_size, self.shuffle), Data(*tail, self.batch_size, False)
+        x, y, weight = (rebuild(part, lambda rows, _: rows[:at]) for part in whole)
+        head = Data(x, y, weight, self.batch_size, self.shuffle)
+        x, y, weight = (rebuild(part, lambda rows, _: rows[at:]) for part in whole)
+        return head, Data(x, y, weight, self.validation_batch_size or self.batch_size, False)
 
 
-def _rows(array: Any) -> Any:
-    return array if isinstance(array, np.ndarray) else np.asarray(array)
-
-
-def _is_arrays(x: Any) -> bool:
-    if isinstance(x, Source) or hasattr(x, "__next__"):
-        return False
-    return all(hasattr(leaf, "shape") or np.isscalar(leaf) for leaf in flatten(x))
-
-
-def validation(data: Any, share: float, batch_size: int | None) -> Any:
+def validation(data: Any, share: float, batch_size: int | None, own_batch_size: int | None = None) -> Any:
     """Return the validation data, or the share to split off, or None.
+
+    Args:
+        data: (x, y) or (x, y, weights), a stream, or None.
+        share: How much of the training data to split off when there are no `data`.
+        batch_size: That of the training data.
+        own_batch_size: That of the validation data alone, where it differs.
 
     Raises:
         ValueError: A tuple of another length than 2 or 3, or a share outside [0, 1).
+        TypeError: The share is no number.
     """
+    if own_batch_size is not None:
+        check_batch_size(own_batch_size)
     if data is None:
-        if not 0.0 <= share < 1.0:
-            raise ValueError(f"validation_split must be in [0, 1), got {share}")
-        return float(share) or None
-    if isinstance(data, list) and 2 <= len(data) <= 3:
-        data = tuple(data)
+        return _share(share)
     if not isinstance(data, (tuple, list)):
-        return Data(data, None, None, None, False)
+        return Data(data, None, None, own_batch_size, False)
     if not 2 <= len(data) <= 3:
         raise ValueError(
-            "When passing validation_data, it must contain 2 (x_val, y_val) or 3 (x_val, y_val, val_sample_weights) "
-            f"items, however it contains {len(data)} items"
+            "When passing validation_data, it must contain 2 (x_val, y_val) or 3 (x_val, y_val, "
+            f"val_sample_weights) items, however it contains {len(data)} items"
         )
-    return Data(data[0], data[1], data[2] if len(data) == 3 else None, batch_size, False)
+    weight = data[2] if len(data) == 3 else None
+    return Data(data[0], data[1], weight, batch_size if own_batch_size is None else own_batch_size, False)
+
+
+def _share(share: Any) -> float | None:
+    if isinstance(share, bool) or not isinstance(share, (int, float, np.number)):
+        raise TypeError(
+            f"validation_split must be a number in [0, 1), got {share!r} ({type(share).__name__})"
+        )
+    if not 0.0 <= share < 1.0:
+        raise ValueError(f"validation_split must be in [0, 1), got {share}")
+    return float(share) or None
 
 
 def need_steps(data: Any, steps: int | None, argument: str) -> None:
@@ -101,7 +113,9 @@ def need_steps(data: Any, steps: int | None, argument: str) -> None:
     Raises:
         ValueError: A plain generator without a number of steps.
     """
-    if steps is None and (hasattr(data, "__next__") or not hasattr(data, "__len__") and not isinstance(data, Source)):
+    if steps is None and (
+        hasattr(data, "__next__") or not hasattr(data, "__len__") and not isinstance(data, Source)
+    ):
         raise ValueError(
             f"`{argument}=None` is only valid for a generator based on the `keras.utils.Sequence` class. "
             f"Please specify `{argument}` or use the `Sequence` class."
@@ -169,8 +183,19 @@ class Streams:
 
 
 def empty_rows(x: Any) -> bool:
-    """Tell whether `x` is an array without rows."""
-    return isinstance(x, np.ndarray) and x.ndim > 0 and len(x) == 0
+    """Tell whether `x` is one or several arrays without rows."""
+    found = [array for _, array in leaves(x)]
+    return bool(found) and all(isinstance(a, np.ndarray) and a.ndim > 0 and len(a) == 0 for a in found)
+
+
+def one_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
+    """Make a batch of what was passed to `train_on_batch` and its like.
+
+    Raises:
+        DataError: Something that is no array of numbers.
+    """
+    parts = zip((x, y, sample_weight), _ROLES, strict=True)
+    return Batch(*(rebuild(part, as_array, role) for part, role in parts))
 
 
 def need_data(found: bool, name: str) -> None:

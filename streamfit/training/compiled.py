@@ -9,12 +9,19 @@ each output its own).
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from streamfit import losses, metrics, optimizers
 from streamfit._base.names import did_you_mean
+from streamfit._base.specs import Array
+from streamfit.kernels import Call
+from streamfit.training.trainable import TrainableFlags
+
+_binders: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+"""Which `Compiled` an optimizer works for since it was bound: one object may be given to several models."""
 
 
 @dataclass
@@ -43,6 +50,46 @@ class OutputPlan:
     temporal: bool = False
 
 
+@dataclass(frozen=True)
+class ResultNames:
+    """What the results of a model are called in logs.
+
+    Attributes:
+        losses: The total loss, then with several outputs the loss of each that has one.
+        metrics: (output number, metric, name) of each metric.
+    """
+
+    losses: list[str]
+    metrics: list[tuple[int, NamedMetric, str]]
+
+    @classmethod
+    def of(cls, plans: Sequence[OutputPlan]) -> ResultNames:
+        """Name the results of outputs: with several outputs, their names come first."""
+        several = len(plans) > 1
+        found = ["loss", *(f"{plan.name}_loss" for plan in plans if several and plan.loss is not None)]
+        taken = set(found)
+        named = [
+            (i, item, _unique(f"{plan.name}_{item.label}" if several else item.label, taken))
+            for i, plan in enumerate(plans)
+            for item in plan.metrics
+        ]
+        return cls(found, named)
+
+    @property
+    def all(self) -> list[str]:
+        """List the names in the order of the logs."""
+        return self.losses + [name for _, _, name in self.metrics]
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    number, candidate = 0, name
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}_{number}"
+    taken.add(candidate)
+    return candidate
+
+
 class Compiled:
     """Hold the arguments of `compile`, checked.
 
@@ -53,6 +100,7 @@ class Compiled:
         loss_weights: A list, or a dictionary by output.
         weighted_metrics: As `metrics`; these see sample and class weights.
         sample_weight_mode: None or ``'temporal'``, or a list or dictionary of them by output.
+        flags: What the model's `trainable` flags say now.
     """
 
     def __init__(
@@ -63,9 +111,12 @@ class Compiled:
         loss_weights: Any,
         weighted_metrics: Any,
         sample_weight_mode: Any,
+        flags: TrainableFlags,
     ) -> None:
+        self.flags = flags
         self.optimizer = optimizers.get(optimizer)
         self.optimizer.reset()  # a new compile begins anew, also with an optimizer that was used before
+        _binders.pop(self.optimizer, None)
         self.loss = _resolve(loss, _loss)
         _check_metrics_argument("metrics", metrics)
         _check_metrics_argument("weighted_metrics", weighted_metrics)
@@ -78,6 +129,18 @@ class Compiled:
             )
         self.loss_weights = loss_weights
         self.sample_weight_mode = _resolve(sample_weight_mode, _check_mode)
+
+    def bind(self, weights: Array, grads: Array, sizes: Array, clock: Array) -> list[Call]:
+        """Return the optimizer's calls for one step, as `Optimizer.bind` does.
+
+        An optimizer that works for another model begins anew here; the other model keeps the state it has.
+        """
+        binder = _binders.get(self.optimizer)
+        if binder is not None and binder() is not self:
+            self.optimizer.reset()
+        _binders[self.optimizer] = weakref.ref(self)
+        calls: list[Call] = self.optimizer.bind(weights, grads, sizes, clock)
+        return calls
 
     def plan(self, outputs: Sequence[str]) -> list[OutputPlan]:
         """Spread the arguments over the outputs.
@@ -128,7 +191,13 @@ def _resolve(argument: Any, resolve: Any) -> Any:
 
 
 def _loss(identifier: Any) -> Any:
-    return losses.get(identifier)
+    loss = losses.get(identifier)
+    if loss is not None and loss.reduction == "none":
+        raise ValueError(
+            f"loss {loss.name!r} has reduction='none', so it gives no single number to minimise; "
+            "pass reduction='sum_over_batch_size' or 'sum'"
+        )
+    return loss
 
 
 def _check_metric(identifier: Any) -> Any:
@@ -136,7 +205,9 @@ def _check_metric(identifier: Any) -> Any:
     if isinstance(identifier, str):
         metrics.check_name(identifier)
     elif not (callable(identifier) or isinstance(identifier, metrics.Metric)):
-        raise ValueError(f"Unknown metric: {identifier!r}. Pass a name, a function (y_true, y_pred) or a Metric.")
+        raise ValueError(
+            f"Unknown metric: {identifier!r}. Pass a name, a function (y_true, y_pred) or a Metric."
+        )
     return identifier
 
 

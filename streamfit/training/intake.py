@@ -87,7 +87,9 @@ class Intake:
 
     def inputs(self, x: Any) -> list[Array]:
         """Return one array for each input, each of shape (n, ...)."""
-        given = [x] if len(self._names) == 1 and isinstance(x, np.ndarray) else by_name("input", x, self._names)
+        given = (
+            [x] if len(self._names) == 1 and isinstance(x, np.ndarray) else by_name("input", x, self._names)
+        )
         arrays = []
         for value, (name, shape, tail) in zip(given, self._inputs, strict=True):
             array = as_array(value, f"input {name!r}")
@@ -113,7 +115,9 @@ class Intake:
         if y is None:
             wanted = [plan.name for plan in self._plans if plan.loss is not None or plan.metrics]
             if wanted:
-                raise DataError(f"the loss of output {wanted[0]!r} needs targets, but the data have none: pass y")
+                raise DataError(
+                    f"the loss of output {wanted[0]!r} needs targets, but the data have none: pass y"
+                )
             return [None] * len(self._plans)
         given = self._spread_targets(y)
         found: list[Array | None] = []
@@ -170,7 +174,9 @@ class Intake:
         if isinstance(given, dict):
             unknown = [name for name in given if name not in self._outputs]
             if unknown:
-                raise DataError(f"sample_weight names unknown outputs {unknown}; the outputs are {self._outputs}")
+                raise DataError(
+                    f"sample_weight names unknown outputs {unknown}; the outputs are {self._outputs}"
+                )
             return [given.get(name) for name in self._outputs]
         if isinstance(given, (list, tuple)) and len(given) == len(self._outputs) and len(given) > 1:
             return list(given)
@@ -179,7 +185,11 @@ class Intake:
         return [given] * len(self._outputs)
 
     def _spread_class_weights(self, given: Any) -> list[Any]:
-        if given is None or len(self._outputs) == 1 and not (isinstance(given, dict) and self._outputs[0] in given):
+        if (
+            given is None
+            or len(self._outputs) == 1
+            and not (isinstance(given, dict) and self._outputs[0] in given)
+        ):
             return [given] * len(self._outputs)
         if isinstance(given, (list, tuple)):
             return by_name("class_weight", list(given), self._outputs)
@@ -210,7 +220,9 @@ def _sample_weights(value: Any, target: Array, plan: OutputPlan) -> Array:
             'you should specify sample_weight_mode="temporal" in compile(); for sample-wise weights pass a 1D array.'
         )
     if len(weight) != len(target):
-        raise DataError(f"sample_weight has {len(weight)} entries for {len(target)} samples of output {plan.name!r}")
+        raise DataError(
+            f"sample_weight has {len(weight)} entries for {len(target)} samples of output {plan.name!r}"
+        )
     return np.ascontiguousarray(weight)
 
 
@@ -236,6 +248,11 @@ def class_weights(table: dict[Any, float], target: Array, plan: OutputPlan) -> A
         raise DataError(f"class_weight must be a dict from class number to weight, got {table!r}")
     if target.ndim > 2:
         raise DataError("`class_weight` not supported for 3+ dimensional targets.")
+    if target.ndim == 2 and target.shape[1] > 1 and plan.loss is not None and plan.loss.sparse:
+        raise DataError(
+            f"`class_weight` not supported for several classes a sample: the targets of output {plan.name!r} "
+            f"have shape {target.shape}; pass sample_weight of that shape with sample_weight_mode='temporal'"
+        )
     classes = target.argmax(axis=1) if target.ndim == 2 and target.shape[1] > 1 else target.reshape(-1)
     found, places = np.unique(classes, return_inverse=True)
     missing = {int(c) if float(c).is_integer() else float(c) for c in found if c not in table}

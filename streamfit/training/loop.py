@@ -20,16 +20,18 @@ class Hooks:
         end: Called with the number of the step and what the step returned, or None.
         tick: Called with the count of finished steps.
         stopped: Asked after each step whether to stop.
+        together: Asked before each step how many may be done in one go.
     """
 
     begin: Callable[[int], None] | None
     end: Callable[[int, Any], None] | None
     tick: Callable[[int], None]
     stopped: Callable[[], bool]
+    together: Callable[[], int]
 
 
 def run_steps(batches: Iterable[Any], step: Callable[[Any], Any], hooks: Hooks) -> int:
-    """Take each batch through `step`.
+    """Take each batch through `step`; joined batches count as the steps they stand for.
 
     Returns:
         How many steps were done.
@@ -42,7 +44,7 @@ def run_steps(batches: Iterable[Any], step: Callable[[Any], Any], hooks: Hooks) 
         result = step(batch)
         if end is not None:
             end(done, result)
-        done += 1
+        done += batch.steps
         tick(done)
         if stopped():
             break

@@ -7,6 +7,11 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from streamfit.training.notices import warn
+
+
+_CONTAINERS = (list, tuple, set, frozenset, range)
+
 
 def whole(name: str, value: Any, least: int) -> int:
     """Return `value` as an int.
@@ -20,7 +25,9 @@ def whole(name: str, value: Any, least: int) -> int:
     if isinstance(value, (float, np.floating)) and np.isnan(value):
         raise ValueError(f"{name} must be a whole number of at least {least}, got NaN")
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, SupportsIndex):
-        raise TypeError(f"{name} must be a whole number of at least {least}, got {value!r} ({type(value).__name__})")
+        raise TypeError(
+            f"{name} must be a whole number of at least {least}, got {value!r} ({type(value).__name__})"
+        )
     number = int(value)
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {number}")
@@ -102,19 +109,31 @@ class FitPlan:
 
     def _check_frequency(self) -> None:
         freq = self.validation_freq
-        if isinstance(freq, (list, tuple, set, frozenset, range)):
+        if isinstance(freq, _CONTAINERS):
             self._epochs_to_validate = {whole("validation_freq entries", item, 1) for item in freq}
         elif isinstance(freq, (bool, float)) or not isinstance(freq, SupportsIndex):
             raise ValueError(f"Expected `validation_freq` to be a list or int, got {freq!r}")
         elif int(freq) < 1:
             raise ValueError(f"`validation_freq` can not be less than 1, got {freq}")
 
+    def validations(self) -> int:
+        """Count the epochs after which there is validation."""
+        if self.validation is None:
+            return 0
+        if isinstance(self.validation_freq, _CONTAINERS):
+            return sum(self.initial_epoch < epoch <= self.epochs for epoch in self._epochs_to_validate)
+        every = int(self.validation_freq)
+        return max(0, self.epochs // every - self.initial_epoch // every)
+
+    def check_validation(self) -> None:
+        """Warn of an argument that has nothing to act on; called when `validation` is set."""
+        if self.validation is None and self.validation_steps is not None:
+            warn(f"validation_steps={self.validation_steps} has no effect: there is no validation_data")
+
     def validates(self, epoch: int) -> bool:
         """Tell whether there is validation after `epoch`, counted from 0."""
         if self.validation is None:
             return False
-        if self._epochs_to_validate:
+        if isinstance(self.validation_freq, _CONTAINERS):
             return epoch + 1 in self._epochs_to_validate
-        return not isinstance(self.validation_freq, (list, tuple, set, frozenset, range)) and (
-            (epoch + 1) % int(self.validation_freq) == 0
-        )
+        return (epoch + 1) % int(self.validation_freq) == 0

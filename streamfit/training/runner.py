@@ -15,10 +15,19 @@ import numpy as np
 from streamfit._base.config import next_seed
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit._base.structure import flatten
+from streamfit.kernels import KernelStoppedError
 from streamfit.layers import number_streams
-from streamfit.training.compiled import Compiled, OutputPlan
+from streamfit.streams import Batch
+from streamfit.metrics import Metric
+from streamfit.training.compiled import Compiled, OutputPlan, ResultNames
 from streamfit.training.intake import Intake
+from streamfit.training.notices import warn
+from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
+
+
+_MOST_TOGETHER = 64  # steps in one native call: Ctrl-C and the progress bar wait for its end
 
 
 class Runner:
@@ -48,13 +57,14 @@ class Runner:
     def _set_up(self) -> None:
         model, names = self._model, self._model.output_names
         number_streams(model.layers)
-        plans = [OutputPlan(name, None, 1.0) for name in names]
-        optimizer = None
-        if self._compiled is not None:
-            plans, optimizer = self._compiled.plan(names), self._compiled.optimizer
+        if self._compiled is None:
+            plans = [OutputPlan(name, None, 1.0) for name in names]
+            self._steps = Steps(model, plans, self.clock)
+        else:
+            plans = self._compiled.plan(names)
+            trained = self._compiled.flags.weights(model)
+            self._steps = Steps(model, plans, self.clock, trained, self._compiled.bind)
         self._intake = Intake(model.inputs, plans, [tensor.spec for tensor in model.outputs])
-        self._steps = Steps(model, plans, optimizer, self.clock)
-        self._plans = plans
 
     def check_in(self) -> None:
         """Prepare for a run of steps; called once a run."""
@@ -62,6 +72,15 @@ class Runner:
             self._set_up()
         if self._steps is not None:
             self._steps.check_in()
+
+    def warn_of_changed_flags(self) -> None:
+        """Warn when a `trainable` flag was changed after `compile`, which has no effect."""
+        model, compiled = self._model, self._compiled
+        if compiled is not None and compiled.flags.weights(model) != model.trainable_weights:
+            warn(
+                "Discrepancy between trainable weights and collected trainable weights, did you set "
+                "`model.trainable` without calling `model.compile` after ?"
+            )
 
     def release(self) -> None:
         """Let go of the memory of the last batch; called after each run of steps."""
@@ -97,12 +116,27 @@ class Runner:
             else:
                 weights = intake.weights(batch.sample_weight, targets, class_weight)
             self._check_lengths(inputs, targets)
-            self.binding = steps.run(mode, inputs, targets, weights)
+            self.binding = steps.run(mode, inputs, targets, weights, batch.steps)
         except DataError as error:
             raise self._located(error, batch) from error.__cause__
+        except KernelStoppedError as stopped:
+            rows = _rows_of_step(batch, stopped.step)
+            error = steps.label_error([None if y is None else y[rows] for y in targets])
+            raise self._located(error, _one_step(batch, stopped.step)) from None
         if steps.scoreboard is not None and steps.scoreboard.eager:
             outputs = self.binding.fetches[-len(targets) :]
             steps.scoreboard.update_eager(targets, outputs, weights)
+
+    def together(self, mode: str) -> int:
+        """Return how many batches may be joined and run in one native call.
+
+        One, when something has to happen between two steps.
+        """
+        if self._steps is None or self._steps.scoreboard is None or self._steps.scoreboard.eager:
+            return 1
+        if mode == "train" and self._compiled.optimizer.needs_prepare:  # type: ignore[union-attr]
+            return 1
+        return _MOST_TOGETHER
 
     def predict(self, batch: Any) -> list[Array]:
         """Return copies of the outputs for one batch."""
@@ -133,41 +167,62 @@ class Runner:
 
     def reset(self) -> None:
         """Forget the running results."""
-        if self._steps is not None and self._steps.scoreboard is not None:
-            self._steps.scoreboard.reset()
+        if self._board is not None:
+            self._board.reset()
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
         """Put the running results aside for a while: an evaluation in the middle of an epoch harms nothing."""
-        board = None if self._steps is None else self._steps.scoreboard
+        board, source = self._board, self.source
         kept = None if board is None else board.snapshot()
         self.reset()
         try:
             yield
         finally:
+            self.source = source
             if board is not None and kept is not None:
                 board.restore(kept)
+            else:
+                self.reset()
 
     def logs(self) -> dict[str, float]:
         """Return the running results by name, in the order of the logs."""
-        if self._steps is None or self._steps.scoreboard is None:
-            return {}
-        return self._steps.scoreboard.logs()
+        return {} if self._board is None else self._board.logs()
 
     def batch_logs(self) -> dict[str, float]:
         """Return the losses of the last batch alone, with the running metrics."""
-        logs = self.logs()
-        assert self._steps is not None and self._steps.scoreboard is not None
-        for name, value in zip(self._steps.scoreboard.loss_names, self.binding.fetches, strict=False):
+        logs, board = self.logs(), self._board
+        assert board is not None
+        for name, value in zip(board.loss_names, self.binding.fetches, strict=False):
             logs[name] = float(value)
         return logs
 
     @property
     def names(self) -> list[str]:
-        """List the names of the results; empty before the first batch."""
-        if self._steps is None or self._steps.scoreboard is None:
-            return []
-        return self._steps.scoreboard.names
+        """List the names of the results; just ['loss'] for a model that is not built."""
+        if self._compiled is None or not self._model.output_names:
+            return ["loss"]
+        return ResultNames.of(self._compiled.plan(self._model.output_names)).all
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """List the metrics; empty before the first batch, whose shapes decide what 'accuracy' is."""
+        return [] if self._board is None else [tracker.metric for tracker in self._board.trackers]
+
+    @property
+    def _board(self) -> Scoreboard | None:
+        return None if self._steps is None else self._steps.scoreboard
+
+
+def _rows_of_step(batch: Any, step: int) -> slice:
+    size = len(flatten(batch.x)[0]) // batch.steps
+    return slice(step * size, (step + 1) * size)
+
+
+def _one_step(batch: Any, step: int) -> Any:
+    """Return what names one of several joined batches."""
+    ids = batch.ids[_rows_of_step(batch, step)] if isinstance(batch.ids, np.ndarray) else batch.ids
+    return Batch(batch.x, ids=ids, number=batch.number + step, epoch=batch.epoch)
 
 
 def where(batch: Any) -> str:

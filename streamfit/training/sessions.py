@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,16 +12,12 @@ from streamfit._base.config import next_seed
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Feed
-from streamfit.training.batches import Data, Streams, empty_rows, need_data
+from streamfit.training.batches import Data, Streams, empty_rows, need_data, need_steps, one_batch
 from streamfit.training.callbacks import CallbackList, History, ProgressBar
 from streamfit.training.loop import Hooks, run_steps
+from streamfit.training.notices import OUT_OF_DATA, OUT_OF_DATA_VALIDATING, warn
 from streamfit.training.plan import FitPlan, StreamSettings, check_verbose, whole_or_none
 from streamfit.training.runner import Runner
-
-OUT_OF_DATA = (
-    "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate "
-    "at least `steps_per_epoch * epochs` batches."
-)
 
 
 def fit(model: Any, plan: FitPlan) -> History:
@@ -31,6 +26,7 @@ def fit(model: Any, plan: FitPlan) -> History:
     seed = next_seed() if plan.seed is None else plan.seed
     if isinstance(plan.validation, float):
         plan.training, plan.validation = plan.training.split(plan.validation)
+    runner.warn_of_changed_flags()
     with Streams(plan.settings) as streams:
         session = _Fit(model, runner, plan, seed, streams)
         return session.run()
@@ -45,8 +41,8 @@ class _Fit:
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
         total = None if steps is None else steps * epochs
         self._feed = streams.feed(source, wrap=plan.wrap, total=total)
-        self._validation = self._open_validation(streams, seed, epochs)
-        self._warned = False
+        self._validation = self._open_validation(streams, seed)
+        self._warned: set[str] = set()
         self._history = History()
         self._history.seed = seed
         self._params = self._make_params(source)
@@ -54,13 +50,16 @@ class _Fit:
         self._callbacks.watch(runner.logs)
         runner.reseed(seed)
 
-    def _open_validation(self, streams: Streams, seed: int, epochs: int) -> Feed | None:
+    def _open_validation(self, streams: Streams, seed: int) -> Feed | None:
         plan = self._plan
         if plan.validation is None:
             return None
         source = plan.validation.source(derive(seed, "validation") >> 1, "validation data")
-        steps = plan.validation_steps
-        return streams.feed(source, wrap=plan.wrap and steps is not None, total=None if steps is None else steps * epochs)
+        steps, times = plan.validation_steps, plan.validations()
+        if not source.rewinds and times > 1:
+            need_steps(plan.validation.x, steps, "validation_steps")
+        total = None if steps is None else steps * times
+        return streams.feed(source, wrap=plan.wrap and steps is not None, total=total)
 
     def _make_params(self, source: Any) -> dict[str, Any]:
         plan = self._plan
@@ -68,7 +67,7 @@ class _Fit:
         return {
             "verbose": plan.verbose,
             "epochs": plan.epochs,
-            "steps": plan.steps_per_epoch or source.batches(0),
+            "steps": self._feed.steps(plan.steps_per_epoch),
             "batch_size": getattr(source, "batch_size", None),
             "samples": getattr(source, "samples", None),
             "do_validation": plan.validation is not None,
@@ -84,7 +83,7 @@ class _Fit:
         with self._guarded():
             callbacks.on_train_begin()
             for epoch in range(plan.initial_epoch, plan.epochs):
-                if not self._epoch(epoch) or model.stop_training:
+                if model.stop_training or not self._epoch(epoch):
                     break
             callbacks.on_train_end()
         return self._history
@@ -108,11 +107,12 @@ class _Fit:
         self._runner.source = feed.source.name
         self._params["steps"] = feed.steps(plan.steps_per_epoch)
         callbacks.on_epoch_begin(epoch)
-        done = run_steps(feed.run(plan.steps_per_epoch), self._runner.train, self._hooks("train", "stop_training"))
+        done = 0
+        if not self._model.stop_training:
+            hooks = self._hooks("train", "stop_training")
+            done = run_steps(feed.run(plan.steps_per_epoch, hooks.together), self._runner.train, hooks)
         if not done:
-            self._warn_out_of_data()
-            self._callbacks.interrupt()
-            return False
+            return self._give_up()
         self._history.receipts.append(feed.receipt())
         goes_on = self._look_for_end(done, epoch)
         logs = self._runner.logs()
@@ -120,6 +120,13 @@ class _Fit:
             logs.update(self._validate(self._validation))
         callbacks.on_epoch_end(epoch, logs)
         return goes_on
+
+    def _give_up(self) -> bool:
+        """End an epoch without a single step: it has no results, so it is not in the history."""
+        if not self._model.stop_training:
+            self._warn_once(OUT_OF_DATA)
+        self._callbacks.interrupt()
+        return False
 
     def _look_for_end(self, done: int, epoch: int) -> bool:
         """Warn when the data ended before the epoch did; return whether they can go on."""
@@ -129,36 +136,34 @@ class _Fit:
         short = plan.steps_per_epoch is not None and done < plan.steps_per_epoch
         dry = feed.dry and epoch + 1 < plan.epochs
         if short or dry:
-            self._warn_out_of_data()
+            self._warn_once(OUT_OF_DATA)
         return not (feed.dry and (short or dry))
 
-    def _warn_out_of_data(self) -> None:
-        if not self._warned:
-            self._warned = True
-            warnings.warn(OUT_OF_DATA, stacklevel=6)
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            warn(text)
 
     def _validate(self, feed: Feed) -> dict[str, float]:
         """Run validation and return its logs; training is not touched."""
         callbacks, runner = self._callbacks, self._runner
         runner.reset()
         runner.source = feed.source.name
-        callbacks.on_test_begin()
+        steps = self._plan.validation_steps
         self._model.stop_evaluating = False
-        done = run_steps(_fresh(feed, self._plan.validation_steps), runner.test, self._hooks("test", "stop_evaluating"))
-        need_data(done > 0, feed.source.name)
-        logs = runner.logs()
+        callbacks.on_test_begin()
+        hooks = self._hooks("test", "stop_evaluating")
+        if feed.source.rewinds:
+            feed.restart()  # data that can begin anew do; a generator goes on
+        done = run_steps(feed.run(steps, hooks.together), runner.test, hooks)
+        if not self._model.stop_evaluating and done < (steps or 1):
+            self._warn_once(f"{OUT_OF_DATA_VALIDATING} {steps or 1} batches were wanted and {done} came.")
+        logs = runner.logs() if done else {}
         callbacks.on_test_end(logs)
         return {f"val_{name}": value for name, value in logs.items()}
 
     def _hooks(self, mode: str, stop: str) -> Hooks:
         return make_hooks(self._model, self._callbacks, self._runner, mode, stop)
-
-
-def _fresh(feed: Feed, limit: int | None) -> Iterator[Batch]:
-    """Start data that can start anew from their beginning; a generator goes on."""
-    if feed.source.rewinds:
-        feed.restart()
-    return feed.run(limit)
 
 
 def make_hooks(model: Any, callbacks: CallbackList, runner: Runner, mode: str, stop: str) -> Hooks:
@@ -169,11 +174,15 @@ def make_hooks(model: Any, callbacks: CallbackList, runner: Runner, mode: str, s
     def end(step: int, result: Any) -> None:
         on_end(step, {"outputs": result} if mode == "predict" else runner.logs())
 
+    begins = bool(getattr(callbacks, f"wants_{mode}_batch_begin"))
+    ends = bool(getattr(callbacks, f"wants_{mode}_batch_end"))
+    alone = begins or ends or mode == "predict"
     return Hooks(
-        begin=on_begin if getattr(callbacks, f"wants_{mode}_batch_begin") else None,
-        end=end if getattr(callbacks, f"wants_{mode}_batch_end") else None,
+        begin=on_begin if begins else None,
+        end=end if ends else None,
         tick=callbacks.tick,
         stopped=lambda: bool(getattr(model, stop)),
+        together=lambda: 1 if alone else runner.together(mode),
     )
 
 
@@ -183,10 +192,14 @@ def evaluate(
     """Run the data through the test step and return the results by name."""
     runner: Runner = model.runner()
     steps = whole_or_none("steps", steps, 1)
-    with _single_run(model, runner, data, settings, steps, verbose, callbacks) as (feed, told), runner.aside():
-        told.on_test_begin()
+    with (
+        _single_run(model, runner, data, settings, steps, verbose, callbacks) as (feed, told),
+        runner.aside(),
+    ):
         model.stop_evaluating = False
-        done = run_steps(feed.run(steps), runner.test, make_hooks(model, told, runner, "test", "stop_evaluating"))
+        told.on_test_begin()
+        hooks = make_hooks(model, told, runner, "test", "stop_evaluating")
+        done = run_steps(feed.run(steps, hooks.together), runner.test, hooks)
         need_data(done > 0, feed.source.name)
         _warn_if_short(done, steps, model.stop_evaluating)
         logs = runner.logs()
@@ -205,8 +218,8 @@ def predict(
         return [np.empty((0, *tensor.shape[1:]), tensor.dtype) for tensor in model.outputs]
     parts: list[list[Array]] = []
     with _single_run(model, runner, data, settings, steps, verbose, callbacks) as (feed, told):
-        told.on_predict_begin()
         model.stop_predicting = False
+        told.on_predict_begin()
 
         def step(batch: Batch) -> Any:
             outputs = runner.predict(batch)
@@ -222,7 +235,13 @@ def predict(
 
 @contextlib.contextmanager
 def _single_run(
-    model: Any, runner: Runner, data: Data, settings: StreamSettings, steps: int | None, verbose: Any, callbacks: Any
+    model: Any,
+    runner: Runner,
+    data: Data,
+    settings: StreamSettings,
+    steps: int | None,
+    verbose: Any,
+    callbacks: Any,
 ) -> Iterator[tuple[Feed, CallbackList]]:
     """Open the data and the callbacks of `evaluate` or `predict`."""
     check_verbose(verbose)
@@ -232,7 +251,11 @@ def _single_run(
     with Streams(settings) as streams:
         feed = streams.feed(source, wrap=False, total=steps)
         params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(steps)}
-        told = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model, params, None, ProgressBar())
+        told = (
+            callbacks
+            if isinstance(callbacks, CallbackList)
+            else CallbackList(callbacks, model, params, None, ProgressBar())
+        )
         told.watch(runner.logs)
         try:
             yield feed, told
@@ -245,7 +268,7 @@ def _single_run(
 
 def _warn_if_short(done: int, steps: int | None, stopped: bool) -> None:
     if steps is not None and done < steps and not stopped:
-        warnings.warn(OUT_OF_DATA, stacklevel=5)
+        warn(OUT_OF_DATA)
 
 
 def on_batch(
@@ -259,7 +282,7 @@ def on_batch(
         runner.reset()
     runner.class_weight = class_weight
     try:
-        (runner.train if mode == "train" else runner.test)(Batch(*data))
+        (runner.train if mode == "train" else runner.test)(one_batch(*data))
     finally:
         runner.class_weight = None
         runner.release()
@@ -275,4 +298,4 @@ def predict_on_batch(model: Any, x: Any) -> list[Array]:
     runner: Runner = model.runner(compiled=False)
     runner.check_in()
     runner.source = "one batch"
-    return runner.predict(Batch(x))
+    return runner.predict(one_batch(x))

@@ -8,8 +8,7 @@ with `ops` is compiled into the step.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,8 @@ import numpy as np
 from streamfit import metrics
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
-from streamfit.kernels import Call, KernelStoppedError, kernel
-from streamfit.ops.core import Node, Op, Tensor, tracing
+from streamfit.kernels import Call, kernel
+from streamfit.ops.core import Node, Op, Tensor, Variable, tracing
 from streamfit.program import (
     AccumulateMean,
     AccumulateScalar,
@@ -32,8 +31,10 @@ from streamfit.program import (
     weighted_total,
 )
 from streamfit.training.compiled import OutputPlan
+from streamfit.training.scoreboard import Scoreboard
 
 Key = tuple[Any, ...]
+Update = Callable[[Array, Array, Array, Array], list[Call]]
 
 
 @kernel
@@ -58,109 +59,11 @@ class LabelGuard(Op):
         """Return nothing."""
         return ()
 
-    def forward(self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> list[Call]:
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
         """Return one call."""
         return [(check_labels, (inputs[0].reshape(-1), self._classes, self._ignored))]
-
-
-class Tracker:
-    """A metric of one output, made for the shapes of the data."""
-
-    def __init__(self, name: str, metric: metrics.Metric, output: int, weighted: bool) -> None:
-        self.name, self.metric, self.output, self.weighted = name, metric, output, weighted
-
-    @property
-    def traced(self) -> bool:
-        """Tell whether the program computes the metric; others see arrays after each step."""
-        return isinstance(self.metric, metrics.MeanMetric)
-
-
-class Scoreboard:
-    """The running results of an epoch: losses and metrics, in the order of the logs.
-
-    Args:
-        plans: One for each output.
-        targets: Spec of each output's target, None where there is none.
-        outputs: Spec of each output.
-    """
-
-    def __init__(self, plans: Sequence[OutputPlan], targets: Sequence[Spec | None], outputs: Sequence[Spec]) -> None:
-        self.plans = plans
-        self.loss_state = np.zeros(2)
-        self.output_states: list[Array] = [np.zeros(2) for _ in plans]
-        several = len(plans) > 1
-        self.loss_names = ["loss"]
-        self.split = [i for i, plan in enumerate(plans) if several and plan.loss is not None]
-        self.loss_names += [f"{plans[i].name}_loss" for i in self.split]
-        taken = set(self.loss_names)
-        self.trackers: list[Tracker] = []
-        for i, plan in enumerate(plans):
-            target = targets[i]
-            for item in plan.metrics if target is not None else []:
-                metric = metrics.make(item.identifier, plan.loss, target, outputs[i])
-                if any(metric is tracker.metric for tracker in self.trackers):
-                    metric = metric.clone()  # one object for several outputs: each keeps its own count
-                name = _unique(f"{plan.name}_{item.label}" if several else item.label, taken)
-                self.trackers.append(Tracker(name, metric, i, item.weighted))
-        self.eager = [tracker for tracker in self.trackers if not tracker.traced]
-
-    @property
-    def names(self) -> list[str]:
-        """List the log names in order."""
-        return self.loss_names + [tracker.name for tracker in self.trackers]
-
-    def reset(self) -> None:
-        """Start a new epoch."""
-        self.loss_state[:] = 0
-        for state in self.output_states:
-            state[:] = 0
-        for tracker in self.trackers:
-            tracker.metric.reset_state()
-
-    def _states(self) -> list[Array]:
-        traced = [tracker.metric.total for tracker in self.trackers if isinstance(tracker.metric, metrics.MeanMetric)]
-        return [self.loss_state, *self.output_states, *traced]
-
-    def snapshot(self) -> tuple[list[Array], list[dict[str, Any]]]:
-        """Copy the results so far."""
-        eager = [copy.deepcopy(vars(tracker.metric)) for tracker in self.eager]
-        return [state.copy() for state in self._states()], eager
-
-    def restore(self, kept: tuple[list[Array], list[dict[str, Any]]]) -> None:
-        """Return to the results that `snapshot` copied."""
-        for state, old in zip(self._states(), kept[0], strict=True):
-            state[:] = old
-        for tracker, attributes in zip(self.eager, kept[1], strict=True):
-            vars(tracker.metric).update(attributes)
-
-    def logs(self) -> dict[str, float]:
-        """Return the results so far, as Python floats."""
-        logs = {"loss": _mean(self.loss_state)}
-        for i in self.split:
-            logs[f"{self.plans[i].name}_loss"] = _mean(self.output_states[i])
-        for tracker in self.trackers:
-            logs[tracker.name] = float(tracker.metric.result())
-        return logs
-
-    def update_eager(self, targets: Sequence[Any], outputs: Sequence[Array], weights: Sequence[Any]) -> None:
-        """Show a finished batch to the metrics that are not compiled into the step."""
-        for tracker in self.eager:
-            i = tracker.output
-            weight = weights[i] if tracker.weighted else None
-            tracker.metric.update_state(targets[i], outputs[i].copy(), sample_weight=weight)
-
-
-def _mean(state: Array) -> float:
-    return float(state[0] / state[1]) if state[1] else 0.0
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    number, candidate = 0, name
-    while candidate in taken:
-        number += 1
-        candidate = f"{name}_{number}"
-    taken.add(candidate)
-    return candidate
 
 
 class Steps:
@@ -169,14 +72,23 @@ class Steps:
     Args:
         model: Gives `inputs`, `outputs` and `penalties`.
         plans: One for each output, from `Compiled.plan`.
-        optimizer: Changes the weights.
         clock: int64 array [seed, finished steps].
+        trainable: The weights that are trained.
+        update: Given (weights, gradient, sizes, clock), returns the optimizer's calls; None for a model that
+            only predicts.
     """
 
-    def __init__(self, model: Any, plans: Sequence[OutputPlan], optimizer: Any, clock: Array) -> None:
-        self._model, self._plans, self._optimizer, self._clock = model, plans, optimizer, clock
+    def __init__(
+        self,
+        model: Any,
+        plans: Sequence[OutputPlan],
+        clock: Array,
+        trainable: Sequence[Variable] = (),
+        update: Update | None = None,
+    ) -> None:
+        self._model, self._plans, self._clock = model, plans, clock
+        self._trainable, self._update = list(trainable), update
         self._arena = Arena()
-        self._trainable = list(model.trainable_weights)
         self._training: Training | None = None
         self._programs: dict[Key, Program] = {}
         self._unit_weights: dict[int, Array] = {}
@@ -230,7 +142,8 @@ class Steps:
 
     def _train(self) -> Training:
         if self._training is None:
-            self._training = Training(self._trainable, self._clock, self._optimizer.bind)
+            assert self._update is not None
+            self._training = Training(self._trainable, self._clock, self._update)
         return self._training
 
     def _scoreboard_for(self, y: Sequence[Tensor | None], outputs: Sequence[Tensor]) -> Scoreboard:
@@ -256,9 +169,16 @@ class Steps:
             if plan.loss is None or target is None:
                 continue
             if plan.loss.sparse:
-                guards.append(Node(LabelGuard(outputs[i].shape[-1] or 0, getattr(plan.loss, "ignore_class", None)), (target,), ()))
+                guards.append(
+                    Node(
+                        LabelGuard(outputs[i].shape[-1] or 0, getattr(plan.loss, "ignore_class", None)),
+                        (target,),
+                        (),
+                    )
+                )
             values = plan.loss.values(target, outputs[i])
-            means.append(weighted_mean(values, w[i]))
+            mask = plan.loss.mask(target)
+            means.append(weighted_mean(values, w[i], mask, plan.loss.reduction))
             factors.append(plan.loss_weight)
             sinks.append(Node(AccumulateScalar(), (means[-1], w[i], State(board.output_states[i])), ()))
         penalties = [regularizer(weight) for regularizer, weight in self._model.penalties]
@@ -278,7 +198,9 @@ class Steps:
                 continue
             values = tracker.metric.values(y[tracker.output], outputs[tracker.output])
             weight = (w[tracker.output],) if tracker.weighted else ()
-            sinks.append(Node(AccumulateMean(), (values, *weight, State(tracker.metric.total.view(np.ndarray))), ()))
+            sinks.append(
+                Node(AccumulateMean(), (values, *weight, State(tracker.metric.total.view(np.ndarray))), ())
+            )
         return sinks
 
     # -- running --------------------------------------------------------------------------------
@@ -289,24 +211,25 @@ class Steps:
         inputs: Sequence[Array],
         targets: Sequence[Array | None],
         weights: Sequence[Array | None],
+        steps: int = 1,
     ) -> Binding:
-        """Run one step and return the binding, whose `fetches` are [total, losses..., outputs...].
+        """Run one step, or several on joined batches, and return the binding.
 
-        For prediction the fetches are the outputs alone.
+        Its `fetches` are [total, losses..., outputs...] of the last step; for prediction the outputs alone.
 
         Raises:
-            DataError: A class label that does not exist.
+            KernelStoppedError: A class label that does not exist; see `label_error`.
         """
-        size = len(inputs[0])
+        size = len(inputs[0]) // steps
         binding = self.program(mode, targets, weights).bind(size)
         arrays = [*inputs, *(y for y in targets if y is not None)]
         arrays += [self._ones(size) if w is None else w for w in weights]
-        for reader, array in zip(binding.feeds, arrays, strict=True):
-            reader.feed(array)
-        try:
+        if steps == 1:
+            for reader, array in zip(binding.feeds, arrays, strict=True):
+                reader.feed(array)
             binding.run()
-        except KernelStoppedError:
-            raise self._label_error(targets) from None
+        else:
+            binding.run_steps(arrays, steps)
         return binding
 
     def _ones(self, size: int) -> Array:
@@ -315,7 +238,8 @@ class Steps:
             ones = self._unit_weights[size] = np.ones(size)
         return ones
 
-    def _label_error(self, targets: Sequence[Array | None]) -> DataError:
+    def label_error(self, targets: Sequence[Array | None]) -> DataError:
+        """Return the error for the labels that stopped a step."""
         for plan, target, output in zip(self._plans, targets, self._model.outputs, strict=True):
             if plan.loss is not None and target is not None:
                 try:

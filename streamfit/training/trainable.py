@@ -21,9 +21,11 @@ class TrainableFlags:
             have when they are asked for.
 
     Example:
+        >>> import numpy as np
         >>> from streamfit.layers import Dense
-        >>> layer = Dense(2, input_shape=(3,))
-        >>> _ = layer([[1.0, 2.0, 3.0]])
+        >>> layer = Dense(2)
+        >>> layer(np.ones((1, 3))).shape
+        (1, 2)
         >>> flags = TrainableFlags(layer)
         >>> layer.trainable = False
         >>> [weight.name for weight in flags.weights(layer)]

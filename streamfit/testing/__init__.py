@@ -1,0 +1,24 @@
+"""Floor 8: checkers for the pipelines of users, in the manner of scikit-learn's `check_estimator`.
+
+Nothing here needs pytest or Hypothesis. What builds on Hypothesis is in `streamfit.testing.strategies`, which
+is imported by its own name.
+"""
+
+from __future__ import annotations
+
+from streamfit.testing.battery import Battery, Result
+from streamfit.testing.checking import check_generator, check_sequence, check_source, check_stream, run_checks
+from streamfit.testing.failure import CheckFailure
+from streamfit.testing.leaks import nothing_left_behind
+
+__all__ = [
+    "Battery",
+    "CheckFailure",
+    "Result",
+    "check_generator",
+    "check_sequence",
+    "check_source",
+    "check_stream",
+    "nothing_left_behind",
+    "run_checks",
+]

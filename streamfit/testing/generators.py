@@ -1,0 +1,176 @@
+"""Checks of functions that make generators: each one is new, is read as far as asked, and ends."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from streamfit.streams import Feed, GeneratorSource, as_stream
+from streamfit.streams.items import Value
+from streamfit.testing.comparison import copied, difference
+from streamfit.testing.contents import kept_globals
+from streamfit.testing.failure import brief_error, fail, skip
+from streamfit.testing.subject import Subject
+from streamfit.testing.table import Check
+
+_GENERATOR: tuple[Any, ...] = ("generator",)
+
+
+def check_fresh(subject: Subject) -> str | None:
+    """See that each call of the factory makes a new generator that reads nothing of another one's."""
+    one, other = subject.fresh(), subject.fresh()
+    if one is other and hasattr(one, "__next__"):
+        fail(
+            f"{subject.name}: it returns the same generator at every call, so two readers would share it and "
+            "each would miss what the other one gets. Make the generator inside the function"
+        )
+    alone = len(_items(subject, subject.fresh()))
+    if hasattr(one, "__next__"):
+        turns = _in_turns(subject, one, other)
+        if turns < alone:
+            fail(
+                f"{subject.name}: read alone, a generator gives {alone} batches; two that are read in turns "
+                f"give {turns} each. They read from something that they share"
+            )
+    return None
+
+
+def _in_turns(subject: Subject, one: Any, other: Any) -> int:
+    """Return how many batches each of two generators gives when they are read in turns."""
+    count = 0
+    for _ in range(subject.limit):
+        try:
+            next(one), next(other)
+        except StopIteration:
+            break
+        except Exception as error:
+            fail(f"{subject.name}: two generators read in turns: {brief_error(error)}", error)
+        count += 1
+    return count
+
+
+def _items(subject: Subject, iterable: Any) -> list[Any]:
+    items: list[Any] = []
+    try:
+        items.extend(itertools.islice(iter(iterable), subject.limit))
+    except Exception as error:
+        fail(f"{subject.name}: it raised {brief_error(error)} after {len(items)} batches", error)
+    return items
+
+
+def check_equal(subject: Subject) -> str | None:
+    """See that two generators of the factory give the same batches."""
+    for number, (one, other) in enumerate(zip(_values(subject), _values(subject), strict=False)):
+        found = difference(one, other, ("from the first generator", "from the second"))
+        if found:
+            fail(
+                f"{subject.name}: batch {number} is not the same from two generators: {found}. Seed what is "
+                "drawn, so that a run can be repeated; or expect this check to fail"
+            )
+    return None
+
+
+def _values(subject: Subject) -> Iterator[Value]:
+    source = subject.source()
+    for ticket in subject.tickets(source):
+        yield subject.load(source, ticket)
+
+
+def check_own_batches(subject: Subject) -> str | None:
+    """See that a batch is not overwritten when the next one is made."""
+    source = subject.source()
+    held: list[tuple[int, Value, Value]] = []
+    for ticket in itertools.islice(subject.tickets(source), 8):
+        for number, handed, copy in held:
+            found = difference(copy, handed, ("when it came", f"after batch {ticket.number} came"))
+            if found:
+                fail(
+                    f"{subject.name}: batch {number} was overwritten by a later one: {found}. Batches are "
+                    "made ahead of the one that is used: yield new arrays, not a buffer that is used again"
+                )
+        value = source.load(ticket)
+        held.append((ticket.number, value, copied(value)))
+    return None
+
+
+class _Counted:
+    """Count how often an iterator is asked."""
+
+    def __init__(self, iterator: Iterator[Any]) -> None:
+        self.iterator, self.asked = iterator, 0
+
+    def __iter__(self) -> _Counted:
+        return self
+
+    def __next__(self) -> Any:
+        self.asked += 1
+        return next(self.iterator)
+
+
+def check_as_asked(subject: Subject) -> str | None:
+    """See that a generator is asked for as many batches as are used, also when a thread pulls ahead."""
+    available = len(_items(subject, subject.fresh()))
+    for ahead in (0, 2):
+        wanted = max(1, min(3, available))
+        counted = _Counted(iter(subject.fresh()))
+        source = GeneratorSource(counted, targets=False)
+        with Feed(source, None, ahead=ahead, total=wanted, alike=False) as feed:
+            delivered = sum(1 for _ in feed.run(wanted))
+        if (counted.asked, delivered) != (wanted, wanted):
+            fail(f"{subject.name}: {counted.asked} batches were pulled where {wanted} were wanted")
+    return None
+
+
+def check_end(subject: Subject) -> str | None:
+    """See that a generator that has ended stays ended."""
+    iterator = iter(subject.fresh())
+    count = sum(1 for _ in itertools.islice(iterator, subject.limit + 1))
+    if count > subject.limit:
+        skip(f"it did not end within {subject.limit} batches")
+    for _ in range(2):
+        if next(iterator, None) is not None:
+            fail(
+                f"{subject.name}: it ended after {count} batches and then gave another one; an iterator that "
+                "has raised StopIteration must go on raising it"
+            )
+    return f"ends after {count} batches"
+
+
+def check_close(subject: Subject) -> str | None:
+    """See that a generator that is closed early lets go."""
+    iterator = iter(subject.fresh())
+    if not hasattr(iterator, "close"):
+        skip("it has no close()")
+    next(iterator, None)
+    try:
+        iterator.close()
+    except Exception as error:
+        fail(f"{subject.name}: closing it after one batch raised {brief_error(error)}", error)
+    return None
+
+
+def check_source_again(subject: Subject) -> str | None:
+    """See that an iterable gives the same number of batches in every pass."""
+    thing = subject.fresh()
+    if hasattr(thing, "__next__"):
+        skip("a generator is read once")
+    counts = [len(_items(subject, thing)) for _ in range(2)]
+    if counts[0] != counts[1]:
+        fail(f"{subject.name}: it gave {counts[0]} batches in the first pass and {counts[1]} in the second")
+    with kept_globals():
+        declared = as_stream(thing, targets=False).batches(0)
+    if declared is not None and counts[0] != min(declared, subject.limit):
+        fail(f"{subject.name}: its length is {declared}, and it yields {counts[0]} batches")
+    return None
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("fresh", "Each call makes a new generator.", check_fresh, _GENERATOR),
+    Check("equal", "Two generators give the same batches.", check_equal, _GENERATOR, ("fresh", "content")),
+    Check("own_batches", "A batch is not overwritten.", check_own_batches, _GENERATOR, ("content",)),
+    Check("as_asked", "No more is pulled than is used.", check_as_asked, _GENERATOR, ("content",)),
+    Check("end", "An end is an end.", check_end, _GENERATOR, ("fresh",)),
+    Check("close", "It can be closed early.", check_close, _GENERATOR, ("fresh",)),
+    Check("passes", "An iterable gives the same in every pass.", check_source_again, _GENERATOR, ("fresh",)),
+)

@@ -1,0 +1,79 @@
+"""The check of bounded memory: loading the same batches again and again must not take more and more of it."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streamfit.streams import Source, Ticket
+from streamfit.testing.comparison import bytes_of
+from streamfit.testing.failure import fail
+from streamfit.testing.subject import Subject
+from streamfit.testing.table import Check
+
+_LOADS, _SECONDS, _LEAST = 96, 1.5, 24
+_SHARE, _SMALL = 0.25, 256  # what may stay behind of each load: a quarter of its bytes, or this many bytes
+
+
+def check_memory(subject: Subject) -> str | None:
+    """See that what loads leave behind does not grow with their number."""
+    source, loads = subject.source(), subject.few(8)
+    tickets = [ticket for ticket, _ in loads]
+    size = max(bytes_of(value) for _, value in loads)
+    with traced():
+        empty = _held()
+        _load(source, tickets, len(tickets))
+        first = _held()
+        count = _load(source, tickets, _LOADS)
+        grown = _held() - first
+    if count >= _LEAST and grown > count * max(_SHARE * size, _SMALL):
+        fail(
+            f"{subject.name}: memory grows by about {_shown(grown // count)} with every load of batches that "
+            f"were loaded before (a batch has {_shown(size)}): does it keep what it has loaded?"
+        )
+    kept = first - empty
+    if kept > len(tickets) * max(0.5 * size, 16 * _SMALL):
+        return f"keeps about {_shown(kept // len(tickets))} of each batch that it has loaded"
+    return None
+
+
+def _load(source: Source, tickets: list[Ticket], most: int) -> int:
+    """Load tickets in turn, while there is time; return how many loads that were."""
+    until, count = time.monotonic() + _SECONDS, 0
+    for ticket in itertools.islice(itertools.cycle(tickets), most):
+        source.load(ticket)
+        count += 1
+        if time.monotonic() > until:
+            break
+    return count
+
+
+@contextmanager
+def traced() -> Iterator[None]:
+    """Count the bytes that Python and NumPy allocate."""
+    mine = not tracemalloc.is_tracing()
+    if mine:
+        tracemalloc.start()
+    try:
+        yield
+    finally:
+        if mine:
+            tracemalloc.stop()
+
+
+def _held() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def _shown(size: float) -> str:
+    return f"{size / 1024:.1f} KiB" if size < 1 << 20 else f"{size / (1 << 20):.1f} MiB"
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("memory", "Memory does not grow with the number of loads.", check_memory, needs=("content",)),
+)

@@ -1,0 +1,103 @@
+"""`Scoreboard`: the running results of an epoch, losses and metrics."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from streamfit import metrics
+from streamfit._base.specs import Array, Spec
+from streamfit.training.compiled import OutputPlan, ResultNames
+
+
+class Tracker:
+    """A metric of one output, made for the shapes of the data."""
+
+    def __init__(self, name: str, metric: metrics.Metric, output: int, weighted: bool) -> None:
+        self.name, self.metric, self.output, self.weighted = name, metric, output, weighted
+
+    @property
+    def traced(self) -> bool:
+        """Tell whether the program computes the metric; others see arrays after each step."""
+        return isinstance(self.metric, metrics.MeanMetric)
+
+
+class Scoreboard:
+    """The running results of an epoch: losses and metrics, in the order of the logs.
+
+    Args:
+        plans: One for each output.
+        targets: Spec of each output's target, None where there is none.
+        outputs: Spec of each output.
+
+    Attributes:
+        names: The names of the results, in the order of the logs.
+    """
+
+    def __init__(
+        self, plans: Sequence[OutputPlan], targets: Sequence[Spec | None], outputs: Sequence[Spec]
+    ) -> None:
+        self.plans = plans
+        self.loss_state = np.zeros(2)
+        self.output_states: list[Array] = [np.zeros(2) for _ in plans]
+        names = ResultNames.of(plans)
+        self.names, self.loss_names = names.all, names.losses
+        self.split = [i for i, plan in enumerate(plans) if len(plans) > 1 and plan.loss is not None]
+        self.trackers: list[Tracker] = []
+        for i, item, name in names.metrics:
+            metric = metrics.make(item.identifier, plans[i].loss, targets[i], outputs[i])
+            if any(metric is tracker.metric for tracker in self.trackers):
+                metric = metric.clone()  # one object for several outputs: each keeps its own count
+            self.trackers.append(Tracker(name, metric, i, item.weighted))
+        self.eager = [tracker for tracker in self.trackers if not tracker.traced]
+
+    def reset(self) -> None:
+        """Start a new epoch."""
+        self.loss_state[:] = 0
+        for state in self.output_states:
+            state[:] = 0
+        for tracker in self.trackers:
+            tracker.metric.reset_state()
+
+    def _states(self) -> list[Array]:
+        traced = [
+            tracker.metric.total
+            for tracker in self.trackers
+            if isinstance(tracker.metric, metrics.MeanMetric)
+        ]
+        return [self.loss_state, *self.output_states, *traced]
+
+    def snapshot(self) -> tuple[list[Array], list[dict[str, Any]]]:
+        """Copy the results so far."""
+        eager = [copy.deepcopy(vars(tracker.metric)) for tracker in self.eager]
+        return [state.copy() for state in self._states()], eager
+
+    def restore(self, kept: tuple[list[Array], list[dict[str, Any]]]) -> None:
+        """Return to the results that `snapshot` copied."""
+        for state, old in zip(self._states(), kept[0], strict=True):
+            state[:] = old
+        for tracker, attributes in zip(self.eager, kept[1], strict=True):
+            vars(tracker.metric).update(attributes)
+
+    def logs(self) -> dict[str, float]:
+        """Return the results so far, as Python floats."""
+        logs = {"loss": _mean(self.loss_state)}
+        for i in self.split:
+            logs[f"{self.plans[i].name}_loss"] = _mean(self.output_states[i])
+        for tracker in self.trackers:
+            logs[tracker.name] = float(tracker.metric.result())
+        return logs
+
+    def update_eager(self, targets: Sequence[Any], outputs: Sequence[Array], weights: Sequence[Any]) -> None:
+        """Show a finished batch to the metrics that are not compiled into the step."""
+        for tracker in self.eager:
+            i = tracker.output
+            weight = weights[i] if tracker.weighted else None
+            tracker.metric.update_state(targets[i], outputs[i].copy(), sample_weight=weight)
+
+
+def _mean(state: Array) -> float:
+    return float(state[0] / state[1]) if state[1] else 0.0
