@@ -26,6 +26,8 @@ with tempfile.TemporaryDirectory() as folder:
     model = Sequential([layers.Dense(1, input_shape=(COLUMNS,))])
     model.compile(optimizer="adam", loss="mse")
     model.optimizer.learning_rate = 0.01
-    model.fit(np.load(x_file, mmap_mode="r"), np.load(y_file, mmap_mode="r"), epochs=8, batch_size=64, verbose=2)
+    model.fit(
+        np.load(x_file, mmap_mode="r"), np.load(y_file, mmap_mode="r"), epochs=8, batch_size=64, verbose=2
+    )
     kernel = model.get_weights()[0]
     assert np.abs(kernel - weights).max() < 0.05

@@ -27,7 +27,9 @@ class NoisyWaves(Sequence):
         return waves + rng.normal(0, 0.3, waves.shape), classes
 
 
-model = Sequential([layers.Dense(32, activation="relu", input_shape=(32,)), layers.Dense(1, activation="sigmoid")])
+model = Sequential(
+    [layers.Dense(32, activation="relu", input_shape=(32,)), layers.Dense(1, activation="sigmoid")]
+)
 model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
 
 history = model.fit_generator(

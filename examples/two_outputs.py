@@ -24,6 +24,12 @@ model.compile(
 model.summary()
 
 history = model.fit(images, {"brightness": brightness, "darkest": darkest}, epochs=5, verbose=2)
-assert list(history.history) == ["loss", "brightness_loss", "darkest_loss", "brightness_mae", "darkest_accuracy"]
+assert list(history.history) == [
+    "loss",
+    "brightness_loss",
+    "darkest_loss",
+    "brightness_mae",
+    "darkest_accuracy",
+]
 last = {name: values[-1] for name, values in history.history.items()}
 assert np.isclose(last["loss"], 2.0 * last["brightness_loss"] + 0.5 * last["darkest_loss"])

@@ -9,7 +9,9 @@ weights = rng.normal(size=(32, 10))
 data, val_data = rng.random((1000, 32)), rng.random((100, 32))
 labels, val_labels = data @ weights, val_data @ weights
 
-model = Sequential([layers.Dense(64, activation="relu"), layers.Dense(64, activation="relu"), layers.Dense(10)])
+model = Sequential(
+    [layers.Dense(64, activation="relu"), layers.Dense(64, activation="relu"), layers.Dense(10)]
+)
 model.compile(optimizer="adam", loss="mse", metrics=["mae"])
 
 history = model.fit(data, labels, epochs=10, batch_size=32, validation_data=(val_data, val_labels))

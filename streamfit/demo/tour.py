@@ -93,7 +93,7 @@ def _verdict(history: History, seconds: float) -> bool:
     retried = sum(receipt.retried for receipt in history.receipts)
     restarts = sum(receipt.restarts for receipt in history.receipts)
     accuracy = history.history["val_accuracy"][-1]
-    good = planned == delivered and restarts >= 1 and accuracy >= TO_REACH
+    good: bool = planned == delivered and restarts >= 1 and accuracy >= TO_REACH
     print(
         f"\nVerdict: {'nothing was lost' if planned == delivered else 'BATCHES WERE LOST'}: "
         f"{planned} batches planned, {delivered} delivered, {retried} loaded again, {restarts} workers replaced.\n"

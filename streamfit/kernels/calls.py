@@ -73,7 +73,14 @@ def _jump(typing_context: Any, address: Any, words: Any, count: Any) -> Any:
 
 @kernel
 def _walk(  # pragma: no cover - jumps to machine code, so it runs compiled only
-    addresses: Array, offsets: Array, counts: Array, words: Array, failed: Array, moving: Array, strides: Array, steps: int
+    addresses: Array,
+    offsets: Array,
+    counts: Array,
+    words: Array,
+    failed: Array,
+    moving: Array,
+    strides: Array,
+    steps: int,
 ) -> None:
     base = words.ctypes.data
     for step in range(steps):
@@ -181,7 +188,9 @@ class CallList:
         for function, arguments in self.calls:
             packed = _words(function.__name__, arguments)
             if len(packed) > _WIDTHS[-1]:
-                raise ValueError(f"kernel {function.__name__} takes {len(packed)} words, more than {_WIDTHS[-1]}")
+                raise ValueError(
+                    f"kernel {function.__name__} takes {len(packed)} words, more than {_WIDTHS[-1]}"
+                )
             offsets.append(len(words))
             counts.append(len(packed))
             words += packed
@@ -287,7 +296,12 @@ class Reader:
 
     def feed(self, data: Array) -> None:
         """Make the calls read `data`: any dtype, same shape as the array they were bound with."""
-        if self._positions is None or data.dtype != self._dtype or not data.flags.c_contiguous or not data.flags.aligned:
+        if (
+            self._positions is None
+            or data.dtype != self._dtype
+            or not data.flags.c_contiguous
+            or not data.flags.aligned
+        ):
             if data is not self._staging:
                 np.copyto(self._staging, data, casting="unsafe")
             data = self._staging

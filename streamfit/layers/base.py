@@ -167,8 +167,9 @@ class Layer:
         value = initializers.get(initializer)(lengths, dtype or self.dtype)
         weight = Variable(value, name, trainable)
         self._weights.append(weight)
-        if regularizer is not None:
-            self._penalties.append((regularizers.get(regularizer), weight))
+        penalty = regularizers.get(regularizer)
+        if penalty is not None:
+            self._penalties.append((penalty, weight))
         return weight
 
     @property

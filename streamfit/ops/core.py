@@ -102,6 +102,9 @@ class Tensor:
     def __matmul__(self, other: Any) -> Any:
         return _operator("matmul", self, other)
 
+    def __getitem__(self, key: Any) -> Any:
+        return _operator("getitem", self, key)
+
     def __neg__(self) -> Any:
         return _operator("negative", self)
 
@@ -274,7 +277,8 @@ def as_operand(value: Any, dtype: Any = None, symbolic: bool = False) -> Tensor 
     if isinstance(value, Tensor):
         if symbolic or is_symbolic(value):
             return value
-        return value.value  # type: ignore[attr-defined]
+        held: Array = value.value  # type: ignore[attr-defined]
+        return held
     if not isinstance(value, (np.ndarray, np.generic)):
         value = np.asarray(value)
         if value.dtype.kind in "iufb":

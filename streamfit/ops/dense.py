@@ -5,30 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
-from streamfit.kernels import Call, kernel
-from streamfit.ops.core import Op, apply, rows
+from streamfit.kernels import Call, kernel, products
+from streamfit.kernels import exponentials as fast
+from streamfit.ops.core import Op, apply, flat, rows
 
 FUSED = ("linear", "relu", "tanh", "sigmoid")
 """Activations whose derivative can be written with the output alone, so that nothing else is kept."""
 
 
 @kernel
-def dense_linear(x: Array, w: Array, b: Array, y: Array) -> None:
-    """Compute y = x @ w + b."""
-    np.dot(x, w, y)
+def add_bias(b: Array, y: Array) -> None:
+    """Add b to each row of y."""
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
             y[i, j] += b[j]
 
 
 @kernel
-def dense_relu(x: Array, w: Array, b: Array, y: Array) -> None:
-    """Compute y = max(x @ w + b, 0); a NaN stays a NaN."""
-    np.dot(x, w, y)
+def add_bias_relu(b: Array, y: Array) -> None:
+    """Compute y = max(y + b, 0); a NaN stays a NaN."""
     zero = y.dtype.type(0)
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
@@ -37,22 +34,19 @@ def dense_relu(x: Array, w: Array, b: Array, y: Array) -> None:
 
 
 @kernel
-def dense_tanh(x: Array, w: Array, b: Array, y: Array) -> None:
-    """Compute y = tanh(x @ w + b)."""
-    np.dot(x, w, y)
+def add_bias_tanh(b: Array, y: Array) -> None:
+    """Compute y = tanh(y + b)."""
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
-            y[i, j] = np.tanh(y[i, j] + b[j])
+            y[i, j] = fast.tanh(y[i, j] + b[j])
 
 
 @kernel
-def dense_sigmoid(x: Array, w: Array, b: Array, y: Array) -> None:
-    """Compute y = 1 / (1 + exp(-(x @ w + b)))."""
-    np.dot(x, w, y)
-    one = y.dtype.type(1)
+def add_bias_sigmoid(b: Array, y: Array) -> None:
+    """Compute y = 1 / (1 + exp(-(y + b)))."""
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
-            y[i, j] = one / (one + np.exp(-(y[i, j] + b[j])))
+            y[i, j] = fast.sigmoid(y[i, j] + b[j])
 
 
 @kernel
@@ -60,8 +54,7 @@ def relu_delta(y: Array, gy: Array, delta: Array) -> None:
     """Compute the gradient before the relu from its output."""
     zero = y.dtype.type(0)
     for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            delta[i, j] = gy[i, j] if y[i, j] > zero else zero
+        delta[i] = gy[i] if y[i] > zero else zero
 
 
 @kernel
@@ -69,8 +62,7 @@ def tanh_delta(y: Array, gy: Array, delta: Array) -> None:
     """Compute the gradient before the tanh from its output."""
     one = y.dtype.type(1)
     for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            delta[i, j] = gy[i, j] * (one - y[i, j] * y[i, j])
+        delta[i] = gy[i] * (one - y[i] * y[i])
 
 
 @kernel
@@ -78,33 +70,25 @@ def sigmoid_delta(y: Array, gy: Array, delta: Array) -> None:
     """Compute the gradient before the sigmoid from its output."""
     one = y.dtype.type(1)
     for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            delta[i, j] = gy[i, j] * y[i, j] * (one - y[i, j])
+        delta[i] = gy[i] * y[i] * (one - y[i])
 
 
 @kernel
-def dense_grad_weights(x: Array, delta: Array, gw: Array) -> None:
-    """Compute gw = x.T @ delta."""
-    np.dot(x.T, delta, gw)
-
-
-@kernel
-def dense_grad_bias(delta: Array, gb: Array) -> None:
-    """Sum the rows of delta."""
+def bias_gradient(delta: Array, gb: Array) -> None:
+    """Sum the rows of delta, four at a time."""
+    rows = delta.shape[0]
+    whole = rows - rows % 4
     for j in range(gb.shape[0]):
         gb[j] = 0
-    for i in range(delta.shape[0]):
+    for i in range(0, whole, 4):
+        for j in range(gb.shape[0]):
+            gb[j] += (delta[i, j] + delta[i + 1, j]) + (delta[i + 2, j] + delta[i + 3, j])
+    for i in range(whole, rows):
         for j in range(gb.shape[0]):
             gb[j] += delta[i, j]
 
 
-@kernel
-def dense_grad_inputs(delta: Array, w: Array, gx: Array) -> None:
-    """Compute gx = delta @ w.T."""
-    np.dot(delta, w.T, gx)
-
-
-_FORWARD = {"linear": dense_linear, "relu": dense_relu, "tanh": dense_tanh, "sigmoid": dense_sigmoid}
+_FORWARD = {"linear": add_bias, "relu": add_bias_relu, "tanh": add_bias_tanh, "sigmoid": add_bias_sigmoid}
 _DELTA = {"relu": relu_delta, "tanh": tanh_delta, "sigmoid": sigmoid_delta}
 
 
@@ -125,15 +109,18 @@ class Dense(Op):
         return (x.with_shape((*x.shape[:-1], w.shape[1])),)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Keep room for the gradient before the activation."""
-        return () if self.activation == "linear" else self.infer(*specs)
+        """Keep room for the kernel turned over and for the gradient before the activation."""
+        x, w, _ = specs
+        turned = Spec(products.turned_shape(*w.at(0)), x.dtype)
+        return (turned,) if self.activation == "linear" else (turned, *self.infer(*specs))
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
-        """Return one call."""
+        """Return the calls of the product, and one that adds the bias and applies the activation."""
         x, w, b = inputs
-        return [(_FORWARD[self.activation], (rows(x), w, b, rows(outputs[0])))]
+        y = rows(outputs[0])
+        return [*products.product(rows(x), w, scratch[0], y), (_FORWARD[self.activation], (b, y))]
 
     def backward(
         self,
@@ -149,14 +136,15 @@ class Dense(Op):
         calls: list[Call] = []
         delta = rows(output_grads[0])
         if self.activation != "linear":
-            calls.append((_DELTA[self.activation], (rows(outputs[0]), delta, rows(scratch[0]))))
-            delta = rows(scratch[0])
-        if gw is not None:
-            calls.append((dense_grad_weights, (rows(x), delta, gw)))
-        if gb is not None:
-            calls.append((dense_grad_bias, (delta, gb)))
+            arrays = (flat(outputs[0]), flat(output_grads[0]), flat(scratch[1]))
+            calls.append((_DELTA[self.activation], arrays))
+            delta = rows(scratch[1])
         if gx is not None:
-            calls.append((dense_grad_inputs, (delta, w, rows(gx))))
+            calls += products.left(delta, w, scratch[0], rows(gx))
+        if gw is not None:
+            calls += products.right(rows(x), delta, scratch[0], gw)
+        if gb is not None:
+            calls.append((bias_gradient, (delta, gb)))
         return calls
 
 

@@ -14,7 +14,7 @@ from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import fill_zero
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import operand, together
-from streamfit.ops.core import Op, apply, flat
+from streamfit.ops.core import OPERATORS, Op, apply, flat
 from streamfit.ops.shape import expand_dims, reshape
 from streamfit.ops.strided import element_steps, gather_calls, scatter_calls
 from streamfit.ops.sums import fold
@@ -283,3 +283,6 @@ def _cut(shape: tuple[int | None, ...], axis: int, each: Any) -> tuple[int, int 
     if not -length <= each < length:
         raise IndexError(f"index {each} is out of range for axis {axis} of length {length}")
     return int(each) % length, 1, 1
+
+
+OPERATORS["getitem"] = getitem

@@ -9,29 +9,11 @@ import numpy as np
 
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
-from streamfit.kernels import Call, kernel
+from streamfit.kernels import Call, kernel, products
 from streamfit.ops.arithmetic import multiply
 from streamfit.ops.casting import floating, together
 from streamfit.ops.core import OPERATORS, Op, apply, rows
 from streamfit.ops.shape import expand_dims, squeeze, swap_axes, transpose
-
-
-@kernel
-def matmul_forward(a: Array, b: Array, y: Array) -> None:
-    """Compute y = a @ b."""
-    np.dot(a, b, y)
-
-
-@kernel
-def matmul_left(gy: Array, b: Array, ga: Array) -> None:
-    """Compute ga = gy @ b.T."""
-    np.dot(gy, b.T, ga)
-
-
-@kernel
-def matmul_right(a: Array, gy: Array, gb: Array) -> None:
-    """Compute gb = a.T @ gy."""
-    np.dot(a.T, gy, gb)
 
 
 @kernel
@@ -65,11 +47,16 @@ class Matmul(Op):
             raise ShapeError(_mismatch(a, b))
         return (a.with_shape((*a.shape[:-1], b.shape[1])),)
 
+    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Keep room for the right matrix turned over."""
+        a, b = specs
+        return (Spec(products.turned_shape(*b.at(0)), a.dtype),)
+
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
-        """Return one call."""
-        return [(matmul_forward, (rows(inputs[0]), inputs[1], rows(outputs[0])))]
+        """Return the calls of the product."""
+        return products.product(rows(inputs[0]), inputs[1], scratch[0], rows(outputs[0]))
 
     def backward(
         self,
@@ -79,13 +66,13 @@ class Matmul(Op):
         output_grads: Sequence[Array],
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
-        """Return one call for each gradient."""
+        """Return the calls of each gradient."""
         (a, b), gy, (ga, gb) = inputs, rows(output_grads[0]), input_grads
         calls: list[Call] = []
         if ga is not None:
-            calls.append((matmul_left, (gy, b, rows(ga))))
+            calls += products.left(gy, b, scratch[0], rows(ga))
         if gb is not None:
-            calls.append((matmul_right, (rows(a), gy, gb)))
+            calls += products.right(rows(a), gy, scratch[0], gb)
         return calls
 
 

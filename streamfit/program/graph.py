@@ -52,7 +52,7 @@ class Lowering:
         for node in _sorted_nodes(tensors, self._known):
             inputs = [self._known.get(tensor, tensor) for tensor in node.inputs]
             if hasattr(node.op, "expand"):
-                results = self.lower(node.op.expand(inputs, self.training))
+                results: Sequence[Tensor] = self.lower(node.op.expand(inputs, self.training))
             else:
                 results = self._add(node, inputs)
             self._known.update(zip(node.outputs, results, strict=True))

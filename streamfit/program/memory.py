@@ -58,7 +58,8 @@ class Arena:
             self._blocks.append(aligned_empty(max(_BLOCK, _padded(nbytes))))
         memory = self._blocks[self._block][self._offset : self._offset + nbytes]
         self._offset += _padded(nbytes)
-        return memory.view(dtype).reshape(tuple(shape))
+        array: Array = memory.view(dtype).reshape(tuple(shape))
+        return array
 
     @property
     def nbytes(self) -> int:
@@ -98,7 +99,7 @@ class FlatVariables:
 
     def views(self, vector: Array) -> list[Array]:
         """Return, for each variable, the part of `vector` that belongs to it, in its shape."""
-        starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(int) if len(self.sizes) else []
+        starts = (np.cumsum(self.sizes) - self.sizes).tolist()
         return [
             vector[start : start + v.value.size].reshape(v.value.shape)
             for start, v in zip(starts, self.variables, strict=True)

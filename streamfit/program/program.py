@@ -90,7 +90,9 @@ class Binding:
             elif leaf is CLOCK:
                 self._arrays[leaf] = self._program.clock
             elif leaf not in self._arrays:
-                raise ValueError(f"the graph reads {leaf}, which is not among its inputs: is an Input missing from Model(inputs=...)?")
+                raise ValueError(
+                    f"the graph reads {leaf}, which is not among its inputs: is an Input missing from Model(inputs=...)?"
+                )
 
     def _forward(self, node: Node) -> list[Call]:
         inputs = [self._arrays[tensor] for tensor in node.inputs]

@@ -43,7 +43,9 @@ def save_weights(weights: Paths, filepath: Any, overwrite: bool) -> None:
     path = _checked(filepath)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
-    data = save({name: np.ascontiguousarray(weight.value) for name, weight in weights}, {"format": "streamfit"})
+    data = save(
+        {name: np.ascontiguousarray(weight.value) for name, weight in weights}, {"format": "streamfit"}
+    )
     _write_whole(path, data)
 
 

@@ -133,7 +133,9 @@ class ArraySource(Source):
                 ids, offset = next(chunks), 0
             steps = min(most, joined, (len(ids) - offset) // size) or 1
             mine = ids[offset : offset + steps * size]
-            batch = Batch(read_x(mine), read_y(mine), read_weight(mine), mine, number, epoch, len(mine), steps)
+            batch = Batch(
+                read_x(mine), read_y(mine), read_weight(mine), mine, number, epoch, len(mine), steps
+            )
             offset += len(mine)
             number += steps
             return batch

@@ -87,6 +87,7 @@ class Battery:
         self.expected = dict(expected_failures or {})
         _known(self.expected, self.checks, self.kind)
         self._results: dict[str, Result] = {}
+        self._blocked: set[str] = set()  # checks that could say nothing, as another one does not hold
 
     def names(self, only: Names = None) -> list[str]:
         """List the names of the checks, or those of `only` in the order in which they run."""
@@ -112,11 +113,24 @@ class Battery:
         self.subject.close()
 
     def _run(self, check: Check) -> Result:
-        for needed in check.needs:
-            if needed in self.checks and self.result(needed).status in ("fail", "expected"):
-                return Result(check.name, "skip", f"{needed!r} has to hold first", 0.0)
+        needs = [name for name in check.needs if name in self.checks]
+        lacking = [name for name in needs if self.result(name).status == "fail" or name in self._blocked]
+        if lacking:
+            return self._block(check, lacking[0], 0.0)
+        result = self._outcome(check)
+        announced = [name for name in needs if self.result(name).status == "expected"]
+        if result.status == "fail" and announced:
+            return self._block(check, announced[0], result.seconds)
+        return result
+
+    def _block(self, check: Check, needed: str, seconds: float) -> Result:
+        self._blocked.add(check.name)
+        return Result(check.name, "skip", f"{needed!r} has to hold first", seconds)
+
+    def _outcome(self, check: Check) -> Result:
         began = time.perf_counter()
         error: Exception | None = None
+        status: Status
         try:
             with kept_globals():
                 status, message = self._passed(check.run(self.subject) or "", check.name)

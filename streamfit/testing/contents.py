@@ -25,16 +25,23 @@ def check_length(subject: Subject) -> str | None:
         return "has no end, or does not know it"
     if _count(subject, source) != count:
         fail(f"{subject.name}: its length was {count}, and another number when asked again")
-    last = Ticket(0, count - 1, count - 1, source.key(0))
-    try:
-        source.load(last)
-    except Exception as error:
+    error = _error(source, count - 1)
+    if error is not None and _error(source, 0) is None:
         fail(
             f"{subject.name}: its length is {count}, but batch {count - 1}, the last one, cannot be loaded: "
             f"{brief_error(error)}. Is __len__ one too large?",
             error,
         )
-    return _beyond(subject, source, count)
+    return _beyond(source, count)
+
+
+def _error(source: Source, index: int) -> Exception | None:
+    """Return what loading one batch raises."""
+    try:
+        source.load(Ticket(0, index, index, source.key(0)))
+    except Exception as error:
+        return error
+    return None
 
 
 def _count(subject: Subject, source: Source) -> int | None:
@@ -44,7 +51,7 @@ def _count(subject: Subject, source: Source) -> int | None:
         fail(f"{subject.name}: its number of batches cannot be had: {brief_error(error)}", error)
 
 
-def _beyond(subject: Subject, source: Source, count: int) -> str | None:
+def _beyond(source: Source, count: int) -> str | None:
     """Note that a part of a batch lies behind the last one."""
     first, beyond = Ticket(0, 0, 0, source.key(0)), Ticket(0, count, count, source.key(0))
     try:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 from streamfit._base.errors import WorkerError
-from streamfit.streams import Batch, Feed, Source, Ticket
+from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import copied, difference, parts_of
 from streamfit.testing.failure import brief_error, fail, skip
@@ -127,20 +127,16 @@ def check_processes(subject: Subject) -> str | None:
 
 
 def _compare_delivery(subject: Subject, kind: Kind, count: int) -> None:
-    expected, source = subject.expected(), subject.source()
+    source = subject.source()
     if not source.remote:
         skip("its batches are loaded in the main process only")
     where = f"by {count} {kind if count > 1 else kind.removesuffix('s').removesuffix('e')}"
-    delivered = 0
     with pool_of(subject, kind, count) as pool:
-        for (ticket, value), batch in zip(expected, _batches(subject, source, pool, where), strict=False):
-            found = difference(value, batch.parts(), ("in this process", f"when loaded {where}"))
+        delivered = delivery(subject, source, pool, where)
+        for (ticket, value), (_, other) in zip(subject.expected(), delivered, strict=True):
+            found = difference(value, other, ("in this process", f"when loaded {where}"))
             if found:
                 fail(f"{subject.name}: {place(ticket)} is not the same: {found}. {_WHY[kind]}")
-            delivered += 1
-            del batch
-    if delivered != len(expected):
-        fail(f"{subject.name}: {delivered} of {len(expected)} batches came when loaded {where}")
 
 
 _WHY = {
@@ -155,37 +151,30 @@ def pool_of(subject: Subject, kind: Kind, count: int) -> AbstractContextManager[
     return make_pool(kind, count, ahead=2 * count + 1)
 
 
-def _batches(subject: Subject, source: Source, pool: Pool, where: str) -> Iterator[Batch]:
-    """Deliver the batches that are looked at; an exception of a load fails the check."""
-    with Feed(source, pool, alike=False) as feed:
-        run = feed.run(len(subject.expected()))
+def delivery(subject: Subject, source: Source, pool: Pool, where: str) -> Iterator[tuple[Ticket, Value]]:
+    """Deliver the batches that are looked at; an exception of a load fails the check. No hooks run."""
+    with pool.open(source, subject.tickets(source), describe=source.describe) as run:
         while True:
             try:
-                batch = next(run)
+                loaded = next(run)
             except StopIteration:
                 return
             except Exception as error:
-                text = f"no further batch could be had when loaded {where}: {brief_error(error)}"
-                fail(f"{subject.name}: {text}", error)
-            yield batch
-            del batch
+                fail(f"{subject.name}: loaded {where}, a batch raises {brief_error(error)}", error)
+            yield loaded.ticket, copied(loaded.value)
+            del loaded
 
 
 def check_exactly_once(subject: Subject) -> str | None:
     """See that every batch of a pass is delivered once, and that no two of them are the same samples."""
-    source = subject.source()
-    with pool_of(subject, "threads", 2) as pool, Feed(source, pool, ahead=2, alike=False) as feed:
-        batches = [_kept(batch) for batch in feed.run(len(subject.expected()))]
-        feed.receipt().verify()
-    numbers = [ticket.number for ticket, _ in batches]
-    if numbers != list(range(len(subject.expected()))):
-        fail(f"{subject.name}: the numbers of the delivered batches are {numbers}")
-    _refuse_repeated_ids(subject, [ticket for ticket, _ in batches])
-    return _twins(batches)
-
-
-def _kept(batch: Batch) -> tuple[Ticket, Value]:
-    return Ticket(batch.epoch, batch.number, batch.ids), copied(batch.parts())
+    source, expected = subject.source(), subject.expected()
+    with pool_of(subject, "threads", 2) as pool:
+        loads = list(delivery(subject, source, pool, "by 2 threads"))
+    numbers = [ticket.number for ticket, _ in loads]
+    if numbers != [ticket.number for ticket, _ in expected]:
+        fail(f"{subject.name}: {len(expected)} batches are due, and those that come are numbered {numbers}")
+    _refuse_repeated_ids(subject, [ticket for ticket, _ in loads])
+    return _twins(loads)
 
 
 def _refuse_repeated_ids(subject: Subject, tickets: list[Ticket]) -> None:

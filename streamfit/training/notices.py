@@ -26,11 +26,11 @@ def warn(text: str) -> None:
     Args:
         text: What is wrong, and what to do instead.
     """
-    warnings.warn(text, UserWarning, stacklevel=_first_level_outside() - 1)
+    warnings.warn(text, UserWarning, stacklevel=_first_level_outside())
 
 
 def _first_level_outside() -> int:
-    """Count the frames up to the first one that runs no code of this package; 1 is the caller's."""
+    """Count the frames up to the first one that runs no code of this package; 1 is `warn` itself."""
     for level in count(1):
         try:
             name = str(sys._getframe(level).f_globals.get("__name__", ""))

@@ -105,10 +105,8 @@ class Runner:
         self._score("test", batch, None)
 
     def _score(self, mode: str, batch: Any, class_weight: Any) -> None:
+        intake, steps = self._prepared(batch)
         try:
-            self.prepare(batch.x)
-            intake, steps = self._intake, self._steps
-            assert intake is not None and steps is not None
             inputs = intake.inputs(batch.x)
             targets = intake.targets(batch.y)
             if batch.sample_weight is None and class_weight is None:
@@ -121,11 +119,19 @@ class Runner:
             raise self._located(error, batch) from error.__cause__
         except KernelStoppedError as stopped:
             rows = _rows_of_step(batch, stopped.step)
-            error = steps.label_error([None if y is None else y[rows] for y in targets])
-            raise self._located(error, _one_step(batch, stopped.step)) from None
+            wrong = steps.label_error([None if y is None else y[rows] for y in targets])
+            raise self._located(wrong, _one_step(batch, stopped.step)) from None
         if steps.scoreboard is not None and steps.scoreboard.eager:
             outputs = self.binding.fetches[-len(targets) :]
             steps.scoreboard.update_eager(targets, outputs, weights)
+
+    def _prepared(self, batch: Any) -> tuple[Intake, Steps]:
+        try:
+            self.prepare(batch.x)
+        except DataError as error:
+            raise self._located(error, batch) from error.__cause__
+        assert self._intake is not None and self._steps is not None
+        return self._intake, self._steps
 
     def together(self, mode: str) -> int:
         """Return how many batches may be joined and run in one native call.

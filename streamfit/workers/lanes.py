@@ -21,6 +21,9 @@ from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Loaded, Loader, Pool, Run, Ticket
 from streamfit.workers.scheduler import Job, Lane, Scheduler, State
 
+LOOK_SECONDS = 0.2
+"""How long a thread waits for workers before it looks whether another has closed the pool."""
+
 # A value that is ready is not kept waiting for tickets that are slow to come (a generator may work between
 # them): after this long, pulling stops and goes on with the next call.
 _PULL_SECONDS = 0.005
@@ -62,6 +65,8 @@ class LaneRun(Run):
                         pool.step(wait=False)
                     elif self.scheduler.finished(lane):
                         return self._end()
+                    elif pool.closing:  # in another thread, which waits for this one to let go
+                        return self._refuse_closing()
                     else:
                         pool.step(wait=True)
                 loaded = self._deliver(self.scheduler.take(lane))
@@ -90,6 +95,10 @@ class LaneRun(Run):
         if self._closed == _FINISHED:
             raise StopIteration
         raise WorkerError(self._closed)
+
+    def _refuse_closing(self) -> Loaded:
+        self.lose(_POOL_CLOSED)
+        return self._refuse()
 
     def _interrupted(self) -> None:
         """After anything but the run's own end (Ctrl-C, a failing system call): start from clean workers."""
@@ -161,6 +170,7 @@ class LaneRun(Run):
 
 
 _FINISHED = "finished"
+_POOL_CLOSED = "This run was ended because its pool was closed."
 
 
 class LanePool(Pool):
@@ -178,7 +188,7 @@ class LanePool(Pool):
         self.abandoned: deque[tuple[Scheduler, Lane]] = deque()
         self._runs: weakref.WeakSet[LaneRun] = weakref.WeakSet()
         self._owner = os.getpid()
-        self._closed = False
+        self.closing = False
 
     def open(self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str) -> Run:
         """Begin to load `tickets` and return their run."""
@@ -193,7 +203,7 @@ class LanePool(Pool):
     def check_usable(self) -> None:
         """Raise if the pool is closed or belongs to another process."""
         self.check_owner()
-        if self._closed:
+        if self.closing:
             raise WorkerError("This pool is closed; make another with make_pool().")
 
     def check_owner(self) -> None:
@@ -208,10 +218,10 @@ class LanePool(Pool):
         """Stop the workers; safe to call twice. Values already delivered stay valid."""
         if os.getpid() != self._owner:
             return
+        already, self.closing = self.closing, True
         with self.lock:
-            if not self._closed:
-                self._closed = True
-                self.reset("This run was ended because its pool was closed.")
+            if not already:
+                self.reset(_POOL_CLOSED)
 
     def sweep(self) -> None:
         """Drop the lanes of runs that were garbage collected."""
@@ -241,7 +251,7 @@ class LanePool(Pool):
 
     @abstractmethod
     def step(self, *, wait: bool) -> None:
-        """Take in what workers report; with `wait`, return only when there was something."""
+        """Take in what workers report; with `wait`, wait a while for something."""
 
     @abstractmethod
     def value_of(self, job: Job) -> Any:

@@ -21,7 +21,7 @@ from streamfit.workers import faults, wire
 from streamfit.workers.contract import Describe, Kind, Loader, fresh_id
 from streamfit.workers.crew import Crew, Link
 from streamfit.workers.dataset import Dispatch, Parcel
-from streamfit.workers.lanes import LanePool
+from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.launcher import Launcher, check_platform
 from streamfit.workers.scheduler import Job, Lane, Scheduler, State
 from streamfit.workers.values import Reader, sizes_of
@@ -31,6 +31,7 @@ from streamfit.workers.wire import Frame
 _MAX_LENT = 4
 _MAX_LOST_NURSERIES = 3
 _REPORT_SECONDS = 5.0
+_LOOK_MILLISECONDS = int(LOOK_SECONDS * 1000)
 _IN, _OUT = select.POLLIN, select.POLLOUT
 
 
@@ -114,7 +115,7 @@ class ProcessPool(LanePool):
     def step(self, *, wait: bool) -> None:
         """Take in what workers and the nursery report."""
         self.sweep()
-        self._collect(None if wait else 0)
+        self._collect(_LOOK_MILLISECONDS if wait else 0)
         self.issue()
 
     def value_of(self, job: Job) -> Any:
@@ -252,14 +253,12 @@ class ProcessPool(LanePool):
 
     # -- frames in --------------------------------------------------------------------------------------
 
-    def _collect(self, timeout: int | None) -> None:
-        """Read what is there, waiting for something for `timeout` milliseconds (None: for ever)."""
+    def _collect(self, timeout: int) -> None:
+        """Read what is there, waiting for something for `timeout` milliseconds."""
         crew = self._live_crew()
         overdue = [link.ended_at for link in crew.links.values() if link.ended_at is not None]
-        if overdue:
-            timeout = 1000 if timeout is None else timeout
-            if time.monotonic() > min(overdue) + _REPORT_SECONDS:  # the nursery is stopped or hangs
-                return self._nursery_lost(crew)
+        if overdue and time.monotonic() > min(overdue) + _REPORT_SECONDS:  # the nursery is stopped or hangs
+            return self._nursery_lost(crew)
         by_fd = {link.channel.fileno(): link for link in crew.links.values()}
         control = crew.launcher.channel.fileno()
         for fd, events in self._poller.poll(timeout):

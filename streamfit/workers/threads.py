@@ -10,12 +10,12 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Kind, Loader
-from streamfit.workers.lanes import LanePool
+from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.scheduler import Job, Lane, Scheduler
 
 # All threads take from one queue, so to the scheduler they are one worker that holds any number of jobs.
@@ -102,7 +102,10 @@ class ThreadPool(LanePool):
         """Take in what threads report."""
         self.sweep()
         while wait or not self._reports.empty():
-            job, loaded, outcome = self._reports.get()
+            try:
+                job, loaded, outcome = self._reports.get(timeout=LOOK_SECONDS)
+            except Empty:
+                return
             answer = self.scheduler.done if loaded else self.scheduler.failed
             if answer(_CREW, job.lane, job.number, job.attempt, job.slot) is not None:
                 job.outcome = outcome

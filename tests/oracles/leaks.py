@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ class Ledger:
 
     def beyond(self, before: Ledger) -> list[str]:
         """Return what is here and was not there before."""
-        new = [f"shared memory {name}" for name in self.names - before.names]
+        new = [f"file {name}" for name in self.names - before.names]
         new += [f"process {pid}" for pid, _ in self.children - before.children]
         new += [f"descriptor {fd} -> {target}" for fd, target in self.descriptors - before.descriptors]
         return new + [f"thread {name}" for name in self.threads - before.threads]
@@ -34,9 +35,8 @@ class Ledger:
 def take_ledger() -> Ledger:
     """Return a ledger of this process."""
     gc.collect()
-    shm = Path("/dev/shm")
     return Ledger(
-        names=frozenset(os.listdir(shm) if shm.is_dir() else []),
+        names=frozenset(_names()),
         children=frozenset(_children()),
         descriptors=frozenset(_descriptors()),
         threads=frozenset(t.name for t in threading.enumerate() if t.name.startswith("streamfit")),
@@ -65,6 +65,13 @@ def nothing_left_behind(seconds: float = 5.0) -> Iterator[None]:
         return not left
 
     assert wait_until(clean, seconds), f"left behind: {left}"
+
+
+def _names() -> Iterator[str]:
+    """Yield the files of ours in shared memory and among temporary files; others use these folders too."""
+    for folder in (Path("/dev/shm"), Path(tempfile.gettempdir())):
+        if folder.is_dir():
+            yield from (f"{folder}/{name}" for name in os.listdir(folder) if name.startswith("streamfit-"))
 
 
 def _children() -> Iterator[tuple[int, float]]:

@@ -19,7 +19,9 @@ def variable(shape: tuple[int, ...], seed: int = 0) -> Variable:
     return Variable(np.random.default_rng(seed).normal(size=shape), f"w{seed}")
 
 
-def trained(build: Callable[[Tensor], Any], variables: list[Variable], width: int) -> tuple[Program, Training]:
+def trained(
+    build: Callable[[Tensor], Any], variables: list[Variable], width: int
+) -> tuple[Program, Training]:
     """Make the program of the sum of what `build` makes of an input, with an optimizer that does nothing."""
     x = Tensor(Spec((None, width), FLOAT), "x")
     clock = np.zeros(2, np.int64)

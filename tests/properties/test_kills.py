@@ -53,10 +53,18 @@ class Killer(Callback):
 
 def fitted(callbacks: list[Callback]) -> tuple[list[bytes], Any]:
     set_random_seed(3)
-    model = Sequential([layers.Dense(8, "relu", input_shape=(8,)), layers.Dropout(0.2), layers.Dense(2, "softmax")])
+    model = Sequential(
+        [layers.Dense(8, "relu", input_shape=(8,)), layers.Dropout(0.2), layers.Dense(2, "softmax")]
+    )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(
-        Augmented(), epochs=EPOCHS, verbose=0, seed=11, callbacks=callbacks, workers=2, use_multiprocessing=True
+        Augmented(),
+        epochs=EPOCHS,
+        verbose=0,
+        seed=11,
+        callbacks=callbacks,
+        workers=2,
+        use_multiprocessing=True,
     )
     state = [*model.get_weights(), *model.optimizer.state.values()]
     return [array.tobytes() for array in state], history

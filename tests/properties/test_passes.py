@@ -49,7 +49,13 @@ def test_three_of_ten_batches_an_epoch(processes: bool, wrap: bool) -> None:
     with nothing_left_behind(), warnings.catch_warnings():
         warnings.simplefilter("ignore" if not wrap else "error")  # fit says once that a pass ended early
         history = fit(
-            Numbered(), steps_per_epoch=3, epochs=epochs, workers=2, use_multiprocessing=processes, verbose=0, seed=4
+            Numbered(),
+            steps_per_epoch=3,
+            epochs=epochs,
+            workers=2,
+            use_multiprocessing=processes,
+            verbose=0,
+            seed=4,
         )
     delivered = [receipt.delivered for receipt in history.receipts]
     assert delivered == ([3] * 10 if wrap else [3, 3, 3, 1] * 3)

@@ -82,7 +82,12 @@ def generated(x: np.ndarray, y: np.ndarray, rows: list[list[np.ndarray]]) -> Ite
     optimizer=st.sampled_from(["sgd", "rmsprop", "adam"]),
 )
 def test_every_kind_of_stream_gives_the_same_bits(
-    tmp_path_factory: pytest.TempPathFactory, samples: int, features: int, batch_size: int, seed: int, optimizer: str
+    tmp_path_factory: pytest.TempPathFactory,
+    samples: int,
+    features: int,
+    batch_size: int,
+    seed: int,
+    optimizer: str,
 ) -> None:
     folder: Path = tmp_path_factory.mktemp("maps")
     rng = np.random.default_rng(samples)

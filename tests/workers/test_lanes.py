@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from oracles.leaks import wait_until
 from oracles.loaders import (
     Calls,
+    Gate,
     Misprints,
     Numbers,
     Raises,
@@ -224,6 +228,29 @@ def test_large_and_odd_tickets_travel(make: MakePool) -> None:
     tickets: list[Any] = [big, "text", None, (1, {"a": b"x"}), big[::-1], {"k": [2.5] * 40_000}]
     run = make(ahead=2).open(Calls(str), tickets)
     assert [loaded.value for loaded in run] == [str(ticket) for ticket in tickets]
+
+
+def test_pool_may_be_closed_while_another_thread_waits(make: MakePool, tmp_path: Path) -> None:
+    pool, gate, told = make(), Gate(tmp_path, at=0), []
+    if pool.kind == "inline":
+        return
+
+    def wait() -> None:
+        try:
+            next(pool.open(gate, range(3)))
+        except WorkerError as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert wait_until(lambda: bool(gate.waiting()))
+    opener = threading.Timer(0.05, gate.open) if pool.kind == "threads" else threading.Timer(0, lambda: None)
+    opener.start()
+    pool.close()
+    thread.join()
+    opener.join()
+    assert told in (["This run was ended because its pool was closed."], [])
+    assert pool.kind == "threads" or told
 
 
 def test_forked_copy_of_a_pool_refuses(make: MakePool) -> None:
