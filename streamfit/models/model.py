@@ -16,7 +16,8 @@ from streamfit.models.network import check_graph, in_order, layers_of, output_na
 from streamfit.models.summary import summary_text
 from streamfit.models.trainer import Trainer
 from streamfit.ops.core import Tensor
-from streamfit.saving import load_weights, save_weights
+from streamfit.saving import load_weights, read_state, save_weights, write_state
+from streamfit.training import TrainingState
 
 
 class Model(Trainer, Layer):
@@ -169,6 +170,19 @@ class Model(Trainer, Layer):
         self._need_weights("load_weights")
         load_weights(self.weight_paths(), filepath)
 
+    def write_state(self, state: TrainingState, filepath: Any) -> None:
+        """Write a training state, whole or not at all; see `BackupAndRestore`."""
+        write_state(state.arrays, state.facts, filepath)
+
+    def read_state(self, filepath: Any) -> TrainingState:
+        """Read a training state that `write_state` wrote.
+
+        Raises:
+            FileNotFoundError: There is none.
+            ValueError: It is damaged.
+        """
+        return TrainingState(*read_state(filepath))
+
     def _need_weights(self, what: str) -> None:
         if not self.built and not self.weights:
             raise ValueError(
@@ -177,11 +191,8 @@ class Model(Trainer, Layer):
             )
 
     def weight_paths(self) -> list[tuple[str, Any]]:
-        """List (path, weight): paths are made of positions and kinds, so that automatic names do not matter."""
-        pairs = []
-        for i, weight in enumerate(self.weights):
-            pairs.append((f"{i:04d}/{weight.name}", weight))
-        return pairs
+        """List (path, weight): paths are made of positions, so that automatic names do not matter."""
+        return [(f"{i:04d}/{weight.name}", weight) for i, weight in enumerate(self.weights)]
 
     def _require_compiled(self) -> None:
         if self._compiled is None:

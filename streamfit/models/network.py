@@ -30,7 +30,8 @@ def check_graph(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
     for leaf in leaves(outputs):
         if type(leaf) is Tensor and leaf not in inputs and leaf.name != "clock":
             raise ValueError(
-                f"the outputs need the input {leaf.name or leaf!r}, which is not among the model's inputs {names}"
+                f"the outputs need the input {leaf.name or leaf!r}, which is not among the model's inputs "
+                f"{names}"
             )
 
 

@@ -1,4 +1,4 @@
-"""`Trainer`: the methods of a model that train, evaluate and predict. Each is a short caller of the one loop."""
+"""`Trainer`: the methods of a model that train, evaluate and predict, short callers of the one loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from streamfit.training import (
 
 
 class Trainer:
-    """Give a model `compile`, `fit`, `evaluate`, `predict` and their variants for generators and single batches."""
+    """Give a model `compile`, `fit`, `evaluate`, `predict`, and these for generators and single batches."""
 
     stop_training: bool
     stop_evaluating: bool
@@ -32,6 +32,7 @@ class Trainer:
         self._compiled: Compiled | None = None
         self._runner: Runner | None = None
         self.history: History | None = None
+        self.session: Any = None  # the run of fit that is under way
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
 
     def _forget_programs(self) -> None:
@@ -90,7 +91,7 @@ class Trainer:
 
     @property
     def metrics_names(self) -> list[str]:
-        """List the names of what `evaluate` returns, in its order; just ['loss'] before the model is built."""
+        """List the names of what `evaluate` returns, in its order; ['loss'] before the model is built."""
         return self.runner().names
 
     @property
@@ -244,7 +245,8 @@ class Trainer:
             steps: Stop after so many batches.
 
         Returns:
-            An array (n, ...), or a list of them for several outputs (a dictionary if the model was made with one).
+            An array (n, ...), or a list of them for several outputs (a dictionary if the model was made with
+            one).
         """
         data = batches.Data(x, None, None, batch_size, shuffle=False, targets=False)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing)
@@ -382,11 +384,22 @@ class Trainer:
         *,
         return_dict: bool = False,
     ) -> Any:
-        """Return the loss and the metrics of one batch; arguments as in `train_on_batch`."""
+        """Return the loss and the metrics of one batch, in inference mode.
+
+        Args:
+            x, y, sample_weight, reset_metrics, return_dict: As in `train_on_batch`.
+        """
         return sessions.on_batch(self, "test", (x, y, sample_weight), None, reset_metrics, return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """Return the outputs for one batch."""
+        """Return the outputs for one batch.
+
+        Args:
+            x: As in `train_on_batch`.
+
+        Returns:
+            As `predict` does.
+        """
         return self._pack_outputs(sessions.predict_on_batch(self, x))
 
     def reset_metrics(self) -> None:

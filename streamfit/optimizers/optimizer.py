@@ -161,6 +161,11 @@ class Optimizer(Configurable):
     # -- what a program asks --------------------------------------------------------------------
 
     @property
+    def follows_schedule(self) -> bool:
+        """Tell whether a schedule sets the learning rate."""
+        return self._schedule is not None
+
+    @property
     def needs_prepare(self) -> bool:
         """Tell whether `prepare` must be called before each step: the learning rate changes by itself."""
         return self._schedule is not None or self.decay > 0.0
@@ -227,6 +232,16 @@ class Optimizer(Configurable):
         self.state = {}
         self._clock = np.zeros(2, dtype=np.int64)
         self.prepare(0)
+
+    def restore(self, state: dict[str, Array], hyper: Array, iterations: int) -> None:
+        """Go on with what was saved of an optimizer of the same kind: `state`, `hyper` and `iterations`."""
+        for name, vector in state.items():
+            if name in self.state and self.state[name].shape == vector.shape:
+                self.state[name][...] = vector  # kernels may be bound to it
+            else:
+                self.state[name] = np.array(vector)
+        self.hyper[...] = hyper
+        self.iterations = iterations
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal optimizer, its state apart."""

@@ -1,7 +1,8 @@
-"""Floor 5: weights on disk."""
+"""Weights and training states on disk."""
 
 from __future__ import annotations
 
+from streamfit.saving.state import read_state, write_state
 from streamfit.saving.weights import load_weights, save_weights
 
-__all__ = ["load_weights", "save_weights"]
+__all__ = ["load_weights", "read_state", "save_weights", "write_state"]

@@ -18,7 +18,12 @@ _ENDING = ".safetensors"
 Paths = Sequence[tuple[str, Any]]
 
 
-def _checked(filepath: Any) -> Path:
+def checked_path(filepath: Any) -> Path:
+    """Return the path of a safetensors file.
+
+    Raises:
+        ValueError: It has another ending.
+    """
     path = Path(os.fspath(filepath))
     if path.suffix != _ENDING:
         raise ValueError(
@@ -40,16 +45,17 @@ def save_weights(weights: Paths, filepath: Any, overwrite: bool) -> None:
         ValueError: Another ending.
         FileExistsError: The file exists and `overwrite` is false.
     """
-    path = _checked(filepath)
+    path = checked_path(filepath)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
     data = save(
         {name: np.ascontiguousarray(weight.value) for name, weight in weights}, {"format": "streamfit"}
     )
-    _write_whole(path, data)
+    write_whole(path, data)
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that at any moment there is the old one or the new one, and it is on the disk in the end."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -91,7 +97,7 @@ def load_weights(weights: Paths, filepath: Any) -> None:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, or its weights are not the model's.
     """
-    path = _checked(filepath)
+    path = checked_path(filepath)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit.streams.batch import Batch
@@ -76,6 +76,7 @@ class Feed:
         self._entered = False  # whether begin_pass was called for this pass
         self._epoch, self._delivered, self._past = -1, 0, (0, 0)
         self._tally: Tally | None = None
+        self._interrupted: tuple[int, int | None] = (0, None)  # what a resumed epoch has delivered before
         self.exhausted = self.dry = False
 
     # -- what a loop asks -----------------------------------------------------------------------
@@ -104,7 +105,8 @@ class Feed:
         self._complete()
         self._epoch += 1
         self.exhausted = False
-        tally = self._tally = Tally(self._epoch, self._seed, limit, self._counts())
+        tally = self._tally = Tally(self._epoch, self._seed, limit, self._counts(), *self._interrupted)
+        self._interrupted = (0, None)
         wanted = sys.maxsize if limit is None else limit
         while tally.delivered < wanted:
             batch = self._next(tally, min(together(), wanted - tally.delivered))
@@ -143,6 +145,43 @@ class Feed:
         """Go to batch `number` of pass `epoch`, to resume where another feed has stopped."""
         self._drop_lane()
         self._pass, self._position, self._length, self._entered = epoch, number, None, False
+
+    def state(self, *, within: bool) -> dict[str, Any]:
+        """Return where the stream is: a small value for JSON from which `resume` goes on.
+
+        Args:
+            within: Whether the epoch under way goes on after a resume; else a new one begins.
+        """
+        epoch, number = self.place
+        tally = self._tally if within else None
+        return {
+            "seed": self.source.seed,
+            "epoch": self._epoch,
+            "pass": epoch,
+            "number": number,
+            "delivered": 0 if tally is None else tally.delivered,
+            "digest": None if tally is None else tally.digest.value,
+            "source": self.source.state(),
+        }
+
+    def resume(self, state: dict[str, Any], *, replay: bool = False) -> None:
+        """Go on where another feed of equal data was when its `state` was taken.
+
+        Args:
+            state: What `state` returned.
+            replay: Whether a plain generator may be pulled and dropped up to there.
+
+        Raises:
+            DataError: The source cannot go there.
+        """
+        source, within = self.source, state["digest"] is not None
+        self._seed = source.seed = state["seed"]
+        source.restore(state["source"], state["pass"], state["number"], replay=replay)
+        self.seek(state["pass"], state["number"])
+        self._entered = state["number"] > 0  # its hooks ran before the interruption
+        self._length = source.batches(state["pass"]) if self._entered else None
+        self._epoch = state["epoch"] - within
+        self._interrupted = (state["delivered"], state["digest"]) if within else (0, None)
 
     @property
     def place(self) -> tuple[int, int]:
@@ -201,7 +240,8 @@ class Feed:
             self._length = source.batches(self._pass)
             self._entered = True
         if tally.planned is None:
-            tally.planned = self.steps(tally.limit)
+            left = self.steps(None if tally.limit is None else tally.limit - tally.delivered)
+            tally.planned = None if left is None else tally.delivered + left
         left = None if self._total is None else self._total - self._delivered
         self._lane = open_lane(source, self._pool, (self._pass, self._position), self._ahead, left)
         return self._lane

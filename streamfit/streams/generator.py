@@ -16,6 +16,9 @@ from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
 
 
+_NOTHING = object()
+
+
 class GeneratorSource(Source):
     """Feed the batches that an iterator yields.
 
@@ -39,6 +42,9 @@ class GeneratorSource(Source):
     def __init__(self, batches: Any, *, name: str = "data", seed: int = 0, targets: bool = True) -> None:
         self.iterable, self.name, self.seed, self.targets = batches, name, seed, targets
         self.rewinds = not hasattr(batches, "__next__")
+        self._has_state = hasattr(batches, "state_dict") and hasattr(batches, "load_state_dict")
+        if self._has_state:
+            self.pulled = False  # the state has to be that of the batch which was delivered last
         self._pulled = 0
 
     def batches(self, epoch: int) -> int | None:
@@ -49,6 +55,36 @@ class GeneratorSource(Source):
             return len(self.iterable)
         except TypeError:  # a data loader over an iterable has the method, and no answer
             return None
+
+    def state(self) -> Any:
+        """Return the iterable's own state where it has a ``state_dict``."""
+        return self.iterable.state_dict() if self._has_state else None
+
+    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
+        """Restore the iterable's own state, or pull and drop what lies behind.
+
+        Raises:
+            DataError: A plain iterator, and `replay` was not asked for; or it ends too early.
+        """
+        if self._has_state and state is not None:
+            self.iterable.load_state_dict(state)
+        elif not self.rewinds:
+            self._replay(number, replay)
+        self._pulled = number
+
+    def _replay(self, number: int, replay: bool) -> None:
+        if not replay:
+            raise DataError(
+                f"source {self.name!r}: a plain generator cannot jump to batch {number}. Give it state_dict() and "
+                "load_state_dict(state) methods, use a Sequence, or ask for a replay (replay=True), which pulls "
+                f"and drops its first {number} batches."
+            )
+        for pulled in range(number):
+            if next(self.iterable, _NOTHING) is _NOTHING:
+                raise DataError(
+                    f"source {self.name!r}: the generator ended after {pulled} batches when its first {number} were "
+                    "replayed; it must be made anew, and equal, to resume"
+                )
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Pull the items of a pass, one at each request.

@@ -5,14 +5,11 @@ Guarantee kept here: an epoch whose delivered batches are not the planned ones e
 
 from __future__ import annotations
 
-import hashlib
-import struct
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from streamfit._base.errors import StreamfitError
+from streamfit.streams.digest import Digest
 
 
 @dataclass(slots=True)
@@ -62,29 +59,6 @@ class Receipt:
         )
 
 
-class Digest:
-    """Run a digest over the ids of batches in their order."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=8)
-        self._update = self._hash.update
-
-    def mark(self, epoch: int, number: int) -> None:
-        """Add where a run of batches starts: pass and number; within a run both follow from the order."""
-        self._update(struct.pack("<qq", epoch, number))
-
-    def add(self, ids: Any) -> None:
-        """Add the ids of one batch: an array, a whole number, or whatever a source calls its batches."""
-        if isinstance(ids, np.ndarray):
-            self._update(ids.data if ids.flags.c_contiguous else ids.tobytes())
-        else:
-            self._update(repr(ids).encode())
-
-    def text(self) -> str:
-        """Return the digest so far."""
-        return self._hash.hexdigest()
-
-
 class Tally:
     """Keep count of an epoch under way.
 
@@ -93,13 +67,23 @@ class Tally:
         seed: The seed of the stream.
         limit: How many batches the epoch may have at most.
         before: How many loads were done again and workers replaced before this epoch.
+        delivered: How many batches an interrupted run has delivered before.
+        digest: The digest over those.
     """
 
-    def __init__(self, epoch: int, seed: int, limit: int | None, before: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        epoch: int,
+        seed: int,
+        limit: int | None,
+        before: tuple[int, int],
+        delivered: int = 0,
+        digest: int | None = None,
+    ) -> None:
         self.limit = limit
         self.planned: int | None = None
-        self.delivered = 0
-        self.digest = Digest()
+        self.delivered = delivered
+        self.digest = Digest(digest)
         self._epoch, self._seed, self._before = epoch, seed, before
         self._update = self.digest.add
 

@@ -143,6 +143,18 @@ class SequenceSource(Source):
         self.sequence, self.shuffle, self.seed, self.name = sequence, bool(shuffle), seed, name
         self.targets = targets
 
+    def state(self) -> Any:
+        """Return the sequence's own state where it has a ``state_dict``."""
+        return self.sequence.state_dict() if hasattr(self.sequence, "state_dict") else None
+
+    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
+        """Restore the sequence's own state, or call `on_epoch_end` for each pass that lies behind."""
+        if state is not None:
+            self.sequence.load_state_dict(state)
+            return
+        for done in range(epoch):
+            self.end_pass(done)
+
     def batches(self, epoch: int) -> int | None:
         """Count the batches of a pass, as the object says now."""
         has_property = hasattr(type(self.sequence), "num_batches")

@@ -65,6 +65,20 @@ class Source(ABC):
         """Take note that every batch of a pass was delivered; called once, in the main process."""
         return
 
+    def state(self) -> Any:
+        """Return what else, beside seed and place, a resumed stream needs; a value for JSON, mostly None."""
+        return None
+
+    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
+        """Get ready to go on at batch `number` of pass `epoch`, in a process that read nothing so far.
+
+        Args:
+            state: What `state` returned.
+            epoch: The pass.
+            number: The batch.
+            replay: Whether what cannot jump there may be read and dropped up to there.
+        """
+
     def key(self, epoch: int) -> int:
         """Return the key of the randomness of one pass."""
         return derive(self.seed, epoch)

@@ -9,16 +9,25 @@ from __future__ import annotations
 from streamfit.testing.battery import Battery, Result
 from streamfit.testing.checking import check_generator, check_sequence, check_source, check_stream, run_checks
 from streamfit.testing.failure import CheckFailure
+from streamfit.testing.faults import Fault, FaultPlan, InjectedFault
 from streamfit.testing.leaks import nothing_left_behind
+from streamfit.testing.same_bits import assert_same_bits
+from streamfit.testing.simulation import Simulation, simulate
 
 __all__ = [
     "Battery",
     "CheckFailure",
+    "Fault",
+    "FaultPlan",
+    "InjectedFault",
     "Result",
+    "Simulation",
+    "assert_same_bits",
     "check_generator",
     "check_sequence",
     "check_source",
     "check_stream",
     "nothing_left_behind",
     "run_checks",
+    "simulate",
 ]

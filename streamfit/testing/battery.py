@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from streamfit._base.names import did_you_mean
 from streamfit.streams import Source, Stream
-from streamfit.streams.structure import brief
+from streamfit.streams.structure import brief, is_arraylike
 from streamfit.testing import contents, delivery, generators, memory, passes, streaming
 from streamfit.testing.contents import kept_globals
 from streamfit.testing.failure import CheckFailure, CheckSkipped, brief_error
@@ -195,7 +195,7 @@ def _kind_of(made: Any) -> Kind:
         return "stream"
     if isinstance(made, Source):
         return "source"
-    if isinstance(made, (str, bytes, dict, list, tuple)) or hasattr(made, "dtype"):
+    if isinstance(made, (str, bytes, dict, list, tuple)) or is_arraylike(made):
         raise TypeError(f"{brief(made)} holds data and gives no batches; pass streamfit.as_stream(...) of it")
     if _indexes(made):
         return "sequence"

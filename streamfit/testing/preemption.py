@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-_PATIENCE = 0.2  # seconds for the second load; one that takes longer is taken to wait for a lock
+_PATIENCE = 0.1  # seconds for the second load; one that takes longer is taken to wait for a lock
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _STANDARD = str(Path(threading.__file__).resolve().parent)
 

@@ -114,7 +114,7 @@ def need_steps(data: Any, steps: int | None, argument: str) -> None:
         ValueError: A plain generator without a number of steps.
     """
     if steps is None and (
-        hasattr(data, "__next__") or not hasattr(data, "__len__") and not isinstance(data, Source)
+        hasattr(data, "__next__") or not (hasattr(data, "__len__") or isinstance(data, Source))
     ):
         raise ValueError(
             f"`{argument}=None` is only valid for a generator based on the `keras.utils.Sequence` class. "

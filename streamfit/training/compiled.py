@@ -117,7 +117,7 @@ class Compiled:
         self.optimizer = optimizers.get(optimizer)
         self.optimizer.reset()  # a new compile begins anew, also with an optimizer that was used before
         _binders.pop(self.optimizer, None)
-        self.loss = _resolve(loss, _loss)
+        self.loss, self._loss_given = _resolve(loss, _loss), loss
         _check_metrics_argument("metrics", metrics)
         _check_metrics_argument("weighted_metrics", weighted_metrics)
         self.metrics = _resolve(metrics, _check_metric)
@@ -166,7 +166,7 @@ class Compiled:
         if isinstance(self.loss, (list, tuple)) and len(self.loss) != len(outputs):
             raise ValueError(
                 "When passing a list as loss, it should have one entry per model outputs. "
-                f"The model has {len(outputs)} outputs, but you passed loss={self.loss}"
+                f"The model has {len(outputs)} outputs, but you passed loss={list(self._loss_given)}"
             )
         return [copy.copy(loss) for loss in _by_output("loss", self.loss, outputs, spread=True)]
 
@@ -242,7 +242,8 @@ def _by_output(what: str, argument: Any, outputs: Sequence[str], spread: bool = 
     if isinstance(argument, (list, tuple)):
         if len(argument) != len(outputs):
             raise ValueError(
-                f"{what} has {len(argument)} entries, but the model has {len(outputs)} outputs {list(outputs)}"
+                f"{what} has {len(argument)} entries, but the model has {len(outputs)} outputs "
+                f"{list(outputs)}"
             )
         return list(argument)
     return [argument if spread else None] * len(outputs)

@@ -216,8 +216,9 @@ def _sample_weights(value: Any, target: Array, plan: OutputPlan) -> Array:
         _check_temporal(weight, target, plan)
     elif weight.ndim != 1:
         raise DataError(
-            f"Found a sample_weight array with shape {weight.shape}. In order to use timestep-wise sample weights, "
-            'you should specify sample_weight_mode="temporal" in compile(); for sample-wise weights pass a 1D array.'
+            f"Found a sample_weight array with shape {weight.shape}. In order to use timestep-wise sample "
+            'weights, you should specify sample_weight_mode="temporal" in compile(); for sample-wise weights '
+            "pass a 1D array."
         )
     if len(weight) != len(target):
         raise DataError(

@@ -30,14 +30,19 @@ class Hooks:
     together: Callable[[], int]
 
 
-def run_steps(batches: Iterable[Any], step: Callable[[Any], Any], hooks: Hooks) -> int:
+def run_steps(batches: Iterable[Any], step: Callable[[Any], Any], hooks: Hooks, done: int = 0) -> int:
     """Take each batch through `step`; joined batches count as the steps they stand for.
 
+    Args:
+        batches: What to take.
+        step: What to do with each.
+        hooks: What to call around it.
+        done: How many steps of this epoch were done before an interruption.
+
     Returns:
-        How many steps were done.
+        How many steps of the epoch are done now.
     """
     begin, end, tick, stopped = hooks.begin, hooks.end, hooks.tick, hooks.stopped
-    done = 0
     for batch in batches:
         if begin is not None:
             begin(done)

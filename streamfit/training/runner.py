@@ -82,6 +82,16 @@ class Runner:
                 "`model.trainable` without calling `model.compile` after ?"
             )
 
+    def scores(self) -> dict[str, Array]:
+        """Return every array that holds running results, by name; empty before the first batch."""
+        return {} if self._board is None else self._board.states()
+
+    def keep_scores(self, scores: dict[str, Array]) -> None:
+        """Go on with the running results of an interrupted epoch."""
+        self.check_in()
+        assert self._steps is not None
+        self._steps.keep_scores(scores)
+
     def release(self) -> None:
         """Let go of the memory of the last batch; called after each run of steps."""
         if self._steps is not None:

@@ -70,6 +70,20 @@ class Scoreboard:
         ]
         return [self.loss_state, *self.output_states, *traced]
 
+    def states(self) -> dict[str, Array]:
+        """Return every array that holds results, by name, to be read or overwritten."""
+        found = {f"score/{i}": state for i, state in enumerate(self._states())}
+        for tracker in self.eager:
+            for i, state in enumerate(tracker.metric.variables):
+                found[f"score/{tracker.name}/{i}"] = state
+        return found
+
+    def overwrite(self, states: dict[str, Array]) -> None:
+        """Go on with results that `states` gave, in this or another process."""
+        own = self.states()
+        for name, state in states.items():
+            own[name][...] = state
+
     def snapshot(self) -> tuple[list[Array], list[dict[str, Any]]]:
         """Copy the results so far."""
         eager = [copy.deepcopy(vars(tracker.metric)) for tracker in self.eager]

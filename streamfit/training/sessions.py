@@ -18,6 +18,7 @@ from streamfit.training.loop import Hooks, run_steps
 from streamfit.training.notices import OUT_OF_DATA, OUT_OF_DATA_VALIDATING, warn
 from streamfit.training.plan import FitPlan, StreamSettings, check_verbose, whole_or_none
 from streamfit.training.runner import Runner
+from streamfit.training.state import TrainingState, capture, restore
 
 
 def fit(model: Any, plan: FitPlan) -> History:
@@ -43,6 +44,9 @@ class _Fit:
         self._feed = streams.feed(source, wrap=plan.wrap, total=total)
         self._validation = self._open_validation(streams, seed)
         self._warned: set[str] = set()
+        self._next_epoch = self._epoch_now = plan.initial_epoch
+        self._resumed_history: dict[str, Any] | None = None
+        self._steps_before = 0  # of the first epoch, when it was interrupted
         self._history = History()
         self._history.seed = seed
         self._params = self._make_params(source)
@@ -81,8 +85,10 @@ class _Fit:
         model.stop_training = False
         self._runner.class_weight = plan.class_weight
         with self._guarded():
+            model.session = self
             callbacks.on_train_begin()
-            for epoch in range(plan.initial_epoch, plan.epochs):
+            self._go_on_with_history()
+            for epoch in range(self._next_epoch, plan.epochs):
                 if model.stop_training or not self._epoch(epoch):
                     break
             callbacks.on_train_end()
@@ -98,19 +104,75 @@ class _Fit:
         finally:
             self._runner.class_weight = None
             self._runner.release()
+            self._model.session = None
+
+    # -- stopping and going on ------------------------------------------------------------------
+
+    def state(self, *, ended: dict[str, Any] | None = None) -> TrainingState:
+        """Return everything that is needed to go on from here.
+
+        Args:
+            ended: The logs of the epoch, when it has just ended; None in the middle of an epoch.
+        """
+        state = capture(self._model, self._runner)
+        if ended is not None:
+            state.arrays = {
+                name: array for name, array in state.arrays.items() if not name.startswith("score/")
+            }
+        streams = {"training": self._feed.state(within=ended is None)}
+        if self._validation is not None:
+            streams["validation"] = self._validation.state(within=False)
+        state.facts |= {
+            "epoch": self._epoch_now + (ended is not None),
+            "step": 0 if ended is not None else self._feed.receipt().delivered,
+            "streams": streams,
+            "history": self._history.state(self._epoch_now, ended),
+        }
+        return state
+
+    def resume(self, state: TrainingState, *, replay: bool = False) -> None:
+        """Go on where another run of equal data and model was when its `state` was taken.
+
+        Called by a callback in `on_train_begin`.
+
+        Args:
+            state: What `state` returned.
+            replay: Whether a plain generator may be pulled and dropped up to there.
+
+        Raises:
+            ValueError: The state is that of another model.
+            DataError: The data cannot go to that place.
+        """
+        restore(self._model, self._runner, state)
+        streams = state.facts["streams"]
+        self._feed.resume(streams["training"], replay=replay)
+        if self._validation is not None and "validation" in streams:
+            self._validation.resume(streams["validation"], replay=replay)
+        self._next_epoch, self._steps_before = state.facts["epoch"], state.facts["step"]
+        self._resumed_history = state.facts["history"]
+        self._runner.reseed(self._feed.source.seed)
+
+    def _go_on_with_history(self) -> None:
+        """Take up the history of an interrupted run, after the new one has begun."""
+        if self._resumed_history is not None:
+            self._history.resume(self._resumed_history, self._feed.source.seed)
 
     def _epoch(self, epoch: int) -> bool:
         """Run one epoch; return whether there may be another."""
         plan, callbacks, feed = self._plan, self._callbacks, self._feed
+        self._epoch_now = epoch
+        before, self._steps_before = self._steps_before, 0
         self._runner.check_in()
-        self._runner.reset()
+        if not before:
+            self._runner.reset()
         self._runner.source = feed.source.name
         self._params["steps"] = feed.steps(plan.steps_per_epoch)
         callbacks.on_epoch_begin(epoch)
         done = 0
         if not self._model.stop_training:
             hooks = self._hooks("train", "stop_training")
-            done = run_steps(feed.run(plan.steps_per_epoch, hooks.together), self._runner.train, hooks)
+            batches = feed.run(plan.steps_per_epoch, hooks.together)
+            done = run_steps(batches, self._runner.train, hooks, before)
         if not done:
             return self._give_up()
         self._history.receipts.append(feed.receipt())
@@ -139,10 +201,10 @@ class _Fit:
             self._warn_once(OUT_OF_DATA)
         return not (feed.dry and (short or dry))
 
-    def _warn_once(self, text: str) -> None:
+    def _warn_once(self, text: str, details: str = "") -> None:
         if text not in self._warned:
             self._warned.add(text)
-            warn(text)
+            warn(text + details)
 
     def _validate(self, feed: Feed) -> dict[str, float]:
         """Run validation and return its logs; training is not touched."""
@@ -157,7 +219,8 @@ class _Fit:
             feed.restart()  # data that can begin anew do; a generator goes on
         done = run_steps(feed.run(steps, hooks.together), runner.test, hooks)
         if not self._model.stop_evaluating and done < (steps or 1):
-            self._warn_once(f"{OUT_OF_DATA_VALIDATING} {steps or 1} batches were wanted and {done} came.")
+            details = f" {steps or 1} batches were wanted and {done} came."
+            self._warn_once(OUT_OF_DATA_VALIDATING, details)
         logs = runner.logs() if done else {}
         callbacks.on_test_end(logs)
         return {f"val_{name}": value for name, value in logs.items()}

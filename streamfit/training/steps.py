@@ -93,6 +93,7 @@ class Steps:
         self._programs: dict[Key, Program] = {}
         self._unit_weights: dict[int, Array] = {}
         self.scoreboard: Scoreboard | None = None
+        self._kept_scores: dict[str, Array] = {}
 
     # -- programs -------------------------------------------------------------------------------
 
@@ -117,6 +118,13 @@ class Steps:
         """Let go of the memory that the last batches were fed from."""
         for program in self._programs.values():
             program.release()
+
+    def keep_scores(self, scores: dict[str, Array]) -> None:
+        """Begin with these running results, now or when there is something to hold them."""
+        if self.scoreboard is None:
+            self._kept_scores = scores
+        else:
+            self.scoreboard.overwrite(scores)
 
     def _build(self, mode: str, targets: Sequence[Array | None], weights: Sequence[Array | None]) -> Program:
         lowering = Lowering(training=mode == "train")
@@ -150,6 +158,7 @@ class Steps:
         if self.scoreboard is None:
             specs = [None if t is None else t.spec for t in y]
             self.scoreboard = Scoreboard(self._plans, specs, [t.spec for t in outputs])
+            self.scoreboard.overwrite(self._kept_scores)
         return self.scoreboard
 
     def _objective(

@@ -26,6 +26,7 @@ import numpy as np
 from streamfit._base.errors import PicklingError, WorkerError
 from streamfit.workers import faults, sharing, wire
 from streamfit.workers.contract import Loader, enter_worker
+from streamfit.workers.marker import Load, Marker
 from streamfit.workers.slots import Slot
 from streamfit.workers.values import Parts, Template, dump
 from streamfit.workers.wire import Channel, Frame
@@ -49,7 +50,9 @@ class Worker:
         self._loaders: dict[int, _Received] = {}
         self._templates: dict[Template, int] = {}
         self._todo: deque[Frame] = deque()
+        self._marker = Marker()
         self._handlers: dict[int, Callable[[Frame], None]] = {
+            wire.MARKER: self._on_marker,
             wire.SLOT: self._on_slot,
             wire.SHARE: self._on_share,
             wire.LOADER: self._on_loader,
@@ -75,7 +78,9 @@ class Worker:
         slot = self._slots[frame.slot]
         try:
             received = self._loaders[frame.extra]
-            value = received.loader().load(_ticket(frame, slot))
+            loader = received.loader()  # takes its time once, which is not the ticket's fault
+            self._marker.begin(Load(frame.lane, frame.number, frame.attempt))
+            value = loader.load(_ticket(frame, slot))
             parts = Parts(value)
             template = self._template(parts)
             body = _written(parts, slot)
@@ -84,6 +89,7 @@ class Worker:
         else:
             self._answer(wire.RESULT, frame, body, template)
             received.drop_pages()
+        self._marker.end()
 
     def _answer(self, kind: int, frame: Frame, body: bytes = b"", extra: int = 0) -> None:
         self._channel.put(
@@ -107,6 +113,10 @@ class Worker:
             self._templates[parts.template] = known
             self._channel.put(wire.TEMPLATE, dump(parts.template)[0], number=known)
         return known
+
+    def _on_marker(self, frame: Frame) -> None:
+        self._marker.close()
+        self._marker = Marker(frame.fds[0])
 
     def _on_slot(self, frame: Frame) -> None:
         self._slots[frame.slot] = Slot(frame.fds[0])

@@ -20,6 +20,7 @@ from streamfit._base.errors import PicklingError
 from streamfit.workers import slots, wire
 from streamfit.workers.dataset import Parcel
 from streamfit.workers.launcher import Launcher
+from streamfit.workers.marker import Marker
 from streamfit.workers.scheduler import Job
 from streamfit.workers.values import Reader
 from streamfit.workers.wire import Channel
@@ -40,6 +41,7 @@ class Link:
     Attributes:
         key: number of this worker, never used again.
         pid: process id, once it is known.
+        marker: which load it is at.
         readers: how to read the values it sends, by template number; an exception where that is not known.
         blocked: its socket is full.
         ended_at: when its socket ended, on the monotonic clock, if it did.
@@ -50,11 +52,18 @@ class Link:
         self.channel = channel
         self.pid: int | None = None
         self.readers: dict[int, Reader | Exception] = {}
+        self.marker = Marker()
         self.blocked = False
         self.ended_at: float | None = None
         self._slots: set[int] = set()
         self._arenas: set[int] = set()
         self._parcels: dict[int, set[int]] = {}
+        channel.put(wire.MARKER, fds=(self.marker.fd,), keep=self.marker)
+
+    def close(self) -> None:
+        """Give back what belongs to this worker alone."""
+        self.channel.close()
+        self.marker.close()
 
     def send_slot(self, number: int, slot: slots.Slot) -> None:
         """Send a slot, unless the worker has it."""
@@ -139,7 +148,7 @@ class Crew:
             self.launcher.close()
         finally:
             for link in self.links.values():
-                link.channel.close()
+                link.close()
             for slot in self._slots.values():
                 slot.close()
             self.links.clear()

@@ -77,7 +77,7 @@ def how(status: int | None) -> str:
         return "was lost"
     if status & 0x7F == 0:
         code = status >> 8
-        return f"exited with code {code} in the middle of a load"
+        return f"exited with code {code}"
     number = status & 0x7F
     try:
         name = signal.Signals(number).name

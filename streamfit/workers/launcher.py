@@ -18,6 +18,7 @@ from pathlib import Path
 
 from streamfit._base.errors import WorkerError
 from streamfit.workers import wire
+from streamfit.workers.slots import taking_descriptors
 from streamfit.workers.wire import Channel
 
 # A worker is one of many: each has its share of the processor, not a pool of threads per library.
@@ -57,9 +58,13 @@ class Launcher:
             json.dumps([[os.path.abspath(e) for e in sys.path if isinstance(e, str)], sys.argv]),
         ]
         try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, env=_environment(), pass_fds=(theirs.fileno(),)
-            )
+            with taking_descriptors():
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, env=_environment(), pass_fds=(theirs.fileno(),)
+                )
+        except WorkerError:
+            ours.close()
+            raise
         except OSError as error:
             ours.close()
             raise WorkerError(
@@ -131,7 +136,8 @@ def check_platform() -> None:
 
 def _pair() -> tuple[socket.socket, socket.socket]:
     """Return a non-blocking end for this process and a blocking one for the other."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with taking_descriptors():
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     ours.setblocking(False)
     _sockets.add(ours)
     return ours, theirs

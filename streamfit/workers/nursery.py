@@ -11,6 +11,7 @@ import contextlib
 import gc
 import importlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -19,6 +20,8 @@ import traceback
 
 from streamfit.workers import child, wire
 from streamfit.workers.wire import Channel, Frame
+
+_MAX_DESCRIPTORS = 1 << 16
 
 
 class Nursery:
@@ -34,6 +37,7 @@ class Nursery:
         self._children: dict[int, int] = {}
         self._parent = _watch(parent)
         self._wake, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        _raise_descriptor_limit()
         signal.pthread_sigmask(signal.SIG_SETMASK, [])  # what the parent's thread blocked is inherited
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -126,6 +130,14 @@ def _preload(names: list[str]) -> None:
     for name in names:
         with contextlib.suppress(BaseException):
             importlib.import_module(name)
+
+
+def _raise_descriptor_limit() -> None:
+    """Let workers have as many descriptors as they may: a memory map of many files takes one for each."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _watch(pid: int) -> int | None:

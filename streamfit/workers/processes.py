@@ -30,6 +30,7 @@ from streamfit.workers.wire import Frame
 # A consumer that keeps more values than this gets the further ones as copies, so that slots stay few.
 _MAX_LENT = 4
 _MAX_LOST_NURSERIES = 3
+_MAX_BARREN = 20
 _REPORT_SECONDS = 5.0
 _LOOK_MILLISECONDS = int(LOOK_SECONDS * 1000)
 _IN, _OUT = select.POLLIN, select.POLLOUT
@@ -53,6 +54,7 @@ class ProcessPool(LanePool):
         self._poller = select.poll()
         self._finalizer: weakref.finalize[..., ProcessPool] | None = None
         self._lost_nurseries = 0
+        self._barren = 0
         self._handlers: dict[int, Callable[[Link, Frame], None]] = {
             wire.TEMPLATE: self._on_template,
             wire.RESULT: self._on_result,
@@ -173,7 +175,7 @@ class ProcessPool(LanePool):
             self._poller.register(link.channel, _IN)
             self.scheduler.join(key)
 
-    def _lose(self, crew: Crew, link: Link, status: int | None, *, blame: bool) -> None:
+    def _lose(self, crew: Crew, link: Link, status: int | None, *, blame: bool = False) -> None:
         """Take in the end of a worker: first what it had finished, then what it had not."""
         while not link.channel.ended:
             frames = link.channel.receive(wait=False)
@@ -183,20 +185,28 @@ class ProcessPool(LanePool):
         if link.ended_at is None:
             self._poller.unregister(link.channel)
         del crew.links[link.key]
-        link.channel.close()
-        self.scheduler.died(link.key, status, blame=blame)
+        loading = link.marker.under_way() if blame else None
+        self._barren = 0 if link.marker.begun() else self._barren + 1
+        link.close()
+        self.scheduler.died(link.key, status, loading)
 
     def _on_death(self, crew: Crew, frame: Frame) -> None:
         link = crew.links.get(frame.number)
         if link is not None:
             self._lose(crew, link, frame.extra, blame=True)
             self.restarts += 1
+            if self._barren > _MAX_BARREN:
+                raise WorkerError(
+                    f"{self._barren} worker processes in a row ended before they loaded anything; the last "
+                    f"one {faults.how(frame.extra)}. Look at what they printed, or use threads "
+                    "(use_multiprocessing=False)."
+                )
             self._staff()
 
     def _on_unborn(self, crew: Crew, frame: Frame) -> None:
         link = crew.links.get(frame.number)
         if link is not None:
-            self._lose(crew, link, None, blame=False)
+            self._lose(crew, link, None)
         message = f"a worker process could not be started ({frame.body.decode()})"
         if not crew.links:
             raise WorkerError(f"{message}; use fewer workers, or threads (use_multiprocessing=False)")
@@ -214,7 +224,7 @@ class ProcessPool(LanePool):
         crew.launcher.close()
         self.restarts += len(crew.links)
         for link in list(crew.links.values()):
-            self._lose(crew, link, None, blame=False)
+            self._lose(crew, link, None)
         crew.launcher = Launcher()
         self._poller = select.poll()
         self._poller.register(crew.launcher.channel, _IN)

@@ -164,22 +164,24 @@ class Scheduler:
         """Take in that a load raised; return its job, or None if that does not count."""
         return self._answer(worker, lane, number, attempt, slot, _FAILED)
 
-    def died(self, worker: int, cause: Any, *, blame: bool = True) -> list[Job]:
+    def died(self, worker: int, cause: Any, loading: tuple[int, int, int] | None = None) -> list[Job]:
         """Take in the death of a worker; return the jobs that have to be loaded again.
 
-        The first unfinished job is the one that was being loaded: with `blame` the death counts against
-        it, and the third makes it an outcome of its own (state POISONED, `outcome` is `cause`).
+        Args:
+            worker: the one that died.
+            cause: the outcome of a job that was killed by it for the third time (state POISONED).
+            loading: lane, number and attempt of the job that it was at, against which the death counts.
         """
         queue = self._queues.pop(worker, None)
         if not queue:
             return []
         again: list[Job] = []
-        for place, job in enumerate(queue.values()):
+        for job in queue.values():
             job.worker = -1
             if job.state is _DROPPED:
                 self._release(job)
                 continue
-            job.deaths += blame and place == 0
+            job.deaths += (job.lane, job.number, job.attempt) == loading
             if job.deaths >= MAX_DEATHS:
                 job.state, job.outcome = _POISONED, cause
                 continue

@@ -56,7 +56,8 @@ class Arena:
 
     def view(self, like: Array, offset: int) -> Array:
         """Return the shared copy of an array."""
-        memory = mmap.mmap(self.fd, max(like.nbytes, 1), offset=offset)
+        with slots.taking_descriptors():
+            memory = mmap.mmap(self.fd, max(like.nbytes, 1), offset=offset)
         return np.ndarray(like.shape, like.dtype, memory, 0, None, _order(like))
 
 

@@ -11,6 +11,8 @@ import errno
 import mmap
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,23 @@ from streamfit._base.errors import WorkerError
 ALIGNMENT = 64
 _SMALL, _LARGE = 1 << 16, 1 << 20
 _POPULATE = getattr(mmap, "MAP_POPULATE", 0)
+_NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 _NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.ENOMEM, errno.EDQUOT}
+
+
+@contextmanager
+def taking_descriptors() -> Iterator[None]:
+    """Say what to do when the block finds that there are no file descriptors left."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_DESCRIPTORS:
+            raise
+        raise WorkerError(
+            f"no file descriptors left ({error.strerror}); each ticket ahead takes two. Use fewer tickets "
+            "ahead (max_queue_size), fewer workers or threads (use_multiprocessing=False), or raise the limit "
+            "(ulimit -n)."
+        ) from error
 
 
 def create(name: str, size: int = 0) -> int:
@@ -30,11 +48,12 @@ def create(name: str, size: int = 0) -> int:
         name: shown by the system's tools next to the mapping; need not be unique.
         size: in bytes; see `grow`.
     """
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create(f"streamfit-{name}", os.MFD_CLOEXEC)
-    else:
-        fd, path = tempfile.mkstemp(prefix="streamfit-")
-        os.unlink(path)
+    with taking_descriptors():
+        if hasattr(os, "memfd_create"):
+            fd = os.memfd_create(f"streamfit-{name}", os.MFD_CLOEXEC)
+        else:
+            fd, path = tempfile.mkstemp(prefix="streamfit-")
+            os.unlink(path)
     try:
         if size:
             grow(fd, size)
@@ -98,7 +117,8 @@ class Slot:
             if os.fstat(self.fd).st_size < capacity:  # touching what is not there would be a bus error
                 raise WorkerError(f"a worker reported {capacity:,} bytes of shared memory that are not there")
             # A mapping in use by lent arrays lives on until they are gone.
-            self._map = mmap.mmap(self.fd, capacity, flags=mmap.MAP_SHARED | _POPULATE)
+            with taking_descriptors():
+                self._map = mmap.mmap(self.fd, capacity, flags=mmap.MAP_SHARED | _POPULATE)
             self.capacity = capacity
 
     def bytes(self, size: int) -> NDArray[np.uint8]:

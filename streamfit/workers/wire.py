@@ -19,7 +19,7 @@ from typing import NamedTuple
 from streamfit._base.errors import WorkerError
 
 # From the parent to a worker.
-SLOT, SHARE, LOADER, FORGET, TICKET, LARGE_TICKET, CANCEL = range(1, 8)
+MARKER, SLOT, SHARE, LOADER, FORGET, TICKET, LARGE_TICKET, CANCEL = range(1, 9)
 # From a worker to the parent.
 TEMPLATE, RESULT, FAILURE, SKIPPED = range(11, 15)
 # Between the parent and the nursery.

@@ -321,7 +321,8 @@ def test_steps_in_params_follow_what_the_epoch_will_have() -> None:
         def on_train_begin(self, logs: Any = None) -> None:
             self.seen.append(self.params["steps"])
 
-        on_epoch_begin = lambda self, epoch, logs=None: self.seen.append(self.params["steps"])  # noqa: E731
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.seen.append(self.params["steps"])
 
     x, y = data(20)
     steps = Steps()

@@ -118,6 +118,33 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def test_5_kills_at_any_moment_change_nothing() -> None:
+    """Kill by the clock, so that workers die while they start, load, write, send and wait."""
+    rng, stop, kills = random.Random(5), threading.Event(), 0
+
+    def killer(pool: Pool) -> None:
+        nonlocal kills
+        while not stop.wait(rng.random() * 0.1):
+            with contextlib.suppress(ProcessLookupError, IndexError, WorkerError):
+                os.kill(rng.choice(pool.pids()), signal.SIGKILL)
+                kills += 1
+
+    with make_pool("processes", 2) as pool:
+        open_run = pool.open(Slow(0.0003), iter(range(10**9)))
+        thread = threading.Thread(target=killer, args=(pool,))
+        thread.start()
+        end, count = time.monotonic() + 3, 0
+        try:
+            while time.monotonic() < end:
+                assert check(next(open_run)) == count
+                count += 1
+        finally:
+            stop.set()
+            thread.join()
+        assert kills >= 20
+        assert pool.restarts >= kills - 8  # some were hit twice before their death was seen
+
+
 @pytest.mark.parametrize("how", ["exit 0", "exit 3", "segfault", "abort", "kill", "term"])
 def test_7_and_14_every_kind_of_end_is_survived(tmp_path: Path, how: str) -> None:
     with make_pool("processes", 2) as pool:
@@ -171,6 +198,49 @@ def test_nursery_that_cannot_live_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PYTHONHOME", "/nonexistent")
     with make_pool("processes", 2) as pool, pytest.raises(WorkerError, match="died 4 times in a row"):
         list(pool.open(Numbers(), range(5)))
+
+
+class Explosive:
+    """Kills whoever unpickles it."""
+
+    def __reduce__(self) -> Any:
+        return os.abort, ()
+
+    def load(self, ticket: int) -> int:
+        return ticket
+
+
+def test_11_loader_that_kills_whoever_unpickles_it_is_an_error() -> None:
+    with make_pool("processes", 2) as pool:
+        with pytest.raises(WorkerError, match=r"in a row ended before they loaded.*SIGABRT"):
+            list(pool.open(Explosive(), range(5)))
+        assert [check(item) for item in pool.open(Numbers(), range(9))] == list(range(9))
+
+
+def test_23_no_descriptors_left_is_an_error_that_says_so() -> None:
+    program = """
+import resource
+from oracles.leaks import nothing_left_behind
+from oracles.loaders import Numbers
+from streamfit.workers import make_pool
+with nothing_left_behind():
+    with make_pool("processes", 2, ahead=200) as pool:
+        list(pool.open(Numbers(), range(3)))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+        try:
+            list(pool.open(Numbers(), range(400)))
+        except RuntimeError as error:
+            print(error)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        print(len(list(pool.open(Numbers(), range(400)))))
+"""
+    code, out, err = run(program)
+    assert (code, err) == (0, "")
+    told, count = out.splitlines()
+    assert "no file descriptors left" in told
+    assert "max_queue_size" in told
+    assert count == "400"
 
 
 def test_worker_that_hangs_up_is_replaced() -> None:

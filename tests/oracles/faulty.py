@@ -82,8 +82,15 @@ class Cached(Clean):
 
     def __getitem__(self, index: int) -> Any:
         if index not in self.seen:
-            self.seen[index] = _xy(index)
+            self.seen[index] = _xy(index, 1000)
         return self.seen[index]
+
+
+class Twins(Clean):
+    """Its batches overlap, which may be meant."""
+
+    def __getitem__(self, index: int) -> Any:
+        return _xy(min(index, 1) if index < 3 else index)
 
 
 class Locked(Clean):
@@ -187,6 +194,14 @@ class GlobalCopied(Clean):
         own.set_state(np.random.get_state())
         x, y = _xy(index)
         return x + own.normal(size=x.shape), y
+
+
+class AdvancesOnly(Clean):
+    """Draws a number from the global state that makes no difference."""
+
+    def __getitem__(self, index: int) -> Any:
+        np.random.random()
+        return _xy(index)
 
 
 class Counting(Clean):
@@ -343,6 +358,19 @@ class ClassState(Clean):
 
     def on_epoch_end(self) -> None:
         type(self).offset += 1
+
+
+class CountsPasses(Clean):
+    """Changes with every pass that begins, also with one that is read again."""
+
+    passes = 0
+
+    def on_epoch_begin(self) -> None:
+        self.passes += 1
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = _xy(index)
+        return x, y + self.passes
 
 
 class RaisingHook(Clean):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from typing import Any
 
 import numpy as np
 import pytest
 from oracles import faulty
+from oracles.sequences import Endless
 
 import streamfit
 from streamfit.testing import (
@@ -20,12 +22,15 @@ from streamfit.testing import (
     nothing_left_behind,
     run_checks,
 )
+from streamfit.testing.battery import CHECKS
 
 pytestmark = pytest.mark.timeout(30)
 
 
 def failed(obj: Any, kind: Any = None) -> dict[str, str]:
-    return {result.name: result.message for result in run_checks(obj, kind) if result.status == "fail"}
+    return {
+        result.name: result.message for result in run_checks(obj, kind, workers=1) if result.status == "fail"
+    }
 
 
 SEQUENCES = [
@@ -127,7 +132,7 @@ GENERATORS = [
     (faulty.unequal_batches, "content", "batch 1 has different numbers of samples: 4 in x, 2 in y"),
     (faulty.stubborn_batches, "close", "RuntimeError: generator ignored GeneratorExit"),
     (faulty.Reviving, "end", "it ended after 3 batches and then gave another one"),
-    (faulty.ShrinkingLoader(), "passes", "5 batches in the first pass and 4 in the second"),
+    (faulty.ShrinkingLoader, "passes", "5 batches in the first pass and 4 in the second"),
     (faulty.LyingLoader(), "passes", "its length is 4, and it yields 5"),
 ]
 
@@ -135,7 +140,197 @@ GENERATORS = [
 @pytest.mark.parametrize(
     ("factory", "name", "text"), GENERATORS, ids=[f"{c[1]}-{n}" for n, c in enumerate(GENERATORS)]
 )
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # one refuses to be closed
 def test_mistake_of_a_generator_is_found(factory: Any, name: str, text: str) -> None:
     found = failed(factory, "generator")
     assert name in found
     assert re.search(text, found[name]), found[name]
+
+
+# -- and what is right passes --------------------------------------------------------------------------------
+
+CLEAN = [
+    faulty.Clean,
+    faulty.Views,
+    faulty.Shuffled,
+    faulty.Augmented,
+    faulty.Cached,
+    faulty.Locked,
+    faulty.CleanSource,
+    faulty.clean_batches,
+    faulty.CleanLoader,
+]
+
+
+@pytest.mark.parametrize("thing", CLEAN, ids=lambda thing: thing.__name__)
+def test_good_pipelines_pass_and_nothing_is_left_behind(thing: Any) -> None:
+    with nothing_left_behind():
+        assert failed(thing) == {}
+
+
+def test_object_is_as_it_was() -> None:
+    thing = faulty.Shuffled()
+    before = np.random.get_state()[1].tobytes(), thing.order.tobytes(), thing.x.tobytes()
+    check_sequence(thing)
+    assert (np.random.get_state()[1].tobytes(), thing.order.tobytes(), thing.x.tobytes()) == before
+
+
+def test_notes_tell_what_is_no_mistake() -> None:
+    notes = {result.name: result.message for result in check_sequence(faulty.Views())}
+    assert notes["length"] == "index 5 would give 2 more samples, which are never used: __len__ rounds down"
+    notes = {result.name: result.message for result in check_sequence(faulty.Cached())}
+    assert notes["memory"].startswith("keeps about 1")
+    (note,) = run_checks(faulty.Twins(), only="exactly_once")
+    assert note.message == "batches 1 and 2 hold the very same data"
+
+
+def test_arrays_generators_and_streams_of_the_library_pass() -> None:
+    x, y = np.arange(60.0, dtype="float32").reshape(30, 2), np.arange(30)
+    check_source(streamfit.as_stream(x, y, batch_size=8, shuffle=True, seed=3))
+    check_generator(faulty.clean_batches)
+    check_stream(lambda: streamfit.stream(x, y, batch_size=8, workers=2))
+    check_stream(lambda: streamfit.stream(faulty.Augmented(), shuffle=True, seed=2, workers=2))
+    check_stream(lambda: streamfit.stream(faulty.clean_batches(), workers=1))
+
+
+def test_stream_that_leaves_something_behind_is_found() -> None:
+    kept: list[Any] = []
+
+    def opened() -> Any:
+        kept.append(tempfile.TemporaryFile())  # noqa: SIM115
+        return streamfit.stream(np.arange(8), batch_size=2)
+
+    with pytest.raises(CheckFailure, match="left behind: descriptor"):
+        check_stream(opened, only="left_behind")
+    for file in kept:
+        file.close()
+
+
+def test_pass_of_a_stream_that_changes_is_found() -> None:
+    with pytest.raises(CheckFailure, match=r"epoch 0 is not the same: .* at first and .* when read again"):
+        check_stream(lambda: streamfit.stream(faulty.CountsPasses(), workers=1), only="reread")
+
+
+# -- how checks are asked for -------------------------------------------------------------------------------
+
+
+def test_failure_is_one_assertion_that_lists_all() -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_sequence(faulty.SharedGenerator())
+    assert isinstance(caught.value, CheckFailure)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "SharedGenerator fails 2 of 17 checks:"
+    assert [line.split("]")[0] for line in lines[1:]] == ["[repeatable", "[picklable"]
+
+
+def test_cause_of_a_failure_is_kept() -> None:
+    with pytest.raises(CheckFailure) as caught:
+        check_sequence(faulty.OneTooMany)
+    first = caught.value.__cause__
+    assert isinstance(first, CheckFailure)
+    assert isinstance(first.__cause__, IndexError)
+
+
+def test_checks_that_need_another_one_are_skipped() -> None:
+    results = {result.name: result for result in run_checks(faulty.OneTooMany)}
+    assert results["content"].message == "'length' has to hold first"
+    assert results["any_order"].message == "'repeatable' has to hold first"
+    assert results["same_on_threads"].status == "skip"
+    assert results["picklable"].status == "pass"
+
+
+def test_only_runs_what_is_named_and_what_that_needs() -> None:
+    battery = Battery(faulty.Clean)
+    assert [result.name for result in battery.results(["repeatable", "length"])] == ["length", "repeatable"]
+    assert [result.name for result in run_checks(faulty.EmptyLast, only="form")] == ["form"]
+    assert run_checks(faulty.EmptyLast, only="form")[0].message == "'content' has to hold first"
+
+
+def test_expected_failure_is_no_failure_and_keeps_its_reason() -> None:
+    reason = "the seed is the clock, and that is meant"
+    results = {r.name: r for r in check_sequence(faulty.Clock, expected_failures={"repeatable": reason})}
+    assert results["repeatable"].status == "expected"
+    assert results["repeatable"].message.startswith(f"{reason}. Clock: batch 0 changes")
+    assert results["any_order"].status == "skip"  # it fails too, and for the same reason
+    assert results["same_on_processes"].status == "skip"
+
+
+def test_what_needs_an_expected_failure_still_runs() -> None:
+    results = run_checks(faulty.AdvancesOnly, expected_failures={"global_randomness": "draws, and drops it"})
+    found = {result.name: result.status for result in results}
+    assert (found["global_randomness"], found["repeatable"], found["any_order"]) == (
+        "expected",
+        "pass",
+        "pass",
+    )
+
+
+def test_expected_failure_that_holds_is_told() -> None:
+    (result,) = run_checks(faulty.Clean, only="form", expected_failures={"form": "old"})
+    assert (result.status, result.message) == (
+        "pass",
+        "was expected to fail (old), and holds: take it off that list",
+    )
+
+
+def test_limit_bounds_what_is_looked_at() -> None:
+    thing = faulty.Clean()
+    thing.count = 10_000
+    battery = Battery(thing, limit=5)
+    assert {result.status for result in battery.results(["content", "any_order", "exactly_once"])} == {"pass"}
+    assert len(battery.subject.expected()) == 5
+
+
+def test_large_batches_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamfit.testing.subject._KEPT_BYTES", 250)
+    battery = Battery(faulty.Clean)
+    assert {result.status for result in battery.results(["content", "any_order", "exactly_once"])} == {"pass"}
+    assert len(battery.subject.expected()) == 4
+
+
+def test_endless_sequence_passes() -> None:
+    results = {result.name: result for result in check_sequence(Endless())}
+    assert results["length"].message == "has no end, or does not know it"
+    assert results["same_on_processes"].status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: run_checks(3), TypeError, "3 gives no batches; pass a Sequence, a Source, or a function"),
+        (lambda: run_checks(lambda: 3), TypeError, "3 gives no batches"),
+        (lambda: run_checks(np.zeros(3)), TypeError, r"holds data and gives no batches; .*as_stream"),
+        (
+            lambda: run_checks(faulty.clean_batches()),
+            TypeError,
+            "a generator is used up by a check; pass the",
+        ),
+        (lambda: run_checks(faulty.OneTooMany, only="lenth"), ValueError, "Did you mean 'length'"),
+        (
+            lambda: run_checks(faulty.Clean, expected_failures={"shards": ""}),
+            ValueError,
+            "no check for a seq",
+        ),
+        (lambda: run_checks(faulty.Clean, "sequenc"), ValueError, "Did you mean 'sequence'"),
+        (lambda: check_source(faulty.clean_batches, limit=1), ValueError, "limit must be at least 2"),
+        (lambda: check_generator(faulty.Clean()), TypeError, "is a sequence, not a generator"),
+        (lambda: run_checks(lambda a, b=1: a), TypeError, "<lambda> needs a; pass an object that is made"),
+    ],
+)
+def test_wrong_arguments(call: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        call()
+
+
+def test_kind_is_found_out() -> None:
+    things = [faulty.Clean, faulty.Clean(), faulty.CleanSource, faulty.clean_batches, faulty.CleanLoader()]
+    assert [Battery(thing).kind for thing in things] == ["sequence"] * 2 + ["source"] + ["generator"] * 2
+    assert Battery(lambda: streamfit.stream(faulty.Clean())).kind == "stream"
+
+
+def test_every_check_has_a_sentence_and_needs_what_exists() -> None:
+    names = {check.name for check in CHECKS}
+    assert len(names) == len(CHECKS)
+    for check in CHECKS:
+        assert check.sentence.endswith(".")
+        assert set(check.needs) <= names

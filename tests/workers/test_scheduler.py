@@ -89,7 +89,7 @@ def test_retry_keeps_its_slot_and_counts_as_another_attempt() -> None:
     assert lane.retried == 2
 
 
-def test_only_the_first_unfinished_ticket_is_blamed_and_the_third_death_is_its_outcome() -> None:
+def test_only_the_ticket_under_way_is_blamed_and_the_third_death_is_its_outcome() -> None:
     scheduler = Scheduler(depth=4)
     lane = plan(scheduler, 3)
     for worker in range(1, MAX_DEATHS + 1):
@@ -97,20 +97,21 @@ def test_only_the_first_unfinished_ticket_is_blamed_and_the_third_death_is_its_o
         jobs = scheduler.issue()
         if worker == 1:
             answer(scheduler, jobs[0])
-        scheduler.died(worker, f"death {worker}")
+        scheduler.died(worker, f"death {worker}", (lane.key, 1, worker))
     assert scheduler.take(lane).state is State.READY
     job = scheduler.take(lane)
     assert (job.number, job.state, job.outcome) == (1, State.POISONED, "death 3")
     assert lane.jobs[2].deaths == 0
 
 
-def test_death_without_blame_poisons_nothing() -> None:
+@pytest.mark.parametrize("loading", [None, (1, 0, 99), (1, 7, 1), (9, 0, 1)], ids=str)
+def test_death_at_no_ticket_poisons_nothing(loading: tuple[int, int, int] | None) -> None:
     scheduler = Scheduler(depth=4)
     lane = plan(scheduler, 1)
     for worker in range(3 * MAX_DEATHS):
         scheduler.join(worker)
         scheduler.issue()
-        scheduler.died(worker, None, blame=False)
+        scheduler.died(worker, None, loading)
     assert not scheduler.ready(lane)
 
 
@@ -247,20 +248,21 @@ class FaultyPool(RuleBasedStateMachine):
         assert self.scheduler.done(worker, *told) is None
 
     @precondition(lambda self: self.workers)
-    @rule(data=st.data(), blame=st.booleans())
-    def die(self, data: st.DataObject, blame: bool) -> None:
+    @rule(data=st.data())
+    def die(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.workers)))
         worker = self.workers[name]
         for _ in range(data.draw(st.integers(0, len(worker.reports)))):
             self._arrive(name)
         unfinished = [told for _, told in worker.reports] + worker.inbox
-        again = self.scheduler.died(name, "cause", blame=blame)
-        for place, (lane, number, _, slot) in enumerate(unfinished):
+        at = data.draw(st.sampled_from([None, (0, 0, 0), *[told[:3] for told in unfinished]]))
+        again = self.scheduler.died(name, "cause", at)
+        for lane, number, attempt, slot in unfinished:
             shadow = self.shadows[lane, number]
             if lane in self.closed:
                 del self.owner[slot]
                 continue
-            shadow.deaths += blame and place == 0
+            shadow.deaths += (lane, number, attempt) == at
             shadow.attempts += shadow.deaths < MAX_DEATHS
         expected = [
             told[:2]

@@ -109,8 +109,14 @@ from streamfit.workers import make_pool
 
 gate = Gate(Path({str(tmp_path)!r}), at=2)
 
+seen = []
+
+def waits():
+    frame = sys._current_frames()[threading.main_thread().ident]
+    return seen == [0, 1] and gate.waiting() and frame.f_code.co_name in ("step", "_collect")
+
 def interrupt():
-    wait_until(gate.waiting)
+    wait_until(waits)
     os.kill(os.getpid(), signal.SIGINT)
     if {kind!r} == "threads":
         gate.open()
@@ -121,9 +127,9 @@ with nothing_left_behind(), make_pool({kind!r}, 2) as pool:
     run = pool.open(gate, range(9))
     try:
         for loaded in run:
-            pass
+            seen.append(loaded.ticket)
     except KeyboardInterrupt:
-        print("interrupted after", loaded.ticket)
+        print("interrupted after", seen)
     killer.join()
     try:
         next(run)
@@ -142,7 +148,7 @@ with nothing_left_behind(), make_pool({kind!r}, 2) as pool:
     )
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        "interrupted after 1",
+        "interrupted after [0, 1]",
         "This run was ended because its pool was interrupted; open another.",
         "[0, 1, 2, 3]",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamfit.training.callbacks.backup_and_restore import BackupAndRestore
 from streamfit.training.callbacks.base import Callback
 from streamfit.training.callbacks.csv_logger import CSVLogger
 from streamfit.training.callbacks.early_stopping import EarlyStopping
@@ -15,6 +16,7 @@ from streamfit.training.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from streamfit.training.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from streamfit.streams import Receipt
 from streamfit.training.callbacks.base import Callback, Logs
 
 __all__ = ["History"]
@@ -44,6 +46,21 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+    def state(self, epoch: int, logs: Logs | None) -> dict[str, Any]:
+        """Return the history for JSON, with the logs of `epoch` if it ended and is not in it yet."""
+        history = {name: list(values) for name, values in self.history.items()}
+        epochs = list(self.epoch)
+        if logs is not None and epoch not in epochs:
+            epochs.append(epoch)
+            for name, value in logs.items():
+                history.setdefault(name, []).append(value)
+        return {"history": history, "epoch": epochs, "receipts": [asdict(r) for r in self.receipts]}
+
+    def resume(self, state: dict[str, Any], seed: int) -> None:
+        """Go on with a history that `state` gave."""
+        self.history, self.epoch, self.seed = state["history"], state["epoch"], seed
+        self.receipts = [Receipt(**receipt) for receipt in state["receipts"]]
 
     def __repr__(self) -> str:
         return f"History(epochs={len(self.epoch)}, logs={list(self.history)})"

@@ -1,0 +1,71 @@
+"""Training states in safetensors files: arrays as tensors, everything else as JSON in the metadata.
+
+A file is written whole or not at all, and carries a digest over its content: what was damaged on disk is
+refused and never trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from streamfit._base.specs import Array
+from streamfit.saving.weights import checked_path, write_whole
+
+
+def _digest(arrays: dict[str, Array], facts: str) -> str:
+    digest = hashlib.blake2b(facts.encode(), digest_size=16)
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _metadata(arrays: dict[str, Array], facts: str) -> dict[str, str]:
+    return {"format": "streamfit training state", "facts": facts, "digest": _digest(arrays, facts)}
+
+
+def write_state(arrays: dict[str, Array], facts: dict[str, Any], filepath: Any) -> None:
+    """Write a training state; a crash at any moment leaves the old file or the new one.
+
+    Args:
+        arrays: Arrays by name.
+        facts: Values for JSON.
+        filepath: Path that ends in ``.safetensors``.
+    """
+    metadata = _metadata(arrays, json.dumps(facts))
+    tensors = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
+    write_whole(checked_path(filepath), save(tensors, metadata))
+
+
+def read_state(filepath: Any) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read a training state.
+
+    Returns:
+        The arrays and the facts.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or is something else.
+    """
+    path = checked_path(filepath)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        facts = metadata["facts"]
+        whole = metadata == _metadata(arrays, facts)
+    except Exception as error:
+        raise ValueError(f"{path} is not a whole training state: {type(error).__name__}: {error}") from error
+    if not whole:
+        raise ValueError(f"{path} is damaged: its content does not match its digest; use an older backup")
+    loaded: dict[str, Any] = json.loads(facts)
+    return arrays, loaded

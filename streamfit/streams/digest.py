@@ -1,0 +1,89 @@
+"""`Digest`: 64 bits that stand for the ids of all delivered samples in their order.
+
+The digest is a number that goes on from batch to batch, so that it can be saved with the place of a
+stream and taken up again. Each id is mixed in by a multiplication with an odd number and a shift, both
+of which can be undone, so two runs that differ in one id cannot meet again by that step alone; it is a
+checksum and no cryptographic hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.specs import Array
+from streamfit.kernels.policy import kernel
+
+_MASK = (1 << 63) - 1
+_ODD = 0x1E3779B97F4A7C15
+_START = 0x243F6A8885A308D3 & _MASK
+
+
+@kernel
+def mix_in(ids: Array, state: Array) -> None:
+    """Mix ids, one after the other, into the one number of `state`; both int64."""
+    digest = int(state[0])
+    for i in range(ids.shape[0]):
+        # What overflows 64 bits is masked away, with or without the compiler.
+        digest = ((digest ^ int(ids[i])) * _ODD) & _MASK
+        digest = digest ^ (digest >> 32)
+    state[0] = digest
+
+
+def mixed(state: int, number: int) -> int:
+    """Return what `mix_in` makes of one id.
+
+    Example:
+        >>> state = np.array([5])
+        >>> mix_in(np.array([7]), state)
+        >>> int(state[0]) == mixed(5, 7)
+        True
+    """
+    state = ((state ^ number) * _ODD) & _MASK
+    return state ^ (state >> 32)
+
+
+class Digest:
+    """Run a digest over the ids of batches in their order.
+
+    Args:
+        state: Where to go on: the `value` of another digest; None to begin.
+
+    Example:
+        >>> one, two = Digest(), Digest()
+        >>> one.add(np.arange(4))
+        >>> two.add(np.arange(2))
+        >>> more = Digest(two.value)
+        >>> more.add(np.arange(2, 4))
+        >>> one.text() == more.text()
+        True
+    """
+
+    def __init__(self, state: int | None = None) -> None:
+        self._state = np.array([_START if state is None else state], dtype=np.int64)
+
+    @property
+    def value(self) -> int:
+        """The digest so far, as a whole number below 2**63."""
+        return int(self._state[0])
+
+    def mark(self, epoch: int, number: int) -> None:
+        """Add where a run of batches starts: pass and number; within a run both follow from the order."""
+        self._state[0] = mixed(mixed(self.value, epoch), number)
+
+    def add(self, ids: Any) -> None:
+        """Add the ids of one batch: an array, a whole number, or whatever a source calls its batches."""
+        if isinstance(ids, np.ndarray) and ids.dtype == np.int64:
+            mix_in(np.ascontiguousarray(ids).reshape(-1), self._state)
+        elif isinstance(ids, (int, np.integer)) and -(1 << 63) <= ids < 1 << 63:
+            self._state[0] = mixed(self.value, int(ids))
+        else:
+            text = ids.tobytes() if isinstance(ids, np.ndarray) else repr(ids).encode()
+            brief = hashlib.blake2b(text, digest_size=7).digest()
+            self._state[0] = mixed(self.value, int.from_bytes(brief, "little"))
+
+    def text(self) -> str:
+        """Return the digest so far, in hexadecimal."""
+        return f"{self.value:016x}"

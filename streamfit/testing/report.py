@@ -1,0 +1,81 @@
+"""The results of checks as text for people: what holds, what fails and why, what a batch costs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+
+from streamfit.testing.battery import Battery, Result, Status
+from streamfit.testing.preemption import timed
+
+_MARKS = {"pass": "ok", "fail": "FAIL", "skip": "skip", "expected": "known"}
+_WIDTH = 100
+
+
+def lines_of(battery: Battery, results: list[Result]) -> Iterator[str]:
+    """Write the report line by line.
+
+    Args:
+        battery: Where the results come from.
+        results: How the checks ended.
+
+    Example:
+        >>> import numpy as np
+        >>> class Zeros:
+        ...     def __len__(self):
+        ...         return 2
+        ...
+        ...     def __getitem__(self, index):
+        ...         return np.zeros(2), np.zeros(2)
+        >>> battery = Battery(Zeros)
+        >>> for line in lines_of(battery, battery.results(only="form")):
+        ...     print(line.split(",")[0])
+        Zeros (sequence)
+          ok     form               Shapes and dtypes are the same in all batches.
+        1 passed
+    """
+    yield f"{battery.subject.name} ({battery.kind}), {_time_per_batch(battery)}"
+    for result in results:
+        sentence = battery.checks[result.name].sentence
+        yield f"  {_MARKS[result.status]:6} {result.name:18} {sentence}{_time(result.seconds)}"
+        yield from _told(result)
+    yield f"{totals(results)}, {sum(result.seconds for result in results):.1f} s"
+
+
+def totals(results: list[Result]) -> str:
+    """Count the results by their status.
+
+    Example:
+        >>> totals([Result("length", "pass", "", 0.1), Result("form", "fail", "no", 0.1)])
+        '1 passed, 1 failed'
+    """
+    counts = Counter(result.status for result in results)
+    words: dict[Status, str] = {
+        "pass": "passed",
+        "fail": "failed",
+        "expected": "failed as expected",
+        "skip": "skipped",
+    }
+    return ", ".join(f"{counts[status]} {word}" for status, word in words.items() if counts[status])
+
+
+def _told(result: Result) -> list[str]:
+    indent = " " * 9
+    return textwrap.wrap(result.message, _WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def _time(seconds: float) -> str:
+    return f" ({seconds:.1f} s)" if seconds >= 0.1 else ""
+
+
+def _time_per_batch(battery: Battery) -> str:
+    """Measure how long one batch takes to load here."""
+    subject = battery.subject
+    try:
+        source = subject.source()
+        tickets = subject.listed(source)[:8]
+        seconds = sorted(timed(lambda now=ticket: source.load(now)) for ticket in tickets)  # type: ignore[misc]
+        return f"{1e3 * seconds[len(seconds) // 2]:.3g} ms a batch"
+    except Exception:  # user code runs here, and the checks will tell what is wrong
+        return "batches cannot be timed"
