@@ -15,7 +15,7 @@ BENCH_VENV := .venv-bench
 PY := $(VENV)/bin/python
 BENCH_PY := $(BENCH_VENV)/bin/python
 PIP_FLAGS := --quiet --quiet --disable-pip-version-check
-CHECKED := streamfit tests tools examples benchmarks
+CHECKED := streamfit streamfit_plugins tests tools examples benchmarks
 CHECKED_HERE := $(wildcard $(CHECKED))
 
 # The tests that call every kernel; they run once more as plain Python to see which lines of kernels run.

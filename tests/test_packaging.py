@@ -23,7 +23,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def test_wheel_holds_every_module_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    files = [*(ROOT / "streamfit").rglob("*.py"), ROOT / "streamfit" / "py.typed"]
+    packages = [ROOT / "streamfit", ROOT / "streamfit_plugins"]
+    files = [path for package in packages for path in (*package.rglob("*.py"), package / "py.typed")]
     inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert inside == {path.relative_to(ROOT).as_posix() for path in files}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable
@@ -20,6 +19,8 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
         >>> did_you_mean("adm", ["adam", "sgd"])
         " Did you mean 'adam'?"
     """
+    import difflib  # only needed for mistakes
+
     near = difflib.get_close_matches(str(name), list(options), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
 

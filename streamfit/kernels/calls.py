@@ -4,35 +4,27 @@ A `Call` is ``(kernel, arguments)``. `run` runs calls one by one from Python. A 
 arguments of all its calls into one vector of machine words; its `run` is a single call of a compiled
 loop that jumps from kernel to kernel, so that a step of many small kernels costs what the kernels
 cost, without the interpreter and without its lock.
-
-How the jump works: Numba compiles a kernel to a C function ``status f(result*, error*, words...)`` in
-which an array is flattened to ``(parent, owner, size, itemsize, data, shape..., strides...)``. All of
-these are pointers or 64-bit integers, which every 64-bit calling convention passes as one class of
-argument, so a function of k words can be called with k loaded words. This is why kernels take no
-float scalars. Surplus words are harmless (the caller owns the argument area), so a handful of widths
-serve all kernels.
 """
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
 from streamfit._base.specs import Array
-from streamfit.kernels.policy import JIT_ENABLED, kernel
+from streamfit.kernels.arguments import Signature, checked_words, signature_of
+from streamfit.kernels.policy import JIT_ENABLED
+from streamfit.kernels.walk import WIDTHS, enter, walk
 
 Kernel = Callable[..., None]
 Call = tuple[Kernel, tuple[Any, ...]]
 
-_WIDTHS = (16, 32, 48, 64, 80, 96, 128)
 _ANNOUNCE_AFTER = 2.0  # seconds of compiling before we say so
 
 
@@ -42,84 +34,14 @@ def run(calls: Iterable[Call]) -> None:
         function(*arguments)
 
 
-@intrinsic
-def _jump(typing_context: Any, address: Any, words: Any, count: Any) -> Any:
-    """Call the kernel at `address` with `count` words that are stored from `words` on."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, words, count = arguments
-        word, status = ir.IntType(64), ir.IntType(32)
-        source = builder.inttoptr(words, word.as_pointer())
-        result = builder.ptrtoint(cgutils.alloca_once(builder, ir.ArrayType(word, 4)), word)
-        error = builder.ptrtoint(cgutils.alloca_once(builder, word), word)
-        outcome = cgutils.alloca_once(builder, status)
-        end = builder.append_basic_block("end")
-        for width in _WIDTHS:
-            fits, wider = builder.append_basic_block("fits"), builder.append_basic_block("wider")
-            builder.cbranch(builder.icmp_signed("<=", count, word(width)), fits, wider)
-            builder.position_at_end(fits)
-            function = builder.inttoptr(address, ir.FunctionType(status, [word] * (2 + width)).as_pointer())
-            loaded = [builder.load(builder.gep(source, [word(i)])) for i in range(width)]
-            builder.store(builder.call(function, [result, error, *loaded]), outcome)
-            builder.branch(end)
-            builder.position_at_end(wider)
-        builder.store(status(-1), outcome)
-        builder.branch(end)
-        builder.position_at_end(end)
-        return builder.load(outcome)
-
-    return types.int32(types.int64, types.int64, types.int64), generate
-
-
-@kernel
-def _walk(  # pragma: no cover - jumps to machine code, so it runs compiled only
-    addresses: Array,
-    offsets: Array,
-    counts: Array,
-    words: Array,
-    failed: Array,
-    moving: Array,
-    strides: Array,
-    steps: int,
-) -> None:
-    base = words.ctypes.data
-    for step in range(steps):
-        for i in range(addresses.shape[0]):
-            if _jump(addresses[i], base + 8 * offsets[i], counts[i]) != 0:
-                failed[0] = i + 1
-                failed[1] = step
-                return
-        for i in range(moving.shape[0]):
-            words[moving[i]] += strides[i]
-
-
-def _signature(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(numba.typeof(argument) for argument in arguments)
-
-
-def _words(name: str, arguments: tuple[Any, ...]) -> list[int]:
-    words: list[int] = []
-    for argument in arguments:
-        if isinstance(argument, np.ndarray):
-            if not (argument.flags.c_contiguous and argument.flags.writeable and argument.flags.aligned):
-                raise ValueError(f"kernel {name} needs C-contiguous, writeable, aligned arrays")
-            words += [0, 0, argument.size, argument.itemsize, argument.ctypes.data]
-            words += [*argument.shape, *argument.strides]
-        elif isinstance(argument, int):
-            words.append(argument)
-        else:
-            raise TypeError(f"kernel {name} takes arrays and whole numbers, got {type(argument).__name__}")
-    return words
-
-
 class _Announcer:
     """Say what is being compiled once it has taken a while."""
 
     def __init__(self) -> None:
         self._spent = 0.0
 
-    def compile(self, function: Any, signature: tuple[Any, ...], waiting: int) -> None:
-        """Compile one kernel for one signature, or load it from the cache."""
+    def compile(self, function: Any, signature: Signature, waiting: int) -> None:
+        """Compile one kernel for one signature."""
         started = time.perf_counter()
         if self._spent > _ANNOUNCE_AFTER:
             print(
@@ -133,18 +55,41 @@ class _Announcer:
 
 def _addresses(calls: Sequence[Call]) -> list[int]:
     """Compile what is not compiled yet and return the machine address of each call's kernel."""
-    wanted = [(function, _signature(arguments)) for function, arguments in calls]
-    missing = [key for key in dict.fromkeys(wanted) if key[1] not in key[0].overloads]  # type: ignore[attr-defined]
+    wanted: list[tuple[Any, Signature]] = [
+        (function, signature_of(arguments)) for function, arguments in calls
+    ]
+    missing = [(function, kinds) for function, kinds in dict.fromkeys(wanted) if function.find(kinds) is None]
     announcer = _Announcer()
     for done, (function, signature) in enumerate(missing):
         announcer.compile(function, signature, len(missing) - done - 1)
-    found: dict[Any, int] = {}
-    for key in wanted:
-        if key not in found:
-            overload = key[0].overloads[key[1]]  # type: ignore[attr-defined]
-            name = overload.fndesc.llvm_func_name
-            found[key] = overload.library.get_pointer_to_function(name)
-    return [found[key] for key in wanted]
+    return [function.overloads[signature] for function, signature in wanted]
+
+
+class _Walk:
+    """One way of walking through calls, bound: to run it is to pass five words.
+
+    Args:
+        arguments: The arguments of `walk`; they are kept alive.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        words = checked_words("walk", arguments)
+        self._kept = (np.array(words, dtype=np.int64), np.zeros(8, dtype=np.int64), arguments)
+        start, scratch = (array.ctypes.data for array in self._kept[:2])
+        address = _address(walk, signature_of(arguments))
+        self.run = functools.partial(_enter(), scratch, scratch, address, start, len(words))
+
+
+def _address(function: Any, signature: Signature) -> int:
+    address: int = function.find(signature) or function.compile(signature)
+    return address
+
+
+@functools.cache
+def _enter() -> Callable[..., int]:
+    """Return `enter` as a function of the C language, which lets go of the interpreter's lock."""
+    shape = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_int64] * 5)
+    return shape(_address(enter, (None, None, None)))
 
 
 class KernelStoppedError(Exception):
@@ -186,25 +131,24 @@ class CallList:
     def _pack(self) -> None:
         offsets, counts, words = [], [], list[int]()
         for function, arguments in self.calls:
-            packed = _words(function.__name__, arguments)
-            if len(packed) > _WIDTHS[-1]:
+            packed = checked_words(function.__name__, arguments)
+            if len(packed) > WIDTHS[-1]:
                 raise ValueError(
-                    f"kernel {function.__name__} takes {len(packed)} words, more than {_WIDTHS[-1]}"
+                    f"kernel {function.__name__} takes {len(packed)} words, more than {WIDTHS[-1]}"
                 )
             offsets.append(len(words))
             counts.append(len(packed))
             words += packed
-        words += [0] * _WIDTHS[-1]  # the widest call reads this far beyond its own words
+        words += [0] * WIDTHS[-1]  # the widest call reads this far beyond its own words
         self._words = np.array(words, dtype=np.int64)
         self._failed = np.zeros(2, dtype=np.int64)
         addresses = np.array(_addresses(self.calls), dtype=np.int64)
-        tables = (addresses, np.array(offsets, dtype=np.int64), np.array(counts, dtype=np.int64))
         self._tables = (addresses, np.array(offsets, dtype=np.int64), np.array(counts, dtype=np.int64))
         nothing = np.zeros(0, dtype=np.int64)
-        self._once = (*self._tables, self._words, self._failed, nothing, nothing, 1)
+        self._once = _Walk(*self._tables, self._words, self._failed, nothing, nothing, 1)
 
     def _run_native(self) -> None:
-        _walk(*self._once)
+        self._once.run()
         if self._failed[0]:
             raise self._stopped()
 
@@ -233,7 +177,7 @@ class CallList:
             moving.append(positions)
             strides.append(np.full(len(positions), stride, dtype=np.int64))
         where, how_far = np.concatenate(moving), np.concatenate(strides)
-        _walk(*self._tables, self._words, self._failed, where, how_far, steps)
+        _Walk(*self._tables, self._words, self._failed, where, how_far, steps).run()
         for reader in readers:
             reader.release()
         if self._failed[0]:
@@ -291,7 +235,10 @@ class Reader:
 
     def __init__(self, calls: CallList, array: Array) -> None:
         self._calls, self._staging, self._held = calls, array, array
-        self._positions, self._distances = calls.places(array) if JIT_ENABLED else (None, None)
+        self._positions: Any = None
+        self._distances: Any = None
+        if JIT_ENABLED:
+            self._positions, self._distances = calls.places(array)
         self._shape, self._dtype = array.shape, array.dtype
 
     def feed(self, data: Array) -> None:
@@ -321,7 +268,6 @@ class Reader:
 
         The caller keeps `rows` alive, and calls `release` in the end.
         """
-        assert self._positions is not None and self._distances is not None
         self._calls.point(self._positions, self._distances + rows.ctypes.data)
         self._held = rows
         stays = len(rows) == self._shape[0]

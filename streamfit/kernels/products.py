@@ -148,7 +148,7 @@ def right_by_blas(a: Array, gy: Array, gb: Array) -> None:
 
 
 def _loops(a: Array, b: Array) -> bool:
-    return a.shape[0] * b.size <= LOOPS_UP_TO
+    return int(a.shape[0] * b.size) <= LOOPS_UP_TO
 
 
 def turned_shape(inner: int, columns: int) -> tuple[int, int]:

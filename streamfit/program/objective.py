@@ -47,7 +47,8 @@ class WeightedMean(Op):
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return a float64 scalar."""
-        _check_weights(*specs, "losses")
+        values, weights = specs
+        _check_weights(values, weights, "losses")
         return (Spec((), _FLOAT64),)
 
     def forward(
@@ -271,7 +272,8 @@ class AccumulateMean(Op):
         """Return nothing."""
         if len(specs) == 2:
             return ()
-        _check_weights(*specs[:2], "metric values")
+        values, weights = specs[:2]
+        _check_weights(values, weights, "metric values")
         return ()
 
     def forward(

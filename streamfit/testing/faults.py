@@ -76,11 +76,11 @@ class FaultPlan:
         ValueError: A kind is unknown or a number out of range.
 
     Example:
-        >>> plan = FaultPlan(3, rate=0.3, kinds=["kill", "slow"])
+        >>> plan = FaultPlan(4, rate=0.3, kinds=["kill", "slow"])
         >>> for fault in plan.schedule(epoch=0, batches=8):
         ...     print(fault)
         kill at epoch 0, batch 3
-        kill at epoch 0, batch 4
+        slow at epoch 0, batch 3, attempt 2
         slow at epoch 0, batch 6
     """
 

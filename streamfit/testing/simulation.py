@@ -106,17 +106,17 @@ class _Simulator:
         if fault is not None:
             self.outcome.happened.append(fault)
         if fault is not None and fault.kind in DEADLY:
-            self._die(worker, fault)
+            self._die(worker, fault, (job.lane, job.number, attempt))
             return
         self.inboxes[worker].pop(0)
         told = (worker, job.lane, job.number, attempt, job.slot)
         answer = self.scheduler.failed if fault is not None and fault.kind == "raise" else self.scheduler.done
         answer(*told)
 
-    def _die(self, worker: int, fault: Fault) -> None:
+    def _die(self, worker: int, fault: Fault, loading: tuple[int, int, int]) -> None:
         self.outcome.deaths += 1
         del self.inboxes[worker]
-        self.scheduler.died(worker, fault.kind)
+        self.scheduler.died(worker, fault.kind, loading)
         self._join()
 
     def _deliver(self) -> None:

@@ -185,10 +185,8 @@ class Intake:
         return [given] * len(self._outputs)
 
     def _spread_class_weights(self, given: Any) -> list[Any]:
-        if (
-            given is None
-            or len(self._outputs) == 1
-            and not (isinstance(given, dict) and self._outputs[0] in given)
+        if given is None or (
+            len(self._outputs) == 1 and not (isinstance(given, dict) and self._outputs[0] in given)
         ):
             return [given] * len(self._outputs)
         if isinstance(given, (list, tuple)):

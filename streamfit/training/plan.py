@@ -9,7 +9,6 @@ import numpy as np
 
 from streamfit.training.notices import warn
 
-
 _CONTAINERS = (list, tuple, set, frozenset, range)
 
 

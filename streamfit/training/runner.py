@@ -18,14 +18,13 @@ from streamfit._base.specs import Array
 from streamfit._base.structure import flatten
 from streamfit.kernels import KernelStoppedError
 from streamfit.layers import number_streams
-from streamfit.streams import Batch
 from streamfit.metrics import Metric
+from streamfit.streams import Batch
 from streamfit.training.compiled import Compiled, OutputPlan, ResultNames
 from streamfit.training.intake import Intake
 from streamfit.training.notices import warn
 from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
-
 
 _MOST_TOGETHER = 64  # steps in one native call: Ctrl-C and the progress bar wait for its end
 
@@ -187,15 +186,31 @@ class Runner:
             self._board.reset()
 
     @contextlib.contextmanager
+    def lent(self, source: str, class_weight: Any = None) -> Iterator[None]:
+        """Serve other data for a while, perhaps in the middle of a `fit`.
+
+        Args:
+            source: What to call the data in messages.
+            class_weight: Their class weights.
+        """
+        before = self.source, self.class_weight
+        self.check_in()
+        self.source, self.class_weight = source, class_weight
+        try:
+            yield
+        finally:
+            self.source, self.class_weight = before
+            self.release()
+
+    @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Put the running results aside for a while: an evaluation in the middle of an epoch harms nothing."""
-        board, source = self._board, self.source
+        """Put the running results aside for a while: looking at other data in mid-epoch harms nothing."""
+        board = self._board
         kept = None if board is None else board.snapshot()
         self.reset()
         try:
             yield
         finally:
-            self.source = source
             if board is not None and kept is not None:
                 board.restore(kept)
             else:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from streamfit._base.config import next_seed
-from streamfit._base.keys import derive
+from streamfit._base.config import current_seed, next_seed
+from streamfit._base.keys import derive, draw_seed
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Feed
 from streamfit.training.batches import Data, Streams, empty_rows, need_data, need_steps, one_batch
@@ -308,10 +308,8 @@ def _single_run(
 ) -> Iterator[tuple[Feed, CallbackList]]:
     """Open the data and the callbacks of `evaluate` or `predict`."""
     check_verbose(verbose)
-    source = data.source(next_seed(), "data")
-    runner.check_in()
-    runner.source = source.name
-    with Streams(settings) as streams:
+    source = data.source(_seed_of_looking(), "data")
+    with runner.lent(source.name), Streams(settings) as streams:
         feed = streams.feed(source, wrap=False, total=steps)
         params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(steps)}
         told = (
@@ -325,8 +323,12 @@ def _single_run(
         except BaseException:
             told.interrupt()
             raise
-        finally:
-            runner.release()
+
+
+def _seed_of_looking() -> int:
+    """Return the seed of data that are looked at; taking it does not change the seed of the next `fit`."""
+    seed = current_seed()
+    return draw_seed() if seed is None else derive(seed, "looking") >> 1
 
 
 def _warn_if_short(done: int, steps: int | None, stopped: bool) -> None:
@@ -337,19 +339,16 @@ def _warn_if_short(done: int, steps: int | None, stopped: bool) -> None:
 def on_batch(
     model: Any, mode: str, data: tuple[Any, Any, Any], class_weight: Any, reset: bool, return_dict: bool
 ) -> Any:
-    """Train or test on one batch and return the results."""
+    """Train or test on one batch and return the results; those of a `fit` under way stay as they are."""
     runner: Runner = model.runner()
-    runner.check_in()
-    runner.source = "one batch"
-    if reset:
-        runner.reset()
-    runner.class_weight = class_weight
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(runner.lent("one batch", class_weight))
+        if model.session is not None:
+            stack.enter_context(runner.aside())
+        if reset:
+            runner.reset()
         (runner.train if mode == "train" else runner.test)(one_batch(*data))
-    finally:
-        runner.class_weight = None
-        runner.release()
-    logs = runner.batch_logs()
+        logs = runner.batch_logs()
     if return_dict:
         return logs
     values = list(logs.values())
@@ -359,6 +358,5 @@ def on_batch(
 def predict_on_batch(model: Any, x: Any) -> list[Array]:
     """Return the outputs for one batch."""
     runner: Runner = model.runner(compiled=False)
-    runner.check_in()
-    runner.source = "one batch"
-    return runner.predict(one_batch(x))
+    with runner.lent("one batch"):
+        return runner.predict(one_batch(x))

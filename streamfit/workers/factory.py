@@ -10,7 +10,6 @@ from streamfit._base.errors import WorkerError
 from streamfit._base.names import did_you_mean
 from streamfit.workers.contract import Kind, Pool, inside_worker
 from streamfit.workers.inline import InlinePool
-from streamfit.workers.processes import ProcessPool
 from streamfit.workers.threads import ThreadPool
 
 _KINDS = ("inline", "threads", "processes")
@@ -56,9 +55,15 @@ def make_pool(kind: Kind, workers: int, ahead: int = 10) -> Pool:
         return InlinePool()
     if kind == "inline" or workers == 0:
         return InlinePool()
-    pool: Pool = ThreadPool(workers, ahead) if kind == "threads" else ProcessPool(workers, ahead)
+    pool = ThreadPool(workers, ahead) if kind == "threads" else _process_pool(workers, ahead)
     _pools.add(pool)
     return pool
+
+
+def _process_pool(workers: int, ahead: int) -> Pool:
+    from streamfit.workers.processes import ProcessPool  # takes a while; most programs need none
+
+    return ProcessPool(workers, ahead)
 
 
 def live_pids() -> list[int]:

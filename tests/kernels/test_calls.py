@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -269,9 +270,10 @@ def test_places_are_found_in_views_only() -> None:
 
 @pytest.mark.jit
 def test_slow_compilation_is_announced(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(machinery, "_ANNOUNCE_AFTER", -1.0)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # so that there is something to compile
     x = np.zeros(1, "uint16")  # a dtype that nobody else compiles these kernels for
     CallList([(added_nowhere_else, (x,)), (scale_by, (x, 2))]).run()
     lines = capsys.readouterr().err.splitlines()

@@ -117,7 +117,7 @@ def test_fault_that_raises_comes_out_with_its_place() -> None:
 def test_batch_that_kills_three_workers_is_named() -> None:
     faults = [Fault("kill", 0, 2, attempt) for attempt in (1, 2, 3)]
     wrapped = FaultPlan(rate=0, faults=faults).wrap(faulty.Clean())
-    with pytest.raises(streamfit.WorkerDiedError, match="3 workers in a row died .* batch 2"):
+    with pytest.raises(streamfit.WorkerDiedError, match=r"3 workers in a row died .* batch 2"):
         through_workers(wrapped)
     assert wrapped.log.happened() == faults
 
@@ -187,7 +187,7 @@ def test_simulator_has_no_clock() -> None:
         simulate(FaultPlan(rate=0, faults=[Fault("stop", 0, 0)]), 3)
 
 
-# -- same bits ------------------------------------------------------------------------------------------------
+# -- same bits ----------------------------------------------------------------------------------------------
 
 
 def fit(**options: Any) -> Any:

@@ -321,6 +321,14 @@ class FaultyPool(RuleBasedStateMachine):
     # -- what always holds ------------------------------------------------------------------------------
 
     @invariant()
+    def every_slot_is_free_or_has_an_owner(self) -> None:
+        if hasattr(self, "scheduler"):
+            free = self.scheduler._free
+            assert len(set(free)) == len(free)
+            assert set(free) | set(self.owner) == set(range(self.scheduler._slots))
+            assert not set(free) & set(self.owner)
+
+    @invariant()
     def no_lane_is_beyond_its_bound(self) -> None:
         for lane in getattr(self, "lanes", []):
             assert lane.planned - lane.delivered <= lane.ahead

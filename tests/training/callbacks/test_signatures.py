@@ -10,6 +10,12 @@ import pytest
 from streamfit.training import callbacks
 
 COMMON: dict[str, dict[str, Any]] = {
+    "BackupAndRestore": {
+        "backup_dir": inspect.Parameter.empty,
+        "save_freq": "epoch",
+        "double_checkpoint": False,
+        "delete_checkpoint": True,
+    },
     "EarlyStopping": {
         "monitor": "val_loss",
         "min_delta": 0,

@@ -1,0 +1,112 @@
+"""Fingerprints: what a function computes, in 32 hexadecimal digits.
+
+Machine code on disk is only valid for the very function it was made of. The fingerprint is taken from the
+compiled Python code and from all that it refers to: constants, the kernels that it calls, in whichever file
+they are, and what these refer to. Comments and line numbers do not count. It is taken from what runs, not
+from a file, so it cannot be wrong about a file that was edited after its import.
+"""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+from collections.abc import Iterator
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+_PLAIN = (int, float, complex, str, bytes, type(None), type(...), np.generic)
+
+
+class UnknownReferenceError(Exception):
+    """A function refers to something whose meaning cannot be put in words."""
+
+
+def fingerprint(function: FunctionType) -> str:
+    """Return the fingerprint of a function.
+
+    Raises:
+        UnknownReferenceError: It refers to an object of which nothing is known.
+
+    Example:
+        >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 1)
+        True
+        >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 2)
+        False
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for word in _function(function, set()):
+        digest.update(word.encode(errors="surrogatepass"))
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _function(function: FunctionType, seen: set[int]) -> Iterator[str]:
+    if id(function) in seen:
+        yield f"again {function.__qualname__}"
+        return
+    seen.add(id(function))
+    yield f"function {function.__module__}.{function.__qualname__}"
+    yield from _value(function.__defaults__ or (), seen)
+    yield from _code(function.__code__, function, seen)
+
+
+def _code(code: CodeType, function: FunctionType, seen: set[int]) -> Iterator[str]:
+    yield f"code {code.co_argcount} {code.co_varnames} {code.co_names} {code.co_freevars}"
+    yield code.co_code.hex()
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _code(constant, function, seen)
+        else:
+            yield from _value(constant, seen)
+    for cell in function.__closure__ or () if code is function.__code__ else ():
+        yield from _value(cell.cell_contents, seen)
+    yield from _globals(code, function.__globals__, seen)
+
+
+def _globals(code: CodeType, known: dict[str, Any], seen: set[int]) -> Iterator[str]:
+    modules = [known[name] for name in code.co_names if isinstance(known.get(name), ModuleType)]
+    for name in code.co_names:
+        if name in known and not isinstance(known[name], ModuleType):
+            yield f"global {name}"
+            yield from _value(known[name], seen)
+        for module in modules:  # which of the names are attributes of which module is not worth finding out
+            if name in vars(module):
+                yield f"attribute {module.__name__}.{name}"
+                yield from _attribute(vars(module)[name], seen)
+
+
+def _attribute(value: Any, seen: set[int]) -> Iterator[str]:
+    """Describe what a module holds: in our own modules by content, elsewhere by type and name."""
+    if isinstance(getattr(value, "py_func", None), FunctionType):
+        yield from _value(value, seen)
+    elif isinstance(value, _PLAIN):
+        yield repr(value)
+    else:
+        yield f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"
+
+
+def _value(value: Any, seen: set[int]) -> Iterator[str]:
+    compiled = getattr(value, "py_func", None)
+    if isinstance(value, _PLAIN):
+        yield f"{type(value).__name__} {value!r}"
+    elif isinstance(value, (tuple, frozenset)):
+        yield f"{type(value).__name__} of {len(value)}"
+        for part in value if isinstance(value, tuple) else sorted(value, key=repr):
+            yield from _value(part, seen)
+    elif isinstance(value, np.ndarray):
+        yield f"array {value.dtype.str} {value.shape} {hashlib.blake2b(value.tobytes()).hexdigest()}"
+    elif isinstance(compiled, FunctionType):
+        yield repr(getattr(value, "options", None))
+        yield from _function(compiled, seen)
+    elif isinstance(value, FunctionType):
+        yield from _function(value, seen)
+    elif (
+        isinstance(value, (type, BuiltinFunctionType, np.ufunc, np.dtype)) or value in vars(builtins).values()
+    ):
+        yield f"{type(value).__name__} {getattr(value, '__qualname__', repr(value))}"
+    elif isinstance(value, ModuleType):
+        yield f"module {value.__name__}"
+    else:
+        raise UnknownReferenceError(f"{type(value).__qualname__} {value!r}")

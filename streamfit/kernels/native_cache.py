@@ -1,0 +1,199 @@
+"""Machine code of kernels on disk, and its way into this process, without Numba.
+
+Importing Numba and preparing it costs more than everything else before the first step. What a kernel needs
+to run is only its machine code, which LLVM's linker (in llvmlite) can load by itself.
+
+Guarantees kept here: machine code runs only where all that it depends on is as it was when it was made
+(the function and all that it refers to, types of arguments, processor, versions, Numba's settings) and where
+every byte is as it was written; entries are written aside and renamed, so readers and writers in other
+processes never meet half a file; what cannot be read or written is compiled, as if there were no cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import os
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_FORMAT = "streamfit kernel 1"
+_HARMLESS = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DISABLE_JIT", "NUMBA_WARNINGS"}
+_engines: dict[int, Any] = {}  # by address; they own the memory of the machine code
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class MachineCode:
+    """An object file with one kernel.
+
+    Attributes:
+        symbol: The kernel's name in it.
+        needs: Names of the functions that it calls and does not contain.
+        code: The object file.
+    """
+
+    symbol: str
+    needs: tuple[str, ...]
+    code: bytes
+
+
+@functools.cache
+def _llvm() -> Any:
+    import llvmlite.binding
+
+    llvmlite.binding.initialize_native_target()
+    llvmlite.binding.initialize_native_asmprinter()
+    _engines[0] = _engine(llvmlite.binding)  # from the first one on, symbols of the process can be found
+    return llvmlite.binding
+
+
+def _engine(llvm: Any) -> Any:
+    target = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+
+
+@functools.cache
+def surroundings() -> str:
+    """Describe everything outside of a kernel that its machine code depends on."""
+    import llvmlite
+
+    llvm = _llvm()
+    numba = importlib.util.find_spec("numba")
+    version = Path(numba.origin).with_name("_version.py").read_bytes() if numba and numba.origin else b""
+    settings = {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith("NUMBA_") and name not in _HARMLESS
+    }
+    return repr(
+        (
+            sys.version_info[:2],
+            hashlib.blake2b(version, digest_size=16).hexdigest(),
+            llvmlite.__version__,
+            llvm.get_process_triple(),
+            llvm.get_host_cpu_name(),
+            llvm.get_host_cpu_features().flatten(),
+            settings,
+        )
+    )
+
+
+class Shelf:
+    """The place on disk of one kernel compiled for one signature.
+
+    Args:
+        source: The file that defines the kernel.
+        name: Its qualified name.
+        variant: What tells apart entries that may live side by side, such as the signature.
+        fingerprint: What the kernel computes; an entry of another fingerprint is replaced.
+    """
+
+    def __init__(self, source: str, name: str, variant: str, fingerprint: str) -> None:
+        self._key = (
+            "\t".join((_FORMAT, name, variant, surroundings(), fingerprint)).replace("\n", " ").encode()
+        )
+        side = hashlib.blake2b(f"{variant}\t{surroundings()}".encode(), digest_size=8).hexdigest()
+        plain = "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in name)
+        self._name, self._source = f"{plain[-100:]}.{side}.kernel", source
+
+    def _places(self) -> Iterator[Path]:
+        chosen = os.environ.get("NUMBA_CACHE_DIR")
+        if chosen:
+            yield Path(chosen, "streamfit", self._name)
+            return
+        if os.path.isfile(self._source):
+            yield Path(self._source).with_name("__pycache__") / self._name
+        with contextlib.suppress(RuntimeError):  # there is no home
+            home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+            yield Path(home, "streamfit", self._name)
+
+    def load(self) -> MachineCode | None:
+        """Return the machine code, or None where there is none that is valid."""
+        for place in self._places():
+            with contextlib.suppress(OSError):
+                code = self._unpacked(place.read_bytes())
+                if code is not None:
+                    return code
+        return None
+
+    def _unpacked(self, data: bytes) -> MachineCode | None:
+        head, _, body = data.partition(b"\n")
+        if hashlib.blake2b(body).hexdigest().encode() != head:
+            return None
+        key, symbol, needs, code = body.split(b"\n", 3)
+        if key != self._key:
+            return None
+        return MachineCode(symbol.decode(), tuple(needs.decode().split()), code)
+
+    def store(self, machine: MachineCode) -> bool:
+        """Write the machine code; return whether there was a place for it."""
+        words = (self._key, machine.symbol.encode(), " ".join(machine.needs).encode(), machine.code)
+        body = b"\n".join(words)
+        data = hashlib.blake2b(body).hexdigest().encode() + b"\n" + body
+        return any(_written(place, data) for place in self._places())
+
+
+def _written(place: Path, data: bytes) -> bool:
+    aside = place.with_name(f"{place.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(data)
+        os.replace(aside, place)
+    except OSError:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def undefined_symbols(code: bytes) -> tuple[str, ...] | None:
+    """List the names that an object file refers to and does not define; None if it is no 64-bit ELF file.
+
+    Layout: "System V Application Binary Interface", chapter 4 (64-bit objects, little-endian).
+    """
+    if code[:6] != b"\x7fELF\x02\x01":
+        return None
+    (table,) = struct.unpack_from("<Q", code, 40)
+    size, count = struct.unpack_from("<HH", code, 58)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", code, table + size * i) for i in range(count)]
+    found = []
+    for _, kind, _, _, offset, length, link, _, _, entry in sections:
+        if kind != 2:  # the symbol table
+            continue
+        names = sections[link][4]
+        for place in range(offset + entry, offset + length, entry):
+            name, _, _, section = struct.unpack_from("<IBBH", code, place)
+            if section == 0:
+                start = names + name
+                found.append(code[start : code.index(b"\0", start)].decode())
+    return tuple(sorted(found))
+
+
+def missing_symbols(machine: MachineCode) -> list[str]:
+    """List the functions that machine code needs and this process does not have."""
+    llvm = _llvm()
+    return [name for name in machine.needs if not llvm.address_of_symbol(name)]
+
+
+def link(machine: MachineCode) -> int:
+    """Bring machine code into this process, for good, and return the address of its kernel.
+
+    Each has a linker of its own, so that equal names in two of them never meet. Nothing may be missing:
+    see `missing_symbols`.
+    """
+    llvm = _llvm()
+    with _lock:
+        engine = _engine(llvm)
+        engine.add_object_file(llvm.ObjectFileRef.from_data(machine.code))
+        engine.finalize_object()
+        address: int = engine.get_function_address(machine.symbol)
+        _engines[address] = engine
+    return address

@@ -1,0 +1,279 @@
+"""Hypothesis strategies for data and the ways to read them, and a state machine for sources of your own.
+
+This is the only module that needs Hypothesis: ``pip install 'streamfit[testing]'``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.keys import generator
+from streamfit._base.optional import require
+from streamfit._base.specs import Array
+from streamfit.streams import Batch, Sequence, Ticket
+from streamfit.testing.faults import SURVIVED, Fault, FaultKind, FaultPlan
+from streamfit.testing.walk import Walk, WorkerKind
+
+require("hypothesis", "testing")
+from hypothesis import strategies as st  # noqa: E402 - after the line that says what to install
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule  # noqa: E402
+
+PLAIN_DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
+ODD_DTYPES = ("float16", "int8", "uint16", "uint32", "uint64", ">f4", ">i2")
+Arrays = tuple[Array, Array]
+
+
+def dtypes(*, odd: bool = True) -> st.SearchStrategy[np.dtype[Any]]:
+    """Draw a dtype of numbers; the common ones come first when an example shrinks.
+
+    Args:
+        odd: Whether rare ones (half floats, unsigned, the other byte order) are drawn as well.
+    """
+    return st.sampled_from(PLAIN_DTYPES + (ODD_DTYPES if odd else ())).map(np.dtype)
+
+
+@st.composite
+def arrays(draw: st.DrawFn, samples: int | None = None, *, odd: bool = True, special: bool = True) -> Array:
+    """Draw an array of shape (samples, ...) whose rows are told apart by their values.
+
+    Args:
+        draw: Given by Hypothesis.
+        samples: Number of samples; None draws one from 1 to 40.
+        odd: Whether rare dtypes are drawn as well.
+        special: Whether floats may hold NaN, infinities and -0.0.
+    """
+    count = draw(st.integers(1, 40)) if samples is None else samples
+    shape = (count, *draw(st.lists(st.integers(1, 4), max_size=2)))
+    dtype = draw(dtypes(odd=odd))
+    values = generator(draw(st.integers(0, 2**16))).integers(0, 100, shape) + np.arange(count).reshape(
+        -1, *[1] * (len(shape) - 1)
+    )
+    array = (values % 2 if dtype.kind == "b" else values).astype(dtype)
+    if special and dtype.kind == "f" and draw(st.booleans()):
+        array.reshape(-1)[draw(st.integers(0, array.size - 1))] = draw(
+            st.sampled_from([np.nan, np.inf, -np.inf, -0.0])
+        )
+    return _laid_out(draw, array)
+
+
+def _laid_out(draw: st.DrawFn, array: Array) -> Array:
+    """Lay an array out in memory as users' arrays are: in Fortran order, with gaps, read-only."""
+    how = draw(st.sampled_from(["plain", "fortran", "gaps", "read-only"]))
+    if how == "fortran":
+        return np.asfortranarray(array)
+    if how == "gaps":
+        return np.repeat(array, 2, axis=0)[::2]
+    array.flags.writeable = how != "read-only"
+    return array
+
+
+@st.composite
+def ragged(draw: st.DrawFn, samples: int | None = None, most: int = 6) -> list[Array]:
+    """Draw a list of one-dimensional arrays of different lengths, such as sentences."""
+    count = draw(st.integers(1, 20)) if samples is None else samples
+    lengths = draw(st.lists(st.integers(0, most), min_size=count, max_size=count))
+    return [np.arange(length) + 100 * number for number, length in enumerate(lengths)]
+
+
+@st.composite
+def data_sets(draw: st.DrawFn, *, odd: bool = True, special: bool = True) -> Arrays:
+    """Draw a data set in memory: x and y with the same number of samples."""
+    samples = draw(st.integers(1, 40))
+    x: Array = draw(arrays(samples, odd=odd, special=special))
+    y: Array = draw(arrays(samples, odd=odd, special=special))
+    return x, y
+
+
+def batch_sizes(most: int = 50) -> st.SearchStrategy[int]:
+    """Draw a batch size; sizes that do not divide the number of samples, and larger ones, are usual."""
+    return st.integers(1, most)
+
+
+class KnownSequence(Sequence):
+    """Give batches whose contents are known: batch k holds rows of k, and its sizes may differ.
+
+    Args:
+        sizes: Number of samples of each batch.
+    """
+
+    def __init__(self, sizes: list[int]) -> None:
+        super().__init__()
+        self.sizes = sizes
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: int) -> Any:
+        return np.full((self.sizes[index], 2), index, "float32"), np.arange(self.sizes[index])
+
+    def __repr__(self) -> str:
+        return f"KnownSequence({self.sizes})"
+
+
+def sequences(most: int = 12) -> st.SearchStrategy[KnownSequence]:
+    """Draw a `Sequence` with known contents; with a smaller last batch, or batches of any size."""
+    return st.lists(st.integers(1, 5), min_size=1, max_size=most).map(KnownSequence)
+
+
+class PlannedGenerator:
+    """Make generators that end after some batches, or raise there.
+
+    Args:
+        count: Number of batches.
+        error: What is raised then; None for an ordinary end.
+
+    Example:
+        >>> len(list(PlannedGenerator(3, None)()))
+        3
+    """
+
+    def __init__(self, count: int, error: Exception | None) -> None:
+        self.count, self.error = count, error
+
+    def __call__(self) -> Iterator[tuple[Array, Array]]:
+        """Make a new generator."""
+        for number in range(self.count):
+            yield np.full((2, 3), number, "float32"), np.full(2, number)
+        if self.error is not None:
+            raise self.error
+
+    def __repr__(self) -> str:
+        return f"PlannedGenerator({self.count}, {self.error!r})"
+
+
+def generators(most: int = 8, *, raising: bool = True) -> st.SearchStrategy[PlannedGenerator]:
+    """Draw a function that makes generators which end early, give nothing, or raise."""
+    errors: list[Exception | None] = [None]
+    errors += [ValueError("planned"), KeyError("planned"), OSError(5, "planned")] if raising else []
+    return st.builds(PlannedGenerator, st.integers(0, most), st.sampled_from(errors))
+
+
+def worker_settings(
+    kinds: tuple[WorkerKind, ...] = ("inline", "threads", "processes"), most: int = 3
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw the keyword arguments of `fit` and `stream` that say who loads.
+
+    Args:
+        kinds: Which kinds of workers; processes take some tenths of a second to start.
+        most: How many workers at most.
+    """
+
+    def settings(kind: WorkerKind, workers: int, ahead: int) -> dict[str, Any]:
+        count = 0 if kind == "inline" else workers
+        return {"workers": count, "use_multiprocessing": kind == "processes", "max_queue_size": ahead}
+
+    return st.builds(settings, st.sampled_from(kinds), st.integers(1, most), st.integers(1, 10))
+
+
+def epochs(most: int = 3, steps: int = 12) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw the keyword arguments `epochs` and `steps_per_epoch` of `fit`; None is one whole pass."""
+    limit = st.none() | st.integers(1, steps)
+    return st.fixed_dictionaries({"epochs": st.integers(1, most), "steps_per_epoch": limit})
+
+
+def resume_points(passes: int = 2, batches: int = 12) -> st.SearchStrategy[tuple[int, int]]:
+    """Draw a place in a stream: number of the pass, number of the batch."""
+    return st.tuples(st.integers(0, passes), st.integers(0, batches))
+
+
+def fault_plans(
+    kinds: tuple[FaultKind, ...] = SURVIVED, *, batches: int = 12, most: int = 4
+) -> st.SearchStrategy[FaultPlan]:
+    """Draw a plan with a few faults at chosen places, so that it shrinks to the one that matters."""
+    fault = st.builds(Fault, st.sampled_from(kinds), st.integers(0, 1), st.integers(0, batches - 1))
+    faults = st.lists(fault, max_size=most, unique_by=lambda one: (one.epoch, one.batch))
+    return faults.map(lambda chosen: FaultPlan(rate=0, faults=chosen, seconds=0.01))
+
+
+class StreamMachine(RuleBasedStateMachine):
+    """Read a source of yours by any sequence of moves; every batch must come in order, exactly once.
+
+    Derive from it and define `make_source`. The moves: take some batches, take the rest of an epoch, leave
+    the loop early, go on with other workers, stop and resume with a source that was made anew.
+
+    Attributes:
+        kinds: The kinds of workers that are used.
+        resumes: Whether the source may be made anew in the middle, which replays its hooks.
+
+    Example:
+        >>> class MyMachine(StreamMachine):
+        ...     def make_source(self):
+        ...         return KnownSequence([2, 2, 1])
+        >>> TestMine = MyMachine.TestCase
+    """
+
+    kinds: tuple[WorkerKind, ...] = ("inline", "threads")
+    resumes = True
+
+    def make_source(self) -> Any:
+        """Make the data: a `Source`, a `Sequence`, or anything that `streamfit.as_stream` takes.
+
+        Raises:
+            TypeError: A subclass has not defined it.
+        """
+        raise TypeError(f"{type(self).__name__} must define make_source(), which returns the data")
+
+    @initialize(seed=st.integers(0, 2**32))
+    def begin(self, seed: int) -> None:
+        """Open the source."""
+        self.walk = Walk(self.make_source, seed)
+
+    @rule(count=st.integers(1, 6))
+    def deliver(self, count: int) -> None:
+        """Take some batches."""
+        self.walk.deliver(count)
+
+    @rule()
+    def next_epoch(self) -> None:
+        """Take the rest of the epoch."""
+        self.walk.next_epoch()
+
+    @rule(count=st.integers(1, 4))
+    def leave_early(self, count: int) -> None:
+        """Leave the loop while batches are in flight."""
+        self.walk.leave_early(count)
+
+    @rule(data=st.data(), workers=st.integers(1, 3), ahead=st.integers(1, 5))
+    def change_workers(self, data: st.DataObject, workers: int, ahead: int) -> None:
+        """Go on with other workers."""
+        self.walk.change_workers(data.draw(st.sampled_from(self.kinds)), workers, ahead)
+
+    @rule()
+    def resume(self) -> None:
+        """Stop and go on with a source that was made anew."""
+        if self.resumes:
+            self.walk.resume()
+
+    @invariant()
+    def in_order_and_exactly_once(self) -> None:
+        """Compare how many batches came with the place that was reached."""
+        if hasattr(self, "walk"):
+            epoch, number = self.walk.due
+            passed = sum(len(self.walk.expected(before)) for before in range(epoch))
+            assert self.walk.delivered == passed + number
+
+    def teardown(self) -> None:
+        """Stop the workers."""
+        if hasattr(self, "walk"):
+            self.walk.close()
+
+
+def tickets() -> st.SearchStrategy[Ticket]:
+    """Draw a ticket for a batch of a `Sequence`."""
+    small = st.integers(0, 100)
+    return st.builds(Ticket, small, small, ids=small, key=st.integers(0, 2**64 - 1), item=st.none())
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    """Draw a batch with x and y."""
+    x, y = draw(data_sets())
+    number = draw(st.integers(0, 100))
+    return Batch(x, y, ids=number, number=number, epoch=draw(st.integers(0, 3)), size=len(x))
+
+
+st.register_type_strategy(Ticket, tickets())
+st.register_type_strategy(Batch, batches())

@@ -1,0 +1,142 @@
+"""`Walk`: read a source as a training loop does, by any sequence of moves, and compare with a plain reading.
+
+Each move is a method; after each of them, what came must be what a reading in this process gives, batch by
+batch: in order, each exactly once. `strategies.StreamMachine` makes the moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from streamfit.streams import Batch, Feed, Source, as_stream
+from streamfit.streams.items import Value
+from streamfit.testing.comparison import copied, difference
+from streamfit.testing.failure import fail
+from streamfit.workers import Pool, make_pool
+
+WorkerKind = Literal["inline", "threads", "processes"]
+
+
+class Walk:
+    """Read a source and check every batch.
+
+    Args:
+        make_source: Makes the data: a `Source`, a `Sequence`, or anything `as_stream` takes. It must give
+            the same at each call.
+        seed: Where the order starts from.
+
+    Attributes:
+        due: The pass and the number of the batch that must come next.
+        delivered: How many batches came so far.
+
+    Example:
+        >>> import numpy as np
+        >>> walk = Walk(lambda: as_stream(np.arange(5), batch_size=2, shuffle=True, seed=1))
+        >>> walk.deliver(2)
+        >>> walk.change_workers("threads", 2)
+        >>> walk.next_epoch()
+        >>> walk.due, walk.delivered
+        ((1, 0), 3)
+        >>> walk.close()
+    """
+
+    def __init__(self, make_source: Callable[[], Any], seed: int = 0) -> None:
+        self._make_source, self._seed = make_source, seed
+        self._expected: dict[int, list[Value]] = {}
+        self._reference, self._read_passes = self._made(), 0
+        self._source = self._made()
+        self._pool: Pool | None = None
+        self._feed = self._opened()
+        self.due, self.delivered = (0, 0), 0
+
+    def _made(self) -> Source:
+        made = self._make_source()
+        return made if isinstance(made, Source) else as_stream(made, seed=self._seed, targets=False)
+
+    def _opened(self) -> Feed:
+        return Feed(self._source, self._pool, alike=False)
+
+    # -- moves ----------------------------------------------------------------------------------------------
+
+    def deliver(self, count: int) -> None:
+        """Take batches, in the next pass when this one ends first."""
+        while count > 0:
+            wanted = min(count, self.left())
+            came = self._take(wanted)
+            if came != wanted:
+                fail(f"{came} batches came where {wanted} were due at {self._where()}")
+            count -= came
+
+    def next_epoch(self) -> None:
+        """Take what is left of this pass."""
+        self.deliver(self.left())
+
+    def leave_early(self, count: int) -> None:
+        """Take batches and leave the loop with work in flight; what was in flight comes next."""
+        run = self._feed.run()
+        for _ in range(min(count, self.left())):
+            self._check(next(run))
+        del run
+
+    def change_workers(self, kind: WorkerKind, workers: int, ahead: int = 4) -> None:
+        """Go on at the same place with other workers."""
+        self._feed.close()
+        if self._pool is not None:
+            self._pool.close()
+        self._pool = None if kind == "inline" else make_pool(kind, workers, ahead)
+        self._feed = self._opened()
+        self._feed.seek(*self.due)
+
+    def resume(self) -> None:
+        """Stop, make the source anew, run its hooks for the passes that are over, go on at the same place."""
+        self._feed.close()
+        self._source = self._made()
+        for epoch in range(self.due[0]):
+            self._source.begin_pass(epoch)
+            self._source.end_pass(epoch)
+        self._feed = self._opened()
+        self._feed.seek(*self.due)
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._feed.close()
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    # -- what must come -------------------------------------------------------------------------------------
+
+    def left(self) -> int:
+        """Count the batches that are left of this pass."""
+        return len(self.expected(self.due[0])) - self.due[1]
+
+    def expected(self, epoch: int) -> list[Value]:
+        """Return the batches of a pass, read in this process from a source of its own."""
+        while self._read_passes <= epoch:
+            number, self._read_passes = self._read_passes, self._read_passes + 1
+            self._reference.begin_pass(number)
+            batches = self._reference.read(number)
+            self._expected[number] = [copied(batch.parts()) for batch in batches]
+            self._reference.end_pass(number)
+        return self._expected[epoch]
+
+    def _take(self, count: int) -> int:
+        came = 0
+        for batch in self._feed.run(count):
+            self._check(batch)
+            came += 1
+        return came
+
+    def _check(self, batch: Batch) -> None:
+        epoch, number = self.due
+        if (batch.epoch, batch.number) != self.due:
+            fail(f"batch {batch.number} of epoch {batch.epoch} came where {self._where()} was due")
+        found = difference(self.expected(epoch)[number], batch.parts(), ("in a plain reading", "now"))
+        if found:
+            fail(f"{self._where()} is not the same: {found}")
+        self.delivered += 1
+        self.due = (epoch, number + 1) if number + 1 < len(self.expected(epoch)) else (epoch + 1, 0)
+
+    def _where(self) -> str:
+        return f"batch {self.due[1]} of epoch {self.due[0]}"

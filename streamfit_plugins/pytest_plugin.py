@@ -1,0 +1,88 @@
+"""The pytest plugin: one test for each check of a pipeline, and a fixture that finds leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from streamfit.testing import Battery
+
+MARKER = (
+    "streamfit(make, kind=None, only=None, expected_failures=None, limit=32, workers=2): the pipeline that "
+    "the fixture streamfit_check checks, one test for each check"
+)
+
+
+class StreamfitCheck:
+    """Run one check of the pipeline that the test is marked with.
+
+    Attributes:
+        name: Name of the check.
+    """
+
+    def __init__(self, battery: Battery, name: str) -> None:
+        self._battery, self.name = battery, name
+
+    def __call__(self) -> None:
+        """Pass, fail, skip or be expected to fail, as the check does."""
+        __tracebackhide__ = True
+        result = self._battery.result(self.name)
+        self._battery.close()
+        if result.status == "skip":
+            pytest.skip(result.message)
+        if result.status == "expected":
+            pytest.xfail(result.message)
+        if result.status == "fail":
+            cause = None if result.error is None else result.error.__cause__ or result.error
+            from streamfit.testing import CheckFailure
+
+            raise CheckFailure(result.message) from (None if isinstance(cause, CheckFailure) else cause)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", MARKER)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test for each check that applies to the marked pipeline."""
+    if "streamfit_check" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("streamfit")
+    if marker is None:
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid} uses streamfit_check and names no pipeline; write "
+            "@pytest.mark.streamfit(make=MySequence) above it"
+        )
+    battery, names = _battery(marker)
+    checks = [StreamfitCheck(battery, name) for name in names]
+    metafunc.parametrize("streamfit_check", checks, ids=names, indirect=True)
+
+
+def _battery(marker: pytest.Mark) -> tuple[Battery, list[str]]:
+    from streamfit.testing import Battery
+
+    options: dict[str, Any] = dict(marker.kwargs)
+    make = marker.args[0] if marker.args else options.pop("make")
+    only = options.pop("only", None)
+    battery = Battery(make, **options)
+    return battery, battery.names(only)
+
+
+@pytest.fixture
+def streamfit_check(request: pytest.FixtureRequest) -> StreamfitCheck:
+    """Give one check of the pipeline that the test is marked with; call it."""
+    check: StreamfitCheck = request.param
+    return check
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Fail a test that leaves a process, shared memory, a file descriptor or a thread of streamfit behind."""
+    from streamfit.testing import nothing_left_behind
+
+    with nothing_left_behind():
+        yield

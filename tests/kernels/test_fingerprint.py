@@ -1,0 +1,77 @@
+"""Fingerprints: they change with what a function computes, however far away that is written, and not else."""
+
+from __future__ import annotations
+
+from types import FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+from streamfit.kernels import kernel
+from streamfit.kernels.fingerprint import UnknownReferenceError, fingerprint
+from streamfit.kernels.policy import inlined
+
+BODY = """
+LIMIT = 3
+TABLE = (1, 2.5, "x")
+@inlined
+def inner(x):
+    return x + 1
+def outer(x):
+    for i in range(LIMIT):
+        x = inner(x) * 2
+    return x + TABLE[0]
+"""
+
+
+def made(source: str, **known: Any) -> FunctionType:
+    """Return the function `outer` of a module with this source."""
+    names: dict[str, Any] = {"inlined": inlined, "kernel": kernel, "__name__": "made", **known}
+    exec(compile(source, "made.py", "exec"), names)
+    outer = names["outer"]
+    assert isinstance(outer, FunctionType)
+    return outer
+
+
+def test_the_same_source_has_the_same_fingerprint() -> None:
+    assert fingerprint(made(BODY)) == fingerprint(made(BODY))
+
+
+def test_comments_and_places_do_not_count() -> None:
+    assert fingerprint(made(BODY)) == fingerprint(made("# a comment\n\n" + BODY))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("* 2", "* 3"),
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("LIMIT = 3", "LIMIT = 3.0"),
+        ("2.5", "2.75"),
+        ("x + 1", "x + 2"),
+        ("x + 1", "x - 1"),
+        ("@inlined\n", ""),
+    ],
+)
+def test_every_change_of_meaning_counts(old: str, new: str) -> None:
+    assert fingerprint(made(BODY)) != fingerprint(made(BODY.replace(old, new)))
+
+
+def test_a_function_of_another_module_counts() -> None:
+    def with_tool(constant: int) -> str:
+        tool = ModuleType("tool")
+        vars(tool)["add"] = inlined(made(f"def outer(x):\n    return x + {constant}\n"))
+        return fingerprint(made("def outer(x):\n    return tool.add(x)\n", tool=tool))
+
+    assert with_tool(1) == with_tool(1)
+    assert with_tool(1) != with_tool(2)
+
+
+def test_functions_that_call_each_other_have_one() -> None:
+    source = "def other(x):\n    return outer(x - 1)\ndef outer(x):\n    return other(x) if x else 0\n"
+    assert fingerprint(made(source)) == fingerprint(made(source))
+
+
+def test_what_nobody_can_describe_is_refused() -> None:
+    with pytest.raises(UnknownReferenceError, match="object"):
+        fingerprint(made("def outer(x):\n    return thing\n", thing=object()))

@@ -1,0 +1,212 @@
+/* The scheduler as a specification: its state, and what each call may do to it.
+ *
+ * Shared by pool.pml, which runs it against every fault there is, and by acceptor.pml, which compares it
+ * with logs of the real one. It allows more than the real one does: any worker with room may get the next
+ * job, and any free slot will do.
+ *
+ * Sizes come from the command line: WORKERS, LANES, TICKETS (in each lane), SLOTS, DEPTH, MAX_DEATHS.
+ * -DBUG_... plants a fault; the tests expect every one of them to be found.
+ */
+
+#define JOBS (LANES * TICKETS)
+#define NONE 255
+
+/* the states of a job; an outcome is one of READY, FAILED, POISONED */
+#define ABSENT 0
+#define PENDING 1
+#define ISSUED 2
+#define READY 3
+#define FAILED 4
+#define POISONED 5
+#define DROPPED 6
+#define TAKEN 7
+
+typedef Job { byte state; byte slot; byte attempt; byte deaths; byte worker };
+typedef Lane { byte ahead; byte planned; byte delivered; bit ended; bit closed };
+
+Job job[JOBS];
+Lane lane[LANES];
+bit joined[WORKERS];
+byte holds[WORKERS];            /* jobs that a worker has not answered yet */
+byte waiting;                   /* jobs that are PENDING */
+bit used[SLOTS];
+bit lent[SLOTS];
+
+/* Results and counters of the inlines below. Every use assigns them first, so they are no part of the state. */
+hidden byte i, k, found, taken_slot, taken_state;
+hidden byte counted;
+
+#define index(l, n) ((l) * TICKETS + (n))
+
+#ifdef BUG_AHEAD_UNBOUNDED
+#define room(l) (lane[l].ended -> 0 : TICKETS - lane[l].planned)
+#else
+#define room(l) (lane[l].ended -> 0 : lane[l].delivered + lane[l].ahead - lane[l].planned)
+#endif
+
+#ifdef BUG_END_ONE_SHORT
+#define finished(l) (lane[l].ended && lane[l].delivered + 1 >= lane[l].planned)
+#else
+#define finished(l) (lane[l].ended && lane[l].delivered == lane[l].planned)
+#endif
+
+#define has_outcome(j) (job[j].state >= READY && job[j].state <= POISONED)
+#define ready(l) (!lane[l].closed && lane[l].delivered < TICKETS && has_outcome(index(l, lane[l].delivered)))
+#define has_room(w) (joined[w] && holds[w] < DEPTH)
+
+#ifdef BUG_STALE_HEADER
+#define same_attempt(j, a) true
+#else
+#define same_attempt(j, a) (job[j].attempt == (a))
+#endif
+
+inline forget(j) {
+	job[j].state = ABSENT; job[j].slot = 0; job[j].attempt = 0; job[j].deaths = 0; job[j].worker = 0
+}
+
+inline release(j) {
+	if
+	:: job[j].slot != NONE -> used[job[j].slot] = 0; freed(job[j].slot); job[j].slot = NONE
+	:: else
+	fi
+}
+
+inline plan(l) {
+	k = index(l, lane[l].planned);
+	job[k].state = PENDING; job[k].slot = NONE; job[k].attempt = 1; job[k].deaths = 0; job[k].worker = NONE;
+	lane[l].planned++; waiting++
+}
+
+/* found = the pending job with the lowest (number, lane), or NONE */
+inline find_next() {
+	found = NONE;
+	for (i : 0 .. TICKETS - 1) {
+		for (k : 0 .. LANES - 1) {
+			if
+#ifdef BUG_HIGHEST_FIRST
+			:: job[index(k, i)].state == PENDING -> found = index(k, i)
+#else
+			:: job[index(k, i)].state == PENDING && found == NONE -> found = index(k, i)
+#endif
+			:: else
+			fi
+		}
+	}
+}
+
+/* The caller has seen that j is the next, that w has room, and that s is free or already the job's. */
+inline issue(w, j, s) {
+	job[j].slot = s; used[s] = 1;
+	job[j].state = ISSUED; job[j].worker = w;
+	holds[w]++; waiting--
+}
+
+/* counted = whether the result of (w, l, n, a, s) is that of a load which is wanted */
+inline answer(w, l, n, a, s, outcome) {
+	counted = 0;
+	if
+	:: (l) < LANES && (n) < TICKETS ->
+		k = index(l, n);
+		if
+		:: joined[w] && job[k].worker == (w) && (job[k].state == ISSUED || job[k].state == DROPPED)
+			&& same_attempt(k, a) && job[k].slot == (s) ->
+			holds[w]--;
+			job[k].worker = NONE;
+			if
+			:: job[k].state == DROPPED -> release(k); forget(k)
+			:: else -> job[k].state = outcome; counted = 1
+			fi
+		:: else
+		fi
+	:: else
+	fi
+}
+
+/* blamed: the job and the attempt that the worker was at, or NONE */
+inline died(w, blamed, a) {
+	for (i : 0 .. JOBS - 1) {
+		if
+		:: job[i].worker == (w) && job[i].state == DROPPED -> release(i); forget(i)
+		:: job[i].worker == (w) && job[i].state == ISSUED ->
+			job[i].worker = NONE;
+			if
+#if defined(BUG_BLAME_ALL)
+			:: (blamed) != NONE -> job[i].deaths++
+#elif !defined(BUG_DEATHS_NOT_COUNTED)
+			:: i == (blamed) && job[i].attempt == (a) -> job[i].deaths++
+#endif
+			:: else
+			fi;
+			if
+			:: job[i].deaths >= MAX_DEATHS -> job[i].state = POISONED
+			:: else ->
+				job[i].attempt++;
+#ifndef BUG_LOSE_JOBS
+				job[i].state = PENDING; waiting++;
+#endif
+#ifdef BUG_RETRY_IN_NEW_SLOT
+				job[i].slot = NONE;
+#endif
+			fi
+		:: else
+		fi
+	}
+	joined[w] = 0; holds[w] = 0
+}
+
+/* taken_slot and taken_state tell what was taken; found is the job */
+inline take(l) {
+	found = index(l, lane[l].delivered);
+#ifdef BUG_OUT_OF_ORDER
+	for (i : 0 .. TICKETS - 1) {
+		if
+		:: has_outcome(index(l, i)) -> found = index(l, i)
+		:: else
+		fi
+	}
+#endif
+	taken_slot = job[found].slot; taken_state = job[found].state;
+	lane[l].delivered++;
+#ifndef BUG_DELIVER_TWICE
+	forget(found); job[found].state = TAKEN;
+#else
+	if
+	:: job[found].attempt == 1 -> forget(found); job[found].state = TAKEN
+	:: else -> job[found].attempt = 1; lane[l].delivered--  /* a job that was loaded again stays to be taken again */
+	fi;
+#endif
+#ifdef BUG_FREE_TOO_EARLY
+	used[taken_slot] = 0
+#else
+	lent[taken_slot] = 1
+#endif
+}
+
+inline give_back(s) {
+	lent[s] = 0; used[s] = 0; freed(s)
+}
+
+inline close_lane(l) {
+	for (i : index(l, 0) .. index(l, TICKETS - 1)) {
+		if
+#ifndef BUG_FREE_WHILE_LOADING
+		:: job[i].state == ISSUED -> job[i].state = DROPPED
+#endif
+		:: job[i].state >= PENDING && job[i].state <= POISONED
+#ifndef BUG_FREE_WHILE_LOADING
+			&& job[i].state != ISSUED
+#endif
+			->
+			if
+			:: job[i].state == PENDING -> waiting--
+			:: else
+			fi;
+#ifndef BUG_LEAK_ON_CLOSE
+			release(i);
+#endif
+			forget(i)
+		:: else
+		fi
+	}
+	lane[l].ended = 1; lane[l].closed = 1
+}

@@ -1,0 +1,427 @@
+"""`Model`: graphs, shared and nested layers, subclasses, frozen layers, summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from oracles.models import data, linear, squares, two_heads
+
+from streamfit import Input, Model, NotCompiledError, Sequential, layers, ops
+from streamfit.callbacks import Callback
+from streamfit.optimizers import SGD
+
+
+def same(left: list[Any], right: list[Any]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+# -- graphs -------------------------------------------------------------------------------------------
+
+
+def test_shared_layers_are_one_set_of_weights() -> None:
+    one, other = Input((3,), name="one"), Input((3,), name="other")
+    shared = layers.Dense(2)
+    model = Model([one, other], layers.subtract([shared(one), shared(other)]))
+    assert [w.shape for w in model.get_weights()] == [(3, 2), (2,)]
+    x, z = data(5)[0], data(5, seed=1)[0]
+    kernel = model.get_weights()[0]
+    np.testing.assert_allclose(model.predict([x, z]), (x - z) @ kernel, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_of_shared_layers_add() -> None:
+    one, other = Input((3,), name="one"), Input((3,), name="other")
+    shared = layers.Dense(1)
+    model = Model([one, other], layers.add([shared(one), shared(other)]))
+    model.compile(SGD(0.1), "mse")
+    (x, y), z = data(6), data(6, seed=1)[0]
+    kernel, bias = model.get_weights()
+    slope = 2 * ((x + z) @ kernel + 2 * bias - y) / 6
+    model.train_on_batch([x, z], y)
+    np.testing.assert_allclose(model.get_weights()[0], kernel - 0.1 * (x + z).T @ slope, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model.get_weights()[1], bias - 0.2 * slope.sum(0), rtol=1e-4, atol=1e-6)
+
+
+def test_a_model_is_a_layer_of_another() -> None:
+    inner = linear(2)
+    start = Input((3,))
+    outer = Model(start, layers.Dense(1)(inner(start)))
+    outer.compile(SGD(0.1), "mse")
+    x, y = data()
+    assert len(outer.weights) == 4
+    before = inner.get_weights()
+    outer.fit(x, y, verbose=0)
+    assert not same(before, inner.get_weights())
+    kernel, bias = outer.layers[-1].get_weights()
+    np.testing.assert_allclose(outer.predict(x), inner.predict(x) @ kernel + bias, rtol=1e-4, atol=1e-6)
+
+
+def test_a_model_of_several_inputs_and_outputs_is_a_layer_of_another() -> None:
+    inner = two_heads()
+    one, other = Input((3,), name="p"), Input((3,), name="q")
+    a, b = inner([one, other])
+    outer = Model({"p": one, "q": other}, layers.concatenate([a, b]))
+    x, z = data()[0], data(seed=1)[0]
+    expected = np.concatenate(inner.predict([x, z]), axis=1)
+    np.testing.assert_allclose(outer.predict({"q": z, "p": x}), expected, rtol=1e-5)
+
+
+def test_models_inside_models_inside_models() -> None:
+    x, _ = data()
+    model: Any = linear(3)
+    for _ in range(4):
+        start = Input((3,))
+        model = Model(start, model(start))
+    assert model.predict(x).shape == (10, 3)
+    assert len(model.weights) == 2
+
+
+def test_a_model_computes_on_arrays() -> None:
+    x, _ = data()
+    model = Sequential([Input((3,)), layers.Dense(4, "relu"), layers.Dropout(0.5), layers.Dense(1)])
+    np.testing.assert_allclose(model(x), model.predict(x), rtol=1e-5, atol=1e-6)
+    drawn = model(x, training=True)
+    assert not np.allclose(drawn, model.predict(x))
+
+
+def test_operations_between_layers_are_part_of_the_graph() -> None:
+    start = Input((3,))
+    model = Model(start, ops.sum(start * start, axis=-1))
+    x, _ = data()
+    np.testing.assert_allclose(model.predict(x), (x * x).sum(-1), rtol=1e-5)
+
+
+def test_an_input_that_is_an_output() -> None:
+    start = Input((3,))
+    model = Model(start, [start, layers.Dense(1)(start)])
+    x, _ = data()
+    assert (model.predict(x)[0] == x).all()
+
+
+def test_what_is_no_graph_is_refused() -> None:
+    start, other = Input((3,), name="start"), Input((3,), name="other")
+    out = layers.Dense(1)(start)
+    with pytest.raises(ValueError, match="both inputs and outputs, or neither"):
+        Model(inputs=start)
+    with pytest.raises(ValueError, match="the outputs need the input start, which is not among"):
+        Model(other, out)
+    with pytest.raises(ValueError, match="an input is listed twice"):
+        Model([start, start], out)
+    with pytest.raises(ValueError, match=r"must be tensors made with Input\(...\), got 3"):
+        Model(3, out)
+    with pytest.raises(ValueError, match=r"inputs must have different names, got \['start', 'start'\]"):
+        Model([start, Input((3,), name="start")], out)
+
+
+def test_names_and_shapes() -> None:
+    model = two_heads()
+    assert (model.input_names, model.output_names) == (["ia", "ib"], ["a", "b"])
+    assert model.input_shape == [(None, 3), (None, 3)]
+    assert model.output_shape == [(None, 1), (None, 1)]
+    assert linear().output_shape == (None, 1)
+
+
+def test_get_layer() -> None:
+    model = two_heads()
+    assert model.get_layer("b") is model.layers[-1]
+    assert model.get_layer(index=0) is model.layers[0]
+    with pytest.raises(ValueError, match=r"no layer named 'bb'; .* Did you mean 'b'\?"):
+        model.get_layer("bb")
+    with pytest.raises(ValueError, match="the model has 3 layers, got index 3"):
+        model.get_layer(index=3)
+
+
+# -- subclasses -------------------------------------------------------------------------------------------
+
+
+class Noisy(Model):
+    """Adds 1 in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(1, kernel_initializer="zeros")
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        return self.dense(inputs) + (1.0 if training else 0.0)
+
+
+def test_a_subclass_may_behave_otherwise_in_training() -> None:
+    model = Noisy()
+    model.compile(SGD(0.0), "mse")
+    x, y = data()
+    assert model.fit(x, y, verbose=0).history["loss"] == [pytest.approx(((1 - y) ** 2).mean(), rel=1e-6)]
+    assert model.evaluate(x, y, verbose=0) == pytest.approx((y**2).mean(), rel=1e-6)
+    assert not model.predict(x).any()
+
+
+class Two(Model):
+    """Takes a dictionary, returns a list; its layers stand in a list and a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = [layers.Dense(4, "relu"), layers.Dense(4)]
+        self.heads = {"first": layers.Dense(1), "second": layers.Dense(2)}
+
+    def call(self, inputs: Any) -> Any:
+        x = layers.concatenate([inputs["b"], inputs["a"]])
+        for layer in self.stack:
+            x = layer(x)
+        return [self.heads["first"](x), self.heads["second"](x)]
+
+
+def test_a_subclass_with_several_inputs_and_outputs() -> None:
+    model = Two()
+    model.compile("adam", "mse")
+    x, y = {"a": data()[0], "b": data()[0]}, [data()[1], data(outputs=2)[1]]
+    history = model.fit(x, y, epochs=2, validation_data=(x, y), verbose=0).history
+    assert len(history) == 6
+    assert len(model.weights) == 8
+    assert [p.shape for p in model.predict(x)] == [(10, 1), (10, 2)]
+
+
+def test_a_subclass_is_called_and_compiled_before_data() -> None:
+    model = Noisy()
+    model.compile("sgd", "mse", metrics=["mae"])
+    assert model.metrics_names == ["loss"]
+    model.train_on_batch(*data())
+    assert model.metrics_names == ["loss", "mae"]
+
+
+def test_a_model_without_call_says_so() -> None:
+    model = Model()
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="is not built: pass inputs and outputs, or define call"):
+        model.fit(*data(), verbose=0)
+
+
+def test_dense_on_3_axes() -> None:
+    model = Sequential([Input((4, 3)), layers.Dense(2)])
+    model.compile(SGD(0.1), "mse")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 4, 3)).astype("float32"), rng.normal(size=(6, 4, 2)).astype("float32")
+    kernel, bias = model.get_weights()
+    slope = 2 * (x @ kernel + bias - y) / y.size
+    model.train_on_batch(x, y)
+    expected = kernel - 0.1 * np.einsum("btf,btu->fu", x, slope)
+    np.testing.assert_allclose(model.get_weights()[0], expected, rtol=1e-4, atol=1e-6)
+
+
+# -- frozen layers ------------------------------------------------------------------------------------------
+
+
+def stack() -> Sequential:
+    return Sequential([Input((3,)), layers.Dense(4, name="low"), layers.Dense(1, name="high")])
+
+
+def test_frozen_layers_stay() -> None:
+    model = stack()
+    model.layers[0].trainable = False
+    model.compile(SGD(0.1), "mse")
+    low, high = (layer.get_weights() for layer in model.layers)
+    model.fit(*data(), verbose=0)
+    assert same(low, model.layers[0].get_weights())
+    assert not same(high, model.layers[1].get_weights())
+    assert [w.shape for w in model.non_trainable_weights] == [(3, 4), (4,)]
+
+
+def test_trainable_is_read_at_compile() -> None:
+    model = stack()
+    model.compile(SGD(0.1), "mse")
+    model.layers[0].trainable = False
+    before = model.get_weights()
+    with pytest.warns(UserWarning, match="Discrepancy between trainable weights and collected") as caught:
+        model.fit(*data(), verbose=0)
+    assert caught[0].filename == __file__
+    assert not same(before[:2], model.get_weights()[:2])
+    model.compile(SGD(0.1), "mse")
+    before = model.get_weights()
+    model.fit(*data(), verbose=0)
+    assert same(before[:2], model.get_weights()[:2])
+
+
+def test_trainable_is_read_at_compile_of_a_model_that_is_not_built() -> None:
+    model = Sequential([layers.Dense(4), layers.Dense(1)])
+    model.layers[0].trainable = False
+    model.compile(SGD(0.1), "mse")
+    model.train_on_batch(*data())
+    before = model.get_weights()
+    model.train_on_batch(*data())
+    assert same(before[:2], model.get_weights()[:2])
+    assert not same(before[2:], model.get_weights()[2:])
+
+
+def test_a_frozen_model_is_frozen_whole_and_cannot_lose() -> None:
+    model = stack()
+    model.trainable = False
+    model.compile(SGD(0.1), "mse")
+    before = model.get_weights()
+    model.fit(*data(), epochs=2, verbose=0)
+    assert same(before, model.get_weights())
+
+
+def test_two_models_share_layers_and_are_trained_in_turn() -> None:
+    generator, critic = stack(), Sequential([Input((1,)), layers.Dense(3, "relu"), layers.Dense(1)])
+    critic.compile(SGD(0.1), "mse")
+    critic.trainable = False
+    start = Input((3,))
+    whole = Model(start, critic(generator(start)))
+    whole.compile(SGD(0.1), "mse")
+    x, y = data()
+    for _ in range(3):
+        made = generator.predict(x)
+        judged, making = critic.get_weights(), generator.get_weights()
+        critic.train_on_batch(made, y)
+        assert not same(judged, critic.get_weights())
+        assert same(making, generator.get_weights())
+        judged = critic.get_weights()
+        whole.train_on_batch(x, y)
+        assert same(judged, critic.get_weights())
+        assert not same(making, generator.get_weights())
+    np.testing.assert_allclose(whole.predict(x), critic.predict(generator.predict(x)), rtol=1e-4, atol=1e-6)
+
+
+def test_two_models_train_the_same_layers_in_turn_as_one_would() -> None:
+    x, y = data()
+    inner = linear(optimizer=SGD(0.1))
+    start = Input((3,))
+    outer = Model(start, inner(start))
+    outer.compile(SGD(0.1), "mse")
+    alone = linear(optimizer=SGD(0.1))
+    alone.set_weights(inner.get_weights())
+    for _ in range(3):
+        for model in (inner, outer):
+            model.train_on_batch(x, y)
+            alone.train_on_batch(x, y)
+            assert same(alone.get_weights(), inner.get_weights())
+            assert same(alone.get_weights(), outer.get_weights())
+
+
+def test_another_model_is_trained_in_a_callback() -> None:
+    x, y = data()
+    inner = linear(optimizer=SGD(0.01))
+    start = Input((3,))
+    outer = Model(start, inner(start))
+    outer.compile(SGD(0.01), "mse")
+    alone = linear(optimizer=SGD(0.01))
+    alone.set_weights(inner.get_weights())
+
+    class Also(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            outer.train_on_batch(x, y)
+
+    inner.fit(x, y, epochs=3, verbose=0, callbacks=[Also()])
+    alone.fit(x, y, epochs=6, verbose=0, shuffle=False)
+    for left, right in zip(inner.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("call", ["train_on_batch", "test_on_batch"])
+def test_single_batches_in_a_callback_leave_the_fit_alone(call: str) -> None:
+    x, _ = data(8)
+    y = np.arange(8) % 2
+
+    class Also(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            getattr(self.model, call)(x * 50, y)
+
+    model = linear()
+    weights = np.where(y == 1, 3.0, 1.0)
+    expected = (squares(model, x, y[:, None]) * weights).mean()
+    history = model.fit(x, y, 2, class_weight={0: 1.0, 1: 3.0}, verbose=0, callbacks=[Also()]).history
+    assert history["loss"] == [pytest.approx(expected, rel=1e-6)]
+
+
+# -- weights and text -------------------------------------------------------------------------------------------
+
+
+def test_weights_are_copies_in_order() -> None:
+    model = stack()
+    weights = model.get_weights()
+    assert [w.shape for w in weights] == [(3, 4), (4,), (4, 1), (1,)]
+    weights[0][:] = 7
+    assert not (model.get_weights()[0] == 7).any()
+    model.set_weights([w * 2 for w in weights])
+    assert (model.get_weights()[0] == 14).all()
+
+
+def test_weights_that_do_not_fit_are_refused_and_nothing_is_changed() -> None:
+    model = stack()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="has 4 weights, got 3 arrays"):
+        model.set_weights(before[:3])
+    with pytest.raises(
+        ValueError, match=r"'kernel' of layer .* has shape \(4, 1\), got an array of shape \(1,\)"
+    ):
+        model.set_weights([before[0] + 1, before[1], before[3], before[3]])
+    assert same(before, model.get_weights())
+
+
+def test_setting_weights_counts_for_all_that_follows() -> None:
+    x, y = data()
+    model = linear(optimizer="sgd")
+    model.fit(x, y, verbose=0)
+    model.predict(x)
+    model.set_weights([np.ones((3, 1)), np.zeros(1)])
+    np.testing.assert_allclose(model.predict(x)[:, 0], x.sum(1), rtol=1e-5, atol=1e-6)
+    assert model.test_on_batch(x, y) == pytest.approx(((x.sum(1) - y[:, 0]) ** 2).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
+def test_an_uncompiled_model_says_so(method: str) -> None:
+    message = r"You must compile a model before training/testing. Use `model.compile\(optimizer, loss\)`."
+    for error in (RuntimeError, ValueError, NotCompiledError):
+        with pytest.raises(error, match=message):
+            getattr(stack(), method)(*data())
+    assert stack().predict(data()[0]).shape == (10, 1)
+
+
+def test_a_model_without_a_loss_says_so() -> None:
+    model = stack()
+    model.compile("sgd")
+    with pytest.raises(ValueError, match=r"the model has no loss: pass loss=... to compile"):
+        model.fit(*data(), verbose=0)
+
+
+def test_optimizer_loss_and_metrics_before_compile() -> None:
+    model = stack()
+    assert (model.optimizer, model.loss, model.metrics, model.history) == (None, None, [], None)
+
+
+def test_summary_names_layers_shapes_and_sizes() -> None:
+    model = Sequential([Input((3,), name="x"), layers.Dense(4, name="low"), layers.Dense(1, name="high")])
+    model.layers[0].trainable = False
+    texts: list[str] = []
+    model.summary(print_fn=texts.append)
+    lines = [line.split() for line in texts[0].splitlines()]
+    assert ["x", "(Input)", "(None,", "3)", "0"] in lines
+    assert ["low", "(Dense)", "(None,", "4)", "16"] in lines
+    assert ["high", "(Dense)", "(None,", "1)", "5"] in lines
+    assert "Total params: 21 (84 B)" in texts[0]
+    assert "Trainable params: 5 (20 B)" in texts[0]
+    assert "Non-trainable params: 16 (64 B)" in texts[0]
+
+
+def test_summary_of_a_model_that_is_not_built(capsys: pytest.CaptureFixture[str]) -> None:
+    model = Sequential([layers.Dense(2, name="only")])
+    model.summary(line_length=50)
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["only", "(Dense)", "?", "?"] for line in lines)
+    assert max(map(len, lines)) == 50
+
+
+def test_how_often_layers_are_traced_does_not_grow_with_use() -> None:
+    traced: list[bool] = []
+
+    class Counting(layers.Layer):
+        def call(self, x: Any, training: bool = False) -> Any:
+            traced.append(training)
+            return x * 2.0
+
+    model = Sequential([Input((3,)), Counting(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = data()
+    model.fit(x, y, 4, verbose=0)
+    seen = len(traced)
+    model.fit(x, y, 4, 3, verbose=0)
+    assert len(traced) == seen

@@ -1,0 +1,213 @@
+"""What is drawn is what is promised, and the machine finds sources that do not keep their order."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
+from oracles import faulty
+from oracles.leaks import nothing_left_behind
+from oracles.scripts import environment
+
+import streamfit
+from streamfit.streams import Batch, Ticket
+from streamfit.testing import CheckFailure, assert_same_bits, check_sequence, simulate, strategies
+from streamfit.testing.walk import Walk
+
+pytestmark = pytest.mark.timeout(60)
+QUICK = settings(max_examples=25, stateful_step_count=15, deadline=None)
+
+
+@given(strategies.data_sets())
+def test_data_sets_go_through_streams_unchanged(data: Any) -> None:
+    x, y = data
+    with streamfit.stream(x, y, batch_size=7) as stream:
+        batches = list(stream)
+    native = [part.astype(part.dtype.newbyteorder("=")) for part in data]
+    joined = [np.concatenate([batch[side] for batch in batches]) for side in (0, 1)]
+    assert_same_bits([part.astype(part.dtype.newbyteorder("=")) for part in joined], native)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        lambda array: array.dtype == np.float16,
+        lambda array: not array.dtype.isnative,
+        lambda array: array.ndim == 3 and not array.flags.c_contiguous,
+        lambda array: not array.flags.writeable,
+        lambda array: array.dtype.kind == "f" and np.isnan(array).any(),
+        lambda array: len(array) == 1,
+    ],
+)
+def test_odd_arrays_are_drawn(wanted: Any) -> None:
+    find(strategies.arrays(), wanted, settings=settings(max_examples=4000, deadline=None))
+
+
+@given(strategies.arrays(9, odd=False, special=False))
+def test_plain_arrays_are_plain(array: Any) -> None:
+    assert len(array) == 9
+    assert array.dtype.name in strategies.PLAIN_DTYPES
+    assert np.isfinite(array).all()
+
+
+@given(strategies.ragged(5))
+def test_ragged_arrays_have_lengths_of_their_own(rows: Any) -> None:
+    assert len(rows) == 5
+    assert all(row.ndim == 1 and len(row) <= 6 for row in rows)
+
+
+@given(strategies.sequences(), strategies.worker_settings(kinds=("inline", "threads")))
+@settings(max_examples=20)
+def test_sequences_have_known_contents_for_any_workers(sequence: Any, workers: Any) -> None:
+    with streamfit.stream(sequence, **workers) as stream:
+        for number, (x, y) in enumerate(stream):
+            assert x.shape == (sequence.sizes[number], 2)
+            assert (x == number).all()
+            assert len(y) == len(x)
+
+
+@given(strategies.generators())
+def test_generators_end_or_raise_where_they_say(factory: Any) -> None:
+    items: list[Any] = []
+    raising = pytest.raises(type(factory.error)) if factory.error else contextlib.nullcontext()
+    with raising as caught:
+        items.extend(factory())
+    assert caught is None or caught.value is factory.error
+    assert caught is not None or len(items) == factory.count
+
+
+@given(strategies.fault_plans())
+def test_fault_plans_are_survived_in_the_simulator(plan: Any) -> None:
+    assert simulate(plan, 12).delivered == list(range(12))
+
+
+@given(
+    strategies.epochs(),
+    strategies.resume_points(),
+    strategies.batch_sizes(),
+    strategies.worker_settings(most=2),
+)
+def test_settings_are_in_range(epochs: Any, place: Any, size: int, workers: Any) -> None:
+    assert 1 <= epochs["epochs"] <= 3
+    assert place >= (0, 0)
+    assert size >= 1
+    assert (workers["workers"] == 0) == (not workers["use_multiprocessing"] and workers["workers"] == 0)
+
+
+@given(st.from_type(Ticket), st.from_type(Batch))
+def test_types_of_the_library_can_be_drawn(ticket: Ticket, batch: Batch) -> None:
+    assert isinstance(ticket, Ticket)
+    assert len(batch.x) == len(batch.y) == batch.size
+
+
+@given(strategies.sequences(most=3))
+@settings(max_examples=2, suppress_health_check=[HealthCheck.too_slow])
+def test_drawn_sequences_pass_the_checks(sequence: Any) -> None:
+    check_sequence(sequence, workers=1, only=["length", "content", "form", "any_order", "resume"])
+
+
+def test_without_hypothesis_the_rest_works_and_the_message_says_what_to_install() -> None:
+    program = """
+import sys
+sys.modules["hypothesis"] = sys.modules["pytest"] = None
+import streamfit.testing
+from streamfit import MissingExtraError
+assert streamfit.testing.FaultPlan(1).fault(0, 0) is None
+try:
+    import streamfit.testing.strategies
+except MissingExtraError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=50)
+    assert done.stderr == ""
+    assert "pip install 'streamfit[testing]'" in done.stdout
+
+
+# -- the machine --------------------------------------------------------------------------------------------
+
+
+class Ordinary(strategies.StreamMachine):
+    def make_source(self) -> Any:
+        return faulty.Shuffled()
+
+
+class Arrays(strategies.StreamMachine):
+    def make_source(self) -> Any:
+        return streamfit.as_stream(np.arange(22), batch_size=4, shuffle=True, seed=6)
+
+
+class Custom(strategies.StreamMachine):
+    def make_source(self) -> Any:
+        return faulty.CleanSource()
+
+
+TestOrdinary = Ordinary.TestCase
+TestArrays = Arrays.TestCase
+TestCustom = Custom.TestCase
+TestOrdinary.settings = TestArrays.settings = TestCustom.settings = QUICK
+
+
+class Broken(strategies.StreamMachine):
+    made: Any = None
+
+    def make_source(self) -> Any:
+        return type(self).made()
+
+
+@pytest.mark.parametrize(
+    ("cls", "text"),
+    [
+        (faulty.Counting, "is not the same"),
+        (faulty.IgnoresStart, "batch . of epoch . is not the same"),
+        (faulty.Impure, "is not the same"),
+        (faulty.OneBuffer, "is not the same"),
+    ],
+)
+def test_machine_finds_what_is_wrong(cls: Any, text: str) -> None:
+    Broken.made = cls
+    quick = settings(QUICK, max_examples=200, derandomize=True, database=None, report_multiple_bugs=False)
+    with pytest.raises(CheckFailure, match=text):
+        run_state_machine_as_test(Broken, settings=quick)
+
+
+def test_machine_without_a_source_says_so() -> None:
+    with pytest.raises(TypeError, match=r"StreamMachine must define make_source\(\)"):
+        strategies.StreamMachine().make_source()
+
+
+def test_walk_through_processes_leaves_nothing_behind() -> None:
+    with nothing_left_behind():
+        walk = Walk(faulty.Shuffled)
+        walk.change_workers("processes", 2)
+        walk.deliver(3)
+        walk.leave_early(1)
+        walk.next_epoch()
+        walk.resume()
+        walk.deliver(2)
+        walk.change_workers("threads", 2)
+        walk.next_epoch()
+        assert (walk.due, walk.delivered) == ((2, 0), 10)
+        walk.close()
+        del walk
+
+
+def test_walk_names_a_short_pass() -> None:
+    class Shrinking(faulty.CleanSource):
+        def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+            return (ticket for ticket in super().tickets(epoch, start) if not start or ticket.number < 5)
+
+    walk = Walk(Shrinking)
+    walk.deliver(2)
+    walk.resume()
+    with pytest.raises(Exception, match=r"batches 5\.\.6 are missing"):
+        walk.next_epoch()
+    walk.close()
