@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,9 @@ class Sequential(Model):
         for layer in layers or ():
             self.add(layer)
 
+    def __setattr__(self, key: str, value: Any) -> None:
+        object.__setattr__(self, key, value)  # the layers are those that were added, whatever attributes hold
+
     def add(self, layer: Any) -> None:
         """Put a layer on top of the stack.
 
@@ -47,7 +50,8 @@ class Sequential(Model):
         if isinstance(layer, Tensor):
             self._begin(layer)
         elif not isinstance(layer, Layer):
-            raise TypeError(f"Sequential takes layers, got {layer!r} of type {type(layer).__name__}")
+            advice = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
+            raise TypeError(f"Sequential takes layers, got {layer!r} of type {type(layer).__name__}{advice}")
         elif isinstance(layer, InputLayer):
             self._begin(Tensor(Spec((None, *(layer.sample_shape or ())), np.dtype(layer.dtype)), layer.name))
         elif any(layer is known for known in self._layers):
@@ -56,8 +60,9 @@ class Sequential(Model):
             )
         else:
             self._layers.append(layer)
-            if self._start is None and layer.sample_shape is not None:
-                self._begin_with(layer.sample_shape, f"{layer.name}_input", layer.dtype)
+            shape = _sample_shape(layer)
+            if self._start is None and shape is not None:
+                self._begin_with(shape, f"{layer.name}_input", layer.dtype)
         self._restack()
 
     def pop(self) -> None:
@@ -76,7 +81,7 @@ class Sequential(Model):
             raise ValueError("an Input must be the first entry of a Sequential model")
         self._start = tensor
 
-    def _begin_with(self, shape: tuple[int, ...], name: str, dtype: Any) -> None:
+    def _begin_with(self, shape: Sequence[int | None], name: str, dtype: Any) -> None:
         self._start = Tensor(Spec((None, *shape), np.dtype(dtype)), name)
 
     def _restack(self) -> None:
@@ -110,3 +115,10 @@ class Sequential(Model):
         for layer in self._layers:
             inputs = layer(inputs, training=training)
         return inputs
+
+
+def _sample_shape(layer: Layer) -> Sequence[int | None] | None:
+    """Return the shape of one sample where a layer knows it: from ``input_shape`` or as a built model."""
+    if layer.sample_shape is None and isinstance(layer, Model) and len(layer.inputs) == 1:
+        return layer.inputs[0].shape[1:]
+    return layer.sample_shape

@@ -90,6 +90,8 @@ class FlatVariables:
         unit = ALIGNMENT // self.dtype.itemsize
         self.sizes = np.array([-(-v.value.size // unit) * unit for v in self.variables], dtype=np.int64)
         self.vector = self._zeros()
+        # The same view objects each time: a binding that has one is valid again when the variable is back.
+        self._places = self.views(self.vector)
         self.adopt()
 
     def _zeros(self) -> Array:
@@ -116,6 +118,6 @@ class FlatVariables:
 
     def adopt(self) -> None:
         """Move the variables (back) into `vector`, with the values they have now."""
-        for variable, memory in zip(self.variables, self.views(self.vector), strict=True):
+        for variable, memory in zip(self.variables, self._places, strict=True):
             if variable.home is not self:
                 variable.move(memory, self)

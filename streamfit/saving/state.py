@@ -6,7 +6,6 @@ refused and never trained on.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
@@ -15,20 +14,12 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from streamfit._base.specs import Array
+from streamfit.saving.digest import digest
 from streamfit.saving.weights import checked_path, write_whole
 
 
-def _digest(arrays: dict[str, Array], facts: str) -> str:
-    digest = hashlib.blake2b(facts.encode(), digest_size=16)
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
 def _metadata(arrays: dict[str, Array], facts: str) -> dict[str, str]:
-    return {"format": "streamfit training state", "facts": facts, "digest": _digest(arrays, facts)}
+    return {"format": "streamfit training state", "facts": facts, "digest": digest(arrays, facts)}
 
 
 def write_state(arrays: dict[str, Array], facts: dict[str, Any], filepath: Any) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import load_file, save
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from streamfit._base.specs import Array
+from streamfit.saving.digest import digest
 
 _ENDING = ".safetensors"
+_FORMAT = "streamfit weights"
 Paths = Sequence[tuple[str, Any]]
 
 
@@ -48,14 +50,16 @@ def save_weights(weights: Paths, filepath: Any, overwrite: bool) -> None:
     path = checked_path(filepath)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
-    data = save(
-        {name: np.ascontiguousarray(weight.value) for name, weight in weights}, {"format": "streamfit"}
-    )
-    write_whole(path, data)
+    arrays = {name: weight.numpy() for name, weight in weights}
+    write_whole(path, save(arrays, _metadata(arrays)))
+
+
+def _metadata(arrays: dict[str, Array]) -> dict[str, str]:
+    return {"format": _FORMAT, "digest": digest(arrays)}
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that at any moment there is the old one or the new one, and it is on the disk in the end."""
+    """Write a file so that at any moment there is the old one or the new one, in the end on the disk."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -101,23 +105,34 @@ def load_weights(weights: Paths, filepath: Any) -> None:
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        arrays = load_file(path)
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except Exception as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    _check_digest(metadata, arrays, path)
     _check(dict(weights), arrays, path)
     for name, weight in weights:
         weight.assign(arrays[name])
+
+
+def _check_digest(metadata: dict[str, str], arrays: dict[str, Array], path: Path) -> None:
+    """Compare what was read with what was written; files of other programs have no digest."""
+    ours = "digest" in metadata or metadata.get("format") == _FORMAT
+    if ours and metadata != _metadata(arrays):
+        raise ValueError(f"{path} is damaged: its content does not match its digest; use another copy")
 
 
 def _check(weights: dict[str, Any], arrays: dict[str, Array], path: Path) -> None:
     missing, extra = [n for n in weights if n not in arrays], [n for n in arrays if n not in weights]
     if missing or extra:
         raise ValueError(
-            f"{path} was written for another model: it holds {len(arrays)} weights, the model has {len(weights)}; "
-            f"missing in the file: {missing[:5]}, not in the model: {extra[:5]}"
+            f"{path} was written for another model: it holds {len(arrays)} weights, the model has "
+            f"{len(weights)}; missing in the file: {missing[:5]}, not in the model: {extra[:5]}"
         )
     for name, weight in weights.items():
         if arrays[name].shape != weight.value.shape:
             raise ValueError(
-                f"weight {name} has shape {arrays[name].shape} in {path}, but {weight.value.shape} in the model"
+                f"weight {name} has shape {arrays[name].shape} in {path}, but {weight.value.shape} in the "
+                "model"
             )

@@ -30,7 +30,9 @@ def check_memory(subject: Subject) -> str | None:
         first = _held()
         count = _load(source, tickets, _LOADS)
         grown = _held() - first
-    if count >= _LEAST and grown > count * max(_SHARE * size, _SMALL):
+    if count < _LEAST:
+        return f"only {count} loads in {_SECONDS} s: too slow to tell"
+    if grown > count * max(_SHARE * size, _SMALL):
         fail(
             f"{subject.name}: memory grows by about {_shown(grown // count)} with every load of batches that "
             f"were loaded before (a batch has {_shown(size)}): does it keep what it has loaded?"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from streamfit.testing.failure import brief_error, fail
 
 SEED = 20_240_229
 _KEPT_BYTES = 256 << 20  # what the expected batches may take in all
+_SECONDS, _LEAST = 2.0, 4  # how long the expected batches may take to load, and how many are loaded anyway
 _SHARED_BYTES = 64 << 20  # larger arrays are shared by the copies of an object
 Loads = list[tuple[Ticket, Value]]
 
@@ -110,11 +112,12 @@ class Subject:
 
     def _loads(self) -> Iterator[tuple[Ticket, Value]]:
         source, room = self.source(), _KEPT_BYTES
+        until = time.monotonic() + _SECONDS
         for ticket in self.listed(source):
             value = self.load(source, ticket)
             yield ticket, value
             room -= bytes_of(value)
-            if room < 0:
+            if room < 0 or (time.monotonic() > until and ticket.number + 1 >= _LEAST):
                 self.limit = ticket.number + 1
                 break
 

@@ -234,14 +234,20 @@ def make_hooks(model: Any, callbacks: CallbackList, runner: Runner, mode: str, s
     on_begin = getattr(callbacks, f"on_{mode}_batch_begin")
     on_end = getattr(callbacks, f"on_{mode}_batch_end")
 
+    # A callback may train another model that has layers of this one; then their weights are brought back.
+    def begin(step: int) -> None:
+        on_begin(step)
+        runner.check_in()
+
     def end(step: int, result: Any) -> None:
         on_end(step, {"outputs": result} if mode == "predict" else runner.logs())
+        runner.check_in()
 
     begins = bool(getattr(callbacks, f"wants_{mode}_batch_begin"))
     ends = bool(getattr(callbacks, f"wants_{mode}_batch_end"))
     alone = begins or ends or mode == "predict"
     return Hooks(
-        begin=on_begin if begins else None,
+        begin=begin if begins else None,
         end=end if ends else None,
         tick=callbacks.tick,
         stopped=lambda: bool(getattr(model, stop)),

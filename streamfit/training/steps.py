@@ -111,6 +111,8 @@ class Steps:
 
     def check_in(self) -> None:
         """Make sure that all weights are where the programs expect them."""
+        if self._training is not None:
+            self._training.flat.adopt()  # before any program looks whether it has lost its weights
         for program in self._programs.values():
             program.check_in()
 

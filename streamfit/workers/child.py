@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.random import seed as seed_numpy  # NumPy would import it when it is first used: in every worker
 
 from streamfit._base.errors import PicklingError, WorkerError
 from streamfit.workers import faults, sharing, wire
@@ -185,7 +186,7 @@ def main(sock: socket.socket, parent: int) -> None:
     enter_worker()
     _prefer_as_victim()
     random.seed()
-    np.random.seed()  # otherwise all workers, being forks of one process, would draw the same numbers
+    seed_numpy()  # otherwise all workers, being forks of one process, would draw the same numbers
     copyreg.pickle(np.memmap, _reduce_memmap)
     Worker(sock).serve()
 

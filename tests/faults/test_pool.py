@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -60,6 +61,24 @@ def test_2_worker_killed_while_loading_is_replaced_and_its_ticket_loaded_again(t
         assert got + [check(item) for item in rest] == list(range(20))
         assert rest[0].attempts == 2
         assert pool.restarts == 1
+
+
+def note(ticket: int, folder: Path) -> tuple[np.ndarray, int]:
+    (folder / f"loaded-{ticket}-{os.getpid()}").touch()
+    return expected(ticket), ticket
+
+
+def test_2_what_a_dead_worker_had_finished_is_not_loaded_again(tmp_path: Path) -> None:
+    with make_pool("processes", 1, ahead=5) as pool:
+        open_run = pool.open(Calls(functools.partial(note, folder=tmp_path)), range(20))
+        (victim,) = pool.pids()
+        assert wait_until(lambda: len(list(tmp_path.iterdir())) == 5)
+        assert wait_until(lambda: psutil.Process(victim).status() == psutil.STATUS_SLEEPING)
+        os.kill(victim, signal.SIGKILL)
+        got = list(open_run)
+    assert [check(item) for item in got] == list(range(20))
+    assert [item.attempts for item in got[:5]] == [1] * 5
+    assert len(list(tmp_path.iterdir())) == 20  # one for each ticket and process that loaded it
 
 
 def half(ticket: int, folder: Path) -> Any:

@@ -31,17 +31,18 @@ byte crashes = CRASHES, fails = FAILS, closes = CLOSES;
 byte consumers_done;
 
 chan inbox[WORKERS] = [DEPTH] of { byte, byte, byte };        /* job, attempt, slot */
-chan outbox[WORKERS] = [DEPTH] of { byte, byte, byte, byte }; /* and the outcome */
+chan outbox[WORKERS] = [DEPTH + 1] of { byte, byte, byte, byte }; /* and the outcome */
 
 /* one result that is kept to arrive again */
 bit kept;
-byte old_worker, old_job, old_attempt, old_slot;
+byte old_worker, old_job, old_attempt, old_slot, old_outcome;
 
 #ifdef BUG_NOT_DEAD_YET
 byte zombie_slot = NONE;        /* a worker reported dead goes on writing here */
 #endif
 
-hidden byte j, a, s, outcome, blamed, owners;
+/* Every use assigns these first, in the same step. */
+hidden byte j, a, s, outcome, owners;
 
 /* Every slot is free, or one job's, or the consumer's. */
 inline audit() {
@@ -54,7 +55,8 @@ inline audit() {
 			fi
 		}
 		assert(owners == used[i])
-	}
+	};
+	skip                            /* a d_step may not end in a loop */
 }
 
 /* No job that comes earlier may be left waiting. */
@@ -79,13 +81,6 @@ inline find_slot(chosen) {
 	fi
 }
 
-inline maybe_keep() {
-	if
-	:: !kept -> kept = 1; old_worker = w; old_job = j; old_attempt = a; old_slot = s
-	:: true
-	fi
-}
-
 /* A third death at one job is that job's outcome, and no job has one without it. */
 inline check_deaths() {
 	for (i : 0 .. JOBS - 1) {
@@ -94,7 +89,55 @@ inline check_deaths() {
 		:: job[i].state == PENDING || job[i].state == ISSUED -> assert(killed[i] < MAX_DEATHS)
 		:: else
 		fi
-	}
+	};
+	skip
+}
+
+/* A result comes in: (j, a, s, outcome). If it counts, the slot holds that job, whole. */
+inline arrive(w) {
+	answer(w, j / TICKETS, j % TICKETS, a, s, outcome);
+	assert(!counted || outcome == FAILED || memory[s] == j + 1);
+	audit()
+}
+
+/* A death comes in, after which nothing that worker had is left but copies of what it had sent. */
+inline bury(w, blamed) {
+	if
+	:: blamed != NONE && job[blamed].state == ISSUED -> killed[blamed]++; a = job[blamed].attempt
+	:: else -> a = 0
+	fi;
+	died(w, blamed, a);
+	audit(); check_deaths();
+	do
+	:: nempty(outbox[w]) -> outbox[w]?j, a, s, outcome
+	:: empty(outbox[w]) -> break
+	od;
+	do
+	:: nempty(inbox[w]) -> inbox[w]?j, a, s
+	:: empty(inbox[w]) -> break
+	od;
+	under_way[w] = 0; status[w] = GONE
+}
+
+inline finish_load(w, how) {
+	inbox[w]?j, a, s;
+	check_own(w);
+	if
+	:: how == READY -> memory[s] = j + 1
+	:: else
+	fi;
+	outbox[w]!j, a, s, how;
+	under_way[w] = 0
+}
+
+/* A worker writes to no slot but its own. */
+inline check_own(w) {
+	assert(job[j].slot == s && job[j].worker == w)
+}
+
+inline copy(w) {
+	outbox[w]?<old_job, old_attempt, old_slot, old_outcome>;
+	old_worker = w; kept = 1
 }
 
 /* --- the parent's end of one worker: orders out, results and deaths in */
@@ -110,38 +153,13 @@ end:	do
 		inbox[w]!j, job[j].attempt, s;
 		audit()
 		}
-	:: atomic {
+	:: d_step {
 		joined[w] && nempty(outbox[w]) ->
 		outbox[w]?j, a, s, outcome;
-		d_step { answer(w, j / TICKETS, j % TICKETS, a, s, outcome); audit() };
-		maybe_keep()
+		arrive(w)
 		}
-	:: atomic {
-		joined[w] && status[w] == DOWN ->
-		if                      /* the cause of a death is not always known */
-		:: under_way[w] -> blamed = under_way[w] - 1
-		:: blamed = NONE
-		fi;
-		d_step {
-			if
-			:: blamed != NONE && job[blamed].state == ISSUED -> killed[blamed]++
-			:: else
-			fi;
-			a = (blamed == NONE -> 0 : job[blamed].attempt);
-			died(w, blamed, a); audit(); check_deaths()
-		};
-		do                      /* what it had sent may come yet */
-		:: nempty(outbox[w]) -> outbox[w]?j, a, s, outcome; maybe_keep()
-		:: empty(outbox[w]) -> break
-		od;
-		d_step {
-			do
-			:: nempty(inbox[w]) -> inbox[w]?j, a, s
-			:: empty(inbox[w]) -> break
-			od;
-			under_way[w] = 0; status[w] = GONE
-		}
-		}
+	:: d_step { joined[w] && status[w] == DOWN && under_way[w] -> bury(w, under_way[w] - 1) }
+	:: d_step { joined[w] && status[w] == DOWN -> bury(w, NONE) }  /* the cause is not always known */
 	:: d_step { !joined[w] && status[w] == GONE -> status[w] = UP; joined[w] = 1 }
 	od
 }
@@ -152,30 +170,25 @@ end:	do
 	:: d_step {
 		status[w] == UP && !under_way[w] && nempty(inbox[w]) ->
 		inbox[w]?<j, a, s>;
-		assert(job[j].slot == s && job[j].worker == w);  /* it writes to no slot but its own */
+		check_own(w);
 		memory[s] = TORN; under_way[w] = j + 1
 		}
-	:: atomic {
-		status[w] == UP && under_way[w] ->
-		inbox[w]?j, a, s;
-		assert(job[j].slot == s && job[j].worker == w);
-		if
-		:: outcome = READY; memory[s] = j + 1
-		:: fails -> fails--; outcome = FAILED
-		fi;
-		outbox[w]!j, a, s, outcome;
-		under_way[w] = 0
-		}
+	:: d_step { status[w] == UP && under_way[w] -> finish_load(w, READY) }
+	:: d_step { status[w] == UP && under_way[w] && fails -> fails--; finish_load(w, FAILED) }
 	:: d_step { status[w] == UP && crashes -> crashes--; status[w] = DOWN }
 	od
 }
 
-/* Results from the past, as often as they like. */
+/* Results that arrive twice: one is copied on its way, and the copy arrives at any time, any number of times. */
 proctype Echo()
 {
 end:	do
-	:: d_step { kept -> answer(old_worker, old_job / TICKETS, old_job % TICKETS, old_attempt, old_slot, READY);
-		assert(!counted); audit() }
+	:: d_step { kept -> j = old_job; a = old_attempt; s = old_slot; outcome = old_outcome; arrive(old_worker) }
+	:: d_step { !kept && nempty(outbox[0]) -> copy(0) }
+	:: d_step { !kept && nempty(outbox[1]) -> copy(1) }
+#if WORKERS > 2
+	:: d_step { !kept && nempty(outbox[2]) -> copy(2) }
+#endif
 	od
 }
 
@@ -208,9 +221,6 @@ proctype Consumer(byte l)
 	od;
 	consumers_done++
 }
-
-#ifdef BUG_NOT_DEAD_YET
-#endif
 
 init {
 	atomic {

@@ -108,8 +108,8 @@ inline answer(w, l, n, a, s, outcome) {
 	:: (l) < LANES && (n) < TICKETS ->
 		k = index(l, n);
 		if
-		:: joined[w] && job[k].worker == (w) && (job[k].state == ISSUED || job[k].state == DROPPED)
-			&& same_attempt(k, a) && job[k].slot == (s) ->
+		:: joined[w] && job[k].worker == (w) && (job[k].state == ISSUED || job[k].state == DROPPED) &&
+			same_attempt(k, a) && job[k].slot == (s) ->
 			holds[w]--;
 			job[k].worker = NONE;
 			if
@@ -189,14 +189,12 @@ inline give_back(s) {
 inline close_lane(l) {
 	for (i : index(l, 0) .. index(l, TICKETS - 1)) {
 		if
-#ifndef BUG_FREE_WHILE_LOADING
+#ifdef BUG_FREE_WHILE_LOADING
+		:: job[i].state >= PENDING && job[i].state <= POISONED ->
+#else
 		:: job[i].state == ISSUED -> job[i].state = DROPPED
+		:: job[i].state == PENDING || has_outcome(i) ->
 #endif
-		:: job[i].state >= PENDING && job[i].state <= POISONED
-#ifndef BUG_FREE_WHILE_LOADING
-			&& job[i].state != ISSUED
-#endif
-			->
 			if
 			:: job[i].state == PENDING -> waiting--
 			:: else

@@ -118,6 +118,23 @@ def test_stacks_inside_stacks() -> None:
     assert all((a != b).any() for a, b in zip(before, inner.get_weights(), strict=True))
 
 
+def test_a_built_stack_inside_a_stack_gives_the_shape() -> None:
+    model = Sequential([Sequential([Input((3,)), layers.Dense(4)]), layers.Dense(1)])
+    assert model.input_shape == (None, 3)
+    assert model.output_shape == (None, 1)
+
+
+def test_a_subclass_may_keep_its_layers_as_attributes() -> None:
+    class Own(Sequential):
+        def __init__(self) -> None:
+            super().__init__([Input((3,))])
+            self.last = layers.Dense(2)
+            self.add(self.last)
+
+    model = Own()
+    assert model.layers == [model.last]
+
+
 def test_an_attribute_is_not_a_layer_of_the_stack() -> None:
     model = Sequential([Input((3,)), layers.Dense(2)])
     model.remembered = layers.Dense(7)

@@ -44,7 +44,7 @@ def test_digests_depend_on_ids_and_order() -> None:
 
 def test_a_tally_counts_from_where_it_began() -> None:
     tally = Tally(3, 8, None, (5, 2))
-    tally.add(np.array([1]))
+    tally.add(np.array([1]), 1)
     receipt = tally.receipt((7, 3))
     assert (receipt.epoch, receipt.planned, receipt.delivered, receipt.retried, receipt.restarts) == (
         3,

@@ -288,6 +288,15 @@ def test_large_batches_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(battery.subject.expected()) == 4
 
 
+def test_slow_batches_are_fewer_and_memory_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamfit.testing.subject._SECONDS", 0.0)
+    monkeypatch.setattr("streamfit.testing.memory._SECONDS", 0.0)
+    battery = Battery(faulty.Leaking)
+    (result,) = battery.results("memory")
+    assert len(battery.subject.expected()) == 4
+    assert result.message == "only 1 loads in 0.0 s: too slow to tell"
+
+
 def test_endless_sequence_passes() -> None:
     results = {result.name: result for result in check_sequence(Endless())}
     assert results["length"].message == "has no end, or does not know it"

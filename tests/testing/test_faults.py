@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import signal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import faulty
-from oracles.leaks import nothing_left_behind
+from oracles.leaks import nothing_left_behind, wait_until
+from oracles.scripts import finish, start
 
 import streamfit
 from streamfit.streams import SequenceSource
@@ -120,6 +124,18 @@ def test_batch_that_kills_three_workers_is_named() -> None:
     with pytest.raises(streamfit.WorkerDiedError, match=r"3 workers in a row died .* batch 2"):
         through_workers(wrapped)
     assert wrapped.log.happened() == faults
+
+
+def test_stop_stops_the_process_until_it_is_told_to_go_on() -> None:
+    program = "from streamfit.testing.faults import Fault, carry_out; carry_out(Fault('stop', 0, 0), 0)"
+    child = start(f"{program}; print('went on')")
+    try:
+        status = Path(f"/proc/{child.pid}/stat")
+        assert wait_until(lambda: status.read_text().rpartition(")")[2].split()[0] == "T", seconds=30)
+        os.kill(child.pid, signal.SIGCONT)
+        assert child.communicate(timeout=20)[0] == "went on\n"
+    finally:
+        finish(child)
 
 
 def test_nothing_happens_in_this_process_or_in_threads() -> None:

@@ -102,6 +102,15 @@ def _descriptors() -> list[str]:
     return [fd for fd in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{fd}")]
 
 
+def test_runs_that_are_forgotten_give_back_their_slots() -> None:
+    with make_pool("processes", 1, ahead=3) as pool:
+        for _ in range(20):
+            next(pool.open(Numbers((1000,)), range(100)))
+        assert len(values(pool.open(Numbers(), range(10)))) == 10
+        names = [os.readlink(f"/proc/self/fd/{fd}") for fd in _descriptors()]
+        assert len({name for name in names if "streamfit-slot" in name}) <= 9
+
+
 def test_slots_grow_with_the_values() -> None:
     with make_pool("processes", 2) as pool:
         for loaded in pool.open(Growing(), range(150)):

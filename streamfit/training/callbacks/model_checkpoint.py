@@ -34,8 +34,9 @@ class ModelCheckpoint(Callback):
         best: Best value so far; it stays from one run to the next.
 
     Raises:
-        ValueError: `save_freq` or `period` is not as above; or, at the first comparison, `mode` is 'auto'
-            and nothing tells which way is better.
+        ValueError: `save_freq` or `period` is not as above; or, at the beginning of `fit`, the model cannot
+            be saved whole; or, at the first comparison, `mode` is 'auto' and nothing tells which way is
+            better.
         KeyError: A field of `filepath` is not in the logs.
         IsADirectoryError: The filled path is a directory.
 
@@ -75,6 +76,14 @@ class ModelCheckpoint(Callback):
     def listens_to(self, hook: str) -> bool:
         """Tell whether a hook does anything: that of batches only if saving by batches."""
         return super().listens_to(hook) and (hook != "on_train_batch_end" or self.save_freq != "epoch")
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Refuse what could only fail when the first epoch is done."""
+        if not self.save_weights_only and not hasattr(self.model, "save"):
+            raise ValueError(
+                "ModelCheckpoint saves whole models unless it is told not to, and whole models cannot be "
+                "saved yet; pass save_weights_only=True and a path that ends in '.safetensors'"
+            )
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch, for the file name."""
