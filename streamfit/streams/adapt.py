@@ -96,10 +96,10 @@ def kind_of(x: Any, name: str = "data") -> Kind:
         raise TypeError(
             f"source {name!r}: a type is nothing that holds data; call it and pass what it returns"
         )
+    if hasattr(x, "__getitem__") and (hasattr(x, "__len__") or hasattr(x, "num_batches")):
+        return "sequence"  # also where it is an iterator besides: by number, batches can be loaded anywhere
     if hasattr(x, "__next__"):
         return "iterator"
-    if hasattr(x, "__getitem__") and (hasattr(x, "__len__") or hasattr(x, "num_batches")):
-        return "sequence"
     if hasattr(x, "__iter__"):
         return "iterable"
     called = "; call it and pass what it returns" if callable(x) else ""

@@ -98,7 +98,8 @@ def as_array(value: Any, name: str) -> Array:
         DataError: It is no array of numbers.
     """
     array = value if isinstance(value, np.ndarray) else _convert(value, name)
-    if isinstance(array, np.ma.MaskedArray):
+    # A plain array is no masked one; NumPy imports that class when it is first named, which takes its time.
+    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
         raise DataError(f"{name} is a masked array; its mask would be lost, so fill it: array.filled(0)")
     if array.ndim == 0:
         raise DataError(

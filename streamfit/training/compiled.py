@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from streamfit import losses, metrics, optimizers
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
@@ -178,6 +180,9 @@ class Compiled:
                 f"The model has {len(outputs)} outputs, but you passed loss_weights={list(given)}"
             )
         values = _by_output("loss_weights", given, outputs)
+        wrong = [v for v in values if not isinstance(v, (int, float, np.number, type(None)))]
+        if wrong:
+            raise TypeError(f"loss_weights must be numbers, got {wrong[0]!r}")
         return [1.0 if value is None else float(value) for value in values]
 
 

@@ -15,13 +15,12 @@ import numpy as np
 from streamfit._base.config import next_seed
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
-from streamfit._base.structure import flatten
 from streamfit.kernels import KernelStoppedError
 from streamfit.layers import number_streams
 from streamfit.metrics import Metric
-from streamfit.streams import Batch
 from streamfit.training.compiled import Compiled, OutputPlan, ResultNames
 from streamfit.training.intake import Intake
+from streamfit.training.joined import one_step, rows_of_step, where
 from streamfit.training.notices import warn
 from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
@@ -125,11 +124,14 @@ class Runner:
             self._check_lengths(inputs, targets)
             self.binding = steps.run(mode, inputs, targets, weights, batch.steps)
         except DataError as error:
+            if batch.steps > 1:  # those before the wrong one are steps to be done
+                for step in range(batch.steps):
+                    self._score(mode, one_step(batch, step), class_weight)
             raise self._located(error, batch) from error.__cause__
         except KernelStoppedError as stopped:
-            rows = _rows_of_step(batch, stopped.step)
+            rows = rows_of_step(batch, stopped.step)
             wrong = steps.label_error([None if y is None else y[rows] for y in targets])
-            raise self._located(wrong, _one_step(batch, stopped.step)) from None
+            raise self._located(wrong, one_step(batch, stopped.step)) from None
         if steps.scoreboard is not None and steps.scoreboard.eager:
             outputs = self.binding.fetches[-len(targets) :]
             steps.scoreboard.update_eager(targets, outputs, weights)
@@ -139,7 +141,8 @@ class Runner:
             self.prepare(batch.x)
         except DataError as error:
             raise self._located(error, batch) from error.__cause__
-        assert self._intake is not None and self._steps is not None
+        assert self._intake is not None
+        assert self._steps is not None
         return self._intake, self._steps
 
     def together(self, mode: str) -> int:
@@ -155,10 +158,9 @@ class Runner:
 
     def predict(self, batch: Any) -> list[Array]:
         """Return copies of the outputs for one batch."""
+        intake, steps = self._prepared(batch)
         try:
-            self.prepare(batch.x)
-            assert self._intake is not None and self._steps is not None
-            binding = self._steps.run("predict", self._intake.inputs(batch.x), (), ())
+            binding = steps.run("predict", intake.inputs(batch.x), (), ())
         except DataError as error:
             raise self._located(error, batch) from error.__cause__
         return [array.copy() for array in binding.fetches]
@@ -243,26 +245,3 @@ class Runner:
     @property
     def _board(self) -> Scoreboard | None:
         return None if self._steps is None else self._steps.scoreboard
-
-
-def _rows_of_step(batch: Any, step: int) -> slice:
-    size = len(flatten(batch.x)[0]) // batch.steps
-    return slice(step * size, (step + 1) * size)
-
-
-def _one_step(batch: Any, step: int) -> Any:
-    """Return what names one of several joined batches."""
-    ids = batch.ids[_rows_of_step(batch, step)] if isinstance(batch.ids, np.ndarray) else batch.ids
-    return Batch(batch.x, ids=ids, number=batch.number + step, epoch=batch.epoch)
-
-
-def where(batch: Any) -> str:
-    """Say which batch this is, for messages."""
-    text = f"epoch {batch.epoch}, batch {batch.number}"
-    ids = batch.ids
-    if isinstance(ids, np.ndarray) and ids.size:
-        shown = ", ".join(map(str, ids.reshape(-1)[:8].tolist())) + (", ..." if ids.size > 8 else "")
-        text += f", samples {shown}"
-    elif ids is not None:
-        text += f", sample ids {ids}"
-    return text

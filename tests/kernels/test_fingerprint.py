@@ -11,6 +11,8 @@ from streamfit.kernels import kernel
 from streamfit.kernels.fingerprint import UnknownReferenceError, fingerprint
 from streamfit.kernels.policy import inlined
 
+pytestmark = pytest.mark.jit  # without the compiler there are no kernels to look into
+
 BODY = """
 LIMIT = 3
 TABLE = (1, 2.5, "x")

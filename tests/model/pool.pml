@@ -44,6 +44,19 @@ byte zombie_slot = NONE;        /* a worker reported dead goes on writing here *
 /* Every use assigns these first, in the same step. */
 hidden byte j, a, s, outcome, owners;
 
+/* The real one gives the next job to the least busy worker, the first of them if there are several: the
+ * larger searches do the same. The others try every worker with room. */
+#ifdef LEAST_BUSY
+#define less(v, w) (!joined[v] || holds[v] > holds[w] || (holds[v] == holds[w] && v >= w))
+#if WORKERS > 2
+#define may_have(w) (has_room(w) && less(0, w) && less(1, w) && less(2, w))
+#else
+#define may_have(w) (has_room(w) && less(0, w) && less(1, w))
+#endif
+#else
+#define may_have(w) has_room(w)
+#endif
+
 /* Every slot is free, or one job's, or the consumer's. */
 inline audit() {
 	for (i : 0 .. SLOTS - 1) {
@@ -146,7 +159,7 @@ proctype Link(byte w)
 {
 end:	do
 	:: d_step {
-		waiting && has_room(w) ->
+		waiting && may_have(w) ->
 		find_next(); j = found;
 		check_lowest(j); find_slot(j);
 		issue(w, j, s);
@@ -225,8 +238,10 @@ proctype Consumer(byte l)
 init {
 	atomic {
 		for (i : 0 .. LANES - 1) { lane[i].ahead = AHEAD; run Consumer(i) };
-		for (i : 0 .. WORKERS - 1) { run Link(i); run Worker(i) };
+		for (i : 0 .. WORKERS - 1) { run Link(i); run Worker(i); joined[i] = 1; status[i] = UP };
+#ifndef NO_ECHO
 		run Echo()
+#endif
 	}
 }
 
