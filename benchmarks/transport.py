@@ -9,11 +9,11 @@ before the clock starts, so that nothing counts that was made ready while anothe
 The limit is one copy of each batch by one thread in one process (`numpy.copyto`): transport through shared
 memory copies once, into it. Two workers copy at the same time and may be faster than that.
 
-Peers are measured at their best: every variant is screened in the same run, and the fastest goes on. PyTorch's
-DataLoader is given whole batches (``batch_size=None``) and persistent workers; it may send tensors through
-shared memory, which is what it does unless told otherwise, or pickled NumPy arrays. Grain may put arrays in
-shared memory or pickle them. Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has the peers
-(see README.md in this folder).
+Peers are measured at their best: every variant is screened in the same run, and the fastest goes on.
+PyTorch's DataLoader is given whole batches (``batch_size=None``) and persistent workers; it may send tensors
+through shared memory, which is what it does unless told otherwise, or pickled NumPy arrays. Grain may put
+arrays in shared memory or pickle them. Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has
+the peers (see README.md in this folder).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`fit_generator` with a plain generator: it is pulled in order, by one owner, as far as training needs it."""
+"""`fit_generator` with a plain generator: it is pulled in order, by one owner, as far as needed."""
 
 import numpy as np
 

@@ -1,8 +1,8 @@
 """What all sides of the transport benchmark share: the batch, the check, and how they are asked.
 
 A request is one JSON line, ``{"lead": 48, "batches": 100}``: deliver so many batches from already running
-workers. The answer is one JSON line with the seconds from having the last batch of the lead to having the last
-of all. Needs numpy only.
+workers. The answer is one JSON line with the seconds from having the last batch of the lead to having the
+last of all. Needs numpy only.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def augmented(image: Array, rng: np.random.Generator) -> Array:
         turn = np.deg2rad(10 * angle)
         matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         centre = (np.array(image.shape) - 1) / 2
-        offset = centre - matrix @ (centre + [0.7 * down, 0.7 * right])
+        offset = centre - matrix @ (centre + 0.7 * np.array([down, right]))
         scaled = ndimage.affine_transform(scaled, matrix, offset, order=1)
     return np.asarray(scaled + noise, np.float32)
 

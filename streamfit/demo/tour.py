@@ -96,7 +96,8 @@ def _verdict(history: History, seconds: float) -> bool:
     good: bool = planned == delivered and restarts >= 1 and accuracy >= TO_REACH
     print(
         f"\nVerdict: {'nothing was lost' if planned == delivered else 'BATCHES WERE LOST'}: "
-        f"{planned} batches planned, {delivered} delivered, {retried} loaded again, {restarts} workers replaced.\n"
+        f"{planned} batches planned, {delivered} delivered, {retried} loaded again, "
+        f"{restarts} workers replaced.\n"
         f"Validation accuracy {accuracy:.2%} (to reach: {TO_REACH:.0%}), {seconds:.1f} s."
     )
     return good

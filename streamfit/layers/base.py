@@ -30,10 +30,18 @@ def clear_names() -> None:
 
 
 class LayerCall:
-    """One use of a layer in a graph: what a `Node` holds in the place of an operation."""
+    """One use of a layer in a graph: what a `Node` holds in the place of an operation.
 
-    def __init__(self, layer: Layer, structure: Any, settings: dict[str, Any]) -> None:
+    Attributes:
+        training: Whether this use, and all that is inside it, behaves as in training; None where the program
+            decides.
+    """
+
+    def __init__(
+        self, layer: Layer, structure: Any, settings: dict[str, Any], training: bool | None = None
+    ) -> None:
         self.layer, self._structure, self._settings = layer, structure, settings
+        self.training = training
         self.results: Any = None
 
     @property
@@ -43,6 +51,7 @@ class LayerCall:
 
     def expand(self, tensors: Sequence[Any], training: bool) -> list[Any]:
         """Call the layer on other tensors and list what it returns."""
+        training = training if self.training is None else self.training
         arguments = pack(self._structure, list(tensors))
         with tracing():
             self.results = self.layer.invoke(arguments, self._settings, training)
@@ -243,19 +252,20 @@ class Layer:
 
     # -- calling --------------------------------------------------------------------------------
 
-    def __call__(self, *inputs: Any, training: bool = False, **settings: Any) -> Any:
+    def __call__(self, *inputs: Any, training: bool | None = None, **settings: Any) -> Any:
         """Apply the layer to tensors (adds a node) or to arrays (computes now).
 
         Args:
             inputs: Tensors or arrays, or lists or dictionaries of them.
-            training: For arrays: whether to behave as in training.
+            training: Whether to behave as in training. By default arrays are computed as in inference, and
+                in a graph the program decides.
             settings: Passed on to `call`.
         """
         leaves = [as_operand(leaf, self.dtype) for leaf in flatten(inputs)]
         self.ensure_built(pack(inputs, leaves)[0] if inputs else None)
         if not any(is_symbolic(leaf) for leaf in leaves):
-            return self.invoke(pack(inputs, leaves), settings, training)
-        return self._record(pack(inputs, leaves), settings)
+            return self.invoke(pack(inputs, leaves), settings, bool(training))
+        return self._record(pack(inputs, leaves), settings, training)
 
     def invoke(self, inputs: Any, settings: dict[str, Any], training: bool) -> Any:
         """Run `call`, with ``training`` where it takes that."""
@@ -263,8 +273,8 @@ class Layer:
             settings = {"training": training, **settings}
         return self.call(*inputs, **settings)
 
-    def _record(self, inputs: Any, settings: dict[str, Any]) -> Any:
-        use = LayerCall(self, inputs, settings)
+    def _record(self, inputs: Any, settings: dict[str, Any], training: bool | None) -> Any:
+        use = LayerCall(self, inputs, settings, None if training is None else bool(training))
         leaves = flatten(inputs)
         stand_ins = [Tensor(leaf.spec, leaf.name) if is_symbolic(leaf) else leaf for leaf in leaves]
         specs = [tensor.spec for tensor in use.expand(stand_ins, training=False)]

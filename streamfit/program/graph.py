@@ -8,6 +8,7 @@ each after everything that it reads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from streamfit.ops.core import Node, Tensor
 
@@ -52,11 +53,20 @@ class Lowering:
         for node in _sorted_nodes(tensors, self._known):
             inputs = [self._known.get(tensor, tensor) for tensor in node.inputs]
             if hasattr(node.op, "expand"):
-                results: Sequence[Tensor] = self.lower(node.op.expand(inputs, self.training))
+                results: Sequence[Tensor] = self._expanded(node.op, inputs)
             else:
                 results = self._add(node, inputs)
             self._known.update(zip(node.outputs, results, strict=True))
         return [self._known.get(tensor, tensor) for tensor in tensors]
+
+    def _expanded(self, use: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Lower what a layer is made of; a use that is fixed to training or inference fixes all inside it."""
+        before = self.training
+        self.training = before if use.training is None else use.training
+        try:
+            return self.lower(use.expand(inputs, self.training))
+        finally:
+            self.training = before
 
     def _add(self, node: Node, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):

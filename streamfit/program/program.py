@@ -91,7 +91,8 @@ class Binding:
                 self._arrays[leaf] = self._program.clock
             elif leaf not in self._arrays:
                 raise ValueError(
-                    f"the graph reads {leaf}, which is not among its inputs: is an Input missing from Model(inputs=...)?"
+                    f"the graph reads {leaf}, which is not among its inputs; "
+                    "is an Input missing from Model(inputs=...)?"
                 )
 
     def _forward(self, node: Node) -> list[Call]:

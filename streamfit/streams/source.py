@@ -69,7 +69,7 @@ class Source(ABC):
         """Return what else, beside seed and place, a resumed stream needs; a value for JSON, mostly None."""
         return None
 
-    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
+    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:  # noqa: B027 - optional
         """Get ready to go on at batch `number` of pass `epoch`, in a process that read nothing so far.
 
         Args:

@@ -1,4 +1,4 @@
-"""Joined batches: several steps behind one another in the same arrays; one of them, and its name in messages."""
+"""Joined batches: several steps behind one another in the same arrays; one of them, and what to call it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def whole(name: str, value: Any, least: int) -> int:
         value = int(value)
     if isinstance(value, (float, np.floating)) and np.isnan(value):
         raise ValueError(f"{name} must be a whole number of at least {least}, got NaN")
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, SupportsIndex):
+    if isinstance(value, (bool, np.bool_)) or np.ndim(value) or not isinstance(value, SupportsIndex):
         raise TypeError(
             f"{name} must be a whole number of at least {least}, got {value!r} ({type(value).__name__})"
         )

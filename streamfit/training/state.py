@@ -75,16 +75,17 @@ def _check(model: Any, state: TrainingState) -> None:
     expected = type(model.optimizer).__name__
     if state.facts["optimizer"] != expected:
         raise ValueError(
-            f"the training state was saved with the optimizer {state.facts['optimizer']}, the model has {expected}; "
-            "compile it as it was, or begin anew with another backup folder"
+            f"the training state was saved with the optimizer {state.facts['optimizer']}, the model has "
+            f"{expected}; compile it as it was, or begin anew with another backup folder"
         )
     for path, weight in model.weight_paths():
         saved = state.arrays.get(f"weight/{path}")
         if saved is None or saved.shape != weight.value.shape:
             found = "nothing" if saved is None else f"shape {saved.shape}"
             raise ValueError(
-                f"the training state is that of another model: for weight {path} of shape {weight.value.shape} it "
-                f"holds {found}; make the model as it was, or begin anew with another backup folder"
+                f"the training state is that of another model: for weight {path} of shape "
+                f"{weight.value.shape} it holds {found}; make the model as it was, "
+                "or begin anew with another backup folder"
             )
 
 

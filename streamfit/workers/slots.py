@@ -35,8 +35,8 @@ def taking_descriptors() -> Iterator[None]:
         if error.errno not in _NO_DESCRIPTORS:
             raise
         raise WorkerError(
-            f"no file descriptors left ({error.strerror}); each ticket ahead takes two. Use fewer tickets "
-            "ahead (max_queue_size), fewer workers or threads (use_multiprocessing=False), or raise the limit "
+            f"no file descriptors left ({error.strerror}); each ticket ahead takes two. Use fewer "
+            "tickets ahead (max_queue_size), fewer workers or threads (use_multiprocessing=False), or raise the limit "
             "(ulimit -n)."
         ) from error
 

@@ -29,8 +29,8 @@ def test_features_of_another_shape(method: str) -> None:
     options = {} if method.endswith("batch") else {"verbose": 0}
     source = "one batch" if method.endswith("batch") else {"fit": "training data"}.get(method, "data")
     message = (
-        r"Error when checking input: expected x to have shape \(3,\) for each sample, but got array with shape "
-        rf"\(2,\) \(the whole batch is \(6, 2\)\) \(source '{source}', epoch 0, batch 0"
+        r"Error when checking input: expected x to have shape \(3,\) for each sample, but got array "
+        rf"with shape \(2,\) \(the whole batch is \(6, 2\)\) \(source '{source}', epoch 0, batch 0"
     )
     with pytest.raises(ShapeError, match=message):
         getattr(linear(), method)(x[:, :2], y, **options)
@@ -121,7 +121,7 @@ def test_features_that_a_layer_cannot_take() -> None:
         model.predict(np.zeros((4, 3)))
 
 
-# -- lengths, kinds, emptiness --------------------------------------------------------------------------------
+# -- lengths, kinds, emptiness ------------------------------------------------------------------
 
 
 def test_features_and_targets_of_different_length() -> None:
@@ -172,7 +172,7 @@ def test_samples_of_different_length() -> None:
 
 
 def test_a_single_value_is_no_batch() -> None:
-    with pytest.raises(TypeError, match="3.0 is nothing that holds data; pass arrays, a generator"):
+    with pytest.raises(TypeError, match=r"3\.0 is nothing that holds data; pass arrays, a generator"):
         linear().fit(3.0, 4.0, verbose=0)
     with pytest.raises(DataError, match="x is a single value"):
         linear().train_on_batch(3.0, 4.0)
@@ -182,7 +182,7 @@ def test_a_single_value_is_no_batch() -> None:
 def test_no_samples(method: str) -> None:
     with pytest.raises(DataError, match=r"x has shape \(0, 3\): there are no samples in it"):
         getattr(linear(), method)(np.zeros((0, 3)), np.zeros((0, 1)), verbose=0)
-    with pytest.raises(DataError, match="source 'one batch'.*|Received an empty batch"):
+    with pytest.raises(DataError, match=r"source 'one batch'.*|Received an empty batch"):
         linear().train_on_batch(np.zeros((0, 3)), np.zeros((0, 1)))
 
 

@@ -322,7 +322,7 @@ def test_single_batches_go_on_counting_when_asked_to() -> None:
     assert model.test_on_batch(x[:3], y[:3], reset_metrics=False, return_dict=True)["seen"] == 3.0
 
 
-# -- compiling again ------------------------------------------------------------------------------------------
+# -- compiling again -----------------------------------------------------------------------------
 
 
 def test_compiling_again_keeps_weights_and_forgets_old_metrics() -> None:

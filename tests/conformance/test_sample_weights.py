@@ -107,8 +107,8 @@ def test_class_weights_of_one_hot_rows() -> None:
 
 def test_a_class_without_a_weight_is_refused() -> None:
     message = (
-        r"`class_weight` must contain all classes in the data. The classes \{1\} exist in the data but not in "
-        r"`class_weight`. \(source 'training data', epoch 0, batch 0, samples 0, 1, 2, 3\)"
+        r"`class_weight` must contain all classes in the data. The classes \{1\} exist in the data but not "
+        r"in `class_weight`. \(source 'training data', epoch 0, batch 0, samples 0, 1, 2, 3\)"
     )
     with pytest.raises(ValueError, match=message):
         linear().fit(data(4)[0], np.arange(4) % 2, class_weight={0: 1.0}, shuffle=False, verbose=0)
@@ -320,7 +320,7 @@ def test_a_loss_without_reduction_is_refused() -> None:
 
 
 def ignoring() -> tuple[Sequential, Any, Any, Any]:
-    """Return a classifier that ignores label -1, data, and the loss of each sample with 0 for ignored ones."""
+    """Return a classifier that ignores label -1, data, and the loss of each sample, 0 for ignored ones."""
     x, _ = data(10)
     y = np.array([0, 1, -1, 3, 2, -1, -1, 0, 1, 2])
     model = Sequential([Input((3,)), layers.Dense(4, "softmax")])

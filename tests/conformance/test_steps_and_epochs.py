@@ -12,8 +12,8 @@ from streamfit import Sequence
 from streamfit.callbacks import Callback
 
 RAN_OUT = (
-    "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate "
-    "at least `steps_per_epoch * epochs` batches"
+    "Your input ran out of data; interrupting training. Make sure that your dataset or generator can "
+    "generate at least `steps_per_epoch * epochs` batches"
 )
 
 

@@ -85,6 +85,25 @@ def test_a_model_computes_on_arrays() -> None:
     assert not np.allclose(drawn, model.predict(x))
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_use_may_be_fixed_to_training_or_inference(nested: bool) -> None:
+    def dropping() -> Any:
+        drop = layers.Dropout(0.5)
+        return Sequential([Sequential([drop])]) if nested else drop
+
+    x, y = np.ones((20, 3), "float32"), np.ones((20, 3), "float32")
+    start = Input((3,))
+    always = Model(start, dropping()(start, training=True))
+    assert set(np.unique(always.predict(x))) == {0.0, 2.0}
+    never = Model(start, dropping()(start, training=False))
+    never.compile("sgd", "mse")
+    assert never.fit(x, y, verbose=0).history["loss"] == [0.0]
+    as_it_comes = Model(start, dropping()(start))
+    as_it_comes.compile("sgd", "mse")
+    assert as_it_comes.fit(x, y, verbose=0).history["loss"][0] > 0
+    assert (as_it_comes.predict(x) == x).all()
+
+
 def test_operations_between_layers_are_part_of_the_graph() -> None:
     start = Input((3,))
     model = Model(start, ops.sum(start * start, axis=-1))
@@ -334,7 +353,7 @@ def test_single_batches_in_a_callback_leave_the_fit_alone(call: str) -> None:
     assert history["loss"] == [pytest.approx(expected, rel=1e-6)]
 
 
-# -- weights and text -------------------------------------------------------------------------------------------
+# -- weights and text ----------------------------------------------------------------------------
 
 
 def test_weights_are_copies_in_order() -> None:

@@ -90,7 +90,7 @@ def test_what_cannot_be_added() -> None:
     model = Sequential([Input((3,)), layers.Dense(2)])
     with pytest.raises(TypeError, match="Sequential takes layers, got 'relu' of type str"):
         model.add("relu")
-    with pytest.raises(TypeError, match="Sequential takes layers, got .* of type type; write Dense"):
+    with pytest.raises(TypeError, match=r"Sequential takes layers, got .* of type type; write Dense"):
         model.add(layers.Dense)
     with pytest.raises(ValueError, match="is in the stack already"):
         model.add(model.layers[0])

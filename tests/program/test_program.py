@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from streamfit import ops
 from streamfit._base.specs import Spec
 from streamfit.ops.core import Tensor, Variable, tracing

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from oracles.leaks import nothing_left_behind, wait_until
+
 from streamfit import Sequential, layers, set_random_seed
 from streamfit.callbacks import Callback
 from streamfit.streams import Sequence

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from oracles.leaks import nothing_left_behind
+
 from streamfit import Sequential, layers
 from streamfit.metrics import Metric
 from streamfit.streams import Sequence

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.leaks import nothing_left_behind
+
 from streamfit import Sequential, layers, set_random_seed
 from streamfit.callbacks import BackupAndRestore, Callback
 from streamfit.streams import Sequence
@@ -158,7 +159,7 @@ def test_a_damaged_backup_is_refused(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for place in range(0, len(whole), max(1, len(whole) // 40)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(ValueError, match="damaged|whole"):
+        with pytest.raises(ValueError, match=r"damaged|whole"):
             make_model().read_state(path)
 
 

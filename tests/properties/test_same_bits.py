@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.leaks import nothing_left_behind
+
 from streamfit import Sequential, layers, set_random_seed
 from streamfit.streams import Sequence, as_stream
 

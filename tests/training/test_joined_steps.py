@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from streamfit import Sequential, layers, set_random_seed
 from streamfit.callbacks import Callback
 from streamfit.optimizers import SGD
