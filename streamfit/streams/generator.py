@@ -74,15 +74,15 @@ class GeneratorSource(Source):
     def _replay(self, number: int, replay: bool) -> None:
         if not replay:
             raise DataError(
-                f"source {self.name!r}: a plain generator cannot jump to batch {number}. Give it state_dict() "
-                "and load_state_dict(state) methods, use a Sequence, or ask for a replay (replay=True), which "
-                f"pulls and drops its first {number} batches."
+                f"source {self.name!r}: a plain generator cannot jump to batch {number}. Give it "
+                "state_dict() and load_state_dict(state), use a Sequence, or ask for a replay (replay=True), "
+                f"which pulls and drops its first {number} batches."
             )
         for pulled in range(number):
             if next(self.iterable, _NOTHING) is _NOTHING:
                 raise DataError(
-                    f"source {self.name!r}: the generator ended after {pulled} batches when its first {number} "
-                    "were replayed; it must be made anew, and equal, to resume"
+                    f"source {self.name!r}: the generator ended after {pulled} batches when its first "
+                    f"{number} were replayed; it must be made anew, and equal, to resume"
                 )
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:

@@ -72,6 +72,7 @@ class Launcher:
             ) from error
         finally:
             theirs.close()
+        self._asked = False
         self.channel = Channel(ours)
         self.preload(preload)
 
@@ -90,6 +91,7 @@ class Launcher:
         """Ask for a worker; return the channel to it, which can be written to at once."""
         ours, theirs = _pair()
         try:
+            self._asked = True
             self.channel.put(wire.SPAWN, fds=(theirs.fileno(),), number=worker)
             self._push()
         except BaseException:
@@ -107,6 +109,8 @@ class Launcher:
     def close(self) -> None:
         """Kill the nursery's workers and end it."""
         self.channel.close()
+        if not self._asked:  # it has no workers, and may be busy with imports for a while
+            self._process.kill()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:  # it was stopped or hangs; its workers die with it

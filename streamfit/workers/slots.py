@@ -36,8 +36,8 @@ def taking_descriptors() -> Iterator[None]:
             raise
         raise WorkerError(
             f"no file descriptors left ({error.strerror}); each ticket ahead takes two. Use fewer "
-            "tickets ahead (max_queue_size), fewer workers or threads (use_multiprocessing=False), or raise the limit "
-            "(ulimit -n)."
+            "tickets ahead (max_queue_size), fewer workers or threads (use_multiprocessing=False), or raise "
+            "the limit (ulimit -n)."
         ) from error
 
 
