@@ -2,6 +2,7 @@
 #
 #   make demo      train, kill workers, resume: see what the library does
 #   make test      all checks: lint, types, tests, coverage of the kernels' lines
+#   make soak      kill workers and programs ten thousand times; SCALE=0.01 for a short one
 #   make bench     compare with other libraries, in an environment of their own
 #   make parity    compare with Keras, number by number, in that same environment
 #   make lint      only lint, format and types
@@ -22,7 +23,7 @@ CHECKED_HERE := $(wildcard $(CHECKED))
 KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimizers layers program augment \
 	streams/test_order.py streams/test_receipt.py training/test_joined_steps.py))
 
-.PHONY: demo test suite kernel-lines bench parity lint format lock clean moved
+.PHONY: demo test suite kernel-lines soak bench parity lint format lock clean moved
 
 demo: $(VENV)/.demo-ready
 	$(PY) -m streamfit demo --output demo-output
@@ -49,6 +50,11 @@ bench: $(BENCH_VENV)/.ready
 	for question in $(filter-out %/harness.py,$(wildcard benchmarks/*.py)); do \
 		echo "== $$question" && $(BENCH_PY) $$question || exit 1; \
 	done
+
+SCALE ?= 1
+
+soak: $(VENV)/.test-ready
+	$(PY) tools/soak.py --scale $(SCALE)
 
 parity: $(BENCH_VENV)/.ready
 	$(BENCH_PY) benchmarks/parity/compare.py

@@ -163,7 +163,7 @@ def foreign_compilers(house: House) -> Iterator[str]:
 
 
 def far_calls(house: House) -> Iterator[str]:
-    """Find kernels that call a function of another file outside ``kernels``: Numba's cache would go stale."""
+    """Find kernels that call a function of another file outside ``kernels``: families stand by themselves."""
     for module in house.modules.values():
         foreign = {
             found.name for _, found in house.edges(module) if found.name and not target_in_kernels(found)

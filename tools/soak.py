@@ -3,8 +3,8 @@
     python tools/soak.py                 all of it
     python tools/soak.py --scale 0.01    a hundredth of it
 
-Every part runs in a process of its own with a hard limit, so that a hang is counted and not suffered. What was
-found goes to standard output as a table, and to benchmarks/results/soak.json.
+Every part runs in a process of its own with a hard limit, so that a hang is counted and not suffered. What
+was found goes to standard output as a table, and to benchmarks/results/soak.json.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _examples(name: str, size: int) -> Tally:
 
 
 PARTS: dict[str, Callable[[int, int], Tally]] = {
-    "pool": lambda size, seed: timed_kills(size, workers=1 + seed % 4, seed=seed),
+    "pool": lambda size, seed: timed_kills(size, workers=2 + seed % 3, seed=seed),
     **{kind: _storm(kind) for kind in KINDS},
     "main process": lambda size, seed: kill_whole(size, group=False, seed=seed),
     "process group": lambda size, seed: kill_whole(size, group=True, seed=seed),
@@ -190,7 +190,7 @@ def _row(tally: Tally) -> Iterator[str]:
     yield str(tally.doubled)
     yield "kept" if tally.ordered else "LOST"
     yield "same" if tally.same_bits else "OTHERS"
-    yield str(tally.leaks)
+    yield str(len(tally.leaks))
     yield str(tally.hangs)
     yield _times(tally.seen)
     yield _times(tally.replaced)

@@ -20,14 +20,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from soak_fits import Tally, bits_of, make_model
+from soak_fits import Tally, bits_of, left_since, make_model
 
 from streamfit.callbacks import BackupAndRestore, Callback
-from streamfit.testing.leaks import wait_until
+from streamfit.testing.leaks import take_ledger, wait_until
 from streamfit.workers import live_pids
 
 _LIMIT = 60.0  # seconds for a program to begin, or to end when nobody kills it
-_SHM = Path("/dev/shm")
 
 
 class Speaker(Callback):
@@ -125,7 +124,7 @@ def kill_whole(times: int, group: bool, seed: int = 0) -> Tally:
         seed: Of the choice of moments.
     """
     tally, rng = Tally("process group" if group else "main process"), random.Random(seed)
-    names = _names()
+    before = take_ledger()
     for _ in range(times):
         with program("endless") as process:
             words = next_line(process).split()
@@ -139,13 +138,9 @@ def kill_whole(times: int, group: bool, seed: int = 0) -> Tally:
             gone = wait_until(lambda pids=pids: not any(map(runs, pids)), 1.0)  # type: ignore[misc]
             tally.seen.append(time.perf_counter() - began)
             tally.kills += 1
-            tally.leaks += not gone
-    tally.leaks += len(_names() - names)
+            tally.leaks += [] if gone else [f"process {pid}" for pid in pids if runs(pid)]
+    tally.leaks += left_since(before)
     return tally
-
-
-def _names() -> set[str]:
-    return set(os.listdir(_SHM)) if _SHM.is_dir() else set()
 
 
 def kill_and_resume(cycles: int, seed: int = 0) -> Tally:
@@ -166,7 +161,7 @@ def kill_and_resume(cycles: int, seed: int = 0) -> Tally:
             how = (rng.randrange(4), rng.randrange(2))
             moment = rng.randrange(50) if tally.kills < cycles else None
             found = _digest_of(("resume", folder, steps, *how), moment, tally)
-        tally.leaks += len(os.listdir(folder))
+        tally.leaks += os.listdir(folder)
     tally.same_bits = tally.ordered = bool(found) and found == expected
     return tally
 

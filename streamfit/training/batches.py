@@ -35,16 +35,12 @@ class Data:
         """Make the source."""
         if self.x is None:
             raise ValueError(f"{name}: x is missing; pass arrays, a generator, a Sequence or a Source")
-        return as_stream(
-            self.x,
-            self.y,
-            self.sample_weight,
-            batch_size=self.batch_size,
-            shuffle=self.shuffle,
-            seed=seed,
-            name=name,
-            targets=self.targets,
-        )
+        arrays = (self.x, self.y, self.sample_weight)
+        settings = {"batch_size": self.batch_size, "shuffle": self.shuffle, "targets": self.targets}
+        try:
+            return as_stream(*arrays, seed=seed, name=name, **settings)
+        except DataError as error:
+            raise type(error)(f"{error} (source {name!r})") from error.__cause__
 
     def split(self, share: float) -> tuple[Data, Data]:
         """Split off the last `share` of the samples; rows are views, nothing is copied.

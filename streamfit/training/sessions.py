@@ -83,9 +83,7 @@ class _Fit:
         plan, model, callbacks = self._plan, self._model, self._callbacks
         model.history = self._history
         model.stop_training = False
-        self._runner.class_weight = plan.class_weight
         with self._guarded():
-            model.session = self
             callbacks.on_train_begin()
             self._go_on_with_history()
             for epoch in range(self._next_epoch, plan.epochs):
@@ -96,15 +94,16 @@ class _Fit:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
+        model, before = self._model, self._model.session
+        model.session = self
         try:
-            yield
+            with self._runner.lent(self._feed.source.name, self._plan.class_weight):
+                yield
         except BaseException:
             self._callbacks.interrupt()
             raise
         finally:
-            self._runner.class_weight = None
-            self._runner.release()
-            self._model.session = None
+            model.session = before
 
     # -- stopping and going on ------------------------------------------------------------------
 

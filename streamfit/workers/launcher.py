@@ -19,7 +19,7 @@ from pathlib import Path
 from streamfit._base.errors import WorkerError
 from streamfit.workers import wire
 from streamfit.workers.slots import taking_descriptors
-from streamfit.workers.wire import Channel
+from streamfit.workers.wire import Channel, Frame
 
 # A worker is one of many: each has its share of the processor, not a pool of threads per library.
 _ENVIRONMENT = {
@@ -44,7 +44,7 @@ class Launcher:
         preload: names of modules that it imports before it forks workers.
 
     Attributes:
-        channel: to be polled together with the workers; carries BORN, UNBORN and DEAD frames.
+        channel: to be polled together with the workers; `frames` reads it.
     """
 
     def __init__(self, preload: Iterable[str] = ()) -> None:
@@ -72,7 +72,7 @@ class Launcher:
             ) from error
         finally:
             theirs.close()
-        self._asked = False
+        self._up = False
         self.channel = Channel(ours)
         self.preload(preload)
 
@@ -91,7 +91,6 @@ class Launcher:
         """Ask for a worker; return the channel to it, which can be written to at once."""
         ours, theirs = _pair()
         try:
-            self._asked = True
             self.channel.put(wire.SPAWN, fds=(theirs.fileno(),), number=worker)
             self._push()
         except BaseException:
@@ -101,6 +100,12 @@ class Launcher:
             theirs.close()
         return Channel(ours)
 
+    def frames(self) -> list[Frame]:
+        """Return what the nursery reports."""
+        frames = self.channel.receive()
+        self._up = self._up or any(frame.kind == wire.BORN for frame in frames)
+        return frames
+
     def kill(self, worker: int) -> None:
         """Ask for the death of a worker; it is reported like any other."""
         self.channel.put(wire.KILL, number=worker)
@@ -108,8 +113,9 @@ class Launcher:
 
     def close(self) -> None:
         """Kill the nursery's workers and end it."""
+        self.frames()
         self.channel.close()
-        if not self._asked:  # it has no workers, and may be busy with imports for a while
+        if not self._up:  # it has no workers, and may be busy with its imports for a while
             self._process.kill()
         try:
             self._process.wait(_END_SECONDS)

@@ -289,7 +289,7 @@ class ProcessPool(LanePool):
 
     def _on_control(self, crew: Crew) -> None:
         channel = crew.launcher.channel
-        for frame in channel.receive():
+        for frame in crew.launcher.frames():
             if frame.kind == wire.BORN:
                 if frame.number in crew.links:
                     crew.links[frame.number].pid = frame.extra

@@ -69,7 +69,7 @@ def test_one_hot_targets_for_integer_classes() -> None:
         classifier("sparse_categorical_crossentropy").fit(data(4)[0], np.eye(4), verbose=0)
 
 
-@pytest.mark.parametrize("label", [4, -1, 1.5, float("nan")])
+@pytest.mark.parametrize("label", [4, -1, 1.5, pytest.param(float("nan"), marks=pytest.mark.jit)])
 @pytest.mark.parametrize("how", ["arrays", "generator", "evaluate", "single"])
 def test_labels_out_of_range(label: float, how: str) -> None:
     x, _ = data(12)
@@ -184,6 +184,13 @@ def test_no_samples(method: str) -> None:
         getattr(linear(), method)(np.zeros((0, 3)), np.zeros((0, 1)), verbose=0)
     with pytest.raises(DataError, match=r"source 'one batch'.*|Received an empty batch"):
         linear().train_on_batch(np.zeros((0, 3)), np.zeros((0, 1)))
+
+
+def test_the_source_is_named() -> None:
+    x, y = data()
+    for validation, message in [((x[:0], y[:0]), "no samples in it"), ((x, y[:3]), "and 3 target samples")]:
+        with pytest.raises(DataError, match=rf"{message}.* \(source 'validation data'\)"):
+            linear().fit(x, y, validation_data=validation, verbose=0)
 
 
 def test_predictions_for_no_samples_are_none() -> None:

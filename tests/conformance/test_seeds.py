@@ -12,6 +12,7 @@ import streamfit
 from streamfit import Input, Sequence, Sequential, layers
 
 Bits = list[bytes]
+pytestmark = pytest.mark.jit  # random numbers overflow, about which machine code does not warn
 
 
 def bits(model: Any) -> Bits:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from oracles.models import Recorder, StopAt, cut, data, forever, linear, squares
 
 from streamfit import Sequence
@@ -343,3 +346,33 @@ def test_evaluate_and_predict_take_what_there_is_and_warn(method: str) -> None:
     assert caught[0].filename == __file__
     expected = squares(model, x, y).mean() if method == "evaluate" else model.predict(x)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@given(
+    batches=st.integers(1, 7),
+    steps=st.one_of(st.none(), st.integers(1, 9)),
+    epochs=st.integers(1, 6),
+    joined=st.booleans(),
+)
+@settings(max_examples=25)
+def test_epochs_are_cut_from_passes(batches: int, steps: int | None, epochs: int, joined: bool) -> None:
+    """Play the rules with counters alone and compare."""
+    expected, left = [], 0
+    for _ in range(epochs):
+        if joined and steps is not None:
+            expected.append(steps)
+            continue
+        left = left or batches
+        expected.append(left if steps is None else min(left, steps))
+        left -= expected[-1]
+    x, y = data(2 * batches)
+    recorder, model = Recorder(), linear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if joined:
+            model.fit_generator(Cut(x, y, 2), steps, epochs, 0, [recorder])
+        else:
+            model.fit(Cut(x, y, 2), steps_per_epoch=steps, epochs=epochs, verbose=0, callbacks=[recorder])
+    ends = [i for i, event in enumerate(recorder.events) if event[0] == "epoch_end"]
+    numbers = [recorder.events[i - 1][1] + 1 for i in ends]
+    assert numbers == expected

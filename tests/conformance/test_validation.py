@@ -113,6 +113,7 @@ def test_a_frequency_of_another_kind_is_refused(frequency: Any) -> None:
         linear().fit(*data(), validation_data=data(), validation_freq=frequency, verbose=0)
 
 
+@pytest.mark.jit  # whole numbers that overflow: machine code does not warn
 def test_validation_runs_in_inference_mode() -> None:
     x, y = np.ones((8, 3), "float32"), np.ones((8, 3), "float32")
     model = Sequential([Input((3,)), layers.Dropout(0.5)])

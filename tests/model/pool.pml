@@ -119,6 +119,12 @@ inline bury(w, blamed) {
 	:: blamed != NONE && job[blamed].state == ISSUED -> killed[blamed]++; a = job[blamed].attempt
 	:: else -> a = 0
 	fi;
+#ifdef BUG_NOT_DEAD_YET
+	if
+	:: under_way[w] -> inbox[w]?<j, a, s>; zombie_slot = s; a = 0
+	:: else
+	fi;
+#endif
 	died(w, blamed, a);
 	audit(); check_deaths();
 	do
@@ -188,6 +194,9 @@ end:	do
 		}
 	:: d_step { status[w] == UP && under_way[w] -> finish_load(w, READY) }
 	:: d_step { status[w] == UP && under_way[w] && fails -> fails--; finish_load(w, FAILED) }
+#ifdef BUG_NOT_DEAD_YET
+	:: d_step { zombie_slot != NONE -> memory[zombie_slot] = TORN; zombie_slot = NONE }
+#endif
 	:: d_step { status[w] == UP && crashes -> crashes--; status[w] = DOWN }
 	od
 }

@@ -167,13 +167,13 @@ inline take(l) {
 #endif
 	taken_slot = job[found].slot; taken_state = job[found].state;
 	lane[l].delivered++;
-#ifndef BUG_DELIVER_TWICE
-	forget(found); job[found].state = TAKEN;
-#else
-	if
-	:: job[found].attempt == 1 -> forget(found); job[found].state = TAKEN
-	:: else -> job[found].attempt = 1; lane[l].delivered--  /* a job that was loaded again stays to be taken again */
+#ifdef BUG_DELIVER_TWICE
+	if                              /* a job that was loaded again may be taken once more */
+	:: job[found].attempt > 1 -> job[found].attempt = 1; lane[l].delivered--
+	:: else -> forget(found); job[found].state = TAKEN
 	fi;
+#else
+	forget(found); job[found].state = TAKEN;
 #endif
 #ifdef BUG_FREE_TOO_EARLY
 	used[taken_slot] = 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 
 import pytest
 
@@ -37,6 +39,15 @@ def test_births_and_deaths_are_reported_with_their_status() -> None:
     launcher.kill(5)  # long gone: nobody else is hit
     channels[1].close()
     launcher.close()
+
+
+def test_nursery_that_is_still_starting_does_not_hold_up_the_end() -> None:
+    launcher = Launcher()
+    os.kill(launcher.pid, signal.SIGSTOP)  # as slow as can be
+    launcher.spawn(1).close()
+    began = time.monotonic()
+    launcher.close()
+    assert time.monotonic() - began < 1.5
 
 
 def test_copy_made_by_fork_holds_no_socket() -> None:

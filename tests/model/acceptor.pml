@@ -1,0 +1,68 @@
+/* Is a log of the real scheduler a run of the specification?
+ *
+ * A log is a process that sends its events, one by one, without buffers; the acceptor takes an event only if
+ * the specification allows it in its state, with just these results. A log that is not accepted leaves both
+ * waiting for ever, which the verifier reports as an invalid end state.
+ * The logs and the `init` that starts the acceptor with one of them are written by traces.py.
+ */
+
+#define freed(s) skip
+#include "scheduler.pml"
+
+mtype = { open_event, plan_event, end_event, issue_event, settled_event, answer_event, death_event, join_event,
+	take_event, return_event, close_event, job_event, lane_event };
+
+chan log = [0] of { mtype, byte, byte, byte, byte, byte, byte };
+
+proctype Acceptor()
+{
+	byte x1, x2, x3, x4, x5, x6;
+
+end:	do
+	:: atomic { log?open_event(x1, x2, _, _, _, _) ->
+		!lane[x1].ahead; lane[x1].ahead = x2; x1 = 0; x2 = 0 }
+	:: atomic { log?plan_event(x1, x2, _, _, _, _) ->
+		room(x1) > 0 && lane[x1].planned == x2; d_step { plan(x1); x1 = 0; x2 = 0 } }
+	:: atomic { log?end_event(x1, _, _, _, _, _) ->
+		d_step { lane[x1].ended = 1; x1 = 0 } }
+	:: atomic { log?issue_event(x1, x2, x3, x4, x5, _) ->                  /* worker, lane, number, attempt, slot */
+		d_step { find_next(); x6 = found };
+		has_room(x1) && x6 == index(x2, x3) && job[x6].attempt == x4 &&
+			(job[x6].slot == x5 || (job[x6].slot == NONE && !used[x5]));
+		d_step { issue(x1, x6, x5); x1 = 0; x2 = 0; x3 = 0; x4 = 0; x5 = 0; x6 = 0 } }
+	:: atomic { log?settled_event(_, _, _, _, _, _) ->                    /* nothing more could have been issued */
+		d_step {
+			x1 = 0;
+			for (i : 0 .. WORKERS - 1) {
+				if
+				:: has_room(i) -> x1 = 1
+				:: else
+				fi
+			};
+			skip
+		};
+		!waiting || !x1; x1 = 0 }
+	:: atomic { log?answer_event(x1, x2, x3, x4, x5, x6) ->   /* worker, lane, number, attempt, slot, outcome + 8 * counted */
+		d_step { answer(x1, x2, x3, x4, x5, (x6 % 8)); x6 = (counted == x6 / 8) };
+		x6; d_step { x1 = 0; x2 = 0; x3 = 0; x4 = 0; x5 = 0; x6 = 0 } }
+	:: atomic { log?death_event(x1, x2, x3, _, _, _) ->                     /* worker, blamed job, its attempt */
+		joined[x1]; d_step { died(x1, x2, x3); x1 = 0; x2 = 0; x3 = 0 } }
+	:: atomic { log?join_event(x1, _, _, _, _, _) ->
+		!joined[x1]; d_step { joined[x1] = 1; x1 = 0 } }
+	:: atomic { log?take_event(x1, x2, x3, x4, _, _) ->                       /* lane, number, slot, state */
+		ready(x1) && lane[x1].delivered == x2;
+		d_step { take(x1); x5 = (taken_slot == x3 && taken_state == x4) };
+		x5; d_step { x1 = 0; x2 = 0; x3 = 0; x4 = 0; x5 = 0 } }
+	:: atomic { log?return_event(x1, _, _, _, _, _) ->
+		lent[x1]; d_step { give_back(x1); x1 = 0 } }
+	:: atomic { log?close_event(x1, _, _, _, _, _) ->
+		!lane[x1].closed; d_step { close_lane(x1); x1 = 0 } }
+	:: atomic { log?job_event(x1, x2, x3, x4, x5, x6) ->     /* lane, number, state, slot, attempt, deaths */
+		x1 = index(x1, x2);
+		job[x1].state == x3 && job[x1].slot == x4 && job[x1].attempt == x5 && job[x1].deaths == x6;
+		d_step { x1 = 0; x2 = 0; x3 = 0; x4 = 0; x5 = 0; x6 = 0 } }
+	:: atomic { log?lane_event(x1, x2, x3, x4, _, _) ->                      /* lane, room, ready, finished */
+		room(x1) == x2 && ready(x1) == x3 && finished(x1) == x4;
+		d_step { x1 = 0; x2 = 0; x3 = 0; x4 = 0 } }
+	od
+}
