@@ -43,8 +43,8 @@ from harness import (
 )
 
 BYTES = {"large": 64 * 224 * 224 * 3 * 4, "small": 256 * 32 * 4}
-COUNTS = {"large": 40, "small": 2000}
-LEAD = 48
+COUNTS = {"large": 24, "small": 2000}
+LEAD = 40
 SIZES, WORKERS = ("large", "small"), (1, 2)
 SETTLE, LIMIT_SECONDS = 0.2, 120.0
 OURS, LIMIT, TENSORS, ARRAYS, GRAIN = "streamfit", "memcpy", "PyTorch tensors", "PyTorch arrays", "Grain"
@@ -73,12 +73,9 @@ def contenders(size: str, workers: int, rounds: int) -> list[Side]:
     sides = [
         Side(OURS, script(sys.executable, "streamfit", size, workers)),
         Side(LIMIT, script(sys.executable, "memcpy", size, workers)),
-        *[
-            torch(TENSORS, "--prefetch", prefetch, "--sharing", sharing)
-            for prefetch in ("2", "8")
-            for sharing in ("file_descriptor", "file_system")
-        ],
-        *[grain("--buffer", buffer, "--threads", t) for buffer in ("1", "10") for t in ("0", "1", "16")],
+        torch(TENSORS, "--prefetch", "2", "--sharing", "file_descriptor"),
+        torch(TENSORS, "--prefetch", "8", "--sharing", "file_system"),
+        *[grain("--buffer", buffer, "--threads", t) for buffer in ("1", "10") for t in ("0", "16")],
     ]
     if size == "small":  # pickling 38 MB through a pipe takes longer than shared memory by far
         sides += [torch(ARRAYS, "--form", "array", "--prefetch", prefetch) for prefetch in ("2", "8")]
@@ -194,7 +191,7 @@ def show(size: str, workers: int, rows: Mapping[str, Summary], chosen: Mapping[s
         for name, summary in sorted(rows.items(), key=lambda item: item[1].median)
     ]
     print(f"\n{size} batches ({BYTES[size]:,} bytes), {workers} worker{'s' * (workers > 1)}")
-    print(table(["side", "us per batch", "quartiles", "GB/s", "x streamfit"], lines))
+    print(table(["side", "us per batch", "quartiles", "GB/s", "x streamfit"], lines), flush=True)
 
 
 def main() -> int:

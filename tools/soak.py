@@ -51,7 +51,8 @@ seen and replaced: p50 / p99 in ms. On the bare pool, whose values are read with
 Pool.restarts has risen, and until a value comes that a new process has loaded. For the main process and its
 group: from os.kill until no process of the program exists any more. The fits are compared with the same fit
 without workers: every sample that reached a step, in its order, and all bits of weights, optimizer and logs.
-State machines: hypothetical workers die; a kill is one generated example."""
+A kill counts when its victim was alive and had not been hit before. State machines: a kill is one generated
+example, in which any number of workers dies."""
 
 
 def main() -> int:

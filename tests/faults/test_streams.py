@@ -222,16 +222,23 @@ def test_29_fits_at_once_in_one_process_do_not_touch_each_other() -> None:
 
 
 TRUNCATED = """
-import os, sys
+import os, sys, threading
 import numpy as np
 sys.path[:0] = {path!r}
 from soak_fits import make_model
 from streamfit import DataError
 from streamfit.callbacks import Callback
+from streamfit.testing.leaks import wait_until
+
+def idle():
+    frames = sys._current_frames()
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("streamfit-worker")]
+    return all(frames[thread.ident].f_code.co_name == "_work" for thread in threads)
 
 class Cut(Callback):
     def on_train_batch_begin(self, batch, logs=None):
         if batch == 40:
+            assert wait_until(idle)  # nobody can be warned in the middle of a read
             os.truncate("x.npy", 4096)
 
 x = np.lib.format.open_memmap("x.npy", "w+", np.float64, (8000, 4))

@@ -16,7 +16,7 @@ def test_grain_1129_no_sample_is_lost_to_the_number_of_workers(workers: int, tmp
     """Report 1129: data that are batched before more than one worker process prefetches them get lost.
 
     Each worker makes batches of its own share and drops what is left over, so there are fewer batches than
-    there should be. Here batches are planned before anybody loads: 103 samples are 11 batches for any workers.
+    there should be. Here batches are planned before anybody loads: 103 samples are 11 batches.
     """
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(103, 4)))
     np.save(tmp_path / "y.npy", np.arange(103.0)[:, None] / 1024)
