@@ -65,6 +65,8 @@ class BackupAndRestore(Callback):
         """Go on from the backup, if there is one."""
         self._since = 0
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        for unfinished in self._path.parent.glob(f".{_NAME}.*"):  # a run was killed while it wrote this
+            unfinished.unlink(missing_ok=True)
         if self._path.exists():
             self.model.session.resume(self.model.read_state(self._path), replay=self._replay)
 

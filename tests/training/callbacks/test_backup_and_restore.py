@@ -77,6 +77,15 @@ def test_a_backup_is_resumed_and_in_the_end_deleted(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_run_left_unfinished_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".training-state.safetensors.abc123").write_text("half")
+    (tmp_path / "notes.txt").write_text("mine")
+    callback, model = made(tmp_path)
+    callback.on_train_begin()
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert model.session.resumed == []
+
+
 def test_a_backup_is_kept_on_request(tmp_path: Path) -> None:
     callback, _ = made(tmp_path, delete_checkpoint=False)
     callback.on_train_begin()
