@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streamfit.workers.scheduler import MAX_DEATHS, Job, Lane, Scheduler, State
 
-WORKERS, LANES, TICKETS, SLOTS, NONE = 3, 3, 8, 40, 255
+WORKERS, LANES, TICKETS, SLOTS, NONE = 3, 8, 8, 80, 255
 _STATES = {
     State.PENDING: 1,
     State.ISSUED: 2,
@@ -57,8 +57,8 @@ class Driver:
         actions = (
             *[self.open_lane, self.join] * 2,
             *[self.plan, self.issue, self.answer, self.take, self.look, self.ask] * 4,
-            *[self.echo, self.forge, self.give_back] * 2,
-            *(self.end, self.die, self.close_lane),
+            *[self.echo, self.forge, self.give_back, self.end] * 2,
+            *(self.die, self.meet_deadly_ticket, self.close_lane),
         )
         for _ in range(steps):
             self.random.choice(actions)()
@@ -98,7 +98,7 @@ class Driver:
             self.log("return", slot)
 
     def close_lane(self) -> None:
-        if self.lanes and self.random.random() < 0.4:
+        if self.lanes and self.random.random() < 0.2:
             lane = self.lanes.pop(self.random.randrange(len(self.lanes)))
             self.scheduler.close_lane(lane)
             self.log("close", lane.key - 1)
@@ -128,14 +128,27 @@ class Driver:
             self._report(worker, header)
 
     def die(self) -> None:
-        if not self.inbox:
-            return
-        worker = self.random.choice(sorted(self.inbox))
+        if self.inbox:
+            worker = self.random.choice(sorted(self.inbox))
+            nothing = (-1, -1, 0, -1)
+            self._bury(worker, self.random.choice([nothing, *self.inbox[worker] * 3]))
+
+    def meet_deadly_ticket(self) -> None:
+        """Have the ticket that one worker is at kill it, and those that get it next."""
+        deadly = next((headers[0][:2] for headers in self.inbox.values() if headers), None)
+        for _ in range(MAX_DEATHS):
+            for worker, headers in list(self.inbox.items()):
+                for header in headers:
+                    if header[:2] == deadly:
+                        self._bury(worker, header)
+            self.join()
+            self.issue()
+
+    def _bury(self, worker: int, at: Header) -> None:
         headers = self.inbox.pop(worker)
         self.past += [(worker, header) for header in headers]
-        lane, number, attempt = self.random.choice([(-1, -1, 0), *[header[:3] for header in headers * 3]])
-        blamed = None if lane < 0 else (lane + 1, number, attempt)
-        self.scheduler.died(worker, "cause", blamed)
+        lane, number, attempt, _ = at
+        self.scheduler.died(worker, "cause", None if lane < 0 else (lane + 1, number, attempt))
         self.log("death", worker, job_index(lane, number), attempt)
         for header in headers:
             self._look_at(header[0], header[1])
@@ -212,7 +225,7 @@ def _six(arguments: tuple[int, ...]) -> str:
 
 
 def corrupt(events: list[Event], seed: int) -> tuple[list[Event], str]:
-    """Return a log with one result in it changed to what no scheduler could have answered, and what it was."""
+    """Return a log with one result changed to what no scheduler could have answered, and what it was."""
     chance = random.Random(seed)
     kind = chance.choice(sorted({event[0] for event in events if _lies(event)}))
     lies = [(at, lie) for at, event in enumerate(events) if event[0] == kind for lie in _lies(event)]
@@ -233,7 +246,8 @@ def _lies(event: Event) -> list[Event]:
     elif name == "job":
         changed = [tuple(told[k] + (k == place) for k in range(6)) for place in (2, 3, 4, 5)]
     elif name == "lane":
-        changed = [(told[0], told[1] + 1, *told[2:]), (*told[:2], 1 - told[2], told[3]), (*told[:3], 1 - told[3])]
+        changed = [(told[0], told[1] + 1, *told[2:])]
+        changed += [(*told[:2], 1 - told[2], told[3]), (*told[:3], 1 - told[3])]
     elif name == "plan":
         changed = [(told[0], told[1] + 1)]
     return [(name, tuple(value % 256 for value in change)) for change in changed]

@@ -1,0 +1,254 @@
+"""The scheduler's protocol, searched to the last state by SPIN; planted faults; logs of the real scheduler.
+
+`pool.pml` is the protocol among workers that die anywhere and results that come late, twice or from the
+dead. `acceptor.pml` takes logs of the real scheduler and says whether the protocol allows them. Left out
+where SPIN (Debian and Ubuntu: the package ``spin``) or a C compiler is missing.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from model.traces import Event, corrupt, promela, trace
+from workers.test_seeded_bugs import (
+    AnySlot,
+    BlamesAll,
+    HighestFirst,
+    LosesJobs,
+    NeverCountsDeaths,
+    OneShort,
+    RetryInNewSlot,
+    StaleHeader,
+)
+
+from streamfit.workers.scheduler import Scheduler
+
+HERE = Path(__file__).resolve().parent
+LIMIT_SECONDS = 100
+MISSING = [tool for tool in ("spin", "gcc") if shutil.which(tool) is None]
+
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"needs {' and '.join(MISSING)}"),
+    pytest.mark.timeout(LIMIT_SECONDS + 20),
+]
+
+ALL_STATES = ("-DSAFETY", "-DCOLLAPSE")
+FAIR = ("-DCOLLAPSE", "-DNFAIR=3")  # NFAIR: a place for every process in the verifier's bookkeeping
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the verifier found."""
+
+    errors: int
+    states: int
+    text: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether every state was visited."""
+        gaps = ("not completed", "too small", "MEMLIM", "resource")
+        return "Full statespace search" in self.text and not any(gap in self.text for gap in gaps)
+
+
+def sizes(**given: int) -> list[str]:
+    """Return the sizes of a search as options: one lane, two workers, one death, unless told."""
+    usual = {"WORKERS": 2, "LANES": 1, "TICKETS": 3, "SLOTS": 3, "DEPTH": 2, "AHEAD": 2, "MAX_DEATHS": 3}
+    usual |= {"CRASHES": 1, "FAILS": 0, "CLOSES": 0}
+    return [f"-D{name}={value}" for name, value in (usual | given).items()]
+
+
+def tool(command: list[str], folder: Path) -> str:
+    """Run a tool; return what it printed."""
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def search(
+    model: Path,
+    options: list[str],
+    folder: Path,
+    *,
+    build: tuple[str, ...] = ("-DSAFETY",),
+    run: tuple[str, ...] = (),
+    optimize: str = "-O0",
+) -> Verdict:
+    """Generate, compile and run a verifier for a model."""
+    tool(["spin", "-a", *options, str(model)], folder)
+    tool(["gcc", optimize, "-w", "-DMEMLIM=2000", *build, "-o", "pan", "pan.c"], folder)
+    text = tool(["./pan", "-m100000", *run], folder)
+    errors, states = re.search(r"errors: (\d+)", text), re.search(r"(\d+) states, stored", text)
+    assert errors, text
+    assert states, text
+    return Verdict(int(errors[1]), int(states[1]), text)
+
+
+# --- the protocol itself
+
+# Copies of results on their way multiply the states by ten: one search has them with three workers and two
+# deaths, others go further in another direction without them.
+SEARCHES = {
+    "three workers, two deaths, results twice": (
+        [*sizes(WORKERS=3, TICKETS=4, CRASHES=2), "-DLEAST_BUSY"],
+        1_000_000,
+    ),
+    "three workers, three deaths": (
+        [*sizes(WORKERS=3, TICKETS=4, CRASHES=3), "-DLEAST_BUSY", "-DNO_ECHO"],
+        1_000_000,
+    ),
+    "any worker may get the next job": ([*sizes(WORKERS=3, TICKETS=4, CRASHES=2), "-DNO_ECHO"], 500_000),
+    "loads that raise, a lane given up, results twice": ([*sizes(FAILS=1, CLOSES=1), "-DLEAST_BUSY"], 50_000),
+    "two lanes, one given up": (
+        [*sizes(LANES=2, TICKETS=2, AHEAD=1, SLOTS=4, CLOSES=1), "-DLEAST_BUSY", "-DNO_ECHO"],
+        100_000,
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "at_least"), SEARCHES.values(), ids=SEARCHES.keys())
+def test_every_state_keeps_the_guarantees(options: list[str], at_least: int, tmp_path: Path) -> None:
+    verdict = search(HERE / "pool.pml", options, tmp_path, build=ALL_STATES, run=("-w22",), optimize="-O2")
+    assert verdict.errors == 0, verdict.text
+    assert verdict.complete, verdict.text
+    assert verdict.states > at_least  # or else something is missing from the search
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[*sizes(), "-DLEAST_BUSY"], [*sizes(CRASHES=2), "-DLEAST_BUSY", "-DNO_ECHO"]],
+    ids=["results twice", "two deaths"],
+)
+def test_everything_planned_is_delivered_once_deaths_have_ended(options: list[str], tmp_path: Path) -> None:
+    options = [*options, "-DLIVENESS"]
+    verdict = search(
+        HERE / "pool.pml", options, tmp_path, build=FAIR, run=("-a", "-f", "-w20"), optimize="-O2"
+    )
+    assert verdict.errors == 0, verdict.text
+    assert verdict.complete, verdict.text
+
+
+def test_nothing_goes_round_in_circles(tmp_path: Path) -> None:
+    """Without repeated results every run of the protocol ends; the searches see that it ends complete."""
+    options = [*sizes(WORKERS=3, TICKETS=4, CRASHES=2), "-DLEAST_BUSY"]
+    build, run = ("-DNP", "-DCOLLAPSE"), ("-l", "-w22")
+    verdict = search(
+        HERE / "pool.pml", [*options, "-DNO_ECHO"], tmp_path, build=build, run=run, optimize="-O2"
+    )
+    assert verdict.errors == 0, verdict.text
+    assert verdict.complete, verdict.text
+    repeating = search(HERE / "pool.pml", options, tmp_path, build=build, run=run)
+    assert "non-progress cycle" in repeating.text.splitlines()[0]  # it would have been seen
+
+
+@pytest.mark.parametrize(
+    ("planted", "run"), [("-DBUG_LOSE_JOBS", ("-a", "-f")), ("-DNO_BUG", ("-a",))], ids=["lost job", "unfair"]
+)
+def test_endless_wait_is_found(planted: str, run: tuple[str, ...], tmp_path: Path) -> None:
+    """A lost job is waited for for ever, as is any job if repeated results may keep all from working."""
+    options = [*sizes(), "-DLEAST_BUSY", "-DLIVENESS", planted]
+    verdict = search(HERE / "pool.pml", options, tmp_path, build=FAIR, run=(*run, "-E", "-w20"))
+    assert verdict.errors > 0, verdict.text
+    assert "acceptance cycle" in verdict.text
+
+
+# --- the same searches see what they should: one planted fault each
+
+ONE_OWNER = "owners==used[i]"
+OWN_SLOT = "(job[j].slot==s)&&(job[j].worker==w)"
+DEADLY = {"TICKETS": 2, "CRASHES": 2, "MAX_DEATHS": 2}
+
+# fault -> the sizes that it needs, and the assertion that has to see it
+FAULTS: dict[str, tuple[dict[str, int], str]] = {
+    "BUG_STALE_HEADER": ({}, OWN_SLOT),
+    "BUG_FREE_TOO_EARLY": ({}, "memory[slot]==value"),
+    "BUG_END_ONE_SHORT": ({}, "got[l]==3"),
+    "BUG_OUT_OF_ORDER": ({}, "found==((l*3)+got[l])"),
+    "BUG_HIGHEST_FIRST": ({}, "job[i].state!=1"),
+    "BUG_LOSE_JOBS": ({}, "invalid end state"),
+    "BUG_RETRY_IN_NEW_SLOT": ({}, ONE_OWNER),
+    "BUG_DELIVER_TWICE": ({}, ONE_OWNER),
+    "BUG_NOT_DEAD_YET": ({}, "memory[s]==(j+1)"),
+    "BUG_AHEAD_UNBOUNDED": ({"TICKETS": 4}, "s<3"),
+    "BUG_BLAME_ALL": (DEADLY, "killed[i]==2"),
+    "BUG_DEATHS_NOT_COUNTED": (DEADLY, "killed[i]<2"),
+    "BUG_FREE_WHILE_LOADING": ({"CLOSES": 1}, OWN_SLOT),
+    "BUG_LEAK_ON_CLOSE": ({"CLOSES": 1}, ONE_OWNER),
+}
+
+
+@pytest.mark.parametrize(("fault", "needs", "seen_by"), [(name, *told) for name, told in FAULTS.items()])
+def test_planted_fault_is_found(fault: str, needs: dict[str, int], seen_by: str, tmp_path: Path) -> None:
+    verdict = search(HERE / "pool.pml", [*sizes(**needs), f"-D{fault}"], tmp_path, run=("-w20",))
+    assert verdict.errors > 0, verdict.text
+    assert seen_by in verdict.text
+
+
+@pytest.mark.parametrize("needs", [{}, {"TICKETS": 4}, DEADLY, {"CLOSES": 1}], ids=str)
+def test_without_a_fault_the_same_search_finds_nothing(needs: dict[str, int], tmp_path: Path) -> None:
+    verdict = search(HERE / "pool.pml", sizes(**needs), tmp_path, run=("-w20",))
+    assert verdict.errors == 0, verdict.text
+    assert verdict.complete
+
+
+# --- the real scheduler does what the protocol allows
+
+TRACES, STEPS = 12, 120
+
+
+def accept(traces: list[list[Event]], depth: int, folder: Path) -> Verdict:
+    path = folder / "traces.pml"
+    path.write_text(promela(traces, depth, HERE / "acceptor.pml"), encoding="utf-8")
+    return search(path, [], folder, run=("-c0", "-w18"))
+
+
+def assert_eventful(traces: list[list[Event]]) -> None:
+    """See that whatever matters happens in the logs: calm ones would be accepted for nothing."""
+    events = [event for events in traces for event in events]
+    taken = {told[3] for name, told in events if name == "take"}
+    assert taken == {3, 4, 5}  # loaded, failed, deadly
+    assert {told[5] for name, told in events if name == "answer"} == {3, 4, 3 + 8, 4 + 8}
+    assert {told[3] for name, told in events if name == "lane"} == {0, 1}  # finished or not
+    assert max(told[4] for name, told in events if name == "job") >= 3  # attempts
+    assert {name for name, _ in events} >= {"close", "death", "end", "return"}
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_logs_of_the_real_scheduler_are_runs_of_the_model(depth: int, tmp_path: Path) -> None:
+    traces = [trace(seed, STEPS, depth) for seed in range(TRACES)]
+    assert_eventful(traces)
+    verdict = accept(traces, depth, tmp_path)
+    assert verdict.errors == 0, verdict.text
+    assert verdict.complete, verdict.text
+    assert verdict.states > sum(map(len, traces))  # every event of every log was taken
+
+
+def test_logs_with_one_untrue_event_are_not(tmp_path: Path) -> None:
+    untrue = [corrupt(trace(seed, STEPS, 2), seed) for seed in range(TRACES)]
+    verdict = accept([events for events, _ in untrue], 2, tmp_path)
+    assert verdict.errors == TRACES, "\n".join(lie for _, lie in untrue) + verdict.text
+
+
+# These go on working with their bug, so that there is a log.
+BUGGY = (
+    *(AnySlot, BlamesAll, HighestFirst, LosesJobs),
+    *(NeverCountsDeaths, OneShort, RetryInNewSlot, StaleHeader),
+)
+
+
+def first_log_with_the_bug(kind: type[Scheduler]) -> list[Event]:
+    """Return the first log that differs from what the real scheduler logs under the same faults."""
+    logs = (trace(seed, STEPS, 2, kind) for seed in range(50))
+    return next(events for seed, events in enumerate(logs) if events != trace(seed, STEPS, 2))
+
+
+def test_logs_of_schedulers_with_a_bug_are_not(tmp_path: Path) -> None:
+    verdict = accept([first_log_with_the_bug(kind) for kind in BUGGY], 2, tmp_path)
+    assert verdict.errors == len(BUGGY), verdict.text
