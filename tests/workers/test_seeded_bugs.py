@@ -21,7 +21,7 @@ from streamfit.workers.scheduler import MAX_DEATHS, Job, Lane, Scheduler, State
 
 # No shrinking: that a bug is found matters here, not what it looks like. The same examples every time.
 SETTINGS = settings(
-    max_examples=150,
+    max_examples=1000,
     stateful_step_count=60,
     derandomize=True,
     database=None,
@@ -244,10 +244,10 @@ class Script:
 
 
 class StricterPool(FaultyPool):
-    """The state machine for any kind of scheduler, with two rules that rarely come about by themselves.
+    """The state machine for any kind of scheduler, with events that rarely come about by themselves.
 
-    Numbers go out from the lowest; a deadly ticket kills one worker after the other. It also gives up where
-    a scheduler would keep it busy for ever.
+    A ticket meets one death after the other, to be blamed or not; one worker is far ahead of the others. It
+    also sees that numbers go out from the lowest, and gives up where a scheduler would keep it busy for ever.
     """
 
     kind: type[Scheduler] = Scheduler
@@ -273,17 +273,29 @@ class StricterPool(FaultyPool):
             assert max(issued) < min(waiting), "a higher number went out before a lower one"
 
     @precondition(lambda self: any(worker.inbox for worker in self.workers.values()))
-    @rule(data=st.data())
-    def meet_deadly_ticket(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), blamed=st.booleans())
+    def meet_deaths(self, data: st.DataObject, blamed: bool) -> None:
         deadly = data.draw(st.sampled_from(sorted(self._out())))
         for _ in range(MAX_DEATHS):
             for name, worker in list(self.workers.items()):
                 at = [told[:3] for told in worker.inbox if told[:2] == deadly]
                 if at:
-                    super().die(Script(name, 0, at[0]))
+                    super().die(Script(name, 0, at[0] if blamed else None))
             if not self.workers:
                 super().join()
             self.issue()
+
+    @precondition(lambda self: any(worker.inbox for worker in self.workers.values()))
+    @rule(data=st.data())
+    def run_ahead(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from([k for k, worker in self.workers.items() if worker.inbox]))
+        while self.workers[name].inbox:
+            super().load(Script(name), True)
+        while self.workers[name].reports:
+            self._arrive(name)
+        for lane in self.lanes:
+            while self.scheduler.ready(lane):
+                super().take(Script(lane))
 
     def teardown(self) -> None:
         if hasattr(self, "scheduler"):
