@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+# A shell without job control has its background jobs ignore Ctrl-C, and so would what a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("MPLBACKEND", "Agg")  # before anyone imports matplotlib
 COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 

@@ -14,6 +14,7 @@ import numpy as np
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.kernels.matrix import fill_zero
 from streamfit.ops.core import Constant, Op, apply, flat
 
 _FLOAT64 = np.dtype(np.float64)
@@ -181,12 +182,6 @@ def term_backward(factor: Array, gtotal: Array, gterm: Array) -> None:
     gterm[0] = factor[0] * gtotal[0]
 
 
-@kernel
-def set_zero(total: Array) -> None:
-    """Set a total to zero."""
-    total[0] = 0.0
-
-
 class WeightedTotal(Op):
     """Sum of scalars, each times a fixed factor, in float64."""
 
@@ -206,7 +201,7 @@ class WeightedTotal(Op):
         """Return one call for each term."""
         total = flat(outputs[0])
         terms = zip(inputs, self._factors, strict=True)
-        return [(set_zero, (total,)), *((add_term, (flat(x), factor, total)) for x, factor in terms)]
+        return [(fill_zero, (total,)), *((add_term, (flat(x), factor, total)) for x, factor in terms)]
 
     def backward(
         self,

@@ -187,11 +187,6 @@ class Program:
                 feed.release()
 
     def check_in(self) -> None:
-        """Bring variables back that another model took, and forget bindings that miss theirs.
-
-        Called before each run of a loop, not before each step.
-        """
-        if self.training is not None:
-            self.training.flat.adopt()
+        """Forget bindings whose variables moved; called before each run of a loop, not before each step."""
         for size in [size for size, binding in self._bindings.items() if not binding.is_valid]:
             del self._bindings[size]

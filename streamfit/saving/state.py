@@ -10,12 +10,11 @@ import json
 from typing import Any
 
 import numpy as np
-from safetensors import safe_open
 from safetensors.numpy import save
 
 from streamfit._base.specs import Array
 from streamfit.saving.digest import digest
-from streamfit.saving.weights import checked_path, write_whole
+from streamfit.saving.files import checked_path, existing_path, read_tensors, write_whole
 
 
 def _metadata(arrays: dict[str, Array], facts: str) -> dict[str, str]:
@@ -45,13 +44,9 @@ def read_state(filepath: Any) -> tuple[dict[str, Array], dict[str, Any]]:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, or is something else.
     """
-    path = checked_path(filepath)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
+    path = existing_path(filepath)
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        metadata, arrays = read_tensors(path)
         facts = metadata["facts"]
         whole = metadata == _metadata(arrays, facts)
     except Exception as error:

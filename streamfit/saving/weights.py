@@ -1,38 +1,19 @@
-"""Weights in safetensors files: written whole or not at all, read without running anything."""
+"""Weights in safetensors files, with a digest over their content."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
 from safetensors.numpy import save
 
 from streamfit._base.specs import Array
 from streamfit.saving.digest import digest
+from streamfit.saving.files import checked_path, existing_path, read_tensors, write_whole
 
-_ENDING = ".safetensors"
 _FORMAT = "streamfit weights"
 Paths = Sequence[tuple[str, Any]]
-
-
-def checked_path(filepath: Any) -> Path:
-    """Return the path of a safetensors file.
-
-    Raises:
-        ValueError: It has another ending.
-    """
-    path = Path(os.fspath(filepath))
-    if path.suffix != _ENDING:
-        raise ValueError(
-            f"weights are written as safetensors; the path must end in {_ENDING!r}, got {str(path)!r}. "
-            f"Write {path.name.split('.')[0] + _ENDING!r}."
-        )
-    return path
 
 
 def save_weights(weights: Paths, filepath: Any, overwrite: bool) -> None:
@@ -58,38 +39,6 @@ def _metadata(arrays: dict[str, Array]) -> dict[str, str]:
     return {"format": _FORMAT, "digest": digest(arrays)}
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that at any moment there is the old one or the new one, in the end on the disk."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-    _sync_folder(path.parent)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def load_weights(weights: Paths, filepath: Any) -> None:
     """Read weights; nothing is changed unless everything fits.
 
@@ -101,13 +50,9 @@ def load_weights(weights: Paths, filepath: Any) -> None:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, or its weights are not the model's.
     """
-    path = checked_path(filepath)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
+    path = existing_path(filepath)
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        metadata, arrays = read_tensors(path)
     except Exception as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
     _check_digest(metadata, arrays, path)

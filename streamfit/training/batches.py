@@ -174,7 +174,7 @@ class Streams:
             self._pool = make_pool(kind, workers, ahead)  # type: ignore[arg-type]
             self._pool_kind = (kind, workers)
             self._stack.callback(self._pool.close)
-            self._pool.start()
+            self._pool.start(["streamfit.streams"])  # once, not in each worker that takes another's place
         return self._pool
 
 

@@ -191,7 +191,8 @@ class Steps:
             mask = plan.loss.mask(target)
             means.append(weighted_mean(values, w[i], mask, plan.loss.reduction))
             factors.append(plan.loss_weight)
-            sinks.append(Node(AccumulateScalar(), (means[-1], w[i], State(board.output_states[i])), ()))
+            if i in board.split:  # a single output's loss is the total, which is kept anyway
+                sinks.append(Node(AccumulateScalar(), (means[-1], w[i], State(board.output_states[i])), ()))
         penalties = [regularizer(weight) for regularizer, weight in self._model.penalties]
         if not means and not penalties:
             raise ValueError("the model has no loss: pass loss=... to compile")

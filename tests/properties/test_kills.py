@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
 from typing import Any
 
 import numpy as np
 import pytest
-from oracles.leaks import nothing_left_behind, wait_until
+from oracles.leaks import nothing_left_behind
+from soak_fits import Killer
 
 from streamfit import Sequential, layers, set_random_seed
 from streamfit.callbacks import Callback
 from streamfit.streams import Sequence
-from streamfit.workers import live_pids
 
 KILLS, BATCHES, EPOCHS = 50, 60, 3
 
@@ -29,27 +26,6 @@ class Augmented(Sequence):
         rng = self.rng(index)
         x = rng.normal(size=(16, 8))
         return x, (x[:, 0] > 0).astype(np.int64)
-
-
-class Killer(Callback):
-    """Kill a random worker before randomly chosen steps, until `KILLS` were killed."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.left = KILLS
-        self.steps_left = BATCHES * EPOCHS - 1
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        due = self.random.random() < 1.5 * self.left / max(self.steps_left, 1)
-        self.steps_left -= 1
-        while due and self.left:
-            assert wait_until(lambda: bool(live_pids())), "no worker was ever replaced"
-            try:
-                os.kill(self.random.choice(live_pids()), signal.SIGKILL)
-            except ProcessLookupError:  # dead already, and not replaced yet
-                continue
-            self.left -= 1
-            due = self.random.random() < 0.2  # sometimes two at once
 
 
 def fitted(callbacks: list[Callback]) -> tuple[list[bytes], Any]:
@@ -76,9 +52,10 @@ def fitted(callbacks: list[Callback]) -> tuple[list[bytes], Any]:
 def test_fifty_kills_change_nothing() -> None:
     with nothing_left_behind():
         expected, calm = fitted([])
-        killer = Killer(7)
+        killer = Killer(7, KILLS, BATCHES * EPOCHS)
         found, stormy = fitted([killer])
     assert killer.left == 0
+    assert len(killer.victims) == KILLS
     assert found == expected
     assert stormy.history == calm.history
     assert [r.digest for r in stormy.receipts] == [r.digest for r in calm.receipts]
