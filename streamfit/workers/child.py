@@ -27,9 +27,10 @@ from numpy.random import seed as seed_numpy  # NumPy would import it when it is 
 from streamfit._base.errors import PicklingError, WorkerError
 from streamfit.workers import faults, sharing, wire
 from streamfit.workers.contract import Loader, enter_worker
-from streamfit.workers.marker import Load, Marker
+from streamfit.workers.marker import Marker
+from streamfit.workers.packing import Packer
 from streamfit.workers.slots import Slot
-from streamfit.workers.values import Parts, Template, dump
+from streamfit.workers.values import Template, dump
 from streamfit.workers.wire import Channel, Frame
 
 _MAX_TEMPLATES = 256
@@ -76,43 +77,38 @@ class Worker:
                     break
 
     def _work(self, frame: Frame) -> None:
-        slot = self._slots[frame.slot]
+        """Load the tickets of a job, one after the other, and send what came of it."""
+        if len(self._templates) >= _MAX_TEMPLATES:
+            self._templates.clear()
+        slot, marker, failure = self._slots[frame.slot], self._marker, b""
+        received = self._loaders[frame.extra]
+        packer = Packer(slot, self._number_of)
+        began = time.monotonic_ns()
         try:
-            received = self._loaders[frame.extra]
-            loader = received.loader()  # takes its time once, which is not the ticket's fault
-            self._marker.begin(Load(frame.lane, frame.number, frame.attempt))
-            value = loader.load(_ticket(frame, slot))
-            parts = Parts(value)
-            template = self._template(parts)
-            body = _written(parts, slot)
+            load = received.loader().load  # takes its time once, which is not the ticket's fault
+            began = time.monotonic_ns()
+            for number, ticket in enumerate(_tickets(frame, slot), frame.number):
+                marker.begin(frame.lane, number, frame.attempt)
+                _pack(packer, load(ticket))
         except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
-            self._answer(wire.FAILURE, frame, faults.pack(error))
-        else:
-            self._answer(wire.RESULT, frame, body, template)
-            received.drop_pages()
-        self._marker.end()
+            failure = faults.pack(error)
+        self._answer(wire.RESULT, frame, packer.body(time.monotonic_ns() - began, failure))
+        marker.end()
+        received.drop_pages()
 
-    def _answer(self, kind: int, frame: Frame, body: bytes = b"", extra: int = 0) -> None:
+    def _answer(self, kind: int, frame: Frame, body: bytes = b"") -> None:
         self._channel.put(
-            kind,
-            body,
-            lane=frame.lane,
-            attempt=frame.attempt,
-            slot=frame.slot,
-            number=frame.number,
-            extra=extra,
+            kind, body, lane=frame.lane, attempt=frame.attempt, slot=frame.slot, number=frame.number
         )
         self._channel.flush()
 
-    def _template(self, parts: Parts) -> int:
+    def _number_of(self, template: Template) -> int:
         """Return the number of a template, telling the parent about a new one."""
-        known = self._templates.get(parts.template)
+        known = self._templates.get(template)
         if known is None:
-            if len(self._templates) >= _MAX_TEMPLATES:
-                self._templates.clear()
             known = len(self._templates)
-            self._templates[parts.template] = known
-            self._channel.put(wire.TEMPLATE, dump(parts.template)[0], number=known)
+            self._templates[template] = known
+            self._channel.put(wire.TEMPLATE, dump(template)[0], number=known)
         return known
 
     def _on_marker(self, frame: Frame) -> None:
@@ -212,17 +208,19 @@ def _reduce_memmap(array: np.memmap[Any, Any]) -> Any:
     return np.array(array, copy=None, subok=False).__reduce_ex__(5)
 
 
-def _ticket(frame: Frame, slot: Slot) -> Any:
-    if frame.kind == wire.TICKET:
-        return pickle.loads(frame.body)
-    size = int.from_bytes(frame.body, "little")
-    slot.reserve(size)
-    return pickle.loads(slot.bytes(size).tobytes())
+def _tickets(frame: Frame, slot: Slot) -> tuple[Any, ...]:
+    data = frame.body
+    if frame.kind == wire.LARGE_TICKET:
+        size = int.from_bytes(data, "little")
+        slot.reserve(size)
+        data = slot.bytes(size).tobytes()
+    tickets: tuple[Any, ...] = pickle.loads(data)
+    return tickets
 
 
-def _written(parts: Parts, slot: Slot) -> bytes:
+def _pack(packer: Packer, value: Any) -> None:
     try:
-        return parts.write(slot)
+        packer.add(value)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise PicklingError(
             "the loader returned something that cannot be sent to the main process "

@@ -91,12 +91,12 @@ class Link:
             self.channel.put(wire.FORGET, number=key)
 
     def send_job(self, job: Job, slot: slots.Slot) -> None:
-        """Send a ticket.
+        """Send the tickets of a job.
 
         Raises:
-            PicklingError: the ticket cannot travel.
+            PicklingError: one of them cannot travel.
         """
-        kind, body = _ticket_frame(job.ticket, slot)
+        kind, body = _ticket_frame(job.tickets, slot)
         self.channel.put(
             kind,
             body,
@@ -155,15 +155,15 @@ class Crew:
             self._slots.clear()
 
 
-def _ticket_frame(ticket: Any, slot: slots.Slot) -> tuple[int, bytes]:
-    """Return the kind and body of a ticket's frame; a large one waits in its slot, which is its own."""
+def _ticket_frame(tickets: tuple[Any, ...], slot: slots.Slot) -> tuple[int, bytes]:
+    """Return the kind and body of a job's frame; a large one waits in its slot, which is its own."""
     try:
-        data = pickle.dumps(ticket, 5)
+        data = pickle.dumps(tickets, 5)
         if b"__main__" in data:  # loads by reference here, yet not in another process
-            data = cloudpickle.dumps(ticket, 5)
+            data = cloudpickle.dumps(tickets, 5)
     except Exception as error:
         raise PicklingError(
-            f"a ticket of type {type(ticket).__name__} cannot be sent to a worker "
+            f"a ticket of type {type(tickets[0]).__name__} cannot be sent to a worker "
             f"({type(error).__name__}: {error}); let it hold numbers, text and arrays"
         ) from error
     if len(data) <= _MAX_TICKET_IN_FRAME:

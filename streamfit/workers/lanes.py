@@ -14,9 +14,9 @@ import weakref
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
-from streamfit._base.errors import WorkerError
+from streamfit._base.errors import WorkerDiedError, WorkerError
 from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Loaded, Loader, Pool, Run, Ticket
 from streamfit.workers.scheduler import Job, Lane, Scheduler, State
@@ -37,6 +37,9 @@ class LaneRun(Run):
         self._describe = describe
         self._tickets: Iterator[Ticket] | None = iter(tickets)
         self._late: Exception | None = None
+        self._opened: deque[Loaded] = deque()
+        self._broken: tuple[Job, Ticket] | None = None
+        self._size = 1
         self._closed = ""
         self._restarts_before = pool.restarts
         self.scheduler = pool.scheduler
@@ -53,26 +56,15 @@ class LaneRun(Run):
 
     def __next__(self) -> Loaded:
         """Return the next value, waiting for it if need be."""
-        pool, lane = self._pool, self.lane
+        pool = self._pool
         pool.check_owner()
         with pool.lock:
             if self._closed:
-                return self._refuse()
+                self._refuse()
             try:
-                while not self.scheduler.ready(lane):
-                    if self._pull():
-                        pool.issue()
-                        pool.step(wait=False)
-                    elif self.scheduler.finished(lane):
-                        return self._end()
-                    elif pool.closing:  # in another thread, which waits for this one to let go
-                        return self._refuse_closing()
-                    else:
-                        pool.step(wait=True)
-                loaded = self._deliver(self.scheduler.take(lane))
-                if self._worth_pulling() and self._pull():
-                    pool.issue()
-                return loaded
+                if not self._opened:
+                    self._open_next()
+                return self._opened.popleft()
             except BaseException:
                 self._interrupted()
                 raise
@@ -90,67 +82,114 @@ class LaneRun(Run):
     def lose(self, why: str) -> None:
         """Note that the workers were stopped under this run."""
         self._closed = self._closed or why
+        self._opened.clear()
 
-    def _refuse(self) -> Loaded:
+    def _refuse(self) -> NoReturn:
         if self._closed == _FINISHED:
             raise StopIteration
         raise WorkerError(self._closed)
 
-    def _refuse_closing(self) -> Loaded:
+    def _refuse_closing(self) -> NoReturn:
         self.lose(_POOL_CLOSED)
-        return self._refuse()
+        self._refuse()
 
     def _interrupted(self) -> None:
         """After anything but the run's own end (Ctrl-C, a failing system call): start from clean workers."""
         if not self._closed:
             self._pool.reset("This run was ended because its pool was interrupted; open another.")
 
+    def _open_next(self) -> None:
+        """Wait for the next job and open it: its values are delivered one by one."""
+        if self._broken is not None:
+            self._fail(*self._broken)
+        pool, lane = self._pool, self.lane
+        if self._size > 1 and self._pull():  # what the last job was delivered from makes room
+            pool.issue()
+        while not self.scheduler.ready(lane):
+            if self._pull():
+                pool.issue()
+                pool.step(wait=False)
+            elif self.scheduler.finished(lane):
+                self._end()
+            elif pool.closing:  # in another thread, which waits for this one to let go
+                self._refuse_closing()
+            else:
+                pool.step(wait=True)
+        self._open(self.scheduler.take(lane))
+        if self._worth_pulling() and self._pull():
+            pool.issue()
+
+    def _room(self) -> int:
+        """Return how many more tickets may be out; of the job being opened, one value counts as delivered."""
+        return self.scheduler.room(self.lane) - max(len(self._opened) - 1, 0)
+
     def _worth_pulling(self) -> bool:
         """Return whether to issue tickets now: in groups while values are waiting, else at once."""
-        room = self.scheduler.room(self.lane)
-        return room >= self._pool.group or not self.scheduler.ready(self.lane)
+        enough = self._pool.group if self._size == 1 else self._size
+        return self._room() >= enough or not self.scheduler.ready(self.lane)
 
     def _pull(self) -> bool:
-        """Pull tickets while there is room; return whether any came."""
-        room = self.scheduler.room(self.lane)
-        if room <= 0 or self._tickets is None:
-            return False
+        """Pull tickets while there is room for a job; return whether any came."""
+        room, before = self._room(), self.lane.planned
         until = time.monotonic() + _PULL_SECONDS
-        for pulled in range(room):
-            try:
-                ticket = next(self._tickets)
-            except StopIteration:
-                return self._no_more(pulled)
-            except Exception as error:  # surfaces at its place, after everything before it
-                self._late = error
-                return self._no_more(pulled)
-            self.scheduler.plan(self.lane, ticket)
+        while room >= self._size and self._tickets is not None:
+            group = self._next_group(self._tickets, until)
+            if group:
+                self.scheduler.plan(self.lane, *group)
+            room -= len(group)
             if time.monotonic() > until:
                 break
-        return True
+        return self.lane.planned > before
 
-    def _no_more(self, pulled: int) -> bool:
+    def _next_group(self, tickets: Iterator[Ticket], until: float) -> list[Ticket]:
+        """Return the tickets of the next job: fewer than usual if they end or are slow to come."""
+        group: list[Ticket] = []
+        try:
+            for _ in range(self._size):
+                group.append(next(tickets))
+                if time.monotonic() > until:
+                    break
+        except StopIteration:
+            self._no_more()
+        except Exception as error:  # surfaces at its place, after everything before it
+            self._late = error
+            self._no_more()
+        return group
+
+    def _no_more(self) -> None:
         self._tickets = None
         self.scheduler.end(self.lane)
-        return pulled > 0
 
-    def _deliver(self, job: Job) -> Loaded:
-        """Return the job's value, or close the run and raise its exception."""
+    def _open(self, job: Job) -> None:
+        """Take in the values of a job; what failed after them is raised when they were delivered."""
         if self.lane.retried or self._pool.restarts:
             self._count()
+        try:
+            values = self._pool.values_of(job)
+        except Exception as error:  # a class of the user's that cannot be put together again
+            self._raise(error, job.ticket)
+        for ticket, value in zip(job.tickets, values, strict=False):
+            self._opened.append(Loaded(ticket, value, job.attempt))
         if job.state is State.READY:
-            try:
-                return Loaded(job.ticket, self._pool.value_of(job), job.attempt)
-            except Exception as error:  # a class of the user's that cannot be put together again
-                failure = error
-        else:
-            failure = self._pool.failure_of(job, self._describe)
+            self._size = self._pool.size_after(job, self._size)
+            return
+        self._broken = job, job.tickets[len(values)]
+        if not values:
+            self._fail(*self._broken)
+        self._tickets = None
+        self._pool.drop(self.scheduler, self.lane)  # nothing after the failure is wanted
+
+    def _fail(self, job: Job, ticket: Ticket) -> NoReturn:
+        """Close the run and raise what became of a ticket."""
+        self._raise(self._pool.failure_of(job, ticket, self._describe), ticket)
+
+    def _raise(self, failure: Exception, ticket: Ticket) -> NoReturn:
         self._stop("This run was ended by an exception from its loader; open another.")
-        if job.state is not State.POISONED:
-            faults.add_place(failure, self._describe(job.ticket))
+        if not isinstance(failure, WorkerDiedError):  # which tells the place itself
+            faults.add_place(failure, self._describe(ticket))
         raise failure
 
-    def _end(self) -> Loaded:
+    def _end(self) -> NoReturn:
         late = self._late
         self._stop(_FINISHED if late is None else "This run was ended by its tickets; open another.")
         if late is not None:
@@ -162,6 +201,7 @@ class LaneRun(Run):
             self._count()
             self._closed = why
             self._tickets = None
+            self._opened.clear()
             self._pool.drop(self.scheduler, self.lane)
 
     def _count(self) -> None:
@@ -254,12 +294,16 @@ class LanePool(Pool):
         """Take in what workers report; with `wait`, wait a while for something."""
 
     @abstractmethod
-    def value_of(self, job: Job) -> Any:
-        """Return the value of a job that is READY and see that its slot is given back."""
+    def values_of(self, job: Job) -> list[Any]:
+        """Return the values of a job, up to what failed, and see that its slot is given back."""
 
     @abstractmethod
-    def failure_of(self, job: Job, describe: Describe) -> Exception:
-        """Return the exception of a job that is not READY and give back its slot."""
+    def failure_of(self, job: Job, ticket: Ticket, describe: Describe) -> Exception:
+        """Return the exception of `ticket`, the one that a job that is not READY failed at."""
+
+    def size_after(self, job: Job, size: int) -> int:
+        """Return how many tickets the next jobs should be of, given one that was done and the size so far."""
+        return size
 
     @abstractmethod
     def drop(self, scheduler: Scheduler, lane: Lane) -> None:

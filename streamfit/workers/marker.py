@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import mmap
 import os
-import struct
+import time
 from typing import NamedTuple
 
 from streamfit.workers import slots
 
-_WORDS = struct.Struct("<QQQQ")
+_LANE, _NUMBER, _ATTEMPT, _BEGUN, _SINCE = range(5)
 
 
 class Load(NamedTuple):
@@ -36,27 +36,37 @@ class Marker:
         self.fd = slots.create("marker", mmap.PAGESIZE) if fd is None else fd
         with slots.taking_descriptors():
             self._memory = mmap.mmap(self.fd, mmap.PAGESIZE)
-        self._begun = 0
+        self._words = memoryview(self._memory).cast("Q")
 
-    def begin(self, load: Load) -> None:
-        """Note that a load begins."""
-        self._begun += 1
-        _WORDS.pack_into(self._memory, 0, *load, self._begun)
+    def begin(self, lane: int, number: int, attempt: int) -> None:
+        """Note that a load begins now."""
+        words = self._words
+        words[_SINCE] = time.monotonic_ns()
+        words[_LANE] = lane
+        words[_NUMBER] = number
+        words[_BEGUN] += 1
+        words[_ATTEMPT] = attempt
 
     def end(self) -> None:
-        """Note that it has ended and that its outcome was sent."""
-        _WORDS.pack_into(self._memory, 0, 0, 0, 0, self._begun)
+        """Note that the outcome of what was begun was sent."""
+        self._words[_ATTEMPT] = 0
 
     def under_way(self) -> Load | None:
         """Return the load that was begun and not ended."""
-        load = Load(*_WORDS.unpack_from(self._memory)[:3])
+        words = self._words
+        load = Load(words[_LANE], words[_NUMBER], words[_ATTEMPT])
         return load if load.attempt else None
+
+    def since(self) -> int:
+        """Return when the load that is under way began, in nanoseconds of the monotonic clock."""
+        return self._words[_SINCE]
 
     def begun(self) -> int:
         """Return how many loads were begun."""
-        return int(_WORDS.unpack_from(self._memory)[3])
+        return self._words[_BEGUN]
 
     def close(self) -> None:
         """Give back the memory."""
+        self._words.release()
         self._memory.close()
         os.close(self.fd)

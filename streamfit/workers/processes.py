@@ -18,17 +18,21 @@ from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit.workers import faults, wire
-from streamfit.workers.contract import Describe, Kind, Loader, fresh_id
+from streamfit.workers.contract import Describe, Kind, Loader, Ticket, fresh_id
 from streamfit.workers.crew import Crew, Link
 from streamfit.workers.dataset import Dispatch, Parcel
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.launcher import Launcher, check_platform
+from streamfit.workers.packing import Packed
 from streamfit.workers.scheduler import Job, Lane, Scheduler, State
-from streamfit.workers.values import Reader, sizes_of
+from streamfit.workers.values import Reader
 from streamfit.workers.wire import Frame
 
 # A consumer that keeps more values than this gets the further ones as copies, so that slots stay few.
 _MAX_LENT = 4
+# A job takes in further tickets up to this time and this memory; beyond it, sending is next to nothing.
+_JOB_NANOSECONDS = 500_000
+_JOB_BYTES = 1 << 19
 _MAX_LOST_NURSERIES = 3
 _MAX_BARREN = 20
 _REPORT_SECONDS = 5.0
@@ -58,7 +62,6 @@ class ProcessPool(LanePool):
         self._handlers: dict[int, Callable[[Link, Frame], None]] = {
             wire.TEMPLATE: self._on_template,
             wire.RESULT: self._on_result,
-            wire.FAILURE: self._on_failure,
             wire.SKIPPED: self._on_skipped,
         }
 
@@ -108,9 +111,10 @@ class ProcessPool(LanePool):
         crew = self._live_crew()
         self._take_back(crew)
         touched: dict[int, Link] = {}
-        for job in self.scheduler.issue():
-            link = touched[job.worker] = crew.links[job.worker]
-            self._send(crew, link, job)
+        while jobs := self.scheduler.issue():  # what could not be sent together is issued again, one by one
+            for job in jobs:
+                link = touched[job.worker] = crew.links[job.worker]
+                self._send(crew, link, job)
         for link in touched.values():
             self._flush(link)
 
@@ -120,30 +124,37 @@ class ProcessPool(LanePool):
         self._collect(_LOOK_MILLISECONDS if wait else 0)
         self.issue()
 
-    def value_of(self, job: Job) -> Any:
-        """Return the value as views of its slot, or as a copy if many slots are lent already."""
-        crew = self._live_crew()
-        reader, body = job.outcome
-        capacity, used, outside = sizes_of(body)
-        slot = crew.slot(job.slot)
-        slot.attach(capacity)
-        pickled = slot.bytes(used + outside)[used:].tobytes() if outside else None
-        memory = slot.bytes(max(used, 1))
-        if used and self.scheduler.lent(job.slot) <= _MAX_LENT:
-            crew.lend(job.slot, memory)
-        else:
-            memory = memory.copy()
+    def values_of(self, job: Job) -> list[Any]:
+        """Return the values as views of the job's slot, or as copies if many slots are lent already."""
+        packed = job.outcome
+        if not isinstance(packed, Packed):
             self.scheduler.give_back(job.slot)
-        if isinstance(reader, Exception):
-            raise WorkerError("a value cannot be put together in the main process") from reader
-        return reader.read(body, memory, pickled)
+            return []
+        crew = self._live_crew()
+        slot = crew.slot(job.slot)
+        slot.attach(packed.capacity)
+        memory = slot.bytes(max(packed.used, 1))
+        if packed.used and self.scheduler.lent(job.slot) <= _MAX_LENT:
+            crew.lend(job.slot, memory)
+            return packed.values(memory, apart=False)
+        try:
+            return packed.values(memory, apart=True)
+        finally:
+            self.scheduler.give_back(job.slot)
 
-    def failure_of(self, job: Job, describe: Describe) -> Exception:
+    def failure_of(self, job: Job, ticket: Ticket, describe: Describe) -> Exception:
         """Return what the loader raised, or tell of the deaths."""
-        self.scheduler.give_back(job.slot)
         if job.state is State.POISONED:
-            return faults.death(describe(job.ticket), job.outcome, job.deaths)
-        return job.outcome if isinstance(job.outcome, Exception) else faults.unpack(job.outcome)
+            return faults.death(describe(ticket), job.outcome, job.deaths)
+        return job.outcome if isinstance(job.outcome, Exception) else faults.unpack(job.outcome.failure)
+
+    def size_after(self, job: Job, size: int) -> int:
+        """Return how many tickets fit a job: several where loads are quick and small, so that sending counts."""
+        packed: Packed = job.outcome
+        count = len(job.tickets)
+        quick = _JOB_NANOSECONDS * count // max(packed.nanoseconds, 1)
+        small = _JOB_BYTES * count // max(packed.used, 1)
+        return max(1, min(quick, small, 2 * size, self.ahead // (self.workers + 2)))
 
     def drop(self, scheduler: Scheduler, lane: Lane) -> None:
         """Close a lane; its tickets that still wait in workers are not loaded."""
@@ -239,6 +250,9 @@ class ProcessPool(LanePool):
         try:
             link.send_job(job, slot)
         except Exception as error:  # surfaces at its place in the order
+            if len(job.tickets) > 1:
+                self.scheduler.withdraw(job)
+                return
             failed = self.scheduler.failed(job.worker, job.lane, job.number, job.attempt, job.slot)
             if failed is not None:
                 failed.outcome = error
@@ -317,15 +331,12 @@ class ProcessPool(LanePool):
             link.readers[frame.number] = error
 
     def _on_result(self, link: Link, frame: Frame) -> None:
-        job = self.scheduler.done(link.key, frame.lane, frame.number, frame.attempt, frame.slot)
+        packed = Packed(frame.body, link.readers)
+        answer = self.scheduler.failed if packed.failure else self.scheduler.done
+        job = answer(link.key, frame.lane, frame.number, frame.attempt, frame.slot)
         if job is not None:
-            job.outcome = link.readers[frame.extra], frame.body
+            job.outcome = packed
             self._lost_nurseries = 0
-
-    def _on_failure(self, link: Link, frame: Frame) -> None:
-        job = self.scheduler.failed(link.key, frame.lane, frame.number, frame.attempt, frame.slot)
-        if job is not None:
-            job.outcome = frame.body
 
     def _on_skipped(self, link: Link, frame: Frame) -> None:
         self.scheduler.done(link.key, frame.lane, frame.number, frame.attempt, frame.slot)

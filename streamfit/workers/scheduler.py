@@ -6,9 +6,10 @@ The shells (`threads`, `processes`) carry them out; the tests drive it with made
 Guarantees kept here:
 
 * a slot has one owner: nobody, one job, or the consumer;
-* a job that is loaded again keeps its slot;
+* a job that is loaded again keeps its slot, and if it was of several tickets it is loaded again as one job
+  for each of them, so that a death counts against one ticket only;
 * a result counts only if worker, lane, number, attempt and slot all match what was issued;
-* jobs are taken by number, each once, with no gap;
+* tickets are taken by number, each once, with no gap;
 * the lowest numbers are issued first, so the lowest one not delivered is always out;
 * a lane is finished only when everything that was planned has been taken.
 """
@@ -36,11 +37,14 @@ class State(Enum):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One ticket on its way; `cargo` (the lane's) and `outcome` mean something to the shell only."""
+    """One or several tickets, numbered from `number` on, on their way through one worker and one slot.
+
+    `cargo` (the lane's) and `outcome` mean something to the shell only.
+    """
 
     lane: int
     number: int
-    ticket: Any
+    tickets: tuple[Any, ...]
     cargo: Any = None
     slot: int = -1
     attempt: int = 1
@@ -49,10 +53,15 @@ class Job:
     state: State = State.PENDING
     outcome: Any = None
 
+    @property
+    def ticket(self) -> Any:
+        """Return the first ticket."""
+        return self.tickets[0]
+
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """One run: jobs not yet taken, by number."""
+    """One run: jobs not yet taken, by the number of their first ticket; all counts are of tickets."""
 
     key: int
     ahead: int
@@ -90,7 +99,7 @@ class Scheduler:
     # -- lanes ------------------------------------------------------------------------------------------
 
     def open_lane(self, ahead: int, cargo: Any = None) -> Lane:
-        """Open a lane that may be `ahead` jobs beyond what was taken."""
+        """Open a lane that may be `ahead` tickets beyond what was taken."""
         self._last_lane += 1
         lane = self._lanes[self._last_lane] = Lane(self._last_lane, ahead, cargo)
         return lane
@@ -99,11 +108,11 @@ class Scheduler:
         """Return how many more tickets the lane takes now."""
         return 0 if lane.ended else lane.delivered + lane.ahead - lane.planned
 
-    def plan(self, lane: Lane, ticket: Any) -> None:
-        """Add the next ticket of a lane."""
-        job = Job(lane.key, lane.planned, ticket, lane.cargo)
+    def plan(self, lane: Lane, *tickets: Any) -> None:
+        """Add the next tickets of a lane, as one job."""
+        job = Job(lane.key, lane.planned, tickets, lane.cargo)
         lane.jobs[job.number] = job
-        lane.planned += 1
+        lane.planned += len(tickets)
         heapq.heappush(self._pending, (job.number, lane.key, job.attempt, job))
 
     def end(self, lane: Lane) -> None:
@@ -170,27 +179,34 @@ class Scheduler:
         Args:
             worker: the one that died.
             cause: the outcome of a job that was killed by it for the third time (state POISONED).
-            loading: lane, number and attempt of the job that it was at, against which the death counts.
+            loading: lane, number and attempt of the ticket that it was at, against which the death counts.
         """
         queue = self._queues.pop(worker, None)
         if not queue:
             return []
         again: list[Job] = []
-        for job in queue.values():
-            job.worker = -1
-            if job.state is _DROPPED:
-                self._release(job)
+        for held in queue.values():
+            held.worker = -1
+            if held.state is _DROPPED:
+                self._release(held)
                 continue
-            job.deaths += (job.lane, job.number, job.attempt) == loading
-            if job.deaths >= MAX_DEATHS:
-                job.state, job.outcome = _POISONED, cause
-                continue
-            job.state = _PENDING
-            job.attempt += 1
-            self._lanes[job.lane].retried += 1
-            heapq.heappush(self._pending, (job.number, job.lane, job.attempt, job))
-            again.append(job)
+            for job in self._apart(held):
+                job.deaths += (job.lane, job.number, job.attempt) == loading
+                if job.deaths >= MAX_DEATHS:
+                    job.state, job.outcome = _POISONED, cause
+                    continue
+                job.state = _PENDING
+                job.attempt += 1
+                self._lanes[job.lane].retried += 1
+                heapq.heappush(self._pending, (job.number, job.lane, job.attempt, job))
+                again.append(job)
         return again
+
+    def withdraw(self, job: Job) -> None:
+        """Take back a job of several tickets that could not be sent as one; each goes by itself."""
+        del self._queues[job.worker][job.lane, job.number]
+        for single in self._apart(job):
+            heapq.heappush(self._pending, (single.number, single.lane, single.attempt, single))
 
     def workers(self) -> list[int]:
         """Return the workers that jobs may be issued to."""
@@ -206,7 +222,7 @@ class Scheduler:
     def take(self, lane: Lane) -> Job:
         """Take the next job of a lane, which must be ready; its slot is lent until `give_back`."""
         job = lane.jobs.pop(lane.delivered)
-        lane.delivered += 1
+        lane.delivered += len(job.tickets)
         lane.lent += 1
         self._lent[job.slot] = lane
         return job
@@ -241,6 +257,17 @@ class Scheduler:
             return None
         job.state = state
         return job
+
+    def _apart(self, job: Job) -> list[Job]:
+        """Return one job for each ticket of a job; the first keeps its slot."""
+        if len(job.tickets) == 1:
+            return [job]
+        lane = self._lanes[job.lane]
+        for at, ticket in enumerate(job.tickets):
+            slot = -1 if at else job.slot
+            number = job.number + at
+            lane.jobs[number] = Job(job.lane, number, (ticket,), job.cargo, slot, job.attempt)
+        return [lane.jobs[job.number + at] for at in range(len(job.tickets))]
 
     def _take_slot(self) -> int:
         if self._free:  # the one freed last is the warmest

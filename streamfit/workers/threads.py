@@ -14,9 +14,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from streamfit.workers import faults
-from streamfit.workers.contract import Describe, Kind, Loader
+from streamfit.workers.contract import Describe, Kind, Loader, Ticket
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
-from streamfit.workers.scheduler import Job, Lane, Scheduler
+from streamfit.workers.scheduler import Job, Lane, Scheduler, State
 
 # All threads take from one queue, so to the scheduler they are one worker that holds any number of jobs.
 _CREW = 0
@@ -111,14 +111,13 @@ class ThreadPool(LanePool):
                 job.outcome = outcome
             wait = False
 
-    def value_of(self, job: Job) -> Any:
-        """Return the object that the loader returned."""
+    def values_of(self, job: Job) -> list[Any]:
+        """Return the object that the loader returned, if it did."""
         self.scheduler.give_back(job.slot)
-        return job.outcome
+        return [job.outcome] if job.state is State.READY else []
 
-    def failure_of(self, job: Job, describe: Describe) -> Exception:
+    def failure_of(self, job: Job, ticket: Ticket, describe: Describe) -> Exception:
         """Return the exception that the loader raised."""
-        self.scheduler.give_back(job.slot)
         return faults.ordinary(job.outcome)
 
     def drop(self, scheduler: Scheduler, lane: Lane) -> None:

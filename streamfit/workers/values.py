@@ -1,9 +1,9 @@
-"""How a value is laid out: its arrays in a slot, its shapes as numbers, its structure once per kind of value.
+"""Values taken apart and put together: arrays, and a structure that is sent once per kind of value.
 
 A value is any picklable structure of arrays. Tuples, lists, dicts with text keys and plain dataclasses are
-taken apart; their arrays are copied once, straight into the slot; the structure (the *template*) is sent
-once and then called by number. Whatever is none of these travels by pickle, its buffers in the slot too.
-Arrays are put together again as writable views of the slot, without a copy.
+taken apart into arrays and a structure (the *template*), which is sent once and then called by number.
+Whatever is none of these travels by pickle, its buffers beside the arrays (`packing` lays all of it out).
+Arrays are put together again as writable views, without a copy.
 
 Guarantee kept here: what is put together equals what was taken apart, with the same types, dtypes, shapes
 and memory order (C order if it had neither); an array that occurs twice is still one array. A memory map
@@ -16,25 +16,21 @@ import copyreg
 import dataclasses
 import functools
 import pickle
-import struct
+from collections.abc import Sequence
 from typing import Any
 
 import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
-from streamfit.workers.slots import Slot, padded
-
 Array = NDArray[Any]
 # A template is a tree of tuples, so that it can be a key: ("array", place, dtype, dimensions, order),
 # ("array", place) for one that occurred before, ("rest", place), ("none",), ("tuple" | "list", children),
 # ("dict", keys, children), ("data", class, field names, children).
 Template = tuple[Any, ...]
+Leaf = tuple[Any, int, Any]
 
 _MAX_DEPTH = 12
-_MAX_IN_FRAME = 1 << 15
-# Capacity of the slot, bytes used by arrays, how many numbers follow, pickle bytes in the frame, in the slot.
-_HEAD = struct.Struct("<QQIIQ")
 _STATE_HOOKS = (
     "__reduce__",
     "__reduce_ex__",
@@ -88,78 +84,25 @@ class Parts:
         order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
         return ("array", place, value.dtype, value.ndim, order)
 
-    def write(self, slot: Slot) -> bytes:
-        """Copy the arrays into a slot and return the body of the frame that describes them."""
-        arrays, pickled = self.arrays, b""
-        buffers: list[Array] = []
-        if self.rest:
-            pickled, buffers = dump(self.rest)
-            arrays = arrays + buffers
-        numbers, used = [], 0
-        for array in arrays:
-            numbers.append(used)
-            used += padded(array.nbytes)
-        outside = len(pickled) if len(pickled) > _MAX_IN_FRAME else 0
-        capacity = slot.reserve(max(used + outside, 1))
-        memory = slot.bytes(capacity)
-        for array, offset in zip(arrays, numbers, strict=True):
-            _copy(array, memory, offset)
-        if outside:
-            memory[used : used + outside] = np.frombuffer(pickled, np.uint8)
-            pickled = b""
-        for array in self.arrays:
-            numbers.extend(array.shape)
-        numbers.extend(buffer.nbytes for buffer in buffers)
-        head = _HEAD.pack(capacity, used, len(numbers), len(pickled), outside)
-        return head + struct.pack(f"<{len(numbers)}Q", *numbers) + pickled
-
 
 class Reader:
     """Puts values of one template together again.
 
     Args:
         template: as `Parts` made it.
+
+    Attributes:
+        leaves: dtype, number of dimensions and memory order of each array.
     """
 
     def __init__(self, template: Template) -> None:
         self._template = template
-        self._leaves: list[tuple[Any, int, Any]] = []
-        _collect_leaves(template, self._leaves)
+        self.leaves: list[Leaf] = []
+        _collect_leaves(template, self.leaves)
 
-    def read(self, body: bytes, memory: Array, pickled: bytes | None) -> Any:
-        """Return a value whose arrays are views of `memory`.
-
-        Args:
-            body: what `Parts.write` returned.
-            memory: the used bytes of the slot, or a copy of them.
-            pickled: the pickle bytes, if they are in the slot.
-        """
-        count, inside = _HEAD.unpack_from(body)[2:4]
-        numbers = struct.unpack_from(f"<{count}Q", body, _HEAD.size)
-        leaves = self._leaves
-        pickled = body[len(body) - inside :] if inside else pickled
-        offsets, at = numbers, len(leaves)
-        if pickled is not None:
-            dimensions = sum([leaf[1] for leaf in leaves])
-            at += (count - at - dimensions) // 2
-        arrays: list[Array] = []
-        for place, (dtype, ndim, order) in enumerate(leaves):
-            shape = numbers[at : at + ndim]
-            arrays.append(np.ndarray(shape, dtype, memory, offsets[place], None, order))
-            at += ndim
-        rest: list[Any] = []
-        if pickled is not None:
-            whole = memory.data
-            starts = offsets[len(leaves) : len(leaves) + count - at]
-            buffers = [whole[a : a + n] for a, n in zip(starts, numbers[at:], strict=True)]
-            rest = pickle.loads(pickled, buffers=buffers)
+    def read(self, arrays: Sequence[Array], rest: Sequence[Any] = ()) -> Any:
+        """Return the value with these arrays, and with `rest` in the places of what is no array."""
         return _build(self._template, arrays, rest)
-
-
-def sizes_of(body: bytes) -> tuple[int, int, int]:
-    """Return the slot's capacity, the bytes used by arrays and the pickle bytes behind them."""
-    capacity, used, _, _, outside = _HEAD.unpack_from(body)
-    return capacity, used, outside
 
 
 def dump(value: Any) -> tuple[bytes, list[Array]]:
@@ -205,22 +148,16 @@ def _is_plain(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in _PLAIN_KINDS and dtype.itemsize > 0 and not dtype.hasobject
 
 
-def _copy(array: Array, memory: Array, offset: int) -> None:
-    if array.size:
-        order: Any = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-        np.copyto(np.ndarray(array.shape, array.dtype, memory, offset, None, order), array)
-
-
-def _collect_leaves(node: Template, leaves: list[tuple[Any, int, Any]]) -> None:
+def _collect_leaves(node: Template, leaves: list[Leaf]) -> None:
     if node[0] == "array":
         if len(node) == 5:
-            leaves.append(node[2:])
+            leaves.append((node[2], node[3], node[4]))
     elif node[0] not in ("none", "rest"):
         for child in node[-1]:
             _collect_leaves(child, leaves)
 
 
-def _build(node: Template, arrays: list[Array], rest: list[Any]) -> Any:
+def _build(node: Template, arrays: Sequence[Array], rest: Sequence[Any]) -> Any:
     kind = node[0]
     if kind == "array":
         return arrays[node[1]]

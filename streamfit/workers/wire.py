@@ -21,7 +21,7 @@ from streamfit._base.errors import WorkerError
 # From the parent to a worker.
 MARKER, SLOT, SHARE, LOADER, FORGET, TICKET, LARGE_TICKET, CANCEL = range(1, 9)
 # From a worker to the parent.
-TEMPLATE, RESULT, FAILURE, SKIPPED = range(11, 15)
+TEMPLATE, RESULT, SKIPPED = range(11, 14)
 # Between the parent and the nursery.
 PRELOAD, SPAWN, KILL, BORN, UNBORN, DEAD = range(21, 27)
 

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from streamfit.workers.packing import Packed, Packer
 from streamfit.workers.slots import Slot, create
-from streamfit.workers.values import Parts, Reader, dump, sizes_of
+from streamfit.workers.values import Parts, Reader, Template, dump
 
 
 @dataclass
@@ -57,12 +58,17 @@ def slot() -> Iterator[Slot]:
 
 def travel(value: Any, slot: Slot) -> Any:
     """Send a value through a slot as the two processes do, each with its own view of the memory."""
-    parts = Parts(value)
-    body = parts.write(slot)
-    reader = Reader(pickle.loads(pickle.dumps(parts.template)))
-    _, used, outside = sizes_of(body)
-    pickled = slot.bytes(used + outside)[used:].tobytes() if outside else None
-    return reader.read(body, slot.bytes(max(used, 1)), pickled)
+    readers: dict[int, Reader | Exception] = {}
+
+    def number_of(template: Template) -> int:
+        readers[len(readers)] = Reader(pickle.loads(pickle.dumps(template)))
+        return len(readers) - 1
+
+    packer = Packer(slot, number_of)
+    packer.add(value)
+    packed = Packed(packer.body(0), readers)
+    slot.attach(packed.capacity)
+    return packed.values(slot.bytes(max(packed.used, 1)), apart=False)[0]
 
 
 def assert_same(a: Any, b: Any) -> None:
@@ -193,8 +199,9 @@ def test_objects_arrive_with_their_arrays_in_the_slot(slot: Slot) -> None:
 
 def test_large_pickles_go_through_the_slot(slot: Slot) -> None:
     value = {"text": ["word" * 10] * 3 + [str(n) for n in range(20_000)], "x": np.arange(9)}
-    body = Parts(value).write(slot)
-    assert len(body) < 1000
+    packer = Packer(slot, lambda template: 0)
+    packer.add(value)
+    assert len(packer.body(0)) < 1000
     assert_same(value, travel(value, slot))
 
 
