@@ -12,7 +12,9 @@ memory copies once, into it. Two workers copy at the same time and may be faster
 Peers are measured at their best: every variant is screened in the same run, and the fastest goes on.
 PyTorch's DataLoader is given whole batches (``batch_size=None``) and persistent workers; it may send tensors
 through shared memory, which is what it does unless told otherwise, or pickled NumPy arrays. Grain may put
-arrays in shared memory or pickle them. Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has
+arrays in shared memory or pickle them. How many batches are ahead is part of every side's variants, ours too;
+what streamfit does unless told otherwise (10 ahead) has a row of its own where that is not the best.
+Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has
 the peers (see README.md in this folder).
 """
 
@@ -44,10 +46,11 @@ from harness import (
 
 BYTES = {"large": 64 * 224 * 224 * 3 * 4, "small": 256 * 32 * 4}
 COUNTS = {"large": 24, "small": 2000}
-LEAD = 40
+LEADS = {"large": 40, "small": 200}
 SIZES, WORKERS = ("large", "small"), (1, 2)
 SETTLE, LIMIT_SECONDS = 0.2, 120.0
-OURS, LIMIT, TENSORS, ARRAYS, GRAIN = "streamfit", "memcpy", "PyTorch tensors", "PyTorch arrays", "Grain"
+OURS, AS_IT_COMES = "streamfit", "streamfit as it comes"
+LIMIT, TENSORS, ARRAYS, GRAIN = "memcpy", "PyTorch tensors", "PyTorch arrays", "Grain"
 PEERS = (TENSORS, ARRAYS, GRAIN)
 PACKAGES = ("torch", "grain", "numpy", "cloudpickle")
 
@@ -65,22 +68,29 @@ def contenders(size: str, workers: int, rounds: int) -> list[Side]:
         return Side(f"{row}: {' '.join(options)}", script(peers_python(), "torch", size, workers, *options))
 
     def grain(*options: str) -> Side:
-        plan = ("--batches", str(LEAD + COUNTS[size]), "--rounds", str(rounds + 1))
+        plan = ("--batches", str(LEADS[size] + COUNTS[size]), "--rounds", str(rounds + 1))
         return Side(
             f"{GRAIN}: {' '.join(options)}", script(peers_python(), "grain", size, workers, *options, *plan)
         )
 
+    def ours(row: str, ahead: int) -> Side:
+        options = ("--ahead", str(ahead))
+        return Side(
+            f"{row}: {' '.join(options)}", script(sys.executable, "streamfit", size, workers, *options)
+        )
+
     sides = [
-        Side(OURS, script(sys.executable, "streamfit", size, workers)),
+        ours(OURS, 10),
         Side(LIMIT, script(sys.executable, "memcpy", size, workers)),
         torch(TENSORS, "--prefetch", "2", "--sharing", "file_descriptor"),
         torch(TENSORS, "--prefetch", "8", "--sharing", "file_system"),
         *[grain("--buffer", buffer, "--threads", t) for buffer in ("1", "10") for t in ("0", "16")],
     ]
     if size == "small":  # pickling 38 MB through a pipe takes longer than shared memory by far
-        sides += [torch(ARRAYS, "--form", "array", "--prefetch", prefetch) for prefetch in ("2", "8")]
+        sides += [ours(OURS, 64), ours(AS_IT_COMES, 10)]
+        sides += [torch(ARRAYS, "--form", "array", "--prefetch", prefetch) for prefetch in ("2", "8", "32")]
         pickled = ("--shm", "1000000000")
-        sides += [grain("--buffer", buffer, "--threads", "0", *pickled) for buffer in ("1", "10")]
+        sides += [grain("--buffer", buffer, "--threads", "0", *pickled) for buffer in ("1", "10", "64")]
     return sides
 
 
@@ -105,7 +115,7 @@ class Warm:
         """Give one side its turn; return its microseconds per batch."""
         time.sleep(SETTLE)
         count = COUNTS[self._size]
-        answer = self._children[name].ask({"lead": LEAD, "batches": count}, LIMIT_SECONDS)
+        answer = self._children[name].ask({"lead": LEADS[self._size], "batches": count}, LIMIT_SECONDS)
         return float(answer["seconds"]) / count * 1e6
 
     def close(self) -> None:

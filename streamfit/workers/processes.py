@@ -149,7 +149,7 @@ class ProcessPool(LanePool):
         return job.outcome if isinstance(job.outcome, Exception) else faults.unpack(job.outcome.failure)
 
     def size_after(self, job: Job, size: int) -> int:
-        """Return how many tickets fit a job: several where loads are quick and small, so that sending counts."""
+        """Return how many tickets fit a job: several where loads are so quick and small sending tells."""
         packed: Packed = job.outcome
         count = len(job.tickets)
         quick = _JOB_NANOSECONDS * count // max(packed.nanoseconds, 1)

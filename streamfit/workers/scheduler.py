@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-MAX_DEATHS = 3
+MAX_DEATHS = 2
+"""How many workers a ticket may kill before it is set apart (state POISONED)."""
 
 
 class State(Enum):
@@ -31,7 +32,7 @@ class State(Enum):
     ISSUED = "is with a worker"
     READY = "was loaded"
     FAILED = "raised in the loader"
-    POISONED = "killed too many workers"
+    POISONED = "killed as many workers as a ticket may"
     DROPPED = "belongs to a closed lane"
 
 
@@ -84,10 +85,11 @@ class Scheduler:
 
     Args:
         depth: how many unfinished jobs a worker may hold.
+        deaths: how many workers a ticket may kill before it is set apart.
     """
 
-    def __init__(self, depth: int) -> None:
-        self._depth = depth
+    def __init__(self, depth: int, deaths: int = MAX_DEATHS) -> None:
+        self._depth, self._deaths = depth, deaths
         self._lanes: dict[int, Lane] = {}
         self._queues: dict[int, dict[tuple[int, int], Job]] = {}
         self._pending: list[tuple[int, int, int, Job]] = []
@@ -178,7 +180,7 @@ class Scheduler:
 
         Args:
             worker: the one that died.
-            cause: the outcome of a job that was killed by it for the third time (state POISONED).
+            cause: the outcome of a job that has now killed too many workers (state POISONED).
             loading: lane, number and attempt of the ticket that it was at, against which the death counts.
         """
         queue = self._queues.pop(worker, None)
@@ -192,7 +194,7 @@ class Scheduler:
                 continue
             for job in self._apart(held):
                 job.deaths += (job.lane, job.number, job.attempt) == loading
-                if job.deaths >= MAX_DEATHS:
+                if job.deaths >= self._deaths:
                     job.state, job.outcome = _POISONED, cause
                     continue
                 job.state = _PENDING
