@@ -20,7 +20,7 @@ from soak_data import FEATURES, SCALE, Drawn, DrawnSource, Traced, endless, mapp
 from streamfit import Sequential, layers, set_random_seed
 from streamfit.callbacks import Callback
 from streamfit.metrics import Metric
-from streamfit.testing.leaks import Ledger, take_ledger, wait_until
+from streamfit.testing.leaks import left_since, take_ledger
 from streamfit.workers import live_pids, make_pool
 
 Arguments = dict[str, Any]
@@ -201,20 +201,6 @@ def storm(kind: str, kills: int, epochs: int = 3, workers: int = 2, seed: int = 
     tally.ordered, tally.same_bits = seen == numbers, bits == calm
     tally.leaks = left_since(before)
     return tally
-
-
-def left_since(before: Ledger, seconds: float = 5) -> list[str]:
-    """List what this process leaves behind, given what there was before; wait a while for it to go.
-
-    Names in shared memory count when they are ours: other programs of this machine come and go for hours.
-    """
-
-    def left() -> list[str]:
-        new = take_ledger().beyond(before)
-        return [what for what in new if "streamfit" in what or not what.startswith("shared memory")]
-
-    wait_until(lambda: not left(), seconds)
-    return left()
 
 
 def _missing(planned: list[int], found: list[int]) -> int:

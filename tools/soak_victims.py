@@ -20,10 +20,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from soak_fits import Tally, bits_of, left_since, make_model
+from soak_fits import Tally, bits_of, make_model
 
 from streamfit.callbacks import BackupAndRestore, Callback
-from streamfit.testing.leaks import take_ledger, wait_until
+from streamfit.testing.leaks import left_since, take_ledger, wait_until
 from streamfit.workers import live_pids
 
 _LIMIT = 60.0  # seconds for a program to begin, or to end when nobody kills it

@@ -1,6 +1,10 @@
 """A ledger of what code must not leave behind: child processes, shared memory, descriptors, threads of ours.
 
 It reads ``/proc`` and needs no other package; on a system without it, it sees threads only.
+
+Names of shared memory are the machine's, not a process's, and nothing records who made one. So a new name
+counts unless it is known to be somebody else's: another user's, or held by a living process that is not
+below this one. What a dead process has left is held by nobody, and counts.
 """
 
 from __future__ import annotations
@@ -11,12 +15,15 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _PROC, _SHM = Path("/proc"), Path("/dev/shm")
 _TERMINAL = ("/dev/pts", "/dev/null", "/dev/tty")
+
+Place = tuple[int, int]
+"""Device and inode: a semaphore is mapped under a name that was never its own."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +43,23 @@ class Ledger:
     threads: frozenset[str]
 
     def beyond(self, before: Ledger) -> list[str]:
-        """List what is here and was not there before."""
-        new = [f"shared memory {name}" for name in sorted(self.names - before.names)]
-        new += [f"process {pid}" for pid, _ in sorted(self.children - before.children)]
+        """List what is here and was not there before, but for names that others hold now."""
+        return _lines(self.own_names(before)) + self._beside_names(before)
+
+    def own_names(self, before: Ledger) -> frozenset[str]:
+        """Return the names of shared memory that were not there before and are not known to be others'."""
+        new = self.names - before.names
+        return new - _foreign(new) if new else new
+
+    def _beside_names(self, before: Ledger) -> list[str]:
+        new = [f"process {pid}" for pid, _ in sorted(self.children - before.children)]
         new += [f"descriptor {fd} -> {to}" for fd, to in sorted(self.descriptors - before.descriptors)]
         return new + [f"thread {name}" for name in sorted(self.threads - before.threads)]
+
+    def since(self, before: Ledger, names: frozenset[str]) -> tuple[frozenset[str], list[str]]:
+        """Return which of `names` are still left, and what is left in all."""
+        names = replace(self, names=self.names & names).own_names(before)
+        return names, _lines(names) + self._beside_names(before)
 
 
 def take_ledger() -> Ledger:
@@ -75,6 +94,33 @@ def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
     return True
 
 
+def left_since(before: Ledger, seconds: float = 5.0) -> list[str]:
+    """List what is here and was not there before, waiting for it to go.
+
+    Args:
+        before: A ledger of this process.
+        seconds: How long to wait until nothing is left.
+
+    Returns:
+        What stayed all that time. A name of shared memory that comes up only now is no leftover: somebody is
+        at work.
+
+    Example:
+        >>> left_since(take_ledger(), seconds=0.1)
+        []
+    """
+    names = take_ledger().own_names(before)
+    left: list[str] = []
+
+    def clean() -> bool:
+        nonlocal names
+        names, left[:] = take_ledger().since(before, names)
+        return not left
+
+    wait_until(clean, seconds)
+    return left
+
+
 @contextmanager
 def nothing_left_behind(seconds: float = 5.0) -> Iterator[None]:
     """Fail if the block leaves anything behind for longer than `seconds`.
@@ -89,26 +135,32 @@ def nothing_left_behind(seconds: float = 5.0) -> Iterator[None]:
     """
     before = take_ledger()
     yield
-    left: list[str] = []
+    left = left_since(before, seconds)
+    assert not left, f"left behind: {', '.join(left)}"
 
-    def clean() -> bool:
-        left[:] = take_ledger().beyond(before)
-        return not left
 
-    assert wait_until(clean, seconds), f"left behind: {', '.join(left)}"
+def _lines(names: frozenset[str]) -> list[str]:
+    return [f"shared memory {name}" for name in sorted(names)]
 
 
 def _descendants() -> Iterator[tuple[int, int]]:
     """Yield process id and time of birth of every living process below this one."""
     below: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
-        if entry.name.isdigit() and (found := _birth(entry)):
+    for entry in _processes():
+        if found := _birth(entry):
             below[found[0]].append((int(entry.name), found[1]))
     todo = [os.getpid()]
     while todo:
         for child in below[todo.pop()]:
             yield child
             todo.append(child[0])
+
+
+def _processes() -> Iterator[Path]:
+    """Yield what the system tells of each living process."""
+    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
+        if entry.name.isdigit():
+            yield entry
 
 
 def _birth(entry: Path) -> tuple[int, int] | None:
@@ -129,3 +181,39 @@ def _descriptors() -> Iterator[tuple[str, str]]:
             continue
         if not target.startswith(_TERMINAL):
             yield name, target
+
+
+def _foreign(names: frozenset[str]) -> set[str]:
+    """Return the names that belong to another user, or that a process holds which is not below this one."""
+    places: dict[Place, str] = {}
+    foreign: set[str] = set()
+    for name in names:
+        with suppress(OSError):  # gone by now
+            info = os.lstat(_SHM / name)
+            places[info.st_dev, info.st_ino] = name
+            if info.st_uid != os.geteuid():
+                foreign.add(name)
+    own = {str(os.getpid()), *(str(pid) for pid, _ in _descendants())}
+    held: dict[bool, set[Place]] = {True: set(), False: set()}
+    for entry in _processes():
+        held[entry.name in own] |= places.keys() & {*_mapped(entry), *_opened(entry)}
+    return foreign | {places[place] for place in held[False] - held[True]}
+
+
+def _mapped(entry: Path) -> Iterator[Place]:
+    """Yield the shared memory that a process has mapped."""
+    with suppress(OSError):  # it has ended, or is another user's
+        for line in (entry / "maps").read_bytes().splitlines():
+            if b" /dev/shm/" in line:
+                major, _, minor = line.split()[3].partition(b":")
+                yield os.makedev(int(major, 16), int(minor, 16)), int(line.split()[4])
+
+
+def _opened(entry: Path) -> Iterator[Place]:
+    """Yield the shared memory that a process has open."""
+    with suppress(OSError):
+        for name in os.listdir(entry / "fd"):
+            with suppress(OSError):
+                if os.readlink(entry / "fd" / name).startswith("/dev/shm/"):
+                    info = os.stat(entry / "fd" / name)
+                    yield info.st_dev, info.st_ino

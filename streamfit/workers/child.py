@@ -25,7 +25,7 @@ import numpy as np
 from numpy.random import seed as seed_numpy  # NumPy would import it when it is first used: in every worker
 
 from streamfit._base.errors import PicklingError, WorkerError
-from streamfit.workers import faults, sharing, wire
+from streamfit.workers import faults, last_words, sharing, wire
 from streamfit.workers.contract import Loader, enter_worker
 from streamfit.workers.marker import Marker
 from streamfit.workers.packing import Packer
@@ -114,6 +114,7 @@ class Worker:
     def _on_marker(self, frame: Frame) -> None:
         self._marker.close()
         self._marker = Marker(frame.fds[0])
+        last_words.leave_behind(frame.fds[0])
 
     def _on_slot(self, frame: Frame) -> None:
         self._slots[frame.slot] = Slot(frame.fds[0])

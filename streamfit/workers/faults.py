@@ -6,7 +6,6 @@ An exception keeps its type. Where a type cannot travel, its name, text and trac
 from __future__ import annotations
 
 import pickle
-import signal
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import cloudpickle
 
 from streamfit._base.errors import WorkerDiedError, WorkerError
+from streamfit.workers.last_words import Death
 
 _MAX_TEXT = 20_000
 # Exceptions that mean something to the interpreter or to a for loop. Raised by a load they are mistakes: let
@@ -57,42 +57,26 @@ def add_place(error: Exception, where: str) -> Exception:
     return error
 
 
-def death(where: str, status: int | None, attempts: int) -> WorkerDiedError:
+def death(where: str, last: Death, attempts: int) -> WorkerDiedError:
     """Return the error for a ticket on which worker after worker died.
 
     Args:
         where: the place in the data.
-        status: wait status of the last worker, or None if unknown.
+        last: how the last worker ended; its last words become a note.
         attempts: how many times the load was started.
     """
-    return WorkerDiedError(
-        f"{attempts} workers in a row died while loading {where}; the last one {how(status)}. "
+    error = WorkerDiedError(
+        f"{attempts} workers in a row died while loading {where}; the last one {last.how()}.{last.memory()} "
         "Load these samples with workers=0 to see the crash in this process."
     )
+    add_words(error, last)
+    return error
 
 
-def how(status: int | None) -> str:
-    """Say how a process ended, given its wait status."""
-    if status is None:
-        return "was lost"
-    if status & 0x7F == 0:
-        code = status >> 8
-        return f"exited with code {code}"
-    number = status & 0x7F
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
-    return f"was killed by {name}" + _LIKELY.get(name, "")
-
-
-_LIKELY = {
-    "SIGKILL": " (often: the system ran out of memory)",
-    "SIGSEGV": " (a crash in native code)",
-    "SIGABRT": " (native code gave up)",
-    "SIGBUS": " (often: a mapped file was cut short)",
-    "SIGILL": " (native code for another processor)",
-}
+def add_words(error: WorkerError, last: Death) -> None:
+    """Add a worker's last words, if it had any, to an exception."""
+    if last.words:
+        error.add_note(f"Last words of the worker:\n{last.words}")
 
 
 def _portable(error: BaseException) -> bytes | None:

@@ -34,7 +34,7 @@ class LaneRun(Run):
 
     def __init__(self, pool: LanePool, loader: Loader, tickets: Iterable[Ticket], describe: Describe) -> None:
         self._pool = pool
-        self._describe = describe
+        self.describe = describe
         self._tickets: Iterator[Ticket] | None = iter(tickets)
         self._late: Exception | None = None
         self._opened: deque[Loaded] = deque()
@@ -181,12 +181,12 @@ class LaneRun(Run):
 
     def _fail(self, job: Job, ticket: Ticket) -> NoReturn:
         """Close the run and raise what became of a ticket."""
-        self._raise(self._pool.failure_of(job, ticket, self._describe), ticket)
+        self._raise(self._pool.failure_of(job, ticket, self.describe), ticket)
 
     def _raise(self, failure: Exception, ticket: Ticket) -> NoReturn:
         self._stop("This run was ended by an exception from its loader; open another.")
         if not isinstance(failure, WorkerDiedError):  # which tells the place itself
-            faults.add_place(failure, self._describe(ticket))
+            faults.add_place(failure, self.describe(ticket))
         raise failure
 
     def _end(self) -> NoReturn:
@@ -262,6 +262,10 @@ class LanePool(Pool):
         with self.lock:
             if not already:
                 self.reset(_POOL_CLOSED)
+
+    def describe(self, job: Job) -> str:
+        """Name the first ticket of a job, or say nothing if its run is gone."""
+        return next((run.describe(job.ticket) for run in self._runs if run.lane.key == job.lane), "")
 
     def sweep(self) -> None:
         """Drop the lanes of runs that were garbage collected."""

@@ -19,6 +19,7 @@ import sys
 import traceback
 
 from streamfit.workers import child, wire
+from streamfit.workers.last_words import Registrar
 from streamfit.workers.wire import Channel, Frame
 
 _MAX_DESCRIPTORS = 1 << 16
@@ -35,6 +36,7 @@ class Nursery:
     def __init__(self, sock: socket.socket, parent: int) -> None:
         self._channel = Channel(sock)
         self._children: dict[int, int] = {}
+        self._registrar = Registrar()
         self._parent = _watch(parent)
         self._wake, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         _raise_descriptor_limit()
@@ -111,12 +113,13 @@ class Nursery:
 
     def _reap(self) -> None:
         while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
             worker = self._children.pop(pid, None)
             if worker is not None:
-                self._channel.put(wire.DEAD, number=worker, extra=status)
+                report = self._registrar.report(status, usage)
+                self._channel.put(wire.DEAD, report, number=worker, extra=status)
 
     def _finish(self) -> None:
         for pid in self._children:

@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers import faults, wire
+from streamfit.workers import faults, last_words, wire
 from streamfit.workers.contract import Describe, Kind, Loader, Ticket, fresh_id
 from streamfit.workers.crew import Crew, Link
 from streamfit.workers.dataset import Dispatch, Parcel
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
+from streamfit.workers.last_words import Death
 from streamfit.workers.launcher import Launcher, check_platform
 from streamfit.workers.packing import Packed
 from streamfit.workers.scheduler import Job, Lane, Scheduler, State
@@ -186,7 +187,7 @@ class ProcessPool(LanePool):
             self._poller.register(link.channel, _IN)
             self.scheduler.join(key)
 
-    def _lose(self, crew: Crew, link: Link, status: int | None, *, blame: bool = False) -> None:
+    def _lose(self, crew: Crew, link: Link, death: Death, *, blame: bool = False) -> None:
         """Take in the end of a worker: first what it had finished, then what it had not."""
         while not link.channel.ended:
             frames = link.channel.receive(wait=False)
@@ -199,25 +200,31 @@ class ProcessPool(LanePool):
         loading = link.marker.under_way() if blame else None
         self._barren = 0 if link.marker.begun() else self._barren + 1
         link.close()
-        self.scheduler.died(link.key, status, loading)
+        again = self.scheduler.died(link.key, death, loading)
+        if death.pid is not None:
+            hit = [self.describe(job) for job in again if loading and (job.lane, job.number) == loading[:2]]
+            last_words.tell(death, "".join(hit), self.restarts)
 
     def _on_death(self, crew: Crew, frame: Frame) -> None:
         link = crew.links.get(frame.number)
         if link is not None:
-            self._lose(crew, link, frame.extra, blame=True)
+            death = last_words.death_of(link.pid, frame.extra, frame.body, link.marker.fd)
+            self._lose(crew, link, death, blame=True)
             self.restarts += 1
             if self._barren > _MAX_BARREN:
-                raise WorkerError(
+                error = WorkerError(
                     f"{self._barren} worker processes in a row ended before they loaded anything; the last "
-                    f"one {faults.how(frame.extra)}. Look at what they printed, or use threads "
+                    f"one {death.how()}. Look at what they printed, or use threads "
                     "(use_multiprocessing=False)."
                 )
+                faults.add_words(error, death)
+                raise error
             self._staff()
 
     def _on_unborn(self, crew: Crew, frame: Frame) -> None:
         link = crew.links.get(frame.number)
         if link is not None:
-            self._lose(crew, link, None)
+            self._lose(crew, link, Death())
         message = f"a worker process could not be started ({frame.body.decode()})"
         if not crew.links:
             raise WorkerError(f"{message}; use fewer workers, or threads (use_multiprocessing=False)")
@@ -233,9 +240,9 @@ class ProcessPool(LanePool):
                 "(use_multiprocessing=False)"
             )
         crew.launcher.close()
-        self.restarts += len(crew.links)
         for link in list(crew.links.values()):
-            self._lose(crew, link, None)
+            self._lose(crew, link, Death(pid=link.pid))
+            self.restarts += 1
         crew.launcher = Launcher()
         self._poller = select.poll()
         self._poller.register(crew.launcher.channel, _IN)

@@ -9,6 +9,7 @@ from oracles.loaders import Misprints, TwoArguments, Unpicklable
 
 from streamfit._base.errors import WorkerDiedError, WorkerError
 from streamfit.workers import faults
+from streamfit.workers.last_words import Death
 
 
 def raised(error: BaseException) -> BaseException:
@@ -84,7 +85,7 @@ def test_ordinary_exception_stays_itself() -> None:
     ],
 )
 def test_ends_are_named(status: int | None, text: str) -> None:
-    error = faults.death("batch 5", status, 3)
+    error = faults.death("batch 5", Death(status), 3)
     assert type(error) is WorkerDiedError
     with pytest.raises(WorkerDiedError, match=f"(?s)batch 5.*{text}"):
         raise error
