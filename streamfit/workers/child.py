@@ -85,7 +85,7 @@ class Worker:
         packer = Packer(slot, self._number_of)
         began = time.monotonic_ns()
         try:
-            load = received.loader().load  # takes its time once, which is not the ticket's fault
+            load = self._ready(received)
             began = time.monotonic_ns()
             for number, ticket in enumerate(_tickets(frame, slot), frame.number):
                 marker.begin(frame.lane, number, frame.attempt)
@@ -95,6 +95,14 @@ class Worker:
         self._answer(wire.RESULT, frame, packer.body(time.monotonic_ns() - began, failure))
         marker.end()
         received.drop_pages()
+
+    def _ready(self, received: _Received) -> Callable[[Any], Any]:
+        """Return what loads tickets; takes its time once, which is not the ticket's fault."""
+        self._marker.prepare(True)
+        try:
+            return received.loader().load
+        finally:
+            self._marker.prepare(False)
 
     def _answer(self, kind: int, frame: Frame, body: bytes = b"") -> None:
         self._channel.put(

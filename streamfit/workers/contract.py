@@ -29,7 +29,9 @@ class Loader(Protocol):
     """Anything that turns a ticket into a value.
 
     Two optional attributes are read: `may_change` (its content may differ from one `Pool.open` to the
-    next; False when absent) and `name` (used in error messages; the class name when absent).
+    next; False when absent) and `name` (used in error messages; the class name when absent). Two optional
+    methods serve to find what is bad in a ticket that cannot be loaded: `parts(ticket)` returns tickets for
+    its parts, in order (none if it has no parts), and `together(parts)` one ticket for some of them.
     """
 
     def load(self, ticket: Any, /) -> Any:
@@ -46,11 +48,14 @@ class Loaded:
         value: what `loader.load(ticket)` returned. From worker processes, its arrays are writable views of
             shared memory that stay valid for as long as anything refers to them.
         attempts: how many times the load was started (1 unless a worker died).
+        lost: tickets of the parts that were left out because they cannot be loaded; where that is all of it,
+            the value is None.
     """
 
     ticket: Any
     value: Any
     attempts: int
+    lost: tuple[Any, ...] = ()
 
 
 class Run(ABC):
@@ -108,13 +113,16 @@ class Pool(ABC):
         """
 
     @abstractmethod
-    def open(self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str) -> Run:
+    def open(
+        self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str, tolerance: int = 0
+    ) -> Run:
         """Begin to load `tickets` and return their run.
 
         Args:
             loader: turns a ticket into a value.
             tickets: pulled lazily in the caller's thread, at most `ahead` beyond the delivered one.
             describe: names a ticket in error messages.
+            tolerance: how many parts of tickets may be left out because they cannot be loaded.
         """
 
     @abstractmethod

@@ -19,6 +19,7 @@ import numpy as np
 from streamfit._base.errors import PicklingError
 from streamfit.workers import slots, wire
 from streamfit.workers.dataset import Parcel
+from streamfit.workers.deadline import Watch
 from streamfit.workers.launcher import Launcher
 from streamfit.workers.marker import Marker
 from streamfit.workers.scheduler import Job
@@ -45,6 +46,9 @@ class Link:
         readers: how to read the values it sends, by template number; an exception where that is not known.
         blocked: its socket is full.
         ended_at: when its socket ended, on the monotonic clock, if it did.
+        heard: how many frames have come from it.
+        watch: how long it has shown no sign of life while it should have.
+        overdue: the seconds that it exceeded, if it was stopped for that.
     """
 
     def __init__(self, key: int, channel: Channel) -> None:
@@ -55,6 +59,9 @@ class Link:
         self.marker = Marker()
         self.blocked = False
         self.ended_at: float | None = None
+        self.heard = 0
+        self.watch = Watch()
+        self.overdue = 0.0
         self._slots: set[int] = set()
         self._arenas: set[int] = set()
         self._parcels: dict[int, set[int]] = {}

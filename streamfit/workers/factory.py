@@ -16,13 +16,15 @@ _KINDS = ("inline", "threads", "processes")
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
-def make_pool(kind: Kind, workers: int, ahead: int = 10) -> Pool:
+def make_pool(kind: Kind, workers: int, ahead: int = 10, timeout: float | None = None) -> Pool:
     """Make a pool of workers.
 
     Args:
         kind: "inline" (load in the caller's thread), "threads" or "processes".
         workers: how many loads go on at once; 0 is the same as "inline".
         ahead: how many tickets may be out beyond the delivered one.
+        timeout: seconds that a load may take before its worker process is taken for hung and replaced; None
+            judges by the loads before it, a minute at the least. Loads in this process cannot be stopped.
 
     Returns:
         a pool whose workers start with the first `open`, or with `start`. Close it, or use it in a `with`.
@@ -45,6 +47,13 @@ def make_pool(kind: Kind, workers: int, ahead: int = 10) -> Pool:
         raise ValueError(f"workers={workers}: write 0 to load in the main thread, or a positive number")
     if ahead < 1:
         raise ValueError(f"ahead={ahead} (max_queue_size): write 1 or more")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout={timeout} (load_timeout): write a positive number of seconds")
+    if timeout is not None and (kind != "processes" or workers == 0):
+        raise ValueError(
+            f"timeout={timeout} (load_timeout) needs worker processes (use_multiprocessing=True, workers >= 1"
+            "): a load in this process, in a thread or not, cannot be stopped"
+        )
     if kind == "processes" and workers and inside_worker():
         warnings.warn(
             "a pool of processes was asked for inside a worker process; it loads inline. Make the data set "
@@ -55,15 +64,15 @@ def make_pool(kind: Kind, workers: int, ahead: int = 10) -> Pool:
         return InlinePool()
     if kind == "inline" or workers == 0:
         return InlinePool()
-    pool = ThreadPool(workers, ahead) if kind == "threads" else _process_pool(workers, ahead)
+    pool = ThreadPool(workers, ahead) if kind == "threads" else _process_pool(workers, ahead, timeout)
     _pools.add(pool)
     return pool
 
 
-def _process_pool(workers: int, ahead: int) -> Pool:
+def _process_pool(workers: int, ahead: int, timeout: float | None) -> Pool:
     from streamfit.workers.processes import ProcessPool  # takes a while; most programs need none
 
-    return ProcessPool(workers, ahead)
+    return ProcessPool(workers, ahead, timeout)
 
 
 def live_pids() -> list[int]:

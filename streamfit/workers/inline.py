@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator
 from streamfit._base.errors import WorkerError
 from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Kind, Loaded, Loader, Pool, Run, Ticket
+from streamfit.workers.inquest import Inquest, here
 
 
 class InlineRun(Run):
     """Loads on demand; nothing is ahead of the consumer."""
 
-    def __init__(self, loader: Loader, tickets: Iterable[Ticket], describe: Describe) -> None:
-        self._loader = loader
+    def __init__(self, loader: Loader, tickets: Iterable[Ticket], describe: Describe, tolerance: int) -> None:
+        self._probe = here(loader)
         self._tickets: Iterator[Ticket] = iter(tickets)
         self._describe = describe
+        self._inquest = Inquest(loader, describe, tolerance)
         self._closed = ""
         self._finished = False
 
@@ -33,18 +35,24 @@ class InlineRun(Run):
         except BaseException:
             self._closed = "This run was ended by an exception from its tickets; open another."
             raise
-        return Loaded(ticket, self._load(ticket), 1)
-
-    def _load(self, ticket: Ticket) -> object:
         try:
-            return self._loader.load(ticket)
+            return self._load(ticket)
         except KeyboardInterrupt:
             self.close()
             raise
-        except BaseException as error:
+        except BaseException:
             self._closed = "This run was ended by an exception from its loader; open another."
-            raised = faults.add_place(faults.ordinary(error), self._describe(ticket))
-            raise raised from raised.__cause__
+            raise
+
+    def _load(self, ticket: Ticket) -> Loaded:
+        try:
+            return Loaded(ticket, self._probe(ticket), 1)
+        except Exception as error:
+            if not self._inquest.tolerance:
+                faults.add_place(error, self._describe(ticket))
+                raise
+            failure = error
+        return self._inquest.settle(ticket, self._probe, failure, 1)
 
     def close(self) -> None:
         """Give up the tickets that are left."""
@@ -72,11 +80,13 @@ class InlinePool(Pool):
     def start(self, preload: Iterable[str] = ()) -> None:
         """Do nothing: there are no workers."""
 
-    def open(self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str) -> Run:
+    def open(
+        self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str, tolerance: int = 0
+    ) -> Run:
         """Return a run that loads each ticket when its value is asked for."""
         if self._closed:
             raise WorkerError("This pool is closed; make another with make_pool().")
-        return InlineRun(loader, tickets, describe)
+        return InlineRun(loader, tickets, describe, tolerance)
 
     def pids(self) -> list[int]:
         """Return an empty list: there are no worker processes."""

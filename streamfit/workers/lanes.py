@@ -14,11 +14,14 @@ import weakref
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
 from streamfit._base.errors import WorkerDiedError, WorkerError
 from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Loaded, Loader, Pool, Run, Ticket
+from streamfit.workers.inquest import Inquest, Probe
+from streamfit.workers.last_words import Death
 from streamfit.workers.scheduler import Job, Lane, Scheduler, State
 
 LOOK_SECONDS = 0.2
@@ -32,8 +35,12 @@ _PULL_SECONDS = 0.005
 class LaneRun(Run):
     """One lane of a `LanePool`."""
 
-    def __init__(self, pool: LanePool, loader: Loader, tickets: Iterable[Ticket], describe: Describe) -> None:
+    def __init__(
+        self, pool: LanePool, loader: Loader, tickets: Iterable[Ticket], describe: Describe, tolerance: int
+    ) -> None:
         self._pool = pool
+        self._loader = loader
+        self._inquest = Inquest(loader, describe, tolerance)
         self.describe = describe
         self._tickets: Iterator[Ticket] | None = iter(tickets)
         self._late: Exception | None = None
@@ -101,7 +108,8 @@ class LaneRun(Run):
     def _open_next(self) -> None:
         """Wait for the next job and open it: its values are delivered one by one."""
         if self._broken is not None:
-            self._fail(*self._broken)
+            self._settle(*self._broken)
+            return
         pool, lane = self._pool, self.lane
         if self._size > 1 and self._pull():  # what the last job was delivered from makes room
             pool.issue()
@@ -171,20 +179,34 @@ class LaneRun(Run):
         for ticket, value in zip(job.tickets, values, strict=False):
             self._opened.append(Loaded(ticket, value, job.attempt))
         if job.state is State.READY:
-            self._size = self._pool.size_after(job, self._size)
+            # What cannot be loaded can be left out of a job of its own only.
+            self._size = 1 if self._inquest.tolerance else self._pool.size_after(job, self._size)
             return
         self._broken = job, job.tickets[len(values)]
         if not values:
-            self._fail(*self._broken)
+            self._settle(*self._broken)
+            return
         self._tickets = None
         self._pool.drop(self.scheduler, self.lane)  # nothing after the failure is wanted
 
-    def _fail(self, job: Job, ticket: Ticket) -> NoReturn:
-        """Close the run and raise what became of a ticket."""
-        self._raise(self._pool.failure_of(job, ticket, self.describe), ticket)
+    def _settle(self, job: Job, ticket: Ticket) -> None:
+        """Take in what can be loaded of a ticket that failed, or close the run and raise."""
+        self._broken = None
+        cause = self._pool.failure_of(job)
+        if isinstance(cause, Death):
+            if not self._pool.examines:
+                self._raise(faults.death(self.describe(ticket), cause, job.deaths), ticket)
+        elif not self._inquest.tolerance:
+            self._raise(cause, ticket)
+        try:
+            with self._pool.probing(self._loader) as probe:
+                self._opened.append(self._inquest.settle(ticket, probe, cause, job.attempt, job.deaths))
+        except Exception:
+            self._stop(_FAILED)
+            raise
 
     def _raise(self, failure: Exception, ticket: Ticket) -> NoReturn:
-        self._stop("This run was ended by an exception from its loader; open another.")
+        self._stop(_FAILED)
         if not isinstance(failure, WorkerDiedError):  # which tells the place itself
             faults.add_place(failure, self.describe(ticket))
         raise failure
@@ -210,6 +232,7 @@ class LaneRun(Run):
 
 
 _FINISHED = "finished"
+_FAILED = "This run was ended by an exception from its loader; open another."
 _POOL_CLOSED = "This run was ended because its pool was closed."
 
 
@@ -217,7 +240,12 @@ class LanePool(Pool):
     """A pool whose runs share one scheduler.
 
     A subclass carries out the scheduler's orders (`issue`) and takes in what workers report (`step`).
+
+    Attributes:
+        examines: whether a ticket that has killed its workers is examined, or simply reported.
     """
+
+    examines = True
 
     def __init__(self, workers: int, ahead: int) -> None:
         self.workers = workers
@@ -230,12 +258,14 @@ class LanePool(Pool):
         self._owner = os.getpid()
         self.closing = False
 
-    def open(self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str) -> Run:
+    def open(
+        self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str, tolerance: int = 0
+    ) -> Run:
         """Begin to load `tickets` and return their run."""
         with self.lock:
             self.start()
             self.sweep()
-            run = LaneRun(self, loader, tickets, describe)
+            run = LaneRun(self, loader, tickets, describe, tolerance)
             self._runs.add(run)
             run.begin()
         return run
@@ -302,8 +332,12 @@ class LanePool(Pool):
         """Return the values of a job, up to what failed, and see that its slot is given back."""
 
     @abstractmethod
-    def failure_of(self, job: Job, ticket: Ticket, describe: Describe) -> Exception:
-        """Return the exception of `ticket`, the one that a job that is not READY failed at."""
+    def failure_of(self, job: Job) -> Death | Exception:
+        """Return why a job that is not READY ended: what its load raised, or how its last worker ended."""
+
+    @abstractmethod
+    def probing(self, loader: Loader) -> AbstractContextManager[Probe]:
+        """Return what loads tickets, one at a time, where a death does no harm."""
 
     def size_after(self, job: Job, size: int) -> int:
         """Return how many tickets the next jobs should be of, given one that was done and the size so far."""

@@ -44,6 +44,7 @@ class Death:
         peak: most memory that was resident at once, in bytes; 0 if unknown.
         starved: the system has killed something for lack of memory since the workers were started.
         words: the stacks of its threads at a fatal signal, or nothing.
+        overdue: seconds that it was given for a load and has exceeded, if it was stopped for that.
     """
 
     status: int | None = None
@@ -51,9 +52,12 @@ class Death:
     peak: int = 0
     starved: bool = False
     words: str = ""
+    overdue: float = 0.0
 
     def how(self) -> str:
         """Say how it ended."""
+        if self.overdue:
+            return f"did not finish a load within {self.overdue:g} s and was stopped"
         if self.status is None:
             return "was lost"
         number = self.status & 0x7F
@@ -133,7 +137,7 @@ def _out_of_memory_kills() -> int:
 # -- in the parent ------------------------------------------------------------------------------------------
 
 
-def death_of(pid: int | None, status: int, report: bytes, fd: int) -> Death:
+def death_of(pid: int | None, status: int, report: bytes, fd: int, overdue: float = 0.0) -> Death:
     """Return how a worker ended.
 
     Args:
@@ -141,9 +145,10 @@ def death_of(pid: int | None, status: int, report: bytes, fd: int) -> Death:
         status: its wait status.
         report: what the registrar said.
         fd: what it left its last words in.
+        overdue: seconds that it exceeded, if it was stopped for that.
     """
     peak, starved = _REPORT.unpack(report)
-    return Death(status, pid, peak, starved, read(fd))
+    return Death(status, pid, peak, starved, read(fd), overdue)
 
 
 def read(fd: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -106,9 +107,9 @@ class Launcher:
         self._up = self._up or any(frame.kind == wire.BORN for frame in frames)
         return frames
 
-    def kill(self, worker: int) -> None:
-        """Ask for the death of a worker; it is reported like any other."""
-        self.channel.put(wire.KILL, number=worker)
+    def kill(self, worker: int, by: int = signal.SIGKILL) -> None:
+        """Ask for the death of a worker by a signal; it is reported like any other."""
+        self.channel.put(wire.KILL, number=worker, extra=by)
         self._push()
 
     def close(self) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import mmap
 import os
-import time
 from typing import NamedTuple
 
 from streamfit.workers import slots
 
-_LANE, _NUMBER, _ATTEMPT, _BEGUN, _SINCE = range(5)
+_LANE, _NUMBER, _ATTEMPT, _BEGUN, _PREPARES = range(5)
 
 
 class Load(NamedTuple):
@@ -39,9 +38,8 @@ class Marker:
         self._words = memoryview(self._memory).cast("Q")
 
     def begin(self, lane: int, number: int, attempt: int) -> None:
-        """Note that a load begins now."""
+        """Note that a load begins."""
         words = self._words
-        words[_SINCE] = time.monotonic_ns()
         words[_LANE] = lane
         words[_NUMBER] = number
         words[_BEGUN] += 1
@@ -57,9 +55,13 @@ class Marker:
         load = Load(words[_LANE], words[_NUMBER], words[_ATTEMPT])
         return load if load.attempt else None
 
-    def since(self) -> int:
-        """Return when the load that is under way began, in nanoseconds of the monotonic clock."""
-        return self._words[_SINCE]
+    def prepare(self, under_way: bool) -> None:
+        """Note that a loader is being made ready, or that it is."""
+        self._words[_PREPARES] = under_way
+
+    def prepares(self) -> bool:
+        """Return whether a loader is being made ready."""
+        return bool(self._words[_PREPARES])
 
     def begun(self) -> int:
         """Return how many loads were begun."""

@@ -74,7 +74,7 @@ class Nursery:
         elif frame.kind == wire.KILL:
             for pid, worker in self._children.items():
                 if worker == frame.number:  # not reaped yet, so the id is still its own
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, frame.extra)
 
     def _spawn(self, worker: int, fd: int) -> None:
         nursery = os.getpid()

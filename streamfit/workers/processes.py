@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import pickle
 import select
+import signal
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit.workers import faults, last_words, wire
-from streamfit.workers.contract import Describe, Kind, Loader, Ticket, fresh_id
+from streamfit.workers.contract import Kind, Loader, Ticket, fresh_id
 from streamfit.workers.crew import Crew, Link
 from streamfit.workers.dataset import Dispatch, Parcel
+from streamfit.workers.deadline import START_SECONDS, Deadline
+from streamfit.workers.inquest import Probe
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.last_words import Death
 from streamfit.workers.launcher import Launcher, check_platform
 from streamfit.workers.packing import Packed
-from streamfit.workers.scheduler import Job, Lane, Scheduler, State
+from streamfit.workers.scheduler import MAX_DEATHS, Job, Lane, Scheduler
 from streamfit.workers.values import Reader
 from streamfit.workers.wire import Frame
 
@@ -37,6 +41,7 @@ _JOB_BYTES = 1 << 19
 _MAX_LOST_NURSERIES = 3
 _MAX_BARREN = 20
 _REPORT_SECONDS = 5.0
+_ABORT_SECONDS = 0.5
 _LOOK_MILLISECONDS = int(LOOK_SECONDS * 1000)
 _IN, _OUT = select.POLLIN, select.POLLOUT
 
@@ -47,14 +52,17 @@ class ProcessPool(LanePool):
     Args:
         workers: number of processes.
         ahead: how many tickets may be out beyond the delivered one.
+        timeout: seconds that a load may take; None judges by the loads before it.
     """
 
     kind: Kind = "processes"
+    deaths = MAX_DEATHS
 
-    def __init__(self, workers: int, ahead: int) -> None:
+    def __init__(self, workers: int, ahead: int, timeout: float | None = None) -> None:
         check_platform()
         super().__init__(workers, ahead)
         self._dispatch = Dispatch()
+        self._deadline = Deadline(timeout)
         self._crew: Crew | None = None
         self._poller = select.poll()
         self._finalizer: weakref.finalize[..., ProcessPool] | None = None
@@ -96,7 +104,7 @@ class ProcessPool(LanePool):
 
     def new_scheduler(self) -> Scheduler:
         """Return a scheduler on which the workers together can hold all tickets that are ahead."""
-        return Scheduler(depth=-(-self.ahead // self.workers) + 1)
+        return Scheduler(-(-self.ahead // self.workers) + 1, self.deaths)
 
     def adopt(self, loader: Loader) -> Parcel:
         """Pickle a loader, if that is needed, and have workers ready."""
@@ -143,11 +151,24 @@ class ProcessPool(LanePool):
         finally:
             self.scheduler.give_back(job.slot)
 
-    def failure_of(self, job: Job, ticket: Ticket, describe: Describe) -> Exception:
-        """Return what the loader raised, or tell of the deaths."""
-        if job.state is State.POISONED:
-            return faults.death(describe(ticket), job.outcome, job.deaths)
-        return job.outcome if isinstance(job.outcome, Exception) else faults.unpack(job.outcome.failure)
+    def failure_of(self, job: Job) -> Death | Exception:
+        """Return what the loader raised, or how the last worker ended."""
+        outcome = job.outcome
+        if isinstance(outcome, Death | Exception):
+            return outcome
+        packed: Packed = outcome
+        return faults.unpack(packed.failure)
+
+    @contextmanager
+    def probing(self, loader: Loader) -> Iterator[Probe]:
+        """Return what loads tickets in a worker set aside for it."""
+        with _Sacrifice(self._dispatch, self._deadline) as pool:
+
+            def probe(ticket: Ticket) -> Any:
+                with pool.open(loader, [ticket]) as run:
+                    return next(run).value
+
+            yield probe
 
     def size_after(self, job: Job, size: int) -> int:
         """Return how many tickets fit a job: several where loads are so quick and small sending tells."""
@@ -208,7 +229,7 @@ class ProcessPool(LanePool):
     def _on_death(self, crew: Crew, frame: Frame) -> None:
         link = crew.links.get(frame.number)
         if link is not None:
-            death = last_words.death_of(link.pid, frame.extra, frame.body, link.marker.fd)
+            death = last_words.death_of(link.pid, frame.extra, frame.body, link.marker.fd, link.overdue)
             self._lose(crew, link, death, blame=True)
             self.restarts += 1
             if self._barren > _MAX_BARREN:
@@ -287,16 +308,40 @@ class ProcessPool(LanePool):
     def _collect(self, timeout: int) -> None:
         """Read what is there, waiting for something for `timeout` milliseconds."""
         crew = self._live_crew()
-        overdue = [link.ended_at for link in crew.links.values() if link.ended_at is not None]
-        if overdue and time.monotonic() > min(overdue) + _REPORT_SECONDS:  # the nursery is stopped or hangs
+        gone = [at for link in crew.links.values() for at in (link.ended_at, link.watch.stopped) if at]
+        if gone and time.monotonic() > min(gone) + _REPORT_SECONDS:  # the nursery is stopped or hangs
             return self._nursery_lost(crew)
         by_fd = {link.channel.fileno(): link for link in crew.links.values()}
         control = crew.launcher.channel.fileno()
-        for fd, events in self._poller.poll(timeout):
+        before = time.monotonic()
+        found = self._poller.poll(timeout)
+        if not found and timeout:
+            self._look_for_hangs(crew, before)
+        for fd, events in found:
             if fd == control:
                 return self._on_control(crew)  # workers may come and go: what else is ready is seen next time
             self._on_events(crew, by_fd[fd], events)
         return None
+
+    def _look_for_hangs(self, crew: Crew, since: float) -> None:
+        """Stop workers that take too long; called when nothing came since, so none waits to be heard."""
+        now = time.monotonic()
+        # Longer than a look only if this process was stopped, and the workers perhaps too: it does not count.
+        passed = min(now - since, 2 * LOOK_SECONDS)
+        for link in crew.links.values():
+            marker = link.marker
+            load, begun = marker.under_way(), marker.begun()
+            if not self.scheduler.holds(link.key):
+                continue
+            waited = link.watch.look((begun, link.heard, load), passed)
+            limit = self._deadline.seconds(load.attempt if load else 1)
+            if marker.prepares() or (not begun and load is None):
+                limit = max(limit, START_SECONDS)
+            if waited > limit and not link.watch.stopped:
+                link.overdue, link.watch.stopped = limit, now
+                crew.launcher.kill(link.key, signal.SIGABRT)  # its last words tell where it hangs
+            elif link.watch.stopped and now > link.watch.stopped + _ABORT_SECONDS:
+                crew.launcher.kill(link.key)
 
     def _on_events(self, crew: Crew, link: Link, events: int) -> None:
         if events & _OUT:
@@ -322,6 +367,7 @@ class ProcessPool(LanePool):
             self._nursery_lost(crew)
 
     def _handle(self, link: Link, frames: list[Frame]) -> None:
+        link.heard += len(frames)
         for frame in frames:
             handler = self._handlers.get(frame.kind)
             if handler is None:
@@ -343,7 +389,28 @@ class ProcessPool(LanePool):
         job = answer(link.key, frame.lane, frame.number, frame.attempt, frame.slot)
         if job is not None:
             job.outcome = packed
+            self._deadline.note(packed.nanoseconds)
             self._lost_nurseries = 0
 
     def _on_skipped(self, link: Link, frame: Frame) -> None:
         self.scheduler.done(link.key, frame.lane, frame.number, frame.attempt, frame.slot)
+
+
+class _Sacrifice(ProcessPool):
+    """One worker for tickets that may kill it; the first death is told and nothing is tried again.
+
+    Args:
+        dispatch: of the pool that it serves, so that no data set is held twice.
+        deadline: likewise.
+    """
+
+    examines = False
+    deaths = 1
+
+    def __init__(self, dispatch: Dispatch, deadline: Deadline) -> None:
+        super().__init__(workers=1, ahead=1)
+        self._dispatch, self._deadline = dispatch, deadline
+
+    def close(self) -> None:
+        """Kill the worker; the loaders are the other pool's."""
+        LanePool.close(self)

@@ -210,6 +210,10 @@ class Scheduler:
         for single in self._apart(job):
             heapq.heappush(self._pending, (single.number, single.lane, single.attempt, single))
 
+    def holds(self, worker: int) -> bool:
+        """Return whether a worker has anything to do."""
+        return bool(self._queues.get(worker))
+
     def workers(self) -> list[int]:
         """Return the workers that jobs may be issued to."""
         return list(self._queues)

@@ -10,11 +10,13 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from streamfit.workers import faults
-from streamfit.workers.contract import Describe, Kind, Loader, Ticket
+from streamfit.workers.contract import Kind, Loader
+from streamfit.workers.inquest import Probe, here
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.scheduler import Job, Lane, Scheduler, State
 
@@ -116,9 +118,13 @@ class ThreadPool(LanePool):
         self.scheduler.give_back(job.slot)
         return [job.outcome] if job.state is State.READY else []
 
-    def failure_of(self, job: Job, ticket: Ticket, describe: Describe) -> Exception:
+    def failure_of(self, job: Job) -> Exception:
         """Return the exception that the loader raised."""
         return faults.ordinary(job.outcome)
+
+    def probing(self, loader: Loader) -> AbstractContextManager[Probe]:
+        """Return the loader, to be called here: what fails in a thread raises."""
+        return nullcontext(here(loader))
 
     def drop(self, scheduler: Scheduler, lane: Lane) -> None:
         """Close a lane; its tickets that are still queued are not loaded."""
