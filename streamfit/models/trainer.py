@@ -138,6 +138,9 @@ class Trainer:
         *,
         validation_batch_size: int | None = None,
         seed: int | None = None,
+        load_timeout: float | None = None,
+        on_bad_sample: str = "raise",
+        max_bad_samples: int | None = None,
         **kwargs: Any,
     ) -> History:
         """Train the model.
@@ -165,6 +168,12 @@ class Trainer:
             use_multiprocessing: Whether workers are processes; else they are threads.
             validation_batch_size: Samples a step when validating on arrays; by default `batch_size`.
             seed: Makes the run repeatable; by default from `set_random_seed` or drawn, see ``History.seed``.
+            load_timeout: Seconds that loading a batch may take before its worker process is taken for hung
+                and replaced; by default a hundred times the longest load so far, a minute at the least.
+            on_bad_sample: What to do about a sample that cannot be loaded, because its load raises or kills
+                its workers: 'raise', or 'skip' to train on the rest of its batch. A `Sequence` loads whole
+                batches, so there a whole batch is left out. Warned of, and named in the receipt.
+            max_bad_samples: How many may be left out in all; needed with 'skip'.
 
         Returns:
             The history: logs by name, epoch numbers, the seed and the receipts.
@@ -182,7 +191,9 @@ class Trainer:
             class_weight=class_weight,
             callbacks=callbacks,
             verbose=verbose,
-            settings=StreamSettings(max_queue_size, workers, use_multiprocessing),
+            settings=StreamSettings(
+                max_queue_size, workers, use_multiprocessing, load_timeout, on_bad_sample, max_bad_samples
+            ),
             seed=seed,
         )
         plan.training = batches.Data(
@@ -208,6 +219,9 @@ class Trainer:
         use_multiprocessing: bool | None = None,
         *,
         return_dict: bool = False,
+        load_timeout: float | None = None,
+        on_bad_sample: str = "raise",
+        max_bad_samples: int | None = None,
     ) -> Any:
         """Compute the loss and the metrics, in inference mode.
 
@@ -217,12 +231,15 @@ class Trainer:
             steps: Stop after so many batches.
             callbacks: `Callback` objects.
             return_dict: Return results by name.
+            load_timeout, on_bad_sample, max_bad_samples: As in `fit`.
 
         Returns:
             The loss alone if there are no metrics, else a list in the order of `metrics_names`.
         """
         data = batches.Data(x, y, sample_weight, batch_size, shuffle=False)
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing)
+        settings = StreamSettings(
+            max_queue_size, workers, use_multiprocessing, load_timeout, on_bad_sample, max_bad_samples
+        )
         logs = sessions.evaluate(self, data, settings, steps, verbose, callbacks)
         return logs if return_dict else _results(logs)
 
@@ -236,6 +253,8 @@ class Trainer:
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
+        *,
+        load_timeout: float | None = None,
     ) -> Any:
         """Compute the outputs for all samples, in order.
 
@@ -243,13 +262,14 @@ class Trainer:
             x: As in `fit`; targets and weights that a stream yields are not looked at.
             batch_size, verbose, callbacks, max_queue_size, workers, use_multiprocessing: As in `fit`.
             steps: Stop after so many batches.
+            load_timeout: As in `fit`. No sample is ever left out: outputs stay where their inputs are.
 
         Returns:
             An array (n, ...), or a list of them for several outputs (a dictionary if the model was made with
             one).
         """
         data = batches.Data(x, None, None, batch_size, shuffle=False, targets=False)
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, load_timeout)
         return self._pack_outputs(sessions.predict(self, data, settings, steps, verbose, callbacks))
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:

@@ -21,6 +21,8 @@ class Batch:
         size: Number of samples.
         steps: How many batches lie behind one another in these arrays: more than 1 only where the consumer
             of a feed has asked for it.
+        lost: Ids of the samples that were left out because they cannot be loaded; where those are all of
+            them, x is None.
 
     Example:
         >>> import numpy as np
@@ -37,6 +39,7 @@ class Batch:
     epoch: int = 0
     size: int = 0
     steps: int = 1
+    lost: tuple[Any, ...] = ()
 
     def parts(self) -> tuple[Any, Any, Any]:
         """Return x, y and sample_weight; None for what is not there."""

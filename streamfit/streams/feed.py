@@ -40,6 +40,7 @@ class Feed:
         ahead: How many items of a generator a thread pulls ahead; 0 pulls in the caller's thread.
         total: How many batches will be asked for at most in all epochs; a generator is not read further.
         alike: Whether all batches must have the same structure, shapes and kinds of dtype.
+        tolerance: How many samples may be left out, in all epochs, because they cannot be loaded.
 
     Attributes:
         exhausted: Whether the last `run` ended because the source has nothing more at all, or because its
@@ -66,6 +67,7 @@ class Feed:
         ahead: int = 0,
         total: int | None = None,
         alike: bool = True,
+        tolerance: int = 0,
     ) -> None:
         self.source, self._pool, self._wrap, self._ahead, self._total = source, pool, wrap, ahead, total
         self._seed = source.seed if seed is None else seed
@@ -76,7 +78,8 @@ class Feed:
         self._entered = False  # whether begin_pass was called for this pass
         self._epoch, self._delivered, self._past = -1, 0, (0, 0)
         self._tally: Tally | None = None
-        self._interrupted: tuple[int, int | None] = (0, None)  # what a resumed epoch has delivered before
+        self._interrupted: dict[str, Any] | None = None  # what was done before of a resumed epoch
+        self._tolerance, self._lost = tolerance, 0
         self.exhausted = self.dry = False
 
     # -- what a loop asks -----------------------------------------------------------------------
@@ -105,14 +108,15 @@ class Feed:
         self._complete()
         self._epoch += 1
         self.exhausted = False
-        tally = self._tally = Tally(self._epoch, self._seed, limit, self._counts(), *self._interrupted)
-        self._interrupted = (0, None)
+        tally = self._tally = Tally(self._epoch, self._seed, limit, self._counts(), self._interrupted)
+        self._interrupted = None
         wanted = sys.maxsize if limit is None else limit
-        while tally.delivered < wanted:
-            batch = self._next(tally, min(together(), wanted - tally.delivered))
+        while tally.done < wanted:
+            batch = self._next(tally, min(together(), wanted - tally.done))
             if batch is None:
                 break
-            yield batch
+            if batch.x is not None:
+                yield batch
             del batch  # a batch may live in a slot: hold none while the next one is awaited
             if self._tally is not tally:
                 raise StreamfitError("a newer run of this feed has begun; iterate over that one")
@@ -120,9 +124,9 @@ class Feed:
                 self._complete()
                 if limit is None or not self._wrap:
                     break
-        self.exhausted = self.dry or (limit is not None and tally.delivered < limit)
+        self.exhausted = self.dry or (limit is not None and tally.done < limit)
         if tally.planned is None or self.dry:
-            tally.planned = tally.delivered
+            tally.planned = tally.done
         self.receipt().verify()
 
     def receipt(self) -> Receipt:
@@ -159,8 +163,8 @@ class Feed:
             "epoch": self._epoch,
             "pass": epoch,
             "number": number,
-            "delivered": 0 if tally is None else tally.delivered,
-            "digest": None if tally is None else tally.digest.value,
+            "within": None if tally is None else tally.state(),
+            "lost": self._lost,
             "source": self.source.state(),
         }
 
@@ -174,14 +178,14 @@ class Feed:
         Raises:
             DataError: The source cannot go there.
         """
-        source, within = self.source, state["digest"] is not None
+        source, within = self.source, state["within"]
         self._seed = source.seed = state["seed"]
         source.restore(state["source"], state["pass"], state["number"], replay=replay)
         self.seek(state["pass"], state["number"])
         self._entered = state["number"] > 0  # its hooks ran before the interruption
         self._length = source.batches(state["pass"]) if self._entered else None
-        self._epoch = state["epoch"] - within
-        self._interrupted = (state["delivered"], state["digest"]) if within else (0, None)
+        self._epoch = state["epoch"] - (within is not None)
+        self._interrupted, self._lost = within, state["lost"]
 
     @property
     def place(self) -> tuple[int, int]:
@@ -223,11 +227,17 @@ class Feed:
                 raise
             if batch.number != self._position or batch.epoch != self._pass:
                 raise self._out_of_order(batch)
-            if self._check is not None:
+            if self._check is not None and batch.x is not None:
                 self._check(batch, self.source.name)
-            if not (self._position and tally.delivered):
+            if not (self._position and tally.done):
                 tally.digest.mark(self._pass, self._position)
-            tally.add(batch.ids, batch.steps)
+            if batch.lost:
+                self._lost += len(batch.lost)
+                tally.skipped += batch.lost
+            if batch.x is None:
+                tally.left_out += 1
+            else:
+                tally.add(batch.ids, batch.steps)
             self._position += batch.steps
             self._delivered += batch.steps
             return batch
@@ -240,10 +250,11 @@ class Feed:
             self._length = source.batches(self._pass)
             self._entered = True
         if tally.planned is None:
-            left = self.steps(None if tally.limit is None else tally.limit - tally.delivered)
-            tally.planned = None if left is None else tally.delivered + left
+            left = self.steps(None if tally.limit is None else tally.limit - tally.done)
+            tally.planned = None if left is None else tally.done + left
         left = None if self._total is None else self._total - self._delivered
-        self._lane = open_lane(source, self._pool, (self._pass, self._position), self._ahead, left)
+        place, tolerance = (self._pass, self._position), self._tolerance - self._lost
+        self._lane = open_lane(source, self._pool, place, self._ahead, left, tolerance)
         return self._lane
 
     def _goes_on(self, tally: Tally) -> bool:
@@ -261,7 +272,7 @@ class Feed:
         self._length = position
         self._complete()
         self.dry = not self.source.rewinds
-        return not self.dry and (tally.delivered == 0 or (self._wrap and tally.limit is not None))
+        return not self.dry and (tally.done == 0 or (self._wrap and tally.limit is not None))
 
     def _out_of_order(self, batch: Batch) -> StreamfitError:
         return StreamfitError(

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from streamfit.streams.batch import Batch
 from streamfit.streams.puller import Puller
 from streamfit.streams.source import Source
-from streamfit.workers import Pool
+from streamfit.workers import Loaded, Pool, make_pool
 
 Counts = tuple[int, int]
 
@@ -35,7 +37,12 @@ class Lane:
 
 
 def open_lane(
-    source: Source, pool: Pool | None, place: tuple[int, int], ahead: int = 0, total: int | None = None
+    source: Source,
+    pool: Pool | None,
+    place: tuple[int, int],
+    ahead: int = 0,
+    total: int | None = None,
+    tolerance: int = 0,
 ) -> Lane:
     """Open the best lane for a source.
 
@@ -45,9 +52,10 @@ def open_lane(
         place: The pass and the number of the first batch.
         ahead: How many items of an iterator a thread may pull ahead; 0 pulls in the caller's thread.
         total: How many batches will be asked for at most; None when that is not known.
+        tolerance: How many samples may be left out because they cannot be loaded.
     """
-    if pool is not None and source.remote:
-        return _pooled(source, pool, place)
+    if source.remote and (pool is not None or tolerance):
+        return _pooled(source, pool or make_pool("inline", 0), place, tolerance)
     if source.pulled and ahead > 0:
         puller = Puller(source.read(*place), ahead, total)
         return Lane(_one_by_one(puller), puller.close, _no_counts)
@@ -58,15 +66,26 @@ def open_lane(
     return Lane(_one_by_one(batches), getattr(batches, "close", _nothing), _no_counts)
 
 
-def _pooled(source: Source, pool: Pool, place: tuple[int, int]) -> Lane:
-    run = pool.open(source, source.tickets(*place), describe=source.describe)
+def _pooled(source: Source, pool: Pool, place: tuple[int, int], tolerance: int) -> Lane:
+    run = pool.open(source, source.tickets(*place), describe=source.describe, tolerance=tolerance)
 
     def batches() -> Iterator[Batch]:
         for loaded in run:
-            yield source.batch(loaded.ticket, loaded.value)
+            yield _without_lost(source, loaded) if loaded.lost else source.batch(loaded.ticket, loaded.value)
             del loaded
 
     return Lane(_one_by_one(batches()), run.close, lambda: (run.retried, run.restarts))
+
+
+def _without_lost(source: Source, loaded: Loaded) -> Batch:
+    ticket = loaded.ticket
+    if loaded.value is None:
+        batch = Batch(None, ids=ticket.ids, number=ticket.number, epoch=ticket.epoch)
+    else:
+        batch = source.batch(ticket, loaded.value)
+    found = [lost.number if lost.ids is None else lost.ids for lost in loaded.lost]
+    batch.lost = tuple(name for ids in found for name in np.ravel(ids).tolist())
+    return batch
 
 
 def _one_by_one(batches: Iterator[Batch]) -> Callable[[int], Batch]:

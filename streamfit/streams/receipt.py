@@ -5,7 +5,8 @@ Guarantee kept here: an epoch whose delivered batches are not the planned ones e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from streamfit._base.errors import StreamfitError
@@ -25,6 +26,9 @@ class Receipt:
         digest: 64-bit digest, in hexadecimal, of the ids of the delivered samples in their order; equal
             digests mean equal data in equal order.
         seed: The seed of the stream.
+        skipped: Ids of the samples that were left out, with leave, because they cannot be loaded; of a
+            `Sequence`, the indices of its batches.
+        left_out: How many batches nothing was left of.
 
     Example:
         >>> print(Receipt(0, 10, 10, 1, 1, "00c0ffee", 7))
@@ -38,6 +42,8 @@ class Receipt:
     restarts: int
     digest: str
     seed: int
+    skipped: list[Any] = field(default_factory=list)
+    left_out: int = 0
 
     def verify(self) -> None:
         """Check that everything planned was delivered.
@@ -45,17 +51,18 @@ class Receipt:
         Raises:
             StreamfitError: It was not.
         """
-        if self.delivered != self.planned:
+        done = self.delivered + self.left_out
+        if done != self.planned:
             raise StreamfitError(
                 f"epoch {self.epoch} delivered {self.delivered} of {self.planned} planned batches; "
-                f"batches {self.delivered}..{self.planned - 1} of the epoch are missing"
+                f"batches {done}..{self.planned - 1} of the epoch are missing"
             )
 
     def __str__(self) -> str:
         return (
             f"epoch {self.epoch}: {self.delivered} of {self.planned} batches delivered, "
             f"{self.retried} loaded again, {self.restarts} workers replaced, order {self.digest}, "
-            f"seed {self.seed}"
+            f"seed {self.seed}" + (f", left out: {', '.join(map(str, self.skipped))}" if self.skipped else "")
         )
 
 
@@ -67,8 +74,7 @@ class Tally:
         seed: The seed of the stream.
         limit: How many batches the epoch may have at most.
         before: How many loads were done again and workers replaced before this epoch.
-        delivered: How many batches an interrupted run has delivered before.
-        digest: The digest over those.
+        resumed: What an interrupted run had done of the epoch, as `state` returned it.
     """
 
     def __init__(
@@ -77,15 +83,31 @@ class Tally:
         seed: int,
         limit: int | None,
         before: tuple[int, int],
-        delivered: int = 0,
-        digest: int | None = None,
+        resumed: Mapping[str, Any] | None = None,
     ) -> None:
+        state = resumed or {}
         self.limit = limit
         self.planned: int | None = None
-        self.delivered = delivered
-        self.digest = Digest(digest)
+        self.delivered: int = state.get("delivered", 0)
+        self.left_out: int = state.get("left_out", 0)
+        self.skipped: list[Any] = list(state.get("skipped", ()))
+        self.digest = Digest(state.get("digest"))
         self._epoch, self._seed, self._before = epoch, seed, before
         self._update = self.digest.add
+
+    @property
+    def done(self) -> int:
+        """How many batches were delivered or left out."""
+        return self.delivered + self.left_out
+
+    def state(self) -> dict[str, Any]:
+        """Return what was done so far, a value for JSON."""
+        return {
+            "delivered": self.delivered,
+            "digest": self.digest.value,
+            "left_out": self.left_out,
+            "skipped": self.skipped,
+        }
 
     def add(self, ids: Any, steps: int) -> None:
         """Count delivered batches; the digest of several joined ones is that of each after the other."""
@@ -94,7 +116,9 @@ class Tally:
 
     def receipt(self, counts: tuple[int, int]) -> Receipt:
         """Write the receipt, given how many loads were done again and workers replaced until now."""
-        planned = self.delivered if self.planned is None else self.planned
+        planned = self.done if self.planned is None else self.planned
         retried, restarts = counts[0] - self._before[0], counts[1] - self._before[1]
         digest = self.digest.text()
-        return Receipt(self._epoch, planned, self.delivered, retried, restarts, digest, self._seed)
+        made = Receipt(self._epoch, planned, self.delivered, retried, restarts, digest, self._seed)
+        made.skipped, made.left_out = list(self.skipped), self.left_out
+        return made

@@ -7,8 +7,11 @@ depends on its ticket alone, so it may run anywhere, any number of times.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive
@@ -86,6 +89,22 @@ class Source(ABC):
     def describe(self, ticket: Ticket) -> str:
         """Say which batch a ticket is for: source, epoch (pass), batch, samples."""
         return f"source {self.name!r}, epoch {ticket.epoch}, batch {ticket.number}"
+
+    def parts(self, ticket: Ticket) -> list[Ticket]:
+        """Return a ticket for each sample, to find the bad ones of a batch that cannot be loaded.
+
+        Empty where a batch can only be loaded whole, as that of a `Sequence`.
+        """
+        ids = ticket.ids
+        if not isinstance(ids, np.ndarray) or ids.ndim != 1:
+            return []
+        return [replace(ticket, ids=ids[at : at + 1]) for at in range(len(ids))]
+
+    def together(self, parts: Sequence[Ticket]) -> Ticket:
+        """Return the ticket for some of the samples of a batch, given those of `parts`."""
+        if len(parts) == 1:
+            return parts[0]
+        return replace(parts[0], ids=np.concatenate([part.ids for part in parts]))
 
     def batch(self, ticket: Ticket, value: Value) -> Batch:
         """Make a batch of a ticket and what was loaded for it."""

@@ -71,10 +71,30 @@ class StreamSettings:
     max_queue_size: int | None = None
     workers: int | None = None
     use_multiprocessing: bool | None = None
+    load_timeout: float | None = None
+    on_bad_sample: str = "raise"
+    max_bad_samples: int | None = None
 
     def __post_init__(self) -> None:
         whole_or_none("max_queue_size", self.max_queue_size, 1)
         whole_or_none("workers", self.workers, 0)
+        if self.on_bad_sample not in ("raise", "skip"):
+            raise ValueError(f"on_bad_sample must be 'raise' or 'skip', got {self.on_bad_sample!r}")
+        whole_or_none("max_bad_samples", self.max_bad_samples, 1)
+        if self.on_bad_sample == "skip" and self.max_bad_samples is None:
+            raise ValueError(
+                "on_bad_sample='skip' needs max_bad_samples: write how many samples may be left out in all"
+            )
+        if self.on_bad_sample == "raise" and self.max_bad_samples is not None:
+            raise ValueError(
+                f"max_bad_samples={self.max_bad_samples} has no effect with on_bad_sample='raise'; write "
+                "on_bad_sample='skip' to leave samples out"
+            )
+
+    @property
+    def tolerance(self) -> int:
+        """How many samples may be left out."""
+        return self.max_bad_samples or 0
 
 
 @dataclass
