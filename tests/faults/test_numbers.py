@@ -13,8 +13,11 @@ import pytest
 from streamfit import Sequential, layers
 from streamfit._base.specs import Spec
 from streamfit.callbacks import TerminateOnNaN
-from streamfit.kernels import CallList, kernel
+from streamfit.kernels import CallList
 from streamfit.kernels.calls import run as run_calls
+from streamfit.kernels.running_sums import mean_of
+from streamfit.metrics import Mean, TruePositives
+from streamfit.ops.core import Op
 from streamfit.program import AccumulateMean, AccumulateScalar
 from streamfit.streams import Feed, Source, Ticket
 from streamfit.streams.order import Order
@@ -73,48 +76,72 @@ def test_39_unasked_it_shows_in_the_results_and_is_never_smoothed_over(value: fl
 # -- 40: a great many samples -------------------------------------------------------------------------------
 
 
-@kernel
-def repeat_mean(values: np.ndarray, times: int, state: np.ndarray) -> None:
-    """Add the same batch many times, as an epoch does, in the way of `accumulate_plain`."""
-    for _ in range(times):
-        total = 0.0
-        for i in range(values.shape[0]):
-            total += np.float64(values[i])
-        state[0] += total
-        state[1] += values.shape[0]
-
-
 def relative(found: float, exact: Fraction) -> float:
     return float(abs(Fraction(found) - exact) / abs(exact))
 
 
+def repeated(op: Op, inputs: list[np.ndarray], times: int) -> None:
+    """Run the kernels of an epoch's running mean as a step does, on the same batch again and again."""
+    calls = CallList(op.forward(inputs, [], []))
+    calls.run_steps([calls.reader(inputs[0])], [inputs[0]], times)
+
+
 @pytest.mark.jit
-@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e-3, 12345.678])
-def test_40_a_mean_over_a_billion_samples(value: float) -> None:
-    batch = np.full(1000, value, np.float32)
+@pytest.mark.parametrize("size", [32, 1000])
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 12345.678])
+def test_40_a_mean_over_a_billion_samples(value: float, size: int) -> None:
+    batch = np.full(size, value, np.float32)
     batch[::7] *= np.float32(1.5)
-    state = np.zeros(2)
-    repeat_mean(batch, BILLION // 1000, state)
-    exact = sum(Fraction(float(v)) for v in batch) / 1000
+    state = np.zeros(4)
+    repeated(AccumulateMean(), [batch, state], BILLION // size)
     assert state[1] == BILLION
-    assert relative(state[0] / state[1], exact) <= 1e-10  # a float32 sum would have stopped growing long ago
+    assert relative(mean_of(state), sum(Fraction(float(v)) for v in batch) / size) <= 1e-12
 
 
-def test_40_the_loop_above_adds_as_the_metrics_do() -> None:
-    batch = np.random.default_rng(1).random(1000).astype(np.float32)
-    looped, added = np.zeros(2), np.zeros(2)
-    repeat_mean(batch, 50, looped)
-    calls = CallList(AccumulateMean().forward([batch, added], [], []))
-    for _ in range(50):
-        calls.run()
-    assert looped.tobytes() == added.tobytes()
+@pytest.mark.jit
+@pytest.mark.parametrize("size", [32, 1000])
+def test_40_a_weighted_mean_over_a_billion_samples(size: int) -> None:
+    rng = np.random.default_rng(6)
+    batch, weights, state = rng.random(size).astype("float32"), rng.random(size), np.zeros(4)
+    repeated(AccumulateMean(), [batch, weights, state], BILLION // size)
+    parts = [(Fraction(float(v)), Fraction(float(w))) for v, w in zip(batch, weights, strict=True)]
+    assert relative(mean_of(state), sum(v * w for v, w in parts) / sum(w for _, w in parts)) <= 1e-12
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 12345.678])
+def test_40_a_loss_over_a_billion_samples(value: float) -> None:
+    state = np.zeros(4)
+    repeated(AccumulateScalar(), [np.array([value]), np.ones(32), state], BILLION // 32)
+    assert state[1] == BILLION
+    assert relative(mean_of(state), Fraction(value)) <= 1e-12
+
+
+def test_40_a_mean_by_numpy_goes_on_from_a_billion_samples() -> None:
+    metric, exact = Mean(), [Fraction(0), Fraction(0)]
+    metric.update_state(0.3, sample_weight=float(BILLION))
+    exact = [Fraction(0.3 * BILLION), Fraction(BILLION)]
+    for _ in range(5000):
+        metric.update_state(np.array([0.1]), sample_weight=np.array([0.3]))
+        exact[0] += Fraction(0.1 * 0.3)
+        exact[1] += Fraction(0.3)
+    assert abs(Fraction(metric.total[0]) + Fraction(metric.total[2]) - exact[0]) < 1e-12
+    assert relative(metric.result(), exact[0] / exact[1]) <= 1e-15
+
+
+def test_40_weighted_decisions_go_on_from_a_billion_samples() -> None:
+    metric = TruePositives()
+    metric.update_state([1.0], [0.9], sample_weight=[0.7 * BILLION])
+    for _ in range(5000):
+        metric.update_state([1.0], [0.9], sample_weight=[1e-8])  # each of them less than rounding takes
+    assert relative(metric.result(), Fraction(0.7 * BILLION) + 5000 * Fraction(1e-8)) <= 1e-15
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_40_a_mean_goes_on_from_a_billion_samples(weighted: bool) -> None:
     """What a further batch adds is not rounded away."""
-    state = np.array([0.3 * BILLION, float(BILLION)])
-    exact = [Fraction(float(part)) for part in state]
+    state = np.array([0.3 * BILLION, float(BILLION), 0.0, 0.0])
+    exact = [Fraction(float(part)) for part in state[:2]]
     rng = np.random.default_rng(3)
     for _ in range(20):
         values, weights = rng.random(64), rng.random(64) if weighted else np.ones(64)
@@ -123,15 +150,15 @@ def test_40_a_mean_goes_on_from_a_billion_samples(weighted: bool) -> None:
         run_calls(AccumulateMean().forward(inputs, [], []))
         exact[0] += sum(Fraction(float(v)) * Fraction(float(w)) for v, w in zip(values, weights, strict=True))
         exact[1] += sum(Fraction(float(w)) for w in weights)
-    assert relative(state[0] / state[1], exact[0] / exact[1]) <= 1e-12
+    assert relative(mean_of(state), exact[0] / exact[1]) <= 1e-15
     assert state[0] > 0.3 * BILLION + 100
 
 
 def test_40_the_loss_goes_on_from_a_billion_samples() -> None:
-    state = np.array([0.7 * BILLION, float(BILLION)])
+    state = np.array([0.7 * BILLION, float(BILLION), 0.0, 0.0])
     mean, weights = np.array(0.25), np.ones(1000)
     run_calls(AccumulateScalar().forward([mean, weights, state], [], []))
-    assert state.tolist() == [0.7 * BILLION + 250.0, BILLION + 1000.0]
+    assert state.tolist() == [0.7 * BILLION + 250.0, BILLION + 1000.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("n", [2**32 + 7, 10**12, 2**53 + 1, 2**62])
