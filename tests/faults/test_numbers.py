@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamfit import Sequential, layers
+from streamfit import NonFiniteError, Sequence, Sequential, layers, set_random_seed
 from streamfit._base.specs import Spec
-from streamfit.callbacks import TerminateOnNaN
+from streamfit.callbacks import Callback, TerminateOnNaN
 from streamfit.kernels import CallList
 from streamfit.kernels.calls import run as run_calls
 from streamfit.kernels.running_sums import mean_of
-from streamfit.metrics import Mean, TruePositives
+from streamfit.metrics import Mean, Metric, TruePositives
 from streamfit.ops.core import Op
+from streamfit.optimizers import Adam
 from streamfit.program import AccumulateMean, AccumulateScalar
 from streamfit.streams import Feed, Source, Ticket
 from streamfit.streams.order import Order
@@ -71,6 +72,258 @@ def test_39_unasked_it_shows_in_the_results_and_is_never_smoothed_over(value: fl
     history = model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
     assert not math.isfinite(history.history["loss"][0])
     assert not all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+class Listener(Callback):
+    """Hears of every batch, so that steps are not joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[int] = []
+        self.ended: list[int] = []
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.begun.append(batch)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.ended.append(batch)
+
+
+class Batches(Sequence):
+    """Batches of four for workers to load."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x) // 4
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(index * 4, index * 4 + 4)
+        return self.x[rows], self.y[rows]
+
+
+BATCHES = 12
+
+
+def poison(fault: str, at: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return twelve batches of four samples; the numbered one makes the loss or the gradient no number."""
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(BATCHES * 4, 3)).astype("float32"), np.ones((BATCHES * 4, 1), np.float32)
+    row = at * 4 + 1
+    if fault == "gradient":  # about 1e10 * 1e30 overflows float32, and so does nothing that leads to the loss
+        x[row], y[row] = [0.0, 0.0, 1e30], 1e10
+        x[:, 2] *= np.arange(BATCHES * 4) == row  # the third weight stays what it was: zero
+    elif fault == "loss":
+        y[row] = 1e25  # its square overflows, its gradient does not
+    else:
+        x[row, 2] = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[fault]
+    return x, y
+
+
+def careful_model(metrics: tuple[Any, ...] = ("mae",), **clipping: float) -> Sequential:
+    set_random_seed(11)
+    model = Sequential([layers.Dense(1, input_shape=(3,), kernel_initializer="zeros")])
+    model.compile(Adam(0.05, **clipping), "mse", metrics=list(metrics))
+    return model
+
+
+def bits_of(model: Any) -> list[bytes]:
+    optimizer = model.optimizer
+    arrays = [*model.get_weights(), *optimizer.state.values(), np.array(optimizer.iterations)]
+    return [array.tobytes() for array in arrays]
+
+
+def fed(kind: str, x: np.ndarray, y: np.ndarray) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of `fit` for data that come joined, one by one, or through workers."""
+    if kind in ("joined", "alone"):
+        return (x, y), {"batch_size": 4}
+    return (Batches(x, y),), {"workers": 2, "use_multiprocessing": kind == "processes"}
+
+
+def before(fault: str, at: int, epochs: int = 1) -> tuple[Any, Any]:
+    """Train on what comes before the poison alone."""
+    x, y = poison(fault, at)
+    model = careful_model()
+    model.build_for(x)
+    if not at:
+        return model, None
+    return model, model.fit(x[: at * 4], y[: at * 4], 4, epochs, shuffle=False, verbose=0, seed=1)
+
+
+@pytest.mark.parametrize("fault", ["nan", "inf", "-inf", "loss", "gradient"])
+@pytest.mark.parametrize("at", [0, 1, 6, BATCHES - 1])
+@pytest.mark.parametrize("kind", ["joined", "alone", "threads", "processes"])
+def test_39_stopped_before_the_update_all_is_as_the_batch_before_left_it(
+    fault: str, at: int, kind: str
+) -> None:
+    model, listener = careful_model(), Listener()
+    data, how = fed(kind, *poison(fault, at))
+    guard = TerminateOnNaN(before_update=True)
+    callbacks = [guard] if kind == "joined" else [guard, listener]
+    with pytest.warns(UserWarning, match=f"epoch 0, batch {at}, sample.* {at * 4 if len(data) > 1 else at}"):
+        history = model.fit(*data, epochs=3, shuffle=False, verbose=0, seed=1, callbacks=callbacks, **how)
+    expected, expected_history = before(fault, at)
+    assert model.optimizer.iterations == at
+    if at:
+        assert bits_of(model) == bits_of(expected)
+        assert history.history == expected_history.history
+        assert [receipt.delivered for receipt in history.receipts] == [at + 1]
+    else:
+        assert [w.tolist() for w in model.get_weights()] == [w.tolist() for w in expected.get_weights()]
+        assert not any(vector.any() for vector in model.optimizer.state.values())
+        assert history.history == {}
+    assert len(history.epoch) == (1 if at else 0)
+    if kind != "joined":
+        assert listener.begun == list(range(at + 1))
+        assert listener.ended == list(range(at))
+
+
+@pytest.mark.parametrize("kind", ["joined", "alone", "processes"])
+@pytest.mark.parametrize("at", [0, 7, BATCHES - 1])
+def test_39_raised_before_the_update(kind: str, at: int) -> None:
+    model = careful_model()
+    data, how = fed(kind, *poison("nan", at))
+    guards = [
+        TerminateOnNaN(raise_error=True, before_update=True),
+        *([] if kind == "joined" else [Listener()]),
+    ]
+    with pytest.raises(NonFiniteError, match=rf"x holds NaN or Inf in .* batch {at},") as caught:
+        model.fit(*data, shuffle=False, verbose=0, seed=1, callbacks=guards, **how)
+    assert (caught.value.batch, caught.value.data) == (at, ["x"])
+    assert model.optimizer.iterations == at
+    assert np.isfinite(model.get_weights()[0]).all()
+    if at:
+        assert bits_of(model) == bits_of(before("nan", at)[0])
+
+
+def test_39_steps_are_joined_up_to_the_poison(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = careful_model()
+    x, y = poison("nan", 9)
+    model.fit(x[:16], y[:16], 4, verbose=0)
+    runner, sizes = model.runner(), []
+    train = runner.train
+    monkeypatch.setattr(runner, "train", lambda batch: (sizes.append(batch.steps), train(batch)))
+    with pytest.warns(UserWarning, match="batch 9"):
+        model.fit(x, y, 4, shuffle=False, verbose=0, callbacks=[TerminateOnNaN(before_update=True)])
+    assert sizes == [BATCHES]
+    assert model.optimizer.iterations == 4 + 9
+
+
+def test_39_joined_and_single_steps_leave_the_same_receipts() -> None:
+    x, y = poison("inf", 6)
+    found = []
+    for callbacks in ([], [Listener()]):
+        model = careful_model()
+        with pytest.warns(UserWarning, match="Training stopped"):
+            history = model.fit(
+                x, y, 4, seed=5, verbose=0, callbacks=[TerminateOnNaN(before_update=True), *callbacks]
+            )
+        found.append((bits_of(model), history.history, [str(receipt) for receipt in history.receipts]))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("clipping", [{"clipvalue": 0.5}, {"clipnorm": 0.5}, {"global_clipnorm": 0.5}])
+@pytest.mark.parametrize("joined", [True, False])
+def test_39_clipping_hides_no_infinity(clipping: dict[str, float], joined: bool) -> None:
+    x, y = poison("gradient", 3)
+    model = careful_model(**clipping)
+    guards = [TerminateOnNaN(raise_error=True, before_update=True), *([] if joined else [Listener()])]
+    with pytest.raises(NonFiniteError) as caught:
+        model.fit(x, y, 4, shuffle=False, verbose=0, callbacks=guards)
+    assert caught.value.weights == [f"{model.layers[-1].name}/kernel"]
+    assert np.isfinite(caught.value.loss)
+    assert model.optimizer.iterations == 3
+
+
+class Samples(Metric):
+    """Counts samples in Python, after the step."""
+
+    def __init__(self) -> None:
+        super().__init__(name="samples")
+        self.count = self.add_variable()
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.count.assign_add(len(y_true))
+
+    def result(self) -> float:
+        return float(self.count)
+
+
+def test_39_metrics_in_python_do_not_see_the_batch() -> None:
+    x, y = poison("nan", 4)
+    model = careful_model((Samples(),))
+    with pytest.warns(UserWarning, match="batch 4"):
+        history = model.fit(x, y, 4, shuffle=False, verbose=0, callbacks=[TerminateOnNaN(before_update=True)])
+    assert history.history["samples"] == [16.0]
+
+
+def test_39_in_a_later_epoch_of_shuffled_data() -> None:
+    x, y = poison("nan", 5)
+    healthy = np.nan_to_num(x)
+
+    class Decaying(Batches):
+        def on_epoch_end(self) -> None:
+            self.x = x
+
+    model, listener = careful_model(), Listener()
+    with pytest.warns(UserWarning, match="epoch 1, batch [0-9]+, sample ids 5") as caught:
+        history = model.fit(
+            Decaying(healthy, y),
+            epochs=4,
+            verbose=0,
+            callbacks=[listener, TerminateOnNaN(before_update=True)],
+        )
+    assert len(caught) == 1
+    done = len(listener.ended) - BATCHES
+    assert model.optimizer.iterations == BATCHES + done
+    assert len(history.epoch) == (2 if done else 1)
+    assert all(np.isfinite(values).all() for values in history.history.values())
+
+
+def test_39_nobody_asked_nothing_is_checked() -> None:
+    x, y = poison("nan", 2)
+    model = careful_model()
+    with pytest.raises(NonFiniteError):
+        model.fit(x, y, 4, verbose=0, callbacks=[TerminateOnNaN(raise_error=True, before_update=True)])
+    assert not np.isnan(model.get_weights()[0]).any()
+    model.fit(x, y, 4, verbose=0)
+    assert np.isnan(model.get_weights()[0]).any()
+
+
+def test_39_validation_is_not_what_is_checked() -> None:
+    x, y = poison("nan", 2)
+    model = careful_model()
+    history = model.fit(
+        np.nan_to_num(x), y, 4, verbose=0, validation_data=(x, y),
+        callbacks=[TerminateOnNaN(raise_error=True, before_update=True)],
+    )  # fmt: skip
+    assert np.isnan(history.history["val_loss"]).all()
+    assert np.isfinite(history.history["loss"]).all()
+
+
+def test_39_looking_at_other_data_on_the_way_changes_nothing() -> None:
+    x, y = poison("nan", 6)
+
+    class Looks(Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self.model.evaluate(x, y, verbose=0)
+
+    model = careful_model()
+    with pytest.warns(UserWarning, match="source 'training data', epoch 0, batch 6"):
+        model.fit(x, y, 4, shuffle=False, verbose=0, callbacks=[Looks(), TerminateOnNaN(before_update=True)])
+    assert bits_of(model) == bits_of(before("nan", 6)[0])
+
+
+def test_39_healthy_training_keeps_its_bits() -> None:
+    x, y = poison("nan", 2)
+    x = np.nan_to_num(x)
+    found = []
+    for callbacks in ([], [TerminateOnNaN(before_update=True)]):
+        model = careful_model()
+        history = model.fit(x, y, 5, epochs=3, seed=3, verbose=0, callbacks=callbacks, validation_split=0.2)
+        found.append((bits_of(model), history.history, [str(receipt) for receipt in history.receipts]))
+    assert found[0] == found[1]
 
 
 # -- 40: a great many samples -------------------------------------------------------------------------------
