@@ -48,6 +48,7 @@ from streamfit._base.config import epsilon, floatx, set_floatx, set_random_seed
 from streamfit._base.errors import (
     DataError,
     MissingExtraError,
+    NonFiniteError,
     NotCompiledError,
     PicklingError,
     ShapeError,
@@ -70,6 +71,7 @@ __all__ = [
     "Input",
     "MissingExtraError",
     "Model",
+    "NonFiniteError",
     "NotCompiledError",
     "PicklingError",
     "Receipt",

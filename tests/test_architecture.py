@@ -182,7 +182,8 @@ def target_in_kernels(found: Import) -> bool:
 
 def is_kernel(node: ast.FunctionDef) -> bool:
     return any(
-        isinstance(mark, ast.Name) and mark.id in ("kernel", "inlined") for mark in node.decorator_list
+        isinstance(mark, ast.Name) and mark.id in ("kernel", "inlined", "exact")
+        for mark in node.decorator_list
     )
 
 

@@ -19,7 +19,7 @@ import coverage
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "streamfit"
-DECORATORS = {"kernel", "inlined"}
+DECORATORS = {"kernel", "inlined", "exact"}
 
 
 @dataclass(frozen=True)

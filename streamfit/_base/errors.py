@@ -4,6 +4,7 @@
 
     StreamfitError
     ├── NotCompiledError (RuntimeError, ValueError)   fit, evaluate, ... before compile
+    ├── NonFiniteError (RuntimeError)                 a loss or gradient is NaN or infinite, where that counts
     ├── DataError (ValueError)                        the data are not what the model or the stream needs
     │   └── ShapeError                                ... because a shape does not fit
     ├── WorkerError (RuntimeError)                    a worker could not give a result
@@ -19,6 +20,10 @@ own type.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 
 class StreamfitError(Exception):
     """Base of all exceptions that streamfit defines."""
@@ -26,6 +31,40 @@ class StreamfitError(Exception):
 
 class NotCompiledError(StreamfitError, RuntimeError, ValueError):
     """Raised when a model is trained or evaluated before `compile`."""
+
+
+class NonFiniteError(StreamfitError, RuntimeError):
+    """Raised when a loss or a gradient is NaN or infinite, before anything of the batch is applied.
+
+    Args:
+        text: All that is known.
+        epoch: Number of the pass over the data.
+        batch: Number of the batch in that pass.
+        ids: Which samples the batch holds.
+        loss: The loss of the batch.
+        weights: The weights whose gradient is not finite, by path.
+        data: Which of ``"x"``, ``"y"`` and ``"sample_weight"`` are not finite.
+
+    Example:
+        >>> error = NonFiniteError("loss is nan", batch=3, data=["x"])
+        >>> error.batch, error.data, str(error)
+        (3, ['x'], 'loss is nan')
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        epoch: int = 0,
+        batch: int = 0,
+        ids: Any = None,
+        loss: float = math.nan,
+        weights: Sequence[str] = (),
+        data: Sequence[str] = (),
+    ) -> None:
+        super().__init__(text)
+        self.epoch, self.batch, self.ids, self.loss = epoch, batch, ids, loss
+        self.weights, self.data = list(weights), list(data)
 
 
 class DataError(StreamfitError, ValueError):

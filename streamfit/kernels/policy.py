@@ -49,7 +49,7 @@ class Compiled:
 
     Args:
         function: The Python function.
-        options: Numba's options beside those of all kernels.
+        options: Numba's options beside, or in place of, those of all kernels.
 
     Attributes:
         py_func: The Python function.
@@ -142,7 +142,7 @@ class Compiled:
     def _jit(self, **options: Any) -> Any:
         import numba
 
-        return numba.njit(**_OPTIONS, **self.options, **options)(self.py_func)
+        return numba.njit(**{**_OPTIONS, **self.options}, **options)(self.py_func)
 
     @property
     def _numba_type_(self) -> Any:
@@ -188,3 +188,8 @@ def kernel(function: F) -> F:
 def inlined(function: F) -> F:
     """Compile a scalar function that kernels call; it may return a value."""
     return cast(F, Compiled(cast(FunctionType, function), {"inline": "never"})) if JIT_ENABLED else function
+
+
+def exact(function: F) -> F:
+    """Compile a function that kernels call and in which every operation rounds by itself, in its order."""
+    return cast(F, Compiled(cast(FunctionType, function), {"fastmath": False})) if JIT_ENABLED else function

@@ -12,6 +12,7 @@ import numpy as np
 
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array
+from streamfit.kernels.running_sums import grow_all
 from streamfit.metrics.metric import Metric
 
 
@@ -54,16 +55,18 @@ def _check_range(metric: Metric, said: Array) -> None:
 
 
 class ConfusionMetric(Metric):
-    """Base of metrics that count right and wrong decisions at each of several thresholds.
-
-    Attributes:
-        counts: float64 array of shape (2, 2, n): [target][decision][threshold].
-    """
+    """Base of metrics that count right and wrong decisions at each of several thresholds."""
 
     def __init__(self, thresholds: Sequence[float], name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name, dtype)
         self._levels = np.array(thresholds, dtype=np.float64)
-        self.counts = self.add_variable((2, 2, len(self._levels)), name="counts")
+        shape = (2, 2, len(self._levels))
+        self._sums, self._rests = self.add_variable(shape), self.add_variable(shape)
+
+    @property
+    def counts(self) -> Array:
+        """Count the decisions: float64 array of shape (2, 2, n), [target][decision][threshold]."""
+        return np.asarray(self._sums + self._rests)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch into account.
@@ -79,14 +82,16 @@ class ConfusionMetric(Metric):
         """
         truth, said, weights = _pairs(self, y_true, y_pred, sample_weight)
         _check_range(self, said)
+        counts = np.zeros(self._sums.shape)
         order = np.argsort(self._levels, kind="stable")
         passed = np.searchsorted(self._levels[order], said, side="left")  # levels strictly below
         for target in (0, 1):
             chosen = truth == bool(target)
             count = np.bincount(passed[chosen], weights[chosen], len(order) + 1)
             below = np.cumsum(count)[:-1]
-            self.counts[target, 0, order] += below
-            self.counts[target, 1, order] += count.sum() - below
+            counts[target, 0, order] = below
+            counts[target, 1, order] = count.sum() - below
+        grow_all(self._sums, self._rests, counts)
 
     def _number(self, values: Array) -> Any:
         return float(values[0]) if len(values) == 1 else np.array(values)
@@ -265,12 +270,12 @@ class AUC(ConfusionMetric):
         return self._area_pr() if self.curve == "PR" else self._area_roc()
 
     def _area_roc(self) -> float:
-        (tn, fp), (fn, tp) = np.asarray(self.counts)
+        (tn, fp), (fn, tp) = self.counts
         hits, alarms = _share(tp, tp + fn), _share(fp, fp + tn)
         return float(np.sum((alarms[:-1] - alarms[1:]) * (hits[:-1] + hits[1:]) / 2.0))
 
     def _area_pr(self) -> float:
-        (_, fp), (fn, tp) = np.asarray(self.counts)
+        (_, fp), (fn, tp) = self.counts
         found, said = tp[:-1] - tp[1:], (tp + fp)[:-1] - (tp + fp)[1:]
         slope = _share(found, np.maximum(said, 0.0))
         intercept = tp[1:] - slope * (tp + fp)[1:]

@@ -16,6 +16,7 @@ from streamfit import initializers
 from streamfit._base.configs import Configurable
 from streamfit._base.names import describe_callable, snake_case
 from streamfit._base.specs import Array, Shape
+from streamfit.kernels.running_sums import grow_all, mean_of
 from streamfit.losses.loss import per_sample, weights_for
 from streamfit.losses.targets import aligned, any_target
 
@@ -118,8 +119,8 @@ class Metric(Configurable):
         return self.add_variable(shape, initializer, name, dtype)
 
     def _add_total(self) -> Array:
-        """Make the two numbers of a mean; a plain array, because kernels write to it."""
-        total = np.zeros(2)
+        """Make the running sums of a mean; a plain array, because kernels write to it."""
+        total = np.zeros(4)
         self._variables.append(total)
         return total
 
@@ -158,25 +159,25 @@ class Metric(Configurable):
 
 
 def add_to_mean(total: Array, values: Array, weights: Any = None) -> None:
-    """Add a batch of values to the two numbers [sum of w * v, sum of w].
+    """Add a batch of values to the running sums [sum of w * v, sum of w, and the rest of each].
 
     Args:
-        total: float64 array of shape (2,), changed in place.
+        total: float64 array of shape (4,), changed in place; see `streamfit.kernels.running_sums`.
         values: Values of any shape, batch axis first.
         weights: Weights whose axes are the first of `values`, or None for ones.
 
     Example:
-        >>> total = np.zeros(2)
+        >>> total = np.zeros(4)
         >>> add_to_mean(total, np.array([1.0, 2.0]), np.array([1.0, 3.0]))
         >>> total.tolist()
-        [7.0, 4.0]
+        [7.0, 4.0, 0.0, 0.0]
     """
     exact = np.asarray(values, dtype=np.float64)
     if weights is None:
-        total += exact.sum(), exact.size
+        grow_all(total[:2], total[2:], np.array([exact.sum(), exact.size]))
         return
     factors = np.broadcast_to(weights_for(exact, np.asarray(weights, dtype=np.float64)), exact.shape)
-    total += (exact * factors).sum(), factors.sum()
+    grow_all(total[:2], total[2:], np.array([(exact * factors).sum(), factors.sum()]))
 
 
 class MeanMetric(Metric):
@@ -190,7 +191,7 @@ class MeanMetric(Metric):
         dtype: As for `Metric`.
 
     Attributes:
-        total: float64 array [sum of w * v, sum of w].
+        total: float64 array [sum of w * v, sum of w], then what rounding has taken from either.
 
     Example:
         >>> class Bias(MeanMetric):
@@ -233,7 +234,7 @@ class MeanMetric(Metric):
 
     def result(self) -> float:
         """Return the mean so far, 0 if nothing has been seen."""
-        return float(self.total[0] / self.total[1]) if self.total[1] else 0.0
+        return mean_of(self.total)
 
 
 class FunctionMetric(MeanMetric):
@@ -291,7 +292,7 @@ class Mean(Metric):
 
     def result(self) -> float:
         """Return the mean so far, 0 if nothing has been seen."""
-        return float(self.total[0] / self.total[1]) if self.total[1] else 0.0
+        return mean_of(self.total)
 
 
 class Sum(Metric):
@@ -316,7 +317,7 @@ class Sum(Metric):
 
     def result(self) -> float:
         """Return the weighted sum so far."""
-        return float(self.total[0])
+        return float(self.total[0] + self.total[2])
 
 
 MeanMetricWrapper = FunctionMetric

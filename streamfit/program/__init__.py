@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamfit.program.finite import check_finite
 from streamfit.program.graph import Lowering, leaves, sorted_nodes
 from streamfit.program.memory import Arena, FlatVariables
 from streamfit.program.objective import AccumulateMean, AccumulateScalar, State, weighted_mean, weighted_total
@@ -17,6 +18,7 @@ __all__ = [
     "Program",
     "State",
     "Training",
+    "check_finite",
     "leaves",
     "sorted_nodes",
     "weighted_mean",

@@ -16,6 +16,7 @@ from streamfit._base.specs import Array
 from streamfit.kernels import Call, CallList, kernel
 from streamfit.kernels.matrix import copy_into
 from streamfit.ops.core import CLOCK, Constant, Node, Tensor, Variable, flat
+from streamfit.program.finite import finite_check
 from streamfit.program.gradient import Gradient
 from streamfit.program.graph import leaves, sorted_nodes
 from streamfit.program.memory import Arena, FlatVariables
@@ -69,11 +70,10 @@ class Binding:
         self._bind_leaves()
         calls = [call for node in program.nodes for call in self._forward(node)]
         self.fetches, copies = self._bind_fetches()
-        calls += copies
-        if program.training is not None and program.objective is not None:
-            calls += self._backward(program.training, program.objective)
-        calls = calls or [(copy_into, (np.zeros(1), np.zeros(1)))]
-        self._calls = CallList(calls)
+        calls += copies + self._gradient()
+        calls += [call for sink in program.sinks for call in self._forward(sink)]
+        calls += [] if program.training is None else program.training.calls
+        self._calls = CallList(calls or [(copy_into, (np.zeros(1), np.zeros(1)))])
         self.run = self._calls.run
         self.feeds = [self._calls.reader(self._arrays[tensor]) for tensor in program.feeds]
 
@@ -124,10 +124,16 @@ class Binding:
             fetches.append(array)
         return fetches, calls
 
-    def _backward(self, training: Training, objective: Tensor) -> list[Call]:
+    def _gradient(self) -> list[Call]:
+        """Return the calls from the objective to the gradient, and the look at both where it is asked for."""
+        training, objective = self._program.training, self._program.objective
+        if training is None or objective is None:
+            return []
         gradient = Gradient(self._arrays, self._scratch, training.grads, self._take)
-        seed = np.ones((), objective.dtype)
-        return gradient.build(self._program.nodes, objective, seed) + training.calls
+        calls = gradient.build(self._program.nodes, objective, np.ones((), objective.dtype))
+        if self._program.checked:
+            calls.append(finite_check(self._arrays[objective], training.gradient))
+        return calls
 
     def run_steps(self, data: Sequence[Array], steps: int) -> None:
         """Run `steps` times in one native call, on the next rows of each of `data` at each step."""
@@ -145,11 +151,14 @@ class Program:
     Args:
         feeds: Tensors whose arrays are given at each run.
         fetches: Tensors whose arrays are wanted after a run.
-        sinks: Nodes without outputs that must run too, such as metric sums.
+        guards: Nodes without outputs that run before the gradient, to stop a step with wrong data.
+        sinks: Nodes without outputs that run after it, such as metric sums.
         arena: Memory for everything that lives for one run.
         clock: int64 array [seed, finished steps], shape (2,).
         objective: The scalar to minimise, when training.
         training: Variables, gradient and optimizer, when training.
+        checked: Whether a step stops, before sinks and optimizer, when the objective or its gradient is not
+            finite.
     """
 
     def __init__(
@@ -159,16 +168,19 @@ class Program:
         *,
         arena: Arena,
         clock: Array,
+        guards: Sequence[Node] = (),
         sinks: Sequence[Node] = (),
         objective: Tensor | None = None,
         training: Training | None = None,
+        checked: bool = False,
     ) -> None:
         self.feeds, self.fetches, self.arena, self.clock = list(feeds), list(fetches), arena, clock
-        self.objective, self.training = objective, training
+        self.objective, self.training, self.checked = objective, training, checked
+        self.sinks = list(sinks)
         wanted = self.fetches + ([] if objective is None else [objective])
-        wanted += [tensor for sink in sinks for tensor in sink.inputs]
+        wanted += [tensor for node in (*guards, *sinks) for tensor in node.inputs]
         self.leaves = list(dict.fromkeys([*self.feeds, *leaves(wanted)]))
-        self.nodes = sorted_nodes(wanted, self.feeds) + list(sinks)
+        self.nodes = sorted_nodes(wanted, self.feeds) + list(guards)
         self._bindings: OrderedDict[int, Binding] = OrderedDict()
 
     def bind(self, batch_size: int) -> Binding:

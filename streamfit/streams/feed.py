@@ -129,6 +129,20 @@ class Feed:
             tally.planned = tally.done
         self.receipt().verify()
 
+    def take_back(self, batch: Batch, taken: int) -> None:
+        """Take back those of joined batches that were not used; the next `run` begins with them.
+
+        Args:
+            batch: What was delivered last.
+            taken: How many of the batches joined in it were used, at least 1.
+        """
+        rest = batch.steps - taken
+        if rest and self._tally is not None:
+            self._tally.take_back(batch.ids, batch.steps, taken)
+            self._position -= rest
+            self._delivered -= rest
+            self._drop_lane()
+
     def receipt(self) -> Receipt:
         """Return what the last `run` has delivered so far.
 

@@ -94,6 +94,7 @@ class Tally:
         self.digest = Digest(state.get("digest"))
         self._epoch, self._seed, self._before = epoch, seed, before
         self._update = self.digest.add
+        self._before_joined = 0
 
     @property
     def done(self) -> int:
@@ -111,8 +112,17 @@ class Tally:
 
     def add(self, ids: Any, steps: int) -> None:
         """Count delivered batches; the digest of several joined ones is that of each after the other."""
+        if steps > 1:
+            self._before_joined = self.digest.value
         self.delivered += steps
         self._update(ids)
+
+    def take_back(self, ids: Any, steps: int, taken: int) -> None:
+        """Count only the first `taken` of the joined batches that were added last."""
+        self.delivered -= steps
+        self.digest = Digest(self._before_joined)
+        self._update = self.digest.add
+        self.add(ids[: len(ids) // steps * taken], taken)
 
     def receipt(self, counts: tuple[int, int]) -> Receipt:
         """Write the receipt, given how many loads were done again and workers replaced until now."""

@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.config import next_seed
-from streamfit._base.errors import DataError
+from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.specs import Array
 from streamfit.kernels import KernelStoppedError
 from streamfit.layers import number_streams
 from streamfit.metrics import Metric
+from streamfit.program import check_finite
 from streamfit.training.compiled import Compiled, OutputPlan, ResultNames
 from streamfit.training.intake import Intake
 from streamfit.training.joined import one_step, rows_of_step, where
+from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.notices import warn
 from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
@@ -34,6 +36,10 @@ class Runner:
     Args:
         model: Has `inputs`, `outputs`, `output_names`, `build_for(x)`.
         compiled: The arguments of `compile`; None for a model that only predicts.
+
+    Attributes:
+        checked: Whether a training step stops before it changes anything when its loss or gradient is not
+            finite.
     """
 
     def __init__(self, model: Any, compiled: Compiled | None) -> None:
@@ -42,7 +48,7 @@ class Runner:
         self._intake: Intake | None = None
         self.clock = np.array([next_seed(), 0], np.int64)
         self.class_weight: Any = None
-        self.source = "data"
+        self.source, self.checked = "data", False
 
     # -- set-up ---------------------------------------------------------------------------------
 
@@ -102,7 +108,12 @@ class Runner:
     # -- steps ----------------------------------------------------------------------------------
 
     def train(self, batch: Any) -> None:
-        """Train on one batch."""
+        """Train on one batch.
+
+        Raises:
+            NonFiniteError: Steps are `checked`, and this one, or one of those joined, was stopped; those
+                before it are done.
+        """
         optimizer = self._compiled.optimizer  # type: ignore[union-attr]
         if optimizer.needs_prepare:
             optimizer.prepare(int(self.clock[1]))
@@ -122,19 +133,30 @@ class Runner:
             else:
                 weights = intake.weights(batch.sample_weight, targets, class_weight)
             self._check_lengths(inputs, targets)
-            self.binding = steps.run(mode, inputs, targets, weights, batch.steps)
+            checked = self.checked and mode == "train"
+            self.binding = steps.run(mode, inputs, targets, weights, batch.steps, checked)
         except DataError as error:
             if batch.steps > 1:  # those before the wrong one are steps to be done
                 for step in range(batch.steps):
                     self._score(mode, one_step(batch, step), class_weight)
             raise self._located(error, batch) from error.__cause__
         except KernelStoppedError as stopped:
-            rows = rows_of_step(batch, stopped.step)
-            wrong = steps.label_error([None if y is None else y[rows] for y in targets])
-            raise self._located(wrong, one_step(batch, stopped.step)) from None
+            raise self._stopped(stopped, batch, targets) from None
         if steps.scoreboard is not None and steps.scoreboard.eager:
             outputs = self.binding.fetches[-len(targets) :]
             steps.scoreboard.update_eager(targets, outputs, weights)
+
+    def _stopped(
+        self, stopped: KernelStoppedError, batch: Any, targets: Sequence[Array | None]
+    ) -> StreamfitError:
+        """Return the error for what a kernel found that stopped the walk."""
+        steps, one = self._steps, one_step(batch, stopped.step)
+        assert steps is not None
+        if stopped.kernel is check_finite:
+            losses = self._losses(steps.ran)
+            return nonfinite_error(one, self.source, losses, steps.gradients, self._model)
+        rows = rows_of_step(batch, stopped.step)
+        return self._located(steps.label_error([None if y is None else y[rows] for y in targets]), one)
 
     def _prepared(self, batch: Any) -> tuple[Intake, Steps]:
         try:
@@ -188,20 +210,21 @@ class Runner:
             self._board.reset()
 
     @contextlib.contextmanager
-    def lent(self, source: str, class_weight: Any = None) -> Iterator[None]:
+    def lent(self, source: str, class_weight: Any = None, *, checked: bool = False) -> Iterator[None]:
         """Serve other data for a while, perhaps in the middle of a `fit`.
 
         Args:
             source: What to call the data in messages.
             class_weight: Their class weights.
+            checked: Whether training steps are checked.
         """
-        before = self.source, self.class_weight
+        before = self.source, self.class_weight, self.checked
         self.check_in()
-        self.source, self.class_weight = source, class_weight
+        self.source, self.class_weight, self.checked = source, class_weight, checked
         try:
             yield
         finally:
-            self.source, self.class_weight = before
+            self.source, self.class_weight, self.checked = before
             self.release()
 
     @contextlib.contextmanager
@@ -224,11 +247,14 @@ class Runner:
 
     def batch_logs(self) -> dict[str, float]:
         """Return the losses of the last batch alone, with the running metrics."""
-        logs, board = self.logs(), self._board
-        assert board is not None
-        for name, value in zip(board.loss_names, self.binding.fetches, strict=False):
-            logs[name] = float(value)
-        return logs
+        return self.logs() | self._losses(self.binding)
+
+    def _losses(self, binding: Any) -> dict[str, float]:
+        """Return the losses of the batch that a binding ran last."""
+        assert self._board is not None
+        return {
+            name: float(value) for name, value in zip(self._board.loss_names, binding.fetches, strict=False)
+        }
 
     @property
     def names(self) -> list[str]:

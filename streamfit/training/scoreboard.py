@@ -10,6 +10,7 @@ import numpy as np
 
 from streamfit import metrics
 from streamfit._base.specs import Array, Spec
+from streamfit.kernels.running_sums import mean_of
 from streamfit.training.compiled import OutputPlan, ResultNames
 
 
@@ -41,8 +42,8 @@ class Scoreboard:
         self, plans: Sequence[OutputPlan], targets: Sequence[Spec | None], outputs: Sequence[Spec]
     ) -> None:
         self.plans = plans
-        self.loss_state = np.zeros(2)
-        self.output_states: list[Array] = [np.zeros(2) for _ in plans]
+        self.loss_state = np.zeros(4)
+        self.output_states: list[Array] = [np.zeros(4) for _ in plans]
         names = ResultNames.of(plans)
         self.names, self.loss_names = names.all, names.losses
         self.split = [i for i, plan in enumerate(plans) if len(plans) > 1 and plan.loss is not None]
@@ -98,9 +99,9 @@ class Scoreboard:
 
     def logs(self) -> dict[str, float]:
         """Return the results so far, as Python floats."""
-        logs = {"loss": _mean(self.loss_state)}
+        logs = {"loss": mean_of(self.loss_state)}
         for i in self.split:
-            logs[f"{self.plans[i].name}_loss"] = _mean(self.output_states[i])
+            logs[f"{self.plans[i].name}_loss"] = mean_of(self.output_states[i])
         for tracker in self.trackers:
             logs[tracker.name] = float(tracker.metric.result())
         return logs
@@ -111,7 +112,3 @@ class Scoreboard:
             i = tracker.output
             weight = weights[i] if tracker.weighted else None
             tracker.metric.update_state(targets[i], outputs[i].copy(), sample_weight=weight)
-
-
-def _mean(state: Array) -> float:
-    return float(state[0] / state[1]) if state[1] else 0.0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.config import current_seed, next_seed
+from streamfit._base.errors import NonFiniteError
 from streamfit._base.keys import derive, draw_seed
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Feed
@@ -97,7 +98,8 @@ class _Fit:
         model, before = self._model, self._model.session
         model.session = self
         try:
-            with self._runner.lent(self._feed.source.name, self._plan.class_weight):
+            name, checked = self._feed.source.name, self._callbacks.wants_finite
+            with self._runner.lent(name, self._plan.class_weight, checked=checked):
                 yield
         except BaseException:
             self._callbacks.interrupt()
@@ -171,7 +173,12 @@ class _Fit:
         if not self._model.stop_training:
             hooks = self._hooks("train", "stop_training")
             batches = feed.run(plan.steps_per_epoch, hooks.together)
-            done = run_steps(batches, self._runner.train, hooks, before)
+            try:
+                done = run_steps(batches, self._train, hooks, before)
+            except NonFiniteError as error:
+                callbacks.on_nonfinite(error)
+                done = feed.receipt().delivered - 1  # the last one changed nothing
+                callbacks.tick(done)
         if not done:
             return self._give_up()
         self._history.receipts.append(feed.receipt())
@@ -181,6 +188,13 @@ class _Fit:
             logs.update(self._validate(self._validation))
         callbacks.on_epoch_end(epoch, logs)
         return goes_on
+
+    def _train(self, batch: Batch) -> None:
+        try:
+            self._runner.train(batch)
+        except NonFiniteError as error:
+            self._feed.take_back(batch, error.batch - batch.number + 1)
+            raise
 
     def _give_up(self) -> bool:
         """End an epoch without a single step: it has no results, so it is not in the history."""

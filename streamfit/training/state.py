@@ -14,7 +14,7 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.training.runner import Runner
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass

@@ -93,20 +93,28 @@ class Steps:
         self._programs: dict[Key, Program] = {}
         self._unit_weights: dict[int, Array] = {}
         self.scoreboard: Scoreboard | None = None
+        self.ran: Binding | None = None  # last
         self._kept_scores: dict[str, Array] = {}
 
     # -- programs -------------------------------------------------------------------------------
 
-    def program(self, mode: str, targets: Sequence[Array | None], weights: Sequence[Array | None]) -> Program:
+    def program(
+        self,
+        mode: str,
+        targets: Sequence[Array | None],
+        weights: Sequence[Array | None],
+        checked: bool = False,
+    ) -> Program:
         """Return the program for this kind of data."""
         key: Key = (
             mode,
+            checked,
             *((None if y is None else (y.shape[1:], y.dtype.kind in "iub")) for y in targets),
             *(0 if w is None else w.ndim for w in weights),
         )
         program = self._programs.get(key)
         if program is None:
-            program = self._programs[key] = self._build(mode, targets, weights)
+            program = self._programs[key] = self._build(mode, targets, weights, checked)
         return program
 
     def check_in(self) -> None:
@@ -128,7 +136,14 @@ class Steps:
         else:
             self.scoreboard.overwrite(scores)
 
-    def _build(self, mode: str, targets: Sequence[Array | None], weights: Sequence[Array | None]) -> Program:
+    @property
+    def gradients(self) -> dict[Variable, Array]:
+        """Return the gradient of each trained weight, as the last step left it."""
+        return {} if self._training is None else self._training.grads
+
+    def _build(
+        self, mode: str, targets: Sequence[Array | None], weights: Sequence[Array | None], checked: bool
+    ) -> Program:
         lowering = Lowering(training=mode == "train")
         outputs = lowering.lower(self._model.outputs)
         if mode == "predict":
@@ -138,16 +153,18 @@ class Steps:
         w = [_weight_tensor(weight) for weight in weights]
         board = self._scoreboard_for(y, outputs)
         with tracing():
-            losses, total, sinks = self._objective(outputs, y, w, board)
+            losses, total, guards, sinks = self._objective(outputs, y, w, board)
         feeds = [*self._model.inputs, *(t for t in y if t is not None), *w]
         return Program(
             feeds,
             [total, *losses, *outputs],
             arena=self._arena,
             clock=self._clock,
+            guards=guards,
             sinks=sinks,
             objective=total,
             training=self._train() if mode == "train" else None,
+            checked=checked,
         )
 
     def _train(self) -> Training:
@@ -169,8 +186,8 @@ class Steps:
         y: Sequence[Tensor | None],
         w: Sequence[Tensor],
         board: Scoreboard,
-    ) -> tuple[list[Tensor], Tensor, list[Node]]:
-        """Trace losses and metrics: the loss of each output, their total, and the sums to keep."""
+    ) -> tuple[list[Tensor], Tensor, list[Node], list[Node]]:
+        """Trace losses and metrics: the loss of each output, their total, guards, and the sums to keep."""
         means: list[Tensor] = []
         factors: list[float] = []
         guards: list[Node] = []
@@ -199,7 +216,7 @@ class Steps:
         total = weighted_total([*means, *penalties], [*factors, *[1.0] * len(penalties)])
         sinks.append(Node(AccumulateScalar(), (total, w[0], State(board.loss_state)), ()))
         sinks += self._metric_sinks(outputs, y, w, board)
-        return means, total, guards + sinks
+        return means, total, guards, sinks
 
     def _metric_sinks(
         self, outputs: Sequence[Tensor], y: Sequence[Tensor | None], w: Sequence[Tensor], board: Scoreboard
@@ -224,16 +241,20 @@ class Steps:
         targets: Sequence[Array | None],
         weights: Sequence[Array | None],
         steps: int = 1,
+        checked: bool = False,
     ) -> Binding:
         """Run one step, or several on joined batches, and return the binding.
 
         Its `fetches` are [total, losses..., outputs...] of the last step; for prediction the outputs alone.
 
+        With `checked`, a training step stops before anything is changed when its loss or gradient is not
+        finite.
+
         Raises:
-            KernelStoppedError: A class label that does not exist; see `label_error`.
+            KernelStoppedError: A class label that does not exist, see `label_error`; or what `checked` found.
         """
         size = len(inputs[0]) // steps
-        binding = self.program(mode, targets, weights).bind(size)
+        binding = self.ran = self.program(mode, targets, weights, checked).bind(size)
         arrays = [*inputs, *(y for y in targets if y is not None)]
         arrays += [self._ones(size) if w is None else w for w in weights]
         if steps == 1:

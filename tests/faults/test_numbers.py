@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamfit import Sequential, layers
+from streamfit import NonFiniteError, Sequence, Sequential, layers, set_random_seed
 from streamfit._base.specs import Spec
-from streamfit.callbacks import TerminateOnNaN
-from streamfit.kernels import CallList, kernel
+from streamfit.callbacks import Callback, TerminateOnNaN
+from streamfit.kernels import CallList
 from streamfit.kernels.calls import run as run_calls
+from streamfit.kernels.running_sums import mean_of
+from streamfit.metrics import Mean, Metric, TruePositives
+from streamfit.ops.core import Op
+from streamfit.optimizers import Adam
 from streamfit.program import AccumulateMean, AccumulateScalar
 from streamfit.streams import Feed, Source, Ticket
 from streamfit.streams.order import Order
@@ -70,51 +74,327 @@ def test_39_unasked_it_shows_in_the_results_and_is_never_smoothed_over(value: fl
     assert not all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
+class Listener(Callback):
+    """Hears of every batch, so that steps are not joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[int] = []
+        self.ended: list[int] = []
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.begun.append(batch)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.ended.append(batch)
+
+
+class Batches(Sequence):
+    """Batches of four for workers to load."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x) // 4
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(index * 4, index * 4 + 4)
+        return self.x[rows], self.y[rows]
+
+
+BATCHES = 12
+
+
+def poison(fault: str, at: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return twelve batches of four samples; the numbered one makes the loss or the gradient no number."""
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(BATCHES * 4, 3)).astype("float32"), np.ones((BATCHES * 4, 1), np.float32)
+    row = at * 4 + 1
+    if fault == "gradient":  # about 1e10 * 1e30 overflows float32, and so does nothing that leads to the loss
+        x[row], y[row] = [0.0, 0.0, 1e30], 1e10
+        x[:, 2] *= np.arange(BATCHES * 4) == row  # the third weight stays what it was: zero
+    elif fault == "loss":
+        y[row] = 1e25  # its square overflows, its gradient does not
+    else:
+        x[row, 2] = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[fault]
+    return x, y
+
+
+def careful_model(metrics: tuple[Any, ...] = ("mae",), **clipping: float) -> Sequential:
+    set_random_seed(11)
+    model = Sequential([layers.Dense(1, input_shape=(3,), kernel_initializer="zeros")])
+    model.compile(Adam(0.05, **clipping), "mse", metrics=list(metrics))
+    return model
+
+
+def bits_of(model: Any) -> list[bytes]:
+    optimizer = model.optimizer
+    arrays = [*model.get_weights(), *optimizer.state.values(), np.array(optimizer.iterations)]
+    return [array.tobytes() for array in arrays]
+
+
+def fed(kind: str, x: np.ndarray, y: np.ndarray) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of `fit` for data that come joined, one by one, or through workers."""
+    if kind in ("joined", "alone"):
+        return (x, y), {"batch_size": 4}
+    return (Batches(x, y),), {"workers": 2, "use_multiprocessing": kind == "processes"}
+
+
+def before(fault: str, at: int, epochs: int = 1) -> tuple[Any, Any]:
+    """Train on what comes before the poison alone."""
+    x, y = poison(fault, at)
+    model = careful_model()
+    model.build_for(x)
+    if not at:
+        return model, None
+    return model, model.fit(x[: at * 4], y[: at * 4], 4, epochs, shuffle=False, verbose=0, seed=1)
+
+
+@pytest.mark.parametrize("fault", ["nan", "inf", "-inf", "loss", "gradient"])
+@pytest.mark.parametrize("at", [0, 1, 6, BATCHES - 1])
+@pytest.mark.parametrize("kind", ["joined", "alone", "threads", "processes"])
+def test_39_stopped_before_the_update_all_is_as_the_batch_before_left_it(
+    fault: str, at: int, kind: str
+) -> None:
+    model, listener = careful_model(), Listener()
+    data, how = fed(kind, *poison(fault, at))
+    guard = TerminateOnNaN(before_update=True)
+    callbacks = [guard] if kind == "joined" else [guard, listener]
+    with pytest.warns(UserWarning, match=f"epoch 0, batch {at}, sample.* {at * 4 if len(data) > 1 else at}"):
+        history = model.fit(*data, epochs=3, shuffle=False, verbose=0, seed=1, callbacks=callbacks, **how)
+    expected, expected_history = before(fault, at)
+    assert model.optimizer.iterations == at
+    if at:
+        assert bits_of(model) == bits_of(expected)
+        assert history.history == expected_history.history
+        assert [receipt.delivered for receipt in history.receipts] == [at + 1]
+    else:
+        assert [w.tolist() for w in model.get_weights()] == [w.tolist() for w in expected.get_weights()]
+        assert not any(vector.any() for vector in model.optimizer.state.values())
+        assert history.history == {}
+    assert len(history.epoch) == (1 if at else 0)
+    if kind != "joined":
+        assert listener.begun == list(range(at + 1))
+        assert listener.ended == list(range(at))
+
+
+@pytest.mark.parametrize("kind", ["joined", "alone", "processes"])
+@pytest.mark.parametrize("at", [0, 7, BATCHES - 1])
+def test_39_raised_before_the_update(kind: str, at: int) -> None:
+    model = careful_model()
+    data, how = fed(kind, *poison("nan", at))
+    guards = [
+        TerminateOnNaN(raise_error=True, before_update=True),
+        *([] if kind == "joined" else [Listener()]),
+    ]
+    with pytest.raises(NonFiniteError, match=rf"x holds NaN or Inf in .* batch {at},") as caught:
+        model.fit(*data, shuffle=False, verbose=0, seed=1, callbacks=guards, **how)
+    assert (caught.value.batch, caught.value.data) == (at, ["x"])
+    assert model.optimizer.iterations == at
+    assert np.isfinite(model.get_weights()[0]).all()
+    if at:
+        assert bits_of(model) == bits_of(before("nan", at)[0])
+
+
+def test_39_steps_are_joined_up_to_the_poison(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = careful_model()
+    x, y = poison("nan", 9)
+    model.fit(x[:16], y[:16], 4, verbose=0)
+    runner, sizes = model.runner(), []
+    train = runner.train
+    monkeypatch.setattr(runner, "train", lambda batch: (sizes.append(batch.steps), train(batch)))
+    with pytest.warns(UserWarning, match="batch 9"):
+        model.fit(x, y, 4, shuffle=False, verbose=0, callbacks=[TerminateOnNaN(before_update=True)])
+    assert sizes == [BATCHES]
+    assert model.optimizer.iterations == 4 + 9
+
+
+def test_39_joined_and_single_steps_leave_the_same_receipts() -> None:
+    x, y = poison("inf", 6)
+    found = []
+    for callbacks in ([], [Listener()]):
+        model = careful_model()
+        with pytest.warns(UserWarning, match="Training stopped"):
+            history = model.fit(
+                x, y, 4, seed=5, verbose=0, callbacks=[TerminateOnNaN(before_update=True), *callbacks]
+            )
+        found.append((bits_of(model), history.history, [str(receipt) for receipt in history.receipts]))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("clipping", [{"clipvalue": 0.5}, {"clipnorm": 0.5}, {"global_clipnorm": 0.5}])
+@pytest.mark.parametrize("joined", [True, False])
+def test_39_clipping_hides_no_infinity(clipping: dict[str, float], joined: bool) -> None:
+    x, y = poison("gradient", 3)
+    model = careful_model(**clipping)
+    guards = [TerminateOnNaN(raise_error=True, before_update=True), *([] if joined else [Listener()])]
+    with pytest.raises(NonFiniteError) as caught:
+        model.fit(x, y, 4, shuffle=False, verbose=0, callbacks=guards)
+    assert caught.value.weights == [f"{model.layers[-1].name}/kernel"]
+    assert np.isfinite(caught.value.loss)
+    assert model.optimizer.iterations == 3
+
+
+class Samples(Metric):
+    """Counts samples in Python, after the step."""
+
+    def __init__(self) -> None:
+        super().__init__(name="samples")
+        self.count = self.add_variable()
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.count.assign_add(len(y_true))
+
+    def result(self) -> float:
+        return float(self.count)
+
+
+def test_39_metrics_in_python_do_not_see_the_batch() -> None:
+    x, y = poison("nan", 4)
+    model = careful_model((Samples(),))
+    with pytest.warns(UserWarning, match="batch 4"):
+        history = model.fit(x, y, 4, shuffle=False, verbose=0, callbacks=[TerminateOnNaN(before_update=True)])
+    assert history.history["samples"] == [16.0]
+
+
+def test_39_in_a_later_epoch_of_shuffled_data() -> None:
+    x, y = poison("nan", 5)
+    healthy = np.nan_to_num(x)
+
+    class Decaying(Batches):
+        def on_epoch_end(self) -> None:
+            self.x = x
+
+    model, listener = careful_model(), Listener()
+    with pytest.warns(UserWarning, match="epoch 1, batch [0-9]+, sample ids 5") as caught:
+        history = model.fit(
+            Decaying(healthy, y),
+            epochs=4,
+            verbose=0,
+            callbacks=[listener, TerminateOnNaN(before_update=True)],
+        )
+    assert len(caught) == 1
+    done = len(listener.ended) - BATCHES
+    assert model.optimizer.iterations == BATCHES + done
+    assert len(history.epoch) == (2 if done else 1)
+    assert all(np.isfinite(values).all() for values in history.history.values())
+
+
+def test_39_nobody_asked_nothing_is_checked() -> None:
+    x, y = poison("nan", 2)
+    model = careful_model()
+    with pytest.raises(NonFiniteError):
+        model.fit(x, y, 4, verbose=0, callbacks=[TerminateOnNaN(raise_error=True, before_update=True)])
+    assert not np.isnan(model.get_weights()[0]).any()
+    model.fit(x, y, 4, verbose=0)
+    assert np.isnan(model.get_weights()[0]).any()
+
+
+def test_39_validation_is_not_what_is_checked() -> None:
+    x, y = poison("nan", 2)
+    model = careful_model()
+    history = model.fit(
+        np.nan_to_num(x), y, 4, verbose=0, validation_data=(x, y),
+        callbacks=[TerminateOnNaN(raise_error=True, before_update=True)],
+    )  # fmt: skip
+    assert np.isnan(history.history["val_loss"]).all()
+    assert np.isfinite(history.history["loss"]).all()
+
+
+def test_39_looking_at_other_data_on_the_way_changes_nothing() -> None:
+    x, y = poison("nan", 6)
+
+    class Looks(Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self.model.evaluate(x, y, verbose=0)
+
+    model = careful_model()
+    with pytest.warns(UserWarning, match="source 'training data', epoch 0, batch 6"):
+        model.fit(x, y, 4, shuffle=False, verbose=0, callbacks=[Looks(), TerminateOnNaN(before_update=True)])
+    assert bits_of(model) == bits_of(before("nan", 6)[0])
+
+
+def test_39_healthy_training_keeps_its_bits() -> None:
+    x, y = poison("nan", 2)
+    x = np.nan_to_num(x)
+    found = []
+    for callbacks in ([], [TerminateOnNaN(before_update=True)]):
+        model = careful_model()
+        history = model.fit(x, y, 5, epochs=3, seed=3, verbose=0, callbacks=callbacks, validation_split=0.2)
+        found.append((bits_of(model), history.history, [str(receipt) for receipt in history.receipts]))
+    assert found[0] == found[1]
+
+
 # -- 40: a great many samples -------------------------------------------------------------------------------
-
-
-@kernel
-def repeat_mean(values: np.ndarray, times: int, state: np.ndarray) -> None:
-    """Add the same batch many times, as an epoch does, in the way of `accumulate_plain`."""
-    for _ in range(times):
-        total = 0.0
-        for i in range(values.shape[0]):
-            total += np.float64(values[i])
-        state[0] += total
-        state[1] += values.shape[0]
 
 
 def relative(found: float, exact: Fraction) -> float:
     return float(abs(Fraction(found) - exact) / abs(exact))
 
 
+def repeated(op: Op, inputs: list[np.ndarray], times: int) -> None:
+    """Run the kernels of an epoch's running mean as a step does, on the same batch again and again."""
+    calls = CallList(op.forward(inputs, [], []))
+    calls.run_steps([calls.reader(inputs[0])], [inputs[0]], times)
+
+
 @pytest.mark.jit
-@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e-3, 12345.678])
-def test_40_a_mean_over_a_billion_samples(value: float) -> None:
-    batch = np.full(1000, value, np.float32)
+@pytest.mark.parametrize("size", [32, 1000])
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 12345.678])
+def test_40_a_mean_over_a_billion_samples(value: float, size: int) -> None:
+    batch = np.full(size, value, np.float32)
     batch[::7] *= np.float32(1.5)
-    state = np.zeros(2)
-    repeat_mean(batch, BILLION // 1000, state)
-    exact = sum(Fraction(float(v)) for v in batch) / 1000
+    state = np.zeros(4)
+    repeated(AccumulateMean(), [batch, state], BILLION // size)
     assert state[1] == BILLION
-    assert relative(state[0] / state[1], exact) <= 1e-10  # a float32 sum would have stopped growing long ago
+    assert relative(mean_of(state), sum(Fraction(float(v)) for v in batch) / size) <= 1e-12
 
 
-def test_40_the_loop_above_adds_as_the_metrics_do() -> None:
-    batch = np.random.default_rng(1).random(1000).astype(np.float32)
-    looped, added = np.zeros(2), np.zeros(2)
-    repeat_mean(batch, 50, looped)
-    calls = CallList(AccumulateMean().forward([batch, added], [], []))
-    for _ in range(50):
-        calls.run()
-    assert looped.tobytes() == added.tobytes()
+@pytest.mark.jit
+@pytest.mark.parametrize("size", [32, 1000])
+def test_40_a_weighted_mean_over_a_billion_samples(size: int) -> None:
+    rng = np.random.default_rng(6)
+    batch, weights, state = rng.random(size).astype("float32"), rng.random(size), np.zeros(4)
+    repeated(AccumulateMean(), [batch, weights, state], BILLION // size)
+    parts = [(Fraction(float(v)), Fraction(float(w))) for v, w in zip(batch, weights, strict=True)]
+    assert relative(mean_of(state), sum(v * w for v, w in parts) / sum(w for _, w in parts)) <= 1e-12
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 12345.678])
+def test_40_a_loss_over_a_billion_samples(value: float) -> None:
+    state = np.zeros(4)
+    repeated(AccumulateScalar(), [np.array([value]), np.ones(32), state], BILLION // 32)
+    assert state[1] == BILLION
+    assert relative(mean_of(state), Fraction(value)) <= 1e-12
+
+
+def test_40_a_mean_by_numpy_goes_on_from_a_billion_samples() -> None:
+    metric, exact = Mean(), [Fraction(0), Fraction(0)]
+    metric.update_state(0.3, sample_weight=float(BILLION))
+    exact = [Fraction(0.3 * BILLION), Fraction(BILLION)]
+    for _ in range(5000):
+        metric.update_state(np.array([0.1]), sample_weight=np.array([0.3]))
+        exact[0] += Fraction(0.1 * 0.3)
+        exact[1] += Fraction(0.3)
+    assert abs(Fraction(metric.total[0]) + Fraction(metric.total[2]) - exact[0]) < 1e-12
+    assert relative(metric.result(), exact[0] / exact[1]) <= 1e-15
+
+
+def test_40_weighted_decisions_go_on_from_a_billion_samples() -> None:
+    metric = TruePositives()
+    metric.update_state([1.0], [0.9], sample_weight=[0.7 * BILLION])
+    for _ in range(5000):
+        metric.update_state([1.0], [0.9], sample_weight=[1e-8])  # each of them less than rounding takes
+    assert relative(metric.result(), Fraction(0.7 * BILLION) + 5000 * Fraction(1e-8)) <= 1e-15
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_40_a_mean_goes_on_from_a_billion_samples(weighted: bool) -> None:
     """What a further batch adds is not rounded away."""
-    state = np.array([0.3 * BILLION, float(BILLION)])
-    exact = [Fraction(float(part)) for part in state]
+    state = np.array([0.3 * BILLION, float(BILLION), 0.0, 0.0])
+    exact = [Fraction(float(part)) for part in state[:2]]
     rng = np.random.default_rng(3)
     for _ in range(20):
         values, weights = rng.random(64), rng.random(64) if weighted else np.ones(64)
@@ -123,15 +403,15 @@ def test_40_a_mean_goes_on_from_a_billion_samples(weighted: bool) -> None:
         run_calls(AccumulateMean().forward(inputs, [], []))
         exact[0] += sum(Fraction(float(v)) * Fraction(float(w)) for v, w in zip(values, weights, strict=True))
         exact[1] += sum(Fraction(float(w)) for w in weights)
-    assert relative(state[0] / state[1], exact[0] / exact[1]) <= 1e-12
+    assert relative(mean_of(state), exact[0] / exact[1]) <= 1e-15
     assert state[0] > 0.3 * BILLION + 100
 
 
 def test_40_the_loss_goes_on_from_a_billion_samples() -> None:
-    state = np.array([0.7 * BILLION, float(BILLION)])
+    state = np.array([0.7 * BILLION, float(BILLION), 0.0, 0.0])
     mean, weights = np.array(0.25), np.ones(1000)
     run_calls(AccumulateScalar().forward([mean, weights, state], [], []))
-    assert state.tolist() == [0.7 * BILLION + 250.0, BILLION + 1000.0]
+    assert state.tolist() == [0.7 * BILLION + 250.0, BILLION + 1000.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("n", [2**32 + 7, 10**12, 2**53 + 1, 2**62])

@@ -417,3 +417,34 @@ def test_the_last_batch_of_a_run_is_not_held_by_the_feed() -> None:
     del batch
     gc.collect()
     assert watch() is None
+
+
+@given(
+    size=st.sampled_from([1, 2, 3]),
+    together=st.integers(1, 7),
+    stops=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    wrap=st.booleans(),
+)
+def test_joined_batches_that_were_taken_back_come_again(
+    size: int, together: int, stops: list[int], wrap: bool
+) -> None:
+    joined, single = (Feed(arrays(12, size, seed=3), wrap=wrap) for _ in range(2))
+    for stop in stops:
+        seen: list[int] = []
+        run = joined.run(10, lambda: together)
+        for batch in run:
+            taken = min(batch.steps, stop - len(seen) // size)
+            seen += batch.x[: taken * size].tolist()
+            if len(seen) == stop * size:
+                joined.take_back(batch, taken)
+                break
+        run.close()
+        expected: list[int] = []
+        for batch in single.run(10):
+            expected += batch.x.tolist()
+            if len(expected) == stop * size:
+                break
+        assert seen == expected
+        assert joined.receipt().digest == single.receipt().digest
+        assert joined.state(within=True) == single.state(within=True)
+        assert joined.place == single.place

@@ -45,8 +45,8 @@ def test_nothing_seen_is_zero() -> None:
 
 def test_means_are_sums_over_counts() -> None:
     made = board("mae")
-    made.loss_state[:] = 6, 4
-    made.trackers[0].metric.total[:] = 3, 2
+    made.loss_state[:2] = 6, 4
+    made.trackers[0].metric.total[:2] = 3, 2
     assert made.logs() == {"loss": 1.5, "mae": 1.5}
 
 
@@ -59,8 +59,8 @@ def test_names_follow_the_order_of_logs() -> None:
 def test_snapshots_bring_everything_back() -> None:
     largest = Largest()
     made = board("mae", largest)
-    made.loss_state[:] = 6, 4
-    made.trackers[0].metric.total[:] = 3, 2
+    made.loss_state[:2] = 6, 4
+    made.trackers[0].metric.total[:2] = 3, 2
     made.update_eager([np.zeros((2, 1))], [np.array([[5.0], [1.0]])], [None])
     before = made.logs()
     kept = made.snapshot()

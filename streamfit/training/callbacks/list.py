@@ -6,10 +6,12 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from streamfit._base.errors import NonFiniteError
 from streamfit.training.callbacks.base import HOOKS, Callback, Logs
 from streamfit.training.callbacks.history import History
 from streamfit.training.callbacks.logs import plain_logs
 from streamfit.training.callbacks.progress import ProgressBar
+from streamfit.training.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = ["CallbackList"]
 
@@ -85,6 +87,16 @@ class CallbackList:
         """Let the progress bar ask `logs` for the values to show, whenever it redraws."""
         if self._progress:
             self._progress.watch(logs)
+
+    @property
+    def wants_finite(self) -> bool:
+        """Tell whether a training step must stop before its update unless loss and gradient are finite."""
+        return any(_wants_finite(callback) for callback in self.callbacks)
+
+    def on_nonfinite(self, error: NonFiniteError) -> None:
+        """Tell the callbacks that want to know of a step that was stopped."""
+        for callback in filter(_wants_finite, self.callbacks):
+            callback.on_nonfinite(error)
 
     def interrupt(self) -> None:
         """Close the line of the progress bar; call it when the run ends in an exception."""
@@ -210,6 +222,10 @@ def _missing(callback: Any, names: Iterable[str]) -> list[str]:
 def _listens(callback: Any, hook: str) -> bool:
     # An object from elsewhere that has all hooks may do anything in them.
     return callback.listens_to(hook) if isinstance(callback, Callback) else True
+
+
+def _wants_finite(callback: Any) -> bool:
+    return isinstance(callback, TerminateOnNaN) and callback.before_update
 
 
 def _ignore(done: int) -> None:

@@ -1,36 +1,64 @@
-"""`TerminateOnNaN`: ends training when the loss is no number any more."""
+"""`TerminateOnNaN`: ends training when the loss is no number any more, or before it harms the weights.
+
+Guarantee kept here, with `before_update`: a batch whose loss or gradient is NaN or infinite leaves weights,
+the optimizer, its count of steps and the running results as the batch before left them.
+"""
 
 from __future__ import annotations
 
 import math
 
+from streamfit._base.errors import NonFiniteError
 from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.notices import warn
 
 __all__ = ["TerminateOnNaN"]
 
 
 class TerminateOnNaN(Callback):
-    """Stop training after the batch in which the loss became NaN or infinite.
+    """Stop training after the batch in which the loss became NaN or infinite, or before it is applied.
+
+    By default, as in Keras, the average loss of the epoch is looked at after each step, when the weights
+    have already been changed. With `before_update` each step looks at its own loss and at its gradient
+    between computing the gradient and using it. Then a batch whose loss or gradient holds NaN or Inf
+    changes nothing: weights, optimizer, `iterations` and running results stay as the batch before left them,
+    `on_train_batch_end` is not called for it, and the epoch ends. A warning names the epoch (pass over the
+    data), the batch, its sample ids, which losses and which weights' gradients are not finite, and whether
+    the data of the batch or the weights were so before. The gradient is looked at before it is clipped.
+    Steps that run joined stay joined; what comes after the bad batch goes back to the stream.
 
     Args:
         raise_error: Whether to raise in place of stopping; `on_train_end` is not called then.
+        before_update: Whether to stop before the batch is applied.
 
     Raises:
-        RuntimeError: The loss is NaN or infinite and `raise_error` is True.
+        RuntimeError: The loss is NaN or infinite and `raise_error` is True. With `before_update` it is a
+            `NonFiniteError`, whose attributes say what was found.
 
     Example:
-        >>> from types import SimpleNamespace
-        >>> guard = TerminateOnNaN()
-        >>> guard.set_model(SimpleNamespace(stop_training=False))
-        >>> guard.on_batch_end(7, {"loss": float("nan")})
-        Batch 7: Invalid loss, terminating training
-        >>> guard.model.stop_training
-        True
+        >>> import numpy as np
+        >>> import streamfit as sf
+        >>> model = sf.Sequential([sf.layers.Dense(1, input_shape=(2,), name="dense")])
+        >>> model.compile("sgd", "mse")
+        >>> x, y = np.ones((12, 2)), np.ones((12, 1))
+        >>> x[9, 1] = np.nan
+        >>> guard = TerminateOnNaN(raise_error=True, before_update=True)
+        >>> try:
+        ...     model.fit(x, y, batch_size=4, shuffle=False, verbose=0, callbacks=[guard])
+        ... except sf.NonFiniteError as error:
+        ...     print(error.batch, error.ids, error.weights, error.data)
+        2 [ 8  9 10 11] ['dense/kernel', 'dense/bias'] ['x']
+        >>> model.optimizer.iterations, all(np.isfinite(weight).all() for weight in model.get_weights())
+        (2, True)
     """
 
-    def __init__(self, raise_error: bool = False) -> None:
+    def __init__(self, raise_error: bool = False, *, before_update: bool = False) -> None:
         super().__init__()
-        self.raise_error = raise_error
+        self.raise_error, self.before_update = raise_error, before_update
+
+    def listens_to(self, hook: str) -> bool:
+        """Tell whether a hook does anything: before the update it is the step itself that looks."""
+        return super().listens_to(hook) and not (self.before_update and hook == "on_train_batch_end")
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Check the loss."""
@@ -43,4 +71,18 @@ class TerminateOnNaN(Callback):
                 "Look at the data of this batch, or lower the learning rate."
             )
         print(f"Batch {batch}: Invalid loss, terminating training", flush=True)
+        self.model.stop_training = True
+
+    def on_nonfinite(self, error: NonFiniteError) -> None:
+        """Act when a step was stopped before its update; called with `before_update` alone.
+
+        Args:
+            error: What was found.
+
+        Raises:
+            NonFiniteError: It is asked for.
+        """
+        if self.raise_error:
+            raise error
+        warn(f"Training stopped: {error}")
         self.model.stop_training = True

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from oracles.fake_training import FakeModel, fit
 
+from streamfit import NonFiniteError
 from streamfit.training.callbacks import CallbackList, LambdaCallback, TerminateOnNaN
 
 BAD = [float("nan"), float("inf"), float("-inf"), np.float32("nan")]
@@ -43,3 +44,27 @@ def test_leaves_other_batches_alone(logs: dict[str, float] | None) -> None:
 
 def test_wants_batches() -> None:
     assert CallbackList(TerminateOnNaN()).wants_train_batch_end
+
+
+def test_before_the_update_it_is_the_step_that_looks() -> None:
+    callbacks = CallbackList([TerminateOnNaN(before_update=True)])
+    assert callbacks.wants_finite
+    assert not callbacks.wants_train_batch_end
+    assert not CallbackList([TerminateOnNaN(), LambdaCallback()]).wants_finite
+
+
+def test_told_before_the_update_it_stops_with_a_warning() -> None:
+    model = FakeModel()
+    callbacks = CallbackList([TerminateOnNaN(), TerminateOnNaN(before_update=True)], model)
+    with pytest.warns(UserWarning, match="^Training stopped: loss is nan$") as caught:
+        callbacks.on_nonfinite(NonFiniteError("loss is nan"))
+    assert len(caught) == 1
+    assert model.stop_training
+
+
+def test_told_before_the_update_it_raises_if_asked_to() -> None:
+    model, error = FakeModel(), NonFiniteError("loss is nan")
+    with pytest.raises(NonFiniteError) as caught:
+        CallbackList(TerminateOnNaN(True, before_update=True), model).on_nonfinite(error)
+    assert caught.value is error
+    assert not model.stop_training
