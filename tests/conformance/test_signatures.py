@@ -34,10 +34,12 @@ POSITIONAL: dict[str, list[str]] = {
     "test_on_batch": ["x", "y", "sample_weight", "reset_metrics"],
     "predict_on_batch": ["x"],
 }
+POLICY = ("load_timeout", "on_bad_sample", "max_bad_samples")
 KEYWORDS = {
-    "fit": {"validation_batch_size", "seed"},
+    "fit": {"validation_batch_size", "seed", *POLICY},
     "fit_generator": {"seed"},
-    "evaluate": {"return_dict"},
+    "evaluate": {"return_dict", *POLICY},
+    "predict": {"load_timeout"},
     "train_on_batch": {"return_dict"},
     "test_on_batch": {"return_dict"},
 }
