@@ -17,7 +17,9 @@ folder).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,7 +87,6 @@ def kilobytes(path: str, key: str) -> int:
 
 def peak_memory(side: Side, limit: float = LIMIT_SECONDS) -> Peak:
     """Run a command to its end, watching its memory; raise SideFailedError if it fails or takes too long."""
-    main = tree = 0
     with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(
             side.command,
@@ -93,23 +94,37 @@ def peak_memory(side: Side, limit: float = LIMIT_SECONDS) -> Peak:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=words,
-            start_new_session=True,
         )
-        until = time.monotonic() + limit
-        while process.poll() is None and time.monotonic() < until:
-            main = max(main, kilobytes(f"/proc/{process.pid}/status", "VmHWM"))
-            pids = descendants(process.pid)
-            tree = max(tree, sum(kilobytes(f"/proc/{pid}/smaps_rollup", "Pss") for pid in pids))
-            time.sleep(PERIOD)
-        if process.poll() is None:
-            for pid in descendants(process.pid):
-                os.kill(pid, 9)
-            process.wait()
-            raise SideFailedError(f"not done within {limit:g} s")
+        try:
+            peak = watch(process, time.monotonic() + limit)
+            if process.poll() is None:
+                raise SideFailedError(f"not done within {limit:g} s")
+        finally:
+            end(process)
         words.seek(0)
         if process.returncode:
             raise SideFailedError(f"exit code {process.returncode}; last words: {last_words(words.read())}")
+    return peak
+
+
+def watch(process: subprocess.Popen[bytes], until: float) -> Peak:
+    """Look at a process and its descendants until it ends or the monotonic clock says ``until``."""
+    main = tree = 0
+    while process.poll() is None and time.monotonic() < until:
+        main = max(main, kilobytes(f"/proc/{process.pid}/status", "VmHWM"))
+        pids = descendants(process.pid)
+        tree = max(tree, sum(kilobytes(f"/proc/{pid}/smaps_rollup", "Pss") for pid in pids))
+        time.sleep(PERIOD)
     return Peak(main * 1024 / 1e6, tree * 1024 / 1e6)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that still runs, and what descends from it."""
+    if process.poll() is None:
+        for pid in descendants(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
 
 
 def write_digits(folder: Path) -> None:
