@@ -58,12 +58,16 @@ class Summary:
 
 @dataclass(frozen=True)
 class Target:
-    """A promise with its figure: ``value`` must be at most (or, with ``at_least``, at least) ``limit``."""
+    """A promise with its figure: ``value`` must be at most (or, with ``at_least``, at least) ``limit``.
+
+    ``unit`` follows the figures where they are no ratio.
+    """
 
     what: str
     value: float
     limit: float
     at_least: bool = False
+    unit: str = "x"
 
     @property
     def met(self) -> bool:
@@ -73,7 +77,9 @@ class Target:
     def __str__(self) -> str:
         sign = ">=" if self.at_least else "<="
         verdict = "met   " if self.met else "MISSED"
-        return f"{verdict}  {self.what}: {self.value:.2f}x (promised {sign} {self.limit:g}x)"
+        return (
+            f"{verdict}  {self.what}: {self.value:.2f}{self.unit} (promised {sign} {self.limit:g}{self.unit})"
+        )
 
 
 def summarize(values: Sequence[float]) -> Summary:

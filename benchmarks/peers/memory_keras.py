@@ -1,0 +1,51 @@
+"""Keras' side of the memory benchmark: the digits through a `PyDataset` with two worker processes.
+
+``--hide`` makes installed packages look absent, as in ``first_step_keras.py``: Keras would import other
+backends and scikit-learn whenever they are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from first_step_keras import hide
+from memory_common import CLASSES, HIDDEN, WORKERS, Digits, open_digits, options
+
+
+def main() -> None:
+    """Train."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--hide", action="append", default=[])
+    hidden, rest = parser.parse_known_args()
+    hide(hidden.hide)
+    sys.argv[1:] = rest
+    chosen = options()
+    import keras
+
+    class Dataset(Digits, keras.utils.PyDataset):  # type: ignore[misc]
+        """The digits in Keras' words."""
+
+        def __init__(self, images: Any, labels: Any) -> None:
+            super().__init__(workers=WORKERS, use_multiprocessing=True)
+            self.hold(images, labels)
+
+    model = keras.Sequential(
+        [
+            keras.layers.Input((8, 8)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(HIDDEN[0], activation="relu"),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(HIDDEN[1], activation="relu"),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    digits = Dataset(*open_digits(chosen.folder))
+    history = model.fit(digits, epochs=chosen.epochs, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
+
+
+if __name__ == "__main__":
+    main()

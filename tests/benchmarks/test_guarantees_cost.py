@@ -1,0 +1,137 @@
+"""The cost benchmark is honest: both sides bring the same batches, all of them; figures are what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def load(path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Import a script that finds its neighbours by name, as it does when it is run."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.syspath_prepend(str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def common(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The ground that both sides share."""
+    return load(BENCHMARKS / "peers" / "cost_common.py", monkeypatch)
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that measures."""
+    return load(BENCHMARKS / "guarantees_cost.py", monkeypatch)
+
+
+@pytest.mark.parametrize("loader", ["made", "augmented"])
+def test_batches_have_the_size_they_are_called_by(common: ModuleType, loader: str) -> None:
+    sizes = {"64 KB": 1 << 16, "1 MB": 1 << 20, "4 MB": 1 << 22, "16 MB": 1 << 24}
+    for size, count in sizes.items():
+        batch = common.LOADERS[loader](size, 7)
+        assert (batch.nbytes, batch.dtype, batch[0, 0, 0]) == (count, np.float32, 7)
+
+
+def test_augmentation_is_fresh_varied_and_repeatable(common: ModuleType) -> None:
+    first, again, other = (common.augmented("1 MB", number) for number in (1, 1, 2))
+    assert not np.shares_memory(first, again)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[1:], other[1:])
+    base = common.images("1 MB")
+    straight = np.array([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(first, base, strict=True)])
+    assert 0.2 < (straight[1:] > 0.5).mean() < 0.8  # the others are mirrored
+
+
+def numbered(numbers: list[int]) -> Iterator[Any]:
+    """Yield batches with these numbers."""
+    return (np.full((1, 1, 1), number, np.float32) for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "what"), [([0, 2, 1, 3], "is numbered"), ([0, 1, 2], "3 batches arrived")]
+)
+def test_consumer_refuses_what_is_missing_or_out_of_place(
+    common: ModuleType, numbers: list[int], what: str
+) -> None:
+    assert set(common.consume(numbered([0, 1, 2, 3]), 2, 2, list)) == {"seconds", "consumer", "workers"}
+    with pytest.raises(ValueError, match=what):
+        common.consume(numbered(numbers), 2, 2, list)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the clocks of other processes")
+def test_processor_time_of_another_process(common: ModuleType) -> None:
+    pid = os.getpid()
+    before = common.cpu_seconds([pid]), time.process_time()
+    while time.process_time() < before[1] + 0.05:
+        pass
+    assert common.cpu_seconds([pid]) - before[0] == pytest.approx(0.05, abs=0.04)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_side_delivers_and_tells_its_time(driver: ModuleType, workers: int) -> None:
+    contest = driver.Contest("augmented", "64 KB", workers)
+    contest._count = 20
+    try:
+        assert contest.start() == {}
+        for side in (driver.OURS, driver.SHORT, driver.LONG):
+            assert contest.measure(side) > 0
+            consumer, loaders = contest.cpu[side][0]
+            assert consumer > 0
+            assert loaders > 0
+    finally:
+        contest.close()
+
+
+def test_streamfit_is_judged_against_the_faster_bare_pool(driver: ModuleType) -> None:
+    values = {driver.OURS: [10.0, 20.0, 10.0], driver.SHORT: [8.0, 16.0, 8.0], driver.LONG: [9.0, 5.0, 9.0]}
+    assert driver.rate_kept(values).median == pytest.approx(0.8)
+    assert driver.rate_kept({driver.OURS: [1.0]}) is None
+    assert driver.rate_kept({driver.SHORT: [1.0]}) is None
+
+
+def test_the_promise_is_for_a_megabyte_and_more(driver: ModuleType) -> None:
+    rate = driver.summarize([0.96, 0.94])
+    contests = {("made", size, 1): {"rate": rate} for size in driver.SIZES}
+    found = driver.targets(contests | {("augmented", "1 MB", 1): {"rate": None}})
+    assert [target.what for target in found] == [
+        f"throughput kept (made, {size}, 1 worker)" for size in ("1 MB", "4 MB", "16 MB")
+    ]
+    assert all(target.met and target.at_least for target in found)
+
+
+def test_a_failed_side_stays_in_the_table(driver: ModuleType) -> None:
+    found = {
+        "rows": {driver.OURS: driver.summarize([5.0])},
+        "rate": None,
+        "cpu": {driver.OURS: {"consumer": 1.0, "workers": 2.0}},
+    }
+    assert driver.line("1 MB", 2, found) == [
+        "1 MB, 2 workers",
+        "5.0",
+        "failed",
+        "failed",
+        "",
+        "",
+        "1 + 2",
+        "",
+    ]
