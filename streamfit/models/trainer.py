@@ -168,11 +168,10 @@ class Trainer:
             use_multiprocessing: Whether workers are processes; else they are threads.
             validation_batch_size: Samples a step when validating on arrays; by default `batch_size`.
             seed: Makes the run repeatable; by default from `set_random_seed` or drawn, see ``History.seed``.
-            load_timeout: Seconds that loading a batch may take before its worker process is taken for hung
-                and replaced; by default a hundred times the longest load so far, a minute at the least.
-            on_bad_sample: What to do about a sample that cannot be loaded, because its load raises or kills
-                its workers: 'raise', or 'skip' to train on the rest of its batch. A `Sequence` loads whole
-                batches, so there a whole batch is left out. Warned of, and named in the receipt.
+            load_timeout: Seconds until a worker process that loads a batch is taken for hung and replaced;
+                by default a hundred times the longest load so far, a minute at the least.
+            on_bad_sample: 'raise', or 'skip' to leave out, with a warning and named in the receipt, samples
+                (of a `Sequence`: batches) whose load raises or kills its workers.
             max_bad_samples: How many may be left out in all; needed with 'skip'.
 
         Returns:
@@ -182,26 +181,13 @@ class Trainer:
             NotCompiledError: `compile` was not called.
             ValueError: Arguments or data that do not fit.
         """
-        plan = FitPlan(
-            epochs=_renamed_epochs(epochs, kwargs),
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_freq=validation_freq,
-            class_weight=class_weight,
-            callbacks=callbacks,
-            verbose=verbose,
-            settings=StreamSettings(
-                max_queue_size, workers, use_multiprocessing, load_timeout, on_bad_sample, max_bad_samples
-            ),
-            seed=seed,
-        )
-        plan.training = batches.Data(
-            x, y, sample_weight, batch_size, shuffle, validation_batch_size=validation_batch_size
-        )
-        plan.validation = batches.validation(
-            validation_data, validation_split, batch_size, validation_batch_size
-        )
+        policy = load_timeout, on_bad_sample, max_bad_samples
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, *policy)
+        counts = _renamed_epochs(epochs, kwargs), initial_epoch, steps_per_epoch, validation_steps
+        plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed)
+        val_size = validation_batch_size
+        plan.training = batches.Data(x, y, sample_weight, batch_size, shuffle, validation_batch_size=val_size)
+        plan.validation = batches.validation(validation_data, validation_split, batch_size, val_size)
         plan.check_validation()
         return sessions.fit(self, plan)
 
@@ -237,9 +223,8 @@ class Trainer:
             The loss alone if there are no metrics, else a list in the order of `metrics_names`.
         """
         data = batches.Data(x, y, sample_weight, batch_size, shuffle=False)
-        settings = StreamSettings(
-            max_queue_size, workers, use_multiprocessing, load_timeout, on_bad_sample, max_bad_samples
-        )
+        policy = load_timeout, on_bad_sample, max_bad_samples
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, *policy)
         logs = sessions.evaluate(self, data, settings, steps, verbose, callbacks)
         return logs if return_dict else _results(logs)
 
