@@ -36,8 +36,8 @@ from streamfit.workers.wire import Frame
 # A consumer that keeps more values than this gets the further ones as copies, so that slots stay few.
 _MAX_LENT = 4
 # A job takes in further tickets up to this time and this memory; beyond it, sending is next to nothing.
-_JOB_NANOSECONDS = 500_000
-_JOB_BYTES = 1 << 19
+_JOB_NANOSECONDS = 2_000_000
+_JOB_BYTES = 1 << 22
 _MAX_LOST_NURSERIES = 3
 _MAX_BARREN = 20
 _REPORT_SECONDS = 5.0
@@ -140,6 +140,7 @@ class ProcessPool(LanePool):
             self.scheduler.give_back(job.slot)
             return []
         crew = self._live_crew()
+        self._take_back(crew)  # what was given up is not lent any more
         slot = crew.slot(job.slot)
         slot.attach(packed.capacity)
         memory = slot.bytes(max(packed.used, 1))
