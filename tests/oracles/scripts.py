@@ -54,6 +54,11 @@ def run(text: str, how: str = "-c", folder: Path | None = None, seconds: float =
     return process.returncode, out, err
 
 
+def complaints(err: str) -> str:
+    """Return what a program printed on standard error, but for notes that kernels are being compiled."""
+    return "".join(line for line in err.splitlines(True) if not line.startswith("streamfit: compiling "))
+
+
 def finish(process: subprocess.Popen[str]) -> None:
     """End a program and everything in its process group."""
     with contextlib.suppress(ProcessLookupError):
