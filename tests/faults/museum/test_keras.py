@@ -136,3 +136,33 @@ def test_keras_23283_workers_wait_for_on_epoch_begin(processes: bool) -> None:
     how: dict[str, Any] = {"verbose": 0, "workers": 3, "use_multiprocessing": processes}
     model.fit(Renewed(), epochs=3, shuffle=False, **how)
     assert batches_seen(seen.numbers) == [10 * epoch + index for epoch in (1, 2, 3) for index in range(6)]
+
+
+def counting(samples: int, size: int) -> Any:
+    """Yield batches of a few samples each, from the first sample to the last and on from the first."""
+    start = 0
+    while True:
+        yield batch_of(start)
+        start = (start + size) % samples
+
+
+@pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_keras_4142_each_worker_has_a_copy_of_the_generator(workers: int, processes: bool) -> None:
+    """Report 4142: with several worker processes each runs a copy of the generator, from its first batch on.
+
+    Every batch is then trained on once for each worker, and the last ones of a pass never. A generator is
+    pulled by one owner here, whatever is asked for: each batch comes once, in order, over all epochs.
+    """
+    model, seen = make_model()
+    history = model.fit_generator(
+        counting(500, 20),
+        steps_per_epoch=25,
+        epochs=3,
+        verbose=0,
+        max_queue_size=10,
+        workers=workers,
+        use_multiprocessing=processes,
+    )
+    assert batches_seen(seen.numbers) == 3 * list(range(0, 500, 20))
+    assert [receipt.delivered for receipt in history.receipts] == [25] * 3
