@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from safetensors import safe_open
 
 from streamfit._base.specs import Array
 
 _ENDING = ".safetensors"
+_OPEN_FILES = "/proc/self/fd"
 
 
 def checked_path(filepath: Any) -> Path:
@@ -31,14 +32,18 @@ def checked_path(filepath: Any) -> Path:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that at any moment there is the old one or the new one, in the end on the disk."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    """Write a file so that at any moment there is the old one or the new one, in the end on the disk.
+
+    While it is written it has no name, where the file system allows that: a process that is killed leaves
+    nothing, unless that happens in the moment between getting a name and taking the place of the old one.
+    """
+    name = path.parent / f".{path.name}.{secrets.token_hex(6)}"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with _open_new(name) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
+            _give_name(file.fileno(), name)
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -47,10 +52,19 @@ def write_whole(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _open_new(name: Path) -> BinaryIO:
+    """Open a new file in the folder of `name`: without a name if that can be, else with this one."""
+    if hasattr(os, "O_TMPFILE") and os.path.isdir(_OPEN_FILES):
+        with contextlib.suppress(OSError):  # not on this file system; what else is wrong shows below
+            return open(os.open(name.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666), "wb")
+    return open(name, "xb")
+
+
+def _give_name(fd: int, name: Path) -> None:
+    """Give an open file its name, unless it has it."""
+    if os.fstat(fd).st_nlink == 0:
+        # The path needs no descriptor to start from; without one, Python would not follow the link.
+        os.link(f"{_OPEN_FILES}/{fd}", name, src_dir_fd=fd, follow_symlinks=True)
 
 
 def _sync_folder(folder: Path) -> None:
