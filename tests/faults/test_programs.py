@@ -48,7 +48,8 @@ def test_24a_a_fit_without_a_main_guard(how: str, tmp_path: Path) -> None:
 
 
 NOTEBOOK = """
-import os, psutil, queue, sys
+import os, psutil, sys
+from oracles.leaks import wait_until
 from jupyter_client.manager import KernelManager
 
 manager = KernelManager(kernel_name="python3", transport="ipc")
@@ -61,7 +62,7 @@ def execute(text):
     def note(message):
         content = message["content"]
         if message["msg_type"] == "stream":
-            said += [line for line in content["text"].splitlines(True) if "compiling" not in line]
+            said.extend(line for line in content["text"].splitlines(True) if "compiling" not in line)
         elif message["msg_type"] == "error":
             said.append("\\n".join(content["traceback"]))
     reply = client.execute_interactive(text, output_hook=note, timeout=20)
@@ -77,8 +78,15 @@ try:
 finally:
     client.stop_channels()
     manager.shutdown_kernel(now=True)
-gone, left = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=1)
-print("left:", len(left))
+
+def runs(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+wait_until(lambda: not any(map(runs, pids)), 1.0)
+print("left:", [pid for pid in pids if runs(pid)])
 """
 OPEN = """
 from streamfit.workers import make_pool
@@ -106,4 +114,4 @@ def test_24a_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     lines = out.splitlines()
     assert lines[:6] == 2 * ["ok", *EXPECTED]
     assert lines[6] == "ok"
-    assert lines[8:] == ["True 2", "left: 0"]
+    assert lines[8:] == ["True 2", "left: []"]
