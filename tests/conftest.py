@@ -47,8 +47,8 @@ def nothing_to_collect_from_before() -> None:
 def set_aside() -> None:
     """Collect garbage, then let later collections look only at what is made from now on.
 
-    Every look for leaks collects garbage. Thousands of collected tests, and what Numba and Hypothesis keep, never
-    become any, but to walk through them took longer than the tests.
+    Every look for leaks collects garbage. Thousands of collected tests, and what Numba and Hypothesis keep,
+    never become any, but to walk through them took longer than the tests.
     """
     gc.collect()
     gc.freeze()
