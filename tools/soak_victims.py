@@ -40,7 +40,11 @@ class Speaker(Callback):
         """Write a line."""
         pids = [] if self.begun else live_pids()
         self.begun = True
-        print("step", *pids, *{_parent(pid) for pid in pids}, flush=True)
+        words = ["step", *map(str, pids), *{str(_parent(pid)) for pid in pids}]
+        sys.stdout.write(
+            " ".join(words) + "\n"
+        )  # at once: `print` can be interrupted between word and newline
+        sys.stdout.flush()
 
 
 def _parent(pid: int) -> int:
