@@ -43,7 +43,7 @@ class Speaker(Callback):
         words = ["step", *map(str, pids), *{str(_parent(pid)) for pid in pids}]
         sys.stdout.write(
             " ".join(words) + "\n"
-        )  # at once: `print` can be interrupted between word and newline
+        )  # whole: `print` can be interrupted halfway
         sys.stdout.flush()
 
 
