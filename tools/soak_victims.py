@@ -41,9 +41,7 @@ class Speaker(Callback):
         pids = [] if self.begun else live_pids()
         self.begun = True
         words = ["step", *map(str, pids), *{str(_parent(pid)) for pid in pids}]
-        sys.stdout.write(
-            " ".join(words) + "\n"
-        )  # whole: `print` can be interrupted halfway
+        sys.stdout.write(" ".join(words) + "\n")  # whole: `print` can be interrupted halfway
         sys.stdout.flush()
 
 
