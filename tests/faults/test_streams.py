@@ -261,6 +261,7 @@ def test_30_a_file_cut_short_under_a_memory_map_is_an_error(how: str, tmp_path: 
     code, out, err = run(TRUNCATED.format(path=[tools], how=settings), "script", tmp_path, 45)
     assert (code, err) == (0, "")
     told, alive = out.splitlines()
-    assert "was 256128 bytes long" in told
+    told = told.replace(",", "")  # a worker finds it when it reads; one that is late, when it maps the file
+    assert "was 256128 bytes long" in told or "size changed (256128 bytes then" in told
     assert "4096 now" in told
     assert 40 <= int(alive.split()[2]) <= 60
