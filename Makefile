@@ -3,6 +3,7 @@
 #   make demo      train, kill workers, resume: see what the library does
 #   make test      all checks: lint, types, tests, coverage of the kernels' lines
 #   make soak      kill workers and programs ten thousand times; SCALE=0.01 for a short one
+#   make repeat    repeat tests to see that they never flake: TIMES=100 TESTS=tests/faults TOGETHER=2
 #   make bench     compare with other libraries, in an environment of their own
 #   make parity    compare with Keras, number by number, in that same environment
 #   make lint      only lint, format and types
@@ -15,6 +16,7 @@ VENV := .venv
 BENCH_VENV := .venv-bench
 PY := $(VENV)/bin/python
 BENCH_PY := $(BENCH_VENV)/bin/python
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 PIP_FLAGS := --quiet --quiet --disable-pip-version-check
 CHECKED := streamfit streamfit_plugins tests tools examples benchmarks
 CHECKED_HERE := $(wildcard $(CHECKED))
@@ -23,15 +25,20 @@ CHECKED_HERE := $(wildcard $(CHECKED))
 KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimizers layers program augment \
 	streams/test_order.py streams/test_receipt.py training/test_joined_steps.py))
 
-.PHONY: demo test suite kernel-lines soak bench parity lint format lock clean moved
+# Tests start hundreds of Python processes; without bytecode each of them compiles the library's sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test suite kernel-lines soak repeat bench parity lint format lock clean moved
 
 demo: $(VENV)/.demo-ready
 	$(PY) -m streamfit demo --output demo-output
 
 test: lint suite kernel-lines
 
+# Tests marked "alone" judge how fast something is, or how much memory all of it takes.
 suite: $(VENV)/.test-ready
-	$(PY) -m pytest --durations=10 --durations-min=3
+	$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal --durations=10 --durations-min=3 -m "not alone"
+	$(PY) -m pytest -m alone $(shell grep --recursive --files-with-matches --include='*.py' 'mark\.alone' tests)
 
 kernel-lines: $(VENV)/.test-ready
 	PYTHONPATH=tools NUMBA_DISABLE_JIT=1 $(PY) -m pytest -p kernel_lines --kernel-lines-under=95 \
@@ -50,6 +57,13 @@ bench: $(BENCH_VENV)/.ready
 	for question in $(filter-out %/harness.py,$(wildcard benchmarks/*.py)); do \
 		echo "== $$question" && $(BENCH_PY) $$question || exit 1; \
 	done
+
+TIMES ?= 100
+TESTS ?= tests/faults
+TOGETHER ?= 2
+
+repeat: $(VENV)/.test-ready
+	$(PY) tools/repeat.py --times $(TIMES) --together $(TOGETHER) $(TESTS)
 
 SCALE ?= 1
 

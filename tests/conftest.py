@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("jit"):
                 item.add_marker(pytest.mark.skip(reason="NUMBA_DISABLE_JIT is set"))
+
+
+def pytest_collection_finish() -> None:
+    """Set aside the objects of the tests themselves; see `set_aside`."""
+    set_aside()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_to_collect_from_before() -> None:
+    """Set aside what earlier modules have made for good; see `set_aside`."""
+    set_aside()
+
+
+def set_aside() -> None:
+    """Collect garbage, then let later collections look only at what is made from now on.
+
+    Every look for leaks collects garbage. Thousands of collected tests, and what Numba and Hypothesis keep,
+    never become any, but to walk through them took longer than the tests.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,9 @@ class Speaker(Callback):
         """Write a line."""
         pids = [] if self.begun else live_pids()
         self.begun = True
-        print("step", *pids, *{_parent(pid) for pid in pids}, flush=True)
+        words = ["step", *map(str, pids), *{str(_parent(pid)) for pid in pids}]
+        sys.stdout.write(" ".join(words) + "\n")  # whole: `print` can be interrupted halfway
+        sys.stdout.flush()
 
 
 def _parent(pid: int) -> int:

@@ -74,10 +74,18 @@ class _Walk:
 
     def __init__(self, *arguments: Any) -> None:
         words = checked_words("walk", arguments)
-        self._kept = (np.array(words, dtype=np.int64), np.zeros(8, dtype=np.int64), arguments)
+        self._kept = (_readable(words), np.zeros(8, dtype=np.int64), arguments)
         start, scratch = (array.ctypes.data for array in self._kept[:2])
         address = _address(walk, signature_of(arguments))
         self.run = functools.partial(_enter(), scratch, scratch, address, start, len(words))
+
+
+def _readable(words: list[int]) -> Array:
+    """Return words in memory with as many behind them as the widest call reads beyond its own.
+
+    What lies behind a small array may be the end of a thread's heap, where nothing can be read.
+    """
+    return np.array(words + [0] * WIDTHS[-1], dtype=np.int64)
 
 
 def _address(function: Any, signature: Signature) -> int:
@@ -139,8 +147,7 @@ class CallList:
             offsets.append(len(words))
             counts.append(len(packed))
             words += packed
-        words += [0] * WIDTHS[-1]  # the widest call reads this far beyond its own words
-        self._words = np.array(words, dtype=np.int64)
+        self._words = _readable(words)
         self._failed = np.zeros(2, dtype=np.int64)
         addresses = np.array(_addresses(self.calls), dtype=np.int64)
         self._tables = (addresses, np.array(offsets, dtype=np.int64), np.array(counts, dtype=np.int64))

@@ -45,7 +45,7 @@ FORMULAS: dict[str, Any] = {
     "mish": lambda x: x * math.tanh(math.log1p(math.exp(x))),
     "exponential": math.exp,
 }
-OVER_ROWS = {"softmax", "log_softmax"}
+OVER_ROWS = ("softmax", "log_softmax")
 ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 X = np.random.default_rng(0).normal(scale=4.0, size=(5, 3))
 
@@ -96,7 +96,7 @@ def test_settings_of_the_others() -> None:
 
 def test_every_activation_has_a_formula() -> None:
     functions = {n for n in activations.__all__ if n not in {"Activation", "get", "name_of", "names"}}
-    assert functions == set(FORMULAS) | OVER_ROWS | set(ALIASES)
+    assert functions == set(FORMULAS) | set(OVER_ROWS) | set(ALIASES)
     assert set(activations.names()) == functions
     assert all(inspect.isfunction(getattr(activations, name)) for name in functions)
 

@@ -272,6 +272,7 @@ def test_30_a_file_cut_short_under_a_memory_map_is_an_error(how: str, tmp_path: 
     told_of_deaths = how == "processes" and "was killed by SIGBUS (often: a mapped file was cut short)" in err
     assert (code, complaints(err) == "" or told_of_deaths) == (0, True), err
     told, alive = out.splitlines()
-    assert "was 256128 bytes long" in told
+    told = told.replace(",", "")  # a worker finds it when it reads; one that is late, when it maps the file
+    assert "was 256128 bytes long" in told or "size changed (256128 bytes then" in told
     assert "4096 now" in told
     assert 40 <= int(alive.split()[2]) <= 60

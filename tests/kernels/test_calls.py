@@ -265,6 +265,18 @@ def test_places_are_found_in_views_only() -> None:
     assert len(calls.places(total)[0]) == 2
 
 
+@pytest.mark.jit
+def test_memory_behind_words_can_be_read_as_far_as_the_widest_call_reads() -> None:
+    calls, _, _ = reading()
+    _, offsets, counts = calls._tables
+    once = calls._once
+    blocks = [(calls._words, int(offset), int(count)) for offset, count in zip(offsets, counts, strict=True)]
+    blocks.append((once._kept[0], 0, once.run.args[-1]))
+    for words, offset, count in blocks:
+        width = next(width for width in machinery.WIDTHS if width >= count)
+        assert len(words) >= offset + width
+
+
 # --- compiling
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from oracles.scripts import run
 
+pytestmark = [pytest.mark.alone, pytest.mark.jit, pytest.mark.timeout(240)]
 GIB = 1 << 30
 
 SCRIPT = """
@@ -78,16 +79,12 @@ def soonest(make: str, folder: Path) -> dict[str, Any]:
     return figures
 
 
-@pytest.mark.jit
-@pytest.mark.timeout(240)
 def test_a_gigabyte_in_memory_is_shared(tmp_path: Path) -> None:
     figures = soonest("array = np.ones((1 << 16, 4096), dtype='float32')", tmp_path)
     assert figures["start"] < 3, figures
     assert figures["pss"] < 2.5 * GIB, figures
 
 
-@pytest.mark.jit
-@pytest.mark.timeout(240)
 def test_four_gigabytes_on_disk_are_mapped(tmp_path: Path) -> None:
     path = tmp_path / "large.npy"
     np.lib.format.open_memmap(path, "w+", np.float32, (1 << 18, 4096)).flush()  # a sparse file

@@ -9,14 +9,16 @@ import pytest
 
 from streamfit import Sequential, layers, set_random_seed
 from streamfit.callbacks import Callback
+from streamfit.kernels.policy import JIT_ENABLED
 from streamfit.optimizers import SGD
 
 SAMPLES = 333
+FEWER = SAMPLES if JIT_ENABLED else 53  # as plain Python kernels take a thousand times as long
 
 
-def data(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def data(seed: int = 0, samples: int = SAMPLES) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return rng.normal(size=(SAMPLES, 5)), rng.integers(0, 3, SAMPLES)
+    return rng.normal(size=(samples, 5)), rng.integers(0, 3, samples)
 
 
 def compiled(**how: Any) -> Sequential:
@@ -49,14 +51,14 @@ class Listener(Callback):
 def test_joined_steps_give_the_same_bits(
     limit: int | None, weights: bool, classes: Any, batch_size: int
 ) -> None:
-    x, y = data()
-    w = np.random.default_rng(1).random(SAMPLES) if weights else None
+    x, y = data(samples=FEWER)
+    w = np.random.default_rng(1).random(FEWER) if weights else None
     found = []
     for callbacks in ([], [Listener()]):
         model = compiled()
         history = model.fit(
             x, y, batch_size, epochs=4, sample_weight=w, class_weight=classes, steps_per_epoch=limit, seed=3,
-            verbose=0, callbacks=callbacks, validation_data=data(1),
+            verbose=0, callbacks=callbacks, validation_data=data(1, FEWER),
         )  # fmt: skip
         state = [array.tobytes() for array in [*model.get_weights(), *model.optimizer.state.values()]]
         found.append((state, history.history, [str(receipt) for receipt in history.receipts]))
