@@ -110,11 +110,11 @@ def interleaved(
 
 def lines_of(function: Callable[[], object]) -> int:
     """Count the lines of user code that a call executes."""
-    stopper = _Stopper(at=-1)
+    stopper, outcome = _Stopper(at=-1), Outcome[object]()
 
     def traced() -> None:
         sys.settrace(stopper.trace)
-        Outcome[object]().keep(function)
+        outcome.keep(function)
         sys.settrace(None)
 
     thread = threading.Thread(target=traced)

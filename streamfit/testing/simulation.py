@@ -101,10 +101,7 @@ class _Simulator:
         self.turn += 1
         worker = busy[derive(self.plan.seed, self.turn, "turn") % len(busy)]
         job, attempt = self.inboxes[worker][0]
-        self.starts[job.number] = self.starts.get(job.number, 0) + 1
-        fault = self.plan.fault(self.epoch, job.number, self.starts[job.number])
-        if fault is not None:
-            self.outcome.happened.append(fault)
+        fault = self._start(job)
         if fault is not None and fault.kind in DEADLY:
             self._die(worker, fault, (job.lane, job.number, attempt))
             return
@@ -112,6 +109,20 @@ class _Simulator:
         told = (worker, job.lane, job.number, attempt, job.slot)
         answer = self.scheduler.failed if fault is not None and fault.kind == "raise" else self.scheduler.done
         answer(*told)
+
+    def _start(self, job: Job) -> Fault | None:
+        """Begin a load; return the fault that it meets."""
+        self.starts[job.number] = self.starts.get(job.number, 0) + 1
+        fault = self.plan.fault(self.epoch, job.number, self.starts[job.number])
+        if fault is not None:
+            self.outcome.happened.append(fault)
+        return fault
+
+    def _loads_apart(self, job: Job) -> bool:
+        """Load a batch that has killed too many workers once more, in a worker set aside; tell if it lives."""
+        fault = self._start(job)
+        self.outcome.deaths += fault is not None and fault.kind in DEADLY
+        return fault is None or (fault.kind not in DEADLY and fault.kind != "raise")
 
     def _die(self, worker: int, fault: Fault, loading: tuple[int, int, int]) -> None:
         self.outcome.deaths += 1
@@ -122,7 +133,7 @@ class _Simulator:
     def _deliver(self) -> None:
         while self.scheduler.ready(self.lane) and self.outcome.failed is None:
             job = self.scheduler.take(self.lane)
-            if job.state is State.READY:
+            if job.state is State.READY or (job.state is State.POISONED and self._loads_apart(job)):
                 self.outcome.delivered.append(job.number)
             else:
                 self.outcome.failed = job.number
