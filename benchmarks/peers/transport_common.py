@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHAPES = {"large": (64, 224, 224, 3), "small": (256, 32)}
-RING = 32
+RINGS = {"large": 32, "small": 128}  # longer than any side works ahead
 Batch = NDArray[np.float32]
 Epoch = Callable[[int], Iterator[Any]]
 """Return an iterator over so many batches, each anything that can be indexed like an array."""
@@ -43,8 +43,8 @@ class Batches:
     def __getitem__(self, number: int) -> Batch:
         """Return batch ``number``; the arrays are made in the worker that asks first."""
         if not self._ring:
-            self._ring = [np.full(SHAPES[self._size], 0.5, np.float32) for _ in range(RING)]
-        self._turn = (self._turn + 1) % RING
+            self._ring = [np.full(SHAPES[self._size], 0.5, np.float32) for _ in range(RINGS[self._size])]
+        self._turn = (self._turn + 1) % len(self._ring)
         array = self._ring[self._turn]
         array.flat[0] = number
         return array
