@@ -196,6 +196,8 @@ class Scheduler:
                 job.deaths += (job.lane, job.number, job.attempt) == loading
                 if job.deaths >= self._deaths:
                     job.state, job.outcome = _POISONED, cause
+                    if job.slot < 0:  # an outcome is taken with a slot, whatever it is
+                        job.slot = self._take_slot()
                     continue
                 job.state = _PENDING
                 job.attempt += 1

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
 from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from oracles.faulty_pool import FaultyPool
 
 from streamfit.workers.scheduler import MAX_DEATHS, Job, Lane, Scheduler, State
 
-OUTCOMES = (State.READY, State.FAILED, State.POISONED)
-
 
 def plan(scheduler: Scheduler, count: int, ahead: int = 10) -> Lane:
+    """Open a lane of jobs of one ticket each."""
+    return plan_jobs(scheduler, *[1] * count, ahead=ahead)
+
+
+def plan_jobs(scheduler: Scheduler, *sizes: int, ahead: int = 10) -> Lane:
+    """Open a lane of jobs with so many tickets; the tickets are numbers."""
     lane = scheduler.open_lane(ahead)
-    for number in range(count):
-        scheduler.plan(lane, number)
+    for size in sizes:
+        scheduler.plan(lane, *range(lane.planned, lane.planned + size))
     return lane
 
 
 def answer(scheduler: Scheduler, job: Job) -> Job | None:
+    """Have the worker of a job report that it was loaded."""
     return scheduler.done(job.worker, job.lane, job.number, job.attempt, job.slot)
 
 
@@ -89,7 +90,7 @@ def test_retry_keeps_its_slot_and_counts_as_another_attempt() -> None:
     assert lane.retried == 2
 
 
-def test_only_the_ticket_under_way_is_blamed_and_the_third_death_is_its_outcome() -> None:
+def test_only_the_ticket_under_way_is_blamed_and_the_last_death_is_its_outcome() -> None:
     scheduler = Scheduler(depth=4)
     lane = plan(scheduler, 3)
     for worker in range(1, MAX_DEATHS + 1):
@@ -100,7 +101,7 @@ def test_only_the_ticket_under_way_is_blamed_and_the_third_death_is_its_outcome(
         scheduler.died(worker, f"death {worker}", (lane.key, 1, worker))
     assert scheduler.take(lane).state is State.READY
     job = scheduler.take(lane)
-    assert (job.number, job.state, job.outcome) == (1, State.POISONED, "death 3")
+    assert (job.number, job.state, job.outcome) == (1, State.POISONED, f"death {MAX_DEATHS}")
     assert lane.jobs[2].deaths == 0
 
 
@@ -137,236 +138,175 @@ def test_closing_a_lane_twice_does_nothing() -> None:
     assert scheduler.close_lane(lane) == set()
 
 
-@dataclass
-class Shadow:
-    """What the test knows of one job."""
-
-    lane: int
-    number: int
-    slot: int | None = None
-    deaths: int = 0
-    attempts: int = 1
+# -- jobs of several tickets --------------------------------------------------------------------------------
 
 
-@dataclass
-class SimWorker:
-    """A worker: jobs it was sent, and reports on their way from it."""
-
-    inbox: list[tuple[int, int, int, int]] = field(default_factory=list)
-    reports: list[tuple[bool, tuple[int, int, int, int]]] = field(default_factory=list)
-
-
-class FaultyPool(RuleBasedStateMachine):
-    """A pool in which workers die, reports come late, twice or forged, and lanes close at any time.
-
-    Memory is simulated: a load writes its lane and number to its slot. Whatever the scheduler believes,
-    what is taken must be what is in the slot, and must stay there until the slot is given back.
-    """
-
-    @initialize(depth=st.integers(1, 4))
-    def begin(self, depth: int) -> None:
-        self.depth = depth
-        self.scheduler = Scheduler(depth)
-        self.workers: dict[int, SimWorker] = {}
-        self.next_worker = 0
-        self.lanes: list[Lane] = []
-        self.shadows: dict[tuple[int, int], Shadow] = {}
-        self.owner: dict[int, tuple[int, int]] = {}
-        self.memory: dict[int, tuple[int, int]] = {}
-        self.lent: list[tuple[int, tuple[int, int]]] = []
-        self.taken: dict[int, int] = {}
-        self.old_reports: list[tuple[int, tuple[int, int, int, int]]] = []
-        self.closed: set[int] = set()
-
-    # -- events -----------------------------------------------------------------------------------------
-
-    @rule(ahead=st.integers(1, 6))
-    def open_lane(self, ahead: int) -> None:
-        if len(self.lanes) < 3:
-            lane = self.scheduler.open_lane(ahead)
-            self.lanes.append(lane)
-            self.taken[lane.key] = 0
-
-    @precondition(lambda self: self.lanes)
-    @rule(data=st.data())
-    def plan(self, data: st.DataObject) -> None:
-        lane = data.draw(st.sampled_from(self.lanes))
-        for _ in range(min(self.scheduler.room(lane), data.draw(st.integers(1, 6)))):
-            key = (lane.key, lane.planned)
-            self.scheduler.plan(lane, key)
-            self.shadows[key] = Shadow(*key)
-
-    @precondition(lambda self: self.lanes)
-    @rule(data=st.data())
-    def end_lane(self, data: st.DataObject) -> None:
-        self.scheduler.end(data.draw(st.sampled_from(self.lanes)))
-
-    @precondition(lambda self: len(self.workers) < 3)
-    @rule()
-    def join(self) -> None:
-        self.next_worker += 1
-        self.workers[self.next_worker] = SimWorker()
-        self.scheduler.join(self.next_worker)
-
-    @rule()
-    def issue(self) -> None:
-        for job in self.scheduler.issue():
-            key = (job.lane, job.number)
-            shadow = self.shadows[key]
-            assert self.owner.get(job.slot, key) == key, "a slot with two owners"
-            assert shadow.slot in (None, job.slot), "a retry changed its slot"
-            assert job.attempt == shadow.attempts
-            shadow.slot = job.slot
-            self.owner[job.slot] = key
-            self.workers[job.worker].inbox.append((job.lane, job.number, job.attempt, job.slot))
-
-    @precondition(lambda self: any(w.inbox for w in self.workers.values()))
-    @rule(data=st.data(), fine=st.booleans())
-    def load(self, data: st.DataObject, fine: bool) -> None:
-        worker = self.workers[data.draw(st.sampled_from([k for k, w in self.workers.items() if w.inbox]))]
-        lane, number, attempt, slot = worker.inbox.pop(0)
-        assert self.owner[slot] == (lane, number), "a worker writes to a slot that is not its own"
-        self.memory[slot] = (lane, number)
-        worker.reports.append((fine, (lane, number, attempt, slot)))
-
-    @precondition(lambda self: any(w.reports for w in self.workers.values()))
-    @rule(data=st.data())
-    def report(self, data: st.DataObject) -> None:
-        self._arrive(data.draw(st.sampled_from([k for k, w in self.workers.items() if w.reports])))
-
-    @precondition(lambda self: self.old_reports)
-    @rule(data=st.data())
-    def repeat_report(self, data: st.DataObject) -> None:
-        worker, told = data.draw(st.sampled_from(self.old_reports))
-        assert self.scheduler.done(worker, *told) is None
-
-    @precondition(lambda self: any(w.inbox for w in self.workers.values()))
-    @rule(data=st.data(), wrong=st.sampled_from([(0, 0, 1, 0), (0, 0, 0, 1), (0, 0, -1, 0)]))
-    def forge_report(self, data: st.DataObject, wrong: tuple[int, int, int, int]) -> None:
-        worker = data.draw(st.sampled_from([k for k, w in self.workers.items() if w.inbox]))
-        told = [a + b for a, b in zip(self.workers[worker].inbox[0], wrong, strict=True)]
-        assert self.scheduler.done(worker, *told) is None
-
-    @precondition(lambda self: self.workers)
-    @rule(data=st.data())
-    def die(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(sorted(self.workers)))
-        worker = self.workers[name]
-        for _ in range(data.draw(st.integers(0, len(worker.reports)))):
-            self._arrive(name)
-        unfinished = [told for _, told in worker.reports] + worker.inbox
-        at = data.draw(st.sampled_from([None, (0, 0, 0), *[told[:3] for told in unfinished]]))
-        again = self.scheduler.died(name, "cause", at)
-        for lane, number, attempt, slot in unfinished:
-            shadow = self.shadows[lane, number]
-            if lane in self.closed:
-                del self.owner[slot]
-                continue
-            shadow.deaths += (lane, number, attempt) == at
-            shadow.attempts += shadow.deaths < MAX_DEATHS
-        expected = [
-            told[:2]
-            for told in unfinished
-            if told[0] not in self.closed and self.shadows[told[:2]].deaths < MAX_DEATHS
-        ]
-        assert [(job.lane, job.number) for job in again] == expected
-        self.old_reports += [(name, told) for told in unfinished]
-        del self.workers[name]
-
-    @precondition(lambda self: any(self.scheduler.ready(lane) for lane in self.lanes))
-    @rule(data=st.data())
-    def take(self, data: st.DataObject) -> None:
-        lane = data.draw(st.sampled_from([lane for lane in self.lanes if self.scheduler.ready(lane)]))
-        job = self.scheduler.take(lane)
-        key = (lane.key, self.taken[lane.key])
-        assert (job.lane, job.number) == job.ticket == key
-        self.taken[lane.key] += 1
-        if job.state is State.POISONED:
-            assert self.shadows[key].deaths == MAX_DEATHS
-        else:
-            assert self.memory[job.slot] == key
-        self.lent.append((job.slot, key))
-
-    @precondition(lambda self: self.lent)
-    @rule(data=st.data())
-    def give_back(self, data: st.DataObject) -> None:
-        slot, key = self.lent.pop(data.draw(st.integers(0, len(self.lent) - 1)))
-        assert self.owner.pop(slot) == key
-        if self.shadows[key].deaths < MAX_DEATHS:
-            assert self.memory[slot] == key, "a value changed while the consumer had it"
-        self.scheduler.give_back(slot)
-
-    @precondition(lambda self: self.lanes)
-    @rule(data=st.data())
-    def close_lane(self, data: st.DataObject) -> None:
-        lane = self.lanes.pop(data.draw(st.integers(0, len(self.lanes) - 1)))
-        out = {job.worker for job in lane.jobs.values() if job.state is State.ISSUED}
-        for job in lane.jobs.values():
-            if job.state is not State.ISSUED and job.slot >= 0:
-                assert self.owner.pop(job.slot) == (lane.key, job.number)
-        assert self.scheduler.close_lane(lane) == out
-        self.closed.add(lane.key)
-
-    def _arrive(self, name: int) -> None:
-        fine, told = self.workers[name].reports.pop(0)
-        job = (self.scheduler.done if fine else self.scheduler.failed)(name, *told)
-        self.old_reports.append((name, told))
-        if told[0] in self.closed:
-            assert job is None
-            assert self.owner.pop(told[3]) == told[:2]
-        else:
-            assert job is not None
-            assert job.state is (State.READY if fine else State.FAILED)
-
-    # -- what always holds ------------------------------------------------------------------------------
-
-    @invariant()
-    def every_slot_is_free_or_has_an_owner(self) -> None:
-        if hasattr(self, "scheduler"):
-            free = self.scheduler._free
-            assert len(set(free)) == len(free)
-            assert set(free) | set(self.owner) == set(range(self.scheduler._slots))
-            assert not set(free) & set(self.owner)
-
-    @invariant()
-    def no_lane_is_beyond_its_bound(self) -> None:
-        for lane in getattr(self, "lanes", []):
-            assert lane.planned - lane.delivered <= lane.ahead
-            assert self.scheduler.finished(lane) == (lane.ended and self.taken[lane.key] == lane.planned)
-
-    @invariant()
-    def lowest_number_is_out_unless_every_worker_is_full(self) -> None:
-        if not hasattr(self, "scheduler"):
-            return
-        self.issue()
-        held = [len(w.inbox) + len(w.reports) for w in self.workers.values()]
-        for lane in self.lanes:
-            job: Any = lane.jobs.get(lane.delivered)
-            if job is not None and job.state not in (*OUTCOMES, State.ISSUED):
-                assert all(count >= self.depth for count in held)
-
-    def teardown(self) -> None:
-        """With a healthy worker everything that was planned is delivered."""
-        if not hasattr(self, "scheduler"):
-            return
-        for lane in self.lanes:
-            self.scheduler.end(lane)
-        self.join() if not self.workers else None
-        while any(not self.scheduler.finished(lane) for lane in self.lanes):
-            self.issue()
-            for name, worker in self.workers.items():
-                while worker.inbox:
-                    lane_key, number, attempt, slot = worker.inbox.pop(0)
-                    self.memory[slot] = (lane_key, number)
-                    worker.reports.append((True, (lane_key, number, attempt, slot)))
-                while worker.reports:
-                    self._arrive(name)
-            for lane in self.lanes:
-                while self.scheduler.ready(lane):
-                    job = self.scheduler.take(lane)
-                    assert job.number == self.taken[lane.key]
-                    self.taken[lane.key] += 1
+def test_job_of_several_tickets_has_one_slot_and_counts_as_its_tickets() -> None:
+    scheduler = Scheduler(depth=4)
+    lane = plan_jobs(scheduler, 3, 2, ahead=6)
+    assert (lane.planned, scheduler.room(lane)) == (5, 1)
+    scheduler.join(1)
+    first, second = scheduler.issue()
+    assert (first.number, first.tickets, second.number, second.tickets) == (0, (0, 1, 2), 3, (3, 4))
+    assert first.slot != second.slot
+    answer(scheduler, second)
+    assert not scheduler.ready(lane)
+    answer(scheduler, first)
+    assert scheduler.take(lane) is first
+    assert (lane.delivered, scheduler.room(lane), scheduler.lent(first.slot)) == (3, 4, 1)
+    scheduler.end(lane)
+    assert not scheduler.finished(lane)
+    assert scheduler.take(lane) is second
+    assert scheduler.finished(lane)
 
 
-FaultyPool.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+def test_depth_is_of_jobs() -> None:
+    scheduler = Scheduler(depth=1)
+    plan_jobs(scheduler, 3, 1)
+    scheduler.join(1)
+    assert [job.number for job in scheduler.issue()] == [0]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_answer_for_a_ticket_inside_a_job_does_not_count(number: int) -> None:
+    scheduler = Scheduler(depth=4)
+    plan_jobs(scheduler, 3)
+    scheduler.join(1)
+    (job,) = scheduler.issue()
+    assert scheduler.done(1, job.lane, number, job.attempt, job.slot) is None
+    assert answer(scheduler, job) is job
+
+
+def test_death_takes_a_job_apart_and_counts_against_the_ticket_that_was_under_way() -> None:
+    scheduler = Scheduler(depth=4)
+    lane = plan_jobs(scheduler, 3)
+    scheduler.join(1)
+    (whole,) = scheduler.issue()
+    again = scheduler.died(1, "gone", (lane.key, 1, 1))
+    assert [(job.number, job.tickets, job.attempt) for job in again] == [
+        (0, (0,), 2),
+        (1, (1,), 2),
+        (2, (2,), 2),
+    ]
+    assert [job.deaths for job in again] == [0, 1, 0]
+    assert [job.slot for job in again] == [whole.slot, -1, -1]
+    assert lane.retried == 3
+    scheduler.join(2)
+    issued = scheduler.issue()
+    assert issued == again
+    assert len({job.slot for job in issued}) == 3
+
+
+def test_death_at_no_ticket_takes_a_job_apart_all_the_same() -> None:
+    scheduler = Scheduler(depth=4)
+    plan_jobs(scheduler, 2)
+    scheduler.join(1)
+    scheduler.issue()
+    assert [job.deaths for job in scheduler.died(1, "gone")] == [0, 0]
+
+
+def test_late_answer_to_the_whole_job_does_not_count_once_it_was_taken_apart() -> None:
+    scheduler = Scheduler(depth=4)
+    lane = plan_jobs(scheduler, 2)
+    scheduler.join(1)
+    (whole,) = scheduler.issue()
+    slot = whole.slot
+    scheduler.died(1, "gone")
+    scheduler.join(2)
+    scheduler.issue()
+    for worker in (1, 2):
+        assert scheduler.done(worker, lane.key, 0, 1, slot) is None
+    assert not scheduler.ready(lane)
+    assert scheduler.done(2, lane.key, 0, 2, slot) is not None
+    assert scheduler.take(lane).tickets == (0,)
+
+
+def test_parts_wait_behind_lower_numbers_and_before_higher_ones() -> None:
+    scheduler = Scheduler(depth=1)
+    plan_jobs(scheduler, 1, 3, 1)
+    scheduler.join(1)
+    scheduler.join(2)
+    assert [job.number for job in scheduler.issue()] == [0, 1]
+    scheduler.died(2, "gone")
+    scheduler.died(1, "gone")
+    order = []
+    for worker in range(3, 8):
+        scheduler.join(worker)
+        order += [job.number for job in scheduler.issue()]
+    assert order == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("deadly", [0, 1, 2])
+def test_ticket_of_a_job_that_may_kill_nobody_is_set_apart_with_a_slot_of_its_own(deadly: int) -> None:
+    scheduler = Scheduler(depth=4, deaths=1)
+    lane = plan_jobs(scheduler, 3)
+    scheduler.join(1)
+    scheduler.issue()
+    scheduler.died(1, "cause", (lane.key, deadly, 1))
+    scheduler.join(2)
+    for job in scheduler.issue():
+        answer(scheduler, job)
+    taken = [scheduler.take(lane) for _ in range(3)]
+    assert [job.number for job in taken if job.state is State.POISONED] == [deadly]
+    assert sorted(job.slot for job in taken) == [0, 1, 2]
+    for job in taken:
+        scheduler.give_back(job.slot)
+
+
+@pytest.mark.parametrize("deaths", [1, 2, 5])
+def test_a_ticket_may_kill_as_many_workers_as_the_scheduler_was_told(deaths: int) -> None:
+    scheduler = Scheduler(depth=1, deaths=deaths)
+    lane = plan(scheduler, 1)
+    for worker in range(1, deaths + 1):
+        assert not scheduler.ready(lane)
+        scheduler.join(worker)
+        (job,) = scheduler.issue()
+        scheduler.died(worker, None, (lane.key, 0, job.attempt))
+    assert (job.state, job.deaths, lane.retried) == (State.POISONED, deaths, deaths - 1)
+
+
+def test_job_that_cannot_be_sent_as_one_goes_as_one_for_each_ticket() -> None:
+    scheduler = Scheduler(depth=2)
+    lane = plan_jobs(scheduler, 2, 1)
+    scheduler.join(1)
+    whole, other = scheduler.issue()
+    scheduler.withdraw(whole)
+    assert scheduler.done(1, lane.key, 0, 1, whole.slot) is None
+    (first,) = scheduler.issue()  # the worker has room for one more
+    assert (first.tickets, first.attempt, first.slot, first.deaths) == ((0,), 1, whole.slot, 0)
+    answer(scheduler, first)
+    answer(scheduler, other)
+    (second,) = scheduler.issue()
+    assert (second.tickets, second.attempt) == ((1,), 1)
+    assert second.slot not in (first.slot, other.slot)
+    assert lane.retried == 0
+
+
+def test_slot_of_a_job_of_a_closed_lane_waits_for_its_worker_and_comes_back_once() -> None:
+    scheduler = Scheduler(depth=4)
+    lane = plan_jobs(scheduler, 3)
+    scheduler.join(1)
+    (whole,) = scheduler.issue()
+    slot = whole.slot
+    assert scheduler.close_lane(lane) == {1}
+    assert scheduler.died(1, "gone", (lane.key, 1, 1)) == []
+    plan_jobs(scheduler, 1, 1)
+    scheduler.join(2)
+    assert [job.slot for job in scheduler.issue()] == [slot, slot + 1]
+
+
+def test_parts_of_a_closed_lane_are_never_issued() -> None:
+    scheduler = Scheduler(depth=4)
+    lane = plan_jobs(scheduler, 3)
+    scheduler.join(1)
+    scheduler.issue()
+    scheduler.died(1, "gone")
+    assert scheduler.close_lane(lane) == set()
+    scheduler.join(2)
+    assert scheduler.issue() == []
+
+
+# -- everything at once -------------------------------------------------------------------------------------
+
+FaultyPool.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 test_faulty_pool = pytest.mark.timeout(120)(FaultyPool.TestCase)
