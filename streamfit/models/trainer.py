@@ -8,6 +8,7 @@ from typing import Any
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
+from streamfit.streams import LoadPolicy
 from streamfit.training import (
     Compiled,
     FitPlan,
@@ -173,7 +174,8 @@ class Trainer:
             on_bad_sample: What to do about a sample that cannot be loaded, because its load raises or kills
                 its workers: 'raise', or 'skip' to train on the rest of its batch. A `Sequence` loads whole
                 batches, so there a whole batch is left out. Warned of, and named in the receipt.
-            max_bad_samples: How many may be left out in all; needed with 'skip'.
+            max_bad_samples: How many may be left out in all epochs together, each time they are met, of the
+                training data and of the validation data each; needed with 'skip'.
 
         Returns:
             The history: logs by name, epoch numbers, the seed and the receipts.
@@ -182,6 +184,7 @@ class Trainer:
             NotCompiledError: `compile` was not called.
             ValueError: Arguments or data that do not fit.
         """
+        policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         plan = FitPlan(
             epochs=_renamed_epochs(epochs, kwargs),
             initial_epoch=initial_epoch,
@@ -191,9 +194,7 @@ class Trainer:
             class_weight=class_weight,
             callbacks=callbacks,
             verbose=verbose,
-            settings=StreamSettings(
-                max_queue_size, workers, use_multiprocessing, load_timeout, on_bad_sample, max_bad_samples
-            ),
+            settings=StreamSettings(max_queue_size, workers, use_multiprocessing, policy),
             seed=seed,
         )
         plan.training = batches.Data(
@@ -237,9 +238,8 @@ class Trainer:
             The loss alone if there are no metrics, else a list in the order of `metrics_names`.
         """
         data = batches.Data(x, y, sample_weight, batch_size, shuffle=False)
-        settings = StreamSettings(
-            max_queue_size, workers, use_multiprocessing, load_timeout, on_bad_sample, max_bad_samples
-        )
+        policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
         logs = sessions.evaluate(self, data, settings, steps, verbose, callbacks)
         return logs if return_dict else _results(logs)
 
@@ -269,7 +269,7 @@ class Trainer:
             one).
         """
         data = batches.Data(x, None, None, batch_size, shuffle=False, targets=False)
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, load_timeout)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, LoadPolicy(load_timeout))
         return self._pack_outputs(sessions.predict(self, data, settings, steps, verbose, callbacks))
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
@@ -297,6 +297,9 @@ class Trainer:
         initial_epoch: int = 0,
         *,
         seed: int | None = None,
+        load_timeout: float | None = None,
+        on_bad_sample: str = "raise",
+        max_bad_samples: int | None = None,
         **kwargs: Any,
     ) -> History:
         """Train on a generator or a `Sequence`; every epoch has exactly `steps_per_epoch` steps.
@@ -308,6 +311,7 @@ class Trainer:
             ValueError: `steps_per_epoch` is missing and the data are no `Sequence`.
         """
         batches.need_steps(generator, steps_per_epoch, "steps_per_epoch")
+        policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         plan = FitPlan(
             epochs=_renamed_epochs(epochs, kwargs),
             initial_epoch=initial_epoch,
@@ -317,7 +321,7 @@ class Trainer:
             class_weight=class_weight,
             callbacks=callbacks,
             verbose=verbose,
-            settings=StreamSettings(max_queue_size, workers, use_multiprocessing),
+            settings=StreamSettings(max_queue_size, workers, use_multiprocessing, policy),
             seed=seed,
             wrap=True,
         )
