@@ -185,18 +185,9 @@ class Trainer:
             ValueError: Arguments or data that do not fit.
         """
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
-        plan = FitPlan(
-            epochs=_renamed_epochs(epochs, kwargs),
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_freq=validation_freq,
-            class_weight=class_weight,
-            callbacks=callbacks,
-            verbose=verbose,
-            settings=StreamSettings(max_queue_size, workers, use_multiprocessing, policy),
-            seed=seed,
-        )
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
+        counts = _renamed_epochs(epochs, kwargs), initial_epoch, steps_per_epoch, validation_steps
+        plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed)
         plan.training = batches.Data(
             x, y, sample_weight, batch_size, shuffle, validation_batch_size=validation_batch_size
         )
@@ -312,19 +303,9 @@ class Trainer:
         """
         batches.need_steps(generator, steps_per_epoch, "steps_per_epoch")
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
-        plan = FitPlan(
-            epochs=_renamed_epochs(epochs, kwargs),
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_freq=validation_freq,
-            class_weight=class_weight,
-            callbacks=callbacks,
-            verbose=verbose,
-            settings=StreamSettings(max_queue_size, workers, use_multiprocessing, policy),
-            seed=seed,
-            wrap=True,
-        )
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
+        counts = _renamed_epochs(epochs, kwargs), initial_epoch, steps_per_epoch, validation_steps
+        plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed, wrap=True)
         plan.training = batches.Data(generator, None, None, None, shuffle)
         plan.validation = batches.validation(validation_data, 0.0, None)
         if plan.validation is not None:

@@ -139,21 +139,19 @@ class _Search:
 
     def sort(self, ticket: Ticket) -> _Found:
         """Sort the parts of a ticket that fails; the good ones were loaded together in the end."""
-        good, bad = _parts(self._loader, ticket), list[Ticket]()
-        if len(good) < 2:
+        parts = _parts(self._loader, ticket)
+        if len(parts) < 2:
             return _Found([ticket])
-        while good:  # again where some of those that are left fail only together
+        good = parts
+        while True:  # once, unless some of those that are left fail together, or by chance
             found = self._bad(good)
-            bad += found
-            good = [part for part in good if not any(part is one for one in found)]
-            if self._found > self._most:
-                break
-            if good and not self._fails(good):
-                return _Found(bad, _together(self._loader, good), self._value)
+            good = _but(good, found)
+            if not good or self._found > self._most:
+                return _Found(_but(parts, good))
+            if not self._fails(good):
+                return _Found(_but(parts, good), _together(self._loader, good), self._value)
             if not found:  # it fails now and then, whatever it is
-                self._found += len(good)
-                return _Found(bad + good)
-        return _Found(bad)
+                return _Found(parts)
 
     def _bad(self, parts: list[Ticket]) -> list[Ticket]:
         """Return the bad ones of parts that have failed together, a few more at most than are wanted."""
@@ -175,6 +173,10 @@ class _Search:
         except Exception:  # user code runs here, and dies: that is the question
             return True
         return False
+
+
+def _but(parts: list[Ticket], others: list[Ticket]) -> list[Ticket]:
+    return [part for part in parts if not any(part is other for other in others)]
 
 
 def _parts(loader: Any, ticket: Ticket) -> list[Ticket]:
