@@ -8,6 +8,7 @@ from typing import Any
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
+from streamfit.streams import LoadPolicy
 from streamfit.training import (
     Compiled,
     FitPlan,
@@ -181,8 +182,8 @@ class Trainer:
             NotCompiledError: `compile` was not called.
             ValueError: Arguments or data that do not fit.
         """
-        policy = load_timeout, on_bad_sample, max_bad_samples
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, *policy)
+        policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
         counts = _renamed_epochs(epochs, kwargs), initial_epoch, steps_per_epoch, validation_steps
         plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed)
         val_size = validation_batch_size
@@ -223,8 +224,8 @@ class Trainer:
             The loss alone if there are no metrics, else a list in the order of `metrics_names`.
         """
         data = batches.Data(x, y, sample_weight, batch_size, shuffle=False)
-        policy = load_timeout, on_bad_sample, max_bad_samples
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, *policy)
+        policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
         logs = sessions.evaluate(self, data, settings, steps, verbose, callbacks)
         return logs if return_dict else _results(logs)
 
@@ -254,7 +255,7 @@ class Trainer:
             one).
         """
         data = batches.Data(x, None, None, batch_size, shuffle=False, targets=False)
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, load_timeout)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, LoadPolicy(load_timeout))
         return self._pack_outputs(sessions.predict(self, data, settings, steps, verbose, callbacks))
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
@@ -282,6 +283,9 @@ class Trainer:
         initial_epoch: int = 0,
         *,
         seed: int | None = None,
+        load_timeout: float | None = None,
+        on_bad_sample: str = "raise",
+        max_bad_samples: int | None = None,
         **kwargs: Any,
     ) -> History:
         """Train on a generator or a `Sequence`; every epoch has exactly `steps_per_epoch` steps.
@@ -293,19 +297,10 @@ class Trainer:
             ValueError: `steps_per_epoch` is missing and the data are no `Sequence`.
         """
         batches.need_steps(generator, steps_per_epoch, "steps_per_epoch")
-        plan = FitPlan(
-            epochs=_renamed_epochs(epochs, kwargs),
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_freq=validation_freq,
-            class_weight=class_weight,
-            callbacks=callbacks,
-            verbose=verbose,
-            settings=StreamSettings(max_queue_size, workers, use_multiprocessing),
-            seed=seed,
-            wrap=True,
-        )
+        policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
+        counts = _renamed_epochs(epochs, kwargs), initial_epoch, steps_per_epoch, validation_steps
+        plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed, wrap=True)
         plan.training = batches.Data(generator, None, None, None, shuffle)
         plan.validation = batches.validation(validation_data, 0.0, None)
         if plan.validation is not None:

@@ -8,6 +8,7 @@ from streamfit.streams.batch import Batch
 from streamfit.streams.feed import Feed
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.iterate import Stream, stream
+from streamfit.streams.policy import LoadPolicy
 from streamfit.streams.receipt import Receipt
 from streamfit.streams.sequence import Sequence, SequenceSource
 from streamfit.streams.source import Source
@@ -18,6 +19,7 @@ __all__ = [
     "Batch",
     "Feed",
     "GeneratorSource",
+    "LoadPolicy",
     "Receipt",
     "Sequence",
     "SequenceSource",

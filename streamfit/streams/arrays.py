@@ -142,10 +142,6 @@ class ArraySource(Source):
 
         return take
 
-    def describe(self, ticket: Ticket) -> str:
-        """Say which batch a ticket is for, with the ids of its samples."""
-        return f"{super().describe(ticket)}, samples {_show_ids(ticket.ids)}"
-
     def _numbered_ids(self, epoch: int, start: int) -> Iterator[tuple[int, Array]]:
         size, number = self.batch_size, start
         for ids in self._chunks(epoch, start):
@@ -239,10 +235,3 @@ def _reader(part: Any, size: int, shuffled: bool) -> Callable[[Array], Any]:
     if isinstance(part, MemoryRows) and part.straight and not buffers.reuse:
         return functools.partial(part.array.take, axis=0, mode="clip")  # as `pick` does, with less around it
     return lambda ids: pick(ids, buffers.lend(len(ids)))
-
-
-def _show_ids(ids: Array) -> str:
-    if len(ids) > 1 and ids[-1] - ids[0] == len(ids) - 1 and (np.diff(ids) == 1).all():
-        return f"{ids[0]}..{ids[-1]}"
-    shown = ", ".join(str(number) for number in ids[:8])
-    return f"[{shown}, ... {len(ids)} in all]" if len(ids) > 8 else f"[{shown}]"

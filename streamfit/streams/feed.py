@@ -40,7 +40,8 @@ class Feed:
         ahead: How many items of a generator a thread pulls ahead; 0 pulls in the caller's thread.
         total: How many batches will be asked for at most in all epochs; a generator is not read further.
         alike: Whether all batches must have the same structure, shapes and kinds of dtype.
-        tolerance: How many samples may be left out, in all epochs, because they cannot be loaded.
+        tolerance: How many samples may be left out, in all epochs, because they cannot be loaded; None
+            where none was asked for.
 
     Attributes:
         exhausted: Whether the last `run` ended because the source has nothing more at all, or because its
@@ -67,7 +68,7 @@ class Feed:
         ahead: int = 0,
         total: int | None = None,
         alike: bool = True,
-        tolerance: int = 0,
+        tolerance: int | None = None,
     ) -> None:
         self.source, self._pool, self._wrap, self._ahead, self._total = source, pool, wrap, ahead, total
         self._seed = source.seed if seed is None else seed
@@ -103,7 +104,7 @@ class Feed:
 
         Raises:
             StreamfitError: Batches are missing.
-            DataError: A batch is not like the others.
+            DataError: A batch is not like the others, or nothing is left of an epoch.
         """
         self._complete()
         self._epoch += 1
@@ -128,6 +129,11 @@ class Feed:
         if tally.planned is None or self.dry:
             tally.planned = tally.done
         self.receipt().verify()
+        if tally.left_out and not tally.delivered:
+            raise DataError(
+                f"source {self.source.name!r}: nothing is left of epoch {self._epoch}: all of its "
+                f"{tally.left_out} batches cannot be loaded ({', '.join(map(str, tally.skipped))})"
+            )
 
     def take_back(self, batch: Batch, taken: int) -> None:
         """Take back those of joined batches that were not used; the next `run` begins with them.
@@ -142,6 +148,16 @@ class Feed:
             self._position -= rest
             self._delivered -= rest
             self._drop_lane()
+
+    @property
+    def done(self) -> int:
+        """How many batches the last `run` has delivered or left out so far."""
+        return 0 if self._tally is None else self._tally.done
+
+    @property
+    def lost(self) -> int:
+        """How many samples were left out in all epochs."""
+        return self._lost
 
     def receipt(self) -> Receipt:
         """Return what the last `run` has delivered so far.
@@ -267,7 +283,9 @@ class Feed:
             left = self.steps(None if tally.limit is None else tally.limit - tally.done)
             tally.planned = None if left is None else tally.done + left
         left = None if self._total is None else self._total - self._delivered
-        place, tolerance = (self._pass, self._position), self._tolerance - self._lost
+        # A resumed run may allow less than was left out before.
+        tolerance = None if self._tolerance is None else max(0, self._tolerance - self._lost)
+        place = self._pass, self._position
         self._lane = open_lane(source, self._pool, place, self._ahead, left, tolerance)
         return self._lane
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 from streamfit.streams.adapt import as_stream
 from streamfit.streams.batch import Batch
 from streamfit.streams.feed import Feed
+from streamfit.streams.policy import LoadPolicy
 from streamfit.streams.source import Source
 from streamfit.workers import Pool, make_pool
 
@@ -27,6 +28,7 @@ class Stream:
         workers: How many workers load batches; 0 loads in the caller's thread.
         use_multiprocessing: Whether the workers are processes and not threads.
         max_queue_size: How many batches are loaded ahead.
+        policy: What becomes of loads that hang, raise or kill.
 
     Example:
         >>> import numpy as np
@@ -38,20 +40,27 @@ class Stream:
     """
 
     def __init__(
-        self, source: Source, workers: int = 0, use_multiprocessing: bool = False, max_queue_size: int = 10
+        self,
+        source: Source,
+        workers: int = 0,
+        use_multiprocessing: bool = False,
+        max_queue_size: int = 10,
+        policy: LoadPolicy | None = None,
     ) -> None:
-        self.source = source
+        kind: Any = ("processes" if use_multiprocessing else "threads") if workers else "inline"
+        policy = LoadPolicy() if policy is None else policy
+        policy.check(source, kind if source.remote else "inline")
+        self.source, self._tolerance = source, policy.tolerance
         self._ahead = max_queue_size if workers else 0
         self._pool: Pool | None = None
         if workers:
-            kind: Any = "processes" if use_multiprocessing else "threads"
-            self._pool = make_pool(kind, workers, max_queue_size)
+            self._pool = make_pool(kind, workers, max_queue_size, policy.load_timeout)
         self._next = 0
         self._closed = False
         self._kept = None if source.rewinds else self._feed()  # what it has pulled ahead must not be lost
 
     def _feed(self) -> Feed:
-        return Feed(self.source, self._pool, ahead=self._ahead, alike=False)
+        return Feed(self.source, self._pool, ahead=self._ahead, alike=False, tolerance=self._tolerance)
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Return the batches of pass `number`. Leaving the loop early is fine.
@@ -68,7 +77,11 @@ class Stream:
             return
         with self._feed() as feed:
             feed.seek(number, 0)
-            yield from feed.run()
+            try:
+                yield from feed.run()
+            finally:
+                if self._tolerance is not None:
+                    self._tolerance = max(0, self._tolerance - feed.lost)
 
     def __iter__(self) -> Iterator[Any]:
         number, self._next = self._next, self._next + 1
@@ -109,6 +122,9 @@ def stream(
     use_multiprocessing: bool = False,
     max_queue_size: int = 10,
     name: str = "data",
+    load_timeout: float | None = None,
+    on_bad_sample: str = "raise",
+    max_bad_samples: int | None = None,
 ) -> Stream:
     """Turn arrays, a generator, a `Sequence` or an iterable into a stream of batches.
 
@@ -123,6 +139,11 @@ def stream(
         use_multiprocessing: Whether the workers are processes and not threads.
         max_queue_size: How many batches are loaded ahead.
         name: What to call the source in messages.
+        load_timeout: Seconds that a load may take before its worker process is taken for hung and replaced;
+            None judges by the loads before it, a minute at the least.
+        on_bad_sample: What to do about a sample whose load raises or kills its workers: ``'raise'``, or
+            ``'skip'`` to leave it out of its batch, with a warning; of a `Sequence`, the whole batch.
+        max_bad_samples: How many may be left out in all passes together; needed with ``'skip'``.
 
     Returns:
         An iterable of x, (x, y) or (x, y, sample_weight), whatever is given.
@@ -135,4 +156,5 @@ def stream(
     source = as_stream(
         x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=seed, name=name, targets=False
     )
-    return Stream(source, workers, use_multiprocessing, max_queue_size)
+    policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
+    return Stream(source, workers, use_multiprocessing, max_queue_size, policy)

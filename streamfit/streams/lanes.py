@@ -42,7 +42,7 @@ def open_lane(
     place: tuple[int, int],
     ahead: int = 0,
     total: int | None = None,
-    tolerance: int = 0,
+    tolerance: int | None = None,
 ) -> Lane:
     """Open the best lane for a source.
 
@@ -52,9 +52,11 @@ def open_lane(
         place: The pass and the number of the first batch.
         ahead: How many items of an iterator a thread may pull ahead; 0 pulls in the caller's thread.
         total: How many batches will be asked for at most; None when that is not known.
-        tolerance: How many samples may be left out because they cannot be loaded.
+        tolerance: How many samples may be left out because they cannot be loaded; None where none was
+            asked for.
     """
-    if source.remote and (pool is not None or tolerance):
+    skips = tolerance is not None
+    if source.remote and (pool is not None or skips):
         return _pooled(source, pool or make_pool("inline", 0), place, tolerance)
     if source.pulled and ahead > 0:
         puller = Puller(source.read(*place), ahead, total)
@@ -62,11 +64,13 @@ def open_lane(
     take = source.reader(*place)
     if take is not None:
         return Lane(take, _nothing, _no_counts)
+    if skips:
+        return _pooled(source, make_pool("inline", 0), place, tolerance)
     batches: Any = source.read(*place)
     return Lane(_one_by_one(batches), getattr(batches, "close", _nothing), _no_counts)
 
 
-def _pooled(source: Source, pool: Pool, place: tuple[int, int], tolerance: int) -> Lane:
+def _pooled(source: Source, pool: Pool, place: tuple[int, int], tolerance: int | None) -> Lane:
     run = pool.open(source, source.tickets(*place), describe=source.describe, tolerance=tolerance)
 
     def batches() -> Iterator[Batch]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive
+from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
 from streamfit.streams.structure import leaves
@@ -88,7 +89,11 @@ class Source(ABC):
 
     def describe(self, ticket: Ticket) -> str:
         """Say which batch a ticket is for: source, epoch (pass), batch, samples."""
-        return f"source {self.name!r}, epoch {ticket.epoch}, batch {ticket.number}"
+        place = f"source {self.name!r}, epoch {ticket.epoch}, batch {ticket.number}"
+        ids = ticket.ids
+        return (
+            f"{place}, samples {_show_ids(ids)}" if isinstance(ids, np.ndarray) and ids.ndim == 1 else place
+        )
 
     def parts(self, ticket: Ticket) -> list[Ticket]:
         """Return a ticket for each sample, to find the bad ones of a batch that cannot be loaded.
@@ -133,3 +138,11 @@ class Source(ABC):
                 raise
             yield self.batch(ticket, value)
             del value
+
+
+def _show_ids(ids: Array) -> str:
+    runs = len(ids) > 1 and ids.dtype.kind in "iu" and int(ids[-1]) - int(ids[0]) == len(ids) - 1
+    if runs and (np.diff(ids) == 1).all():
+        return f"{ids[0]}..{ids[-1]}"
+    shown = ", ".join(str(number) for number in ids[:8])
+    return f"[{shown}, ... {len(ids)} in all]" if len(ids) > 8 else f"[{shown}]"

@@ -119,7 +119,7 @@ class _Simulator:
         return fault
 
     def _loads_apart(self, job: Job) -> bool:
-        """Load a batch that has killed too many workers once more, in a worker set aside; tell if it lives."""
+        """Load a batch that has killed too many workers once more, set apart; tell whether it lives."""
         fault = self._start(job)
         self.outcome.deaths += fault is not None and fault.kind in DEADLY
         return fault is None or (fault.kind not in DEADLY and fault.kind != "raise")

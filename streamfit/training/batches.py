@@ -147,7 +147,8 @@ class Streams:
         """
         kind, workers, ahead = self._who_loads(source)
         pooled = kind != "inline" and source.remote
-        self._check_policy(source, kind if pooled else "inline")
+        policy = self._settings.policy
+        policy.check(source, "processes" if self._pool is not None else kind if pooled else "inline")
         pool = self._shared_pool(kind, workers, ahead) if pooled else None
         feed = Feed(
             source,
@@ -156,7 +157,7 @@ class Streams:
             seed=source.seed,
             ahead=ahead if workers else 0,
             total=total,
-            tolerance=self._settings.tolerance,
+            tolerance=policy.tolerance,
         )
         self._stack.callback(feed.close)
         return feed
@@ -178,25 +179,10 @@ class Streams:
             return "inline", 0, ahead
         return ("processes" if processes else "threads"), workers, ahead
 
-    def _check_policy(self, source: Source, kind: str) -> None:
-        """Raise where a rule for bad loads could do nothing; validation may be simpler than training."""
-        asked = self._settings
-        if asked.tolerance and source.pulled:
-            raise ValueError(
-                f"on_bad_sample='skip': source {source.name!r} is a generator, and what it has not yielded "
-                "cannot be left out. Skip bad samples in the generator, or write a Sequence."
-            )
-        if asked.load_timeout is not None and self._pool is None and kind != "processes":
-            raise ValueError(
-                f"load_timeout={asked.load_timeout}: source {source.name!r} is not loaded by processes, "
-                "and nothing else can be stopped. Pass a Sequence or a Source, workers=1 or more and "
-                "use_multiprocessing=True."
-            )
-
     def _shared_pool(self, kind: str, workers: int, ahead: int) -> Pool:
         """Training and validation share one pool when they ask for the same workers."""
         if self._pool is None or self._pool_kind != (kind, workers):
-            timeout = self._settings.load_timeout if kind == "processes" else None
+            timeout = self._settings.policy.load_timeout if kind == "processes" else None
             self._pool = make_pool(kind, workers, ahead, timeout)  # type: ignore[arg-type]
             self._pool_kind = (kind, workers)
             self._stack.callback(self._pool.close)

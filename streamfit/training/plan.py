@@ -5,37 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, SupportsIndex
 
-import numpy as np
-
+from streamfit._base.checks import whole, whole_or_none
+from streamfit.streams import LoadPolicy
 from streamfit.training.notices import warn
 
 _CONTAINERS = (list, tuple, set, frozenset, range)
-
-
-def whole(name: str, value: Any, least: int) -> int:
-    """Return `value` as an int.
-
-    Raises:
-        TypeError: It is no whole number.
-        ValueError: It is less than `least`, or NaN.
-    """
-    if isinstance(value, (float, np.floating)) and not np.isnan(value) and float(value).is_integer():
-        value = int(value)
-    if isinstance(value, (float, np.floating)) and np.isnan(value):
-        raise ValueError(f"{name} must be a whole number of at least {least}, got NaN")
-    if isinstance(value, (bool, np.bool_)) or np.ndim(value) or not isinstance(value, SupportsIndex):
-        raise TypeError(
-            f"{name} must be a whole number of at least {least}, got {value!r} ({type(value).__name__})"
-        )
-    number = int(value)
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number}")
-    return number
-
-
-def whole_or_none(name: str, value: Any, least: int) -> int | None:
-    """Return `value` as an int, or None."""
-    return None if value is None else whole(name, value, least)
 
 
 def check_verbose(verbose: Any) -> None:
@@ -71,30 +45,11 @@ class StreamSettings:
     max_queue_size: int | None = None
     workers: int | None = None
     use_multiprocessing: bool | None = None
-    load_timeout: float | None = None
-    on_bad_sample: str = "raise"
-    max_bad_samples: int | None = None
+    policy: LoadPolicy = field(default_factory=LoadPolicy)
 
     def __post_init__(self) -> None:
         whole_or_none("max_queue_size", self.max_queue_size, 1)
         whole_or_none("workers", self.workers, 0)
-        if self.on_bad_sample not in ("raise", "skip"):
-            raise ValueError(f"on_bad_sample must be 'raise' or 'skip', got {self.on_bad_sample!r}")
-        whole_or_none("max_bad_samples", self.max_bad_samples, 1)
-        if self.on_bad_sample == "skip" and self.max_bad_samples is None:
-            raise ValueError(
-                "on_bad_sample='skip' needs max_bad_samples: write how many samples may be left out in all"
-            )
-        if self.on_bad_sample == "raise" and self.max_bad_samples is not None:
-            raise ValueError(
-                f"max_bad_samples={self.max_bad_samples} has no effect with on_bad_sample='raise'; write "
-                "on_bad_sample='skip' to leave samples out"
-            )
-
-    @property
-    def tolerance(self) -> int:
-        """How many samples may be left out."""
-        return self.max_bad_samples or 0
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from streamfit._base.checks import whole_or_none
 from streamfit._base.config import current_seed, next_seed
 from streamfit._base.errors import NonFiniteError
 from streamfit._base.keys import derive, draw_seed
@@ -17,7 +18,7 @@ from streamfit.training.batches import Data, Streams, empty_rows, need_data, nee
 from streamfit.training.callbacks import CallbackList, History, ProgressBar
 from streamfit.training.loop import Hooks, run_steps
 from streamfit.training.notices import OUT_OF_DATA, OUT_OF_DATA_VALIDATING, warn
-from streamfit.training.plan import FitPlan, StreamSettings, check_verbose, whole_or_none
+from streamfit.training.plan import FitPlan, StreamSettings, check_verbose
 from streamfit.training.runner import Runner
 from streamfit.training.state import TrainingState, capture, restore
 
@@ -208,7 +209,7 @@ class _Fit:
         plan, feed = self._plan, self._feed
         if self._model.stop_training:
             return False
-        short = plan.steps_per_epoch is not None and done < plan.steps_per_epoch
+        short = plan.steps_per_epoch is not None and feed.done < plan.steps_per_epoch
         dry = feed.dry and epoch + 1 < plan.epochs
         if short or dry:
             self._warn_once(OUT_OF_DATA)
@@ -231,8 +232,8 @@ class _Fit:
         if feed.source.rewinds:
             feed.restart()  # data that can begin anew do; a generator goes on
         done = run_steps(feed.run(steps, hooks.together), runner.test, hooks)
-        if not self._model.stop_evaluating and done < (steps or 1):
-            details = f" {steps or 1} batches were wanted and {done} came."
+        if not self._model.stop_evaluating and feed.done < (steps or 1):
+            details = f" {steps or 1} batches were wanted and {feed.done} came."
             self._warn_once(OUT_OF_DATA_VALIDATING, details)
         logs = runner.logs() if done else {}
         callbacks.on_test_end(logs)
@@ -283,7 +284,7 @@ def evaluate(
         hooks = make_hooks(model, told, runner, "test", "stop_evaluating")
         done = run_steps(feed.run(steps, hooks.together), runner.test, hooks)
         need_data(done > 0, feed.source.name)
-        _warn_if_short(done, steps, model.stop_evaluating)
+        _warn_if_short(feed.done, steps, model.stop_evaluating)
         logs = runner.logs()
         told.on_test_end(logs)
     return logs
@@ -310,7 +311,7 @@ def predict(
 
         done = run_steps(feed.run(steps), step, make_hooks(model, told, runner, "predict", "stop_predicting"))
         need_data(done > 0, feed.source.name)
-        _warn_if_short(done, steps, model.stop_predicting)
+        _warn_if_short(feed.done, steps, model.stop_predicting)
         told.on_predict_end()
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 

@@ -114,7 +114,12 @@ class Pool(ABC):
 
     @abstractmethod
     def open(
-        self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str, tolerance: int = 0
+        self,
+        loader: Loader,
+        tickets: Iterable[Ticket],
+        *,
+        describe: Describe = str,
+        tolerance: int | None = None,
     ) -> Run:
         """Begin to load `tickets` and return their run.
 
@@ -122,7 +127,8 @@ class Pool(ABC):
             loader: turns a ticket into a value.
             tickets: pulled lazily in the caller's thread, at most `ahead` beyond the delivered one.
             describe: names a ticket in error messages.
-            tolerance: how many parts of tickets may be left out because they cannot be loaded.
+            tolerance: how many parts of tickets may be left out because they cannot be loaded; None where
+                none was asked for.
         """
 
     @abstractmethod

@@ -67,7 +67,7 @@ def death(where: str, last: Death, attempts: int) -> WorkerDiedError:
     """
     error = WorkerDiedError(
         f"{attempts} workers in a row died while loading {where}; the last one {last.how()}.{last.memory()} "
-        "Load these samples with workers=0 to see the crash in this process."
+        "Load these samples with workers=0 to see it happen in this process."
     )
     add_words(error, last)
     return error

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Kind, Loaded, Loader, Pool, Run, Ticket
 from streamfit.workers.inquest import Inquest, here
 
@@ -13,10 +12,11 @@ from streamfit.workers.inquest import Inquest, here
 class InlineRun(Run):
     """Loads on demand; nothing is ahead of the consumer."""
 
-    def __init__(self, loader: Loader, tickets: Iterable[Ticket], describe: Describe, tolerance: int) -> None:
+    def __init__(
+        self, loader: Loader, tickets: Iterable[Ticket], describe: Describe, tolerance: int | None
+    ) -> None:
         self._probe = here(loader)
         self._tickets: Iterator[Ticket] = iter(tickets)
-        self._describe = describe
         self._inquest = Inquest(loader, describe, tolerance)
         self._closed = ""
         self._finished = False
@@ -48,9 +48,6 @@ class InlineRun(Run):
         try:
             return Loaded(ticket, self._probe(ticket), 1)
         except Exception as error:
-            if not self._inquest.tolerance:
-                faults.add_place(error, self._describe(ticket))
-                raise
             failure = error
         return self._inquest.settle(ticket, self._probe, failure, 1)
 
@@ -81,7 +78,12 @@ class InlinePool(Pool):
         """Do nothing: there are no workers."""
 
     def open(
-        self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str, tolerance: int = 0
+        self,
+        loader: Loader,
+        tickets: Iterable[Ticket],
+        *,
+        describe: Describe = str,
+        tolerance: int | None = None,
     ) -> Run:
         """Return a run that loads each ticket when its value is asked for."""
         if self._closed:

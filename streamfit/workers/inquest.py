@@ -3,24 +3,31 @@
 A loader may say what its tickets are made of (`parts`, `together`): then the parts that fail are found by
 halving, and the rest of the ticket can still be loaded. A ticket without parts is bad as a whole.
 
-Guarantees kept here: a part is called bad only after it failed when it was loaded alone, or, where no part
-fails alone, after they failed together; whatever is left out is named, with a warning, and counted; more
-than was allowed is never left out.
+Guarantees kept here: a part is called bad only after it failed twice when it was loaded alone, or, where
+parts fail only together, after these failed together twice; so a worker that is killed by chance meanwhile
+condemns nothing; whatever is left out is named, with a warning, and counted; more than was allowed is never
+left out.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from streamfit._base.errors import WorkerDiedError
+from streamfit._base.errors import WorkerDiedError, WorkerError
 from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Loaded, Loader, Ticket
 from streamfit.workers.last_words import Death
 
 Probe = Callable[[Ticket], Any]
 """Loads a ticket where a death does no harm; returns its value or raises."""
+
+
+class CannotExamineError(WorkerError):
+    """Workers fail before they load anything, which says nothing about the ticket."""
+
 
 _NAMED = 3  # of the bad parts, when none may be left out: more are not looked for
 
@@ -46,10 +53,10 @@ class Inquest:
     Args:
         loader: loads tickets.
         describe: names a ticket in messages.
-        tolerance: how many parts of tickets may be left out.
+        tolerance: how many parts of tickets may be left out; None where leaving out was not asked for.
     """
 
-    def __init__(self, loader: Loader, describe: Describe, tolerance: int = 0) -> None:
+    def __init__(self, loader: Loader, describe: Describe, tolerance: int | None = None) -> None:
         self._loader, self._describe, self.tolerance = loader, describe, tolerance
 
     def settle(
@@ -71,20 +78,32 @@ class Inquest:
         if isinstance(cause, Death):  # perhaps the deaths had nothing to do with the ticket
             try:
                 return Loaded(ticket, probe(ticket), attempts + 1)
+            except CannotExamineError:
+                raise
             except WorkerDiedError:
                 deaths += 1
             except Exception as error:  # user code ran
                 cause = error
-        bad, good = _Search(self._loader, probe, max(self.tolerance, _NAMED)).sort(ticket)
-        if len(bad) > self.tolerance:
-            raise self._refusal(ticket, bad, cause, deaths)
-        self.tolerance -= len(bad)
+        if self.tolerance is None and isinstance(cause, Exception):
+            raise faults.add_place(cause, self._describe(ticket))
+        found = _Search(self._loader, probe, max(self.tolerance or 0, _NAMED)).sort(ticket)
+        if len(found.bad) > (self.tolerance or 0):
+            raise self._refusal(ticket, found.bad, cause, deaths)
+        return self._without(ticket, found, cause, attempts + 1)
+
+    def _without(self, ticket: Ticket, found: _Found, cause: Death | Exception, attempts: int) -> Loaded:
+        """Return what is good of a ticket, and tell what is not."""
         told = cause.how() if isinstance(cause, Death) else f"raised {type(cause).__name__}: {cause}"
-        warnings.warn(f"left out: {self._names(bad)}: its load {told}", RuntimeWarning, stacklevel=2)
-        if not good:
-            return Loaded(ticket, None, attempts + 1, tuple(bad))
-        rest = _together(self._loader, good)
-        return Loaded(rest, probe(rest), attempts + 1, tuple(bad))
+        if not found.bad:
+            if isinstance(cause, Exception):
+                text = f"loaded only when it was tried again: {self._describe(ticket)}: its load {told}"
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
+            return Loaded(ticket, found.value, attempts)
+        if self.tolerance is not None:
+            self.tolerance -= len(found.bad)
+        text = f"left out: {self._names(found.bad)}: its load {told}"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+        return Loaded(found.good or ticket, found.value, attempts, tuple(found.bad))
 
     def _refusal(
         self, ticket: Ticket, bad: Sequence[Ticket], cause: Death | Exception, deaths: int
@@ -95,7 +114,7 @@ class Inquest:
         error = cause if isinstance(cause, Exception) else faults.death(place, cause, deaths)
         if error is cause:
             faults.add_place(error, place)
-        if self.tolerance:
+        if self.tolerance is not None:
             error.add_note(f"No more than {self.tolerance} could still be left out (max_bad_samples).")
         return error
 
@@ -103,43 +122,61 @@ class Inquest:
         return self._describe(bad[0] if len(bad) == 1 else _together(self._loader, bad))
 
 
+@dataclass(slots=True)
+class _Found:
+    """The bad parts of a ticket, the ticket for the good ones together (if there are any), and its value."""
+
+    bad: list[Ticket]
+    good: Ticket | None = None
+    value: Any = None
+
+
 class _Search:
     def __init__(self, loader: Loader, probe: Probe, most: int) -> None:
         self._loader, self._probe, self._most = loader, probe, most
         self._found = 0
+        self._value: Any = None
 
-    def sort(self, ticket: Ticket) -> tuple[list[Ticket], list[Ticket]]:
-        """Return the bad and the good parts of a ticket that fails."""
+    def sort(self, ticket: Ticket) -> _Found:
+        """Sort the parts of a ticket that fails; the good ones were loaded together in the end."""
         parts = _parts(self._loader, ticket)
         if len(parts) < 2:
-            return [ticket], []
-        bad = self._bad(parts)
-        good = [part for part in parts if not any(part is one for one in bad)]
-        if good and self._found <= self._most and self._fails(good):  # they only fail together
-            return parts, []
-        return bad, good
+            return _Found([ticket])
+        good = parts
+        while True:  # once, unless some of those that are left fail together, or by chance
+            found = self._bad(good)
+            good = _but(good, found)
+            if not good or self._found > self._most:
+                return _Found(_but(parts, good))
+            if not self._fails(good):
+                return _Found(_but(parts, good), _together(self._loader, good), self._value)
+            if not found:  # it fails now and then, whatever it is
+                return _Found(parts)
 
     def _bad(self, parts: list[Ticket]) -> list[Ticket]:
-        """Return the bad ones of parts that fail together, at most one more than is wanted."""
-        if len(parts) == 1:
-            self._found += 1
-            return parts
-        half = len(parts) // 2
+        """Return the bad ones of parts that have failed together, a few more at most than are wanted."""
         bad: list[Ticket] = []
-        for some in (parts[:half], parts[half:]):
+        half = len(parts) // 2
+        for some in (parts[:half], parts[half:]) if half else ():
             if self._found <= self._most and self._fails(some):
                 bad += self._bad(some)
-        if not bad:
+        if not bad and self._fails(parts):
             self._found += len(parts)
             return parts
         return bad
 
     def _fails(self, parts: list[Ticket]) -> bool:
         try:
-            self._probe(_together(self._loader, parts))
+            self._value = self._probe(_together(self._loader, parts))
+        except CannotExamineError:
+            raise
         except Exception:  # user code runs here, and dies: that is the question
             return True
         return False
+
+
+def _but(parts: list[Ticket], others: list[Ticket]) -> list[Ticket]:
+    return [part for part in parts if not any(part is other for other in others)]
 
 
 def _parts(loader: Any, ticket: Ticket) -> list[Ticket]:

@@ -36,7 +36,12 @@ class LaneRun(Run):
     """One lane of a `LanePool`."""
 
     def __init__(
-        self, pool: LanePool, loader: Loader, tickets: Iterable[Ticket], describe: Describe, tolerance: int
+        self,
+        pool: LanePool,
+        loader: Loader,
+        tickets: Iterable[Ticket],
+        describe: Describe,
+        tolerance: int | None,
     ) -> None:
         self._pool = pool
         self._loader = loader
@@ -85,6 +90,11 @@ class LaneRun(Run):
         """Have the lane closed later: garbage is collected in any thread, at any point."""
         if getattr(self, "lane", None) is not None and not self._closed:
             self._pool.abandoned.append((self.scheduler, self.lane))
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was a load that ended this run."""
+        return self._closed == _FAILED
 
     def lose(self, why: str) -> None:
         """Note that the workers were stopped under this run."""
@@ -180,7 +190,8 @@ class LaneRun(Run):
             self._opened.append(Loaded(ticket, value, job.attempt))
         if job.state is State.READY:
             # What cannot be loaded can be left out of a job of its own only.
-            self._size = 1 if self._inquest.tolerance else self._pool.size_after(job, self._size)
+            if self._inquest.tolerance is None:
+                self._size = self._pool.size_after(job, self._size)
             return
         self._broken = job, job.tickets[len(values)]
         if not values:
@@ -196,10 +207,10 @@ class LaneRun(Run):
         if isinstance(cause, Death):
             if not self._pool.examines:
                 self._raise(faults.death(self.describe(ticket), cause, job.deaths), ticket)
-        elif not self._inquest.tolerance:
+        elif self._inquest.tolerance is None:
             self._raise(cause, ticket)
         try:
-            with self._pool.probing(self._loader) as probe:
+            with self._pool.probing(self._loader, self.lane.cargo) as probe:
                 self._opened.append(self._inquest.settle(ticket, probe, cause, job.attempt, job.deaths))
         except Exception:
             self._stop(_FAILED)
@@ -259,8 +270,13 @@ class LanePool(Pool):
         self.closing = False
 
     def open(
-        self, loader: Loader, tickets: Iterable[Ticket], *, describe: Describe = str, tolerance: int = 0
-    ) -> Run:
+        self,
+        loader: Loader,
+        tickets: Iterable[Ticket],
+        *,
+        describe: Describe = str,
+        tolerance: int | None = None,
+    ) -> LaneRun:
         """Begin to load `tickets` and return their run."""
         with self.lock:
             self.start()
@@ -336,8 +352,13 @@ class LanePool(Pool):
         """Return why a job that is not READY ended: what its load raised, or how its last worker ended."""
 
     @abstractmethod
-    def probing(self, loader: Loader) -> AbstractContextManager[Probe]:
-        """Return what loads tickets, one at a time, where a death does no harm."""
+    def probing(self, loader: Loader, cargo: Any) -> AbstractContextManager[Probe]:
+        """Return what loads tickets, one at a time, where a death does no harm.
+
+        Args:
+            loader: the one of the run.
+            cargo: what `adopt` returned for it.
+        """
 
     def size_after(self, job: Job, size: int) -> int:
         """Return how many tickets the next jobs should be of, given one that was done and the size so far."""

@@ -24,7 +24,7 @@ from streamfit.workers.contract import Kind, Loader, Ticket, fresh_id
 from streamfit.workers.crew import Crew, Link
 from streamfit.workers.dataset import Dispatch, Parcel
 from streamfit.workers.deadline import START_SECONDS, Deadline
-from streamfit.workers.inquest import Probe
+from streamfit.workers.inquest import CannotExamineError, Probe
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.last_words import Death
 from streamfit.workers.launcher import Launcher, check_platform
@@ -108,12 +108,16 @@ class ProcessPool(LanePool):
 
     def adopt(self, loader: Loader) -> Parcel:
         """Pickle a loader, if that is needed, and have workers ready."""
-        parcel = self._dispatch.parcel_for(loader)
+        parcel = self.parcel_for(loader)
         # Ours are known to be safe to fork with; the user's own modules are imported in each worker.
         ours = [name for name in parcel.modules if name.partition(".")[0] == "streamfit"]
         self._live_crew().launcher.preload(ours)
         self._staff()
         return parcel
+
+    def parcel_for(self, loader: Loader) -> Parcel:
+        """Return a loader as it is sent to workers."""
+        return self._dispatch.parcel_for(loader)
 
     def issue(self) -> None:
         """Send workers what the scheduler wants loaded."""
@@ -161,13 +165,18 @@ class ProcessPool(LanePool):
         return faults.unpack(packed.failure)
 
     @contextmanager
-    def probing(self, loader: Loader) -> Iterator[Probe]:
+    def probing(self, loader: Loader, cargo: Parcel) -> Iterator[Probe]:
         """Return what loads tickets in a worker set aside for it."""
-        with _Sacrifice(self._dispatch, self._deadline) as pool:
+        with _Sacrifice(cargo, self._deadline) as pool:
 
             def probe(ticket: Ticket) -> Any:
                 with pool.open(loader, [ticket]) as run:
-                    return next(run).value
+                    try:
+                        return next(run).value
+                    except WorkerError as error:
+                        if run.failed:
+                            raise
+                        raise CannotExamineError(f"it could not be examined: {error}") from error
 
             yield probe
 
@@ -328,7 +337,7 @@ class ProcessPool(LanePool):
         """Stop workers that take too long; called when nothing came since, so none waits to be heard."""
         now = time.monotonic()
         # Longer than a look only if this process was stopped, and the workers perhaps too: it does not count.
-        passed = min(now - since, 2 * LOOK_SECONDS)
+        passed = min(now - since, LOOK_SECONDS)
         for link in crew.links.values():
             marker = link.marker
             load, begun = marker.under_way(), marker.begun()
@@ -401,17 +410,17 @@ class _Sacrifice(ProcessPool):
     """One worker for tickets that may kill it; the first death is told and nothing is tried again.
 
     Args:
-        dispatch: of the pool that it serves, so that no data set is held twice.
-        deadline: likewise.
+        parcel: the loader as the other workers got it, however the original has changed since.
+        deadline: that of the pool that it serves.
     """
 
     examines = False
     deaths = 1
 
-    def __init__(self, dispatch: Dispatch, deadline: Deadline) -> None:
+    def __init__(self, parcel: Parcel, deadline: Deadline) -> None:
         super().__init__(workers=1, ahead=1)
-        self._dispatch, self._deadline = dispatch, deadline
+        self._parcel, self._deadline = parcel, deadline
 
-    def close(self) -> None:
-        """Kill the worker; the loaders are the other pool's."""
-        LanePool.close(self)
+    def parcel_for(self, loader: Loader) -> Parcel:
+        """Return the other pool's."""
+        return self._parcel

@@ -122,7 +122,7 @@ class ThreadPool(LanePool):
         """Return the exception that the loader raised."""
         return faults.ordinary(job.outcome)
 
-    def probing(self, loader: Loader) -> AbstractContextManager[Probe]:
+    def probing(self, loader: Loader, cargo: _Cargo) -> AbstractContextManager[Probe]:
         """Return the loader, to be called here: what fails in a thread raises."""
         return nullcontext(here(loader))
 

@@ -199,7 +199,7 @@ def test_8_neighbours_of_poison_are_not_blamed() -> None:
         assert [check(next(open_run)), check(next(open_run))] == [0, 1]
         with pytest.raises(WorkerDiedError, match="while loading 2"):
             next(open_run)
-        assert pool.restarts == 3
+        assert pool.restarts == 2  # the third died in a worker set aside for it
 
 
 def test_nursery_killed_is_replaced_with_its_workers() -> None:

@@ -94,6 +94,8 @@ def end(how: str) -> None:
             os._exit(0)
         case "exit 3":
             os._exit(3)
+        case "exit 9":
+            os._exit(9)
         case "segfault":
             ctypes.string_at(0)
         case "abort":

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamfit._base.checks import whole
 from streamfit.training import FitPlan, StreamSettings
-from streamfit.training.plan import whole
 
 
 def plan(**options: Any) -> FitPlan:

@@ -1,0 +1,84 @@
+"""`LoadPolicy`: what becomes of loads that hang, raise or kill.
+
+Guarantee kept here: nothing is left out unless it was asked for, with a number of how many at most; a rule
+that could do nothing for a source is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamfit._base.checks import whole_or_none
+from streamfit.streams.generator import GeneratorSource
+from streamfit.streams.source import Source
+
+
+@dataclass(frozen=True)
+class LoadPolicy:
+    """Say how long loads may take and what to do about samples that cannot be loaded.
+
+    Args:
+        load_timeout: Seconds that a load may take before its worker process is taken for hung and replaced;
+            None judges by the loads before it, a minute at the least.
+        on_bad_sample: What to do about a sample whose load raises or kills its workers: ``'raise'``, or
+            ``'skip'`` to leave it out of its batch.
+        max_bad_samples: How many may be left out in all; needed with ``'skip'``.
+
+    Raises:
+        TypeError: An argument is no number where one is needed.
+        ValueError: Arguments are out of range or do not go together.
+
+    Example:
+        >>> LoadPolicy().tolerance is None, LoadPolicy(on_bad_sample="skip", max_bad_samples=3).tolerance
+        (True, 3)
+    """
+
+    load_timeout: float | None = None
+    on_bad_sample: str = "raise"
+    max_bad_samples: int | None = None
+
+    def __post_init__(self) -> None:
+        seconds = self.load_timeout
+        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, (int, float))):
+            raise TypeError(f"load_timeout must be a number of seconds or None, got {seconds!r}")
+        if seconds is not None and not seconds > 0:
+            raise ValueError(f"load_timeout={seconds}: write a positive number of seconds")
+        if self.on_bad_sample not in ("raise", "skip"):
+            raise ValueError(f"on_bad_sample must be 'raise' or 'skip', got {self.on_bad_sample!r}")
+        whole_or_none("max_bad_samples", self.max_bad_samples, 1)
+        if self.on_bad_sample == "skip" and self.max_bad_samples is None:
+            raise ValueError(
+                "on_bad_sample='skip' needs max_bad_samples: write how many samples may be left out in all"
+            )
+        if self.on_bad_sample == "raise" and self.max_bad_samples is not None:
+            raise ValueError(
+                f"max_bad_samples={self.max_bad_samples} has no effect with on_bad_sample='raise'; write "
+                "on_bad_sample='skip' to leave samples out"
+            )
+
+    @property
+    def tolerance(self) -> int | None:
+        """How many samples may be left out; None where what cannot be loaded raises."""
+        return whole_or_none("max_bad_samples", self.max_bad_samples, 1)
+
+    def check(self, source: Source, kind: str) -> None:
+        """Check that the rules can do something for a source.
+
+        Args:
+            source: Where batches come from.
+            kind: Who loads it: ``'inline'``, ``'threads'`` or ``'processes'``.
+
+        Raises:
+            ValueError: They cannot.
+        """
+        if self.tolerance is not None and isinstance(source, GeneratorSource):
+            raise ValueError(
+                f"on_bad_sample='skip': source {source.name!r} is a generator, and what it has not yielded "
+                "cannot be left out. Skip bad samples in the generator, or write a Sequence."
+            )
+        if self.load_timeout is not None and kind != "processes":
+            raise ValueError(
+                f"load_timeout={self.load_timeout}: source {source.name!r} is not loaded by processes, "
+                "and nothing else can be stopped. Pass a Sequence or a Source, workers=1 or more and "
+                "use_multiprocessing=True."
+            )
