@@ -152,6 +152,19 @@ def stream(
         >>> import numpy as np
         >>> len(stream(np.zeros((10, 2)), batch_size=4))
         3
+        >>> class Torn:
+        ...     def __len__(self):
+        ...         return 3
+        ...
+        ...     def __getitem__(self, index):
+        ...         if index == 1:
+        ...             raise OSError("cannot read")
+        ...         return np.zeros((2, 3)), np.zeros(2)
+        >>> import warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # of batch 1, that it was left out
+        ...     len(list(stream(Torn(), on_bad_sample="skip", max_bad_samples=1)))
+        2
     """
     source = as_stream(
         x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=seed, name=name, targets=False

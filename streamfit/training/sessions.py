@@ -39,7 +39,7 @@ class _Fit:
     """One run of `fit`."""
 
     def __init__(self, model: Any, runner: Runner, plan: FitPlan, seed: int, streams: Streams) -> None:
-        self._model, self._runner, self._plan = model, runner, plan
+        self._model, self._runner, self._plan, self._seed = model, runner, plan, seed
         source = plan.training.source(seed, "training data")
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
         total = None if steps is None else steps * epochs
@@ -125,6 +125,7 @@ class _Fit:
         if self._validation is not None:
             streams["validation"] = self._validation.state(within=False)
         state.facts |= {
+            "seed": self._seed,
             "epoch": self._epoch_now + (ended is not None),
             "step": 0 if ended is not None else self._feed.receipt().delivered,
             "streams": streams,
@@ -152,12 +153,13 @@ class _Fit:
             self._validation.resume(streams["validation"], replay=replay)
         self._next_epoch, self._steps_before = state.facts["epoch"], state.facts["step"]
         self._resumed_history = state.facts["history"]
-        self._runner.reseed(self._feed.source.seed)
+        self._seed = state.facts["seed"]  # a Source of the user's may have another
+        self._runner.reseed(self._seed)
 
     def _go_on_with_history(self) -> None:
         """Take up the history of an interrupted run, after the new one has begun."""
         if self._resumed_history is not None:
-            self._history.resume(self._resumed_history, self._feed.source.seed)
+            self._history.resume(self._resumed_history, self._seed)
 
     def _epoch(self, epoch: int) -> bool:
         """Run one epoch; return whether there may be another."""

@@ -170,13 +170,15 @@ class ProcessPool(LanePool):
         with _Sacrifice(cargo, self._deadline) as pool:
 
             def probe(ticket: Ticket) -> Any:
-                with pool.open(loader, [ticket]) as run:
-                    try:
+                run = None
+                try:
+                    with pool.open(loader, [ticket]) as run:
                         return next(run).value
-                    except WorkerError as error:
-                        if run.failed:
-                            raise
-                        raise CannotExamineError(f"it could not be examined: {error}") from error
+                except Exception as error:
+                    if run is not None and run.failed:
+                        raise
+                    text = f"what cannot be loaded could not be examined: {error}"
+                    raise CannotExamineError(text) from error
 
             yield probe
 

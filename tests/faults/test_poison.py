@@ -12,8 +12,9 @@ from oracles.rows import Rows
 from soak_data import Drawn
 from soak_fits import make_model
 
-from streamfit._base.errors import WorkerDiedError
+from streamfit._base.errors import WorkerDiedError, WorkerError
 from streamfit.workers import Pool, make_pool
+from streamfit.workers.processes import ProcessPool
 
 pytestmark = pytest.mark.timeout(30)
 ENDS = {"exit 9": "exited with code 9", "segfault": "was killed by SIGSEGV"}
@@ -117,3 +118,24 @@ def test_8_poison_among_samples_that_kill_by_chance_is_alone_left_out(tmp_path: 
             found = ids_of(run, source)
         assert found == order(source)
         assert run.retried >= 5
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_8_no_worker_to_examine_it_is_no_verdict(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    start, calls = ProcessPool.start, []
+
+    def start_some(pool: ProcessPool, preload: Any = ()) -> None:
+        if pool.deaths == 1:
+            calls.append(pool)
+            if len(calls) > after:
+                raise OSError("no more processes")
+        start(pool, preload)
+
+    monkeypatch.setattr(ProcessPool, "start", start_some)
+    source = Rows(bad={int(Rows().plan(0)[1][3]): "exit 9"})
+    with make_pool("processes", 2) as pool:
+        run = open_rows(pool, source, tolerance=8)
+        next(run)
+        with pytest.raises(WorkerError, match="could not be examined: no more processes") as caught:
+            next(run)
+        assert not isinstance(caught.value, WorkerDiedError)
