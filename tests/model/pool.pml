@@ -6,14 +6,24 @@
  * takes its number, a result once seen may arrive again any number of times, and results of a dead worker
  * may arrive before its death is known, long after it, or never.
  *
- * Loads are followed into memory: a load first tears its slot, then fills it. What the consumer takes has
- * to be whole, its own, and has to stay so until the slot is given back.
+ * Loads are followed into memory: a load first tears its slot, goes on from ticket to ticket, then fills it.
+ * What the consumer takes has to be whole, its own, and has to stay so until the slot is given back.
  *
- * Bounds on top of those in scheduler.pml: AHEAD, CRASHES, FAILS (loads that raise), CLOSES (lanes given up).
+ * Bounds on top of those in scheduler.pml: AHEAD, CRASHES, FAILS (loads that raise), CLOSES (lanes given up),
+ * WITHDRAWS (jobs of several tickets that cannot be sent as one).
  */
 
 #define freed(s) memory[s] = 0
 #include "scheduler.pml"
+
+#ifndef WITHDRAWS
+#define WITHDRAWS 0
+#endif
+
+/* A job as it is sent, and as it lies in memory: its first ticket and its size in one number. */
+#define whole(j, m) ((j) + 1 + ((m) - 1) * JOBS)
+#define first(x) (((x) - 1) % JOBS)
+#define size(x) (((x) - 1) / JOBS + 1)
 
 #define TORN 255
 #define GONE 0
@@ -22,15 +32,23 @@
 
 /* --- what the world knows and the scheduler does not */
 
-byte memory[SLOTS];             /* 0 nothing, TORN, or job + 1 */
-byte killed[JOBS];              /* deaths of workers while they were at this job, as far as they were told */
+byte memory[SLOTS];             /* 0 nothing, TORN, or a whole job */
+byte killed[JOBS];              /* deaths of workers while they were at this ticket, as far as they were told */
 byte got[LANES];                /* tickets that the consumer of a lane has had */
 byte status[WORKERS];
-byte under_way[WORKERS];        /* job + 1 that a worker is loading */
-byte crashes = CRASHES, fails = FAILS, closes = CLOSES;
+byte under_way[WORKERS];        /* ticket + 1 that a worker is loading */
+#if LARGEST > 1
+byte left[WORKERS];             /* tickets that come after it in its job */
+#define set_left(w, n) left[w] = (n)
+#define at_last(w) (left[w] == 0)
+#else
+#define set_left(w, n) skip
+#define at_last(w) true
+#endif
+byte crashes = CRASHES, fails = FAILS, closes = CLOSES, withdraws = WITHDRAWS;
 byte consumers_done;
 
-chan inbox[WORKERS] = [DEPTH] of { byte, byte, byte };        /* job, attempt, slot */
+chan inbox[WORKERS] = [DEPTH] of { byte, byte, byte };        /* whole job, attempt, slot */
 chan outbox[WORKERS] = [DEPTH + 1] of { byte, byte, byte, byte }; /* and the outcome */
 
 /* one result that is kept to arrive again */
@@ -42,7 +60,7 @@ byte zombie_slot = NONE;        /* a worker reported dead goes on writing here *
 #endif
 
 /* Every use assigns these first, in the same step. */
-hidden byte j, a, s, outcome, owners;
+hidden byte x, j, a, s, outcome, owners;
 
 /* The real one gives the next job to the least busy worker, the first of them if there are several: the
  * larger searches do the same. The others try every worker with room. */
@@ -83,74 +101,76 @@ inline check_lowest(chosen) {
 inline find_slot(chosen) {
 	s = job[chosen].slot;
 	if
-	:: s == NONE ->
-		s = 0;
-		do
-		:: s < SLOTS && used[s] -> s++
-		:: else -> break
-		od;
-		assert(s < SLOTS)       /* memory is bounded */
+	:: s == NONE -> find_free(); s = found
 	:: else
 	fi
 }
 
-/* A third death at one job is that job's outcome, and no job has one without it. */
+/* The last death that a ticket may cause is its outcome, and no ticket has one without it. */
 inline check_deaths() {
 	for (i : 0 .. JOBS - 1) {
 		if
-		:: job[i].state == POISONED -> assert(killed[i] == MAX_DEATHS)
-		:: job[i].state == PENDING || job[i].state == ISSUED -> assert(killed[i] < MAX_DEATHS)
+		:: job[i].state == POISONED -> assert(killed[i] == MAX_DEATHS); assert(job[i].slot != NONE)
+		:: job[i].state == PENDING || job[i].state == ISSUED || job[i].state == INSIDE -> assert(killed[i] < MAX_DEATHS)
 		:: else
 		fi
 	};
 	skip
 }
 
-/* A result comes in: (j, a, s, outcome). If it counts, the slot holds that job, whole. */
+/* A result comes in: (x, a, s, outcome). If it counts, the slot holds that job, whole. */
 inline arrive(w) {
+	j = first(x);
 	answer(w, j / TICKETS, j % TICKETS, a, s, outcome);
-	assert(!counted || outcome == FAILED || memory[s] == j + 1);
+	assert(!counted || outcome == FAILED || memory[s] == x);
 	audit()
 }
 
 /* A death comes in, after which nothing that worker had is left but copies of what it had sent. */
 inline bury(w, blamed) {
+	a = 0;
 	if
-	:: blamed != NONE && job[blamed].state == ISSUED -> killed[blamed]++; a = job[blamed].attempt
-	:: else -> a = 0
+	:: blamed != NONE ->
+		inbox[w]?<x, a, s>;
+		if
+		:: job[first(x)].state == ISSUED -> killed[blamed]++
+		:: else -> a = 0
+		fi
+	:: else
 	fi;
 #ifdef BUG_NOT_DEAD_YET
 	if
-	:: under_way[w] -> inbox[w]?<j, a, s>; zombie_slot = s; a = 0
+	:: under_way[w] -> inbox[w]?<x, _, s>; zombie_slot = s
 	:: else
 	fi;
 #endif
 	died(w, blamed, a);
 	audit(); check_deaths();
 	do
-	:: nempty(outbox[w]) -> outbox[w]?j, a, s, outcome
+	:: nempty(outbox[w]) -> outbox[w]?x, a, s, outcome
 	:: empty(outbox[w]) -> break
 	od;
 	do
-	:: nempty(inbox[w]) -> inbox[w]?j, a, s
+	:: nempty(inbox[w]) -> inbox[w]?x, a, s
 	:: empty(inbox[w]) -> break
 	od;
-	under_way[w] = 0; status[w] = GONE
+	under_way[w] = 0; set_left(w, 0); status[w] = GONE
 }
 
 inline finish_load(w, how) {
-	inbox[w]?j, a, s;
+	inbox[w]?x, a, s;
 	check_own(w);
 	if
-	:: how == READY -> memory[s] = j + 1
+	:: how == READY -> memory[s] = x
 	:: else
 	fi;
-	outbox[w]!j, a, s, how;
-	under_way[w] = 0
+	outbox[w]!x, a, s, how;
+	under_way[w] = 0; set_left(w, 0)
 }
 
 /* A worker writes to no slot but its own. */
 inline check_own(w) {
+	j = first(x);
 	assert(job[j].slot == s && job[j].worker == w)
 }
 
@@ -169,12 +189,27 @@ end:	do
 		find_next(); j = found;
 		check_lowest(j); find_slot(j);
 		issue(w, j, s);
-		inbox[w]!j, job[j].attempt, s;
+		x = whole(j, size_of(j));
+		inbox[w]!x, job[j].attempt, s;
 		audit()
 		}
+#if WITHDRAWS > 0
+	:: d_step {
+		withdraws && waiting && may_have(w) ->
+		find_next(); j = found;
+		find_slot(j);
+		issue(w, j, s);
+		x = whole(j, size_of(j));
+		if
+		:: size_of(j) > 1 -> withdraws--; withdraw(j)
+		:: else -> inbox[w]!x, job[j].attempt, s
+		fi;
+		audit()
+		}
+#endif
 	:: d_step {
 		joined[w] && nempty(outbox[w]) ->
-		outbox[w]?j, a, s, outcome;
+		outbox[w]?x, a, s, outcome;
 		arrive(w)
 		}
 	:: d_step { joined[w] && status[w] == DOWN && under_way[w] -> bury(w, under_way[w] - 1) }
@@ -188,11 +223,14 @@ proctype Worker(byte w)
 end:	do
 	:: d_step {
 		status[w] == UP && !under_way[w] && nempty(inbox[w]) ->
-		inbox[w]?<j, a, s>;
+		inbox[w]?<x, a, s>;
 		check_own(w);
-		memory[s] = TORN; under_way[w] = j + 1
+		memory[s] = TORN; under_way[w] = j + 1; set_left(w, size(x) - 1)
 		}
-	:: d_step { status[w] == UP && under_way[w] -> finish_load(w, READY) }
+#if LARGEST > 1
+	:: d_step { status[w] == UP && under_way[w] && !at_last(w) -> under_way[w]++; left[w]-- }
+#endif
+	:: d_step { status[w] == UP && under_way[w] && at_last(w) -> finish_load(w, READY) }
 	:: d_step { status[w] == UP && under_way[w] && fails -> fails--; finish_load(w, FAILED) }
 #ifdef BUG_NOT_DEAD_YET
 	:: d_step { zombie_slot != NONE -> memory[zombie_slot] = TORN; zombie_slot = NONE }
@@ -205,7 +243,7 @@ end:	do
 proctype Echo()
 {
 end:	do
-	:: d_step { kept -> j = old_job; a = old_attempt; s = old_slot; outcome = old_outcome; arrive(old_worker) }
+	:: d_step { kept -> x = old_job; a = old_attempt; s = old_slot; outcome = old_outcome; arrive(old_worker) }
 	:: d_step { !kept && nempty(outbox[0]) -> copy(0) }
 	:: d_step { !kept && nempty(outbox[1]) -> copy(1) }
 #if WORKERS > 2
@@ -219,15 +257,18 @@ proctype Consumer(byte l)
 	byte slot, value, state;
 
 	do
-	:: d_step { !lane[l].closed && room(l) > 0 && lane[l].planned < TICKETS -> plan(l) }
+	:: d_step { !lane[l].closed && room(l) > 0 && lane[l].planned < TICKETS -> plan(l, 1) }
+#if LARGEST > 1
+	:: d_step { !lane[l].closed && room(l) > 1 && lane[l].planned + 1 < TICKETS -> plan(l, 2) }
+#endif
 	:: d_step { !lane[l].ended && lane[l].planned == TICKETS -> lane[l].ended = 1 }
 	:: d_step {
 		ready(l) && !value ->
 		take(l);
 		assert(found == index(l, got[l]));               /* in order, each once */
-		assert(taken_state != READY || memory[taken_slot] == found + 1);
-		got[l]++;
-		slot = taken_slot; state = taken_state; value = found + 1;
+		assert(taken_state != READY || memory[taken_slot] == whole(found, taken_size));
+		got[l] = got[l] + taken_size;
+		slot = taken_slot; state = taken_state; value = whole(found, taken_size);
 		audit()
 		}
 	:: d_step {

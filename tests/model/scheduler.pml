@@ -4,10 +4,17 @@
  * with logs of the real one. It allows more than the real one does: any worker with room may get the next
  * job, and any free slot will do.
  *
- * Sizes come from the command line: WORKERS, LANES, TICKETS (in each lane), SLOTS, DEPTH, MAX_DEATHS.
+ * A job of several tickets goes by its first ticket, which has its size, slot, attempt and worker; the others
+ * are INSIDE until it is taken, or taken apart.
+ *
+ * Sizes come from the command line: WORKERS, LANES, TICKETS (in each lane), SLOTS, DEPTH, MAX_DEATHS, LARGEST
+ * (tickets of a job).
  * -DBUG_... plants a fault; the tests expect every one of them to be found.
  */
 
+#ifndef LARGEST
+#define LARGEST 1
+#endif
 #define JOBS (LANES * TICKETS)
 #define NONE 255
 
@@ -20,9 +27,20 @@
 #define POISONED 5
 #define DROPPED 6
 #define TAKEN 7
+#define INSIDE 8
 
-typedef Job { byte state; byte slot; byte attempt; byte deaths; byte worker };
-typedef Lane { byte ahead; byte planned; byte delivered; bit ended; bit closed };
+typedef Job {
+	byte state; byte slot; byte attempt; byte deaths; byte worker
+#if LARGEST > 1
+	; byte size
+#endif
+};
+typedef Lane {
+	byte ahead; byte planned; byte delivered; bit ended; bit closed
+#ifdef COUNT_RETRIED
+	; byte retried
+#endif
+};
 
 Job job[JOBS];
 Lane lane[LANES];
@@ -33,8 +51,22 @@ bit used[SLOTS];
 bit lent[SLOTS];
 
 /* Results and counters of the inlines below. Every use assigns them first, so they are no part of the state. */
-hidden byte i, k, found, taken_slot, taken_state;
+hidden byte i, k, found, part, other, blame, taken_slot, taken_state, taken_size;
 hidden byte counted;
+
+#if LARGEST > 1
+#define size_of(j) job[j].size
+#define set_size(j, m) job[j].size = (m)
+#else
+#define size_of(j) 1
+#define set_size(j, m) skip
+#endif
+
+#ifdef COUNT_RETRIED
+#define count_retried(j) lane[(j) / TICKETS].retried++
+#else
+#define count_retried(j) skip
+#endif
 
 #define index(l, n) ((l) * TICKETS + (n))
 
@@ -61,7 +93,8 @@ hidden byte counted;
 #endif
 
 inline forget(j) {
-	job[j].state = ABSENT; job[j].slot = 0; job[j].attempt = 0; job[j].deaths = 0; job[j].worker = 0
+	job[j].state = ABSENT; job[j].slot = 0; job[j].attempt = 0; job[j].deaths = 0; job[j].worker = 0;
+	set_size(j, 0)
 }
 
 inline release(j) {
@@ -71,10 +104,44 @@ inline release(j) {
 	fi
 }
 
-inline plan(l) {
+/* The next m tickets of a lane, as one job. */
+inline plan(l, m) {
 	k = index(l, lane[l].planned);
 	job[k].state = PENDING; job[k].slot = NONE; job[k].attempt = 1; job[k].deaths = 0; job[k].worker = NONE;
+	set_size(k, m);
+#if LARGEST > 1
+	for (part : 1 .. (m) - 1) { job[k + part].state = INSIDE };
+#endif
+#ifdef BUG_PLANNED_COUNTS_JOBS
 	lane[l].planned++; waiting++
+#else
+	lane[l].planned = lane[l].planned + (m); waiting++
+#endif
+}
+
+/* A job becomes one job for each of its tickets, all as it was; the first keeps the slot. */
+inline apart(j) {
+#if LARGEST > 1
+	for (part : 1 .. size_of(j) - 1) {
+		other = j + part;
+		job[other].state = job[j].state; job[other].attempt = job[j].attempt; job[other].deaths = 0;
+		job[other].worker = job[j].worker; job[other].size = 1;
+#ifdef BUG_PARTS_SHARE_SLOT
+		job[other].slot = job[j].slot
+#else
+		job[other].slot = NONE
+#endif
+	};
+#ifdef BUG_FORGET_LAST_PART
+	if
+	:: size_of(j) > 1 -> forget(j + size_of(j) - 1)
+	:: else
+	fi;
+#endif
+	set_size(j, 1)
+#else
+	skip
+#endif
 }
 
 /* found = the pending job with the lowest (number, lane), or NONE */
@@ -122,25 +189,69 @@ inline answer(w, l, n, a, s, outcome) {
 	fi
 }
 
-/* blamed: the job and the attempt that the worker was at, or NONE */
+/* A job that could not be sent as one goes by its tickets; it has never been with the worker. */
+inline withdraw(j) {
+	holds[job[j].worker]--;
+#ifdef BUG_WITHDRAWN_IS_LOST
+	apart(j);
+#endif
+	job[j].state = PENDING; job[j].worker = NONE;
+	waiting = waiting + size_of(j);
+	apart(j)
+}
+
+/* Any free slot will do. */
+inline find_free() {
+	found = 0;
+	do
+	:: found < SLOTS && used[found] -> found++
+	:: else -> break
+	od;
+	assert(found < SLOTS)           /* memory is bounded */
+}
+
+/* blamed: the ticket and the attempt that the worker was at, or NONE */
 inline died(w, blamed, a) {
+	blame = blamed;
 	for (i : 0 .. JOBS - 1) {
 		if
 		:: job[i].worker == (w) && job[i].state == DROPPED -> release(i); forget(i)
 		:: job[i].worker == (w) && job[i].state == ISSUED ->
+#ifdef BUG_BLAME_FIRST
+			if
+			:: blame > i && blame < i + size_of(i) -> blame = i
+			:: else
+			fi;
+#endif
+#ifdef BUG_STALE_WHOLE
+			if
+			:: size_of(i) > 1 -> job[i].attempt--
+			:: else
+			fi;
+#endif
+#ifndef BUG_RETRY_WHOLE
+			apart(i);               /* the other tickets come next in this loop */
+#endif
 			job[i].worker = NONE;
 			if
 #if defined(BUG_BLAME_ALL)
-			:: (blamed) != NONE -> job[i].deaths++
+			:: blame != NONE -> job[i].deaths++
 #elif !defined(BUG_DEATHS_NOT_COUNTED)
-			:: i == (blamed) && job[i].attempt == (a) -> job[i].deaths++
+			:: i == blame && job[i].attempt == (a) -> job[i].deaths++
 #endif
 			:: else
 			fi;
 			if
-			:: job[i].deaths >= MAX_DEATHS -> job[i].state = POISONED
+			:: job[i].deaths >= MAX_DEATHS ->
+				job[i].state = POISONED;
+#ifndef BUG_OUTCOME_WITHOUT_SLOT
+				if
+				:: job[i].slot == NONE -> find_free(); job[i].slot = found; used[found] = 1
+				:: else
+				fi
+#endif
 			:: else ->
-				job[i].attempt++;
+				job[i].attempt++; count_retried(i);
 #ifndef BUG_LOSE_JOBS
 				job[i].state = PENDING; waiting++;
 #endif
@@ -165,15 +276,19 @@ inline take(l) {
 		fi
 	}
 #endif
-	taken_slot = job[found].slot; taken_state = job[found].state;
+	taken_slot = job[found].slot; taken_state = job[found].state; taken_size = size_of(found);
+#ifdef BUG_DELIVERED_COUNTS_JOBS
 	lane[l].delivered++;
+#else
+	lane[l].delivered = lane[l].delivered + taken_size;
+#endif
 #ifdef BUG_DELIVER_TWICE
 	if                              /* a job that was loaded again may be taken once more */
 	:: job[found].attempt > 1 -> job[found].attempt = 1; lane[l].delivered--
 	:: else -> forget(found); job[found].state = TAKEN
 	fi;
 #else
-	forget(found); job[found].state = TAKEN;
+	for (part : 1 .. taken_size) { forget(found + part - 1); job[found + part - 1].state = TAKEN };
 #endif
 #ifdef BUG_FREE_TOO_EARLY
 	used[taken_slot] = 0
@@ -203,6 +318,7 @@ inline close_lane(l) {
 			release(i);
 #endif
 			forget(i)
+		:: job[i].state == INSIDE -> forget(i)
 		:: else
 		fi
 	}

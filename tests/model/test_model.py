@@ -10,23 +10,15 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from model.traces import Event, corrupt, promela, trace
-from workers.test_seeded_bugs import (
-    AnySlot,
-    BlamesAll,
-    HighestFirst,
-    LosesJobs,
-    NeverCountsDeaths,
-    OneShort,
-    RetryInNewSlot,
-    StaleHeader,
-)
+from model.traces import Event, corrupt, trace, write
+from workers.test_seeded_bugs import BUGS, FreesWhileLoading, LeaksOnClose, PoisonedWithoutSlot
 
-from streamfit.workers.scheduler import MAX_DEATHS, Scheduler
+from streamfit.workers.scheduler import Scheduler
 
 HERE = Path(__file__).resolve().parent
 LIMIT_SECONDS = 100
@@ -58,8 +50,8 @@ class Verdict:
 
 def sizes(**given: int) -> list[str]:
     """Return the sizes of a search as options: one lane, two workers, one death, unless told."""
-    usual = {"WORKERS": 2, "LANES": 1, "TICKETS": 3, "SLOTS": 3, "DEPTH": 2, "AHEAD": 2, "MAX_DEATHS": 3}
-    usual |= {"CRASHES": 1, "FAILS": 0, "CLOSES": 0}
+    usual = {"WORKERS": 2, "LANES": 1, "TICKETS": 3, "SLOTS": 3, "DEPTH": 2, "AHEAD": 2, "MAX_DEATHS": 2}
+    usual |= {"CRASHES": 1, "FAILS": 0, "CLOSES": 0, "LARGEST": 1, "WITHDRAWS": 0}
     return [f"-D{name}={value}" for name, value in (usual | given).items()]
 
 
@@ -93,19 +85,26 @@ def search(
 
 # --- the protocol itself
 
-# Copies of results on their way multiply the states by ten: one search has them with three workers and two
-# deaths, others go further in another direction without them.
+# Copies of results on their way multiply the states by ten, as do jobs that may be of one ticket or of two:
+# each search goes far in some directions, and together they go in all.
+THREE = {"WORKERS": 3, "TICKETS": 4}
 SEARCHES = {
-    "three workers, two deaths, results twice": (
-        [*sizes(WORKERS=3, TICKETS=4, CRASHES=2), "-DLEAST_BUSY"],
-        1_000_000,
+    "jobs of one, two deaths, results twice": ([*sizes(**THREE, CRASHES=2), "-DLEAST_BUSY"], 1_000_000),
+    "results twice": ([*sizes(**THREE, LARGEST=2), "-DLEAST_BUSY"], 300_000),
+    "two deaths": ([*sizes(**THREE, LARGEST=2, CRASHES=2), "-DLEAST_BUSY", "-DNO_ECHO"], 500_000),
+    "two deaths, results twice": ([*sizes(CRASHES=2, LARGEST=2), "-DLEAST_BUSY"], 500_000),
+    "four tickets out": (
+        [*sizes(**THREE, LARGEST=2, AHEAD=4, SLOTS=5), "-DLEAST_BUSY", "-DNO_ECHO"],
+        400_000,
     ),
-    "three workers, three deaths": (
-        [*sizes(WORKERS=3, TICKETS=4, CRASHES=3), "-DLEAST_BUSY", "-DNO_ECHO"],
-        1_000_000,
+    "any worker may get the next job": ([*sizes(**THREE, LARGEST=2, CRASHES=2), "-DNO_ECHO"], 500_000),
+    "no death allowed, loads that raise, a lane given up, a job withdrawn, results twice": (
+        [
+            *sizes(LARGEST=2, MAX_DEATHS=1, AHEAD=3, SLOTS=4, FAILS=1, CLOSES=1, WITHDRAWS=1),
+            "-DLEAST_BUSY",
+        ],
+        700_000,
     ),
-    "any worker may get the next job": ([*sizes(WORKERS=3, TICKETS=4, CRASHES=2), "-DNO_ECHO"], 500_000),
-    "loads that raise, a lane given up, results twice": ([*sizes(FAILS=1, CLOSES=1), "-DLEAST_BUSY"], 50_000),
     "two lanes, one given up": (
         [*sizes(LANES=2, TICKETS=2, AHEAD=1, SLOTS=4, CLOSES=1), "-DLEAST_BUSY", "-DNO_ECHO"],
         100_000,
@@ -115,7 +114,7 @@ SEARCHES = {
 
 @pytest.mark.parametrize(("options", "at_least"), SEARCHES.values(), ids=SEARCHES.keys())
 def test_every_state_keeps_the_guarantees(options: list[str], at_least: int, tmp_path: Path) -> None:
-    verdict = search(HERE / "pool.pml", options, tmp_path, build=ALL_STATES, run=("-w22",), optimize="-O2")
+    verdict = search(HERE / "pool.pml", options, tmp_path, build=ALL_STATES, run=("-w22",), optimize="-O1")
     assert verdict.errors == 0, verdict.text
     assert verdict.complete, verdict.text
     assert verdict.states > at_least  # or else something is missing from the search
@@ -123,13 +122,17 @@ def test_every_state_keeps_the_guarantees(options: list[str], at_least: int, tmp
 
 @pytest.mark.parametrize(
     "options",
-    [[*sizes(), "-DLEAST_BUSY"], [*sizes(CRASHES=2), "-DLEAST_BUSY", "-DNO_ECHO"]],
-    ids=["results twice", "two deaths"],
+    [
+        [*sizes(LARGEST=2), "-DLEAST_BUSY"],
+        [*sizes(LARGEST=2, CRASHES=2), "-DLEAST_BUSY", "-DNO_ECHO"],
+        [*sizes(LARGEST=2, AHEAD=3, SLOTS=4, WITHDRAWS=1), "-DLEAST_BUSY", "-DNO_ECHO"],
+    ],
+    ids=["results twice", "two deaths", "three tickets out, a job withdrawn"],
 )
 def test_everything_planned_is_delivered_once_deaths_have_ended(options: list[str], tmp_path: Path) -> None:
     options = [*options, "-DLIVENESS"]
     verdict = search(
-        HERE / "pool.pml", options, tmp_path, build=FAIR, run=("-a", "-f", "-w20"), optimize="-O2"
+        HERE / "pool.pml", options, tmp_path, build=FAIR, run=("-a", "-f", "-w20"), optimize="-O1"
     )
     assert verdict.errors == 0, verdict.text
     assert verdict.complete, verdict.text
@@ -137,10 +140,10 @@ def test_everything_planned_is_delivered_once_deaths_have_ended(options: list[st
 
 def test_nothing_goes_round_in_circles(tmp_path: Path) -> None:
     """Without repeated results every run of the protocol ends; the searches see that it ends complete."""
-    options = [*sizes(WORKERS=3, TICKETS=4, CRASHES=2), "-DLEAST_BUSY"]
+    options = [*sizes(**THREE, LARGEST=2, CRASHES=2), "-DLEAST_BUSY"]
     build, run = ("-DNP",), ("-l", "-w22")
     verdict = search(
-        HERE / "pool.pml", [*options, "-DNO_ECHO"], tmp_path, build=build, run=run, optimize="-O2"
+        HERE / "pool.pml", [*options, "-DNO_ECHO"], tmp_path, build=build, run=run, optimize="-O1"
     )
     assert verdict.errors == 0, verdict.text
     assert verdict.complete, verdict.text
@@ -163,7 +166,8 @@ def test_endless_wait_is_found(planted: str, run: tuple[str, ...], tmp_path: Pat
 
 ONE_OWNER = "owners==used[i]"
 OWN_SLOT = "(job[j].slot==s)&&(job[j].worker==w)"
-DEADLY = {"TICKETS": 2, "CRASHES": 2, "MAX_DEATHS": 2}
+DEADLY = {"TICKETS": 2, "CRASHES": 2}
+JOBS_OF_TWO = {"LARGEST": 2}
 
 # fault -> the sizes that it needs, and the assertion that has to see it
 FAULTS: dict[str, tuple[dict[str, int], str]] = {
@@ -175,12 +179,21 @@ FAULTS: dict[str, tuple[dict[str, int], str]] = {
     "BUG_LOSE_JOBS": ({}, "invalid end state"),
     "BUG_RETRY_IN_NEW_SLOT": ({}, ONE_OWNER),
     "BUG_DELIVER_TWICE": ({}, ONE_OWNER),
-    "BUG_NOT_DEAD_YET": ({}, "memory[s]==(j+1)"),
-    "BUG_AHEAD_UNBOUNDED": ({"TICKETS": 4}, "s<3"),
+    "BUG_NOT_DEAD_YET": ({}, "memory[s]==x"),
+    "BUG_AHEAD_UNBOUNDED": ({"TICKETS": 4}, "found<3"),
     "BUG_BLAME_ALL": (DEADLY, "killed[i]==2"),
     "BUG_DEATHS_NOT_COUNTED": (DEADLY, "killed[i]<2"),
     "BUG_FREE_WHILE_LOADING": ({"CLOSES": 1}, OWN_SLOT),
     "BUG_LEAK_ON_CLOSE": ({"CLOSES": 1}, ONE_OWNER),
+    "BUG_DELIVERED_COUNTS_JOBS": (JOBS_OF_TWO, "invalid end state"),
+    "BUG_PLANNED_COUNTS_JOBS": (JOBS_OF_TWO, ONE_OWNER),
+    "BUG_FORGET_LAST_PART": (JOBS_OF_TWO, "invalid end state"),
+    "BUG_PARTS_SHARE_SLOT": (JOBS_OF_TWO, ONE_OWNER),
+    "BUG_STALE_WHOLE": (JOBS_OF_TWO, OWN_SLOT),
+    "BUG_BLAME_FIRST": (JOBS_OF_TWO | DEADLY, "killed[i]<2"),
+    "BUG_RETRY_WHOLE": (JOBS_OF_TWO | DEADLY, "killed[i]<2"),
+    "BUG_WITHDRAWN_IS_LOST": (JOBS_OF_TWO | {"WITHDRAWS": 1}, "invalid end state"),
+    "BUG_OUTCOME_WITHOUT_SLOT": (JOBS_OF_TWO | {"MAX_DEATHS": 1}, "job[i].slot!=255"),
 }
 
 
@@ -191,7 +204,11 @@ def test_planted_fault_is_found(fault: str, needs: dict[str, int], seen_by: str,
     assert seen_by in verdict.text
 
 
-@pytest.mark.parametrize("needs", [{}, {"TICKETS": 4}, DEADLY, {"CLOSES": 1}], ids=str)
+@pytest.mark.parametrize(
+    "needs",
+    [{}, {"TICKETS": 4}, DEADLY, {"CLOSES": 1}, JOBS_OF_TWO | DEADLY, JOBS_OF_TWO | {"MAX_DEATHS": 1}],
+    ids=str,
+)
 def test_without_a_fault_the_same_search_finds_nothing(needs: dict[str, int], tmp_path: Path) -> None:
     verdict = search(HERE / "pool.pml", sizes(**needs), tmp_path, run=("-w20",))
     assert verdict.errors == 0, verdict.text
@@ -200,12 +217,11 @@ def test_without_a_fault_the_same_search_finds_nothing(needs: dict[str, int], tm
 
 # --- the real scheduler does what the protocol allows
 
-TRACES, STEPS = 12, 120
+TRACES, STEPS = 100, 120
 
 
 def accept(traces: list[list[Event]], depth: int, folder: Path) -> Verdict:
-    path = folder / "traces.pml"
-    path.write_text(promela(traces, depth, HERE / "acceptor.pml"), encoding="utf-8")
+    path = write(traces, depth, HERE / "acceptor.pml", folder)
     return search(path, [], folder, run=("-c0", "-w18"))
 
 
@@ -216,8 +232,11 @@ def assert_eventful(traces: list[list[Event]]) -> None:
     assert taken == {3, 4, 5}  # loaded, failed, deadly
     assert {told[5] for name, told in events if name == "answer"} == {3, 4, 3 + 8, 4 + 8}
     assert {told[3] for name, told in events if name == "lane"} == {0, 1}  # finished or not
-    assert max(told[4] for name, told in events if name == "job") >= MAX_DEATHS  # attempts
-    assert {name for name, _ in events} >= {"close", "death", "end", "return"}
+    assert max(told[4] for name, told in events if name == "job") >= 3  # attempts
+    assert {name for name, _ in events} >= {"close", "death", "end", "return", "withdraw"}
+    assert {told[4] for name, told in events if name == "take"} == {1, 2, 3}  # tickets of a job
+    sizes_of = {(told[1:3], told[3]): told[5] for name, told in events if name == "issue"}
+    assert any(size > sizes_of.get((ticket, 2), size) for (ticket, _), size in sizes_of.items())  # apart
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -236,19 +255,23 @@ def test_logs_with_one_untrue_event_are_not(tmp_path: Path) -> None:
     assert verdict.errors == TRACES, "\n".join(lie for _, lie in untrue) + verdict.text
 
 
-# These go on working with their bug, so that there is a log.
-BUGGY = (
-    *(AnySlot, BlamesAll, HighestFirst, LosesJobs),
-    *(NeverCountsDeaths, OneShort, RetryInNewSlot, StaleHeader),
-)
+# The model may use any free slot and cannot tell that some are never used again; in the logs, a ticket may
+# kill more than one worker; and a slot that is freed too early is rarely taken before its worker answers.
+RARE = (LeaksOnClose, PoisonedWithoutSlot, FreesWhileLoading)
+BUGGY = [kind for kind in BUGS if kind not in RARE]
 
 
-def first_log_with_the_bug(kind: type[Scheduler]) -> list[Event]:
-    """Return the first log that differs from what the real scheduler logs under the same faults."""
-    logs = (trace(seed, STEPS, 2, kind) for seed in range(50))
-    return next(events for seed, events in enumerate(logs) if events != trace(seed, STEPS, 2))
+def logs_with_the_bug(kind: type[Scheduler]) -> Iterator[list[Event]]:
+    """Yield logs that differ from what the real scheduler logs under the same faults."""
+    logs = ((trace(seed, STEPS, 2, kind), trace(seed, STEPS, 2)) for seed in range(100))
+    return (events for events, real in logs if events != real)
 
 
 def test_logs_of_schedulers_with_a_bug_are_not(tmp_path: Path) -> None:
-    verdict = accept([first_log_with_the_bug(kind) for kind in BUGGY], 2, tmp_path)
+    verdict = accept([next(logs_with_the_bug(kind)) for kind in BUGGY], 2, tmp_path)
     assert verdict.errors == len(BUGGY), verdict.text
+
+
+def test_logs_with_a_slot_freed_too_early_are_not(tmp_path: Path) -> None:
+    verdict = accept(list(logs_with_the_bug(FreesWhileLoading)), 2, tmp_path)
+    assert verdict.errors > 0, verdict.text

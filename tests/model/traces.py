@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,14 @@ _STATES = {
     State.DROPPED: 6,
 }
 
+LARGEST = 3
+EVENTS = (
+    *("open", "plan", "end", "close", "join", "death", "issue", "settled", "withdraw"),
+    *("answer", "take", "return", "job", "lane"),
+)
 Event = tuple[str, tuple[int, ...]]
 Header = tuple[int, int, int, int]
+Sent = tuple[Header, int]  # and how many tickets
 
 
 def byte(number: int) -> int:
@@ -45,7 +52,7 @@ class Driver:
     events: list[Event] = field(default_factory=list)
     lanes: list[Lane] = field(default_factory=list)
     opened: int = 0
-    inbox: dict[int, list[Header]] = field(default_factory=dict)
+    inbox: dict[int, list[Sent]] = field(default_factory=dict)
     lent: list[int] = field(default_factory=list)
     past: list[tuple[int, Header]] = field(default_factory=list)
 
@@ -76,8 +83,10 @@ class Driver:
     def plan(self) -> None:
         for lane in self.lanes:
             if self.scheduler.room(lane) > 0 and lane.planned < TICKETS:
-                self.log("plan", lane.key - 1, lane.planned)
-                self.scheduler.plan(lane, None)
+                most = min(self.scheduler.room(lane), TICKETS - lane.planned, LARGEST)
+                size = self.random.randint(1, most)
+                self.log("plan", lane.key - 1, lane.planned, size)
+                self.scheduler.plan(lane, *[None] * size)
 
     def end(self) -> None:
         for lane in self.lanes:
@@ -89,7 +98,7 @@ class Driver:
         for lane in filter(self.scheduler.ready, self.lanes):
             job = self.scheduler.take(lane)
             self.lent.append(job.slot)
-            self.log("take", lane.key - 1, job.number, job.slot, _STATES[job.state])
+            self.log("take", lane.key - 1, job.number, job.slot, _STATES[job.state], len(job.tickets))
 
     def give_back(self) -> None:
         if self.lent:
@@ -114,44 +123,56 @@ class Driver:
             self.log("join", worker)
 
     def issue(self) -> None:
-        for job in self.scheduler.issue():
-            self.inbox[job.worker].append((job.lane - 1, job.number, job.attempt, job.slot))
-            self.log("issue", job.worker, *self.inbox[job.worker][-1])
+        while jobs := self.scheduler.issue():
+            for job in jobs:
+                header = (job.lane - 1, job.number, job.attempt, job.slot)
+                self.log("issue", job.worker, *header, len(job.tickets))
+                self.inbox[job.worker].append((header, len(job.tickets)))
+            self.log("settled")
+            for job in jobs:
+                if len(job.tickets) > 1 and self.random.random() < 0.1:
+                    self.inbox[job.worker].remove(
+                        ((job.lane - 1, job.number, job.attempt, job.slot), len(job.tickets))
+                    )
+                    self.scheduler.withdraw(job)
+                    self.log("withdraw", job.lane - 1, job.number)
         self.log("settled")
 
     def answer(self) -> None:
-        busy = [worker for worker, headers in self.inbox.items() if headers]
+        busy = [worker for worker, jobs in self.inbox.items() if jobs]
         if busy:
             worker = self.random.choice(busy)
-            header = self.inbox[worker].pop(self.random.randrange(len(self.inbox[worker])))
+            header, _ = self.inbox[worker].pop(self.random.randrange(len(self.inbox[worker])))
             self.past.append((worker, header))
             self._report(worker, header)
 
     def die(self) -> None:
         if self.inbox:
             worker = self.random.choice(sorted(self.inbox))
-            nothing = (-1, -1, 0, -1)
-            self._bury(worker, self.random.choice([nothing, *self.inbox[worker] * 3]))
+            nothing = (-1, -1, 0)
+            loads = [load for sent in self.inbox[worker] for load in _loads(sent)]
+            self._bury(worker, self.random.choice([nothing, *loads * 3]))
 
     def meet_deadly_ticket(self) -> None:
         """Have the ticket that one worker is at kill it, and those that get it next."""
-        deadly = next((headers[0][:2] for headers in self.inbox.values() if headers), None)
+        out = [_loads(jobs[0]) for jobs in self.inbox.values() if jobs]
+        deadly = self.random.choice(out[0])[:2] if out else None
         for _ in range(MAX_DEATHS):
-            for worker, headers in list(self.inbox.items()):
-                for header in headers:
-                    if header[:2] == deadly:
-                        self._bury(worker, header)
+            for worker, jobs in list(self.inbox.items()):
+                for load in [load for sent in jobs for load in _loads(sent)]:
+                    if load[:2] == deadly:
+                        self._bury(worker, load)
             self.join()
             self.issue()
 
-    def _bury(self, worker: int, at: Header) -> None:
-        headers = self.inbox.pop(worker)
-        self.past += [(worker, header) for header in headers]
-        lane, number, attempt, _ = at
+    def _bury(self, worker: int, at: tuple[int, int, int]) -> None:
+        jobs = self.inbox.pop(worker)
+        self.past += [(worker, header) for header, _ in jobs]
+        lane, number, attempt = at
         self.scheduler.died(worker, "cause", None if lane < 0 else (lane + 1, number, attempt))
         self.log("death", worker, job_index(lane, number), attempt)
-        for header in headers:
-            self._look_at(header[0], header[1])
+        for lane, number, _ in [load for sent in jobs for load in _loads(sent)]:
+            self._look_at(lane, number)
 
     def echo(self) -> None:
         """Have a result from the past arrive again, or one from the dead arrive at last."""
@@ -160,7 +181,7 @@ class Driver:
 
     def forge(self) -> None:
         """Have a result arrive that is wrong in one place."""
-        out = [(worker, header) for worker, headers in self.inbox.items() for header in headers]
+        out = [(worker, header) for worker, jobs in self.inbox.items() for header, _ in jobs]
         if out:
             worker, (lane, number, attempt, slot) = self.random.choice(out)
             wrong = [
@@ -168,6 +189,7 @@ class Driver:
                 (worker, (lane, number, attempt + 1, slot)),
                 (worker, (lane, number, attempt, slot + 1)),
                 (worker, (lane, number, attempt - 1, slot)),
+                (worker, (lane, number + 1, attempt, slot)),  # the next in the same job, perhaps
                 (worker, (lane, TICKETS, attempt, slot)),
                 (worker, (LANES, number, attempt, slot)),
             ]
@@ -190,7 +212,7 @@ class Driver:
     def ask(self) -> None:
         for lane in self.lanes:
             answers = self.scheduler.room(lane), self.scheduler.ready(lane), self.scheduler.finished(lane)
-            self.log("lane", lane.key - 1, *answers)
+            self.log("lane", lane.key - 1, *answers, lane.retried)
 
     def _look_at(self, lane: int, number: int) -> None:
         jobs = [found.jobs[number] for found in self.lanes if found.key == lane + 1 and number in found.jobs]
@@ -198,8 +220,14 @@ class Driver:
             self.log("job", lane, number, *_visible(job))
 
 
+def _loads(sent: Sent) -> list[tuple[int, int, int]]:
+    """Return lane, number and attempt of each ticket of a job."""
+    (lane, number, attempt, _), size = sent
+    return [(lane, number + at, attempt) for at in range(size)]
+
+
 def _visible(job: Job) -> tuple[int, int, int, int]:
-    return _STATES[job.state], job.slot, job.attempt, job.deaths
+    return _STATES[job.state], job.slot, job.attempt, job.deaths + 16 * len(job.tickets)
 
 
 def trace(seed: int, steps: int, depth: int, kind: type[Scheduler] = Scheduler) -> list[Event]:
@@ -207,21 +235,25 @@ def trace(seed: int, steps: int, depth: int, kind: type[Scheduler] = Scheduler) 
     return Driver(kind(depth), depth, random.Random(seed)).run(steps)
 
 
-def promela(traces: list[list[Event]], depth: int, acceptor: Path) -> str:
-    """Write a model that runs any one of some logs against the acceptor."""
+def write(traces: list[list[Event]], depth: int, acceptor: Path, folder: Path) -> Path:
+    """Write a model that runs any one of some logs against the acceptor, and the logs beside it."""
     sizes = {"WORKERS": WORKERS, "LANES": LANES, "TICKETS": TICKETS, "SLOTS": SLOTS, "DEPTH": depth}
-    defines = [f"#define {name} {value}" for name, value in (sizes | {"MAX_DEATHS": MAX_DEATHS}).items()]
-    processes = []
-    for index, events in enumerate(traces):
-        sends = ";\n".join(f"\tlog!{name}_event({_six(arguments)})" for name, arguments in events)
-        processes.append(f"proctype Trace{index}()\n{{\n{sends}\n}}\n")
-    choices = "\n".join(f"\t\t:: run Trace{index}()" for index in range(len(traces)))
-    begin = f"init {{\n\tatomic {{\n\t\trun Acceptor();\n\t\tif\n{choices}\n\t\tfi\n\t}}\n}}\n"
-    return "\n".join([*defines, f'#include "{acceptor}"', *processes, begin])
+    sizes |= {"MAX_DEATHS": MAX_DEATHS, "LARGEST": LARGEST, "COUNT_RETRIED": 1}
+    sizes |= {f"{name}_event": number for number, name in enumerate(EVENTS, 1)}
+    defines = [f"#define {name} {value}" for name, value in sizes.items()]
+    ends = list(itertools.accumulate(map(len, traces)))
+    runs = [f"\t\t:: run Trace({begin}, {end})" for begin, end in zip([0, *ends], ends, strict=False)]
+    init = ["init {", "\tatomic {", "\t\trun Acceptor();", "\t\tif", *runs, "\t\tfi", "\t}", "}", ""]
+    rows = ",\n".join(_row(*event) for events in traces for event in events)
+    (folder / "told.h").write_text(f"static const unsigned char told[][7] = {{\n{rows}\n}};\n", "utf-8")
+    path = folder / "traces.pml"
+    lines = [*defines, 'c_decl { \\#include "told.h" }', f'#include "{acceptor}"', *init]
+    path.write_text("\n".join(lines), "utf-8")
+    return path
 
 
-def _six(arguments: tuple[int, ...]) -> str:
-    return ", ".join(str(argument) for argument in (arguments + (0,) * 6)[:6])
+def _row(name: str, arguments: tuple[int, ...]) -> str:
+    return f"{{{','.join(map(str, (EVENTS.index(name) + 1, *arguments)))}}}"
 
 
 def corrupt(events: list[Event], seed: int) -> tuple[list[Event], str]:
@@ -237,17 +269,18 @@ def _lies(event: Event) -> list[Event]:
     """List changes of an event that cannot be true if the event was."""
     name, told = event
     changed: list[tuple[int, ...]] = []
-    if name == "issue":  # another job, attempt
-        changed = [(*told[:2], told[2] + 1, *told[3:]), (*told[:3], told[3] + 1, told[4])]
+    if name == "issue":  # another job, attempt, size
+        changed = [tuple(told[k] + (k == place) for k in range(6)) for place in (2, 3, 5)]
     elif name == "answer":  # it counted: it did not; the other way round
         changed = [(*told[:5], told[5] ^ 8)]
-    elif name == "take":  # number, slot, state
-        changed = [tuple(told[k] + (k == place) for k in range(4)) for place in (1, 2, 3)]
+    elif name == "take":  # number, slot, state, size
+        changed = [tuple(told[k] + (k == place) for k in range(5)) for place in (1, 2, 3, 4)]
     elif name == "job":
         changed = [tuple(told[k] + (k == place) for k in range(6)) for place in (2, 3, 4, 5)]
     elif name == "lane":
         changed = [(told[0], told[1] + 1, *told[2:])]
-        changed += [(*told[:2], 1 - told[2], told[3]), (*told[:3], 1 - told[3])]
+        changed += [(*told[:2], 1 - told[2], *told[3:]), (*told[:3], 1 - told[3], told[4])]
+        changed += [(*told[:4], told[4] + 1)]
     elif name == "plan":
-        changed = [(told[0], told[1] + 1)]
+        changed = [(told[0], told[1] + 1, told[2])]
     return [(name, tuple(value % 256 for value in change)) for change in changed]
