@@ -115,8 +115,8 @@ class Worker:
         known = self._templates.get(template)
         if known is None:
             known = len(self._templates)
-            self._templates[template] = known
             self._channel.put(wire.TEMPLATE, dump(template)[0], number=known)
+            self._templates[template] = known  # not before: one that cannot travel was not told
         return known
 
     def _on_marker(self, frame: Frame) -> None:

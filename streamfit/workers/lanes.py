@@ -22,6 +22,7 @@ from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Loaded, Loader, Pool, Run, Ticket
 from streamfit.workers.inquest import Inquest, Probe
 from streamfit.workers.last_words import Death
+from streamfit.workers.packing import Unreadable
 from streamfit.workers.scheduler import Job, Lane, Scheduler, State
 
 LOOK_SECONDS = 0.2
@@ -76,7 +77,10 @@ class LaneRun(Run):
             try:
                 if not self._opened:
                     self._open_next()
-                return self._opened.popleft()
+                loaded = self._opened.popleft()
+                if isinstance(loaded.value, Unreadable):
+                    self._raise(loaded.value.error, loaded.ticket)
+                return loaded
             except BaseException:
                 self._interrupted()
                 raise

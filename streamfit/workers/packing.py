@@ -32,6 +32,13 @@ _GROUP = struct.Struct("<IIQQIIQQ")
 Shapes = tuple[tuple[int, ...], ...]
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for a value that cannot be put together, and is the last of its job."""
+
+    error: Exception
+
+
 @dataclass(slots=True)
 class _Group:
     """Values alike: where they lie, and the numbers that say what lies there."""
@@ -177,7 +184,7 @@ class Packed:
             self._records.append(record)
 
     def values(self, memory: Array, *, apart: bool) -> list[Any]:
-        """Return the values, whose arrays are views of `memory`.
+        """Return the values, whose arrays are views of `memory`; one that is `Unreadable` ends them.
 
         Args:
             memory: the used bytes of the slot.
@@ -185,9 +192,11 @@ class Packed:
         """
         values: list[Any] = []
         for record in self._records:
-            if isinstance(record.reader, Exception):
-                raise WorkerError("a value cannot be put together in the main process") from record.reader
-            values += _separate(record, memory) if apart else _values(record, memory)
+            try:
+                values += _separate(record, memory) if apart else _values(record, memory)
+            except Exception as error:  # a class of the user's; surfaces at its place
+                values.append(Unreadable(error))
+                break
         return values
 
 
@@ -203,7 +212,8 @@ def _separate(record: _Record, memory: Array) -> list[Any]:
 
 def _values(record: _Record, memory: Array) -> list[Any]:
     reader = record.reader
-    assert isinstance(reader, Reader)
+    if isinstance(reader, Exception):
+        raise WorkerError("a value cannot be put together in the main process") from reader
     numbers, leaves, count = record.numbers, reader.leaves, record.count
     place, size = record.outside
     pickled = memory[place : place + size].tobytes() if size else record.pickled

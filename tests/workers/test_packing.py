@@ -317,10 +317,13 @@ def root_of_buffer(array: Array) -> Any:
 def test_value_that_cannot_be_read_says_so(pair: Pair) -> None:
     packer = pair.packer()
     packer.add(np.zeros(3))
-    pair.readers[0] = AttributeError("no such class here")
-    with pytest.raises(WorkerError, match="cannot be put together") as caught:
-        pair.read(packer.body(0))
-    assert isinstance(caught.value.__cause__, AttributeError)
+    packer.add((np.zeros(3), 1))
+    packer.add(np.zeros(3))
+    pair.readers[1] = AttributeError("no such class here")
+    first, second = pair.read(packer.body(0))
+    assert_same(np.zeros(3), first)
+    assert "cannot be put together" in str(second.error)
+    assert isinstance(second.error.__cause__, AttributeError)
 
 
 # -- a worker and its link, in one process ------------------------------------------------------------------

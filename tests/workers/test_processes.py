@@ -173,6 +173,28 @@ def test_value_that_cannot_travel_is_an_error_that_says_so() -> None:
         assert len(values(pool.open(Numbers(), range(3)))) == 3
 
 
+def make_bound(ticket: int) -> Any:
+    """Return a value whose class cannot travel; always the same one in a worker."""
+    return _bound_class()(np.arange(ticket))
+
+
+@functools.lru_cache
+def _bound_class() -> Any:
+    @dataclass
+    class Bound:
+        x: Any
+        lock = threading.Lock()
+
+    return Bound
+
+
+def test_value_whose_class_cannot_travel_is_an_error_each_time() -> None:
+    with make_pool("processes", 1) as pool:
+        for _ in range(3):
+            with pytest.raises(PicklingError, match="lock"):
+                values(pool.open(Calls(make_bound), range(3)))
+
+
 class Stubborn:
     """Cannot be put together again."""
 

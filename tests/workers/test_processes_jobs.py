@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from oracles.leaks import wait_until
 from oracles.loaders import Calls, EndsAlways, EndsOnce, Gate, Numbers, Raises, expected
-from workers.test_processes import shapes
+from workers.test_processes import Stubborn, shapes
 
 from streamfit._base.errors import PicklingError, WorkerDiedError
 from streamfit.workers import Loaded, Run, lanes, make_pool, processes
@@ -209,6 +209,23 @@ def test_value_that_cannot_travel_surfaces_at_its_place(together: Jobs) -> None:
     assert got == list(range(207))
     assert "batch 207." in "\n".join(caught.value.__notes__)
     assert len(job_of(together, 207)) > 1
+
+
+def unreadable(ticket: int) -> Any:
+    """Return what cannot be put together at one ticket."""
+    return Stubborn() if ticket == 207 else np.full(3, ticket)
+
+
+def test_value_that_cannot_be_put_together_surfaces_at_its_place(together: Jobs) -> None:
+    got: list[int] = []
+    with make_pool("processes", 1, ahead=AHEAD) as pool:
+        run = pool.open(Calls(unreadable), range(300), describe=lambda ticket: f"batch {ticket}.")
+        with pytest.raises(RuntimeError, match="not in the main process") as caught:
+            got.extend(int(loaded.value[0]) for loaded in run)
+        assert len(list(pool.open(Numbers(), range(200)))) == 200
+    assert got == list(range(207))
+    assert "batch 207." in "\n".join(caught.value.__notes__)
+    assert job_of(together, 207)[0] < 207
 
 
 @pytest.mark.parametrize("workers", [1, 2])
