@@ -181,7 +181,7 @@ def main() -> int:
                 contests[loader, size, workers] = found
                 failures |= {f"{loader}, {size}, {workers}: {name}": words for name, words in lost.items()}
                 lines.append(line(size, workers, found))
-        print(f"\nloader: {loader} (CPU: consumer + workers, us per batch, of the faster bare pool)")
+        print(f"\nloader: {loader} (CPU: consumer + workers, us per batch, of the bare pool as far ahead)")
         print(table(header, lines), flush=True)
     promises = targets(contests)
     write(facts, contests, failures, promises)
