@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from streamfit import Sequential, layers
+from streamfit import Sequential, layers, set_random_seed
 from streamfit.losses import CategoricalCrossentropy
 from streamfit.metrics import CategoricalAccuracy
 from streamfit.optimizers import RMSprop
@@ -14,6 +14,7 @@ classes = rng.integers(0, 3, 1000)
 data = centres[classes] + rng.normal(size=(1000, 32))
 labels = to_categorical(classes, 3)
 
+set_random_seed(0)
 model = Sequential()
 model.add(layers.Dense(64, activation="relu", input_shape=(32,)))
 model.add(layers.Dropout(0.1))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from streamfit import Sequential, layers, ops
+from streamfit import Sequential, layers, ops, set_random_seed
 
 
 class Gated(layers.Layer):
@@ -25,6 +25,7 @@ rng = np.random.default_rng(0)
 x = rng.normal(size=(1000, 4))
 y = np.where(x[:, :1] > 0, x[:, 1:2], 0.0)
 
+set_random_seed(0)
 model = Sequential([Gated(32, input_shape=(4,)), layers.Dense(1)])
 model.compile(optimizer="adam", loss="mse")
 history = model.fit(x, y, epochs=60, verbose=0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from streamfit import Sequential, layers, ops
+from streamfit import Sequential, layers, ops, set_random_seed
 
 
 def quantile_loss(y_true, y_pred):
@@ -15,6 +15,7 @@ rng = np.random.default_rng(0)
 x = np.zeros((2000, 1))
 y = rng.normal(size=(2000, 1))
 
+set_random_seed(0)
 model = Sequential([layers.Dense(1, input_shape=(1,))])
 model.compile(optimizer="adam", loss=quantile_loss)
 model.optimizer.learning_rate = 0.02

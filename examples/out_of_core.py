@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamfit import Sequential, layers
+from streamfit import Sequential, layers, set_random_seed
 
 ROWS, COLUMNS = 20_000, 64
 
@@ -23,6 +23,7 @@ with tempfile.TemporaryDirectory() as folder:
     x.flush()
     y.flush()
 
+    set_random_seed(0)
     model = Sequential([layers.Dense(1, input_shape=(COLUMNS,))])
     model.compile(optimizer="adam", loss="mse")
     model.optimizer.learning_rate = 0.01

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from streamfit import Sequential, layers
+from streamfit import Sequential, layers, set_random_seed
 from streamfit.optimizers import Adam
 
 rng = np.random.default_rng(0)
 data = rng.random((1000, 32))
 labels = rng.random((1000, 10))
 
+set_random_seed(0)
 model = Sequential([layers.Dense(64, activation="relu", input_shape=(32,)), layers.Dense(10)])
 model.compile(optimizer=Adam(0.01), loss="mse", metrics=["mae"])
 
