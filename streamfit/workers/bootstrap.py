@@ -1,8 +1,9 @@
 """The script that the nursery's interpreter runs: makes this process see the modules its parent sees.
 
 Imports nothing of streamfit's public face. The package itself is put in place as a module that runs its
-`__init__` when something in it is first asked for, so that a worker which needs only the pool does not
-wait for compilers and layers, while user code that does `from streamfit import ...` finds all of it.
+`__init__` when a name in it is first asked for that is no module of its own, so that a worker which needs
+only the pool does not wait for compilers and layers, while user code that does `from streamfit import ...`
+finds all of it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,14 @@ from typing import Any
 
 
 class _Deferred(types.ModuleType):
-    """A package whose `__init__` runs at the first look for a name that is not there yet."""
+    """A package whose `__init__` runs at the first look for a name that is missing and no module in it."""
 
     def __getattr__(self, name: str) -> Any:
+        module = f"{self.__name__}.{name}"
+        if importlib.util.find_spec(module) is not None:
+            # Modules in here ask for one another in this way while they are imported, and `__init__` asks for
+            # all of them: run now, it would find the one that asks half done.
+            return importlib.import_module(module)
         spec = self.__spec__
         self.__class__ = types.ModuleType  # type: ignore[assignment]
         if spec is not None and spec.loader is not None:
