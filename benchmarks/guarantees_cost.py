@@ -17,7 +17,6 @@ the cost that remains where processors are scarce.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
@@ -31,6 +30,8 @@ from harness import (
     SideFailedError,
     Summary,
     Target,
+    arguments,
+    exit_code,
     machine_facts,
     publish,
     summarize,
@@ -162,12 +163,8 @@ def _workers(workers: int) -> str:
 
 def main() -> int:
     """Run the contests and publish what they gave."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=11)
+    parser = arguments(__doc__, 11)
     parser.add_argument("--only", choices=SIZES, help="one size only, for a quick look")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a promise is missed")
     options = parser.parse_args()
     facts = machine_facts()
     contests: dict[tuple[str, str, int], dict[str, Any]] = {}
@@ -185,7 +182,7 @@ def main() -> int:
         print(table(header, lines), flush=True)
     promises = targets(contests)
     write(facts, contests, failures, promises)
-    return int(options.check and not all(target.met for target in promises))
+    return exit_code(options, promises)
 
 
 def write(

@@ -10,6 +10,7 @@ Rules every benchmark keeps through this module:
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -193,6 +194,21 @@ def wall_time(side: Side, limit: float) -> float:
     if done.returncode:
         raise SideFailedError(f"exit code {done.returncode}; last words: {last_words(done.stderr)}")
     return seconds
+
+
+def arguments(description: str | None, rounds: int) -> argparse.ArgumentParser:
+    """Return the parser of what every benchmark takes: ``--rounds`` and ``--check``."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a promise is missed")
+    return parser
+
+
+def exit_code(options: argparse.Namespace, targets: Sequence[Target]) -> int:
+    """Return 1 if ``--check`` was given and a promise is missed."""
+    return int(options.check and not all(target.met for target in targets))
 
 
 def peers_python() -> str:

@@ -16,7 +16,6 @@ folder).
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import signal
@@ -34,7 +33,9 @@ from harness import (
     SideFailedError,
     Summary,
     Target,
+    arguments,
     environment,
+    exit_code,
     last_words,
     machine_facts,
     peers_python,
@@ -219,12 +220,8 @@ def show(rows: Mapping[str, tuple[Summary, Summary]]) -> None:
 
 def main() -> int:
     """Measure and publish."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = arguments(__doc__, 5)
     parser.add_argument("--cold-rounds", type=int, default=2)
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a promise is missed")
     options = parser.parse_args()
     facts = machine_facts()
     peaks, failures = measure(options.rounds, max(1, options.cold_rounds))
@@ -234,7 +231,7 @@ def main() -> int:
     summaries = {f"{name}: main process": main for name, (main, _) in rows.items()}
     summaries |= {f"{name}: whole tree": tree for name, (_, tree) in rows.items()}
     publish("memory", facts, summaries, failures, judged, unit="MB (10^6 bytes) at the peak")
-    return int(options.check and not all(target.met for target in judged))
+    return exit_code(options, judged)
 
 
 if __name__ == "__main__":

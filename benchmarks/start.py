@@ -9,7 +9,6 @@ not see optional packages (other backends, scikit-learn) that it would import. R
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,8 @@ from harness import (
     SideFailedError,
     Summary,
     Target,
+    arguments,
+    exit_code,
     machine_facts,
     peers_python,
     publish,
@@ -126,14 +127,10 @@ def show(rows: Mapping[str, Summary], chosen: Mapping[str, str]) -> None:
 
 def main() -> int:
     """Measure cold, which warms the cache; screen the variants; then measure the fastest side by side."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=11)
+    parser = arguments(__doc__, 11)
     parser.add_argument("--screening-rounds", type=int, default=2)
     parser.add_argument("--cold-rounds", type=int, default=3)
     parser.add_argument("--without-streamfit", action="store_true", help="measure the peers only")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a promise is missed")
     options = parser.parse_args()
     facts, ours = machine_facts(), not options.without_streamfit
     with tempfile.TemporaryDirectory() as scratch:
@@ -164,7 +161,7 @@ def main() -> int:
         chosen=chosen,
         screening={name: min(got[1:] or got) for name, got in screened.items()},
     )
-    return int(options.check and not all(target.met for target in judged))
+    return exit_code(options, judged)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ peers (see README.md in this folder).
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
@@ -23,6 +22,8 @@ from harness import (
     SideFailedError,
     Summary,
     Target,
+    arguments,
+    exit_code,
     machine_facts,
     peers_python,
     publish,
@@ -189,10 +190,7 @@ def disagreements(openings: Mapping[str, dict[str, Any]], tolerance: float = 0.0
 
 def main() -> int:
     """Screen all variants, then measure the fastest of every row side by side."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=15)
+    parser = arguments(__doc__, 15)
     parser.add_argument("--screening-rounds", type=int, default=3)
     parser.add_argument(
         "--without-streamfit", action="store_true", help="measure the limit and the peers only"
@@ -200,7 +198,6 @@ def main() -> int:
     parser.add_argument(
         "--only", default="", help="measure only the sides whose name contains one of these, with commas"
     )
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a promise is missed")
     options = parser.parse_args()
     facts = machine_facts()
     wanted = [word for word in options.only.split(",") if word]
@@ -231,7 +228,7 @@ def main() -> int:
         screening={name: summarize(got).median for name, got in screened.items()},
         openings=turns.openings,
     )
-    return int(options.check and not all(target.met for target in judged))
+    return exit_code(options, judged)
 
 
 if __name__ == "__main__":

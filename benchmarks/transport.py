@@ -20,7 +20,6 @@ the peers (see README.md in this folder).
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -36,6 +35,8 @@ from harness import (
     SideFailedError,
     Summary,
     Target,
+    arguments,
+    exit_code,
     machine_facts,
     peers_python,
     publish,
@@ -206,13 +207,9 @@ def show(size: str, workers: int, rows: Mapping[str, Summary], chosen: Mapping[s
 
 def main() -> int:
     """Run the contests and publish what they gave."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=9)
+    parser = arguments(__doc__, 9)
     parser.add_argument("--screening-rounds", type=int, default=2)
     parser.add_argument("--only", choices=SIZES, help="one size only, for a quick look")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a promise is missed")
     options = parser.parse_args()
     facts = machine_facts()
     summaries: dict[str, Summary] = {}
@@ -229,7 +226,7 @@ def main() -> int:
             promises += targets(size, workers, result["rows"])
             details[where] = {"chosen": result["chosen"], "screening": result["screening"]}
     publish("transport", facts, summaries, failures, promises, versions=versions(), contests=details)
-    return int(options.check and not all(target.met for target in promises))
+    return exit_code(options, promises)
 
 
 def versions() -> dict[str, str]:

@@ -29,6 +29,31 @@ def open_digits(folder: Path) -> tuple[Any, Any]:
     return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy", mmap_mode="r")
 
 
+def train(library: Any, digits: Any, epochs: int, **workers: Any) -> None:
+    """Train the same network; Keras and streamfit are told in the same words.
+
+    Args:
+        library: The module that has `Sequential` and `layers`.
+        digits: The data set.
+        epochs: How many epochs.
+        workers: Further arguments of `fit`.
+    """
+    layers = library.layers
+    model = library.Sequential(
+        [
+            layers.Input((8, 8)),
+            layers.Flatten(),
+            layers.Dense(HIDDEN[0], activation="relu"),
+            layers.Dropout(0.2),
+            layers.Dense(HIDDEN[1], activation="relu"),
+            layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = model.fit(digits, epochs=epochs, verbose=0, **workers).history
+    assert history["loss"][-1] < history["loss"][0]
+
+
 class Digits:
     """Batches by number, to be mixed into a framework's own class of data sets."""
 

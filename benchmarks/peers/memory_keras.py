@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from first_step_keras import hide
-from memory_common import CLASSES, HIDDEN, WORKERS, Digits, open_digits, options
+from memory_common import WORKERS, Digits, open_digits, options, train
 
 
 def main() -> None:
@@ -31,20 +31,7 @@ def main() -> None:
             super().__init__(workers=WORKERS, use_multiprocessing=True)
             self.hold(images, labels)
 
-    model = keras.Sequential(
-        [
-            keras.layers.Input((8, 8)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(HIDDEN[0], activation="relu"),
-            keras.layers.Dropout(0.2),
-            keras.layers.Dense(HIDDEN[1], activation="relu"),
-            keras.layers.Dense(CLASSES, activation="softmax"),
-        ]
-    )
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    digits = Dataset(*open_digits(chosen.folder))
-    history = model.fit(digits, epochs=chosen.epochs, verbose=0).history
-    assert history["loss"][-1] < history["loss"][0]
+    train(keras, Dataset(*open_digits(chosen.folder)), chosen.epochs)
 
 
 if __name__ == "__main__":

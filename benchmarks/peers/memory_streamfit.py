@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from memory_common import CLASSES, HIDDEN, WORKERS, Digits, open_digits, options
+from memory_common import WORKERS, Digits, open_digits, options, train
 
 import streamfit as sf
 
@@ -20,22 +20,8 @@ class Sequence(Digits, sf.utils.Sequence):
 def main() -> None:
     """Train."""
     chosen = options()
-    model = sf.Sequential(
-        [
-            sf.layers.Input((8, 8)),
-            sf.layers.Flatten(),
-            sf.layers.Dense(HIDDEN[0], activation="relu"),
-            sf.layers.Dropout(0.2),
-            sf.layers.Dense(HIDDEN[1], activation="relu"),
-            sf.layers.Dense(CLASSES, activation="softmax"),
-        ]
-    )
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     digits = Sequence(*open_digits(chosen.folder))
-    history = model.fit(
-        digits, epochs=chosen.epochs, verbose=0, workers=WORKERS, use_multiprocessing=True
-    ).history
-    assert history["loss"][-1] < history["loss"][0]
+    train(sf, digits, chosen.epochs, workers=WORKERS, use_multiprocessing=True)
 
 
 if __name__ == "__main__":

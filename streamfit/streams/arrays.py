@@ -15,7 +15,7 @@ import numpy as np
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
-from streamfit.streams.batch import Batch
+from streamfit.streams.batch import ROLES, Batch
 from streamfit.streams.items import Value
 from streamfit.streams.rows import Buffers, MappedRows, MemoryRows, Rows, rows_of
 from streamfit.streams.source import Source
@@ -68,15 +68,14 @@ class ArraySource(Source):
         if shuffle not in (True, False, "batch"):
             raise ValueError(f"shuffle must be True, False or 'batch', got {shuffle!r}")
         self.name, self.seed, self.batch_size, self.shuffle = name, seed, batch_size, shuffle
-        given = [(x, "x"), (y, "y"), (sample_weight, "sample_weight")]
+        given = zip((x, y, sample_weight), ROLES, strict=True)
         self._arrays = [rebuild(value, as_array, role) for value, role in given]
         self.samples = _count_samples(*self._arrays)
         self._spec = tuple(spec_of(part) for part in self._arrays)
         self._open()
 
     def _open(self) -> None:
-        roles = ("x", "y", "sample_weight")
-        self._parts = [rebuild(part, rows_of, role) for part, role in zip(self._arrays, roles, strict=True)]
+        self._parts = [rebuild(part, rows_of, role) for part, role in zip(self._arrays, ROLES, strict=True)]
         self.remote = any(rows.remote for part in self._parts for rows in _rows(part))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+ROLES = ("x", "y", "sample_weight")
+"""What the parts of a batch are, in the order of `Batch.parts`."""
+
 
 @dataclass(slots=True)
 class Batch:

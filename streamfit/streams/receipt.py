@@ -128,7 +128,6 @@ class Tally:
         """Write the receipt, given how many loads were done again and workers replaced until now."""
         planned = self.done if self.planned is None else self.planned
         retried, restarts = counts[0] - self._before[0], counts[1] - self._before[1]
-        digest = self.digest.text()
-        made = Receipt(self._epoch, planned, self.delivered, retried, restarts, digest, self._seed)
-        made.skipped, made.left_out = list(self.skipped), self.left_out
-        return made
+        figures = planned, self.delivered, retried, restarts
+        skipped = list(self.skipped)
+        return Receipt(self._epoch, *figures, self.digest.text(), self._seed, skipped, self.left_out)

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.errors import DataError
-from streamfit.streams.batch import Batch
+from streamfit.streams.batch import ROLES, Batch
 from streamfit.streams.structure import brief, leaves
 
-_ROLES = ("x", "y", "sample_weight")
 _WHAT = {"b": "truth values", "i": "whole numbers", "u": "whole numbers", "f": "floats"}
 
 
@@ -67,7 +66,7 @@ class Uniform:
                 break
         else:
             return
-        for role, part in zip(_ROLES, batch.parts(), strict=True):
+        for role, part in zip(ROLES, batch.parts(), strict=True):
             for name, array in leaves(part, role):
                 if len(array) != size:
                     raise DataError(
@@ -78,7 +77,7 @@ class Uniform:
     def _difference(self, batch: Batch, form: tuple[Any, ...], source: str) -> DataError:
         before, where = self._first, _place(batch, source)
         assert before is not None
-        for role, part, new, old in zip(_ROLES, batch.parts(), form, before, strict=True):
+        for role, part, new, old in zip(ROLES, batch.parts(), form, before, strict=True):
             if new == old:
                 continue
             olds = dict(_named(old, role))

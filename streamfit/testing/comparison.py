@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.streams.batch import ROLES
 from streamfit.streams.items import Value
 from streamfit.streams.structure import brief, leaves, rebuild
 
-ROLES = ("x", "y", "sample_weight")
 Words = tuple[str, str]
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from streamfit._base.errors import DataError
 from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
 from streamfit.streams.adapt import kind_of
+from streamfit.streams.batch import ROLES
 from streamfit.streams.structure import as_array, leaves, rebuild
 from streamfit.training.plan import StreamSettings
 from streamfit.workers import Pool, make_pool
 
-_ROLES = ("x", "y", "sample_weight")
 _AHEAD = 10  # Keras' default of max_queue_size
 
 
@@ -54,7 +54,7 @@ class Data:
                 "validation_data"
             )
         parts = (self.x, self.y, self.sample_weight)
-        whole = [rebuild(part, as_array, role) for part, role in zip(parts, _ROLES, strict=True)]
+        whole = [rebuild(part, as_array, role) for part, role in zip(parts, ROLES, strict=True)]
         total = ArraySource(*whole, name="training data").samples  # checks that the lengths agree
         at = int(total * (1.0 - share))
         if not 0 < at < total:
@@ -202,7 +202,7 @@ def one_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
     Raises:
         DataError: Something that is no array of numbers.
     """
-    parts = zip((x, y, sample_weight), _ROLES, strict=True)
+    parts = zip((x, y, sample_weight), ROLES, strict=True)
     return Batch(*(rebuild(part, as_array, role) for part, role in parts))
 
 

@@ -17,6 +17,7 @@ from streamfit._base.structure import flatten
 from streamfit.layers.base import Layer
 from streamfit.ops import Variable
 from streamfit.streams import Batch
+from streamfit.streams.batch import ROLES
 from streamfit.training.joined import where
 
 _SHOWN = 8
@@ -69,7 +70,7 @@ def unusable_data(batch: Batch, gradients: Iterable[Variable]) -> dict[str, str]
     """
     dtype = next((weight.dtype for weight in gradients), np.dtype(np.float64))
     found = {}
-    for name, part in zip(("x", "y", "sample_weight"), batch.parts(), strict=True):
+    for name, part in zip(ROLES, batch.parts(), strict=True):
         arrays = [np.asarray(array) for array in flatten(part) if array is not None]
         rows = sorted({int(row) for array in arrays for row in _unusable_rows(array, dtype)})
         if rows:

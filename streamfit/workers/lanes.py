@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
-from streamfit._base.errors import WorkerDiedError, WorkerError
+from streamfit._base.errors import WorkerError
 from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Loaded, Loader, Pool, Run, Ticket
 from streamfit.workers.inquest import Inquest, Probe
@@ -188,7 +188,7 @@ class LaneRun(Run):
             self._count()
         try:
             values = self._pool.values_of(job)
-        except Exception as error:  # a class of the user's that cannot be put together again
+        except Exception as error:  # the slot cannot be mapped: no descriptors are left, for one
             self._raise(error, job.ticket)
         for ticket, value in zip(job.tickets, values, strict=False):
             self._opened.append(Loaded(ticket, value, job.attempt))
@@ -208,12 +208,9 @@ class LaneRun(Run):
         """Take in what can be loaded of a ticket that failed, or close the run and raise."""
         self._broken = None
         cause = self._pool.failure_of(job)
-        if isinstance(cause, Death):
-            if not self._pool.examines:
-                self._raise(faults.death(self.describe(ticket), cause, job.deaths), ticket)
-        elif self._inquest.tolerance is None:
-            self._raise(cause, ticket)
         try:
+            if isinstance(cause, Death) and not self._pool.examines:
+                raise faults.death(self.describe(ticket), cause, job.deaths)
             with self._pool.probing(self._loader, self.lane.cargo) as probe:
                 self._opened.append(self._inquest.settle(ticket, probe, cause, job.attempt, job.deaths))
         except Exception:
@@ -222,9 +219,7 @@ class LaneRun(Run):
 
     def _raise(self, failure: Exception, ticket: Ticket) -> NoReturn:
         self._stop(_FAILED)
-        if not isinstance(failure, WorkerDiedError):  # which tells the place itself
-            faults.add_place(failure, self.describe(ticket))
-        raise failure
+        raise faults.add_place(failure, self.describe(ticket))
 
     def _end(self) -> NoReturn:
         late = self._late

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from oracles.benchmarks import BENCHMARKS, load
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MEGABYTES = 60
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -31,15 +29,8 @@ TWO = (
 
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script, imported as it is when it is run: with its neighbours in reach."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    spec = importlib.util.spec_from_file_location("memory_benchmark", BENCHMARKS / "memory.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    return module
+    """The script that measures."""
+    return load(BENCHMARKS / "memory.py", monkeypatch)
 
 
 def peak(memory: ModuleType, code: str) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.interruptions import Stop, StopError
 from oracles.leaks import nothing_left_behind
 from oracles.rows import Rows, TornError
 
@@ -22,22 +23,6 @@ from streamfit.streams import ArraySource, Feed, LoadPolicy, Receipt, Sequence, 
 
 EPOCHS = 3
 KINDS: list[tuple[int, bool]] = [(0, False), (1, False), (3, False), (1, True), (3, True)]
-
-
-class StopError(Exception):
-    """Stands for the crash."""
-
-
-class Stop(Callback):
-    """Raise after so many steps in all."""
-
-    def __init__(self, after: int) -> None:
-        self.left = after
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if self.left == 0:
-            raise StopError
-        self.left -= 1
 
 
 class Torn(Sequence):

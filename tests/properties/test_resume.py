@@ -10,31 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.interruptions import Stop, StopError
 from oracles.leaks import nothing_left_behind
 
 from streamfit import Sequential, layers, set_random_seed
-from streamfit.callbacks import BackupAndRestore, Callback
+from streamfit.callbacks import BackupAndRestore
 from streamfit.streams import Sequence
 
 BATCHES, EPOCHS = 7, 3
 X = np.random.default_rng(0).normal(size=(BATCHES * 8 - 3, 4))
 Y = (X[:, 0] > 0).astype(np.int64)
-
-
-class StopError(Exception):
-    """Stands for the crash."""
-
-
-class Stop(Callback):
-    """Raise after so many steps in all."""
-
-    def __init__(self, after: int) -> None:
-        self.left = after
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if self.left == 0:
-            raise StopError
-        self.left -= 1
 
 
 class Drawing(Sequence):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamfit._base.errors import NonFiniteError
+
 __all__ = ["HOOKS", "Callback", "Logs"]
 
 Logs = dict[str, Any]
@@ -68,6 +70,18 @@ class Callback:
         return any(
             getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name) for name in names
         )
+
+    @property
+    def wants_finite(self) -> bool:
+        """Whether a training step must stop before its update unless loss and gradient are finite."""
+        return False
+
+    def on_nonfinite(self, error: NonFiniteError) -> None:
+        """Act when a step was stopped before its update; called where `wants_finite` is True alone.
+
+        Args:
+            error: What was found.
+        """
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Act when `fit` starts; `logs` is empty."""

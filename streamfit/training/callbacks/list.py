@@ -11,7 +11,6 @@ from streamfit.training.callbacks.base import HOOKS, Callback, Logs
 from streamfit.training.callbacks.history import History
 from streamfit.training.callbacks.logs import plain_logs
 from streamfit.training.callbacks.progress import ProgressBar
-from streamfit.training.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = ["CallbackList"]
 
@@ -225,7 +224,7 @@ def _listens(callback: Any, hook: str) -> bool:
 
 
 def _wants_finite(callback: Any) -> bool:
-    return isinstance(callback, TerminateOnNaN) and callback.before_update
+    return bool(getattr(callback, "wants_finite", False))  # it need not be a `Callback`
 
 
 def _ignore(done: int) -> None:

@@ -56,6 +56,11 @@ class TerminateOnNaN(Callback):
         super().__init__()
         self.raise_error, self.before_update = raise_error, before_update
 
+    @property
+    def wants_finite(self) -> bool:
+        """Whether a training step must stop before its update unless loss and gradient are finite."""
+        return self.before_update
+
     def listens_to(self, hook: str) -> bool:
         """Tell whether a hook does anything: before the update it is the step itself that looks."""
         return super().listens_to(hook) and not (self.before_update and hook == "on_train_batch_end")
@@ -74,10 +79,7 @@ class TerminateOnNaN(Callback):
         self.model.stop_training = True
 
     def on_nonfinite(self, error: NonFiniteError) -> None:
-        """Act when a step was stopped before its update; called with `before_update` alone.
-
-        Args:
-            error: What was found.
+        """Raise what was found if that is asked for, else warn of it and stop training.
 
         Raises:
             NonFiniteError: It is asked for.
