@@ -48,7 +48,7 @@ from harness import (
 BYTES = {"large": 64 * 224 * 224 * 3 * 4, "small": 256 * 32 * 4}
 # Some 50 ms and more on the fastest side, after a lead in which the system has spread the processes over
 # the processors: they were asleep while other sides had their turns.
-COUNTS = {"large": 24, "small": 10_000}
+COUNTS = {"large": 100, "small": 10_000}
 LEADS = {"large": 40, "small": 2_000}
 SIZES, WORKERS = ("large", "small"), (1, 2)
 SETTLE, LIMIT_SECONDS = 0.2, 120.0
