@@ -16,7 +16,7 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.kernels.policy import kernel
 
-_MASK = (1 << 63) - 1
+_MASK, _LEAST = (1 << 63) - 1, -(1 << 63)
 _ODD = 0x1E3779B97F4A7C15
 _START = 0x243F6A8885A308D3 & _MASK
 
@@ -75,9 +75,12 @@ class Digest:
 
     def add(self, ids: Any) -> None:
         """Add the ids of one batch: an array, a whole number, or whatever a source calls its batches."""
-        if isinstance(ids, np.ndarray) and ids.dtype == np.int64:
+        # A plain number comes first: every batch of a `Sequence` has one, and looking costs.
+        if type(ids) is int and _LEAST <= ids <= _MASK:
+            self._state[0] = mixed(self.value, ids)
+        elif isinstance(ids, np.ndarray) and ids.dtype == np.int64:
             mix_in(np.ascontiguousarray(ids).reshape(-1), self._state)
-        elif isinstance(ids, (int, np.integer)) and -(1 << 63) <= ids < 1 << 63:
+        elif isinstance(ids, (int, np.integer)) and _LEAST <= ids <= _MASK:
             self._state[0] = mixed(self.value, int(ids))
         else:
             text = ids.tobytes() if isinstance(ids, np.ndarray) else repr(ids).encode()

@@ -73,12 +73,11 @@ def open_lane(
 def _pooled(source: Source, pool: Pool, place: tuple[int, int], tolerance: int | None) -> Lane:
     run = pool.open(source, source.tickets(*place), describe=source.describe, tolerance=tolerance)
 
-    def batches() -> Iterator[Batch]:
-        for loaded in run:
-            yield _without_lost(source, loaded) if loaded.lost else source.batch(loaded.ticket, loaded.value)
-            del loaded
+    def take(_: int) -> Batch:
+        loaded = next(run)
+        return _without_lost(source, loaded) if loaded.lost else source.batch(loaded.ticket, loaded.value)
 
-    return Lane(_one_by_one(batches()), run.close, lambda: (run.retried, run.restarts))
+    return Lane(take, run.close, lambda: (run.retried, run.restarts))
 
 
 def _without_lost(source: Source, loaded: Loaded) -> Batch:

@@ -114,12 +114,12 @@ class Source(ABC):
     def batch(self, ticket: Ticket, value: Value) -> Batch:
         """Make a batch of a ticket and what was loaded for it."""
         x, y, sample_weight = value
-        arrays = leaves(x)
-        if not arrays or not len(arrays[0][1]):
+        size = len(x) if type(x) is np.ndarray else _first_length(x)
+        if not size:
             raise DataError(
                 f"{self.describe(ticket)}: received an empty batch. Batches should contain at least one item."
             )
-        return Batch(x, y, sample_weight, ticket.ids, ticket.number, ticket.epoch, len(arrays[0][1]))
+        return Batch(x, y, sample_weight, ticket.ids, ticket.number, ticket.epoch, size)
 
     def reader(self, epoch: int, start: int) -> Callable[[int], Batch] | None:
         """Return a function that loads the next batch here and now, or None where `read` does as well.
@@ -138,6 +138,11 @@ class Source(ABC):
                 raise
             yield self.batch(ticket, value)
             del value
+
+
+def _first_length(x: Any) -> int:
+    arrays = leaves(x)
+    return len(arrays[0][1]) if arrays else 0
 
 
 def _show_ids(ids: Array) -> str:

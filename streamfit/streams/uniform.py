@@ -100,8 +100,11 @@ class Uniform:
 def _plain(batch: Batch) -> tuple[Any, ...] | None:
     """Return shapes and dtypes of a batch of plain arrays without weights; None for any other batch."""
     x, y = batch.x, batch.y
-    if type(x) is np.ndarray and type(y) is np.ndarray and batch.sample_weight is None:
-        return x.shape, x.dtype, y.shape, y.dtype
+    if type(x) is np.ndarray and batch.sample_weight is None:
+        if y is None:
+            return x.shape, x.dtype
+        if type(y) is np.ndarray:
+            return x.shape, x.dtype, y.shape, y.dtype
     return None
 
 
