@@ -1,18 +1,20 @@
 """What do the guarantees cost: order, exactly-once, retries, receipts, memory that is never overwritten?
 
-Two pools of worker processes bring the same batches from the same loaders. One is streamfit's, on the way
-that `fit` takes: a `Sequence`, its source, a feed with receipts, a pool of processes. The other is bare
-(``peers/cost_bare.py``): forked workers, a ring of shared buffers each, one copy, an index through a pipe, a
-view to read. It survives nothing, checks nothing, counts nothing.
+Pools of worker processes bring the same batches from the same loaders, all as far ahead of the consumer:
+
+* streamfit's, on the way that `fit` takes: a `Sequence`, its source, a feed with receipts, a pool;
+* the same pool bare (``peers/cost_without.py``): no receipts, no notes for retries, no slots that are lent.
+  What streamfit loses to it is what the guarantees cost, and what streamfit is judged by;
+* the limit (``peers/cost_ring.py``), written by hand for these batches and no others: a ring of buffers that
+  all have one shape, an index through a pipe. What streamfit loses to it beyond the guarantees is the price
+  of taking any structure of arrays of any shape, exceptions, and loads dealt to whoever is free;
+* the pool that comes with Python (``peers/cost_library.py``), at the better of its two ways.
 
 Batches of 64 KB to 16 MB in float32 through one and two workers, from two loaders: an array made beforehand,
 where transport is all there is, and a light augmentation into a fresh array. The consumer touches one
-element of each batch. The bare pool runs twice: with as many buffers ahead of the consumer as streamfit has,
-which is what streamfit is judged by, for how far to work ahead is a setting and no guarantee; and, beside it,
-with two buffers for each worker, which stay in the processor's cache.
-A figure is time per batch in the steady state; the loss of throughput is the median over
-rounds of what streamfit lost in that round. Processor time is given apart, for consumer and workers: it is
-the cost that remains where processors are scarce.
+element of each batch. A figure is time per batch in the steady state; the loss of throughput is the median
+over rounds of what streamfit lost in that round. Processor time is given apart, for consumer and workers: it
+is the cost that remains where processors are scarce.
 """
 
 from __future__ import annotations
@@ -46,22 +48,26 @@ COUNTS = {
 SIZES, JUDGED = tuple(COUNTS["made"]), ("1 MB", "4 MB", "16 MB")
 WORKERS, AHEAD, LEAD = (1, 2), 10, 40
 SETTLE, LIMIT_SECONDS, LEAST_RATE = 0.1, 60.0, 0.95
-OURS, SHORT, LONG = "streamfit", "bare, 2 buffers a worker", "bare, as many ahead"
+OURS, BARE, LIMIT = "streamfit", "the same pool, bare", "limit"
+LIBRARY = {"multiprocessing.Pool, pickled": 0, "multiprocessing.Pool, shared memory": 1}
+FEWER = 20  # of the batches go through the library's pool, which takes that many times as long
 CLOCKS = ("consumer", "workers")
 
 
 def sides_of(loader: str, size: str, workers: int) -> list[Side]:
-    """Return the three sides of one contest."""
+    """Return the sides of one contest."""
 
     def side(name: str, script: str, *more: str) -> Side:
         path = str(HERE / "peers" / f"cost_{script}.py")
         what = ("--size", size, "--loader", loader, "--workers", str(workers))
         return Side(name, (sys.executable, path, *what, *more))
 
+    ahead = ("--ahead", str(AHEAD))
     return [
-        side(OURS, "streamfit", "--ahead", str(AHEAD)),
-        side(SHORT, "bare", "--depth", "2"),
-        side(LONG, "bare", "--depth", str(-(-AHEAD // workers) + 1)),
+        side(OURS, "streamfit", *ahead),
+        side(BARE, "without", *ahead),
+        side(LIMIT, "ring", "--depth", str(-(-AHEAD // workers) + 1)),
+        *[side(name, "library", *ahead, "--shared", str(shared)) for name, shared in LIBRARY.items()],
     ]
 
 
@@ -90,9 +96,10 @@ class Contest:
     def measure(self, name: str) -> float:
         """Give one side its turn; return its microseconds per batch."""
         time.sleep(SETTLE)
-        answer = self._children[name].ask({"lead": LEAD, "batches": self._count}, LIMIT_SECONDS)
-        self.cpu[name].append(tuple(answer[clock] / self._count * 1e6 for clock in CLOCKS))
-        return float(answer["seconds"]) / self._count * 1e6
+        count = self._count // FEWER if name in LIBRARY else self._count
+        answer = self._children[name].ask({"lead": LEAD, "batches": count}, LIMIT_SECONDS)
+        self.cpu[name].append(tuple(answer[clock] / count * 1e6 for clock in CLOCKS))
+        return float(answer["seconds"]) / count * 1e6
 
     def close(self) -> None:
         """End all sides."""
@@ -111,17 +118,18 @@ def run(loader: str, size: str, workers: int, rounds: int) -> tuple[dict[str, An
         contest.close()
     found = {
         "rows": {name: summarize(got) for name, got in values.items()},
-        "rate": rate_kept(values),
+        "rate": rate_kept(values, BARE),
+        "beside the limit": rate_kept(values, LIMIT),
         "cpu": {name: processor_time(contest.cpu[name]) for name in values},
     }
     return found, failures | lost
 
 
-def rate_kept(values: Mapping[str, Sequence[float]]) -> Summary | None:
-    """Return streamfit's throughput as a part of that of a bare pool as far ahead, round by round."""
-    if OURS not in values or LONG not in values:
+def rate_kept(values: Mapping[str, Sequence[float]], other: str) -> Summary | None:
+    """Return streamfit's throughput as a part of another side's, round by round."""
+    if OURS not in values or other not in values:
         return None
-    return summarize([theirs / ours for theirs, ours in zip(values[LONG], values[OURS], strict=True)])
+    return summarize([theirs / ours for theirs, ours in zip(values[other], values[OURS], strict=True)])
 
 
 def processor_time(turns: Sequence[tuple[float, ...]]) -> dict[str, float]:
@@ -145,12 +153,18 @@ def targets(contests: Mapping[tuple[str, str, int], Mapping[str, Any]]) -> list[
 
 def line(size: str, workers: int, found: Mapping[str, Any]) -> list[str]:
     """Return one line of the table."""
-    rows, cpu, rate = found["rows"], found["cpu"], found["rate"]
-    walls = [f"{rows[name].median:.1f}" if name in rows else "failed" for name in (OURS, SHORT, LONG)]
-    loss = "" if rate is None else f"{100 * (1 - rate.median):.0f} %"
-    spread = "" if rate is None else f"{100 * (1 - rate.upper):.0f} to {100 * (1 - rate.lower):.0f} %"
-    used = [_used(cpu[name]) if name in cpu else "" for name in (OURS, LONG)]
-    return [f"{size}, {_workers(workers)}", *walls, loss, spread, *used]
+    rows, cpu, rate, beside = found["rows"], found["cpu"], found["rate"], found["beside the limit"]
+    walls = [f"{rows[name].median:.1f}" if name in rows else "failed" for name in (OURS, BARE, LIMIT)]
+    library = [rows[name].median for name in LIBRARY if name in rows]
+    walls.append(f"{min(library):.0f}" if library else "failed")
+    spread = "" if rate is None else f"{_loss(rate.upper)} to {_loss(rate.lower)}"
+    losses = [_loss(kept.median) if kept is not None else "" for kept in (rate, beside)]
+    used = [_used(cpu[name]) if name in cpu else "" for name in (OURS, BARE, LIMIT)]
+    return [f"{size}, {_workers(workers)}", *walls, losses[0], spread, losses[1], *used]
+
+
+def _loss(rate: float) -> str:
+    return f"{100 * (1 - rate):.0f} %"
 
 
 def _used(cpu: Mapping[str, float]) -> str:
@@ -169,7 +183,8 @@ def main() -> int:
     facts = machine_facts()
     contests: dict[tuple[str, str, int], dict[str, Any]] = {}
     failures: dict[str, str] = {}
-    header = ["us per batch", OURS, SHORT, LONG, "loss", "quartiles", "CPU ours", "CPU bare"]
+    walls = ["us per batch", OURS, "bare", LIMIT, "Python's pool"]
+    header = [*walls, "guarantees cost", "quartiles", "to the limit", "CPU ours", "CPU bare", "CPU limit"]
     for loader in COUNTS:
         lines = []
         for size in [options.only] if options.only else SIZES:
@@ -178,7 +193,7 @@ def main() -> int:
                 contests[loader, size, workers] = found
                 failures |= {f"{loader}, {size}, {workers}: {name}": words for name, words in lost.items()}
                 lines.append(line(size, workers, found))
-        print(f"\nloader: {loader} (CPU: consumer + workers, us per batch, of the bare pool as far ahead)")
+        print(f"\nloader: {loader} (CPU: consumer + workers, us per batch)")
         print(table(header, lines), flush=True)
     promises = targets(contests)
     write(facts, contests, failures, promises)
@@ -193,19 +208,23 @@ def write(
 ) -> None:
     """Publish summaries, throughput kept and processor time of every contest."""
     summaries: dict[str, Summary] = {}
-    kept: dict[str, Any] = {}
+    kept: dict[str, dict[str, Any]] = {"rate": {}, "beside the limit": {}}
     cpu: dict[str, Any] = {}
     for (loader, size, workers), found in contests.items():
         where = f"{loader}, {size}, {workers}"
         summaries |= {f"{where}: {name}": summary for name, summary in found["rows"].items()}
         cpu |= {f"{where}: {name}": used for name, used in found["cpu"].items()}
-        if found["rate"] is not None:
-            kept[where] = {
-                "median": found["rate"].median,
-                "quartiles": [found["rate"].lower, found["rate"].upper],
-            }
-    unit = "microseconds per batch"
-    publish("guarantees_cost", facts, summaries, failures, promises, unit=unit, throughput_kept=kept, cpu=cpu)
+        for what, rates in kept.items():
+            rate = found[what]
+            if rate is not None:
+                rates[where] = {"median": rate.median, "quartiles": [rate.lower, rate.upper]}
+    more = {
+        "unit": "microseconds per batch",
+        "throughput_kept": kept["rate"],
+        "throughput_beside_the_limit": kept["beside the limit"],
+        "cpu": cpu,
+    }
+    publish("guarantees_cost", facts, summaries, failures, promises, **more)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The bare pool of the cost benchmark: as little as can bring batches from processes, and no guarantee.
+"""The limit of the cost benchmark: as little as can bring these batches from processes.
 
 Workers are forked once. Each has a ring of buffers in anonymous shared memory, mapped before the fork, and
 two pipes: one for the indices of filled buffers, one for orders and for buffers given back. Batches are dealt
