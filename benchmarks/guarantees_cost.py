@@ -13,8 +13,9 @@ Pools of worker processes bring the same batches from the same loaders, all as f
 Batches of 64 KB to 16 MB in float32 through one and two workers, from two loaders: an array made beforehand,
 where transport is all there is, and a light augmentation into a fresh array. The consumer touches one
 element of each batch. A figure is time per batch in the steady state; the loss of throughput is the median
-over rounds of what streamfit lost in that round. Processor time is given apart, for consumer and workers: it
-is the cost that remains where processors are scarce.
+over rounds of what streamfit lost in that round. A process that copies fast, or slowly, often does so for as
+long as it lives, so all sides are started anew several times. Processor time is given apart, for consumer and
+workers: it is the cost that remains where processors are scarce.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ COUNTS = {
 }
 SIZES, JUDGED = tuple(COUNTS["made"]), ("1 MB", "4 MB", "16 MB")
 WORKERS, AHEAD, LEAD = (1, 2), 10, 40
+CASTS = 5
 SETTLE, LIMIT_SECONDS, LEAST_RATE = 0.1, 60.0, 0.95
 OURS, BARE, LIMIT = "streamfit", "the same pool, bare", "limit"
 LIBRARY = {"multiprocessing.Pool, pickled": 0, "multiprocessing.Pool, shared memory": 1}
@@ -107,22 +109,33 @@ class Contest:
             child.close()
 
 
-def run(loader: str, size: str, workers: int, rounds: int) -> tuple[dict[str, Any], dict[str, str]]:
-    """Run one contest; return its findings and its failures."""
-    contest = Contest(loader, size, workers)
-    try:
-        failures = contest.start()
-        ready = [name for name in contest.cpu if name not in failures]
-        values, lost = take_turns(ready, contest.measure, rounds)
-    finally:
-        contest.close()
+def run(
+    loader: str, size: str, workers: int, rounds: int, casts: int = CASTS
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Run one contest with one cast of processes after the other; return its findings and its failures."""
+    values: dict[str, list[float]] = {}
+    cpu: dict[str, list[tuple[float, ...]]] = {}
+    failures: dict[str, str] = {}
+    for cast in range(casts):
+        contest = Contest(loader, size, workers)
+        try:
+            failures |= contest.start()
+            ready = [name for name in contest.cpu if name not in failures]
+            got, lost = take_turns(ready, contest.measure, rounds, seed=cast)
+        finally:
+            contest.close()
+        failures |= lost
+        for name in got:
+            values.setdefault(name, []).extend(got[name])
+            cpu.setdefault(name, []).extend(contest.cpu[name])
+    values = {name: got for name, got in values.items() if name not in failures}
     found = {
         "rows": {name: summarize(got) for name, got in values.items()},
         "rate": rate_kept(values, BARE),
         "beside the limit": rate_kept(values, LIMIT),
-        "cpu": {name: processor_time(contest.cpu[name]) for name in values},
+        "cpu": {name: processor_time(cpu[name]) for name in values},
     }
-    return found, failures | lost
+    return found, failures
 
 
 def rate_kept(values: Mapping[str, Sequence[float]], other: str) -> Summary | None:
@@ -177,7 +190,7 @@ def _workers(workers: int) -> str:
 
 def main() -> int:
     """Run the contests and publish what they gave."""
-    parser = arguments(__doc__, 11)
+    parser = arguments(__doc__, 3)
     parser.add_argument("--only", choices=SIZES, help="one size only, for a quick look")
     options = parser.parse_args()
     facts = machine_facts()

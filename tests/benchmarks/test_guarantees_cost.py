@@ -96,6 +96,38 @@ def test_throughput_is_compared_round_by_round(driver: ModuleType) -> None:
     assert driver.rate_kept({driver.BARE: [1.0]}, driver.BARE) is None
 
 
+class Cast:
+    """A contest of two sides without processes; every further cast is slower, and the third one fails."""
+
+    casts = 0
+
+    def __init__(self, *_: object) -> None:
+        Cast.casts += 1
+        self.cpu: dict[str, list[tuple[float, float]]] = {"streamfit": [], "limit": []}
+
+    def start(self) -> dict[str, str]:
+        """Fail in part, at the third time."""
+        return {"limit": "it would not"} if Cast.casts == 3 else {}
+
+    def measure(self, name: str) -> float:
+        """Take as many microseconds as there were casts."""
+        self.cpu[name].append((1.0, 2.0))
+        return float(Cast.casts)
+
+    def close(self) -> None:
+        """Have nothing to close."""
+
+
+def test_all_sides_are_started_anew(driver: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "Contest", Cast)
+    monkeypatch.setattr(Cast, "casts", 0)
+    found, failures = driver.run("made", "1 MB", 1, rounds=3, casts=2)
+    assert (found["rows"]["limit"].median, found["rows"]["limit"].rounds, failures) == (1.5, 6, {})
+    assert (found["rate"], found["beside the limit"].median) == (None, 1.0)
+    found, failures = driver.run("made", "1 MB", 1, rounds=3, casts=2)
+    assert (list(found["rows"]), failures) == (["streamfit"], {"limit": "it would not"})
+
+
 @pytest.mark.timeout(60)
 def test_without_guarantees_a_batch_that_is_kept_is_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("common", "streamfit"):
