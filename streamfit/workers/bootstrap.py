@@ -8,11 +8,14 @@ finds all of it.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.machinery
 import importlib.util
 import json
+import os
 import sys
+import traceback
 import types
 from typing import Any
 
@@ -53,10 +56,20 @@ def main(arguments: list[str]) -> None:
         arguments: number of the control socket's descriptor, the parent's process id, and as JSON its search
             path and its own arguments.
     """
+    gc.disable()  # next to nothing of what is imported here becomes garbage; the nursery turns it on again
     descriptor, parent, inherited = arguments
     sys.path[:], sys.argv[:] = json.loads(inherited)
     defer("streamfit")
-    importlib.import_module("streamfit.workers.nursery").main(int(descriptor), int(parent))
+    status = 1
+    try:
+        importlib.import_module("streamfit.workers.nursery").main(int(descriptor), int(parent))
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # nothing here needs an interpreter taken down with care, and the parent waits
 
 
 if __name__ == "__main__":

@@ -158,6 +158,6 @@ def _watch(pid: int) -> int | None:
 def main(fd: int, parent: int) -> None:
     """Run the nursery of the process `parent` on the control socket `fd`."""
     nursery = Nursery(socket.socket(fileno=fd), parent)
-    gc.collect()
-    gc.freeze()  # what is here now is shared with all workers; collecting it would copy its pages
+    gc.freeze()  # what is here now is shared with all workers; to look at it for garbage would copy its pages
+    gc.enable()
     nursery.serve()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from oracles.data_sets import CRASHES, Fragile
 from oracles.scripts import run
 from soak_data import Drawn
 from soak_fits import bits_of, make_model
@@ -18,44 +15,6 @@ from soak_fits import bits_of, make_model
 from streamfit._base.errors import WorkerDiedError
 
 pytestmark = [pytest.mark.jit, pytest.mark.timeout(30)]
-
-
-def read_nothing(_: Path) -> None:
-    ctypes.string_at(0)
-
-
-def read_past_the_end(folder: Path) -> None:
-    with open(folder / f"{os.getpid()}.bin", "w+b") as file:
-        file.truncate(2 * mmap.PAGESIZE)
-        memory = mmap.mmap(file.fileno(), 2 * mmap.PAGESIZE)
-        file.truncate(0)
-        bytes(memory)
-
-
-def give_up(_: Path) -> None:
-    os.abort()
-
-
-CRASHES: dict[str, Callable[[Path], None]] = {
-    "SIGSEGV": read_nothing,
-    "SIGBUS": read_past_the_end,
-    "SIGABRT": give_up,
-}
-
-
-class Fragile(Drawn):
-    """Crashes at some batches: always, or the first time that each is loaded."""
-
-    def __init__(self, folder: Path, name: str, at: tuple[int, ...], always: bool = False) -> None:
-        super().__init__(12)
-        self.folder, self.crash, self.at, self.always = folder, CRASHES[name], at, always
-
-    def __getitem__(self, index: int) -> Any:
-        mark = self.folder / f"crashed-{index}"
-        if index in self.at and (self.always or not mark.exists()):
-            mark.touch()
-            self.crash(self.folder)
-        return super().__getitem__(index)
 
 
 def fitted(data: Drawn, **how: Any) -> tuple[list[Any], Any]:

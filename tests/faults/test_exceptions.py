@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from oracles.data_sets import (
+    AT,
+    Broken,
+    DiesWhenDeleted,
+    DiesWhenPickled,
+    HeldError,
+    RefusesToBePickled,
+    RefusesToBeUnpickled,
+    RowError,
+    odd_at,
+    raise_held,
+    raise_row,
+)
 from oracles.loaders import Calls, Numbers
 from soak_data import Drawn
 from soak_fits import make_model
@@ -24,43 +36,6 @@ HOW: dict[str, dict[str, Any]] = {
     "threads": {"workers": 3},
     "processes": {"workers": 2, "use_multiprocessing": True},
 }
-AT = 5
-
-
-class RowError(Exception):
-    """Takes more arguments than it hands on."""
-
-    def __init__(self, row: int, column: str) -> None:
-        super().__init__(f"row {row}, column {column}")
-        self.row, self.column = row, column
-
-
-class HeldError(Exception):
-    """Holds what cannot travel."""
-
-    def __init__(self) -> None:
-        super().__init__("the disk is gone")
-        self.lock, self.retry = threading.Lock(), lambda: None
-
-
-class Broken(Drawn):
-    """Does something else than load one of its batches, in its second pass; notes when."""
-
-    def __init__(self, folder: Path, do: Callable[[], Any]) -> None:
-        super().__init__(9)
-        self.folder, self.do, self.passes = folder, do, 0
-
-    def __getitem__(self, index: int) -> Any:
-        if self.passes == 1 and index == AT:
-            (self.folder / "began").write_text(repr(time.time()))
-            return self.do()
-        return super().__getitem__(index)
-
-    def on_epoch_end(self) -> None:
-        self.passes += 1
-
-    def began(self) -> float:
-        return float((self.folder / "began").read_text())
 
 
 def failed(folder: Path, do: Callable[[], Any], how: str) -> tuple[Exception, str, float]:
@@ -73,14 +48,6 @@ def failed(folder: Path, do: Callable[[], Any], how: str) -> tuple[Exception, st
     assert seen.numbers[::8] == [*range(9), *range(AT)], "no batch after it was applied"
     assert model.optimizer.iterations == 9 + AT
     return caught.value, "\n".join(getattr(caught.value, "__notes__", [])), seconds
-
-
-def raise_row() -> None:
-    raise RowError(3, "age")
-
-
-def raise_held() -> None:
-    raise HeldError
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -112,33 +79,6 @@ def test_10_an_exception_that_cannot_travel_is_told(how: str, tmp_path: Path) ->
     if how == "processes":
         assert "HeldError" in str(error)
         assert "in raise_held" in notes
-
-
-class RefusesToBePickled:
-    def __reduce__(self) -> Any:
-        raise RuntimeError("not me")
-
-
-class DiesWhenPickled:
-    def __reduce__(self) -> Any:
-        os.abort()
-
-
-class DiesWhenDeleted:
-    def __reduce__(self) -> Any:
-        return int, ()
-
-    def __del__(self) -> None:
-        os.abort()
-
-
-class RefusesToBeUnpickled:
-    def __reduce__(self) -> Any:
-        return raise_row, ()
-
-
-def odd_at(ticket: int, odd: type) -> Any:
-    return [ticket, odd()] if ticket == AT else [ticket]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles.data_sets import Batches
 
-from streamfit import NonFiniteError, Sequence, Sequential, layers, set_random_seed
+from streamfit import NonFiniteError, Sequential, layers, set_random_seed
 from streamfit._base.specs import Spec
 from streamfit.callbacks import Callback, TerminateOnNaN
 from streamfit.kernels import CallList
@@ -87,20 +88,6 @@ class Listener(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.ended.append(batch)
-
-
-class Batches(Sequence):
-    """Batches of four for workers to load."""
-
-    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
-        self.x, self.y = x, y
-
-    def __len__(self) -> int:
-        return len(self.x) // 4
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = slice(index * 4, index * 4 + 4)
-        return self.x[rows], self.y[rows]
 
 
 BATCHES = 12

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles.data_sets import Poisoned
 from oracles.rows import Rows
-from soak_data import Drawn
 from soak_fits import make_model
 
 from streamfit._base.errors import WorkerDiedError, WorkerError
@@ -70,15 +70,6 @@ def test_8_of_poisoned_batches_the_first_is_named() -> None:
         next(run)
         with pytest.raises(WorkerDiedError, match=f"batch 1, samples \\[{plan[1][0]}\\]"):
             next(run)
-
-
-class Poisoned(Drawn):
-    """Kills whoever loads one batch."""
-
-    def __getitem__(self, index: int) -> Any:
-        if index == 4:
-            Rows(bad={0: "exit 9"}, samples=1).load(next(Rows(samples=1).tickets(0)))
-        return super().__getitem__(index)
 
 
 @pytest.mark.jit

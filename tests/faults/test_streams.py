@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles.data_sets import Listed, batch_of
 from oracles.leaks import nothing_left_behind
 from oracles.scripts import complaints, run
 from soak_data import SCALE, Drawn
@@ -26,25 +27,6 @@ HOW: dict[str, dict[str, Any]] = {
     "threads": {"workers": 3},
     "processes": {"workers": 2, "use_multiprocessing": True},
 }
-
-
-def batch_of(number: int) -> list[np.ndarray]:
-    return [np.full((SIZE, 4), number / SCALE), np.full((SIZE, 1), number / SCALE)]
-
-
-class Listed(Sequence):
-    """Gives the batches of a list; calls what can be called."""
-
-    def __init__(self, batches: list[Any]) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> Any:
-        batch = self.batches[index]
-        return tuple(batch() if callable(batch) else batch)
 
 
 def generated(batches: list[Any]) -> Iterator[Any]:
