@@ -56,8 +56,8 @@ FEWER = 20  # of the batches go through the library's pool, which takes that man
 CLOCKS = ("consumer", "workers")
 
 
-def sides_of(loader: str, size: str, workers: int) -> list[Side]:
-    """Return the sides of one contest."""
+def sides_of(loader: str, size: str, workers: int, *, library: bool = True) -> list[Side]:
+    """Return the sides of one contest, with or without the library's pool."""
 
     def side(name: str, script: str, *more: str) -> Side:
         path = str(HERE / "peers" / f"cost_{script}.py")
@@ -65,12 +65,14 @@ def sides_of(loader: str, size: str, workers: int) -> list[Side]:
         return Side(name, (sys.executable, path, *what, *more))
 
     ahead = ("--ahead", str(AHEAD))
-    return [
+    sides = [
         side(OURS, "streamfit", *ahead),
         side(BARE, "without", *ahead),
         side(LIMIT, "ring", "--depth", str(-(-AHEAD // workers) + 1)),
-        *[side(name, "library", *ahead, "--shared", str(shared)) for name, shared in LIBRARY.items()],
     ]
+    if library:
+        sides += [side(name, "library", *ahead, "--shared", str(shared)) for name, shared in LIBRARY.items()]
+    return sides
 
 
 class Contest:
@@ -80,9 +82,10 @@ class Contest:
         cpu: processor microseconds per batch by side, one (consumer, workers) for each turn.
     """
 
-    def __init__(self, loader: str, size: str, workers: int) -> None:
+    def __init__(self, loader: str, size: str, workers: int, *, library: bool = True) -> None:
         self._count = COUNTS[loader][size]
-        self._children = {side.name: Child(side) for side in sides_of(loader, size, workers)}
+        sides = sides_of(loader, size, workers, library=library)
+        self._children = {side.name: Child(side) for side in sides}
         self.cpu: dict[str, list[tuple[float, ...]]] = {name: [] for name in self._children}
 
     def start(self) -> dict[str, str]:
@@ -117,7 +120,7 @@ def run(
     cpu: dict[str, list[tuple[float, ...]]] = {}
     failures: dict[str, str] = {}
     for cast in range(casts):
-        contest = Contest(loader, size, workers)
+        contest = Contest(loader, size, workers, library=not cast)  # ten times as slow: once will do
         try:
             failures |= contest.start()
             ready = [name for name in contest.cpu if name not in failures]

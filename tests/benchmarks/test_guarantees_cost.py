@@ -101,7 +101,7 @@ class Cast:
 
     casts = 0
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, library: bool) -> None:
         Cast.casts += 1
         self.cpu: dict[str, list[tuple[float, float]]] = {"streamfit": [], "limit": []}
 
