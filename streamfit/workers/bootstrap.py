@@ -8,6 +8,7 @@ finds all of it.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import importlib.machinery
@@ -67,8 +68,9 @@ def main(arguments: list[str]) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(Exception):  # either may be closed
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(status)  # nothing here needs an interpreter taken down with care, and the parent waits
 
 

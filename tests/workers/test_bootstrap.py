@@ -5,8 +5,10 @@ from __future__ import annotations
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from oracles.scripts import environment
 
 import streamfit
 from streamfit.workers import bootstrap
@@ -48,3 +50,23 @@ print(sorted({"streamfit.layers", "streamfit.models", "numba"} & set(sys.modules
 """).strip()
         == "[]"
     )
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_program_without_standard_output_or_error_has_workers_that_end_quietly(
+    tmp_path: Path, closed: str
+) -> None:
+    (tmp_path / "program.py").write_text("""
+from pathlib import Path
+from streamfit.workers import make_pool
+class Squares:
+    def load(self, ticket):
+        return ticket ** 2
+with make_pool("processes", 1) as pool:
+    found = [loaded.value for loaded in pool.open(Squares(), range(4))]
+Path("found").write_text(str(found))
+""")
+    command = ["sh", "-c", f'exec "$0" program.py {closed}', sys.executable]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (tmp_path / "found").read_text() == "[0, 1, 4, 9]"
