@@ -170,3 +170,31 @@ class RefusesToBeUnpickled:
 
 def odd_at(ticket: int, odd: type) -> Any:
     return [ticket, odd()] if ticket == AT else [ticket]
+
+
+class Stuck:
+    """Sleeps for ever over what is loaded first, until two workers have been caught in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load(self, ticket: int) -> int:
+        if len(list(self.folder.iterdir())) < 2:
+            (self.folder / str(os.getpid())).touch()
+            time.sleep(3600)
+        return ticket
+
+
+class Careless(Sequence):
+    """Draws from NumPy's global state; or, as it should, from the generator of the batch."""
+
+    def __init__(self, careful: bool) -> None:
+        super().__init__()
+        self.careful = careful
+
+    def __len__(self) -> int:
+        return 12
+
+    def __getitem__(self, index: int) -> Any:
+        number = self.rng(index).integers(1 << 40) if self.careful else np.random.randint(1 << 40)
+        return np.zeros((8, 4)), np.full((8, 1), number / 1024)

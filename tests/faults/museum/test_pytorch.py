@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from oracles.data_sets import Careless, Stuck
 from oracles.leaks import wait_until
 from oracles.loaders import Numbers
 from oracles.scripts import finish, start
@@ -26,19 +27,6 @@ from streamfit.workers import live_pids, make_pool
 pytestmark = [pytest.mark.jit, pytest.mark.timeout(60)]
 
 
-class Stuck:
-    """Sleeps for ever over what is loaded first, until two workers have been caught in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def load(self, ticket: int) -> int:
-        if len(list(self.folder.iterdir())) < 2:
-            (self.folder / str(os.getpid())).touch()
-            time.sleep(3600)
-        return ticket
-
-
 def test_pytorch_21554_killing_workers_that_hang(tmp_path: Path) -> None:
     """Report 21554: when workers that hang are killed from outside, the main process hangs as well.
 
@@ -46,14 +34,14 @@ def test_pytorch_21554_killing_workers_that_hang(tmp_path: Path) -> None:
     """
     with make_pool("processes", 2) as pool:
         run = pool.open(Stuck(tmp_path), range(8))
-        assert wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+        assert wait_until(lambda: len(list(tmp_path.iterdir())) == 2, seconds=40)
         for path in tmp_path.iterdir():
             os.kill(int(path.name), signal.SIGKILL)
         assert [loaded.value for loaded in run] == list(range(8))
         for path in tmp_path.iterdir():
             path.unlink()
         run = pool.open(Stuck(tmp_path), range(8))
-        assert wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+        assert wait_until(lambda: len(list(tmp_path.iterdir())) == 2, seconds=40)
         began = time.monotonic()
     assert time.monotonic() - began < 2, "closing must not wait for workers that hang"
 
@@ -129,21 +117,6 @@ def test_pytorch_13246_memory_of_workers_does_not_grow() -> None:
     early, late = weigher.weights[1], weigher.weights[-1]
     assert late - early < 8 << 20, weigher.weights
     assert late < 2 * (48 << 20), "each worker would need 64 MiB for an array of its own"
-
-
-class Careless(Sequence):
-    """Draws from NumPy's global state; or, as it should, from the generator of the batch."""
-
-    def __init__(self, careful: bool) -> None:
-        super().__init__()
-        self.careful = careful
-
-    def __len__(self) -> int:
-        return 12
-
-    def __getitem__(self, index: int) -> Any:
-        number = self.rng(index).integers(1 << 40) if self.careful else np.random.randint(1 << 40)
-        return np.zeros((8, 4)), np.full((8, 1), number / 1024)
 
 
 def drawn(careful: bool, workers: int) -> list[int]:
