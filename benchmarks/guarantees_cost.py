@@ -52,7 +52,7 @@ CASTS = 5
 SETTLE, LIMIT_SECONDS, LEAST_RATE = 0.1, 60.0, 0.95
 OURS, BARE, LIMIT = "streamfit", "the same pool, bare", "limit"
 LIBRARY = {"multiprocessing.Pool, pickled": 0, "multiprocessing.Pool, shared memory": 1}
-FEWER = 20  # of the batches go through the library's pool, which takes that many times as long
+FEWER = 20  # times fewer batches go through the library's pool, which takes up to that many times as long
 CLOCKS = ("consumer", "workers")
 
 
@@ -120,7 +120,7 @@ def run(
     cpu: dict[str, list[tuple[float, ...]]] = {}
     failures: dict[str, str] = {}
     for cast in range(casts):
-        contest = Contest(loader, size, workers, library=not cast)  # ten times as slow: once will do
+        contest = Contest(loader, size, workers, library=not cast)  # slow by far: once will do
         try:
             failures |= contest.start()
             ready = [name for name in contest.cpu if name not in failures]

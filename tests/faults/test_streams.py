@@ -12,7 +12,7 @@ import pytest
 from oracles.data_sets import Listed, batch_of
 from oracles.leaks import nothing_left_behind
 from oracles.scripts import complaints, run
-from soak_data import SCALE, Drawn
+from soak_data import SCALE, SIZE, Drawn
 from soak_fits import bits_of, make_model
 
 from streamfit import Sequential
@@ -21,7 +21,6 @@ from streamfit.streams import Feed, Sequence, as_stream
 from streamfit.workers import make_pool
 
 pytestmark = [pytest.mark.jit, pytest.mark.timeout(60)]
-SIZE = 8
 HOW: dict[str, dict[str, Any]] = {
     "inline": {"workers": 0},
     "threads": {"workers": 3},
