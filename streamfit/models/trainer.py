@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from streamfit._base.errors import NotCompiledError
+from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
 from streamfit.streams import LoadPolicy
@@ -184,7 +187,8 @@ class Trainer:
         """
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
-        counts = _renamed_epochs(epochs, kwargs), initial_epoch, steps_per_epoch, validation_steps
+        epochs = _renamed_epochs(epochs, kwargs, self.fit)
+        counts = epochs, initial_epoch, steps_per_epoch, validation_steps
         plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed)
         val_size = validation_batch_size
         plan.training = batches.Data(x, y, sample_weight, batch_size, shuffle, validation_batch_size=val_size)
@@ -299,7 +303,8 @@ class Trainer:
         batches.need_steps(generator, steps_per_epoch, "steps_per_epoch")
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
-        counts = _renamed_epochs(epochs, kwargs), initial_epoch, steps_per_epoch, validation_steps
+        epochs = _renamed_epochs(epochs, kwargs, self.fit_generator)
+        counts = epochs, initial_epoch, steps_per_epoch, validation_steps
         plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed, wrap=True)
         plan.training = batches.Data(generator, None, None, None, shuffle)
         plan.validation = batches.validation(validation_data, 0.0, None)
@@ -412,10 +417,12 @@ def _results(logs: dict[str, float]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _renamed_epochs(epochs: int, kwargs: dict[str, Any]) -> int:
+def _renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., Any]) -> int:
     if "nb_epoch" in kwargs:
         warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=3)
         epochs = int(kwargs.pop("nb_epoch"))
     if kwargs:
-        raise TypeError(f"Unrecognized keyword arguments: {kwargs}")
+        known = inspect.signature(method).parameters
+        hints = "".join(did_you_mean(name, known) for name in kwargs)
+        raise TypeError(f"Unrecognized keyword arguments: {kwargs}" + (f".{hints}" if hints else ""))
     return epochs

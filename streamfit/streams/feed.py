@@ -15,14 +15,10 @@ from typing import Any, Self
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit.streams.batch import Batch
 from streamfit.streams.lanes import Lane, open_lane
-from streamfit.streams.receipt import Receipt, Tally
+from streamfit.streams.receipt import MOST_WAITING, Receipt, Tally
 from streamfit.streams.source import Source
 from streamfit.streams.uniform import Uniform
 from streamfit.workers import Pool
-
-
-def _one() -> int:
-    return 1
 
 
 class Feed:
@@ -94,13 +90,13 @@ class Feed:
         left = None if length is None else length - number
         return limit if left is None else left if limit is None else min(left, limit)
 
-    def run(self, limit: int | None = None, together: Callable[[], int] = _one) -> Iterator[Batch]:
+    def run(self, limit: int | None = None, together: Callable[[], int] | None = None) -> Iterator[Batch]:
         """Deliver the batches of the next epoch; goes on where the last one stopped.
 
         Args:
             limit: How many batches at most; None for one whole pass, or what is left of it.
             together: Asked before each delivery how many batches may come joined into one, which then
-                says so in its `steps`. Only whole batches are joined, and only by some sources.
+                says so in its `steps`; None for one. Only whole batches are joined, and only by some sources.
 
         Raises:
             StreamfitError: Batches are missing.
@@ -111,12 +107,40 @@ class Feed:
         self.exhausted = False
         tally = self._tally = Tally(self._epoch, self._seed, limit, self._counts(), self._interrupted)
         self._interrupted = None
+        check = self._check
         wanted = sys.maxsize if limit is None else limit
-        while tally.done < wanted:
-            batch = self._next(tally, min(together(), wanted - tally.done))
-            if batch is None:
+        while (left := wanted - tally.done) > 0 and not self.dry:
+            lane = self._lane or self._open(tally)
+            try:
+                batch = lane.take(1 if together is None else min(together(), left))
+            except StopIteration:
+                if self._goes_on(tally):
+                    continue
                 break
-            if batch.x is not None:
+            except BaseException:
+                self._drop_lane()
+                raise
+            # From here to the next `take` caches are cold, a batch went through them: every call tells.
+            if batch.number != self._position or batch.epoch != self._pass:
+                raise self._out_of_order(batch)
+            ids, steps, empty = batch.ids, batch.steps, batch.x is None
+            if check is not None and not empty:
+                check(batch, self.source.name)
+            if not (self._position and tally.done):
+                tally.mark(self._pass, self._position)
+            if batch.lost:
+                self._lost += len(batch.lost)
+                tally.skipped += batch.lost
+            if empty:
+                tally.leave_out()
+            elif type(ids) is int and len(tally.waiting) < MOST_WAITING:
+                tally.waiting.append(ids)
+                tally.done += steps
+            else:
+                tally.add(ids, steps)
+            self._position += steps
+            self._delivered += steps
+            if not empty:
                 yield batch
             del batch  # a batch may live in a slot: hold none while the next one is awaited
             if self._tally is not tally:
@@ -241,37 +265,6 @@ class Feed:
             self._drop_lane()
 
     # -- passes -------------------------------------------------------------------------------------
-
-    def _next(self, tally: Tally, most: int) -> Batch | None:
-        """Take the next batch, in the next pass if need be; None when the epoch has to end."""
-        while not self.dry:
-            lane = self._lane or self._open(tally)
-            try:
-                batch = lane.take(most)
-            except StopIteration:
-                if self._goes_on(tally):
-                    continue
-                return None
-            except BaseException:
-                self._drop_lane()
-                raise
-            if batch.number != self._position or batch.epoch != self._pass:
-                raise self._out_of_order(batch)
-            if self._check is not None and batch.x is not None:
-                self._check(batch, self.source.name)
-            if not (self._position and tally.done):
-                tally.digest.mark(self._pass, self._position)
-            if batch.lost:
-                self._lost += len(batch.lost)
-                tally.skipped += batch.lost
-            if batch.x is None:
-                tally.left_out += 1
-            else:
-                tally.add(batch.ids, batch.steps)
-            self._position += batch.steps
-            self._delivered += batch.steps
-            return batch
-        return None
 
     def _open(self, tally: Tally) -> Lane:
         source = self.source

@@ -12,6 +12,9 @@ from typing import Any
 from streamfit._base.errors import StreamfitError
 from streamfit.streams.digest import Digest
 
+MOST_WAITING = 64
+"""How many ids a tally takes in before it brings its digest up to date."""
+
 
 @dataclass(slots=True)
 class Receipt:
@@ -75,6 +78,12 @@ class Tally:
         limit: How many batches the epoch may have at most.
         before: How many loads were done again and workers replaced before this epoch.
         resumed: What an interrupted run had done of the epoch, as `state` returned it.
+
+    Attributes:
+        done: How many batches were delivered or left out.
+        left_out: How many nothing was left of.
+        waiting: Ids that the digest does not have yet. Every batch of a `Sequence` has a whole number, and
+            many are mixed in at a time; who appends them here counts their batches in `done`.
     """
 
     def __init__(
@@ -88,40 +97,49 @@ class Tally:
         state = resumed or {}
         self.limit = limit
         self.planned: int | None = None
-        self.delivered: int = state.get("delivered", 0)
         self.left_out: int = state.get("left_out", 0)
+        self.done: int = state.get("delivered", 0) + self.left_out
         self.skipped: list[Any] = list(state.get("skipped", ()))
-        self.digest = Digest(state.get("digest"))
+        self._digest = Digest(state.get("digest"))
+        self.waiting: list[int] = []
         self._epoch, self._seed, self._before = epoch, seed, before
-        self._update = self.digest.add
         self._before_joined = 0
 
     @property
-    def done(self) -> int:
-        """How many batches were delivered or left out."""
-        return self.delivered + self.left_out
+    def delivered(self) -> int:
+        """How many batches were delivered."""
+        return self.done - self.left_out
 
     def state(self) -> dict[str, Any]:
         """Return what was done so far, a value for JSON."""
         return {
             "delivered": self.delivered,
-            "digest": self.digest.value,
+            "digest": self._caught_up().value,
             "left_out": self.left_out,
             "skipped": self.skipped,
         }
 
+    def mark(self, epoch: int, number: int) -> None:
+        """Add to the digest that what follows begins at batch `number` of pass `epoch`."""
+        self._caught_up().mark(epoch, number)
+
     def add(self, ids: Any, steps: int) -> None:
         """Count delivered batches; the digest of several joined ones is that of each after the other."""
+        self.done += steps
+        digest = self._caught_up()
         if steps > 1:
-            self._before_joined = self.digest.value
-        self.delivered += steps
-        self._update(ids)
+            self._before_joined = digest.value
+        digest.add(ids)
+
+    def leave_out(self) -> None:
+        """Count a batch that nothing is left of."""
+        self.left_out += 1
+        self.done += 1
 
     def take_back(self, ids: Any, steps: int, taken: int) -> None:
         """Count only the first `taken` of the joined batches that were added last."""
-        self.delivered -= steps
-        self.digest = Digest(self._before_joined)
-        self._update = self.digest.add
+        self.done -= steps
+        self._digest = Digest(self._before_joined)
         self.add(ids[: len(ids) // steps * taken], taken)
 
     def receipt(self, counts: tuple[int, int]) -> Receipt:
@@ -130,4 +148,13 @@ class Tally:
         retried, restarts = counts[0] - self._before[0], counts[1] - self._before[1]
         figures = planned, self.delivered, retried, restarts
         skipped = list(self.skipped)
-        return Receipt(self._epoch, *figures, self.digest.text(), self._seed, skipped, self.left_out)
+        return Receipt(self._epoch, *figures, self._caught_up().text(), self._seed, skipped, self.left_out)
+
+    def _caught_up(self) -> Digest:
+        """Return the digest of all ids so far."""
+        digest = self._digest
+        if self.waiting:
+            for number in self.waiting:
+                digest.add(number)
+            self.waiting.clear()
+        return digest

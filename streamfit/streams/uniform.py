@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray  # looked up for every batch
 
 from streamfit._base.errors import DataError
 from streamfit.streams.batch import ROLES, Batch
@@ -47,9 +48,15 @@ class Uniform:
         Raises:
             DataError: It is not like the first one.
         """
-        plain = _plain(batch)
-        if plain is not None and plain == self._last:
-            return
+        x, y = batch.x, batch.y
+        plain: tuple[Any, ...] | None = None  # of plain arrays without weights: the shapes and dtypes
+        if type(x) is ndarray and batch.sample_weight is None:
+            if y is None:
+                plain = x.shape, x.dtype
+            elif type(y) is ndarray:
+                plain = x.shape, x.dtype, y.shape, y.dtype
+            if plain == self._last and plain is not None:
+                return
         form = _form(batch.x), _form(batch.y), _form(batch.sample_weight)
         self._check_lengths(batch, source)
         if self._first is None:
@@ -95,17 +102,6 @@ class Uniform:
                     )
         now = brief(tuple(part for part in batch.parts() if part is not None))
         return DataError(f"{where}: the batch is {now}, but the first batch was {self._shown}")
-
-
-def _plain(batch: Batch) -> tuple[Any, ...] | None:
-    """Return shapes and dtypes of a batch of plain arrays without weights; None for any other batch."""
-    x, y = batch.x, batch.y
-    if type(x) is np.ndarray and batch.sample_weight is None:
-        if y is None:
-            return x.shape, x.dtype
-        if type(y) is np.ndarray:
-            return x.shape, x.dtype, y.shape, y.dtype
-    return None
 
 
 def _kind(array: Any) -> str:

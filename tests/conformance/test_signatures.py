@@ -101,6 +101,13 @@ def test_an_unknown_argument_of_fit_is_refused(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["fit", "fit_generator"])
+def test_a_misspelt_argument_of_fit_is_refused_with_the_right_name(method: str) -> None:
+    arguments = data() if method == "fit" else (cut(*data(), 2), 5)
+    with pytest.raises(TypeError, match=r"arguments: \{'epoch': 3\}\. Did you mean 'epochs'\?$"):
+        getattr(linear(), method)(*arguments, verbose=0, epoch=3)
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_generator"])
 def test_the_old_name_of_epochs(method: str) -> None:
     x, y = data(4)
     arguments: Any = (x, y) if method == "fit" else (cut(np.tile(x, (2, 1)), np.tile(y, (2, 1)), 2), 2)

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamfit._base.errors import StreamfitError
-from streamfit.streams.receipt import Digest, Receipt, Tally
+from streamfit.streams.batch import Batch
+from streamfit.streams.feed import Feed
+from streamfit.streams.receipt import MOST_WAITING, Digest, Receipt, Tally
+from streamfit.streams.source import Source
+from streamfit.streams.ticket import Ticket
 
 
 def test_a_receipt_that_does_not_add_up_is_an_error() -> None:
@@ -55,3 +63,49 @@ def test_a_tally_counts_from_where_it_began() -> None:
     )
     tally.planned = 4
     assert tally.receipt((7, 3)).planned == 4
+
+
+class Named(Source):
+    """Batches with ids of any kind."""
+
+    def __init__(self, ids: list[object]) -> None:
+        self.name = "named"
+        self.ids = ids
+
+    def batches(self, epoch: int) -> int:
+        return len(self.ids)
+
+    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+        for number in range(start, len(self.ids)):
+            yield Ticket(epoch, number, self.ids[number])
+
+    def load(self, ticket: Ticket) -> tuple[object, None, None]:
+        return np.zeros((1, 1)), None, None
+
+
+a_number = st.integers(-(2**65), 2**65) | st.integers(0, 9)
+a_name = (
+    a_number | st.text(max_size=2) | st.none() | st.booleans() | a_number.map(lambda n: np.array([n % 7]))
+)
+
+
+@given(
+    st.lists(a_name, min_size=1, max_size=9).flatmap(
+        lambda names: st.lists(st.sampled_from(names), min_size=1, max_size=3 * MOST_WAITING)
+    ),
+    st.sets(st.integers(1, 3 * MOST_WAITING)),
+)
+def test_the_digest_is_that_of_all_ids_in_order_whenever_it_is_asked_for(
+    ids: list[object], asked: set[int]
+) -> None:
+    naive = Digest()
+    naive.mark(0, 0)
+    with Feed(Named(ids)) as feed:
+        for count, batch in enumerate(feed.run(), 1):
+            assert isinstance(batch, Batch)
+            naive.add(ids[count - 1])
+            if count in asked:
+                assert feed.receipt().digest == naive.text()
+                assert feed.state(within=True)["within"]["digest"] == naive.value
+        assert feed.receipt().digest == naive.text()
+        assert feed.receipt().delivered == len(ids)
