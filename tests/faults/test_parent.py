@@ -51,7 +51,11 @@ signal.signal(signal.SIGTERM, {on_term})
 model, _ = make_model()
 try:
     data = Drawn(1 << 40, 0.001)
-    model.fit(data, verbose=0, callbacks=[Slow()], workers=2, use_multiprocessing={processes})
+    try:
+        model.fit(data, verbose=0, callbacks=[Slow()], workers=2, use_multiprocessing={processes})
+    finally:  # a second signal that is late would kill the interpreter on its way out, or break into `print`
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 except BaseException as error:
     print("ended by", type(error).__name__, flush=True)
     raise
