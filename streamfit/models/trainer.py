@@ -422,7 +422,8 @@ def _renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., A
         warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=3)
         epochs = int(kwargs.pop("nb_epoch"))
     if kwargs:
-        known = inspect.signature(method).parameters
+        parameters = inspect.signature(method).parameters.values()
+        known = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
         hints = "".join(did_you_mean(name, known) for name in kwargs)
         raise TypeError(f"Unrecognized keyword arguments: {kwargs}" + (f".{hints}" if hints else ""))
     return epochs

@@ -108,6 +108,13 @@ def test_a_misspelt_argument_of_fit_is_refused_with_the_right_name(method: str) 
 
 
 @pytest.mark.parametrize("method", ["fit", "fit_generator"])
+def test_only_names_that_can_be_written_are_proposed(method: str) -> None:
+    arguments = data() if method == "fit" else (cut(*data(), 2), 5)
+    with pytest.raises(TypeError, match=r"arguments: \{'kwarg': 3\}$"):
+        getattr(linear(), method)(*arguments, verbose=0, kwarg=3)
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_generator"])
 def test_the_old_name_of_epochs(method: str) -> None:
     x, y = data(4)
     arguments: Any = (x, y) if method == "fit" else (cut(np.tile(x, (2, 1)), np.tile(y, (2, 1)), 2), 2)
