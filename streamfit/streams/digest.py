@@ -87,6 +87,19 @@ class Digest:
             brief = hashlib.blake2b(text, digest_size=7).digest()
             self._state[0] = mixed(self.value, int.from_bytes(brief, "little"))
 
+    def add_numbers(self, numbers: list[int]) -> None:
+        """Add the ids of several batches that are one whole number each, in their order."""
+        # In Python: called between batches, with cold caches, a kernel takes five times as long (60 us).
+        if min(numbers) < _LEAST or max(numbers) > _MASK:
+            for number in numbers:
+                self.add(number)
+            return
+        state, odd, mask = self.value, _ODD, _MASK
+        for number in numbers:
+            state = ((state ^ number) * odd) & mask
+            state ^= state >> 32
+        self._state[0] = state
+
     def text(self) -> str:
         """Return the digest so far, in hexadecimal."""
         return f"{self.value:016x}"

@@ -68,12 +68,12 @@ class Feed:
     ) -> None:
         self.source, self._pool, self._wrap, self._ahead, self._total = source, pool, wrap, ahead, total
         self._seed = source.seed if seed is None else seed
-        self._check = None if source.uniform else Uniform(alike)
+        self._check = None if source.uniform else Uniform(alike).__call__
         self._lane: Lane | None = None
         self._pass = self._position = 0
         self._length: int | None = None
         self._entered = False  # whether begin_pass was called for this pass
-        self._epoch, self._delivered, self._past = -1, 0, (0, 0)
+        self._epoch, self._earlier, self._past = -1, 0, (0, 0)
         self._tally: Tally | None = None
         self._interrupted: dict[str, Any] | None = None  # what was done before of a resumed epoch
         self._tolerance, self._lost = tolerance, 0
@@ -103,52 +103,56 @@ class Feed:
             DataError: A batch is not like the others, or nothing is left of an epoch.
         """
         self._complete()
+        self._earlier = self._delivered
         self._epoch += 1
         self.exhausted = False
         tally = self._tally = Tally(self._epoch, self._seed, limit, self._counts(), self._interrupted)
         self._interrupted = None
-        check = self._check
+        check, name, whole, waiting = self._check, self.source.name, int, tally.waiting
         wanted = sys.maxsize if limit is None else limit
-        while (left := wanted - tally.done) > 0 and not self.dry:
+        over = False
+        while (left := wanted - tally.done) > 0 and not (over or self.dry):
             lane = self._lane or self._open(tally)
-            try:
-                batch = lane.take(1 if together is None else min(together(), left))
-            except StopIteration:
-                if self._goes_on(tally):
-                    continue
-                break
-            except BaseException:
-                self._drop_lane()
-                raise
-            # From here to the next `take` caches are cold, a batch went through them: every call tells.
-            if batch.number != self._position or batch.epoch != self._pass:
-                raise self._out_of_order(batch)
-            ids, steps, empty = batch.ids, batch.steps, batch.x is None
-            if check is not None and not empty:
-                check(batch, self.source.name)
-            if not (self._position and tally.done):
-                tally.mark(self._pass, self._position)
-            if batch.lost:
-                self._lost += len(batch.lost)
-                tally.skipped += batch.lost
-            if empty:
-                tally.leave_out()
-            elif type(ids) is int and len(tally.waiting) < MOST_WAITING:
-                tally.waiting.append(ids)
-                tally.done += steps
-            else:
-                tally.add(ids, steps)
-            self._position += steps
-            self._delivered += steps
-            if not empty:
-                yield batch
-            del batch  # a batch may live in a slot: hold none while the next one is awaited
-            if self._tally is not tally:
-                raise StreamfitError("a newer run of this feed has begun; iterate over that one")
-            if self._position == self._length:
-                self._complete()
-                if limit is None or not self._wrap:
+            take, epoch, number, length = lane.take, self._pass, self._position, self._length
+            begins = not (number and tally.done)
+            end = number + (left if length is None else min(left, length - number))
+            stop = min(end, number + MOST_WAITING)
+            tally.catch_up()
+            # Between two calls of `take` caches are cold, a batch went through them: whatever is touched
+            # tells. So locals hold what stays while this lane is read, and the rest is looked after outside.
+            while number < stop and self._lane is lane:
+                try:
+                    batch = take(1 if together is None else min(together(), end - number))
+                except StopIteration:
+                    over = not self._goes_on(tally)
                     break
+                except BaseException:
+                    self._drop_lane()
+                    raise
+                if batch.number != number or batch.epoch != epoch:
+                    raise self._out_of_order(batch)
+                if begins:
+                    tally.mark(epoch, number)
+                    begins = False
+                ids, steps = batch.ids, batch.steps
+                number += steps
+                if batch.lost and self._leave_out(tally, batch):
+                    self._position = number
+                    continue
+                if check is not None:
+                    check(batch, name)
+                if type(ids) is whole:
+                    waiting.append(ids)
+                else:
+                    tally.add(ids, steps)
+                self._position = number
+                yield batch
+                del batch  # a batch may live in a slot: hold none while the next one is awaited
+                if self._tally is not tally:
+                    raise StreamfitError("a newer run of this feed has begun; iterate over that one")
+            if self._finished():
+                self._complete()
+                over = tally.done > 0 and (limit is None or not self._wrap)
         self.exhausted = self.dry or (limit is not None and tally.done < limit)
         if tally.planned is None or self.dry:
             tally.planned = tally.done
@@ -170,7 +174,6 @@ class Feed:
         if rest and self._tally is not None:
             self._tally.take_back(batch.ids, batch.steps, taken)
             self._position -= rest
-            self._delivered -= rest
             self._drop_lane()
 
     @property
@@ -282,6 +285,14 @@ class Feed:
         self._lane = open_lane(source, self._pool, place, self._ahead, left, tolerance)
         return self._lane
 
+    def _leave_out(self, tally: Tally, batch: Batch) -> bool:
+        """Note what was left out of a batch; tell whether that is all of it."""
+        self._lost += len(batch.lost)
+        tally.skipped += batch.lost
+        if batch.x is None:
+            tally.leave_out()
+        return batch.x is None
+
     def _goes_on(self, tally: Tally) -> bool:
         """Deal with the end of a lane; tell whether the epoch goes on in the next pass."""
         name, position, length = self.source.name, self._position, self._length
@@ -304,6 +315,11 @@ class Feed:
             f"source {self.source.name!r}: batch {self._position} of epoch {self._pass} was due, but batch "
             f"{batch.number} of epoch {batch.epoch} came"
         )
+
+    @property
+    def _delivered(self) -> int:
+        """How many batches all runs together have delivered or left out."""
+        return self._earlier + (0 if self._tally is None else self._tally.added)
 
     def _finished(self) -> bool:
         return self._entered and self._position == self._length

@@ -12,7 +12,7 @@ from typing import Any
 from streamfit._base.errors import StreamfitError
 from streamfit.streams.digest import Digest
 
-MOST_WAITING = 64
+MOST_WAITING = 256
 """How many ids a tally takes in before it brings its digest up to date."""
 
 
@@ -80,10 +80,9 @@ class Tally:
         resumed: What an interrupted run had done of the epoch, as `state` returned it.
 
     Attributes:
-        done: How many batches were delivered or left out.
-        left_out: How many nothing was left of.
-        waiting: Ids that the digest does not have yet. Every batch of a `Sequence` has a whole number, and
-            many are mixed in at a time; who appends them here counts their batches in `done`.
+        left_out: How many batches nothing was left of.
+        waiting: Ids of single batches that were delivered and not yet mixed into the digest. Every batch of
+            a `Sequence` has a whole number for its id: to append it here is to count the batch.
     """
 
     def __init__(
@@ -98,12 +97,23 @@ class Tally:
         self.limit = limit
         self.planned: int | None = None
         self.left_out: int = state.get("left_out", 0)
-        self.done: int = state.get("delivered", 0) + self.left_out
+        self._begun: int = state.get("delivered", 0) + self.left_out
+        self._counted: int = self._begun
         self.skipped: list[Any] = list(state.get("skipped", ()))
         self._digest = Digest(state.get("digest"))
         self.waiting: list[int] = []
         self._epoch, self._seed, self._before = epoch, seed, before
         self._before_joined = 0
+
+    @property
+    def done(self) -> int:
+        """How many batches of the epoch were delivered or left out."""
+        return self._counted + len(self.waiting)
+
+    @property
+    def added(self) -> int:
+        """How many of these were not done before an interruption."""
+        return self.done - self._begun
 
     @property
     def delivered(self) -> int:
@@ -114,19 +124,19 @@ class Tally:
         """Return what was done so far, a value for JSON."""
         return {
             "delivered": self.delivered,
-            "digest": self._caught_up().value,
+            "digest": self.catch_up().value,
             "left_out": self.left_out,
             "skipped": self.skipped,
         }
 
     def mark(self, epoch: int, number: int) -> None:
         """Add to the digest that what follows begins at batch `number` of pass `epoch`."""
-        self._caught_up().mark(epoch, number)
+        self.catch_up().mark(epoch, number)
 
     def add(self, ids: Any, steps: int) -> None:
         """Count delivered batches; the digest of several joined ones is that of each after the other."""
-        self.done += steps
-        digest = self._caught_up()
+        digest = self.catch_up()
+        self._counted += steps
         if steps > 1:
             self._before_joined = digest.value
         digest.add(ids)
@@ -134,11 +144,11 @@ class Tally:
     def leave_out(self) -> None:
         """Count a batch that nothing is left of."""
         self.left_out += 1
-        self.done += 1
+        self._counted += 1
 
     def take_back(self, ids: Any, steps: int, taken: int) -> None:
         """Count only the first `taken` of the joined batches that were added last."""
-        self.done -= steps
+        self._counted -= steps
         self._digest = Digest(self._before_joined)
         self.add(ids[: len(ids) // steps * taken], taken)
 
@@ -148,13 +158,13 @@ class Tally:
         retried, restarts = counts[0] - self._before[0], counts[1] - self._before[1]
         figures = planned, self.delivered, retried, restarts
         skipped = list(self.skipped)
-        return Receipt(self._epoch, *figures, self._caught_up().text(), self._seed, skipped, self.left_out)
+        return Receipt(self._epoch, *figures, self.catch_up().text(), self._seed, skipped, self.left_out)
 
-    def _caught_up(self) -> Digest:
+    def catch_up(self) -> Digest:
         """Return the digest of all ids so far."""
         digest = self._digest
         if self.waiting:
-            for number in self.waiting:
-                digest.add(number)
+            digest.add_numbers(self.waiting)
+            self._counted += len(self.waiting)
             self.waiting.clear()
         return digest
