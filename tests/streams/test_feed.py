@@ -208,6 +208,13 @@ def test_a_feed_resumes_anywhere(epoch: int, number: int) -> None:
         assert (one.epoch, one.number, one.ids.tolist()) == (two.epoch, two.number, two.ids.tolist())
 
 
+@pytest.mark.parametrize("limit", [None, 2, 5])
+def test_a_feed_that_is_sent_to_the_end_of_a_pass_goes_on_with_the_next(limit: int | None) -> None:
+    feed = Feed(ArraySource(np.arange(6), batch_size=2, shuffle=False))
+    feed.seek(0, 3)
+    assert [(batch.epoch, batch.number) for batch in feed.run(limit)] == [(1, 0), (1, 1), (1, 2)][:limit]
+
+
 def test_place_is_the_next_batch() -> None:
     feed = Feed(arrays(4))
     assert feed.place == (0, 0)

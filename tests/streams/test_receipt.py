@@ -109,3 +109,15 @@ def test_the_digest_is_that_of_all_ids_in_order_whenever_it_is_asked_for(
                 assert feed.state(within=True)["within"]["digest"] == naive.value
         assert feed.receipt().digest == naive.text()
         assert feed.receipt().delivered == len(ids)
+
+
+@pytest.mark.parametrize("large", [7, 2**70, -(2**64)])
+def test_ids_are_mixed_in_piece_by_piece_as_one_after_the_other(large: int) -> None:
+    ids = [*range(-MOST_WAITING, 2 * MOST_WAITING), large, 3]
+    naive = Digest()
+    naive.mark(0, 0)
+    for number in ids:
+        naive.add(number)
+    with Feed(Named(list(ids))) as feed:
+        delivered = sum(1 for _ in feed.run())
+    assert (delivered, feed.done, feed.receipt().digest) == (len(ids), len(ids), naive.text())
