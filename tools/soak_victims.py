@@ -27,6 +27,8 @@ from streamfit.testing.leaks import left_since, take_ledger, wait_until
 from streamfit.workers import live_pids
 
 _LIMIT = 60.0  # seconds for a program to begin, or to end when nobody kills it
+_MOST_STEPS = 50  # of a run that is killed and resumed, before it is killed
+_LEAD = 3  # steps that such a run may be beyond those that its killer has heard of
 
 
 class Speaker(Callback):
@@ -43,6 +45,15 @@ class Speaker(Callback):
         words = ["step", *map(str, pids), *{str(_parent(pid)) for pid in pids}]
         sys.stdout.write(" ".join(words) + "\n")  # whole: `print` can be interrupted halfway
         sys.stdout.flush()
+
+
+class Paced(Speaker):
+    """Say that a step was done, and wait for a character on standard input, unless that is at its end."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Write a line, wait for leave to go on."""
+        super().on_train_batch_end(batch, logs)
+        sys.stdin.read(1)
 
 
 def _parent(pid: int) -> int:
@@ -81,7 +92,7 @@ def resumable(folder: str, steps: int, workers: int, processes: bool) -> None:
         epochs=4,
         verbose=0,
         seed=5,
-        callbacks=[BackupAndRestore(folder, save_freq=3), Speaker()],
+        callbacks=[BackupAndRestore(folder, save_freq=3), Paced()],
         workers=workers,
         use_multiprocessing=processes,
     )
@@ -92,11 +103,11 @@ def resumable(folder: str, steps: int, workers: int, processes: bool) -> None:
 
 
 @contextlib.contextmanager
-def program(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+def program(*arguments: object, stdin: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[str]]:
     """Run a victim in a process group of its own, which is gone afterwards."""
     process = subprocess.Popen(
         [sys.executable, __file__, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
@@ -155,13 +166,15 @@ def kill_and_resume(cycles: int, seed: int = 0) -> Tally:
         cycles: How many kills.
         seed: Of the choice of moments.
     """
-    tally, rng, steps = Tally("kill and resume"), random.Random(seed), 4 * 10 * max(cycles, 2)
+    # Four epochs, long enough for every kill to come before the end, whatever the moments.
+    steps = 4 * -(-(_MOST_STEPS + _LEAD) * max(cycles, 2) // 4)
+    tally, rng = Tally("kill and resume"), random.Random(seed)
     with tempfile.TemporaryDirectory() as calm, tempfile.TemporaryDirectory() as folder:
         expected = _digest_of(("resume", calm, steps, 0, 0), None, tally)
         found = ""
         while not found and not tally.hangs:
             how = (rng.randrange(4), rng.randrange(2))
-            moment = rng.randrange(50) if tally.kills < cycles else None
+            moment = rng.randrange(_MOST_STEPS) if tally.kills < cycles else None
             found = _digest_of(("resume", folder, steps, *how), moment, tally)
         tally.leaks += os.listdir(folder)
     tally.same_bits = tally.ordered = bool(found) and found == expected
@@ -169,9 +182,13 @@ def kill_and_resume(cycles: int, seed: int = 0) -> Tally:
 
 
 def _digest_of(arguments: Sequence[object], moment: int | None, tally: Tally) -> str:
-    """Run a victim and kill it after `moment` steps and a little more; return its digest if it got there."""
-    with program(*arguments) as process:
+    """Run a victim and kill it after `moment` steps and a little more; return its digest if it got there.
+
+    However late this process is to hear of a step, the victim is a few steps further at the most.
+    """
+    with program(*arguments, stdin=subprocess.PIPE) as process:
         done = 0
+        _let_go_on(process, _LEAD)
         while line := next_line(process):
             if line.startswith("digest"):
                 return line
@@ -181,8 +198,16 @@ def _digest_of(arguments: Sequence[object], moment: int | None, tally: Tally) ->
                 tally.kills += 1
                 return ""
             done += 1
+            _let_go_on(process, 1)
         tally.hangs += 1
     return ""
+
+
+def _let_go_on(process: subprocess.Popen[str], steps: int) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it has ended, or not even begun to read
+        process.stdin.write("." * steps)
+        process.stdin.flush()
 
 
 def main(arguments: list[str]) -> None:
