@@ -94,10 +94,9 @@ class Digest:
             for number in numbers:
                 self.add(number)
             return
-        state, odd, mask = self.value, _ODD, _MASK
+        state = self.value
         for number in numbers:
-            state = ((state ^ number) * odd) & mask
-            state ^= state >> 32
+            state = mixed(state, number)
         self._state[0] = state
 
     def text(self) -> str:

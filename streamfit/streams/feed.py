@@ -108,7 +108,7 @@ class Feed:
         self.exhausted = False
         tally = self._tally = Tally(self._epoch, self._seed, limit, self._counts(), self._interrupted)
         self._interrupted = None
-        check, name, whole, waiting = self._check, self.source.name, int, tally.waiting
+        check, name, waiting = self._check, self.source.name, tally.waiting
         wanted = sys.maxsize if limit is None else limit
         over = False
         while (left := wanted - tally.done) > 0 and not (over or self.dry):
@@ -141,7 +141,7 @@ class Feed:
                     continue
                 if check is not None:
                     check(batch, name)
-                if type(ids) is whole:
+                if type(ids) is int:
                     waiting.append(ids)
                 else:
                     tally.add(ids, steps)
