@@ -52,8 +52,10 @@ def ordinary(error: BaseException) -> Exception:
 
 
 def add_place(error: Exception, where: str) -> Exception:
-    """Add the place in the data to an exception and return it."""
-    error.add_note(f"While loading {where}")
+    """Add the place in the data to an exception, once, and return it."""
+    note = f"While loading {where}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
     return error
 
 

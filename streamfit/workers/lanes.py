@@ -211,7 +211,7 @@ class LaneRun(Run):
         try:
             if isinstance(cause, Death) and not self._pool.examines:
                 raise faults.death(self.describe(ticket), cause, job.deaths)
-            with self._pool.probing(self._loader, self.lane.cargo) as probe:
+            with self._pool.probing(self._loader, self.lane.cargo, self.describe) as probe:
                 self._opened.append(self._inquest.settle(ticket, probe, cause, job.attempt, job.deaths))
         except Exception:
             self._stop(_FAILED)
@@ -351,12 +351,13 @@ class LanePool(Pool):
         """Return why a job that is not READY ended: what its load raised, or how its last worker ended."""
 
     @abstractmethod
-    def probing(self, loader: Loader, cargo: Any) -> AbstractContextManager[Probe]:
+    def probing(self, loader: Loader, cargo: Any, describe: Describe) -> AbstractContextManager[Probe]:
         """Return what loads tickets, one at a time, where a death does no harm.
 
         Args:
             loader: the one of the run.
             cargo: what `adopt` returned for it.
+            describe: names a ticket in messages.
         """
 
     def size_after(self, job: Job, size: int) -> int:

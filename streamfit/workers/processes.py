@@ -20,7 +20,7 @@ from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit.workers import faults, last_words, wire
-from streamfit.workers.contract import Kind, Loader, Ticket, fresh_id
+from streamfit.workers.contract import Describe, Kind, Loader, Ticket, fresh_id
 from streamfit.workers.crew import Crew, Link
 from streamfit.workers.dataset import Dispatch, Parcel
 from streamfit.workers.deadline import START_SECONDS, Deadline
@@ -165,14 +165,14 @@ class ProcessPool(LanePool):
         return faults.unpack(packed.failure)
 
     @contextmanager
-    def probing(self, loader: Loader, cargo: Parcel) -> Iterator[Probe]:
+    def probing(self, loader: Loader, cargo: Parcel, describe: Describe) -> Iterator[Probe]:
         """Return what loads tickets in a worker set aside for it."""
         with _Sacrifice(cargo, self._deadline) as pool:
 
             def probe(ticket: Ticket) -> Any:
                 run = None
                 try:
-                    with pool.open(loader, [ticket]) as run:
+                    with pool.open(loader, [ticket], describe=describe) as run:
                         return next(run).value
                 except Exception as error:
                     if run is not None and run.failed:
@@ -233,10 +233,10 @@ class ProcessPool(LanePool):
         loading = link.marker.under_way() if blame else None
         self._barren = 0 if link.marker.begun() else self._barren + 1
         link.close()
-        again = self.scheduler.died(link.key, death, loading)
+        self.scheduler.died(link.key, death, loading)
         if death.pid is not None:
-            hit = [self.describe(job) for job in again if loading and (job.lane, job.number) == loading[:2]]
-            last_words.tell(death, "".join(hit), self.restarts)
+            hit = self.scheduler.find(*loading[:2]) if loading else None
+            last_words.tell(death, self.describe(hit) if hit else "", self.restarts)
 
     def _on_death(self, crew: Crew, frame: Frame) -> None:
         link = crew.links.get(frame.number)

@@ -143,6 +143,11 @@ class Scheduler:
         lane.jobs.clear()
         return holders
 
+    def find(self, lane: int, number: int) -> Job | None:
+        """Return the job whose first ticket has this number; None once it was taken, or its lane dropped."""
+        opened = self._lanes.get(lane)
+        return None if opened is None else opened.jobs.get(number)
+
     # -- workers ----------------------------------------------------------------------------------------
 
     def join(self, worker: int) -> None:

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from streamfit.workers import faults
-from streamfit.workers.contract import Kind, Loader
+from streamfit.workers.contract import Describe, Kind, Loader
 from streamfit.workers.inquest import Probe, here
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.scheduler import Job, Lane, Scheduler, State
@@ -122,7 +122,7 @@ class ThreadPool(LanePool):
         """Return the exception that the loader raised."""
         return faults.ordinary(job.outcome)
 
-    def probing(self, loader: Loader, cargo: _Cargo) -> AbstractContextManager[Probe]:
+    def probing(self, loader: Loader, cargo: _Cargo, describe: Describe) -> AbstractContextManager[Probe]:
         """Return the loader, to be called here: what fails in a thread raises."""
         return nullcontext(here(loader))
 

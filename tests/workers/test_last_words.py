@@ -14,12 +14,14 @@ from typing import Any
 
 import psutil
 import pytest
-from oracles.loaders import EndsOnce, expected
+from oracles.loaders import Calls, EndsOnce, expected
 from oracles.scripts import run
 
+from streamfit._base.errors import WorkerDiedError
 from streamfit.workers import last_words, make_pool
 from streamfit.workers.last_words import Death
 from streamfit.workers.marker import Marker
+from streamfit.workers.scheduler import MAX_DEATHS
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -168,6 +170,15 @@ def test_death_that_is_made_good_is_logged(tmp_path: Path, caplog: pytest.LogCap
         assert f"SIGSEGV (a crash in native code) while loading the batch {ticket}; another one takes" in text
         assert "memory had peaked at" in text
         assert "in end\n" in text, "the stack names the function that crashed"
+
+
+def test_every_death_on_a_poisoned_ticket_is_logged_with_its_place(caplog: pytest.LogCaptureFixture) -> None:
+    deadly = Calls(lambda ticket: os._exit(3) if ticket == 2 else ticket)
+    with make_pool("processes", 1) as pool, pytest.raises(WorkerDiedError, match="while loading the batch 2"):
+        list(pool.open(deadly, range(4), describe=named))
+    texts = [record.getMessage() for record in caplog.records]
+    assert len(texts) == MAX_DEATHS + 1, "one that sets it apart, one more of the worker that examines it"
+    assert all("while loading the batch 2; another one takes its place" in text for text in texts), texts
 
 
 def named(ticket: int) -> str:

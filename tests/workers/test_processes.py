@@ -21,6 +21,7 @@ from oracles.loaders import Calls, Gate, Growing, Holder, Numbers, Raises, Slow,
 
 from streamfit._base.errors import DataError, PicklingError, WorkerError
 from streamfit.workers import Loaded, Pool, Run, make_pool
+from streamfit.workers.scheduler import MAX_DEATHS
 
 pytestmark = pytest.mark.timeout(30)
 MB = 1 << 20
@@ -295,6 +296,20 @@ def test_file_that_is_cut_short_after_the_start_is_an_error(tmp_path: Path) -> N
         assert "batch 3" in "\n".join(caught.value.__notes__)
         assert run.restarts == 1
         del caught
+
+
+def test_exception_of_a_ticket_that_killed_its_workers_before_names_its_place_once(tmp_path: Path) -> None:
+    def load(ticket: int) -> int:
+        if ticket == 2:
+            (tmp_path / f"{os.getpid()}").touch()
+            if len(list(tmp_path.iterdir())) <= MAX_DEATHS:
+                os._exit(3)
+            raise ValueError("no such row")
+        return ticket
+
+    with make_pool("processes", 1) as pool, pytest.raises(ValueError, match="no such row") as caught:
+        list(pool.open(Calls(load), range(4), describe=lambda ticket: f"batch {ticket}"))
+    assert [note for note in caught.value.__notes__ if "While loading" in note] == ["While loading batch 2"]
 
 
 def draw(_: Any) -> tuple[float, float, int]:

@@ -105,6 +105,20 @@ def test_only_the_ticket_under_way_is_blamed_and_the_last_death_is_its_outcome()
     assert lane.jobs[2].deaths == 0
 
 
+def test_ticket_is_found_until_it_was_taken_or_its_lane_dropped() -> None:
+    scheduler = Scheduler(depth=4)
+    lane = plan(scheduler, 2)
+    scheduler.join(1)
+    first, second = scheduler.issue()
+    assert [scheduler.find(lane.key, number) for number in range(3)] == [first, second, None]
+    answer(scheduler, first)
+    assert scheduler.find(lane.key, 0) is first
+    scheduler.take(lane)
+    assert scheduler.find(lane.key, 0) is None
+    scheduler.close_lane(lane)
+    assert scheduler.find(lane.key, 1) is None
+
+
 @pytest.mark.parametrize("loading", [None, (1, 0, 99), (1, 7, 1), (9, 0, 1)], ids=str)
 def test_death_at_no_ticket_poisons_nothing(loading: tuple[int, int, int] | None) -> None:
     scheduler = Scheduler(depth=4)
