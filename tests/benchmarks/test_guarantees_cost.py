@@ -94,6 +94,29 @@ def test_throughput_is_compared_round_by_round(driver: ModuleType) -> None:
     assert driver.rate_kept(values, driver.LIMIT).median == pytest.approx(0.9)
     assert driver.rate_kept({driver.OURS: [1.0]}, driver.BARE) is None
     assert driver.rate_kept({driver.BARE: [1.0]}, driver.BARE) is None
+    assert driver.bounds({driver.OURS: [1.0]}, 1) == []
+
+
+@pytest.mark.parametrize(("casts", "rounds"), [(20, 2), (10, 4)])
+def test_bounds_are_of_casts_not_of_rounds(driver: ModuleType, casts: int, rounds: int) -> None:
+    """Half of the casts are 10 % faster, half 10 % slower: the median may lie anywhere between."""
+    rates = np.repeat([0.9, 1.1] * (casts // 2), rounds)
+    values = {driver.OURS: [1.0] * len(rates), driver.BARE: rates.tolist()}
+    assert driver.bounds(values, rounds) == pytest.approx([0.9, 1.1])
+    steady = {driver.OURS: [2.0] * 6, driver.BARE: [1.9] * 6}
+    assert driver.bounds(steady, 2) == pytest.approx([0.95, 0.95])
+
+
+def test_more_casts_say_more(driver: ModuleType) -> None:
+    rates = np.random.default_rng(7).normal(0.97, 0.05, 400)
+
+    def width(casts: int) -> float:
+        of = rates[: 2 * casts].tolist()
+        lower, upper = driver.bounds({driver.OURS: [1.0] * len(of), driver.BARE: of}, 2)
+        assert lower < np.median(of) < upper
+        return float(upper - lower)
+
+    assert width(200) < width(50) < width(12)
 
 
 class Cast:
@@ -160,6 +183,7 @@ def test_a_failed_side_stays_in_the_table(driver: ModuleType) -> None:
     found = {
         "rows": {driver.OURS: driver.summarize([5.0])},
         "rate": None,
+        "bounds": [],
         "beside the limit": None,
         "cpu": {driver.OURS: {"consumer": 1.0, "workers": 2.0}},
     }
