@@ -1,4 +1,4 @@
-"""The demo: handwritten digits, augmented by worker processes, one of which is killed on the way.
+"""The demo: handwritten digits, augmented by worker processes. A worker is killed, then the whole program.
 
 Run it with ``python -m streamfit demo`` (it needs the extra ``demo``).
 """

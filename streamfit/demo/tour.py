@@ -1,127 +1,100 @@
-"""The demo's run: train through workers, kill one, show that nothing was lost."""
+"""The demo's run: train through workers, kill one, kill the program, resume it, and compare the bits."""
 
 from __future__ import annotations
 
-import os
+import json
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from streamfit import layers
-from streamfit._base.config import set_random_seed
-from streamfit.demo.digits import VALIDATED, AugmentedDigits, open_digits, write_digits
+from streamfit.demo.digits import AugmentedDigits, open_digits, write_digits
 from streamfit.demo.pictures import draw_curves, draw_samples
-from streamfit.models import Sequential
-from streamfit.training import History
-from streamfit.training.callbacks import Callback, LearningRateScheduler
-from streamfit.workers import live_pids
+from streamfit.demo.program import BATCH_SIZE, WORKERS, digest_of, say, train
 
-EPOCHS, BATCH_SIZE, SEED = 30, 32, 7
-TO_REACH = 0.97
+EPOCHS, SHORT_EPOCHS = 30, 6
+TO_REACH, TO_REACH_SHORT = 0.97, 0.85
 
 
-class WorkerKiller(Callback):
-    """Kill one worker process in the middle of an epoch, as the system does when memory runs out."""
-
-    def __init__(self, epoch: int, batch: int) -> None:
-        self._epoch, self._batch = epoch, batch
-        self._due = False
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Get ready in the chosen epoch."""
-        self._due = epoch == self._epoch
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Kill in the chosen batch."""
-        if self._due and batch >= self._batch and live_pids():
-            pid = live_pids()[0]
-            os.kill(pid, signal.SIGKILL)
-            self._due = False
-            print(f"\n>>> killed worker {pid} in epoch {self._epoch + 1}, batch {batch}\n", flush=True)
-
-
-def make_model() -> Sequential:
-    """Return a small network for 8 x 8 images."""
-    set_random_seed(SEED)
-    model = Sequential(
-        [
-            layers.Input((8, 8), name="image"),
-            layers.Flatten(),
-            layers.Dense(256, activation="relu"),
-            layers.Dropout(0.2),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
-
-
-def falling_rate(epoch: int) -> float:
-    """Return the learning rate of an epoch: half a cosine from 0.002 to 0."""
-    return float(0.001 * (1 + np.cos(np.pi * epoch / EPOCHS)))
-
-
-def train(folder: Path) -> History:
-    """Train on the digits in `folder` with 2 worker processes, one of which is killed."""
-    images, labels = open_digits(folder)
-    digits = AugmentedDigits(images[:-VALIDATED], labels[:-VALIDATED], BATCH_SIZE)
-    model = make_model()
-    model.summary()
-    return model.fit(
-        digits,
-        epochs=EPOCHS,
-        verbose=2,
-        validation_data=(images[-VALIDATED:] / 16.0, labels[-VALIDATED:]),
-        callbacks=[WorkerKiller(epoch=2, batch=15), LearningRateScheduler(falling_rate)],
-        workers=2,
-        use_multiprocessing=True,
-        seed=SEED,
-    )
-
-
-def _verdict(history: History, seconds: float) -> bool:
-    """Print the receipts and what they prove; return whether everything is as it should be."""
-    for receipt in history.receipts:
-        print(receipt)
-    planned = sum(receipt.planned for receipt in history.receipts)
-    delivered = sum(receipt.delivered for receipt in history.receipts)
-    retried = sum(receipt.retried for receipt in history.receipts)
-    restarts = sum(receipt.restarts for receipt in history.receipts)
-    accuracy = history.history["val_accuracy"][-1]
-    good: bool = planned == delivered and restarts >= 1 and accuracy >= TO_REACH
-    print(
-        f"\nVerdict: {'nothing was lost' if planned == delivered else 'BATCHES WERE LOST'}: "
-        f"{planned} batches planned, {delivered} delivered, {retried} loaded again, "
-        f"{restarts} workers replaced.\n"
-        f"Validation accuracy {accuracy:.2%} (to reach: {TO_REACH:.0%}), {seconds:.1f} s."
-    )
-    return good
-
-
-def run(output: str | Path = "demo-output") -> int:
+def run(output: str | Path = "demo-output", *, short: bool = False) -> int:
     """Run the demo.
 
     Args:
         output: Folder for the pictures; made if it is not there.
+        short: Whether to train for a few epochs only.
 
     Returns:
-        0 when nothing was lost and the accuracy was reached, else 1.
+        0 when nothing was lost, the bits are those of an undisturbed run and the accuracy was reached,
+        else 1.
     """
     started = time.perf_counter()
-    pictures = Path(output)
-    pictures.mkdir(parents=True, exist_ok=True)
+    epochs, to_reach = (SHORT_EPOCHS, TO_REACH_SHORT) if short else (EPOCHS, TO_REACH)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_digits(folder)
-        history = train(folder)
-        images, labels = open_digits(folder)
-        draw_samples(AugmentedDigits(images, labels, BATCH_SIZE), images, pictures / "augmented.png")
-    draw_curves(history.history, pictures / "curves.png")
-    good = _verdict(history, time.perf_counter() - started)
-    print(f"Pictures: {pictures / 'curves.png'}, {pictures / 'augmented.png'}")
+        say(f"1,797 digits are on disk; a program trains on them through {WORKERS} worker processes")
+        resumed = _run_program(folder, epochs)
+        if resumed is None:
+            return 1
+        result = json.loads((folder / "result.json").read_text())
+        say("the same training once more, without workers and without kills, to compare the bits")
+        undisturbed, _ = train(folder, epochs, 0, [])
+        same = result["digest"] == digest_of(undisturbed)
+        pictures = _draw(folder, Path(output), result["history"])
+    good = _verdict(result, same=same, resumed=resumed, to_reach=to_reach, started=started)
+    print(f"Pictures: {', '.join(map(str, pictures))}")
     return 0 if good else 1
+
+
+def _run_program(folder: Path, epochs: int) -> int | None:
+    """Run the program until it is done; return how often it was resumed, or None if it failed."""
+    start = "import sys; from streamfit.demo.program import main; sys.exit(main())"
+    command = [sys.executable, "-c", start, str(folder), "--epochs", str(epochs)]
+    kills = ["--kill-worker", str(epochs // 6), "--kill-program", str(epochs // 2)]
+    status = subprocess.call([*command, *kills])
+    resumed = 0
+    if status == -signal.SIGKILL:
+        say("the program is dead, and its workers with it; it is started again")
+        resumed = 1
+        status = subprocess.call(command)
+    if status:
+        print(f"the program ended with status {status}", file=sys.stderr)
+        return None
+    return resumed
+
+
+def _draw(folder: Path, pictures: Path, history: dict[str, list[float]]) -> list[Path]:
+    pictures.mkdir(parents=True, exist_ok=True)
+    images, labels = open_digits(folder)
+    curves, samples = pictures / "curves.png", pictures / "augmented.png"
+    draw_curves(history, curves)
+    draw_samples(AugmentedDigits(images, labels, BATCH_SIZE), images, samples)
+    return [curves, samples]
+
+
+def _verdict(result: dict[str, Any], *, same: bool, resumed: int, to_reach: float, started: float) -> bool:
+    """Print the verdict; return whether everything is as it should be."""
+    receipts = result["receipts"]
+    planned, delivered, retried, restarts = (
+        sum(receipt[name] for receipt in receipts) for name in ("planned", "delivered", "retried", "restarts")
+    )
+    accuracy = result["history"]["val_accuracy"][-1]
+    lines = {
+        "every batch once": (planned == delivered, f"{delivered:,} of {planned:,} batches trained on"),
+        "worker killed": (restarts >= 1, f"{restarts} replaced, {retried} batches loaded again"),
+        "program killed": (resumed == 1, f"resumed {resumed} time from its backup"),
+        "same bits": (same, f"weights {result['digest']}, as without workers and kills"),
+        "accuracy": (
+            accuracy >= to_reach,
+            f"{accuracy:.2%} on images kept apart (to reach: {to_reach:.0%})",
+        ),
+    }
+    good = all(right for right, _ in lines.values())
+    seconds = time.perf_counter() - started
+    print(f"\nVerdict: {'nothing was lost' if good else 'SOMETHING IS WRONG'}, {seconds:.1f} s")
+    for name, (right, words) in lines.items():
+        print(f"  {'ok ' if right else 'NO '} {name:17} {words}")
+    return good
