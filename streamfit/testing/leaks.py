@@ -1,6 +1,8 @@
 """A ledger of what code must not leave behind: child processes, shared memory, descriptors, threads of ours.
 
-It reads ``/proc`` and needs no other package; on a system without it, it sees threads only.
+Processes come from psutil (the extra ``testing``). Who holds shared memory is read from ``/proc``, since
+psutil gives paths and not inodes, and a semaphore is mapped under a name that was never its own; on a system
+without ``/proc`` and ``/dev/shm`` there are no such names to look for.
 
 Names of shared memory are the machine's, not a process's, and nothing records who made one. So a new name
 counts unless it is known to be somebody else's: another user's, or held by a living process that is not
@@ -13,11 +15,12 @@ import gc
 import os
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from streamfit._base.optional import require
 
 _PROC, _SHM = Path("/proc"), Path("/dev/shm")
 _TERMINAL = ("/dev/pts", "/dev/null", "/dev/tty")
@@ -38,7 +41,7 @@ class Ledger:
     """
 
     names: frozenset[str]
-    children: frozenset[tuple[int, int]]
+    children: frozenset[tuple[int, float]]
     descriptors: frozenset[tuple[str, str]]
     threads: frozenset[str]
 
@@ -127,6 +130,7 @@ def nothing_left_behind(seconds: float = 5.0) -> Iterator[None]:
 
     Raises:
         AssertionError: Something is left: a process, shared memory, a file descriptor, a thread.
+        MissingExtraError: psutil is not installed.
 
     Example:
         >>> with nothing_left_behind():
@@ -143,33 +147,18 @@ def _lines(names: frozenset[str]) -> list[str]:
     return [f"shared memory {name}" for name in sorted(names)]
 
 
-def _descendants() -> Iterator[tuple[int, int]]:
+def _descendants() -> Iterator[tuple[int, float]]:
     """Yield process id and time of birth of every living process below this one."""
-    below: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for entry in _processes():
-        if found := _birth(entry):
-            below[found[0]].append((int(entry.name), found[1]))
-    todo = [os.getpid()]
-    while todo:
-        for child in below[todo.pop()]:
-            yield child
-            todo.append(child[0])
+    psutil = require("psutil", "testing")
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended since
+            yield child.pid, child.create_time()
 
 
 def _processes() -> Iterator[Path]:
-    """Yield what the system tells of each living process."""
-    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
-        if entry.name.isdigit():
-            yield entry
-
-
-def _birth(entry: Path) -> tuple[int, int] | None:
-    """Return the parent and the time of birth of a process; None for one that is gone."""
-    try:
-        fields = (entry / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return int(fields[1]), int(fields[19])
+    """Yield the folder that the system keeps for each living process."""
+    for pid in require("psutil", "testing").pids() if _PROC.is_dir() else ():
+        yield _PROC / str(pid)
 
 
 def _descriptors() -> Iterator[tuple[str, str]]:
