@@ -63,7 +63,7 @@ TESTS ?= tests/faults
 TOGETHER ?= 2
 
 repeat: $(VENV)/.test-ready
-	$(PY) tools/repeat.py --times $(TIMES) --together $(TOGETHER) $(TESTS)
+	$(PY) -m pytest -q --count $(TIMES) --repeat-scope session --numprocesses $(TOGETHER) -m "not alone" $(TESTS)
 
 SCALE ?= 1
 
