@@ -1,4 +1,4 @@
-"""The number of processors, and of threads that BLAS is told to use, changes no bit; users keep their setting."""
+"""The number of processors and of threads for BLAS changes no bit; users keep their own setting."""
 
 from __future__ import annotations
 
