@@ -6,6 +6,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.initializers.initializer import RandomInitializer, registry, truncated_normal_draws
+from streamfit.kernels.blas import OF_NUMPY, on_one_thread
 
 
 def _check_deviation(stddev: float) -> float:
@@ -118,7 +119,8 @@ class Orthogonal(RandomInitializer):
             raise ValueError(f"Orthogonal needs a shape of two axes or more, the weight has shape {shape}")
         n_rows, n_columns = int(np.prod(shape[:-1])), shape[-1]
         tall = (max(n_rows, n_columns), min(n_rows, n_columns))
-        q, r = np.linalg.qr(self.generator().standard_normal(tall))
+        with on_one_thread(OF_NUMPY):  # else the last bits would depend on the number of processors
+            q, r = np.linalg.qr(self.generator().standard_normal(tall))
         q *= np.sign(np.diag(r))
         return self.gain * (q if n_rows >= n_columns else q.T).reshape(shape)
 

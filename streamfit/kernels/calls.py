@@ -8,30 +8,47 @@ cost, without the interpreter and without its lock.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.kernels.arguments import Signature, checked_words, signature_of
-from streamfit.kernels.policy import JIT_ENABLED
+from streamfit.kernels.arguments import Signature, checked_words, signature_of, words_of
+from streamfit.kernels.blas import OF_KERNELS, on_one_thread
+from streamfit.kernels.policy import JIT_ENABLED, Compiled
 from streamfit.kernels.walk import WIDTHS, enter, walk
 
 Kernel = Callable[..., None]
 Call = tuple[Kernel, tuple[Any, ...]]
 
+_NOTHING_TO_DO = contextlib.nullcontext()
 _ANNOUNCE_AFTER = 2.0  # seconds of compiling before we say so
 
 
 def run(calls: Iterable[Call]) -> None:
-    """Run calls one after the other from Python."""
+    """Run calls one after the other from Python, each with the result that it has in a `CallList`."""
     for function, arguments in calls:
-        function(*arguments)
+        words = words_of(arguments) if JIT_ENABLED else None
+        if words is None or not isinstance(function, Compiled) or function.options:
+            function(*arguments)
+        else:
+            _run_alone(function, arguments, words)
+
+
+def _run_alone(function: Compiled, arguments: tuple[Any, ...], words: list[int]) -> None:
+    address = _address(function, signature_of(arguments))
+    scratch, packed = (ctypes.c_int64 * 8)(), (ctypes.c_int64 * (len(words) + WIDTHS[-1]))(*words)
+    start, where = ctypes.addressof(scratch), ctypes.addressof(packed)
+    with on_one_thread(OF_KERNELS) if function.calls_blas else _NOTHING_TO_DO:
+        stopped = _enter()(start, start, address, where, len(words))
+    if stopped:
+        raise FloatingPointError(f"kernel {function.py_func.__name__} raised")
 
 
 class _Announcer:
@@ -151,11 +168,16 @@ class CallList:
         self._failed = np.zeros(2, dtype=np.int64)
         addresses = np.array(_addresses(self.calls), dtype=np.int64)
         self._tables = (addresses, np.array(offsets, dtype=np.int64), np.array(counts, dtype=np.int64))
+        self._blas = any(cast(Compiled, function).calls_blas for function, _ in self.calls)
         nothing = np.zeros(0, dtype=np.int64)
         self._once = _Walk(*self._tables, self._words, self._failed, nothing, nothing, 1)
 
     def _run_native(self) -> None:
-        self._once.run()
+        if self._blas:
+            with on_one_thread(OF_KERNELS):
+                self._once.run()
+        else:
+            self._once.run()
         if self._failed[0]:
             raise self._stopped()
 
@@ -184,7 +206,9 @@ class CallList:
             moving.append(positions)
             strides.append(np.full(len(positions), stride, dtype=np.int64))
         where, how_far = np.concatenate(moving), np.concatenate(strides)
-        _Walk(*self._tables, self._words, self._failed, where, how_far, steps).run()
+        walking = _Walk(*self._tables, self._words, self._failed, where, how_far, steps)
+        with on_one_thread(OF_KERNELS) if self._blas else _NOTHING_TO_DO:
+            walking.run()
         for reader in readers:
             reader.release()
         if self._failed[0]:

@@ -13,6 +13,7 @@ from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
 from streamfit.kernels.arguments import Signature, Type
+from streamfit.kernels.blas import SYMBOLS, calls_blas
 from streamfit.kernels.native_cache import MachineCode, link, missing_symbols, undefined_symbols
 
 _kept: list[Any] = []  # what Numba compiled and we run where Numba put it
@@ -31,8 +32,8 @@ def _numba_type(kind: Type) -> Any:
     return types.Array(from_dtype(np.dtype(dtype)), axes, "C")
 
 
-def machine_code(compiled: Any, signature: Signature) -> tuple[int, MachineCode | None]:
-    """Compile a kernel; return its address, and what can be kept on disk, if it can.
+def machine_code(compiled: Any, signature: Signature) -> tuple[int, MachineCode | None, bool]:
+    """Compile a kernel; return its address, what can be kept on disk, if it can, and if it calls BLAS.
 
     Kernels allocate nothing, so references are only counted for the few that do not compile otherwise:
     counting takes time to compile, and calls into Numba.
@@ -48,9 +49,11 @@ def machine_code(compiled: Any, signature: Signature) -> tuple[int, MachineCode 
     if needs is not None and not any(name.startswith(("Py", "_Py")) for name in needs):
         machine = MachineCode(symbol, needs, code)
         if not missing_symbols(machine):
-            return link(machine), machine
+            return link(machine), machine, calls_blas(needs)
     _kept.append(overload)
-    return overload.library.get_pointer_to_function(symbol), None
+    if needs is None:  # no ELF file: look at what it was made of
+        needs = tuple(word for word in SYMBOLS if word in overload.library.get_llvm_str())
+    return overload.library.get_pointer_to_function(symbol), None, calls_blas(needs)
 
 
 def _compiled(compiled: Any, kinds: tuple[Any, ...], counting: bool) -> Any:

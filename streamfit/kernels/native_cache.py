@@ -4,9 +4,10 @@ Importing Numba and preparing it costs more than everything else before the firs
 to run is only its machine code, which LLVM's linker (in llvmlite) can load by itself.
 
 Guarantees kept here: machine code runs only where all that it depends on is as it was when it was made
-(the function and all that it refers to, types of arguments, processor, versions, Numba's settings) and where
-every byte is as it was written; entries are written aside and renamed, so readers and writers in other
-processes never meet half a file; what cannot be read or written is compiled, as if there were no cache.
+(the function and all that it refers to, types of arguments, processor, versions, Numba's settings), where
+every byte is as it was written, and where nobody but this user or root can have written it
+(`kernels/private_files.py`); readers and writers in other processes never meet half a file; what cannot be
+read or written is compiled, as if there were no cache.
 """
 
 from __future__ import annotations
@@ -15,17 +16,24 @@ import contextlib
 import functools
 import hashlib
 import importlib.util
+import logging
 import os
 import struct
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streamfit.kernels import private_files
+
+_ELF = b"\x7fELF\x02\x01"
 _FORMAT = "streamfit kernel 1"
 _HARMLESS = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DISABLE_JIT", "NUMBA_WARNINGS"}
+LOGGER = logging.getLogger("streamfit.kernels")
+_told: set[str] = set()
 _engines: dict[int, Any] = {}  # by address; they own the memory of the machine code
 _lock = threading.Lock()
 
@@ -105,53 +113,109 @@ class Shelf:
         self._name, self._source = f"{plain[-100:]}.{side}.kernel", source
 
     def _places(self) -> Iterator[Path]:
-        chosen = os.environ.get("NUMBA_CACHE_DIR")
-        if chosen:
-            yield Path(chosen, "streamfit", self._name)
+        chosen = _chosen_folder()
+        if chosen is not None:
+            yield chosen / "streamfit" / self._name
+            yield chosen / f"streamfit-{_user()}" / self._name  # where the first is another user's
             return
-        if os.path.isfile(self._source):
-            yield Path(self._source).with_name("__pycache__") / self._name
+        source = Path(self._source)
+        if source.is_absolute() and (beside := source.with_name("__pycache__")).is_dir():
+            yield beside / self._name
         with contextlib.suppress(RuntimeError):  # there is no home
-            home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-            yield Path(home, "streamfit", self._name)
+            named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+            home = named if named.is_absolute() else Path.home() / ".cache"
+            if home.is_absolute():
+                yield home / "streamfit" / self._name
 
     def load(self) -> MachineCode | None:
         """Return the machine code, or None where there is none that is valid."""
         for place in self._places():
             with contextlib.suppress(OSError):
-                code = self._unpacked(place.read_bytes())
+                code = self._unpacked(private_files.read(place))
                 if code is not None:
                     return code
         return None
 
     def _unpacked(self, data: bytes) -> MachineCode | None:
         head, _, body = data.partition(b"\n")
-        if hashlib.blake2b(body).hexdigest().encode() != head:
+        parts = body.split(b"\n", 3)
+        if hashlib.blake2b(body).hexdigest().encode() != head or len(parts) != 4:
             return None
-        key, symbol, needs, code = body.split(b"\n", 3)
-        if key != self._key:
+        key, symbol, needs, code = parts
+        try:
+            names = symbol.decode("ascii"), tuple(needs.decode("ascii").split())
+        except UnicodeDecodeError:
             return None
-        return MachineCode(symbol.decode(), tuple(needs.decode().split()), code)
+        return MachineCode(*names, code) if key == self._key and _is_whole(code, symbol) else None
 
     def store(self, machine: MachineCode) -> bool:
         """Write the machine code; return whether there was a place for it."""
         words = (self._key, machine.symbol.encode(), " ".join(machine.needs).encode(), machine.code)
         body = b"\n".join(words)
         data = hashlib.blake2b(body).hexdigest().encode() + b"\n" + body
-        return any(_written(place, data) for place in self._places())
-
-
-def _written(place: Path, data: bytes) -> bool:
-    aside = place.with_name(f"{place.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(data)
-        os.replace(aside, place)
-    except OSError:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
+        reasons: list[OSError] = []
+        for place in self._places():
+            try:
+                _write(place, data)
+            except OSError as error:
+                reasons.append(error)
+            else:
+                return True
+        _tell_of(reasons)
         return False
-    return True
+
+
+def _chosen_folder() -> Path | None:
+    """Return the folder that the environment names, if it does not depend on where the program is started."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if not chosen:
+        return None
+    if not os.path.isabs(chosen):
+        _warn_once(
+            f"NUMBA_CACHE_DIR={chosen!r} is a relative path: others may have put kernels where this program "
+            "is started. It is ignored, and the usual places are used; write an absolute path"
+        )
+        return None
+    return Path(chosen)
+
+
+def _user() -> str:
+    return str(os.geteuid()) if hasattr(os, "geteuid") else "user"
+
+
+def _write(place: Path, data: bytes) -> None:
+    private_files.write(place, data, make_folder=place.parent.name != "__pycache__")
+
+
+def _tell_of(reasons: list[OSError]) -> None:
+    """Say once that kernels are kept nowhere because others could change them."""
+    distrusted = [reason for reason in reasons if isinstance(reason, private_files.UntrustedError)]
+    if not distrusted:
+        return
+    text = (
+        f"compiled kernels are not kept on disk, so each program compiles them anew: {distrusted[-1]}; set "
+        "NUMBA_CACHE_DIR to a folder that belongs to you and that nobody else can write to"
+    )
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        _warn_once(text)
+    elif text not in _told:
+        _told.add(text)
+        LOGGER.warning("%s", text)
+
+
+def _warn_once(text: str) -> None:
+    if text not in _told:
+        _told.add(text)
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+def _is_whole(code: bytes, symbol: bytes) -> bool:
+    """Tell whether this is an object file with a symbol, as far as a glance can: LLVM trusts what it gets."""
+    if code[:6] != _ELF or len(code) < 64 or symbol not in code:
+        return False
+    (table,) = struct.unpack_from("<Q", code, 40)
+    size, count = struct.unpack_from("<HH", code, 58)
+    return bool(table + size * count <= len(code))
 
 
 def undefined_symbols(code: bytes) -> tuple[str, ...] | None:
@@ -159,7 +223,7 @@ def undefined_symbols(code: bytes) -> tuple[str, ...] | None:
 
     Layout: "System V Application Binary Interface", chapter 4 (64-bit objects, little-endian).
     """
-    if code[:6] != b"\x7fELF\x02\x01":
+    if code[:6] != _ELF:
         return None
     (table,) = struct.unpack_from("<Q", code, 40)
     size, count = struct.unpack_from("<HH", code, 58)

@@ -14,6 +14,7 @@ before a first training step.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -25,6 +26,7 @@ from typing import Any, TypeVar, cast
 
 from streamfit.kernels import native_cache
 from streamfit.kernels.arguments import Signature, signature_of, words_of
+from streamfit.kernels.blas import OF_KERNELS, calls_blas, on_one_thread
 from streamfit.kernels.fingerprint import UnknownReferenceError, fingerprint
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,6 +44,7 @@ _BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 JIT_ENABLED = os.environ.get("NUMBA_DISABLE_JIT", "0").strip() in ("", "0")
 
 _compiling = threading.RLock()
+_NOTHING_TO_DO = contextlib.nullcontext()
 
 
 class Compiled:
@@ -54,12 +57,14 @@ class Compiled:
     Attributes:
         py_func: The Python function.
         overloads: The address of the machine code for each signature that has been asked for.
+        calls_blas: Whether any of this machine code calls BLAS.
     """
 
     def __init__(self, function: FunctionType, options: dict[str, Any]) -> None:
         functools.update_wrapper(self, function)
         self.py_func, self.options = function, options
         self.overloads: dict[Signature, int] = {}
+        self.calls_blas = False
         self._entries: dict[Signature, Callable[..., int]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
@@ -70,7 +75,9 @@ class Compiled:
         signature = signature_of(arguments)
         entry = self._entries.get(signature) or self._entry(signature)
         scratch = (ctypes.c_int64 * 8)()
-        if entry(scratch, scratch, *words):
+        with on_one_thread(OF_KERNELS) if self.calls_blas else _NOTHING_TO_DO:
+            stopped = entry(scratch, scratch, *words)
+        if stopped:
             raise FloatingPointError(f"kernel {self.py_func.__name__} raised")
         return None
 
@@ -90,6 +97,7 @@ class Compiled:
                 code = shelf.load() if shelf else None
                 if code is None or not _complete(code):
                     return None
+                self.calls_blas |= calls_blas(code.needs)
                 address = self.overloads[signature] = native_cache.link(code)
         return address
 
@@ -99,7 +107,8 @@ class Compiled:
 
         with _compiling:
             if signature not in self.overloads:
-                address, code = compiling.machine_code(self, signature)
+                address, code, blas = compiling.machine_code(self, signature)
+                self.calls_blas |= blas
                 shelf = self._shelf(signature)
                 if code is not None and shelf is not None:
                     shelf.store(code)

@@ -1,7 +1,8 @@
 """Matrix products: loops for small matrices, BLAS for large ones; the choice depends on shapes alone.
 
 BLAS has a price for each call, which small products never earn back, and Numba reaches it through SciPy,
-whose import takes longer than everything else before the first step. The loops work on tiles of four by
+whose import takes longer than everything else before the first step. It runs on one thread here (see
+`kernels/blas.py`), so that the number of processors changes no bit. The loops work on tiles of four by
 four numbers, so that each loaded row is used four times, with the innermost loop along the last axis,
 where it becomes vector code. A product with few columns would leave the vectors empty; there one factor
 is turned over first and the innermost loop runs along the sums instead.
@@ -16,7 +17,7 @@ from streamfit.kernels.calls import Call
 from streamfit.kernels.policy import kernel
 
 LOOPS_UP_TO = 1 << 22
-"""Multiplications of a product up to which the loops are used: beyond, BLAS gains by its threads."""
+"""Multiplications of a product up to which the loops are used: beyond, BLAS gains by its blocks."""
 _NARROW = 16  # columns that fill the widest vector register of single precision
 
 

@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import Any, cast
 
 from streamfit._base.specs import Array
+from streamfit.kernels.float_mode import write_flush, write_restore
 from streamfit.kernels.policy import kernel
 
 WIDTHS = (16, 32, 48, 64, 80, 96, 128)
@@ -105,8 +106,18 @@ def walk(  # pragma: no cover - jumps to machine code, so it runs compiled only
             words[moving[i]] += strides[i]
 
 
+_flush: Any = Instructions(write_flush)
+_restore: Any = Instructions(write_restore)
+
+
 @kernel
 def enter(address: int, words: int, count: int) -> None:  # pragma: no cover - runs compiled only
-    """Run the kernel at `address` with words that lie in memory: few arguments are soon passed."""
-    if _jump(address, words, count) != 0:
+    """Run the kernel at `address` with words that lie in memory: few arguments are soon passed.
+
+    Everything in it takes denormal numbers as zero; the caller's mode is put back in the end.
+    """
+    mode = _flush()
+    status = _jump(address, words, count)
+    _restore(mode)
+    if status != 0:
         raise FloatingPointError

@@ -35,6 +35,7 @@ class Trainer:
     def _reset_trainer(self) -> None:
         self._compiled: Compiled | None = None
         self._runner: Runner | None = None
+        self._owner = object()  # what the optimizer knows this model by
         self.history: History | None = None
         self.session: Any = None  # the run of fit that is under way
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
@@ -54,10 +55,13 @@ class Trainer:
         distribute: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Say how the model is trained. Weights are kept, the optimizer's state is forgotten.
+        """Say how the model is trained. Weights are kept, results of metrics are forgotten.
 
         Args:
-            optimizer: A name such as ``'adam'``, or an optimizer.
+            optimizer: A name such as ``'adam'``, or an optimizer. A name or a new optimizer starts afresh.
+                The object that the model had goes on: with its steps, its rate, and what it remembers of
+                each weight that it trained until now. One that has worked for another model starts afresh
+                here, and keeps what it remembers of the other; its settings count for both.
             loss: A name, a function (y_true, y_pred) made of `ops`, a `Loss`, or a list or a dictionary by
                 output name of them; one loss goes to all outputs.
             metrics: A list of names, functions or `Metric` objects for every output; a list of lists; or
@@ -76,17 +80,16 @@ class Trainer:
         """
         compile_checks(target_tensors, distribute, kwargs)
         flags = TrainableFlags(self)  # type: ignore[arg-type]
-        compiled = Compiled(
-            optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode, flags
-        )
+        told = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode, flags
+        compiled = Compiled(*told, owner=self._owner, previous=self._compiled)
         if self.outputs:  # type: ignore[attr-defined]
             compiled.plan(self.output_names)  # type: ignore[attr-defined]
         self._compiled, self._runner = compiled, None
 
     @property
     def optimizer(self) -> Any:
-        """Return the optimizer, or None before `compile`."""
-        return None if self._compiled is None else self._compiled.optimizer
+        """Return the optimizer, with the steps and the state of this model, or None before `compile`."""
+        return None if self._compiled is None else self._compiled.own_optimizer()
 
     @property
     def loss(self) -> Any:

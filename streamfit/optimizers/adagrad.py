@@ -58,6 +58,7 @@ class Adagrad(Optimizer):
     """
 
     epsilon = Hyper(_EPSILON, at_least_zero)
+    _initial_accumulator_value: float
 
     def __init__(
         self,
@@ -67,8 +68,24 @@ class Adagrad(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.initial_accumulator_value = at_least_zero("initial_accumulator_value", initial_accumulator_value)
+        self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
+
+    @property
+    def initial_accumulator_value(self) -> float:
+        """Return the first value of the sum of squares; it can be set until there is one."""
+        return self._initial_accumulator_value
+
+    @initial_accumulator_value.setter
+    def initial_accumulator_value(self, value: float) -> None:
+        first = at_least_zero("initial_accumulator_value", value)
+        if "accumulator" in self.state and first != self._initial_accumulator_value:
+            raise AttributeError(
+                f"initial_accumulator_value cannot be set to {value!r}: the accumulator has begun with "
+                f"{self._initial_accumulator_value!r}; compile the model with a new Adagrad("
+                f"initial_accumulator_value={value!r})"
+            )
+        self._initial_accumulator_value = first
 
     def first_values(self) -> dict[str, float]:
         """Return the sum of squares."""

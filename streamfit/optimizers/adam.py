@@ -8,7 +8,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
-from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Hyper, at_least_zero, share
+from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Flag, Hyper, at_least_zero, share
 from streamfit.optimizers.optimizer import Optimizer, registry
 
 _BETA_1, _BETA_2, _EPSILON = FIRST_OWN, FIRST_OWN + 1, FIRST_OWN + 2
@@ -108,6 +108,7 @@ class Adam(Optimizer):
     beta_1 = Hyper(_BETA_1, share)
     beta_2 = Hyper(_BETA_2, share)
     epsilon = Hyper(_EPSILON, at_least_zero)
+    amsgrad = Flag()
 
     def __init__(
         self,
@@ -119,7 +120,7 @@ class Adam(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, bool(amsgrad)
+        self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
 
     def first_values(self) -> dict[str, float]:
         """Return the two means, and the maximum that AMSGrad needs."""

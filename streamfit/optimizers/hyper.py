@@ -101,4 +101,29 @@ class Hyper:
         return self if optimizer is None else float(optimizer.hyper[self._index])
 
     def __set__(self, optimizer: Any, value: Any) -> None:
-        optimizer.hyper[self._index] = self._check(self._name, value)
+        before, now = optimizer.hyper[self._index], self._check(self._name, value)
+        optimizer.hyper[self._index] = now
+        if (before == 0) != (now == 0):  # momentum, say, begins or ends, which takes other kernels
+            optimizer.restructure()
+
+
+class Flag:
+    """A setting of an optimizer that is on or off, and decides which kernels make a step."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    @overload
+    def __get__(self, optimizer: None, owner: type) -> Flag: ...
+
+    @overload
+    def __get__(self, optimizer: Any, owner: type) -> bool: ...
+
+    def __get__(self, optimizer: Any, owner: type) -> Flag | bool:
+        return self if optimizer is None else bool(getattr(optimizer, self._name))
+
+    def __set__(self, optimizer: Any, value: Any) -> None:
+        before = getattr(optimizer, self._name, None)
+        setattr(optimizer, self._name, bool(value))
+        if before is not bool(value):
+            optimizer.restructure()

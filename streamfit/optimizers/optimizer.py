@@ -3,33 +3,52 @@
 A program asks once for the kernel calls of a step (`bind`) and then runs them at every step. What may
 change while training, such as the learning rate, lies in the vector `hyper`, which the kernels read;
 what an optimizer remembers lies in the vectors of `state`, one element for each weight.
+
+Guarantee kept here: a setting that is changed counts from the next step on, or the change is refused. What
+decides which kernels make a step moves `revision`; who runs the calls then asks for them anew.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from streamfit._base.configs import Configurable, describe
-from streamfit._base.names import Registry, snake_case
+from streamfit._base.names import Registry, did_you_mean, snake_case
 from streamfit._base.specs import Array
 from streamfit.kernels import Call
 from streamfit.optimizers import schedules
 from streamfit.optimizers.clipping import clip_by_norm, clip_by_value, decay_weights
-from streamfit.optimizers.hyper import CLIP, LEARNING_RATE, SIZE, WEIGHT_DECAY, at_least_zero, positive
+from streamfit.optimizers.hyper import (
+    CLIP,
+    LEARNING_RATE,
+    SIZE,
+    WEIGHT_DECAY,
+    Flag,
+    Hyper,
+    at_least_zero,
+    positive,
+)
+from streamfit.optimizers.work import Work
 
 Schedule = Callable[[int], float]
 registry: Registry[Any] = Registry("optimizer")
 
 _CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+_OWN = ("hyper", "name", "work")
+_COUNT_AT_ONCE = {*_OWN, "learning_rate", "lr", "decay", "weight_decay", *_CLIPS, "iterations"}
 
 
 class Optimizer(Configurable):
     """Base of all optimizers.
 
     A subclass names its memories in `memories` and returns its kernel calls from `step`.
+
+    Settings are attributes, and may be changed at any time: they count from the next step on. One that
+    cannot is refused, and so is, for the optimizers of this library, an attribute that is no setting.
 
     Args:
         learning_rate: A number, or a schedule: a function from the count of finished steps to a number.
@@ -47,12 +66,17 @@ class Optimizer(Configurable):
 
     Attributes:
         hyper: float64 vector of settings that kernels read.
-        state: Vectors by name, made by `bind`.
+        work: The steps and the vectors of the model that the optimizer works for. One that is given to
+            several models has a `Work` for each, and shows that of the model that used it last.
     """
 
     memories: ClassVar[dict[str, float]] = {}
     """Name and first value of each vector of `state`."""
     hyper: Array
+    work: Work
+    _revision: int
+    _clipping: str
+    _weight_decay: float | None
 
     def __init__(
         self,
@@ -67,10 +91,8 @@ class Optimizer(Configurable):
         lr: float | None = None,
     ) -> None:
         self.name = name or snake_case(type(self).__name__)
-        self.state: dict[str, Array] = {}
-        self._clock: Array = np.zeros(2, dtype=np.int64)
         self._schedule: Schedule | None = None
-        self.decay = at_least_zero("decay", decay)
+        self._decay = at_least_zero("decay", decay)
         self.learning_rate = learning_rate if lr is None else lr
         self._set_clipping(clipnorm, clipvalue, global_clipnorm)
         self.weight_decay = weight_decay
@@ -78,7 +100,11 @@ class Optimizer(Configurable):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make the vector of settings, so that a subclass may set its own before it calls super()."""
         optimizer = super().__new__(cls)
+        optimizer._revision = 0
         optimizer.hyper = np.zeros(SIZE, dtype=np.float64)
+        optimizer.work = Work()
+        optimizer._clipping = ""
+        optimizer._weight_decay = None
         return optimizer
 
     def _set_clipping(self, norm: float | None, value: float | None, whole: float | None) -> None:
@@ -86,10 +112,46 @@ class Optimizer(Configurable):
         if len(given) > 1:
             raise ValueError(f"only one of clipnorm, clipvalue and global_clipnorm can be set, got {given}")
         for name, limit in given.items():
-            self.hyper[CLIP] = positive(name, limit)
-        self._clipping = next(iter(given), "")
+            self._clip(name, limit)
 
     # -- settings -------------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind = type(self)
+        if not name.startswith("_"):
+            if not hasattr(kind, name) and name not in _OWN and kind.__module__.startswith("streamfit."):
+                known = [known for known in dir(kind) if _is_setting(kind, known)]
+                raise AttributeError(
+                    f"{kind.__name__} has no setting {name!r}, so {name} = {value!r} would do nothing."
+                    f"{did_you_mean(name, known)} Its settings are {', '.join(known)}"
+                )
+            if name not in _COUNT_AT_ONCE and not isinstance(getattr(kind, name, None), (Hyper, Flag)):
+                self.restructure()  # perhaps `step` reads it
+        super().__setattr__(name, value)
+
+    @property
+    def revision(self) -> int:
+        """Return a number that changes whenever `bind` would return other calls than before."""
+        return self._revision
+
+    def restructure(self) -> None:
+        """Have the calls of a step made anew before the next one."""
+        self._revision += 1
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """Return the vectors by name; `bind` makes them."""
+        return self.work.state
+
+    @property
+    def decay(self) -> float:
+        """Return the decay of the learning rate (Keras 2)."""
+        return self._decay
+
+    @decay.setter
+    def decay(self, value: float) -> None:
+        self._decay = at_least_zero("decay", value)
+        self.prepare(self.iterations)
 
     @property
     def learning_rate(self) -> Any:
@@ -128,35 +190,71 @@ class Optimizer(Configurable):
 
     @weight_decay.setter
     def weight_decay(self, value: float | None) -> None:
+        before = self._weight_decay
         self._weight_decay = None if value is None else at_least_zero("weight_decay", value)
         self.hyper[WEIGHT_DECAY] = self._weight_decay or 0.0
+        if bool(before) != bool(self._weight_decay):
+            self.restructure()
 
     @property
     def clipnorm(self) -> float | None:
         """Return the largest norm of the gradient of each weight array, or None."""
         return self._limit("clipnorm")
 
+    @clipnorm.setter
+    def clipnorm(self, value: float | None) -> None:
+        self._clip("clipnorm", value)
+
     @property
     def clipvalue(self) -> float | None:
         """Return the largest absolute value of each element of the gradient, or None."""
         return self._limit("clipvalue")
+
+    @clipvalue.setter
+    def clipvalue(self, value: float | None) -> None:
+        self._clip("clipvalue", value)
 
     @property
     def global_clipnorm(self) -> float | None:
         """Return the largest norm of the whole gradient, or None."""
         return self._limit("global_clipnorm")
 
+    @global_clipnorm.setter
+    def global_clipnorm(self, value: float | None) -> None:
+        self._clip("global_clipnorm", value)
+
     def _limit(self, name: str) -> float | None:
         return float(self.hyper[CLIP]) if self._clipping == name else None
+
+    def _clip(self, name: str, value: float | None) -> None:
+        """Set, change or end one kind of clipping."""
+        before = self._clipping
+        if value is not None:
+            if before not in ("", name):
+                raise ValueError(
+                    f"only one of clipnorm, clipvalue and global_clipnorm can be set: {before} is "
+                    f"{self._limit(before)}; set {before} = None before {name} = {value!r}"
+                )
+            self.hyper[CLIP], self._clipping = positive(name, value), name
+        elif before == name:
+            self._clipping = ""
+        if self._clipping != before:
+            self.restructure()
 
     @property
     def iterations(self) -> int:
         """Return how many steps have been finished."""
-        return int(self._clock[1])
+        return int(self.work.clock[1])
 
     @iterations.setter
     def iterations(self, value: int) -> None:
-        self._clock[1] = value
+        try:
+            steps = operator.index(value.item() if isinstance(value, np.ndarray) else value)
+        except TypeError:
+            raise TypeError(f"iterations must be a whole number, got {value!r}") from None
+        if steps < 0:
+            raise ValueError(f"iterations must be zero or positive, got {value!r}")
+        self.work.clock[1] = steps
 
     # -- what a program asks --------------------------------------------------------------------
 
@@ -186,12 +284,13 @@ class Optimizer(Configurable):
 
         Returns:
             Calls to be run in this order. State of the right size is kept, so that training goes on; with
-            other weights it starts anew.
+            other weights it starts anew, unless `Work.arrange` has made it fit.
         """
+        self.work.drop_unneeded(self.first_values())
         if any(not self._fits(vector, weights) for vector in self._own_vectors()):
             self.reset()
         clock[1] = max(int(clock[1]), self.iterations)
-        self._clock = clock
+        self.work.clock = clock
         self._make_state(weights)
         calls = self._clip_calls(grads, sizes)
         if self.weight_decay:
@@ -227,11 +326,24 @@ class Optimizer(Configurable):
         """Return the kernel calls of the optimizer's own step."""
         raise TypeError(f"{type(self).__name__} must define step(self, weights, grads, clock)")
 
+    def work_for(self, owner: Any) -> Work:
+        """Return what is remembered of a model, and show it from now on.
+
+        The model whose steps are shown goes on; another begins anew, without harm to the first. Steps that
+        were set before any model are the first one's.
+        """
+        if self.work.owner is None:
+            self.work.owner = owner
+        elif self.work.owner is not owner:
+            self.work = Work(owner)
+            self.prepare(0)
+        return self.work
+
     def reset(self) -> None:
         """Forget the state and the count of steps."""
-        self.state = {}
-        self._clock = np.zeros(2, dtype=np.int64)
+        self.work.forget()
         self.prepare(0)
+        self.restructure()
 
     def restore(self, state: dict[str, Array], hyper: Array, iterations: int) -> None:
         """Go on with what was saved of an optimizer of the same kind: `state`, `hyper` and `iterations`."""
@@ -240,8 +352,10 @@ class Optimizer(Configurable):
                 self.state[name][...] = vector  # kernels may be bound to it
             else:
                 self.state[name] = np.array(vector)
+                self.work.places = None
         self.hyper[...] = hyper
         self.iterations = iterations
+        self.restructure()
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal optimizer, its state apart."""
@@ -250,3 +364,11 @@ class Optimizer(Configurable):
             known = isinstance(self._schedule, Configurable)
             config["learning_rate"] = describe(self._schedule) if known else self._schedule
         return config
+
+
+def _is_setting(kind: type, name: str) -> bool:
+    """Tell whether an attribute of an optimizer's class can be set."""
+    value = getattr(kind, name)
+    return not name.startswith("_") and (
+        value.fset is not None if isinstance(value, property) else hasattr(value, "__set__")
+    )

@@ -8,7 +8,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
-from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Hyper, at_least_zero, share
+from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Flag, Hyper, at_least_zero, share
 from streamfit.optimizers.optimizer import Optimizer, registry
 
 _RHO, _EPSILON, _MOMENTUM = FIRST_OWN, FIRST_OWN + 1, FIRST_OWN + 2
@@ -77,6 +77,7 @@ class RMSprop(Optimizer):
     rho = Hyper(_RHO, share)
     epsilon = Hyper(_EPSILON, at_least_zero)
     momentum = Hyper(_MOMENTUM, share)
+    centered = Flag()
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class RMSprop(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, bool(centered)
+        self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
 
     def first_values(self) -> dict[str, float]:
         """Return the mean square, and what momentum and centering need."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
-from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Hyper, share
+from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Flag, Hyper, share
 from streamfit.optimizers.optimizer import Optimizer, registry
 
 _MOMENTUM = FIRST_OWN
@@ -63,12 +63,13 @@ class SGD(Optimizer):
     """
 
     momentum = Hyper(_MOMENTUM, share)
+    nesterov = Flag()
 
     def __init__(
         self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Any
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.momentum, self.nesterov = momentum, bool(nesterov)
+        self.momentum, self.nesterov = momentum, nesterov
 
     def first_values(self) -> dict[str, float]:
         """Return the velocity, which only momentum needs."""

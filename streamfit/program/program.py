@@ -49,7 +49,13 @@ class Training:
         self.gradient = self.flat.zeros_like()
         self.clock = clock
         self.grads = dict(zip(self.flat.variables, self.flat.views(self.gradient), strict=True))
-        self.calls = [*update(self.flat.vector, self.gradient, self.flat.sizes, clock), (tick, (clock,))]
+        self._update = update
+        self.rebind()
+
+    def rebind(self) -> None:
+        """Ask for the optimizer's calls; programs that have them must forget their bindings."""
+        update = self._update(self.flat.vector, self.gradient, self.flat.sizes, self.clock)
+        self.calls: list[Call] = [*update, (tick, (self.clock,))]
 
 
 class Binding:
@@ -197,6 +203,10 @@ class Program:
         for binding in self._bindings.values():
             for feed in binding.feeds:
                 feed.release()
+
+    def forget(self) -> None:
+        """Forget all bindings."""
+        self._bindings.clear()
 
     def check_in(self) -> None:
         """Forget bindings whose variables moved; called before each run of a loop, not before each step."""

@@ -9,7 +9,6 @@ each output its own).
 from __future__ import annotations
 
 import copy
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,10 +19,8 @@ from streamfit import losses, metrics, optimizers
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
 from streamfit.kernels import Call
+from streamfit.optimizers.work import Work, places_of
 from streamfit.training.trainable import TrainableFlags
-
-_binders: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
-"""Which `Compiled` an optimizer works for since it was bound: one object may be given to several models."""
 
 
 @dataclass
@@ -103,6 +100,12 @@ class Compiled:
         weighted_metrics: As `metrics`; these see sample and class weights.
         sample_weight_mode: None or ``'temporal'``, or a list or dictionary of them by output.
         flags: What the model's `trainable` flags say now.
+        owner: Stands for the model: an optimizer that has worked for it goes on, one that has worked for
+            another begins anew. None for a model of which nobody else knows.
+        previous: What the model was told before, or None.
+
+    Attributes:
+        revision: That of the optimizer when it was bound last.
     """
 
     def __init__(
@@ -114,11 +117,12 @@ class Compiled:
         weighted_metrics: Any,
         sample_weight_mode: Any,
         flags: TrainableFlags,
+        owner: Any = None,
+        previous: Compiled | None = None,
     ) -> None:
         self.flags = flags
         self.optimizer = optimizers.get(optimizer)
-        self.optimizer.reset()  # a new compile begins anew, also with an optimizer that was used before
-        _binders.pop(self.optimizer, None)
+        self.revision = -1
         self.loss, self._loss_given = _resolve(loss, _loss), loss
         _check_metrics_argument("metrics", metrics)
         _check_metrics_argument("weighted_metrics", weighted_metrics)
@@ -131,17 +135,35 @@ class Compiled:
             )
         self.loss_weights = loss_weights
         self.sample_weight_mode = _resolve(sample_weight_mode, _check_mode)
+        self._work: Work
+        if previous is not None and previous.optimizer is self.optimizer:
+            self._work = previous._work
+        else:
+            self._work = self.optimizer.work_for(owner or object())
+        self.own_optimizer()
 
-    def bind(self, weights: Array, grads: Array, sizes: Array, clock: Array) -> list[Call]:
+    def own_optimizer(self) -> optimizers.Optimizer:
+        """Return the optimizer with the steps and the state of this model, whoever else it works for."""
+        self.optimizer.work = self._work
+        return self.optimizer
+
+    def keep_time(self, clock: Array) -> None:
+        """Let `clock` be where the steps of this model are counted, from those on that are finished."""
+        clock[1] = self._work.clock[1]
+        self._work.clock = clock
+
+    def bind(
+        self, weights: Array, grads: Array, sizes: Array, clock: Array, variables: Sequence[Any] | None = None
+    ) -> list[Call]:
         """Return the optimizer's calls for one step, as `Optimizer.bind` does.
 
-        An optimizer that works for another model begins anew here; the other model keeps the state it has.
+        What the optimizer remembers of each of `variables` goes on; those that are new to it begin anew.
         """
-        binder = _binders.get(self.optimizer)
-        if binder is not None and binder() is not self:
-            self.optimizer.reset()
-        _binders[self.optimizer] = weakref.ref(self)
-        calls: list[Call] = self.optimizer.bind(weights, grads, sizes, clock)
+        optimizer = self.own_optimizer()
+        if variables is not None:
+            self._work.arrange(places_of(variables, sizes), weights, optimizer.first_values())
+        calls = optimizer.bind(weights, grads, sizes, clock)
+        self.revision = optimizer.revision
         return calls
 
     def plan(self, outputs: Sequence[str]) -> list[OutputPlan]:

@@ -7,6 +7,7 @@ epoch, batch and samples it is about.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -47,6 +48,8 @@ class Runner:
         self._steps: Steps | None = None
         self._intake: Intake | None = None
         self.clock = np.array([next_seed(), 0], np.int64)
+        if compiled is not None:
+            compiled.keep_time(self.clock)
         self.class_weight: Any = None
         self.source, self.checked = "data", False
 
@@ -67,7 +70,8 @@ class Runner:
         else:
             plans = self._compiled.plan(names)
             trained = self._compiled.flags.weights(model)
-            self._steps = Steps(model, plans, self.clock, trained, self._compiled.bind)
+            update = functools.partial(self._compiled.bind, variables=trained)
+            self._steps = Steps(model, plans, self.clock, trained, update)
         self._intake = Intake(model.inputs, plans, [tensor.spec for tensor in model.outputs])
 
     def check_in(self) -> None:
@@ -114,7 +118,10 @@ class Runner:
             NonFiniteError: Steps are `checked`, and this one, or one of those joined, was stopped; those
                 before it are done.
         """
-        optimizer = self._compiled.optimizer  # type: ignore[union-attr]
+        compiled = self._compiled
+        optimizer = compiled.optimizer  # type: ignore[union-attr]
+        if optimizer.revision != compiled.revision and self._steps is not None:  # type: ignore[union-attr]
+            self._steps.rebind()
         if optimizer.needs_prepare:
             optimizer.prepare(int(self.clock[1]))
         self._score("train", batch, self.class_weight)

@@ -124,6 +124,14 @@ class Steps:
         for program in self._programs.values():
             program.check_in()
 
+    def rebind(self) -> None:
+        """Ask for the optimizer's calls anew: a setting was changed that decides which they are."""
+        if self._training is not None:
+            self._training.rebind()
+            for program in self._programs.values():
+                if program.training is not None:
+                    program.forget()
+
     def release(self) -> None:
         """Let go of the memory that the last batches were fed from."""
         for program in self._programs.values():

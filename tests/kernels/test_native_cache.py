@@ -19,7 +19,8 @@ from streamfit.kernels import kernel, native_cache
 from streamfit.kernels.arguments import signature_of
 from streamfit.kernels.native_cache import MachineCode, Shelf, missing_symbols, undefined_symbols
 
-CODE = MachineCode("entry", ("exp", "memset"), bytes(range(256)) * 3 + b"\n\n")
+HEAD = b"\x7fELF\x02\x01" + bytes(58) + b"entry\0"  # what an object file begins with; no sections
+CODE = MachineCode("entry", ("exp", "memset"), HEAD + bytes(range(256)) * 3 + b"\n\n")
 LIMIT = 120
 
 
@@ -113,7 +114,7 @@ def test_what_is_cut_short_is_noticed(length: int, rest: bytes) -> None:
 def packed() -> bytes:
     if not _packed:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(native_cache, "_written", lambda place, data: _packed.append(data) or True)
+            patch.setattr(native_cache, "_write", lambda place, data: _packed.append(data))
             shelf().store(CODE)
     return _packed[0]
 
@@ -134,7 +135,7 @@ def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
 @pytest.mark.jit
 @pytest.mark.timeout(60)
 def test_readers_and_writers_never_meet_half_a_file(place: Path) -> None:
-    versions = {name: MachineCode(name, (), name.encode() * 20_000) for name in ("one", "two")}
+    versions = {name: MachineCode(name, (), HEAD + name.encode() * 20_000) for name in ("one", "two")}
     wrong: list[Any] = []
     writing = threading.Event()
     writing.set()
@@ -161,6 +162,17 @@ def test_readers_and_writers_never_meet_half_a_file(place: Path) -> None:
     assert not wrong
     assert len(files(place)) == 1  # nothing is left of what was written aside
     assert any(shelf(name).load() == code for name, code in versions.items())
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize(
+    "code",
+    [b"", b"nonsense entry", HEAD.replace(b"entry", b"other"), HEAD[:40] + b"\xff" * 8 + HEAD[48:]],
+    ids=["nothing", "no object file", "another symbol", "cut short"],
+)
+def test_what_is_no_object_file_with_the_kernel_is_not_loaded(code: bytes, place: Path) -> None:
+    assert shelf().store(MachineCode("entry", (), code))
+    assert shelf().load() is None
 
 
 # --- whole kernels

@@ -85,7 +85,7 @@ def bind(made: Compiled, size: int = 4) -> Any:
     return clock
 
 
-def test_compiling_forgets_what_an_optimizer_remembers() -> None:
+def test_another_model_does_not_see_what_an_optimizer_remembers() -> None:
     optimizer = Adam()
     clock = bind(compiled(optimizer=optimizer))
     clock[1] = 5

@@ -1,0 +1,150 @@
+"""BLAS on one thread, while our own products run.
+
+A sum that is split over threads is rounded otherwise, so with as many threads as processors a run would have
+other last bits on another machine, or in a container with another quota. And processors are shared out among
+workers and training here, not by every product for itself.
+
+How many threads BLAS uses is a setting of a loaded library, the one that SciPy (for compiled kernels) or
+NumPy calls. It is set to one at the beginning of a walk that calls BLAS and put back at its end: what a user
+has set for computations of their own is there again. Only what other threads of the process compute with the
+same library during such a walk runs on one thread, too.
+
+OpenBLAS and MKL are known by their functions. With another library nothing is done: its own environment
+variable must say 1 where bits have to be the same on any number of processors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import importlib
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+OF_KERNELS = "scipy.linalg.cython_blas"
+"""The module whose BLAS compiled kernels call."""
+OF_NUMPY = "numpy.linalg._umath_linalg"
+SYMBOLS = ("numba_xx", "numba_xg", "numba_ez")
+"""How the names begin by which machine code calls BLAS and LAPACK."""
+_PREFIXES, _SUFFIXES = ("", "scipy_"), ("", "64_", "_64_")
+_OF_ALL_THREADS, _OF_EACH_THREAD = "openblas_set_num_threads", "openblas_set_num_threads_local"
+_OPENMP = 2  # what openblas_get_parallel says of a library whose count of threads is one for each thread
+
+
+class _Shared:
+    """A count that all threads of the process share: it is one as long as any of them asks for that."""
+
+    def __init__(self, get: Any, put: Any) -> None:
+        self._get, self._put = get, put
+        self._lock = threading.Lock()
+        self._users: set[int] = set()
+        self._before = 1
+
+    def begin(self) -> int:
+        """Set the count to one."""
+        with self._lock:
+            if not self._users:
+                self._before = self._get()
+            self._users.add(threading.get_ident())
+            self._put(1)
+        return 0
+
+    def end(self, _: int | None) -> None:
+        """Put the count back if nobody else needs it, unless somebody has set another one meanwhile."""
+        with self._lock:
+            if threading.get_ident() not in self._users:
+                return
+            self._users.remove(threading.get_ident())
+            if not self._users and self._get() == 1:
+                self._put(self._before)
+
+
+class _Separate:
+    """A count that each thread has for itself: to set it returns the one before."""
+
+    def __init__(self, put: Any) -> None:
+        self._put = put
+
+    def begin(self) -> int:
+        """Set the count to one and return the one before."""
+        before: int = self._put(1)
+        return before
+
+    def end(self, before: int | None) -> None:
+        """Put the count back."""
+        if before is not None:
+            self._put(before)
+
+
+def calls_blas(needs: Iterable[str]) -> bool:
+    """Tell whether machine code that needs functions of these names calls BLAS.
+
+    Example:
+        >>> calls_blas(["memset", "numba_xxgemm"]), calls_blas(["memset", "exp"])
+        (True, False)
+    """
+    return any(name.startswith(SYMBOLS) for name in needs)
+
+
+@functools.cache
+def _count_of(module: str) -> _Shared | _Separate | None:
+    """Return the count of threads of the library that a compiled module calls; None if it has none."""
+    try:
+        library = ctypes.CDLL(importlib.import_module(module).__file__)
+    except (ImportError, OSError, TypeError):
+        return None
+    mkl = _function(library, "MKL_Set_Num_Threads_Local")
+    if mkl is not None:
+        return _Separate(mkl)
+    for before in _PREFIXES:
+        for behind in _SUFFIXES:
+            put = _function(library, f"{before}{_OF_ALL_THREADS}{behind}")
+            get = _function(library, f"{before}openblas_get_num_threads{behind}")
+            if put is None or get is None:
+                continue
+            kind = _function(library, f"{before}openblas_get_parallel{behind}")
+            own = _function(library, f"{before}{_OF_EACH_THREAD}{behind}")
+            if kind is not None and own is not None and kind() == _OPENMP:
+                return _Separate(own)
+            return _shared(ctypes.cast(put, ctypes.c_void_p).value, get, put)
+    return None
+
+
+def _function(library: Any, name: str) -> Any:
+    return getattr(library, name, None)
+
+
+_shared_counts: dict[int | None, _Shared] = {}
+
+
+def _shared(address: int | None, get: Any, put: Any) -> _Shared:
+    """Return the one object for a library, also when two modules call the same one."""
+    return _shared_counts.setdefault(address, _Shared(get, put))
+
+
+@contextlib.contextmanager
+def on_one_thread(module: str) -> Iterator[None]:
+    """Let the BLAS that a module calls use one thread for a while.
+
+    Args:
+        module: `OF_KERNELS` or `OF_NUMPY`.
+
+    Example:
+        >>> import numpy as np
+        >>> with on_one_thread(OF_NUMPY):
+        ...     product = np.ones((2, 3)) @ np.ones((3, 2))
+        >>> float(product[0, 0])
+        3.0
+    """
+    count = _count_of(module)
+    if count is None:
+        yield
+        return
+    before: int | None = None
+    try:
+        before = count.begin()
+        yield
+    finally:
+        count.end(before)
