@@ -16,7 +16,7 @@ from streamfit.models.network import check_graph, in_order, layers_of, output_na
 from streamfit.models.summary import summary_text
 from streamfit.models.trainer import Trainer
 from streamfit.ops.core import Tensor
-from streamfit.saving import load_weights, read_state, save_weights, write_state
+from streamfit.saving import read_state, read_weights, save_weights, write_state
 from streamfit.training import TrainingState
 
 
@@ -159,16 +159,18 @@ class Model(Trainer, Layer):
             FileExistsError: The file exists and `overwrite` is false.
         """
         self._need_weights("save_weights")
-        save_weights(self.weight_paths(), filepath, overwrite)
+        paths = [path for path, _ in self.weight_paths()]
+        save_weights(list(zip(paths, self.get_weights(), strict=True)), filepath, overwrite)
 
     def load_weights(self, filepath: Any) -> None:
         """Read all weights from a file that `save_weights` wrote for a model of the same layers.
 
         Raises:
             ValueError: The file has other weights than the model.
+            ModelInUseError: Another thread trains the model.
         """
         self._need_weights("load_weights")
-        load_weights(self.weight_paths(), filepath)
+        self.put_weights("load_weights", self.weights, read_weights(self.weight_paths(), filepath))
 
     def write_state(self, state: TrainingState, filepath: Any) -> None:
         """Write a training state, whole or not at all; see `BackupAndRestore`."""
