@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from streamfit._base.errors import NotCompiledError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Spec
 from streamfit._base.structure import flatten, pack
 from streamfit.layers.base import Layer
+from streamfit.models.copies import become, state_of
 from streamfit.models.network import check_graph, in_order, layers_of, output_names, run_graph
 from streamfit.models.summary import summary_text
 from streamfit.models.trainer import Trainer
@@ -196,11 +196,18 @@ class Model(Trainer, Layer):
         """List (path, weight): paths are made of positions, so that automatic names do not matter."""
         return [(f"{i:04d}/{weight.name}", weight) for i, weight in enumerate(self.weights)]
 
-    def _require_compiled(self) -> None:
-        if self._compiled is None:
-            raise NotCompiledError(
-                "You must compile a model before training/testing. Use `model.compile(optimizer, loss)`."
-            )
+    # -- copies ---------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        return state_of(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        become(self, state)
+
+    def __copy__(self) -> Model:
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))  # a second name for the same layers, weights and programs
+        return twin
 
 
 def _names_of(x: Any, base: str) -> list[str]:

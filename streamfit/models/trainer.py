@@ -38,6 +38,7 @@ class Trainer:
     def _reset_trainer(self) -> None:
         self._compiled: Compiled | None = None
         self._runner: Runner | None = None
+        self._carried: tuple[Array, dict[str, Array]] | None = None  # of the model that this is a copy of
         self.history: History | None = None
         self.session: Any = None  # the run of fit that is under way
         self.stop_training = False
@@ -87,7 +88,7 @@ class Trainer:
             )
             if self.outputs:  # type: ignore[attr-defined]
                 compiled.plan(self.output_names)  # type: ignore[attr-defined]
-            self._compiled, self._runner = compiled, None
+            self._compiled, self._runner, self._carried = compiled, None, None
 
         self._change("compile", take, optimizer)
 
@@ -134,7 +135,15 @@ class Trainer:
         runner = self._runner
         if runner is None:
             with uses.building:  # of two threads that come first, one makes it
-                runner = self._runner = self._runner or Runner(self, self._compiled)
+                runner = self._runner = self._runner or self._new_runner()
+        return runner
+
+    def _new_runner(self) -> Runner:
+        if self._carried is None:
+            return Runner(self, self._compiled)
+        clock, scores = self._carried
+        runner = Runner(self, self._compiled, clock.copy())
+        runner.keep_scores(scores)
         return runner
 
     # -- whole data sets ------------------------------------------------------------------------

@@ -140,6 +140,10 @@ class Constant(Tensor):
         super().__init__(Spec.of(value))
         self.value = np.array(value, order="C")
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.value = np.array(self.value, order="C")  # what a worker gets may lie in memory that all share
+
 
 class Variable(Tensor):
     """Hold a weight: an array that lives from step to step.
@@ -162,6 +166,13 @@ class Variable(Tensor):
         self.value: Array = np.array(value, order="C")
         self.trainable = trainable
         self.home: object | None = None  # whose flat vector `value` is a view of
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "home": None}  # the flat vector of a model does not travel
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.value = np.array(self.value, order="C")  # what a worker gets may lie in memory that all share
 
     def assign(self, value: Any) -> None:
         """Overwrite the value in place.
@@ -193,7 +204,14 @@ class Variable(Tensor):
         return np.array(self.numpy(), dtype=dtype)
 
 
-CLOCK = Tensor(Spec((2,), np.dtype(np.int64)), name="clock")
+class _Clock(Tensor):
+    """The one tensor of its kind, in copies of a graph too."""
+
+    def __reduce__(self) -> str:
+        return "CLOCK"
+
+
+CLOCK = _Clock(Spec((2,), np.dtype(np.int64)), name="clock")
 """The graph input that keyed operations read: [seed, number of finished training steps]."""
 
 

@@ -81,6 +81,12 @@ class Optimizer(Configurable):
         optimizer.hyper = np.zeros(SIZE, dtype=np.float64)
         return optimizer
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled; arrays are copied, because a worker may get them in memory that all share."""
+        self.__dict__.update(state)
+        self.hyper, self._clock = np.array(self.hyper), np.array(self._clock)
+        self.state = {name: np.array(vector) for name, vector in self.state.items()}
+
     def _set_clipping(self, norm: float | None, value: float | None, whole: float | None) -> None:
         given = {n: v for n, v in zip(_CLIPS, (norm, value, whole), strict=True) if v is not None}
         if len(given) > 1:

@@ -308,8 +308,9 @@ class Runner:
 
     def reset(self) -> None:
         """Forget the running results."""
-        if self._board is not None:
-            self._board.reset()
+        self._kept_scores = {}
+        if self._steps is not None:
+            self._steps.reset()
 
     def occupy(self, terms: Terms) -> Terms:
         """Serve other data for a while, perhaps in the middle of a `fit`; return what `vacate` takes."""

@@ -143,6 +143,12 @@ class Steps:
         else:
             self.scoreboard.overwrite(scores)
 
+    def reset(self) -> None:
+        """Forget the running results, also those that were to be taken up."""
+        self._kept_scores, self._kept_results = {}, None
+        if self.scoreboard is not None:
+            self.scoreboard.reset()
+
     def go_on_with(self, results: Any) -> None:
         """Take up what `Scoreboard.snapshot` gave of a model like this, now or when there is a scoreboard."""
         if self.scoreboard is None:
