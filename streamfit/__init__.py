@@ -48,6 +48,7 @@ from streamfit._base.config import epsilon, floatx, set_floatx, set_random_seed
 from streamfit._base.errors import (
     DataError,
     MissingExtraError,
+    ModelInUseError,
     NonFiniteError,
     NotCompiledError,
     PicklingError,
@@ -71,6 +72,7 @@ __all__ = [
     "Input",
     "MissingExtraError",
     "Model",
+    "ModelInUseError",
     "NonFiniteError",
     "NotCompiledError",
     "PicklingError",

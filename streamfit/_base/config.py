@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from streamfit._base.keys import derive, draw_seed
 
 
@@ -16,6 +18,7 @@ class _Settings:
 
 
 _settings = _Settings()
+_drawing = threading.Lock()
 
 
 def floatx() -> str:
@@ -88,7 +91,8 @@ def current_seed() -> int | None:
 
 def next_seed() -> int:
     """Return the next seed: derived from the one that was set, else drawn from the system."""
-    if _settings.seed is None:
-        return draw_seed()
-    _settings.draws += 1
-    return derive(_settings.seed, _settings.draws) >> 1
+    with _drawing:
+        if _settings.seed is None:
+            return draw_seed()
+        _settings.draws += 1
+        return derive(_settings.seed, _settings.draws) >> 1

@@ -4,6 +4,7 @@
 
     StreamfitError
     ├── NotCompiledError (RuntimeError, ValueError)   fit, evaluate, ... before compile
+    ├── ModelInUseError (RuntimeError)                another thread trains the model, or changes its weights
     ├── NonFiniteError (RuntimeError)                 a loss or gradient is NaN or infinite, where that counts
     ├── DataError (ValueError)                        the data are not what the model or the stream needs
     │   └── ShapeError                                ... because a shape does not fit
@@ -31,6 +32,10 @@ class StreamfitError(Exception):
 
 class NotCompiledError(StreamfitError, RuntimeError, ValueError):
     """Raised when a model is trained or evaluated before `compile`."""
+
+
+class ModelInUseError(StreamfitError, RuntimeError):
+    """Raised when a model is to be changed while another thread trains it, or a model that shares weights."""
 
 
 class NonFiniteError(StreamfitError, RuntimeError):

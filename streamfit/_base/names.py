@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
@@ -52,11 +53,13 @@ class UniqueNames:
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def new(self, base: str) -> str:
         """Return `base`, with a number behind it when it was handed out before."""
-        count = self._counts.get(base, 0)
-        self._counts[base] = count + 1
+        with self._lock:
+            count = self._counts.get(base, 0)
+            self._counts[base] = count + 1
         return base if count == 0 else f"{base}_{count}"
 
     def clear(self) -> None:

@@ -29,6 +29,7 @@ Call = tuple[Kernel, tuple[Any, ...]]
 
 _NOTHING_TO_DO = contextlib.nullcontext()
 _ANNOUNCE_AFTER = 2.0  # seconds of compiling before we say so
+_NOBODY = np.zeros(1, dtype=np.int64)  # asks a walk to stop
 
 
 def run(calls: Iterable[Call]) -> None:
@@ -165,12 +166,12 @@ class CallList:
             counts.append(len(packed))
             words += packed
         self._words = _readable(words)
-        self._failed = np.zeros(2, dtype=np.int64)
+        self._failed = np.zeros(3, dtype=np.int64)
         addresses = np.array(_addresses(self.calls), dtype=np.int64)
         self._tables = (addresses, np.array(offsets, dtype=np.int64), np.array(counts, dtype=np.int64))
         self._blas = any(cast(Compiled, function).calls_blas for function, _ in self.calls)
         nothing = np.zeros(0, dtype=np.int64)
-        self._once = _Walk(*self._tables, self._words, self._failed, nothing, nothing, 1)
+        self._once = _Walk(*self._tables, self._words, self._failed, nothing, nothing, _NOBODY, 1)
 
     def _run_native(self) -> None:
         if self._blas:
@@ -182,11 +183,13 @@ class CallList:
             raise self._stopped()
 
     def _stopped(self) -> KernelStoppedError:
-        call, step = self._failed.tolist()
+        call, step, _ = self._failed.tolist()
         self._failed[:] = 0
         return KernelStoppedError(self.calls[call - 1][0], step)
 
-    def run_steps(self, readers: Sequence[Reader], data: Sequence[Array], steps: int) -> None:
+    def run_steps(
+        self, readers: Sequence[Reader], data: Sequence[Array], steps: int, asked: Array | None = None
+    ) -> int:
         """Run all calls `steps` times in one native call, each time on the next rows of `data`.
 
         Args:
@@ -194,10 +197,14 @@ class CallList:
             data: For each reader an array of `steps` times as many rows as it reads at a time, or of
                 just as many rows, which are then read at each step.
             steps: How many times.
+            asked: Looked at after each time: where it is not 0, others wait, int64 (1,).
+
+        Returns:
+            How many times they were run: `steps`, or fewer when it was `asked` to stop.
         """
+        asked = _NOBODY if asked is None else asked
         if not JIT_ENABLED:
-            self._run_steps_one_by_one(readers, data, steps)
-            return
+            return self._run_steps_one_by_one(readers, data, steps, asked)
         moving, strides, kept = [], [], []
         for reader, rows in zip(readers, data, strict=True):
             rows = reader.fitting(rows)
@@ -206,15 +213,18 @@ class CallList:
             moving.append(positions)
             strides.append(np.full(len(positions), stride, dtype=np.int64))
         where, how_far = np.concatenate(moving), np.concatenate(strides)
-        walking = _Walk(*self._tables, self._words, self._failed, where, how_far, steps)
+        walking = _Walk(*self._tables, self._words, self._failed, where, how_far, asked, steps)
         with on_one_thread(OF_KERNELS) if self._blas else _NOTHING_TO_DO:
             walking.run()
         for reader in readers:
             reader.release()
         if self._failed[0]:
             raise self._stopped()
+        return int(self._failed[2])
 
-    def _run_steps_one_by_one(self, readers: Sequence[Reader], data: Sequence[Array], steps: int) -> None:
+    def _run_steps_one_by_one(
+        self, readers: Sequence[Reader], data: Sequence[Array], steps: int, asked: Array
+    ) -> int:
         for step in range(steps):
             for reader, rows in zip(readers, data, strict=True):
                 reader.feed(reader.part(rows, step, steps))
@@ -222,6 +232,9 @@ class CallList:
                 self.run()
             except KernelStoppedError as stopped:
                 raise KernelStoppedError(stopped.kernel, step) from None
+            if asked[0]:
+                return step + 1
+        return steps
 
     def _run_python(self) -> None:
         for function, arguments in self.calls:

@@ -81,18 +81,21 @@ def walk(  # pragma: no cover - jumps to machine code, so it runs compiled only
     failed: Array,
     moving: Array,
     strides: Array,
+    asked: Array,
     steps: int,
 ) -> None:
-    """Run all calls `steps` times; after each time the words `moving` go on by their strides.
+    """Run all calls `steps` times, or fewer; after each time the words `moving` go on by their strides.
 
     Args:
         addresses: Of the kernels, int64 (calls,).
         offsets: Where the words of each call begin in `words`, int64 (calls,).
         counts: How many words each call has, int64 (calls,).
         words: All words, int64.
-        failed: Gets the number of the call that raised, counted from 1, and the step, int64 (2,).
+        failed: Gets the number of the call that raised, counted from 1, and the step; and how many times all
+            calls were run, int64 (3,).
         moving: Places in `words`, int64 (m,).
         strides: What to add there, int64 (m,).
+        asked: Looked at after each time: not 0 where somebody waits for the end of a step, int64 (1,).
         steps: How many times.
     """
     base = words.ctypes.data
@@ -104,6 +107,10 @@ def walk(  # pragma: no cover - jumps to machine code, so it runs compiled only
                 return
         for i in range(moving.shape[0]):
             words[moving[i]] += strides[i]
+        if asked[0] != 0:
+            failed[2] = step + 1
+            return
+    failed[2] = steps
 
 
 _flush: Any = Instructions(write_flush)

@@ -15,11 +15,21 @@ from typing import Any, Self
 import numpy as np
 
 from streamfit import initializers, regularizers
+from streamfit._base import uses
 from streamfit._base.config import floatx
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.specs import Array
 from streamfit._base.structure import flatten, pack, transform
-from streamfit.ops.core import Node, Tensor, Variable, as_operand, is_symbolic, tracing
+from streamfit.ops.core import (
+    Node,
+    Tensor,
+    Variable,
+    as_operand,
+    is_reading,
+    is_symbolic,
+    reading,
+    tracing,
+)
 
 layer_names = UniqueNames()
 
@@ -40,9 +50,9 @@ class LayerCall:
     def __init__(
         self, layer: Layer, structure: Any, settings: dict[str, Any], training: bool | None = None
     ) -> None:
-        self.layer, self._structure, self._settings = layer, structure, settings
+        self.layer, self._settings = layer, settings
+        self._structure = transform(lambda leaf: None, structure)  # what is in it comes with each use
         self.training = training
-        self.results: Any = None
 
     @property
     def name(self) -> str:
@@ -50,12 +60,17 @@ class LayerCall:
         return self.layer.name
 
     def expand(self, tensors: Sequence[Any], training: bool) -> list[Any]:
-        """Call the layer on other tensors and list what it returns."""
+        """Call the layer on other tensors, or on arrays, and list what it returns."""
+        return flatten(self.results(tensors, training))
+
+    def results(self, tensors: Sequence[Any], training: bool) -> Any:
+        """Call the layer on other tensors, or on arrays, and return what it returns."""
         training = training if self.training is None else self.training
         arguments = pack(self._structure, list(tensors))
+        if not any(isinstance(tensor, Tensor) for tensor in tensors):
+            return self.layer.invoke(arguments, self._settings, training)
         with tracing():
-            self.results = self.layer.invoke(arguments, self._settings, training)
-        return flatten(self.results)
+            return self.layer.invoke(arguments, self._settings, training)
 
 
 class Layer:
@@ -225,14 +240,16 @@ class Layer:
         return list({(id(f), id(w)): (f, w) for f, w in pairs}.values())
 
     def get_weights(self) -> list[Array]:
-        """Return copies of all weights, in the order of `weights`."""
-        return [weight.numpy() for weight in self.weights]
+        """Return copies of all weights, in the order of `weights`, as they are at one moment."""
+        own = self.weights
+        return uses.read("get_weights", self.name, frozenset(own), lambda: [w.value.copy() for w in own])
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Overwrite all weights.
 
         Raises:
             ValueError: Another number of arrays, or an array of another shape.
+            ModelInUseError: Another thread trains them.
         """
         own = self.weights
         if len(own) != len(weights):
@@ -243,8 +260,17 @@ class Layer:
                     f"weight {weight.name!r} of layer {self.name!r} has shape {weight.value.shape}, "
                     f"got an array of shape {np.shape(value)}"
                 )
-        for weight, value in zip(own, weights, strict=True):
-            weight.assign(value)
+        arrays = [np.asarray(value) for value in weights]
+        self.put_weights("set_weights", own, arrays)
+
+    def put_weights(self, what: str, weights: Sequence[Variable], arrays: Sequence[Array]) -> None:
+        """Overwrite weights, all at one moment; `what` is the name of the call, for messages."""
+
+        def put() -> None:
+            for weight, array in zip(weights, arrays, strict=True):
+                weight.put(array)
+
+        uses.write(what, self.name, frozenset(weights), put)
 
     def count_params(self) -> int:
         """Count the numbers in all weights."""
@@ -264,7 +290,7 @@ class Layer:
         leaves = [as_operand(leaf, self.dtype) for leaf in flatten(inputs)]
         self.ensure_built(pack(inputs, leaves)[0] if inputs else None)
         if not any(is_symbolic(leaf) for leaf in leaves):
-            return self.invoke(pack(inputs, leaves), settings, bool(training))
+            return self._compute(pack(inputs, leaves), settings, bool(training))
         return self._record(pack(inputs, leaves), settings, training)
 
     def invoke(self, inputs: Any, settings: dict[str, Any], training: bool) -> Any:
@@ -273,19 +299,39 @@ class Layer:
             settings = {"training": training, **settings}
         return self.call(*inputs, **settings)
 
+    def _compute(self, inputs: Any, settings: dict[str, Any], training: bool) -> Any:
+        """Run `call` on arrays, with the weights of one moment."""
+        weights = () if is_reading() else self.weights
+        if not weights:
+            return self.invoke(inputs, settings, training)
+        use = uses.Use("call", self.name, frozenset(weights))
+        with use.lock:
+            try:
+                writers = [other for other in use.begin() if other.writes]
+                if not writers:
+                    with reading({}):  # layers inside this one need not ask again
+                        return self.invoke(inputs, settings, training)
+                values = uses.between_steps(writers, lambda: {w: w.value.copy() for w in weights})
+            finally:
+                use.end()
+        with reading(values):
+            return self.invoke(inputs, settings, training)
+
     def _record(self, inputs: Any, settings: dict[str, Any], training: bool | None) -> Any:
         use = LayerCall(self, inputs, settings, None if training is None else bool(training))
         leaves = flatten(inputs)
         stand_ins = [Tensor(leaf.spec, leaf.name) if is_symbolic(leaf) else leaf for leaf in leaves]
-        specs = [tensor.spec for tensor in use.expand(stand_ins, training=False)]
-        node = Node(use, leaves, specs)
-        return pack(use.results, list(node.outputs))
+        results = use.results(stand_ins, training=False)
+        node = Node(use, leaves, [tensor.spec for tensor in flatten(results)])
+        return pack(results, list(node.outputs))
 
     def ensure_built(self, inputs: Any) -> None:
         """Create the weights for inputs like these, unless they exist."""
         if not self.built:
-            self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
-            object.__setattr__(self, "built", True)
+            with uses.building:  # of two threads that come first, one builds
+                if not self.built:
+                    self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
+                    object.__setattr__(self, "built", True)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal layer."""

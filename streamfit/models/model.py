@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from streamfit._base.errors import NotCompiledError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Spec
 from streamfit._base.structure import flatten, pack
 from streamfit.layers.base import Layer
+from streamfit.models.copies import become, state_of
 from streamfit.models.network import check_graph, in_order, layers_of, output_names, run_graph
 from streamfit.models.summary import summary_text
 from streamfit.models.trainer import Trainer
 from streamfit.ops.core import Tensor
-from streamfit.saving import load_weights, read_state, save_weights, write_state
+from streamfit.saving import read_state, read_weights, save_weights, write_state
 from streamfit.training import TrainingState
 
 
@@ -159,16 +159,18 @@ class Model(Trainer, Layer):
             FileExistsError: The file exists and `overwrite` is false.
         """
         self._need_weights("save_weights")
-        save_weights(self.weight_paths(), filepath, overwrite)
+        paths = [path for path, _ in self.weight_paths()]
+        save_weights(list(zip(paths, self.get_weights(), strict=True)), filepath, overwrite)
 
     def load_weights(self, filepath: Any) -> None:
         """Read all weights from a file that `save_weights` wrote for a model of the same layers.
 
         Raises:
             ValueError: The file has other weights than the model.
+            ModelInUseError: Another thread trains the model.
         """
         self._need_weights("load_weights")
-        load_weights(self.weight_paths(), filepath)
+        self.put_weights("load_weights", self.weights, read_weights(self.weight_paths(), filepath))
 
     def write_state(self, state: TrainingState, filepath: Any) -> None:
         """Write a training state, whole or not at all; see `BackupAndRestore`."""
@@ -194,11 +196,18 @@ class Model(Trainer, Layer):
         """List (path, weight): paths are made of positions, so that automatic names do not matter."""
         return [(f"{i:04d}/{weight.name}", weight) for i, weight in enumerate(self.weights)]
 
-    def _require_compiled(self) -> None:
-        if self._compiled is None:
-            raise NotCompiledError(
-                "You must compile a model before training/testing. Use `model.compile(optimizer, loss)`."
-            )
+    # -- copies ---------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        return state_of(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        become(self, state)
+
+    def __copy__(self) -> Model:
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))  # a second name for the same layers, weights and programs
+        return twin
 
 
 def _names_of(x: Any, base: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from streamfit._base import uses
 from streamfit._base.specs import Spec
 from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
@@ -46,7 +47,11 @@ class Sequential(Model):
         Raises:
             TypeError: It is not a layer.
             ValueError: It is in the stack already, or an `Input` comes second.
+            ModelInUseError: Another thread trains the model.
         """
+        self._change("add", lambda: self._add(layer))
+
+    def _add(self, layer: Any) -> None:
         if isinstance(layer, Tensor):
             self._begin(layer)
         elif not isinstance(layer, Layer):
@@ -63,6 +68,7 @@ class Sequential(Model):
             shape = _sample_shape(layer)
             if self._start is None and shape is not None:
                 self._begin_with(shape, f"{layer.name}_input", layer.dtype)
+        self._forget_programs()
         self._restack()
 
     def pop(self) -> None:
@@ -70,10 +76,15 @@ class Sequential(Model):
 
         Raises:
             ValueError: The stack is empty.
+            ModelInUseError: Another thread trains the model.
         """
+        self._change("pop", self._pop)
+
+    def _pop(self) -> None:
         if not self._layers:
             raise ValueError("the stack has no layers")
         self._layers.pop()
+        self._forget_programs()
         self._restack()
 
     def _begin(self, tensor: Tensor) -> None:
@@ -85,7 +96,6 @@ class Sequential(Model):
         self._start = Tensor(Spec((None, *shape), np.dtype(dtype)), name)
 
     def _restack(self) -> None:
-        self._forget_programs()
         self._set_graph([], [], None)
         if self._start is not None and self._layers:
             tensor: Any = self._start
@@ -95,9 +105,10 @@ class Sequential(Model):
 
     def build(self, input_shape: Any) -> None:
         """Build the stack for inputs of `input_shape`, batch axis included."""
-        if self._start is None and self._layers:
-            self._begin_with(tuple(input_shape[1:]), f"{self._layers[0].name}_input", self.dtype)
-            self._restack()
+        with uses.building:
+            if self._start is None and self._layers:
+                self._begin_with(tuple(input_shape[1:]), f"{self._layers[0].name}_input", self.dtype)
+                self._restack()
 
     def build_for(self, x: Any) -> None:
         """Build the stack for inputs like `x`, unless it is built."""

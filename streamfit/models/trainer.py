@@ -7,16 +7,19 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from streamfit._base import uses
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
+from streamfit.optimizers import Optimizer
 from streamfit.streams import LoadPolicy
 from streamfit.training import (
     Compiled,
     FitPlan,
     History,
     Runner,
+    StopFlag,
     StreamSettings,
     TrainableFlags,
     batches,
@@ -29,16 +32,17 @@ class Trainer:
     """Give a model `compile`, `fit`, `evaluate`, `predict`, and these for generators and single batches."""
 
     stop_training: bool
-    stop_evaluating: bool
-    stop_predicting: bool
+    stop_evaluating = StopFlag()
+    stop_predicting = StopFlag()
 
     def _reset_trainer(self) -> None:
         self._compiled: Compiled | None = None
         self._runner: Runner | None = None
         self._owner = object()  # what the optimizer knows this model by
+        self._carried: tuple[Array, dict[str, Array]] | None = None  # of the model that this is a copy of
         self.history: History | None = None
         self.session: Any = None  # the run of fit that is under way
-        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self.stop_training = False
 
     def _forget_programs(self) -> None:
         self._runner = None
@@ -77,14 +81,29 @@ class Trainer:
         Raises:
             ValueError: An unknown name, or lists that do not fit the outputs.
             TypeError: An unknown keyword, or an argument of the wrong kind.
+            ModelInUseError: Another thread trains the model.
         """
         compile_checks(target_tensors, distribute, kwargs)
-        flags = TrainableFlags(self)  # type: ignore[arg-type]
-        told = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode, flags
-        compiled = Compiled(*told, owner=self._owner, previous=self._compiled)
-        if self.outputs:  # type: ignore[attr-defined]
-            compiled.plan(self.output_names)  # type: ignore[attr-defined]
-        self._compiled, self._runner = compiled, None
+
+        def take() -> None:
+            flags = TrainableFlags(self)  # type: ignore[arg-type]
+            told = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode, flags
+            compiled = Compiled(*told, owner=self._owner, previous=self._compiled)
+            if self.outputs:  # type: ignore[attr-defined]
+                compiled.plan(self.output_names)  # type: ignore[attr-defined]
+            self._compiled, self._runner, self._carried = compiled, None, None
+
+        self._change("compile", take, optimizer)
+
+    def _change(self, what: str, act: Callable[[], Any], *also: Any) -> None:
+        """Change the model while no other thread works with it.
+
+        Raises:
+            ModelInUseError: Another thread trains it.
+        """
+        model: Any = self
+        objects = [item for item in also if isinstance(item, Optimizer)]
+        uses.write(what, model.name, frozenset((model, *model.weights, *objects)), act)
 
     @property
     def optimizer(self) -> Any:
@@ -116,9 +135,19 @@ class Trainer:
             raise NotCompiledError(
                 "You must compile a model before training/testing. Use `model.compile(optimizer, loss)`."
             )
-        if self._runner is None:
-            self._runner = Runner(self, self._compiled)
-        return self._runner
+        runner = self._runner
+        if runner is None:
+            with uses.building:  # of two threads that come first, one makes it
+                runner = self._runner = self._runner or self._new_runner()
+        return runner
+
+    def _new_runner(self) -> Runner:
+        if self._carried is None:
+            return Runner(self, self._compiled)
+        clock, scores = self._carried
+        runner = Runner(self, self._compiled, clock.copy())
+        runner.keep_scores(scores)
+        return runner
 
     # -- whole data sets ------------------------------------------------------------------------
 
@@ -186,6 +215,7 @@ class Trainer:
 
         Raises:
             NotCompiledError: `compile` was not called.
+            ModelInUseError: Another thread trains this model, or one that shares weights with it.
             ValueError: Arguments or data that do not fit.
         """
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
@@ -412,7 +442,7 @@ class Trainer:
 
     def reset_metrics(self) -> None:
         """Forget the running results."""
-        self.runner().reset()
+        self._change("reset_metrics", self.runner().reset)
 
 
 def _results(logs: dict[str, float]) -> Any:

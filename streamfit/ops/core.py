@@ -13,12 +13,13 @@ Outside of a trace a variable stands for its present value.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 
+from streamfit._base import uses
 from streamfit._base.config import floatx
 from streamfit._base.names import snake_case
 from streamfit._base.specs import Array, Spec
@@ -139,6 +140,10 @@ class Constant(Tensor):
         super().__init__(Spec.of(value))
         self.value = np.array(value, order="C")
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.value = np.array(self.value, order="C")  # what a worker gets may lie in memory that all share
+
 
 class Variable(Tensor):
     """Hold a weight: an array that lives from step to step.
@@ -162,6 +167,13 @@ class Variable(Tensor):
         self.trainable = trainable
         self.home: object | None = None  # whose flat vector `value` is a view of
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "home": None}  # the flat vector of a model does not travel
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.value = np.array(self.value, order="C")  # what a worker gets may lie in memory that all share
+
     def assign(self, value: Any) -> None:
         """Overwrite the value in place.
 
@@ -173,6 +185,10 @@ class Variable(Tensor):
             raise ValueError(
                 f"weight {self.name!r} has shape {self.value.shape}, got a value of shape {array.shape}"
             )
+        uses.write("assign", self.name, frozenset((self,)), lambda: self.put(array))
+
+    def put(self, array: Array) -> None:
+        """Overwrite the value; the caller sees to it that nobody else works with it."""
         self.value[...] = array
 
     def move(self, memory: Array, home: object) -> None:
@@ -181,14 +197,21 @@ class Variable(Tensor):
         self.value, self.home = memory, home
 
     def numpy(self) -> Array:
-        """Return a copy of the value."""
-        return self.value.copy()
+        """Return a copy of the value; beside a training on another thread, of one between two steps."""
+        return uses.read("numpy", self.name, frozenset((self,)), self.value.copy)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.value, dtype=dtype)
+        return np.array(self.numpy(), dtype=dtype)
 
 
-CLOCK = Tensor(Spec((2,), np.dtype(np.int64)), name="clock")
+class _Clock(Tensor):
+    """The one tensor of its kind, in copies of a graph too."""
+
+    def __reduce__(self) -> str:
+        return "CLOCK"
+
+
+CLOCK = _Clock(Spec((2,), np.dtype(np.int64)), name="clock")
 """The graph input that keyed operations read: [seed, number of finished training steps]."""
 
 
@@ -246,6 +269,7 @@ class Node:
 
 class _Trace(threading.local):
     active = False
+    values: Mapping[Variable, Array] | None = None
 
 
 _trace = _Trace()
@@ -259,6 +283,21 @@ def tracing() -> Iterator[None]:
         yield
     finally:
         _trace.active = before
+
+
+@contextmanager
+def reading(values: Mapping[Variable, Array]) -> Iterator[None]:
+    """Make variables stand for other values for a while, on this thread."""
+    before, _trace.values = _trace.values, values
+    try:
+        yield
+    finally:
+        _trace.values = before
+
+
+def is_reading() -> bool:
+    """Tell whether variables stand for `reading` values on this thread."""
+    return _trace.values is not None
 
 
 def is_symbolic(value: Any) -> bool:
@@ -278,7 +317,7 @@ def as_operand(value: Any, dtype: Any = None, symbolic: bool = False) -> Tensor 
         if symbolic or is_symbolic(value):
             return value
         held: Array = value.value  # type: ignore[attr-defined]
-        return held
+        return held if _trace.values is None else _trace.values.get(value, held)  # type: ignore[call-overload]
     if not isinstance(value, (np.ndarray, np.generic)):
         value = np.asarray(value)
         if value.dtype.kind in "iufb":

@@ -107,6 +107,11 @@ class Optimizer(Configurable):
         optimizer._weight_decay = None
         return optimizer
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled; settings are copied, because workers may share their memory."""
+        self.__dict__.update(state)
+        self.hyper = np.array(self.hyper)
+
     def _set_clipping(self, norm: float | None, value: float | None, whole: float | None) -> None:
         given = {n: v for n, v in zip(_CLIPS, (norm, value, whole), strict=True) if v is not None}
         if len(given) > 1:

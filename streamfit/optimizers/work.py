@@ -53,6 +53,12 @@ class Work:
         self.needed: set[str] = set()
         self.places: Places | None = None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled; arrays are copied, because workers may share their memory."""
+        self.__dict__.update(state)
+        self.clock = np.array(self.clock)
+        self.state = {name: np.array(vector) for name, vector in self.state.items()}
+
     def forget(self) -> None:
         """Begin anew: no vectors, no steps."""
         self.state, self.needed, self.places = {}, set(), None

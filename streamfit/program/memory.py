@@ -7,6 +7,7 @@ the flat vectors hold zeros in weights and gradients alike and so stay zero unde
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from streamfit.ops.core import Variable
 
 ALIGNMENT = 64
 _BLOCK = 1 << 20
+_moving = threading.Lock()
 
 
 def aligned_empty(nbytes: int) -> Array:
@@ -120,4 +122,5 @@ class FlatVariables:
         """Move the variables (back) into `vector`, with the values they have now."""
         for variable, memory in zip(self.variables, self._places, strict=True):
             if variable.home is not self:
-                variable.move(memory, self)
+                with _moving:  # another model that has this weight may want it at home, too
+                    variable.move(memory, self)

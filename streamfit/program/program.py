@@ -8,7 +8,7 @@ last batch) is another binding of the same graph over the same memory.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -89,9 +89,12 @@ class Binding:
     def _bind_leaves(self) -> None:
         self.variables: list[tuple[Variable, Array]] = []
         for leaf in self._program.leaves:
-            if isinstance(leaf, Variable):
+            if isinstance(leaf, Variable) and self._program.values is not None:
+                self._arrays[leaf] = self._program.values[leaf]
+            elif isinstance(leaf, Variable):
                 self.variables.append((leaf, leaf.value))
-            if isinstance(leaf, (Variable, Constant)):
+                self._arrays[leaf] = leaf.value
+            elif isinstance(leaf, Constant):
                 self._arrays[leaf] = leaf.value
             elif leaf is CLOCK:
                 self._arrays[leaf] = self._program.clock
@@ -141,9 +144,13 @@ class Binding:
             calls.append(finite_check(self._arrays[objective], training.gradient))
         return calls
 
-    def run_steps(self, data: Sequence[Array], steps: int) -> None:
-        """Run `steps` times in one native call, on the next rows of each of `data` at each step."""
-        self._calls.run_steps(self.feeds, data, steps)
+    def run_steps(self, data: Sequence[Array], steps: int, asked: Array | None = None) -> int:
+        """Run `steps` times in one native call, on the next rows of each of `data` at each step.
+
+        Returns:
+            How many times: fewer where `asked` (int64 (1,), looked at after each step) was not 0.
+        """
+        return self._calls.run_steps(self.feeds, data, steps, asked)
 
     @property
     def is_valid(self) -> bool:
@@ -165,6 +172,7 @@ class Program:
         training: Variables, gradient and optimizer, when training.
         checked: Whether a step stops, before sinks and optimizer, when the objective or its gradient is not
             finite.
+        values: What to read in the place of the values of variables: copies of another moment.
     """
 
     def __init__(
@@ -179,7 +187,9 @@ class Program:
         objective: Tensor | None = None,
         training: Training | None = None,
         checked: bool = False,
+        values: Mapping[Variable, Array] | None = None,
     ) -> None:
+        self.values = values
         self.feeds, self.fetches, self.arena, self.clock = list(feeds), list(fetches), arena, clock
         self.objective, self.training, self.checked = objective, training, checked
         self.sinks = list(sinks)

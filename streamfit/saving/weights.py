@@ -20,7 +20,7 @@ def save_weights(weights: Paths, filepath: Any, overwrite: bool) -> None:
     """Write weights; a crash at any moment leaves the old file or the new one.
 
     Args:
-        weights: (path within the file, variable).
+        weights: (path within the file, array).
         filepath: Path that ends in ``.safetensors``.
         overwrite: Whether an existing file may be replaced.
 
@@ -31,7 +31,7 @@ def save_weights(weights: Paths, filepath: Any, overwrite: bool) -> None:
     path = checked_path(filepath)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
-    arrays = {name: weight.numpy() for name, weight in weights}
+    arrays = dict(weights)
     write_whole(path, save(arrays, _metadata(arrays)))
 
 
@@ -39,8 +39,8 @@ def _metadata(arrays: dict[str, Array]) -> dict[str, str]:
     return {"format": _FORMAT, "digest": digest(arrays)}
 
 
-def load_weights(weights: Paths, filepath: Any) -> None:
-    """Read weights; nothing is changed unless everything fits.
+def read_weights(weights: Paths, filepath: Any) -> list[Array]:
+    """Read the arrays that belong to weights, in their order; nothing is returned unless everything fits.
 
     Args:
         weights: (path within the file, variable).
@@ -57,8 +57,7 @@ def load_weights(weights: Paths, filepath: Any) -> None:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
     _check_digest(metadata, arrays, path)
     _check(dict(weights), arrays, path)
-    for name, weight in weights:
-        weight.assign(arrays[name])
+    return [arrays[name] for name, _ in weights]
 
 
 def _check_digest(metadata: dict[str, str], arrays: dict[str, Array], path: Path) -> None:

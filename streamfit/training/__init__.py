@@ -8,6 +8,7 @@ from streamfit.training.compiled import Compiled
 from streamfit.training.plan import FitPlan, StreamSettings, compile_checks
 from streamfit.training.runner import Runner
 from streamfit.training.state import TrainingState
+from streamfit.training.stopping import StopFlag
 from streamfit.training.trainable import TrainableFlags
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "FitPlan",
     "History",
     "Runner",
+    "StopFlag",
     "StreamSettings",
     "TrainableFlags",
     "TrainingState",

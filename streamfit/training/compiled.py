@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,19 @@ class OutputPlan:
     loss_weight: float
     metrics: list[NamedMetric] = field(default_factory=list)
     temporal: bool = False
+
+
+def with_own_metrics(plan: OutputPlan) -> OutputPlan:
+    """Return a plan whose metrics count for themselves, from zero, and not in the user's objects."""
+
+    def own(item: NamedMetric) -> NamedMetric:
+        if not isinstance(item.identifier, metrics.Metric):
+            return item
+        metric = item.identifier.clone()
+        metric.reset_state()
+        return replace(item, identifier=metric)
+
+    return replace(plan, metrics=[own(item) for item in plan.metrics])
 
 
 @dataclass(frozen=True)

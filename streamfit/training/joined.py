@@ -33,6 +33,25 @@ def one_step(batch: Batch, step: int) -> Batch:
     return Batch(x, y, weight, cut(batch.ids), batch.number + step, batch.epoch, rows.stop - rows.start)
 
 
+def later_steps(batch: Batch, done: int) -> Batch:
+    """Return the joined batches that are left when `done` of them are done.
+
+    Example:
+        >>> batch = Batch(np.arange(6), ids=np.arange(6), number=4, size=6, steps=3)
+        >>> rest = later_steps(batch, 1)
+        >>> rest.x.tolist(), rest.number, rest.steps
+        ([2, 3, 4, 5], 5, 2)
+    """
+    rows = slice(rows_of_step(batch, done).start, None)
+    x, y, weight, ids = transform(
+        lambda part: part[rows] if isinstance(part, np.ndarray) else part, (*batch.parts(), batch.ids)
+    )
+    steps = batch.steps - done
+    return Batch(
+        x, y, weight, ids, batch.number + done, batch.epoch, batch.size * steps // batch.steps, steps
+    )
+
+
 def where(batch: Batch) -> str:
     """Say which batch this is, for messages.
 

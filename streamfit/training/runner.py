@@ -6,23 +6,27 @@ epoch, batch and samples it is about.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from streamfit._base import uses
 from streamfit._base.config import next_seed
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.specs import Array
 from streamfit.kernels import KernelStoppedError
 from streamfit.layers import number_streams
 from streamfit.metrics import Metric
+from streamfit.ops import Variable
 from streamfit.program import check_finite
-from streamfit.training.compiled import Compiled, OutputPlan, ResultNames
+from streamfit.program.memory import aligned_empty
+from streamfit.streams import Batch
+from streamfit.training.compiled import Compiled, OutputPlan, ResultNames, with_own_metrics
 from streamfit.training.intake import Intake
-from streamfit.training.joined import one_step, rows_of_step, where
+from streamfit.training.joined import later_steps, one_step, rows_of_step, where
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.notices import warn
 from streamfit.training.scoreboard import Scoreboard
@@ -31,55 +35,156 @@ from streamfit.training.steps import Steps
 _MOST_TOGETHER = 64  # steps in one native call: Ctrl-C and the progress bar wait for its end
 
 
+@dataclass
+class Terms:
+    """How a runner serves one call.
+
+    Attributes:
+        source: What to call the data in messages.
+        class_weight: Their class weights.
+        checked: Whether training steps are checked.
+        aside: Whether running results are put aside and begin anew for this call.
+        asked: As for `Runner`.
+        results: The running results that were put aside.
+    """
+
+    source: str
+    class_weight: Any = None
+    checked: bool = False
+    aside: bool = False
+    asked: Array | None = None
+    results: Any = None
+
+
 class Runner:
     """Run steps of one model.
 
     Args:
         model: Has `inputs`, `outputs`, `output_names`, `build_for(x)`.
         compiled: The arguments of `compile`; None for a model that only predicts.
+        clock: int64 [seed, finished steps]; by default that of a new run.
+        values: For a spare (see `Call`): an empty dictionary to read copies of the weights, which `load` puts
+            there, or None to read the weights themselves.
+        spare: Whether this is one.
 
     Attributes:
         checked: Whether a training step stops before it changes anything when its loss or gradient is not
             finite.
+        asked: Looked at after each of several joined steps: where it is not 0, the rest is left, int64 (1,).
+        rest: What was left of the last joined batches; who takes it sets it to None.
     """
 
-    def __init__(self, model: Any, compiled: Compiled | None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        compiled: Compiled | None,
+        clock: Array | None = None,
+        values: dict[Variable, Array] | None = None,
+        *,
+        spare: bool = False,
+    ) -> None:
         self._model, self._compiled = model, compiled
         self._steps: Steps | None = None
         self._intake: Intake | None = None
-        self.clock = np.array([next_seed(), 0], np.int64)
-        if compiled is not None:
+        self.clock = np.array([next_seed(), 0], np.int64) if clock is None else clock
+        if compiled is not None and not spare:
             compiled.keep_time(self.clock)
+        self.values, self.is_spare = values, spare
+        self.idle_spares: dict[bool, list[Runner]] = {True: [], False: []}  # with and without copies
         self.class_weight: Any = None
         self.source, self.checked = "data", False
+        self.asked: Array | None = None
+        self.rest: Batch | None = None
+        self._kept_scores: dict[str, Array] = {}
+        self._things: frozenset[Any] = frozenset()
 
     # -- set-up ---------------------------------------------------------------------------------
 
     def prepare(self, x: Any) -> None:
         """Build the model for inputs like `x`, if that has not been done."""
         if self._steps is None:
-            self._model.build_for(x)
-            self._set_up()
+            with uses.building:  # of two threads that come first, one builds
+                if self._steps is None:
+                    self._model.build_for(x)
+                    self._set_up()
+
+    def prepare_for(self, batch: Batch, source: str) -> None:
+        """Build the model for inputs like those of a batch.
+
+        Raises:
+            DataError: They do not fit; it names the batch, and `source`, which is what the data are called.
+        """
+        try:
+            self.prepare(batch.x)
+        except DataError as error:
+            raise _located(error, source, batch) from error.__cause__
 
     def _set_up(self) -> None:
-        model, names = self._model, self._model.output_names
+        model, names, values = self._model, self._model.output_names, self.values
         number_streams(model.layers)
         if self._compiled is None:
             plans = [OutputPlan(name, None, 1.0) for name in names]
-            self._steps = Steps(model, plans, self.clock)
+            steps = Steps(model, plans, self.clock, values=values)
         else:
             plans = self._compiled.plan(names)
-            trained = self._compiled.flags.weights(model)
-            update = functools.partial(self._compiled.bind, variables=trained)
-            self._steps = Steps(model, plans, self.clock, trained, update)
+            if self.is_spare:
+                plans = [with_own_metrics(plan) for plan in plans]
+                steps = Steps(model, plans, self.clock, values=values)
+            else:
+                trained = self._compiled.flags.weights(model)
+                update = functools.partial(self._compiled.bind, variables=trained)
+                steps = Steps(model, plans, self.clock, trained, update)
         self._intake = Intake(model.inputs, plans, [tensor.spec for tensor in model.outputs])
+        if self._kept_scores:
+            steps.keep_scores(self._kept_scores)
+        self._things = self._now()
+        self._steps = steps  # last: where there are steps, everything else is there, too
 
     def check_in(self) -> None:
         """Prepare for a run of steps; called once a run."""
-        if self._steps is None and self._model.inputs:
-            self._set_up()
+        self.set_up()
         if self._steps is not None:
             self._steps.check_in()
+
+    def set_up(self) -> None:
+        """Get ready, if the model is built."""
+        if self._steps is None and self._model.inputs:
+            with uses.building:
+                if self._steps is None and self._model.inputs:
+                    self._set_up()
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether the model is built and can be run."""
+        return self._steps is not None
+
+    @property
+    def things(self) -> frozenset[Any]:
+        """Return what a call of the model works with: the model, its weights, its optimizer."""
+        return self._things or self._now()
+
+    def _now(self) -> frozenset[Any]:
+        optimizer = () if self._compiled is None else (self._compiled.optimizer,)
+        return frozenset((self._model, *self._model.weights, *optimizer))
+
+    # -- spares ---------------------------------------------------------------------------------
+
+    def new_spare(self, copies: bool) -> Runner:
+        """Return a runner of the same model, with memory and metrics of its own, for another thread."""
+        values: dict[Variable, Array] | None = {} if copies else None
+        return Runner(self._model, self._compiled, self.clock.copy(), values, spare=True)
+
+    def load(self, main: Runner) -> None:
+        """Make a spare ready for a call: copy the clock, and the weights if it has copies of them."""
+        self.clock[:] = main.clock
+        if self.values is not None:
+            for weight in self._model.weights:
+                memory = self.values.get(weight)
+                if memory is None:
+                    nbytes = weight.value.nbytes
+                    memory = aligned_empty(nbytes).view(weight.dtype).reshape(weight.value.shape)
+                    self.values[weight] = memory
+                memory[...] = weight.value
 
     def warn_of_changed_flags(self) -> None:
         """Warn when a `trainable` flag was changed after `compile`, which has no effect."""
@@ -97,13 +202,10 @@ class Runner:
     def keep_scores(self, scores: dict[str, Array]) -> None:
         """Go on with the running results of an interrupted epoch."""
         self.check_in()
-        assert self._steps is not None
-        self._steps.keep_scores(scores)
-
-    def release(self) -> None:
-        """Let go of the memory of the last batch; called after each run of steps."""
-        if self._steps is not None:
-            self._steps.release()
+        if self._steps is None:
+            self._kept_scores = scores
+        else:
+            self._steps.keep_scores(scores)
 
     def reseed(self, seed: int) -> None:
         """Set the seed that keyed operations such as dropout read."""
@@ -141,7 +243,7 @@ class Runner:
                 weights = intake.weights(batch.sample_weight, targets, class_weight)
             self._check_lengths(inputs, targets)
             checked = self.checked and mode == "train"
-            self.binding = steps.run(mode, inputs, targets, weights, batch.steps, checked)
+            self.binding = steps.run(mode, inputs, targets, weights, batch.steps, checked, self.asked)
         except DataError as error:
             if batch.steps > 1:  # those before the wrong one are steps to be done
                 for step in range(batch.steps):
@@ -152,6 +254,8 @@ class Runner:
         if steps.scoreboard is not None and steps.scoreboard.eager:
             outputs = self.binding.fetches[-len(targets) :]
             steps.scoreboard.update_eager(targets, outputs, weights)
+        if batch.steps > 1 and steps.done < batch.steps:
+            self.rest = later_steps(batch, steps.done)
 
     def _stopped(
         self, stopped: KernelStoppedError, batch: Any, targets: Sequence[Array | None]
@@ -166,10 +270,8 @@ class Runner:
         return self._located(steps.label_error([None if y is None else y[rows] for y in targets]), one)
 
     def _prepared(self, batch: Any) -> tuple[Intake, Steps]:
-        try:
-            self.prepare(batch.x)
-        except DataError as error:
-            raise self._located(error, batch) from error.__cause__
+        if self._steps is None:
+            self.prepare_for(batch, self.source)
         assert self._intake is not None
         assert self._steps is not None
         return self._intake, self._steps
@@ -207,46 +309,47 @@ class Runner:
             raise DataError("Received an empty batch. Batches should contain at least one item.")
 
     def _located(self, error: DataError, batch: Any) -> DataError:
-        return type(error)(f"{error} (source {self.source!r}, {where(batch)})")
+        return _located(error, self.source, batch)
 
     # -- results --------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """Forget the running results."""
-        if self._board is not None:
-            self._board.reset()
+        self._kept_scores = {}
+        if self._steps is not None:
+            self._steps.reset()
 
-    @contextlib.contextmanager
-    def lent(self, source: str, class_weight: Any = None, *, checked: bool = False) -> Iterator[None]:
-        """Serve other data for a while, perhaps in the middle of a `fit`.
-
-        Args:
-            source: What to call the data in messages.
-            class_weight: Their class weights.
-            checked: Whether training steps are checked.
-        """
-        before = self.source, self.class_weight, self.checked
+    def occupy(self, terms: Terms) -> Terms:
+        """Serve other data for a while, perhaps in the middle of a `fit`; return what `vacate` takes."""
         self.check_in()
-        self.source, self.class_weight, self.checked = source, class_weight, checked
-        try:
-            yield
-        finally:
-            self.source, self.class_weight, self.checked = before
-            self.release()
+        before = Terms(self.source, self.class_weight, self.checked, asked=self.asked)
+        before.results = self.results() if terms.aside else None
+        before.aside = terms.aside
+        self.source, self.class_weight, self.checked = terms.source, terms.class_weight, terms.checked
+        self.asked = terms.asked
+        if terms.aside or self.is_spare:
+            self.reset()
+        return before
 
-    @contextlib.contextmanager
-    def aside(self) -> Iterator[None]:
-        """Put the running results aside for a while: looking at other data in mid-epoch harms nothing."""
-        board = self._board
-        kept = None if board is None else board.snapshot()
-        self.reset()
-        try:
-            yield
-        finally:
-            if board is not None and kept is not None:
-                board.restore(kept)
-            else:
-                self.reset()
+    def vacate(self, before: Terms) -> None:
+        """Go back to what was served before."""
+        self.source, self.class_weight, self.checked = before.source, before.class_weight, before.checked
+        self.asked = before.asked
+        if before.results is not None:
+            self.go_on_with(before.results)
+        elif before.aside:
+            self.reset()
+        if self._steps is not None:
+            self._steps.release()
+
+    def results(self) -> Any:
+        """Copy the running results; None before there are any."""
+        return None if self._board is None else self._board.snapshot()
+
+    def go_on_with(self, results: Any) -> None:
+        """Go on with results that this runner, or that of which it is a spare, has returned."""
+        if results is not None and self._steps is not None:
+            self._steps.go_on_with(results)
 
     def logs(self) -> dict[str, float]:
         """Return the running results by name, in the order of the logs."""
@@ -278,3 +381,7 @@ class Runner:
     @property
     def _board(self) -> Scoreboard | None:
         return None if self._steps is None else self._steps.scoreboard
+
+
+def _located(error: DataError, source: str, batch: Batch) -> DataError:
+    return type(error)(f"{error} (source {source!r}, {where(batch)})")

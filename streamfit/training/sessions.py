@@ -16,30 +16,47 @@ from streamfit._base.specs import Array
 from streamfit.streams import Batch, Feed
 from streamfit.training.batches import Data, Streams, empty_rows, need_data, need_steps, one_batch
 from streamfit.training.callbacks import CallbackList, History, ProgressBar
+from streamfit.training.callers import Call
 from streamfit.training.loop import Hooks, run_steps
 from streamfit.training.notices import OUT_OF_DATA, OUT_OF_DATA_VALIDATING, warn
 from streamfit.training.plan import FitPlan, StreamSettings, check_verbose
 from streamfit.training.runner import Runner
 from streamfit.training.state import TrainingState, capture, restore
+from streamfit.training.stopping import running
 
 
 def fit(model: Any, plan: FitPlan) -> History:
     """Train `model` as planned."""
-    runner: Runner = model.runner()
-    seed = next_seed() if plan.seed is None else plan.seed
-    if isinstance(plan.validation, float):
-        plan.training, plan.validation = plan.training.split(plan.validation)
-    runner.warn_of_changed_flags()
-    with Streams(plan.settings) as streams:
-        session = _Fit(model, runner, plan, seed, streams)
-        return session.run()
+    call = Call(model, "fit", writes=True, long=True)
+    with call.work("training data", plan.class_weight, aside=model.session is not None), _inside(model, call):
+        seed = next_seed() if plan.seed is None else plan.seed
+        if isinstance(plan.validation, float):
+            plan.training, plan.validation = plan.training.split(plan.validation)
+        call.main.warn_of_changed_flags()
+        with Streams(plan.settings) as streams:
+            return _Fit(model, call, plan, seed, streams).run()
+
+
+@contextlib.contextmanager
+def _inside(model: Any, call: Call) -> Iterator[None]:
+    """Leave a `fit` from whose callback this one is called as it was, but for weights and optimizer."""
+    session, history, stop = model.session, model.history, model.stop_training
+    seed = int(call.main.clock[0])
+    try:
+        yield
+    finally:
+        model.session = session
+        if session is not None:
+            model.history, model.stop_training = history, stop
+            call.main.reseed(seed)
 
 
 class _Fit:
     """One run of `fit`."""
 
-    def __init__(self, model: Any, runner: Runner, plan: FitPlan, seed: int, streams: Streams) -> None:
-        self._model, self._runner, self._plan, self._seed = model, runner, plan, seed
+    def __init__(self, model: Any, call: Call, plan: FitPlan, seed: int, streams: Streams) -> None:
+        self._model, self._call, self._plan, self._seed = model, call, plan, seed
+        self._runner: Runner = call.main
         source = plan.training.source(seed, "training data")
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
         total = None if steps is None else steps * epochs
@@ -53,8 +70,8 @@ class _Fit:
         self._history.seed = seed
         self._params = self._make_params(source)
         self._callbacks = CallbackList(plan.callbacks, model, self._params, self._history, ProgressBar())
-        self._callbacks.watch(runner.logs)
-        runner.reseed(seed)
+        self._callbacks.watch(call.logs)
+        self._runner.reseed(seed)
 
     def _open_validation(self, streams: Streams, seed: int) -> Feed | None:
         plan = self._plan
@@ -96,17 +113,13 @@ class _Fit:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        model, before = self._model, self._model.session
-        model.session = self
+        self._model.session = self
         try:
-            name, checked = self._feed.source.name, self._callbacks.wants_finite
-            with self._runner.lent(name, self._plan.class_weight, checked=checked):
-                yield
+            self._runner.source, self._runner.checked = self._feed.source.name, self._callbacks.wants_finite
+            yield
         except BaseException:
             self._callbacks.interrupt()
             raise
-        finally:
-            model.session = before
 
     # -- stopping and going on ------------------------------------------------------------------
 
@@ -166,10 +179,11 @@ class _Fit:
         plan, callbacks, feed = self._plan, self._callbacks, self._feed
         self._epoch_now = epoch
         before, self._steps_before = self._steps_before, 0
-        self._runner.check_in()
-        if not before:
-            self._runner.reset()
-        self._runner.source = feed.source.name
+        self._call.check_in()
+        if before:
+            self._runner.source = feed.source.name
+        else:
+            self._call.begin_results(feed.source.name)
         self._params["steps"] = feed.steps(plan.steps_per_epoch)
         callbacks.on_epoch_begin(epoch)
         done = 0
@@ -186,7 +200,7 @@ class _Fit:
             return self._give_up()
         self._history.receipts.append(feed.receipt())
         goes_on = self._look_for_end(done, epoch)
-        logs = self._runner.logs()
+        logs = self._call.logs()
         if self._validation is not None and plan.validates(epoch):
             logs.update(self._validate(self._validation))
         callbacks.on_epoch_end(epoch, logs)
@@ -194,7 +208,7 @@ class _Fit:
 
     def _train(self, batch: Batch) -> None:
         try:
-            self._runner.train(batch)
+            self._call.train(batch)
         except NonFiniteError as error:
             self._feed.take_back(batch, error.batch - batch.number + 1)
             raise
@@ -224,28 +238,27 @@ class _Fit:
 
     def _validate(self, feed: Feed) -> dict[str, float]:
         """Run validation and return its logs; training is not touched."""
-        callbacks, runner = self._callbacks, self._runner
-        runner.reset()
-        runner.source = feed.source.name
+        callbacks, call = self._callbacks, self._call
+        call.begin_results(feed.source.name)
         steps = self._plan.validation_steps
-        self._model.stop_evaluating = False
-        callbacks.on_test_begin()
-        hooks = self._hooks("test", "stop_evaluating")
-        if feed.source.rewinds:
-            feed.restart()  # data that can begin anew do; a generator goes on
-        done = run_steps(feed.run(steps, hooks.together), runner.test, hooks)
-        if not self._model.stop_evaluating and feed.done < (steps or 1):
-            details = f" {steps or 1} batches were wanted and {feed.done} came."
-            self._warn_once(OUT_OF_DATA_VALIDATING, details)
-        logs = runner.logs() if done else {}
-        callbacks.on_test_end(logs)
+        with running(self._model, "stop_evaluating"):
+            callbacks.on_test_begin()
+            hooks = self._hooks("test", "stop_evaluating")
+            if feed.source.rewinds:
+                feed.restart()  # data that can begin anew do; a generator goes on
+            done = run_steps(feed.run(steps, hooks.together), call.test, hooks)
+            if not self._model.stop_evaluating and feed.done < (steps or 1):
+                details = f" {steps or 1} batches were wanted and {feed.done} came."
+                self._warn_once(OUT_OF_DATA_VALIDATING, details)
+            logs = call.logs() if done else {}
+            callbacks.on_test_end(logs)
         return {f"val_{name}": value for name, value in logs.items()}
 
     def _hooks(self, mode: str, stop: str) -> Hooks:
-        return make_hooks(self._model, self._callbacks, self._runner, mode, stop)
+        return make_hooks(self._model, self._callbacks, self._call, mode, stop)
 
 
-def make_hooks(model: Any, callbacks: CallbackList, runner: Runner, mode: str, stop: str) -> Hooks:
+def make_hooks(model: Any, callbacks: CallbackList, call: Call, mode: str, stop: str) -> Hooks:
     """Return the hooks of a mode; logs are made only where somebody listens."""
     on_begin = getattr(callbacks, f"on_{mode}_batch_begin")
     on_end = getattr(callbacks, f"on_{mode}_batch_end")
@@ -253,11 +266,11 @@ def make_hooks(model: Any, callbacks: CallbackList, runner: Runner, mode: str, s
     # A callback may train another model that has layers of this one; then their weights are brought back.
     def begin(step: int) -> None:
         on_begin(step)
-        runner.check_in()
+        call.check_in()
 
     def end(step: int, result: Any) -> None:
-        on_end(step, {"outputs": result} if mode == "predict" else runner.logs())
-        runner.check_in()
+        on_end(step, {"outputs": result} if mode == "predict" else call.logs())
+        call.check_in()
 
     begins = bool(getattr(callbacks, f"wants_{mode}_batch_begin"))
     ends = bool(getattr(callbacks, f"wants_{mode}_batch_end"))
@@ -267,7 +280,7 @@ def make_hooks(model: Any, callbacks: CallbackList, runner: Runner, mode: str, s
         end=end if ends else None,
         tick=callbacks.tick,
         stopped=lambda: bool(getattr(model, stop)),
-        together=lambda: 1 if alone else runner.together(mode),
+        together=lambda: 1 if alone else call.together(mode),
     )
 
 
@@ -275,19 +288,17 @@ def evaluate(
     model: Any, data: Data, settings: StreamSettings, steps: int | None, verbose: Any, callbacks: Any
 ) -> dict[str, float]:
     """Run the data through the test step and return the results by name."""
-    runner: Runner = model.runner()
-    steps = whole_or_none("steps", steps, 1)
+    call, steps = Call(model, "evaluate"), whole_or_none("steps", steps, 1)
     with (
-        _single_run(model, runner, data, settings, steps, verbose, callbacks) as (feed, told),
-        runner.aside(),
+        _single_run(model, call, data, settings, steps, verbose, callbacks, aside=True) as (feed, told),
+        running(model, "stop_evaluating"),
     ):
-        model.stop_evaluating = False
         told.on_test_begin()
-        hooks = make_hooks(model, told, runner, "test", "stop_evaluating")
-        done = run_steps(feed.run(steps, hooks.together), runner.test, hooks)
+        hooks = make_hooks(model, told, call, "test", "stop_evaluating")
+        done = run_steps(feed.run(steps, hooks.together), call.test, hooks)
         need_data(done > 0, feed.source.name)
         _warn_if_short(feed.done, steps, model.stop_evaluating)
-        logs = runner.logs()
+        logs = call.logs()
         told.on_test_end(logs)
     return logs
 
@@ -296,22 +307,23 @@ def predict(
     model: Any, data: Data, settings: StreamSettings, steps: int | None, verbose: Any, callbacks: Any
 ) -> list[Array]:
     """Run the data through the model and return each output, batches joined in order."""
-    runner: Runner = model.runner(compiled=False)
-    steps = whole_or_none("steps", steps, 1)
+    call, steps = Call(model, "predict", compiled=False), whole_or_none("steps", steps, 1)
     if empty_rows(data.x):
-        runner.prepare(data.x)
+        call.main.prepare(data.x)
         return [np.empty((0, *tensor.shape[1:]), tensor.dtype) for tensor in model.outputs]
     parts: list[list[Array]] = []
-    with _single_run(model, runner, data, settings, steps, verbose, callbacks) as (feed, told):
-        model.stop_predicting = False
+    with (
+        _single_run(model, call, data, settings, steps, verbose, callbacks) as (feed, told),
+        running(model, "stop_predicting"),
+    ):
         told.on_predict_begin()
 
         def step(batch: Batch) -> Any:
-            outputs = runner.predict(batch)
+            outputs = call.predict(batch)
             parts.append(outputs)
             return outputs[0] if len(outputs) == 1 else outputs
 
-        done = run_steps(feed.run(steps), step, make_hooks(model, told, runner, "predict", "stop_predicting"))
+        done = run_steps(feed.run(steps), step, make_hooks(model, told, call, "predict", "stop_predicting"))
         need_data(done > 0, feed.source.name)
         _warn_if_short(feed.done, steps, model.stop_predicting)
         told.on_predict_end()
@@ -321,17 +333,18 @@ def predict(
 @contextlib.contextmanager
 def _single_run(
     model: Any,
-    runner: Runner,
+    call: Call,
     data: Data,
     settings: StreamSettings,
     steps: int | None,
     verbose: Any,
     callbacks: Any,
+    aside: bool = False,
 ) -> Iterator[tuple[Feed, CallbackList]]:
-    """Open the data and the callbacks of `evaluate` or `predict`."""
+    """Open the data and the callbacks of `evaluate` (which puts running results `aside`) or `predict`."""
     check_verbose(verbose)
     source = data.source(_seed_of_looking(), "data")
-    with runner.lent(source.name), Streams(settings) as streams:
+    with call.work(source.name, aside=aside), Streams(settings) as streams:
         feed = streams.feed(source, wrap=False, total=steps)
         params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(steps)}
         told = (
@@ -339,7 +352,7 @@ def _single_run(
             if isinstance(callbacks, CallbackList)
             else CallbackList(callbacks, model, params, None, ProgressBar())
         )
-        told.watch(runner.logs)
+        told.watch(call.logs)
         try:
             yield feed, told
         except BaseException:
@@ -362,14 +375,12 @@ def on_batch(
     model: Any, mode: str, data: tuple[Any, Any, Any], class_weight: Any, reset: bool, return_dict: bool
 ) -> Any:
     """Train or test on one batch and return the results; those of a `fit` under way stay as they are."""
-    runner: Runner = model.runner()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(runner.lent("one batch", class_weight))
-        if model.session is not None:
-            stack.enter_context(runner.aside())
+    batch = one_batch(*data)
+    call = Call(model, f"{mode}_on_batch", writes=mode == "train")
+    with call.one(batch, class_weight, aside=model.session is not None) as runner:
         if reset:
             runner.reset()
-        (runner.train if mode == "train" else runner.test)(one_batch(*data))
+        (runner.train if mode == "train" else runner.test)(batch)
         logs = runner.batch_logs()
     if return_dict:
         return logs
@@ -379,6 +390,6 @@ def on_batch(
 
 def predict_on_batch(model: Any, x: Any) -> list[Array]:
     """Return the outputs for one batch."""
-    runner: Runner = model.runner(compiled=False)
-    with runner.lent("one batch"):
-        return runner.predict(one_batch(x))
+    batch = one_batch(x)
+    with Call(model, "predict_on_batch", compiled=False).one(batch) as runner:
+        return runner.predict(batch)

@@ -8,7 +8,7 @@ with `ops` is compiled into the step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,10 @@ class Steps:
         trainable: The weights that are trained.
         update: Given (weights, gradient, sizes, clock), returns the optimizer's calls; None for a model that
             only predicts.
+        values: What to read in the place of the values of variables: copies of another moment.
+
+    Attributes:
+        done: How many of the joined steps the last `run` has done.
     """
 
     def __init__(
@@ -85,8 +89,9 @@ class Steps:
         clock: Array,
         trainable: Sequence[Variable] = (),
         update: Update | None = None,
+        values: Mapping[Variable, Array] | None = None,
     ) -> None:
-        self._model, self._plans, self._clock = model, plans, clock
+        self._model, self._plans, self._clock, self._values = model, plans, clock, values
         self._trainable, self._update = list(trainable), update
         self._arena = Arena()
         self._training: Training | None = None
@@ -94,7 +99,9 @@ class Steps:
         self._unit_weights: dict[int, Array] = {}
         self.scoreboard: Scoreboard | None = None
         self.ran: Binding | None = None  # last
+        self.done = 1
         self._kept_scores: dict[str, Array] = {}
+        self._kept_results: Any = None
 
     # -- programs -------------------------------------------------------------------------------
 
@@ -144,6 +151,19 @@ class Steps:
         else:
             self.scoreboard.overwrite(scores)
 
+    def reset(self) -> None:
+        """Forget the running results, also those that were to be taken up."""
+        self._kept_scores, self._kept_results = {}, None
+        if self.scoreboard is not None:
+            self.scoreboard.reset()
+
+    def go_on_with(self, results: Any) -> None:
+        """Take up what `Scoreboard.snapshot` gave of a model like this, now or when there is a scoreboard."""
+        if self.scoreboard is None:
+            self._kept_results = results
+        else:
+            self.scoreboard.restore(results)
+
     @property
     def gradients(self) -> dict[Variable, Array]:
         """Return the gradient of each trained weight, as the last step left it."""
@@ -155,7 +175,9 @@ class Steps:
         lowering = Lowering(training=mode == "train")
         outputs = lowering.lower(self._model.outputs)
         if mode == "predict":
-            return Program(self._model.inputs, outputs, arena=self._arena, clock=self._clock)
+            return Program(
+                self._model.inputs, outputs, arena=self._arena, clock=self._clock, values=self._values
+            )
         dtype = outputs[0].dtype
         y = [_target_tensor(array, dtype) for array in targets]
         w = [_weight_tensor(weight) for weight in weights]
@@ -173,6 +195,7 @@ class Steps:
             objective=total,
             training=self._train() if mode == "train" else None,
             checked=checked,
+            values=self._values,
         )
 
     def _train(self) -> Training:
@@ -186,6 +209,8 @@ class Steps:
             specs = [None if t is None else t.spec for t in y]
             self.scoreboard = Scoreboard(self._plans, specs, [t.spec for t in outputs])
             self.scoreboard.overwrite(self._kept_scores)
+            if self._kept_results is not None:
+                self.scoreboard.restore(self._kept_results)
         return self.scoreboard
 
     def _objective(
@@ -250,13 +275,14 @@ class Steps:
         weights: Sequence[Array | None],
         steps: int = 1,
         checked: bool = False,
+        asked: Array | None = None,
     ) -> Binding:
         """Run one step, or several on joined batches, and return the binding.
 
         Its `fetches` are [total, losses..., outputs...] of the last step; for prediction the outputs alone.
 
         With `checked`, a training step stops before anything is changed when its loss or gradient is not
-        finite.
+        finite. Where `asked` (int64 (1,)) is not 0 after one of several steps, the others are left.
 
         Raises:
             KernelStoppedError: A class label that does not exist, see `label_error`; or what `checked` found.
@@ -270,7 +296,7 @@ class Steps:
                 reader.feed(array)
             binding.run()
         else:
-            binding.run_steps(arrays, steps)
+            self.done = binding.run_steps(arrays, steps, asked)
         return binding
 
     def _ones(self, size: int) -> Array:

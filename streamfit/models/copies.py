@@ -1,0 +1,51 @@
+"""What of a model travels when it is pickled or deep-copied, and how it becomes a model again.
+
+Layers, weights, the arguments of `compile`, the optimizer with its state, the history and the running results
+travel. What belongs to this process stays: programs with their memory and addresses, and a `fit` under way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamfit._base import uses
+from streamfit.program import sorted_nodes
+
+_STAYS = ("_runner", "session", "_stop_evaluating_of", "_stop_predicting_of")
+_MOMENT, _NODES = "_moment", "_nodes"
+
+
+def state_of(model: Any) -> dict[str, Any]:
+    """Return what travels."""
+    # The nodes come first and in their order, so that no chain of them is followed to its end by recursion.
+    state: dict[str, Any] = {_NODES: sorted_nodes(model.outputs)}
+    state.update((name, value) for name, value in vars(model).items() if name not in _STAYS)
+    runner = model._runner
+    if runner is not None:
+        scores = {name: value.copy() for name, value in runner.scores().items()}
+        state["_carried"] = runner.clock.copy(), scores
+    things = frozenset((model, *model.weights))
+    if uses.written(things):  # then weights are pickled one by one while they change
+        state[_MOMENT] = uses.read("pickling", model.name, things, lambda: _moment(model))
+    return state
+
+
+def _moment(model: Any) -> Any:
+    """Copy weights and optimizer, all as they are between two steps."""
+    weights = [(weight, weight.value.copy()) for weight in model.weights]
+    optimizer = model.optimizer
+    if optimizer is None:
+        return weights, None
+    state = {name: vector.copy() for name, vector in optimizer.state.items()}
+    return weights, (state, optimizer.hyper.copy(), optimizer.iterations)
+
+
+def become(model: Any, state: dict[str, Any]) -> None:
+    """Make a model of what `state_of` returned."""
+    weights, optimizer = state.pop(_MOMENT, ((), None))
+    state.pop(_NODES, None)
+    vars(model).update(state, _runner=None, session=None)
+    for weight, value in weights:
+        weight.put(value)
+    if optimizer is not None:
+        model.optimizer.restore(*optimizer)

@@ -1,0 +1,232 @@
+"""`Call`: one call of one thread at a model (`fit`, `predict`, ...), and which runner it works with.
+
+A model has one runner with the memory of its programs, its running results and its weights. One thread at
+a time works with it; calls of the same thread nest. Calls of other threads get a *spare*: a runner with
+programs, memory and metrics of its own. Where nobody trains, a spare reads the weights themselves; beside a
+training it reads copies of them, made between two of its steps. A call that reads the weights themselves when
+a training begins goes on with copies, made before the first step.
+
+Guarantees kept here: each call sees the weights of one moment; what is computed beside a training changes no
+bit of it; two threads never train one model, or models that share weights, at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from streamfit._base import uses
+from streamfit.streams import Batch
+from streamfit.training.runner import Runner, Terms
+
+_MOST_IDLE = 4  # spares of a model that are kept for coming calls
+
+
+class Call:
+    """One call at a model.
+
+    Args:
+        model: The model.
+        what: Name of the call, for messages.
+        compiled: Whether it needs what `compile` was told.
+        writes: Whether it changes weights.
+        long: Whether other threads that want to change weights meanwhile are refused, and do not wait.
+
+    Attributes:
+        main: The model's own runner.
+        runner: The one that this call works with.
+    """
+
+    def __init__(
+        self, model: Any, what: str, *, compiled: bool = True, writes: bool = False, long: bool = False
+    ) -> None:
+        self.main: Runner = model.runner(compiled)
+        self.runner = self.main
+        self._use = uses.Use(
+            what, model.name, frozenset(), writes=writes, long=long, step_aside=self._step_aside
+        )
+        self._terms = self._before = Terms("data")
+        self._begun = self._settled = False
+
+    @contextlib.contextmanager
+    def work(
+        self, source: str, class_weight: Any = None, *, checked: bool = False, aside: bool = False
+    ) -> Iterator[None]:
+        """Take many steps.
+
+        Args:
+            source: What to call the data in messages.
+            class_weight: Their class weights.
+            checked: Whether training steps are checked.
+            aside: Whether running results begin anew, and are afterwards as they were.
+
+        Raises:
+            ModelInUseError: The call writes, and another thread trains.
+        """
+        use = self._use
+        self._terms = Terms(source, class_weight, checked, aside, use.word)
+        try:
+            self.main.set_up()
+            if use.writes or self.main.ready:
+                self._begin()
+            yield
+        finally:
+            self._end()
+
+    @contextlib.contextmanager
+    def one(self, batch: Batch, class_weight: Any = None, *, aside: bool = False) -> Iterator[Runner]:
+        """Take one step: other threads come before it or after it.
+
+        Raises:
+            ModelInUseError: The call writes, and another thread is in `fit`.
+        """
+        self._terms = Terms("one batch", class_weight, aside=aside)
+        with self._use.lock:
+            try:
+                self.main.prepare_for(batch, "one batch")
+                self._begin()
+                yield self.runner
+            finally:
+                self._end()
+
+    # -- beginning and end --------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Find a runner, and a place among the calls that are under way."""
+        use, main = self._use, self.main
+        self._settled = main.ready
+        if use.writes:
+            use.seat = main
+            use.begin(main.things)
+            with use.lock:
+                self._before = main.occupy(self._terms)
+        else:
+            with use.lock:  # a training that begins now waits until this is done
+                use.seat = main
+                self._sit_down(use.begin(main.things))
+                self._before = self.runner.occupy(self._terms)
+        self._begun = True
+
+    def _sit_down(self, others: Sequence[uses.Use]) -> None:
+        """Take the runner that goes with what other threads do."""
+        use = self._use
+        if any(other.writes for other in others):
+            self.runner = self._spare(True, others)
+            use.live, use.seat = False, None
+        elif any(other.seat is self.main for other in others):
+            use.seat = None
+            self.runner = self._spare(False, others)
+
+    def _step_aside(self) -> None:
+        """Go on with copies of the weights as they are now; called between two steps."""
+        old, results = self.runner, self.runner.results()
+        new = self._spare(True, ())
+        old.vacate(self._before)
+        self._before = new.occupy(self._terms)
+        new.go_on_with(results)
+        self.runner, self._use.seat = new, None
+        self._give_back(old)
+
+    def _end(self) -> None:
+        use = self._use
+        with use.lock:
+            if self._begun:
+                self._begun = False
+                self.runner.vacate(self._before)
+                self._give_back(self.runner)
+            use.end()
+
+    def _settle(self, batch: Batch) -> None:
+        """Begin with the weights: before the first batch the model had none, or not all."""
+        self.main.prepare_for(batch, self._terms.source)
+        if not self._begun:
+            self._begin()
+        elif self._use.writes:
+            self._use.begin(self.main.things)
+        self._settled = True
+
+    def _spare(self, copies: bool, others: Sequence[uses.Use]) -> Runner:
+        """Return a spare; what it copies, it copies between steps of `others`."""
+        idle, main = self.main.idle_spares[copies], self.main
+        try:
+            known = [idle.pop()]
+        except IndexError:  # asking first would leave room for another thread
+            known = []
+
+        def load() -> Runner:
+            spare = known[0] if known else main.new_spare(copies)
+            spare.load(main)
+            return spare
+
+        return uses.between_steps(others, load)
+
+    def _give_back(self, runner: Runner) -> None:
+        if runner is not self.main:
+            idle = self.main.idle_spares[runner.values is not None]
+            if len(idle) < _MOST_IDLE:
+                idle.append(runner)
+
+    # -- steps --------------------------------------------------------------------------------------
+
+    def train(self, batch: Batch) -> None:
+        """Train on one batch, or on several that are joined; see `Runner.train`."""
+        use, runner = self._use, self.runner  # who writes is never moved
+        if not self._settled:
+            self._settle(batch)
+        while True:
+            if use.asked:
+                use.let_pass()
+            with use.lock:
+                runner.train(batch)
+                if runner.rest is None:
+                    return
+                batch, runner.rest = runner.rest, None
+
+    def test(self, batch: Batch) -> None:
+        """Evaluate one batch, or several that are joined."""
+        use = self._use
+        if not self._settled:
+            self._settle(batch)
+        while True:
+            if use.asked:
+                use.let_pass()
+            with use.lock:
+                runner = self.runner
+                runner.test(batch)
+                if runner.rest is None:
+                    return
+                batch, runner.rest = runner.rest, None
+
+    def predict(self, batch: Batch) -> Any:
+        """Return copies of the outputs for one batch."""
+        use = self._use
+        if not self._settled:
+            self._settle(batch)
+        if use.asked:
+            use.let_pass()
+        with use.lock:
+            return self.runner.predict(batch)
+
+    # -- between steps --------------------------------------------------------------------------------
+
+    def check_in(self) -> None:
+        """Bring the weights back to where the programs expect them."""
+        with self._use.lock:
+            self.runner.check_in()
+
+    def together(self, mode: str) -> int:
+        """Return how many batches may be joined; see `Runner.together`."""
+        steps: int = self.runner.together(mode)
+        return steps
+
+    def begin_results(self, source: str) -> None:
+        """Begin with other data, and with new running results."""
+        with self._use.lock:
+            self.runner.reset()
+            self.runner.source = source
+
+    def logs(self) -> dict[str, float]:
+        """Return the running results by name; empty before the first batch."""
+        with self._use.lock:
+            return self.runner.logs() if self._begun else {}
