@@ -190,7 +190,7 @@ def reduced(values: Any, weights: Any, mask: Any, reduction: str) -> Any:
     factor = None if weights is None else weights_for(values, weights)
     if mask is not None:
         factor = mask if factor is None else ops.multiply(factor, mask)
-    weighted = values if factor is None else ops.multiply(values, factor)
+    weighted = values if factor is None else _times(values, factor)
     if reduction == "none":
         return weighted
     total = ops.sum(weighted)
@@ -199,6 +199,11 @@ def reduced(values: Any, weights: Any, mask: Any, reduction: str) -> Any:
     elif reduction != "sum":
         total = ops.mean(weighted) if mask is None else ops.divide(total, ops.sum(mask))
     return total[()] if isinstance(total, np.ndarray) else total
+
+
+def _times(values: Any, factor: Any) -> Any:
+    """Multiply, but for a factor of 0: then the product is 0, also of NaN and infinity."""
+    return ops.where(ops.equal(factor, 0.0), 0.0, ops.multiply(values, factor))
 
 
 def weights_for(values: Any, weights: Any) -> Any:

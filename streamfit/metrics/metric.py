@@ -177,7 +177,8 @@ def add_to_mean(total: Array, values: Array, weights: Any = None) -> None:
         grow_all(total[:2], total[2:], np.array([exact.sum(), exact.size]))
         return
     factors = np.broadcast_to(weights_for(exact, np.asarray(weights, dtype=np.float64)), exact.shape)
-    grow_all(total[:2], total[2:], np.array([(exact * factors).sum(), factors.sum()]))
+    weighted = np.multiply(exact, factors, where=factors != 0, out=np.zeros_like(exact))  # 0 of NaN is 0
+    grow_all(total[:2], total[2:], np.array([weighted.sum(), factors.sum()]))
 
 
 class MeanMetric(Metric):

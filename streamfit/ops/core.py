@@ -235,6 +235,10 @@ class Op:
         """Return the calls that fill those of `input_grads` that are not None."""
         raise TypeError(f"{type(self).__name__} cannot be differentiated")
 
+    def settle(self, inputs: Sequence[Array], output_grad: Array) -> list[Call]:
+        """Return, for a view, the calls that change its gradient in place before it passes through."""
+        return []
+
 
 class Node:
     """One use of an operation (or of a layer, which the program expands) in a graph."""

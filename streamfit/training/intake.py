@@ -199,6 +199,32 @@ class Intake:
         )
 
 
+def without_unusable(inputs: Sequence[Array], weights: Sequence[Array | None]) -> Sequence[Array]:
+    """Return the inputs with 0 for NaN and infinity in samples that weigh 0 for every output.
+
+    Such a sample adds nothing to the gradient of the outputs; but a layer multiplies that gradient by its
+    inputs, and 0 times NaN is NaN.
+
+    Args:
+        inputs: One array for each input, batch axis first.
+        weights: From `Intake.weights`.
+    """
+    if not weights or any(weight is None for weight in weights):
+        return inputs
+    unused = np.logical_and.reduce([(w == 0).reshape(len(w), -1).all(axis=1) for w in weights if w is not None])
+    if not unused.any() or len(unused) != len(inputs[0]):
+        return inputs
+    return [_cleared(array, unused) for array in inputs]
+
+
+def _cleared(array: Array, unused: Array) -> Array:
+    if array.dtype.kind != "f" or np.isfinite(array[unused]).all():
+        return array
+    cleared = array.copy()
+    cleared[unused] = np.nan_to_num(array[unused], nan=0.0, posinf=0.0, neginf=0.0)
+    return cleared
+
+
 def _same_length(arrays: Sequence[Array], names: Sequence[str]) -> None:
     lengths = {len(array) for array in arrays}
     if len(lengths) > 1:

@@ -20,7 +20,7 @@ from streamfit.layers import number_streams
 from streamfit.metrics import Metric
 from streamfit.program import check_finite
 from streamfit.training.compiled import Compiled, OutputPlan, ResultNames
-from streamfit.training.intake import Intake
+from streamfit.training.intake import Intake, without_unusable
 from streamfit.training.joined import one_step, rows_of_step, where
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.notices import warn
@@ -132,6 +132,8 @@ class Runner:
                 weights: Sequence[Array | None] = [None] * len(targets)
             else:
                 weights = intake.weights(batch.sample_weight, targets, class_weight)
+                if mode == "train":
+                    inputs = without_unusable(inputs, weights)
             self._check_lengths(inputs, targets)
             checked = self.checked and mode == "train"
             self.binding = steps.run(mode, inputs, targets, weights, batch.steps, checked)
@@ -141,13 +143,17 @@ class Runner:
                     self._score(mode, one_step(batch, step), class_weight)
             raise self._located(error, batch) from error.__cause__
         except KernelStoppedError as stopped:
-            raise self._stopped(stopped, batch, targets) from None
+            raise self._stopped(stopped, batch, targets, weights) from None
         if steps.scoreboard is not None and steps.scoreboard.eager:
             outputs = self.binding.fetches[-len(targets) :]
             steps.scoreboard.update_eager(targets, outputs, weights)
 
     def _stopped(
-        self, stopped: KernelStoppedError, batch: Any, targets: Sequence[Array | None]
+        self,
+        stopped: KernelStoppedError,
+        batch: Any,
+        targets: Sequence[Array | None],
+        weights: Sequence[Array | None],
     ) -> StreamfitError:
         """Return the error for what a kernel found that stopped the walk."""
         steps, one = self._steps, one_step(batch, stopped.step)
@@ -156,7 +162,8 @@ class Runner:
             losses = self._losses(steps.ran)
             return nonfinite_error(one, self.source, losses, steps.gradients, self._model)
         rows = rows_of_step(batch, stopped.step)
-        return self._located(steps.label_error([None if y is None else y[rows] for y in targets]), one)
+        labels, weighed = ([None if a is None else a[rows] for a in arrays] for arrays in (targets, weights))
+        return self._located(steps.label_error(labels, weighed), one)
 
     def _prepared(self, batch: Any) -> tuple[Intake, Steps]:
         try:

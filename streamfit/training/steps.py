@@ -17,7 +17,9 @@ from streamfit import metrics
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.losses import Loss
 from streamfit.ops.core import Node, Op, Tensor, Variable, tracing
+from streamfit.ops.selecting import counted
 from streamfit.program import (
     AccumulateMean,
     AccumulateScalar,
@@ -46,8 +48,21 @@ def check_labels(labels: Array, classes: int, ignored: int) -> None:
             raise FloatingPointError
 
 
+@kernel
+def check_counted_labels(labels: Array, classes: int, ignored: int, weights: Array, repeat: int) -> None:
+    """Do as `check_labels` for the labels whose weight is not 0."""
+    for i in range(labels.shape[0]):
+        label = labels[i]
+        right = (0 <= label < classes and label == np.floor(label)) or label == ignored
+        if not right and weights[i // repeat] != 0:
+            raise FloatingPointError
+
+
 class LabelGuard(Op):
-    """Stop a step before it reads a class that does not exist; has no output."""
+    """Stop a step before it reads a class that does not exist; has no output.
+
+    Its inputs are the labels and, where weights are given, these.
+    """
 
     differentiable = False
 
@@ -63,7 +78,12 @@ class LabelGuard(Op):
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return one call."""
-        return [(check_labels, (inputs[0].reshape(-1), self._classes, self._ignored))]
+        labels = inputs[0].reshape(-1)
+        if len(inputs) == 1:
+            return [(check_labels, (labels, self._classes, self._ignored))]
+        weights = inputs[1].reshape(-1)
+        repeat = len(labels) // len(weights)
+        return [(check_counted_labels, (labels, self._classes, self._ignored, weights, repeat))]
 
 
 class Steps:
@@ -153,7 +173,8 @@ class Steps:
         w = [_weight_tensor(weight) for weight in weights]
         board = self._scoreboard_for(y, outputs)
         with tracing():
-            losses, total, guards, sinks = self._objective(outputs, y, w, board)
+            chosen = [weight is not None for weight in weights]
+            losses, total, guards, sinks = self._objective(outputs, y, w, chosen, board)
         feeds = [*self._model.inputs, *(t for t in y if t is not None), *w]
         return Program(
             feeds,
@@ -185,9 +206,13 @@ class Steps:
         outputs: Sequence[Tensor],
         y: Sequence[Tensor | None],
         w: Sequence[Tensor],
+        chosen: Sequence[bool],
         board: Scoreboard,
     ) -> tuple[list[Tensor], Tensor, list[Node], list[Node]]:
-        """Trace losses and metrics: the loss of each output, their total, guards, and the sums to keep."""
+        """Trace losses and metrics: the loss of each output, their total, guards, and the sums to keep.
+
+        Where weights are `chosen`, what weighs 0 is left out of loss and gradient, whatever it is.
+        """
         means: list[Tensor] = []
         factors: list[float] = []
         guards: list[Node] = []
@@ -197,16 +222,10 @@ class Steps:
             if plan.loss is None or target is None:
                 continue
             if plan.loss.sparse:
-                guards.append(
-                    Node(
-                        LabelGuard(outputs[i].shape[-1] or 0, getattr(plan.loss, "ignore_class", None)),
-                        (target,),
-                        (),
-                    )
-                )
-            values = plan.loss.values(target, outputs[i])
-            mask = plan.loss.mask(target)
-            means.append(weighted_mean(values, w[i], mask, plan.loss.reduction))
+                guard = LabelGuard(outputs[i].shape[-1] or 0, getattr(plan.loss, "ignore_class", None))
+                guards.append(Node(guard, (target, w[i]) if chosen[i] else (target,), ()))
+            values, mask = _loss_values(plan.loss, target, outputs[i], w[i] if chosen[i] else None)
+            means.append(weighted_mean(values, w[i], mask, plan.loss.reduction, chosen=chosen[i]))
             factors.append(plan.loss_weight)
             if i in board.split:  # a single output's loss is the total, which is kept anyway
                 sinks.append(Node(AccumulateScalar(), (means[-1], w[i], State(board.output_states[i])), ()))
@@ -271,10 +290,16 @@ class Steps:
             ones = self._unit_weights[size] = np.ones(size)
         return ones
 
-    def label_error(self, targets: Sequence[Array | None]) -> DataError:
-        """Return the error for the labels that stopped a step."""
-        for plan, target, output in zip(self._plans, targets, self._model.outputs, strict=True):
+    def label_error(
+        self, targets: Sequence[Array | None], weights: Sequence[Array | None]
+    ) -> DataError:
+        """Return the error for the labels that stopped a step; those that weigh 0 did not."""
+        outputs = self._model.outputs
+        for plan, target, weight, output in zip(self._plans, targets, weights, outputs, strict=True):
             if plan.loss is not None and target is not None:
+                if weight is not None:
+                    rows = weight.reshape(weight.shape + (1,) * (target.ndim - weight.ndim))
+                    target = np.where(rows == 0, 0, target)  # class 0 always exists
                 try:
                     plan.loss.check_targets(target, output.shape, f"output {plan.name!r}")
                 except DataError as error:
@@ -288,6 +313,16 @@ def _target_tensor(array: Array | None, dtype: Any) -> Tensor | None:
         return None
     kind = np.dtype(np.int64) if array.dtype.kind in "iub" else dtype
     return Tensor(Spec((None, *array.shape[1:]), kind), "y_true")
+
+
+def _loss_values(loss: Loss, target: Tensor, output: Tensor, weights: Tensor | None) -> tuple[Any, Any]:
+    """Trace the values of a loss and its mask; what weighs 0 or is masked gets no gradient."""
+    mask = loss.mask(target)
+    if weights is not None:
+        output = counted(output, weights)
+    if mask is not None and len(mask.shape) <= len(output.shape):
+        output = counted(output, mask)
+    return loss.values(target, output), mask
 
 
 def _weight_tensor(weight: Array | None) -> Tensor:
