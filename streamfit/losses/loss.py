@@ -12,7 +12,8 @@ from streamfit._base.configs import Configurable
 from streamfit._base.errors import ShapeError
 from streamfit._base.names import Registry, describe_callable, did_you_mean, snake_case
 from streamfit._base.specs import Array, Shape, Spec
-from streamfit.losses.targets import aligned, any_target, check_labels, label_target
+from streamfit.losses.calling import values_of
+from streamfit.losses.targets import aligned, any_target, check_labels, label_target, weight_shape
 from streamfit.ops.casting import floating
 
 registry: Registry[Any] = Registry("loss function")
@@ -43,6 +44,8 @@ class Loss(Configurable):
     rule: ClassVar[Callable[..., Shape]] = staticmethod(any_target)
     """Which shape the targets must have: one of the rules of `streamfit.losses.targets`."""
     default_name: ClassVar[str | None] = None
+    direction: str = "down"
+    """Which way is better, for callbacks that watch the loss."""
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None) -> None:
         reduction = "none" if reduction is None else reduction
@@ -74,7 +77,7 @@ class Loss(Configurable):
         Raises:
             ShapeError: Such targets do not fit that output.
         """
-        shape = self.rule(f"loss {self.name!r}", tuple(target_shape), output.shape, output_name)
+        shape = self.rule(self._what, tuple(target_shape), output.shape, output_name)
         dtype = np.dtype(np.int64) if self.sparse else output.dtype
         return Spec((output.shape[0], *shape[1:]), dtype)
 
@@ -84,7 +87,7 @@ class Loss(Configurable):
         Raises:
             ShapeError: They do not fit.
         """
-        self.rule(f"loss {self.name!r}", tuple(target_shape), tuple(output_shape), output_name)
+        self.rule(self._what, tuple(target_shape), tuple(output_shape), output_name)
 
     def check_targets(self, targets: Array, output_shape: Shape, where: str = "") -> None:
         """Check the content of a batch of targets: labels must be classes.
@@ -99,6 +102,10 @@ class Loss(Configurable):
         """Return 1 where a value counts and 0 where it does not, or None when all count."""
         return None
 
+    @property
+    def _what(self) -> str:
+        return f"loss {self.name!r}"
+
     # -- values ---------------------------------------------------------------------------------
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
@@ -111,8 +118,8 @@ class Loss(Configurable):
         Raises:
             ShapeError: The targets do not fit the predictions.
         """
-        y_true, y_pred = aligned(self.rule, f"loss {self.name!r}", y_true, y_pred)
-        return per_sample(self.call(y_true, y_pred), y_pred, f"loss {self.name!r}")
+        y_true, y_pred = aligned(self.rule, self._what, y_true, y_pred)
+        return per_sample(values_of(self.call, y_true, y_pred, self._what), y_pred, self._what)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the reduced loss.
@@ -122,8 +129,8 @@ class Loss(Configurable):
             y_pred: Predictions.
             sample_weight: Weights of shape (batch,), or of the shape of the values.
         """
-        y_true, y_pred = aligned(self.rule, f"loss {self.name!r}", y_true, y_pred)
-        values = per_sample(self.call(y_true, y_pred), y_pred, f"loss {self.name!r}")
+        y_true, y_pred = aligned(self.rule, self._what, y_true, y_pred)
+        values = per_sample(values_of(self.call, y_true, y_pred, self._what), y_pred, self._what)
         return reduced(values, sample_weight, self.mask(y_true), self.reduction)
 
 
@@ -217,13 +224,7 @@ def weights_for(values: Any, weights: Any) -> Any:
         (2, 1)
     """
     weights = ops.cast(weights, values.dtype)
-    shape, wanted = tuple(weights.shape), tuple(values.shape)
-    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
-        shape = shape[:-1]
-    if shape and shape != wanted[: len(shape)]:
-        raise ShapeError(
-            f"sample weights have shape {tuple(weights.shape)} for values of shape {wanted}; give one weight "
-            "a sample, or one for each value"
-        )
+    wanted = tuple(values.shape)
+    shape = weight_shape(tuple(weights.shape), wanted)
     padded = (*shape, *[1] * (len(wanted) - len(shape)))
     return ops.reshape(weights, padded)

@@ -49,7 +49,7 @@ from streamfit.metrics.errors import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
-from streamfit.metrics.lookup import check_name, get, label, make, resolve_accuracy, resolve_crossentropy
+from streamfit.metrics.lookup import check_name, direction, get, label, make, resolve_accuracy, resolve_crossentropy
 from streamfit.metrics.matches import (
     Accuracy,
     BinaryAccuracy,
@@ -111,6 +111,7 @@ __all__ = [
     "categorical_accuracy",
     "categorical_crossentropy",
     "check_name",
+    "direction",
     "get",
     "kl_divergence",
     "label",

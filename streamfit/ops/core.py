@@ -123,6 +123,22 @@ class Tensor:
     def __le__(self, other: Any) -> Any:
         return _operator("less_equal", self, other)
 
+    # Tensors are keys of dictionaries, so they are equal to themselves alone; but in a user's formula
+    # `a == b` means each element, and identity would be a wrong number without a word.
+    def __eq__(self, other: object) -> Any:
+        return _operator("equal", self, other) if _trace.comparing else self is other
+
+    def __ne__(self, other: object) -> Any:
+        return _operator("not_equal", self, other) if _trace.comparing else self is not other
+
+    __hash__ = object.__hash__
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        raise TypeError(
+            "NumPy cannot compute with a symbolic Tensor, which has no numbers yet; use the functions of "
+            "streamfit.ops, such as ops.round and ops.mean for np.round and np.mean"
+        )
+
 
 OPERATORS: dict[str, Callable[..., Any]] = {}
 """The functions behind the operators of `Tensor`; the families fill it, so that this file knows none."""
@@ -138,6 +154,9 @@ class Constant(Tensor):
     def __init__(self, value: Array) -> None:
         super().__init__(Spec.of(value))
         self.value = np.array(value, order="C")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.value, dtype=dtype)
 
 
 class Variable(Tensor):
@@ -250,6 +269,7 @@ class Node:
 
 class _Trace(threading.local):
     active = False
+    comparing = False
 
 
 _trace = _Trace()
@@ -263,6 +283,16 @@ def tracing() -> Iterator[None]:
         yield
     finally:
         _trace.active = before
+
+
+@contextmanager
+def comparing() -> Iterator[None]:
+    """Let ``==`` and ``!=`` between tensors compare their elements for a while, as in a user's formula."""
+    before, _trace.comparing = _trace.comparing, True
+    try:
+        yield
+    finally:
+        _trace.comparing = before
 
 
 def is_symbolic(value: Any) -> bool:
