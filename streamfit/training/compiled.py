@@ -71,7 +71,7 @@ class ResultNames:
         found = ["loss", *(f"{plan.name}_loss" for plan in plans if several and plan.loss is not None)]
         taken = set(found)
         named = [
-            (i, item, _unique(f"{plan.name}_{item.label}" if several else item.label, taken))
+            (i, item, unique(f"{plan.name}_{item.label}" if several else item.label, taken))
             for i, plan in enumerate(plans)
             for item in plan.metrics
         ]
@@ -83,7 +83,8 @@ class ResultNames:
         return self.losses + [name for _, _, name in self.metrics]
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def unique(name: str, taken: set[str]) -> str:
+    """Return `name`, with a number behind it where it is taken, and note it as taken."""
     number, candidate = 0, name
     while candidate in taken:
         number += 1
@@ -131,6 +132,7 @@ class Compiled:
             )
         self.loss_weights = loss_weights
         self.sample_weight_mode = _resolve(sample_weight_mode, _check_mode)
+        _resolve([self.metrics, self.weighted_metrics], _reset)
 
     def bind(self, weights: Array, grads: Array, sizes: Array, clock: Array) -> list[Call]:
         """Return the optimizer's calls for one step, as `Optimizer.bind` does.
@@ -214,6 +216,12 @@ def _check_metric(identifier: Any) -> Any:
             f"Unknown metric: {identifier!r}. Pass a name, a function (y_true, y_pred) or a Metric."
         )
     return identifier
+
+
+def _reset(identifier: Any) -> None:
+    """Let a metric object begin at zero: it may have counted before."""
+    if isinstance(identifier, metrics.Metric):
+        identifier.reset_state()
 
 
 def _check_mode(mode: Any) -> Any:

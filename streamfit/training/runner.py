@@ -24,6 +24,7 @@ from streamfit.training.intake import Intake, without_unusable
 from streamfit.training.joined import one_step, rows_of_step, where
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.notices import warn
+from streamfit.training.results import Measure, measures_of
 from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
 
@@ -239,20 +240,24 @@ class Runner:
         """Put the running results aside for a while: looking at other data in mid-epoch harms nothing."""
         board = self._board
         kept = None if board is None else board.snapshot()
+        waiting = {} if self._steps is None else self._steps.withhold_scores()
         self.reset()
         try:
             yield
         finally:
             if board is not None and kept is not None:
                 board.restore(kept)
-            else:
-                self.reset()
+            elif self._board is not None:  # made meanwhile; another model may be counting with its metrics
+                self._board.reset()
+                self._board.overwrite(self._board.found | waiting)
+            elif self._steps is not None:
+                self._steps.keep_scores(waiting)
 
-    def logs(self) -> dict[str, float]:
+    def logs(self) -> dict[str, Any]:
         """Return the running results by name, in the order of the logs."""
         return {} if self._board is None else self._board.logs()
 
-    def batch_logs(self) -> dict[str, float]:
+    def batch_logs(self) -> dict[str, Any]:
         """Return the losses of the last batch alone, with the running metrics."""
         return self.logs() | self._losses(self.binding)
 
@@ -268,7 +273,21 @@ class Runner:
         """List the names of the results; just ['loss'] for a model that is not built."""
         if self._compiled is None or not self._model.output_names:
             return ["loss"]
-        return ResultNames.of(self._compiled.plan(self._model.output_names)).all
+        return [measure.name for measure in self.measures()] or ["loss"]
+
+    def measures(self) -> list[Measure]:
+        """Describe the results, as far as they can be known; nothing for a model that is not built."""
+        if self._board is not None:
+            return self._board.measures()
+        if self._compiled is None or not self._model.output_names:
+            return []
+        plans = self._compiled.plan(self._model.output_names)
+        names = ResultNames.of(plans)
+        found = [Measure(name, "loss", "down") for name in names.losses]
+        for i, item, name in names.metrics:
+            prefix = f"{plans[i].name}_" if len(plans) > 1 else ""
+            found += measures_of(name, item.label, item.identifier, prefix)
+        return found
 
     @property
     def metrics(self) -> list[Metric]:

@@ -156,6 +156,11 @@ class Steps:
         else:
             self.scoreboard.overwrite(scores)
 
+    def withhold_scores(self) -> dict[str, Array]:
+        """Return the running results that wait for something to hold them, which now begins at zero."""
+        waiting, self._kept_scores = self._kept_scores, {}
+        return waiting
+
     @property
     def gradients(self) -> dict[Variable, Array]:
         """Return the gradient of each trained weight, as the last step left it."""
@@ -198,7 +203,7 @@ class Steps:
         if self.scoreboard is None:
             specs = [None if t is None else t.spec for t in y]
             self.scoreboard = Scoreboard(self._plans, specs, [t.spec for t in outputs])
-            self.scoreboard.overwrite(self._kept_scores)
+            self.scoreboard.overwrite(self.withhold_scores())
         return self.scoreboard
 
     def _objective(
