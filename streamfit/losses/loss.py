@@ -13,6 +13,7 @@ from streamfit._base.errors import ShapeError
 from streamfit._base.names import Registry, describe_callable, did_you_mean, snake_case
 from streamfit._base.specs import Array, Shape, Spec
 from streamfit.losses.calling import values_of
+from streamfit.losses.meaning import Meaning
 from streamfit.losses.targets import aligned, any_target, check_labels, label_target, weight_shape
 from streamfit.ops.casting import floating
 
@@ -46,6 +47,8 @@ class Loss(Configurable):
     default_name: ClassVar[str | None] = None
     direction: str = "down"
     """Which way is better, for callbacks that watch the loss."""
+    meaning: ClassVar[Meaning | None] = None
+    """Which targets make sense, for a warning; None for all."""
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None) -> None:
         reduction = "none" if reduction is None else reduction

@@ -50,6 +50,7 @@ class Runner:
         self.clock = np.array([next_seed(), 0], np.int64)
         self.class_weight: Any = None
         self.source, self.checked = "data", False
+        self._looked = True  # at the targets of the first batch of a run
 
     # -- set-up ---------------------------------------------------------------------------------
 
@@ -148,6 +149,20 @@ class Runner:
         if steps.scoreboard is not None and steps.scoreboard.eager:
             outputs = self.binding.fetches[-len(targets) :]
             steps.scoreboard.update_eager(targets, outputs, weights)
+        if not self._looked:
+            self._looked = True
+            self._warn_of_targets()
+
+    def begin_run(self) -> None:
+        """Begin a run of `fit` or `evaluate`: targets without meaning are told of once in each."""
+        self._looked = False
+        for watch in [] if self._steps is None else self._steps.watches:
+            watch.begin()
+
+    def _warn_of_targets(self) -> None:
+        for watch in [] if self._steps is None else self._steps.watches:
+            for text in watch.news():
+                warn(f"{text} (source {self.source!r})")
 
     def _stopped(
         self,
@@ -255,6 +270,7 @@ class Runner:
 
     def logs(self) -> dict[str, Any]:
         """Return the running results by name, in the order of the logs."""
+        self._warn_of_targets()
         return {} if self._board is None else self._board.logs()
 
     def batch_logs(self) -> dict[str, Any]:

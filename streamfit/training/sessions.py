@@ -89,6 +89,7 @@ class _Fit:
         plan, model, callbacks = self._plan, self._model, self._callbacks
         model.history = self._history
         model.stop_training = False
+        self._runner.begin_run()
         with self._guarded():
             callbacks.on_train_begin()
             self._go_on_with_history()
@@ -302,6 +303,8 @@ def evaluate(
         runner.aside(),
     ):
         model.stop_evaluating = False
+        if model.session is None:
+            runner.begin_run()
         told.on_test_begin()
         hooks = make_hooks(model, told, runner, "test", "stop_evaluating")
         done = run_steps(feed.run(steps, hooks.together), runner.test, hooks)

@@ -33,7 +33,9 @@ from streamfit.program import (
     weighted_total,
 )
 from streamfit.training.compiled import OutputPlan
+from streamfit.training.notices import warn
 from streamfit.training.scoreboard import Scoreboard
+from streamfit.training.watch import Watch, constant_outputs
 
 Key = tuple[Any, ...]
 Update = Callable[[Array, Array, Array, Array], list[Call]]
@@ -115,6 +117,8 @@ class Steps:
         self.scoreboard: Scoreboard | None = None
         self.ran: Binding | None = None  # last
         self._kept_scores: dict[str, Array] = {}
+        self.watches = [Watch(plan.loss, plan.name) for plan in plans if plan.loss is not None]
+        self._warned = False
 
     # -- programs -------------------------------------------------------------------------------
 
@@ -173,6 +177,7 @@ class Steps:
         outputs = lowering.lower(self._model.outputs)
         if mode == "predict":
             return Program(self._model.inputs, outputs, arena=self._arena, clock=self._clock)
+        self._warn_of_constants(lowering)
         dtype = outputs[0].dtype
         y = [_target_tensor(array, dtype) for array in targets]
         w = [_weight_tensor(weight) for weight in weights]
@@ -192,6 +197,12 @@ class Steps:
             training=self._train() if mode == "train" else None,
             checked=checked,
         )
+
+    def _warn_of_constants(self, lowering: Lowering) -> None:
+        text = None if self._warned else constant_outputs(lowering.nodes)
+        if text is not None:
+            self._warned = True
+            warn(text)
 
     def _train(self) -> Training:
         if self._training is None:
@@ -222,10 +233,13 @@ class Steps:
         factors: list[float] = []
         guards: list[Node] = []
         sinks: list[Node] = []
+        watches = iter(self.watches)
         for i, plan in enumerate(self._plans):
             target = y[i]
-            if plan.loss is None or target is None:
+            watch = None if plan.loss is None else next(watches)
+            if plan.loss is None or watch is None or target is None:
                 continue
+            guards += filter(None, [watch.node(target, w[i])])
             if plan.loss.sparse:
                 guard = LabelGuard(outputs[i].shape[-1] or 0, getattr(plan.loss, "ignore_class", None))
                 guards.append(Node(guard, (target, w[i]) if chosen[i] else (target,), ()))
