@@ -1,7 +1,7 @@
-"""Calling what computes the values of a loss or a metric, with words for what goes wrong in a user's code.
+"""Calling what computes the values of a loss or a metric, with words for what goes wrong in users' code.
 
-A function ``(y_true, y_pred)`` is traced to train and called on arrays to look. Where targets and outputs have
-different shapes it must not let the one be broadcast against the other: that is looked up in its graph, so a
+A function ``(y_true, y_pred)`` is traced to train and called on arrays to look. Where targets and outputs
+have different shapes it must not broadcast one against the other: that is looked up in its graph, so a
 function that turns class numbers into rows, say, may have targets of any shape.
 """
 
@@ -85,8 +85,8 @@ def _differing(what: str, target: Shape, output: Shape, found: str) -> str:
         return str(shape).replace("None", "batch")
 
     return (
-        f"{what}: targets of shape {named(target)} and predictions of shape {named(output)} do not go together "
-        f"({found}); nothing is broadcast: give targets of the shape of the predictions"
+        f"{what}: targets of shape {named(target)} and predictions of shape {named(output)} do not go "
+        f"together ({found}); nothing is broadcast: give targets of the shape of the predictions"
     )
 
 
@@ -94,7 +94,7 @@ def _try_symbolic(call: Call, y_true: Any, y_pred: Any, what: str) -> None:
     """Trace the function as training would, for arrays whose batch may fit another axis by accident."""
     tensors = [Tensor(Spec((None, *array.shape[1:]), array.dtype)) for array in (y_true, y_pred)]
     try:
-        values_of(call, *tensors, what)
+        values_of(call, tensors[0], tensors[1], what)
     except ShapeError:
         raise
     except Exception:  # a function of arrays alone: what would be broadcast is known by the shapes only

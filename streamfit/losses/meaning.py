@@ -1,4 +1,4 @@
-"""Which targets a loss can mean: cross-entropy has no minimum for a target of -1, though it gives a number."""
+"""Which targets a loss can mean: cross-entropy has no minimum for a target of -1, but gives a number."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Meaning:
         advice_below: What to write where one is below `low`, if that is something else.
 
     Example:
-        >>> COUNTS.complaint("loss 'poisson'", -2.0, of_row=False)
-        "loss 'poisson': the targets hold -2, and it takes counts, which are 0 or more; use 'mse' or 'mae' for numbers below 0"
+        >>> Meaning("counts", "use 'mse'", 0.0).complaint("loss 'mine'", -2.0, of_row=False)
+        "loss 'mine': the targets hold -2, and it takes counts; use 'mse'"
     """
 
     wanted: str
@@ -49,7 +49,8 @@ CHANCES = Meaning(
 )
 DISTRIBUTIONS = Meaning(
     "rows of probabilities, which are from 0 to 1 and add up to 1",
-    "for rows with several ones or none use binary_crossentropy with a sigmoid, else divide each row by its sum",
+    "for rows with several ones or none use binary_crossentropy with a sigmoid, else divide each row by its "
+    "sum",
     0.0,
     1.0,
     rows=True,

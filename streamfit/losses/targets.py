@@ -38,10 +38,10 @@ def with_last_axis_of(target: Shape, output: Shape) -> Shape:
         output: The shape to come near to.
 
     Example:
-        >>> with_last_axis_of((8,), (8, 1)), with_last_axis_of((8, 5, 1), (8, 5)), with_last_axis_of((8,), (8, 3))
-        ((8, 1), (8, 5), (8,))
+        >>> with_last_axis_of((8,), (8, 1)), with_last_axis_of((8, 5, 1), (8, 5))
+        ((8, 1), (8, 5))
     """
-    if target and output and target[1:] == output[1:-1] and len(output) == len(target) + 1 and output[-1] == 1:
+    if target and len(output) == len(target) + 1 and output[1:] == (*target[1:], 1):
         return (*target, 1)
     if len(target) == len(output) + 1 and target[1:-1] == output[1:] and target[-1] == 1:
         return target[:-1]

@@ -12,7 +12,7 @@ import numpy as np
 
 from streamfit._base.config import floatx
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Shape
+from streamfit._base.specs import Array
 from streamfit.kernels.running_sums import grow_all
 from streamfit.losses.targets import weight_shape, with_last_axis_of
 from streamfit.metrics.metric import Metric
@@ -34,19 +34,19 @@ def _floats(y_pred: Any) -> Array:
     return array if array.dtype.kind == "f" and not bare else array.astype(floatx())
 
 
-def _truth(metric: Metric, y_true: Any, said: Shape) -> Array:
+def _truth(metric: Metric, y_true: Any, said: tuple[int, ...]) -> Array:
     """Return targets in the shape of the predictions."""
     truth = np.asarray(y_true)
     shape = with_last_axis_of(truth.shape, said)
     if shape != said:
         raise ShapeError(
             f"metric {metric.name!r} needs targets of the shape of the predictions {said}, got {truth.shape}"
-            + _hint(metric, truth, said)
+            + _hint(truth, said)
         )
     return truth.reshape(said)
 
 
-def _hint(metric: Metric, truth: Array, said: Shape) -> str:
+def _hint(truth: Array, said: tuple[int, ...]) -> str:
     """Return advice for targets that are one class number a row."""
     if len(said) < 2 or with_last_axis_of(truth.shape, said[:-1]) != said[:-1]:
         return ""
@@ -70,7 +70,7 @@ def _pairs(metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any) -> tupl
         raise ShapeError(
             f"sample weights of shape {given.shape} do not fit predictions of shape {said.shape}"
         ) from None
-    spread = given.reshape(shape + (1,) * (said.ndim - len(shape)))
+    spread = given.reshape(given.shape[: len(shape)] + (1,) * (said.ndim - len(shape)))
     weights = np.broadcast_to(spread, said.shape).reshape(-1)
     counts = weights != 0  # what does not count may be anything
     return truth[counts], said.reshape(-1)[counts], weights[counts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from streamfit import losses
 from streamfit._base.configs import resolve
@@ -154,10 +154,12 @@ def make(identifier: Any, loss: losses.Loss | None, target: Any, output: Any) ->
     logits = bool(getattr(loss, "from_logits", False))
     if word in ACCURACY:
         accuracy = resolve_accuracy(loss, target.shape, output.shape)
-        threshold = {"threshold": 0.0} if logits and accuracy is matches.BinaryAccuracy else {}
-        return accuracy(name=identifier, **threshold)
+        if logits and accuracy is matches.BinaryAccuracy:
+            return matches.BinaryAccuracy(name=identifier, threshold=0.0)
+        return accuracy(name=identifier)
     if word in CROSSENTROPY:
-        return resolve_crossentropy(loss, target.shape, output.shape)(name=identifier, from_logits=logits)
+        crossentropy: Any = resolve_crossentropy(loss, target.shape, output.shape)
+        return cast(Metric, crossentropy(name=identifier, from_logits=logits))
     found = get(identifier)
     if found is None:
         raise TypeError("a metric must be a name, a function, a class or an instance, got None")
@@ -179,13 +181,26 @@ def direction(identifier: Any) -> Any:
     if word in ACCURACY + CROSSENTROPY:
         return "up" if word in ACCURACY else "down"
     found = identifier if isinstance(identifier, Metric) else get(identifier)
-    said = getattr(found, "direction", None) or getattr(found, "_direction", None)
+    said: Any = getattr(found, "direction", None) or getattr(found, "_direction", None)
     if isinstance(said, Mapping):
         return {str(key): _DIRECTIONS.get(value) for key, value in said.items()}
     return _DIRECTIONS.get(said)
 
 
 _DIRECTIONS = {"up": "up", "max": "up", "down": "down", "min": "down"}
+
+
+_MARGINS = (losses.Hinge, losses.SquaredHinge)
+
+
+def reads_probabilities(loss: losses.Loss | None) -> bool:
+    """Tell whether the outputs that a loss reads are cut at 0.5, and not logits or margins, cut at 0.
+
+    Example:
+        >>> reads_probabilities(losses.Hinge()), reads_probabilities(losses.BinaryCrossentropy())
+        (False, True)
+    """
+    return not (isinstance(loss, _MARGINS) or getattr(loss, "from_logits", False))
 
 
 def resolve_accuracy(loss: losses.Loss | None, target: Shape, output: Shape) -> type[Metric]:
@@ -202,7 +217,7 @@ def resolve_accuracy(loss: losses.Loss | None, target: Shape, output: Shape) -> 
         >>> resolve_accuracy(None, (None, 1), (None, 10)).__name__
         'SparseCategoricalAccuracy'
     """
-    if isinstance(loss, (losses.Hinge, losses.SquaredHinge)) and (len(output) < 2 or output[-1] == 1):
+    if isinstance(loss, _MARGINS) and (len(output) < 2 or output[-1] == 1):
         return matches.MarginAccuracy
     return {
         "binary": matches.BinaryAccuracy,

@@ -18,8 +18,8 @@ from streamfit._base.names import describe_callable, snake_case
 from streamfit._base.specs import Array, Shape
 from streamfit.kernels.running_sums import grow_all, mean_of
 from streamfit.losses.calling import values_of
-from streamfit.losses.loss import Loss, per_sample, weights_for
 from streamfit.losses.lookup import CLASS_OF
+from streamfit.losses.loss import Loss, per_sample, weights_for
 from streamfit.losses.targets import aligned, any_target
 
 

@@ -168,6 +168,27 @@ class Intake:
             found.append(weight)
         return found
 
+    def counted(self, inputs: list[Array], weights: Sequence[Array | None]) -> list[Array]:
+        """Return the inputs with 0 for NaN and infinity in samples that weigh 0 in every loss.
+
+        Such a sample adds nothing to the gradient of the outputs; but a layer multiplies that gradient by
+        its inputs, and 0 times NaN is NaN.
+
+        Args:
+            inputs: From `inputs`.
+            weights: From `weights`.
+        """
+        weighed = [w for w, plan in zip(weights, self._plans, strict=True) if plan.loss is not None]
+        unused = np.zeros(0, bool)
+        for weight in weighed:
+            if weight is None or weight.all():
+                return inputs
+            zero = (weight == 0).reshape(len(weight), -1).all(axis=1)
+            unused = unused & zero if len(unused) == len(zero) else zero
+        if not unused.any() or len(unused) != len(inputs[0]):
+            return inputs
+        return [_cleared(array, unused) for array in inputs]
+
     def _spread_weights(self, given: Any) -> list[Any]:
         if given is None:
             return [None] * len(self._outputs)
@@ -197,24 +218,6 @@ class Intake:
             f"class_weight for a model with outputs {self._outputs} must be a dict of dicts by output name "
             f"or a list of dicts, got {given!r}"
         )
-
-
-def without_unusable(inputs: Sequence[Array], weights: Sequence[Array | None]) -> Sequence[Array]:
-    """Return the inputs with 0 for NaN and infinity in samples that weigh 0 for every output.
-
-    Such a sample adds nothing to the gradient of the outputs; but a layer multiplies that gradient by its
-    inputs, and 0 times NaN is NaN.
-
-    Args:
-        inputs: One array for each input, batch axis first.
-        weights: From `Intake.weights`.
-    """
-    if not weights or any(weight is None for weight in weights):
-        return inputs
-    unused = np.logical_and.reduce([(w == 0).reshape(len(w), -1).all(axis=1) for w in weights if w is not None])
-    if not unused.any() or len(unused) != len(inputs[0]):
-        return inputs
-    return [_cleared(array, unused) for array in inputs]
 
 
 def _cleared(array: Array, unused: Array) -> Array:
@@ -259,9 +262,7 @@ def _check_temporal(weight: Array, target: Array, plan: OutputPlan) -> None:
         )
 
 
-def class_weights(
-    table: Any, target: Array, plan: OutputPlan, sample_weight: Array | None = None
-) -> Array:
+def class_weights(table: Any, target: Array, plan: OutputPlan, sample_weight: Array | None = None) -> Array:
     """Look up the weight of each sample's class.
 
     Args:
@@ -315,7 +316,7 @@ def _classes(target: Array, needed: Array, plan: OutputPlan) -> Array:
                 f"the targets of output {plan.name!r} are not one-hot: row {row} of the batch is "
                 f"{_shown(target[row])}, which is not one class; {advice}"
             )
-        return ones.argmax(axis=1)
+        return np.asarray(ones.argmax(axis=1))
     classes = target.reshape(len(target))
     with np.errstate(invalid="ignore"):
         wrong = needed & ~(np.isfinite(classes) & (classes == np.floor(classes)))
@@ -323,8 +324,8 @@ def _classes(target: Array, needed: Array, plan: OutputPlan) -> Array:
         row = int(np.argmax(wrong))
         raise DataError(
             "`class_weight` must contain all classes in the data. The classes "
-            f"{{{classes[row]}}} exist in the data but not in `class_weight`: row {row} of the targets of output "
-            f"{plan.name!r} is {classes[row]}, and classes are whole numbers. {advice}"
+            f"{{{classes[row]}}} exist in the data but not in `class_weight`: row {row} of the targets of "
+            f"output {plan.name!r} is {classes[row]}, and classes are whole numbers. {advice}"
         )
     return classes
 

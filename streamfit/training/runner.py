@@ -20,7 +20,7 @@ from streamfit.layers import number_streams
 from streamfit.metrics import Metric
 from streamfit.program import check_finite
 from streamfit.training.compiled import Compiled, OutputPlan, ResultNames
-from streamfit.training.intake import Intake, without_unusable
+from streamfit.training.intake import Intake
 from streamfit.training.joined import one_step, rows_of_step, where
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.notices import warn
@@ -135,7 +135,7 @@ class Runner:
             else:
                 weights = intake.weights(batch.sample_weight, targets, class_weight)
                 if mode == "train":
-                    inputs = without_unusable(inputs, weights)
+                    inputs = intake.counted(inputs, weights)
             self._check_lengths(inputs, targets)
             checked = self.checked and mode == "train"
             self.binding = steps.run(mode, inputs, targets, weights, batch.steps, checked)

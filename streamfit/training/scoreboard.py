@@ -13,6 +13,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels.running_sums import mean_of
 from streamfit.losses.targets import with_last_axis_of
 from streamfit.training.compiled import OutputPlan, ResultNames, unique
+from streamfit.training.notices import warn
 from streamfit.training.results import Measure, entries, measures_of
 
 
@@ -20,7 +21,13 @@ class Tracker:
     """A metric of one output, made for the shapes of the data."""
 
     def __init__(
-        self, name: str, metric: metrics.Metric, output: int, weighted: bool, label: str = "", prefix: str = ""
+        self,
+        name: str,
+        metric: metrics.Metric,
+        output: int,
+        weighted: bool,
+        label: str = "",
+        prefix: str = "",
     ) -> None:
         self.name, self.metric, self.output, self.weighted = name, metric, output, weighted
         self.label, self.prefix = label or name, prefix
@@ -56,6 +63,7 @@ class Scoreboard:
         self.trackers: list[Tracker] = []
         for i, item, name in names.metrics:
             metric = metrics.make(item.identifier, plans[i].loss, targets[i], outputs[i])
+            _warn_of_threshold(item.identifier, metric, plans[i])
             if any(metric is tracker.metric for tracker in self.trackers):
                 metric = metric.clone()  # one object for several outputs: each keeps its own count
             prefix = f"{plans[i].name}_" if len(plans) > 1 else ""
@@ -148,3 +156,17 @@ class Scoreboard:
             if target is not None:
                 target = target.reshape(with_last_axis_of(target.shape, output.shape))
             tracker.metric.update_state(target, output, sample_weight=weight)
+
+
+def _warn_of_threshold(identifier: Any, metric: metrics.Metric, plan: OutputPlan) -> None:
+    """Warn where 'binary_accuracy', asked for by name, cuts logits or margins at 0.5."""
+    if isinstance(identifier, metrics.Metric) or not isinstance(metric, metrics.BinaryAccuracy):
+        return
+    if metrics.reads_probabilities(plan.loss) or metric.threshold != 0.5:
+        return
+    loss = plan.loss
+    assert loss is not None
+    warn(
+        f"metric {metric.name!r} of output {plan.name!r} cuts the outputs at 0.5, but loss {loss.name!r} "
+        "reads logits or margins, whose border is 0; write 'accuracy', or BinaryAccuracy(threshold=0)"
+    )

@@ -35,7 +35,7 @@ from streamfit.program import (
 from streamfit.training.compiled import OutputPlan
 from streamfit.training.notices import warn
 from streamfit.training.scoreboard import Scoreboard
-from streamfit.training.watch import Watch, constant_outputs
+from streamfit.training.watch import Watch, constant_losses, constant_outputs
 
 Key = tuple[Any, ...]
 Update = Callable[[Array, Array, Array, Array], list[Call]]
@@ -177,7 +177,7 @@ class Steps:
         outputs = lowering.lower(self._model.outputs)
         if mode == "predict":
             return Program(self._model.inputs, outputs, arena=self._arena, clock=self._clock)
-        self._warn_of_constants(lowering)
+        self._warn_of_constants(lowering, outputs)
         dtype = outputs[0].dtype
         y = [_target_tensor(array, dtype) for array in targets]
         w = [_weight_tensor(weight) for weight in weights]
@@ -198,11 +198,12 @@ class Steps:
             checked=checked,
         )
 
-    def _warn_of_constants(self, lowering: Lowering) -> None:
-        text = None if self._warned else constant_outputs(lowering.nodes)
-        if text is not None:
-            self._warned = True
-            warn(text)
+    def _warn_of_constants(self, lowering: Lowering, outputs: Sequence[Tensor]) -> None:
+        if not self._warned:
+            text = constant_outputs(lowering.nodes) or constant_losses(self._plans, outputs)
+            self._warned = text is not None
+            if text is not None:
+                warn(text)
 
     def _train(self) -> Training:
         if self._training is None:
@@ -309,9 +310,7 @@ class Steps:
             ones = self._unit_weights[size] = np.ones(size)
         return ones
 
-    def label_error(
-        self, targets: Sequence[Array | None], weights: Sequence[Array | None]
-    ) -> DataError:
+    def label_error(self, targets: Sequence[Array | None], weights: Sequence[Array | None]) -> DataError:
         """Return the error for the labels that stopped a step; those that weigh 0 did not."""
         outputs = self._model.outputs
         for plan, target, weight, output in zip(self._plans, targets, weights, outputs, strict=True):

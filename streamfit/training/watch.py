@@ -18,6 +18,7 @@ from streamfit.losses.meaning import Meaning
 from streamfit.ops.core import Node, Op, Tensor, flat
 from streamfit.ops.softmax import Logsumexp, Softmax
 from streamfit.program import State
+from streamfit.training.compiled import OutputPlan
 
 _ROUNDING = 1e-5  # a mean of labels may be 1.0000001
 _ROW_ROUNDING = 1e-2  # and a row of float16 add up to 1.002
@@ -144,7 +145,20 @@ def constant_outputs(nodes: Sequence[Node]) -> str | None:
         if isinstance(op, Softmax) and not isinstance(op, Logsumexp) and node.inputs[0].shape[-1] == 1:
             return (
                 f"{op.name} over one unit (shape {node.inputs[0].shape}) always gives "
-                f"{0 if 'log' in op.name else 1}, so nothing is learned through it; for two classes end the model "
-                "with one unit and activation='sigmoid', or with softmax over two units"
+                f"{0 if 'log' in op.name else 1}, so nothing is learned through it; for two classes end the "
+                "model with one unit and activation='sigmoid', or with softmax over two units"
             ).replace("None", "batch")
+    return None
+
+
+def constant_losses(plans: Sequence[OutputPlan], outputs: Sequence[Tensor]) -> str | None:
+    """Return a warning where one unit gets the loss of several classes, which is 0 then; else None."""
+    for plan, output in zip(plans, outputs, strict=True):
+        loss = plan.loss
+        if isinstance(loss, losses.CategoricalCrossentropy) and loss.axis == -1 and output.shape[-1] == 1:
+            return (
+                f"loss {loss.name!r} of output {plan.name!r} compares classes, and the output has one unit, "
+                "so it always gives 0 or a constant; for two classes use one unit, activation='sigmoid' and "
+                "binary_crossentropy"
+            )
     return None

@@ -23,7 +23,8 @@ class CSVLogger(Callback):
 
     The columns are ``epoch`` (counted from 0) and the names in the logs of the first epoch, sorted; if
     validation is to come in a later epoch, its columns are there from the beginning. What an epoch does not
-    have is ``NA``, and several values (of a metric whose result is an array) are JSON. The file is complete after each epoch and is never left open.
+    have is ``NA``; several values (of a metric whose result is an array) are JSON. The file is complete after
+    each epoch and is never left open.
 
     Args:
         filename: Path of the file.

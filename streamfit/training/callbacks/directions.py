@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 __all__ = ["direction_by_name", "words"]
 
 _UP = {
-    *("acc", "accuracy", "auc", "precision", "recall", "sensitivity", "specificity", "f1", "fbeta", "fscore"),
-    *("iou", "dice", "jaccard", "r2", "similarity", "true", "hit", "hits"),
+    *("acc", "accuracy", "auc", "precision", "recall", "sensitivity", "specificity", "similarity", "f1"),
+    *("fbeta", "fscore", "iou", "dice", "jaccard", "r2", "true", "hit", "hits"),
 }
 _DOWN = {
-    *("loss", "error", "errors", "err", "mse", "mae", "rmse", "mape", "msle", "rmsle", "entropy", "crossentropy"),
-    *("divergence", "kl", "kld", "hinge", "poisson", "cosh", "logcosh", "perplexity", "nll", "false", "miss"),
+    *("loss", "error", "errors", "err", "mse", "mae", "rmse", "mape", "msle", "rmsle", "entropy", "nll"),
+    *("crossentropy", "divergence", "kl", "kld", "hinge", "poisson", "cosh", "logcosh", "perplexity"),
+    *("false", "miss"),
 }
 _PART = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+")
 
@@ -34,11 +36,11 @@ def direction_by_name(name: str) -> str | None:
         name: The name without that of an output and without ``val_``.
 
     Example:
-        >>> direction_by_name("top_k_accuracy"), direction_by_name("errorless"), direction_by_name("accuracy_loss")
-        ('up', None, None)
+        >>> direction_by_name("top_k_accuracy"), direction_by_name("accuracy_loss")
+        ('up', None)
     """
     parts = words(name)
     found = {*parts, *(part.rstrip("0123456789") for part in parts)}
-    found |= {first + second for first, second in zip(parts, parts[1:], strict=False)}  # MeanIoU, log_cosh
+    found |= {first + second for first, second in itertools.pairwise(parts)}  # MeanIoU, log_cosh
     up, down = bool(found & _UP), bool(found & _DOWN)
     return None if up == down else "up" if up else "down"

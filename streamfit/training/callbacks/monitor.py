@@ -53,8 +53,8 @@ class Monitor:
         Where the model is not built yet, what can only be known then is decided at the first value.
 
         Args:
-            model: Its `session` describes the logs; or its ``metrics`` are asked: objects with a ``name`` and a
-                ``direction``, ``"up"`` or ``"down"``.
+            model: Its `session` describes the logs; or its ``metrics`` are asked: objects with a ``name`` and
+                a ``direction``, ``"up"`` or ``"down"``.
             required: Whether a quantity of which nothing at all is known is an error.
 
         Raises:
@@ -124,7 +124,9 @@ class Monitor:
         if logs.known:
             return
         hint = logs.hint()
-        text = f"{self._owner} got monitor={self.name!r}, which is not in the logs; these have: {logs.listed()}."
+        text = (
+            f"{self._owner} got monitor={self.name!r}, which is not in the logs; these have: {logs.listed()}."
+        )
         if hint and not logs.may_grow:
             raise ValueError(text + hint)
         if hint or not logs.may_grow:
@@ -153,7 +155,7 @@ class _Logs:
     """
 
     def __init__(self, model: Any, name: str) -> None:
-        session = getattr(model, "session", None)
+        session: Any = getattr(model, "session", None)
         describe = getattr(session, "measures", None)
         measures = describe() if describe else []
         self._model, self._name = model, name.removeprefix("val_")

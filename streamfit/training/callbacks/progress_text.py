@@ -67,7 +67,9 @@ def _one(value: float) -> str:
 
 def _several(values: Any) -> str:
     """Format an array in one line, its middle left out where it is long."""
-    parts = [_one(float(part)) if part.ndim == 0 else _several(part) for part in map(np.asarray, _ends(values))]
+    parts = [
+        _one(float(part)) if part.ndim == 0 else _several(part) for part in map(np.asarray, _ends(values))
+    ]
     if len(values) > _MOST_SHOWN:
         parts.insert(len(parts) - 1, "...")
     return f"[{', '.join(parts)}]"
