@@ -95,8 +95,9 @@ def _try_symbolic(call: Call, y_true: Any, y_pred: Any, what: str) -> None:
     tensors = [Tensor(Spec((None, *array.shape[1:]), array.dtype)) for array in (y_true, y_pred)]
     try:
         values_of(call, tensors[0], tensors[1], what)
-    except ShapeError:
-        raise
+    except ShapeError as error:
+        found = str(error.__cause__ or error).partition("; ")[0].replace("None", "batch")
+        raise ShapeError(_differing(what, y_true.shape, y_pred.shape, found)) from None
     except Exception:  # a function of arrays alone: what would be broadcast is known by the shapes only
         try:
             np.broadcast_shapes(y_true.shape, y_pred.shape)
@@ -119,7 +120,7 @@ def _check_graph(values: Tensor, y_true: Tensor, y_pred: Tensor, what: str) -> N
             theirs = [tensor.shape for tensor in inputs if tensor in predictions]
             if any(a != b and a and b for a in ours for b in theirs):
                 found = f"{node.op.name} broadcasts {ours[0]} and {theirs[0]}".replace("None", "batch")
-                raise ShapeError(_differing(what, y_true.shape, y_pred.shape, found))
+                raise ShapeError(_differing(what, y_true.shape, y_pred.shape, found)) from ShapeError(found)
 
 
 def _one_by_one(op: Any) -> bool:

@@ -27,7 +27,7 @@ def _output(name: str) -> str:
 
 
 def _sample(shape: Shape) -> str:
-    return f"({', '.join(['batch', *map(str, shape[1:])])}{',' if len(shape) == 1 else ''})"
+    return str(shape).replace("None", "batch")
 
 
 def with_last_axis_of(target: Shape, output: Shape) -> Shape:

@@ -308,8 +308,8 @@ def _classes(target: Array, needed: Array, plan: OutputPlan) -> Array:
     advice = "`class_weight` needs one class for each sample; for anything else pass sample_weight"
     if target.ndim == 2 and target.shape[1] > 1:
         ones = target == 1
-        rest = ones | (target == 0) if (target[needed] >= 0).all() else ones | (target == -1)
-        wrong = needed & ~((ones.sum(axis=1) == 1) & rest.all(axis=1))
+        others = [(ones | (target == other)).all(axis=1) for other in (0, -1)]
+        wrong = needed & ~((ones.sum(axis=1) == 1) & (others[0] | others[1]))
         if wrong.any():
             row = int(np.argmax(wrong))
             raise DataError(

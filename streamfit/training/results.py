@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from streamfit import metrics
+from streamfit.training.compiled import unique
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def _plain(result: Any, what: str) -> Any:
     if array is None or array.dtype.kind not in "iufb":
         hint = "; does it lack a `return`?" if result is None else ""
         raise TypeError(
-            f"{what} has the result {result!r} ({type(result).__name__}){hint} A metric's result must be a "
+            f"{what} has the result {result!r} ({type(result).__name__}){hint}; a metric's result must be a "
             "number, an array of numbers, or a dictionary of these"
         )
     return array if array.ndim else float(array)
@@ -72,15 +73,39 @@ def _as_array(result: Any) -> Any:
         return None
 
 
-def measures_of(name: str, label: str, identifier: Any, prefix: str) -> list[Measure]:
-    """Return what a metric puts into the logs, as far as it can be known before data have come.
+def key_names(found: Sequence[tuple[str, Any]], own: str, prefix: str, taken: set[str]) -> list[str]:
+    """Return the names in the logs for the keys of a dictionary.
 
     Args:
-        name: The name for a result that is no dictionary.
-        label: The metric's own name.
-        identifier: The metric, or what the user wrote for it.
-        prefix: What stands before the keys of a dictionary.
+        found: From `entries`.
+        own: The name of the metric, which then stands for nothing else.
+        prefix: What stands before the keys: the output's name, where there are several.
+        taken: The names in use; those that are given out are added.
+
+    Example:
+        >>> key_names([("f1", 0.5), ("loss", 2.0)], "f1", "", {"loss", "f1"})
+        ['f1', 'loss_1']
     """
+    taken.discard(own)
+    return [unique(f"{prefix}{key}", taken) for key, _ in found]
+
+
+def all_measures(losses: Sequence[str], trackers: Sequence[tuple[str, str, Any, str]]) -> list[Measure]:
+    """Describe the logs, as far as they can be known before data have come.
+
+    Args:
+        losses: The names of the losses.
+        trackers: For each metric its name in the logs, its own name, the metric (or what the user wrote for
+            it), and what stands before the keys of a dictionary.
+    """
+    found = [Measure(name, "loss", "down") for name in losses]
+    taken = {*losses, *(name for name, *_ in trackers)}
+    for name, label, identifier, prefix in trackers:
+        found += _measures_of(name, label, identifier, prefix, taken)
+    return found
+
+
+def _measures_of(name: str, label: str, identifier: Any, prefix: str, taken: set[str]) -> list[Measure]:
     said = metrics.direction(identifier)
 
     def direction(key: str) -> str | None:
@@ -93,8 +118,8 @@ def measures_of(name: str, label: str, identifier: Any, prefix: str) -> list[Mea
         found = entries(result, label, "")
     except Exception:  # it may have no result before it has seen data
         return [Measure(name, label, direction(label), None)]
-    keyed = isinstance(result, Mapping)
+    names = key_names(found, name, prefix, taken) if isinstance(result, Mapping) else [name]
     return [
-        Measure(f"{prefix}{key}" if keyed else name, key, direction(key), np.shape(value))
-        for key, value in found
+        Measure(key_name, key, direction(key), np.shape(value))
+        for key_name, (key, value) in zip(names, found, strict=True)
     ]

@@ -24,7 +24,7 @@ from streamfit.training.intake import Intake
 from streamfit.training.joined import one_step, rows_of_step, where
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.notices import warn
-from streamfit.training.results import Measure, measures_of
+from streamfit.training.results import Measure, all_measures
 from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
 
@@ -299,11 +299,11 @@ class Runner:
             return []
         plans = self._compiled.plan(self._model.output_names)
         names = ResultNames.of(plans)
-        found = [Measure(name, "loss", "down") for name in names.losses]
-        for i, item, name in names.metrics:
-            prefix = f"{plans[i].name}_" if len(plans) > 1 else ""
-            found += measures_of(name, item.label, item.identifier, prefix)
-        return found
+        trackers = [
+            (name, item.label, item.identifier, f"{plans[i].name}_" if len(plans) > 1 else "")
+            for i, item, name in names.metrics
+        ]
+        return all_measures(names.losses, trackers)
 
     @property
     def metrics(self) -> list[Metric]:

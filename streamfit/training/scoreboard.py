@@ -12,9 +12,9 @@ from streamfit import metrics
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels.running_sums import mean_of
 from streamfit.losses.targets import with_last_axis_of
-from streamfit.training.compiled import OutputPlan, ResultNames, unique
+from streamfit.training.compiled import OutputPlan, ResultNames
 from streamfit.training.notices import warn
-from streamfit.training.results import Measure, entries, measures_of
+from streamfit.training.results import Measure, all_measures, entries, key_names
 
 
 class Tracker:
@@ -136,16 +136,16 @@ class Scoreboard:
         if not isinstance(result, Mapping):
             logs[tracker.name] = found[0][1]
             return
-        taken = {*logs, *self.names} - {tracker.name}  # its own name stands for nothing else
-        for key, value in found:
-            logs[unique(f"{tracker.prefix}{key}", taken)] = value
+        taken = {*logs, *self.names}
+        for (_, value), name in zip(
+            found, key_names(found, tracker.name, tracker.prefix, taken), strict=True
+        ):
+            logs[name] = value
 
     def measures(self) -> list[Measure]:
         """Describe the results."""
-        found = [Measure(name, "loss", "down") for name in self.loss_names]
-        for tracker in self.trackers:
-            found += measures_of(tracker.name, tracker.label, tracker.metric, tracker.prefix)
-        return found
+        trackers = [(t.name, t.label, t.metric, t.prefix) for t in self.trackers]
+        return all_measures(self.loss_names, trackers)
 
     def update_eager(self, targets: Sequence[Any], outputs: Sequence[Array], weights: Sequence[Any]) -> None:
         """Show a finished batch to the metrics that are not compiled into the step."""

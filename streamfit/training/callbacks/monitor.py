@@ -45,6 +45,7 @@ class Monitor:
         self.seen = False
         self._owner = owner
         self._sign = 0.0
+        self._planned = False  # whether it will come, though not in every epoch
         self._pending: Any = None  # the model, where it was not built when it was asked
 
     def resolve(self, model: Any, *, required: bool = True) -> None:
@@ -63,11 +64,12 @@ class Monitor:
         """
         self._pending = None
         logs = _Logs(model, self.name)
+        self._planned = self.name in logs.names
         if logs.measure is not None:
             self._check_shape(logs.measure.shape, logs.names)
-        elif logs.names:
-            self._check_name(logs)
         direction = {"max": "up", "min": "down"}.get(self.mode) or logs.direction()
+        if logs.names and (direction is not None or not required):
+            self._check_name(logs)
         if direction is not None:
             self._sign = 1.0 if direction == "up" else -1.0
         elif not logs.names and hasattr(model, "session"):
@@ -92,7 +94,7 @@ class Monitor:
             if self._pending is not None:
                 self.resolve(self._pending)
             return value if np.ndim(value) == 0 else float(np.reshape(value, ()))
-        if not self.seen:  # later it is only an epoch without validation
+        if not (self.seen or self._planned):  # else it is only an epoch without validation
             names = ",".join(logs or {})
             warnings.warn(
                 f"{doing} conditioned on metric `{self.name}` which is not available. "
@@ -135,10 +137,10 @@ class Monitor:
     def _unknown(self, logs: _Logs) -> str:
         text = f"{self._owner} got monitor={self.name!r}"
         if logs.names and not logs.known:
-            return (
-                f"{text}, which is not in the logs; these have: {logs.listed()}.{logs.hint()} If a callback "
-                "adds it to the logs, pass mode='max' or mode='min'"
-            )
+            text += f", which is not in the logs; these have: {logs.listed()}.{logs.hint()}"
+            if logs.hint() and not logs.may_grow:
+                return text
+            return f"{text} If a callback adds it to the logs, pass mode='max' or mode='min'"
         listed = f" (the logs have: {logs.listed()})" if logs.names else ""
         return (
             f"{text} and cannot tell whether more or less of it is better{listed}; pass mode='max' or "
