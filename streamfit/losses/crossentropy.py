@@ -12,6 +12,7 @@ import numpy as np
 
 from streamfit import ops
 from streamfit.losses.loss import Loss, registry
+from streamfit.losses.meaning import CHANCES, COUNTS, DISTRIBUTIONS
 from streamfit.losses.regression import last_mean
 from streamfit.losses.targets import aligned, check_labels, label_target, one_hot_target, same_target
 
@@ -157,6 +158,7 @@ class BinaryCrossentropy(Loss):
     """
 
     rule = staticmethod(same_target)
+    meaning = CHANCES
 
     def __init__(
         self,
@@ -192,6 +194,7 @@ class CategoricalCrossentropy(Loss):
     """
 
     rule = staticmethod(one_hot_target)
+    meaning = DISTRIBUTIONS
 
     def __init__(
         self,
@@ -260,6 +263,7 @@ class KLDivergence(Loss):
     """
 
     rule = staticmethod(same_target)
+    meaning = DISTRIBUTIONS
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -279,6 +283,7 @@ class Poisson(Loss):
     """
 
     rule = staticmethod(same_target)
+    meaning = COUNTS
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from streamfit._base.configs import resolve
@@ -69,7 +70,8 @@ def get(identifier: Any) -> Loss | None:
     Args:
         identifier: A name in any of Keras' spellings (``'mse'``, ``'mean_squared_error'``,
             ``'MeanSquaredError'``), a class, an instance, a description as
-            ``{'class_name': ..., 'config': ...}``, a function ``(y_true, y_pred) -> values``, or None.
+            ``{'class_name': ..., 'config': ...}``, a function ``(y_true, y_pred) -> values``, also with
+            settings bound by `functools.partial`, or None.
 
     Raises:
         UnknownNameError: The name is unknown.
@@ -84,5 +86,9 @@ def get(identifier: Any) -> Loss | None:
     found = resolve(registry, identifier)
     if isinstance(found, Loss):
         return found
-    known = CLASS_OF.get(found) if getattr(found, "__hash__", None) else None
-    return known() if known else FunctionLoss(found)
+    settings: dict[str, Any] = {}
+    function = found
+    if isinstance(found, functools.partial) and not found.args:
+        function, settings = found.func, found.keywords
+    known = CLASS_OF.get(function) if getattr(function, "__hash__", None) else None
+    return known(**settings) if known else FunctionLoss(found)

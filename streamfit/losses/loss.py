@@ -12,7 +12,9 @@ from streamfit._base.configs import Configurable
 from streamfit._base.errors import ShapeError
 from streamfit._base.names import Registry, describe_callable, did_you_mean, snake_case
 from streamfit._base.specs import Array, Shape, Spec
-from streamfit.losses.targets import aligned, any_target, check_labels, label_target
+from streamfit.losses.calling import values_of
+from streamfit.losses.meaning import Meaning
+from streamfit.losses.targets import aligned, any_target, check_labels, label_target, weight_shape
 from streamfit.ops.casting import floating
 
 registry: Registry[Any] = Registry("loss function")
@@ -43,6 +45,10 @@ class Loss(Configurable):
     rule: ClassVar[Callable[..., Shape]] = staticmethod(any_target)
     """Which shape the targets must have: one of the rules of `streamfit.losses.targets`."""
     default_name: ClassVar[str | None] = None
+    direction: str = "down"
+    """Which way is better, for callbacks that watch the loss."""
+    meaning: ClassVar[Meaning | None] = None
+    """Which targets make sense, for a warning; None for all."""
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None) -> None:
         reduction = "none" if reduction is None else reduction
@@ -74,7 +80,7 @@ class Loss(Configurable):
         Raises:
             ShapeError: Such targets do not fit that output.
         """
-        shape = self.rule(f"loss {self.name!r}", tuple(target_shape), output.shape, output_name)
+        shape = self.rule(self._what, tuple(target_shape), output.shape, output_name)
         dtype = np.dtype(np.int64) if self.sparse else output.dtype
         return Spec((output.shape[0], *shape[1:]), dtype)
 
@@ -84,7 +90,7 @@ class Loss(Configurable):
         Raises:
             ShapeError: They do not fit.
         """
-        self.rule(f"loss {self.name!r}", tuple(target_shape), tuple(output_shape), output_name)
+        self.rule(self._what, tuple(target_shape), tuple(output_shape), output_name)
 
     def check_targets(self, targets: Array, output_shape: Shape, where: str = "") -> None:
         """Check the content of a batch of targets: labels must be classes.
@@ -99,6 +105,10 @@ class Loss(Configurable):
         """Return 1 where a value counts and 0 where it does not, or None when all count."""
         return None
 
+    @property
+    def _what(self) -> str:
+        return f"loss {self.name!r}"
+
     # -- values ---------------------------------------------------------------------------------
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
@@ -111,8 +121,8 @@ class Loss(Configurable):
         Raises:
             ShapeError: The targets do not fit the predictions.
         """
-        y_true, y_pred = aligned(self.rule, f"loss {self.name!r}", y_true, y_pred)
-        return per_sample(self.call(y_true, y_pred), y_pred, f"loss {self.name!r}")
+        y_true, y_pred = aligned(self.rule, self._what, y_true, y_pred)
+        return per_sample(values_of(self.call, y_true, y_pred, self._what), y_pred, self._what)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the reduced loss.
@@ -122,8 +132,8 @@ class Loss(Configurable):
             y_pred: Predictions.
             sample_weight: Weights of shape (batch,), or of the shape of the values.
         """
-        y_true, y_pred = aligned(self.rule, f"loss {self.name!r}", y_true, y_pred)
-        values = per_sample(self.call(y_true, y_pred), y_pred, f"loss {self.name!r}")
+        y_true, y_pred = aligned(self.rule, self._what, y_true, y_pred)
+        values = per_sample(values_of(self.call, y_true, y_pred, self._what), y_pred, self._what)
         return reduced(values, sample_weight, self.mask(y_true), self.reduction)
 
 
@@ -190,7 +200,7 @@ def reduced(values: Any, weights: Any, mask: Any, reduction: str) -> Any:
     factor = None if weights is None else weights_for(values, weights)
     if mask is not None:
         factor = mask if factor is None else ops.multiply(factor, mask)
-    weighted = values if factor is None else ops.multiply(values, factor)
+    weighted = values if factor is None else _times(values, factor)
     if reduction == "none":
         return weighted
     total = ops.sum(weighted)
@@ -199,6 +209,11 @@ def reduced(values: Any, weights: Any, mask: Any, reduction: str) -> Any:
     elif reduction != "sum":
         total = ops.mean(weighted) if mask is None else ops.divide(total, ops.sum(mask))
     return total[()] if isinstance(total, np.ndarray) else total
+
+
+def _times(values: Any, factor: Any) -> Any:
+    """Multiply, but for a factor of 0: then the product is 0, also of NaN and infinity."""
+    return ops.where(ops.equal(factor, 0.0), 0.0, ops.multiply(values, factor))
 
 
 def weights_for(values: Any, weights: Any) -> Any:
@@ -212,13 +227,7 @@ def weights_for(values: Any, weights: Any) -> Any:
         (2, 1)
     """
     weights = ops.cast(weights, values.dtype)
-    shape, wanted = tuple(weights.shape), tuple(values.shape)
-    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
-        shape = shape[:-1]
-    if shape and shape != wanted[: len(shape)]:
-        raise ShapeError(
-            f"sample weights have shape {tuple(weights.shape)} for values of shape {wanted}; give one weight "
-            "a sample, or one for each value"
-        )
+    wanted = tuple(values.shape)
+    shape = weight_shape(tuple(weights.shape), wanted)
     padded = (*shape, *[1] * (len(wanted) - len(shape)))
     return ops.reshape(weights, padded)

@@ -6,6 +6,7 @@ from typing import Any
 
 from streamfit import ops
 from streamfit.losses.loss import Loss, registry
+from streamfit.losses.meaning import DISTRIBUTIONS, SIGNS
 from streamfit.losses.regression import last_mean
 from streamfit.losses.targets import aligned, one_hot_target, same_target
 
@@ -77,6 +78,7 @@ class Hinge(Loss):
     """
 
     rule = staticmethod(same_target)
+    meaning = SIGNS
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -96,6 +98,7 @@ class SquaredHinge(Loss):
     """
 
     rule = staticmethod(same_target)
+    meaning = SIGNS
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -115,6 +118,7 @@ class CategoricalHinge(Loss):
     """
 
     rule = staticmethod(one_hot_target)
+    meaning = DISTRIBUTIONS
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""

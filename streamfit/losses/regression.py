@@ -11,6 +11,7 @@ from typing import Any
 from streamfit import ops
 from streamfit._base.config import epsilon
 from streamfit.losses.loss import Loss, registry
+from streamfit.losses.meaning import SIZES
 from streamfit.losses.targets import aligned, same_target
 
 
@@ -194,6 +195,7 @@ class MeanSquaredLogarithmicError(Loss):
     """
 
     rule = staticmethod(same_target)
+    meaning = SIZES
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""

@@ -1,8 +1,9 @@
-"""Which shape targets must have for a given output, and how they are brought to it.
+"""Which shape targets and weights must have for a given output, and how they are brought to it.
 
 Nothing is broadcast: a target of shape (n, 2) for an output of shape (n, 1) is an error, not four times
-as many differences. The one liberty is an axis of length 1 at the end: targets (n,) serve an output
-(n, 1), and labels may be (n,) or (n, 1).
+as many differences. The one liberty is an axis of length 1 at the end (`with_last_axis_of`): targets (n,)
+serve an output (n, 1) and the other way round, and labels may be (n,) or (n, 1). It is the same for every
+loss and metric, for ours and for the user's, in training and on arrays, and for weights.
 """
 
 from __future__ import annotations
@@ -26,12 +27,49 @@ def _output(name: str) -> str:
 
 
 def _sample(shape: Shape) -> str:
-    return f"({', '.join(['batch', *map(str, shape[1:])])}{',' if len(shape) == 1 else ''})"
+    return str(shape).replace("None", "batch")
+
+
+def with_last_axis_of(target: Shape, output: Shape) -> Shape:
+    """Give a shape the last axis of length 1 that only the other has, or take it away; else leave it.
+
+    Args:
+        target: The shape to change, batch axis first.
+        output: The shape to come near to.
+
+    Example:
+        >>> with_last_axis_of((8,), (8, 1)), with_last_axis_of((8, 5, 1), (8, 5))
+        ((8, 1), (8, 5))
+    """
+    if target and len(output) == len(target) + 1 and output[1:] == (*target[1:], 1):
+        return (*target, 1)
+    if len(target) == len(output) + 1 and target[1:-1] == output[1:] and target[-1] == 1:
+        return target[:-1]
+    return target
 
 
 def any_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
-    """Return the shape to give the targets of an unknown loss: for outputs (n, 1), (n,) becomes (n, 1)."""
-    return (*target, 1) if len(target) == 1 and len(output) == 2 and output[1] == 1 else target
+    """Return the shape to give the targets of an unknown loss: only a last axis of length 1 may differ."""
+    return with_last_axis_of(target, output)
+
+
+def weight_shape(weights: Shape, values: Shape) -> Shape:
+    """Return the shape to give the weights of values: the first axes of theirs.
+
+    Raises:
+        ShapeError: It cannot be that.
+
+    Example:
+        >>> weight_shape((8, 1), (8,)), weight_shape((8,), (8, 5))
+        ((8,), (8,))
+    """
+    for shape in (weights, weights[:-1] if weights[-1:] == (1,) else weights):
+        if shape == values[: len(shape)]:
+            return shape
+    raise ShapeError(
+        f"sample weights have shape {weights} for values of shape {values}; give one weight a sample, or one "
+        "for each value"
+    )
 
 
 def same_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
@@ -40,10 +78,7 @@ def same_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
     Raises:
         ShapeError: It cannot be that of the output.
     """
-    if len(target) == len(output) - 1 and output[-1] == 1:
-        target = (*target, 1)
-    elif len(target) == len(output) + 1 and target[-1] == 1:
-        target = target[:-1]
+    target = with_last_axis_of(target, output)
     if target[1:] != output[1:] or len(target) != len(output):
         raise ShapeError(
             f"{loss} compares targets and predictions element by element: {_output(name)} has shape "
@@ -76,10 +111,9 @@ def label_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
         ShapeError: It is another; one-hot rows get advice of their own.
     """
     wanted = output[:-1]
-    if len(target) == len(wanted) + 1 and target[-1] == 1:
-        target = target[:-1]
-    if len(target) == len(wanted) and target[1:] == wanted[1:]:
-        return target
+    shape = with_last_axis_of(target, wanted)
+    if len(shape) == len(wanted) and shape[1:] == wanted[1:]:
+        return shape
     hint = "give one integer a row"
     if target[1:] == output[1:]:
         hint = "they look one-hot: use the categorical version without 'sparse', or give y.argmax(-1)"

@@ -49,7 +49,16 @@ from streamfit.metrics.errors import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
-from streamfit.metrics.lookup import check_name, get, label, make, resolve_accuracy, resolve_crossentropy
+from streamfit.metrics.lookup import (
+    check_name,
+    direction,
+    get,
+    label,
+    make,
+    reads_probabilities,
+    resolve_accuracy,
+    resolve_crossentropy,
+)
 from streamfit.metrics.matches import (
     Accuracy,
     BinaryAccuracy,
@@ -111,6 +120,7 @@ __all__ = [
     "categorical_accuracy",
     "categorical_crossentropy",
     "check_name",
+    "direction",
     "get",
     "kl_divergence",
     "label",
@@ -123,6 +133,7 @@ __all__ = [
     "mean_squared_logarithmic_error",
     "mse",
     "msle",
+    "reads_probabilities",
     "resolve_accuracy",
     "resolve_crossentropy",
     "sparse_categorical_accuracy",

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from streamfit._base.config import floatx
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array
 from streamfit.kernels.running_sums import grow_all
+from streamfit.losses.targets import weight_shape, with_last_axis_of
 from streamfit.metrics.metric import Metric
 
 
@@ -25,25 +27,53 @@ def _as_thresholds(thresholds: Any, default: float = 0.5) -> list[float]:
     return found
 
 
-def _pairs(metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Array, Array, Array]:
-    """Return targets (bool), predictions and weights as float64 vectors of one length."""
-    truth, said = np.asarray(y_true), np.asarray(y_pred, dtype=np.float64)
-    if truth.shape != said.shape and truth.size == said.size and len(truth) == len(said):
-        truth = truth.reshape(said.shape)
-    if truth.shape != said.shape:
+def _floats(y_pred: Any) -> Array:
+    """Return predictions in the precision they have; what has none of its own takes `floatx`."""
+    bare = not isinstance(y_pred, (np.ndarray, np.generic))
+    array = np.asarray(y_pred)
+    return array if array.dtype.kind == "f" and not bare else array.astype(floatx())
+
+
+def _truth(metric: Metric, y_true: Any, said: tuple[int, ...]) -> Array:
+    """Return targets in the shape of the predictions."""
+    truth = np.asarray(y_true)
+    shape = with_last_axis_of(truth.shape, said)
+    if shape != said:
         raise ShapeError(
-            f"metric {metric.name!r} needs targets of the shape of the predictions {said.shape}, "
-            f"got {truth.shape}"
+            f"metric {metric.name!r} needs targets of the shape of the predictions {said}, got {truth.shape}"
+            + _hint(truth, said)
         )
-    weights = np.ones(said.shape)
-    if sample_weight is not None:
-        given = np.asarray(sample_weight, dtype=np.float64)
-        if given.shape != said.shape[: given.ndim]:
-            raise ShapeError(
-                f"sample weights of shape {given.shape} do not fit predictions of shape {said.shape}"
-            )
-        weights *= given.reshape(given.shape + (1,) * (said.ndim - given.ndim))
-    return truth.reshape(-1) > 0.5, said.reshape(-1), weights.reshape(-1)
+    return truth.reshape(said)
+
+
+def _hint(truth: Array, said: tuple[int, ...]) -> str:
+    """Return advice for targets that are one class number a row."""
+    if len(said) < 2 or with_last_axis_of(truth.shape, said[:-1]) != said[:-1]:
+        return ""
+    return (
+        "; these look like class numbers, and this metric needs one-hot targets, one column a class: convert "
+        f"them with streamfit.utils.to_categorical(y, {said[-1]}), train with categorical_crossentropy, or "
+        "give only this metric, in a subclass, y == class_id and the predictions of that class"
+    )
+
+
+def _pairs(metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Array, Array, Array]:
+    """Return targets (bool), predictions and weights (float64) as vectors of one length; none weighs 0."""
+    said = _floats(y_pred)
+    truth = _truth(metric, y_true, said.shape).reshape(-1) > 0.5
+    if sample_weight is None:
+        return truth, said.reshape(-1), np.ones(said.size)
+    given = np.asarray(sample_weight, dtype=np.float64)
+    try:
+        shape = weight_shape(given.shape, said.shape)
+    except ShapeError:
+        raise ShapeError(
+            f"sample weights of shape {given.shape} do not fit predictions of shape {said.shape}"
+        ) from None
+    spread = given.reshape(given.shape[: len(shape)] + (1,) * (said.ndim - len(shape)))
+    weights = np.broadcast_to(spread, said.shape).reshape(-1)
+    counts = weights != 0  # what does not count may be anything
+    return truth[counts], said.reshape(-1)[counts], weights[counts]
 
 
 def _check_range(metric: Metric, said: Array) -> None:
@@ -51,11 +81,19 @@ def _check_range(metric: Metric, said: Array) -> None:
         raise ValueError(
             f"metric {metric.name!r} compares probabilities with thresholds, and got predictions from "
             f"{said.min():g} to {said.max():g}; end the model with a sigmoid or a softmax"
+            + (", or pass from_logits=True" if hasattr(metric, "from_logits") else "")
         )
 
 
 class ConfusionMetric(Metric):
-    """Base of metrics that count right and wrong decisions at each of several thresholds."""
+    """Base of metrics that count right and wrong decisions at each of several thresholds.
+
+    Thresholds are rounded to the precision of the predictions, so what lies on one is not above it. A
+    prediction of NaN is a wrong decision at every threshold: a miss where the target is 1, a false alarm
+    where it is 0.
+    """
+
+    direction = "up"
 
     def __init__(self, thresholds: Sequence[float], name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name, dtype)
@@ -74,17 +112,20 @@ class ConfusionMetric(Metric):
         Args:
             y_true: Targets 0 or 1.
             y_pred: Probabilities of the same shape.
-            sample_weight: Weights of the samples, or of each prediction.
+            sample_weight: Weights of the samples, or of each prediction; what weighs 0 may be anything.
 
         Raises:
             ShapeError: The shapes differ.
             ValueError: A prediction is outside [0, 1].
         """
         truth, said, weights = _pairs(self, y_true, y_pred, sample_weight)
-        _check_range(self, said)
+        unknown = np.isnan(said)
+        _check_range(self, said[~unknown])
         counts = np.zeros(self._sums.shape)
         order = np.argsort(self._levels, kind="stable")
-        passed = np.searchsorted(self._levels[order], said, side="left")  # levels strictly below
+        levels = self._levels[order].astype(said.dtype)
+        passed = np.searchsorted(levels, said, side="left")  # levels strictly below
+        passed[unknown] = np.where(truth[unknown], 0, len(order))  # wrong either way
         for target in (0, 1):
             chosen = truth == bool(target)
             count = np.bincount(passed[chosen], weights[chosen], len(order) + 1)
@@ -148,6 +189,7 @@ class FalsePositives(_Count):
     """
 
     target, decision = 0, 1
+    direction = "down"
 
 
 class FalseNegatives(_Count):
@@ -159,6 +201,7 @@ class FalseNegatives(_Count):
     """
 
     target, decision = 1, 0
+    direction = "down"
 
 
 def _share(part: Array, whole: Array) -> Array:
@@ -177,9 +220,20 @@ class _Ratio(ConfusionMetric):
         super().__init__(_as_thresholds(thresholds), name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account; with `class_id` only that column of it."""
+        """Take a batch into account; with `class_id` only that column of it.
+
+        Raises:
+            ShapeError: The targets are not one-hot, or there is no such column.
+        """
         if self.class_id is not None:
-            y_true, y_pred = np.asarray(y_true)[..., self.class_id], np.asarray(y_pred)[..., self.class_id]
+            said = _floats(y_pred)
+            truth = _truth(self, y_true, said.shape)
+            if said.ndim < 2 or not -said.shape[-1] <= self.class_id < said.shape[-1]:
+                raise ShapeError(
+                    f"metric {self.name!r} has class_id={self.class_id}, and the predictions have shape "
+                    f"{said.shape}; the last axis needs a column for that class"
+                )
+            y_true, y_pred = truth[..., self.class_id], said[..., self.class_id]
         super().update_state(y_true, y_pred, sample_weight)
 
 
@@ -262,7 +316,9 @@ class AUC(ConfusionMetric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch into account; arguments as for `ConfusionMetric.update_state`."""
         if self.from_logits:
-            y_pred = 0.5 * (1.0 + np.tanh(0.5 * np.asarray(y_pred, dtype=np.float64)))
+            logits = _floats(y_pred)
+            exact = 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))
+            y_pred = exact.astype(logits.dtype)
         super().update_state(y_true, y_pred, sample_weight)
 
     def result(self) -> float:

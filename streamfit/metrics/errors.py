@@ -15,6 +15,7 @@ class _LossMean(MeanMetric):
     """The mean of one of the functions of `streamfit.losses`, for targets of the output's shape."""
 
     rule = staticmethod(same_target)
+    direction = "down"
     function: ClassVar[Callable[..., Any]]
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -100,6 +101,7 @@ class CosineSimilarity(MeanMetric):
     """
 
     rule = staticmethod(same_target)
+    direction = "up"
 
     def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
         super().__init__(name, dtype)
@@ -123,6 +125,7 @@ class RootMeanSquaredError(MeanMetric):
     """
 
     rule = staticmethod(same_target)
+    direction = "down"
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a number."""
@@ -144,6 +147,7 @@ class BinaryCrossentropy(MeanMetric):
     """
 
     rule = staticmethod(same_target)
+    direction = "down"
 
     def __init__(
         self,
@@ -172,6 +176,7 @@ class CategoricalCrossentropy(MeanMetric):
     """
 
     rule = staticmethod(one_hot_target)
+    direction = "down"
 
     def __init__(
         self,
@@ -201,6 +206,7 @@ class SparseCategoricalCrossentropy(MeanMetric):
     """
 
     rule = staticmethod(label_target)
+    direction = "down"
 
     def __init__(self, name: str | None = None, dtype: Any = None, from_logits: bool = False) -> None:
         super().__init__(name, dtype)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from streamfit import losses
 from streamfit._base.configs import resolve
@@ -135,6 +136,9 @@ def label(identifier: Any) -> str:
 def make(identifier: Any, loss: losses.Loss | None, target: Any, output: Any) -> Metric:
     """Return the metric for an output, with 'accuracy' and 'crossentropy' made definite.
 
+    Beside a loss that reads logits or margins, 'accuracy' cuts the outputs at 0, and 'crossentropy' reads
+    logits too.
+
     Args:
         identifier: As for `get`, or ``'accuracy'``, ``'acc'``, ``'crossentropy'``, ``'ce'``.
         loss: The loss of the output, or None.
@@ -147,14 +151,56 @@ def make(identifier: Any, loss: losses.Loss | None, target: Any, output: Any) ->
         'CategoricalAccuracy'
     """
     word = identifier.lower() if isinstance(identifier, str) else ""
+    logits = bool(getattr(loss, "from_logits", False))
     if word in ACCURACY:
-        return resolve_accuracy(loss, target.shape, output.shape)(name=identifier)
+        accuracy = resolve_accuracy(loss, target.shape, output.shape)
+        if logits and accuracy is matches.BinaryAccuracy:
+            return matches.BinaryAccuracy(name=identifier, threshold=0.0)
+        return accuracy(name=identifier)
     if word in CROSSENTROPY:
-        return resolve_crossentropy(loss, target.shape, output.shape)(name=identifier)
+        crossentropy: Any = resolve_crossentropy(loss, target.shape, output.shape)
+        return cast(Metric, crossentropy(name=identifier, from_logits=logits))
     found = get(identifier)
     if found is None:
         raise TypeError("a metric must be a name, a function, a class or an instance, got None")
     return found
+
+
+def direction(identifier: Any) -> Any:
+    """Return which way a metric is better: ``"up"``, ``"down"``, None if it does not say, or these by key.
+
+    Args:
+        identifier: As for `make`. An object may say it in an attribute `direction` (or, as in Keras 3,
+            `_direction`): ``"up"`` or ``"max"``, ``"down"`` or ``"min"``.
+
+    Example:
+        >>> direction("acc"), direction("mae"), direction(confusion.AUC()), direction(Mean())
+        ('up', 'down', 'up', None)
+    """
+    word = identifier.lower() if isinstance(identifier, str) else ""
+    if word in ACCURACY + CROSSENTROPY:
+        return "up" if word in ACCURACY else "down"
+    found = identifier if isinstance(identifier, Metric) else get(identifier)
+    said: Any = getattr(found, "direction", None) or getattr(found, "_direction", None)
+    if isinstance(said, Mapping):
+        return {str(key): _DIRECTIONS.get(value) for key, value in said.items()}
+    return _DIRECTIONS.get(said)
+
+
+_DIRECTIONS = {"up": "up", "max": "up", "down": "down", "min": "down"}
+
+
+_MARGINS = (losses.Hinge, losses.SquaredHinge)
+
+
+def reads_probabilities(loss: losses.Loss | None) -> bool:
+    """Tell whether the outputs that a loss reads are cut at 0.5, and not logits or margins, cut at 0.
+
+    Example:
+        >>> reads_probabilities(losses.Hinge()), reads_probabilities(losses.BinaryCrossentropy())
+        (False, True)
+    """
+    return not (isinstance(loss, _MARGINS) or getattr(loss, "from_logits", False))
 
 
 def resolve_accuracy(loss: losses.Loss | None, target: Shape, output: Shape) -> type[Metric]:
@@ -171,6 +217,8 @@ def resolve_accuracy(loss: losses.Loss | None, target: Shape, output: Shape) -> 
         >>> resolve_accuracy(None, (None, 1), (None, 10)).__name__
         'SparseCategoricalAccuracy'
     """
+    if isinstance(loss, _MARGINS) and (len(output) < 2 or output[-1] == 1):
+        return matches.MarginAccuracy
     return {
         "binary": matches.BinaryAccuracy,
         "sparse": matches.SparseCategoricalAccuracy,

@@ -1,8 +1,14 @@
-"""How often predictions are right."""
+"""How often predictions are right.
+
+Guarantee kept here: a prediction of NaN is never right. Where the largest of several predictions decides, one
+NaN among them leaves it open which is the largest, so the whole row is wrong.
+"""
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from streamfit import ops
 from streamfit.losses.regression import last_mean
@@ -10,8 +16,10 @@ from streamfit.losses.targets import aligned, label_target, one_hot_target, same
 from streamfit.metrics.metric import MeanMetric
 
 
-def _matches(a: Any, b: Any, dtype: Any) -> Any:
-    return ops.cast(ops.equal(a, b), dtype)
+def _matches(a: Any, b: Any, y_pred: Any) -> Any:
+    """Return 1 where `a` equals `b` and the predictions that decide are numbers, else 0."""
+    numbers = y_pred if len(y_pred.shape) == len(a.shape) else ops.max(y_pred, -1)  # NaN if one of them is
+    return ops.cast(ops.logical_and(ops.equal(a, b), ops.equal(numbers, numbers)), y_pred.dtype)
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Any:
@@ -29,7 +37,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
         array([1., 0.], dtype=float32)
     """
     y_true, y_pred = aligned(same_target, "accuracy", y_true, y_pred)
-    return _matches(y_true, y_pred, y_pred.dtype)
+    return ops.cast(ops.equal(y_true, y_pred), y_pred.dtype)
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
@@ -38,7 +46,8 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
     Args:
         y_true: Targets 0 or 1, of the shape of `y_pred`.
         y_pred: Predictions, shape (batch, ..., n).
-        threshold: Predictions above it mean 1.
+        threshold: Predictions above it mean 1; it is rounded to the dtype of the predictions, so what lies
+            on it is not above it.
 
     Returns:
         Shape (batch, ...): the mean over the last axis, as in Keras 2.
@@ -48,8 +57,13 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
         array([0.5], dtype=float32)
     """
     y_true, y_pred = aligned(same_target, "binary_accuracy", y_true, y_pred)
-    said = ops.cast(ops.greater(y_pred, threshold), y_pred.dtype)
-    return last_mean(_matches(y_true, said, y_pred.dtype))
+    return last_mean(_decided(y_true, y_pred, threshold))
+
+
+def _decided(y_true: Any, y_pred: Any, threshold: float) -> Any:
+    """Return 1 where a prediction is above the threshold and its target is 1, or not and 0; else 0."""
+    said = ops.cast(ops.greater(y_pred, float(threshold)), y_pred.dtype)
+    return _matches(y_true, said, y_pred)
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
@@ -67,7 +81,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
         array([1.], dtype=float32)
     """
     y_true, y_pred = aligned(one_hot_target, "categorical_accuracy", y_true, y_pred)
-    return _matches(ops.argmax(y_true, -1), ops.argmax(y_pred, -1), y_pred.dtype)
+    return _matches(ops.argmax(y_true, -1), ops.argmax(y_pred, -1), y_pred)
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
@@ -85,13 +99,15 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
         array([1.], dtype=float32)
     """
     y_true, y_pred = aligned(label_target, "sparse_categorical_accuracy", y_true, y_pred)
-    return _matches(y_true, ops.argmax(y_pred, -1), y_pred.dtype)
+    return _matches(y_true, ops.argmax(y_pred, -1), y_pred)
 
 
 def _in_top_k(own: Any, y_pred: Any, k: int) -> Any:
     """Compute 1 where fewer than k predictions are above `own`, the prediction of the right class."""
     above = ops.cast(ops.greater(y_pred, ops.expand_dims(own, -1)), y_pred.dtype)
-    return ops.cast(ops.less(ops.sum(above, -1), float(k)), y_pred.dtype)
+    largest = ops.max(y_pred, -1)
+    among = ops.logical_and(ops.less(ops.sum(above, -1), float(k)), ops.equal(largest, largest))
+    return ops.cast(among, y_pred.dtype)
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
@@ -130,7 +146,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> A
     """
     y_true, y_pred = aligned(label_target, "sparse_top_k_categorical_accuracy", y_true, y_pred)
     chosen = ops.cast(ops.one_hot(y_true, y_pred.shape[-1]), y_pred.dtype)
-    own = ops.sum(ops.where(ops.greater(chosen, 0.5), y_pred, 0.0), -1)
+    own = ops.max(ops.where(ops.greater(chosen, 0.5), y_pred, -np.inf), -1)
     return _in_top_k(own, y_pred, k)
 
 
@@ -147,6 +163,7 @@ class Accuracy(MeanMetric):
     """
 
     rule = staticmethod(same_target)
+    direction = "up"
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a prediction."""
@@ -159,7 +176,7 @@ class BinaryAccuracy(MeanMetric):
     Args:
         name: As for `Metric`.
         dtype: As for `Metric`.
-        threshold: In (0, 1) for probabilities, 0 for logits.
+        threshold: In (0, 1) for probabilities, 0 for logits; rounded to the dtype of the predictions.
 
     Example:
         >>> BinaryAccuracy()([[1], [0]], [[0.9], [0.8]])
@@ -167,6 +184,7 @@ class BinaryAccuracy(MeanMetric):
     """
 
     rule = staticmethod(same_target)
+    direction = "up"
 
     def __init__(self, name: str | None = None, dtype: Any = None, threshold: float = 0.5) -> None:
         super().__init__(name, dtype)
@@ -175,6 +193,29 @@ class BinaryAccuracy(MeanMetric):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
         return binary_accuracy(y_true, y_pred, self.threshold)
+
+
+class MarginAccuracy(MeanMetric):
+    """Compute how often predictions have the sign of their target: for losses that want a margin.
+
+    This is what ``'accuracy'`` means beside the hinge losses. Targets are -1 or 1, or 0 or 1; what is not
+    above 0 counts as -1.
+
+    Args:
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+
+    Example:
+        >>> MarginAccuracy()([[1], [-1], [0]], [[0.3], [0.2], [-2.0]])
+        0.6666666666666666
+    """
+
+    rule = staticmethod(same_target)
+    direction = "up"
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return last_mean(_decided(ops.cast(ops.greater(y_true, 0.0), y_pred.dtype), y_pred, 0.0))
 
 
 class CategoricalAccuracy(MeanMetric):
@@ -190,6 +231,7 @@ class CategoricalAccuracy(MeanMetric):
     """
 
     rule = staticmethod(one_hot_target)
+    direction = "up"
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -211,6 +253,7 @@ class SparseCategoricalAccuracy(MeanMetric):
     """
 
     rule = staticmethod(label_target)
+    direction = "up"
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -240,6 +283,7 @@ class TopKCategoricalAccuracy(MeanMetric):
     """
 
     rule = staticmethod(one_hot_target)
+    direction = "up"
     default_name = "top_k_categorical_accuracy"
 
     def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
@@ -268,6 +312,7 @@ class SparseTopKCategoricalAccuracy(MeanMetric):
     """
 
     rule = staticmethod(label_target)
+    direction = "up"
     default_name = "sparse_top_k_categorical_accuracy"
 
     def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:

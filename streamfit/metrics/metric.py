@@ -17,7 +17,9 @@ from streamfit._base.configs import Configurable
 from streamfit._base.names import describe_callable, snake_case
 from streamfit._base.specs import Array, Shape
 from streamfit.kernels.running_sums import grow_all, mean_of
-from streamfit.losses.loss import per_sample, weights_for
+from streamfit.losses.calling import values_of
+from streamfit.losses.lookup import CLASS_OF
+from streamfit.losses.loss import Loss, per_sample, weights_for
 from streamfit.losses.targets import aligned, any_target
 
 
@@ -75,6 +77,11 @@ class Metric(Configurable):
     """
 
     default_name: ClassVar[str | None] = None
+    direction: Any = None
+    """Which way is better, ``"up"`` or ``"down"``, for callbacks with ``mode="auto"``; None if unknown.
+
+    A metric whose result is a dictionary may have a dictionary here, by the same keys.
+    """
     _variables: list[Array]
 
     # Set up here, not in __init__, so that a subclass may add variables before it calls super().
@@ -177,7 +184,8 @@ def add_to_mean(total: Array, values: Array, weights: Any = None) -> None:
         grow_all(total[:2], total[2:], np.array([exact.sum(), exact.size]))
         return
     factors = np.broadcast_to(weights_for(exact, np.asarray(weights, dtype=np.float64)), exact.shape)
-    grow_all(total[:2], total[2:], np.array([(exact * factors).sum(), factors.sum()]))
+    weighted = np.multiply(exact, factors, where=factors != 0, out=np.zeros_like(exact))  # 0 of NaN is 0
+    grow_all(total[:2], total[2:], np.array([weighted.sum(), factors.sum()]))
 
 
 class MeanMetric(Metric):
@@ -220,7 +228,7 @@ class MeanMetric(Metric):
         """
         what = f"metric {self.name!r}"
         y_true, y_pred = aligned(self.rule, what, y_true, y_pred)
-        return per_sample(self.call(y_true, y_pred), y_pred, what)
+        return per_sample(values_of(self.call, y_true, y_pred, what), y_pred, what)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch into account.
@@ -237,8 +245,19 @@ class MeanMetric(Metric):
         return mean_of(self.total)
 
 
+def _direction_of(function: Any) -> Any:
+    """Return the direction that a function carries; a loss is better when it is lower."""
+    if isinstance(getattr(function, "__self__", None), Loss):
+        return "down"
+    if getattr(function, "__hash__", None) and function in CLASS_OF:
+        return "down"
+    return getattr(function, "direction", None) or getattr(function, "_direction", None)
+
+
 class FunctionMetric(MeanMetric):
     """Make a metric of a function ``(y_true, y_pred) -> values``.
+
+    A function may say which way is better by an attribute `direction`, ``"up"`` or ``"down"``.
 
     Args:
         fn: Composed of `streamfit.ops`; returns values with the batch axis first, or one number.
@@ -258,6 +277,7 @@ class FunctionMetric(MeanMetric):
     ) -> None:
         super().__init__(name or describe_callable(fn), dtype)
         self.fn, self.settings = fn, settings
+        self.direction = _direction_of(fn)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Call the function."""

@@ -330,3 +330,4 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
 
 OPERATORS.update(greater=greater, greater_equal=greater_equal, less=less, less_equal=less_equal)
+OPERATORS.update(equal=equal, not_equal=not_equal)

@@ -124,6 +124,22 @@ class Tensor:
     def __le__(self, other: Any) -> Any:
         return _operator("less_equal", self, other)
 
+    # Tensors are keys of dictionaries, so they are equal to themselves alone; but in a user's formula
+    # `a == b` means each element, and identity would be a wrong number without a word.
+    def __eq__(self, other: object) -> Any:
+        return _operator("equal", self, other) if _trace.comparing else self is other
+
+    def __ne__(self, other: object) -> Any:
+        return _operator("not_equal", self, other) if _trace.comparing else self is not other
+
+    __hash__ = object.__hash__
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        raise TypeError(
+            "NumPy cannot compute with a symbolic Tensor, which has no numbers yet; use the functions of "
+            "streamfit.ops, such as ops.round and ops.mean for np.round and np.mean"
+        )
+
 
 OPERATORS: dict[str, Callable[..., Any]] = {}
 """The functions behind the operators of `Tensor`; the families fill it, so that this file knows none."""
@@ -143,6 +159,9 @@ class Constant(Tensor):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.value = np.array(self.value, order="C")  # what a worker gets may lie in memory that all share
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.value, dtype=dtype)
 
 
 class Variable(Tensor):
@@ -258,6 +277,10 @@ class Op:
         """Return the calls that fill those of `input_grads` that are not None."""
         raise TypeError(f"{type(self).__name__} cannot be differentiated")
 
+    def settle(self, inputs: Sequence[Array], output_grad: Array) -> list[Call]:
+        """Return, for a view, the calls that change its gradient in place before it passes through."""
+        return []
+
 
 class Node:
     """One use of an operation (or of a layer, which the program expands) in a graph."""
@@ -270,6 +293,7 @@ class Node:
 class _Trace(threading.local):
     active = False
     values: Mapping[Variable, Array] | None = None
+    comparing = False
 
 
 _trace = _Trace()
@@ -298,6 +322,16 @@ def reading(values: Mapping[Variable, Array]) -> Iterator[None]:
 def is_reading() -> bool:
     """Tell whether variables stand for `reading` values on this thread."""
     return _trace.values is not None
+
+
+@contextmanager
+def comparing() -> Iterator[None]:
+    """Let ``==`` and ``!=`` between tensors compare their elements for a while, as in a user's formula."""
+    before, _trace.comparing = _trace.comparing, True
+    try:
+        yield
+    finally:
+        _trace.comparing = before
 
 
 def is_symbolic(value: Any) -> bool:

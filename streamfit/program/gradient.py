@@ -61,6 +61,8 @@ class Gradient:
     def _differentiate(self, node: Node, wanted: Sequence[bool]) -> None:
         output_grads = [self._output_grad(tensor) for tensor in node.outputs]
         if node.op.is_view:
+            inputs = [self._arrays[tensor] for tensor in node.inputs]
+            self.calls += node.op.settle(inputs, output_grads[0])
             self._pass_through(node.inputs[0], output_grads[0])
             return
         targets: list[Array | None] = []

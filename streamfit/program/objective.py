@@ -3,7 +3,8 @@
 Sums are taken in float64 whatever the model's dtype: a float32 running mean is off by a factor of two
 at 10**9 samples. Running sums also keep what rounding takes from them.
 
-Guarantee kept here: a running mean over 10**9 samples is exact to 1e-12.
+Guarantees kept here: a running mean over 10**9 samples is exact to 1e-12; what weighs 0 adds exactly 0,
+whatever it is.
 """
 
 from __future__ import annotations
@@ -46,8 +47,27 @@ def weighted_mean_backward(weights: Array, repeat: int, gout: Array, gvalues: Ar
         gvalues[i] = scale * weights[i // repeat]
 
 
+@kernel
+def counted_mean_forward(values: Array, weights: Array, repeat: int, out: Array) -> None:
+    """Compute sum(w * v) / number of values, where what weighs 0 may be anything, NaN included."""
+    total = 0.0
+    n = values.shape[0]
+    for i in range(n):
+        weight = np.float64(weights[i // repeat])
+        if weight != 0:
+            total += weight * np.float64(values[i])
+    out[0] = total / n
+
+
 class WeightedMean(Op):
-    """Sum of weight times value over the number of values: Keras' ``sum_over_batch_size``."""
+    """Sum of weight times value over the number of values: Keras' ``sum_over_batch_size``.
+
+    Args:
+        chosen: Whether weights are given, so that some may be 0; else all are known to be 1.
+    """
+
+    def __init__(self, chosen: bool = True) -> None:
+        self._forward = counted_mean_forward if chosen else weighted_mean_forward
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return a float64 scalar."""
@@ -61,7 +81,7 @@ class WeightedMean(Op):
         """Return one call."""
         values, weights = inputs
         repeat = values.size // weights.size
-        return [(weighted_mean_forward, (flat(values), flat(weights), repeat, flat(outputs[0])))]
+        return [(self._forward, (flat(values), flat(weights), repeat, flat(outputs[0])))]
 
     def backward(
         self,
@@ -96,7 +116,8 @@ def reduced_forward(
         if mask.shape[0] and mask[i] == 0:
             continue  # not times zero: what does not count may be NaN
         weight = np.float64(weights[i // repeat])
-        total += weight * np.float64(values[i])
+        if weight != 0:
+            total += weight * np.float64(values[i])
         mass += weight if share == 2 else 1.0
     scale[0] = 1.0
     if share != 1:
@@ -237,8 +258,9 @@ def accumulate_mean(values: Array, weights: Array, repeat: int, state: Array) ->
     weight = 0.0
     for i in range(values.shape[0]):
         w = np.float64(weights[i // repeat])
-        total += w * np.float64(values[i])
-        weight += w
+        if w != 0:
+            total += w * np.float64(values[i])
+            weight += w
     grow(state, 0, total)
     grow(state, 1, weight)
 
@@ -308,8 +330,15 @@ class AccumulateScalar(Op):
         return [(accumulate_scalar, (flat(value), samples.reshape(samples.shape[0], -1), state))]
 
 
-def weighted_mean(values: Any, weights: Any, mask: Any = None, reduction: str = "sum_over_batch_size") -> Any:
-    """Return the losses of a batch as one float64 scalar.
+def weighted_mean(
+    values: Any,
+    weights: Any,
+    mask: Any = None,
+    reduction: str = "sum_over_batch_size",
+    *,
+    chosen: bool = True,
+) -> Any:
+    """Return the losses of a batch as one float64 scalar; a value of weight 0 adds 0 to it, even a NaN.
 
     Args:
         values: Losses, batch axis first.
@@ -317,6 +346,7 @@ def weighted_mean(values: Any, weights: Any, mask: Any = None, reduction: str = 
         mask: 0 where a value does not count, in the shape of `values`; None when all count.
         reduction: ``'sum_over_batch_size'`` (also ``'mean'``) divides sum(w v) by the number of values that
             count, ``'mean_with_sample_weight'`` by the sum of their weights, ``'sum'`` by nothing.
+        chosen: Whether the weights are the user's, so that some may be 0; else all are 1.
 
     Example:
         >>> values, weights = np.array([1.0, 2.0, 9.0]), np.array([1.0, 2.0, 1.0])
@@ -325,7 +355,7 @@ def weighted_mean(values: Any, weights: Any, mask: Any = None, reduction: str = 
     """
     share = SHARES[reduction]
     if mask is None and share == 0:
-        return apply(WeightedMean(), values, weights)
+        return apply(WeightedMean(chosen), values, weights)
     return apply(Reduced(share), values, weights, *(() if mask is None else (mask,)))
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from contextlib import ExitStack
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Self
 
 import numpy as np
@@ -45,6 +49,8 @@ class Data:
     def split(self, share: float) -> tuple[Data, Data]:
         """Split off the last `share` of the samples; rows are views, nothing is copied.
 
+        The cut is at floor(n * (1 - share)), computed in exact decimals.
+
         Raises:
             ValueError: The data are no arrays, or one side would be empty.
         """
@@ -56,7 +62,7 @@ class Data:
         parts = (self.x, self.y, self.sample_weight)
         whole = [rebuild(part, as_array, role) for part, role in zip(parts, ROLES, strict=True)]
         total = ArraySource(*whole, name="training data").samples  # checks that the lengths agree
-        at = int(total * (1.0 - share))
+        at = math.floor(total * (1 - Fraction(repr(share))))  # 0.8 of 100 leaves 20: the decimals count
         if not 0 < at < total:
             raise ValueError(f"validation_split={share} of {total} samples leaves nothing on one side")
         x, y, weight = (rebuild(part, lambda rows, _: rows[:at]) for part in whole)
@@ -94,13 +100,15 @@ def validation(data: Any, share: float, batch_size: int | None, own_batch_size: 
 
 
 def _share(share: Any) -> float | None:
-    if isinstance(share, bool) or not isinstance(share, (int, float, np.number)):
+    if isinstance(share, (bool, np.bool_)) or not isinstance(share, (numbers.Real, Decimal, np.number)):
         raise TypeError(
             f"validation_split must be a number in [0, 1), got {share!r} ({type(share).__name__})"
         )
-    if not 0.0 <= share < 1.0:
+    # np.float32(0.8) was written as 0.8: its shortest decimals, not the nearest binary number.
+    value = float(str(share)) if isinstance(share, np.floating) else float(share)
+    if not 0.0 <= value < 1.0:
         raise ValueError(f"validation_split must be in [0, 1), got {share}")
-    return float(share) or None
+    return value or None
 
 
 def need_steps(data: Any, steps: int | None, argument: str) -> None:

@@ -220,6 +220,11 @@ class Call:
         steps: int = self.runner.together(mode)
         return steps
 
+    def begin_run(self) -> None:
+        """Begin a run, in which targets without meaning are told of once."""
+        with self._use.lock:
+            self.runner.begin_run()
+
     def begin_results(self, source: str) -> None:
         """Begin with other data, and with new running results."""
         with self._use.lock:

@@ -81,7 +81,7 @@ class ResultNames:
         found = ["loss", *(f"{plan.name}_loss" for plan in plans if several and plan.loss is not None)]
         taken = set(found)
         named = [
-            (i, item, _unique(f"{plan.name}_{item.label}" if several else item.label, taken))
+            (i, item, unique(f"{plan.name}_{item.label}" if several else item.label, taken))
             for i, plan in enumerate(plans)
             for item in plan.metrics
         ]
@@ -93,7 +93,8 @@ class ResultNames:
         return self.losses + [name for _, _, name in self.metrics]
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def unique(name: str, taken: set[str]) -> str:
+    """Return `name`, with a number behind it where it is taken, and note it as taken."""
     number, candidate = 0, name
     while candidate in taken:
         number += 1
@@ -154,6 +155,7 @@ class Compiled:
         else:
             self._work = self.optimizer.work_for(owner or object())
         self.own_optimizer()
+        _resolve([self.metrics, self.weighted_metrics], _reset)
 
     def own_optimizer(self) -> optimizers.Optimizer:
         """Return the optimizer with the steps and the state of this model, whoever else it works for."""
@@ -249,6 +251,12 @@ def _check_metric(identifier: Any) -> Any:
             f"Unknown metric: {identifier!r}. Pass a name, a function (y_true, y_pred) or a Metric."
         )
     return identifier
+
+
+def _reset(identifier: Any) -> None:
+    """Let a metric object begin at zero: it may have counted before."""
+    if isinstance(identifier, metrics.Metric):
+        identifier.reset_state()
 
 
 def _check_mode(mode: Any) -> Any:

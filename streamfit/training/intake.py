@@ -7,7 +7,7 @@ weights and sample weights become one weight for each sample.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -163,10 +163,31 @@ class Intake:
         for value, table, target, plan in zip(spread, classes, targets, self._plans, strict=True):
             weight = None if value is None or target is None else _sample_weights(value, target, plan)
             if table is not None and target is not None:
-                by_class = class_weights(table, target, plan)
+                by_class = class_weights(table, target, plan, weight)
                 weight = by_class if weight is None else weight * by_class
             found.append(weight)
         return found
+
+    def counted(self, inputs: list[Array], weights: Sequence[Array | None]) -> list[Array]:
+        """Return the inputs with 0 for NaN and infinity in samples that weigh 0 in every loss.
+
+        Such a sample adds nothing to the gradient of the outputs; but a layer multiplies that gradient by
+        its inputs, and 0 times NaN is NaN.
+
+        Args:
+            inputs: From `inputs`.
+            weights: From `weights`.
+        """
+        weighed = [w for w, plan in zip(weights, self._plans, strict=True) if plan.loss is not None]
+        unused = np.zeros(0, bool)
+        for weight in weighed:
+            if weight is None or weight.all():
+                return inputs
+            zero = (weight == 0).reshape(len(weight), -1).all(axis=1)
+            unused = unused & zero if len(unused) == len(zero) else zero
+        if not unused.any() or len(unused) != len(inputs[0]):
+            return inputs
+        return [_cleared(array, unused) for array in inputs]
 
     def _spread_weights(self, given: Any) -> list[Any]:
         if given is None:
@@ -197,6 +218,14 @@ class Intake:
             f"class_weight for a model with outputs {self._outputs} must be a dict of dicts by output name "
             f"or a list of dicts, got {given!r}"
         )
+
+
+def _cleared(array: Array, unused: Array) -> Array:
+    if array.dtype.kind != "f" or np.isfinite(array[unused]).all():
+        return array
+    cleared = array.copy()
+    cleared[unused] = np.nan_to_num(array[unused], nan=0.0, posinf=0.0, neginf=0.0)
+    return cleared
 
 
 def _same_length(arrays: Sequence[Array], names: Sequence[str]) -> None:
@@ -233,17 +262,19 @@ def _check_temporal(weight: Array, target: Array, plan: OutputPlan) -> None:
         )
 
 
-def class_weights(table: dict[Any, float], target: Array, plan: OutputPlan) -> Array:
+def class_weights(table: Any, target: Array, plan: OutputPlan, sample_weight: Array | None = None) -> Array:
     """Look up the weight of each sample's class.
 
     Args:
         table: Weight by class number.
         target: Class numbers (n,) or (n, 1), or one-hot rows (n, classes).
+        plan: The output.
+        sample_weight: Weights of the samples; what weighs 0 there needs no class.
 
     Raises:
         DataError: A class has no weight, or targets are not classes.
     """
-    if not isinstance(table, dict):
+    if not isinstance(table, Mapping):
         raise DataError(f"class_weight must be a dict from class number to weight, got {table!r}")
     if target.ndim > 2:
         raise DataError("`class_weight` not supported for 3+ dimensional targets.")
@@ -252,12 +283,53 @@ def class_weights(table: dict[Any, float], target: Array, plan: OutputPlan) -> A
             f"`class_weight` not supported for several classes a sample: the targets of output {plan.name!r} "
             f"have shape {target.shape}; pass sample_weight of that shape with sample_weight_mode='temporal'"
         )
-    classes = target.argmax(axis=1) if target.ndim == 2 and target.shape[1] > 1 else target.reshape(-1)
-    found, places = np.unique(classes, return_inverse=True)
-    missing = {int(c) if float(c).is_integer() else float(c) for c in found if c not in table}
+    needed = np.ones(len(target), bool)
+    if sample_weight is not None:
+        needed = (sample_weight != 0).reshape(len(target), -1).any(axis=1)
+    classes = _classes(target, needed, plan)
+    found, places = np.unique(classes[needed], return_inverse=True)
+    missing = {int(c) for c in found if c not in table}
     if missing:
         raise DataError(
             "`class_weight` must contain all classes in the data. "
             f"The classes {missing} exist in the data but not in `class_weight`."
         )
-    return np.array([float(table[c]) for c in found.tolist()], dtype=np.float64)[places]
+    weights = np.zeros(len(target))
+    weights[needed] = np.array([float(table[c]) for c in found.tolist()])[places]
+    return weights.reshape(-1, *[1] * (0 if sample_weight is None else sample_weight.ndim - 1))
+
+
+def _classes(target: Array, needed: Array, plan: OutputPlan) -> Array:
+    """Return the class of each sample.
+
+    Raises:
+        DataError: A row of targets is not one class.
+    """
+    advice = "`class_weight` needs one class for each sample; for anything else pass sample_weight"
+    if target.ndim == 2 and target.shape[1] > 1:
+        ones = target == 1
+        others = [(ones | (target == other)).all(axis=1) for other in (0, -1)]
+        wrong = needed & ~((ones.sum(axis=1) == 1) & (others[0] | others[1]))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(
+                f"the targets of output {plan.name!r} are not one-hot: row {row} of the batch is "
+                f"{_shown(target[row])}, which is not one class; {advice}"
+            )
+        return np.asarray(ones.argmax(axis=1))
+    classes = target.reshape(len(target))
+    with np.errstate(invalid="ignore"):
+        wrong = needed & ~(np.isfinite(classes) & (classes == np.floor(classes)))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            "`class_weight` must contain all classes in the data. The classes "
+            f"{{{classes[row]}}} exist in the data but not in `class_weight`: row {row} of the targets of "
+            f"output {plan.name!r} is {classes[row]}, and classes are whole numbers. {advice}"
+        )
+    return classes
+
+
+def _shown(row: Array) -> str:
+    text = ", ".join(map(str, row[:8].tolist()))
+    return f"[{text}, ...]" if len(row) > 8 else f"[{text}]"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from streamfit.training.intake import Intake
 from streamfit.training.joined import later_steps, one_step, rows_of_step, where
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.notices import warn
+from streamfit.training.results import Measure, all_measures
 from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
 
@@ -46,6 +47,7 @@ class Terms:
         aside: Whether running results are put aside and begin anew for this call.
         asked: As for `Runner`.
         results: The running results that were put aside.
+        waiting: Those that waited for something to hold them, by name.
     """
 
     source: str
@@ -54,6 +56,7 @@ class Terms:
     aside: bool = False
     asked: Array | None = None
     results: Any = None
+    waiting: dict[str, Array] = field(default_factory=dict)
 
 
 class Runner:
@@ -97,6 +100,7 @@ class Runner:
         self.rest: Batch | None = None
         self._kept_scores: dict[str, Array] = {}
         self._things: frozenset[Any] = frozenset()
+        self._looked = True  # at the targets of the first batch of a run
 
     # -- set-up ---------------------------------------------------------------------------------
 
@@ -241,6 +245,8 @@ class Runner:
                 weights: Sequence[Array | None] = [None] * len(targets)
             else:
                 weights = intake.weights(batch.sample_weight, targets, class_weight)
+                if mode == "train":
+                    inputs = intake.counted(inputs, weights)
             self._check_lengths(inputs, targets)
             checked = self.checked and mode == "train"
             self.binding = steps.run(mode, inputs, targets, weights, batch.steps, checked, self.asked)
@@ -250,15 +256,33 @@ class Runner:
                     self._score(mode, one_step(batch, step), class_weight)
             raise self._located(error, batch) from error.__cause__
         except KernelStoppedError as stopped:
-            raise self._stopped(stopped, batch, targets) from None
+            raise self._stopped(stopped, batch, targets, weights) from None
         if steps.scoreboard is not None and steps.scoreboard.eager:
             outputs = self.binding.fetches[-len(targets) :]
             steps.scoreboard.update_eager(targets, outputs, weights)
         if batch.steps > 1 and steps.done < batch.steps:
             self.rest = later_steps(batch, steps.done)
+        if not self._looked:
+            self._looked = True
+            self._warn_of_targets()
+
+    def begin_run(self) -> None:
+        """Begin a run of `fit` or `evaluate`: targets without meaning are told of once in each."""
+        self._looked = False
+        for watch in [] if self._steps is None else self._steps.watches:
+            watch.begin()
+
+    def _warn_of_targets(self) -> None:
+        for watch in [] if self._steps is None else self._steps.watches:
+            for text in watch.news():
+                warn(f"{text} (source {self.source!r})")
 
     def _stopped(
-        self, stopped: KernelStoppedError, batch: Any, targets: Sequence[Array | None]
+        self,
+        stopped: KernelStoppedError,
+        batch: Any,
+        targets: Sequence[Array | None],
+        weights: Sequence[Array | None],
     ) -> StreamfitError:
         """Return the error for what a kernel found that stopped the walk."""
         steps, one = self._steps, one_step(batch, stopped.step)
@@ -267,7 +291,8 @@ class Runner:
             losses = self._losses(steps.ran)
             return nonfinite_error(one, self.source, losses, steps.gradients, self._model)
         rows = rows_of_step(batch, stopped.step)
-        return self._located(steps.label_error([None if y is None else y[rows] for y in targets]), one)
+        labels, weighed = ([None if a is None else a[rows] for a in arrays] for arrays in (targets, weights))
+        return self._located(steps.label_error(labels, weighed), one)
 
     def _prepared(self, batch: Any) -> tuple[Intake, Steps]:
         if self._steps is None:
@@ -324,6 +349,7 @@ class Runner:
         self.check_in()
         before = Terms(self.source, self.class_weight, self.checked, asked=self.asked)
         before.results = self.results() if terms.aside else None
+        before.waiting = self._withhold() if terms.aside else {}
         before.aside = terms.aside
         self.source, self.class_weight, self.checked = terms.source, terms.class_weight, terms.checked
         self.asked = terms.asked
@@ -338,9 +364,24 @@ class Runner:
         if before.results is not None:
             self.go_on_with(before.results)
         elif before.aside:
-            self.reset()
+            self._take_up(before.waiting)
         if self._steps is not None:
             self._steps.release()
+
+    def _withhold(self) -> dict[str, Array]:
+        """Return the running results that wait for something to hold them, and let that begin at zero."""
+        if self._steps is not None:
+            return self._steps.withhold_scores()
+        waiting, self._kept_scores = self._kept_scores, {}
+        return waiting
+
+    def _take_up(self, waiting: dict[str, Array]) -> None:
+        """Go on with results that `_withhold` returned before there was anything to hold them."""
+        if self._board is None:
+            self.keep_scores(waiting)
+        else:  # made meanwhile; another model may be counting with its metrics
+            self._board.reset()
+            self._board.overwrite(self._board.found | waiting)
 
     def results(self) -> Any:
         """Copy the running results; None before there are any."""
@@ -351,11 +392,12 @@ class Runner:
         if results is not None and self._steps is not None:
             self._steps.go_on_with(results)
 
-    def logs(self) -> dict[str, float]:
+    def logs(self) -> dict[str, Any]:
         """Return the running results by name, in the order of the logs."""
+        self._warn_of_targets()
         return {} if self._board is None else self._board.logs()
 
-    def batch_logs(self) -> dict[str, float]:
+    def batch_logs(self) -> dict[str, Any]:
         """Return the losses of the last batch alone, with the running metrics."""
         return self.logs() | self._losses(self.binding)
 
@@ -371,7 +413,21 @@ class Runner:
         """List the names of the results; just ['loss'] for a model that is not built."""
         if self._compiled is None or not self._model.output_names:
             return ["loss"]
-        return ResultNames.of(self._compiled.plan(self._model.output_names)).all
+        return [measure.name for measure in self.measures()] or ["loss"]
+
+    def measures(self) -> list[Measure]:
+        """Describe the results, as far as they can be known; nothing for a model that is not built."""
+        if self._board is not None:
+            return self._board.measures()
+        if self._compiled is None or not self._model.output_names:
+            return []
+        plans = self._compiled.plan(self._model.output_names)
+        names = ResultNames.of(plans)
+        trackers = [
+            (name, item.label, item.identifier, f"{plans[i].name}_" if len(plans) > 1 else "")
+            for i, item, name in names.metrics
+        ]
+        return all_measures(names.losses, trackers)
 
     @property
     def metrics(self) -> list[Metric]:

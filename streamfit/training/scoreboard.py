@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,26 @@ import numpy as np
 from streamfit import metrics
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels.running_sums import mean_of
+from streamfit.losses.targets import with_last_axis_of
 from streamfit.training.compiled import OutputPlan, ResultNames
+from streamfit.training.notices import warn
+from streamfit.training.results import Measure, all_measures, entries, key_names
 
 
 class Tracker:
     """A metric of one output, made for the shapes of the data."""
 
-    def __init__(self, name: str, metric: metrics.Metric, output: int, weighted: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        metric: metrics.Metric,
+        output: int,
+        weighted: bool,
+        label: str = "",
+        prefix: str = "",
+    ) -> None:
         self.name, self.metric, self.output, self.weighted = name, metric, output, weighted
+        self.label, self.prefix = label or name, prefix
 
     @property
     def traced(self) -> bool:
@@ -35,7 +47,8 @@ class Scoreboard:
         outputs: Spec of each output.
 
     Attributes:
-        names: The names of the results, in the order of the logs.
+        names: The names of the results, in the order of the logs; dictionaries add their keys to these.
+        found: What metric objects had counted before they came here, by the names of `states`.
     """
 
     def __init__(
@@ -50,10 +63,14 @@ class Scoreboard:
         self.trackers: list[Tracker] = []
         for i, item, name in names.metrics:
             metric = metrics.make(item.identifier, plans[i].loss, targets[i], outputs[i])
+            _warn_of_threshold(item.identifier, metric, plans[i])
             if any(metric is tracker.metric for tracker in self.trackers):
                 metric = metric.clone()  # one object for several outputs: each keeps its own count
-            self.trackers.append(Tracker(name, metric, i, item.weighted))
+            prefix = f"{plans[i].name}_" if len(plans) > 1 else ""
+            self.trackers.append(Tracker(name, metric, i, item.weighted, item.label, prefix))
         self.eager = [tracker for tracker in self.trackers if not tracker.traced]
+        self.found = {key: state.copy() for key, state in self.states().items()}
+        self.reset()  # an object may have counted before: by hand, or in another model
 
     def reset(self) -> None:
         """Start a new epoch."""
@@ -97,18 +114,59 @@ class Scoreboard:
         for tracker, attributes in zip(self.eager, kept[1], strict=True):
             vars(tracker.metric).update(attributes)
 
-    def logs(self) -> dict[str, float]:
-        """Return the results so far, as Python floats."""
-        logs = {"loss": mean_of(self.loss_state)}
+    def logs(self) -> dict[str, Any]:
+        """Return the results so far: numbers as Python floats, arrays as arrays, dictionaries by their keys.
+
+        Raises:
+            TypeError: A metric has a result of another kind.
+        """
+        logs: dict[str, Any] = {"loss": mean_of(self.loss_state)}
         for i in self.split:
             logs[f"{self.plans[i].name}_loss"] = mean_of(self.output_states[i])
         for tracker in self.trackers:
-            logs[tracker.name] = float(tracker.metric.result())
+            result = tracker.metric.result()
+            if type(result) is float:
+                logs[tracker.name] = result
+            else:
+                self._add(logs, tracker, result)
         return logs
+
+    def _add(self, logs: dict[str, Any], tracker: Tracker, result: Any) -> None:
+        found = entries(result, tracker.label, f"metric {tracker.name!r}")
+        if not isinstance(result, Mapping):
+            logs[tracker.name] = found[0][1]
+            return
+        taken = {*logs, *self.names}
+        for (_, value), name in zip(
+            found, key_names(found, tracker.name, tracker.prefix, taken), strict=True
+        ):
+            logs[name] = value
+
+    def measures(self) -> list[Measure]:
+        """Describe the results."""
+        trackers = [(t.name, t.label, t.metric, t.prefix) for t in self.trackers]
+        return all_measures(self.loss_names, trackers)
 
     def update_eager(self, targets: Sequence[Any], outputs: Sequence[Array], weights: Sequence[Any]) -> None:
         """Show a finished batch to the metrics that are not compiled into the step."""
         for tracker in self.eager:
             i = tracker.output
             weight = weights[i] if tracker.weighted else None
-            tracker.metric.update_state(targets[i], outputs[i].copy(), sample_weight=weight)
+            target, output = targets[i], outputs[i].copy()
+            if target is not None:
+                target = target.reshape(with_last_axis_of(target.shape, output.shape))
+            tracker.metric.update_state(target, output, sample_weight=weight)
+
+
+def _warn_of_threshold(identifier: Any, metric: metrics.Metric, plan: OutputPlan) -> None:
+    """Warn where 'binary_accuracy', asked for by name, cuts logits or margins at 0.5."""
+    if isinstance(identifier, metrics.Metric) or not isinstance(metric, metrics.BinaryAccuracy):
+        return
+    if metrics.reads_probabilities(plan.loss) or metric.threshold != 0.5:
+        return
+    loss = plan.loss
+    assert loss is not None
+    warn(
+        f"metric {metric.name!r} of output {plan.name!r} cuts the outputs at 0.5, but loss {loss.name!r} "
+        "reads logits or margins, whose border is 0; write 'accuracy', or BinaryAccuracy(threshold=0)"
+    )

@@ -16,10 +16,12 @@ from streamfit._base.specs import Array
 from streamfit.streams import Batch, Feed
 from streamfit.training.batches import Data, Streams, empty_rows, need_data, need_steps, one_batch
 from streamfit.training.callbacks import CallbackList, History, ProgressBar
+from streamfit.training.callbacks.monitor import may_add_logs
 from streamfit.training.callers import Call
 from streamfit.training.loop import Hooks, run_steps
 from streamfit.training.notices import OUT_OF_DATA, OUT_OF_DATA_VALIDATING, warn
 from streamfit.training.plan import FitPlan, StreamSettings, check_verbose
+from streamfit.training.results import Measure
 from streamfit.training.runner import Runner
 from streamfit.training.state import TrainingState, capture, restore
 from streamfit.training.stopping import running
@@ -84,9 +86,11 @@ class _Fit:
         total = None if steps is None else steps * times
         return streams.feed(source, wrap=plan.wrap and steps is not None, total=total)
 
+    def _names_for_params(self, names: list[str]) -> list[str]:
+        return names + [f"val_{name}" for name in names] if self._plan.validation is not None else names
+
     def _make_params(self, source: Any) -> dict[str, Any]:
         plan = self._plan
-        names = self._runner.names
         return {
             "verbose": plan.verbose,
             "epochs": plan.epochs,
@@ -94,7 +98,7 @@ class _Fit:
             "batch_size": getattr(source, "batch_size", None),
             "samples": getattr(source, "samples", None),
             "do_validation": plan.validation is not None,
-            "metrics": names + [f"val_{name}" for name in names] if plan.validation is not None else names,
+            "metrics": self._names_for_params(self._runner.names),
         }
 
     def run(self) -> History:
@@ -102,6 +106,7 @@ class _Fit:
         plan, model, callbacks = self._plan, self._model, self._callbacks
         model.history = self._history
         model.stop_training = False
+        self._runner.begin_run()
         with self._guarded():
             callbacks.on_train_begin()
             self._go_on_with_history()
@@ -120,6 +125,21 @@ class _Fit:
         except BaseException:
             self._callbacks.interrupt()
             raise
+
+    # -- what callbacks may ask ----
+
+    def measures(self) -> list[Measure]:
+        """Describe the results in the logs of training, as far as they can be known."""
+        return self._runner.measures()
+
+    def log_names(self) -> list[str]:
+        """List the names in the logs of an epoch, as far as they can be known."""
+        return self._names_for_params([measure.name for measure in self.measures()])
+
+    @property
+    def logs_may_grow(self) -> bool:
+        """Tell whether a callback of the user's may add to the logs."""
+        return may_add_logs(self._callbacks)
 
     # -- stopping and going on ------------------------------------------------------------------
 
@@ -201,6 +221,7 @@ class _Fit:
         self._history.receipts.append(feed.receipt())
         goes_on = self._look_for_end(done, epoch)
         logs = self._call.logs()
+        self._params["metrics"] = self._names_for_params(list(logs))  # dictionaries show their keys now
         if self._validation is not None and plan.validates(epoch):
             logs.update(self._validate(self._validation))
         callbacks.on_epoch_end(epoch, logs)
@@ -236,7 +257,7 @@ class _Fit:
             self._warned.add(text)
             warn(text + details)
 
-    def _validate(self, feed: Feed) -> dict[str, float]:
+    def _validate(self, feed: Feed) -> dict[str, Any]:
         """Run validation and return its logs; training is not touched."""
         callbacks, call = self._callbacks, self._call
         call.begin_results(feed.source.name)
@@ -293,6 +314,8 @@ def evaluate(
         _single_run(model, call, data, settings, steps, verbose, callbacks, aside=True) as (feed, told),
         running(model, "stop_evaluating"),
     ):
+        if model.session is None:
+            call.begin_run()
         told.on_test_begin()
         hooks = make_hooks(model, told, call, "test", "stop_evaluating")
         done = run_steps(feed.run(steps, hooks.together), call.test, hooks)

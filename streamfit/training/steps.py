@@ -17,7 +17,9 @@ from streamfit import metrics
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.losses import Loss
 from streamfit.ops.core import Node, Op, Tensor, Variable, tracing
+from streamfit.ops.selecting import counted
 from streamfit.program import (
     AccumulateMean,
     AccumulateScalar,
@@ -31,7 +33,9 @@ from streamfit.program import (
     weighted_total,
 )
 from streamfit.training.compiled import OutputPlan
+from streamfit.training.notices import warn
 from streamfit.training.scoreboard import Scoreboard
+from streamfit.training.watch import Watch, constant_losses, constant_outputs
 
 Key = tuple[Any, ...]
 Update = Callable[[Array, Array, Array, Array], list[Call]]
@@ -46,8 +50,21 @@ def check_labels(labels: Array, classes: int, ignored: int) -> None:
             raise FloatingPointError
 
 
+@kernel
+def check_counted_labels(labels: Array, classes: int, ignored: int, weights: Array, repeat: int) -> None:
+    """Do as `check_labels` for the labels whose weight is not 0."""
+    for i in range(labels.shape[0]):
+        label = labels[i]
+        right = (0 <= label < classes and label == np.floor(label)) or label == ignored
+        if not right and weights[i // repeat] != 0:
+            raise FloatingPointError
+
+
 class LabelGuard(Op):
-    """Stop a step before it reads a class that does not exist; has no output."""
+    """Stop a step before it reads a class that does not exist; has no output.
+
+    Its inputs are the labels and, where weights are given, these.
+    """
 
     differentiable = False
 
@@ -63,7 +80,12 @@ class LabelGuard(Op):
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return one call."""
-        return [(check_labels, (inputs[0].reshape(-1), self._classes, self._ignored))]
+        labels = inputs[0].reshape(-1)
+        if len(inputs) == 1:
+            return [(check_labels, (labels, self._classes, self._ignored))]
+        weights = inputs[1].reshape(-1)
+        repeat = len(labels) // len(weights)
+        return [(check_counted_labels, (labels, self._classes, self._ignored, weights, repeat))]
 
 
 class Steps:
@@ -102,6 +124,8 @@ class Steps:
         self.done = 1
         self._kept_scores: dict[str, Array] = {}
         self._kept_results: Any = None
+        self.watches = [Watch(plan.loss, plan.name) for plan in plans if plan.loss is not None]
+        self._warned = False
 
     # -- programs -------------------------------------------------------------------------------
 
@@ -164,6 +188,11 @@ class Steps:
         else:
             self.scoreboard.restore(results)
 
+    def withhold_scores(self) -> dict[str, Array]:
+        """Return the running results that wait for something to hold them, which now begins at zero."""
+        waiting, self._kept_scores = self._kept_scores, {}
+        return waiting
+
     @property
     def gradients(self) -> dict[Variable, Array]:
         """Return the gradient of each trained weight, as the last step left it."""
@@ -178,12 +207,14 @@ class Steps:
             return Program(
                 self._model.inputs, outputs, arena=self._arena, clock=self._clock, values=self._values
             )
+        self._warn_of_constants(lowering, outputs)
         dtype = outputs[0].dtype
         y = [_target_tensor(array, dtype) for array in targets]
         w = [_weight_tensor(weight) for weight in weights]
         board = self._scoreboard_for(y, outputs)
         with tracing():
-            losses, total, guards, sinks = self._objective(outputs, y, w, board)
+            chosen = [weight is not None for weight in weights]
+            losses, total, guards, sinks = self._objective(outputs, y, w, chosen, board)
         feeds = [*self._model.inputs, *(t for t in y if t is not None), *w]
         return Program(
             feeds,
@@ -198,6 +229,13 @@ class Steps:
             values=self._values,
         )
 
+    def _warn_of_constants(self, lowering: Lowering, outputs: Sequence[Tensor]) -> None:
+        if not self._warned:
+            text = constant_outputs(lowering.nodes) or constant_losses(self._plans, outputs)
+            self._warned = text is not None
+            if text is not None:
+                warn(text)
+
     def _train(self) -> Training:
         if self._training is None:
             assert self._update is not None
@@ -208,7 +246,7 @@ class Steps:
         if self.scoreboard is None:
             specs = [None if t is None else t.spec for t in y]
             self.scoreboard = Scoreboard(self._plans, specs, [t.spec for t in outputs])
-            self.scoreboard.overwrite(self._kept_scores)
+            self.scoreboard.overwrite(self.withhold_scores())
             if self._kept_results is not None:
                 self.scoreboard.restore(self._kept_results)
         return self.scoreboard
@@ -218,28 +256,29 @@ class Steps:
         outputs: Sequence[Tensor],
         y: Sequence[Tensor | None],
         w: Sequence[Tensor],
+        chosen: Sequence[bool],
         board: Scoreboard,
     ) -> tuple[list[Tensor], Tensor, list[Node], list[Node]]:
-        """Trace losses and metrics: the loss of each output, their total, guards, and the sums to keep."""
+        """Trace losses and metrics: the loss of each output, their total, guards, and the sums to keep.
+
+        Where weights are `chosen`, what weighs 0 is left out of loss and gradient, whatever it is.
+        """
         means: list[Tensor] = []
         factors: list[float] = []
         guards: list[Node] = []
         sinks: list[Node] = []
+        watches = iter(self.watches)
         for i, plan in enumerate(self._plans):
             target = y[i]
-            if plan.loss is None or target is None:
+            watch = None if plan.loss is None else next(watches)
+            if plan.loss is None or watch is None or target is None:
                 continue
+            guards += filter(None, [watch.node(target, w[i])])
             if plan.loss.sparse:
-                guards.append(
-                    Node(
-                        LabelGuard(outputs[i].shape[-1] or 0, getattr(plan.loss, "ignore_class", None)),
-                        (target,),
-                        (),
-                    )
-                )
-            values = plan.loss.values(target, outputs[i])
-            mask = plan.loss.mask(target)
-            means.append(weighted_mean(values, w[i], mask, plan.loss.reduction))
+                guard = LabelGuard(outputs[i].shape[-1] or 0, getattr(plan.loss, "ignore_class", None))
+                guards.append(Node(guard, (target, w[i]) if chosen[i] else (target,), ()))
+            values, mask = _loss_values(plan.loss, target, outputs[i], w[i] if chosen[i] else None)
+            means.append(weighted_mean(values, w[i], mask, plan.loss.reduction, chosen=chosen[i]))
             factors.append(plan.loss_weight)
             if i in board.split:  # a single output's loss is the total, which is kept anyway
                 sinks.append(Node(AccumulateScalar(), (means[-1], w[i], State(board.output_states[i])), ()))
@@ -305,10 +344,14 @@ class Steps:
             ones = self._unit_weights[size] = np.ones(size)
         return ones
 
-    def label_error(self, targets: Sequence[Array | None]) -> DataError:
-        """Return the error for the labels that stopped a step."""
-        for plan, target, output in zip(self._plans, targets, self._model.outputs, strict=True):
+    def label_error(self, targets: Sequence[Array | None], weights: Sequence[Array | None]) -> DataError:
+        """Return the error for the labels that stopped a step; those that weigh 0 did not."""
+        outputs = self._model.outputs
+        for plan, target, weight, output in zip(self._plans, targets, weights, outputs, strict=True):
             if plan.loss is not None and target is not None:
+                if weight is not None:
+                    rows = weight.reshape(weight.shape + (1,) * (target.ndim - weight.ndim))
+                    target = np.where(rows == 0, 0, target)  # class 0 always exists
                 try:
                     plan.loss.check_targets(target, output.shape, f"output {plan.name!r}")
                 except DataError as error:
@@ -322,6 +365,16 @@ def _target_tensor(array: Array | None, dtype: Any) -> Tensor | None:
         return None
     kind = np.dtype(np.int64) if array.dtype.kind in "iub" else dtype
     return Tensor(Spec((None, *array.shape[1:]), kind), "y_true")
+
+
+def _loss_values(loss: Loss, target: Tensor, output: Tensor, weights: Tensor | None) -> tuple[Any, Any]:
+    """Trace the values of a loss and its mask; what weighs 0 or is masked gets no gradient."""
+    mask = loss.mask(target)
+    if weights is not None:
+        output = counted(output, weights)
+    if mask is not None and len(mask.shape) <= len(output.shape):
+        output = counted(output, mask)
+    return loss.values(target, output), mask
 
 
 def _weight_tensor(weight: Array | None) -> Tensor:

@@ -119,8 +119,18 @@ def test_wrong_data_are_refused() -> None:
         metrics.Precision()([0, 1], [0.0, 1.0], [1.0, 1.0, 1.0])
     with pytest.raises(ValueError, match=r"got predictions from -3 to 1; end the model with a sigmoid"):
         metrics.Recall()([0, 1], [-3.0, 1.0])
-    with pytest.raises(ValueError, match="from nan to nan"):
-        metrics.Recall()([0, 1], [np.nan, 1.0])
+
+
+def test_a_prediction_of_nan_is_a_wrong_decision_at_every_threshold() -> None:
+    y, p = [0, 1, 0, 1], [np.nan, np.nan, 0.1, 0.9]
+    found = {name: getattr(metrics, name)([0.0, 0.5])(y, p).tolist() for name in COUNTS}
+    assert found["FalseNegatives"] == [1.0, 1.0]
+    assert found["FalsePositives"] == [2.0, 1.0]
+    assert found["TruePositives"] == [1.0, 1.0]
+    assert found["TrueNegatives"] == [0.0, 1.0]
+    for curve in ("ROC", "PR"):
+        assert metrics.AUC(curve=curve)([0, 1], [np.nan, np.nan]) == 0.0
+        assert metrics.AUC(curve=curve)(y, p) < metrics.AUC(curve=curve)([0, 1], [0.1, 0.9])
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 from streamfit.training.callbacks.base import Callback, Logs
 
@@ -20,7 +23,8 @@ class CSVLogger(Callback):
 
     The columns are ``epoch`` (counted from 0) and the names in the logs of the first epoch, sorted; if
     validation is to come in a later epoch, its columns are there from the beginning. What an epoch does not
-    have is ``NA``. The file is complete after each epoch and is never left open.
+    have is ``NA``; several values (of a metric whose result is an array) are JSON. The file is complete after
+    each epoch and is never left open.
 
     Args:
         filename: Path of the file.
@@ -105,8 +109,14 @@ class CSVLogger(Callback):
 
 
 def _cell(value: Any) -> Any:
-    """Write several values as one cell."""
-    several = isinstance(value, Iterable) and not isinstance(value, str)
-    if several and getattr(value, "ndim", 1) > 0:
-        return f"[{', '.join(map(str, value))}]"
+    """Write several values as JSON in one cell."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return json.dumps(value.tolist())
+    if isinstance(value, Iterable) and not isinstance(value, str) and getattr(value, "ndim", 1) > 0:
+        return json.dumps(value if isinstance(value, Mapping) else list(value), default=_number)
     return value
+
+
+def _number(value: Any) -> Any:
+    """Return what JSON can hold of a value that it does not know."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

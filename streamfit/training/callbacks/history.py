@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from streamfit.streams import Receipt
 from streamfit.training.callbacks.base import Callback, Logs
 
@@ -16,7 +18,8 @@ class History(Callback):
 
     Attributes:
         history: For each name in the logs the list of its values, one for each epoch in which it occurred;
-            so with ``validation_freq=2`` the ``val_`` lists are half as long.
+            so with ``validation_freq=2`` the ``val_`` lists are half as long. Values are floats, or arrays
+            where a metric has several.
         epoch: Numbers of the epochs, counted from 0.
         params: What was asked of `fit`.
         seed: The seed that the run used, so that it can be repeated; None before a run.
@@ -55,12 +58,28 @@ class History(Callback):
             epochs.append(epoch)
             for name, value in logs.items():
                 history.setdefault(name, []).append(value)
+        history = {name: [_for_json(value) for value in values] for name, values in history.items()}
         return {"history": history, "epoch": epochs, "receipts": [asdict(r) for r in self.receipts]}
 
     def resume(self, state: dict[str, Any], seed: int) -> None:
         """Go on with a history that `state` gave."""
-        self.history, self.epoch, self.seed = state["history"], state["epoch"], seed
+        history = state["history"]
+        self.history = {name: [_from_json(value) for value in values] for name, values in history.items()}
+        self.epoch, self.seed = state["epoch"], seed
         self.receipts = [Receipt(**receipt) for receipt in state["receipts"]]
 
     def __repr__(self) -> str:
         return f"History(epochs={len(self.epoch)}, logs={list(self.history)})"
+
+
+def _for_json(value: Any) -> Any:
+    """Return a value of the logs as JSON can hold it; arrays come back as they were, to the bit."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return {"array": value.tolist(), "dtype": value.dtype.name}
+    return value
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, dict) and value.keys() == {"array", "dtype"}:
+        return np.array(value["array"], value["dtype"])
+    return value

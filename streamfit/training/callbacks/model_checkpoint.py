@@ -35,8 +35,8 @@ class ModelCheckpoint(Callback):
 
     Raises:
         ValueError: `save_freq` or `period` is not as above; or, at the beginning of `fit`, the model cannot
-            be saved whole; or, at the first comparison, `mode` is 'auto' and nothing tells which way is
-            better.
+            be saved whole, the quantity is an array or misspelt, or `mode` is 'auto' and nothing tells
+            which way is better (of a name that no metric has, at the first comparison).
         KeyError: A field of `filepath` is not in the logs.
         IsADirectoryError: The filled path is a directory.
 
@@ -84,6 +84,8 @@ class ModelCheckpoint(Callback):
                 "ModelCheckpoint saves whole models unless it is told not to, and whole models cannot be "
                 "saved yet; pass save_weights_only=True and a path that ends in '.safetensors'"
             )
+        if self.save_best_only:
+            self._monitor.resolve(self.model, required=False)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch, for the file name."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["Monitor"]
+import numpy as np
 
-# Parts of names that say which way is better, for quantities that no metric of the model answers for.
-_UPWARDS = (
-    *("acc", "auc", "precision", "recall", "sensitivity", "specificity", "f1", "fbeta", "iou", "dice", "r2"),
-    *("similarity", "true_"),
-)
-_DOWNWARDS = (
-    *("loss", "error", "mse", "mae", "rmse", "mape", "msle", "entropy", "divergence", "kld", "hinge"),
-    *("poisson", "cosh", "perplexity", "false_"),
-)
+from streamfit._base.names import did_you_mean
+from streamfit.training.callbacks.directions import direction_by_name
+from streamfit.training.callbacks.lambda_callback import LambdaCallback
+from streamfit.training.notices import warn
+
+__all__ = ["Monitor", "may_add_logs"]
+
+_RATES = ("learning_rate", "lr")  # what our own callbacks add to the logs
 
 
 class Monitor:
@@ -24,8 +23,8 @@ class Monitor:
 
     Args:
         name: Name in the logs, such as ``"val_loss"``.
-        mode: ``"min"`` if less is better, ``"max"`` if more is, ``"auto"`` to decide by the model's metric
-            of that name, or else by the name.
+        mode: ``"min"`` if less is better, ``"max"`` if more is, ``"auto"`` to ask the model's metric or loss
+            of that name which way it is better, or else to decide by the words of its own name.
         min_delta: A change that is not larger than this is no improvement.
         owner: Name of the callback, for messages.
 
@@ -46,19 +45,37 @@ class Monitor:
         self.seen = False
         self._owner = owner
         self._sign = 0.0
+        self._planned = False  # whether it will come, though not in every epoch
+        self._pending: Any = None  # the model, where it was not built when it was asked
 
-    def resolve(self, model: Any) -> None:
-        """Decide which way is better.
+    def resolve(self, model: Any, *, required: bool = True) -> None:
+        """Decide which way is better, and look whether the quantity will be there.
+
+        Where the model is not built yet, what can only be known then is decided at the first value.
 
         Args:
-            model: Its ``metrics`` are asked first: objects with a ``name`` and a ``direction``, ``"up"``
-                or ``"down"``.
+            model: Its `session` describes the logs; or its ``metrics`` are asked: objects with a ``name`` and
+                a ``direction``, ``"up"`` or ``"down"``.
+            required: Whether a quantity of which nothing at all is known is an error.
 
         Raises:
-            ValueError: In mode 'auto', neither a metric nor the name can tell.
+            ValueError: The quantity is an array; or nothing tells which way it is better; or its name is
+                not in the logs and looks like one that is.
         """
-        mode = self.mode if self.mode != "auto" else self._direction(model)
-        self._sign = 1.0 if mode == "max" else -1.0
+        self._pending = None
+        logs = _Logs(model, self.name)
+        self._planned = self.name in logs.names
+        if logs.measure is not None:
+            self._check_shape(logs.measure.shape, logs.names)
+        direction = {"max": "up", "min": "down"}.get(self.mode) or logs.direction()
+        if logs.names and (direction is not None or not required):
+            self._check_name(logs)
+        if direction is not None:
+            self._sign = 1.0 if direction == "up" else -1.0
+        elif not logs.names and hasattr(model, "session"):
+            self._pending = model
+        elif logs.known or required:
+            raise ValueError(self._unknown(logs))
 
     def value(self, logs: Mapping[str, Any] | None, doing: str) -> Any:
         """Return the quantity, or None with a warning if it is not there and never was.
@@ -66,11 +83,18 @@ class Monitor:
         Args:
             logs: Logs of an epoch or a batch.
             doing: Beginning of the warning, such as ``"Early stopping"``.
+
+        Raises:
+            ValueError: It is an array, of which nothing tells when it is better.
         """
         value = (logs or {}).get(self.name)
         if value is not None:
             self.seen = True
-        elif not self.seen:  # later it is only an epoch without validation
+            self._check_shape(np.shape(value), list(logs or {}))
+            if self._pending is not None:
+                self.resolve(self._pending)
+            return value if np.ndim(value) == 0 else float(np.reshape(value, ()))
+        if not (self.seen or self._planned):  # else it is only an epoch without validation
             names = ",".join(logs or {})
             warnings.warn(
                 f"{doing} conditioned on metric `{self.name}` which is not available. "
@@ -88,20 +112,90 @@ class Monitor:
             return True
         return bool(self._sign * (value - reference) > self.min_delta)
 
-    def _direction(self, model: Any) -> str:
-        name = self.name.removeprefix("val_")
-        for metric in getattr(model, "metrics", None) or ():
-            direction = getattr(metric, "direction", None)
-            if direction in ("up", "down") and name in _log_names(metric, model):
-                return "max" if direction == "up" else "min"
-        if any(part in name for part in _DOWNWARDS):
-            return "min"
-        if any(part in name for part in _UPWARDS):
-            return "max"
-        raise ValueError(
-            f"{self._owner} got monitor={self.name!r} and cannot tell whether more or less of it is better; "
-            "pass mode='max' or mode='min'"
+    def _check_shape(self, shape: tuple[int, ...] | None, names: Iterable[str]) -> None:
+        if shape is not None and np.prod(shape, dtype=int) != 1:
+            others = ", ".join(name for name in names if name != self.name)
+            raise ValueError(
+                f"{self._owner} got monitor={self.name!r}, which is an array of shape {shape} and cannot be "
+                f"compared; monitor a single number (the logs have: {others}), or let the metric return one, "
+                "or a dictionary with a key for each"
+            )
+
+    def _check_name(self, logs: _Logs) -> None:
+        """Speak of a name that will not be in the logs, unless a callback adds it."""
+        if logs.known:
+            return
+        hint = logs.hint()
+        text = (
+            f"{self._owner} got monitor={self.name!r}, which is not in the logs; these have: {logs.listed()}."
         )
+        if hint and not logs.may_grow:
+            raise ValueError(text + hint)
+        if hint or not logs.may_grow:
+            warn(f"{text}{hint} As long as nothing adds it, {self._owner} does nothing.")
+
+    def _unknown(self, logs: _Logs) -> str:
+        text = f"{self._owner} got monitor={self.name!r}"
+        if logs.names and not logs.known:
+            text += f", which is not in the logs; these have: {logs.listed()}.{logs.hint()}"
+            if logs.hint() and not logs.may_grow:
+                return text
+            return f"{text} If a callback adds it to the logs, pass mode='max' or mode='min'"
+        listed = f" (the logs have: {logs.listed()})" if logs.names else ""
+        return (
+            f"{text} and cannot tell whether more or less of it is better{listed}; pass mode='max' or "
+            "mode='min', or give the metric an attribute direction, 'up' or 'down'"
+        )
+
+
+class _Logs:
+    """What is known of the logs before there are any.
+
+    Args:
+        model: As for `Monitor.resolve`.
+        name: The quantity that is looked for.
+    """
+
+    def __init__(self, model: Any, name: str) -> None:
+        session: Any = getattr(model, "session", None)
+        describe = getattr(session, "measures", None)
+        measures = describe() if describe else []
+        self._model, self._name = model, name.removeprefix("val_")
+        self.names: list[str] = session.log_names() if measures else []
+        self.may_grow = bool(getattr(session, "logs_may_grow", True))
+        self.measure = next((m for m in measures if m.name == self._name), None)
+        self.known = self.measure is not None or name in _RATES
+        # A metric that has no result before it has seen data may turn out to give names of its own.
+        self.may_grow |= any(measure.shape is None for measure in measures)
+        plain = [measure.name for measure in measures]
+        self._candidates = [*plain, *(f"val_{name}" for name in plain)]
+        self._wanted = name
+
+    def listed(self) -> str:
+        """List the names in the logs."""
+        return ", ".join(self.names)
+
+    def hint(self) -> str:
+        """Return a hint to the name that was meant, or an empty string."""
+        return did_you_mean(self._wanted, self._candidates)
+
+    def direction(self) -> str | None:
+        """Return ``"up"`` or ``"down"``, or None where neither a metric nor a name tells."""
+        if self.measure is not None:
+            return self.measure.direction or direction_by_name(self.measure.label)
+        for metric in getattr(self._model, "metrics", None) or ():
+            said: str | None = getattr(metric, "direction", None)
+            if said in ("up", "down") and self._name in _log_names(metric, self._model):
+                return said
+        return direction_by_name(self._own_name())
+
+    def _own_name(self) -> str:
+        """Return the name without that of an output, which stands first where there are several."""
+        outputs = getattr(self._model, "output_names", None) or ()
+        for output in sorted(outputs, key=len, reverse=True):
+            if len(outputs) > 1 and self._name.startswith(f"{output}_"):
+                return self._name.removeprefix(f"{output}_")
+        return self._name
 
 
 def _log_names(metric: Any, model: Any) -> Iterator[str]:
@@ -109,3 +203,17 @@ def _log_names(metric: Any, model: Any) -> Iterator[str]:
     yield metric.name
     for output in getattr(model, "output_names", None) or ():
         yield f"{output}_{metric.name}"
+
+
+def may_add_logs(callbacks: Iterable[Any]) -> bool:
+    """Tell whether one of the callbacks is the user's, who may add to the logs.
+
+    Example:
+        >>> may_add_logs([LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(mine=1.0))])
+        True
+    """
+    package = __name__.partition(".")[0]
+    return any(
+        isinstance(callback, LambdaCallback) or type(callback).__module__.partition(".")[0] != package
+        for callback in callbacks
+    )

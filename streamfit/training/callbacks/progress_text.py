@@ -30,6 +30,7 @@ Line = list[tuple[str, str]]
 
 _STYLES = {"bold": "\x1b[1m", "done": "\x1b[32m", "rest": "\x1b[37m"}
 _RESET = "\x1b[0m"
+_MOST_SHOWN = 4  # along an axis of an array: a line has no room for more
 # Callbacks log the learning rate under its old name too; on the screen once is enough.
 _ALIASES = {"lr": "learning_rate"}
 
@@ -44,16 +45,38 @@ class Glyphs:
 
 
 def number(value: Any) -> str:
-    """Format a logged value: four decimals, or an exponent below 0.001; the mean of several values.
+    """Format a logged value: four decimals, or an exponent below 0.001; of many values the first and last.
 
     Example:
         >>> number(1.79581), number(2e-4), number(-3)
         ('1.7958', '2.0000e-04', '-3.0000')
+        >>> number([0.5, 0.75])
+        '[0.5000, 0.7500]'
     """
     if isinstance(value, str):
         return value
-    mean = float(np.mean(value))
-    return f"{mean:.4f}" if abs(mean) > 1e-3 else f"{mean:.4e}"
+    array = np.asarray(value)
+    if array.dtype.kind not in "iufb":
+        return str(value)
+    return _several(array) if array.ndim else _one(float(array))
+
+
+def _one(value: float) -> str:
+    return f"{value:.4f}" if abs(value) > 1e-3 else f"{value:.4e}"
+
+
+def _several(values: Any) -> str:
+    """Format an array in one line, its middle left out where it is long."""
+    parts = [
+        _one(float(part)) if part.ndim == 0 else _several(part) for part in map(np.asarray, _ends(values))
+    ]
+    if len(values) > _MOST_SHOWN:
+        parts.insert(len(parts) - 1, "...")
+    return f"[{', '.join(parts)}]"
+
+
+def _ends(values: Any) -> Any:
+    return values if len(values) <= _MOST_SHOWN else [*values[: _MOST_SHOWN - 1], values[-1]]
 
 
 def measures(logs: Mapping[str, Any]) -> str:

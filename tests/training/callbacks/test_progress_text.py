@@ -23,7 +23,11 @@ from streamfit.training.callbacks import progress_text as text
         (7, "7.0000"),
         (float("nan"), "nan"),
         (float("inf"), "inf"),
-        (np.array([0.0, 1.0]), "0.5000"),
+        (np.array([0.5, 1.0]), "[0.5000, 1.0000]"),
+        (np.array([[4, 1], [2, 3]]), "[[4.0000, 1.0000], [2.0000, 3.0000]]"),
+        (np.arange(1, 9), "[1.0000, 2.0000, 3.0000, ..., 8.0000]"),
+        (np.array(2.0), "2.0000"),
+        ([], "[]"),
         ("text", "text"),
     ],
 )

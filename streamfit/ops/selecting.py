@@ -1,0 +1,67 @@
+"""Rows that count: let values through unchanged, and no gradient where the weight is 0.
+
+A weight of 0 says that a sample does not count, whatever stands in it. Zero times NaN is NaN, so a product
+cannot say it: the gradient is chosen, not multiplied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from streamfit._base.errors import ShapeError
+from streamfit._base.specs import Array, Spec
+from streamfit.kernels import Call, kernel
+from streamfit.ops.core import Op, apply, flat
+
+
+@kernel
+def drop_rows(weights: Array, gradient: Array) -> None:
+    """Set the rows of a gradient (weights, length) to 0 whose weight is 0."""
+    for i in range(gradient.shape[0]):
+        if weights[i] == 0:
+            for j in range(gradient.shape[1]):
+                gradient[i, j] = 0
+
+
+class Counted(Op):
+    """Pass values on; their gradient is 0 where the weight is 0, whatever came from above."""
+
+    is_view = True
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the spec of the values.
+
+        Raises:
+            ShapeError: The axes of the weights are not the first ones of the values.
+        """
+        values, weights = specs
+        if weights.rank > values.rank or values.shape[: weights.rank] != weights.shape:
+            raise ShapeError(f"weights of shape {weights.shape} do not fit an output of shape {values.shape}")
+        return (values,)
+
+    def settle(self, inputs: Sequence[Array], output_grad: Array) -> list[Call]:
+        """Return the call that drops the gradient of what does not count."""
+        weights = flat(inputs[1])
+        return [(drop_rows, (weights, output_grad.reshape(len(weights), -1)))]
+
+
+def counted(values: Any, weights: Any) -> Any:
+    """Return `values`, cut off from the gradient where `weights` are 0.
+
+    Args:
+        values: Array or tensor, batch axis first.
+        weights: Weights whose axes are the first of `values`.
+
+    Returns:
+        The same numbers in the same shape.
+
+    Raises:
+        ShapeError: The axes of the weights are not the first ones of the values.
+
+    Example:
+        >>> import numpy as np
+        >>> counted(np.array([1.0, np.nan]), np.array([1.0, 0.0]))
+        array([ 1., nan])
+    """
+    return apply(Counted(), values, weights)
