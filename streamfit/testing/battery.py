@@ -18,7 +18,7 @@ from streamfit.streams import Source, Stream
 from streamfit.streams.structure import brief, is_arraylike
 from streamfit.testing import contents, delivery, generators, memory, passes, streaming
 from streamfit.testing.contents import kept_globals
-from streamfit.testing.failure import CheckFailure, CheckSkipped, brief_error
+from streamfit.testing.failure import CheckFailure, CheckSkipped, brief_error, exits_are_failures
 from streamfit.testing.subject import Subject
 from streamfit.testing.table import KINDS, Check, Kind
 
@@ -49,7 +49,7 @@ class Result:
     status: Status
     message: str
     seconds: float
-    error: Exception | None = None
+    error: BaseException | None = None
 
     def __str__(self) -> str:
         return f"{self.status:9} {self.name}" + (f"\n          {self.message}" if self.message else "")
@@ -102,6 +102,11 @@ class Battery:
         finally:
             self.close()
 
+    @property
+    def failures(self) -> list[Result]:
+        """List the checks that have failed until now, also those that others needed."""
+        return [result for result in self._results.values() if result.status == "fail"]
+
     def result(self, name: str) -> Result:
         """Return how one check ended, running it and what it needs if that was not done yet."""
         if name not in self._results:
@@ -129,16 +134,16 @@ class Battery:
 
     def _outcome(self, check: Check) -> Result:
         began = time.perf_counter()
-        error: Exception | None = None
+        error: BaseException | None = None
         status: Status
         try:
-            with kept_globals():
+            with kept_globals(), exits_are_failures():
                 status, message = self._passed(check.run(self.subject) or "", check.name)
         except CheckSkipped as reason:
             status, message = "skip", str(reason)
         except CheckFailure as failure:
             status, message, error = *self._failed(str(failure), check.name), failure
-        except Exception as other:  # user code runs in checks; whatever it does is the answer
+        except (Exception, SystemExit) as other:  # user code runs in checks; whatever it does is the answer
             text = f"{self.subject.name}: the check {check.name!r} could not be done: {brief_error(other)}"
             status, message, error = *self._failed(text, check.name), other
         return Result(check.name, status, message, time.perf_counter() - began, error)

@@ -1,4 +1,8 @@
-"""``python -m streamfit check package.module:object``: the checks from the command line."""
+"""``python -m streamfit check package.module:object``: the checks from the command line.
+
+They run in a process of their own (`testing/apart.py`), so that a pipeline that ends the program is not taken
+for one that passes.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import sys
 from typing import Any
 
 from streamfit._base.names import did_you_mean
+from streamfit.testing import apart
 from streamfit.testing.battery import Battery
 from streamfit.testing.failure import brief_error
 from streamfit.testing.report import lines_of
@@ -17,28 +22,76 @@ FINE, FAILED, UNUSABLE = 0, 1, 2
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check what was named and print a report.
+    """Check what was named, in a process of its own, and print a report.
 
     Args:
-        options: `target`, `only`, `expected_failure`, `workers` and `limit`, as the command line gives them.
+        options: `target`, `kind`, `only`, `expected_failure`, `workers` and `limit`, as the command line has
+            them.
 
     Returns:
-        0 when nothing has failed, 1 when something has, 2 when there was nothing to check.
+        0 when all checks were made and none has failed, 1 when one has failed or could not be finished,
+        2 when there was nothing to check.
     """
+    names = ("target", "kind", "only", "expected_failure", "workers", "limit")
+    outcome = apart.run(__name__, {name: getattr(options, name) for name in names})
+    report = outcome.written
+    if report is None:
+        doing = outcome.doing or "it started"
+        _complain(
+            f"{options.target} was not checked to the end: the process {outcome.ending} while {doing}. Does "
+            "the pipeline, or a library that it uses, end the program (os._exit, os.exec), or crash it?"
+        )
+        return FAILED
+    for line in report["lines"]:
+        print(line)
+    for line in report["errors"]:
+        _complain(line)
+    if outcome.ending and report["status"] == FINE:
+        _complain(f"all checks were made, but the process {outcome.ending} after them, when Python ended")
+        return FAILED
+    return int(report["status"])
+
+
+def _complain(text: str) -> None:
+    print(f"streamfit check: {text}", file=sys.stderr)
+
+
+def serve(handle: int, told: dict[str, Any]) -> None:
+    """Make the checks in the process that `run` has started, and write the report."""
+    sheet = apart.begin(handle, told)
+    sheet.write("it imported the target")
+    try:
+        report = _report(sheet, argparse.Namespace(**told["options"]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sheet.write("it ended", report)
+    sys.exit(report["status"])
+
+
+def _report(sheet: apart.Sheet, options: argparse.Namespace) -> dict[str, Any]:
     try:
         thing = find(options.target)
         expected = dict(_reason(text) for text in options.expected_failure)
         limits = {"limit": options.limit, "workers": options.workers}
         battery = Battery(thing, options.kind, expected_failures=expected, **limits)
         names = battery.names(options.only or None)
-    except Exception as error:  # the user's module runs while it is imported
-        print(f"streamfit check: {brief_error(error)}", file=sys.stderr)
-        return UNUSABLE
-    results = battery.results(names)
-    for line in lines_of(battery, results):
-        print(line)
-    battery.close()
-    return FAILED if any(result.status == "fail" for result in results) else FINE
+    except (Exception, SystemExit) as error:  # the user's module runs while it is imported
+        return {"status": UNUSABLE, "lines": [], "errors": [brief_error(error)]}
+    try:
+        for name in names:
+            sheet.write(f"it made the check {name!r}")
+            battery.result(name)
+        results = battery.results(names)
+        sheet.write("it timed a batch")
+        lines = list(lines_of(battery, results))
+    except SystemExit as error:
+        text = f"{options.target} ends the program: {brief_error(error)}"
+        return {"status": FAILED, "lines": [], "errors": [text]}
+    finally:
+        battery.close()
+    others = [result for result in battery.failures if result.name not in names]
+    errors = [f"{result.name!r}, which other checks need, fails: {result.message}" for result in others]
+    return {"status": FAILED if battery.failures else FINE, "lines": lines, "errors": errors}
 
 
 def find(target: str) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from typing import NoReturn
 
 
@@ -39,6 +42,32 @@ def skip(reason: str) -> NoReturn:
         CheckSkipped: Always.
     """
     raise CheckSkipped(reason)
+
+
+@contextlib.contextmanager
+def exits_are_failures() -> Iterator[None]:
+    """Make ``os._exit`` a failure of the check for a while: it would end all tests as if they had passed.
+
+    Copies of the process made by `fork` end as they want.
+
+    Example:
+        >>> with exits_are_failures():
+        ...     os._exit(0)
+        Traceback (most recent call last):
+        streamfit.testing.failure.CheckFailure: the pipeline calls os._exit(0), which ends the whole program
+    """
+    exits, owner = os._exit, os.getpid()
+
+    def refuse(status: int) -> NoReturn:
+        if os.getpid() != owner:
+            exits(status)
+        raise CheckFailure(f"the pipeline calls os._exit({status}), which ends the whole program")
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = exits
 
 
 def brief_error(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from streamfit.testing.battery import Battery, Result, Status
+from streamfit.testing.failure import exits_are_failures
 from streamfit.testing.preemption import timed
 
 _MARKS = {"pass": "ok", "fail": "FAIL", "skip": "skip", "expected": "known"}
@@ -74,9 +75,10 @@ def _time_per_batch(battery: Battery) -> str:
     """Measure how long one batch takes to load here."""
     subject = battery.subject
     try:
-        source = subject.source()
-        tickets = subject.listed(source)[:8]
-        seconds = sorted(timed(partial(source.load, ticket)) for ticket in tickets)
+        with exits_are_failures():
+            source = subject.source()
+            tickets = subject.listed(source)[:8]
+            seconds = sorted(timed(partial(source.load, ticket)) for ticket in tickets)
         return f"{1e3 * seconds[len(seconds) // 2]:.3g} ms a batch"
-    except Exception:  # user code runs here, and the checks will tell what is wrong
+    except (Exception, SystemExit):  # user code runs here, and the checks will tell what is wrong
         return "batches cannot be timed"
