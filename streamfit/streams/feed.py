@@ -38,6 +38,8 @@ class Feed:
         alike: Whether all batches must have the same structure, shapes and kinds of dtype.
         tolerance: How many samples may be left out, in all epochs, because they cannot be loaded; None
             where none was asked for.
+        kept: Whether the consumer may keep a batch when it asks for the next one; then what a producer may
+            overwrite is copied also where nothing is loaded ahead.
 
     Attributes:
         exhausted: Whether the last `run` ended because the source has nothing more at all, or because its
@@ -65,6 +67,7 @@ class Feed:
         total: int | None = None,
         alike: bool = True,
         tolerance: int | None = None,
+        kept: bool = False,
     ) -> None:
         self.source, self._pool, self._wrap, self._ahead, self._total = source, pool, wrap, ahead, total
         self._seed = source.seed if seed is None else seed
@@ -76,7 +79,7 @@ class Feed:
         self._epoch, self._earlier, self._past = -1, 0, (0, 0)
         self._tally: Tally | None = None
         self._interrupted: dict[str, Any] | None = None  # what was done before of a resumed epoch
-        self._tolerance, self._lost = tolerance, 0
+        self._tolerance, self._lost, self._kept = tolerance, 0, kept
         self.exhausted = self.dry = False
 
     # -- what a loop asks -----------------------------------------------------------------------
@@ -113,6 +116,7 @@ class Feed:
         over = False
         while (left := wanted - tally.done) > 0 and not (over or self.dry):
             lane = self._lane or self._open(tally)
+            lane.allow(None if limit is None else left)
             take, epoch, number, length = lane.take, self._pass, self._position, self._length
             begins = not (number and tally.done)
             end = number + (left if length is None else min(left, length - number))
@@ -282,7 +286,7 @@ class Feed:
         # A resumed run may allow less than was left out before.
         tolerance = None if self._tolerance is None else max(0, self._tolerance - self._lost)
         place = self._pass, self._position
-        self._lane = open_lane(source, self._pool, place, self._ahead, left, tolerance)
+        self._lane = open_lane(source, self._pool, place, self._ahead, left, tolerance, self._kept)
         return self._lane
 
     def _leave_out(self, tally: Tally, batch: Batch) -> bool:

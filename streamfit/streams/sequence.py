@@ -185,14 +185,30 @@ class SequenceSource(Source):
         for first in range(start, count, _CHUNK):
             yield from order.ids(first, min(_CHUNK, count - first)).tolist()
 
+    @property
+    def producer(self) -> Any:
+        """The object that gives the batches."""
+        return self.sequence
+
     def load(self, ticket: Ticket) -> Value:
         """Ask the object for one batch and take it apart."""
+        return self._unpack(ticket, self._item(ticket))
+
+    def load_apart(self, ticket: Ticket, *, threads: bool = False) -> Value:
+        """Load one batch that shares no memory with what the object may write to later."""
+        # A list of two is inputs and targets, as `unpack` reads it.
+        item = self._apart(lambda: self._item(ticket), ticket, threads, listed=self.targets)
+        return self._unpack(ticket, item)
+
+    def _item(self, ticket: Ticket) -> Any:
         before = _place.seed, _place.epoch
         _place.seed, _place.epoch = self.seed, ticket.epoch
         try:
-            item = self.sequence[ticket.ids]
+            return self.sequence[ticket.ids]
         finally:
             _place.seed, _place.epoch = before
+
+    def _unpack(self, ticket: Ticket, item: Any) -> Value:
         try:
             return unpack(item, targets=self.targets, bare=True, maker=type(self.sequence).__name__)
         except DataError as error:
