@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamfit._base.errors import DataError, StreamfitError
+from streamfit.streams import places
 from streamfit.streams.batch import Batch
 from streamfit.streams.lanes import Lane, open_lane
 from streamfit.streams.receipt import MOST_WAITING, Receipt, Tally
@@ -259,6 +260,7 @@ class Feed:
         if sys.exception() is None:
             self._complete()
         self._drop_lane()
+        places.unbind(self)
 
     def __enter__(self) -> Self:
         return self
@@ -270,6 +272,7 @@ class Feed:
             self.close()
         else:
             self._drop_lane()
+            places.unbind(self)
 
     # -- passes -------------------------------------------------------------------------------------
 
@@ -286,6 +289,7 @@ class Feed:
         # A resumed run may allow less than was left out before.
         tolerance = None if self._tolerance is None else max(0, self._tolerance - self._lost)
         place = self._pass, self._position
+        places.bind(self, source.seed, self._pass, source.producer)
         self._lane = open_lane(source, self._pool, place, self._ahead, left, tolerance, self._kept)
         return self._lane
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from streamfit._base.errors import DataError
-from streamfit.streams import backlog
+from streamfit.streams import backlog, places
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.ownership import detached
@@ -128,7 +128,7 @@ class GeneratorSource(Source):
         iterator = iter(self.iterable) if self.rewinds else self.iterable
         key, number = self.key(epoch), 0 if self.rewinds else start
         count = self.batches(epoch)
-        for item in self._pull(iterator, epoch, apart=apart, thread=thread):
+        for item in self._pull(iterator, epoch, number, apart=apart, thread=thread):
             if number + 1 == count:
                 self._expect_end(iterator, count)
             if number >= start:
@@ -149,21 +149,31 @@ class GeneratorSource(Source):
             )
 
     def _pull(
-        self, iterator: Iterator[Any], epoch: int, *, apart: bool = False, thread: bool = False
+        self,
+        iterator: Iterator[Any],
+        epoch: int,
+        number: int = 0,
+        *,
+        apart: bool = False,
+        thread: bool = False,
     ) -> Iterator[Any]:
         """Yield the items of an iterator, first what another stream has left over of it.
 
         Args:
             iterator: What to pull.
             epoch: Number of the pass.
+            number: Number of the item that comes next in that pass.
             apart: Whether items must not share memory with what the iterator may overwrite.
             thread: Whether this runs in a thread of its own.
         """
-        yield from self._left_over(iterator)
+        for item in self._left_over(iterator):
+            yield item
+            number += 1
         # Neither "yield from" nor anything else that would close the user's generator along with this one.
         while True:
             try:
-                box = [next(iterator)]
+                with places.Place(self.seed, epoch, self.iterable, "item", number):
+                    box = [next(iterator)]
             except StopIteration:
                 return
             except ValueError as error:
@@ -181,6 +191,7 @@ class GeneratorSource(Source):
             del box
             yield item
             del item
+            number += 1
 
     def _left_over(self, iterator: Iterator[Any]) -> Iterator[Any]:
         left = None if self.rewinds else backlog.of(iterator)

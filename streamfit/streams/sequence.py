@@ -8,7 +8,6 @@ attempt.
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sized
 from typing import Any, cast
@@ -17,21 +16,12 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, generator
+from streamfit.streams import places
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
 
 _CHUNK = 1024  # indices of the order that are computed in one call
-
-
-class _Place(threading.local):
-    """Where a load runs: the seed and the pass of the stream that asked for it."""
-
-    seed = 0
-    epoch = 0
-
-
-_place = _Place()
 
 
 class Sequence(ABC):
@@ -94,12 +84,18 @@ class Sequence(ABC):
             index += 1
 
     def rng(self, index: int) -> np.random.Generator:
-        """Return the random generator of batch `index` in this pass.
+        """Return the random generator of batch (or sample) `index` in this pass.
 
-        Its draws depend on the seed of the stream, the pass and the index, not on who loads the batch or
-        how often. Outside a stream the seed and the pass are 0.
+        Its draws depend on the seed of the stream, the pass, the index, and which object this is within the
+        one that is read; not on who loads the batch, how often, or in which thread of yours. In
+        `on_epoch_begin` and `on_epoch_end` it has draws of its own for each pass. Called by hand, on an object
+        that no stream reads, seed and pass are 0.
+
+        Raises:
+            StreamfitError: Called in ``__init__``, where there is no seed yet, or in another thread where it
+                cannot be told for which stream.
         """
-        return generator(derive(_place.seed, _place.epoch, index, "sequence"))
+        return generator(places.key(self, index))
 
 
 class SequenceSource(Source):
@@ -201,12 +197,8 @@ class SequenceSource(Source):
         return self._unpack(ticket, item)
 
     def _item(self, ticket: Ticket) -> Any:
-        before = _place.seed, _place.epoch
-        _place.seed, _place.epoch = self.seed, ticket.epoch
-        try:
+        with places.Place(self.seed, ticket.epoch, self.sequence):
             return self.sequence[ticket.ids]
-        finally:
-            _place.seed, _place.epoch = before
 
     def _unpack(self, ticket: Ticket, item: Any) -> Value:
         try:
@@ -216,11 +208,13 @@ class SequenceSource(Source):
 
     def begin_pass(self, epoch: int) -> None:
         """Call the object's `on_epoch_begin`, if it has one."""
-        _call_hook(self.sequence, "on_epoch_begin")
+        with places.Place(self.seed, epoch, self.sequence, "begin"):
+            _call_hook(self.sequence, "on_epoch_begin")
 
     def end_pass(self, epoch: int) -> None:
         """Call the object's `on_epoch_end`, if it has one."""
-        _call_hook(self.sequence, "on_epoch_end")
+        with places.Place(self.seed, epoch, self.sequence, "end"):
+            _call_hook(self.sequence, "on_epoch_end")
 
     def describe(self, ticket: Ticket) -> str:
         """Say which batch a ticket is for, with its index in the sequence."""

@@ -6,6 +6,7 @@ depends on its ticket alone, so it may run anywhere, any number of times.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -18,7 +19,7 @@ import numpy as np
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
-from streamfit.streams import reuse
+from streamfit.streams import places, reuse
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
 from streamfit.streams.ownership import detached
@@ -48,6 +49,13 @@ class Source(ABC):
     pulled: bool = False
     rewinds: bool = True
     uniform: bool = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have `load` of a subclass know where it runs, so that `Sequence.rng` does wherever it is called."""
+        super().__init_subclass__(**kwargs)
+        load = cls.__dict__.get("load")
+        if load is not None and cls.__module__.partition(".")[0] != __name__.partition(".")[0]:
+            cls.load = _placed(load)  # type: ignore[method-assign]
 
     @abstractmethod
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
@@ -200,6 +208,22 @@ class Source(ABC):
             error.add_note(f"while loading {self.describe(ticket)}")
             raise
         return self.batch(ticket, value)
+
+
+def _placed(load: Callable[[Any, Ticket], Value]) -> Callable[[Any, Ticket], Value]:
+    if hasattr(load, "__wrapped__") and getattr(load, "placed", False):  # of a class that was copied
+        return load
+
+    @functools.wraps(load)
+    def placed(self: Source, ticket: Ticket) -> Value:
+        here = places.current()
+        if here is not None and here.root is self:  # called by the `load` of a subclass
+            return load(self, ticket)
+        with places.Place(self.seed, ticket.epoch, self):
+            return load(self, ticket)
+
+    placed.placed = True  # type: ignore[attr-defined]
+    return placed
 
 
 def _first_length(x: Any) -> int:
