@@ -2,8 +2,8 @@
 
 Guarantees kept here: `next` is called exactly as often as batches are asked for; nothing is pulled by
 two owners; nothing that was pulled is dropped: what a stream did not use is given to the next one that reads
-the same iterator; an exception of the iterator comes out at its place, with its own type; an end is an end and
-never a replay; what waits while the iterator goes on shares no memory with it.
+the same iterator; an exception of the iterator comes out at its place, with its own type; an end is an end
+and never a replay; what waits while the iterator goes on shares no memory with it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from streamfit.streams.ticket import Ticket
 
 _NOTHING = object()
 _IN_A_THREAD = (
-    "The generator ran in a thread of its own, so that it works ahead. If it must run in the thread that calls "
-    "(a database connection, an event loop, a window, a context), pass workers=0."
+    "The generator ran in a thread of its own, so that it works ahead. If it must run in the thread that "
+    "calls (a database connection, an event loop, a window, a context), pass workers=0."
 )
 
 

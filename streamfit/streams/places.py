@@ -2,11 +2,11 @@
 
 A load runs at a place: the seed and the pass of its stream, and the object that the stream reads (the root).
 Whoever asks for randomness while it runs finds the place: in the same thread by a context variable, in other
-threads by the loads that are under way. An object inside the root has draws of its own, keyed by the way to it
-(``.left``, ``.parts[0]``), which is the same in every process.
+threads by the loads that are under way. An object inside the root has draws of its own, keyed by the way to
+it (``.left``, ``.parts[0]``), which is the same in every process.
 
-Guarantee kept here: a draw within a stream is keyed by seed, pass, index and object, or it is an error; never is
-it a constant.
+Guarantee kept here: a draw within a stream is keyed by seed, pass, index and object, or it is an error; never
+is it a constant.
 """
 
 from __future__ import annotations
@@ -87,6 +87,12 @@ def current() -> Place | None:
     return _here.get()
 
 
+def loading() -> bool:
+    """Tell whether this code runs in a load, and not in a hook or by hand."""
+    place = _here.get()
+    return place is not None and place.words[:1] not in (("begin",), ("end",))
+
+
 def bind(reader: Any, seed: int, epoch: int, root: Any) -> None:
     """Note which pass `reader` is at, for calls by hand between its loads; goes with the reader."""
     _read[reader] = Place(seed, epoch, root), threading.get_ident()
@@ -133,15 +139,15 @@ def _elsewhere(thing: Any) -> Place:
         return found[0]
     if _is_being_made(thing):
         raise StreamfitError(
-            f"{_call(thing)} in __init__: no stream reads the object yet, so there is no seed and no pass, and "
-            "the draws would be the same in every run. Draw in __getitem__ or in on_epoch_begin, or from "
+            f"{_call(thing)} in __init__: no stream reads the object yet, so there is no seed and no pass, "
+            "and the draws would be the same in every run. Draw in __getitem__ or in on_epoch_begin, or from "
             "np.random.default_rng(seed) with a seed of your own"
         )
     if inside_worker() or (under_way and not in_loop):
         raise StreamfitError(
-            f"{_call(thing)}: the call comes from a thread of its own, and no stream that is being read holds "
-            "this object. Keep it in an attribute of the object that is read, or call self.rng(index) in "
-            "__getitem__ itself and hand the generator that it returns to your threads"
+            f"{_call(thing)}: the call comes from a thread of its own, and no stream that is being read "
+            "holds this object. Keep it in an attribute of the object that is read, or call self.rng(index) "
+            "in __getitem__ itself and hand the generator that it returns to your threads"
         )
     return Place(0, 0, thing)
 
@@ -218,6 +224,20 @@ def _search(root: Any, thing: Any) -> tuple[_Step, ...] | None:
     return None
 
 
+def inside(root: Any) -> list[Any]:
+    """Return an object and those inside it that draw, as a `Sequence` does."""
+    queue: deque[tuple[Any, int]] = deque([(root, 0)])
+    seen, kept = {id(root)}, [root]
+    while queue and len(seen) < _MANY:
+        holder, depth = queue.popleft()
+        for _, part in _parts(holder):
+            if id(part) not in seen and depth < _DEEP:
+                seen.add(id(part))
+                kept.append(part)
+                queue.append((part, depth + 1))
+    return [part for part in kept if part is root or hasattr(type(part), "rng")]
+
+
 def _parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
     """Yield what an object holds, but for plain values."""
     for number, (step, part) in enumerate(_all_parts(holder)):
@@ -239,11 +259,11 @@ def _all_parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
     elif isinstance(holder, MethodType):
         yield ("attribute", "__self__"), holder.__self__
     elif isinstance(holder, functools.partial):
-        yield from (
-            (("attribute", name), getattr(holder, name)) for name in ("func", "args", "keywords")
-        )
+        yield from ((("attribute", name), getattr(holder, name)) for name in ("func", "args", "keywords"))
     else:
-        yield from ((("attribute", name), part) for name, part in list(getattr(holder, "__dict__", {}).items()))
+        yield from (
+            (("attribute", name), part) for name, part in list(getattr(holder, "__dict__", {}).items())
+        )
         for kind in type(holder).__mro__:
             names = getattr(kind, "__slots__", ())
             for name in (names,) if isinstance(names, str) else tuple(names):

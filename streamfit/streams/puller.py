@@ -1,8 +1,8 @@
 """`Puller`: pull an iterator in a thread of its own, a bounded number of items ahead.
 
-Guarantees kept here: one thread pulls, in order; never more than `ahead` items wait, and never more are pulled
-than `total` and than were allowed; an exception of the iterator comes out at its place, as it is; when `close`
-has returned the thread has ended, and what it had pulled was given back.
+Guarantees kept here: one thread pulls, in order; never more than `ahead` items wait, and never more are
+pulled than `total` and than were allowed; an exception of the iterator comes out at its place, as it is; when
+`close` has returned the thread has ended, and what it had pulled was given back.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Reuse: find that an object gives out the same memory to several threads that load from it at once.
 
 What one thread loads is copied before that thread loads again. But where two threads get the same buffer, the
-second load overwrites what the first has not copied yet, and no copy can help: that is an error. Memory that is
-given out again and again and never changes (weights, a row of ones) is none, nor is a buffer for each thread.
+second load overwrites what the first has not copied yet, and no copy can help: that is an error. Memory that
+is given out again and again and never changes (weights, a row of ones) is none, nor is a buffer for each
+thread.
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ def check(producer: Any, ids: Any, since: int, copied: Sequence[tuple[Array, Arr
     other = watch.note(ids, since, copied)
     if other is not None:
         raise DataError(
-            f"{type(producer).__name__} returned the same memory for {_brief(other)} and {_brief(ids)}, which "
-            "two threads loaded at once: one has overwritten the batch of the other. Return a new array or a "
+            f"{type(producer).__name__} returned the same memory for {_brief(other)} and {_brief(ids)}, "
+            "which two threads loaded at once: one has overwritten the batch of the other. Return a new array or a "
             "copy (buffer.copy()), or load with workers=1 or with use_multiprocessing=True"
         )
 
@@ -121,4 +122,4 @@ def _digest(copy: Array) -> int:
     data = flat.view(np.uint8)
     if data.size > _WHOLE_BYTES:
         data = np.ascontiguousarray(data[:: data.size // _SAMPLES])
-    return zlib.crc32(data)
+    return zlib.crc32(memoryview(data))

@@ -16,7 +16,7 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, generator
-from streamfit.streams import places
+from streamfit.streams import changes, places
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
@@ -59,6 +59,10 @@ class Sequence(ABC):
         self.use_multiprocessing = use_multiprocessing
         self.max_queue_size = max_queue_size
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        changes.assign(self, name, value)
+        super().__setattr__(name, value)
+
     @abstractmethod
     def __getitem__(self, index: int) -> Any:
         """Return batch `index`."""
@@ -88,8 +92,8 @@ class Sequence(ABC):
 
         Its draws depend on the seed of the stream, the pass, the index, and which object this is within the
         one that is read; not on who loads the batch, how often, or in which thread of yours. In
-        `on_epoch_begin` and `on_epoch_end` it has draws of its own for each pass. Called by hand, on an object
-        that no stream reads, seed and pass are 0.
+        `on_epoch_begin` and `on_epoch_end` it has draws of its own for each pass. Called by hand, on an
+        object that no stream reads, seed and pass are 0.
 
         Raises:
             StreamfitError: Called in ``__init__``, where there is no seed yet, or in another thread where it
@@ -138,6 +142,10 @@ class SequenceSource(Source):
             raise ValueError(f"shuffle must be True, False or 'batch', got {shuffle!r}")
         self.sequence, self.shuffle, self.seed, self.name = sequence, bool(shuffle), seed, name
         self.targets = targets
+        self._planned: tuple[int, int | None] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_planned"}
 
     def state(self) -> Any:
         """Return the sequence's own state where it has a ``state_dict``."""
@@ -165,8 +173,13 @@ class SequenceSource(Source):
         return int(count)
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Write the tickets of a pass: the index of each batch."""
-        key, count = self.key(epoch), self.batches(epoch)
+        """Write the tickets of a pass: the index of each batch.
+
+        A pass that is taken up again in its middle has the length that it began with.
+        """
+        if not start or self._planned is None or self._planned[0] != epoch:
+            self._planned = epoch, self.batches(epoch)
+        key, count = self.key(epoch), self._planned[1]
         indices = self._shuffled(epoch, count, start) if count is not None and self.shuffle else None
         number = start
         while count is None or number < count:

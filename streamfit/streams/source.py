@@ -55,7 +55,7 @@ class Source(ABC):
         super().__init_subclass__(**kwargs)
         load = cls.__dict__.get("load")
         if load is not None and cls.__module__.partition(".")[0] != __name__.partition(".")[0]:
-            cls.load = _placed(load)  # type: ignore[method-assign]
+            setattr(cls, "load", _placed(load))  # noqa: B010 - a method is not to be assigned to
 
     @abstractmethod
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
