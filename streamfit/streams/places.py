@@ -58,11 +58,11 @@ class Place:
             # A source that loads from others: each of them has draws of its own.
             self.words += _way_words(outer, self.root) or ("made", outer.number(self.root))
         self._token = _here.set(self)
-        _active[id(self)] = self
+        _active.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        del _active[id(self)]
+        _active.remove(self)
         assert self._token is not None
         _here.reset(self._token)
 
@@ -78,7 +78,7 @@ class Place:
 
 
 _here: ContextVar[Place | None] = ContextVar("streamfit place", default=None)
-_active: dict[int, Place] = {}
+_active: list[Place] = []  # few: as many as there are threads that load
 _read: WeakKeyDictionary[Any, tuple[Place, int]] = WeakKeyDictionary()
 
 
@@ -122,7 +122,7 @@ def key(thing: Any, index: int) -> int:
 
 def _elsewhere(thing: Any) -> Place:
     """Return the place of a call that comes from another thread than the load, or from none."""
-    under_way, read = list(_active.values()), list(_read.values())
+    under_way, read = list(_active), list(_read.values())
     in_loop = threading.get_ident() in {who for _, who in read}
     found = _those_of(under_way, thing)
     if not found:

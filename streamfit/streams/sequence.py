@@ -8,9 +8,11 @@ attempt.
 
 from __future__ import annotations
 
+import math
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sized
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +72,7 @@ class Sequence(ABC):
     @property
     def num_batches(self) -> int | None:
         """Count the batches of a pass; None stands for no end."""
-        return len(cast(Sized, self))
+        return _length(self)
 
     def on_epoch_begin(self) -> None:
         """Do something before each pass, in the main process."""
@@ -128,6 +130,7 @@ class SequenceSource(Source):
 
     remote = True
     may_change = True
+    _planned: tuple[int, int | None] | None = None  # pass and length of what was begun last
 
     def __init__(
         self,
@@ -142,7 +145,6 @@ class SequenceSource(Source):
             raise ValueError(f"shuffle must be True, False or 'batch', got {shuffle!r}")
         self.sequence, self.shuffle, self.seed, self.name = sequence, bool(shuffle), seed, name
         self.targets = targets
-        self._planned: tuple[int, int | None] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_planned"}
@@ -161,16 +163,20 @@ class SequenceSource(Source):
 
     def batches(self, epoch: int) -> int | None:
         """Count the batches of a pass, as the object says now."""
-        has_property = hasattr(type(self.sequence), "num_batches")
-        count = self.sequence.num_batches if has_property else len(self.sequence)
-        if count is None:
+        kind = type(self.sequence)
+        own = getattr(kind, "num_batches", None)
+        asked = "num_batches" if own is not None and own is not Sequence.num_batches else "__len__"
+        count = self.sequence.num_batches if asked == "num_batches" else _length(self.sequence)
+        if count is None and asked == "num_batches":
             return None
-        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+        whole = _whole(count)
+        if whole is None or whole < 1:
+            hint = "; write for example int(np.ceil(n / batch_size))" if _is_real(count) else ""
             raise DataError(
-                f"source {self.name!r}: the {type(self.sequence).__name__} says it has {count!r} batches; "
-                "__len__ must return a whole number of at least 1"
+                f"source {self.name!r}: the {kind.__name__} says it has {count!r} batches; "
+                f"{asked} must return a whole number of at least 1{hint}"
             )
-        return int(count)
+        return whole
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of a pass: the index of each batch.
@@ -188,8 +194,13 @@ class SequenceSource(Source):
 
     def _shuffled(self, epoch: int, count: int, start: int) -> Iterator[int]:
         # Imported here: a worker that only loads needs no compiler.
-        from streamfit.streams.order import Order
+        from streamfit.streams.order import MOST, Order
 
+        if count > MOST:
+            raise DataError(
+                f"source {self.name!r}: the {type(self.sequence).__name__} says it has {count} batches, which are "
+                "too many to shuffle; pass shuffle=False, or return the number of batches of one pass"
+            )
         order = Order(count, derive(self.seed, epoch, "shuffle"))
         for first in range(start, count, _CHUNK):
             yield from order.ids(first, min(_CHUNK, count - first)).tolist()
@@ -232,6 +243,35 @@ class SequenceSource(Source):
     def describe(self, ticket: Ticket) -> str:
         """Say which batch a ticket is for, with its index in the sequence."""
         return f"{super().describe(ticket)}, index {ticket.ids}"
+
+
+def _length(sequence: Any) -> Any:
+    """Return what ``__len__`` returns, also where `len` would refuse it: tutorials return a float."""
+    kind = type(sequence)
+    if not hasattr(kind, "__len__"):
+        raise TypeError(
+            f"{kind.__name__} has neither __len__ nor num_batches; define __len__, which returns the number of "
+            "batches, or num_batches, which may return None for no end"
+        )
+    count = kind.__len__(sequence)
+    whole = _whole(count)
+    return count if whole is None else whole
+
+
+def _whole(count: Any) -> int | None:
+    """Return a count as an int, or None if it is no whole number."""
+    if isinstance(count, (bool, np.bool_)):
+        return None
+    if _is_real(count):
+        return int(count) if math.isfinite(count) and count == int(count) else None
+    try:
+        return operator.index(count)
+    except TypeError:
+        return None
+
+
+def _is_real(count: Any) -> bool:
+    return isinstance(count, (float, np.floating))
 
 
 def _call_hook(sequence: Any, name: str) -> None:
