@@ -1,12 +1,12 @@
 """Changes of an object whose batches are loaded ahead, found at the beginning of an epoch.
 
-What a callback changes between two epochs counts from the next batch on, so what was loaded ahead before has to
-be loaded again; and when nothing was changed, nothing should be loaded twice. Noticed are assignments to a
-`Sequence`, and differences of the pickled state of any object, attribute by attribute: of arrays of 1 MB and more,
-and of what cannot be pickled, only whether it is another object.
+What a callback changes between two epochs counts from the next batch on, so what was loaded ahead before has
+to be loaded again; and when nothing was changed, nothing should be loaded twice. Noticed are assignments to a
+`Sequence`, and differences of the pickled state of any object, attribute by attribute: of arrays of 1 MB and
+more, and of what cannot be pickled, only whether it is another object.
 
-Threads share the object, and a load may change it itself (a counter, a cache). What differs while loads run and
-nobody else does is therefore not taken for a change, unless it was assigned by somebody else.
+Threads share the object, and a load may change it itself (a counter, a cache). An attribute that differed
+before while loads ran is therefore not taken for a change, unless somebody else has assigned it.
 """
 
 from __future__ import annotations

@@ -110,18 +110,10 @@ class Feed:
             StreamfitError: Batches are missing.
             DataError: A batch is not like the others, or nothing is left of an epoch.
         """
-        self._complete()
-        self._earlier = self._delivered
-        self._epoch += 1
-        self.exhausted = False
-        before = self._counts(), self._interrupted
-        tally = self._tally = Tally(self._epoch, self._seed, limit, *before, audit=self._audit)
-        self._interrupted = None
+        tally = self._begin_epoch(limit)
         check, name, waiting = self._check, self.source.name, tally.waiting
         together = None if self._audit else together
         wanted = sys.maxsize if limit is None else limit
-        if self._lane is not None and self._watch is not None and self._watch.changed():
-            self._drop_lane()  # what was loaded ahead is out of date
         over = False
         while (left := wanted - tally.done) > 0 and not (over or self.dry):
             lane = self._lane or self._open(tally)
@@ -288,6 +280,18 @@ class Feed:
             places.unbind(self)
 
     # -- passes -------------------------------------------------------------------------------------
+
+    def _begin_epoch(self, limit: int | None) -> Tally:
+        self._complete()
+        self._earlier = self._delivered
+        self._epoch += 1
+        self.exhausted = False
+        before = self._counts(), self._interrupted
+        tally = self._tally = Tally(self._epoch, self._seed, limit, *before, audit=self._audit)
+        self._interrupted = None
+        if self._lane is not None and self._watch is not None and self._watch.changed():
+            self._drop_lane()  # what was loaded ahead is out of date
+        return tally
 
     def _open(self, tally: Tally) -> Lane:
         source = self.source

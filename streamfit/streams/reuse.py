@@ -99,8 +99,8 @@ def check(producer: Any, ids: Any, since: int, copied: Sequence[tuple[Array, Arr
     if other is not None:
         raise DataError(
             f"{type(producer).__name__} returned the same memory for {_brief(other)} and {_brief(ids)}, "
-            "which two threads loaded at once: one has overwritten the batch of the other. Return a new array or a "
-            "copy (buffer.copy()), or load with workers=1 or with use_multiprocessing=True"
+            "which two threads loaded at once: one has overwritten the batch of the other. Return a new "
+            "array or a copy (buffer.copy()), or load with workers=1 or with use_multiprocessing=True"
         )
 
 
@@ -119,7 +119,7 @@ def _address(array: Array) -> int:
 
 def _digest(copy: Array) -> int:
     flat = copy.reshape(-1) if copy.flags.c_contiguous else copy.ravel(order="K")
-    data = flat.view(np.uint8)
+    data: Any = flat.view(np.uint8)
     if data.size > _WHOLE_BYTES:
         data = np.ascontiguousarray(data[:: data.size // _SAMPLES])
-    return zlib.crc32(memoryview(data))
+    return zlib.crc32(data)

@@ -72,7 +72,8 @@ class Sequence(ABC):
     @property
     def num_batches(self) -> int | None:
         """Count the batches of a pass; None stands for no end."""
-        return _length(self)
+        count: int | None = _length(self)
+        return count
 
     def on_epoch_begin(self) -> None:
         """Do something before each pass, in the main process."""
@@ -198,8 +199,8 @@ class SequenceSource(Source):
 
         if count > MOST:
             raise DataError(
-                f"source {self.name!r}: the {type(self.sequence).__name__} says it has {count} batches, which are "
-                "too many to shuffle; pass shuffle=False, or return the number of batches of one pass"
+                f"source {self.name!r}: the {type(self.sequence).__name__} says it has {count} batches, "
+                "which are too many to shuffle; pass shuffle=False, or return the number of batches of one pass"
             )
         order = Order(count, derive(self.seed, epoch, "shuffle"))
         for first in range(start, count, _CHUNK):
@@ -250,8 +251,8 @@ def _length(sequence: Any) -> Any:
     kind = type(sequence)
     if not hasattr(kind, "__len__"):
         raise TypeError(
-            f"{kind.__name__} has neither __len__ nor num_batches; define __len__, which returns the number of "
-            "batches, or num_batches, which may return None for no end"
+            f"{kind.__name__} has neither __len__ nor num_batches; define __len__, which returns the number "
+            "of batches, or num_batches, which may return None for no end"
         )
     count = kind.__len__(sequence)
     whole = _whole(count)
