@@ -23,6 +23,7 @@ from streamfit.streams import places
 LARGE_BYTES = 1 << 20
 """From how many bytes on an array counts as changed only when it is another one."""
 
+_DEEP = 3  # levels of what cannot be pickled that are looked through
 _OURS = __name__.partition(".")[0]
 _SIMPLE = (str, bytes, int, float, complex, bool, type(None))
 _MISSING = object()
@@ -131,13 +132,25 @@ def _differing(before: _Digests, now: _Digests) -> set[str]:
     return {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
 
 
-def _digest(value: Any) -> bytes:
+def _digest(value: Any, depth: int = 0) -> bytes:
     hashed = _Hashed()
     try:
         _Pickler(hashed, protocol=5).dump(value)
-    except Exception:  # user code runs here; what cannot be pickled is told by what it is
-        return b"object %d" % id(value)
+    except Exception:  # user code runs here; of what cannot be pickled, the parts perhaps can
+        hashed = _Hashed()
+        hashed.write(b"object %d" % id(value))
+        for name, part in _entries(value) if depth < _DEEP else ():
+            hashed.write(repr(name).encode())
+            hashed.write(_digest(part, depth + 1))
     return hashed.hash.digest()
+
+
+def _entries(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        return list(value.items())
+    if isinstance(value, (list, tuple)):
+        return list(enumerate(value))
+    return list(_attributes(value))
 
 
 class _Hashed:

@@ -8,6 +8,7 @@ pulled than `total` and than were allowed; an exception of the iterator comes ou
 from __future__ import annotations
 
 import contextvars
+import logging
 import sys
 import threading
 import warnings
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 5.0
 """How long a pull is waited for in silence."""
@@ -178,24 +181,21 @@ def await_pull(thread: threading.Thread, name: str, patience: float | None = Non
     if not thread.is_alive():
         return
     if patience is not None:
-        warnings.warn(
+        _tell(
             f"source {name!r}: its generator is still making an item, in a thread that ends with that; the "
-            "item is kept for the next stream that reads it",
-            RuntimeWarning,
-            stacklevel=3,
+            "item is kept for the next stream that reads it"
         )
         return
-    told: Warning | None = None
-    try:
-        warnings.warn(
-            f"source {name!r}: waiting for its generator, which has been making an item for more than "
-            f"{PATIENCE_SECONDS:.0f} seconds; press Ctrl-C to go on without it",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-    except Warning as error:  # where warnings are errors: not before the thread has ended
-        told = error
+    _tell(
+        f"source {name!r}: waiting for its generator, which has been making an item for more than "
+        f"{PATIENCE_SECONDS:.0f} seconds; press Ctrl-C to go on without it"
+    )
     while thread.is_alive():
         thread.join(_LOOK_SECONDS)
-    if told is not None:
-        raise told
+
+
+def _tell(text: str) -> None:
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+    except RuntimeWarning:  # warnings are errors here, and the end of a call is no place to raise one
+        _log.warning(text)

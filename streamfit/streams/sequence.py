@@ -200,7 +200,7 @@ class SequenceSource(Source):
         if count > MOST:
             raise DataError(
                 f"source {self.name!r}: the {type(self.sequence).__name__} says it has {count} batches, "
-                "which are too many to shuffle; pass shuffle=False, or return the number of batches of one pass"
+                "which are too many to shuffle; pass shuffle=False, or return the number of one pass"
             )
         order = Order(count, derive(self.seed, epoch, "shuffle"))
         for first in range(start, count, _CHUNK):
