@@ -101,7 +101,7 @@ def assign(thing: Any, name: str, value: Any) -> None:
     watches = _watched.get(id(thing))
     if not watches or places.loading():
         return
-    before = getattr(thing, name, _MISSING)
+    before = getattr(thing, "__dict__", {}).get(name, _MISSING)
     if before is value or (type(before) is type(value) and isinstance(value, _SIMPLE) and before == value):
         return
     for watch in tuple(watches):

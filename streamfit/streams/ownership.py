@@ -10,13 +10,14 @@ generator counts, so ``x = make(); yield x`` is copied and ``yield make()`` is n
 
 from __future__ import annotations
 
-import sys
 import sysconfig
-import weakref
 from collections.abc import Mapping
+from sys import getrefcount
 from typing import Any
+from weakref import getweakrefcount
 
 import numpy as np
+from numpy import ndarray  # looked up for every batch
 
 from streamfit._base.errors import StreamfitError
 from streamfit._base.specs import Array
@@ -40,9 +41,11 @@ def detached(box: list[Any], *, listed: bool, copied: list[tuple[Array, Array]] 
         >>> x.tolist(), y.tolist()
         ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
     """
-    work = _Work(copied)
     mine = _count(box, 0) == _ALONE and not _SHARED_COUNTS
     item = box[0]
+    if mine and type(item) is tuple and _all_fresh(item):  # nearly all that is made anew, in a microsecond
+        return item
+    work = _Work(copied)
     if isinstance(item, tuple) or (listed and isinstance(item, list) and len(item) in (2, 3)):
         entries = [work.part(item, place, mine) for place in range(len(item))]
         return entries if isinstance(item, list) else _as_tuple(type(item), entries)
@@ -98,17 +101,31 @@ class _Work:
 
 def _owns(array: Array) -> bool:
     """Tell whether the memory of an array that nobody else holds is held by nobody else either."""
-    if weakref.getweakrefcount(array):
+    if getweakrefcount(array):
         return False
     if array.base is None:
         return bool(array.flags.owndata)
     return (
         type(array.base) is np.ndarray
-        and sys.getrefcount(array.base) == _ALONE
+        and getrefcount(array.base) == _ALONE
         and array.base.base is None
         and bool(array.base.flags.owndata)
-        and not weakref.getweakrefcount(array.base)
+        and not getweakrefcount(array.base)
     )
+
+
+def _all_fresh(parts: tuple[Any, ...]) -> bool:
+    """Tell whether a tuple, which nobody else holds, holds plain arrays alone, and is the only one to."""
+    for part in parts:
+        if part is not None and not (
+            type(part) is ndarray
+            and getrefcount(part) == _IN_LOOP
+            and part.base is None
+            and part.flags.owndata
+            and not getweakrefcount(part)
+        ):
+            return False
+    return True
 
 
 def _is_fixed(array: Array) -> bool:
@@ -123,11 +140,18 @@ def _as_tuple(kind: type, entries: list[Any]) -> Any:
     return kind(*entries) if hasattr(kind, "_fields") else tuple(entries)
 
 
+def _count_in_loop(parts: tuple[Any, ...]) -> int:
+    for part in parts:
+        return getrefcount(part)
+    return 0
+
+
 def _count(holder: Any, key: Any) -> int:
-    return sys.getrefcount(holder[key])
+    return getrefcount(holder[key])
 
 
 # What the interpreter counts for an object that only its container holds; it differs between versions.
 _ALONE = _count([np.empty(1)], 0)
+_IN_LOOP = _count_in_loop((np.empty(1),))
 # Without the global lock counts may be kept in several places and say too little.
 _SHARED_COUNTS = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))

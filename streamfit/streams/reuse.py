@@ -22,8 +22,8 @@ from streamfit._base.identity import IdentityMap
 from streamfit._base.specs import Array
 
 _MOST = 4096  # addresses that are remembered for one object
-_WHOLE_BYTES = 1 << 16  # of larger arrays every so many bytes are looked at
-_SAMPLES = 1 << 12
+_WHOLE_BYTES = 1 << 14  # of larger arrays every so many bytes are looked at
+_SAMPLES = 1 << 9
 
 
 @dataclass(slots=True)

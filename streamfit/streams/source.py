@@ -53,8 +53,8 @@ class Source(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Have `load` of a subclass know where it runs, so that `Sequence.rng` does wherever it is called."""
         super().__init_subclass__(**kwargs)
-        load = cls.__dict__.get("load")
-        if load is not None and cls.__module__.partition(".")[0] != __name__.partition(".")[0]:
+        load: Any = cls.load
+        if not _is_ours(load) and not getattr(load, "placed", False):
             setattr(cls, "load", _placed(load))  # noqa: B010 - a method is not to be assigned to
 
     @abstractmethod
@@ -210,10 +210,11 @@ class Source(ABC):
         return self.batch(ticket, value)
 
 
-def _placed(load: Callable[[Any, Ticket], Value]) -> Callable[[Any, Ticket], Value]:
-    if hasattr(load, "__wrapped__") and getattr(load, "placed", False):  # of a class that was copied
-        return load
+def _is_ours(function: Any) -> bool:
+    return str(getattr(function, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]
 
+
+def _placed(load: Callable[[Any, Ticket], Value]) -> Callable[[Any, Ticket], Value]:
     @functools.wraps(load)
     def placed(self: Source, ticket: Ticket) -> Value:
         here = places.current()
