@@ -177,6 +177,7 @@ class Trainer:
         load_timeout: float | None = None,
         on_bad_sample: str = "raise",
         max_bad_samples: int | None = None,
+        audit: bool = False,
         **kwargs: Any,
     ) -> History:
         """Train the model.
@@ -209,6 +210,7 @@ class Trainer:
             on_bad_sample: 'raise', or 'skip' to leave out, with a warning and named in the receipt, samples
                 (of a `Sequence`: batches) whose load raises or kills its workers.
             max_bad_samples: How many may be left out in all; needed with 'skip'.
+            audit: Whether receipts have a checksum of the arrays that were trained on (`contents`).
 
         Returns:
             The history: logs by name, epoch numbers, the seed and the receipts.
@@ -223,6 +225,7 @@ class Trainer:
         epochs = _renamed_epochs(epochs, kwargs, self.fit)
         counts = epochs, initial_epoch, steps_per_epoch, validation_steps
         plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed)
+        plan.audit = audit
         val_size = validation_batch_size
         plan.training = batches.Data(x, y, sample_weight, batch_size, shuffle, validation_batch_size=val_size)
         plan.validation = batches.validation(validation_data, validation_split, batch_size, val_size)
@@ -323,6 +326,7 @@ class Trainer:
         load_timeout: float | None = None,
         on_bad_sample: str = "raise",
         max_bad_samples: int | None = None,
+        audit: bool = False,
         **kwargs: Any,
     ) -> History:
         """Train on a generator or a `Sequence`; every epoch has exactly `steps_per_epoch` steps.
@@ -339,6 +343,7 @@ class Trainer:
         epochs = _renamed_epochs(epochs, kwargs, self.fit_generator)
         counts = epochs, initial_epoch, steps_per_epoch, validation_steps
         plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed, wrap=True)
+        plan.audit = audit
         plan.training = batches.Data(generator, None, None, None, shuffle)
         plan.validation = batches.validation(validation_data, 0.0, None)
         if plan.validation is not None:

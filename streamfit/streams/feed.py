@@ -13,7 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamfit._base.errors import DataError, StreamfitError
+from streamfit.streams import places
 from streamfit.streams.batch import Batch
+from streamfit.streams.changes import Watch
 from streamfit.streams.lanes import Lane, open_lane
 from streamfit.streams.receipt import MOST_WAITING, Receipt, Tally
 from streamfit.streams.source import Source
@@ -38,6 +40,9 @@ class Feed:
         alike: Whether all batches must have the same structure, shapes and kinds of dtype.
         tolerance: How many samples may be left out, in all epochs, because they cannot be loaded; None
             where none was asked for.
+        kept: Whether the consumer may keep a batch when it asks for the next one; then what a producer may
+            overwrite is copied also where nothing is loaded ahead.
+        audit: Whether the receipts have a checksum of contents; then no batches come joined.
 
     Attributes:
         exhausted: Whether the last `run` ended because the source has nothing more at all, or because its
@@ -65,6 +70,8 @@ class Feed:
         total: int | None = None,
         alike: bool = True,
         tolerance: int | None = None,
+        kept: bool = False,
+        audit: bool = False,
     ) -> None:
         self.source, self._pool, self._wrap, self._ahead, self._total = source, pool, wrap, ahead, total
         self._seed = source.seed if seed is None else seed
@@ -76,7 +83,8 @@ class Feed:
         self._epoch, self._earlier, self._past = -1, 0, (0, 0)
         self._tally: Tally | None = None
         self._interrupted: dict[str, Any] | None = None  # what was done before of a resumed epoch
-        self._tolerance, self._lost = tolerance, 0
+        self._tolerance, self._lost, self._kept, self._audit = tolerance, 0, kept, audit
+        self._watch: Watch | None = None  # of an object that is loaded ahead, over the end of an epoch
         self.exhausted = self.dry = False
 
     # -- what a loop asks -----------------------------------------------------------------------
@@ -102,21 +110,19 @@ class Feed:
             StreamfitError: Batches are missing.
             DataError: A batch is not like the others, or nothing is left of an epoch.
         """
-        self._complete()
-        self._earlier = self._delivered
-        self._epoch += 1
-        self.exhausted = False
-        tally = self._tally = Tally(self._epoch, self._seed, limit, self._counts(), self._interrupted)
-        self._interrupted = None
+        tally = self._begin_epoch(limit)
         check, name, waiting = self._check, self.source.name, tally.waiting
+        together = None if self._audit else together
         wanted = sys.maxsize if limit is None else limit
         over = False
         while (left := wanted - tally.done) > 0 and not (over or self.dry):
             lane = self._lane or self._open(tally)
+            lane.allow(None if limit is None else left)
             take, epoch, number, length = lane.take, self._pass, self._position, self._length
             begins = not (number and tally.done)
             end = number + (left if length is None else min(left, length - number))
             stop = min(end, number + MOST_WAITING)
+            watched = -1 if self._watch is None or end == length else number + left
             tally.catch_up()
             # Between two calls of `take` caches are cold, a batch went through them: whatever is touched
             # tells. So locals hold what stays while this lane is read, and the rest is looked after outside.
@@ -136,11 +142,15 @@ class Feed:
                     begins = False
                 ids, steps = batch.ids, batch.steps
                 number += steps
+                if number == watched and self._watch is not None:
+                    self._watch.look()
                 if batch.lost and self._leave_out(tally, batch):
                     self._position = number
                     continue
                 if check is not None:
                     check(batch, name)
+                if tally.contents is not None:
+                    tally.contents.add(batch)
                 if type(ids) is int:
                     waiting.append(ids)
                 else:
@@ -255,6 +265,7 @@ class Feed:
         if sys.exception() is None:
             self._complete()
         self._drop_lane()
+        places.unbind(self)
 
     def __enter__(self) -> Self:
         return self
@@ -266,8 +277,21 @@ class Feed:
             self.close()
         else:
             self._drop_lane()
+            places.unbind(self)
 
     # -- passes -------------------------------------------------------------------------------------
+
+    def _begin_epoch(self, limit: int | None) -> Tally:
+        self._complete()
+        self._earlier = self._delivered
+        self._epoch += 1
+        self.exhausted = False
+        before = self._counts(), self._interrupted
+        tally = self._tally = Tally(self._epoch, self._seed, limit, *before, audit=self._audit)
+        self._interrupted = None
+        if self._lane is not None and self._watch is not None and self._watch.changed():
+            self._drop_lane()  # what was loaded ahead is out of date
+        return tally
 
     def _open(self, tally: Tally) -> Lane:
         source = self.source
@@ -282,8 +306,18 @@ class Feed:
         # A resumed run may allow less than was left out before.
         tolerance = None if self._tolerance is None else max(0, self._tolerance - self._lost)
         place = self._pass, self._position
-        self._lane = open_lane(source, self._pool, place, self._ahead, left, tolerance)
+        self._begin_watch(tally)
+        places.bind(self, source.seed, self._pass, source.producer)
+        self._lane = open_lane(source, self._pool, place, self._ahead, left, tolerance, self._kept)
         return self._lane
+
+    def _begin_watch(self, tally: Tally) -> None:
+        """Watch what is loaded ahead if the epoch ends within the pass: it may be changed before the next."""
+        pool, length = self._pool, self._length
+        left = None if tally.limit is None else tally.limit - tally.done
+        within = left is not None and (length is None or self._position + left < length)
+        if within and pool is not None and self.source.remote and self.source.may_change:
+            self._watch = Watch(self.source.producer, shared=pool.kind == "threads")
 
     def _leave_out(self, tally: Tally, batch: Batch) -> bool:
         """Note what was left out of a batch; tell whether that is all of it."""
@@ -340,5 +374,8 @@ class Feed:
     def _drop_lane(self) -> None:
         if self._lane is not None:
             self._past = self._counts()
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
             lane, self._lane = self._lane, None
             lane.close()

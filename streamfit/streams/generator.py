@@ -1,21 +1,31 @@
 """`GeneratorSource`: iterators and other iterables, pulled in order by one owner.
 
 Guarantees kept here: `next` is called exactly as often as batches are asked for; nothing is pulled by
-two owners; nothing that was pulled is dropped while the stream goes on; an exception of the iterator comes
-out at its place, with its own type; an end is an end and never a replay.
+two owners; nothing that was pulled is dropped: what a stream did not use is given to the next one that reads
+the same iterator; an exception of the iterator comes out at its place, with its own type; an end is an end
+and never a replay; what waits while the iterator goes on shares no memory with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from streamfit._base.errors import DataError
+from streamfit.streams import backlog, places
+from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value, unpack
+from streamfit.streams.ownership import detached
+from streamfit.streams.puller import await_pull
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
 
 _NOTHING = object()
+_IN_A_THREAD = (
+    "The generator ran in a thread of its own, so that it works ahead. If it must run in the thread that "
+    "calls (a database connection, an event loop, a window, a context), pass workers=0."
+)
 
 
 class GeneratorSource(Source):
@@ -78,8 +88,9 @@ class GeneratorSource(Source):
                 "state_dict() and load_state_dict(state), use a Sequence, or ask for a replay (replay=True), "
                 f"which pulls and drops its first {number} batches."
             )
+        items = self._pull(self.iterable, 0)
         for pulled in range(number):
-            if next(self.iterable, _NOTHING) is _NOTHING:
+            if next(items, _NOTHING) is _NOTHING:
                 raise DataError(
                     f"source {self.name!r}: the generator ended after {pulled} batches when its first "
                     f"{number} were replayed; it must be made anew, and equal, to resume"
@@ -90,10 +101,34 @@ class GeneratorSource(Source):
 
         An iterable that is begun anew pulls and drops what lies before `start`; an iterator is already there.
         """
+        return self._tickets(epoch, start)
+
+    def pull(self, epoch: int, start: int = 0, *, thread: bool = False) -> Iterator[tuple[Ticket, Batch]]:
+        """Pull and load the items of a pass; they share no memory with what the iterator may overwrite."""
+        for ticket in self._tickets(epoch, start, apart=True, thread=thread):
+            yield ticket, self.loaded(ticket, self.load)
+
+    def give_back(
+        self,
+        tickets: Sequence[Ticket],
+        error: BaseException | None = None,
+        thread: threading.Thread | None = None,
+    ) -> None:
+        """Keep what was pulled and not used for whoever reads the iterator next.
+
+        An iterable that is begun anew for each pass needs nothing kept.
+        """
+        if not self.rewinds:
+            self._pulled -= len(tickets)
+            backlog.give_back(self.iterable, [ticket.item for ticket in tickets], error, thread)
+
+    def _tickets(
+        self, epoch: int, start: int, *, apart: bool = False, thread: bool = False
+    ) -> Iterator[Ticket]:
         iterator = iter(self.iterable) if self.rewinds else self.iterable
         key, number = self.key(epoch), 0 if self.rewinds else start
         count = self.batches(epoch)
-        for item in self._pull(iterator, epoch):
+        for item in self._pull(iterator, epoch, number, apart=apart, thread=thread):
             if number + 1 == count:
                 self._expect_end(iterator, count)
             if number >= start:
@@ -113,21 +148,62 @@ class GeneratorSource(Source):
                 "yields more; its __len__ must count what __iter__ yields"
             )
 
-    def _pull(self, iterator: Iterator[Any], epoch: int) -> Iterator[Any]:
+    def _pull(
+        self,
+        iterator: Iterator[Any],
+        epoch: int,
+        number: int = 0,
+        *,
+        apart: bool = False,
+        thread: bool = False,
+    ) -> Iterator[Any]:
+        """Yield the items of an iterator, first what another stream has left over of it.
+
+        Args:
+            iterator: What to pull.
+            epoch: Number of the pass.
+            number: Number of the item that comes next in that pass.
+            apart: Whether items must not share memory with what the iterator may overwrite.
+            thread: Whether this runs in a thread of its own.
+        """
+        for item in self._left_over(iterator):
+            yield item
+            number += 1
         # Neither "yield from" nor anything else that would close the user's generator along with this one.
         while True:
             try:
-                item = next(iterator)
+                with places.Place(self.seed, epoch, self.iterable, "item", number):
+                    box = [next(iterator)]
             except StopIteration:
                 return
             except ValueError as error:
                 if "already executing" not in str(error):
+                    _note(error, thread)
                     raise
                 raise DataError(
                     f"source {self.name!r}, epoch {epoch}: the generator is being run by another thread at "
                     "this moment; give each consumer a generator of its own"
                 ) from error
+            except Exception as error:
+                _note(error, thread)
+                raise
+            item = detached(box, listed=self.targets) if apart else box.pop()
+            del box
             yield item
+            del item
+            number += 1
+
+    def _left_over(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        left = None if self.rewinds else backlog.of(iterator)
+        if left is None:
+            return
+        if left.thread is not None:
+            await_pull(left.thread, self.name)
+        while left.items:
+            yield left.items.popleft()
+        backlog.settle(iterator)
+        if left.error is not None:
+            raise left.error
 
     def load(self, ticket: Ticket) -> Value:
         """Take the pulled item apart."""
@@ -135,3 +211,8 @@ class GeneratorSource(Source):
             return unpack(ticket.item, targets=self.targets, bare=not self.targets, maker="generator")
         except DataError as error:
             raise DataError(f"{self.describe(ticket)}: {error}") from None
+
+
+def _note(error: Exception, thread: bool) -> None:
+    if thread and _IN_A_THREAD not in getattr(error, "__notes__", ()):
+        error.add_note(_IN_A_THREAD)

@@ -60,7 +60,8 @@ class Stream:
         self._kept = None if source.rewinds else self._feed()  # what it has pulled ahead must not be lost
 
     def _feed(self) -> Feed:
-        return Feed(self.source, self._pool, ahead=self._ahead, alike=False, tolerance=self._tolerance)
+        tolerance = self._tolerance
+        return Feed(self.source, self._pool, ahead=self._ahead, alike=False, tolerance=tolerance, kept=True)
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Return the batches of pass `number`. Leaving the loop early is fine.

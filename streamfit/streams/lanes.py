@@ -6,15 +6,18 @@ Pooled: loaded by workers. The batches and their order are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from streamfit.streams import reuse
 from streamfit.streams.batch import Batch
 from streamfit.streams.puller import Puller
 from streamfit.streams.source import Source
+from streamfit.streams.ticket import Ticket
 from streamfit.workers import Loaded, Pool, make_pool
 
 Counts = tuple[int, int]
@@ -29,11 +32,14 @@ class Lane:
             joined into one; only some sources join them.
         close: Gives up the rest.
         counts: Returns how many loads were done again and how many workers were replaced so far.
+        allow: Told how many more batches will be asked for at most for now, None for any number; an iterator
+            is pulled no further.
     """
 
     take: Callable[[int], Batch]
     close: Callable[[], None]
     counts: Callable[[], Counts]
+    allow: Callable[[int | None], None]
 
 
 def open_lane(
@@ -43,6 +49,7 @@ def open_lane(
     ahead: int = 0,
     total: int | None = None,
     tolerance: int | None = None,
+    kept: bool = False,
 ) -> Lane:
     """Open the best lane for a source.
 
@@ -54,30 +61,45 @@ def open_lane(
         total: How many batches will be asked for at most; None when that is not known.
         tolerance: How many samples may be left out because they cannot be loaded; None where none was
             asked for.
+        kept: Whether the consumer may keep a batch when it asks for the next one.
     """
     skips = tolerance is not None
     if source.remote and (pool is not None or skips):
         return _pooled(source, pool or make_pool("inline", 0), place, tolerance)
     if source.pulled and ahead > 0:
-        puller = Puller(source.read(*place), ahead, total)
-        return Lane(_one_by_one(puller), puller.close, _no_counts)
+        return _pulled(source, place, ahead, total)
     take = source.reader(*place)
     if take is not None:
-        return Lane(take, _nothing, _no_counts)
+        return Lane(take, _nothing, _no_counts, _allow_all)
     if skips:
         return _pooled(source, make_pool("inline", 0), place, tolerance)
+    if kept:
+        pairs: Any = source.pull(*place)
+        return Lane(lambda _: next(pairs)[1], getattr(pairs, "close", _nothing), _no_counts, _allow_all)
     batches: Any = source.read(*place)
-    return Lane(_one_by_one(batches), getattr(batches, "close", _nothing), _no_counts)
+    return Lane(lambda _: next(batches), getattr(batches, "close", _nothing), _no_counts, _allow_all)
+
+
+def _pulled(source: Source, place: tuple[int, int], ahead: int, total: int | None) -> Lane:
+    def give_back(
+        pairs: list[tuple[Ticket, Batch]], error: BaseException | None, thread: threading.Thread | None
+    ) -> None:
+        source.give_back([ticket for ticket, _ in pairs], error, thread)
+
+    pairs = source.pull(*place, thread=True)
+    puller = Puller(pairs, ahead, total, name=source.name, give_back=give_back)
+    return Lane(lambda _: next(puller)[1], puller.close, _no_counts, puller.allow)
 
 
 def _pooled(source: Source, pool: Pool, place: tuple[int, int], tolerance: int | None) -> Lane:
+    reuse.begin(source.producer)
     run = pool.open(source, source.tickets(*place), describe=source.describe, tolerance=tolerance)
 
     def take(_: int) -> Batch:
         loaded = next(run)
         return _without_lost(source, loaded) if loaded.lost else source.batch(loaded.ticket, loaded.value)
 
-    return Lane(take, run.close, lambda: (run.retried, run.restarts))
+    return Lane(take, run.close, lambda: (run.retried, run.restarts), _allow_all)
 
 
 def _without_lost(source: Source, loaded: Loaded) -> Batch:
@@ -91,13 +113,13 @@ def _without_lost(source: Source, loaded: Loaded) -> Batch:
     return batch
 
 
-def _one_by_one(batches: Iterator[Batch]) -> Callable[[int], Batch]:
-    return lambda most: next(batches)
-
-
 def _no_counts() -> Counts:
     return 0, 0
 
 
 def _nothing() -> None:
+    pass
+
+
+def _allow_all(_: int | None) -> None:
     pass

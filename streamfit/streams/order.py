@@ -23,7 +23,9 @@ from streamfit._base.specs import Array
 from streamfit.kernels.policy import kernel
 
 ROUNDS = 8
-_LIMIT = 1 << 62
+MOST = 1 << 62
+"""How many ids can be shuffled."""
+
 _LOW = 0xFFFFFFFF
 _MULTIPLY_1 = 0x7FEB352D
 _MULTIPLY_2 = 0x846CA68B
@@ -114,7 +116,7 @@ class Order:
     """
 
     def __init__(self, n: int, key: int) -> None:
-        if not 0 <= n <= _LIMIT:
+        if not 0 <= n <= MOST:
             raise ValueError(f"an order needs 0 to 2**62 ids, got {n}")
         self.n = n
         width = math.isqrt(max(n, 1) - 1) + 1

@@ -1,17 +1,30 @@
 """`Puller`: pull an iterator in a thread of its own, a bounded number of items ahead.
 
-Guarantees kept here: one thread pulls, in order; never more than `ahead` items wait and never more than
-`total` are pulled; an exception of the iterator comes out at its place, as it is.
+Guarantees kept here: one thread pulls, in order; never more than `ahead` items wait, and never more are
+pulled than `total` and than were allowed; an exception of the iterator comes out at its place, as it is; when
+`close` has returned the thread has ended, and what it had pulled was given back.
 """
 
 from __future__ import annotations
 
+import contextvars
+import logging
+import sys
 import threading
+import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 5.0
+"""How long a pull is waited for in silence."""
+
+_INTERRUPTED_SECONDS = 1.0  # after Ctrl-C: long enough for an ordinary pull, not for one that hangs
+_LOOK_SECONDS = 0.5
 
 
 class Puller(Generic[T]):
@@ -21,6 +34,10 @@ class Puller(Generic[T]):
         iterator: What to pull; only the thread touches it.
         ahead: How many items may wait, at least 1.
         total: How many items will be asked for at most; None when that is not known.
+        name: What to call the iterator in messages.
+        give_back: Called once with what was pulled and not taken, an exception of the iterator that did not
+            come out, and None; or, when the wait for a pull was given up, with nothing and the thread, and
+            then by that thread as soon as its pull has ended.
 
     Example:
         >>> puller = Puller(iter("abc"), ahead=2)
@@ -29,11 +46,21 @@ class Puller(Generic[T]):
         >>> puller.close()
     """
 
-    def __init__(self, iterator: Iterator[T], ahead: int, total: int | None = None) -> None:
+    def __init__(
+        self,
+        iterator: Iterator[T],
+        ahead: int,
+        total: int | None = None,
+        *,
+        name: str = "data",
+        give_back: Callable[[list[T], BaseException | None, threading.Thread | None], None] | None = None,
+    ) -> None:
         self._iterator, self._ahead, self._left = iterator, max(1, ahead), total
+        self._name, self._give_back = name, give_back
+        self._allowed: int | None = None
         self._items: deque[T] = deque()
         self._error: BaseException | None = None
-        self._ended = self._closed = self._pulling = False
+        self._ended = self._closed = self._pulling = self._abandoned = False
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -41,10 +68,11 @@ class Puller(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._pull, name="streamfit-puller", daemon=True)
-            self._thread.start()
+        if self._thread is None and not self._closed:
+            self._start()
         with self._change:
+            if self._allowed == 0 and not (self._items or self._pulling):
+                self.allow(1)
             self._change.wait_for(lambda: self._items or self._ended)
             if self._items:
                 item = self._items.popleft()
@@ -55,14 +83,51 @@ class Puller(Generic[T]):
             raise error
         raise StopIteration
 
-    def close(self) -> None:
-        """Stop pulling. A pull that is under way is not waited for; its item is dropped."""
+    def allow(self, count: int | None) -> None:
+        """Say how many more items will be asked for at most for now; None for any number."""
         with self._change:
-            self._closed = self._ended = True
+            pulled = len(self._items) + self._pulling
+            self._allowed = None if count is None else max(0, count - pulled)
             self._change.notify_all()
-            waiting = self._thread is not None and not self._pulling
-        if waiting and self._thread is not threading.current_thread() and self._thread is not None:
-            self._thread.join()
+
+    def close(self) -> None:
+        """Stop pulling, and wait for the pull that is under way; Ctrl-C ends the wait."""
+        with self._change:
+            first, self._closed = not self._closed, True
+            self._change.notify_all()
+        thread = self._thread
+        if not first or thread is threading.current_thread():
+            return
+        try:
+            if thread is not None:
+                patience = _INTERRUPTED_SECONDS if isinstance(sys.exception(), KeyboardInterrupt) else None
+                await_pull(thread, self._name, patience)
+        finally:
+            self._hand_over(thread)
+
+    def _start(self) -> None:
+        # The thread sees what the caller has set in its context: NumPy's way with errors, decimal places.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._pull,), name="streamfit-puller", daemon=True
+        )
+        self._thread.start()
+
+    def _hand_over(self, thread: threading.Thread | None) -> None:
+        """Give back what was pulled and not taken, or have the thread do so that is still pulling."""
+        with self._change:
+            self._abandoned = thread is not None and not self._ended
+            if self._abandoned:
+                if self._give_back is not None:
+                    self._give_back([], None, thread)
+                return
+            self._ended = True
+            items, error = list(self._items), self._error
+            self._items.clear()
+            self._error = None
+            self._change.notify_all()
+        if self._give_back is not None and (items or error is not None):
+            self._give_back(items, error, None)
 
     def _pull(self) -> None:
         while self._may_pull():
@@ -76,9 +141,8 @@ class Puller(Generic[T]):
                 return
             with self._change:
                 self._pulling = False
-                if not self._closed:
-                    self._items.append(item)
-                    self._change.notify_all()
+                self._items.append(item)
+                self._change.notify_all()
             del item
         self._end(None)
 
@@ -86,14 +150,52 @@ class Puller(Generic[T]):
         with self._change:
             if self._left == 0:
                 return False
-            self._change.wait_for(lambda: self._closed or len(self._items) < self._ahead)
+            self._change.wait_for(
+                lambda: self._closed or (len(self._items) < self._ahead and self._allowed != 0)
+            )
             if self._closed:
                 return False
             self._pulling = True
             self._left = None if self._left is None else self._left - 1
+            self._allowed = None if self._allowed is None else self._allowed - 1
             return True
 
     def _end(self, error: BaseException | None) -> None:
         with self._change:
             self._error, self._ended, self._pulling = error, True, False
+            late = self._abandoned
             self._change.notify_all()
+        if late:
+            self._hand_over(None)
+
+
+def await_pull(thread: threading.Thread, name: str, patience: float | None = None) -> None:
+    """Wait until a thread has ended that is inside an iterator, and say so when that takes long.
+
+    Args:
+        thread: The thread.
+        name: What to call the iterator in messages.
+        patience: After how many seconds to give up; None never gives up.
+    """
+    thread.join(PATIENCE_SECONDS if patience is None else patience)
+    if not thread.is_alive():
+        return
+    if patience is not None:
+        _tell(
+            f"source {name!r}: its generator is still making an item, in a thread that ends with that; the "
+            "item is kept for the next stream that reads it"
+        )
+        return
+    _tell(
+        f"source {name!r}: waiting for its generator, which has been making an item for more than "
+        f"{PATIENCE_SECONDS:.0f} seconds; press Ctrl-C to go on without it"
+    )
+    while thread.is_alive():
+        thread.join(_LOOK_SECONDS)
+
+
+def _tell(text: str) -> None:
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+    except RuntimeWarning:  # warnings are errors here, and the end of a call is no place to raise one
+        _log.warning(text)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamfit._base.errors import StreamfitError
+from streamfit.streams.audit import Contents
 from streamfit.streams.digest import Digest
 
 MOST_WAITING = 256
@@ -32,6 +33,9 @@ class Receipt:
         skipped: Ids of the samples that were left out, with leave, because they cannot be loaded; of a
             `Sequence`, the indices of its batches.
         left_out: How many batches nothing was left of.
+        contents: Checksum, in hexadecimal, of the delivered arrays themselves, where an audit was asked for:
+            equal checksums mean that the same bytes were trained on. None without an audit, or where an
+            interrupted run did without.
 
     Example:
         >>> print(Receipt(0, 10, 10, 1, 1, "00c0ffee", 7))
@@ -47,6 +51,7 @@ class Receipt:
     seed: int
     skipped: list[Any] = field(default_factory=list)
     left_out: int = 0
+    contents: str | None = None
 
     def verify(self) -> None:
         """Check that everything planned was delivered.
@@ -65,7 +70,9 @@ class Receipt:
         return (
             f"epoch {self.epoch}: {self.delivered} of {self.planned} batches delivered, "
             f"{self.retried} loaded again, {self.restarts} workers replaced, order {self.digest}, "
-            f"seed {self.seed}" + (f", left out: {', '.join(map(str, self.skipped))}" if self.skipped else "")
+            f"seed {self.seed}"
+            + (f", contents {self.contents}" if self.contents else "")
+            + (f", left out: {', '.join(map(str, self.skipped))}" if self.skipped else "")
         )
 
 
@@ -78,8 +85,10 @@ class Tally:
         limit: How many batches the epoch may have at most.
         before: How many loads were done again and workers replaced before this epoch.
         resumed: What an interrupted run had done of the epoch, as `state` returned it.
+        audit: Whether to keep a checksum of contents.
 
     Attributes:
+        contents: The checksum; None where there is none for the whole epoch.
         left_out: How many batches nothing was left of.
         waiting: Ids of single batches that were delivered and not yet mixed into the digest. Every batch of
             a `Sequence` has a whole number for its id: to append it here is to count the batch.
@@ -92,6 +101,7 @@ class Tally:
         limit: int | None,
         before: tuple[int, int],
         resumed: Mapping[str, Any] | None = None,
+        audit: bool = False,
     ) -> None:
         state = resumed or {}
         self.limit = limit
@@ -102,6 +112,8 @@ class Tally:
         self.skipped: list[Any] = list(state.get("skipped", ()))
         self._digest = Digest(state.get("digest"))
         self.waiting: list[int] = []
+        known = state.get("contents", None if self._begun else 0)
+        self.contents = Contents(known) if audit and known is not None else None
         self._epoch, self._seed, self._before = epoch, seed, before
         self._before_joined = 0
 
@@ -127,6 +139,7 @@ class Tally:
             "digest": self.catch_up().value,
             "left_out": self.left_out,
             "skipped": self.skipped,
+            "contents": None if self.contents is None else self.contents.value,
         }
 
     def mark(self, epoch: int, number: int) -> None:
@@ -157,8 +170,9 @@ class Tally:
         planned = self.done if self.planned is None else self.planned
         retried, restarts = counts[0] - self._before[0], counts[1] - self._before[1]
         figures = planned, self.delivered, retried, restarts
-        skipped = list(self.skipped)
-        return Receipt(self._epoch, *figures, self.catch_up().text(), self._seed, skipped, self.left_out)
+        skipped, contents = list(self.skipped), None if self.contents is None else self.contents.text()
+        order = self.catch_up().text()
+        return Receipt(self._epoch, *figures, order, self._seed, skipped, self.left_out, contents)
 
     def catch_up(self) -> Digest:
         """Return the digest of all ids so far."""

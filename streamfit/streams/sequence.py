@@ -8,30 +8,22 @@ attempt.
 
 from __future__ import annotations
 
-import threading
+import math
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sized
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, generator
+from streamfit.streams import changes, places
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
 
 _CHUNK = 1024  # indices of the order that are computed in one call
-
-
-class _Place(threading.local):
-    """Where a load runs: the seed and the pass of the stream that asked for it."""
-
-    seed = 0
-    epoch = 0
-
-
-_place = _Place()
 
 
 class Sequence(ABC):
@@ -69,6 +61,10 @@ class Sequence(ABC):
         self.use_multiprocessing = use_multiprocessing
         self.max_queue_size = max_queue_size
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        changes.assign(self, name, value)
+        super().__setattr__(name, value)
+
     @abstractmethod
     def __getitem__(self, index: int) -> Any:
         """Return batch `index`."""
@@ -76,7 +72,8 @@ class Sequence(ABC):
     @property
     def num_batches(self) -> int | None:
         """Count the batches of a pass; None stands for no end."""
-        return len(cast(Sized, self))
+        count: int | None = _length(self)
+        return count
 
     def on_epoch_begin(self) -> None:
         """Do something before each pass, in the main process."""
@@ -94,12 +91,18 @@ class Sequence(ABC):
             index += 1
 
     def rng(self, index: int) -> np.random.Generator:
-        """Return the random generator of batch `index` in this pass.
+        """Return the random generator of batch (or sample) `index` in this pass.
 
-        Its draws depend on the seed of the stream, the pass and the index, not on who loads the batch or
-        how often. Outside a stream the seed and the pass are 0.
+        Its draws depend on the seed of the stream, the pass, the index, and which object this is within the
+        one that is read; not on who loads the batch, how often, or in which thread of yours. In
+        `on_epoch_begin` and `on_epoch_end` it has draws of its own for each pass. Called by hand, on an
+        object that no stream reads, seed and pass are 0.
+
+        Raises:
+            StreamfitError: Called in ``__init__``, where there is no seed yet, or in another thread where it
+                cannot be told for which stream.
         """
-        return generator(derive(_place.seed, _place.epoch, index, "sequence"))
+        return generator(places.key(self, index))
 
 
 class SequenceSource(Source):
@@ -128,6 +131,7 @@ class SequenceSource(Source):
 
     remote = True
     may_change = True
+    _planned: tuple[int, int | None] | None = None  # pass and length of what was begun last
 
     def __init__(
         self,
@@ -143,6 +147,9 @@ class SequenceSource(Source):
         self.sequence, self.shuffle, self.seed, self.name = sequence, bool(shuffle), seed, name
         self.targets = targets
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_planned"}
+
     def state(self) -> Any:
         """Return the sequence's own state where it has a ``state_dict``."""
         return self.sequence.state_dict() if hasattr(self.sequence, "state_dict") else None
@@ -157,20 +164,29 @@ class SequenceSource(Source):
 
     def batches(self, epoch: int) -> int | None:
         """Count the batches of a pass, as the object says now."""
-        has_property = hasattr(type(self.sequence), "num_batches")
-        count = self.sequence.num_batches if has_property else len(self.sequence)
-        if count is None:
+        kind = type(self.sequence)
+        own = getattr(kind, "num_batches", None)
+        asked = "num_batches" if own is not None and own is not Sequence.num_batches else "__len__"
+        count = self.sequence.num_batches if asked == "num_batches" else _length(self.sequence)
+        if count is None and asked == "num_batches":
             return None
-        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+        whole = _whole(count)
+        if whole is None or whole < 1:
+            hint = "; write for example int(np.ceil(n / batch_size))" if _is_real(count) else ""
             raise DataError(
-                f"source {self.name!r}: the {type(self.sequence).__name__} says it has {count!r} batches; "
-                "__len__ must return a whole number of at least 1"
+                f"source {self.name!r}: the {kind.__name__} says it has {count!r} batches; "
+                f"{asked} must return a whole number of at least 1{hint}"
             )
-        return int(count)
+        return whole
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Write the tickets of a pass: the index of each batch."""
-        key, count = self.key(epoch), self.batches(epoch)
+        """Write the tickets of a pass: the index of each batch.
+
+        A pass that is taken up again in its middle has the length that it began with.
+        """
+        if not start or self._planned is None or self._planned[0] != epoch:
+            self._planned = epoch, self.batches(epoch)
+        key, count = self.key(epoch), self._planned[1]
         indices = self._shuffled(epoch, count, start) if count is not None and self.shuffle else None
         number = start
         while count is None or number < count:
@@ -179,20 +195,37 @@ class SequenceSource(Source):
 
     def _shuffled(self, epoch: int, count: int, start: int) -> Iterator[int]:
         # Imported here: a worker that only loads needs no compiler.
-        from streamfit.streams.order import Order
+        from streamfit.streams.order import MOST, Order
 
+        if count > MOST:
+            raise DataError(
+                f"source {self.name!r}: the {type(self.sequence).__name__} says it has {count} batches, "
+                "which are too many to shuffle; pass shuffle=False, or return the number of one pass"
+            )
         order = Order(count, derive(self.seed, epoch, "shuffle"))
         for first in range(start, count, _CHUNK):
             yield from order.ids(first, min(_CHUNK, count - first)).tolist()
 
+    @property
+    def producer(self) -> Any:
+        """The object that gives the batches."""
+        return self.sequence
+
     def load(self, ticket: Ticket) -> Value:
         """Ask the object for one batch and take it apart."""
-        before = _place.seed, _place.epoch
-        _place.seed, _place.epoch = self.seed, ticket.epoch
-        try:
-            item = self.sequence[ticket.ids]
-        finally:
-            _place.seed, _place.epoch = before
+        return self._unpack(ticket, self._item(ticket))
+
+    def load_apart(self, ticket: Ticket, *, threads: bool = False) -> Value:
+        """Load one batch that shares no memory with what the object may write to later."""
+        # A list of two is inputs and targets, as `unpack` reads it.
+        item = self._apart(lambda: self._item(ticket), ticket, threads, listed=self.targets)
+        return self._unpack(ticket, item)
+
+    def _item(self, ticket: Ticket) -> Any:
+        with places.Place(self.seed, ticket.epoch, self.sequence):
+            return self.sequence[ticket.ids]
+
+    def _unpack(self, ticket: Ticket, item: Any) -> Value:
         try:
             return unpack(item, targets=self.targets, bare=True, maker=type(self.sequence).__name__)
         except DataError as error:
@@ -200,15 +233,46 @@ class SequenceSource(Source):
 
     def begin_pass(self, epoch: int) -> None:
         """Call the object's `on_epoch_begin`, if it has one."""
-        _call_hook(self.sequence, "on_epoch_begin")
+        with places.Place(self.seed, epoch, self.sequence, "begin"):
+            _call_hook(self.sequence, "on_epoch_begin")
 
     def end_pass(self, epoch: int) -> None:
         """Call the object's `on_epoch_end`, if it has one."""
-        _call_hook(self.sequence, "on_epoch_end")
+        with places.Place(self.seed, epoch, self.sequence, "end"):
+            _call_hook(self.sequence, "on_epoch_end")
 
     def describe(self, ticket: Ticket) -> str:
         """Say which batch a ticket is for, with its index in the sequence."""
         return f"{super().describe(ticket)}, index {ticket.ids}"
+
+
+def _length(sequence: Any) -> Any:
+    """Return what ``__len__`` returns, also where `len` would refuse it: tutorials return a float."""
+    kind = type(sequence)
+    if not hasattr(kind, "__len__"):
+        raise TypeError(
+            f"{kind.__name__} has neither __len__ nor num_batches; define __len__, which returns the number "
+            "of batches, or num_batches, which may return None for no end"
+        )
+    count = kind.__len__(sequence)
+    whole = _whole(count)
+    return count if whole is None else whole
+
+
+def _whole(count: Any) -> int | None:
+    """Return a count as an int, or None if it is no whole number."""
+    if isinstance(count, (bool, np.bool_)):
+        return None
+    if _is_real(count):
+        return int(count) if math.isfinite(count) and count == int(count) else None
+    try:
+        return operator.index(count)
+    except TypeError:
+        return None
+
+
+def _is_real(count: Any) -> bool:
+    return isinstance(count, (float, np.floating))
 
 
 def _call_hook(sequence: Any, name: str) -> None:

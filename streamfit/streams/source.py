@@ -6,6 +6,9 @@ depends on its ticket alone, so it may run anywhere, any number of times.
 
 from __future__ import annotations
 
+import functools
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -16,8 +19,10 @@ import numpy as np
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
+from streamfit.streams import places, reuse
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
+from streamfit.streams.ownership import detached
 from streamfit.streams.structure import leaves
 from streamfit.streams.ticket import Ticket
 
@@ -44,6 +49,13 @@ class Source(ABC):
     pulled: bool = False
     rewinds: bool = True
     uniform: bool = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have `load` of a subclass know where it runs, so that `Sequence.rng` does wherever it is called."""
+        super().__init_subclass__(**kwargs)
+        load: Any = cls.load
+        if not _is_ours(load) and not getattr(load, "placed", False):
+            setattr(cls, "load", _placed(load))  # noqa: B010 - a method is not to be assigned to
 
     @abstractmethod
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
@@ -131,13 +143,88 @@ class Source(ABC):
     def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Load the batches of a pass here and now, one at each request."""
         for ticket in self.tickets(epoch, start):
-            try:
-                value = self.load(ticket)
-            except Exception as error:
-                error.add_note(f"while loading {self.describe(ticket)}")
-                raise
-            yield self.batch(ticket, value)
-            del value
+            yield self.loaded(ticket, self.load)
+
+    def pull(self, epoch: int, start: int = 0, *, thread: bool = False) -> Iterator[tuple[Ticket, Batch]]:
+        """Load the batches of a pass, one at each request, for a consumer that keeps them.
+
+        They share no memory with anything that the source may write to when it goes on.
+
+        Args:
+            epoch: Number of the pass.
+            start: Number of the first batch.
+            thread: Whether this runs in a thread of its own.
+        """
+        for ticket in self.tickets(epoch, start):
+            yield ticket, self.loaded(ticket, self.load_apart)
+
+    def give_back(  # noqa: B027 - optional
+        self,
+        tickets: Sequence[Ticket],
+        error: BaseException | None = None,
+        thread: threading.Thread | None = None,
+    ) -> None:
+        """Take back what was pulled and not used.
+
+        Args:
+            tickets: What was pulled last, in order.
+            error: What came after them and was not raised.
+            thread: One that may still be pulling.
+        """
+
+    @property
+    def producer(self) -> Any:
+        """The object of the user's that makes the batches."""
+        return self
+
+    def load_apart(self, ticket: Ticket, *, threads: bool = False) -> Value:
+        """Load one batch that shares no memory with anything that the source may write to later.
+
+        Args:
+            ticket: Which batch.
+            threads: Whether several threads load from the source at once.
+
+        Raises:
+            DataError: Two of them got the same memory.
+        """
+        value: Value = self._apart(lambda: self.load(ticket), ticket, threads, listed=False)
+        return value
+
+    def _apart(self, make: Callable[[], Any], ticket: Ticket, threads: bool, *, listed: bool) -> Any:
+        """Return what `make` returns without the memory that is still its maker's."""
+        if not threads:
+            return detached([make()], listed=listed)
+        since, copied = time.monotonic_ns(), list[tuple[Array, Array]]()
+        item = detached([make()], listed=listed, copied=copied)
+        if copied:
+            reuse.check(self.producer, ticket.ids, since, copied)
+        return item
+
+    def loaded(self, ticket: Ticket, load: Callable[[Ticket], Value]) -> Batch:
+        """Return the batch that `load` makes of a ticket; what it raises says for which."""
+        try:
+            value = load(ticket)
+        except Exception as error:
+            error.add_note(f"while loading {self.describe(ticket)}")
+            raise
+        return self.batch(ticket, value)
+
+
+def _is_ours(function: Any) -> bool:
+    return str(getattr(function, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]
+
+
+def _placed(load: Callable[[Any, Ticket], Value]) -> Callable[[Any, Ticket], Value]:
+    @functools.wraps(load)
+    def placed(self: Source, ticket: Ticket) -> Value:
+        here = places.current()
+        if here is not None and here.root is self:  # called by the `load` of a subclass
+            return load(self, ticket)
+        with places.Place(self.seed, ticket.epoch, self):
+            return load(self, ticket)
+
+    placed.placed = True  # type: ignore[attr-defined]
+    return placed
 
 
 def _first_length(x: Any) -> int:

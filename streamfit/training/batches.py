@@ -145,13 +145,14 @@ class Streams:
     def __exit__(self, *error: Any) -> None:
         self._stack.close()
 
-    def feed(self, source: Source, *, wrap: bool, total: int | None) -> Feed:
+    def feed(self, source: Source, *, wrap: bool, total: int | None, audit: bool = False) -> Feed:
         """Return a feed of `source`; workers start now, in the background.
 
         Args:
             source: Where batches come from.
             wrap: Whether passes follow one another within an epoch.
             total: How many batches will be asked for at most, when that is known.
+            audit: Whether receipts have a checksum of contents.
         """
         kind, workers, ahead = self._who_loads(source)
         pooled = kind != "inline" and source.remote
@@ -166,6 +167,7 @@ class Streams:
             ahead=ahead if workers else 0,
             total=total,
             tolerance=policy.tolerance,
+            audit=audit,
         )
         self._stack.callback(feed.close)
         return feed

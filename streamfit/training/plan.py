@@ -67,6 +67,7 @@ class FitPlan:
     settings: StreamSettings
     seed: int | None
     wrap: bool = False
+    audit: bool = False
     training: Any = None
     validation: Any = None
     _epochs_to_validate: set[int] = field(default_factory=set)

@@ -62,7 +62,7 @@ class _Fit:
         source = plan.training.source(seed, "training data")
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
         total = None if steps is None else steps * epochs
-        self._feed = streams.feed(source, wrap=plan.wrap, total=total)
+        self._feed = streams.feed(source, wrap=plan.wrap, total=total, audit=plan.audit)
         self._validation = self._open_validation(streams, seed)
         self._warned: set[str] = set()
         self._next_epoch = self._epoch_now = plan.initial_epoch

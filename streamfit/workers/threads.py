@@ -1,6 +1,7 @@
 """The pool of threads: loads run in daemon threads of this process.
 
-Guarantees kept here: those of `contract`; values are the loader's own objects, never copied or reused.
+Guarantees kept here: those of `contract`; values are the loader's own objects, except that a loader which may
+write to their memory later gives copies of it (`load_apart`), taken before the same thread loads again.
 Threads cannot be killed: closing waits for the loads that are under way.
 """
 
@@ -74,7 +75,7 @@ class ThreadPool(LanePool):
             for number in range(self.workers):
                 thread = threading.Thread(
                     target=_work,
-                    args=(self._tasks, self._reports),
+                    args=(self._tasks, self._reports, self.workers > 1),
                     name=f"streamfit-worker-{number}",
                     daemon=True,
                 )
@@ -144,11 +145,11 @@ class ThreadPool(LanePool):
                 thread.join()
 
 
-def _work(tasks: SimpleQueue[Job | None], reports: SimpleQueue[_Report]) -> None:
+def _work(tasks: SimpleQueue[Job | None], reports: SimpleQueue[_Report], several: bool) -> None:
     """Load tasks until None comes; holds no reference to the pool, so that the pool can be collected."""
     while (job := tasks.get()) is not None:
         try:
-            outcome = job.cargo.loader.load(job.ticket) if job.cargo.wanted else None
+            outcome = _load(job.cargo.loader, job.ticket, several) if job.cargo.wanted else None
         except BaseException as error:  # handed to the consumer, whatever it is
             reports.put((job, False, error))
             del error
@@ -156,6 +157,11 @@ def _work(tasks: SimpleQueue[Job | None], reports: SimpleQueue[_Report]) -> None
             reports.put((job, True, outcome))
             del outcome
         del job
+
+
+def _load(loader: Any, ticket: Any, several: bool) -> Any:
+    apart = getattr(loader, "load_apart", None)
+    return loader.load(ticket) if apart is None else apart(ticket, threads=several)
 
 
 def _dismiss(tasks: SimpleQueue[Job | None], workers: int, owner: int) -> None:

@@ -36,8 +36,8 @@ POSITIONAL: dict[str, list[str]] = {
 }
 POLICY = ("load_timeout", "on_bad_sample", "max_bad_samples")
 KEYWORDS = {
-    "fit": {"validation_batch_size", "seed", *POLICY},
-    "fit_generator": {"seed", *POLICY},
+    "fit": {"validation_batch_size", "seed", "audit", *POLICY},
+    "fit_generator": {"seed", "audit", *POLICY},
     "evaluate": {"return_dict", *POLICY},
     "predict": {"load_timeout"},
     "train_on_batch": {"return_dict"},

@@ -78,8 +78,9 @@ def test_it_begins_when_it_is_first_asked() -> None:
     assert gate.made == 0
     gate.permits.release()
     assert next(puller) == 0
-    puller.close()  # the thread waits inside the iterator, and is not waited for
     gate.permits.release()
+    puller.close()  # the thread waits inside the iterator, and is waited for
+    assert gate.made <= 2
 
 
 def test_closing_twice_and_before_the_start_is_fine() -> None:
@@ -95,4 +96,45 @@ def test_closing_lets_a_full_puller_go() -> None:
     assert next(puller) == 0
     puller.close()
     assert puller._thread is not None
-    assert not puller._thread.is_alive() or puller._pulling
+    assert not puller._thread.is_alive()
+
+
+def test_no_more_is_pulled_than_was_allowed() -> None:
+    pulled = threading.Semaphore(0)
+    made: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in itertools.count():
+            made.append(number)
+            pulled.release()
+            yield number
+
+    puller = Puller(numbers(), ahead=10)
+    puller.allow(3)
+    assert next(puller) == 0
+    for _ in range(3):
+        assert pulled.acquire(timeout=10)
+    assert not pulled.acquire(timeout=0.05)
+    assert [next(puller), next(puller)] == [1, 2]
+    assert made == [0, 1, 2]
+    assert next(puller) == 3  # to ask is to allow
+    puller.close()
+    assert made == [0, 1, 2, 3]
+
+
+def test_what_was_not_taken_is_given_back_with_what_was_raised_after_it() -> None:
+    failure = KeyError("k")
+    raised = threading.Event()
+    back: list[object] = []
+
+    def numbers() -> Iterator[int]:
+        yield from range(3)
+        raised.set()
+        raise failure
+
+    puller = Puller(numbers(), ahead=10, give_back=lambda *given: back.append(given))
+    assert next(puller) == 0
+    assert raised.wait(10)
+    puller.close()
+    puller.close()
+    assert back == [([1, 2], failure, None)]

@@ -170,7 +170,6 @@ class Broken(strategies.StreamMachine):
         (faulty.Counting, "is not the same"),
         (faulty.IgnoresStart, "batch . of epoch . is not the same"),
         (faulty.Impure, "is not the same"),
-        (faulty.OneBuffer, "is not the same"),
     ],
 )
 def test_machine_finds_what_is_wrong(cls: Any, text: str) -> None:
@@ -178,6 +177,18 @@ def test_machine_finds_what_is_wrong(cls: Any, text: str) -> None:
     quick = settings(QUICK, max_examples=200, derandomize=True, database=None, report_multiple_bugs=False)
     with pytest.raises(CheckFailure, match=text):
         run_state_machine_as_test(Broken, settings=quick)
+
+
+@pytest.mark.parametrize("kind", ["inline", "threads"])
+def test_walk_over_one_buffer_is_right_where_one_load_runs_at_a_time(kind: Any) -> None:
+    with nothing_left_behind():
+        walk = Walk(faulty.OneBuffer)
+        walk.change_workers(kind, 1)
+        walk.deliver(4)
+        walk.leave_early(2)
+        walk.next_epoch()
+        walk.deliver(3)
+        walk.close()
 
 
 def test_machine_without_a_source_says_so() -> None:

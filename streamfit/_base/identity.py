@@ -1,0 +1,76 @@
+"""`IdentityMap`: values kept for objects that may be neither hashable nor referable weakly.
+
+Guarantee kept here: an entry belongs to one object and not to another that came to its address later.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class IdentityMap(Generic[T]):
+    """Map objects to values, by what they are and not by what they equal.
+
+    An entry goes with its object. Objects that cannot be referred to weakly (many iterators of the standard
+    library) are held, until nobody else holds them and the map is used again.
+
+    Example:
+        >>> names = IdentityMap()
+        >>> first, second = iter("ab"), iter("ab")
+        >>> names.put(first, "first")
+        >>> names.get(first), names.get(second), names.pop(first), names.get(first)
+        ('first', None, 'first', None)
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[Any, T]] = {}
+        self._held: dict[int, Any] = {}
+
+    def put(self, key: Any, value: T) -> None:
+        """Keep a value for an object."""
+        self._sweep()
+        number = id(key)
+        try:
+            entries = self._entries
+            self._entries[number] = (weakref.ref(key, lambda ref: _forget(entries, number, ref)), value)
+        except TypeError:
+            self._entries[number] = (None, value)
+            self._held[number] = key
+
+    def get(self, key: Any) -> T | None:
+        """Return the value kept for an object, or None."""
+        entry = self._entries.get(id(key))
+        return None if entry is None or not self._is_of(entry[0], key) else entry[1]
+
+    def pop(self, key: Any) -> T | None:
+        """Return the value kept for an object, or None, and keep it no longer."""
+        value = self.get(key)
+        self._entries.pop(id(key), None)
+        self._held.pop(id(key), None)
+        self._sweep()
+        return value
+
+    def _is_of(self, ref: Any, key: Any) -> bool:
+        return self._held.get(id(key)) is key if ref is None else ref() is key
+
+    def _sweep(self) -> None:
+        for number in list(self._held):
+            if sys.getrefcount(self._held[number]) == _ALONE:
+                del self._held[number], self._entries[number]
+
+
+def _forget(entries: dict[int, tuple[Any, Any]], number: int, ref: Any) -> None:
+    if entries.get(number, (None,))[0] is ref:
+        del entries[number]
+
+
+def _count_alone() -> int:
+    kept = {0: iter("")}
+    return sys.getrefcount(kept[0])
+
+
+_ALONE = _count_alone()  # what the interpreter counts for an object that only a dictionary holds

@@ -1,0 +1,157 @@
+"""Ownership: arrays that whoever made them may still write to, told from those that nobody else holds.
+
+Guarantee kept here: what `detached` returns shares no memory with anything that its maker can reach, so it
+may wait in a queue while the maker goes on. What is fresh is not copied; in doubt it is.
+
+Who holds an array is read from its reference count: an array that owns its memory, and that only its
+container refers to, cannot be reached by anybody else. A name that still stands for it in the frame of a
+generator counts, so ``x = make(); yield x`` is copied and ``yield make()`` is not.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Mapping
+from sys import getrefcount
+from typing import Any
+from weakref import getweakrefcount
+
+import numpy as np
+from numpy import ndarray  # looked up for every batch
+
+from streamfit._base.errors import StreamfitError
+from streamfit._base.specs import Array
+from streamfit.streams.structure import as_array, is_arraylike, is_structure, rebuild_entry
+
+_PLAIN = (str, bytes, int, float, complex, bool, type(None), np.generic)
+
+
+def detached(box: list[Any], *, listed: bool, copied: list[tuple[Array, Array]] | None = None) -> Any:
+    """Return the only thing in `box`, with a copy in place of each array that somebody else may write to.
+
+    Args:
+        box: A list that holds one item of a producer, and is the only one to hold it.
+        listed: Whether a list of two or three is read like a tuple (x, y, sample_weight).
+        copied: Takes in each array that was copied, and its copy.
+
+    Example:
+        >>> buffer = np.zeros(3)
+        >>> x, y = detached([(buffer, buffer + 1)], listed=True)
+        >>> buffer[:] = 7
+        >>> x.tolist(), y.tolist()
+        ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
+    """
+    mine = _count(box, 0) == _ALONE and not _SHARED_COUNTS
+    item = box[0]
+    if mine and type(item) is tuple and _all_fresh(item):  # nearly all that is made anew, in a microsecond
+        return item
+    work = _Work(copied)
+    if isinstance(item, tuple) or (listed and isinstance(item, list) and len(item) in (2, 3)):
+        entries = [work.part(item, place, mine) for place in range(len(item))]
+        return entries if isinstance(item, list) else _as_tuple(type(item), entries)
+    del item
+    return work.part(box, 0, not _SHARED_COUNTS)
+
+
+class _Work:
+    """One call of `detached`."""
+
+    def __init__(self, copied: list[tuple[Array, Array]] | None) -> None:
+        self._copied = copied
+
+    def part(self, holder: Any, key: Any, mine: bool) -> Any:
+        """Return a part of an item: one array, or a structure of arrays.
+
+        Args:
+            holder: What holds it.
+            key: Its place there.
+            mine: Whether nobody else holds the holder.
+        """
+        mine = mine and _count(holder, key) == _ALONE
+        value = holder[key]
+        if isinstance(value, Mapping):
+            return {name: self._leaf(value, name, mine and type(value) is dict) for name in value}
+        if isinstance(value, (list, tuple)) and is_structure(value):
+            entries = [self._leaf(value, place, mine) for place in range(len(value))]
+            return entries if isinstance(value, list) else _as_tuple(type(value), entries)
+        return self._whole(value, mine)
+
+    def _leaf(self, holder: Any, key: Any, mine: bool) -> Any:
+        mine = mine and _count(holder, key) == _ALONE
+        return rebuild_entry(holder[key], lambda value, _: self._whole(value, mine), "")
+
+    def _whole(self, value: Any, mine: bool) -> Any:
+        if isinstance(value, np.ndarray):
+            return value if _is_fixed(value) or (mine and _owns(value)) else self._copy(value)
+        if isinstance(value, _PLAIN):
+            return value
+        try:
+            array = as_array(value, "item")
+        except (StreamfitError, ValueError, TypeError, OverflowError):  # said where the item is taken apart
+            return value
+        listed = isinstance(value, (list, tuple)) and not is_arraylike(value)
+        return array if listed else self._copy(array)
+
+    def _copy(self, array: Array) -> Array:
+        copy = array.copy(order="K")
+        if self._copied is not None:
+            self._copied.append((array, copy))
+        return copy
+
+
+def _owns(array: Array) -> bool:
+    """Tell whether the memory of an array that nobody else holds is held by nobody else either."""
+    if getweakrefcount(array):
+        return False
+    if array.base is None:
+        return bool(array.flags.owndata)
+    return (
+        type(array.base) is np.ndarray
+        and getrefcount(array.base) == _ALONE
+        and array.base.base is None
+        and bool(array.base.flags.owndata)
+        and not getweakrefcount(array.base)
+    )
+
+
+def _all_fresh(parts: tuple[Any, ...]) -> bool:
+    """Tell whether a tuple, which nobody else holds, holds plain arrays alone, and is the only one to."""
+    for part in parts:
+        if part is not None and not (
+            type(part) is ndarray
+            and getrefcount(part) == _IN_LOOP
+            and part.base is None
+            and part.flags.owndata
+            and not getweakrefcount(part)
+        ):
+            return False
+    return True
+
+
+def _is_fixed(array: Array) -> bool:
+    """Tell whether the memory cannot be written to at all."""
+    base: Any = array.base
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return type(base) is bytes
+
+
+def _as_tuple(kind: type, entries: list[Any]) -> Any:
+    return kind(*entries) if hasattr(kind, "_fields") else tuple(entries)
+
+
+def _count_in_loop(parts: tuple[Any, ...]) -> int:
+    for part in parts:
+        return getrefcount(part)
+    return 0
+
+
+def _count(holder: Any, key: Any) -> int:
+    return getrefcount(holder[key])
+
+
+# What the interpreter counts for an object that only its container holds; it differs between versions.
+_ALONE = _count([np.empty(1)], 0)
+_IN_LOOP = _count_in_loop((np.empty(1),))
+# Without the global lock counts may be kept in several places and say too little.
+_SHARED_COUNTS = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
