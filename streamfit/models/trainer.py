@@ -7,6 +7,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from streamfit._base.checks import is_mapping, plain
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
@@ -76,8 +79,16 @@ class Trainer:
         """
         compile_checks(target_tensors, distribute, kwargs)
         flags = TrainableFlags(self)  # type: ignore[arg-type]
+        if isinstance(loss_weights, np.ndarray):
+            loss_weights = loss_weights.tolist()
         compiled = Compiled(
-            optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode, flags
+            optimizer,
+            plain(loss),
+            plain(metrics),
+            plain(loss_weights),
+            plain(weighted_metrics),
+            plain(sample_weight_mode),
+            flags,
         )
         if self.outputs:  # type: ignore[attr-defined]
             compiled.plan(self.output_names)  # type: ignore[attr-defined]
@@ -263,7 +274,7 @@ class Trainer:
         return self._pack_outputs(sessions.predict(self, data, settings, steps, verbose, callbacks))
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
-        if isinstance(self._output_structure, dict):  # type: ignore[attr-defined]
+        if is_mapping(self._output_structure):  # type: ignore[attr-defined]
             return dict(zip(self.output_names, arrays, strict=True))  # type: ignore[attr-defined]
         return arrays[0] if len(arrays) == 1 else arrays
 

@@ -8,11 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from streamfit._base.checks import real, whole_or_none
 from streamfit._base.errors import DataError
 from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch import ROLES
-from streamfit.streams.structure import as_array, leaves, rebuild
+from streamfit.streams.structure import as_array, as_rows, leaves, rebuild
 from streamfit.training.plan import StreamSettings
 from streamfit.workers import Pool, make_pool
 
@@ -54,7 +55,7 @@ class Data:
                 "validation_data"
             )
         parts = (self.x, self.y, self.sample_weight)
-        whole = [rebuild(part, as_array, role) for part, role in zip(parts, ROLES, strict=True)]
+        whole = [rebuild(part, as_rows, role) for part, role in zip(parts, ROLES, strict=True)]
         total = ArraySource(*whole, name="training data").samples  # checks that the lengths agree
         at = int(total * (1.0 - share))
         if not 0 < at < total:
@@ -94,7 +95,7 @@ def validation(data: Any, share: float, batch_size: int | None, own_batch_size: 
 
 
 def _share(share: Any) -> float | None:
-    if isinstance(share, bool) or not isinstance(share, (int, float, np.number)):
+    if real(share) is None:
         raise TypeError(
             f"validation_split must be a number in [0, 1), got {share!r} ({type(share).__name__})"
         )
@@ -171,10 +172,10 @@ class Streams:
             processes = bool(getattr(own, "use_multiprocessing", False))
         workers = asked.workers
         if workers is None:
-            workers = getattr(own, "workers", None)
+            workers = whole_or_none("workers", getattr(own, "workers", None), 0)
         if workers is None:
             workers = 0 if isinstance(source, ArraySource) and not processes else 1
-        ahead = asked.max_queue_size or getattr(own, "max_queue_size", None) or _AHEAD
+        ahead = asked.max_queue_size or int(getattr(own, "max_queue_size", None) or _AHEAD)
         if not workers:
             return "inline", 0, ahead
         return ("processes" if processes else "threads"), workers, ahead

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from streamfit._base.checks import whole_or_none
+from streamfit._base.checks import plain, whole_or_none
 from streamfit._base.config import current_seed, next_seed
 from streamfit._base.errors import NonFiniteError
 from streamfit._base.keys import derive, draw_seed
@@ -329,7 +329,7 @@ def _single_run(
     callbacks: Any,
 ) -> Iterator[tuple[Feed, CallbackList]]:
     """Open the data and the callbacks of `evaluate` or `predict`."""
-    check_verbose(verbose)
+    verbose = check_verbose(verbose)
     source = data.source(_seed_of_looking(), "data")
     with runner.lent(source.name), Streams(settings) as streams:
         feed = streams.feed(source, wrap=False, total=steps)
@@ -364,7 +364,7 @@ def on_batch(
     """Train or test on one batch and return the results; those of a `fit` under way stay as they are."""
     runner: Runner = model.runner()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(runner.lent("one batch", class_weight))
+        stack.enter_context(runner.lent("one batch", plain(class_weight)))
         if model.session is not None:
             stack.enter_context(runner.aside())
         if reset:
