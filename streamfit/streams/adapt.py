@@ -66,7 +66,7 @@ def as_stream(
     """
     kind = kind_of(x, name)
     if kind != "arrays":
-        _refuse_array_arguments(kind, y, sample_weight, batch_size)
+        _refuse_array_arguments(x, y, sample_weight, batch_size)
     if kind == "source":
         source: Source = x
         return source
@@ -97,6 +97,8 @@ def kind_of(x: Any, name: str = "data") -> Kind:
         raise TypeError(f"source {name!r}: {_refusal(x)}")
     if isinstance(x, (np.ndarray, list, tuple, UserList)) or is_mapping(x) or is_arraylike(x):
         return "arrays"
+    if getattr(x, "shape", None) == () and hasattr(x, "dtype"):
+        return "arrays"  # a single value, which is refused as such
     if isinstance(x, type):
         raise TypeError(
             f"source {name!r}: a type is nothing that holds data; call it and pass what it returns"
@@ -145,18 +147,20 @@ def _refusal(x: Any) -> str:
     )
 
 
-def _refuse_array_arguments(kind: Kind, y: Any, sample_weight: Any, batch_size: Any) -> None:
+def _refuse_array_arguments(x: Any, y: Any, sample_weight: Any, batch_size: Any) -> None:
+    taken = f" (x is a {type(x).__name__}, which is taken for one)"
     if y is not None:
         raise ValueError(
             "`y` argument is not supported when data is a generator or Sequence instance. "
-            "Instead pass targets as the second element of the generator."
+            "Instead pass targets as the second element of the generator." + taken
         )
     if sample_weight is not None:
         raise ValueError(
             "`sample_weight` argument is not supported when data is a generator or Sequence instance. "
-            "Instead pass sample weights as the third element of the generator."
+            "Instead pass sample weights as the third element of the generator." + taken
         )
     if batch_size is not None:
         raise ValueError(
             "The `batch_size` argument must not be specified when using a generator or Sequence as an input."
+            + taken
         )

@@ -19,7 +19,7 @@ from streamfit._base.specs import Array
 from streamfit.streams.batch import ROLES, Batch
 from streamfit.streams.items import Value
 from streamfit.streams.objects import stack_hint
-from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, rows_of
+from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, rows_of
 from streamfit.streams.shuffle import Shuffle, check_shuffle
 from streamfit.streams.source import Source
 from streamfit.streams.structure import as_rows, leaves, rebuild, spec_of
@@ -79,6 +79,7 @@ class ArraySource(Source):
     def _open(self) -> None:
         self._parts = [rebuild(part, rows_of, role) for part, role in zip(self._arrays, ROLES, strict=True)]
         self.remote = any(rows.remote for part in self._parts for rows in _rows(part))
+        self._sliced = any(isinstance(rows, SlicedRows) for part in self._parts for rows in _rows(part))
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_parts"}
@@ -126,7 +127,7 @@ class ArraySource(Source):
         chunks = self._chunks(epoch, start)
         size, ids, number, offset = self.batch_size, np.empty(0, np.int64), start, 0
         row_bytes = sum(rows.row_bytes for part in self._parts for rows in _rows(part))
-        joined = max(1, _JOINED_BYTES // max(1, row_bytes * size))
+        joined = 1 if self._sliced else max(1, _JOINED_BYTES // max(1, row_bytes * size))
 
         def take(most: int) -> Batch:
             nonlocal ids, number, offset

@@ -79,7 +79,7 @@ def column_array(column: Any, name: str, expression: str) -> Array:
         array = np.asarray(column.to_numpy())
     else:
         _refuse_other_kinds(dtype, name, expression)
-        missing = _missing(column)
+        missing = _missing(column) if _may_be_number(dtype) else 0
         if missing and not _is_float(dtype):
             raise DataError(
                 f"{name} has {missing} missing value{'s' * (missing > 1)} among values of dtype {dtype}, "
@@ -106,9 +106,16 @@ def _refuse_other_kinds(dtype: Any, name: str, expression: str) -> None:
             f"{name} has dtype {dtype}, which is no number; write its codes, {expression}.cat.codes, or make "
             "one column for each category"
         )
+    if getattr(dtype, "kind", None) == "M":
+        raise DataError(
+            f"{name} has dtype {dtype}, which is no number; turn the dates into numbers first, for example "
+            f"({expression} - start) / np.timedelta64(1, 's')"
+        )
+
+
+def _may_be_number(dtype: Any) -> bool:
     kind = getattr(dtype, "kind", None)
-    if kind in ("M", "m"):
-        raise DataError(refusal(np.empty(0, f"{kind}8[s]"), name).replace(f"{kind}8[s]", str(dtype)))
+    return not isinstance(kind, str) or kind in _NUMBERS
 
 
 def _is_float(dtype: Any) -> bool:

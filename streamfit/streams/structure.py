@@ -130,6 +130,10 @@ def as_rows(value: Any, name: str) -> Any:
 
 
 def _convert(value: Any, name: str) -> Array:
+    if is_mapping(value):
+        raise DataError(
+            f"{name} is a {type(value).__name__} inside another structure; write one flat dict of arrays"
+        )
     try:
         if is_frame(value):
             return frame_array(value, name)

@@ -6,14 +6,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-
 from streamfit._base.checks import real, whole_or_none
 from streamfit._base.errors import DataError
 from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch import ROLES
-from streamfit.streams.structure import as_array, as_rows, leaves, rebuild
+from streamfit.streams.structure import as_array, as_rows, is_arraylike, leaves, rebuild
 from streamfit.training.plan import StreamSettings
 from streamfit.workers import Pool, make_pool
 
@@ -194,7 +192,7 @@ class Streams:
 def empty_rows(x: Any) -> bool:
     """Tell whether `x` is one or several arrays without rows."""
     found = [array for _, array in leaves(x)]
-    return bool(found) and all(isinstance(a, np.ndarray) and a.ndim > 0 and len(a) == 0 for a in found)
+    return bool(found) and all(is_arraylike(a) and not a.shape[0] for a in found)
 
 
 def one_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:

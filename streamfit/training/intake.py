@@ -250,7 +250,7 @@ def class_weights(table: dict[Any, float], target: Array, plan: OutputPlan) -> A
         DataError: A class has no weight, or targets are not classes.
     """
     if not is_mapping(table):
-        hint = "; write dict(enumerate(class_weight))" if np.ndim(table) == 1 else ""
+        hint = "; write dict(enumerate(class_weight))" if getattr(table, "ndim", 0) == 1 else ""
         raise DataError(f"class_weight must be a dict from class number to weight, got {table!r}{hint}")
     if target.ndim > 2:
         raise DataError("`class_weight` not supported for 3+ dimensional targets.")
