@@ -33,7 +33,7 @@ from streamfit.testing.subject import Subject
 from streamfit.testing.table import KINDS, Check, Kind
 
 Status = Literal["pass", "fail", "skip", "expected"]
-_TABLES = (generators, draws, contents, change, elsewhere, delivery, passes, memory, streaming)
+_TABLES = (generators, contents, draws, change, elsewhere, delivery, passes, memory, streaming)
 CHECKS: tuple[Check, ...] = tuple(check for table in _TABLES for check in table.CHECKS)
 _WANTED = "pass a Sequence, a Source, or a function that makes one"
 Names = str | Iterable[str] | None

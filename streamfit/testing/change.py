@@ -13,8 +13,8 @@ from streamfit.testing.state import changed, state_of
 from streamfit.testing.subject import Loads, Subject, place
 from streamfit.testing.table import Check
 
-_ROUNDS, _SECONDS = 4, 0.75  # how often batches are loaded again, and for how long
-_WATCHED, _LOOKS = 0.2, 10  # seconds for which nothing is loaded
+_LOADS, _SECONDS = 256, 0.75  # how many loads are made of one object, and for how long
+_WATCHED, _LOOKS = 0.2, 5  # seconds for which nothing is loaded
 _LISTED = 3
 
 
@@ -65,21 +65,18 @@ def check_unchanged(subject: Subject) -> str | None:
     """See that loads do not change what later loads of the same pass give, however many there were."""
     loads, source = subject.expected(), subject.source()
     count, before, until = source.batches(0), state_of(_held(source)), time.monotonic() + _SECONDS
-    done = 0
-    for round_ in range(_ROUNDS):
-        for ticket, value in loads:
-            found = difference(value, subject.load(source, ticket), ("at first", f"after {done} loads"))
-            done += 1
-            if found:
-                _fail_changed(subject, ticket, found, changed(before, state_of(_held(source))))
-            if time.monotonic() > until and round_:
-                break
-        if not round_:
+    for done, (ticket, value) in enumerate(itertools.islice(itertools.cycle(loads), _LOADS)):
+        if done == len(loads):
             _load_last(source, count)
+        if done >= 2 * len(loads) and time.monotonic() > until:
+            break
+        found = difference(value, subject.load(source, ticket), ("at first", f"after {done} loads"))
+        if found:
+            _fail_changed(subject, ticket, found, changed(before, state_of(_held(source))))
     if source.batches(0) != count:
         fail(
-            f"{subject.name}: its number of batches was {count} and is {source.batches(0)} after {done} "
-            "loads of the same epoch; change it in on_epoch_end"
+            f"{subject.name}: its number of batches was {count} and is {source.batches(0)} later in "
+            "the same epoch; change it in on_epoch_end"
         )
     return None
 

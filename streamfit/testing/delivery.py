@@ -12,7 +12,7 @@ from streamfit._base.errors import WorkerError
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import copied, difference, parts_of
-from streamfit.testing.elsewhere import unseen_settings
+from streamfit.testing.elsewhere import borrowed_settings, unseen_settings
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.preemption import Outcome, interleaved, lines_of, places, timed
 from streamfit.testing.subject import Loads, Subject, place
@@ -124,7 +124,7 @@ def check_processes(subject: Subject) -> str | None:
     """See that batches are the same when 1 and more processes load them."""
     for count in sorted({1, subject.workers}):
         _compare_delivery(subject, "processes", count)
-    return None
+    return borrowed_settings(subject)
 
 
 def _compare_delivery(subject: Subject, kind: Kind, count: int) -> None:

@@ -57,9 +57,10 @@ def check_rng_threads(subject: Subject) -> str | None:
             if others:
                 fail(
                     f"{subject.name}: loading {place(ticket)} calls self.rng on the thread "
-                    f"{others[0].name!r}, which is not the one that loads. Seed and epoch belong to the load: "
-                    "elsewhere they are guessed at best, or the draws are the same in every epoch. Call self.rng(index) in "
-                    "__getitem__ and hand the generator, or what it draws, to your threads"
+                    f"{others[0].name!r}, which is not the one that loads. Seed and epoch belong to the "
+                    "load: elsewhere they are guessed at best, or the draws are the same in every epoch. "
+                    "Call self.rng(index) in __getitem__ and hand the generator, or what it draws, to your "
+                    "threads"
                 )
     return None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +15,7 @@ from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import fail, skip
-from streamfit.testing.state import modules_behind, settings_of
+from streamfit.testing.state import modules_behind, names_used_in, settings_of
 from streamfit.testing.subject import Loads, Subject, place
 from streamfit.testing.table import Check, Kind
 from streamfit.workers import make_pool
@@ -21,6 +23,14 @@ from streamfit.workers.dataset import Dispatch
 
 _HASH_SEEDS = (1, 2, 3, 4)  # two names are in one order for all of them once in eight times
 _LISTED = 3
+_MARK, _PATIENCE = "\x1estreamfit settings\x1e", 30.0
+_FRESH = """
+import json, sys
+path, modules = json.loads(sys.stdin.read())
+sys.path[:] = path
+from streamfit.testing.elsewhere import fresh_settings
+print(fresh_settings(modules))
+"""
 
 
 # -- settings of modules ----------------------------------------------------------------------------------
@@ -51,24 +61,60 @@ class _Settings(Source):
 
 def unseen_settings(subject: Subject) -> str:
     """Say which settings of the user's modules are others in a worker process; empty where there are none."""
-    source = subject.source()
-    modules = modules_behind(getattr(source, "sequence", source))
-    here = settings_of(modules)
+    source, modules, here = _settings_here(subject)
+    asked = _Settings(source, modules)
     try:
-        asked = _Settings(source, modules)
         with make_pool("processes", 1, 1) as pool, pool.open(asked, asked.tickets(0)) as run:
             there = next(iter(run)).value
     except Exception:  # then there is nothing to add to what the check has found
         return ""
-    differ = [name for name in here if name in there and here[name][0] != there[name][0]]
-    if not differ:
+    listed = _listed(modules, here, there, "there")
+    if not listed:
         return ""
-    shown = [f"{name} is {here[name][1]} here and {there[name][1]} there" for name in differ[:_LISTED]]
-    more = f", and {len(differ) - _LISTED} more" if len(differ) > _LISTED else ""
     return (
-        f" In a worker process {', '.join(shown)}{more}: workers import modules anew. Keep what batches "
-        "depend on in the object itself"
+        f" In a worker process {listed}: workers import modules anew. Keep what batches depend on in the "
+        "object itself"
     )
+
+
+def borrowed_settings(subject: Subject) -> str | None:
+    """Say which settings of the user's modules are others than after a fresh import; None for none."""
+    _, modules, here = _settings_here(subject)
+    if not modules:
+        return None
+    request = json.dumps([[entry for entry in sys.path if isinstance(entry, str)], modules])
+    command = [sys.executable, "-c", _FRESH]
+    try:
+        answer = subprocess.run(command, input=request, capture_output=True, text=True, timeout=_PATIENCE)
+        fresh = json.loads(answer.stdout.rpartition(_MARK)[2])
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    listed = _listed(modules, here, fresh, "after a fresh import")
+    return f"{listed}: another program that loads these data has to set it as well" if listed else None
+
+
+def fresh_settings(modules: list[str]) -> str:
+    """Import modules and return what they hold, for the process that asked."""
+    for name in modules:
+        with suppress(Exception):
+            importlib.import_module(name)
+    return _MARK + json.dumps(settings_of(modules))
+
+
+def _settings_here(subject: Subject) -> tuple[Source, list[str], dict[str, tuple[str, str]]]:
+    source = subject.source()
+    modules = modules_behind(getattr(source, "sequence", source))
+    return source, modules, settings_of(modules)
+
+
+def _listed(modules: list[str], here: dict[str, Any], there: dict[str, Any], where: str) -> str:
+    """List the settings that differ, those that the modules' functions read if there are any."""
+    differ = [name for name in here if name in there and here[name][0] != there[name][0]]
+    used = names_used_in(modules)
+    differ = [name for name in differ if name.rpartition(".")[2] in used] or differ
+    shown = [f"{name} is {here[name][1]} here and {there[name][1]} {where}" for name in differ[:_LISTED]]
+    more = f", and {len(differ) - _LISTED} more differ" if len(differ) > _LISTED else ""
+    return ", ".join(shown) + more
 
 
 # -- the order of sets ------------------------------------------------------------------------------------

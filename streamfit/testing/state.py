@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator, Mapping
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
-_DEEPEST, _LONGEST, _LARGEST = 5, 10_000, 64 << 20
+_DEEPEST, _LONGEST = 5, 1000
+_WHOLE_BYTES, _SAMPLED = 64 << 10, 4096  # of an array that is read whole, and elements of a larger one
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, type)
 _MOST_MODULES = 100
@@ -19,6 +20,8 @@ State = dict[str, str]
 
 def fingerprint(value: Any, depth: int = 0) -> str:
     """Return a text that is equal for equal values, in every process.
+
+    Of large arrays and long lists a part is read.
 
     Example:
         >>> fingerprint({"a": {2, 1}}) == fingerprint({"a": {1, 2}}), fingerprint([1]) == fingerprint([2])
@@ -34,13 +37,14 @@ def fingerprint(value: Any, depth: int = 0) -> str:
     if depth >= _DEEPEST:
         return kind
     if isinstance(value, Mapping):
-        pairs = [f"{fingerprint(key, depth + 1)}: {fingerprint(value[key], depth + 1)}" for key in value]
-        return f"{kind}({_hashed(', '.join(pairs[:_LONGEST]))}, {len(pairs)})"
+        keys = list(value)
+        pairs = [(fingerprint(k, depth + 1), fingerprint(value[k], depth + 1)) for k in keys[:_LONGEST]]
+        return f"{kind}({_hashed(repr(pairs))}, {len(keys)})"
     if isinstance(value, (list, tuple, set, frozenset)):
-        entries = [fingerprint(entry, depth + 1) for entry in list(value)[:_LONGEST]]
-        if isinstance(value, (set, frozenset)):
-            entries.sort()
-        return f"{kind}({_hashed(', '.join(entries))}, {len(value)})"
+        unordered = isinstance(value, (set, frozenset))
+        looked = list(value) if unordered else list(value[:_LONGEST])  # type: ignore[index]
+        entries = [fingerprint(entry, depth + 1) for entry in looked]
+        return f"{kind}({_hashed(repr(sorted(entries) if unordered else entries))}, {len(value)})"
     if isinstance(value, np.random.Generator):
         return f"{kind}({fingerprint(value.bit_generator.state, depth + 1)})"
     if _is_foreign(type(value).__module__):
@@ -49,8 +53,11 @@ def fingerprint(value: Any, depth: int = 0) -> str:
 
 
 def _of_array(array: np.ndarray[Any, Any]) -> str:
-    if array.dtype.hasobject or array.nbytes > _LARGEST:
+    if array.dtype.hasobject:
         return f"array({array.dtype}, {array.shape})"
+    if array.nbytes > _WHOLE_BYTES:
+        places = np.linspace(0, array.size - 1, _SAMPLED).astype(np.int64)
+        return f"array({array.dtype}, {array.shape}, {_hashed(array.flat[places].tobytes())})"
     return f"array({array.dtype}, {array.shape}, {_hashed(array.tobytes())})"
 
 
@@ -149,6 +156,26 @@ def _settings(module: ModuleType, name: str) -> Iterator[tuple[str, Any]]:
             for inner, entry in list(vars(value).items()):
                 if not inner.startswith("_") and not isinstance(entry, (property, classmethod, staticmethod)):
                     yield f"{key}.{inner}", entry
+
+
+def names_used_in(modules: list[str]) -> set[str]:
+    """List the names that the functions of modules read, to tell settings that count from others."""
+    found: set[str] = set()
+    for name in modules:
+        for value in list(vars(sys.modules[name]).values()) if name in sys.modules else ():
+            inner = list(vars(value).values()) if isinstance(value, type) else [value]
+            for function in inner:
+                code = getattr(getattr(function, "__func__", function), "__code__", None)
+                if isinstance(code, CodeType):
+                    _add_names(code, found)
+    return found
+
+
+def _add_names(code: CodeType, found: set[str]) -> None:
+    found.update(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _add_names(constant, found)
 
 
 def _shown(value: Any) -> str:
