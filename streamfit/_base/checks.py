@@ -1,10 +1,70 @@
-"""Checks of arguments that several rooms have in common."""
+"""Checks of arguments that several rooms have in common.
+
+What behaves like the type asked for is taken: NumPy's scalars and arrays of no axis, whatever has
+``__index__``, whole floats, fractions and decimals. Truth values are no numbers, and text is never read.
+"""
 
 from __future__ import annotations
 
+import numbers
+import operator
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, SupportsIndex
 
 import numpy as np
+
+_TRUTH = (bool, np.bool_)
+
+
+def scalar(value: Any) -> Any:
+    """Return what an array of no axis holds; anything else as it is.
+
+    Example:
+        >>> scalar(np.array(3)), scalar("auto")
+        (np.int64(3), 'auto')
+    """
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+
+def integer(value: Any) -> int | None:
+    """Return `value` as an int where it is a whole number of any kind, else None.
+
+    Example:
+        >>> integer(np.uint8(3)), integer(3.0), integer(3.5), integer(True), integer("3")
+        (3, 3, None, None, None)
+    """
+    value = scalar(value)
+    if isinstance(value, (*_TRUTH, np.ndarray)):
+        return None
+    if isinstance(value, SupportsIndex):
+        try:
+            return operator.index(value)
+        except TypeError:  # tensors have the method whatever they hold
+            return None
+    number = real(value)
+    return int(value) if number is not None and number.is_integer() else None
+
+
+def real(value: Any) -> float | None:
+    """Return `value` as a float where it is a real number of any kind, else None.
+
+    Example:
+        >>> real(np.float32(0.5)), real(np.array(2)), real(False), real("1")
+        (0.5, 2.0, None, None)
+    """
+    value = scalar(value)
+    if isinstance(value, _TRUTH):
+        return None
+    if isinstance(value, (int, float, np.integer, np.floating, numbers.Real, Decimal)):
+        try:
+            return float(value)
+        except OverflowError:  # whole numbers have no largest one
+            return None
+    if isinstance(value, SupportsIndex) and not isinstance(value, np.ndarray):
+        found = integer(value)
+        return None if found is None else float(found)
+    return None
 
 
 def whole(name: str, value: Any, least: int) -> int:
@@ -14,15 +74,13 @@ def whole(name: str, value: Any, least: int) -> int:
         TypeError: It is no whole number.
         ValueError: It is less than `least`, or NaN.
     """
-    if isinstance(value, (float, np.floating)) and not np.isnan(value) and float(value).is_integer():
-        value = int(value)
-    if isinstance(value, (float, np.floating)) and np.isnan(value):
-        raise ValueError(f"{name} must be a whole number of at least {least}, got NaN")
-    if isinstance(value, (bool, np.bool_)) or np.ndim(value) or not isinstance(value, SupportsIndex):
+    number = integer(value)
+    if number is None:
+        if real(value) != real(value):
+            raise ValueError(f"{name} must be a whole number of at least {least}, got NaN")
         raise TypeError(
             f"{name} must be a whole number of at least {least}, got {value!r} ({type(value).__name__})"
         )
-    number = int(value)
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {number}")
     return number
@@ -31,3 +89,44 @@ def whole(name: str, value: Any, least: int) -> int:
 def whole_or_none(name: str, value: Any, least: int) -> int | None:
     """Return `value` as an int, or None."""
     return None if value is None else whole(name, value, least)
+
+
+def truth(name: str, value: Any) -> bool:
+    """Return `value` as a bool: True, False, or 1 or 0 of any kind.
+
+    Raises:
+        TypeError: It is something else, such as text.
+
+    Example:
+        >>> truth("workers", np.True_), truth("workers", 0)
+        (True, False)
+    """
+    value = scalar(value)
+    if isinstance(value, _TRUTH):
+        return bool(value)
+    number = integer(value)
+    if number in (0, 1):
+        return bool(number)
+    raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
+
+
+def is_mapping(value: Any) -> bool:
+    """Tell whether `value` gives values by key, as a dict does: any `Mapping`."""
+    return isinstance(value, (dict, Mapping))
+
+
+def plain(value: Any) -> Any:
+    """Return mappings as dicts, at any depth of lists and mappings; everything else as it is.
+
+    Example:
+        >>> from types import MappingProxyType
+        >>> plain(MappingProxyType({"a": [MappingProxyType({"b": 1})]}))
+        {'a': [{'b': 1}]}
+    """
+    if is_mapping(value):
+        return {key: plain(value[key]) for key in value}
+    if type(value) is list:
+        return [plain(entry) for entry in value]
+    if type(value) is tuple:
+        return tuple(plain(entry) for entry in value)
+    return value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from streamfit._base.keys import derive, draw_seed
+from streamfit._base.checks import whole
+from streamfit._base.keys import derive, draw_seed, seed_from
 
 
 class _Settings:
@@ -59,10 +60,11 @@ def set_random_seed(seed: int) -> None:
     """Make everything that follows repeatable: initial weights, shuffling, dropout, augmentation.
 
     Args:
-        seed: A whole number in [0, 2**63).
+        seed: A whole number from 0 on, of any kind and size.
 
     Raises:
-        ValueError: `seed` is not such a number.
+        TypeError: `seed` is no whole number.
+        ValueError: It is negative.
 
     Example:
         >>> set_random_seed(1)
@@ -72,9 +74,7 @@ def set_random_seed(seed: int) -> None:
         True
         >>> forget_seed()
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 63:
-        raise ValueError(f"seed must be a whole number in [0, 2**63), got {seed!r}")
-    _settings.seed = seed
+    _settings.seed = seed_from(whole("seed", seed, 0))
     _settings.draws = 0
 
 

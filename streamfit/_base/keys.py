@@ -12,8 +12,11 @@ generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 import numpy as np
+
+from streamfit._base.checks import integer
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -65,6 +68,45 @@ def generator(key: int) -> np.random.Generator:
         True
     """
     return np.random.Generator(np.random.Philox(key=key))
+
+
+def seed_from(value: Any) -> int:
+    """Return a seed in [0, 2**63) for a whole number of any kind and size; the only place that reduces seeds.
+
+    A seed in that range stands for itself. Any other, such as a hash or a clock, is mixed down with all its
+    bits and its sign, the same way everywhere.
+
+    Raises:
+        TypeError: `value` is no whole number.
+
+    Example:
+        >>> seed_from(7), seed_from(np.uint8(7)), seed_from(2**63) == seed_from(np.uint64(2**63))
+        (7, 7, True)
+        >>> len({seed_from(value) for value in (0, -1, 2**63, 2**64, 2**64 - 1, -(2**64))})
+        6
+    """
+    number = integer(value)
+    if number is None:
+        raise TypeError(f"seed must be a whole number, got {value!r} ({type(value).__name__})")
+    if 0 <= number < 1 << 63:
+        return number
+    words: list[int | str] = ["seed", int(number < 0)]
+    rest = abs(number)
+    while rest:
+        words.append(rest & _MASK)
+        rest >>= 64
+    return derive(len(words), *words) >> 1
+
+
+def seed_or_none(value: Any) -> int | None:
+    """Return the seed for a whole number of any kind and size; None stays None.
+
+    Raises:
+        TypeError: `value` is neither.
+    """
+    if value is not None and integer(value) is None:
+        raise TypeError(f"seed must be a whole number or None, got {value!r} ({type(value).__name__})")
+    return None if value is None else seed_from(value)
 
 
 def draw_seed() -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from streamfit._base.checks import is_mapping
+
 
 def flatten(structure: Any) -> list[Any]:
     """List the leaves; dictionaries are walked in the order of their sorted keys.
@@ -13,7 +15,7 @@ def flatten(structure: Any) -> list[Any]:
         >>> flatten({"b": 1, "a": [2, (3, 4)]})
         [2, 3, 4, 1]
     """
-    if isinstance(structure, dict):
+    if is_mapping(structure):
         return [leaf for key in sorted(structure, key=str) for leaf in flatten(structure[key])]
     if isinstance(structure, (list, tuple)):
         return [leaf for item in structure for leaf in flatten(item)]
@@ -31,7 +33,7 @@ def pack(structure: Any, leaves: list[Any]) -> Any:
 
 
 def _fill(structure: Any, leaves: Iterator[Any]) -> Any:
-    if isinstance(structure, dict):
+    if is_mapping(structure):
         filled = {key: _fill(structure[key], leaves) for key in sorted(structure, key=str)}
         return {key: filled[key] for key in structure}
     if isinstance(structure, (list, tuple)):

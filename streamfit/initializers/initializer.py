@@ -53,13 +53,11 @@ class RandomInitializer(Initializer):
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
-            raise TypeError(f"seed must be a whole number or None, got {seed!r}")
-        self.seed = seed
+        self.seed = keys.seed_or_none(seed)
 
     def generator(self) -> np.random.Generator:
         """Return the generator for one call."""
-        seed = next_seed() if self.seed is None else int(self.seed)
+        seed = next_seed() if self.seed is None else self.seed
         return keys.generator(keys.derive(seed, "weights"))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from streamfit import initializers, regularizers
 from streamfit._base import uses
+from streamfit._base.checks import integer
 from streamfit._base.config import floatx
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.specs import Array
@@ -133,7 +134,8 @@ class Layer:
         if dtype is not None:
             self.dtype = np.dtype(dtype).name
         if input_shape is not None:
-            self.sample_shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+            units = integer(input_shape)
+            self.sample_shape = tuple(input_shape) if units is None else (units,)
 
     @property
     def name(self) -> str:

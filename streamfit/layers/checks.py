@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+from streamfit._base.checks import integer, real
 
 
 def length(name: str, value: Any) -> int:
@@ -17,9 +17,10 @@ def length(name: str, value: Any) -> int:
         >>> length("units", 3)
         3
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+    number = integer(value)
+    if number is None or number < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-    return int(value)
+    return number
 
 
 def rate(name: str, value: Any) -> float:
@@ -32,6 +33,7 @@ def rate(name: str, value: Any) -> float:
         >>> rate("rate", 0.5)
         0.5
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < 1:
+    number = real(value)
+    if number is None or not 0 <= number < 1:
         raise ValueError(f"{name} must be a number in [0, 1), the share that is dropped, got {value!r}")
-    return float(value)
+    return number

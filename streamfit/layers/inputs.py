@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from streamfit._base.checks import integer
 from streamfit._base.config import floatx
 from streamfit._base.specs import Spec
 from streamfit.layers.base import Layer, layer_names
@@ -16,14 +18,14 @@ from streamfit.ops.core import Tensor
 def _lengths(shape: Sequence[int] | int | None) -> tuple[int, ...]:
     if shape is None:
         raise ValueError("Input needs shape=(...), the shape of one sample without the batch axis")
-    lengths = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    lengths = (shape,) if integer(shape) is not None else tuple(shape)  # type: ignore[arg-type]
     for length in lengths:
-        if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 1:
+        if (integer(length) or 0) < 1:
             raise ValueError(
                 f"shape={shape!r} holds {length!r}: every axis of a sample needs a length of at least 1; "
                 "leave the batch axis out, and pad samples of different lengths to one length"
             )
-    return tuple(int(length) for length in lengths)
+    return tuple(operator.index(integer(length)) for length in lengths)  # type: ignore[arg-type]
 
 
 def Input(
@@ -50,7 +52,7 @@ def Input(
         >>> Input((3,), name="x")
         <Tensor shape=(None, 3) dtype=float32, name='x'>
     """
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+    if batch_size is not None and (integer(batch_size) or 0) < 1:
         raise ValueError(f"batch_size must be None or a whole number of at least 1, got {batch_size!r}")
     spec = Spec((None, *_lengths(shape)), np.dtype(dtype or floatx()))
     return Tensor(spec, name or layer_names.new("input"))

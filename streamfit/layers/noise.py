@@ -15,7 +15,7 @@ import numpy as np
 
 from streamfit import ops
 from streamfit._base.config import next_seed
-from streamfit._base.keys import derive
+from streamfit._base.keys import derive, seed_or_none
 from streamfit._base.specs import Array
 from streamfit.layers.base import Layer
 from streamfit.layers.checks import rate as checked_rate
@@ -33,10 +33,8 @@ class KeyedLayer(Layer):
 
     def __init__(self, *, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
-            raise TypeError(f"seed must be a whole number or None, got {seed!r}")
-        self.seed = seed
-        self.stream: int | None = None if seed is None else derive(int(seed), "layer") >> 1
+        self.seed = seed_or_none(seed)
+        self.stream: int | None = None if self.seed is None else derive(self.seed, "layer") >> 1
         self._calls = 0
 
     def key(self, x: Any) -> tuple[Any, int]:
@@ -48,7 +46,7 @@ class KeyedLayer(Layer):
         if self.seed is None:
             return np.array([next_seed(), 0], dtype=np.int64)
         self._calls += 1
-        return np.array([derive(int(self.seed), "clock") >> 1, self._calls], dtype=np.int64)
+        return np.array([derive(self.seed, "clock") >> 1, self._calls], dtype=np.int64)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal layer."""

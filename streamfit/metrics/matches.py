@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from streamfit import ops
+from streamfit._base.checks import integer
 from streamfit.losses.regression import last_mean
 from streamfit.losses.targets import aligned, label_target, one_hot_target, same_target
 from streamfit.metrics.metric import MeanMetric
@@ -261,9 +262,10 @@ class SparseCategoricalAccuracy(MeanMetric):
 
 
 def _positive(k: int) -> int:
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+    number = integer(k)
+    if number is None or number < 1:
         raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
-    return k
+    return number
 
 
 class TopKCategoricalAccuracy(MeanMetric):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from streamfit._base.checks import is_mapping
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Spec
 from streamfit._base.structure import flatten, pack
@@ -65,7 +66,7 @@ class Model(Trainer, Layer):
         tensors, results = flatten(inputs), flatten(outputs)
         check_graph(tensors, results)
         self._set_graph(tensors, results, outputs)
-        named = isinstance(outputs, dict)
+        named = is_mapping(outputs)
         self.output_names = sorted(outputs, key=str) if named else output_names(results)
         if type(self).call is Model.call:
             for layer in layers_of(results, tensors):
@@ -211,7 +212,7 @@ class Model(Trainer, Layer):
 
 
 def _names_of(x: Any, base: str) -> list[str]:
-    if isinstance(x, dict):
+    if is_mapping(x):
         return sorted(x, key=str)
     count = len(flatten(x))
     return [f"{base}_input"] if count == 1 else [f"{base}_input_{i}" for i in range(count)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from streamfit._base.checks import is_mapping
 from streamfit._base.names import did_you_mean
 from streamfit._base.structure import flatten
 from streamfit.layers.base import Layer, LayerCall
@@ -75,7 +76,7 @@ def in_order(given: Any, names: Sequence[str]) -> list[Any]:
     Raises:
         ValueError: A missing name or another number of inputs.
     """
-    if isinstance(given, dict):
+    if is_mapping(given):
         missing = [name for name in names if name not in given]
         if missing:
             raise ValueError(

@@ -7,7 +7,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from streamfit._base import uses
+from streamfit._base.checks import is_mapping, plain
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
@@ -84,11 +87,13 @@ class Trainer:
             ModelInUseError: Another thread trains the model.
         """
         compile_checks(target_tensors, distribute, kwargs)
+        if isinstance(loss_weights, np.ndarray):
+            loss_weights = loss_weights.tolist()
+        told: Any = map(plain, (loss, metrics, loss_weights, weighted_metrics, sample_weight_mode))
 
         def take() -> None:
             flags = TrainableFlags(self)  # type: ignore[arg-type]
-            told = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode, flags
-            compiled = Compiled(*told, owner=self._owner, previous=self._compiled)
+            compiled = Compiled(optimizer, *told, flags=flags, owner=self._owner, previous=self._compiled)
             if self.outputs:  # type: ignore[attr-defined]
                 compiled.plan(self.output_names)  # type: ignore[attr-defined]
             self._compiled, self._runner, self._carried = compiled, None, None
@@ -299,7 +304,7 @@ class Trainer:
         return self._pack_outputs(sessions.predict(self, data, settings, steps, verbose, callbacks))
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
-        if isinstance(self._output_structure, dict):  # type: ignore[attr-defined]
+        if is_mapping(self._output_structure):  # type: ignore[attr-defined]
             return dict(zip(self.output_names, arrays, strict=True))  # type: ignore[attr-defined]
         return arrays[0] if len(arrays) == 1 else arrays
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, overload
 
-import numpy as np
+from streamfit._base.checks import real
 
 LEARNING_RATE, WEIGHT_DECAY, CLIP = 0, 1, 2
 FIRST_OWN = 3
@@ -22,11 +22,10 @@ def number(name: str, value: Any) -> float:
     Raises:
         TypeError: It is not a number.
     """
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value[()]
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+    found = real(value)
+    if found is None:
         raise TypeError(f"{name} must be a number, got {value!r}")
-    return float(value)
+    return found
 
 
 def at_least_zero(name: str, value: Any) -> float:

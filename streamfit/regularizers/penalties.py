@@ -7,15 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from streamfit import ops
+from streamfit._base.checks import real
 from streamfit._base.configs import Configurable, resolve
 from streamfit._base.names import Registry
 
 
 def _factor(name: str, value: float | None, default: float) -> float:
-    value = default if value is None else value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+    number = default if value is None else real(value)
+    if number is None or not 0 <= number < math.inf:
         raise ValueError(f"{name} must be a finite number that is zero or positive, got {value!r}")
-    return float(value)
+    return number
 
 
 class Regularizer(Configurable):

@@ -7,11 +7,14 @@ iterator has no order to change.)
 
 from __future__ import annotations
 
+from collections import UserList
 from typing import Any, Literal
 
 import numpy as np
 
+from streamfit._base.checks import integer, is_mapping
 from streamfit._base.config import next_seed
+from streamfit._base.keys import seed_from
 from streamfit.streams.arrays import ArraySource
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.sequence import SequenceSource
@@ -37,14 +40,16 @@ def as_stream(
     """Make a source of whatever holds the data.
 
     Args:
-        x: Arrays (one, or a list, tuple or dict of them; anything NumPy can read), a generator, a
+        x: Arrays (one, or a list, tuple or mapping of them; anything NumPy can read, and what can be
+            sliced like an array), a generator, a
             `Sequence` or another object with ``__getitem__`` and ``__len__``, an iterable of batches, or
             a `Source`, which is returned as it is.
         y: Targets, when `x` are arrays.
         sample_weight: Weights, when `x` are arrays.
         batch_size: Samples in a batch, when `x` are arrays; None for 32.
         shuffle: True, False or ``'batch'``.
-        seed: Where the orders start from; None draws one (or follows `set_random_seed`).
+        seed: Where the orders start from, a whole number of any size; None draws one (or follows
+            `set_random_seed`).
         name: What to call the source in messages.
         targets: Whether the consumer wants targets.
 
@@ -61,11 +66,11 @@ def as_stream(
     """
     kind = kind_of(x, name)
     if kind != "arrays":
-        _refuse_array_arguments(kind, y, sample_weight, batch_size)
+        _refuse_array_arguments(x, y, sample_weight, batch_size)
     if kind == "source":
         source: Source = x
         return source
-    start = next_seed() if seed is None else seed
+    start = next_seed() if seed is None else seed_from(seed)
     if kind == "arrays":
         size = check_batch_size(batch_size)
         order: Any = shuffle
@@ -90,8 +95,10 @@ def kind_of(x: Any, name: str = "data") -> Kind:
         return "source"
     if x is None or isinstance(x, (str, bytes, set, frozenset, bool, int, float, complex, np.generic)):
         raise TypeError(f"source {name!r}: {_refusal(x)}")
-    if isinstance(x, (np.ndarray, list, tuple, dict)) or is_arraylike(x):
+    if isinstance(x, (np.ndarray, list, tuple, UserList)) or is_mapping(x) or is_arraylike(x):
         return "arrays"
+    if getattr(x, "shape", None) == () and hasattr(x, "dtype"):
+        return "arrays"  # a single value, which is refused as such
     if isinstance(x, type):
         raise TypeError(
             f"source {name!r}: a type is nothing that holds data; call it and pass what it returns"
@@ -119,14 +126,15 @@ def check_batch_size(batch_size: Any) -> int:
     """
     if batch_size is None:
         return DEFAULT_BATCH_SIZE
-    if isinstance(batch_size, (bool, np.bool_)) or not isinstance(batch_size, (int, np.integer)):
+    size = None if isinstance(batch_size, (float, np.floating)) else integer(batch_size)
+    if size is None:
         raise TypeError(
             f"batch_size must be a whole number, got {brief(batch_size)} of type "
             f"{type(batch_size).__name__}; write for example batch_size=32"
         )
-    if batch_size < 1:
+    if size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}; write for example batch_size=32")
-    return int(batch_size)
+    return size
 
 
 def _refusal(x: Any) -> str:
@@ -139,18 +147,20 @@ def _refusal(x: Any) -> str:
     )
 
 
-def _refuse_array_arguments(kind: Kind, y: Any, sample_weight: Any, batch_size: Any) -> None:
+def _refuse_array_arguments(x: Any, y: Any, sample_weight: Any, batch_size: Any) -> None:
+    taken = f" (x is a {type(x).__name__}, which is taken for one)"
     if y is not None:
         raise ValueError(
             "`y` argument is not supported when data is a generator or Sequence instance. "
-            "Instead pass targets as the second element of the generator."
+            "Instead pass targets as the second element of the generator." + taken
         )
     if sample_weight is not None:
         raise ValueError(
             "`sample_weight` argument is not supported when data is a generator or Sequence instance. "
-            "Instead pass sample weights as the third element of the generator."
+            "Instead pass sample weights as the third element of the generator." + taken
         )
     if batch_size is not None:
         raise ValueError(
             "The `batch_size` argument must not be specified when using a generator or Sequence as an input."
+            + taken
         )

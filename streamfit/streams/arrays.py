@@ -1,4 +1,4 @@
-"""`ArraySource`: arrays in memory or mapped from files, shuffled by sample or by batch.
+"""`ArraySource`: arrays in memory or in files, shuffled by sample or by batch.
 
 Guarantees kept here: every sample once per pass, in an order that depends on (seed, epoch) alone; all
 arrays have the same number of samples; dtypes never change; nothing that a user keeps is overwritten.
@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from streamfit._base.checks import whole
 from streamfit._base.errors import DataError
-from streamfit._base.keys import derive
+from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.batch import ROLES, Batch
 from streamfit.streams.items import Value
-from streamfit.streams.rows import Buffers, MappedRows, MemoryRows, Rows, rows_of
+from streamfit.streams.objects import stack_hint
+from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, rows_of
+from streamfit.streams.shuffle import Shuffle, check_shuffle
 from streamfit.streams.source import Source
-from streamfit.streams.structure import as_array, leaves, rebuild, spec_of
+from streamfit.streams.structure import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.ticket import Ticket
 
-Shuffle = bool | Literal["batch"]
 Ids = Callable[[int, int], Array]
 
 _CHUNK = 4096  # positions whose ids are computed in one call
@@ -34,7 +36,8 @@ class ArraySource(Source):
 
     Args:
         x: Array of shape (n, ...) with numbers of any dtype, or a list, tuple or dict of such arrays.
-            Memory maps, lists of numbers, data frames and tensors of other libraries will do.
+            Memory maps, lists of numbers, data frames and tensors of other libraries will do, and so does
+            what can only be sliced, such as a data set in an HDF5 file: its rows are read batch by batch.
         y: Targets, likewise, or None.
         sample_weight: Weights, likewise, or None.
         batch_size: Samples in a batch; the last batch of a pass may be smaller.
@@ -65,18 +68,18 @@ class ArraySource(Source):
         seed: int = 0,
         name: str = "data",
     ) -> None:
-        if shuffle not in (True, False, "batch"):
-            raise ValueError(f"shuffle must be True, False or 'batch', got {shuffle!r}")
-        self.name, self.seed, self.batch_size, self.shuffle = name, seed, batch_size, shuffle
+        self.name, self.seed, self.batch_size = name, seed_from(seed), whole("batch_size", batch_size, 1)
+        self.shuffle = check_shuffle(shuffle)
         given = zip((x, y, sample_weight), ROLES, strict=True)
-        self._arrays = [rebuild(value, as_array, role) for value, role in given]
-        self.samples = _count_samples(*self._arrays)
+        self._arrays = [rebuild(value, as_rows, role) for value, role in given]
+        self.samples = _count_samples((x, y, sample_weight), *self._arrays)
         self._spec = tuple(spec_of(part) for part in self._arrays)
         self._open()
 
     def _open(self) -> None:
         self._parts = [rebuild(part, rows_of, role) for part, role in zip(self._arrays, ROLES, strict=True)]
         self.remote = any(rows.remote for part in self._parts for rows in _rows(part))
+        self._sliced = any(isinstance(rows, SlicedRows) for part in self._parts for rows in _rows(part))
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_parts"}
@@ -124,7 +127,7 @@ class ArraySource(Source):
         chunks = self._chunks(epoch, start)
         size, ids, number, offset = self.batch_size, np.empty(0, np.int64), start, 0
         row_bytes = sum(rows.row_bytes for part in self._parts for rows in _rows(part))
-        joined = max(1, _JOINED_BYTES // max(1, row_bytes * size))
+        joined = 1 if self._sliced else max(1, _JOINED_BYTES // max(1, row_bytes * size))
 
         def take(most: int) -> Batch:
             nonlocal ids, number, offset
@@ -175,7 +178,7 @@ class ArraySource(Source):
         return np.concatenate((ids, tail)) if tail.size else ids
 
 
-def _count_samples(x: Any, y: Any, sample_weight: Any) -> int:
+def _count_samples(given: tuple[Any, Any, Any], x: Any, y: Any, sample_weight: Any) -> int:
     named = leaves(x, "x")
     if not named:
         raise DataError("x holds no array; pass at least one array of samples")
@@ -185,8 +188,9 @@ def _count_samples(x: Any, y: Any, sample_weight: Any) -> int:
         if len(array) != count:
             raise DataError(
                 f"All input arrays should have the same number of samples. Found {count} samples in {name} "
-                f"and {len(array)} samples in {other}."
+                f"and {len(array)} samples in {other}.{stack_hint(given[0], 'x').lstrip('.')}"
             )
+    hints = stack_hint(given[0], "x"), stack_hint(given[1], "y")
     for role, part in (("target", y), ("sample_weight", sample_weight)):
         for other, array in leaves(part, role):
             if len(array) != count:
@@ -194,6 +198,7 @@ def _count_samples(x: Any, y: Any, sample_weight: Any) -> int:
                     f"Input arrays should have the same number of samples as {role} arrays. "
                     f"Found {count} input samples and {len(array)} {role} samples."
                     + (f" ({name} against {other})" if other != role or len(named) > 1 else "")
+                    + "".join(hint.lstrip(".") for hint in hints)
                 )
     if count == 0:
         raise DataError(f"{name} has shape {first.shape}: there are no samples in it")
@@ -201,14 +206,14 @@ def _count_samples(x: Any, y: Any, sample_weight: Any) -> int:
 
 
 def _rows(part: Any) -> list[Rows]:
-    if isinstance(part, (MemoryRows, MappedRows)):
+    if isinstance(part, ROWS):
         return [part]
     entries = part.values() if isinstance(part, dict) else part or ()
     return [rows for rows in entries if rows is not None]
 
 
 def _map(part: Any, read: Callable[[Rows], Array]) -> Any:
-    if isinstance(part, (MemoryRows, MappedRows)):
+    if isinstance(part, ROWS):
         return read(part)
     if part is None:
         return None
@@ -224,7 +229,7 @@ def _reader(part: Any, size: int, shuffled: bool) -> Callable[[Array], Any]:
     """Return a function from ids to the rows of one part, as cheap as its structure allows."""
     if part is None:
         return lambda ids: None
-    if not isinstance(part, (MemoryRows, MappedRows)):
+    if not isinstance(part, ROWS):
         readers = {id(rows): _reader(rows, size, shuffled) for rows in _rows(part)}
         return lambda ids: _map(part, lambda rows: readers[id(rows)](ids))
     if not shuffled:

@@ -6,6 +6,7 @@ array is never cut into x and y, however long it is.
 
 from __future__ import annotations
 
+from collections import UserList
 from typing import Any
 
 from streamfit._base.errors import DataError
@@ -36,7 +37,7 @@ def unpack(item: Any, *, targets: bool, bare: bool, maker: str) -> Value:
         >>> x.shape, y.shape, weight
         ((2, 1), (2,), None)
     """
-    listed = isinstance(item, list) and targets and len(item) in (2, 3)
+    listed = isinstance(item, (list, UserList)) and targets and len(item) in (2, 3)
     if isinstance(item, tuple) or listed:
         if not 1 <= len(item) <= 3:
             raise DataError(f"Output of {maker} {_WANTED}{brief(item)}")

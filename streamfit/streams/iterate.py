@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
+from streamfit._base.checks import truth, whole
 from streamfit.streams.adapt import as_stream
 from streamfit.streams.batch import Batch
 from streamfit.streams.feed import Feed
@@ -47,7 +48,10 @@ class Stream:
         max_queue_size: int = 10,
         policy: LoadPolicy | None = None,
     ) -> None:
-        kind: Any = ("processes" if use_multiprocessing else "threads") if workers else "inline"
+        workers = whole("workers", workers, 0)
+        max_queue_size = whole("max_queue_size", max_queue_size, 1)
+        processes = truth("use_multiprocessing", use_multiprocessing)
+        kind: Any = ("processes" if processes else "threads") if workers else "inline"
         policy = LoadPolicy() if policy is None else policy
         policy.check(source, kind if source.remote else "inline")
         self.source, self._tolerance = source, policy.tolerance

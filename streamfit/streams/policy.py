@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamfit._base.checks import whole_or_none
+from streamfit._base.checks import real, whole_or_none
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.source import Source
 
@@ -39,13 +39,15 @@ class LoadPolicy:
 
     def __post_init__(self) -> None:
         seconds = self.load_timeout
-        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, (int, float))):
+        if seconds is not None and real(seconds) is None:
             raise TypeError(f"load_timeout must be a number of seconds or None, got {seconds!r}")
         if seconds is not None and not seconds > 0:
             raise ValueError(f"load_timeout={seconds}: write a positive number of seconds")
         if self.on_bad_sample not in ("raise", "skip"):
             raise ValueError(f"on_bad_sample must be 'raise' or 'skip', got {self.on_bad_sample!r}")
-        whole_or_none("max_bad_samples", self.max_bad_samples, 1)
+        settle = object.__setattr__  # the class is frozen
+        settle(self, "load_timeout", None if seconds is None else real(seconds))
+        settle(self, "max_bad_samples", whole_or_none("max_bad_samples", self.max_bad_samples, 1))
         if self.on_bad_sample == "skip" and self.max_bad_samples is None:
             raise ValueError(
                 "on_bad_sample='skip' needs max_bad_samples: write how many samples may be left out in all"

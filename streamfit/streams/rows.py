@@ -1,4 +1,4 @@
-"""Rows: read the rows of one array, in memory or mapped from a file.
+"""Rows: read the rows of one array, in memory, mapped from a file, or behind an object that gives slices.
 
 Guarantees kept here: dtypes never change; what is handed out is C-contiguous; no array that anybody
 still holds is written to again; a mapped file that became shorter is an error and not a dead process;
@@ -7,6 +7,7 @@ pages of a mapped file do not pile up in memory.
 
 from __future__ import annotations
 
+import math
 import mmap
 import sys
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.streams.sliced import Sliced
 
 _RESIDENT = 64 << 20  # bytes of a mapped file that may be resident before they are given back
 _FAULT_AROUND = 64 << 10  # a touched row makes its neighbours resident too
@@ -105,11 +107,45 @@ class MappedRows:
             self._mapping.madvise(mmap.MADV_DONTNEED)
 
 
-Rows = MemoryRows | MappedRows
+class SlicedRows:
+    """Read rows of an object that can only be sliced.
+
+    Args:
+        rows: The rows.
+        name: What to call them in messages.
+    """
+
+    remote = True
+
+    def __init__(self, rows: Sliced, name: str) -> None:
+        self.array, self.name = rows, name
+        self.row_bytes = rows.dtype.itemsize * math.prod(rows.shape[1:])
+
+    def span(self, start: int, stop: int) -> Array:
+        """Read the rows [start, stop)."""
+        return self.array.rows(start, stop)
+
+    def pick(self, ids: Array, out: Array | None = None) -> Array:
+        """Read the rows `ids` in the order of the file, as few slices as there are runs of neighbours."""
+        order = ids.argsort()
+        places = ids[order]
+        ends = [*(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
+        rows = np.empty((len(ids), *self.array.shape[1:]), self.array.dtype) if out is None else out
+        begin = 0
+        for end in ends:
+            rows[order[begin:end]] = self.span(int(places[begin]), int(places[end - 1]) + 1)
+            begin = end
+        return rows
 
 
-def rows_of(array: Array, name: str) -> Rows:
-    """Return the reader for an array."""
+Rows = MemoryRows | MappedRows | SlicedRows
+ROWS = (MemoryRows, MappedRows, SlicedRows)
+
+
+def rows_of(array: Any, name: str) -> Rows:
+    """Return the reader for an array, or for what can be sliced like one."""
+    if isinstance(array, Sliced):
+        return SlicedRows(array, name)
     mapping = mapping_below(array)
     return MemoryRows(array, name) if mapping is None else MappedRows(array, name, mapping)
 
@@ -140,14 +176,14 @@ class Buffers:
     Large fresh arrays cost page faults, which cost more than the copy itself.
 
     Args:
-        array: The array whose rows the batches hold.
+        array: The array whose rows the batches hold, or what has its shape and dtype.
         size: The usual number of rows.
     """
 
-    def __init__(self, array: Array, size: int) -> None:
+    def __init__(self, array: Array | Sliced, size: int) -> None:
         self._shape, self._dtype, self._size = (size, *array.shape[1:]), array.dtype, size
         self._kept: list[Array] = []
-        self.reuse = array.itemsize * array[:1].size * size >= _REUSE_FROM
+        self.reuse = array.dtype.itemsize * math.prod(array.shape[1:]) * size >= _REUSE_FROM
 
     def lend(self, size: int) -> Array:
         """Return an array of `size` rows that nobody else holds."""

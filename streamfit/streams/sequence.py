@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.errors import DataError
-from streamfit._base.keys import derive, generator
+from streamfit._base.keys import derive, generator, seed_from
 from streamfit.streams import changes, places
 from streamfit.streams.items import Value, unpack
+from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
 
@@ -142,9 +143,8 @@ class SequenceSource(Source):
         name: str = "data",
         targets: bool = True,
     ) -> None:
-        if shuffle not in (True, False, "batch"):
-            raise ValueError(f"shuffle must be True, False or 'batch', got {shuffle!r}")
-        self.sequence, self.shuffle, self.seed, self.name = sequence, bool(shuffle), seed, name
+        self.sequence, self.name, self.seed = sequence, name, seed_from(seed)
+        self.shuffle = bool(check_shuffle(shuffle))
         self.targets = targets
 
     def __getstate__(self) -> dict[str, Any]:

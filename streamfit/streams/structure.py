@@ -1,51 +1,56 @@
 """Structures: one array, or a list, tuple or dict of arrays, as a Keras user passes x, y and weights.
 
 An entry may be None where an output has no target or no weight. Structures are one level deep and are
-kept as the user gave them.
+kept as the user gave them, but for the class of mappings.
 """
 
 from __future__ import annotations
 
+from array import array as python_array
+from collections import UserList
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
+from streamfit.streams.frames import column_array, frame_array, is_frame, named
+from streamfit.streams.objects import ragged, refusal
+from streamfit.streams.sliced import Sliced, is_sliceable
 
 _NUMBERS = "biuf"
-_ADVICE = {
-    "O": "give every sample the same shape and a numeric dtype, for example array.astype('float32')",
-    "U": "encode the text as numbers first",
-    "S": "encode the text as numbers first",
-    "M": "turn the dates into numbers first, for example (dates - start) / np.timedelta64(1, 's')",
-    "m": "turn the times into numbers first, for example times / np.timedelta64(1, 's')",
-    "c": "pass the real and the imaginary part as two arrays",
-    "V": "convert it to a dtype of NumPy, for example array.astype('float32')",
-}
+_LISTS = (list, tuple, UserList)
 
 
 def is_arraylike(value: Any) -> bool:
     """Tell whether `value` is an array with at least one axis: of NumPy, or something that becomes one."""
     if isinstance(value, np.ndarray):
         return value.ndim > 0
-    if hasattr(value, "to_numpy"):
+    if hasattr(value, "to_numpy") or isinstance(value, (python_array, memoryview)):
+        return True
+    if is_sliceable(value) or is_sparse(value):
         return True
     has_axes = bool(getattr(value, "ndim", 0)) or bool(tuple(getattr(value, "shape", ())))
     return has_axes and (hasattr(value, "__array__") or hasattr(value, "__dlpack__"))
 
 
+def is_sparse(value: Any) -> bool:
+    """Tell whether `value` is a sparse matrix."""
+    return hasattr(value, "toarray") and hasattr(value, "shape")
+
+
 def is_structure(value: Any) -> bool:
-    """Tell whether `value` holds several arrays: a dict, or a list or tuple of arrays and None.
+    """Tell whether `value` holds several arrays: a mapping, or a list or tuple of arrays and None.
 
     Example:
         >>> is_structure([np.zeros(3), None]), is_structure([1.0, 2.0]), is_structure(np.zeros(3))
         (True, False, False)
     """
-    if isinstance(value, dict):
+    if is_mapping(value):
         return True
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, _LISTS):
         return False
     return any(map(is_arraylike, value)) and all(entry is None or is_arraylike(entry) for entry in value)
 
@@ -59,7 +64,9 @@ def leaves(value: Any, name: str = "x") -> list[tuple[str, Any]]:
     """
     if value is None:
         return []
-    if isinstance(value, dict):
+    if isinstance(value, np.ndarray):
+        return [(name, value)]
+    if is_mapping(value):
         return [(f"{name}[{key!r}]", entry) for key, entry in value.items() if entry is not None]
     if is_structure(value):
         return [(f"{name}[{index}]", entry) for index, entry in enumerate(value) if entry is not None]
@@ -67,14 +74,18 @@ def leaves(value: Any, name: str = "x") -> list[tuple[str, Any]]:
 
 
 def rebuild(value: Any, convert: Callable[[Any, str], Any], name: str = "x") -> Any:
-    """Return the same structure with every array replaced by ``convert(array, name)``."""
+    """Return the same structure with every array replaced by ``convert(array, name)``.
+
+    Mappings of any class become dicts, other lists become lists: what is made here holds arrays alone, and
+    goes to workers as it is.
+    """
     if value is None or isinstance(value, np.ndarray):
         return None if value is None else convert(value, name)
-    if isinstance(value, dict):
-        return {key: rebuild_entry(entry, convert, f"{name}[{key!r}]") for key, entry in value.items()}
+    if is_mapping(value):
+        return {key: rebuild_entry(value[key], convert, f"{name}[{key!r}]") for key in value}
     if is_structure(value):
         entries = [rebuild_entry(entry, convert, f"{name}[{index}]") for index, entry in enumerate(value)]
-        return entries if isinstance(value, list) else _as_tuple(type(value), entries)
+        return _as_tuple(type(value), entries) if isinstance(value, tuple) else entries
     return convert(value, name)
 
 
@@ -107,23 +118,39 @@ def as_array(value: Any, name: str) -> Array:
             "so pass an array of one value per sample"
         )
     if array.dtype.kind not in _NUMBERS:
-        raise DataError(f"{name} has dtype {array.dtype}, which is no number; {_ADVICE[array.dtype.kind]}")
+        raise DataError(refusal(array, name))
     return array
 
 
+def as_rows(value: Any, name: str) -> Any:
+    """Return `value` as `as_array` does, or as `Sliced` where it can be sliced and lies elsewhere."""
+    if isinstance(value, Sliced):
+        return value
+    return Sliced(value, name) if is_sliceable(value) else as_array(value, name)
+
+
 def _convert(value: Any, name: str) -> Array:
+    if is_mapping(value):
+        raise DataError(
+            f"{name} is a {type(value).__name__} inside another structure; write one flat dict of arrays"
+        )
     try:
+        if is_frame(value):
+            return frame_array(value, name)
         if hasattr(value, "to_numpy"):
-            return np.asarray(value.to_numpy())
+            return column_array(value, named(value, name), name)
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
             return np.from_dlpack(value)
-        if hasattr(value, "toarray"):
+        if is_sparse(value):
             raise DataError(f"{name} is a sparse matrix; pass it dense: {name}.toarray()")
+        if is_sliceable(value) and not hasattr(value, "__array__"):
+            return Sliced(value, name).rows(0, len(value))
         return np.asarray(value)
     except DataError:
         raise
     except (ValueError, TypeError, RuntimeError, BufferError) as error:
-        raise DataError(f"{name} ({brief(value)}) cannot be made an array: {error}") from error
+        why = (isinstance(value, _LISTS) and ragged(value)) or error
+        raise DataError(f"{name} ({brief(value)}) cannot be made an array: {why}") from error
 
 
 def spec_of(value: Any) -> Any:
@@ -146,6 +173,6 @@ def brief(value: Any) -> str:
     if isinstance(value, (str, bytes, int, float, complex, type(None))):
         text = repr(value)
         return text if len(text) <= 60 else f"{text[:60]}..."
-    if isinstance(value, dict):
+    if is_mapping(value):
         return "{" + ", ".join(f"{key!r}: {brief(entry)}" for key, entry in list(value.items())[:5]) + "}"
     return f"a {type(value).__name__}"

@@ -13,6 +13,7 @@ from numpy import ndarray  # looked up for every batch
 
 from streamfit._base.errors import DataError
 from streamfit.streams.batch import ROLES, Batch
+from streamfit.streams.objects import stack_hint
 from streamfit.streams.structure import brief, leaves
 
 _WHAT = {"b": "truth values", "i": "whole numbers", "u": "whole numbers", "f": "floats"}
@@ -78,7 +79,7 @@ class Uniform:
                 if len(array) != size:
                     raise DataError(
                         f"{_place(batch, source)}: x and y of one batch must have the same number of "
-                        f"samples; x has {size} and {name} has {len(array)}"
+                        f"samples; x has {size} and {name} has {len(array)}{stack_hint(batch.x, 'x')}"
                     )
 
     def _difference(self, batch: Batch, form: tuple[Any, ...], source: str) -> DataError:

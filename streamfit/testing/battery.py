@@ -16,14 +16,24 @@ from typing import Any, Literal
 from streamfit._base.names import did_you_mean
 from streamfit.streams import Source, Stream
 from streamfit.streams.structure import brief, is_arraylike
-from streamfit.testing import contents, delivery, generators, memory, passes, streaming
+from streamfit.testing import (
+    change,
+    contents,
+    delivery,
+    draws,
+    elsewhere,
+    generators,
+    memory,
+    passes,
+    streaming,
+)
 from streamfit.testing.contents import kept_globals
 from streamfit.testing.failure import CheckFailure, CheckSkipped, brief_error, exits_are_failures
 from streamfit.testing.subject import Subject
 from streamfit.testing.table import KINDS, Check, Kind
 
 Status = Literal["pass", "fail", "skip", "expected"]
-_TABLES = (generators, contents, delivery, passes, memory, streaming)
+_TABLES = (generators, contents, draws, change, elsewhere, delivery, passes, memory, streaming)
 CHECKS: tuple[Check, ...] = tuple(check for table in _TABLES for check in table.CHECKS)
 _WANTED = "pass a Sequence, a Source, or a function that makes one"
 Names = str | Iterable[str] | None

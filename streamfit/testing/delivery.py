@@ -12,6 +12,7 @@ from streamfit._base.errors import WorkerError
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import copied, difference, parts_of
+from streamfit.testing.elsewhere import borrowed_settings, unseen_settings
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.preemption import Outcome, interleaved, lines_of, places, timed
 from streamfit.testing.subject import Loads, Subject, place
@@ -123,7 +124,7 @@ def check_processes(subject: Subject) -> str | None:
     """See that batches are the same when 1 and more processes load them."""
     for count in sorted({1, subject.workers}):
         _compare_delivery(subject, "processes", count)
-    return None
+    return borrowed_settings(subject)
 
 
 def _compare_delivery(subject: Subject, kind: Kind, count: int) -> None:
@@ -136,12 +137,13 @@ def _compare_delivery(subject: Subject, kind: Kind, count: int) -> None:
         for (ticket, value), (_, other) in zip(subject.expected(), delivered, strict=True):
             found = difference(value, other, ("in this process", f"when loaded {where}"))
             if found:
-                fail(f"{subject.name}: {place(ticket)} is not the same: {found}. {_WHY[kind]}")
+                unseen = unseen_settings(subject) if kind == "processes" else ""
+                fail(f"{subject.name}: {place(ticket)} is not the same: {found}.{unseen or _WHY[kind]}")
 
 
 _WHY = {
-    "threads": "Are loads safe to run at the same time?",
-    "processes": "Does it depend on the process: its id, its environment, variables of a module that were "
+    "threads": " Are loads safe to run at the same time?",
+    "processes": " Does it depend on the process: its id, its environment, variables of a module that were "
     "changed after the import, an open file? Only the object itself travels to workers",
 }
 
@@ -160,7 +162,9 @@ def delivery(subject: Subject, source: Source, pool: Pool, where: str) -> Iterat
             except StopIteration:
                 return
             except Exception as error:
-                fail(f"{subject.name}: loaded {where}, a batch raises {brief_error(error)}", error)
+                unseen = unseen_settings(subject) if "process" in where else ""
+                text = f"{subject.name}: loaded {where}, a batch raises {brief_error(error)}"
+                fail(f"{text}.{unseen}" if unseen else text, error)
             yield loaded.ticket, copied(loaded.value)
             del loaded
 
@@ -236,7 +240,7 @@ CHECKS: tuple[Check, ...] = (
         "Batches are the same for any number of processes.",
         check_processes,
         LOADED,
-        ("repeatable", "any_order", "picklable"),
+        ("repeatable", "any_order", "picklable", "hash_seed"),
     ),
     Check(
         "exactly_once",

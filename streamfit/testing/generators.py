@@ -8,8 +8,8 @@ from typing import Any
 
 from streamfit.streams import Feed, GeneratorSource, as_stream
 from streamfit.streams.items import Value
-from streamfit.testing.comparison import copied, difference
-from streamfit.testing.contents import kept_globals
+from streamfit.testing.comparison import bytes_of, copied, difference
+from streamfit.testing.contents import HELD_BYTES, LEAST_HELD, kept_globals
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.subject import Subject
 from streamfit.testing.table import Check
@@ -81,16 +81,21 @@ def check_own_batches(subject: Subject) -> str | None:
     """See that a batch is not overwritten when the next one is made."""
     source = subject.source()
     held: list[tuple[int, Value, Value]] = []
-    for ticket in itertools.islice(subject.tickets(source), 8):
+    room = HELD_BYTES
+    for ticket in subject.tickets(source):
         for number, handed, copy in held:
             found = difference(copy, handed, ("when it came", f"after batch {ticket.number} came"))
             if found:
                 fail(
                     f"{subject.name}: batch {number} was overwritten by a later one: {found}. Batches are "
-                    "made ahead of the one that is used: yield new arrays, not a buffer that is used again"
+                    "made ahead of the one that is used: yield new arrays, not a buffer that is used again, "
+                    "or copies of it: buffer.copy()"
                 )
         value = source.load(ticket)
         held.append((ticket.number, value, copied(value)))
+        room -= bytes_of(value)
+        if room < 0 and len(held) > LEAST_HELD:
+            break
     return None
 
 

@@ -14,6 +14,7 @@ from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.delivery import ids_of, pool_of
+from streamfit.testing.elsewhere import unseen_settings
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.subject import SEED, Subject, place
 from streamfit.testing.table import LOADED, Check
@@ -38,7 +39,7 @@ def check_hooks(subject: Subject) -> str | None:
             fail(
                 f"{subject.name}: {place(ticket)} is not the same: {found}. Workers see what {names[-1]} "
                 "changes in the object itself, and nothing that it changes elsewhere, as in variables of a "
-                "module or of the class"
+                f"module or of the class.{unseen_settings(subject)}"
             )
     if all(difference(a, b) is None for (_, a), (_, b) in _pairs(here)):
         return f"{names[-1]} changes no batch"

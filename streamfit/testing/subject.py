@@ -61,6 +61,10 @@ class Subject:
         except Exception:  # user code runs here: locks, files and the like cannot be copied
             return self._made() if self.factory else self._prototype
 
+    def original(self) -> Any:
+        """Return the object that copies are made of."""
+        return self._prototype
+
     def _made(self) -> Any:
         made = self.make()
         if isinstance(made, Stream):

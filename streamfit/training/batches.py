@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import numbers
 from contextlib import ExitStack
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Self
 
 import numpy as np
 
+from streamfit._base.checks import real, scalar, whole_or_none
 from streamfit._base.errors import DataError
 from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch import ROLES
-from streamfit.streams.structure import as_array, leaves, rebuild
+from streamfit.streams.structure import as_array, as_rows, is_arraylike, leaves, rebuild
 from streamfit.training.plan import StreamSettings
 from streamfit.workers import Pool, make_pool
 
@@ -60,7 +59,7 @@ class Data:
                 "validation_data"
             )
         parts = (self.x, self.y, self.sample_weight)
-        whole = [rebuild(part, as_array, role) for part, role in zip(parts, ROLES, strict=True)]
+        whole = [rebuild(part, as_rows, role) for part, role in zip(parts, ROLES, strict=True)]
         total = ArraySource(*whole, name="training data").samples  # checks that the lengths agree
         at = math.floor(total * (1 - Fraction(repr(share))))  # 0.8 of 100 leaves 20: the decimals count
         if not 0 < at < total:
@@ -100,7 +99,8 @@ def validation(data: Any, share: float, batch_size: int | None, own_batch_size: 
 
 
 def _share(share: Any) -> float | None:
-    if isinstance(share, (bool, np.bool_)) or not isinstance(share, (numbers.Real, Decimal, np.number)):
+    share = scalar(share)
+    if real(share) is None:
         raise TypeError(
             f"validation_split must be a number in [0, 1), got {share!r} ({type(share).__name__})"
         )
@@ -181,10 +181,10 @@ class Streams:
             processes = bool(getattr(own, "use_multiprocessing", False))
         workers = asked.workers
         if workers is None:
-            workers = getattr(own, "workers", None)
+            workers = whole_or_none("workers", getattr(own, "workers", None), 0)
         if workers is None:
             workers = 0 if isinstance(source, ArraySource) and not processes else 1
-        ahead = asked.max_queue_size or getattr(own, "max_queue_size", None) or _AHEAD
+        ahead = asked.max_queue_size or int(getattr(own, "max_queue_size", None) or _AHEAD)
         if not workers:
             return "inline", 0, ahead
         return ("processes" if processes else "threads"), workers, ahead
@@ -203,7 +203,7 @@ class Streams:
 def empty_rows(x: Any) -> bool:
     """Tell whether `x` is one or several arrays without rows."""
     found = [array for _, array in leaves(x)]
-    return bool(found) and all(isinstance(a, np.ndarray) and a.ndim > 0 and len(a) == 0 for a in found)
+    return bool(found) and all(is_arraylike(a) and not a.shape[0] for a in found)
 
 
 def one_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:

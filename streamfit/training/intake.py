@@ -7,16 +7,20 @@ weights and sample weights become one weight for each sample.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError, ShapeError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array, Shape, Spec
 from streamfit.ops.core import Tensor
+from streamfit.streams.objects import stack_hint
 from streamfit.training.compiled import OutputPlan
+
+_SYMBOLS = {"input": "x", "target": "y"}
 
 
 def by_name(what: str, given: Any, names: Sequence[str]) -> list[Any]:
@@ -25,7 +29,7 @@ def by_name(what: str, given: Any, names: Sequence[str]) -> list[Any]:
     Raises:
         ValueError: A missing name or a list of another length.
     """
-    if isinstance(given, dict):
+    if is_mapping(given):
         return _from_dict(what, given, names)
     if isinstance(given, (list, tuple)):
         if len(given) == len(names):
@@ -34,7 +38,7 @@ def by_name(what: str, given: Any, names: Sequence[str]) -> list[Any]:
             return [np.asarray(given)]
         raise DataError(
             f"the list of {what} arrays is not the size the model expected: expected {len(names)} "
-            f"({', '.join(names)}), got a list of {len(given)}"
+            f"({', '.join(names)}), got a list of {len(given)}{stack_hint(given, _SYMBOLS.get(what, what))}"
         )
     if len(names) != 1:
         raise DataError(
@@ -103,9 +107,11 @@ class Intake:
     def _fit_input(self, array: Array, name: str, shape: Shape) -> Array:
         if array.ndim == 1 and shape == (None, 1):
             return array.reshape(-1, 1)
+        one = array.shape == shape[1:]
         raise ShapeError(
             f"Error when checking input: expected {name} to have shape {shape[1:]} for each sample, "
             f"but got array with shape {array.shape[1:]} (the whole batch is {array.shape})"
+            + ("; if it is one sample, give it the axis of the samples: x[None]" if one else "")
         )
 
     # -- targets --------------------------------------------------------------------------------
@@ -274,8 +280,9 @@ def class_weights(table: Any, target: Array, plan: OutputPlan, sample_weight: Ar
     Raises:
         DataError: A class has no weight, or targets are not classes.
     """
-    if not isinstance(table, Mapping):
-        raise DataError(f"class_weight must be a dict from class number to weight, got {table!r}")
+    if not is_mapping(table):
+        hint = "; write dict(enumerate(class_weight))" if getattr(table, "ndim", 0) == 1 else ""
+        raise DataError(f"class_weight must be a dict from class number to weight, got {table!r}{hint}")
     if target.ndim > 2:
         raise DataError("`class_weight` not supported for 3+ dimensional targets.")
     if target.ndim == 2 and target.shape[1] > 1 and plan.loss is not None and plan.loss.sparse:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, SupportsIndex
+from typing import Any
 
-from streamfit._base.checks import whole, whole_or_none
+import numpy as np
+
+from streamfit._base.checks import integer, is_mapping, plain, scalar, truth, whole, whole_or_none
+from streamfit._base.keys import seed_from
 from streamfit.streams import LoadPolicy
 from streamfit.training.notices import warn
 
-_CONTAINERS = (list, tuple, set, frozenset, range)
 
+def check_verbose(verbose: Any) -> int | str:
+    """Return `verbose` as 0, 1, 2 or 'auto'; True and False are 1 and 0.
 
-def check_verbose(verbose: Any) -> None:
-    """Raise unless `verbose` is 0, 1, 2 or 'auto'."""
-    if verbose not in (0, 1, 2, "auto"):
-        raise ValueError(f"verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
+    Raises:
+        ValueError: It is none of these.
+    """
+    number = integer(verbose)
+    if isinstance(scalar(verbose), (bool, np.bool_)):
+        number = int(verbose)
+    if number in (0, 1, 2):
+        return number
+    if isinstance(verbose, str) and verbose == "auto":
+        return "auto"
+    raise ValueError(f"verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
 
 
 def compile_checks(target_tensors: Any, distribute: Any, others: dict[str, Any]) -> None:
@@ -48,8 +60,11 @@ class StreamSettings:
     policy: LoadPolicy = field(default_factory=LoadPolicy)
 
     def __post_init__(self) -> None:
-        whole_or_none("max_queue_size", self.max_queue_size, 1)
-        whole_or_none("workers", self.workers, 0)
+        settle = object.__setattr__  # the class is frozen
+        settle(self, "max_queue_size", whole_or_none("max_queue_size", self.max_queue_size, 1))
+        settle(self, "workers", whole_or_none("workers", self.workers, 0))
+        if self.use_multiprocessing is not None:
+            settle(self, "use_multiprocessing", truth("use_multiprocessing", self.use_multiprocessing))
 
 
 @dataclass
@@ -70,7 +85,6 @@ class FitPlan:
     audit: bool = False
     training: Any = None
     validation: Any = None
-    _epochs_to_validate: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.epochs = whole("epochs", self.epochs, 0)
@@ -78,27 +92,32 @@ class FitPlan:
         self.steps_per_epoch = whole_or_none("steps_per_epoch", self.steps_per_epoch, 1)
         self.validation_steps = whole_or_none("validation_steps", self.validation_steps, 1)
         if self.seed is not None:
-            self.seed = whole("seed", self.seed, 0)
-        check_verbose(self.verbose)
+            self.seed = seed_from(whole("seed", self.seed, 0))
+        self.verbose = check_verbose(self.verbose)
+        self.class_weight = plain(self.class_weight)
         self._check_frequency()
 
     def _check_frequency(self) -> None:
-        freq = self.validation_freq
-        if isinstance(freq, _CONTAINERS):
-            self._epochs_to_validate = {whole("validation_freq entries", item, 1) for item in freq}
-        elif isinstance(freq, (bool, float)) or not isinstance(freq, SupportsIndex):
-            raise ValueError(f"Expected `validation_freq` to be a list or int, got {freq!r}")
-        elif int(freq) < 1:
+        """Make `validation_freq` an int, or a frozen set of epochs."""
+        freq = scalar(self.validation_freq)
+        every = None if isinstance(freq, (float, np.floating)) else integer(freq)
+        if every is not None and every < 1:
             raise ValueError(f"`validation_freq` can not be less than 1, got {freq}")
+        if every is not None:
+            self.validation_freq = every
+        elif isinstance(freq, Iterable) and not (isinstance(freq, (str, bytes)) or is_mapping(freq)):
+            self.validation_freq = frozenset(whole("validation_freq entries", item, 1) for item in freq)
+        else:
+            raise ValueError(f"Expected `validation_freq` to be a list or int, got {freq!r}")
 
     def validations(self) -> int:
         """Count the epochs after which there is validation."""
         if self.validation is None:
             return 0
-        if isinstance(self.validation_freq, _CONTAINERS):
-            return sum(self.initial_epoch < epoch <= self.epochs for epoch in self._epochs_to_validate)
-        every = int(self.validation_freq)
-        return max(0, self.epochs // every - self.initial_epoch // every)
+        every = self.validation_freq
+        if isinstance(every, frozenset):
+            return sum(self.initial_epoch < epoch <= self.epochs for epoch in every)
+        return int(max(0, self.epochs // every - self.initial_epoch // every))
 
     def check_validation(self) -> None:
         """Warn of an argument that has nothing to act on; called when `validation` is set."""
@@ -109,6 +128,5 @@ class FitPlan:
         """Tell whether there is validation after `epoch`, counted from 0."""
         if self.validation is None:
             return False
-        if isinstance(self.validation_freq, _CONTAINERS):
-            return epoch + 1 in self._epochs_to_validate
-        return (epoch + 1) % int(self.validation_freq) == 0
+        every = self.validation_freq
+        return bool(epoch + 1 in every if isinstance(every, frozenset) else (epoch + 1) % every == 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from streamfit._base.checks import whole_or_none
+from streamfit._base.checks import plain, whole_or_none
 from streamfit._base.config import current_seed, next_seed
 from streamfit._base.errors import NonFiniteError
 from streamfit._base.keys import derive, draw_seed
@@ -365,7 +365,7 @@ def _single_run(
     aside: bool = False,
 ) -> Iterator[tuple[Feed, CallbackList]]:
     """Open the data and the callbacks of `evaluate` (which puts running results `aside`) or `predict`."""
-    check_verbose(verbose)
+    verbose = check_verbose(verbose)
     source = data.source(_seed_of_looking(), "data")
     with call.work(source.name, aside=aside), Streams(settings) as streams:
         feed = streams.feed(source, wrap=False, total=steps)
@@ -400,7 +400,7 @@ def on_batch(
     """Train or test on one batch and return the results; those of a `fit` under way stay as they are."""
     batch = one_batch(*data)
     call = Call(model, f"{mode}_on_batch", writes=mode == "train")
-    with call.one(batch, class_weight, aside=model.session is not None) as runner:
+    with call.one(batch, plain(class_weight), aside=model.session is not None) as runner:
         if reset:
             runner.reset()
         (runner.train if mode == "train" else runner.test)(batch)

@@ -219,7 +219,7 @@ def test_failure_is_one_assertion_that_lists_all() -> None:
         check_sequence(faulty.SharedGenerator())
     assert isinstance(caught.value, CheckFailure)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "SharedGenerator fails 2 of 17 checks:"
+    assert lines[0] == "SharedGenerator fails 2 of 21 checks:"
     assert [line.split("]")[0] for line in lines[1:]] == ["[repeatable", "[picklable"]
 
 

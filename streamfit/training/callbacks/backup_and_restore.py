@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from streamfit._base.checks import integer
 from streamfit.training.callbacks.base import Callback, Logs
 
 __all__ = ["BackupAndRestore"]
@@ -48,9 +49,7 @@ class BackupAndRestore(Callback):
         *,
         replay: bool = False,
     ) -> None:
-        if save_freq != "epoch" and (
-            isinstance(save_freq, bool) or not isinstance(save_freq, int) or save_freq < 1
-        ):
+        if save_freq != "epoch" and (integer(save_freq) or 0) < 1:
             raise ValueError(f"save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
         self._path = Path(backup_dir) / _NAME
         self._every = None if save_freq == "epoch" else int(save_freq)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from streamfit._base.checks import scalar
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.learning_rate import log_learning_rate
 
@@ -43,7 +44,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the learning rate of the epoch."""
-        rate = self._scheduled(epoch, float(self.model.optimizer.learning_rate))
+        rate = scalar(self._scheduled(epoch, float(self.model.optimizer.learning_rate)))
         if not isinstance(rate, (float, np.floating)):
             raise ValueError(f'The output of the "schedule" function should be float. Got: {rate!r}')
         self.model.optimizer.learning_rate = float(rate)

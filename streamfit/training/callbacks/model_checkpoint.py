@@ -6,6 +6,7 @@ import os
 import warnings
 from typing import Any
 
+from streamfit._base.checks import integer
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.monitor import Monitor
 
@@ -162,7 +163,7 @@ class ModelCheckpoint(Callback):
 
 
 def _check_frequency(save_freq: int | str, period: int) -> None:
-    if save_freq != "epoch" and not (isinstance(save_freq, int) and save_freq > 0):
+    if save_freq != "epoch" and (integer(save_freq) or 0) < 1:
         raise ValueError(
             f"Unrecognized save_freq: {save_freq!r}. It must be 'epoch' or a number of batches from 1."
         )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+from streamfit._base.checks import integer
 from streamfit.training.callbacks.bar import NEVER, Bar
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.terminal import Terminal
@@ -76,9 +77,10 @@ class ProgressBar(Callback):
         """
         super().set_params(params)
         verbose = params.get("verbose", 1)
-        if not (verbose == "auto" or (isinstance(verbose, int) and verbose >= 0)):
+        number = 1 if verbose == "auto" else int(verbose) if isinstance(verbose, bool) else integer(verbose)
+        if number is None or number < 0:
             raise ValueError(f"verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
-        self._verbose = 1 if verbose == "auto" else int(verbose)
+        self._verbose = number
 
     def watch(self, logs: Callable[[], Mapping[str, Any]]) -> None:
         """Ask `logs` for the values to show at each redraw, and at no other time."""

@@ -1,0 +1,137 @@
+"""Tables by columns: data frames and their columns become arrays of numbers, or an error names the column.
+
+Everything is told apart by what it can do, as several libraries have data frames. Missing values become NaN
+in columns of floats, as these libraries do it; where there is no NaN, in columns of whole numbers and truth
+values, they are an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.errors import DataError
+from streamfit._base.specs import Array
+from streamfit.streams.objects import refusal
+
+_NUMBERS = "biuf"
+
+
+def is_frame(value: Any) -> bool:
+    """Tell whether `value` is a table with named columns."""
+    return all(hasattr(value, name) for name in ("columns", "dtypes", "to_numpy"))
+
+
+def frame_array(frame: Any, name: str) -> Array:
+    """Return the columns of a data frame as one array (rows, columns).
+
+    Args:
+        frame: The data frame; its columns may have different dtypes and extension dtypes.
+        name: What to call it in messages.
+
+    Raises:
+        DataError: A column holds something else than numbers, or lacks some.
+    """
+    labels = list(frame.columns)
+    if not labels:
+        raise DataError(f"{name} is a data frame without columns")
+    columns = [_column(frame, place, label) for place, label in enumerate(labels)]
+    kinds = {_plain_kind(column) for column in columns}
+    if kinds <= set("iuf") or kinds == {"b"}:
+        return np.asarray(frame.to_numpy())  # at once, without a copy where the frame is one array
+    arrays: list[Array] = []
+    wrong: list[tuple[Any, DataError]] = []
+    for label, column in zip(labels, columns, strict=True):
+        try:
+            arrays.append(column_array(column, f"column {label!r} of {name}", f"{name}[{label!r}]"))
+        except DataError as error:
+            wrong.append((label, error))
+    if wrong:
+        others = f" (the same goes for columns {[label for label, _ in wrong[1:]]})" if wrong[1:] else ""
+        raise DataError(f"{wrong[0][1]}; or leave the column out{others}")
+    return np.stack(arrays, axis=1)
+
+
+def _column(frame: Any, place: int, label: Any) -> Any:
+    return frame.iloc[:, place] if hasattr(frame, "iloc") else frame[label]
+
+
+def _plain_kind(column: Any) -> str:
+    """Return the kind of a column of NumPy's dtype; '' for an extension dtype."""
+    dtype = getattr(column, "dtype", None)
+    return dtype.kind if isinstance(dtype, np.dtype) else ""
+
+
+def column_array(column: Any, name: str, expression: str) -> Array:
+    """Return one column of a table, or an index of it, as an array of numbers.
+
+    Args:
+        column: The column.
+        name: What to call it in messages.
+        expression: How to write it in code.
+
+    Raises:
+        DataError: It holds something else than numbers, or lacks some.
+    """
+    dtype: Any = getattr(column, "dtype", None)
+    if isinstance(dtype, np.dtype):
+        array = np.asarray(column.to_numpy())
+    else:
+        _refuse_other_kinds(dtype, name, expression)
+        missing = _missing(column) if _may_be_number(dtype) else 0
+        if missing and not _is_float(dtype):
+            raise DataError(
+                f"{name} has {missing} missing value{'s' * (missing > 1)} among values of dtype {dtype}, "
+                f"which has no NaN: fill them, for example {expression}.fillna(0), or make it float first"
+            )
+        array = _to_numpy(column, dtype, missing)
+    if array.dtype.kind not in _NUMBERS:
+        raise DataError(refusal(array, name, expression=expression))
+    return array
+
+
+def _to_numpy(column: Any, dtype: Any, missing: int) -> Array:
+    plain = getattr(dtype, "numpy_dtype", None)  # of nullable columns, and of those kept by Arrow
+    if isinstance(plain, np.dtype) and plain.kind in _NUMBERS:
+        settings = {"na_value": np.nan} if missing else {}
+        return np.asarray(column.to_numpy(dtype=plain, **settings))
+    return np.asarray(column.to_numpy())
+
+
+def _refuse_other_kinds(dtype: Any, name: str, expression: str) -> None:
+    """Raise for extension dtypes that hold no numbers, in words of their own."""
+    if hasattr(dtype, "categories"):
+        raise DataError(
+            f"{name} has dtype {dtype}, which is no number; write its codes, {expression}.cat.codes, or make "
+            "one column for each category"
+        )
+    if getattr(dtype, "kind", None) == "M":
+        raise DataError(
+            f"{name} has dtype {dtype}, which is no number; turn the dates into numbers first, for example "
+            f"({expression} - start) / np.timedelta64(1, 's')"
+        )
+
+
+def _may_be_number(dtype: Any) -> bool:
+    kind = getattr(dtype, "kind", None)
+    return not isinstance(kind, str) or kind in _NUMBERS
+
+
+def _is_float(dtype: Any) -> bool:
+    kind = getattr(dtype, "kind", None)
+    return kind == "f" if isinstance(kind, str) else "float" in str(dtype).lower()
+
+
+def _missing(column: Any) -> int:
+    """Count the missing values of a column."""
+    if hasattr(column, "isna"):
+        return int(np.count_nonzero(np.asarray(column.isna())))
+    count = getattr(column, "null_count", 0)
+    return int(count() if callable(count) else count)
+
+
+def named(column: Any, name: str) -> str:
+    """Return what to call a column in messages: its own name, where it has one, and whose it is."""
+    own = getattr(column, "name", None)
+    return name if own is None or not isinstance(own, (str, int, tuple)) else f"{name} (column {own!r})"

@@ -1,0 +1,28 @@
+"""What `shuffle` may be."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from streamfit._base.checks import truth
+
+Shuffle = bool | Literal["batch"]
+
+
+def check_shuffle(shuffle: Any) -> Shuffle:
+    """Return `shuffle` as True, False or ``'batch'``.
+
+    Raises:
+        ValueError: It is none of these.
+
+    Example:
+        >>> import numpy as np
+        >>> check_shuffle(np.False_), check_shuffle(1), check_shuffle("batch")
+        (False, True, 'batch')
+    """
+    if isinstance(shuffle, str) and shuffle == "batch":
+        return "batch"
+    try:
+        return truth("shuffle", shuffle)
+    except TypeError:
+        raise ValueError(f"shuffle must be True, False or 'batch', got {shuffle!r}") from None

@@ -1,0 +1,76 @@
+"""The check of `Sequence.rng`: it is called by the load itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from streamfit.streams import Sequence
+from streamfit.testing.failure import fail, skip
+from streamfit.testing.subject import Subject, place
+from streamfit.testing.table import Check
+
+_SEQUENCE: tuple[Any, ...] = ("sequence", "stream")
+_LOADS = 4
+
+
+class _Calls:
+    """Note which threads call `rng`."""
+
+    def __init__(self) -> None:
+        self.threads: list[threading.Thread] = []
+
+
+@contextmanager
+def _watched() -> Iterator[_Calls]:
+    """Note the calls of `rng` of all sequences, also of those inside another one."""
+    calls, original = _Calls(), Sequence.rng
+
+    def rng(self: Sequence, index: int) -> Any:
+        calls.threads.append(threading.current_thread())
+        return original(self, index)
+
+    rng.__doc__ = original.__doc__
+    Sequence.rng = rng  # type: ignore[method-assign]
+    try:
+        yield calls
+    finally:
+        Sequence.rng = original  # type: ignore[method-assign]
+
+
+def check_rng_threads(subject: Subject) -> str | None:
+    """See that `self.rng` is called on the thread that loads, where the pass is known for certain."""
+    source = subject.source()
+    if not isinstance(getattr(source, "sequence", None), Sequence):
+        skip("it has no rng(index) of this library")
+    tickets = []
+    with suppress(Exception):  # that its batches cannot be listed or loaded is another check's to tell
+        for ticket, _ in zip(subject.tickets(source), range(_LOADS), strict=False):
+            tickets.append(ticket)
+    with _watched() as calls:
+        for ticket in tickets:
+            with suppress(Exception):
+                source.load(ticket)
+            others = [thread for thread in calls.threads if thread is not threading.current_thread()]
+            if others:
+                fail(
+                    f"{subject.name}: loading {place(ticket)} calls self.rng on the thread "
+                    f"{others[0].name!r}, which is not the one that loads. Seed and epoch belong to the "
+                    "load: elsewhere they are guessed at best, or the draws are the same in every epoch. "
+                    "Call self.rng(index) in __getitem__ and hand the generator, or what it draws, to your "
+                    "threads"
+                )
+    return None
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "rng_threads",
+        "self.rng is called on the thread that loads.",
+        check_rng_threads,
+        _SEQUENCE,
+        ("length",),
+    ),
+)

@@ -1,0 +1,237 @@
+"""Checks of what worker processes have of their own: the settings of modules, and the order of sets."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from streamfit.streams import Source, Ticket
+from streamfit.streams.items import Value
+from streamfit.testing.comparison import copied, difference
+from streamfit.testing.failure import fail, skip
+from streamfit.testing.state import modules_behind, names_used_in, settings_of
+from streamfit.testing.subject import Loads, Subject, place
+from streamfit.testing.table import Check, Kind
+from streamfit.workers import make_pool
+from streamfit.workers.dataset import Dispatch
+
+_HASH_SEEDS = (1, 2, 3, 4)  # two names are in one order for all of them once in eight times
+_LISTED = 3
+_MARK, _PATIENCE = "\x1estreamfit settings\x1e", 30.0
+_FRESH = """
+import json, sys
+path, modules = json.loads(sys.stdin.read())
+sys.path[:] = path
+from streamfit.testing.elsewhere import fresh_settings
+print(fresh_settings(modules))
+"""
+
+
+# -- settings of modules ----------------------------------------------------------------------------------
+
+
+class _Settings(Source):
+    """Tell what modules hold where a source is loaded, in place of its batches."""
+
+    remote = True
+    name = "settings of modules"
+
+    def __init__(self, source: Source, modules: list[str]) -> None:
+        self.source, self.modules = source, modules
+
+    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+        """Write one ticket."""
+        yield next(iter(self.source.tickets(epoch, start)))
+
+    def load(self, ticket: Ticket) -> Any:
+        """Load the batch, so that everything is imported, and tell."""
+        with suppress(Exception):  # the check that asks has seen it fail, or not
+            self.source.load(ticket)
+        for name in self.modules:
+            with suppress(Exception):
+                importlib.import_module(name)
+        return settings_of(self.modules)
+
+
+def unseen_settings(subject: Subject) -> str:
+    """Say which settings of the user's modules are others in a worker process; empty where there are none."""
+    source, modules, here = _settings_here(subject)
+    asked = _Settings(source, modules)
+    try:
+        with make_pool("processes", 1, 1) as pool, pool.open(asked, asked.tickets(0)) as run:
+            there = next(iter(run)).value
+    except Exception:  # then there is nothing to add to what the check has found
+        return ""
+    listed = _listed(modules, here, there, "there")
+    if not listed:
+        return ""
+    return (
+        f" In a worker process {listed}: workers import modules anew. Keep what batches depend on in the "
+        "object itself"
+    )
+
+
+def borrowed_settings(subject: Subject) -> str | None:
+    """Say which settings of the user's modules are others than after a fresh import; None for none."""
+    _, modules, here = _settings_here(subject)
+    if not modules:
+        return None
+    request = json.dumps([[entry for entry in sys.path if isinstance(entry, str)], modules])
+    command = [sys.executable, "-c", _FRESH]
+    try:
+        answer = subprocess.run(command, input=request, capture_output=True, text=True, timeout=_PATIENCE)
+        fresh = json.loads(answer.stdout.rpartition(_MARK)[2])
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    listed = _listed(modules, here, fresh, "after a fresh import")
+    return f"{listed}: another program that loads these data has to set it as well" if listed else None
+
+
+def fresh_settings(modules: list[str]) -> str:
+    """Import modules and return what they hold, for the process that asked."""
+    for name in modules:
+        with suppress(Exception):
+            importlib.import_module(name)
+    return _MARK + json.dumps(settings_of(modules))
+
+
+def _settings_here(subject: Subject) -> tuple[Source, list[str], dict[str, tuple[str, str]]]:
+    source = subject.source()
+    modules = modules_behind(getattr(source, "sequence", source))
+    return source, modules, settings_of(modules)
+
+
+def _listed(modules: list[str], here: dict[str, Any], there: dict[str, Any], where: str) -> str:
+    """List the settings that differ, those that the modules' functions read if there are any."""
+    differ = [name for name in here if name in there and here[name][0] != there[name][0]]
+    used = names_used_in(modules)
+    differ = [name for name in differ if name.rpartition(".")[2] in used] or differ
+    shown = [f"{name} is {here[name][1]} here and {there[name][1]} {where}" for name in differ[:_LISTED]]
+    more = f", and {len(differ) - _LISTED} more differ" if len(differ) > _LISTED else ""
+    return ", ".join(shown) + more
+
+
+# -- the order of sets ------------------------------------------------------------------------------------
+
+
+class _Remade(Source):
+    """Make the user's object where it is loaded: what its __init__ does depends on that process."""
+
+    remote = True
+
+    def __init__(self, subject: Subject, count: int) -> None:
+        self.make, self.kind, self.name, self.count = subject.make, subject.kind, subject.name, count
+        self._loads: Loads | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loads": None}
+
+    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+        """Write as many tickets as batches are looked at."""
+        return (Ticket(epoch, number, number) for number in range(start, self.count))
+
+    def load(self, ticket: Ticket) -> Value:
+        """Return a batch of the object that is made here."""
+        if self._loads is None:
+            subject = Subject(self.make, self.kind, self.name, self.count, 1)
+            self._loads = subject.expected()
+            subject.close()
+        return self._loads[ticket.number][1]
+
+
+def check_hash_seed(subject: Subject) -> str | None:
+    """See that batches do not depend on Python's hash seed, as by the order of a set of names."""
+    if sys.flags.ignore_environment:
+        skip("this interpreter ignores PYTHONHASHSEED")
+    tickets = [ticket for ticket, _ in subject.few()]
+    load = _loader(subject, tickets)
+    first = load(_HASH_SEEDS[0])
+    for hash_seed in _HASH_SEEDS[1:]:
+        for ticket, one, other in zip(tickets, first, load(hash_seed), strict=True):
+            words = (f"with PYTHONHASHSEED={_HASH_SEEDS[0]}", f"with {hash_seed}")
+            found = difference(one, other, words)
+            if found and _differs(first, load(_HASH_SEEDS[0])):
+                skip("batches differ between processes that have the same hash seed")
+            if found:
+                fail(
+                    f"{subject.name}: {place(ticket)} depends on Python's hash seed, which is another one in "
+                    f"each program: {found}. Is the order of a set used, or hash() of text? Sort the set, as "
+                    "in sorted(names), and use zlib.crc32(name.encode()) for hash(name)"
+                )
+    return None
+
+
+def _differs(one: list[Value], other: list[Value]) -> bool:
+    return any(difference(*pair) is not None for pair in zip(one, other, strict=True))
+
+
+def _loader(subject: Subject, tickets: list[Ticket]) -> Callable[[int], list[Value]]:
+    """Return a function that loads tickets in a process with a given hash seed."""
+    if subject.factory:
+        count = max(ticket.number for ticket in tickets) + 1
+        remade, numbers = _Remade(subject, count), {ticket.number for ticket in tickets}
+        if _travels(remade):
+            wanted = [ticket for ticket in remade.tickets(0) if ticket.number in numbers]
+            return lambda hash_seed: _loads_there(remade, wanted, hash_seed)
+    source = subject.source()
+    if not source.remote:
+        skip("its batches are loaded in the main process only")
+    return lambda hash_seed: _loads_there(source, tickets, hash_seed)
+
+
+def _travels(source: Source) -> bool:
+    dispatch = Dispatch()
+    try:
+        dispatch.parcel_for(source)
+    except Exception:
+        return False
+    finally:
+        dispatch.clear()
+    return True
+
+
+def _loads_there(source: Source, tickets: list[Ticket], hash_seed: int) -> list[Value]:
+    values = []
+    try:
+        with (
+            _hash_seed_of_children(hash_seed),
+            make_pool("processes", 1) as pool,
+            pool.open(source, tickets, describe=source.describe) as run,
+        ):
+            for loaded in run:
+                values.append(copied(loaded.value))
+                del loaded
+    except Exception as error:
+        skip(f"it cannot be loaded in a worker process ({type(error).__name__})")
+    return values
+
+
+@contextmanager
+def _hash_seed_of_children(hash_seed: int) -> Iterator[None]:
+    before = os.environ.get("PYTHONHASHSEED")
+    os.environ["PYTHONHASHSEED"] = str(hash_seed)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONHASHSEED"]
+        else:
+            os.environ["PYTHONHASHSEED"] = before
+
+
+_ALL: tuple[Kind, ...] = ("sequence", "source", "generator", "stream")
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "hash_seed",
+        "Batches do not depend on Python's hash seed.",
+        check_hash_seed,
+        _ALL,
+        ("repeatable", "any_order", "picklable", "equal"),
+    ),
+)

@@ -1,0 +1,185 @@
+"""What an object and the user's modules hold, as texts that can be compared over time and processes."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+_DEEPEST, _LONGEST = 5, 1000
+_WHOLE_BYTES, _SAMPLED = 64 << 10, 4096  # of an array that is read whole, and elements of a larger one
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, type)
+_MOST_MODULES = 100
+State = dict[str, str]
+
+
+def fingerprint(value: Any, depth: int = 0) -> str:
+    """Return a text that is equal for equal values, in every process.
+
+    Of large arrays and long lists a part is read.
+
+    Example:
+        >>> fingerprint({"a": {2, 1}}) == fingerprint({"a": {1, 2}}), fingerprint([1]) == fingerprint([2])
+        (True, False)
+    """
+    if isinstance(value, (*_PLAIN, np.generic)):
+        return repr(value)
+    if isinstance(value, np.ndarray):
+        return _of_array(value)
+    if isinstance(value, _FUNCTIONS):
+        return f"{value.__module__}.{getattr(value, '__qualname__', '')}"
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if depth >= _DEEPEST:
+        return kind
+    if isinstance(value, Mapping):
+        keys = list(value)
+        pairs = [(fingerprint(k, depth + 1), fingerprint(value[k], depth + 1)) for k in keys[:_LONGEST]]
+        return f"{kind}({_hashed(repr(pairs))}, {len(keys)})"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        unordered = isinstance(value, (set, frozenset))
+        looked = list(value) if unordered else list(value[:_LONGEST])  # type: ignore[index]
+        entries = [fingerprint(entry, depth + 1) for entry in looked]
+        return f"{kind}({_hashed(repr(sorted(entries) if unordered else entries))}, {len(value)})"
+    if isinstance(value, np.random.Generator):
+        return f"{kind}({fingerprint(value.bit_generator.state, depth + 1)})"
+    if _is_foreign(type(value).__module__):
+        return kind  # locks, files, loggers and the like
+    return f"{kind}({fingerprint(dict(_attributes(value)), depth + 1)})"
+
+
+def _of_array(array: np.ndarray[Any, Any]) -> str:
+    if array.dtype.hasobject:
+        return f"array({array.dtype}, {array.shape})"
+    if array.nbytes > _WHOLE_BYTES:
+        places = np.linspace(0, array.size - 1, _SAMPLED).astype(np.int64)
+        return f"array({array.dtype}, {array.shape}, {_hashed(array.flat[places].tobytes())})"
+    return f"array({array.dtype}, {array.shape}, {_hashed(array.tobytes())})"
+
+
+def _hashed(data: str | bytes) -> str:
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    return hashlib.blake2b(raw, digest_size=12).hexdigest()
+
+
+def _attributes(thing: Any) -> list[tuple[str, Any]]:
+    found = list(getattr(thing, "__dict__", {}).items())
+    for kind in type(thing).__mro__:
+        names = getattr(kind, "__slots__", ())
+        for name in (names,) if isinstance(names, str) else tuple(names):
+            if hasattr(thing, name):
+                found.append((name, getattr(thing, name)))
+    return found
+
+
+def state_of(thing: Any) -> State:
+    """Return the fingerprints of the attributes of an object, by name."""
+    return {name: fingerprint(value) for name, value in _attributes(thing)}
+
+
+def changed(before: State, after: State) -> list[str]:
+    """List what differs between two states, or is in one of them only.
+
+    Example:
+        >>> changed({"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"})
+        ['b', 'c']
+    """
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+# -- modules ----------------------------------------------------------------------------------------------
+
+
+def modules_behind(thing: Any) -> list[str]:
+    """List the user's modules that an object is made of, and those that these import, as far as workers
+    import them by name.
+    """
+    first = {kind.__module__ for kind in type(thing).__mro__}
+    for _, value in _attributes(thing):
+        first.add(value.__module__ if isinstance(value, _FUNCTIONS) else type(value).__module__)
+    if isinstance(thing, _FUNCTIONS):
+        first.add(thing.__module__)
+    found: dict[str, None] = {}
+    waiting = sorted(name for name in first if name and not _is_foreign(name))
+    own = {name.partition(".")[0] for name in waiting}
+    while waiting and len(found) < _MOST_MODULES:
+        name = waiting.pop()
+        module = sys.modules.get(name)
+        if name in found or module is None:
+            continue
+        found[name] = None
+        waiting += [other for other in _used_by(module) if not _is_foreign(other, own)]
+    return sorted(found)
+
+
+def _used_by(module: ModuleType) -> set[str]:
+    used = set()
+    for value in list(vars(module).values()):
+        if isinstance(value, ModuleType):
+            used.add(value.__name__)
+        elif isinstance(value, _FUNCTIONS) and getattr(value, "__module__", None):
+            used.add(value.__module__)
+    return used
+
+
+def _is_foreign(name: str, own: set[str] | None = None) -> bool:
+    """Tell whether a module is none of the user's: of Python, of this library, or installed beside it."""
+    top = name.partition(".")[0]
+    if own is not None and top in own:
+        return False
+    if top in sys.stdlib_module_names or top in ("streamfit", "numpy", "__main__", "__mp_main__"):
+        return True
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    return own is not None and ("site-packages" in file or "dist-packages" in file)
+
+
+def settings_of(names: list[str]) -> dict[str, tuple[str, str]]:
+    """Return what modules and their classes hold: fingerprint and short text by ``module.name``."""
+    found = {}
+    for name in names:
+        module = sys.modules.get(name)
+        for key, value in _settings(module, name) if module is not None else ():
+            found[f"{name}.{key}"] = (fingerprint(value), _shown(value))
+    return found
+
+
+def _settings(module: ModuleType, name: str) -> Iterator[tuple[str, Any]]:
+    for key, value in list(vars(module).items()):
+        if key.startswith("__") or isinstance(value, ModuleType):
+            continue
+        yield key, value
+        if isinstance(value, type) and value.__module__ == name:
+            for inner, entry in list(vars(value).items()):
+                if not inner.startswith("_") and not isinstance(entry, (property, classmethod, staticmethod)):
+                    yield f"{key}.{inner}", entry
+
+
+def names_used_in(modules: list[str]) -> set[str]:
+    """List the names that the functions of modules read, to tell settings that count from others."""
+    found: set[str] = set()
+    for name in modules:
+        for value in list(vars(sys.modules[name]).values()) if name in sys.modules else ():
+            inner = list(vars(value).values()) if isinstance(value, type) else [value]
+            for function in inner:
+                code = getattr(getattr(function, "__func__", function), "__code__", None)
+                if isinstance(code, CodeType):
+                    _add_names(code, found)
+    return found
+
+
+def _add_names(code: CodeType, found: set[str]) -> None:
+    found.update(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _add_names(constant, found)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    text = repr(value) if isinstance(value, (*_PLAIN, list, tuple, dict)) else f"a {type(value).__name__}"
+    return text if len(text) <= 40 else f"{text[:37]}..."
