@@ -7,10 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from streamfit._base import uses
-from streamfit._base.checks import is_mapping, plain
+from streamfit._base.checks import is_mapping
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
@@ -87,13 +85,11 @@ class Trainer:
             ModelInUseError: Another thread trains the model.
         """
         compile_checks(target_tensors, distribute, kwargs)
-        if isinstance(loss_weights, np.ndarray):
-            loss_weights = loss_weights.tolist()
-        told: Any = map(plain, (loss, metrics, loss_weights, weighted_metrics, sample_weight_mode))
+        told = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode
 
         def take() -> None:
             flags = TrainableFlags(self)  # type: ignore[arg-type]
-            compiled = Compiled(optimizer, *told, flags=flags, owner=self._owner, previous=self._compiled)
+            compiled = Compiled(*told, flags, owner=self._owner, previous=self._compiled)
             if self.outputs:  # type: ignore[attr-defined]
                 compiled.plan(self.output_names)  # type: ignore[attr-defined]
             self._compiled, self._runner, self._carried = compiled, None, None

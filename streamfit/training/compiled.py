@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from streamfit import losses, metrics, optimizers
+from streamfit._base.checks import plain
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
 from streamfit.kernels import Call
@@ -137,6 +138,10 @@ class Compiled:
         self.flags = flags
         self.optimizer = optimizers.get(optimizer)
         self.revision = -1
+        loss, metrics, weighted_metrics = plain(loss), plain(metrics), plain(weighted_metrics)
+        loss_weights, sample_weight_mode = plain(loss_weights), plain(sample_weight_mode)
+        if isinstance(loss_weights, np.ndarray):
+            loss_weights = loss_weights.tolist()
         self.loss, self._loss_given = _resolve(loss, _loss), loss
         _check_metrics_argument("metrics", metrics)
         _check_metrics_argument("weighted_metrics", weighted_metrics)
