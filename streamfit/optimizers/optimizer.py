@@ -82,7 +82,7 @@ class Optimizer(Configurable):
         return optimizer
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what was pickled; arrays are copied, because a worker may get them in memory that all share."""
+        """Take what was pickled; arrays are copied: a worker may get them in memory that all share."""
         self.__dict__.update(state)
         self.hyper, self._clock = np.array(self.hyper), np.array(self._clock)
         self.state = {name: np.array(vector) for name, vector in self.state.items()}
