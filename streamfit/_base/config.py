@@ -96,3 +96,9 @@ def next_seed() -> int:
             return draw_seed()
         _settings.draws += 1
         return derive(_settings.seed, _settings.draws) >> 1
+
+
+def looking_seed() -> int:
+    """Return a seed for what only looks at data; taking it does not change the seed of the next training."""
+    seed = _settings.seed
+    return draw_seed() if seed is None else derive(seed, "looking") >> 1

@@ -22,9 +22,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
-import numpy as np
-
 from streamfit._base.errors import ModelInUseError
+from streamfit._base.specs import Array
 
 T = TypeVar("T")
 
@@ -45,18 +44,17 @@ class Use:
         writes: Whether they are written.
         long: Whether others are refused, and do not wait, while this one writes.
         seat: Something that serves one thread at a time, such as the memory of a model's programs.
-        step_aside: Moves a reader to a copy; called between its steps, perhaps on another thread.
 
     Attributes:
         lock: Held by the call's own thread while it takes a step.
         asked: Whether somebody waits to come between two steps.
-        word: The same as a machine word, for native loops: not 0 when somebody waits, int64 (1,).
+        word: The same as a machine word, for native loops: not 0 when somebody waits, int64 (1,); or None.
         live: Whether the call is at work on the things themselves, not on a copy.
     """
 
     __slots__ = (
-        *("what", "name", "things", "writes", "long", "seat", "step_aside"),
-        *("thread", "lock", "asked", "word", "live", "_queue", "__weakref__"),
+        *("what", "name", "things", "writes", "long", "seat"),
+        *("thread", "lock", "asked", "word", "live", "_queue", "_ref", "__weakref__"),
     )
 
     def __init__(
@@ -68,15 +66,15 @@ class Use:
         writes: bool = False,
         long: bool = False,
         seat: Any = None,
-        step_aside: Callable[[], None] | None = None,
     ) -> None:
         self.what, self.name, self.things = what, name, things
-        self.writes, self.long, self.seat, self.step_aside = writes, long, seat, step_aside
+        self.writes, self.long, self.seat = writes, long, seat
         self.thread = threading.get_ident()
         self.lock = threading.RLock()
         self.asked, self.live = False, False
-        self.word = np.zeros(1, np.int64)
+        self.word: Array | None = None
         self._queue = threading.Lock()
+        self._ref = weakref.ref(self)
 
     def begin(self, things: frozenset[Any] | None = None) -> list[Use]:
         """Begin, or go on with other things; return the uses of other threads that share some of them.
@@ -90,13 +88,17 @@ class Use:
             self.things = things
         while True:
             with _mutex:
+                if not _active:
+                    self.live = True
+                    _active.append(self._ref)
+                    return []
                 sharing = [use for use in _living() if use is not self and use._shares(self)]
                 others = [use for use in sharing if use.thread != self.thread]
                 rivals = [use for use in others if use.writes] if self.writes else []
                 if not rivals:
                     self.live = True
-                    if not any(ref() is self for ref in _active):
-                        _active.append(weakref.ref(self))
+                    if self._ref not in _active:
+                        _active.append(self._ref)
                     break
             self._wait_for(rivals)
         if self.writes:
@@ -124,15 +126,19 @@ class Use:
 
     def detach(self) -> None:
         """Go on with a copy from now on; called between two steps."""
-        if self.live and self.step_aside is not None:
+        if self.live:
             self.step_aside()
             self.live = False
+
+    def step_aside(self) -> None:
+        """Move to a copy: what reads over several steps defines it; called perhaps on another thread."""
 
     def end(self) -> None:
         """End, if it has begun."""
         self.live = False
         with _mutex:
-            _active[:] = [ref for ref in _active if ref() is not self]
+            if self._ref in _active:
+                _active.remove(self._ref)
 
     def let_pass(self) -> None:
         """Wait until who asks has come between two steps; called by the owner, without its lock."""
@@ -142,13 +148,18 @@ class Use:
     def ask(self, act: Callable[[], T]) -> T:
         """Run `act` between two steps."""
         with self._queue:
-            self.asked, self.word[0] = True, 1
+            self._call(True)
             try:
                 with self.lock:
-                    self.asked, self.word[0] = False, 0
+                    self._call(False)
                     return act()
             finally:
-                self.asked, self.word[0] = False, 0
+                self._call(False)
+
+    def _call(self, asked: bool) -> None:
+        self.asked = asked
+        if self.word is not None:
+            self.word[0] = asked
 
     def __enter__(self) -> Self:
         self.begin()
@@ -162,7 +173,8 @@ def between_steps(uses: Sequence[Use], act: Callable[[], T]) -> T:
     """Run `act` at a moment when none of `uses` (in the order of their beginning) is in a step."""
     if not uses:
         return act()
-    return uses[0].ask(lambda: between_steps(uses[1:], act))
+    # The last first: who waits then holds only what began after that which it waits for.
+    return uses[-1].ask(lambda: between_steps(uses[:-1], act))
 
 
 def read(what: str, name: str, things: frozenset[Any], act: Callable[[], T]) -> T:
@@ -199,8 +211,11 @@ def written(things: frozenset[Any]) -> bool:
 
 
 def _living() -> list[Use]:
-    """List the uses under way."""
-    return [use for ref in _active if (use := ref()) is not None]
+    """List the uses under way; those that their callers have lost are dropped."""
+    found = [use for ref in _active if (use := ref()) is not None]
+    if len(found) < len(_active):
+        _active[:] = [use._ref for use in found]
+    return found
 
 
 def _refusal(use: Use, rival: Use) -> str:

@@ -16,14 +16,17 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from streamfit._base import uses
 from streamfit.streams import Batch
 from streamfit.training.runner import Runner, Terms
 
+_NOTHING: frozenset[Any] = frozenset()
 _MOST_IDLE = 4  # spares of a model that are kept for coming calls
 
 
-class Call:
+class Call(uses.Use):
     """One call at a model.
 
     Args:
@@ -41,12 +44,9 @@ class Call:
     def __init__(
         self, model: Any, what: str, *, compiled: bool = True, writes: bool = False, long: bool = False
     ) -> None:
+        super().__init__(what, model.name, _NOTHING, writes=writes, long=long)
         self.main: Runner = model.runner(compiled)
         self.runner = self.main
-        self._use = uses.Use(
-            what, model.name, frozenset(), writes=writes, long=long, step_aside=self._step_aside
-        )
-        self._terms = self._before = Terms("data")
         self._begun = self._settled = False
 
     @contextlib.contextmanager
@@ -64,11 +64,11 @@ class Call:
         Raises:
             ModelInUseError: The call writes, and another thread trains.
         """
-        use = self._use
-        self._terms = Terms(source, class_weight, checked, aside, use.word)
+        self.word = np.zeros(1, np.int64)
+        self._terms = Terms(source, class_weight, checked, aside, self.writes, self.word)
         try:
             self.main.set_up()
-            if use.writes or self.main.ready:
+            if self.writes or self.main.ready:
                 self._begin()
             yield
         finally:
@@ -81,10 +81,11 @@ class Call:
         Raises:
             ModelInUseError: The call writes, and another thread is in `fit`.
         """
-        self._terms = Terms("one batch", class_weight, aside=aside)
-        with self._use.lock:
+        self._terms = Terms("one batch", class_weight, aside=aside, trains=self.writes)
+        with self.lock:
             try:
-                self.main.prepare_for(batch, "one batch")
+                if not self.main.ready:
+                    self.main.prepare_for(batch, "one batch")
                 self._begin()
                 yield self.runner
             finally:
@@ -94,56 +95,53 @@ class Call:
 
     def _begin(self) -> None:
         """Find a runner, and a place among the calls that are under way."""
-        use, main = self._use, self.main
+        main = self.main
         self._settled = main.ready
-        if use.writes:
-            use.seat = main
-            use.begin(main.things)
-            with use.lock:
+        if self.writes:
+            self.seat = main
+            self.begin(main.things)
+            with self.lock:
                 self._before = main.occupy(self._terms)
         else:
-            with use.lock:  # a training that begins now waits until this is done
-                use.seat = main
-                self._sit_down(use.begin(main.things))
+            with self.lock:  # a training that begins now waits until this is done
+                self.seat = main
+                self._sit_down(self.begin(main.things))
                 self._before = self.runner.occupy(self._terms)
         self._begun = True
 
     def _sit_down(self, others: Sequence[uses.Use]) -> None:
         """Take the runner that goes with what other threads do."""
-        use = self._use
-        if any(other.writes for other in others):
-            self.runner = self._spare(True, others)
-            use.live, use.seat = False, None
-        elif any(other.seat is self.main for other in others):
-            use.seat = None
-            self.runner = self._spare(False, others)
+        others = [other for other in others if other.writes or other.seat is self.main]
+        if others:
+            self.seat, copies = None, any(other.writes for other in others)
+            self.runner = self._spare(copies, others)
+            self.live = not copies
 
-    def _step_aside(self) -> None:
+    def step_aside(self) -> None:
         """Go on with copies of the weights as they are now; called between two steps."""
         old, results = self.runner, self.runner.results()
         new = self._spare(True, ())
         old.vacate(self._before)
         self._before = new.occupy(self._terms)
         new.go_on_with(results)
-        self.runner, self._use.seat = new, None
+        self.runner, self.seat = new, None
         self._give_back(old)
 
     def _end(self) -> None:
-        use = self._use
-        with use.lock:
+        with self.lock:
             if self._begun:
                 self._begun = False
                 self.runner.vacate(self._before)
                 self._give_back(self.runner)
-            use.end()
+            self.end()
 
     def _settle(self, batch: Batch) -> None:
         """Begin with the weights: before the first batch the model had none, or not all."""
         self.main.prepare_for(batch, self._terms.source)
         if not self._begun:
             self._begin()
-        elif self._use.writes:
-            self._use.begin(self.main.things)
+        elif self.writes:
+            self.begin(self.main.things)
         self._settled = True
 
     def _spare(self, copies: bool, others: Sequence[uses.Use]) -> Runner:
@@ -171,13 +169,13 @@ class Call:
 
     def train(self, batch: Batch) -> None:
         """Train on one batch, or on several that are joined; see `Runner.train`."""
-        use, runner = self._use, self.runner  # who writes is never moved
+        runner = self.runner  # who writes is never moved
         if not self._settled:
             self._settle(batch)
         while True:
-            if use.asked:
-                use.let_pass()
-            with use.lock:
+            if self.asked:
+                self.let_pass()
+            with self.lock:
                 runner.train(batch)
                 if runner.rest is None:
                     return
@@ -185,13 +183,12 @@ class Call:
 
     def test(self, batch: Batch) -> None:
         """Evaluate one batch, or several that are joined."""
-        use = self._use
         if not self._settled:
             self._settle(batch)
         while True:
-            if use.asked:
-                use.let_pass()
-            with use.lock:
+            if self.asked:
+                self.let_pass()
+            with self.lock:
                 runner = self.runner
                 runner.test(batch)
                 if runner.rest is None:
@@ -200,19 +197,18 @@ class Call:
 
     def predict(self, batch: Batch) -> Any:
         """Return copies of the outputs for one batch."""
-        use = self._use
         if not self._settled:
             self._settle(batch)
-        if use.asked:
-            use.let_pass()
-        with use.lock:
+        if self.asked:
+            self.let_pass()
+        with self.lock:
             return self.runner.predict(batch)
 
     # -- between steps --------------------------------------------------------------------------------
 
     def check_in(self) -> None:
         """Bring the weights back to where the programs expect them."""
-        with self._use.lock:
+        with self.lock:
             self.runner.check_in()
 
     def together(self, mode: str) -> int:
@@ -227,11 +223,11 @@ class Call:
 
     def begin_results(self, source: str) -> None:
         """Begin with other data, and with new running results."""
-        with self._use.lock:
+        with self.lock:
             self.runner.reset()
             self.runner.source = source
 
     def logs(self) -> dict[str, float]:
         """Return the running results by name; empty before the first batch."""
-        with self._use.lock:
+        with self.lock:
             return self.runner.logs() if self._begun else {}

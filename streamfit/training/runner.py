@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from streamfit._base import uses
-from streamfit._base.config import next_seed
+from streamfit._base.config import looking_seed, next_seed
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.specs import Array
 from streamfit.kernels import KernelStoppedError
@@ -36,7 +36,7 @@ from streamfit.training.steps import Steps
 _MOST_TOGETHER = 64  # steps in one native call: Ctrl-C and the progress bar wait for its end
 
 
-@dataclass
+@dataclass(slots=True)
 class Terms:
     """How a runner serves one call.
 
@@ -45,6 +45,7 @@ class Terms:
         class_weight: Their class weights.
         checked: Whether training steps are checked.
         aside: Whether running results are put aside and begin anew for this call.
+        trains: Whether it is a training.
         asked: As for `Runner`.
         results: The running results that were put aside.
         waiting: Those that waited for something to hold them, by name.
@@ -54,6 +55,7 @@ class Terms:
     class_weight: Any = None
     checked: bool = False
     aside: bool = False
+    trains: bool = False
     asked: Array | None = None
     results: Any = None
     waiting: dict[str, Array] = field(default_factory=dict)
@@ -89,7 +91,8 @@ class Runner:
         self._model, self._compiled = model, compiled
         self._steps: Steps | None = None
         self._intake: Intake | None = None
-        self.clock = np.array([next_seed(), 0], np.int64) if clock is None else clock
+        self._seeded = clock is not None
+        self.clock = np.array([looking_seed(), 0], np.int64) if clock is None else clock
         if compiled is not None and not spare:
             compiled.keep_time(self.clock)
         self.values, self.is_spare = values, spare
@@ -146,7 +149,8 @@ class Runner:
 
     def check_in(self) -> None:
         """Prepare for a run of steps; called once a run."""
-        self.set_up()
+        if self._steps is None:
+            self.set_up()
         if self._steps is not None:
             self._steps.check_in()
 
@@ -346,6 +350,8 @@ class Runner:
 
     def occupy(self, terms: Terms) -> Terms:
         """Serve other data for a while, perhaps in the middle of a `fit`; return what `vacate` takes."""
+        if terms.trains and not self._seeded:  # who only looks takes no seed away from a training
+            self._seeded, self.clock[0] = True, next_seed()
         self.check_in()
         before = Terms(self.source, self.class_weight, self.checked, asked=self.asked)
         before.results = self.results() if terms.aside else None

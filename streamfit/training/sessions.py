@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from streamfit._base.checks import plain, whole_or_none
-from streamfit._base.config import current_seed, next_seed
+from streamfit._base.config import looking_seed, next_seed
 from streamfit._base.errors import NonFiniteError
-from streamfit._base.keys import derive, draw_seed
+from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Feed
 from streamfit.training.batches import Data, Streams, empty_rows, need_data, need_steps, one_batch
@@ -208,7 +208,8 @@ class _Fit:
         callbacks.on_epoch_begin(epoch)
         done = 0
         if not self._model.stop_training:
-            hooks = self._hooks("train", "stop_training")
+            model = self._model
+            hooks = make_hooks(callbacks, self._call, "train", lambda: bool(model.stop_training))
             batches = feed.run(plan.steps_per_epoch, hooks.together)
             try:
                 done = run_steps(batches, self._train, hooks, before)
@@ -262,36 +263,35 @@ class _Fit:
         callbacks, call = self._callbacks, self._call
         call.begin_results(feed.source.name)
         steps = self._plan.validation_steps
-        with running(self._model, "stop_evaluating"):
+        with running(self._model, "stop_evaluating") as stopped:
             callbacks.on_test_begin()
-            hooks = self._hooks("test", "stop_evaluating")
+            call.check_in()
+            hooks = make_hooks(callbacks, call, "test", stopped)
             if feed.source.rewinds:
                 feed.restart()  # data that can begin anew do; a generator goes on
             done = run_steps(feed.run(steps, hooks.together), call.test, hooks)
-            if not self._model.stop_evaluating and feed.done < (steps or 1):
+            if not stopped() and feed.done < (steps or 1):
                 details = f" {steps or 1} batches were wanted and {feed.done} came."
                 self._warn_once(OUT_OF_DATA_VALIDATING, details)
             logs = call.logs() if done else {}
             callbacks.on_test_end(logs)
         return {f"val_{name}": value for name, value in logs.items()}
 
-    def _hooks(self, mode: str, stop: str) -> Hooks:
-        return make_hooks(self._model, self._callbacks, self._call, mode, stop)
 
-
-def make_hooks(model: Any, callbacks: CallbackList, call: Call, mode: str, stop: str) -> Hooks:
+def make_hooks(callbacks: CallbackList, call: Call, mode: str, stopped: Callable[[], bool]) -> Hooks:
     """Return the hooks of a mode; logs are made only where somebody listens."""
+    worker = call.main if call.writes else call  # who only reads may be moved to another runner
     on_begin = getattr(callbacks, f"on_{mode}_batch_begin")
     on_end = getattr(callbacks, f"on_{mode}_batch_end")
 
     # A callback may train another model that has layers of this one; then their weights are brought back.
     def begin(step: int) -> None:
         on_begin(step)
-        call.check_in()
+        worker.check_in()
 
     def end(step: int, result: Any) -> None:
-        on_end(step, {"outputs": result} if mode == "predict" else call.logs())
-        call.check_in()
+        on_end(step, {"outputs": result} if mode == "predict" else worker.logs())
+        worker.check_in()
 
     begins = bool(getattr(callbacks, f"wants_{mode}_batch_begin"))
     ends = bool(getattr(callbacks, f"wants_{mode}_batch_end"))
@@ -300,7 +300,7 @@ def make_hooks(model: Any, callbacks: CallbackList, call: Call, mode: str, stop:
         begin=begin if begins else None,
         end=end if ends else None,
         tick=callbacks.tick,
-        stopped=lambda: bool(getattr(model, stop)),
+        stopped=stopped,
         together=lambda: 1 if alone else call.together(mode),
     )
 
@@ -312,15 +312,16 @@ def evaluate(
     call, steps = Call(model, "evaluate"), whole_or_none("steps", steps, 1)
     with (
         _single_run(model, call, data, settings, steps, verbose, callbacks, aside=True) as (feed, told),
-        running(model, "stop_evaluating"),
+        running(model, "stop_evaluating") as stopped,
     ):
         if model.session is None:
             call.begin_run()
         told.on_test_begin()
-        hooks = make_hooks(model, told, call, "test", "stop_evaluating")
+        call.check_in()
+        hooks = make_hooks(told, call, "test", stopped)
         done = run_steps(feed.run(steps, hooks.together), call.test, hooks)
         need_data(done > 0, feed.source.name)
-        _warn_if_short(feed.done, steps, model.stop_evaluating)
+        _warn_if_short(feed.done, steps, stopped())
         logs = call.logs()
         told.on_test_end(logs)
     return logs
@@ -337,18 +338,19 @@ def predict(
     parts: list[list[Array]] = []
     with (
         _single_run(model, call, data, settings, steps, verbose, callbacks) as (feed, told),
-        running(model, "stop_predicting"),
+        running(model, "stop_predicting") as stopped,
     ):
         told.on_predict_begin()
+        call.check_in()
 
         def step(batch: Batch) -> Any:
             outputs = call.predict(batch)
             parts.append(outputs)
             return outputs[0] if len(outputs) == 1 else outputs
 
-        done = run_steps(feed.run(steps), step, make_hooks(model, told, call, "predict", "stop_predicting"))
+        done = run_steps(feed.run(steps), step, make_hooks(told, call, "predict", stopped))
         need_data(done > 0, feed.source.name)
-        _warn_if_short(feed.done, steps, model.stop_predicting)
+        _warn_if_short(feed.done, steps, stopped())
         told.on_predict_end()
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
@@ -366,7 +368,7 @@ def _single_run(
 ) -> Iterator[tuple[Feed, CallbackList]]:
     """Open the data and the callbacks of `evaluate` (which puts running results `aside`) or `predict`."""
     verbose = check_verbose(verbose)
-    source = data.source(_seed_of_looking(), "data")
+    source = data.source(looking_seed(), "data")
     with call.work(source.name, aside=aside), Streams(settings) as streams:
         feed = streams.feed(source, wrap=False, total=steps)
         params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(steps)}
@@ -381,12 +383,6 @@ def _single_run(
         except BaseException:
             told.interrupt()
             raise
-
-
-def _seed_of_looking() -> int:
-    """Return the seed of data that are looked at; taking it does not change the seed of the next `fit`."""
-    seed = current_seed()
-    return draw_seed() if seed is None else derive(seed, "looking") >> 1
 
 
 def _warn_if_short(done: int, steps: int | None, stopped: bool) -> None:

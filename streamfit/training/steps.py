@@ -240,6 +240,8 @@ class Steps:
         if self._training is None:
             assert self._update is not None
             self._training = Training(self._trainable, self._clock, self._update)
+            for program in self._programs.values():
+                program.check_in()  # the weights have just moved
         return self._training
 
     def _scoreboard_for(self, y: Sequence[Tensor | None], outputs: Sequence[Tensor]) -> Scoreboard:

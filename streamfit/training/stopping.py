@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -27,44 +27,34 @@ class StopFlag:
     def __set_name__(self, owner: type, name: str) -> None:
         self._place = f"_{name}_of"
 
-    def _flags(self, model: Any) -> dict[int | None, bool]:
+    def flags(self, model: Any) -> dict[int | None, bool]:
+        """Return the flags of a model by thread; None is for threads on which nothing runs."""
         flags: dict[int | None, bool] = model.__dict__.setdefault(self._place, {})
         return flags
 
     def __get__(self, model: Any, owner: type) -> Any:
         if model is None:
             return self
-        flags = self._flags(model)
+        flags = self.flags(model)
         return flags.get(threading.get_ident(), flags.get(None, False))
 
     def __set__(self, model: Any, value: Any) -> None:
-        flags, me = self._flags(model), threading.get_ident()
+        flags, me = self.flags(model), threading.get_ident()
         for thread in [me] if me in flags else [None, *flags]:
             flags[thread] = bool(value)
 
-    def enter(self, model: Any) -> bool | None:
-        """Begin a run on this thread; return what `leave` takes."""
-        flags, me = self._flags(model), threading.get_ident()
-        before = flags.get(me)
-        flags[me] = False
-        return before
-
-    def leave(self, model: Any, before: bool | None) -> None:
-        """End a run on this thread; the attribute reads as the run left it."""
-        flags, me = self._flags(model), threading.get_ident()
-        last = flags.pop(me, False)
-        if before is None:
-            flags[None] = last
-        else:
-            flags[me] = before
-
 
 @contextlib.contextmanager
-def running(model: Any, name: str) -> Iterator[None]:
-    """Give a run on this thread a flag of its own, False at first."""
+def running(model: Any, name: str) -> Iterator[Callable[[], bool]]:
+    """Give a run on this thread a flag of its own, False at first; yield what reads it."""
     flag: StopFlag = getattr(type(model), name)
-    before = flag.enter(model)
+    flags, me = flag.flags(model), threading.get_ident()
+    before, flags[me] = flags.get(me), False
     try:
-        yield
+        yield lambda: flags[me]
     finally:
-        flag.leave(model, before)
+        last = flags.pop(me, False)
+        if before is None:
+            flags[None] = last  # the attribute reads as the run left it
+        else:
+            flags[me] = before
