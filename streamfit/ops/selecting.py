@@ -12,6 +12,7 @@ from typing import Any
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.kernels.matrix import copy_into, fill_zero
 from streamfit.ops.core import Op, apply, flat
 
 
@@ -39,6 +40,27 @@ class Counted(Op):
         if weights.rank > values.rank or values.shape[: weights.rank] != weights.shape:
             raise ShapeError(f"weights of shape {weights.shape} do not fit an output of shape {values.shape}")
         return (values,)
+
+    def forward(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
+    ) -> list[Call]:
+        """Return no call: the output is the input."""
+        return []
+
+    def backward(
+        self,
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+        scratch: Sequence[Array],
+        output_grads: Sequence[Array],
+        input_grads: Sequence[Array | None],
+    ) -> list[Call]:
+        """Return the calls for a gradient in memory of its own; weights get none."""
+        calls: list[Call] = []
+        gvalues, gweights = input_grads
+        if gvalues is not None:
+            calls += [(copy_into, (flat(output_grads[0]), flat(gvalues))), *self.settle(inputs, gvalues)]
+        return calls if gweights is None else [*calls, (fill_zero, (flat(gweights),))]
 
     def settle(self, inputs: Sequence[Array], output_grad: Array) -> list[Call]:
         """Return the call that drops the gradient of what does not count."""

@@ -85,6 +85,7 @@ class Intake:
         self._names = [tensor.name for tensor in inputs]
         self._plans, self._specs = list(plans), list(specs)
         self._outputs = [plan.name for plan in plans]
+        self._with_loss = [i for i, plan in enumerate(plans) if plan.loss is not None]
         self._tails: dict[tuple[int, Shape], tuple[int, ...]] = {}
 
     # -- inputs ---------------------------------------------------------------------------------
@@ -184,16 +185,13 @@ class Intake:
             inputs: From `inputs`.
             weights: From `weights`.
         """
-        weighed = [w for w, plan in zip(weights, self._plans, strict=True) if plan.loss is not None]
-        unused = np.zeros(0, bool)
-        for weight in weighed:
-            if weight is None or weight.all():
+        for i in self._with_loss:
+            weight = weights[i]
+            if weight is None or np.count_nonzero(weight) == weight.size:
                 return inputs
-            zero = (weight == 0).reshape(len(weight), -1).all(axis=1)
-            unused = unused & zero if len(unused) == len(zero) else zero
-        if not unused.any() or len(unused) != len(inputs[0]):
-            return inputs
-        return [_cleared(array, unused) for array in inputs]
+        found = [weight for i in self._with_loss if (weight := weights[i]) is not None]
+        unused = np.logical_and.reduce([(w == 0).reshape(len(w), -1).all(axis=1) for w in found])
+        return [_cleared(array, unused) for array in inputs] if found and unused.any() else inputs
 
     def _spread_weights(self, given: Any) -> list[Any]:
         if given is None:
@@ -227,7 +225,7 @@ class Intake:
 
 
 def _cleared(array: Array, unused: Array) -> Array:
-    if array.dtype.kind != "f" or np.isfinite(array[unused]).all():
+    if array.dtype.kind != "f" or len(array) != len(unused) or np.isfinite(array[unused]).all():
         return array
     cleared = array.copy()
     cleared[unused] = np.nan_to_num(array[unused], nan=0.0, posinf=0.0, neginf=0.0)

@@ -372,10 +372,9 @@ def _target_tensor(array: Array | None, dtype: Any) -> Tensor | None:
 def _loss_values(loss: Loss, target: Tensor, output: Tensor, weights: Tensor | None) -> tuple[Any, Any]:
     """Trace the values of a loss and its mask; what weighs 0 or is masked gets no gradient."""
     mask = loss.mask(target)
-    if weights is not None:
-        output = counted(output, weights)
-    if mask is not None and len(mask.shape) <= len(output.shape):
-        output = counted(output, mask)
+    for factor in (weights, mask):
+        if factor is not None and factor.shape == output.shape[: len(factor.shape)]:
+            output = counted(output, factor)
     return loss.values(target, output), mask
 
 

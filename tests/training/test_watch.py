@@ -1,0 +1,57 @@
+"""What the look at targets finds in a batch, and what it costs once something was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamfit.kernels import run
+from streamfit.losses.meaning import CHANCES, DISTRIBUTIONS, SIGNS, Meaning
+from streamfit.training.watch import TargetWatch
+
+NAN = float("nan")
+
+
+def look(meaning: Meaning, target: Any, weights: Any = None, found: Any = None) -> list[float]:
+    target = np.asarray(target)
+    weights = np.ones(len(target)) if weights is None else np.asarray(weights, float)
+    found = np.zeros(2) if found is None else found
+    watch = TargetWatch(meaning, meaning.rows and target.ndim > 1)
+    assert watch.infer() == ()
+    run(watch.forward([target, weights, found], [], []))
+    return [float(number) for number in found]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_the_first_value_outside_is_kept(dtype: str) -> None:
+    target = np.array([[0, 1], [1, -2], [5, 0]]).astype(dtype)
+    assert look(CHANCES, target) == [1.0, -2.0]
+    assert look(CHANCES, target, [1, 0, 1]) == [1.0, 5.0]
+    assert look(CHANCES, target, [1, 0, 0]) == [0.0, 0.0]
+
+
+def test_nan_is_no_matter_of_range() -> None:
+    for meaning in (CHANCES, SIGNS, DISTRIBUTIONS):
+        assert look(meaning, np.array([[1.0, 0.0], [NAN, 0.0]])) == [0.0, 0.0]
+
+
+def test_rows_and_signs() -> None:
+    assert look(DISTRIBUTIONS, np.array([[0.5, 0.5], [1.0, 1.0]])) == [2.0, 2.0]
+    assert look(DISTRIBUTIONS, np.array([[0.5, 0.5], [1.0, 1.0]]), [1, 0]) == [0.0, 0.0]
+    assert look(SIGNS, np.array([-1.0, 0.0, 1.0])) == [0.0, 0.0]
+    assert look(SIGNS, np.array([-1.0, 0.0, 0.5])) == [1.0, 0.5]
+
+
+def test_what_was_found_stays() -> None:
+    found = np.array([1.0, 7.0])
+    assert look(CHANCES, np.array([9.0]), None, found) == [1.0, 7.0]
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, -1.0, 2.0, NAN]), min_size=1, max_size=70))
+def test_vector_code_finds_what_a_loop_finds(values: list[float]) -> None:
+    wrong = [value for value in values if value < 0 or value > 1]
+    assert look(CHANCES, np.array(values, "float32")) == ([1.0, wrong[0]] if wrong else [0.0, 0.0])
