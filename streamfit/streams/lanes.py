@@ -65,14 +65,14 @@ def open_lane(
     """
     skips = tolerance is not None
     if source.remote and (pool is not None or skips):
-        return _pooled(source, pool or make_pool("inline", 0), place, tolerance)
+        return _pooled(source, pool or make_pool("inline", 0), place, tolerance, kept)
     if source.pulled and ahead > 0:
         return _pulled(source, place, ahead, total)
     take = source.reader(*place)
     if take is not None:
         return Lane(take, _nothing, _no_counts, _allow_all)
     if skips:
-        return _pooled(source, make_pool("inline", 0), place, tolerance)
+        return _pooled(source, make_pool("inline", 0), place, tolerance, kept)
     if kept:
         pairs: Any = source.pull(*place)
         return Lane(lambda _: next(pairs)[1], getattr(pairs, "close", _nothing), _no_counts, _allow_all)
@@ -91,9 +91,18 @@ def _pulled(source: Source, place: tuple[int, int], ahead: int, total: int | Non
     return Lane(lambda _: next(puller)[1], puller.close, _no_counts, puller.allow)
 
 
-def _pooled(source: Source, pool: Pool, place: tuple[int, int], tolerance: int | None) -> Lane:
+class _Apart:
+    """Loads from a source batches that its consumer may keep."""
+
+    def __init__(self, source: Source) -> None:
+        self.load, self.parts, self.together = source.load_apart, source.parts, source.together
+        self.name = source.name
+
+
+def _pooled(source: Source, pool: Pool, place: tuple[int, int], tolerance: int | None, kept: bool) -> Lane:
     reuse.begin(source.producer)
-    run = pool.open(source, source.tickets(*place), describe=source.describe, tolerance=tolerance)
+    loader = _Apart(source) if kept and pool.kind == "inline" else source
+    run = pool.open(loader, source.tickets(*place), describe=source.describe, tolerance=tolerance)
 
     def take(_: int) -> Batch:
         loaded = next(run)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ class _Use:
     """Where one address was given out last, and what was seen of it since."""
 
     ids: Any
+    owner: Callable[[], Any]
     thread: int
     until: int
     digest: int
@@ -44,6 +46,7 @@ class Watch:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._uses: dict[int, _Use] = {}
+        self._begun = time.monotonic_ns()
 
     def note(self, ids: Any, since: int, copied: Sequence[tuple[Array, Array]]) -> Any:
         """Note what a load gave out.
@@ -56,13 +59,15 @@ class Watch:
         Returns:
             None, or the ids of the load that got the same memory at the same time.
         """
-        found = [(_address(array), _digest(copy)) for array, copy in copied if array.nbytes]
+        if since < self._begun:  # a load of what the object held before
+            return None
+        found = [(_address(array), _owner(array), _digest(copy)) for array, copy in copied if array.nbytes]
         thread, until = threading.get_ident(), time.monotonic_ns()
         with self._lock:
-            for address, digest in found:
+            for address, owner, digest in found:
                 last = self._uses.pop(address, None)
-                use = self._uses[address] = _Use(ids, thread, until, digest)
-                if last is None:
+                use = self._uses[address] = _Use(ids, _reference(owner), thread, until, digest)
+                if last is None or last.owner() is not owner:  # that was freed, and is no more
                     continue
                 other = not _same(last.ids, ids)
                 use.varies = last.varies or (other and last.digest != digest)
@@ -110,6 +115,21 @@ def _same(one: Any, other: Any) -> bool:
 
 def _brief(ids: Any) -> str:
     return f"samples {ids[0]}..{ids[-1]}" if isinstance(ids, np.ndarray) and ids.size else f"index {ids}"
+
+
+def _owner(array: Array) -> Any:
+    """Return what holds the memory of an array."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray) and owner.base is not None:
+        owner = owner.base
+    return owner
+
+
+def _reference(owner: Any) -> Callable[[], Any]:
+    try:
+        return weakref.ref(owner)
+    except TypeError:  # a map of a file, a bytearray: held until it is given out no more
+        return lambda: owner
 
 
 def _address(array: Array) -> int:

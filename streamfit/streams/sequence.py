@@ -32,6 +32,9 @@ class Sequence(ABC):
 
     Each call ``sequence[index]`` returns one batch: x, or (x, y), or (x, y, sample_weight). It may be
     called from several threads or processes at once, and again after a crash, so it should change nothing.
+    It may return the same buffers again where one load runs at a time (workers=0, one thread, processes):
+    what it still holds is copied before it waits. What is changed between two epochs, by a callback or in
+    `on_epoch_end`, counts from the next batch on.
     In place of ``__len__``, the property `num_batches` may be overridden; None stands for no end.
 
     Args:

@@ -330,3 +330,16 @@ def test_fresh_arrays_are_passed_on_without_a_copy() -> None:
     with streamfit.stream(batches(), workers=1) as stream:
         kept = list(stream)
     assert [x.__array_interface__["data"][0] for x, _ in kept] == made
+
+
+def test_batches_that_are_kept_stay_as_they_were_where_bad_ones_are_left_out() -> None:
+    class Torn(OneBuffer):
+        def __getitem__(self, index: int) -> Any:
+            if index == 2:
+                raise OSError("torn")
+            return super().__getitem__(index)
+
+    with streamfit.stream(Torn(), on_bad_sample="skip", max_bad_samples=1) as batches:
+        with pytest.warns(RuntimeWarning, match="left out"):
+            kept = list(batches)
+        assert [int(x[0, 0]) for x, _ in kept] == [0, 1, 3, 4, 5, 6, 7]
