@@ -135,6 +135,5 @@ def _assignments(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, 
         elif isinstance(statement, ast.Assign):
             names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
             yield from ((prefix + name, statement.value) for name in names)
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            if isinstance(statement.target, ast.Name):
-                yield prefix + statement.target.id, statement.value
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            yield prefix + statement.target.id, statement.value or ast.Name("nothing")

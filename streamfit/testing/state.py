@@ -67,6 +67,7 @@ def _hashed(data: str | bytes) -> str:
 
 
 def attributes_of(thing: Any) -> list[tuple[str, Any]]:
+    """List the attributes of an object, slots too, by name."""
     found = list(getattr(thing, "__dict__", {}).items())
     for kind in type(thing).__mro__:
         names = getattr(kind, "__slots__", ())
@@ -156,6 +157,7 @@ def _settings(module: ModuleType, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def shown(value: Any) -> str:
+    """Write a value in a few words."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     text = repr(value) if isinstance(value, (*_PLAIN, list, tuple, dict)) else f"a {type(value).__name__}"
