@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +13,8 @@ from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import fail, skip
-from streamfit.testing.state import modules_behind, names_used_in, settings_of
+from streamfit.testing.reading import may_hash, names_used_in, settings_as_written
+from streamfit.testing.state import modules_behind, settings_of
 from streamfit.testing.subject import Loads, Subject, place
 from streamfit.testing.table import Check, Kind
 from streamfit.workers import make_pool
@@ -23,14 +22,6 @@ from streamfit.workers.dataset import Dispatch
 
 _HASH_SEEDS = (1, 2, 3, 4)  # two names are in one order for all of them once in eight times
 _LISTED = 3
-_MARK, _PATIENCE = "\x1estreamfit settings\x1e", 30.0
-_FRESH = """
-import json, sys
-path, modules = json.loads(sys.stdin.read())
-sys.path[:] = path
-from streamfit.testing.elsewhere import fresh_settings
-print(fresh_settings(modules))
-"""
 
 
 # -- settings of modules ----------------------------------------------------------------------------------
@@ -78,27 +69,10 @@ def unseen_settings(subject: Subject) -> str:
 
 
 def borrowed_settings(subject: Subject) -> str | None:
-    """Say which settings of the user's modules are others than after a fresh import; None for none."""
+    """Say which settings of the user's modules are others than these modules set them; None for none."""
     _, modules, here = _settings_here(subject)
-    if not modules:
-        return None
-    request = json.dumps([[entry for entry in sys.path if isinstance(entry, str)], modules])
-    command = [sys.executable, "-c", _FRESH]
-    try:
-        answer = subprocess.run(command, input=request, capture_output=True, text=True, timeout=_PATIENCE)
-        fresh = json.loads(answer.stdout.rpartition(_MARK)[2])
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    listed = _listed(modules, here, fresh, "after a fresh import")
+    listed = _listed(modules, here, settings_as_written(modules), "in the module")
     return f"{listed}: another program that loads these data has to set it as well" if listed else None
-
-
-def fresh_settings(modules: list[str]) -> str:
-    """Import modules and return what they hold, for the process that asked."""
-    for name in modules:
-        with suppress(Exception):
-            importlib.import_module(name)
-    return _MARK + json.dumps(settings_of(modules))
 
 
 def _settings_here(subject: Subject) -> tuple[Source, list[str], dict[str, tuple[str, str]]]:
@@ -150,6 +124,8 @@ def check_hash_seed(subject: Subject) -> str | None:
     if sys.flags.ignore_environment:
         skip("this interpreter ignores PYTHONHASHSEED")
     tickets = [ticket for ticket, _ in subject.few()]
+    if not any(map(may_hash, (subject.make, _held(subject)))):
+        skip("its code uses no set and no hash()")
     load = _loader(subject, tickets)
     first = load(_HASH_SEEDS[0])
     for hash_seed in _HASH_SEEDS[1:]:
@@ -165,6 +141,11 @@ def check_hash_seed(subject: Subject) -> str | None:
                     "in sorted(names), and use zlib.crc32(name.encode()) for hash(name)"
                 )
     return None
+
+
+def _held(subject: Subject) -> Any:
+    source = subject.source()
+    return getattr(source, "sequence", source)
 
 
 def _differs(one: list[Value], other: list[Value]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator, Mapping
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,9 @@ def fingerprint(value: Any, depth: int = 0) -> str:
         return f"{kind}({_hashed(repr(sorted(entries) if unordered else entries))}, {len(value)})"
     if isinstance(value, np.random.Generator):
         return f"{kind}({fingerprint(value.bit_generator.state, depth + 1)})"
-    if _is_foreign(type(value).__module__):
+    if is_foreign(type(value).__module__):
         return kind  # locks, files, loggers and the like
-    return f"{kind}({fingerprint(dict(_attributes(value)), depth + 1)})"
+    return f"{kind}({fingerprint(dict(attributes_of(value)), depth + 1)})"
 
 
 def _of_array(array: np.ndarray[Any, Any]) -> str:
@@ -66,7 +66,8 @@ def _hashed(data: str | bytes) -> str:
     return hashlib.blake2b(raw, digest_size=12).hexdigest()
 
 
-def _attributes(thing: Any) -> list[tuple[str, Any]]:
+def attributes_of(thing: Any) -> list[tuple[str, Any]]:
+    """List the attributes of an object, slots too, by name."""
     found = list(getattr(thing, "__dict__", {}).items())
     for kind in type(thing).__mro__:
         names = getattr(kind, "__slots__", ())
@@ -78,7 +79,7 @@ def _attributes(thing: Any) -> list[tuple[str, Any]]:
 
 def state_of(thing: Any) -> State:
     """Return the fingerprints of the attributes of an object, by name."""
-    return {name: fingerprint(value) for name, value in _attributes(thing)}
+    return {name: fingerprint(value) for name, value in attributes_of(thing)}
 
 
 def changed(before: State, after: State) -> list[str]:
@@ -99,20 +100,19 @@ def modules_behind(thing: Any) -> list[str]:
     import them by name.
     """
     first = {kind.__module__ for kind in type(thing).__mro__}
-    for _, value in _attributes(thing):
+    for _, value in attributes_of(thing):
         first.add(value.__module__ if isinstance(value, _FUNCTIONS) else type(value).__module__)
     if isinstance(thing, _FUNCTIONS):
         first.add(thing.__module__)
     found: dict[str, None] = {}
-    waiting = sorted(name for name in first if name and not _is_foreign(name))
-    own = {name.partition(".")[0] for name in waiting}
+    waiting = sorted(name for name in first if name and not is_foreign(name))
     while waiting and len(found) < _MOST_MODULES:
         name = waiting.pop()
         module = sys.modules.get(name)
         if name in found or module is None:
             continue
         found[name] = None
-        waiting += [other for other in _used_by(module) if not _is_foreign(other, own)]
+        waiting += [other for other in _used_by(module) if not is_foreign(other)]
     return sorted(found)
 
 
@@ -126,15 +126,13 @@ def _used_by(module: ModuleType) -> set[str]:
     return used
 
 
-def _is_foreign(name: str, own: set[str] | None = None) -> bool:
+def is_foreign(name: str) -> bool:
     """Tell whether a module is none of the user's: of Python, of this library, or installed beside it."""
     top = name.partition(".")[0]
-    if own is not None and top in own:
-        return False
     if top in sys.stdlib_module_names or top in ("streamfit", "numpy", "__main__", "__mp_main__"):
         return True
     file = getattr(sys.modules.get(name), "__file__", None) or ""
-    return own is not None and ("site-packages" in file or "dist-packages" in file)
+    return "site-packages" in file or "dist-packages" in file
 
 
 def settings_of(names: list[str]) -> dict[str, tuple[str, str]]:
@@ -143,7 +141,7 @@ def settings_of(names: list[str]) -> dict[str, tuple[str, str]]:
     for name in names:
         module = sys.modules.get(name)
         for key, value in _settings(module, name) if module is not None else ():
-            found[f"{name}.{key}"] = (fingerprint(value), _shown(value))
+            found[f"{name}.{key}"] = (fingerprint(value), shown(value))
     return found
 
 
@@ -158,27 +156,8 @@ def _settings(module: ModuleType, name: str) -> Iterator[tuple[str, Any]]:
                     yield f"{key}.{inner}", entry
 
 
-def names_used_in(modules: list[str]) -> set[str]:
-    """List the names that the functions of modules read, to tell settings that count from others."""
-    found: set[str] = set()
-    for name in modules:
-        for value in list(vars(sys.modules[name]).values()) if name in sys.modules else ():
-            inner = list(vars(value).values()) if isinstance(value, type) else [value]
-            for function in inner:
-                code = getattr(getattr(function, "__func__", function), "__code__", None)
-                if isinstance(code, CodeType):
-                    _add_names(code, found)
-    return found
-
-
-def _add_names(code: CodeType, found: set[str]) -> None:
-    found.update(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            _add_names(constant, found)
-
-
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Write a value in a few words."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     text = repr(value) if isinstance(value, (*_PLAIN, list, tuple, dict)) else f"a {type(value).__name__}"
