@@ -11,6 +11,7 @@ from streamfit._base.errors import NotCompiledError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Spec
 from streamfit._base.structure import flatten, pack
+from streamfit._base.telling import tell
 from streamfit.layers.base import Layer
 from streamfit.models.network import check_graph, in_order, layers_of, output_names, run_graph
 from streamfit.models.summary import summary_text
@@ -138,7 +139,7 @@ class Model(Trainer, Layer):
 
     # -- looking and saving ---------------------------------------------------------------------
 
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], object] = print) -> None:
+    def summary(self, line_length: int | None = None, print_fn: Callable[[str], object] = tell) -> None:
         """Print a table of the layers, their output shapes and their numbers of weights.
 
         Args:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
+from streamfit._base.telling import warn
 from streamfit.metrics import Metric
 from streamfit.streams import LoadPolicy
 from streamfit.training import (
@@ -419,7 +419,7 @@ def _results(logs: dict[str, float]) -> Any:
 
 def _renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., Any]) -> int:
     if "nb_epoch" in kwargs:
-        warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=3)
+        warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=3)
         epochs = int(kwargs.pop("nb_epoch"))
     if kwargs:
         parameters = inspect.signature(method).parameters.values()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from streamfit._base.telling import warn
 from streamfit.training.callbacks.base import Callback, Logs
 
 __all__ = ["CSVLogger"]
@@ -97,7 +97,7 @@ class CSVLogger(Callback):
         new = [name for name in logs if name not in columns]
         if new and not self._warned:
             self._warned = True
-            warnings.warn(
+            warn(
                 f"CSVLogger does not write {', '.join(new)}: the columns of {self.filename} are "
                 f"{', '.join(['epoch', *columns])}",
                 stacklevel=2,

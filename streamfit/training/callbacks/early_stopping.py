@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.monitor import Monitor
 
@@ -95,13 +96,10 @@ class EarlyStopping(Callback):
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Give the model the best weights, if asked to."""
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
+            tell(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
             if self.verbose > 0:
-                print(
-                    f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.",
-                    flush=True,
-                )
+                tell(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
     def _reset(self) -> None:

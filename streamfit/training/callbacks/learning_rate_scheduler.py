@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.learning_rate import log_learning_rate
 
@@ -48,8 +49,7 @@ class LearningRateScheduler(Callback):
             raise ValueError(f'The output of the "schedule" function should be float. Got: {rate!r}')
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose > 0:
-            text = f"LearningRateScheduler setting learning rate to {rate}."
-            print(f"\nEpoch {epoch + 1}: {text}", flush=True)
+            tell(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Log the learning rate of the epoch."""

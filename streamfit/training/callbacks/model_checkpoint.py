@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any
 
+from streamfit._base.telling import tell, warn
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.monitor import Monitor
 
@@ -147,7 +147,7 @@ class ModelCheckpoint(Callback):
     def _is_unknown(self) -> bool:
         """Tell whether the quantity has never been seen, and warn then: an unsaved model is lost."""
         if not self._monitor.seen:
-            warnings.warn(
+            warn(
                 f"Can save best model only with {self.monitor} available, which is not in the logs; "
                 "the model is saved as it is.",
                 stacklevel=2,
@@ -156,7 +156,7 @@ class ModelCheckpoint(Callback):
 
     def _say(self, text: str) -> None:
         if self.verbose > 0:
-            print(f"\nEpoch {self._epoch + 1}: {text}", flush=True)
+            tell(f"\nEpoch {self._epoch + 1}: {text}")
 
 
 def _check_frequency(save_freq: int | str, period: int) -> None:

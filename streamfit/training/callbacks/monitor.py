@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from streamfit._base.telling import warn
 
 __all__ = ["Monitor"]
 
@@ -38,7 +39,7 @@ class Monitor:
 
     def __init__(self, name: str, mode: str, min_delta: float, owner: str) -> None:
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{owner} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
+            warn(f"{owner} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
             mode = "auto"
         self.name = name
         self.mode = mode
@@ -72,7 +73,7 @@ class Monitor:
             self.seen = True
         elif not self.seen:  # later it is only an epoch without validation
             names = ",".join(logs or {})
-            warnings.warn(
+            warn(
                 f"{doing} conditioned on metric `{self.name}` which is not available. "
                 f"Available metrics are: {names}",
                 stacklevel=3,

@@ -44,7 +44,8 @@ class Glyphs:
 
 
 def number(value: Any) -> str:
-    """Format a logged value: four decimals, or an exponent below 0.001; the mean of several values.
+    """Format a logged value: four decimals, or an exponent below 0.001; the mean of several values;
+    anything else as text.
 
     Example:
         >>> number(1.79581), number(2e-4), number(-3)
@@ -52,7 +53,10 @@ def number(value: Any) -> str:
     """
     if isinstance(value, str):
         return value
-    mean = float(np.mean(value))
+    try:
+        mean = float(np.mean(value))
+    except (TypeError, ValueError):  # whatever a callback has put into the logs
+        return str(value)
     return f"{mean:.4f}" if abs(mean) > 1e-3 else f"{mean:.4e}"
 
 

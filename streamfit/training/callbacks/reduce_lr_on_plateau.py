@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.learning_rate import log_learning_rate
 from streamfit.training.callbacks.monitor import Monitor
@@ -116,5 +117,4 @@ class ReduceLROnPlateau(Callback):
         self.cooldown_counter = self.cooldown
         self.wait = 0
         if self.verbose > 0:
-            text = f"ReduceLROnPlateau reducing learning rate to {reduced}."
-            print(f"\nEpoch {epoch + 1}: {text}", flush=True)
+            tell(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {reduced}.")
