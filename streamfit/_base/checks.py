@@ -31,3 +31,23 @@ def whole(name: str, value: Any, least: int) -> int:
 def whole_or_none(name: str, value: Any, least: int) -> int | None:
     """Return `value` as an int, or None."""
     return None if value is None else whole(name, value, least)
+
+
+def number(name: str, value: Any, least: float | None = None) -> float:
+    """Return `value` as it is if it is a number and not less than `least`.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is NaN, or less than `least`.
+
+    Example:
+        >>> number("min_delta", 0.5)
+        0.5
+    """
+    if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
+    if np.isnan(float(value)):
+        raise ValueError(f"{name} must be a number, got NaN")
+    if least is not None and float(value) < least:
+        raise ValueError(f"{name} must be at least {least}, got {value!r}")
+    return value  # type: ignore[no-any-return]

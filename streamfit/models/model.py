@@ -17,7 +17,7 @@ from streamfit.models.network import check_graph, in_order, layers_of, output_na
 from streamfit.models.summary import summary_text
 from streamfit.models.trainer import Trainer
 from streamfit.ops.core import Tensor
-from streamfit.saving import load_weights, read_state, save_weights, write_state
+from streamfit.saving import check_weights_path, load_weights, read_state, save_weights, write_state
 from streamfit.training import TrainingState
 
 
@@ -161,6 +161,14 @@ class Model(Trainer, Layer):
         """
         self._need_weights("save_weights")
         save_weights(self.weight_paths(), filepath, overwrite)
+
+    def check_weights_path(self, filepath: Any) -> None:
+        """Raise what `save_weights` would raise for this path, before there is anything to save.
+
+        Raises:
+            ValueError: Another ending.
+        """
+        check_weights_path(filepath)
 
     def load_weights(self, filepath: Any) -> None:
         """Read all weights from a file that `save_weights` wrote for a model of the same layers.

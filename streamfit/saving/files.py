@@ -26,9 +26,21 @@ def checked_path(filepath: Any) -> Path:
     if path.suffix != _ENDING:
         raise ValueError(
             f"weights are written as safetensors; the path must end in {_ENDING!r}, got {str(path)!r}. "
-            f"Write {path.name.split('.')[0] + _ENDING!r}."
+            f"Write {_stem(path.name) + _ENDING!r}."
         )
     return path
+
+
+def _stem(name: str) -> str:
+    """Take the ending of another format off a name, which may be a pattern with fields in it.
+
+    Example:
+        >>> _stem("w.weights.h5"), _stem("w.{epoch:02d}-{val_loss:.2f}")
+        ('w', 'w.{epoch:02d}-{val_loss:.2f}')
+    """
+    while "." in name.strip(".") and (ending := name.rpartition(".")[2]).isalnum() and ending.islower():
+        name = name.rpartition(".")[0]
+    return name
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -35,6 +35,11 @@ def save_weights(weights: Paths, filepath: Any, overwrite: bool) -> None:
     write_whole(path, save(arrays, _metadata(arrays)))
 
 
+def check_weights_path(filepath: Any) -> None:
+    """Raise what `save_weights` would raise for a path with another ending."""
+    checked_path(filepath)
+
+
 def _metadata(arrays: dict[str, Array]) -> dict[str, str]:
     return {"format": _FORMAT, "digest": digest(arrays)}
 

@@ -55,6 +55,11 @@ class GeneratorSource(Source):
         except TypeError:  # a data loader over an iterable has the method, and no answer
             return None
 
+    def identity(self) -> dict[str, Any]:
+        """Return what a saved place belongs to."""
+        kind = "iterable" if self.rewinds else "iterator"
+        return {"kind of source": kind, "class": type(self.iterable).__name__}
+
     def state(self) -> Any:
         """Return the iterable's own state where it has a ``state_dict``."""
         return self.iterable.state_dict() if self._has_state else None
@@ -100,6 +105,12 @@ class GeneratorSource(Source):
                 ids, self._pulled = self._pulled, self._pulled + 1
                 yield Ticket(epoch, number, ids, key, item)
             number += 1
+        if number < start:
+            raise DataError(
+                f"source {self.name!r}, epoch {epoch}: the place to go on at is batch {start}, but the "
+                f"{type(self.iterable).__name__} ends after {number} batches; resume with the data of the "
+                "interrupted run, or begin anew with another backup folder"
+            )
         if number == 0 and (self.rewinds or self._pulled == 0):
             raise DataError(
                 f"source {self.name!r}, epoch {epoch}: the generator must yield at least one batch. "

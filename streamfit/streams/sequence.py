@@ -17,6 +17,7 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, generator
+from streamfit.streams.belonging import whole_or_none
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
@@ -142,6 +143,12 @@ class SequenceSource(Source):
             raise ValueError(f"shuffle must be True, False or 'batch', got {shuffle!r}")
         self.sequence, self.shuffle, self.seed, self.name = sequence, bool(shuffle), seed, name
         self.targets = targets
+
+    def identity(self) -> dict[str, Any]:
+        """Return what a saved place belongs to: loading a batch may be dear, so none is looked at."""
+        found: dict[str, Any] = {"kind of source": "Sequence", "class": type(self.sequence).__name__}
+        size = whole_or_none(getattr(self.sequence, "batch_size", None))
+        return found | {"shuffle": self.shuffle} | ({} if size is None else {"batch_size": size})
 
     def state(self) -> Any:
         """Return the sequence's own state where it has a ``state_dict``."""

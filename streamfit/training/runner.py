@@ -27,6 +27,7 @@ from streamfit.training.notices import warn
 from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
 
+_OURS = Metric.__module__.rpartition(".")[0]
 _MOST_TOGETHER = 64  # steps in one native call: Ctrl-C and the progress bar wait for its end
 
 
@@ -89,6 +90,12 @@ class Runner:
     def scores(self) -> dict[str, Array]:
         """Return every array that holds running results, by name; empty before the first batch."""
         return {} if self._board is None else self._board.states()
+
+    def trained_vector(self) -> Array:
+        """Return the vector that all trained weights live in; the optimizer has vectors like it."""
+        self.check_in()
+        assert self._steps is not None
+        return self._steps.trained_vector()
 
     def keep_scores(self, scores: dict[str, Array]) -> None:
         """Go on with the running results of an interrupted epoch."""
@@ -264,6 +271,17 @@ class Runner:
         return ResultNames.of(self._compiled.plan(self._model.output_names)).all
 
     @property
+    def expected_names(self) -> tuple[list[str], bool]:
+        """The names that results will have, as far as they are known before the first batch, and whether
+        that is for sure: a metric of the user's may decide on its names while it runs."""
+        compiled = self._compiled
+        outputs = self._model.output_names or getattr(self._model, "sole_output", ())
+        if compiled is None or not outputs:
+            return ["loss"], False
+        plans = compiled.plan(outputs)
+        return ResultNames.of(plans).all, all(_is_known(item.identifier) for p in plans for item in p.metrics)
+
+    @property
     def metrics(self) -> list[Metric]:
         """List the metrics; empty before the first batch, whose shapes decide what 'accuracy' is."""
         return [] if self._board is None else [tracker.metric for tracker in self._board.trackers]
@@ -271,3 +289,9 @@ class Runner:
     @property
     def _board(self) -> Scoreboard | None:
         return None if self._steps is None else self._steps.scoreboard
+
+
+def _is_known(metric: Any) -> bool:
+    """Tell whether a metric has one result, under its own name: all but metrics of the user's have."""
+    kind = metric if isinstance(metric, type) else type(metric)
+    return not issubclass(kind, Metric) or kind.__module__.startswith(_OURS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from streamfit.training.batches import Data, Streams, empty_rows, need_data, nee
 from streamfit.training.callbacks import CallbackList, History, ProgressBar
 from streamfit.training.loop import Hooks, run_steps
 from streamfit.training.notices import OUT_OF_DATA, OUT_OF_DATA_VALIDATING, warn
+from streamfit.training.optimizer_state import settings_of
 from streamfit.training.plan import FitPlan, StreamSettings, check_verbose
+from streamfit.training.resumable import Resumable
 from streamfit.training.runner import Runner
-from streamfit.training.state import TrainingState, capture, restore
 
 
 def fit(model: Any, plan: FitPlan) -> History:
@@ -35,7 +36,7 @@ def fit(model: Any, plan: FitPlan) -> History:
         return session.run()
 
 
-class _Fit:
+class _Fit(Resumable):
     """One run of `fit`."""
 
     def __init__(self, model: Any, runner: Runner, plan: FitPlan, seed: int, streams: Streams) -> None:
@@ -47,8 +48,11 @@ class _Fit:
         self._validation = self._open_validation(streams, seed)
         self._warned: set[str] = set()
         self._next_epoch = self._epoch_now = plan.initial_epoch
-        self._resumed_history: dict[str, Any] | None = None
+        self._resumed = None
         self._steps_before = 0  # of the first epoch, when it was interrupted
+        self._until_end = contextlib.ExitStack()
+        self._settings = settings_of(model.optimizer)
+        self._names_known = False
         self._history = History()
         self._history.seed = seed
         self._params = self._make_params(source)
@@ -85,7 +89,8 @@ class _Fit:
         plan, model, callbacks = self._plan, self._model, self._callbacks
         model.history = self._history
         model.stop_training = False
-        with self._guarded():
+        with self._guarded(), self._until_end:
+            self._check_names(*self._runner.expected_names)
             callbacks.on_train_begin()
             self._go_on_with_history()
             for epoch in range(self._next_epoch, plan.epochs):
@@ -108,59 +113,6 @@ class _Fit:
         finally:
             model.session = before
 
-    # -- stopping and going on ------------------------------------------------------------------
-
-    def state(self, *, ended: dict[str, Any] | None = None) -> TrainingState:
-        """Return everything that is needed to go on from here.
-
-        Args:
-            ended: The logs of the epoch, when it has just ended; None in the middle of an epoch.
-        """
-        state = capture(self._model, self._runner)
-        if ended is not None:
-            state.arrays = {
-                name: array for name, array in state.arrays.items() if not name.startswith("score/")
-            }
-        streams = {"training": self._feed.state(within=ended is None)}
-        if self._validation is not None:
-            streams["validation"] = self._validation.state(within=False)
-        state.facts |= {
-            "seed": self._seed,
-            "epoch": self._epoch_now + (ended is not None),
-            "step": 0 if ended is not None else self._feed.receipt().delivered,
-            "streams": streams,
-            "history": self._history.state(self._epoch_now, ended),
-        }
-        return state
-
-    def resume(self, state: TrainingState, *, replay: bool = False) -> None:
-        """Go on where another run of equal data and model was when its `state` was taken.
-
-        Called by a callback in `on_train_begin`.
-
-        Args:
-            state: What `state` returned.
-            replay: Whether a plain generator may be pulled and dropped up to there.
-
-        Raises:
-            ValueError: The state is that of another model.
-            DataError: The data cannot go to that place.
-        """
-        restore(self._model, self._runner, state)
-        streams = state.facts["streams"]
-        self._feed.resume(streams["training"], replay=replay)
-        if self._validation is not None and "validation" in streams:
-            self._validation.resume(streams["validation"], replay=replay)
-        self._next_epoch, self._steps_before = state.facts["epoch"], state.facts["step"]
-        self._resumed_history = state.facts["history"]
-        self._seed = state.facts["seed"]  # a Source of the user's may have another
-        self._runner.reseed(self._seed)
-
-    def _go_on_with_history(self) -> None:
-        """Take up the history of an interrupted run, after the new one has begun."""
-        if self._resumed_history is not None:
-            self._history.resume(self._resumed_history, self._seed)
-
     def _epoch(self, epoch: int) -> bool:
         """Run one epoch; return whether there may be another."""
         plan, callbacks, feed = self._plan, self._callbacks, self._feed
@@ -172,9 +124,12 @@ class _Fit:
         self._runner.source = feed.source.name
         self._params["steps"] = feed.steps(plan.steps_per_epoch)
         callbacks.on_epoch_begin(epoch)
+        if before:
+            self._undo_repeated_hooks()
+        self._resumed = None
         done = 0
         if not self._model.stop_training:
-            hooks = self._hooks("train", "stop_training")
+            hooks = self._train_hooks()
             batches = feed.run(plan.steps_per_epoch, hooks.together)
             try:
                 done = run_steps(batches, self._train, hooks, before)
@@ -240,6 +195,24 @@ class _Fit:
         logs = runner.logs() if done else {}
         callbacks.on_test_end(logs)
         return {f"val_{name}": value for name, value in logs.items()}
+
+    def _check_names(self, names: Sequence[str], sure: bool) -> None:
+        """Tell the callbacks which names the logs will hold; once more when it is known for sure."""
+        self._names_known = sure or not self._callbacks.checks_names
+        self._callbacks.check_names(names, self._plan.validations() > 0, sure)
+
+    def _train_hooks(self) -> Hooks:
+        hooks = self._hooks("train", "stop_training")
+        if not self._names_known:
+            tick = hooks.tick
+
+            def first_tick(done: int) -> None:
+                if not self._names_known:
+                    self._check_names(list(self._runner.logs()), True)
+                tick(done)
+
+            hooks.tick = first_tick
+        return hooks
 
     def _hooks(self, mode: str, stop: str) -> Hooks:
         return make_hooks(self._model, self._callbacks, self._runner, mode, stop)

@@ -136,6 +136,10 @@ class Steps:
         else:
             self.scoreboard.overwrite(scores)
 
+    def trained_vector(self) -> Array:
+        """Return the vector that the trained weights live in."""
+        return self._train().flat.vector
+
     @property
     def gradients(self) -> dict[Variable, Array]:
         """Return the gradient of each trained weight, as the last step left it."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
+import zlib
 from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
 
 from streamfit._base.telling import warn
 from streamfit.training.callbacks.base import Callback, Logs
@@ -13,6 +17,7 @@ from streamfit.training.callbacks.base import Callback, Logs
 __all__ = ["CSVLogger"]
 
 _NOT_METRICS = ("learning_rate", "lr")
+_NO_SEPARATORS = '"\r\n'
 
 
 class CSVLogger(Callback):
@@ -20,7 +25,8 @@ class CSVLogger(Callback):
 
     The columns are ``epoch`` (counted from 0) and the names in the logs of the first epoch, sorted; if
     validation is to come in a later epoch, its columns are there from the beginning. What an epoch does not
-    have is ``NA``. The file is complete after each epoch and is never left open.
+    have is ``NA``. The file is complete after each epoch and is never left open. A run that is resumed by
+    `BackupAndRestore` goes on in the file, and each of its epochs has one row.
 
     Args:
         filename: Path of the file.
@@ -28,7 +34,10 @@ class CSVLogger(Callback):
         append: Whether rows are added to a file that is already there; its header then gives the columns.
 
     Raises:
-        ValueError: At the beginning of training, if the file to append to does not begin with such a header.
+        TypeError: `append` is neither True nor False.
+        ValueError: `separator` cannot separate; or, at the beginning of training, the file to append to does
+            not begin with such a header.
+        OSError: At the beginning of training, the file cannot be written to.
 
     Example:
         >>> import pathlib, tempfile
@@ -44,22 +53,64 @@ class CSVLogger(Callback):
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         super().__init__()
+        if not isinstance(separator, str) or len(separator) != 1 or separator in _NO_SEPARATORS:
+            raise ValueError(
+                "separator must be one character, neither a quotation mark nor a line break, "
+                f"got {separator!r}"
+            )
+        if not isinstance(append, (bool, np.bool_)):
+            raise TypeError(f"append must be True or False, got {append!r}")
         self.filename = os.fspath(filename)
         self.separator = separator
-        self.append = append
+        self.append = bool(append)
         self._columns: list[str] | None = None
         self._warned = False
+        self._begun = False  # whether the file is as the first row needs it
+        self._end = self._check = 0  # bytes of the file that are known, and their checksum
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how far the file is written."""
+        return {"columns": self._columns, "bytes": self._end, "check": self._check}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take rows off the file that the backup does not know: their epochs are trained again."""
+        size, known = state["bytes"], self._read(state["bytes"])
+        if len(known) < size or zlib.crc32(known) != state["check"]:
+            warn(
+                f"CSVLogger: {self.filename} is not the file that was written before the interruption, so "
+                "rows may be missing or doubled; the rows to come are added to what is there",
+                stacklevel=2,
+            )
+            self._begin(append=True)
+            return
+        os.truncate(self.filename, size)
+        self._columns, self._end, self._check, self._begun = state["columns"], size, state["check"], True
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Read the header of the file to append to, or empty the file."""
-        self._columns = self._header() if self.append else None
-        self._warned = False
-        if not self.append:
-            with open(self.filename, "w", encoding="utf-8"):
+        """Look whether the file can be written to; its rows are touched when the first epoch begins.
+
+        Raises:
+            OSError: It cannot.
+            ValueError: It is to be appended to and has another header.
+        """
+        self._warned = self._begun = False
+        try:
+            with open(self.filename, "ab"):
                 pass
+        except OSError as error:
+            text = f"CSVLogger: filename={self.filename!r} cannot be written to: {error.strerror}"
+            raise type(error)(error.errno, f"{text}; make its folder, or choose another path") from error
+        if self.append:
+            self._header()
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Make the file ready before the first epoch."""
+        if not self._begun:
+            self._begin(self.append)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the row of the epoch, and the header before the first."""
+        self.on_epoch_begin(epoch)
         logs = logs or {}
         rows: list[list[Any]] = []
         if self._columns is None:
@@ -67,15 +118,46 @@ class CSVLogger(Callback):
             rows.append(["epoch", *self._columns])
         self._warn_of_new(logs, self._columns)
         rows.append([epoch, *(_cell(logs.get(name, "NA")) for name in self._columns)])
-        with open(self.filename, "a", encoding="utf-8", newline="") as file:
-            csv.writer(file, delimiter=self.separator, lineterminator="\n").writerows(rows)
+        text = io.StringIO()
+        csv.writer(text, delimiter=self.separator, lineterminator="\n").writerows(rows)
+        self._add(text.getvalue().encode())
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Make the file ready though there was no epoch."""
+        self.on_epoch_begin(0)
+
+    def _begin(self, append: bool) -> None:
+        self._begun = True
+        if not append:
+            with open(self.filename, "wb"):
+                pass
+            self._columns, self._end, self._check = None, 0, 0
+            return
+        content = self._read()
+        self._end, self._check = len(content), zlib.crc32(content)
+        self._columns = self._header()
+        if content and not content.endswith(b"\n"):
+            last = content.splitlines()[-1].decode(errors="replace")
+            warn(
+                f"CSVLogger: the last line of {self.filename} is cut: {last!r}; the rows to come stand on "
+                "lines of their own",
+                stacklevel=2,
+            )
+            self._add(b'"\n' if content.count(b'"') % 2 else b"\n")
+
+    def _add(self, data: bytes) -> None:
+        with open(self.filename, "ab") as file:
+            file.write(data)
+        self._end += len(data)
+        self._check = zlib.crc32(data, self._check)
+
+    def _read(self, size: int = -1) -> bytes:
+        with open(self.filename, "rb") as file:
+            return file.read(size)
 
     def _header(self) -> list[str] | None:
-        try:
-            with open(self.filename, encoding="utf-8", newline="") as file:
-                header = next(csv.reader(file, delimiter=self.separator), None)
-        except FileNotFoundError:
-            return None
+        with open(self.filename, encoding="utf-8", newline="") as file:
+            header = next(csv.reader(file, delimiter=self.separator), None)
         if header is None:
             return None
         if header[:1] != ["epoch"]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
-from streamfit.training.callbacks.learning_rate import log_learning_rate
+from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate
+from streamfit.training.callbacks.names import needs_rate
 
 __all__ = ["LearningRateScheduler"]
 
@@ -26,6 +27,8 @@ class LearningRateScheduler(Callback):
         verbose: 1 to print the rate of each epoch.
 
     Raises:
+        TypeError: `schedule` is no function; or, at the beginning of training, the optimizer has a schedule
+            of its own.
         ValueError: In an epoch, if `schedule` returns something other than a float.
 
     Example:
@@ -37,10 +40,25 @@ class LearningRateScheduler(Callback):
         0.25
     """
 
+    added_logs = ADDED
+
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         super().__init__()
+        if not callable(schedule):
+            raise TypeError(
+                f"schedule must be a function of the epoch and the learning rate, got {schedule!r}; write "
+                "for example LearningRateScheduler(lambda epoch, rate: rate * 0.95)"
+            )
         self.schedule = schedule
         self.verbose = verbose
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Refuse an optimizer whose rate cannot be set.
+
+        Raises:
+            TypeError: It follows a schedule.
+        """
+        needs_rate(self.model, "LearningRateScheduler")
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the learning rate of the epoch."""

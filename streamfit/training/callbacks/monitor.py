@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streamfit._base.telling import warn
+from streamfit.training.callbacks.names import LogNames, watched
 
 __all__ = ["Monitor"]
 
@@ -18,6 +19,7 @@ _DOWNWARDS = (
     *("loss", "error", "mse", "mae", "rmse", "mape", "msle", "entropy", "divergence", "kld", "hinge"),
     *("poisson", "cosh", "perplexity", "false_"),
 )
+_MODES = {1.0: "max", -1.0: "min", 0.0: ""}
 
 
 class Monitor:
@@ -45,6 +47,7 @@ class Monitor:
         self.mode = mode
         self.min_delta = abs(min_delta)
         self.seen = False
+        self.expected = False  # the name is sure to be logged, in some later epoch perhaps
         self._owner = owner
         self._sign = 0.0
 
@@ -71,7 +74,7 @@ class Monitor:
         value = (logs or {}).get(self.name)
         if value is not None:
             self.seen = True
-        elif not self.seen:  # later it is only an epoch without validation
+        elif not (self.seen or self.expected):  # else it is only an epoch without validation
             names = ",".join(logs or {})
             warn(
                 f"{doing} conditioned on metric `{self.name}` which is not available. "
@@ -88,6 +91,38 @@ class Monitor:
         if reference is None or (reference != reference and value == value):
             return True
         return bool(self._sign * (value - reference) > self.min_delta)
+
+    def check_names(self, names: LogNames) -> None:
+        """Refuse a name that no epoch will ever log.
+
+        Raises:
+            ValueError: It is such a name.
+        """
+        self.expected = watched(self.name, names, self._owner)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the values that a callback remembers belong to."""
+        return {"name": self.name, "sign": self._sign, "seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with remembered values.
+
+        Raises:
+            ValueError: They are those of another quantity, or of another direction.
+        """
+        if state["name"] != self.name:
+            raise ValueError(
+                f"the backup has the state of {self._owner} with monitor={state['name']!r}, this one has "
+                f"monitor={self.name!r}; pass the same callbacks in the same order, or begin anew with "
+                "another backup folder"
+            )
+        before, now = _MODES[state["sign"]], _MODES[self._sign]
+        if before and now and before != now:
+            raise ValueError(
+                f"the backup has the state of {self._owner} with mode={before!r}, this one has mode={now!r} "
+                f"for monitor={self.name!r}; pass mode={before!r}, or begin anew with another backup folder"
+            )
+        self.seen = state["seen"]
 
     def _direction(self, model: Any) -> str:
         name = self.name.removeprefix("val_")
