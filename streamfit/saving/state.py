@@ -10,12 +10,11 @@ import json
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
 from streamfit._base.plain import pack, unpack
 from streamfit._base.specs import Array
 from streamfit.saving.digest import digest
-from streamfit.saving.files import checked_path, existing_path, read_tensors, write_whole
+from streamfit.saving.files import checked_path, existing_path, read_tensors, serialized, write_whole
 
 
 def _metadata(arrays: dict[str, Array], facts: str) -> dict[str, str]:
@@ -37,7 +36,7 @@ def write_state(arrays: dict[str, Array], facts: dict[str, Any], filepath: Any) 
     plain = json.dumps(pack(facts, "the training state", tensors))
     metadata = _metadata(tensors, plain)
     tensors = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()}
-    write_whole(checked_path(filepath), save(tensors, metadata))
+    write_whole(checked_path(filepath), serialized(tensors, metadata))
 
 
 def read_state(filepath: Any) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -106,6 +106,8 @@ class Feed:
             StreamfitError: Batches are missing.
             DataError: A batch is not like the others, or nothing is left of an epoch.
         """
+        # An epoch that was interrupted between its last batch and its end has nothing left to deliver.
+        over = self._interrupted is not None and self._finished() and (limit is None or not self._wrap)
         self._complete()
         self._earlier = self._delivered
         self._epoch += 1
@@ -114,7 +116,6 @@ class Feed:
         self._interrupted = None
         check, name, waiting = self._check, self.source.name, tally.waiting
         wanted = sys.maxsize if limit is None else limit
-        over = False
         while (left := wanted - tally.done) > 0 and not (over or self.dry):
             lane = self._lane or self._open(tally)
             take, epoch, number, length = lane.take, self._pass, self._position, self._length
@@ -217,7 +218,7 @@ class Feed:
         Args:
             within: Whether the epoch under way goes on after a resume; else a new one begins.
         """
-        epoch, number = self.place
+        epoch, number = self._pass, self._position  # also where the pass has ended and is not closed yet
         length = self._length if number else None
         tally = self._tally if within else None
         return {

@@ -34,6 +34,7 @@ class Resumable:
     _epoch_now: int
     _next_epoch: int
     _steps_before: int
+    _logs_before: dict[str, Any]
 
     def keep(self, context: contextlib.AbstractContextManager[Any]) -> None:
         """Enter a context that is left when this run ends, however it ends."""
@@ -68,6 +69,7 @@ class Resumable:
             "seed": self._seed,
             "epoch": self._epoch_now + (ended is not None),
             "step": 0 if ended is not None else self._feed.receipt().delivered,
+            "logs": {} if ended is not None else self._runner.logs(),
             "stopped": bool(self._model.stop_training),
             "arguments": self._arguments(),
             "streams": streams,
@@ -98,7 +100,7 @@ class Resumable:
         for name, feed in feeds.items():
             feed.resume(streams[name], replay=replay)
         self._next_epoch, self._steps_before = state.facts["epoch"], state.facts["step"]
-        self._resumed = state
+        self._logs_before, self._resumed = state.facts["logs"], state
         self._model.stop_training = self._model.stop_training or state.facts["stopped"]
         self._seed = state.facts["seed"]  # a Source of the user's may have another
         self._runner.reseed(self._seed)

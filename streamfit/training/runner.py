@@ -212,9 +212,11 @@ class Runner:
     # -- results --------------------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Forget the running results."""
+        """Forget the running results, and those of an interrupted epoch that no step has taken up."""
         if self._board is not None:
             self._board.reset()
+        elif self._steps is not None:
+            self._steps.keep_scores({})
 
     @contextlib.contextmanager
     def lent(self, source: str, class_weight: Any = None, *, checked: bool = False) -> Iterator[None]:

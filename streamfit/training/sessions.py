@@ -50,6 +50,7 @@ class _Fit(Resumable):
         self._next_epoch = self._epoch_now = plan.initial_epoch
         self._resumed = None
         self._steps_before = 0  # of the first epoch, when it was interrupted
+        self._logs_before: dict[str, Any] = {}
         self._until_end = contextlib.ExitStack()
         self._settings = settings_of(model.optimizer)
         self._names_known = False
@@ -141,7 +142,8 @@ class _Fit(Resumable):
             return self._give_up()
         self._history.receipts.append(feed.receipt())
         goes_on = self._look_for_end(done, epoch)
-        logs = self._runner.logs()
+        # Only a step shows the shapes that running results need; an interruption may have left none to do.
+        logs = self._runner.logs() or dict(self._logs_before)
         if self._validation is not None and plan.validates(epoch):
             logs.update(self._validate(self._validation))
         callbacks.on_epoch_end(epoch, logs)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from streamfit._base.telling import warn
 from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.notices import warn
 
 __all__ = ["CSVLogger"]
 
@@ -78,8 +78,7 @@ class CSVLogger(Callback):
         if len(known) < size or zlib.crc32(known) != state["check"]:
             warn(
                 f"CSVLogger: {self.filename} is not the file that was written before the interruption, so "
-                "rows may be missing or doubled; the rows to come are added to what is there",
-                stacklevel=2,
+                "rows may be missing or doubled; the rows to come are added to what is there"
             )
             self._begin(append=True)
             return
@@ -140,8 +139,7 @@ class CSVLogger(Callback):
             last = content.splitlines()[-1].decode(errors="replace")
             warn(
                 f"CSVLogger: the last line of {self.filename} is cut: {last!r}; the rows to come stand on "
-                "lines of their own",
-                stacklevel=2,
+                "lines of their own"
             )
             self._add(b'"\n' if content.count(b'"') % 2 else b"\n")
 
@@ -181,8 +179,7 @@ class CSVLogger(Callback):
             self._warned = True
             warn(
                 f"CSVLogger does not write {', '.join(new)}: the columns of {self.filename} are "
-                f"{', '.join(['epoch', *columns])}",
-                stacklevel=2,
+                f"{', '.join(['epoch', *columns])}"
             )
 
 
