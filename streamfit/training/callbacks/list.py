@@ -17,6 +17,7 @@ from streamfit.training.notices import warn
 __all__ = ["CallbackList"]
 
 _PACKAGE = __name__.rpartition(".")[0]
+_SAME_CALLBACKS = "to go on as without the interruption, resume with the callbacks of the first run"
 _BATCH_HOOKS = [
     f"on_{kind}_batch_{edge}" for kind in ("train", "test", "predict") for edge in ("begin", "end")
 ]
@@ -145,13 +146,14 @@ class CallbackList:
                     callback.load_state_dict(mine["state"])
             else:
                 warn(
-                    f"the backup has no state for this {name}, so it begins anew; to go on as without the "
-                    "interruption, resume with the callbacks of the first run"
+                    f"the backup has no state for this {type(callback).__name__}, so it begins anew; "
+                    f"{_SAME_CALLBACKS}"
                 )
         for entry in left:
+            name = entry["class"].rpartition(".")[2]
             warn(
-                f"the backup has a state of {entry['class']}, which is not among the callbacks, so it is not "
-                "used; to go on as without the interruption, resume with the callbacks of the first run"
+                f"the backup has a state of {name}, which is not among the callbacks, so it is not used; "
+                f"{_SAME_CALLBACKS}"
             )
 
     def _ours(self) -> list[Callback]:
