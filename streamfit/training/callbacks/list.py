@@ -12,6 +12,7 @@ from streamfit.training.callbacks.history import History
 from streamfit.training.callbacks.logs import plain_logs
 from streamfit.training.callbacks.names import LogNames
 from streamfit.training.callbacks.progress import ProgressBar
+from streamfit.training.callbacks.reading import may_add_to_logs
 from streamfit.training.notices import warn
 
 __all__ = ["CallbackList"]
@@ -114,8 +115,13 @@ class CallbackList:
         """
         twins = [f"val_{name}" for name in batch] if validated else []
         added = [name for callback in self.callbacks for name in getattr(callback, "added_logs", ())]
-        sure = sure and not any(_may_add_logs(callback) for callback in self.callbacks)
-        names = LogNames(tuple(batch), tuple(dict.fromkeys([*batch, *twins, *added])), sure)
+        epoch = tuple(dict.fromkeys([*batch, *twins, *added]))
+        hooks = ("on_train_batch_end", "on_batch_end"), ("on_epoch_end",)
+        sure_of = [
+            sure and not any(_may_add_logs(each, hook) for each in self.callbacks for hook in kind)
+            for kind in hooks
+        ]
+        names = LogNames(tuple(batch), epoch, *sure_of)
         for callback in self._ours():
             callback.check_names(names)
 
@@ -289,10 +295,11 @@ def _keeps_state(callback: Any) -> bool:
     return not _missing(callback, ("state_dict", "load_state_dict"))
 
 
-def _may_add_logs(callback: Any) -> bool:
-    """Tell whether a hook is not the library's own, and so may put any name into the logs."""
-    hooks = [getattr(callback, name) for name in ("on_epoch_end", "on_train_batch_end", "on_batch_end")]
-    return not all(str(getattr(hook, "__module__", "")).startswith(_PACKAGE) for hook in hooks)
+def _may_add_logs(callback: Any, hook: str) -> bool:
+    """Tell whether a hook is not the library's own, and may put any name into the logs."""
+    function = getattr(callback, hook)
+    ours = str(getattr(function, "__module__", "")).startswith(_PACKAGE)
+    return not ours and may_add_to_logs(function)
 
 
 def _listens(callback: Any, hook: str) -> bool:

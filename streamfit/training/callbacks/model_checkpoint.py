@@ -91,7 +91,7 @@ class ModelCheckpoint(Callback):
         """Refuse a quantity, or a field of the path, that will never be logged."""
         by_batch = self.save_freq != "epoch"
         known = ("epoch", "batch", *names.batch) if by_batch else ("epoch", *names.epoch)
-        self._pattern.check_fields(known, names.sure)
+        self._pattern.check_fields(known, names.sure_of_batch if by_batch else names.sure)
         if self.save_best_only:
             self._monitor.check_names(names)
 

@@ -40,6 +40,8 @@ class Monitor:
     """
 
     def __init__(self, name: str, mode: str, min_delta: float, owner: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{owner} got monitor={name!r}; write a name in the logs, such as 'val_loss'")
         if mode not in ("auto", "min", "max"):
             warn(f"{owner} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
             mode = "auto"

@@ -18,12 +18,14 @@ class LogNames:
     Args:
         batch: Names in the logs of a training batch: losses and metrics.
         epoch: Names in the logs of an epoch, those of validation and of callbacks included.
-        sure: Whether nothing else can come. A metric that decides on its names while it runs, or a callback
-            of the user's, may add others.
+        sure_of_batch: Whether nothing else can come in those of a batch. A metric that decides on its names
+            while it runs, or a callback of the user's, may add others.
+        sure: Whether nothing else can come in those of an epoch.
     """
 
     batch: tuple[str, ...]
     epoch: tuple[str, ...]
+    sure_of_batch: bool = True
     sure: bool = True
 
 

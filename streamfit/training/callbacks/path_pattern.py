@@ -61,9 +61,9 @@ class PathPattern:
         for name, (field, spec) in zip(self._names, self._fields, strict=True):
             if name not in known and sure:
                 raise self._unknown(name, known)
-            if name == field and name in _NUMBERED and "{" not in (spec or ""):
+            if name == field and name in known and "{" not in (spec or ""):
                 try:
-                    format(1, spec or "")
+                    format(1 if name in _NUMBERED else 0.5, spec or "")
                 except ValueError as error:
                     raise ValueError(f"{self._owner} got filepath={self.pattern!r}: {error}") from None
 
@@ -98,6 +98,8 @@ class PathPattern:
 
     def _unknown(self, name: str, known: Collection[str]) -> KeyError:
         hint = "; it is known with save_freq=<number of batches>" if name == "batch" else ""
+        if name.startswith("val_") and not any(other.startswith("val_") for other in known):
+            hint = "; batches and a fit without validation_data have no results of validation"
         return KeyError(
             f'Failed to format this callback filepath: "{self.pattern}". Reason: {name!r} is not one of '
             f"{', '.join(known)}{hint}.{did_you_mean(name, known)}"
