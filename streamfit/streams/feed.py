@@ -343,7 +343,10 @@ class Feed:
         self._length = position
         self._complete()
         self.dry = not self.source.rewinds
-        return not self.dry and (tally.done == 0 or (self._wrap and tally.limit is not None))
+        goes_on = not self.dry and (tally.done == 0 or (self._wrap and tally.limit is not None))
+        if length is None and not goes_on:
+            tally.planned = tally.done  # nobody could know how many there would be
+        return goes_on
 
     def _out_of_order(self, batch: Batch) -> StreamfitError:
         return StreamfitError(

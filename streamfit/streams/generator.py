@@ -102,7 +102,8 @@ class GeneratorSource(Source):
             if number + 1 == count:
                 self._expect_end(iterator, count)
             if number >= start:
-                ids, self._pulled = self._pulled, self._pulled + 1
+                # By its place in the pass, where there is one: so a resumed run gives it the same id.
+                ids, self._pulled = number if self.rewinds else self._pulled, self._pulled + 1
                 yield Ticket(epoch, number, ids, key, item)
             number += 1
         if number < start:

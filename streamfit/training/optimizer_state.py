@@ -14,7 +14,7 @@ import numpy as np
 from streamfit._base.configs import describe
 from streamfit._base.specs import Array
 
-__all__ = ["check_settings", "check_vectors", "settings_of"]
+__all__ = ["check_settings", "check_vectors", "plainly", "settings_of"]
 
 _REMEDY = "compile the model as it was, or begin anew with another backup folder"
 _NOT_SETTINGS = ("name", "learning_rate", "lr")
@@ -33,10 +33,16 @@ def settings_of(optimizer: Any) -> dict[str, Any]:
         config = dict(optimizer.get_config())
     except AttributeError:  # a class of somebody's own that does not keep its arguments
         config = {}
-    found |= {name: describe(value) for name, value in config.items() if name not in _NOT_SETTINGS}
+    found |= {name: value for name, value in config.items() if name not in _NOT_SETTINGS}
     if optimizer.follows_schedule:
-        found["schedule"] = describe(config.get("learning_rate"))
-    return {name: value if _is_plain(value) else type(value).__name__ for name, value in found.items()}
+        found["schedule"] = config.get("learning_rate")
+    return {name: plainly(value) for name, value in found.items()}
+
+
+def plainly(value: Any) -> Any:
+    """Describe a setting by plain values, or by the name of its class where there are none."""
+    described = describe(value)
+    return described if _is_plain(described) else type(value).__name__
 
 
 def check_settings(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:

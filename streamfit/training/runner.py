@@ -24,6 +24,7 @@ from streamfit.training.intake import Intake
 from streamfit.training.joined import one_step, rows_of_step, where
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.notices import warn
+from streamfit.training.optimizer_state import plainly
 from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
 
@@ -271,6 +272,11 @@ class Runner:
         if self._compiled is None or not self._model.output_names:
             return ["loss"]
         return ResultNames.of(self._compiled.plan(self._model.output_names)).all
+
+    @property
+    def loss_described(self) -> Any:
+        """The loss as plain values, by which two models can be compared."""
+        return None if self._compiled is None else plainly(self._compiled.loss)
 
     @property
     def expected_names(self) -> tuple[list[str], bool]:

@@ -200,8 +200,10 @@ class _Fit(Resumable):
 
     def _check_names(self, names: Sequence[str], sure: bool) -> None:
         """Tell the callbacks which names the logs will hold; once more when it is known for sure."""
-        self._names_known = sure or not self._callbacks.checks_names
-        self._callbacks.check_names(names, self._plan.validations() > 0, sure)
+        checked = self._callbacks.checks_names
+        self._names_known = sure or not checked
+        if checked:
+            self._callbacks.check_names(names, self._plan.validations() > 0, sure)
 
     def _train_hooks(self) -> Hooks:
         hooks = self._hooks("train", "stop_training")

@@ -51,6 +51,7 @@ def capture(model: Any, runner: Runner, settings: dict[str, Any]) -> TrainingSta
         "optimizer": settings,
         "learning_rate": None if optimizer.follows_schedule else float(optimizer.learning_rate),
         "input_shapes": [list(tensor.shape[1:]) for tensor in model.inputs],
+        "loss": runner.loss_described,
         "results": runner.names,
     }
     return TrainingState(arrays, facts)
@@ -135,12 +136,12 @@ def _check(model: Any, runner: Runner, state: TrainingState, settings: dict[str,
         check_vectors(saved, {**dict.fromkeys(optimizer.first_values(), vector), **wanted})
     finally:
         optimizer.hyper[...] = kept
-    scores = _part(state.arrays, "score/")
-    if scores and state.facts["results"] != runner.names:
-        raise ValueError(
-            f"the training state is in the middle of an epoch with the results {state.facts['results']}, the "
-            f"model was compiled for {runner.names}; compile it as it was, {_FOLDER}"
-        )
+    for what, now in (("loss", runner.loss_described), ("results", runner.names)):
+        if state.facts[what] != now:
+            raise ValueError(
+                f"the training state is that of a model compiled otherwise: {what} was "
+                f"{state.facts[what]!r} and is {now!r}; compile it as it was, {_FOLDER}"
+            )
 
 
 def _check_weights(weights: dict[str, Any], saved: dict[str, Array]) -> None:

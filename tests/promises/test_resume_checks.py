@@ -272,9 +272,49 @@ def test_the_learning_rate_is_state_and_no_setting(tmp_path: Path) -> None:
     assert rates[0] == pytest.approx(0.05)
 
 
-def test_other_metrics_in_the_middle_of_an_epoch_are_refused(tmp_path: Path) -> None:
-    interrupted(tmp_path, arrays())
-    refused(tmp_path, arrays(), "['loss', 'mae']; ['loss', 'mse']", model_with(metrics=["mse"]))
+@pytest.mark.parametrize("after", [6, 8])
+def test_another_loss_or_other_metrics_are_refused(after: int, tmp_path: Path) -> None:
+    interrupted(tmp_path, arrays(), after=after)
+    refused(
+        tmp_path, arrays(), "results was ['loss', 'mae'] and is ['loss', 'mse']", model_with(metrics=["mse"])
+    )
+    model = model_with()
+    model.compile("adam", sf.losses.Huber(0.5), metrics=["mae"])
+    refused(tmp_path, arrays(), "loss was; MeanSquaredError; Huber; 0.5", model)
+    same = model_with()
+    same.compile("adam", sf.losses.MeanSquaredError(), metrics=["mae"])
+    assert len(same.fit(**arrays(), verbose=0, callbacks=[BackupAndRestore(tmp_path)]).epoch) == 3
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # 9 steps of a pass of 7
+@pytest.mark.parametrize("method", ["fit", "fit_generator"])
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_test_begin", "on_epoch_end"])
+def test_iterables_whose_length_is_or_is_not_known(hook: str, method: str, tmp_path: Path) -> None:
+    class Known(Loader):
+        def __len__(self) -> int:
+            return self.count
+
+    def run(kind: Any, steps: int, *callbacks: Any, seed: Any = 5) -> Any:
+        sf.set_random_seed(2)
+        model = model_with()
+        how = {"epochs": 3, "steps_per_epoch": steps, "verbose": 0, "validation_data": (X, Y)}
+        history = getattr(model, method)(kind(7), **how, seed=seed, callbacks=list(callbacks))
+        weights = [weight.tobytes() for weight in model.get_weights()]
+        return weights, history.history, [str(receipt) for receipt in history.receipts]
+
+    for kind, steps, at in [(Loader, 5, 2), (Known, 5, 3), (Loader, 9, 2), (Known, 9, 1)]:
+        folder = tmp_path / f"{kind.__name__}{steps}"
+        left = [at * (4 if hook == "on_train_batch_end" else 1)]
+
+        def crash(*arguments: Any, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise CrashError
+
+        with pytest.raises(CrashError):
+            run(kind, steps, LambdaCallback(**{hook: crash}), BackupAndRestore(folder, 2))
+        found = run(kind, steps, BackupAndRestore(folder, 2), seed=None if list(folder.iterdir()) else 5)
+        assert found == run(kind, steps), (kind, steps)
 
 
 DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {

@@ -66,7 +66,7 @@ class BackupAndRestore(Callback):
         whole_number = isinstance(save_freq, (int, np.integer)) and not isinstance(save_freq, bool)
         if save_freq != "epoch" and not (whole_number and int(save_freq) >= 1):
             raise ValueError(f"save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
-        self._folder = Path(backup_dir)
+        self._folder = Path(os.path.abspath(backup_dir))  # whatever the working folder is later
         self._path = self._folder / _NAME
         self._every = None if save_freq == "epoch" else int(save_freq)
         self._delete, self._replay = delete_checkpoint, replay
@@ -123,7 +123,13 @@ class BackupAndRestore(Callback):
 
     def _write(self, ended: dict[str, Any] | None) -> None:
         self._since = 0
-        state = self.model.session.state(ended=ended)
+        try:
+            self._write_down(self.model.session.state(ended=ended))
+        except OSError as error:
+            error.add_note(f"while a backup was written to {self._folder}; the one before it is whole")
+            raise
+
+    def _write_down(self, state: Any) -> None:
         news, place = self.model.history.since(self._place)
         if news is not None:
             self._journal.add(news)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from streamfit._base.telling import warn
 from streamfit.training.callbacks.names import LogNames, watched
 
@@ -89,7 +91,15 @@ class Monitor:
         """Tell whether `value` is better than `reference` by more than `min_delta`.
 
         Anything is better than None, and any number is better than NaN.
+
+        Raises:
+            TypeError: `value` is no single number.
         """
+        if np.ndim(value):
+            raise TypeError(
+                f"{self._owner} got monitor={self.name!r}, which has {np.size(value)} values (shape "
+                f"{np.shape(value)}); watch a single number, such as a metric with one threshold or class"
+            )
         if reference is None or (reference != reference and value == value):
             return True
         return bool(self._sign * (value - reference) > self.min_delta)
