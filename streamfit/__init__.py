@@ -47,6 +47,7 @@ from streamfit import (
 from streamfit._base.config import epsilon, floatx, set_floatx, set_random_seed
 from streamfit._base.errors import (
     DataError,
+    FolderInUseError,
     MissingExtraError,
     ModelInUseError,
     NonFiniteError,
@@ -68,6 +69,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Batch",
     "DataError",
+    "FolderInUseError",
     "History",
     "Input",
     "MissingExtraError",

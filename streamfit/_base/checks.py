@@ -91,6 +91,27 @@ def whole_or_none(name: str, value: Any, least: int) -> int | None:
     return None if value is None else whole(name, value, least)
 
 
+def number(name: str, value: Any, least: float | None = None) -> float:
+    """Return `value` as a float if it is a number and not less than `least`.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is NaN, or less than `least`.
+
+    Example:
+        >>> number("min_delta", np.float32(0.5))
+        0.5
+    """
+    found = real(value)
+    if found is None:
+        raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
+    if found != found:
+        raise ValueError(f"{name} must be a number, got NaN")
+    if least is not None and found < least:
+        raise ValueError(f"{name} must be at least {least}, got {value!r}")
+    return found
+
+
 def truth(name: str, value: Any) -> bool:
     """Return `value` as a bool: True, False, or 1 or 0 of any kind.
 
@@ -104,9 +125,9 @@ def truth(name: str, value: Any) -> bool:
     value = scalar(value)
     if isinstance(value, _TRUTH):
         return bool(value)
-    number = integer(value)
-    if number in (0, 1):
-        return bool(number)
+    found = integer(value)
+    if found in (0, 1):
+        return bool(found)
     raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
 
 

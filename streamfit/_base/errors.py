@@ -11,6 +11,7 @@
     ├── WorkerError (RuntimeError)                    a worker could not give a result
     │   ├── WorkerDiedError                           ... because it died on the same batch again and again
     │   └── PicklingError (TypeError)                 ... because something cannot travel to it
+    ├── FolderInUseError (RuntimeError)               a folder belongs to another run at this moment
     ├── UnknownNameError (ValueError)                 a string that names nothing we have
     └── MissingExtraError (ImportError)               an optional package is not installed
 
@@ -90,6 +91,10 @@ class WorkerDiedError(WorkerError):
 
 class PicklingError(WorkerError, TypeError):
     """Raised when an object cannot be sent to a worker process."""
+
+
+class FolderInUseError(StreamfitError, RuntimeError):
+    """Raised when another run works with a folder, in this program or in another one."""
 
 
 class UnknownNameError(StreamfitError, ValueError):

@@ -19,6 +19,7 @@ from typing import Any, cast
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit._base.telling import tell_on
 from streamfit.kernels.arguments import Signature, checked_words, signature_of, words_of
 from streamfit.kernels.blas import OF_KERNELS, on_one_thread
 from streamfit.kernels.policy import JIT_ENABLED, Compiled
@@ -62,11 +63,8 @@ class _Announcer:
         """Compile one kernel for one signature."""
         started = time.perf_counter()
         if self._spent > _ANNOUNCE_AFTER:
-            print(
-                f"streamfit: compiling {function.__name__} ({waiting} to go; kept on disk for the next run)",
-                file=sys.stderr,
-                flush=True,
-            )
+            text = f"compiling {function.__name__} ({waiting} to go; kept on disk for the next run)"
+            tell_on(sys.stderr, f"streamfit: {text}\n")
         function.compile(signature)
         self._spent += time.perf_counter() - started
 

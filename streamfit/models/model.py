@@ -11,13 +11,14 @@ from streamfit._base.checks import is_mapping
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Spec
 from streamfit._base.structure import flatten, pack
+from streamfit._base.telling import tell
 from streamfit.layers.base import Layer
 from streamfit.models.copies import become, state_of
 from streamfit.models.network import check_graph, in_order, layers_of, output_names, run_graph
 from streamfit.models.summary import summary_text
 from streamfit.models.trainer import Trainer
 from streamfit.ops.core import Tensor
-from streamfit.saving import read_state, read_weights, save_weights, write_state
+from streamfit.saving import check_weights_path, read_state, read_weights, save_weights, write_state
 from streamfit.training import TrainingState
 
 
@@ -139,7 +140,7 @@ class Model(Trainer, Layer):
 
     # -- looking and saving ---------------------------------------------------------------------
 
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], object] = print) -> None:
+    def summary(self, line_length: int | None = None, print_fn: Callable[[str], object] = tell) -> None:
         """Print a table of the layers, their output shapes and their numbers of weights.
 
         Args:
@@ -162,6 +163,14 @@ class Model(Trainer, Layer):
         self._need_weights("save_weights")
         paths = [path for path, _ in self.weight_paths()]
         save_weights(list(zip(paths, self.get_weights(), strict=True)), filepath, overwrite)
+
+    def check_weights_path(self, filepath: Any) -> None:
+        """Raise what `save_weights` would raise for this path, before there is anything to save.
+
+        Raises:
+            ValueError: Another ending.
+        """
+        check_weights_path(filepath)
 
     def load_weights(self, filepath: Any) -> None:
         """Read all weights from a file that `save_weights` wrote for a model of the same layers.

@@ -30,6 +30,9 @@ class Sequential(Model):
         ((None, 1), 19)
     """
 
+    sole_output = ("output",)
+    """There is one output, also before its name is known."""
+
     def __init__(
         self, layers: Iterable[Any] | None = None, *, name: str | None = None, **settings: Any
     ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from streamfit._base.checks import is_mapping
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
+from streamfit._base.telling import warn
 from streamfit.metrics import Metric
 from streamfit.optimizers import Optimizer
 from streamfit.streams import LoadPolicy
@@ -458,7 +458,7 @@ def _results(logs: dict[str, float]) -> Any:
 
 def _renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., Any]) -> int:
     if "nb_epoch" in kwargs:
-        warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=3)
+        warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=3)
         epochs = int(kwargs.pop("nb_epoch"))
     if kwargs:
         parameters = inspect.signature(method).parameters.values()

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from streamfit.saving.state import read_state, write_state
-from streamfit.saving.weights import read_weights, save_weights
+from streamfit.saving.weights import check_weights_path, read_weights, save_weights
 
-__all__ = ["read_state", "read_weights", "save_weights", "write_state"]
+__all__ = ["check_weights_path", "read_state", "read_weights", "save_weights", "write_state"]

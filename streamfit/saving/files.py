@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from safetensors import safe_open
+from safetensors.numpy import save
 
 from streamfit._base.specs import Array
 
@@ -26,12 +29,35 @@ def checked_path(filepath: Any) -> Path:
     if path.suffix != _ENDING:
         raise ValueError(
             f"weights are written as safetensors; the path must end in {_ENDING!r}, got {str(path)!r}. "
-            f"Write {path.name.split('.')[0] + _ENDING!r}."
+            f"Write {_stem(path.name) + _ENDING!r}."
         )
     return path
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def _stem(name: str) -> str:
+    """Take the ending of another format off a name, which may be a pattern with fields in it.
+
+    Example:
+        >>> _stem("w.weights.h5"), _stem("w.{epoch:02d}-{val_loss:.2f}")
+        ('w', 'w.{epoch:02d}-{val_loss:.2f}')
+    """
+    while "." in name.strip(".") and (ending := name.rpartition(".")[2]).isalnum() and ending.islower():
+        name = name.rpartition(".")[0]
+    return name
+
+
+def serialized(arrays: dict[str, Array], metadata: dict[str, str]) -> list[Any]:
+    """Return the content of a safetensors file in two parts; equal arrays and metadata give equal bytes."""
+    data = save(arrays, metadata)
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(metadata.items()))  # else in an order that differs each time
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return [len(text).to_bytes(8, "little") + text, memoryview(data)[8 + size :]]
+
+
+def write_whole(path: Path, parts: Iterable[Any]) -> None:
     """Write a file so that at any moment there is the old one or the new one, in the end on the disk.
 
     While it is written it has no name, where the file system allows that: a process that is killed leaves
@@ -40,7 +66,8 @@ def write_whole(path: Path, data: bytes) -> None:
     name = path.parent / f".{path.name}.{secrets.token_hex(6)}"
     try:
         with _open_new(name) as file:
-            file.write(data)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
             _give_name(file.fileno(), name)

@@ -10,11 +10,11 @@ import json
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
+from streamfit._base.plain import pack, unpack
 from streamfit._base.specs import Array
 from streamfit.saving.digest import digest
-from streamfit.saving.files import checked_path, existing_path, read_tensors, write_whole
+from streamfit.saving.files import checked_path, existing_path, read_tensors, serialized, write_whole
 
 
 def _metadata(arrays: dict[str, Array], facts: str) -> dict[str, str]:
@@ -26,12 +26,17 @@ def write_state(arrays: dict[str, Array], facts: dict[str, Any], filepath: Any) 
 
     Args:
         arrays: Arrays by name.
-        facts: Values for JSON.
+        facts: Values of the kinds that `pack` takes; arrays among them become tensors too.
         filepath: Path that ends in ``.safetensors``.
+
+    Raises:
+        TypeError: A value among the facts cannot be kept.
     """
-    metadata = _metadata(arrays, json.dumps(facts))
-    tensors = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
-    write_whole(checked_path(filepath), save(tensors, metadata))
+    tensors = dict(arrays)
+    plain = json.dumps(pack(facts, "the training state", tensors))
+    metadata = _metadata(tensors, plain)
+    tensors = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()}
+    write_whole(checked_path(filepath), serialized(tensors, metadata))
 
 
 def read_state(filepath: Any) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -53,5 +58,5 @@ def read_state(filepath: Any) -> tuple[dict[str, Array], dict[str, Any]]:
         raise ValueError(f"{path} is not a whole training state: {type(error).__name__}: {error}") from error
     if not whole:
         raise ValueError(f"{path} is damaged: its content does not match its digest; use an older backup")
-    loaded: dict[str, Any] = json.loads(facts)
-    return arrays, loaded
+    loaded: dict[str, Any] = unpack(json.loads(facts), arrays)
+    return {name: array for name, array in arrays.items() if not name.startswith("fact/")}, loaded

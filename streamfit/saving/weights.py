@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors.numpy import save
-
 from streamfit._base.specs import Array
 from streamfit.saving.digest import digest
-from streamfit.saving.files import checked_path, existing_path, read_tensors, write_whole
+from streamfit.saving.files import checked_path, existing_path, read_tensors, serialized, write_whole
 
 _FORMAT = "streamfit weights"
 Paths = Sequence[tuple[str, Any]]
@@ -32,7 +30,12 @@ def save_weights(weights: Paths, filepath: Any, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
     arrays = dict(weights)
-    write_whole(path, save(arrays, _metadata(arrays)))
+    write_whole(path, serialized(arrays, _metadata(arrays)))
+
+
+def check_weights_path(filepath: Any) -> None:
+    """Raise what `save_weights` would raise for a path with another ending."""
+    checked_path(filepath)
 
 
 def _metadata(arrays: dict[str, Array]) -> dict[str, str]:

@@ -7,6 +7,7 @@ arrays have the same number of samples; dtypes never change; nothing that a user
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ from streamfit.streams.ticket import Ticket
 
 Ids = Callable[[int, int], Array]
 
+_DIGEST_ROWS, _DIGEST_BYTES = 8, 8 << 20  # at most, of the samples that stand for all
 _CHUNK = 4096  # positions whose ids are computed in one call
 _JOINED_BYTES = 256 << 10  # joined batches should still be in the processor's cache when they are used
 
@@ -95,6 +97,27 @@ class ArraySource(Source):
     def spec(self) -> Any:
         """Return the specs of (x, y, sample_weight)."""
         return self._spec
+
+    def identity(self) -> dict[str, Any]:
+        """Return what a saved place belongs to."""
+        return {
+            "kind of source": "arrays",
+            "samples": self.samples,
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "structure": repr(self._spec),
+        }
+
+    def sample_digest(self) -> str:
+        """Return a digest of up to 8 samples, spread over the data."""
+        rows = [rows for part in self._parts for rows in _rows(part)]
+        cost = max(1, sum(each.row_bytes for each in rows))
+        count = min(self.samples, _DIGEST_ROWS, max(1, _DIGEST_BYTES // cost))
+        ids = np.linspace(0, self.samples - 1, count).astype(np.int64)
+        found = hashlib.blake2b(digest_size=8)
+        for each in rows:
+            found.update(np.ascontiguousarray(each.pick(ids)).tobytes())
+        return found.hexdigest()
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of a pass: the ids of each batch."""

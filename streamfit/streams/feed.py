@@ -15,12 +15,15 @@ from typing import Any, Self
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit.streams import places
 from streamfit.streams.batch import Batch
+from streamfit.streams.belonging import check_same
 from streamfit.streams.changes import Watch
 from streamfit.streams.lanes import Lane, open_lane
 from streamfit.streams.receipt import MOST_WAITING, Receipt, Tally
 from streamfit.streams.source import Source
 from streamfit.streams.uniform import Uniform
 from streamfit.workers import Pool
+
+_MOVING = ("batches", "content")  # what may change from pass to pass, and is compared at its place
 
 
 class Feed:
@@ -85,6 +88,7 @@ class Feed:
         self._interrupted: dict[str, Any] | None = None  # what was done before of a resumed epoch
         self._tolerance, self._lost, self._kept, self._audit = tolerance, 0, kept, audit
         self._watch: Watch | None = None  # of an object that is loaded ahead, over the end of an epoch
+        self._identity: dict[str, Any] | None = None
         self.exhausted = self.dry = False
 
     # -- what a loop asks -----------------------------------------------------------------------
@@ -110,11 +114,12 @@ class Feed:
             StreamfitError: Batches are missing.
             DataError: A batch is not like the others, or nothing is left of an epoch.
         """
+        # An epoch that was interrupted between its last batch and its end has nothing left to deliver.
+        over = self._interrupted is not None and self._finished() and (limit is None or not self._wrap)
         tally = self._begin_epoch(limit)
         check, name, waiting = self._check, self.source.name, tally.waiting
         together = None if self._audit else together
         wanted = sys.maxsize if limit is None else limit
-        over = False
         while (left := wanted - tally.done) > 0 and not (over or self.dry):
             lane = self._lane or self._open(tally)
             lane.allow(None if limit is None else left)
@@ -223,7 +228,8 @@ class Feed:
         Args:
             within: Whether the epoch under way goes on after a resume; else a new one begins.
         """
-        epoch, number = self.place
+        epoch, number = self._pass, self._position  # also where the pass has ended and is not closed yet
+        length = self._length if number else None
         tally = self._tally if within else None
         return {
             "seed": self.source.seed,
@@ -233,7 +239,28 @@ class Feed:
             "within": None if tally is None else tally.state(),
             "lost": self._lost,
             "source": self.source.state(),
+            "belongs": {
+                **self.identity(),
+                "batches": self.source.batches(epoch) if length is None else length,
+                "content": self.source.sample_digest(),
+            },
         }
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the source says of its data; asked once, as it may have to order a pass for it."""
+        if self._identity is None:
+            self._identity = self.source.identity()
+        return self._identity
+
+    def check_identity(self, state: dict[str, Any]) -> None:
+        """Raise unless a place is one in these data, as far as that shows without touching them.
+
+        Raises:
+            DataError: It is not.
+        """
+        self._seed = self.source.seed = state["seed"]
+        saved = {key: value for key, value in state["belongs"].items() if key not in _MOVING}
+        check_same(self.source.name, saved, self.identity())
 
     def resume(self, state: dict[str, Any], *, replay: bool = False) -> None:
         """Go on where another feed of equal data was when its `state` was taken.
@@ -243,11 +270,14 @@ class Feed:
             replay: Whether a plain generator may be pulled and dropped up to there.
 
         Raises:
-            DataError: The source cannot go there.
+            DataError: The source cannot go there, or its data are not those of the place.
         """
         source, within = self.source, state["within"]
-        self._seed = source.seed = state["seed"]
+        self.check_identity(state)
         source.restore(state["source"], state["pass"], state["number"], replay=replay)
+        saved = {key: state["belongs"][key] for key in _MOVING}
+        now = {"batches": source.batches(state["pass"]), "content": source.sample_digest()}
+        check_same(source.name, saved, now)
         self.seek(state["pass"], state["number"])
         self._entered = state["number"] > 0  # its hooks ran before the interruption
         self._length = source.batches(state["pass"]) if self._entered else None
@@ -299,6 +329,11 @@ class Feed:
             source.begin_pass(self._pass)
             self._length = source.batches(self._pass)
             self._entered = True
+        if self._length is not None and self._position > self._length:
+            raise DataError(
+                f"source {source.name!r}: the place to go on at is batch {self._position} of epoch "
+                f"{self._pass}, which has {self._length} batches; resume with the data of the interrupted run"
+            )
         if tally.planned is None:
             left = self.steps(None if tally.limit is None else tally.limit - tally.done)
             tally.planned = None if left is None else tally.done + left
@@ -342,7 +377,10 @@ class Feed:
         self._length = position
         self._complete()
         self.dry = not self.source.rewinds
-        return not self.dry and (tally.done == 0 or (self._wrap and tally.limit is not None))
+        goes_on = not self.dry and (tally.done == 0 or (self._wrap and tally.limit is not None))
+        if length is None and not goes_on:
+            tally.planned = tally.done  # nobody could know how many there would be
+        return goes_on
 
     def _out_of_order(self, batch: Batch) -> StreamfitError:
         return StreamfitError(

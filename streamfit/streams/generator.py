@@ -66,6 +66,11 @@ class GeneratorSource(Source):
         except TypeError:  # a data loader over an iterable has the method, and no answer
             return None
 
+    def identity(self) -> dict[str, Any]:
+        """Return what a saved place belongs to."""
+        kind = "iterable" if self.rewinds else "iterator"
+        return {"kind of source": kind, "class": type(self.iterable).__name__}
+
     def state(self) -> Any:
         """Return the iterable's own state where it has a ``state_dict``."""
         return self.iterable.state_dict() if self._has_state else None
@@ -133,9 +138,16 @@ class GeneratorSource(Source):
             if number + 1 == count:
                 self._expect_end(iterator, count)
             if number >= start:
-                ids, self._pulled = self._pulled, self._pulled + 1
+                # By its place in the pass, where there is one: so a resumed run gives it the same id.
+                ids, self._pulled = number if self.rewinds else self._pulled, self._pulled + 1
                 yield Ticket(epoch, number, ids, key, item)
             number += 1
+        if number < start:
+            raise DataError(
+                f"source {self.name!r}, epoch {epoch}: the place to go on at is batch {start}, but the "
+                f"{type(self.iterable).__name__} ends after {number} batches; resume with the data of the "
+                "interrupted run, or begin anew with another backup folder"
+            )
         if number == 0 and (self.rewinds or self._pulled == 0):
             raise DataError(
                 f"source {self.name!r}, epoch {epoch}: the generator must yield at least one batch. "

@@ -81,6 +81,28 @@ class Source(ABC):
         """Take note that every batch of a pass was delivered; called once, in the main process."""
         return
 
+    def identity(self) -> dict[str, Any]:
+        """Return what a saved place in these data belongs to: values for JSON, by the words of an error.
+
+        A run is resumed only where all of them are as they were. As it is, they are the class and the first
+        batch of pass 0: how many samples it has, and which. A source whose data can differ otherwise adds to
+        them; seed and number of batches are looked after elsewhere.
+        """
+        found: dict[str, Any] = {"kind of source": type(self).__name__}
+        if not self.pulled:
+            first = next(iter(self.tickets(0)), None)
+            ids = None if first is None else first.ids
+            if isinstance(ids, np.ndarray):
+                found["samples in a batch"] = len(ids)
+                found["first samples"] = _show_ids(ids)
+            else:
+                found["first batch"] = repr(ids)
+        return found
+
+    def sample_digest(self) -> str | None:
+        """Return a digest of a few samples as they are now, or None where reading them is not cheap."""
+        return None
+
     def state(self) -> Any:
         """Return what else, beside seed and place, a resumed stream needs; a value for JSON, mostly None."""
         return None

@@ -218,7 +218,7 @@ class Call(uses.Use):
 
     def begin_run(self) -> None:
         """Begin a run, in which targets without meaning are told of once."""
-        with self._use.lock:
+        with self.lock:
             self.runner.begin_run()
 
     def begin_results(self, source: str) -> None:

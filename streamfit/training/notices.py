@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from itertools import count
+
+from streamfit._base import telling
 
 OUT_OF_DATA = (
     "Your input ran out of data; interrupting training. Make sure that your dataset or generator can "
@@ -26,7 +27,7 @@ def warn(text: str) -> None:
     Args:
         text: What is wrong, and what to do instead.
     """
-    warnings.warn(text, UserWarning, stacklevel=_first_level_outside())
+    telling.warn(text, UserWarning, stacklevel=_first_level_outside())
 
 
 def _first_level_outside() -> int:

@@ -29,6 +29,7 @@ from streamfit.training.intake import Intake
 from streamfit.training.joined import later_steps, one_step, rows_of_step, where
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.notices import warn
+from streamfit.training.optimizer_state import plainly
 from streamfit.training.results import Measure, all_measures
 from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
@@ -206,6 +207,12 @@ class Runner:
     def scores(self) -> dict[str, Array]:
         """Return every array that holds running results, by name; empty before the first batch."""
         return {} if self._board is None else self._board.states()
+
+    def trained_vector(self) -> Array:
+        """Return the vector that all trained weights live in; the optimizer has vectors like it."""
+        self.check_in()
+        assert self._steps is not None
+        return self._steps.trained_vector()
 
     def keep_scores(self, scores: dict[str, Array]) -> None:
         """Go on with the running results of an interrupted epoch."""
@@ -425,15 +432,29 @@ class Runner:
         """Describe the results, as far as they can be known; nothing for a model that is not built."""
         if self._board is not None:
             return self._board.measures()
-        if self._compiled is None or not self._model.output_names:
+        outputs = self._model.output_names or getattr(self._model, "sole_output", ())
+        if self._compiled is None or not outputs:
             return []
-        plans = self._compiled.plan(self._model.output_names)
+        plans = self._compiled.plan(outputs)
         names = ResultNames.of(plans)
         trackers = [
             (name, item.label, item.identifier, f"{plans[i].name}_" if len(plans) > 1 else "")
             for i, item, name in names.metrics
         ]
         return all_measures(names.losses, trackers)
+
+    @property
+    def loss_described(self) -> Any:
+        """The loss as plain values, by which two models can be compared."""
+        return None if self._compiled is None else plainly(self._compiled.loss)
+
+    @property
+    def expected_names(self) -> tuple[list[str], bool]:
+        """The names that results will have, as far as they are known before the first batch, and whether
+        that is for sure: a metric of the user's may decide on its names while it runs."""
+        measures = self.measures()
+        known = all(measure.shape is not None for measure in measures)
+        return [measure.name for measure in measures] or ["loss"], bool(measures) and known
 
     @property
     def metrics(self) -> list[Metric]:

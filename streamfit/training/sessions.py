@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,14 @@ from streamfit._base.specs import Array
 from streamfit.streams import Batch, Feed
 from streamfit.training.batches import Data, Streams, empty_rows, need_data, need_steps, one_batch
 from streamfit.training.callbacks import CallbackList, History, ProgressBar
-from streamfit.training.callbacks.monitor import may_add_logs
 from streamfit.training.callers import Call
 from streamfit.training.loop import Hooks, run_steps
 from streamfit.training.notices import OUT_OF_DATA, OUT_OF_DATA_VALIDATING, warn
+from streamfit.training.optimizer_state import settings_of
 from streamfit.training.plan import FitPlan, StreamSettings, check_verbose
 from streamfit.training.results import Measure
+from streamfit.training.resumable import Resumable
 from streamfit.training.runner import Runner
-from streamfit.training.state import TrainingState, capture, restore
 from streamfit.training.stopping import running
 
 
@@ -53,7 +53,7 @@ def _inside(model: Any, call: Call) -> Iterator[None]:
             call.main.reseed(seed)
 
 
-class _Fit:
+class _Fit(Resumable):
     """One run of `fit`."""
 
     def __init__(self, model: Any, call: Call, plan: FitPlan, seed: int, streams: Streams) -> None:
@@ -66,8 +66,12 @@ class _Fit:
         self._validation = self._open_validation(streams, seed)
         self._warned: set[str] = set()
         self._next_epoch = self._epoch_now = plan.initial_epoch
-        self._resumed_history: dict[str, Any] | None = None
+        self._resumed = None
         self._steps_before = 0  # of the first epoch, when it was interrupted
+        self._logs_before: dict[str, Any] = {}
+        self._until_end = contextlib.ExitStack()
+        self._settings = settings_of(model.optimizer)
+        self._names_known = False
         self._history = History()
         self._history.seed = seed
         self._params = self._make_params(source)
@@ -107,7 +111,8 @@ class _Fit:
         model.history = self._history
         model.stop_training = False
         self._runner.begin_run()
-        with self._guarded():
+        with self._guarded(), self._until_end:
+            self._check_names(*self._runner.expected_names)
             callbacks.on_train_begin()
             self._go_on_with_history()
             for epoch in range(self._next_epoch, plan.epochs):
@@ -136,64 +141,6 @@ class _Fit:
         """List the names in the logs of an epoch, as far as they can be known."""
         return self._names_for_params([measure.name for measure in self.measures()])
 
-    @property
-    def logs_may_grow(self) -> bool:
-        """Tell whether a callback of the user's may add to the logs."""
-        return may_add_logs(self._callbacks)
-
-    # -- stopping and going on ------------------------------------------------------------------
-
-    def state(self, *, ended: dict[str, Any] | None = None) -> TrainingState:
-        """Return everything that is needed to go on from here.
-
-        Args:
-            ended: The logs of the epoch, when it has just ended; None in the middle of an epoch.
-        """
-        state = capture(self._model, self._runner)
-        if ended is not None:
-            state.arrays = {
-                name: array for name, array in state.arrays.items() if not name.startswith("score/")
-            }
-        streams = {"training": self._feed.state(within=ended is None)}
-        if self._validation is not None:
-            streams["validation"] = self._validation.state(within=False)
-        state.facts |= {
-            "seed": self._seed,
-            "epoch": self._epoch_now + (ended is not None),
-            "step": 0 if ended is not None else self._feed.receipt().delivered,
-            "streams": streams,
-            "history": self._history.state(self._epoch_now, ended),
-        }
-        return state
-
-    def resume(self, state: TrainingState, *, replay: bool = False) -> None:
-        """Go on where another run of equal data and model was when its `state` was taken.
-
-        Called by a callback in `on_train_begin`.
-
-        Args:
-            state: What `state` returned.
-            replay: Whether a plain generator may be pulled and dropped up to there.
-
-        Raises:
-            ValueError: The state is that of another model.
-            DataError: The data cannot go to that place.
-        """
-        restore(self._model, self._runner, state)
-        streams = state.facts["streams"]
-        self._feed.resume(streams["training"], replay=replay)
-        if self._validation is not None and "validation" in streams:
-            self._validation.resume(streams["validation"], replay=replay)
-        self._next_epoch, self._steps_before = state.facts["epoch"], state.facts["step"]
-        self._resumed_history = state.facts["history"]
-        self._seed = state.facts["seed"]  # a Source of the user's may have another
-        self._runner.reseed(self._seed)
-
-    def _go_on_with_history(self) -> None:
-        """Take up the history of an interrupted run, after the new one has begun."""
-        if self._resumed_history is not None:
-            self._history.resume(self._resumed_history, self._seed)
-
     def _epoch(self, epoch: int) -> bool:
         """Run one epoch; return whether there may be another."""
         plan, callbacks, feed = self._plan, self._callbacks, self._feed
@@ -206,10 +153,12 @@ class _Fit:
             self._call.begin_results(feed.source.name)
         self._params["steps"] = feed.steps(plan.steps_per_epoch)
         callbacks.on_epoch_begin(epoch)
+        if before:
+            self._undo_repeated_hooks()
+        self._resumed = None
         done = 0
         if not self._model.stop_training:
-            model = self._model
-            hooks = make_hooks(callbacks, self._call, "train", lambda: bool(model.stop_training))
+            hooks = self._train_hooks()
             batches = feed.run(plan.steps_per_epoch, hooks.together)
             try:
                 done = run_steps(batches, self._train, hooks, before)
@@ -221,7 +170,8 @@ class _Fit:
             return self._give_up()
         self._history.receipts.append(feed.receipt())
         goes_on = self._look_for_end(done, epoch)
-        logs = self._call.logs()
+        # Only a step shows the shapes that running results need; an interruption may have left none to do.
+        logs = self._call.logs() or dict(self._logs_before)
         self._params["metrics"] = self._names_for_params(list(logs))  # dictionaries show their keys now
         if self._validation is not None and plan.validates(epoch):
             logs.update(self._validate(self._validation))
@@ -276,6 +226,27 @@ class _Fit:
             logs = call.logs() if done else {}
             callbacks.on_test_end(logs)
         return {f"val_{name}": value for name, value in logs.items()}
+
+    def _check_names(self, names: Sequence[str], sure: bool) -> None:
+        """Tell the callbacks which names the logs will hold; once more when it is known for sure."""
+        checked = self._callbacks.checks_names
+        self._names_known = sure or not checked
+        if checked:
+            self._callbacks.check_names(names, self._plan.validations() > 0, sure)
+
+    def _train_hooks(self) -> Hooks:
+        model = self._model
+        hooks = make_hooks(self._callbacks, self._call, "train", lambda: bool(model.stop_training))
+        if not self._names_known:
+            tick = hooks.tick
+
+            def first_tick(done: int) -> None:
+                if not self._names_known:
+                    self._check_names(list(self._call.logs()), True)
+                tick(done)
+
+            hooks.tick = first_tick
+        return hooks
 
 
 def make_hooks(callbacks: CallbackList, call: Call, mode: str, stopped: Callable[[], bool]) -> Hooks:

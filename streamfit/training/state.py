@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.training.optimizer_state import check_settings, check_vectors
 from streamfit.training.runner import Runner
 
-VERSION = 2
+VERSION = 3
+_FOLDER = "or begin anew with another backup folder"
 
 
 @dataclass
@@ -23,15 +25,21 @@ class TrainingState:
 
     Args:
         arrays: Weights, optimizer state and running results, by name.
-        facts: Everything else, for JSON.
+        facts: Everything else: None, numbers, text, lists, tuples, dictionaries and arrays, nested.
     """
 
     arrays: dict[str, Array]
     facts: dict[str, Any]
 
 
-def capture(model: Any, runner: Runner) -> TrainingState:
-    """Copy the state of a model under training."""
+def capture(model: Any, runner: Runner, settings: dict[str, Any]) -> TrainingState:
+    """Copy the state of a model under training.
+
+    Args:
+        model: The model.
+        runner: Its runner.
+        settings: Those of its optimizer when the run began, from `settings_of`.
+    """
     arrays = {f"weight/{path}": weight.numpy() for path, weight in model.weight_paths()}
     optimizer = model.optimizer
     arrays.update({f"optimizer/{name}": vector.copy() for name, vector in optimizer.state.items()})
@@ -40,53 +48,116 @@ def capture(model: Any, runner: Runner) -> TrainingState:
     facts = {
         "version": VERSION,
         "iterations": int(runner.clock[1]),
-        "optimizer": type(optimizer).__name__,
+        "optimizer": settings,
         "learning_rate": None if optimizer.follows_schedule else float(optimizer.learning_rate),
         "input_shapes": [list(tensor.shape[1:]) for tensor in model.inputs],
+        "loss": runner.loss_described,
+        "results": runner.names,
     }
     return TrainingState(arrays, facts)
 
 
-def restore(model: Any, runner: Runner, state: TrainingState) -> None:
-    """Bring a model back to `state`.
+def restore(model: Any, runner: Runner, state: TrainingState, settings: dict[str, Any]) -> None:
+    """Bring a model back to `state`; nothing is changed unless everything fits.
+
+    Args:
+        model: The model.
+        runner: Its runner.
+        state: What `capture` returned.
+        settings: Those of its optimizer when this run began.
 
     Raises:
-        ValueError: The state is that of another model or optimizer, or of another version.
+        ValueError: The state is that of another model or optimizer, is not whole, or is of another version.
     """
-    _check(model, state)
+    _check(model, runner, state, settings)
     optimizer, arrays = model.optimizer, state.arrays
     for path, weight in model.weight_paths():
         weight.assign(arrays[f"weight/{path}"])
-    prefix = "optimizer/"
-    vectors = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
-    optimizer.restore(vectors, arrays["hyper"], state.facts["iterations"])
+    optimizer.restore(_part(arrays, "optimizer/"), arrays["hyper"], state.facts["iterations"])
     if state.facts["learning_rate"] is not None:
         optimizer.learning_rate = state.facts["learning_rate"]
     runner.clock[1] = state.facts["iterations"]
     runner.keep_scores({name: value for name, value in arrays.items() if name.startswith("score/")})
 
 
-def _check(model: Any, state: TrainingState) -> None:
+def check_same_run(facts: dict[str, Any], arguments: dict[str, Any], epochs: int) -> None:
+    """Raise unless a run is asked for what the interrupted one was asked for.
+
+    Args:
+        facts: Those of the saved state.
+        arguments: The arguments of `fit` that must be the same.
+        epochs: How many epochs are wanted; they may have become more.
+
+    Raises:
+        ValueError: An argument differs, or the state is beyond the end.
+    """
+    saved = facts["arguments"]
+    differ = [
+        f"{name} was {saved.get(name)!r} and is {now!r}"
+        for name, now in arguments.items()
+        if saved.get(name) != now
+    ]
+    if differ:
+        raise ValueError(
+            f"the training state is that of a fit with other arguments: {'; '.join(differ)}; resume with "
+            f"those of the interrupted run, {_FOLDER}"
+        )
+    if facts["epoch"] + (facts["step"] > 0) > epochs:
+        raise ValueError(
+            f"the training state is in epoch {facts['epoch']} (counted from 0), step {facts['step']}, which "
+            f"is beyond the end of epochs={epochs}; ask for more epochs, {_FOLDER}"
+        )
+
+
+def _part(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _check(model: Any, runner: Runner, state: TrainingState, settings: dict[str, Any]) -> None:
     version = state.facts.get("version")
     if version != VERSION:
-        raise ValueError(f"this training state has version {version}, this library reads version {VERSION}")
+        raise ValueError(
+            f"this training state has version {version}, this library reads version {VERSION}: end the "
+            f"run with the release that began it, {_FOLDER}"
+        )
     if not model.inputs:
         model.build_for(_samples(state.facts["input_shapes"]))
-    expected = type(model.optimizer).__name__
-    if state.facts["optimizer"] != expected:
-        raise ValueError(
-            f"the training state was saved with the optimizer {state.facts['optimizer']}, the model has "
-            f"{expected}; compile it as it was, or begin anew with another backup folder"
-        )
-    for path, weight in model.weight_paths():
-        saved = state.arrays.get(f"weight/{path}")
-        if saved is None or saved.shape != weight.value.shape:
-            found = "nothing" if saved is None else f"shape {saved.shape}"
+    check_settings(state.facts["optimizer"], settings)
+    weights = dict(model.weight_paths())
+    _check_weights(weights, _part(state.arrays, "weight/"))
+    optimizer = model.optimizer
+    kept, hyper = optimizer.hyper.copy(), state.arrays.get("hyper", np.empty(0))
+    check_vectors({"hyper": hyper}, {"hyper": optimizer.hyper})
+    vector = runner.trained_vector()
+    optimizer.hyper[...] = hyper  # says which vectors there are
+    try:
+        saved = _part(state.arrays, "optimizer/")
+        wanted = {name: array for name, array in optimizer.state.items() if name in saved}
+        check_vectors(saved, {**dict.fromkeys(optimizer.first_values(), vector), **wanted})
+    finally:
+        optimizer.hyper[...] = kept
+    for what, now in (("loss", runner.loss_described), ("results", runner.names)):
+        if state.facts[what] != now:
             raise ValueError(
-                f"the training state is that of another model: for weight {path} of shape "
-                f"{weight.value.shape} it holds {found}; make the model as it was, "
-                "or begin anew with another backup folder"
+                f"the training state is that of a model compiled otherwise: {what} was "
+                f"{state.facts[what]!r} and is {now!r}; compile it as it was, {_FOLDER}"
             )
+
+
+def _check_weights(weights: dict[str, Any], saved: dict[str, Array]) -> None:
+    for path in dict.fromkeys([*weights, *saved]):
+        weight, array = weights.get(path), saved.get(path)
+        wanted = None if weight is None else (weight.value.shape, weight.value.dtype)
+        found = None if array is None else (array.shape, array.dtype)
+        if wanted != found:
+            raise ValueError(
+                f"the training state is that of another model: for weight {path} it holds {_form(found)}, "
+                f"the model has {_form(wanted)}; make the model as it was, {_FOLDER}"
+            )
+
+
+def _form(form: tuple[Any, Any] | None) -> str:
+    return "nothing" if form is None else f"shape {form[0]} of {form[1]}"
 
 
 def _samples(shapes: list[list[int]]) -> Any:

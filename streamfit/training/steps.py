@@ -193,6 +193,10 @@ class Steps:
         waiting, self._kept_scores = self._kept_scores, {}
         return waiting
 
+    def trained_vector(self) -> Array:
+        """Return the vector that the trained weights live in."""
+        return self._train().flat.vector
+
     @property
     def gradients(self) -> dict[Variable, Array]:
         """Return the gradient of each trained weight, as the last step left it."""

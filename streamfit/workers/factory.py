@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 import weakref
 
 from streamfit._base.errors import WorkerError
 from streamfit._base.names import did_you_mean
+from streamfit._base.telling import warn
 from streamfit.workers.contract import Kind, Pool, inside_worker
 from streamfit.workers.inline import InlinePool
 from streamfit.workers.threads import ThreadPool
@@ -55,7 +55,7 @@ def make_pool(kind: Kind, workers: int, ahead: int = 10, timeout: float | None =
             "): a load in this process, in a thread or not, cannot be stopped"
         )
     if kind == "processes" and workers and inside_worker():
-        warnings.warn(
+        warn(
             "a pool of processes was asked for inside a worker process; it loads inline. Make the data set "
             "without workers of its own, or load it in threads.",
             RuntimeWarning,

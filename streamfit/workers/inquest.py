@@ -11,12 +11,12 @@ left out.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from streamfit._base.errors import WorkerDiedError, WorkerError
+from streamfit._base.telling import warn
 from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Loaded, Loader, Ticket
 from streamfit.workers.last_words import Death
@@ -97,12 +97,12 @@ class Inquest:
         if not found.bad:
             if isinstance(cause, Exception):
                 text = f"loaded only when it was tried again: {self._describe(ticket)}: its load {told}"
-                warnings.warn(text, RuntimeWarning, stacklevel=2)
+                warn(text, RuntimeWarning, stacklevel=2)
             return Loaded(ticket, found.value, attempts)
         if self.tolerance is not None:
             self.tolerance -= len(found.bad)
         text = f"left out: {self._names(found.bad)}: its load {told}"
-        warnings.warn(text, RuntimeWarning, stacklevel=2)
+        warn(text, RuntimeWarning, stacklevel=2)
         return Loaded(found.good or ticket, found.value, attempts, tuple(found.bad))
 
     def _refusal(

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from streamfit._base.telling import undisturbed
+
 LOGGER = logging.getLogger("streamfit.workers")
 _LOUD = 3  # deaths of a pool that are logged as warnings; whoever wants more asks for INFO
 _REPORT = struct.Struct("<Q?")
@@ -177,11 +179,12 @@ def tell(death: Death, where: str, earlier: int) -> None:
     level = logging.WARNING if earlier < _LOUD else logging.INFO
     at = f" while loading {where}" if where else ""
     words = f"\nIts last words:\n{death.words}" if death.words else ""
-    LOGGER.log(
-        level,
-        "worker process %s %s%s; another one takes its place.%s%s",
-        *(death.pid, death.how(), at, death.memory(), words),
-    )
+    with undisturbed():
+        LOGGER.log(
+            level,
+            "worker process %s %s%s; another one takes its place.%s%s",
+            *(death.pid, death.how(), at, death.memory(), words),
+        )
 
 
 @cache

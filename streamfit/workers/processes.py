@@ -12,13 +12,13 @@ import pickle
 import select
 import signal
 import time
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from streamfit._base.errors import WorkerError
+from streamfit._base.telling import warn
 from streamfit.workers import faults, last_words, wire
 from streamfit.workers.contract import Describe, Kind, Loader, Ticket, fresh_id
 from streamfit.workers.crew import Crew, Link
@@ -261,7 +261,7 @@ class ProcessPool(LanePool):
         message = f"a worker process could not be started ({frame.body.decode()})"
         if not crew.links:
             raise WorkerError(f"{message}; use fewer workers, or threads (use_multiprocessing=False)")
-        warnings.warn(f"{message}; going on with {len(crew.links)}", RuntimeWarning, stacklevel=2)
+        warn(f"{message}; going on with {len(crew.links)}", RuntimeWarning, stacklevel=2)
 
     def _nursery_lost(self, crew: Crew) -> None:
         """The nursery died, and the workers with it: start both again."""

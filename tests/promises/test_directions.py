@@ -162,15 +162,16 @@ def test_a_misspelt_name_is_told_before_the_first_step(
     assert model.optimizer.iterations == 0
 
 
-def test_where_a_callback_may_add_the_name_it_is_a_warning() -> None:
+def test_a_name_that_a_callback_adds_is_no_mistake() -> None:
     model = network("accuracy")
-    adds = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(val_acc=float(epoch)))
-    with pytest.warns(UserWarning, match=r"monitor='val_acc', which is not in the logs; .*'val_accuracy'"):
-        model.fit(X, Y, verbose=0, validation_data=(X, Y), callbacks=[adds, EarlyStopping("val_acc")])
-    adds = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(reward=float(epoch)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        model.fit(X, Y, verbose=0, callbacks=[adds, EarlyStopping("reward", mode="max")])
+    for name in ("val_acc", "reward"):
+        adds = LambdaCallback(on_epoch_end=lambda epoch, logs, name=name: logs.update({name: -float(epoch)}))
+        stopping = EarlyStopping(name, mode="max", patience=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            history = model.fit(X, Y, epochs=5, verbose=0, validation_data=(X, Y), callbacks=[adds, stopping])
+        assert len(history.epoch) == 2
+        assert stopping.best == 0.0
 
 
 def test_an_epoch_without_validation_is_no_missing_name() -> None:

@@ -8,22 +8,31 @@ from typing import Any
 
 from streamfit._base.checks import integer
 from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.callbacks.history import Place
+from streamfit.training.folder import owned
+from streamfit.training.journal import Journal
 
 __all__ = ["BackupAndRestore"]
 
-_NAME = "training-state.safetensors"
+_NAME, _HISTORY = "training-state.safetensors", "training-history.jsonl"
 
 
 class BackupAndRestore(Callback):
     """Write down where training is, and go on from there when `fit` is called again with the same arguments.
 
-    The backup holds weights, the optimizer's state, the running results of the epoch, the history, and the
-    seed and place of each stream. Training that was killed at any moment and begun again ends with the same
-    bits as training that was not, with any number and kind of workers. What other callbacks count (such as
-    the patience of `EarlyStopping`) begins anew.
+    The backup holds weights, the optimizer's state, the running results of the epoch, the history, the seed
+    and place of each stream, and the state of each callback that keeps one (`Callback.state_dict`).
+    Training that was killed at any moment and begun again ends with the same bits as training that was not,
+    with any number and kind of workers: it stops in the same epoch and leaves the same files.
+
+    Data, arguments and optimizer must be those of the interrupted run, `epochs` may be more; what differs is
+    refused. The hooks of this callback come after those of all others, whatever its place among them.
+
+    A backup costs the same in every epoch: the history is a file of its own, to which each epoch adds a line.
 
     Args:
-        backup_dir: A folder for the backup; made if it is not there. Each run needs one of its own.
+        backup_dir: A folder for the backup; made if it is not there. Each run needs one of its own: while
+            it runs, the folder is locked.
         save_freq: ``"epoch"``, or a number of batches between two backups.
         double_checkpoint: Kept for Keras' sake: a backup replaces the one before it in one step, so that
             there is always a whole one.
@@ -33,12 +42,16 @@ class BackupAndRestore(Callback):
 
     Raises:
         ValueError: `save_freq` is neither 'epoch' nor a positive number; or, at the beginning of `fit`, the
-            backup is damaged or that of another model.
+            backup is damaged or that of another model, of other data, or of a `fit` with other arguments.
+        FolderInUseError: Another run uses the folder.
+        OSError: At the beginning of `fit`, nothing can be written to the folder.
 
     Example:
         >>> BackupAndRestore("backup", save_freq=100).listens_to("on_train_batch_end")
         True
     """
+
+    comes_last = True
 
     def __init__(
         self,
@@ -51,28 +64,36 @@ class BackupAndRestore(Callback):
     ) -> None:
         if save_freq != "epoch" and (integer(save_freq) or 0) < 1:
             raise ValueError(f"save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
-        self._path = Path(backup_dir) / _NAME
+        self._folder = Path(os.path.abspath(backup_dir))  # whatever the working folder is later
+        self._path = self._folder / _NAME
         self._every = None if save_freq == "epoch" else int(save_freq)
         self._delete, self._replay = delete_checkpoint, replay
         self._since = 0
+        self._journal = Journal(self._folder / _HISTORY)
+        self._place: Place = {}  # what of the history is in the journal
 
     def listens_to(self, hook: str) -> bool:
         """Tell whether a hook does anything: batches matter only when they are counted."""
         return self._every is not None if hook == "on_train_batch_end" else super().listens_to(hook)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Go on from the backup, if there is one."""
-        self._since = 0
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        for unfinished in self._path.parent.glob(f".{_NAME}.*"):  # a run was killed while it wrote this
+        """Lock the folder and go on from the backup, if there is one."""
+        session, self._since = self.model.session, 0
+        session.keep(owned(self._folder, "backup_dir"))
+        for unfinished in self._folder.glob(f".{_NAME}.*"):  # a run was killed while it wrote this
             unfinished.unlink(missing_ok=True)
+        self._journal, self._place = Journal(self._folder / _HISTORY), {}
         if self._path.exists():
-            self.model.session.resume(self.model.read_state(self._path), replay=self._replay)
+            self._resume(session)
+        else:
+            self._journal.remove()
+        session.check_state()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Write a backup after so many batches."""
         self._since += 1
-        if self._since == self._every:
+        # A callback that has ended the epoch here does so again when the batches are done again.
+        if self._since >= (self._every or 0) and not self.model.stop_training:
             self._write(None)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -83,7 +104,33 @@ class BackupAndRestore(Callback):
         """Delete the backup: training came to its end."""
         if self._delete:
             self._path.unlink(missing_ok=True)
+            self._journal.remove()
+        elif self._path.exists():
+            # Who stopped this run may want the next one to go on; a callback that does not knows it.
+            state = self.model.read_state(self._path)
+            if state.facts["stopped"]:
+                state.facts["stopped"] = False
+                self.model.write_state(state, self._path)
+
+    def _resume(self, session: Any) -> None:
+        state = self.model.read_state(self._path)
+        if "journal" in state.facts:  # what wrote no journal wrote another version, which `resume` refuses
+            state.facts["history"] = self._journal.open_at(state.facts["journal"])
+        session.resume(state, replay=self._replay)
+        self._place = state.facts["place"]
 
     def _write(self, ended: dict[str, Any] | None) -> None:
         self._since = 0
-        self.model.write_state(self.model.session.state(ended=ended), self._path)
+        try:
+            self._write_down(self.model.session.state(ended=ended))
+        except OSError as error:
+            error.add_note(f"while a backup was written to {self._folder}; the one before it is whole")
+            raise
+
+    def _write_down(self, state: Any) -> None:
+        news, place = self.model.history.since(self._place)
+        if news is not None:
+            self._journal.add(news)
+            self._place = place
+        state.facts |= {"journal": self._journal.place, "place": self._place}
+        self.model.write_state(state, self._path)

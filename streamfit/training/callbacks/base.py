@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamfit._base.errors import NonFiniteError
+from streamfit.training.callbacks.names import LogNames
 
 __all__ = ["HOOKS", "Callback", "Logs"]
 
@@ -44,6 +45,10 @@ class Callback:
     # Set on the class, so that a subclass may leave out super().__init__().
     model: Any = None
     params: dict[str, Any] | None = None
+    comes_last = False
+    """Whether its hooks are called after those of all others that may change something."""
+    added_logs: tuple[str, ...] = ()
+    """Names that its `on_epoch_end` adds to the logs; what overrides the method may add any."""
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Take what was asked for; called before the first hook."""
@@ -70,6 +75,36 @@ class Callback:
         return any(
             getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name) for name in names
         )
+
+    def check_names(self, names: LogNames) -> None:
+        """Refuse names that the logs will never hold; called by `fit` before `on_train_begin`.
+
+        Called once more after the first step where the names cannot be known before.
+
+        Args:
+            names: What the logs will hold.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs to go on: `BackupAndRestore` keeps it with the backup.
+
+        It may hold None, numbers, text, bytes, lists, tuples, dictionaries and NumPy's arrays, nested at
+        will; it is written to disk before training goes on.
+
+        Returns:
+            The state; empty, as here, where nothing needs to be kept.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another run was; called in a resumed run, after `on_train_begin` of all callbacks.
+
+        A run that is resumed in the middle of an epoch calls it once more after `on_epoch_begin`: what that
+        hook did is in the state already, as it is in the weights and in the learning rate.
+
+        Args:
+            state: What `state_dict` returned; never empty.
+        """
 
     @property
     def wants_finite(self) -> bool:

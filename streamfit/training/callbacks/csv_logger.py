@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-import warnings
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.notices import warn
 
 __all__ = ["CSVLogger"]
 
 _NOT_METRICS = ("learning_rate", "lr")
+_NO_SEPARATORS = '"\r\n'
 
 
 class CSVLogger(Callback):
@@ -24,7 +27,8 @@ class CSVLogger(Callback):
     The columns are ``epoch`` (counted from 0) and the names in the logs of the first epoch, sorted; if
     validation is to come in a later epoch, its columns are there from the beginning. What an epoch does not
     have is ``NA``; several values (of a metric whose result is an array) are JSON. The file is complete after
-    each epoch and is never left open.
+    each epoch and is never left open. A run that is resumed by `BackupAndRestore` goes on in the file, and
+    each of its epochs has one row.
 
     Args:
         filename: Path of the file.
@@ -32,7 +36,10 @@ class CSVLogger(Callback):
         append: Whether rows are added to a file that is already there; its header then gives the columns.
 
     Raises:
-        ValueError: At the beginning of training, if the file to append to does not begin with such a header.
+        TypeError: `append` is neither True nor False.
+        ValueError: `separator` cannot separate; or, at the beginning of training, the file to append to does
+            not begin with such a header.
+        OSError: At the beginning of training, the file cannot be written to.
 
     Example:
         >>> import pathlib, tempfile
@@ -48,22 +55,63 @@ class CSVLogger(Callback):
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         super().__init__()
+        if not isinstance(separator, str) or len(separator) != 1 or separator in _NO_SEPARATORS:
+            raise ValueError(
+                "separator must be one character, neither a quotation mark nor a line break, "
+                f"got {separator!r}"
+            )
+        if not isinstance(append, (bool, np.bool_)):
+            raise TypeError(f"append must be True or False, got {append!r}")
         self.filename = os.fspath(filename)
         self.separator = separator
-        self.append = append
+        self.append = bool(append)
         self._columns: list[str] | None = None
         self._warned = False
+        self._begun = False  # whether the file is as the first row needs it
+        self._end = self._check = 0  # bytes of the file that are known, and their checksum
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how far the file is written."""
+        return {"columns": self._columns, "bytes": self._end, "check": self._check}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take rows off the file that the backup does not know: their epochs are trained again."""
+        size, known = state["bytes"], self._read(state["bytes"])
+        if len(known) < size or zlib.crc32(known) != state["check"]:
+            warn(
+                f"CSVLogger: {self.filename} is not the file that was written before the interruption, so "
+                "rows may be missing or doubled; the rows to come are added to what is there"
+            )
+            self._begin(append=True)
+            return
+        os.truncate(self.filename, size)
+        self._columns, self._end, self._check, self._begun = state["columns"], size, state["check"], True
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Read the header of the file to append to, or empty the file."""
-        self._columns = self._header() if self.append else None
-        self._warned = False
-        if not self.append:
-            with open(self.filename, "w", encoding="utf-8"):
+        """Look whether the file can be written to; its rows are touched when the first epoch begins.
+
+        Raises:
+            OSError: It cannot.
+            ValueError: It is to be appended to and has another header.
+        """
+        self._warned = self._begun = False
+        try:
+            with open(self.filename, "ab"):
                 pass
+        except OSError as error:
+            text = f"CSVLogger: filename={self.filename!r} cannot be written to: {error.strerror}"
+            raise type(error)(error.errno, f"{text}; make its folder, or choose another path") from error
+        if self.append:
+            self._header()
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Make the file ready before the first epoch."""
+        if not self._begun:
+            self._begin(self.append)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the row of the epoch, and the header before the first."""
+        self.on_epoch_begin(epoch)
         logs = logs or {}
         rows: list[list[Any]] = []
         if self._columns is None:
@@ -71,15 +119,45 @@ class CSVLogger(Callback):
             rows.append(["epoch", *self._columns])
         self._warn_of_new(logs, self._columns)
         rows.append([epoch, *(_cell(logs.get(name, "NA")) for name in self._columns)])
-        with open(self.filename, "a", encoding="utf-8", newline="") as file:
-            csv.writer(file, delimiter=self.separator, lineterminator="\n").writerows(rows)
+        text = io.StringIO()
+        csv.writer(text, delimiter=self.separator, lineterminator="\n").writerows(rows)
+        self._add(text.getvalue().encode())
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Make the file ready though there was no epoch."""
+        self.on_epoch_begin(0)
+
+    def _begin(self, append: bool) -> None:
+        self._begun = True
+        if not append:
+            with open(self.filename, "wb"):
+                pass
+            self._columns, self._end, self._check = None, 0, 0
+            return
+        content = self._read()
+        self._end, self._check = len(content), zlib.crc32(content)
+        self._columns = self._header()
+        if content and not content.endswith(b"\n"):
+            last = content.splitlines()[-1].decode(errors="replace")
+            warn(
+                f"CSVLogger: the last line of {self.filename} is cut: {last!r}; the rows to come stand on "
+                "lines of their own"
+            )
+            self._add(b'"\n' if content.count(b'"') % 2 else b"\n")
+
+    def _add(self, data: bytes) -> None:
+        with open(self.filename, "ab") as file:
+            file.write(data)
+        self._end += len(data)
+        self._check = zlib.crc32(data, self._check)
+
+    def _read(self, size: int = -1) -> bytes:
+        with open(self.filename, "rb") as file:
+            return file.read(size)
 
     def _header(self) -> list[str] | None:
-        try:
-            with open(self.filename, encoding="utf-8", newline="") as file:
-                header = next(csv.reader(file, delimiter=self.separator), None)
-        except FileNotFoundError:
-            return None
+        with open(self.filename, encoding="utf-8", newline="") as file:
+            header = next(csv.reader(file, delimiter=self.separator), None)
         if header is None:
             return None
         if header[:1] != ["epoch"]:
@@ -101,10 +179,9 @@ class CSVLogger(Callback):
         new = [name for name in logs if name not in columns]
         if new and not self._warned:
             self._warned = True
-            warnings.warn(
+            warn(
                 f"CSVLogger does not write {', '.join(new)}: the columns of {self.filename} are "
-                f"{', '.join(['epoch', *columns])}",
-                stacklevel=2,
+                f"{', '.join(['epoch', *columns])}"
             )
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamfit._base.checks import number, whole
+from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.monitor import Monitor
+from streamfit.training.callbacks.names import LogNames
 
 __all__ = ["EarlyStopping"]
+
+_STATE = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
 
 
 class EarlyStopping(Callback):
@@ -33,7 +38,10 @@ class EarlyStopping(Callback):
         stopped_epoch: Epoch at which training was stopped, counted from 0; 0 if it was not.
 
     Raises:
-        ValueError: At the beginning of training, if `mode` is 'auto' and nothing tells which way is better.
+        TypeError: `patience` or `start_from_epoch` is no whole number, `min_delta` or `baseline` no number.
+        ValueError: One of them is negative or NaN (the sign of `min_delta` means nothing); or, at the
+            beginning of training, no epoch will log `monitor`, or `mode` is 'auto' and nothing tells which
+            way is better.
 
     Example:
         >>> from types import SimpleNamespace
@@ -65,13 +73,35 @@ class EarlyStopping(Callback):
     ) -> None:
         super().__init__()
         self.monitor = monitor
-        self.patience = patience
+        self.patience = whole("patience", patience, 0)
         self.verbose = verbose
-        self.baseline = baseline
+        self.baseline = None if baseline is None else number("baseline", baseline)
         self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
-        self._monitor = Monitor(monitor, mode, min_delta, "EarlyStopping")
+        self.start_from_epoch = whole("start_from_epoch", start_from_epoch, 0)
+        self._monitor = Monitor(monitor, mode, number("min_delta", min_delta), "EarlyStopping")
         self._reset()
+
+    def check_names(self, names: LogNames) -> None:
+        """Refuse a quantity that no epoch will log."""
+        self._monitor.check_names(names)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return best value, best weights and how long it has been waiting."""
+        return {"monitor": self._monitor.state_dict(), **{name: getattr(self, name) for name in _STATE}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on waiting, or stop if that was decided already.
+
+        Raises:
+            ValueError: It is the state of another quantity.
+        """
+        self._monitor.load_state_dict(state["monitor"])
+        for name in _STATE:
+            setattr(self, name, state[name])
+        if self.stopped_epoch > 0 and self.wait >= self.patience:
+            self.model.stop_training = True
+        else:
+            self.stopped_epoch = 0  # the run goes on with more patience
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Begin anew."""
@@ -95,13 +125,10 @@ class EarlyStopping(Callback):
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Give the model the best weights, if asked to."""
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
+            tell(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
             if self.verbose > 0:
-                print(
-                    f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.",
-                    flush=True,
-                )
+                tell(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
     def _reset(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,10 @@ import numpy as np
 from streamfit.streams import Receipt
 from streamfit.training.callbacks.base import Callback, Logs
 
-__all__ = ["History"]
+__all__ = ["History", "Place"]
+
+Place = dict[str, int]
+"""How many entries of each list are known."""
 
 
 class History(Callback):
@@ -50,30 +54,41 @@ class History(Callback):
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
-    def state(self, epoch: int, logs: Logs | None) -> dict[str, Any]:
-        """Return the history for JSON, with the logs of `epoch` if it ended and is not in it yet."""
-        history = {name: list(values) for name, values in self.history.items()}
-        epochs = list(self.epoch)
-        if logs is not None and epoch not in epochs:
-            epochs.append(epoch)
-            for name, value in logs.items():
-                history.setdefault(name, []).append(value)
-        history = {name: [_for_json(value) for value in values] for name, values in history.items()}
-        return {"history": history, "epoch": epochs, "receipts": [asdict(r) for r in self.receipts]}
+    def since(self, place: Place) -> tuple[dict[str, Any] | None, Place]:
+        """Return what is new since a place, and the place that comes after it.
 
-    def resume(self, state: dict[str, Any], seed: int) -> None:
-        """Go on with a history that `state` gave."""
-        history = state["history"]
-        self.history = {name: [_from_json(value) for value in values] for name, values in history.items()}
-        self.epoch, self.seed = state["epoch"], seed
-        self.receipts = [Receipt(**receipt) for receipt in state["receipts"]]
+        Args:
+            place: What this returned before, or an empty dictionary for the beginning.
+
+        Returns:
+            A record with the new entries of every list, None if there are none; and the new place.
+        """
+        lists = {"epoch": self.epoch, "receipts": self.receipts}
+        lists |= {f"history/{name}": values for name, values in self.history.items()}
+        new = {name: values[place.get(name, 0) :] for name, values in lists.items()}
+        new = {name: [_for_json(value) for value in values] for name, values in new.items()}
+        record = {name: values for name, values in new.items() if values}
+        return record or None, {name: len(values) for name, values in lists.items()}
+
+    def resume(self, records: Iterable[Mapping[str, Any]], seed: int) -> Place:
+        """Go on with a history of which `since` gave the records; return the place that comes after them."""
+        lists: dict[str, list[Any]] = {"epoch": [], "receipts": []}
+        for record in records:
+            for name, values in record.items():
+                lists.setdefault(name, []).extend(map(_from_json, values))
+        self.epoch, self.seed = lists.pop("epoch"), seed
+        self.receipts = [Receipt(**receipt) for receipt in lists.pop("receipts")]
+        self.history = {name.removeprefix("history/"): values for name, values in lists.items()}
+        return self.since({})[1]
 
     def __repr__(self) -> str:
         return f"History(epochs={len(self.epoch)}, logs={list(self.history)})"
 
 
 def _for_json(value: Any) -> Any:
-    """Return a value of the logs as JSON can hold it; arrays come back as they were, to the bit."""
+    """Return a value of the lists as JSON can hold it; arrays come back as they were, to the bit."""
+    if isinstance(value, Receipt):
+        return asdict(value)
     if isinstance(value, (np.ndarray, np.generic)):
         return {"array": value.tolist(), "dtype": value.dtype.name}
     return value

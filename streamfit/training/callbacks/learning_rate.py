@@ -6,7 +6,10 @@ from typing import Any
 
 from streamfit.training.callbacks.base import Logs
 
-__all__ = ["log_learning_rate"]
+__all__ = ["ADDED", "log_learning_rate"]
+
+ADDED = ("learning_rate", "lr")
+"""What `log_learning_rate` adds."""
 
 
 def log_learning_rate(logs: Logs, optimizer: Any) -> float:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.checks import scalar
+from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
-from streamfit.training.callbacks.learning_rate import log_learning_rate
+from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate
+from streamfit.training.callbacks.names import needs_rate
 
 __all__ = ["LearningRateScheduler"]
 
@@ -26,6 +28,8 @@ class LearningRateScheduler(Callback):
         verbose: 1 to print the rate of each epoch.
 
     Raises:
+        TypeError: `schedule` is no function; or, at the beginning of training, the optimizer has a schedule
+            of its own.
         ValueError: In an epoch, if `schedule` returns something other than a float.
 
     Example:
@@ -37,10 +41,25 @@ class LearningRateScheduler(Callback):
         0.25
     """
 
+    added_logs = ADDED
+
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         super().__init__()
+        if not callable(schedule):
+            raise TypeError(
+                f"schedule must be a function of the epoch and the learning rate, got {schedule!r}; write "
+                "for example LearningRateScheduler(lambda epoch, rate: rate * 0.95)"
+            )
         self.schedule = schedule
         self.verbose = verbose
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Refuse an optimizer whose rate cannot be set.
+
+        Raises:
+            TypeError: It follows a schedule.
+        """
+        needs_rate(self.model, "LearningRateScheduler")
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the learning rate of the epoch."""
@@ -49,8 +68,7 @@ class LearningRateScheduler(Callback):
             raise ValueError(f'The output of the "schedule" function should be float. Got: {rate!r}')
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose > 0:
-            text = f"LearningRateScheduler setting learning rate to {rate}."
-            print(f"\nEpoch {epoch + 1}: {text}", flush=True)
+            tell(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Log the learning rate of the epoch."""

@@ -1,19 +1,24 @@
-"""`CallbackList`: calls the callbacks of a run, the user's first, then the history, the progress bar last."""
+"""`CallbackList`: calls the callbacks of a run: the user's, the history, backups, the progress bar last."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from streamfit._base.errors import NonFiniteError
 from streamfit.training.callbacks.base import HOOKS, Callback, Logs
 from streamfit.training.callbacks.history import History
 from streamfit.training.callbacks.logs import plain_logs
+from streamfit.training.callbacks.names import LogNames
 from streamfit.training.callbacks.progress import ProgressBar
+from streamfit.training.callbacks.reading import may_add_to_logs
+from streamfit.training.notices import warn
 
 __all__ = ["CallbackList"]
 
+_PACKAGE = __name__.rpartition(".")[0]
+_SAME_CALLBACKS = "to go on as without the interruption, resume with the callbacks of the first run"
 _BATCH_HOOKS = [
     f"on_{kind}_batch_{edge}" for kind in ("train", "test", "predict") for edge in ("begin", "end")
 ]
@@ -27,7 +32,8 @@ class CallbackList:
         model: The model that runs, handed to each callback.
         params: What was asked for, handed to each callback as the same dictionary; a change of
             ``params["steps"]`` between epochs is seen by all.
-        history: Comes after the user's callbacks.
+        history: Comes after the user's callbacks; only those that say `comes_last`, as backups do, come after
+            it.
         progress: Comes last. If the user's callbacks contain a bar, that one is used instead.
 
     Attributes:
@@ -71,7 +77,9 @@ class CallbackList:
         bars = [callback for callback in users if isinstance(callback, ProgressBar)]
         progress = bars[-1] if bars else progress
         users = [callback for callback in users if not isinstance(callback, ProgressBar)]
-        self.callbacks: list[Any] = [*users, *filter(None, (history, progress))]
+        last = [callback for callback in users if getattr(callback, "comes_last", False)]
+        users = [callback for callback in users if not getattr(callback, "comes_last", False)]
+        self.callbacks: list[Any] = [*users, *filter(None, (history,)), *last, *filter(None, (progress,))]
         self.params = {} if params is None else params
         self.model = model
         self.tick: Callable[[int], None] = progress.tick if progress else _ignore
@@ -96,6 +104,69 @@ class CallbackList:
         """Tell the callbacks that want to know of a step that was stopped."""
         for callback in filter(_wants_finite, self.callbacks):
             callback.on_nonfinite(error)
+
+    def check_names(self, batch: Sequence[str], validated: bool, sure: bool) -> None:
+        """Tell the callbacks which names the logs will hold.
+
+        Args:
+            batch: Names in the logs of a training batch.
+            validated: Whether there is validation.
+            sure: Whether losses and metrics can have no other names.
+        """
+        twins = [f"val_{name}" for name in batch] if validated else []
+        added = [name for callback in self.callbacks for name in getattr(callback, "added_logs", ())]
+        epoch = tuple(dict.fromkeys([*batch, *twins, *added]))
+        hooks = ("on_train_batch_end", "on_batch_end"), ("on_epoch_end",)
+        sure_of = [
+            sure and not any(_may_add_logs(each, hook) for each in self.callbacks for hook in kind)
+            for kind in hooks
+        ]
+        names = LogNames(tuple(batch), epoch, *sure_of)
+        for callback in self._ours():
+            callback.check_names(names)
+
+    @property
+    def checks_names(self) -> bool:
+        """Whether any callback wants to know the names in the logs."""
+        return any(type(callback).check_names is not Callback.check_names for callback in self._ours())
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return the states of the callbacks that keep one, each with its class."""
+        return [
+            {"class": type(callback).__qualname__, "state": callback.state_dict()}
+            for callback in self._with_state()
+        ]
+
+    def load_state(self, states: Iterable[Mapping[str, Any]]) -> None:
+        """Hand out states again: the first of a class to the first callback of that class, and so on.
+
+        A state without a callback, and a callback without a state, are told of in a warning.
+        """
+        left = list(states)
+        for callback in self._with_state():
+            name = type(callback).__qualname__
+            mine = next((entry for entry in left if entry["class"] == name), None)
+            if mine is not None:
+                left = [entry for entry in left if entry is not mine]
+                if mine["state"]:
+                    callback.load_state_dict(mine["state"])
+            else:
+                warn(
+                    f"the backup has no state for this {type(callback).__name__}, so it begins anew; "
+                    f"{_SAME_CALLBACKS}"
+                )
+        for entry in left:
+            name = entry["class"].rpartition(".")[2]
+            warn(
+                f"the backup has a state of {name}, which is not among the callbacks, so it is not used; "
+                f"{_SAME_CALLBACKS}"
+            )
+
+    def _ours(self) -> list[Callback]:
+        return [callback for callback in self.callbacks if isinstance(callback, Callback)]
+
+    def _with_state(self) -> list[Any]:
+        return [callback for callback in self.callbacks if _keeps_state(callback)]
 
     def interrupt(self) -> None:
         """Close the line of the progress bar; call it when the run ends in an exception."""
@@ -216,6 +287,19 @@ def checked(callback: Any) -> Any:
 
 def _missing(callback: Any, names: Iterable[str]) -> list[str]:
     return [name for name in names if not callable(getattr(callback, name, None))]
+
+
+def _keeps_state(callback: Any) -> bool:
+    if isinstance(callback, Callback):
+        return type(callback).state_dict is not Callback.state_dict
+    return not _missing(callback, ("state_dict", "load_state_dict"))
+
+
+def _may_add_logs(callback: Any, hook: str) -> bool:
+    """Tell whether a hook is not the library's own, and may put any name into the logs."""
+    function = getattr(callback, hook)
+    ours = str(getattr(function, "__module__", "")).startswith(_PACKAGE)
+    return not ours and may_add_to_logs(function)
 
 
 def _listens(callback: Any, hook: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any
 
-from streamfit._base.checks import integer
+from streamfit._base.checks import integer, number
+from streamfit._base.telling import tell, warn
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.monitor import Monitor
+from streamfit.training.callbacks.names import LogNames
+from streamfit.training.callbacks.path_pattern import PathPattern, refuse_folder
 
 __all__ = ["ModelCheckpoint"]
 
@@ -19,7 +21,8 @@ class ModelCheckpoint(Callback):
     Args:
         filepath: Path of the file. Named fields are filled with the epoch (counted from 1), the batch (from
             1, if saving by batches) and the logs: ``"run.{epoch:02d}-{val_loss:.2f}.keras"``. Missing
-            folders are made.
+            folders are made. In an epoch that does not log a field, as one without validation, nothing is
+            saved.
         monitor: Name in the logs that tells which model is best.
         verbose: 1 to print what is saved and why.
         save_best_only: Whether only a model that is better than all before it is saved. If the quantity
@@ -36,10 +39,11 @@ class ModelCheckpoint(Callback):
 
     Raises:
         ValueError: `save_freq` or `period` is not as above; or, at the beginning of `fit`, the model cannot
-            be saved whole, the quantity is an array or misspelt, or `mode` is 'auto' and nothing tells
+            be saved whole, the quantity is an array or never logged, or `mode` is 'auto' and nothing tells
             which way is better (of a name that no metric has, at the first comparison).
-        KeyError: A field of `filepath` is not in the logs.
-        IsADirectoryError: The filled path is a directory.
+        KeyError: At the beginning of `fit`, a field of `filepath` will never be in the logs.
+        OSError: At the beginning of `fit`, the path is a folder (IsADirectoryError), or nothing can be
+            written there.
 
     Example:
         >>> checkpoint = ModelCheckpoint("model.keras", save_best_only=True)
@@ -62,6 +66,8 @@ class ModelCheckpoint(Callback):
     ) -> None:
         super().__init__()
         _check_frequency(save_freq, period)
+        if initial_value_threshold is not None:
+            number("initial_value_threshold", initial_value_threshold)
         self.filepath = os.fspath(filepath)
         self.monitor = monitor
         self.verbose = verbose
@@ -73,18 +79,50 @@ class ModelCheckpoint(Callback):
         self._monitor = Monitor(monitor, mode, 0.0, "ModelCheckpoint")
         self._epoch = 0
         self._waiting = 0  # epochs or batches since the last saving
+        self._pattern = PathPattern(self.filepath, "ModelCheckpoint")
 
     def listens_to(self, hook: str) -> bool:
         """Tell whether a hook does anything: that of batches only if saving by batches."""
         return super().listens_to(hook) and (hook != "on_train_batch_end" or self.save_freq != "epoch")
 
+    def check_names(self, names: LogNames) -> None:
+        """Refuse a quantity, or a field of the path, that will never be logged."""
+        by_batch = self.save_freq != "epoch"
+        known = ("epoch", "batch", *names.batch) if by_batch else ("epoch", *names.epoch)
+        self._pattern.check_fields(known, names.sure_of_batch if by_batch else names.sure)
+        if self.save_best_only:
+            self._monitor.check_names(names)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and what is counted."""
+        monitor = self._monitor.state_dict() if self.save_best_only else None
+        return {"monitor": monitor, "best": self.best, "epoch": self._epoch, "waiting": self._waiting}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with the best value so far.
+
+        Raises:
+            ValueError: It is the best of another quantity.
+        """
+        if self.save_best_only and state["monitor"] is not None:
+            self._monitor.load_state_dict(state["monitor"])
+        self.best, self._epoch, self._waiting = state["best"], state["epoch"], state["waiting"]
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Refuse what could only fail when the first epoch is done."""
+        """Refuse what could only fail when the first epoch is done.
+
+        Raises:
+            ValueError: The model cannot be saved in this way, or to a path with this ending.
+            OSError: The path is a folder, or its folder cannot be written to.
+        """
         if not self.save_weights_only and not hasattr(self.model, "save"):
             raise ValueError(
                 "ModelCheckpoint saves whole models unless it is told not to, and whole models cannot be "
                 "saved yet; pass save_weights_only=True and a path that ends in '.safetensors'"
             )
+        if self.save_weights_only and hasattr(self.model, "check_weights_path"):
+            self.model.check_weights_path(self.filepath)
+        self._pattern.check_place()
         if self.save_best_only:
             self._monitor.resolve(self.model, required=False)
 
@@ -94,44 +132,34 @@ class ModelCheckpoint(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Save, if it is time to."""
-        if self.save_freq != "epoch" and self._due(int(self.save_freq)):
-            self._save({"batch": batch + 1, **(logs or {})})
+        if self.save_freq != "epoch":
+            self._save_if_due(int(self.save_freq), {"batch": batch + 1, **(logs or {})})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Save, if it is time to."""
         self._epoch = epoch
-        if self.save_freq == "epoch" and self._due(self.period):
-            self._save(logs or {})
+        if self.save_freq == "epoch":
+            self._save_if_due(self.period, logs or {})
 
-    def _due(self, every: int) -> bool:
-        self._waiting = (self._waiting + 1) % every
-        return self._waiting == 0
+    def _save_if_due(self, every: int, logs: Logs) -> None:
+        """Save when it is time to; where the path asks for what is not logged now, as soon as it is."""
+        self._waiting += 1
+        if self._waiting >= every and self._pattern.can_be_filled(["epoch", *logs]):
+            self._waiting = 0
+            self._save(logs)
 
     def _save(self, logs: Logs) -> None:
-        path = self._path(logs)
+        path = self._pattern.filled({**logs, "epoch": self._epoch + 1})
         if self.save_best_only and not self._is_best(logs, path):
             return
         if not self.save_best_only:
             self._say(f"saving model to {path}")
-        if os.path.isdir(path):
-            raise IsADirectoryError(
-                "Please specify a non-directory filepath for ModelCheckpoint. "
-                f"Filepath used is an existing directory: {path}"
-            )
+        refuse_folder(path, "ModelCheckpoint")
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         if self.save_weights_only:
             self.model.save_weights(path)
         else:
             self.model.save(path)
-
-    def _path(self, logs: Logs) -> str:
-        try:
-            return self.filepath.format(**{**logs, "epoch": self._epoch + 1})
-        except KeyError as error:
-            raise KeyError(
-                f'Failed to format this callback filepath: "{self.filepath}". Reason: {error} is not one of '
-                f"{', '.join(['epoch', *logs])}"
-            ) from None
 
     def _is_best(self, logs: Logs, path: str) -> bool:
         current: Any = logs.get(self.monitor)
@@ -148,18 +176,18 @@ class ModelCheckpoint(Callback):
         return True
 
     def _is_unknown(self) -> bool:
-        """Tell whether the quantity has never been seen, and warn then: an unsaved model is lost."""
-        if not self._monitor.seen:
-            warnings.warn(
+        """Tell whether the quantity will never be seen, and warn then: an unsaved model is lost."""
+        if not (self._monitor.seen or self._monitor.expected):
+            warn(
                 f"Can save best model only with {self.monitor} available, which is not in the logs; "
                 "the model is saved as it is.",
                 stacklevel=2,
             )
-        return not self._monitor.seen
+        return not (self._monitor.seen or self._monitor.expected)
 
     def _say(self, text: str) -> None:
         if self.verbose > 0:
-            print(f"\nEpoch {self._epoch + 1}: {text}", flush=True)
+            tell(f"\nEpoch {self._epoch + 1}: {text}")
 
 
 def _check_frequency(save_freq: int | str, period: int) -> None:
@@ -167,5 +195,5 @@ def _check_frequency(save_freq: int | str, period: int) -> None:
         raise ValueError(
             f"Unrecognized save_freq: {save_freq!r}. It must be 'epoch' or a number of batches from 1."
         )
-    if period < 1:
+    if (integer(period) or 0) < 1:
         raise ValueError(f"period must be a number of epochs from 1, got {period!r}")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from streamfit._base.names import did_you_mean
+from streamfit._base.telling import warn
 from streamfit.training.callbacks.directions import direction_by_name
-from streamfit.training.callbacks.lambda_callback import LambdaCallback
-from streamfit.training.notices import warn
+from streamfit.training.callbacks.names import LogNames, watched
 
-__all__ = ["Monitor", "may_add_logs"]
+__all__ = ["Monitor"]
 
 _RATES = ("learning_rate", "lr")  # what our own callbacks add to the logs
+_MODES = {1.0: "max", -1.0: "min", 0.0: ""}
 
 
 class Monitor:
@@ -36,20 +36,22 @@ class Monitor:
     """
 
     def __init__(self, name: str, mode: str, min_delta: float, owner: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{owner} got monitor={name!r}; write a name in the logs, such as 'val_loss'")
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{owner} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
+            warn(f"{owner} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
             mode = "auto"
         self.name = name
         self.mode = mode
         self.min_delta = abs(min_delta)
         self.seen = False
+        self.expected = False  # the name is sure to be logged, in some later epoch perhaps
         self._owner = owner
         self._sign = 0.0
-        self._planned = False  # whether it will come, though not in every epoch
         self._pending: Any = None  # the model, where it was not built when it was asked
 
     def resolve(self, model: Any, *, required: bool = True) -> None:
-        """Decide which way is better, and look whether the quantity will be there.
+        """Decide which way is better.
 
         Where the model is not built yet, what can only be known then is decided at the first value.
 
@@ -59,17 +61,14 @@ class Monitor:
             required: Whether a quantity of which nothing at all is known is an error.
 
         Raises:
-            ValueError: The quantity is an array; or nothing tells which way it is better; or its name is
-                not in the logs and looks like one that is.
+            ValueError: The quantity is an array; or nothing tells which way it is better.
         """
         self._pending = None
         logs = _Logs(model, self.name)
-        self._planned = self.name in logs.names
+        self.expected = self.expected or self.name in logs.names
         if logs.measure is not None:
             self._check_shape(logs.measure.shape, logs.names)
         direction = {"max": "up", "min": "down"}.get(self.mode) or logs.direction()
-        if logs.names and (direction is not None or not required):
-            self._check_name(logs)
         if direction is not None:
             self._sign = 1.0 if direction == "up" else -1.0
         elif not logs.names and hasattr(model, "session"):
@@ -94,9 +93,9 @@ class Monitor:
             if self._pending is not None:
                 self.resolve(self._pending)
             return value if np.ndim(value) == 0 else float(np.reshape(value, ()))
-        if not (self.seen or self._planned):  # else it is only an epoch without validation
+        if not (self.seen or self.expected):  # else it is only an epoch without validation
             names = ",".join(logs or {})
-            warnings.warn(
+            warn(
                 f"{doing} conditioned on metric `{self.name}` which is not available. "
                 f"Available metrics are: {names}",
                 stacklevel=3,
@@ -121,25 +120,42 @@ class Monitor:
                 "or a dictionary with a key for each"
             )
 
-    def _check_name(self, logs: _Logs) -> None:
-        """Speak of a name that will not be in the logs, unless a callback adds it."""
-        if logs.known:
-            return
-        hint = logs.hint()
-        text = (
-            f"{self._owner} got monitor={self.name!r}, which is not in the logs; these have: {logs.listed()}."
-        )
-        if hint and not logs.may_grow:
-            raise ValueError(text + hint)
-        if hint or not logs.may_grow:
-            warn(f"{text}{hint} As long as nothing adds it, {self._owner} does nothing.")
+    def check_names(self, names: LogNames) -> None:
+        """Refuse a name that no epoch will ever log.
+
+        Raises:
+            ValueError: It is such a name.
+        """
+        self.expected = watched(self.name, names, self._owner)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the values that a callback remembers belong to."""
+        return {"name": self.name, "sign": self._sign, "seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with remembered values.
+
+        Raises:
+            ValueError: They are those of another quantity, or of another direction.
+        """
+        if state["name"] != self.name:
+            raise ValueError(
+                f"the backup has the state of {self._owner} with monitor={state['name']!r}, this one has "
+                f"monitor={self.name!r}; pass the same callbacks in the same order, or begin anew with "
+                "another backup folder"
+            )
+        before, now = _MODES[state["sign"]], _MODES[self._sign]
+        if before and now and before != now:
+            raise ValueError(
+                f"the backup has the state of {self._owner} with mode={before!r}, this one has mode={now!r} "
+                f"for monitor={self.name!r}; pass mode={before!r}, or begin anew with another backup folder"
+            )
+        self.seen = state["seen"]
 
     def _unknown(self, logs: _Logs) -> str:
         text = f"{self._owner} got monitor={self.name!r}"
         if logs.names and not logs.known:
             text += f", which is not in the logs; these have: {logs.listed()}.{logs.hint()}"
-            if logs.hint() and not logs.may_grow:
-                return text
             return f"{text} If a callback adds it to the logs, pass mode='max' or mode='min'"
         listed = f" (the logs have: {logs.listed()})" if logs.names else ""
         return (
@@ -162,11 +178,8 @@ class _Logs:
         measures = describe() if describe else []
         self._model, self._name = model, name.removeprefix("val_")
         self.names: list[str] = session.log_names() if measures else []
-        self.may_grow = bool(getattr(session, "logs_may_grow", True))
         self.measure = next((m for m in measures if m.name == self._name), None)
         self.known = self.measure is not None or name in _RATES
-        # A metric that has no result before it has seen data may turn out to give names of its own.
-        self.may_grow |= any(measure.shape is None for measure in measures)
         plain = [measure.name for measure in measures]
         self._candidates = [*plain, *(f"val_{name}" for name in plain)]
         self._wanted = name
@@ -203,17 +216,3 @@ def _log_names(metric: Any, model: Any) -> Iterator[str]:
     yield metric.name
     for output in getattr(model, "output_names", None) or ():
         yield f"{output}_{metric.name}"
-
-
-def may_add_logs(callbacks: Iterable[Any]) -> bool:
-    """Tell whether one of the callbacks is the user's, who may add to the logs.
-
-    Example:
-        >>> may_add_logs([LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(mine=1.0))])
-        True
-    """
-    package = __name__.partition(".")[0]
-    return any(
-        isinstance(callback, LambdaCallback) or type(callback).__module__.partition(".")[0] != package
-        for callback in callbacks
-    )

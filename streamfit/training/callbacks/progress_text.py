@@ -45,7 +45,8 @@ class Glyphs:
 
 
 def number(value: Any) -> str:
-    """Format a logged value: four decimals, or an exponent below 0.001; of many values the first and last.
+    """Format a logged value: four decimals, or an exponent below 0.001; of many values the first and last;
+    anything else as text.
 
     Example:
         >>> number(1.79581), number(2e-4), number(-3)
@@ -55,7 +56,10 @@ def number(value: Any) -> str:
     """
     if isinstance(value, str):
         return value
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):  # whatever a callback has put into the logs
+        return str(value)
     if array.dtype.kind not in "iufb":
         return str(value)
     return _several(array) if array.ndim else _one(float(array))

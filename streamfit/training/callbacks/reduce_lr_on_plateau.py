@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from streamfit._base.checks import number, whole
+from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
-from streamfit.training.callbacks.learning_rate import log_learning_rate
+from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate
 from streamfit.training.callbacks.monitor import Monitor
+from streamfit.training.callbacks.names import LogNames, needs_rate
 
 __all__ = ["ReduceLROnPlateau"]
 
+_STATE = ("wait", "cooldown_counter", "best")
 _ROUNDING = 1e-6  # relative; a rate kept in single precision is not exactly the one that was set
 
 
@@ -32,8 +38,11 @@ class ReduceLROnPlateau(Callback):
         best: Best value so far, None before the first.
 
     Raises:
-        ValueError: `factor` is 1 or more, or negative; or, at the beginning of training, `mode` is 'auto'
-            and nothing tells which way is better.
+        TypeError: `patience` or `cooldown` is no whole number, or another setting no number; or, at the
+            beginning of training, the learning rate follows a schedule.
+        ValueError: `factor` is 1 or more, or something is negative or NaN (the sign of `min_delta` means
+            nothing); or, at the beginning of training, no epoch will log `monitor`, or `mode` is 'auto' and
+            nothing tells which way is better.
 
     Example:
         >>> from types import SimpleNamespace
@@ -46,6 +55,7 @@ class ReduceLROnPlateau(Callback):
         0.25
     """
 
+    added_logs = ADDED
     wait: int
     cooldown_counter: int
     best: float | None
@@ -62,21 +72,44 @@ class ReduceLROnPlateau(Callback):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__()
-        if factor >= 1.0:
+        if number("factor", factor) >= 1.0:
             raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Got factor={factor}")
         if factor < 0.0:
             raise ValueError(f"factor must be at least 0 and less than 1, got {factor}")
         self.monitor = monitor
         self.factor = factor
-        self.patience = patience
+        self.patience = whole("patience", patience, 0)
         self.verbose = verbose
-        self.cooldown = cooldown
-        self.min_lr = min_lr
-        self._monitor = Monitor(monitor, mode, min_delta, "ReduceLROnPlateau")
+        self.cooldown = whole("cooldown", cooldown, 0)
+        self.min_lr = number("min_lr", min_lr, 0.0)
+        self._monitor = Monitor(monitor, mode, number("min_delta", min_delta), "ReduceLROnPlateau")
         self._reset()
 
+    def check_names(self, names: LogNames) -> None:
+        """Refuse a quantity that no epoch will log."""
+        self._monitor.check_names(names)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return best value and counters; the learning rate is part of every backup."""
+        return {"monitor": self._monitor.state_dict(), **{name: getattr(self, name) for name in _STATE}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on waiting.
+
+        Raises:
+            ValueError: It is the state of another quantity.
+        """
+        self._monitor.load_state_dict(state["monitor"])
+        for name in _STATE:
+            setattr(self, name, state[name])
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begin anew."""
+        """Begin anew.
+
+        Raises:
+            TypeError: The learning rate follows a schedule.
+        """
+        needs_rate(self.model, "ReduceLROnPlateau")
         self._reset()
         self._monitor.resolve(self.model)
 
@@ -116,5 +149,4 @@ class ReduceLROnPlateau(Callback):
         self.cooldown_counter = self.cooldown
         self.wait = 0
         if self.verbose > 0:
-            text = f"ReduceLROnPlateau reducing learning rate to {reduced}."
-            print(f"\nEpoch {epoch + 1}: {text}", flush=True)
+            tell(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {reduced}.")

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Any, TextIO
 
+from streamfit._base.telling import tell_on
+
 __all__ = ["Terminal"]
 
 _NOTEBOOK_INTERVAL = 0.2  # seconds; every redraw is a message to the browser, and a flood of them freezes it
@@ -44,26 +46,24 @@ class Terminal:
             return None
         try:
             return os.get_terminal_size(self._stream.fileno()).columns or None
-        except (OSError, ValueError, AttributeError):
+        except Exception:  # a stream of somebody's own may raise anything; then it has no columns
             return None
 
     def encodes(self, text: str) -> bool:
         """Tell whether the stream can write `text`."""
         try:
             text.encode(getattr(self._stream, "encoding", None) or "utf-8")
-        except (UnicodeEncodeError, LookupError):
+        except (UnicodeEncodeError, LookupError, TypeError):
             return False
         return True
 
     def write(self, text: str) -> None:
-        """Write `text` and show it at once."""
-        if self._stream is not None:  # a program without a console has no standard output
-            self._stream.write(text)
-            self._stream.flush()
+        """Write `text` and show it at once; a stream that cannot be written to stays silent."""
+        tell_on(self._stream, text)
 
 
 def _is_terminal(stream: Any) -> bool:
     try:
         return bool(stream.isatty())
-    except (AttributeError, ValueError):  # no stream at all, or a closed one
+    except Exception:  # no stream at all, a closed one, or one of somebody's own
         return False

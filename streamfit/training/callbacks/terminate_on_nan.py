@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from streamfit._base.errors import NonFiniteError
+from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.notices import warn
 
@@ -75,7 +76,7 @@ class TerminateOnNaN(Callback):
                 f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}. "
                 "Look at the data of this batch, or lower the learning rate."
             )
-        print(f"Batch {batch}: Invalid loss, terminating training", flush=True)
+        tell(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True
 
     def on_nonfinite(self, error: NonFiniteError) -> None:

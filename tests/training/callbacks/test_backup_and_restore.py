@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streamfit.training.callbacks import BackupAndRestore
+from streamfit.training import TrainingState
+from streamfit.training.callbacks import BackupAndRestore, History
 
 
 class FakeSession:
@@ -15,12 +18,19 @@ class FakeSession:
 
     def __init__(self) -> None:
         self.resumed: list[Any] = []
+        self.until_end = contextlib.ExitStack()
 
-    def state(self, ended: Any = None) -> str:
-        return f"state, ended {ended}"
+    def keep(self, context: Any) -> None:
+        self.until_end.enter_context(context)
 
-    def resume(self, state: Any, replay: bool) -> None:
-        self.resumed.append((state, replay))
+    def check_state(self) -> None:
+        """Find nothing wrong."""
+
+    def state(self, ended: Any = None) -> TrainingState:
+        return TrainingState({}, {"text": f"state, ended {ended}", "stopped": False})
+
+    def resume(self, state: TrainingState, replay: bool) -> None:
+        self.resumed.append((state.facts["text"], replay))
 
 
 class FakeModel:
@@ -29,13 +39,15 @@ class FakeModel:
     def __init__(self) -> None:
         self.session = FakeSession()
         self.written: list[Any] = []
+        self.history = History()
+        self.stop_training = False
 
-    def write_state(self, state: Any, path: Path) -> None:
-        self.written.append(state)
-        path.write_text(state)
+    def write_state(self, state: TrainingState, path: Path) -> None:
+        self.written.append(state.facts["text"])
+        path.write_text(json.dumps(state.facts))
 
-    def read_state(self, path: Path) -> str:
-        return path.read_text()
+    def read_state(self, path: Path) -> TrainingState:
+        return TrainingState({}, json.loads(path.read_text()))
 
 
 def made(folder: Path, **how: Any) -> tuple[BackupAndRestore, FakeModel]:
@@ -67,9 +79,10 @@ def test_batches_are_listened_to_only_when_counted(tmp_path: Path) -> None:
 
 
 def test_a_backup_is_resumed_and_in_the_end_deleted(tmp_path: Path) -> None:
-    first, _ = made(tmp_path)
+    first, crashed = made(tmp_path)
     first.on_train_begin()
     first.on_epoch_end(3, {})
+    crashed.session.until_end.close()
     second, model = made(tmp_path, replay=True)
     second.on_train_begin()
     assert model.session.resumed == [("state, ended {}", True)]

@@ -1,0 +1,120 @@
+"""Values of all kinds as JSON and back, to the bit: what callbacks and data say of their state.
+
+A state may hold None, numbers, text, bytes, lists, tuples, dictionaries and NumPy's arrays and numbers,
+nested at will. What JSON does not know becomes a dictionary with the key ``"$"``.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.specs import Array
+
+__all__ = ["pack", "unpack"]
+
+_MARK = "$"
+_PLAIN = (type(None), bool, int, float, str)
+_TENSORS = frozenset("biuf")
+_TENSOR_BYTES = 8
+
+
+def pack(value: Any, place: str, arrays: dict[str, Array] | None = None) -> Any:
+    """Return `value` for JSON.
+
+    Args:
+        value: What to keep.
+        place: What to call it in messages.
+        arrays: Where arrays go, each under a new name; None to write them into the JSON.
+
+    Raises:
+        TypeError: Something in it cannot be kept; the message says where and what.
+
+    Example:
+        >>> pack({"best": np.float32(0.5), "at": (1, 2)}, "state")["at"]
+        {'$': 'tuple', 'items': [1, 2]}
+        >>> pack({"names": {"a"}}, "the state of Mine")
+        Traceback (most recent call last):
+        TypeError: the state of Mine['names'] is a set; a state may hold None, numbers, text, bytes, lists, \
+tuples, dictionaries and arrays of numbers
+    """
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in "OV":
+        kind = "array" if isinstance(value, np.ndarray) else "number"
+        return {_MARK: kind, **_pack_array(np.asarray(value), arrays)}
+    if type(value) is list:
+        return [pack(item, f"{place}[{i}]", arrays) for i, item in enumerate(value)]
+    if type(value) is tuple:
+        items = [pack(item, f"{place}[{i}]", arrays) for i, item in enumerate(value)]
+        return {_MARK: "tuple", "items": items}
+    if isinstance(value, Mapping):
+        return _pack_mapping(value, place, arrays)
+    if type(value) is bytes:
+        return {_MARK: "bytes", "data": _text(value)}
+    raise TypeError(
+        f"{place} is a {type(value).__name__}; a state may hold None, numbers, text, bytes, lists, tuples, "
+        "dictionaries and arrays of numbers"
+    )
+
+
+def _pack_mapping(value: Mapping[Any, Any], place: str, arrays: dict[str, Array] | None) -> Any:
+    if _MARK not in value and all(type(key) is str for key in value):
+        return {key: pack(item, f"{place}[{key!r}]", arrays) for key, item in value.items()}
+    items = [
+        [pack(key, f"a key of {place}", arrays), pack(item, f"{place}[{key!r}]", arrays)]
+        for key, item in value.items()
+    ]
+    return {_MARK: "dict", "items": items}
+
+
+def _pack_array(array: Array, arrays: dict[str, Array] | None) -> dict[str, Any]:
+    fits = array.dtype.kind in _TENSORS and array.dtype.itemsize <= _TENSOR_BYTES and array.dtype.isnative
+    if arrays is not None and fits:
+        name = f"fact/{len(arrays)}"
+        arrays[name] = array
+        return {"name": name}
+    return {"dtype": array.dtype.str, "shape": list(array.shape), "data": _text(array.tobytes())}
+
+
+def unpack(value: Any, arrays: Mapping[str, Array] | None = None) -> Any:
+    """Return what `pack` was given.
+
+    Example:
+        >>> unpack(pack({1: (np.arange(2), b"x")}, "state"))
+        {1: (array([0, 1]), b'x')}
+    """
+    if isinstance(value, list):
+        return [unpack(item, arrays) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if _MARK not in value:
+        return {key: unpack(item, arrays) for key, item in value.items()}
+    return _UNPACK[value[_MARK]](value, arrays)
+
+
+def _unpack_array(value: dict[str, Any], arrays: Mapping[str, Array] | None) -> Array:
+    if "name" in value:
+        return (arrays or {})[value["name"]]
+    flat = np.frombuffer(_data(value), np.dtype(value["dtype"]))
+    return flat.reshape(value["shape"]).copy()
+
+
+_UNPACK: dict[str, Callable[[dict[str, Any], Mapping[str, Array] | None], Any]] = {
+    "array": _unpack_array,
+    "number": lambda value, arrays: _unpack_array(value, arrays)[()],
+    "tuple": lambda value, arrays: tuple(unpack(value["items"], arrays)),
+    "dict": lambda value, arrays: {unpack(key, arrays): unpack(item, arrays) for key, item in value["items"]},
+    "bytes": lambda value, arrays: _data(value),
+}
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _data(value: dict[str, Any]) -> bytes:
+    return base64.b64decode(value["data"])

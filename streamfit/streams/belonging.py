@@ -1,0 +1,50 @@
+"""What a saved place in a stream belongs to, compared with the data that are there now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from streamfit._base.errors import DataError
+
+__all__ = ["check_same", "whole_or_none"]
+
+
+def check_same(name: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise unless data are what they were.
+
+    Args:
+        name: What to call the source in messages.
+        saved: What `Source.identity` and the like returned when the place was saved.
+        now: The same of the data that are there now.
+
+    Raises:
+        DataError: Something differs; the message has both values.
+
+    Example:
+        >>> check_same("data", {"batch_size": 8, "samples": 96}, {"batch_size": 16, "samples": 96})
+        Traceback (most recent call last):
+        streamfit._base.errors.DataError: source 'data': the saved place belongs to other data: batch_size \
+was 8 and is 16; resume with the data and the settings of the interrupted run, or begin anew with another \
+backup folder
+    """
+    differ = [
+        f"{key} was {saved.get(key, 'not there')!r} and is {now.get(key, 'not there')!r}"
+        for key in dict.fromkeys([*saved, *now])
+        if saved.get(key) != now.get(key)
+    ]
+    if differ:
+        raise DataError(
+            f"source {name!r}: the saved place belongs to other data: {'; '.join(differ)}; resume with the "
+            "data and the settings of the interrupted run, or begin anew with another backup folder"
+        )
+
+
+def whole_or_none(value: Any) -> int | None:
+    """Return a plain whole number, or None for anything else.
+
+    Example:
+        >>> whole_or_none(3), whole_or_none("3"), whole_or_none(True)
+        (3, None, None)
+    """
+    return value if type(value) is int else None
