@@ -191,7 +191,9 @@ class CallList:
             moving.append(positions)
             strides.append(np.full(len(positions), stride, dtype=np.int64))
         where, how_far = np.concatenate(moving), np.concatenate(strides)
-        _Walk(*self._tables, self._words, self._failed, where, how_far, asked, steps).run()
+        # A name keeps the words alive: an object whose attribute is called at once is gone before the call.
+        steady = _Walk(*self._tables, self._words, self._failed, where, how_far, asked, steps)
+        steady.run()
         for reader in readers:
             reader.release()
         if self._failed[0]:
