@@ -6,6 +6,7 @@ travel. What belongs to this process stays: programs with their memory and addre
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from streamfit._base import uses
@@ -25,7 +26,8 @@ def state_of(model: Any) -> dict[str, Any]:
         scores = {name: value.copy() for name, value in runner.scores().items()}
         state["_carried"] = runner.clock.copy(), scores
     things = frozenset((model, *model.weights))
-    if uses.written(things):  # then weights are pickled one by one while they change
+    others = runner is not None and runner.callers - {threading.get_ident()}
+    if others or uses.written(things):  # weights are pickled one by one, and may change meanwhile
         state[_MOMENT] = uses.read("pickling", model.name, things, lambda: _moment(model))
     return state
 

@@ -47,6 +47,7 @@ class Call(uses.Use):
         super().__init__(what, model.name, _NOTHING, writes=writes, long=long)
         self.main: Runner = model.runner(compiled)
         self.runner = self.main
+        self.main.callers.add(self.thread)
         self._begun = self._settled = False
 
     @contextlib.contextmanager

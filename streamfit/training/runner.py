@@ -92,6 +92,7 @@ class Runner:
         self._model, self._compiled = model, compiled
         self._steps: Steps | None = None
         self._intake: Intake | None = None
+        self.callers: set[int] = set()  # the threads that have worked with the model
         self._seeded = clock is not None
         self.clock = np.array([looking_seed(), 0], np.int64) if clock is None else clock
         if compiled is not None and not spare:

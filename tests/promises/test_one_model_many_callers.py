@@ -448,21 +448,18 @@ def test_of_two_fits_that_begin_together_one_is_refused() -> None:
         model, alone = classifier(), classifier()
         start, refused = threading.Barrier(2), threading.Event()
         results: list[Any] = []
+        waits = AtBatch(3, lambda refused=refused: refused.wait(20))
 
-        def fit(
-            model: Model = model, start: Any = start, refused: Any = refused, results: Any = results
-        ) -> None:
+        def fit(model: Any, waits: Any, start: Any, refused: Any, results: Any) -> None:
             start.wait()
             try:
-                history = model.fit(
-                    X, Y, 8, verbose=0, seed=5, callbacks=[AtBatch(3, lambda: refused.wait(20))]
-                )
-                results.append(history.history)
+                results.append(model.fit(X, Y, 8, verbose=0, seed=5, callbacks=[waits]).history)
             except ModelInUseError as error:
                 results.append(error)
                 refused.set()
 
-        threads = [threading.Thread(target=fit, daemon=True) for _ in range(2)]
+        given = model, waits, start, refused, results
+        threads = [threading.Thread(target=fit, args=given, daemon=True) for _ in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
