@@ -23,7 +23,16 @@ class Activation(Layer):
 
     def __init__(self, activation: Any, **options: Any) -> None:
         super().__init__(**options)
-        self.activation = activations.get(activation)
+        self.activation = activation
+
+    @property
+    def activation(self) -> Any:
+        """Return the activation: a function."""
+        return self._activation
+
+    @activation.setter
+    def activation(self, value: Any) -> None:
+        self._activation = activations.get(value)
 
     def call(self, x: Any) -> Any:
         """Apply the function."""

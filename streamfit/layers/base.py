@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -74,11 +74,24 @@ class LayerCall:
             return self.layer.invoke(arguments, self._settings, training)
 
 
+class _Changes:
+    count = 0
+
+
+changes = _Changes()
+"""How often a setting of any layer in use was changed: who made programs of layers looks whether it was."""
+_NO_SETTINGS = {"built", "trainable", "stream"}
+
+
 class Layer:
     """Base of all layers.
 
     A subclass creates its weights in `build` (or in `__init__`) with `add_weight`, and composes
     `streamfit.ops` in `call`. Its gradient comes from the graph.
+
+    An attribute that `call` reads may be changed at any time: models that use the layer have `call` composed
+    anew before their next step. What counts when the layer is built, such as the number of units, is refused
+    afterwards.
 
     Args:
         name: A name; by default the class name in snake case, numbered.
@@ -98,11 +111,14 @@ class Layer:
         array([[1., 2.]], dtype=float32)
     """
 
+    fixed: ClassVar[frozenset[str]] = frozenset({"dtype", "sample_shape"})
+    """Attributes that count when the layer is built, and cannot be set afterwards."""
     _weights: list[Variable]
     _layers: list[Layer]
     _penalties: list[tuple[Callable[[Any], Any], Variable]]
     _trainable: bool
     _name: str | None
+    _revision: int
     built: bool
     dtype: str
     sample_shape: tuple[int, ...] | None
@@ -115,6 +131,7 @@ class Layer:
         set_(layer, "_layers", [])
         set_(layer, "_penalties", [])
         set_(layer, "built", False)
+        set_(layer, "_revision", 0)
         set_(layer, "_trainable", True)
         set_(layer, "_name", None)
         set_(layer, "dtype", floatx())
@@ -150,7 +167,25 @@ class Layer:
                 self._weights.append(item)
             elif isinstance(item, Layer) and not any(item is known for known in self._layers):
                 self._layers.append(item)
+        if self.built and not key.startswith("_"):
+            self._change(key, value)
         object.__setattr__(self, key, value)
+
+    def _change(self, key: str, value: Any) -> None:
+        """Note that a setting of a layer in use is being changed, or refuse it."""
+        if key in self.fixed:
+            raise AttributeError(
+                f"{key} of layer {self.name!r} cannot be set to {value!r}: it counted when the layer was "
+                f"built; make a new {type(self).__name__} with it"
+            )
+        if key not in _NO_SETTINGS:
+            object.__setattr__(self, "_revision", self._revision + 1)
+            changes.count += 1
+
+    @property
+    def revision(self) -> int:
+        """Return a number that changes whenever a setting of this layer or of one inside it is changed."""
+        return self._revision + sum(layer.revision for layer in self._layers)
 
     # -- to be defined by subclasses ------------------------------------------------------------
 

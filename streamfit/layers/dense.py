@@ -37,6 +37,11 @@ class Dense(Layer):
         array([[3., 3.]], dtype=float32)
     """
 
+    fixed = Layer.fixed | {
+        *("units", "use_bias", "kernel_initializer", "bias_initializer"),
+        *("kernel_regularizer", "bias_regularizer"),
+    }
+
     def __init__(
         self,
         units: int,
@@ -54,12 +59,21 @@ class Dense(Layer):
             options.setdefault("input_shape", (length("input_dim", input_dim),))
         super().__init__(**options)
         self.units = length("units", units)
-        self.activation = activations.get(activation)
+        self.activation = activation
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+
+    @property
+    def activation(self) -> Any:
+        """Return the activation: a function."""
+        return self._activation
+
+    @activation.setter
+    def activation(self, value: Any) -> None:
+        self._activation = activations.get(value)
 
     def build(self, input_shape: Any) -> None:
         """Create the kernel and the bias."""

@@ -145,6 +145,8 @@ class Concatenate(Layer):
         (5, 5)
     """
 
+    fixed = Layer.fixed | {"axis"}
+
     def __init__(self, axis: int = -1, **options: Any) -> None:
         super().__init__(**options)
         if axis == 0:

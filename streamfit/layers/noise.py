@@ -31,6 +31,8 @@ class KeyedLayer(Layer):
         **options: As for `Layer`.
     """
 
+    fixed = Layer.fixed | {"seed"}
+
     def __init__(self, *, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.seed = seed_or_none(seed)
@@ -106,7 +108,16 @@ class Dropout(KeyedLayer):
 
     def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(seed=seed, **options)
-        self.rate = checked_rate("rate", rate)
+        self.rate = rate
+
+    @property
+    def rate(self) -> float:
+        """Return the share that is dropped."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, value: float) -> None:
+        self._rate: float = checked_rate("rate", value)
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Drop in training; return `x` otherwise."""
@@ -139,9 +150,18 @@ class GaussianNoise(KeyedLayer):
 
     def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(seed=seed, **options)
-        if not stddev >= 0:
-            raise ValueError(f"stddev must be zero or positive, got {stddev!r}")
-        self.stddev = float(stddev)
+        self.stddev = stddev
+
+    @property
+    def stddev(self) -> float:
+        """Return the standard deviation of the noise."""
+        return self._stddev
+
+    @stddev.setter
+    def stddev(self, value: float) -> None:
+        if not value >= 0:
+            raise ValueError(f"stddev must be zero or positive, got {value!r}")
+        self._stddev = float(value)
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Add noise in training; return `x` otherwise."""

@@ -43,6 +43,8 @@ class Reshape(Layer):
         (5, 3, 2)
     """
 
+    fixed = Layer.fixed | {"target_shape"}
+
     def __init__(self, target_shape: Sequence[int], **options: Any) -> None:
         super().__init__(**options)
         self.target_shape = tuple(int(axis) for axis in target_shape)
@@ -84,6 +86,8 @@ class Permute(Layer):
         >>> Permute((2, 1))(np.zeros((5, 2, 3))).shape
         (5, 3, 2)
     """
+
+    fixed = Layer.fixed | {"dims"}
 
     def __init__(self, dims: Sequence[int], **options: Any) -> None:
         super().__init__(**options)
@@ -176,6 +180,8 @@ class RepeatVector(Layer):
         >>> RepeatVector(3)(np.zeros((5, 2))).shape
         (5, 3, 2)
     """
+
+    fixed = Layer.fixed | {"n"}
 
     def __init__(self, n: int, **options: Any) -> None:
         super().__init__(**options)

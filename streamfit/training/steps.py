@@ -17,6 +17,7 @@ from streamfit import metrics
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.layers.base import changes
 from streamfit.losses import Loss
 from streamfit.ops.core import Node, Op, Tensor, Variable, tracing
 from streamfit.ops.selecting import counted
@@ -126,6 +127,7 @@ class Steps:
         self._kept_results: Any = None
         self.watches = [Watch(plan.loss, plan.name) for plan in plans if plan.loss is not None]
         self._warned = False
+        self._seen: tuple[int, int] = (-1, -1)
 
     # -- programs -------------------------------------------------------------------------------
 
@@ -137,6 +139,8 @@ class Steps:
         checked: bool = False,
     ) -> Program:
         """Return the program for this kind of data."""
+        if changes.count != self._seen[0]:
+            self._look_at_layers()
         key: Key = (
             mode,
             checked,
@@ -146,7 +150,18 @@ class Steps:
         program = self._programs.get(key)
         if program is None:
             program = self._programs[key] = self._build(mode, targets, weights, checked)
+            self._seen = changes.count, self._revision()  # composing a layer may have set attributes
         return program
+
+    def _look_at_layers(self) -> None:
+        """Forget programs that were made of layers with other settings."""
+        before, now = self._seen[1], self._revision()
+        self._seen = changes.count, now
+        if now != before:
+            self._programs.clear()
+
+    def _revision(self) -> int:
+        return sum(layer.revision for layer in self._model.layers)
 
     def check_in(self) -> None:
         """Make sure that all weights are where the programs expect them."""

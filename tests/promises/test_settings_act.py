@@ -394,3 +394,107 @@ def test_an_optimizer_can_be_copied_with_what_it_remembers() -> None:
     assert {name: v.tobytes() for name, v in twin.state.items()} == {
         name: v.tobytes() for name, v in model.optimizer.state.items()
     }
+
+
+# -- layers ---------------------------------------------------------------------------------------
+
+
+SMALL = X / 4
+
+
+class Power(layers.Layer):
+    """A layer of one's own, whose call reads a setting, and writes another attribute."""
+
+    def __init__(self, power: float) -> None:
+        super().__init__()
+        self.power, self.calls = power, 0
+
+    def call(self, x: Any) -> Any:
+        self.calls += 1
+        return x**self.power
+
+
+LAYERS: list[Any] = [
+    (lambda: layers.Dropout(0.5), "rate", 0.25),
+    (lambda: layers.Dropout(0.5), "rate", 0.0),
+    (lambda: layers.GaussianNoise(0.1), "stddev", 0.5),
+    (lambda: layers.LeakyReLU(0.1), "negative_slope", 0.3),
+    (lambda: layers.ELU(1.0), "alpha", 0.5),
+    (lambda: layers.ReLU(), "max_value", 0.5),
+    (lambda: layers.Rescaling(1.0), "scale", 2.0),
+    (lambda: layers.Dense(3, activation="relu", kernel_initializer="identity"), "activation", "tanh"),
+    (lambda: layers.Activation("relu"), "activation", "tanh"),
+    (lambda: Power(2), "power", 3),
+]
+
+
+def with_layer(make: Any) -> tuple[Sequential, Any]:
+    layer = make()
+    model = Sequential([layers.Dense(3, input_shape=(3,), kernel_initializer="identity"), layer])
+    model.add(layers.Dense(2, kernel_initializer="ones"))
+    model.compile(optimizers.SGD(0.001), "mse")
+    return model, layer
+
+
+@pytest.mark.parametrize(
+    ("make", "setting", "value"), LAYERS, ids=[f"{e[1]}-{e[2]}-{i}" for i, e in enumerate(LAYERS)]
+)
+@pytest.mark.parametrize("how", ["between fits", "in a callback"])
+def test_a_setting_of_a_layer_counts_from_the_next_step(
+    make: Any, setting: str, value: Any, how: str
+) -> None:
+    def run(when: str) -> list[Any]:
+        model, layer = with_layer(make)
+        if when == "at first":
+            setattr(layer, setting, value)
+        rate, model.optimizer.learning_rate = model.optimizer.learning_rate, 0.0
+        model.fit(SMALL, Y, batch_size=8, verbose=0, seed=3)
+        model.optimizer.learning_rate = rate
+        model.evaluate(SMALL, Y, verbose=0)
+        if when == "between fits":
+            setattr(layer, setting, value)
+        begin = LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(layer, setting, value))
+        calls = [begin] if when == "in a callback" else []
+        history = model.fit(
+            SMALL, Y, batch_size=8, epochs=2, verbose=0, seed=4, callbacks=calls, validation_data=(SMALL, Y)
+        )
+        seen = [*history.history["loss"], *history.history["val_loss"], model.evaluate(SMALL, Y, verbose=0)]
+        return [*seen, model.predict(SMALL).tobytes(), model.optimizer.iterations]
+
+    got, wanted, untouched = run(how), run("at first"), run("never")
+    assert got == wanted
+    assert got != untouched
+
+
+def test_settings_of_layers_cost_nothing_when_they_do_not_change() -> None:
+    model, layer = with_layer(lambda: Power(2))
+    model.fit(X, Y, batch_size=4, verbose=0)
+    calls = layer.calls
+    model.fit(X, Y, batch_size=4, epochs=5, verbose=0)
+    for first in range(0, 20, 4):
+        model.train_on_batch(X[first : first + 4], Y[first : first + 4])
+    assert layer.calls == calls
+
+
+@pytest.mark.parametrize(
+    ("make", "setting", "value"),
+    [
+        (lambda: layers.Dense(3), "units", 5),
+        (lambda: layers.Dense(3), "use_bias", False),
+        (lambda: layers.Dense(3), "kernel_regularizer", "l2"),
+        (lambda: layers.Dense(3), "dtype", "float64"),
+        (lambda: layers.Reshape((3, 1)), "target_shape", (1, 3)),
+        (lambda: layers.Dropout(0.5, seed=1), "seed", 2),
+    ],
+)
+def test_what_counted_when_a_layer_was_built_is_refused(make: Any, setting: str, value: Any) -> None:
+    layer = make()
+    Sequential([layers.Dense(3, input_shape=(3,)), layer])
+    before = getattr(layer, setting)
+    with pytest.raises(
+        AttributeError, match=rf"{setting} of layer .* cannot be set to .*make a new {type(layer).__name__}"
+    ):
+        setattr(layer, setting, value)
+    assert getattr(layer, setting) == before
+    with pytest.raises(ValueError, match="rate must be"):
+        layers.Dropout(0.5).rate = 1.5
