@@ -63,11 +63,18 @@ def _check_values(values: Any, what: str) -> None:
         raise TypeError(f"{what} returned None; does it lack a `return`? It must return one value a sample")
     if isinstance(values, (bool, np.bool_)):
         raise TypeError(f"{what} returned {values!r}; it must return one value a sample, or one number")
-    if not isinstance(values, Tensor) and np.asarray(values).dtype.kind not in "iufb":
+    if not isinstance(values, Tensor) and not _numeric(values):
         raise TypeError(
             f"{what} returned {type(values).__name__}; it must return a tensor or an array with one value a "
             "sample, or one number"
         )
+
+
+def _numeric(values: Any) -> bool:
+    try:
+        return np.asarray(values).dtype.kind in "iufb"
+    except (TypeError, ValueError):  # a list that holds tensors, or rows of several lengths
+        return False
 
 
 def _untraceable(what: str, error: Exception) -> str:

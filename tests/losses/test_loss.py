@@ -150,3 +150,12 @@ def test_label_checks_of_a_batch() -> None:
         sparse.check_targets(np.array([0, 3]), (None, 3), "data, epoch 0, batch 1")
     losses.MeanSquaredError().check_targets(np.array([[7.0]]), (None, 1))
     losses.SparseCategoricalCrossentropy(ignore_class=-1).check_targets(np.array([-1, 0]), (None, 3))
+
+
+@pytest.mark.parametrize("value", ["text", {"a": 1.0}, [None], object(), True])
+def test_what_is_no_value_is_refused_by_name(value: Any) -> None:
+    loss = losses.FunctionLoss(lambda y, p: value, name="mine")
+    with pytest.raises(TypeError, match="loss 'mine' returned "):
+        loss(Y, P)
+    with pytest.raises(TypeError, match="loss 'mine' returned tuple"):
+        gradients.Trace(losses.FunctionLoss(lambda y, p: (y, p), name="mine").values, [Y, P], 3, [True, True])

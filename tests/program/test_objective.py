@@ -83,3 +83,15 @@ def test_shapes_that_do_not_fit() -> None:
         weighted_mean(np.ones(2), np.ones(3), None, "sum")
     with pytest.raises(ShapeError, match=r"a mask of shape \(3,\) does not fit losses of shape \(2,\)"):
         weighted_mean(np.ones(2), np.ones(2), np.ones(3))
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("masked", [False, True])
+def test_what_weighs_nothing_may_be_nan(reduction: str, masked: bool) -> None:
+    values, weights = np.array([[1.0, 2.0], [4.0, 8.0], [3.0, 5.0]]), np.array([1.0, 0.0, 2.0])
+    mask = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 1.0]]) if masked else None
+    want, _ = expected(values, weights, mask, reduction)
+    values[1] = np.nan, np.inf
+    assert float(weighted_mean(values, weights, mask, reduction)) == pytest.approx(want)
+    if not masked and reduction == "sum_over_batch_size":  # all weights known to be 1
+        assert np.isnan(float(weighted_mean(values, np.ones(3), chosen=False)))

@@ -77,6 +77,7 @@ def test_rows_that_are_not_one_class_are_refused(y: Any, shown: str, loss: str, 
     assert "sample_weight" in str(error.value)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, without compiled kernels
 @pytest.mark.parametrize("value", [0.5, -0.25, 1e9 + 0.5, np.nan, np.inf])
 def test_numbers_that_are_no_classes_are_refused(value: float) -> None:
     y = LABELS.astype("float64")

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from streamfit import Sequential, layers, metrics
 
+# Without compiled kernels NumPy computes them, and warns of NaN and infinity.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
 NAN = np.nan
 N, K = 12, 4
 LABELS = np.arange(N) % K
