@@ -150,6 +150,10 @@ class CallbackList:
                 left = [entry for entry in left if entry is not mine]
                 if mine["state"]:
                     callback.load_state_dict(mine["state"])
+                    if getattr(type(callback), "load_state_dict", None) is Callback.load_state_dict:
+                        warn(
+                            f"{type(callback).__name__} has state_dict but no load_state_dict: it begins anew"
+                        )
             else:
                 warn(
                     f"the backup has no state for this {type(callback).__name__}, so it begins anew; "
