@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamfit._base.errors import DataError
-from streamfit._base.keys import seed_from
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
@@ -40,7 +39,7 @@ class GeneratorSource(Source):
     pulled = True
 
     def __init__(self, batches: Any, *, name: str = "data", seed: int = 0, targets: bool = True) -> None:
-        self.iterable, self.name, self.seed, self.targets = batches, name, seed_from(seed), targets
+        self.iterable, self.name, self.seed, self.targets = batches, name, seed, targets
         self.rewinds = not hasattr(batches, "__next__")
         self._has_state = hasattr(batches, "state_dict") and hasattr(batches, "load_state_dict")
         if self._has_state:

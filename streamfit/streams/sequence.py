@@ -16,9 +16,8 @@ from typing import Any, cast
 import numpy as np
 
 from streamfit._base.errors import DataError
-from streamfit._base.keys import derive, generator, seed_from
+from streamfit._base.keys import derive, generator
 from streamfit.streams.items import Value, unpack
-from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
 
@@ -139,8 +138,9 @@ class SequenceSource(Source):
         name: str = "data",
         targets: bool = True,
     ) -> None:
-        self.sequence, self.name, self.seed = sequence, name, seed_from(seed)
-        self.shuffle = bool(check_shuffle(shuffle))
+        if shuffle not in (True, False, "batch"):
+            raise ValueError(f"shuffle must be True, False or 'batch', got {shuffle!r}")
+        self.sequence, self.shuffle, self.seed, self.name = sequence, bool(shuffle), seed, name
         self.targets = targets
 
     def state(self) -> Any:
