@@ -15,7 +15,7 @@ from streamfit.streams.batch import Batch
 from streamfit.streams.feed import Feed
 from streamfit.streams.policy import LoadPolicy
 from streamfit.streams.source import Source
-from streamfit.workers import Pool, make_pool
+from streamfit.workers import Pool, hash_seed_of_program, hash_seed_of_run, make_pool
 
 
 class Stream:
@@ -29,6 +29,7 @@ class Stream:
         use_multiprocessing: Whether the workers are processes and not threads.
         max_queue_size: How many batches are loaded ahead.
         policy: What becomes of loads that hang, raise or kill.
+        hash_seed: That of worker processes; None for that of the program's last run.
 
     Example:
         >>> import numpy as np
@@ -46,6 +47,7 @@ class Stream:
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
         policy: LoadPolicy | None = None,
+        hash_seed: int | None = None,
     ) -> None:
         kind: Any = ("processes" if use_multiprocessing else "threads") if workers else "inline"
         policy = LoadPolicy() if policy is None else policy
@@ -54,7 +56,7 @@ class Stream:
         self._ahead = max_queue_size if workers else 0
         self._pool: Pool | None = None
         if workers:
-            self._pool = make_pool(kind, workers, max_queue_size, policy.load_timeout)
+            self._pool = make_pool(kind, workers, max_queue_size, policy.load_timeout, hash_seed=hash_seed)
         self._next = 0
         self._closed = False
         self._kept = None if source.rewinds else self._feed()  # what it has pulled ahead must not be lost
@@ -170,4 +172,5 @@ def stream(
         x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=seed, name=name, targets=False
     )
     policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
-    return Stream(source, workers, use_multiprocessing, max_queue_size, policy)
+    hash_seed = hash_seed_of_program() if seed is None else hash_seed_of_run(seed)
+    return Stream(source, workers, use_multiprocessing, max_queue_size, policy, hash_seed)

@@ -21,6 +21,7 @@ from streamfit.training.notices import OUT_OF_DATA, OUT_OF_DATA_VALIDATING, warn
 from streamfit.training.plan import FitPlan, StreamSettings, check_verbose
 from streamfit.training.runner import Runner
 from streamfit.training.state import TrainingState, capture, restore
+from streamfit.workers import hash_seed_of_program, hash_seed_of_run
 
 
 def fit(model: Any, plan: FitPlan) -> History:
@@ -30,7 +31,7 @@ def fit(model: Any, plan: FitPlan) -> History:
     if isinstance(plan.validation, float):
         plan.training, plan.validation = plan.training.split(plan.validation)
     runner.warn_of_changed_flags()
-    with Streams(plan.settings) as streams:
+    with Streams(plan.settings, hash_seed_of_run(seed)) as streams:
         session = _Fit(model, runner, plan, seed, streams)
         return session.run()
 
@@ -40,6 +41,7 @@ class _Fit:
 
     def __init__(self, model: Any, runner: Runner, plan: FitPlan, seed: int, streams: Streams) -> None:
         self._model, self._runner, self._plan, self._seed = model, runner, plan, seed
+        self._streams = streams
         source = plan.training.source(seed, "training data")
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
         total = None if steps is None else steps * epochs
@@ -126,6 +128,7 @@ class _Fit:
             streams["validation"] = self._validation.state(within=False)
         state.facts |= {
             "seed": self._seed,
+            "hash_seed": self._streams.hash_seed,
             "epoch": self._epoch_now + (ended is not None),
             "step": 0 if ended is not None else self._feed.receipt().delivered,
             "streams": streams,
@@ -147,6 +150,8 @@ class _Fit:
             DataError: The data cannot go to that place.
         """
         restore(self._model, self._runner, state)
+        if "hash_seed" in state.facts:  # those of earlier versions have none
+            self._streams.use_hash_seed(state.facts["hash_seed"])
         streams = state.facts["streams"]
         self._feed.resume(streams["training"], replay=replay)
         if self._validation is not None and "validation" in streams:
@@ -330,8 +335,9 @@ def _single_run(
 ) -> Iterator[tuple[Feed, CallbackList]]:
     """Open the data and the callbacks of `evaluate` or `predict`."""
     check_verbose(verbose)
-    source = data.source(_seed_of_looking(), "data")
-    with runner.lent(source.name), Streams(settings) as streams:
+    seed = _seed_of_looking()
+    source = data.source(seed, "data")
+    with runner.lent(source.name), Streams(settings, hash_seed_of_program(seed)) as streams:
         feed = streams.feed(source, wrap=False, total=steps)
         params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(steps)}
         told = (

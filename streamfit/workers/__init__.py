@@ -12,5 +12,16 @@ from __future__ import annotations
 
 from streamfit.workers.contract import Loaded, Loader, Pool, Run
 from streamfit.workers.factory import live_pids, make_pool
+from streamfit.workers.interpreter import hash_seed_of_program, hash_seed_of_run, keep_hash_seed
 
-__all__ = ["Loaded", "Loader", "Pool", "Run", "live_pids", "make_pool"]
+__all__ = [
+    "Loaded",
+    "Loader",
+    "Pool",
+    "Run",
+    "hash_seed_of_program",
+    "hash_seed_of_run",
+    "keep_hash_seed",
+    "live_pids",
+    "make_pool",
+]

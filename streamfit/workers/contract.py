@@ -135,6 +135,13 @@ class Pool(ABC):
     def pids(self) -> list[int]:
         """Return the process ids of the worker processes (empty for other kinds)."""
 
+    def use_hash_seed(self, hash_seed: int) -> None:
+        """Have worker processes hash with another seed, which ends runs of theirs that are open.
+
+        Other kinds of workers hash as this process does, and nothing changes that.
+        """
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Stop the workers; safe to call twice. Values already delivered stay valid."""

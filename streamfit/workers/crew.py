@@ -120,19 +120,20 @@ class Crew:
 
     Args:
         preload: names of modules that the nursery imports.
+        hash_seed: that of the nursery and all workers; None for that of the program.
 
     Attributes:
         loans: of the slots whose values the consumer still refers to.
         returned: loans whose values it has given up; filled from any thread.
     """
 
-    def __init__(self, preload: Iterable[str] = ()) -> None:
+    def __init__(self, preload: Iterable[str] = (), hash_seed: int | None = None) -> None:
         self._owner = os.getpid()
         self._slots: dict[int, slots.Slot] = {}
         self.links: dict[int, Link] = {}
         self.loans: dict[int, Loan] = {}
         self.returned: deque[Loan] = deque()
-        self.launcher = Launcher(preload)
+        self.launcher = Launcher(preload, hash_seed)
 
     def slot(self, number: int) -> slots.Slot:
         """Return a slot, making it at the first call."""

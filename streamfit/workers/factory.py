@@ -16,7 +16,14 @@ _KINDS = ("inline", "threads", "processes")
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
-def make_pool(kind: Kind, workers: int, ahead: int = 10, timeout: float | None = None) -> Pool:
+def make_pool(
+    kind: Kind,
+    workers: int,
+    ahead: int = 10,
+    timeout: float | None = None,
+    *,
+    hash_seed: int | None = None,
+) -> Pool:
     """Make a pool of workers.
 
     Args:
@@ -25,6 +32,8 @@ def make_pool(kind: Kind, workers: int, ahead: int = 10, timeout: float | None =
         ahead: how many tickets may be out beyond the delivered one.
         timeout: seconds that a load may take before its worker process is taken for hung and replaced; None
             judges by the loads before it, a minute at the least. Loads in this process cannot be stopped.
+        hash_seed: what worker processes seed `hash` with, in [0, 2**32), whatever becomes of them; None for
+            that of the program's last run. Loads in this process hash as it does.
 
     Returns:
         a pool whose workers start with the first `open`, or with `start`. Close it, or use it in a `with`.
@@ -64,15 +73,17 @@ def make_pool(kind: Kind, workers: int, ahead: int = 10, timeout: float | None =
         return InlinePool()
     if kind == "inline" or workers == 0:
         return InlinePool()
-    pool = ThreadPool(workers, ahead) if kind == "threads" else _process_pool(workers, ahead, timeout)
+    pool = (
+        ThreadPool(workers, ahead) if kind == "threads" else _process_pool(workers, ahead, timeout, hash_seed)
+    )
     _pools.add(pool)
     return pool
 
 
-def _process_pool(workers: int, ahead: int, timeout: float | None) -> Pool:
+def _process_pool(workers: int, ahead: int, timeout: float | None, hash_seed: int | None) -> Pool:
     from streamfit.workers.processes import ProcessPool  # takes a while; most programs need none
 
-    return ProcessPool(workers, ahead, timeout)
+    return ProcessPool(workers, ahead, timeout, hash_seed=hash_seed)
 
 
 def live_pids() -> list[int]:

@@ -25,9 +25,10 @@ from streamfit.workers.crew import Crew, Link
 from streamfit.workers.dataset import Dispatch, Parcel
 from streamfit.workers.deadline import START_SECONDS, Deadline
 from streamfit.workers.inquest import CannotExamineError, Probe
+from streamfit.workers.interpreter import check_platform, hash_seed_of_program
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.last_words import Death
-from streamfit.workers.launcher import Launcher, check_platform
+from streamfit.workers.launcher import Launcher
 from streamfit.workers.packing import Packed
 from streamfit.workers.scheduler import MAX_DEATHS, Job, Lane, Scheduler
 from streamfit.workers.values import Reader
@@ -53,14 +54,19 @@ class ProcessPool(LanePool):
         workers: number of processes.
         ahead: how many tickets may be out beyond the delivered one.
         timeout: seconds that a load may take; None judges by the loads before it.
+        hash_seed: that of all workers; None for that of the program.
     """
 
     kind: Kind = "processes"
     deaths = MAX_DEATHS
 
-    def __init__(self, workers: int, ahead: int, timeout: float | None = None) -> None:
+    def __init__(
+        self, workers: int, ahead: int, timeout: float | None = None, *, hash_seed: int | None = None
+    ) -> None:
         check_platform()
         super().__init__(workers, ahead)
+        self._hash_seed = hash_seed_of_program() if hash_seed is None else hash_seed
+        self._preload: tuple[str, ...] = ()
         self._dispatch = Dispatch()
         self._deadline = Deadline(timeout)
         self._crew: Crew | None = None
@@ -80,11 +86,20 @@ class ProcessPool(LanePool):
         """Start the process that workers are forked from, unless it runs; return at once."""
         self.check_usable()
         with self.lock:
+            self._preload = tuple(preload) or self._preload
             if self._crew is None:
-                self._crew = crew = Crew(preload)
+                self._crew = crew = Crew(self._preload, self._hash_seed)
                 self._finalizer = weakref.finalize(self, crew.close)
                 self._poller = select.poll()
                 self._poller.register(crew.launcher.channel, _IN)
+
+    def use_hash_seed(self, hash_seed: int) -> None:
+        """Have all workers hash with another seed; ends runs that are open if there is one already."""
+        with self.lock:
+            if hash_seed != self._hash_seed:
+                self._hash_seed = hash_seed
+                if self._crew is not None:
+                    self.reset("This run was ended because its workers got another hash seed; open another.")
 
     def pids(self) -> list[int]:
         """Return the process ids of the workers that are alive, waiting for those that are being born."""
@@ -167,7 +182,7 @@ class ProcessPool(LanePool):
     @contextmanager
     def probing(self, loader: Loader, cargo: Parcel, describe: Describe) -> Iterator[Probe]:
         """Return what loads tickets in a worker set aside for it."""
-        with _Sacrifice(cargo, self._deadline) as pool:
+        with _Sacrifice(cargo, self._deadline, self._hash_seed) as pool:
 
             def probe(ticket: Ticket) -> Any:
                 run = None
@@ -265,6 +280,7 @@ class ProcessPool(LanePool):
 
     def _nursery_lost(self, crew: Crew) -> None:
         """The nursery died, and the workers with it: start both again."""
+        crew.launcher.check_start()
         self._lost_nurseries += 1
         if self._lost_nurseries > _MAX_LOST_NURSERIES:
             raise WorkerError(
@@ -276,7 +292,7 @@ class ProcessPool(LanePool):
         for link in list(crew.links.values()):
             self._lose(crew, link, Death(pid=link.pid))
             self.restarts += 1
-        crew.launcher = Launcher()
+        crew.launcher = Launcher(self._preload, self._hash_seed)
         self._poller = select.poll()
         self._poller.register(crew.launcher.channel, _IN)
         self._staff()
@@ -414,13 +430,14 @@ class _Sacrifice(ProcessPool):
     Args:
         parcel: the loader as the other workers got it, however the original has changed since.
         deadline: that of the pool that it serves.
+        hash_seed: likewise.
     """
 
     examines = False
     deaths = 1
 
-    def __init__(self, parcel: Parcel, deadline: Deadline) -> None:
-        super().__init__(workers=1, ahead=1)
+    def __init__(self, parcel: Parcel, deadline: Deadline, hash_seed: int) -> None:
+        super().__init__(workers=1, ahead=1, hash_seed=hash_seed)
         self._parcel, self._deadline = parcel, deadline
 
     def parcel_for(self, loader: Loader) -> Parcel:
