@@ -11,7 +11,7 @@ how it died), `inquest` (which part of a ticket cannot be loaded).
 from __future__ import annotations
 
 from streamfit.workers.contract import Loaded, Loader, Pool, Run
-from streamfit.workers.factory import live_pids, make_pool
+from streamfit.workers.factory import check_init, live_pids, make_pool
 from streamfit.workers.interpreter import hash_seed_of_program, hash_seed_of_run, keep_hash_seed
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Loader",
     "Pool",
     "Run",
+    "check_init",
     "hash_seed_of_program",
     "hash_seed_of_run",
     "keep_hash_seed",
