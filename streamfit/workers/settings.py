@@ -19,6 +19,7 @@ import random
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -56,18 +57,19 @@ class Collector:
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
-        self._mine: list[str] = []
+        self._mine: list[_Module] = []
 
     def collect(self) -> dict[str, Entries]:
         """Return the entries of each module of the user's, by name."""
         if new := sys.modules.keys() - self._seen:
             self._seen |= new
-            self._mine += sorted(name for name in new if _is_users(name, sys.modules.get(name)))
+            self._mine += [_Module(name) for name in sorted(new) if _is_users(name, sys.modules.get(name))]
         found, left = {}, _MOST_BYTES_IN_ALL
-        for name in self._mine:
-            module = sys.modules.get(name)
+        for mine in self._mine:
+            module = sys.modules.get(mine.name)
             if module is not None:
-                found[name], left = _entries_of(name, vars(module), left)
+                with suppress(Exception):  # code of the user's metaclasses may run, and fail
+                    found[mine.name], left = mine.entries(vars(module), left)
         return found
 
 
@@ -79,45 +81,54 @@ def _is_users(name: str, module: Any) -> bool:
     return isinstance(file, str) and "site-packages" not in file and "dist-packages" not in file
 
 
-def _entries_of(module: str, names: dict[str, Any], left: int) -> tuple[Entries, int]:
-    found: Entries = {}
-    for path, value in _members(module, names):
-        entry = _entry(value, min(left, MOST_BYTES))
-        if entry is not None:
-            found[path] = entry
-            left -= len(entry[1]) if entry[0] == _PICKLED else 0
-    return found, left
+class _Module:
+    """One module of the user's, and what is known of those of its globals that cannot change in place."""
 
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._known: dict[str, tuple[Any, Entry | None]] = {}
+        self._file: Any = None
 
-def _members(module: str, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield what may be a setting: not what a module defines itself, unless its classes hold some."""
-    file = names.get("__file__")
-    for name, value in list(names.items()):
-        # Proxies may answer for their class with an error: what counts is their type.
-        kind = type(value)
-        if name[:2] == "__" or issubclass(kind, ModuleType) or _is_own(value, module, name, file):
-            continue
-        if issubclass(kind, type) and value.__module__ == module and value.__qualname__ == name:
-            if not issubclass(value, enum.Enum):
-                yield from _members_of_class(module, value, file)
-        elif not _is_stream(kind):
+    def entries(self, names: dict[str, Any], left: int) -> tuple[Entries, int]:
+        """Return the entries of what may be a setting, and how many bytes are left for other modules."""
+        found: Entries = {}
+        self._file = names.get("__file__")
+        for path, value in self._members(names):
+            known = self._known.get(path)
+            if known is not None and known[0] is value:
+                entry = known[1]
+            else:
+                entry = self._entry(path, value, min(left, MOST_BYTES))
+                if entry is None or entry[0] in (_RAW, _NAMED):
+                    self._known[path] = value, entry
+            if entry is not None:
+                found[path] = entry
+                left -= len(entry[1]) if entry[0] == _PICKLED else 0
+        return found, left
+
+    def _members(self, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        for name, value in list(names.items()):
             yield name, value
+            # Proxies may answer for their class with an error: what counts is their type.
+            if not issubclass(type(value), type) or issubclass(value, enum.Enum):
+                continue
+            if value.__module__ == self.name and value.__qualname__ == name:
+                for attribute, content in list(vars(value).items()):
+                    yield f"{name}.{attribute}", content
 
-
-def _members_of_class(module: str, owner: type, file: Any) -> Iterator[tuple[str, Any]]:
-    for name, value in list(vars(owner).items()):
-        path = f"{owner.__name__}.{name}"
+    def _entry(self, path: str, value: Any, most: int) -> Entry | None:
+        """Return what is known of a value; None where it is what the source of the module defines."""
         kind = type(value)
+        name = path.rpartition(".")[2]
         if kind is FunctionType:
-            if not _is_own(value, module, path, file):
-                yield path, value
-        elif name[:2] != "__" and not (issubclass(kind, type) or hasattr(kind, "__get__")):
-            yield path, value
-
-
-def _is_stream(kind: type) -> bool:
-    """Tell whether values of a type are open files, which differ from process to process."""
-    return hasattr(kind, "write") and hasattr(kind, "flush")
+            return None if _is_own(value, self.name, path, self._file) else _entry(value, most)
+        if name[:2] == "__" or issubclass(kind, ModuleType):
+            return None
+        if issubclass(kind, type) and value.__module__ == self.name and value.__qualname__ == path:
+            return None
+        if name != path and (issubclass(kind, type) or hasattr(kind, "__get__")):
+            return None
+        return _entry(value, most)
 
 
 def _is_own(value: Any, module: str, path: str, file: Any) -> bool:
@@ -140,6 +151,8 @@ def _entry(value: Any, most: int) -> Entry | None:
     if issubclass(kind, (type, *_FUNCTIONS)):
         place = _place_of(value)
         return (_DESCRIBED, _description(value)) if place is None else (_NAMED, place)
+    if _is_stream(kind):
+        return _DESCRIBED, _description(value)
     try:
         return _PICKLED, _pickled(value, most)
     except Exception:  # code of the user's classes may run; that it is no simple value is the answer
@@ -164,6 +177,8 @@ def _description(value: Any) -> str:
     """Say enough of a value to see whether another process has the same."""
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    if _is_stream(kind):
+        return "an open file"
     if kind is np.ndarray:
         return f"{name} {value.shape} {value.dtype} {_digest(value)}"
     if issubclass(kind, (type, *_FUNCTIONS)):
@@ -178,6 +193,11 @@ def _digest(array: Any) -> int:
         return 0
     step = max(1, array.size // _PROBE)
     return zlib.crc32(array.flat[::step].tobytes())
+
+
+def _is_stream(kind: type) -> bool:
+    """Tell whether values of a type are open files, which differ from process to process."""
+    return hasattr(kind, "write") and hasattr(kind, "flush")
 
 
 class _NotSimpleError(Exception):
