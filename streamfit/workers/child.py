@@ -16,7 +16,6 @@ import random
 import resource
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -170,12 +169,7 @@ class Worker:
         sharing.RECEIVER.add_arena(frame.number, frame.fds[0])
 
     def _on_loader(self, frame: Frame) -> None:
-        arenas, folder, search_path = pickle.loads(frame.body)
-        self._loaders[frame.number] = _Received(frame.fds[0], arenas)
-        if folder is not None:
-            with contextlib.suppress(OSError):  # a folder that is gone; relative paths will say so
-                os.chdir(folder)
-        sys.path.extend(entry for entry in search_path if entry not in sys.path)
+        self._loaders[frame.number] = _Received(frame.fds[0], pickle.loads(frame.body))
 
     def _on_forget(self, frame: Frame) -> None:
         self._loaders.pop(frame.number, None)

@@ -103,8 +103,7 @@ class Link:
                 self.channel.put(wire.SHARE, fds=(arena.fd,), number=arena.key, keep=arena)
         keys = [arena.key for arena in parcel.arenas]
         self._parcels[parcel.key] = set(keys)
-        body = pickle.dumps((keys, parcel.folder, parcel.search_path))
-        self.channel.put(wire.LOADER, body, fds=(parcel.fd,), number=parcel.key, keep=parcel)
+        self.channel.put(wire.LOADER, pickle.dumps(keys), fds=(parcel.fd,), number=parcel.key, keep=parcel)
 
     def forget_parcel(self, key: int) -> None:
         """Have the worker let go of a loader, if it has it."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Iterator
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -18,7 +17,9 @@ import numpy as np
 
 _MAX_DEPTH = 24
 _MOST_LOOKS = 5000
+_GLOBAL = "the global "
 Part = tuple[str, Any]
+Places = tuple[str, ...]
 
 
 def explain(value: Any, name: str, error: Exception) -> str:
@@ -29,9 +30,10 @@ def explain(value: Any, name: str, error: Exception) -> str:
         name: what to call it.
         error: what pickle raised.
     """
-    path, culprit = _Search().find(value, name)
+    path, culprit = _Search().find(value, (name,))
     kind = type(culprit)
-    what = "" if culprit is value else f"{path} is a {kind.__module__}.{kind.__qualname__} "
+    what = "" if culprit is value else f"{path}, is a {kind.__module__}.{kind.__qualname__} "
+    what = what if "used in" in path else what.replace(f"{path},", path)
     return (
         f"{name!r} cannot be sent to worker processes: {what}({type(error).__name__}: {error}). "
         "Open files, locks, connections and the like where they are used (in __getitem__, in the mapped "
@@ -59,15 +61,15 @@ class _Search:
         self._looks = 0
         self._seen: set[int] = set()
 
-    def find(self, value: Any, path: str, depth: int = 0) -> Part:
+    def find(self, value: Any, places: Places, depth: int = 0) -> Part:
         """Return the innermost part of a value that cannot be pickled, and how to reach it."""
         self._seen.add(id(value))
         for name, part in _parts(value):
             if depth >= _MAX_DEPTH or self._looks >= _MOST_LOOKS:
                 break
             if id(part) not in self._seen and not self._travels(part):
-                return self.find(part, _joined(path, name), depth + 1)
-        return path, value
+                return self.find(part, _within(places, name), depth + 1)
+        return ", used in ".join(places), value
 
     def _travels(self, value: Any) -> bool:
         if type(value) in (str, bytes, int, float, bool, type(None)):
@@ -80,9 +82,9 @@ class _Search:
         return True
 
 
-def _joined(path: str, name: str) -> str:
-    """Add a part to a path; a global is found by its name alone, whoever uses it."""
-    return f"{name}, used in {path}," if name.startswith("the global ") else path + name
+def _within(places: Places, name: str) -> Places:
+    """Add a part to a place; a global is a place of its own, and the one that uses it is told besides."""
+    return (name, *places) if name.startswith(_GLOBAL) else (places[0] + name, *places[1:])
 
 
 def _parts(value: Any) -> Iterator[Part]:
@@ -144,17 +146,11 @@ def _parts_of_function(function: Any) -> Iterator[Part]:
     yield from (
         (f" (its default of {name!r})", part) for name, part in (function.__kwdefaults__ or {}).items()
     )
-    where = _where(function)
+    module = str(function.__globals__.get("__name__", "<unknown>"))
     for name in _globals_of(function.__code__):
         if name in function.__globals__:
-            yield f"the global {name} of {where}", function.__globals__[name]
+            yield f"{_GLOBAL}{module}.{name}", function.__globals__[name]
     yield from ((f".{name}", part) for name, part in vars(function).items())
-
-
-def _where(function: Any) -> str:
-    name = str(function.__globals__.get("__name__", "an unknown module"))
-    file = getattr(sys.modules.get(name), "__file__", None)
-    return f"{name} ({file})" if name == "__main__" and file else name
 
 
 def _globals_of(code: CodeType) -> list[str]:

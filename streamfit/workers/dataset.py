@@ -36,8 +36,6 @@ class Parcel:
         fd: anonymous memory with its pickle bytes.
         arenas: what its large arrays are in.
         modules: modules that its classes and functions are imported from.
-        folder: this process's working directory when it was pickled; None if that is gone.
-        search_path: where this process looked for modules.
     """
 
     def __init__(
@@ -47,8 +45,6 @@ class Parcel:
         self.data = data
         self.arenas = arenas
         self.modules = modules
-        self.folder = _folder()
-        self.search_path = [entry for entry in sys.path if isinstance(entry, str)]
         self.fd = slots.create("loader", len(data))
         self._finalizer = weakref.finalize(self, _retire, self.fd, self.key, retired)
         with open(self.fd, "wb", closefd=False) as file:
@@ -120,13 +116,6 @@ class Dispatch:
         finally:
             pickler.clear_memo()
         return Parcel(file.getvalue(), list(pickler.arenas.values()), pickler.modules, self.retired)
-
-
-def _folder() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:  # it was deleted; what is relative to it is not there for us either
-        return None
 
 
 def _retire(fd: int, key: int, retired: deque[int]) -> None:

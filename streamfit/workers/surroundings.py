@@ -1,8 +1,8 @@
 """What loads depend on beside their data: the state of this process, on its way to worker processes.
 
-Warning filters, NumPy's error state, logging (`logs`), limits of the interpreter, variables of the
-environment, the default float type, and the settings of the user's modules (`settings`). The state is taken
-when a pass begins; workers that have another get it before their next load.
+The working folder and the search path, warning filters, NumPy's error state, logging (`logs`), limits of
+the interpreter, variables of the environment, the default float type, and the settings of the user's modules
+(`settings`). The state is taken when a pass begins; workers that have another get it before their next load.
 
 Guarantees kept here: a state that did not change is not sent again; only what changed since the last state
 is set in a worker, so what it has set itself (in `worker_init`, in a load) stays; nothing is imported in a
@@ -18,7 +18,7 @@ import sys
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import cloudpickle
@@ -71,6 +71,8 @@ class Surroundings:
     def take(self) -> State:
         """Return the state now: that of the last call, if nothing has changed."""
         parts = {
+            "folder": _folder(),
+            "path": interpreter.search_path(),
             "filters": [_packed_filter(entry) for entry in warnings.filters],
             "numpy": (np.geterr(), self._error_call()),
             "logging": logs.levels(),
@@ -102,6 +104,13 @@ class Surroundings:
             return {}
         changes: dict[str, str | None] = dict.fromkeys(then.keys() - now.keys())
         return changes | {name: value for name, value in now.items() if then.get(name) != value}
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was deleted; what is relative to it is not there for us either
+        return None
 
 
 def _packed_filter(entry: Any) -> Filter:
@@ -142,6 +151,8 @@ class Settler:
         self._settled: dict[str, Any] = {}
         self._modules = 0
         self._setters: dict[str, Callable[[Any], None]] = {
+            "folder": _set_folder,
+            "path": _extend_path,
             "filters": self._set_filters,
             "numpy": _set_errors,
             "logging": self._set_logging,
@@ -212,6 +223,17 @@ class Settler:
         for name, value in changes.items():
             if name not in before or before[name] != value:
                 _set_variable(name, value)
+
+
+def _set_folder(folder: str | None) -> None:
+    if folder is not None:
+        with suppress(OSError):  # it is gone; relative paths will say so
+            os.chdir(folder)
+
+
+def _extend_path(path: list[str]) -> None:
+    known = set(sys.path)
+    sys.path.extend(entry for entry in path if entry not in known)
 
 
 def _softened(action: str) -> str:

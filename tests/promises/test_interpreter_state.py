@@ -1,10 +1,11 @@
-"""Loads in workers find the interpreter as the main process has it: flags, filters, error state, hash seed."""
+"""Loads in workers find the interpreter as the main process has it: flags, filters, errors, hash seed."""
 
 from __future__ import annotations
 
 import contextvars
 import decimal
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from oracles.scripts import complaints, environment
 
 import streamfit
 from streamfit import Sequence, Sequential, layers
-from streamfit.callbacks import BackupAndRestore, LambdaCallback
+from streamfit.callbacks import LambdaCallback
 
 pytestmark = pytest.mark.timeout(60)
 LANES: list[dict[str, Any]] = [
@@ -39,8 +40,6 @@ def no_leaks() -> Iterator[None]:
 
 def program(text: str, *flags: str, folder: Path, **variables: str) -> tuple[str, str]:
     """Run a program with flags of the interpreter; return what it printed, and complained of."""
-    import subprocess
-
     (folder / "program.py").write_text(text)
     done = subprocess.run(
         [sys.executable, *flags, str(folder / "program.py")],
@@ -134,7 +133,7 @@ def test_nothing_foreign_runs_where_the_environment_is_not_trusted(
         PYTHONHASHSEED="11",
         RAN=str(tmp_path / "ran"),
     )
-    assert (out, err, (tmp_path / "ran").exists()) == ("[[1.0, 1.0, 1.0]]\n", "", False)
+    assert (out, err, (tmp_path / "ran").exists()) == ("[[1, 1, 1]]\n", "", False)
 
 
 ROOT = Path(streamfit.__file__).parent.parent
@@ -146,8 +145,6 @@ def test_module_in_the_current_folder_does_not_run_under_isolation(tmp_path: Pat
     program_folder = tmp_path / "elsewhere"
     program_folder.mkdir()
     (program_folder / "program.py").write_text(text)
-    import subprocess
-
     done = subprocess.run(
         [sys.executable, "-I", str(program_folder / "program.py")],
         cwd=tmp_path,
@@ -156,7 +153,7 @@ def test_module_in_the_current_folder_does_not_run_under_isolation(tmp_path: Pat
         timeout=50,
         env=environment() | {"RAN": str(tmp_path / "ran")},
     )
-    assert done.stdout == "[[1.0, 1.0, 1.0]]\n", done.stderr
+    assert done.stdout == "[[1, 1, 1]]\n", done.stderr
     assert not (tmp_path / "ran").exists()
 
 
@@ -254,13 +251,14 @@ def test_error_state_of_numpy(lane: dict[str, Any], entrance: str) -> None:
     model = Sequential([layers.Dense(1, input_shape=(3,))])
     model.compile("sgd", "mse")
     x, y = np.zeros((4, 3), "float32"), np.zeros((4, 1), "float32")
+    call = {
+        "fit": lambda: model.fit(Overflows(), verbose=0, **lane),
+        "evaluate": lambda: model.evaluate(Overflows(), verbose=0, **lane),
+        "predict": lambda: model.predict(Overflows(), **lane),
+        "validation": lambda: model.fit(x, y, validation_data=Overflows(), verbose=0, **lane),
+    }[entrance]
     with np.errstate(over="raise"), pytest.raises(FloatingPointError, match="overflow"):
-        if entrance == "validation":
-            model.fit(x, y, validation_data=Overflows(), verbose=0, **lane)
-        elif entrance == "predict":
-            model.predict(Overflows(), **lane)
-        else:
-            getattr(model, entrance)(Overflows(), verbose=0, **lane)
+        call()
     with np.errstate(all="ignore"):
         model.predict(Overflows(), **lane)
 
@@ -280,9 +278,12 @@ def _never(kind: str, flag: int) -> None:
 
 @lanes
 def test_function_that_numpy_calls_for_errors(lane: dict[str, Any]) -> None:
-    with np.errstate(over="call", call=_never), pytest.raises(ArithmeticError, match="my own word"):
-        with streamfit.stream(Overflows(), **lane) as batches:
-            list(batches)
+    with (
+        np.errstate(over="call", call=_never),
+        pytest.raises(ArithmeticError, match="my own word"),
+        streamfit.stream(Overflows(), **lane) as batches,
+    ):
+        list(batches)
 
 
 VARIABLE: contextvars.ContextVar[float] = contextvars.ContextVar("VARIABLE", default=0.0)
@@ -422,7 +423,3 @@ print(len(set(losses)))
 def test_workers_that_take_the_place_of_others_hash_alike(tmp_path: Path) -> None:
     out, _ = program(HASHES + KILLED, folder=tmp_path)
     assert out == "1\n"
-
-
-def test_backup_is_one(tmp_path: Path) -> None:
-    assert BackupAndRestore(str(tmp_path / "x"))
