@@ -132,9 +132,7 @@ class Worker:
             raise
 
     def _answer(self, kind: int, frame: Frame, body: bytes = b"") -> None:
-        self._outbox.send(
-            kind, body, lane=frame.lane, attempt=frame.attempt, slot=frame.slot, number=frame.number
-        )
+        self._outbox.send(kind, body, frame.number, frame.lane, frame.attempt, frame.slot)
 
     def _send_record(self, record: bytes) -> None:
         self._outbox.send(wire.RECORD, record)

@@ -21,17 +21,19 @@ class Outbox:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._waiting: deque[tuple[int, bytes, dict[str, int]]] = deque()
+        self._waiting: deque[tuple[int, bytes, int, int, int, int]] = deque()
         self._lock = threading.Lock()
         self._senders: set[int] = set()
 
-    def put(self, kind: int, body: bytes = b"", **numbers: int) -> None:
+    def put(self, kind: int, body: bytes = b"", number: int = 0) -> None:
         """Hand in a frame that goes with the next one that is sent; see `Channel.put`."""
-        self._waiting.append((kind, body, numbers))
+        self._waiting.append((kind, body, number, 0, 0, 0))
 
-    def send(self, kind: int, body: bytes = b"", **numbers: int) -> None:
+    def send(
+        self, kind: int, body: bytes = b"", number: int = 0, lane: int = 0, attempt: int = 0, slot: int = 0
+    ) -> None:
         """Send a frame, and what was handed in before it."""
-        self._waiting.append((kind, body, numbers))
+        self._waiting.append((kind, body, number, lane, attempt, slot))
         me = threading.get_ident()
         if me in self._senders:  # a signal handler in the midst of sending: what it interrupted sends this
             return
@@ -40,8 +42,8 @@ class Outbox:
             with self._lock:
                 while self._waiting:
                     while self._waiting:
-                        kind, body, numbers = self._waiting.popleft()
-                        self._channel.put(kind, body, (), **numbers)
+                        kind, body, number, lane, attempt, slot = self._waiting.popleft()
+                        self._channel.put(kind, body, number=number, lane=lane, attempt=attempt, slot=slot)
                     self._channel.flush()
         finally:
             self._senders.discard(me)

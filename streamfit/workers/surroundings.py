@@ -6,7 +6,7 @@ the interpreter, variables of the environment, the default float type, and the s
 
 Guarantees kept here: a state that did not change is not sent again; only what changed since the last state
 is set in a worker, so what it has set itself (in `worker_init`, in a load) stays; nothing is imported in a
-worker for the sake of its state.
+worker for the sake of its state, but what a setting that differs refers to.
 """
 
 from __future__ import annotations
@@ -170,12 +170,14 @@ class Settler:
     def settle(self) -> None:
         """Set what has changed since it was set last."""
         wanted, settled = self._wanted, self._settled
+        if wanted is settled and len(sys.modules) == self._modules:  # as before nearly every load
+            return
         if wanted is not settled:
             for name, value in wanted.items():
                 if settled.get(name) != value:
                     self._setters[name](value)
             self._settled = wanted
-        elif len(sys.modules) != self._modules and any(self._unknown(entry) for entry in wanted["filters"]):
+        elif wanted and any(self._unknown(entry) for entry in wanted["filters"]):
             self._set_filters(wanted["filters"])  # classes of warnings may have come with new modules
         self._modules = len(sys.modules)
 
