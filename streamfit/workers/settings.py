@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -233,10 +233,15 @@ class _Pickler(pickle.Pickler):
         elif kind.__module__.partition(".")[0] in sys.stdlib_module_names:
             simple = not issubclass(kind, _ALIVE)
         else:
-            simple = all(getattr(kind, hook, None) is getattr(object, hook, None) for hook in _HOOKS)
+            simple = _is_plain(kind)
         if not simple:
             raise _NotSimpleError
         return NotImplemented
+
+
+def _is_plain(kind: type) -> bool:
+    """Tell whether objects of a class are their attributes, as far as pickle knows."""
+    return all(getattr(kind, hook, None) is getattr(object, hook, None) for hook in _HOOKS)
 
 
 def _pickled(value: Any, most: int) -> bytes:
@@ -388,6 +393,11 @@ def _set(names: dict[str, Any], path: str, own: Any, value: Any) -> None:
         names[owner] = value
 
 
+def _is_its_attributes(value: Any) -> bool:
+    kind = type(value)
+    return hasattr(value, "__dict__") and not getattr(kind, "__slots__", None) and _is_plain(kind)
+
+
 def _filled(own: Any, value: Any) -> bool:
     if isinstance(own, (dict, set)):
         own.clear()
@@ -396,7 +406,7 @@ def _filled(own: Any, value: Any) -> bool:
         own[:] = value
     elif isinstance(own, np.ndarray) and own.shape == value.shape and own.dtype == value.dtype:
         own[...] = value
-    elif not isinstance(own, _CONTAINERS) and hasattr(own, "__dict__") and not hasattr(own, "__slots__"):
+    elif type(own) is SimpleNamespace or _is_its_attributes(own):
         vars(own).clear()
         vars(own).update(vars(value))
         return True

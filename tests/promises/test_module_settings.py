@@ -23,7 +23,7 @@ from streamfit.callbacks import LambdaCallback
 pytestmark = pytest.mark.timeout(60)
 
 SETTINGS = """
-import argparse, enum, threading
+import argparse, enum, functools, threading, types
 import numpy as np
 
 class Mode(enum.Enum):
@@ -45,6 +45,8 @@ ORDER = [1, 2]
 MEAN = np.zeros(3)
 BIG = np.zeros(100_000)
 OPTIONS = Options()
+NAMES = types.SimpleNamespace(a=1)
+SHIFT = functools.partial(pow, 2)
 ARGUMENTS = None
 LOCK = None
 GUARD = threading.Lock()
@@ -63,7 +65,7 @@ DATA = """
 import numpy as np
 import streamfit
 import my_settings
-from my_settings import ORDER, SCALE, SIZES, Options
+from my_settings import NAMES, ORDER, SCALE, SIZES, Options
 
 class Told(streamfit.Sequence):
     def __init__(self, *expressions):
@@ -126,6 +128,8 @@ def test_values_of_every_simple_kind_hold(modules: tuple[Any, Any]) -> None:
     settings.ORDER.append(5)
     settings.MEAN[1] = 4
     settings.OPTIONS.depth = 9
+    settings.NAMES.a = 13
+    settings.SHIFT = settings.functools.partial(pow, 3)
     settings.NEW = (1, {"a": 6})
     settings.set_hidden(8)
     expressions = {
@@ -136,6 +140,8 @@ def test_values_of_every_simple_kind_hold(modules: tuple[Any, Any]) -> None:
         "ORDER[-1]": 5,
         "my_settings.MEAN[1]": 4,
         "my_settings.OPTIONS.depth": 9,
+        "NAMES.a": 13,
+        "my_settings.SHIFT(2)": 9,
         "my_settings.NEW[1]['a']": 6,
         "my_settings._hidden": 8,
     }
