@@ -46,7 +46,8 @@ class State:
     def __init__(self, data: bytes) -> None:
         self.key, self.data = fresh_id(), data
         self.fd = slots.create("state", len(data))
-        weakref.finalize(self, os.close, self.fd)
+        # Not at exit, when a thread may still be sending it: the end of the process closes it too.
+        weakref.finalize(self, os.close, self.fd).atexit = False
         with open(self.fd, "wb", closefd=False) as file:
             file.write(data)
 
