@@ -93,11 +93,14 @@ class Relay:
 
     def relay(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         """Send a record, and have the handlers see it that this process has itself."""
-        if os.getpid() != self._owner:  # forked off a load: the socket is not its own
-            self._call_handlers(logger, record)
-            return
-        self._send(_packed(record))
-        if logger.hasHandlers():
+        forked = os.getpid() != self._owner  # off a load: the socket is not its own
+        if forked:
+            logging.root.removeHandler(self._placeholder)
+        else:
+            self._send(_packed(record))
+        if forked and not logger.hasHandlers() and logging.lastResort is not None:
+            logging.lastResort.handle(record)  # on standard error, whatever its level
+        elif logger.hasHandlers():
             self._call_handlers(logger, record)
 
     def follow(self, levels: Levels) -> None:

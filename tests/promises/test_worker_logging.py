@@ -228,6 +228,22 @@ def test_lines_of_other_threads_and_of_a_signal_handler_break_nothing(heard: Hea
     assert "alarm" in messages
 
 
+def test_lines_of_processes_that_loads_fork_are_printed(
+    heard: Heard, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def forks(logger: logging.Logger, index: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            logger.info("forked %d", index)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        logger.info("load %d", index)
+
+    load(Logs(forks, length=2))
+    assert len(heard.records) == 2
+    assert sorted(capfd.readouterr().err.split("\n")) == ["", "forked 0", "forked 1"]
+
+
 def test_a_consumer_that_does_not_listen_for_a_while_gets_all(heard: Heard) -> None:
     def long(logger: logging.Logger, index: int) -> None:
         logger.info("%s", "z" * 500_000)
