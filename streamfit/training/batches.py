@@ -17,7 +17,7 @@ from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch import ROLES
 from streamfit.streams.structure import as_array, as_rows, is_arraylike, leaves, rebuild
 from streamfit.training.plan import StreamSettings
-from streamfit.workers import Pool, make_pool
+from streamfit.workers import Pool, keep_hash_seed, make_pool
 
 _AHEAD = 10  # Keras' default of max_queue_size
 
@@ -131,12 +131,18 @@ class Streams:
 
     Args:
         settings: Who loads.
+        hash_seed: That of worker processes.
+
+    Attributes:
+        hash_seed: As above, or as `use_hash_seed` has changed it.
     """
 
-    def __init__(self, settings: StreamSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: StreamSettings, hash_seed: int) -> None:
+        self._settings, self.hash_seed = settings, hash_seed
         self._stack = ExitStack()
         self._pool: Pool | None = None
+        self._pools: list[Pool] = []
+        self._init = settings.worker_init
         self._pool_kind: tuple[str, int] | None = None
 
     def __enter__(self) -> Self:
@@ -159,6 +165,8 @@ class Streams:
         policy = self._settings.policy
         policy.check(source, "processes" if self._pool is not None else kind if pooled else "inline")
         pool = self._shared_pool(kind, workers, ahead) if pooled else None
+        if pool is None and not isinstance(source, ArraySource):
+            self._init_here()
         feed = Feed(
             source,
             pool,
@@ -171,6 +179,18 @@ class Streams:
         )
         self._stack.callback(feed.close)
         return feed
+
+    def _init_here(self) -> None:
+        """Call what each worker calls, once, in this thread, where code of the user's is to load."""
+        init, self._init = self._init, None
+        if init is not None:
+            init()
+
+    def use_hash_seed(self, hash_seed: int) -> None:
+        """Have worker processes hash as those of another run did, before anything is read."""
+        self.hash_seed = keep_hash_seed(hash_seed)
+        for pool in self._pools:
+            pool.use_hash_seed(hash_seed)
 
     def _who_loads(self, source: Source) -> tuple[str, int, int]:
         """Return kind, number of workers and how far they may work ahead: what was asked for wins, then what
@@ -193,8 +213,16 @@ class Streams:
         """Training and validation share one pool when they ask for the same workers."""
         if self._pool is None or self._pool_kind != (kind, workers):
             timeout = self._settings.policy.load_timeout if kind == "processes" else None
-            self._pool = make_pool(kind, workers, ahead, timeout)  # type: ignore[arg-type]
+            self._pool = make_pool(
+                kind,  # type: ignore[arg-type]
+                workers,
+                ahead,
+                timeout,
+                init=self._settings.worker_init,
+                hash_seed=self.hash_seed,
+            )
             self._pool_kind = (kind, workers)
+            self._pools.append(self._pool)
             self._stack.callback(self._pool.close)
             self._pool.start(["streamfit.streams"])  # once, not in each worker that takes another's place
         return self._pool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from streamfit._base.checks import integer, is_mapping, plain, scalar, truth, wh
 from streamfit._base.keys import seed_from
 from streamfit.streams import LoadPolicy
 from streamfit.training.notices import warn
+from streamfit.workers import check_init
 
 
 def check_verbose(verbose: Any) -> int | str:
@@ -58,6 +59,7 @@ class StreamSettings:
     workers: int | None = None
     use_multiprocessing: bool | None = None
     policy: LoadPolicy = field(default_factory=LoadPolicy)
+    worker_init: Callable[[], Any] | None = None
 
     def __post_init__(self) -> None:
         settle = object.__setattr__  # the class is frozen
@@ -65,6 +67,7 @@ class StreamSettings:
         settle(self, "workers", whole_or_none("workers", self.workers, 0))
         if self.use_multiprocessing is not None:
             settle(self, "use_multiprocessing", truth("use_multiprocessing", self.use_multiprocessing))
+        check_init(self.worker_init)
 
 
 @dataclass

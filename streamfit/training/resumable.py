@@ -11,6 +11,7 @@ from typing import Any
 
 from streamfit._base.plain import pack
 from streamfit.streams import Feed
+from streamfit.training.batches import Streams
 from streamfit.training.callbacks import CallbackList, History
 from streamfit.training.plan import FitPlan
 from streamfit.training.runner import Runner
@@ -22,6 +23,7 @@ class Resumable:
 
     _model: Any
     _runner: Runner
+    _streams: Streams
     _plan: FitPlan
     _seed: int
     _feed: Feed
@@ -67,6 +69,7 @@ class Resumable:
         }
         state.facts |= {
             "seed": self._seed,
+            "hash_seed": self._streams.hash_seed,
             "epoch": self._epoch_now + (ended is not None),
             "step": 0 if ended is not None else self._feed.receipt().delivered,
             "logs": {} if ended is not None else self._runner.logs(),
@@ -92,6 +95,8 @@ class Resumable:
         """
         restore(self._model, self._runner, state, self._settings)
         check_same_run(state.facts, self._arguments(), self._plan.epochs)
+        if "hash_seed" in state.facts:  # those of earlier versions have none
+            self._streams.use_hash_seed(state.facts["hash_seed"])
         streams, feeds = state.facts["streams"], self._feeds()
         for name, feed in feeds.items():
             feed.check_identity(streams[name])

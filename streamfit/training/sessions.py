@@ -23,8 +23,8 @@ from streamfit.training.optimizer_state import settings_of
 from streamfit.training.plan import FitPlan, StreamSettings, check_verbose
 from streamfit.training.results import Measure
 from streamfit.training.resumable import Resumable
-from streamfit.training.runner import Runner
 from streamfit.training.stopping import running
+from streamfit.workers import hash_seed_of_program, hash_seed_of_run
 
 
 def fit(model: Any, plan: FitPlan) -> History:
@@ -35,7 +35,7 @@ def fit(model: Any, plan: FitPlan) -> History:
         if isinstance(plan.validation, float):
             plan.training, plan.validation = plan.training.split(plan.validation)
         call.main.warn_of_changed_flags()
-        with Streams(plan.settings) as streams:
+        with Streams(plan.settings, hash_seed_of_run(seed)) as streams:
             return _Fit(model, call, plan, seed, streams).run()
 
 
@@ -58,7 +58,7 @@ class _Fit(Resumable):
 
     def __init__(self, model: Any, call: Call, plan: FitPlan, seed: int, streams: Streams) -> None:
         self._model, self._call, self._plan, self._seed = model, call, plan, seed
-        self._runner: Runner = call.main
+        self._runner, self._streams = call.main, streams
         source = plan.training.source(seed, "training data")
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
         total = None if steps is None else steps * epochs
@@ -338,9 +338,10 @@ def _single_run(
     aside: bool = False,
 ) -> Iterator[tuple[Feed, CallbackList]]:
     """Open the data and the callbacks of `evaluate` (which puts running results `aside`) or `predict`."""
-    verbose = check_verbose(verbose)
-    source = data.source(looking_seed(), "data")
-    with call.work(source.name, aside=aside), Streams(settings) as streams:
+    verbose, seed = check_verbose(verbose), looking_seed()
+    source = data.source(seed, "data")
+    streams = Streams(settings, hash_seed_of_program(seed))
+    with call.work(source.name, aside=aside), streams:
         feed = streams.feed(source, wrap=False, total=steps)
         params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(steps)}
         told = (

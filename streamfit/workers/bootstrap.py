@@ -8,17 +8,23 @@ finds all of it.
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the folder of this file, where no module of Python's is to be looked for
+
 import contextlib
 import gc
 import importlib
 import importlib.machinery
 import importlib.util
-import json
+import marshal
 import os
-import sys
 import traceback
 import types
 from typing import Any
+
+_OWN_VARIABLES = ("STREAMFIT_NURSERY_OF",)
 
 
 class _Deferred(types.ModuleType):
@@ -54,16 +60,20 @@ def main(arguments: list[str]) -> None:
     """Take over the parent's search path and run the nursery.
 
     Args:
-        arguments: number of the control socket's descriptor, the parent's process id, and as JSON its search
-            path and its own arguments.
+        arguments: number of the control socket's descriptor, that of memory with the parent's search path,
+            its own arguments, its warning options and variables of its environment, and its process id.
     """
     gc.disable()  # next to nothing of what is imported here becomes garbage; the nursery turns it on again
-    descriptor, parent, inherited = arguments
-    sys.path[:], sys.argv[:] = json.loads(inherited)
+    descriptor, inherited, parent = map(int, arguments)
+    with open(inherited, "rb") as file:
+        sys.path[:], sys.argv[:], sys.warnoptions[:], variables = marshal.loads(file.read())
+    os.environ.update(variables)
+    for name in _OWN_VARIABLES:  # not for programs that loads start
+        os.environ.pop(name, None)
     defer("streamfit")
     status = 1
     try:
-        importlib.import_module("streamfit.workers.nursery").main(int(descriptor), int(parent))
+        importlib.import_module("streamfit.workers.nursery").main(descriptor, parent)
         status = 0
     except BaseException:
         traceback.print_exc()

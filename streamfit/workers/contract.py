@@ -23,6 +23,7 @@ from typing import Any, Literal, Protocol, Self
 Kind = Literal["inline", "threads", "processes"]
 Ticket = Any
 Describe = Callable[[Ticket], str]
+Init = Callable[[], Any]
 
 
 class Loader(Protocol):
@@ -137,6 +138,13 @@ class Pool(ABC):
     @abstractmethod
     def pids(self) -> list[int]:
         """Return the process ids of the worker processes (empty for other kinds)."""
+
+    def use_hash_seed(self, hash_seed: int) -> None:
+        """Have worker processes hash with another seed, which ends runs of theirs that are open.
+
+        Other kinds of workers hash as this process does, and nothing changes that.
+        """
+        return None
 
     @abstractmethod
     def close(self) -> None:

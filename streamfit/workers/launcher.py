@@ -7,7 +7,7 @@ a copy of this process made by `fork` keeps neither alive.
 from __future__ import annotations
 
 import contextlib
-import json
+import marshal
 import os
 import signal
 import socket
@@ -16,24 +16,13 @@ import sys
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers import wire
+from streamfit.workers import interpreter, slots, wire
 from streamfit.workers.slots import taking_descriptors
 from streamfit.workers.wire import Channel, Frame
 
-# A worker is one of many: each has its share of the processor, not a pool of threads per library.
-_ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "BLIS_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
-_NEEDED = ((os, "fork"), (socket, "AF_UNIX"), (socket, "SCM_RIGHTS"))
 _END_SECONDS = 2.0
 _sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
@@ -43,37 +32,47 @@ class Launcher:
 
     Args:
         preload: names of modules that it imports before it forks workers.
+        hash_seed: that of its interpreter; None for that of the program.
 
     Attributes:
+        hash_seed: as above.
         channel: to be polled together with the workers; `frames` reads it.
     """
 
-    def __init__(self, preload: Iterable[str] = ()) -> None:
-        check_platform()
+    def __init__(self, preload: Iterable[str] = (), hash_seed: int | None = None) -> None:
+        interpreter.check_platform()
+        if hash_seed is None:
+            hash_seed = interpreter.hash_seed_of_program()
+        self.hash_seed = hash_seed
         ours, theirs = _pair()
-        command = [
-            sys.executable,
-            str(Path(__file__).with_name("bootstrap.py")),
-            str(theirs.fileno()),
-            str(os.getpid()),
-            json.dumps([[os.path.abspath(e) for e in sys.path if isinstance(e, str)], sys.argv]),
-        ]
+        inherited = -1
         try:
+            variables, later = interpreter.environment(hash_seed)
+            inherited = _memory((interpreter.search_path(), _arguments(), sys.warnoptions, later))
+            fds = (theirs.fileno(), inherited)
+            command = [
+                sys.executable,
+                *interpreter.flags(),
+                str(Path(__file__).with_name("bootstrap.py")),
+                *map(str, (*fds, os.getpid())),
+            ]
             with taking_descriptors():
                 self._process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, env=_environment(), pass_fds=(theirs.fileno(),)
+                    command, stdin=subprocess.DEVNULL, env=variables, pass_fds=fds
                 )
-        except WorkerError:
-            ours.close()
-            raise
         except OSError as error:
             ours.close()
             raise WorkerError(
                 f"worker processes cannot be started with {sys.executable!r}: {error}"
             ) from error
+        except BaseException:
+            ours.close()
+            raise
         finally:
             theirs.close()
-        self._up = False
+            if inherited >= 0:
+                os.close(inherited)
+        self._ready = self._up = False
         self.channel = Channel(ours)
         self.preload(preload)
 
@@ -104,8 +103,28 @@ class Launcher:
     def frames(self) -> list[Frame]:
         """Return what the nursery reports."""
         frames = self.channel.receive()
-        self._up = self._up or any(frame.kind == wire.BORN for frame in frames)
+        if not self._up:
+            self._ready = self._ready or any(frame.kind == wire.READY for frame in frames)
+            self._up = any(frame.kind == wire.BORN for frame in frames)
+            frames = [frame for frame in frames if frame.kind != wire.READY]
         return frames
+
+    def check_start(self) -> None:
+        """Raise if the process ended of its own accord before it was a nursery at all: it never will be."""
+        if self._ready:
+            return
+        try:
+            status = self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:  # whatever it is
+            status, how = 1, "goes on without having answered,"
+        else:
+            how = f"ended with status {status}"
+        if status >= 0:  # a kill says nothing about it
+            raise WorkerError(
+                f"worker processes cannot be started: {sys.executable!r} (sys.executable), which was to "
+                f"start them, {how} before it was ready. Look at what it printed; if it is no Python "
+                "interpreter, use threads (use_multiprocessing=False)."
+            )
 
     def kill(self, worker: int, by: int = signal.SIGKILL) -> None:
         """Ask for the death of a worker by a signal; it is reported like any other."""
@@ -130,19 +149,22 @@ class Launcher:
             raise WorkerError(f"the process that starts workers (process id {self.pid}) does not answer")
 
 
-def check_platform() -> None:
-    """Raise if worker processes cannot work here."""
-    missing = [name for owner, name in _NEEDED if not hasattr(owner, name)]
-    if missing:
-        raise WorkerError(
-            f"worker processes need {', '.join(missing)}, which {sys.platform} does not offer; use threads "
-            "(use_multiprocessing=False)."
-        )
-    if not sys.executable:
-        raise WorkerError(
-            "worker processes need the path of a Python interpreter, and sys.executable is empty here; "
-            "use threads (use_multiprocessing=False)."
-        )
+def _memory(content: Any) -> int:
+    """Return a descriptor of anonymous memory that holds plain data of any size for another interpreter."""
+    data = marshal.dumps(content)
+    fd = slots.create("inherited", len(data))
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            file.write(data)
+        os.lseek(fd, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _arguments() -> list[str]:
+    return [os.fspath(argument) for argument in getattr(sys, "argv", [])]
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:
@@ -152,12 +174,6 @@ def _pair() -> tuple[socket.socket, socket.socket]:
     ours.setblocking(False)
     _sockets.add(ours)
     return ours, theirs
-
-
-def _environment() -> dict[str, str]:
-    environment = os.environ | _ENVIRONMENT
-    environment.pop("NUMBA_THREADING_LAYER", None)
-    return environment
 
 
 def _close_copies() -> None:

@@ -48,6 +48,8 @@ class Nursery:
 
     def serve(self) -> None:
         """Serve until the parent closes its end or dies."""
+        self._channel.put(wire.READY)
+        self._channel.flush()
         poller = select.poll()
         poller.register(self._channel, select.POLLIN)
         poller.register(self._wake, select.POLLIN)

@@ -20,7 +20,7 @@ def frames(launcher: Launcher, count: int) -> list[wire.Frame]:
     launcher.channel.socket.setblocking(True)
     got: list[wire.Frame] = []
     while len(got) < count:
-        got += launcher.channel.receive()
+        got += [frame for frame in launcher.channel.receive() if frame.kind != wire.READY]
     launcher.channel.socket.setblocking(False)
     return got
 
