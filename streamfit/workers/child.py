@@ -13,6 +13,7 @@ import mmap
 import os
 import pickle
 import random
+import resource
 import signal
 import socket
 import sys
@@ -35,7 +36,8 @@ from streamfit.workers.wire import Channel, Frame
 
 _MAX_TEMPLATES = 256
 _LOOK_SECONDS = 0.001
-_MAX_FILE_PAGES = (64 << 20) // os.sysconf("SC_PAGESIZE")
+_PAGE = os.sysconf("SC_PAGESIZE")
+_MAX_FILE_PAGES = (64 << 20) // _PAGE
 _PR_SET_PDEATHSIG = 1
 
 
@@ -241,6 +243,13 @@ def _pack(packer: Packer, value: Any) -> None:
 
 
 def _file_pages() -> int:
-    """Return how many pages of files and shared memory are resident in this process."""
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[2])
+    """Return how many pages of files and shared memory are resident in this process.
+
+    Where the system does not tell (/proc is not mounted) the most that this process ever had resident stands
+    for it, which never falls: too many pages are dropped then rather than too few.
+    """
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[2])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // _PAGE

@@ -12,7 +12,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ ALIGNMENT = 64
 _SMALL, _LARGE = 1 << 16, 1 << 20
 _QUICK = 1 << 18
 _BUFFER_KINDS = "biufc"
+_SHARED_MEMORY = "/dev/shm"
 _POPULATE = getattr(mmap, "MAP_POPULATE", 0)
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 _NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.ENOMEM, errno.EDQUOT}
@@ -50,19 +51,64 @@ def create(name: str, size: int = 0) -> int:
     Args:
         name: shown by the system's tools next to the mapping; need not be unique.
         size: in bytes; see `grow`.
+
+    Raises:
+        WorkerError: the system has none, or no room for it.
     """
     with taking_descriptors():
-        if hasattr(os, "memfd_create"):
-            fd = os.memfd_create(f"streamfit-{name}", os.MFD_CLOEXEC)
-        else:
-            fd, path = tempfile.mkstemp(prefix="streamfit-")
-            os.unlink(path)
+        fd = _anonymous(name)
     try:
         if size:
             grow(fd, size)
     except BaseException:
         os.close(fd)
         raise
+    return fd
+
+
+def _anonymous(name: str) -> int:
+    """Return a descriptor of empty memory without a name: of the kernel, else of a file without one.
+
+    Whether `memfd_create` works is only known from a call: an old kernel or a sandbox refuses it.
+    """
+    refusals: list[str] = []
+    if hasattr(os, "memfd_create"):
+        try:
+            return os.memfd_create(f"streamfit-{name}", os.MFD_CLOEXEC)
+        except OSError as error:
+            refusals.append(_refusal("memfd_create", error))
+    for folder in _folders():
+        try:
+            return _nameless_file(folder)
+        except OSError as error:
+            refusals.append(_refusal(folder, error))
+    raise WorkerError(
+        "worker processes need shared memory, and this system gives none "
+        f"({'; '.join(refusals)}). Let one of these work, or use threads (use_multiprocessing=False)."
+    )
+
+
+def _refusal(what: str, error: OSError) -> str:
+    if error.errno in _NO_DESCRIPTORS:
+        raise error
+    return f"{what}: {error.strerror}"
+
+
+def _folders() -> Iterator[str]:
+    """Return where files can be that are shared memory: that of POSIX shared memory, then temporary ones."""
+    if os.path.isdir(_SHARED_MEMORY):
+        yield _SHARED_MEMORY
+    with suppress(FileNotFoundError):  # there is no usable folder for temporary files
+        yield tempfile.gettempdir()
+
+
+def _nameless_file(folder: str) -> int:
+    """Return a descriptor of a new file that has no name, at once where the file system can do that."""
+    if hasattr(os, "O_TMPFILE"):
+        with suppress(OSError):
+            return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fd, path = tempfile.mkstemp(prefix="streamfit-", dir=folder)
+    os.unlink(path)
     return fd
 
 
