@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
 import cloudpickle
-import numpy as np
 
 from streamfit._base.errors import PicklingError
 from streamfit.workers import slots, wire
+from streamfit.workers.budget import Budget
 from streamfit.workers.dataset import Parcel
-from streamfit.workers.deadline import Watch
+from streamfit.workers.deadline import START_SECONDS, Deadline, Watch
+from streamfit.workers.ending import ORDINARY_SECONDS
 from streamfit.workers.launcher import Launcher
 from streamfit.workers.marker import Marker
 from streamfit.workers.scheduler import Job
+from streamfit.workers.uninterrupted import uninterrupted
 from streamfit.workers.values import Reader
 from streamfit.workers.wire import Channel
 
 _MAX_TICKET_IN_FRAME = 1 << 16
+_ABORT_SECONDS = 0.5
 
 
 class Loan(weakref.ref[Any]):
@@ -49,6 +54,7 @@ class Link:
         heard: how many frames have come from it.
         watch: how long it has shown no sign of life while it should have.
         overdue: the seconds that it exceeded, if it was stopped for that.
+        answered: how many results have come from it.
     """
 
     def __init__(self, key: int, channel: Channel) -> None:
@@ -62,21 +68,62 @@ class Link:
         self.heard = 0
         self.watch = Watch()
         self.overdue = 0.0
+        self.answered = 0
         self._slots: set[int] = set()
         self._arenas: set[int] = set()
         self._parcels: dict[int, set[int]] = {}
         channel.put(wire.MARKER, fds=(self.marker.fd,), keep=self.marker)
+
+    def stray(self) -> str:
+        """Return what came from it in place of messages, or nothing."""
+        return self.channel.stray or ("its socket was written to or closed" if self.marker.strayed() else "")
 
     def close(self) -> None:
         """Give back what belongs to this worker alone."""
         self.channel.close()
         self.marker.close()
 
+    def learn(self, frame: wire.Frame) -> None:
+        """Take in how to read values of one kind."""
+        try:
+            self.readers[frame.number] = Reader(pickle.loads(frame.body))
+        except Exception as error:  # a class that only the worker has; surfaces with the first value of it
+            self.readers[frame.number] = error
+
+    def overstays(self, deadline: Deadline, passed: float, now: float) -> signal.Signals | None:
+        """Return the signal to stop the worker by if it has shown no sign of life for too long.
+
+        Args:
+            deadline: says how long loads may take.
+            passed: seconds waited since the last look.
+            now: on the monotonic clock.
+        """
+        load, begun, watch = self.marker.under_way(), self.marker.begun(), self.watch
+        waited = watch.look((begun, self.heard, load), passed)
+        limit = deadline.seconds(load.attempt if load else 1)
+        if self.marker.prepares() or (not begun and load is None):
+            limit = max(limit, START_SECONDS)
+        if waited > limit and not watch.stopped:
+            self.overdue, watch.stopped = limit, now
+            return signal.SIGABRT  # its last words tell where it hangs
+        return signal.SIGKILL if watch.stopped and now > watch.stopped + _ABORT_SECONDS else None
+
     def send_slot(self, number: int, slot: slots.Slot) -> None:
-        """Send a slot, unless the worker has it."""
+        """Send a slot, unless the worker has it.
+
+        Raises:
+            WorkerError: user code has closed its descriptor.
+        """
         if number not in self._slots:
+            slot.check()
             self._slots.add(number)
             self.channel.put(wire.SLOT, fds=(slot.fd,), slot=number, keep=slot)
+
+    def drop_slot(self, number: int) -> None:
+        """Have the worker let go of a slot, if it has it."""
+        if number in self._slots:
+            self._slots.discard(number)
+            self.channel.put(wire.DROP_SLOT, slot=number)
 
     def send_parcel(self, parcel: Parcel) -> None:
         """Send a loader and what it lies in, unless the worker has it."""
@@ -88,7 +135,7 @@ class Link:
                 self.channel.put(wire.SHARE, fds=(arena.fd,), number=arena.key, keep=arena)
         keys = [arena.key for arena in parcel.arenas]
         self._parcels[parcel.key] = set(keys)
-        body = pickle.dumps((keys, parcel.folder, parcel.search_path))
+        body = pickle.dumps((keys, parcel.size, parcel.folder, parcel.search_path))
         self.channel.put(wire.LOADER, body, fds=(parcel.fd,), number=parcel.key, keep=parcel)
 
     def forget_parcel(self, key: int) -> None:
@@ -122,14 +169,17 @@ class Crew:
         preload: names of modules that the nursery imports.
 
     Attributes:
+        budget: which slots have grown too large.
         loans: of the slots whose values the consumer still refers to.
         returned: loans whose values it has given up; filled from any thread.
     """
 
     def __init__(self, preload: Iterable[str] = ()) -> None:
         self._owner = os.getpid()
+        self._closing = threading.Lock()
         self._slots: dict[int, slots.Slot] = {}
         self.links: dict[int, Link] = {}
+        self.budget = Budget()
         self.loans: dict[int, Loan] = {}
         self.returned: deque[Loan] = deque()
         self.launcher = Launcher(preload)
@@ -138,8 +188,29 @@ class Crew:
         """Return a slot, making it at the first call."""
         slot = self._slots.get(number)
         if slot is None:
-            slot = self._slots[number] = slots.Slot(slots.create(f"slot-{number}"))
+            uninterrupted(lambda: self._make_slot(number))
+            slot = self._slots[number]
         return slot
+
+    def _make_slot(self, number: int) -> None:
+        self._slots[number] = slots.Slot(slots.create(f"slot-{number}"), guarded=True)
+
+    def trim(self, free: Iterable[int]) -> list[Link]:
+        """Give up the memory of free slots that are far larger than what values need.
+
+        Returns:
+            the workers that have been sent word of it.
+        """
+        excess = self.budget.excess(free)
+        for number in excess:
+            uninterrupted(self._slots.pop(number).close)
+            for link in self.links.values():
+                link.drop_slot(number)
+        return list(self.links.values()) if excess else []
+
+    def relaunch(self) -> None:
+        """Start another nursery in place of one that is gone."""
+        self.launcher = Launcher()
 
     def lend(self, number: int, memory: Any) -> None:
         """Note that a slot comes back when `memory` and all views of it are gone."""
@@ -147,19 +218,30 @@ class Crew:
         loan.slot = number
         self.loans[number] = loan
 
-    def close(self) -> None:
-        """Kill the workers and close everything; lent values stay valid."""
-        if os.getpid() != self._owner:
-            return
-        try:
-            self.launcher.close()
-        finally:
-            for link in self.links.values():
-                link.close()
-            for slot in self._slots.values():
-                slot.close()
-            self.links.clear()
-            self._slots.clear()
+    def close(self, grace: float = ORDINARY_SECONDS) -> None:
+        """End the workers and close everything; lent values stay valid.
+
+        No signal handler interrupts this; after one that raises no worker is waited for any more.
+
+        Args:
+            grace: seconds that the workers may take to end by themselves.
+        """
+        if os.getpid() == self._owner:
+            uninterrupted(lambda: self._close(grace), lambda: self.launcher.hurry())
+
+    def _close(self, grace: float) -> None:
+        with self._closing:
+            try:
+                for link in self.links.values():
+                    link.channel.close()  # a worker that waits sees this at once
+                self.launcher.close(grace)
+            finally:
+                for link in self.links.values():
+                    link.close()
+                for slot in self._slots.values():
+                    slot.close()
+                self.links.clear()
+                self._slots.clear()
 
 
 def _ticket_frame(tickets: tuple[Any, ...], slot: slots.Slot) -> tuple[int, bytes]:
@@ -176,5 +258,5 @@ def _ticket_frame(tickets: tuple[Any, ...], slot: slots.Slot) -> tuple[int, byte
     if len(data) <= _MAX_TICKET_IN_FRAME:
         return wire.TICKET, data
     slot.reserve(len(data))
-    slot.bytes(len(data))[:] = np.frombuffer(data, np.uint8)
+    slot.fill(memoryview(data))
     return wire.LARGE_TICKET, len(data).to_bytes(8, "little")
