@@ -27,7 +27,7 @@ import numpy as np
 from numpy.random import seed as seed_numpy  # NumPy would import it when it is first used: in every worker
 
 from streamfit._base.errors import PicklingError, WorkerError
-from streamfit.workers import faults, last_words, sharing, wire
+from streamfit.workers import faults, last_words, sharing, slots, wire
 from streamfit.workers.contract import Loader, enter_worker
 from streamfit.workers.ending import Finished, Interruptible
 from streamfit.workers.marker import Marker
@@ -180,7 +180,7 @@ class _Received:
 
     def __init__(self, fd: int, size: int, arenas: list[int]) -> None:
         # Mapped, not read: the descriptor's position is one for all workers.
-        self._data: mmap.mmap | None = mmap.mmap(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
+        self._data: mmap.mmap | None = slots.mapping(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
         os.close(fd)
         self._places = np.frombuffer(self._data[size:], np.int64).reshape(-1, 2)
         self._loader: Loader | None = None

@@ -32,6 +32,7 @@ from streamfit.workers.wire import Channel
 
 _MAX_TICKET_IN_FRAME = 1 << 16
 _ABORT_SECONDS = 0.5
+_ABOUT_TO_END_SECONDS = 0.1  # between the end of a socket and the word that its process has died
 
 
 class Loan(weakref.ref[Any]):
@@ -69,6 +70,7 @@ class Link:
         self.watch = Watch()
         self.overdue = 0.0
         self.answered = 0
+        self._closed = False
         self._slots: set[int] = set()
         self._arenas: set[int] = set()
         self._parcels: dict[int, set[int]] = {}
@@ -76,7 +78,16 @@ class Link:
 
     def stray(self) -> str:
         """Return what came from it in place of messages, or nothing."""
-        return self.channel.stray or ("its socket was written to or closed" if self.marker.strayed() else "")
+        closed = self._closed or self.marker.strayed()
+        return self.channel.stray or ("its socket was closed or written to" if closed else "")
+
+    def lives_on(self, now: float) -> bool:
+        """Return whether the worker, found out now, has lost its socket and goes on."""
+        ended = self.ended_at is not None and now > self.ended_at + _ABOUT_TO_END_SECONDS
+        if not ended or self._closed or self.channel.stray:
+            return False
+        self._closed = True
+        return True
 
     def close(self) -> None:
         """Give back what belongs to this worker alone."""

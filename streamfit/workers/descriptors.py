@@ -4,7 +4,8 @@ A process whose standard streams are closed hands out 0, 1 and 2 to whoever open
 code goes on writing to them: to what a batch lies in, if that has the number. And user code that closes what
 it did not open (as daemons do) may leave a number of ours to a file of its own.
 
-Guarantees kept here: what we keep never has the number of a standard stream; a number that is not ours any
+Guarantees kept here: what we keep never has the number of a standard stream (one that is closed is opened on
+the null device as soon as workers are used); a number that is not ours any
 more is neither written to nor closed by us.
 """
 
@@ -38,14 +39,18 @@ def lifted_socket(sock: socket.socket) -> socket.socket:
 
 
 def fill_standard() -> None:
-    """Open what is closed of the standard streams on nothing, for this process and those it starts."""
+    """Open what is closed of the standard streams on nothing, for this process and those it starts.
+
+    `lifted` alone is not enough: a mapping keeps a descriptor of its own, whose number cannot be chosen.
+    """
     for number in range(_STANDARD):
         if identity(number) is None:
-            fd = os.open(os.devnull, os.O_RDWR)
-            if fd != number:
-                os.dup2(fd, number)
-                os.close(fd)
-            os.set_inheritable(number, True)
+            with contextlib.suppress(OSError):  # no null device, no descriptors left: `lifted` has to do
+                fd = os.open(os.devnull, os.O_RDWR)
+                if fd != number:
+                    os.dup2(fd, number)
+                    os.close(fd)
+                os.set_inheritable(number, True)
 
 
 def identity(fd: int) -> Identity | None:

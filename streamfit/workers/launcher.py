@@ -53,6 +53,7 @@ class Launcher:
 
     def __init__(self, preload: Iterable[str] = ()) -> None:
         check_platform()
+        descriptors.fill_standard()
         ours, theirs = _pair()
         command = [
             sys.executable,

@@ -38,8 +38,7 @@ class Marker:
         self._reads = ours and slots.can_shrink(self.fd)
         self._memory: mmap.mmap | bytearray = bytearray(mmap.PAGESIZE)
         if not self._reads:
-            with slots.taking_descriptors():
-                self._memory = mmap.mmap(self.fd, mmap.PAGESIZE)
+            self._memory = slots.mapping(self.fd, mmap.PAGESIZE)
         self._words = memoryview(self._memory).cast("Q")
 
     def begin(self, lane: int, number: int, attempt: int) -> None:

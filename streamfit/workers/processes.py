@@ -344,6 +344,9 @@ class ProcessPool(LanePool):
         gone = [at for link in crew.links.values() for at in (link.ended_at, link.watch.stopped) if at]
         if gone and time.monotonic() > min(gone) + _REPORT_SECONDS:  # the nursery is stopped or hangs
             return self._nursery_lost(crew)
+        for link in crew.links.values() if gone else ():
+            if link.lives_on(time.monotonic()):
+                crew.launcher.kill(link.key)
         by_fd = {link.channel.fileno(): link for link in crew.links.values()}
         control = crew.launcher.channel.fileno()
         before = time.monotonic()
@@ -375,11 +378,12 @@ class ProcessPool(LanePool):
             self._hang_up(crew, link)
 
     def _hang_up(self, crew: Crew, link: Link) -> None:
-        """See to a worker whose socket has ended: the nursery reports its death; one that lives dies now."""
+        """See to a worker whose socket has ended: the nursery reports its death, or it dies soon."""
         if link.channel.ended and link.ended_at is None:
             self._poller.unregister(link.channel)
             link.ended_at = time.monotonic()
-            crew.launcher.kill(link.key)
+            if link.channel.stray:
+                crew.launcher.kill(link.key)
 
     def _on_control(self, crew: Crew) -> None:
         channel = crew.launcher.channel

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamfit._base.errors import DataError, PicklingError
+from streamfit.workers import descriptors, slots
 from streamfit.workers.arenas import Layout, address_of
 
 Array = NDArray[Any]
@@ -47,7 +48,8 @@ class Receiver:
     def add_arena(self, key: int, fd: int) -> None:
         """Map an arena; takes over the descriptor."""
         size = os.fstat(fd).st_size
-        self._arenas[key] = mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+        both = mmap.PROT_READ | mmap.PROT_WRITE
+        self._arenas[key] = slots.mapping(fd, size, flags=mmap.MAP_PRIVATE, prot=both)
         os.close(fd)
 
     def keep_arenas(self, keys: set[int]) -> None:
@@ -146,6 +148,7 @@ class _FileMap(mmap.mmap):
                     f"the file {place.path!r}, which the data are mapped from, was replaced or its size "
                     f"changed ({place.size:,} bytes then, {found.st_size:,} now). Map it anew."
                 )
+            descriptors.fill_standard()
             return super().__new__(cls, fd, place.size, access=mmap.ACCESS_READ)
         finally:
             os.close(fd)

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import mmap
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +30,8 @@ _QUICK = 1 << 18
 _BUFFER_KINDS = "biufc"
 _SHARED_MEMORY = "/dev/shm"
 _POPULATE = getattr(mmap, "MAP_POPULATE", 0)
+# A mapping keeps a descriptor of its own, which user code could close, unless it is told not to.
+_UNTRACKED: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 _NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.ENOMEM, errno.EDQUOT}
 
@@ -59,6 +62,7 @@ def create(name: str, size: int = 0) -> int:
         WorkerError: the system has none, or no room for it.
     """
     with taking_descriptors():
+        descriptors.fill_standard()
         fd = descriptors.lifted(_anonymous(name))
     try:
         _forbid_shrinking(fd)
@@ -149,6 +153,13 @@ def grow(fd: int, size: int, start: int = 0) -> None:
         ) from error
 
 
+def mapping(fd: int, size: int, **how: int) -> mmap.mmap:
+    """Map a descriptor; the mapping stays when it is closed."""
+    with taking_descriptors():
+        descriptors.fill_standard()
+        return mmap.mmap(fd, size, **how, **_UNTRACKED)
+
+
 def padded(size: int) -> int:
     """Return `size` rounded up to where the next buffer begins."""
     return (size + ALIGNMENT - 1) & -ALIGNMENT
@@ -186,9 +197,8 @@ class Slot:
             if self._size() < capacity:  # touching what is not there would be a bus error
                 raise WorkerError(f"a worker reported {capacity:,} bytes of shared memory that are not there")
             # A mapping in use by lent arrays lives on until they are gone.
-            with taking_descriptors():
-                if self._mapped:
-                    self._map = mmap.mmap(self.fd, capacity, flags=mmap.MAP_SHARED | _POPULATE)
+            if self._mapped:
+                self._map = mapping(self.fd, capacity, flags=mmap.MAP_SHARED | _POPULATE)
             self.capacity = capacity
 
     def bytes(self, size: int) -> NDArray[np.uint8]:
