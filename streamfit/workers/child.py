@@ -73,17 +73,21 @@ class Worker:
     def serve(self) -> bool:
         """Work until the parent closes its end; return whether it was the parent that did."""
         with contextlib.suppress(Finished):
-            while not self._channel.ended:
+            while not self._channel.ended and not self._interruptible.asked:
                 for frame in self._channel.receive(wait=not self._todo):
                     self._take_in(frame)
                 # While loads are quick, those at hand are done before looking whether some were cancelled.
                 until = time.monotonic() + _LOOK_SECONDS
-                while self._todo and not self._channel.ended:
+                while self._todo and not self._channel.ended and not self._interruptible.asked:
                     self._work(self._todo.popleft())
                     if time.monotonic() > until:
                         break
         if self._channel.stray:
             self._marker.stray()
+        self._interruptible.close()
+        # Let go of in order, not as garbage: files in a cycle are closed before they are flushed.
+        self._handlers.clear()
+        self._loaders.clear()
         return not self._channel.stray
 
     def _take_in(self, frame: Frame) -> None:

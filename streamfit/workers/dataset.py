@@ -102,42 +102,46 @@ class Dispatch:
         Raises:
             PicklingError: something in it cannot be sent to another process.
         """
-        _, known = self._parcels.get(id(loader), (None, None))
+        known = self._parcels.get(id(loader))
         if known is None or getattr(loader, "may_change", False):
-            made = self._pickle(loader, known.blocks if known else [])
-            if known is None or not made.equals(known):
-                known = made
-        self._parcels.pop(id(loader), None)  # to the end
-        self._parcels[id(loader)] = (loader, known)
-        while len(self._parcels) > _KEEP:
-            del self._parcels[next(iter(self._parcels))]
-        return known
+            pickled = _pickle(loader)
+            uninterrupted(lambda: self._keep(loader, pickled))
+        else:
+            self._parcels[id(loader)] = self._parcels.pop(id(loader))  # to the end
+        return self._parcels[id(loader)][1]
 
     def clear(self) -> None:
         """Give back all memory; workers that have mapped it keep what they need."""
+        uninterrupted(self._clear)
+
+    def _keep(self, loader: Loader, pickled: _LoaderPickler) -> None:
+        """Make a parcel of what was pickled, unless the one that is there is the same."""
+        known = [block for _, parcel in self._parcels.values() for block in parcel.blocks]
+        _, parcel = self._parcels.pop(id(loader), (None, None))
+        blocks, places = pickled.gathering.place(known, parcel.blocks if parcel is not None else [])
+        made = Parcel(pickled.file.getbuffer(), blocks, places, pickled.modules, self.retired)
+        if parcel is None or not made.equals(parcel):
+            parcel = made
+        self._parcels[id(loader)] = (loader, parcel)
+        while len(self._parcels) > _KEEP:
+            del self._parcels[next(iter(self._parcels))]
+
+    def _clear(self) -> None:
         for _, parcel in self._parcels.values():
             parcel.close()
         self._parcels.clear()
 
-    def _pickle(self, loader: Loader, before: list[arenas.Block]) -> Parcel:
-        file = io.BytesIO()
-        pickler = _LoaderPickler(file)
-        try:
-            with pickler.by_value():
-                pickler.dump(loader)
-        except WorkerError:
-            raise
-        except Exception as error:
-            raise PicklingError(_explain(loader, error)) from error
-        made: list[Parcel] = []
-        known = [block for _, parcel in self._parcels.values() for block in parcel.blocks]
 
-        def make() -> None:
-            blocks, places = pickler.gathering.place(known, before)
-            made.append(Parcel(file.getbuffer(), blocks, places, pickler.modules, self.retired))
-
-        uninterrupted(make)
-        return made[0]
+def _pickle(loader: Loader) -> _LoaderPickler:
+    pickler = _LoaderPickler(io.BytesIO())
+    try:
+        with pickler.by_value():
+            pickler.dump(loader)
+    except WorkerError:
+        raise
+    except Exception as error:
+        raise PicklingError(_explain(loader, error)) from error
+    return pickler
 
 
 def _retire(fd: int, known: descriptors.Identity | None, key: int, retired: deque[int]) -> None:
@@ -157,6 +161,7 @@ class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=5)
+        self.file = file
         self.gathering = arenas.Gathering()
         self._seen_modules: dict[str, bool] = {}
         self._by_value: list[ModuleType] = []

@@ -40,9 +40,14 @@ class Finished(BaseException):
 
 
 class Interruptible:
-    """Lets `ask` interrupt what is done between `begin` and `end`, and nothing else."""
+    """Lets `ask` interrupt what is done between `begin` and `end`, and nothing else.
+
+    Attributes:
+        asked: this worker is to end.
+    """
 
     def __init__(self) -> None:
+        self.asked = False
         self._on = False
         if _SIGNAL is not None:
             signal.signal(_SIGNAL, self._asked)
@@ -55,7 +60,13 @@ class Interruptible:
         """Up to here."""
         self._on = False
 
+    def close(self) -> None:
+        """Be asked no more: the interpreter gives signals back to the system, which would end the process."""
+        if _SIGNAL is not None:
+            signal.signal(_SIGNAL, signal.SIG_IGN)
+
     def _asked(self, *_: Any) -> None:
+        self.asked = True
         if self._on:
             self._on = False
             raise Finished
