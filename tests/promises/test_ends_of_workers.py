@@ -108,6 +108,7 @@ def test_idle_workers_end_at_once() -> None:
 
 DAEMON = """
 import threading
+import numpy as np
 import streamfit
 
 begun = threading.Event()
@@ -136,7 +137,7 @@ def read():
         begun.set()
 
 threading.Thread(target=WHAT, daemon=True).start()
-begun.wait()
+assert begun.wait(20)
 """
 
 
