@@ -48,6 +48,9 @@ class Worker:
 
     Args:
         sock: its end of the socket pair that joins it to the parent.
+
+    Attributes:
+        interruptible: what may be interrupted when the worker is to end.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -57,7 +60,7 @@ class Worker:
         self._templates: dict[Template, int] = {}
         self._todo: deque[Frame] = deque()
         self._marker = Marker()
-        self._interruptible = Interruptible()
+        self.interruptible = Interruptible()
         self._handlers: dict[int, Callable[[Frame], None]] = {
             wire.MARKER: self._on_marker,
             wire.SLOT: self._on_slot,
@@ -73,18 +76,17 @@ class Worker:
     def serve(self) -> bool:
         """Work until the parent closes its end; return whether it was the parent that did."""
         with contextlib.suppress(Finished):
-            while not self._channel.ended and not self._interruptible.asked:
+            while not self._channel.ended and not self.interruptible.asked:
                 for frame in self._channel.receive(wait=not self._todo):
                     self._take_in(frame)
                 # While loads are quick, those at hand are done before looking whether some were cancelled.
                 until = time.monotonic() + _LOOK_SECONDS
-                while self._todo and not self._channel.ended and not self._interruptible.asked:
+                while self._todo and not self._channel.ended and not self.interruptible.asked:
                     self._work(self._todo.popleft())
                     if time.monotonic() > until:
                         break
         if self._channel.stray:
             self._marker.stray()
-        self._interruptible.close()
         # Let go of in order, not as garbage: files in a cycle are closed before they are flushed.
         self._handlers.clear()
         self._loaders.clear()
@@ -106,7 +108,7 @@ class Worker:
         packer = Packer(slot, self._number_of)
         began = time.monotonic_ns()
         try:
-            self._interruptible.begin()
+            self.interruptible.begin()
             load = self._ready(received)
             began = time.monotonic_ns()
             for number, ticket in enumerate(_tickets(frame, slot), frame.number):
@@ -114,7 +116,7 @@ class Worker:
                 _pack(packer, load(ticket))
         except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
             failure = faults.pack(error)
-        self._interruptible.end()
+        self.interruptible.end()
         self._answer(wire.RESULT, frame, packer.body(time.monotonic_ns() - began, failure))
         marker.end()
         received.drop_pages()
@@ -230,7 +232,11 @@ def main(sock: socket.socket, parent: int) -> bool:
     random.seed()
     seed_numpy()  # otherwise all workers, being forks of one process, would draw the same numbers
     copyreg.pickle(np.memmap, _reduce_memmap)
-    return Worker(sock).serve()
+    worker = Worker(sock)
+    worker.interruptible.open()
+    asked = worker.serve()
+    worker.interruptible.close()
+    return asked
 
 
 def _die_with(parent: int) -> bool:

@@ -10,9 +10,10 @@ import os
 import pickle
 import signal
 import threading
+import time
 import weakref
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import cloudpickle
@@ -218,6 +219,20 @@ class Crew:
             for link in self.links.values():
                 link.drop_slot(number)
         return list(self.links.values()) if excess else []
+
+    def stop_hung(self, holds: Callable[[int], bool], deadline: Deadline, passed: float) -> None:
+        """Stop workers that take too long; called when nothing came lately, so none waits to be heard.
+
+        Args:
+            holds: says whether a worker has anything to do.
+            deadline: says how long loads may take.
+            passed: seconds waited since the last look.
+        """
+        now = time.monotonic()
+        for link in self.links.values():
+            by = link.overstays(deadline, passed, now) if holds(link.key) else None
+            if by is not None:
+                self.launcher.kill(link.key, by)
 
     def relaunch(self) -> None:
         """Start another nursery in place of one that is gone."""

@@ -49,6 +49,9 @@ class Interruptible:
     def __init__(self) -> None:
         self.asked = False
         self._on = False
+
+    def open(self) -> None:
+        """Be ready to be asked; called in the main thread."""
         if _SIGNAL is not None:
             signal.signal(_SIGNAL, self._asked)
 

@@ -352,23 +352,14 @@ class ProcessPool(LanePool):
         before = time.monotonic()
         found = self._poller.poll(timeout)
         if not found and timeout:
-            self._look_for_hangs(crew, before)
+            # Longer than a look only if this process was stopped, and perhaps the workers: it does not count.
+            passed = min(time.monotonic() - before, LOOK_SECONDS)
+            crew.stop_hung(self.scheduler.holds, self._deadline, passed)
         for fd, events in found:
             if fd == control:
                 return self._on_control(crew)  # workers may come and go: what else is ready is seen next time
             self._on_events(crew, by_fd[fd], events)
         return None
-
-    def _look_for_hangs(self, crew: Crew, since: float) -> None:
-        """Stop workers that take too long; called when nothing came since, so none waits to be heard."""
-        now = time.monotonic()
-        # Longer than a look only if this process was stopped, and the workers perhaps too: it does not count.
-        passed = min(now - since, LOOK_SECONDS)
-        for link in crew.links.values():
-            if self.scheduler.holds(link.key):
-                by = link.overstays(self._deadline, passed, now)
-                if by is not None:
-                    crew.launcher.kill(link.key, by)
 
     def _on_events(self, crew: Crew, link: Link, events: int) -> None:
         if events & _OUT:
