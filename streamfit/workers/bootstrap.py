@@ -75,13 +75,14 @@ def main(arguments: list[str]) -> None:
     try:
         importlib.import_module("streamfit.workers.nursery").main(descriptor, parent)
         status = 0
+    except SystemExit:  # a worker, forked from here, that ends as Python processes do
+        raise
     except BaseException:
         traceback.print_exc()
-    finally:
-        with contextlib.suppress(Exception):  # either may be closed
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(status)  # nothing here needs an interpreter taken down with care, and the parent waits
+    with contextlib.suppress(Exception):  # either may be closed
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)  # nothing here needs an interpreter taken down with care, and the parent waits
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A worker process: reads tickets, loads them, writes the values to their slots, sends headers.
 
 Guarantees kept here: a value is complete in its slot before its header is sent; whatever a load raises is
-sent to the parent as an exception; the worker ends when its parent does.
+sent to the parent as an exception; the worker ends when its parent does; one whose socket was written to, or
+closed, by user code says so and ends.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ import numpy as np
 from numpy.random import seed as seed_numpy  # NumPy would import it when it is first used: in every worker
 
 from streamfit._base.errors import PicklingError, WorkerError
-from streamfit.workers import faults, last_words, sharing, wire
+from streamfit.workers import faults, last_words, sharing, slots, wire
 from streamfit.workers.contract import Loader, enter_worker
+from streamfit.workers.ending import Finished, Interruptible
 from streamfit.workers.marker import Marker
 from streamfit.workers.outbox import Outbox
 from streamfit.workers.packing import Packer
@@ -47,6 +49,9 @@ class Worker:
 
     Args:
         sock: its end of the socket pair that joins it to the parent.
+
+    Attributes:
+        interruptible: what may be interrupted when the worker is to end.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -59,6 +64,7 @@ class Worker:
         self._templates: dict[Template, int] = {}
         self._todo: deque[Frame] = deque()
         self._marker = Marker()
+        self.interruptible = Interruptible()
         self._handlers: dict[int, Callable[[Frame], None]] = {
             wire.MARKER: self._on_marker,
             wire.STATE: self._on_state,
@@ -70,19 +76,34 @@ class Worker:
             wire.TICKET: self._todo.append,
             wire.LARGE_TICKET: self._todo.append,
             wire.CANCEL: self._on_cancel,
+            wire.DROP_SLOT: self._on_drop_slot,
         }
 
-    def serve(self) -> None:
-        """Work until the parent closes its end."""
-        while not self._channel.ended:
-            for frame in self._channel.receive(wait=not self._todo):
-                self._handlers[frame.kind](frame)
-            # While loads are quick, those at hand are done before looking whether some were cancelled.
-            until = time.monotonic() + _LOOK_SECONDS
-            while self._todo:
-                self._work(self._todo.popleft())
-                if time.monotonic() > until:
-                    break
+    def serve(self) -> bool:
+        """Work until the parent closes its end; return whether it was the parent that did."""
+        with contextlib.suppress(Finished):
+            while not self._channel.ended and not self.interruptible.asked:
+                for frame in self._channel.receive(wait=not self._todo):
+                    self._take_in(frame)
+                # While loads are quick, those at hand are done before looking whether some were cancelled.
+                until = time.monotonic() + _LOOK_SECONDS
+                while self._todo and not self._channel.ended and not self.interruptible.asked:
+                    self._work(self._todo.popleft())
+                    if time.monotonic() > until:
+                        break
+        if self._channel.stray:
+            self._marker.stray()
+        # Let go of in order, not as garbage: files in a cycle are closed before they are flushed.
+        self._handlers.clear()
+        self._loaders.clear()
+        return not self._channel.stray
+
+    def _take_in(self, frame: Frame) -> None:
+        handler = self._handlers.get(frame.kind)
+        if handler is None:
+            self._channel.give_up(f"a message of kind {frame.kind} came, which is none of ours")
+        else:
+            handler(frame)
 
     def _work(self, frame: Frame) -> None:
         """Load the tickets of a job, one after the other, and send what came of it."""
@@ -93,6 +114,7 @@ class Worker:
         packer = Packer(slot, self._number_of)
         began = time.monotonic_ns()
         try:
+            self.interruptible.begin()
             load = self._ready(received)
             began = time.monotonic_ns()
             for number, ticket in enumerate(_tickets(frame, slot), frame.number):
@@ -100,6 +122,7 @@ class Worker:
                 _pack(packer, load(ticket))
         except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
             failure = faults.pack(error)
+        self.interruptible.end()
         self._answer(wire.RESULT, frame, packer.body(time.monotonic_ns() - began, failure))
         marker.end()
         received.drop_pages()
@@ -161,13 +184,20 @@ class Worker:
         self._initialize = _mapped(frame.fds[0])
 
     def _on_slot(self, frame: Frame) -> None:
+        self._on_drop_slot(frame)
         self._slots[frame.slot] = Slot(frame.fds[0])
+
+    def _on_drop_slot(self, frame: Frame) -> None:
+        slot = self._slots.pop(frame.slot, None)
+        if slot is not None:
+            slot.close()
 
     def _on_share(self, frame: Frame) -> None:
         sharing.RECEIVER.add_arena(frame.number, frame.fds[0])
 
     def _on_loader(self, frame: Frame) -> None:
-        self._loaders[frame.number] = _Received(frame.fds[0], pickle.loads(frame.body))
+        arenas, size = pickle.loads(frame.body)
+        self._loaders[frame.number] = _Received(frame.fds[0], size, arenas)
 
     def _on_forget(self, frame: Frame) -> None:
         self._loaders.pop(frame.number, None)
@@ -182,8 +212,10 @@ class Worker:
 class _Received:
     """A loader as it came, unpickled when it is first needed."""
 
-    def __init__(self, fd: int, arenas: list[int]) -> None:
-        self._data: mmap.mmap | None = _mapped(fd)
+    def __init__(self, fd: int, size: int, arenas: list[int]) -> None:
+        data = _mapped(fd)
+        self._data: mmap.mmap | None = data
+        self._places = np.frombuffer(data[size:], np.int64).reshape(-1, 2)
         self._loader: Loader | None = None
         self._resident = 0
         self.arenas = arenas
@@ -197,7 +229,8 @@ class _Received:
         """Return the loader."""
         if self._loader is None and self._data is not None:
             try:
-                loader: Loader = pickle.loads(self._data)
+                with sharing.RECEIVER.placing(self._places):
+                    loader: Loader = pickle.loads(self._data)
             except Exception as error:
                 error.add_note("This happened when the data set was unpickled in a worker process.")
                 raise
@@ -212,15 +245,18 @@ class _Received:
             sharing.RECEIVER.drop_pages()
 
 
-def main(sock: socket.socket, parent: int) -> None:
+def main(sock: socket.socket, parent: int) -> bool:
     """Run a worker; never returns to the caller's loop but for its end.
 
     Args:
         sock: its end of the socket pair.
         parent: process id of the nursery, which it was forked from.
+
+    Returns:
+        whether it has been asked to end.
     """
     if not _die_with(parent):
-        return
+        return False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     enter_worker()
@@ -228,13 +264,17 @@ def main(sock: socket.socket, parent: int) -> None:
     random.seed()
     seed_numpy()  # otherwise all workers, being forks of one process, would draw the same numbers
     copyreg.pickle(np.memmap, _reduce_memmap)
-    Worker(sock).serve()
+    worker = Worker(sock)
+    worker.interruptible.open()
+    asked = worker.serve()
+    worker.interruptible.close()
+    return asked
 
 
 def _mapped(fd: int) -> mmap.mmap:
     """Return the memory behind a descriptor, which is closed: the position in it is one for all workers."""
     try:
-        return mmap.mmap(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
+        return slots.mapping(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
     finally:
         os.close(fd)
 

@@ -1,4 +1,4 @@
-"""A loader on its way to the workers: pickled once, its large arrays apart.
+"""A loader on its way to the workers: pickled once, its arrays apart.
 
 Guarantees kept here: a loader is pickled once for each change and sent to each worker once; classes and
 functions that workers cannot import (those of `__main__`, of a notebook, of a test module) travel by value;
@@ -7,8 +7,8 @@ what cannot travel is named.
 
 from __future__ import annotations
 
+import hashlib
 import io
-import os
 import sys
 import weakref
 from collections import deque
@@ -21,34 +21,58 @@ import cloudpickle
 import numpy as np
 
 from streamfit._base.errors import PicklingError, WorkerError
-from streamfit.workers import sharing, slots
+from streamfit.workers import arenas, descriptors, sharing, slots
 from streamfit.workers.contract import Loader, fresh_id, name_of
 from streamfit.workers.culprit import explain
+from streamfit.workers.uninterrupted import uninterrupted
 
 _KEEP = 4
+_MIN_SHARED_BYTES = 512  # less than what an array needs besides its elements
 
 
 class Parcel:
     """A pickled loader.
 
+    Args:
+        data: its pickle bytes.
+        blocks: the memory that its arrays lie in.
+        places: for each array the key of an arena and the place in it.
+        modules: modules that its classes and functions are imported from.
+        retired: takes the key when nobody refers to the parcel any more.
+
     Attributes:
         key: number by which workers know it.
-        fd: anonymous memory with its pickle bytes.
-        arenas: what its large arrays are in.
+        fd: anonymous memory with its pickle bytes, and the places of its arrays behind them.
+        size: how many of these are pickle bytes.
+        arenas: what its arrays are in.
         modules: modules that its classes and functions are imported from.
     """
 
     def __init__(
-        self, data: bytes, arenas: list[sharing.Arena], modules: set[str], retired: deque[int]
+        self,
+        data: memoryview,
+        blocks: list[arenas.Block],
+        places: list[tuple[int, int]],
+        modules: set[str],
+        retired: deque[int],
     ) -> None:
         self.key = fresh_id()
-        self.data = data
-        self.arenas = arenas
+        self.size = len(data)
+        self.blocks = blocks
+        self.arenas = list({block.arena.key: block.arena for block in blocks}.values())
         self.modules = modules
-        self.fd = slots.create("loader", len(data))
-        self._finalizer = weakref.finalize(self, _retire, self.fd, self.key, retired)
-        with open(self.fd, "wb", closefd=False) as file:
-            file.write(data)
+        table = np.array(places, np.int64).tobytes()
+        self._digest = _digest(data, table)
+        self.fd = slots.create("loader", max(len(data) + len(table), 1))
+        known = descriptors.identity(self.fd)
+        self._finalizer = weakref.finalize(self, _retire, self.fd, known, self.key, retired)
+        self._finalizer.atexit = False  # daemon threads may still use it then
+        slots.write(self.fd, data, 0)
+        slots.write(self.fd, memoryview(table), len(data))
+
+    def equals(self, other: Parcel) -> bool:
+        """Return whether workers would get the same from both."""
+        return self._digest == other._digest
 
     def close(self) -> None:
         """Give back the memory."""
@@ -66,7 +90,6 @@ class Dispatch:
 
     def __init__(self) -> None:
         self.retired: deque[int] = deque()
-        self._arrays = sharing.ArrayStore()
         self._parcels: dict[int, tuple[Loader, Parcel]] = {}
 
     def parcel_for(self, loader: Loader) -> Parcel:
@@ -75,26 +98,16 @@ class Dispatch:
         Raises:
             PicklingError: something in it cannot be sent to another process.
         """
-        _, known = self._parcels.pop(id(loader), (None, None))
+        known = self._parcels.get(id(loader))
         if known is None or getattr(loader, "may_change", False):
-            made = self.pickle(loader, name_of(loader))
-            if known is None or made.data != known.data:
-                known = made
-        self._parcels[id(loader)] = (loader, known)
-        while len(self._parcels) > _KEEP:
-            del self._parcels[next(iter(self._parcels))]
-        self._arrays.prune()
-        return known
-
-    def clear(self) -> None:
-        """Give back all memory; workers that have mapped it keep what they need."""
-        for _, parcel in self._parcels.values():
-            parcel.close()
-        self._parcels.clear()
-        self._arrays = sharing.ArrayStore()
+            pickled = _pickle(loader, name_of(loader))
+            uninterrupted(lambda: self._keep(loader, pickled))
+        else:
+            self._parcels[id(loader)] = self._parcels.pop(id(loader))  # to the end
+        return self._parcels[id(loader)][1]
 
     def pickle(self, value: Any, name: str) -> Parcel:
-        """Pickle a loader, or what workers call.
+        """Pickle what workers call, with all that it refers to.
 
         Args:
             value: what to pickle.
@@ -103,42 +116,76 @@ class Dispatch:
         Raises:
             PicklingError: something in it cannot be sent to another process.
         """
-        file = io.BytesIO()
-        pickler = _LoaderPickler(file, self._arrays)
-        try:
-            with pickler.by_value():
-                try:
-                    pickler.dump(value)
-                except WorkerError:
-                    raise
-                except Exception as error:
-                    raise PicklingError(explain(value, name, error)) from error
-        finally:
-            pickler.clear_memo()
-        return Parcel(file.getvalue(), list(pickler.arenas.values()), pickler.modules, self.retired)
+        pickled = _pickle(value, name, share=False)
+        return Parcel(pickled.file.getbuffer(), [], [], pickled.modules, self.retired)
+
+    def clear(self) -> None:
+        """Give back all memory; workers that have mapped it keep what they need."""
+        uninterrupted(self._clear)
+
+    def _keep(self, loader: Loader, pickled: _LoaderPickler) -> None:
+        """Make a parcel of what was pickled, unless the one that is there is the same."""
+        known = [block for _, parcel in self._parcels.values() for block in parcel.blocks]
+        _, parcel = self._parcels.pop(id(loader), (None, None))
+        blocks, places = pickled.gathering.place(known, parcel.blocks if parcel is not None else [])
+        made = Parcel(pickled.file.getbuffer(), blocks, places, pickled.modules, self.retired)
+        if parcel is None or not made.equals(parcel):
+            parcel = made
+        self._parcels[id(loader)] = (loader, parcel)
+        while len(self._parcels) > _KEEP:
+            del self._parcels[next(iter(self._parcels))]
+
+    def _clear(self) -> None:
+        for _, parcel in self._parcels.values():
+            parcel.close()
+        self._parcels.clear()
 
 
-def _retire(fd: int, key: int, retired: deque[int]) -> None:
-    os.close(fd)
+def _pickle(value: Any, name: str, *, share: bool = True) -> _LoaderPickler:
+    pickler = _LoaderPickler(io.BytesIO(), share=share)
+    try:
+        with pickler.by_value():
+            pickler.dump(value)
+    except WorkerError:
+        raise
+    except Exception as error:
+        raise PicklingError(explain(value, name, error)) from error
+    return pickler
+
+
+def _retire(fd: int, known: descriptors.Identity | None, key: int, retired: deque[int]) -> None:
+    descriptors.close(fd, known)
     retired.append(key)
 
 
-class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles a loader; large arrays go to arenas, mapped files by reference."""
+def _digest(*parts: memoryview | bytes) -> bytes:
+    digest = hashlib.blake2b(digest_size=32)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
 
-    def __init__(self, file: io.BytesIO, arrays: sharing.ArrayStore) -> None:
+
+class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles a loader; arrays are gathered, those of mapped files go by reference.
+
+    Args:
+        file: takes the pickle bytes.
+        share: whether arrays are gathered to lie in shared memory; else they are among the bytes.
+    """
+
+    def __init__(self, file: io.BytesIO, *, share: bool = True) -> None:
         super().__init__(file, protocol=5)
-        self._arrays = arrays
-        self._arena: sharing.Arena | None = None
+        self._share = share
+        self.file = file
+        self.gathering = arenas.Gathering()
         self._seen_modules: dict[str, bool] = {}
         self._by_value: list[ModuleType] = []
-        self.arenas: dict[int, sharing.Arena] = {}
         self.modules: set[str] = set()
 
     def reducer_override(self, obj: Any) -> Any:
         """Take arrays aside and see that classes and functions can be found again."""
         kind = type(obj)
-        if kind is np.ndarray or kind is np.memmap:
+        if kind is np.ndarray or kind is np.memmap or kind is np.recarray:
             reduced = self._reduce_array(obj)
             if reduced is not None:
                 return reduced
@@ -161,12 +208,13 @@ class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
         place = sharing.file_place(array)
         if place is not None:
             return sharing.file_array, (place,)
-        if array.nbytes < sharing.MIN_SHARED_BYTES:
-            return np.asarray(array).__reduce_ex__(5) if type(array) is np.memmap else None
-        self._arena = self._arena or sharing.Arena()
-        arena, offset = self._arrays.place(array, self._arena)
-        self.arenas[arena.key] = arena
-        return sharing.arena_array, (arena.key, offset, sharing.layout_of(array))
+        if type(array) is np.recarray:
+            return None if vars(array) else (sharing.of_records, (array.view(np.ndarray),))
+        if self._share and array.nbytes >= _MIN_SHARED_BYTES:
+            return sharing.shared_array, self.gathering.add(array)
+        if not array.flags.writeable:
+            return sharing.read_only, (np.array(array),)
+        return np.asarray(array).__reduce_ex__(5) if type(array) is np.memmap else None
 
     def _note_module(self, name: str | None) -> None:
         if not name or name == "__main__" or name in self._seen_modules:

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from streamfit._base.errors import WorkerError
 from streamfit.workers import faults
 from streamfit.workers.contract import Describe, Loaded, Loader, Pool, Run, Ticket
+from streamfit.workers.ending import HASTY_SECONDS, ORDINARY_SECONDS
 from streamfit.workers.inquest import Inquest, Probe
 from streamfit.workers.last_words import Death
 from streamfit.workers.packing import Unreadable
@@ -267,6 +268,7 @@ class LanePool(Pool):
         self._runs: weakref.WeakSet[LaneRun] = weakref.WeakSet()
         self._owner = os.getpid()
         self.closing = False
+        self._closed = False
 
     def open(
         self,
@@ -300,13 +302,14 @@ class LanePool(Pool):
             )
 
     def close(self) -> None:
-        """Stop the workers; safe to call twice. Values already delivered stay valid."""
+        """Stop the workers; safe to call twice, also when it was interrupted. Values delivered stay valid."""
         if os.getpid() != self._owner:
             return
-        already, self.closing = self.closing, True
+        self.closing = True
         with self.lock:
-            if not already:
-                self.reset(_POOL_CLOSED)
+            if not self._closed:
+                self.reset(_POOL_CLOSED, ORDINARY_SECONDS)
+                self._closed = True
 
     def describe(self, job: Job) -> str:
         """Name the first ticket of a job, or say nothing if its run is gone."""
@@ -317,14 +320,19 @@ class LanePool(Pool):
         while self.abandoned:
             self.drop(*self.abandoned.popleft())
 
-    def reset(self, why: str) -> None:
-        """Stop all workers and end all runs; the next `open` starts anew."""
+    def reset(self, why: str, grace: float = HASTY_SECONDS) -> None:
+        """Stop all workers and end all runs; the next `open` starts anew.
+
+        Args:
+            why: what whoever asks a run for more is told.
+            grace: seconds that worker processes may take to end by themselves.
+        """
         for run in list(self._runs):
             run.lose(why)
         self._runs.clear()
         self.abandoned.clear()
         self.scheduler = self.new_scheduler()
-        self.stop_workers()
+        self.stop_workers(grace)
 
     @abstractmethod
     def new_scheduler(self) -> Scheduler:
@@ -369,5 +377,5 @@ class LanePool(Pool):
         """Close a lane, unless its scheduler is gone, and let go of its loader."""
 
     @abstractmethod
-    def stop_workers(self) -> None:
-        """Stop all workers, at once if they can be killed."""
+    def stop_workers(self, grace: float) -> None:
+        """Stop all workers; those that can be killed are, when they have not ended after `grace` seconds."""

@@ -47,6 +47,7 @@ class Death:
         starved: the system has killed something for lack of memory since the workers were started.
         words: the stacks of its threads at a fatal signal, or nothing.
         overdue: seconds that it was given for a load and has exceeded, if it was stopped for that.
+        stray: it was stopped for what came from it in place of a message, in words.
     """
 
     status: int | None = None
@@ -55,9 +56,12 @@ class Death:
     starved: bool = False
     words: str = ""
     overdue: float = 0.0
+    stray: str = ""
 
     def how(self) -> str:
         """Say how it ended."""
+        if self.stray:
+            return f"wrote to, or closed, file descriptors it did not open ({self.stray}), and was stopped"
         if self.overdue:
             return f"did not finish a load within {self.overdue:g} s and was stopped"
         if self.status is None:
@@ -139,7 +143,9 @@ def _out_of_memory_kills() -> int:
 # -- in the parent ------------------------------------------------------------------------------------------
 
 
-def death_of(pid: int | None, status: int, report: bytes, fd: int, overdue: float = 0.0) -> Death:
+def death_of(
+    pid: int | None, status: int, report: bytes, fd: int, overdue: float = 0.0, stray: str = ""
+) -> Death:
     """Return how a worker ended.
 
     Args:
@@ -148,9 +154,10 @@ def death_of(pid: int | None, status: int, report: bytes, fd: int, overdue: floa
         report: what the registrar said.
         fd: what it left its last words in.
         overdue: seconds that it exceeded, if it was stopped for that.
+        stray: what came from it in place of a message, if it was stopped for that.
     """
     peak, starved = _REPORT.unpack(report)
-    return Death(status, pid, peak, starved, read(fd), overdue)
+    return Death(status, pid, peak, starved, read(fd), overdue, stray)
 
 
 def read(fd: int) -> str:

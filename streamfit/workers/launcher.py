@@ -9,21 +9,24 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers import interpreter, slots, wire
+from streamfit.workers import descriptors, interpreter, slots, wire
 from streamfit.workers.slots import taking_descriptors
 from streamfit.workers.wire import Channel, Frame
 
 _END_SECONDS = 2.0
+_LOOK_MILLISECONDS = 20
 _sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
 
@@ -44,6 +47,7 @@ class Launcher:
         if hash_seed is None:
             hash_seed = interpreter.hash_seed_of_program()
         self.hash_seed = hash_seed
+        descriptors.fill_standard()
         ours, theirs = _pair()
         inherited = -1
         try:
@@ -72,7 +76,7 @@ class Launcher:
             theirs.close()
             if inherited >= 0:
                 os.close(inherited)
-        self._ready = self._up = False
+        self._ready = self._up = self._hurry = False
         self.channel = Channel(ours)
         self.preload(preload)
 
@@ -131,17 +135,48 @@ class Launcher:
         self.channel.put(wire.KILL, number=worker, extra=by)
         self._push()
 
-    def close(self) -> None:
-        """Kill the nursery's workers and end it."""
+    def close(self, grace: float = 0.0) -> None:
+        """End the workers and the nursery; safe to call again when this was interrupted.
+
+        Args:
+            grace: seconds that workers may take to end by themselves, once their sockets are closed.
+        """
+        if self._process.returncode is not None:
+            return
         self.frames()
-        self.channel.close()
-        if not self._up:  # it has no workers, and may be busy with its imports for a while
+        if (
+            not self._up or self.channel.ended
+        ):  # it has no workers, and may be busy with its imports for a while
             self._process.kill()
+        else:
+            self._finish(grace)
+        self.channel.close()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:  # it was stopped or hangs; its workers die with it
             self._process.kill()
             self._process.wait()
+
+    def hurry(self) -> None:
+        """Have a `close` that is under way in another thread, and those to come, wait for no worker."""
+        self._hurry = True
+
+    def _finish(self, grace: float) -> None:
+        """Have the workers end by themselves, and wait until the nursery has seen to it."""
+        poller = select.poll()
+        poller.register(self.channel, select.POLLIN)
+        told: float | None = None
+        until = time.monotonic() + _END_SECONDS
+        while not self.channel.ended and time.monotonic() < until:
+            wanted = 0.0 if self._hurry else grace
+            if told != wanted:
+                told = wanted
+                self.channel.put(wire.FINISH, extra=int(wanted * 1000))
+                self.channel.flush()
+            if poller.poll(_LOOK_MILLISECONDS) and any(f.kind == wire.FINISH for f in self.frames()):
+                until = (
+                    time.monotonic() + wanted + 2 * _END_SECONDS
+                )  # it is at work, and will keep to the time
 
     def _push(self) -> None:
         """Send what is queued: a few dozen bytes, for which there is room unless the nursery hangs."""
@@ -170,7 +205,8 @@ def _arguments() -> list[str]:
 def _pair() -> tuple[socket.socket, socket.socket]:
     """Return a non-blocking end for this process and a blocking one for the other."""
     with taking_descriptors():
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        both = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours, theirs = (descriptors.lifted_socket(end) for end in both)
     ours.setblocking(False)
     _sockets.add(ours)
     return ours, theirs

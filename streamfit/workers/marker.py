@@ -8,12 +8,11 @@ any ticket.
 from __future__ import annotations
 
 import mmap
-import os
 from typing import NamedTuple
 
-from streamfit.workers import slots
+from streamfit.workers import descriptors, slots
 
-_LANE, _NUMBER, _ATTEMPT, _BEGUN, _PREPARES = range(5)
+_LANE, _NUMBER, _ATTEMPT, _BEGUN, _PREPARES, _STRAY = range(6)
 
 
 class Load(NamedTuple):
@@ -32,9 +31,14 @@ class Marker:
     """
 
     def __init__(self, fd: int | None = None) -> None:
+        ours = fd is None
         self.fd = slots.create("marker", mmap.PAGESIZE) if fd is None else fd
-        with slots.taking_descriptors():
-            self._memory = mmap.mmap(self.fd, mmap.PAGESIZE)
+        self._identity = descriptors.identity(self.fd)
+        # A worker could cut short, and kill who reads on, what is not sealed: that is read instead.
+        self._reads = ours and slots.can_shrink(self.fd)
+        self._memory: mmap.mmap | bytearray = bytearray(mmap.PAGESIZE)
+        if not self._reads:
+            self._memory = slots.mapping(self.fd, mmap.PAGESIZE)
         self._words = memoryview(self._memory).cast("Q")
 
     def begin(self, lane: int, number: int, attempt: int) -> None:
@@ -51,7 +55,7 @@ class Marker:
 
     def under_way(self) -> Load | None:
         """Return the load that was begun and not ended."""
-        words = self._words
+        words = self._noted()
         load = Load(words[_LANE], words[_NUMBER], words[_ATTEMPT])
         return load if load.attempt else None
 
@@ -61,14 +65,33 @@ class Marker:
 
     def prepares(self) -> bool:
         """Return whether a loader is being made ready."""
-        return bool(self._words[_PREPARES])
+        return bool(self._noted()[_PREPARES])
 
     def begun(self) -> int:
         """Return how many loads were begun."""
-        return self._words[_BEGUN]
+        return self._noted()[_BEGUN]
+
+    def stray(self) -> None:
+        """Note that the worker gives up because its socket is not its own any more."""
+        self._words[_STRAY] = 1
+
+    def strayed(self) -> bool:
+        """Return whether the worker has given up for that reason."""
+        return bool(self._noted()[_STRAY])
 
     def close(self) -> None:
         """Give back the memory."""
         self._words.release()
-        self._memory.close()
-        os.close(self.fd)
+        if isinstance(self._memory, mmap.mmap):
+            self._memory.close()
+        descriptors.close(self.fd, self._identity)
+        self._identity = None
+
+    def __del__(self) -> None:
+        """Close what nobody refers to any more: of one that made it, and was interrupted."""
+        descriptors.close(self.fd, self._identity)
+
+    def _noted(self) -> memoryview:
+        if self._reads:
+            slots.read(self.fd, self._memory, 0)
+        return self._words

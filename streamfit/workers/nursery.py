@@ -1,8 +1,9 @@
 """The process that workers are forked from: small, single-threaded, free of the user's code.
 
 It is started by `launcher`, imports what every worker needs, and then does three things: forks a worker
-when asked, kills one when asked, and reports the ones that ended. When its own parent is gone it kills its
-children and ends.
+when asked, kills one when asked, and reports the ones that ended. When it is asked to finish, it lets the
+workers end by themselves for a while; when its own parent is gone it kills them at once. What workers have
+started and left behind is ended last.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 
-from streamfit.workers import child, wire
+from streamfit.workers import child, descriptors, ending, wire
 from streamfit.workers.last_words import Registrar
 from streamfit.workers.wire import Channel, Frame
 
@@ -36,6 +38,8 @@ class Nursery:
     def __init__(self, sock: socket.socket, parent: int) -> None:
         self._channel = Channel(sock)
         self._children: dict[int, int] = {}
+        self._until: float | None = None
+        self._modules = frozenset(sys.modules)
         self._registrar = Registrar()
         self._parent = _watch(parent)
         self._wake, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -45,9 +49,10 @@ class Nursery:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
+        ending.adopt_orphans()
 
     def serve(self) -> None:
-        """Serve until the parent closes its end or dies."""
+        """Serve until the parent closes its end or dies, or until all workers have ended as asked."""
         self._channel.put(wire.READY)
         self._channel.flush()
         poller = select.poll()
@@ -56,7 +61,7 @@ class Nursery:
         if self._parent is not None:
             poller.register(self._parent, select.POLLIN)
         while not self._channel.ended:
-            ready = {fd for fd, _ in poller.poll()}
+            ready = {fd for fd, _ in poller.poll(self._patience())}
             if self._wake in ready:
                 os.read(self._wake, 4096)
                 self._reap()
@@ -66,7 +71,13 @@ class Nursery:
                 for frame in self._channel.receive():
                     self._handle(frame)
             self._channel.flush()
+            if self._until is not None and (not self._children or time.monotonic() > self._until):
+                break
         self._finish()
+
+    def _patience(self) -> float | None:
+        """Return how many milliseconds there are until workers are killed; None for no limit."""
+        return None if self._until is None else max(self._until - time.monotonic(), 0) * 1000 + 1
 
     def _handle(self, frame: Frame) -> None:
         if frame.kind == wire.PRELOAD:
@@ -77,6 +88,11 @@ class Nursery:
             for pid, worker in self._children.items():
                 if worker == frame.number:  # not reaped yet, so the id is still its own
                     os.kill(pid, frame.extra)
+        elif frame.kind == wire.FINISH:
+            self._channel.put(wire.FINISH)  # who is stopped, or hangs, does not answer
+            if self._until is None:
+                ending.ask(self._children)
+            self._until = time.monotonic() + frame.extra / 1000
 
     def _spawn(self, worker: int, fd: int) -> None:
         nursery = os.getpid()
@@ -94,7 +110,7 @@ class Nursery:
 
     def _become(self, fd: int, nursery: int) -> None:
         """Be a worker from here on."""
-        status = 1
+        status: int | None = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -103,19 +119,26 @@ class Nursery:
             if self._parent is not None:
                 os.close(self._parent)
             self._channel.close()
-            child.main(socket.socket(fileno=fd), nursery)
-            status = 0
+            if child.main(socket.socket(fileno=fd), nursery):
+                ending.finish(self._modules)
+        except SystemExit:  # of `finish`: the interpreter is taken down, in the last frame of `bootstrap`
+            status = None
+            raise
         except BaseException:  # nothing may return into the nursery's loop
             traceback.print_exc()
         finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(status)
+            if status is not None:
+                with contextlib.suppress(Exception):
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                os._exit(status)
 
     def _reap(self) -> None:
-        while self._children:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
             if pid == 0:
                 return
             worker = self._children.pop(pid, None)
@@ -128,6 +151,8 @@ class Nursery:
             os.kill(pid, signal.SIGKILL)
         for pid in self._children:
             os.waitpid(pid, 0)
+        self._children.clear()
+        ending.end_orphans()
 
 
 def _preload(names: list[str]) -> None:
@@ -159,6 +184,7 @@ def _watch(pid: int) -> int | None:
 
 def main(fd: int, parent: int) -> None:
     """Run the nursery of the process `parent` on the control socket `fd`."""
+    descriptors.fill_standard()
     nursery = Nursery(socket.socket(fileno=fd), parent)
     gc.freeze()  # what is here now is shared with all workers; to look at it for garbage would copy its pages
     gc.enable()

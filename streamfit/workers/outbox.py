@@ -44,6 +44,9 @@ class Outbox:
                     while self._waiting:
                         kind, body, number, lane, attempt, slot = self._waiting.popleft()
                         self._channel.put(kind, body, number=number, lane=lane, attempt=attempt, slot=slot)
-                    self._channel.flush()
+                    if self._channel.is_ours():
+                        self._channel.flush()
+                    else:
+                        self._channel.give_up("the socket was closed, or its number is another file's")
         finally:
             self._senders.discard(me)

@@ -8,12 +8,14 @@ nothing outlives this process.
 
 from __future__ import annotations
 
-import pickle
+import os
 import select
+import struct
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from streamfit._base.errors import WorkerError
@@ -24,15 +26,17 @@ from streamfit.workers.contract import Describe, Init, Kind, Loader, Ticket, fre
 from streamfit.workers.crew import Crew, Link
 from streamfit.workers.dataset import Dispatch, Parcel
 from streamfit.workers.deadline import Deadline
+from streamfit.workers.ending import HASTY_SECONDS
+from streamfit.workers.exits import Parking, tell_at_exit
 from streamfit.workers.inquest import CannotExamineError, Probe
 from streamfit.workers.interpreter import check_platform, hash_seed_of_program
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.last_words import Death
-from streamfit.workers.launcher import Launcher
 from streamfit.workers.packing import Packed
 from streamfit.workers.reports import KINDS as REPORTS
 from streamfit.workers.scheduler import MAX_DEATHS, Job, Lane, Scheduler
-from streamfit.workers.values import Reader
+from streamfit.workers.tally import Tally
+from streamfit.workers.uninterrupted import uninterrupted
 from streamfit.workers.wire import Frame
 
 # A consumer that keeps more values than this gets the further ones as copies, so that slots stay few.
@@ -40,8 +44,6 @@ _MAX_LENT = 4
 # A job takes in further tickets up to this time and this memory; beyond it, sending is next to nothing.
 _JOB_NANOSECONDS = 2_000_000
 _JOB_BYTES = 1 << 22
-_MAX_LOST_NURSERIES = 3
-_MAX_BARREN = 20
 _REPORT_SECONDS = 5.0
 _LOOK_MILLISECONDS = int(LOOK_SECONDS * 1000)
 _IN, _OUT = select.POLLIN, select.POLLOUT
@@ -80,10 +82,10 @@ class ProcessPool(LanePool):
         self._crew: Crew | None = None
         self._poller = select.poll()
         self._finalizer: weakref.finalize[..., ProcessPool] | None = None
-        self._lost_nurseries = 0
-        self._barren = 0
+        self._tally = Tally()
+        self._parking = Parking(self.lock)
         self._handlers: dict[int, Callable[[Link, Frame], None]] = {
-            wire.TEMPLATE: self._on_template,
+            wire.TEMPLATE: Link.learn,
             wire.RESULT: self._on_result,
             wire.SKIPPED: self._on_skipped,
         }
@@ -97,10 +99,11 @@ class ProcessPool(LanePool):
             self._preload = tuple(preload) or self._preload
             if self._crew is None:
                 self._briefing.begin()
-                self._crew = crew = Crew(self._preload, self._hash_seed)
-                self._finalizer = weakref.finalize(self, crew.close)
-                self._poller = select.poll()
-                self._poller.register(crew.launcher.channel, _IN)
+                try:
+                    uninterrupted(self._engage)
+                except BaseException:
+                    self.stop_workers(HASTY_SECONDS)
+                    raise
 
     def use_hash_seed(self, hash_seed: int) -> None:
         """Have all workers hash with another seed; ends runs that are open if there is one already."""
@@ -124,6 +127,12 @@ class ProcessPool(LanePool):
         super().close()
         self._dispatch.clear()
         self._briefing.clear()
+
+    def end_with_interpreter(self) -> None:
+        """Stop the workers under daemon threads that still use them, which sleep from now on."""
+        crew = self._crew
+        if crew is not None and os.getpid() == self._owner:
+            self._parking.close(lambda: crew.close(HASTY_SECONDS))
 
     # -- orders of the runs -----------------------------------------------------------------------------
 
@@ -149,6 +158,9 @@ class ProcessPool(LanePool):
         """Send workers what the scheduler wants loaded."""
         crew = self._live_crew()
         self._take_back(crew)
+        if crew.budget.any_large():
+            for link in crew.trim(self.scheduler.free_slots()):
+                self._flush(link)
         touched: dict[int, Link] = {}
         while jobs := self.scheduler.issue():  # what could not be sent together is issued again, one by one
             for job in jobs:
@@ -159,6 +171,7 @@ class ProcessPool(LanePool):
 
     def step(self, *, wait: bool) -> None:
         """Take in what workers and the nursery report."""
+        self._parking.look()
         self.sweep()
         self._collect(_LOOK_MILLISECONDS if wait else 0)
         self.issue()
@@ -225,17 +238,29 @@ class ProcessPool(LanePool):
                 link.channel.put(wire.CANCEL, lane=lane.key)
                 self._flush(link)
 
-    def stop_workers(self) -> None:
-        """Kill all workers; what they have logged is handled, what they have loaded is not wanted."""
+    def stop_workers(self, grace: float) -> None:
+        """Have all workers end, and kill those that have not after `grace` seconds.
+
+        What they have logged until now is handled, what they have loaded is not wanted.
+        """
+        reports = self._briefing.reports
         if self._crew is not None:
             for link in self._crew.links.values():
-                self._briefing.reports.take_last(link.pid, link.channel)
-            self._briefing.reports.pass_on_records()
+                reports.take_last(link.pid, link.channel)
+            self._crew.close(grace)  # not by way of the finalizer, which is spent when it is interrupted
         if self._finalizer is not None:
-            self._finalizer()
+            self._finalizer.detach()
         self._crew = self._finalizer = None
+        reports.pass_on_records()
 
     # -- workers come and go ----------------------------------------------------------------------------
+
+    def _engage(self) -> None:
+        self._crew = crew = Crew(self._preload, self._hash_seed)
+        self._finalizer = weakref.finalize(self, crew.close)
+        self._finalizer.atexit = False  # see `end_with_interpreter`
+        tell_at_exit(self)
+        self._poller = _listening_to(crew)
 
     def _live_crew(self) -> Crew:
         if self._crew is None:
@@ -245,6 +270,10 @@ class ProcessPool(LanePool):
     def _staff(self) -> None:
         """Have as many workers as there should be."""
         crew = self._live_crew()
+        if len(crew.links) < self.workers:
+            uninterrupted(lambda: self._hire(crew))
+
+    def _hire(self, crew: Crew) -> None:
         while len(crew.links) < self.workers:
             key = fresh_id()
             link = crew.links[key] = Link(key, crew.launcher.spawn(key))
@@ -252,8 +281,12 @@ class ProcessPool(LanePool):
             self._briefing.greet(link)
             self.scheduler.join(key)
 
-    def _lose(self, crew: Crew, link: Link, death: Death, *, blame: bool = False) -> None:
-        """Take in the end of a worker: first what it had finished, then what it had not."""
+    def _lose(self, crew: Crew, link: Link, death: Death, *, blame: bool = False) -> Death:
+        """Take in the end of a worker: first what it had finished, then what it had not.
+
+        Returns:
+            how it ended, as far as that is known then.
+        """
         while not link.channel.ended:
             frames = link.channel.receive(wait=False)
             if not frames and not link.channel.ended:
@@ -262,28 +295,27 @@ class ProcessPool(LanePool):
         if link.ended_at is None:
             self._poller.unregister(link.channel)
         del crew.links[link.key]
-        loading = link.marker.under_way() if blame else None
-        self._barren = 0 if link.marker.begun() else self._barren + 1
+        stray = link.stray()
+        loading: tuple[int, int, int] | None = link.marker.under_way() if blame else None
+        if stray:  # it was written before the next answer, however far the worker has come since
+            loading = self.scheduler.first_of(link.key)
+            death = replace(death, stray=stray)
+        in_vain = stray or not link.marker.begun() or (loading is None and not link.answered)
+        self._tally.worker(in_vain=bool(in_vain))
         link.close()
         self.scheduler.died(link.key, death, loading)
         if death.pid is not None:
             hit = self.scheduler.find(*loading[:2]) if loading else None
             last_words.tell(death, self.describe(hit) if hit else "", self.restarts)
+        return death
 
     def _on_death(self, crew: Crew, frame: Frame) -> None:
         link = crew.links.get(frame.number)
         if link is not None:
             death = last_words.death_of(link.pid, frame.extra, frame.body, link.marker.fd, link.overdue)
-            self._lose(crew, link, death, blame=True)
+            death = self._lose(crew, link, death, blame=True)
             self.restarts += 1
-            if self._barren > _MAX_BARREN:
-                error = WorkerError(
-                    f"{self._barren} worker processes in a row ended before they loaded anything; the last "
-                    f"one {death.how()}. Look at what they printed, or use threads "
-                    "(use_multiprocessing=False)."
-                )
-                faults.add_words(error, death)
-                raise error
+            self._tally.check(death)
             self._staff()
 
     def _on_unborn(self, crew: Crew, frame: Frame) -> None:
@@ -298,20 +330,13 @@ class ProcessPool(LanePool):
     def _nursery_lost(self, crew: Crew) -> None:
         """The nursery died, and the workers with it: start both again."""
         crew.launcher.check_start()
-        self._lost_nurseries += 1
-        if self._lost_nurseries > _MAX_LOST_NURSERIES:
-            raise WorkerError(
-                f"the process that starts workers died {self._lost_nurseries} times in a row before any of "
-                "them had loaded anything; look at what it printed, or use threads "
-                "(use_multiprocessing=False)"
-            )
+        self._tally.nursery()
         crew.launcher.close()
         for link in list(crew.links.values()):
             self._lose(crew, link, Death(pid=link.pid))
             self.restarts += 1
-        crew.launcher = Launcher(self._preload, self._hash_seed)
-        self._poller = select.poll()
-        self._poller.register(crew.launcher.channel, _IN)
+        uninterrupted(crew.relaunch)
+        self._poller = _listening_to(crew)
         self._staff()
 
     # -- frames out -------------------------------------------------------------------------------------
@@ -357,14 +382,17 @@ class ProcessPool(LanePool):
         gone = [at for link in crew.links.values() for at in (link.ended_at, link.watch.stopped) if at]
         if gone and time.monotonic() > min(gone) + _REPORT_SECONDS:  # the nursery is stopped or hangs
             return self._nursery_lost(crew)
+        for link in crew.links.values() if gone else ():
+            if link.lives_on(time.monotonic()):
+                crew.launcher.kill(link.key)
         by_fd = {link.channel.fileno(): link for link in crew.links.values()}
         control = crew.launcher.channel.fileno()
         before = time.monotonic()
         found = self._poller.poll(timeout)
         if not found and timeout:
-            # Longer than a look only if this process was stopped, and workers perhaps too: it does not count.
+            # Longer than a look only if this process was stopped, and perhaps the workers: it does not count.
             passed = min(time.monotonic() - before, LOOK_SECONDS)
-            crew.stop_hanging(passed, self.scheduler.holds, self._deadline)
+            crew.stop_hung(self.scheduler.holds, self._deadline, passed)
         for fd, events in found:
             if fd == control:
                 return self._on_control(crew)  # workers may come and go: what else is ready is seen next time
@@ -376,9 +404,14 @@ class ProcessPool(LanePool):
             self._flush(link)
         if events & ~_OUT:
             self._handle(link, link.channel.receive())
-            if link.channel.ended:  # the nursery reports its death; a worker that only hung up dies now
-                self._poller.unregister(link.channel)
-                link.ended_at = time.monotonic()
+            self._hang_up(crew, link)
+
+    def _hang_up(self, crew: Crew, link: Link) -> None:
+        """See to a worker whose socket has ended: the nursery reports its death, or it dies soon."""
+        if link.channel.ended and link.ended_at is None:
+            self._poller.unregister(link.channel)
+            link.ended_at = time.monotonic()
+            if link.channel.stray:
                 crew.launcher.kill(link.key)
 
     def _on_control(self, crew: Crew) -> None:
@@ -389,7 +422,7 @@ class ProcessPool(LanePool):
                     crew.links[frame.number].pid = frame.extra
             elif frame.kind == wire.UNBORN:
                 self._on_unborn(crew, frame)
-            else:
+            elif frame.kind == wire.DEAD:
                 self._on_death(crew, frame)
         if channel.ended:
             self._nursery_lost(crew)
@@ -402,29 +435,33 @@ class ProcessPool(LanePool):
                 continue
             handler = self._handlers.get(frame.kind)
             if handler is None:
-                raise WorkerError(
-                    f"worker process {link.pid} sent {frame.kind}, which is no message of ours; does user "
-                    "code write to, or close, file descriptors that it did not open?"
-                )
-            handler(link, frame)
-
-    def _on_template(self, link: Link, frame: Frame) -> None:
-        try:
-            link.readers[frame.number] = Reader(pickle.loads(frame.body))
-        except Exception as error:  # a class that only the worker has; surfaces with the first value of it
-            link.readers[frame.number] = error
+                link.channel.give_up(f"a message of kind {frame.kind} came, which is none of ours")
+                return
+            try:
+                handler(link, frame)
+            except (LookupError, ValueError, struct.error) as error:
+                link.channel.give_up(f"a message came that cannot be read ({type(error).__name__}: {error})")
+                return
 
     def _on_result(self, link: Link, frame: Frame) -> None:
         packed = Packed(frame.body, link.readers)
+        link.answered += 1
         answer = self.scheduler.failed if packed.failure else self.scheduler.done
         job = answer(link.key, frame.lane, frame.number, frame.attempt, frame.slot)
         if job is not None:
             job.outcome = packed
+            self._live_crew().budget.note(frame.slot, packed.capacity, packed.used)
             self._deadline.note(packed.nanoseconds)
-            self._lost_nurseries = 0
+            self._tally.progress()
 
     def _on_skipped(self, link: Link, frame: Frame) -> None:
         self.scheduler.done(link.key, frame.lane, frame.number, frame.attempt, frame.slot)
+
+
+def _listening_to(crew: Crew) -> select.poll:
+    poller = select.poll()
+    poller.register(crew.launcher.channel, _IN)
+    return poller
 
 
 class _Sacrifice(ProcessPool):

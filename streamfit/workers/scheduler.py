@@ -211,6 +211,11 @@ class Scheduler:
                 again.append(job)
         return again
 
+    def first_of(self, worker: int) -> tuple[int, int, int] | None:
+        """Return lane, number and attempt of the ticket that a worker was to answer next, if it is one."""
+        job = next(iter(self._queues.get(worker, {}).values()), None)
+        return None if job is None or len(job.tickets) > 1 else (job.lane, job.number, job.attempt)
+
     def withdraw(self, job: Job) -> None:
         """Take back a job of several tickets that could not be sent as one; each goes by itself."""
         del self._queues[job.worker][job.lane, job.number]
@@ -243,6 +248,10 @@ class Scheduler:
     def lent(self, slot: int) -> int:
         """Return how many slots the lane that a lent slot belongs to has lent in all."""
         return self._lent[slot].lent
+
+    def free_slots(self) -> tuple[int, ...]:
+        """Return the slots that nobody has."""
+        return tuple(self._free)
 
     def give_back(self, slot: int) -> None:
         """Take in that the consumer no longer uses a slot."""

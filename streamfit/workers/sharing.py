@@ -1,8 +1,8 @@
-"""Large arrays of a loader, shared by all workers instead of copied to each.
+"""Arrays of a loader in a worker: on memory that all share, or on a file, instead of copied to each.
 
-An array of 256 KiB or more is copied once into an *arena* of anonymous memory, which each worker maps
-privately: pages are shared until somebody writes to them. An array that is mapped from a file is not copied
-at all; it travels as a path, an offset and a layout, and is mapped again, read-only.
+The arrays that are worth it lie in *arenas* of anonymous memory, where `arenas` has put them; each worker
+maps those privately, so pages are shared until somebody writes to them. An array that is mapped from a file
+is not copied at all; it travels as a path, an offset and a layout, and is mapped again, read-only.
 
 Guarantees kept here: what a worker sees equals what the parent had when the loader was handed over; a file
 that is missing, replaced or cut short is an error with its name, never other data.
@@ -14,6 +14,8 @@ import ctypes
 import mmap
 import os
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,77 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamfit._base.errors import DataError, PicklingError
-from streamfit.workers import slots
-from streamfit.workers.contract import fresh_id
+from streamfit.workers import descriptors, slots
+from streamfit.workers.arenas import Layout, address_of
 
 Array = NDArray[Any]
-Layout = tuple[tuple[int, ...], np.dtype[Any], Any]
+Places = NDArray[np.int64]
+"""A row for each array: the key of an arena and the offset in it."""
 
-MIN_SHARED_BYTES = 256 * 1024
-_PAGE = mmap.PAGESIZE
-_CHUNK = 1 << 20
+MIN_MAPPED_BYTES = 256 * 1024
+"""Arrays without a known base are looked up among the mappings of this process from this size on."""
 _PROBE = 4096
-
-
-class Arena:
-    """Anonymous memory that holds the arrays shared in one go."""
-
-    def __init__(self) -> None:
-        self.key = fresh_id()
-        self.fd = slots.create("data")
-        self.size = 0
-        self._finalizer = weakref.finalize(self, os.close, self.fd)
-
-    def close(self) -> None:
-        """Give back the memory; whoever has mapped it keeps it."""
-        self._finalizer()
-
-    def add(self, array: Array) -> int:
-        """Copy an array to the end; return where it begins."""
-        offset, length = self.size, -(-array.nbytes // _PAGE) * _PAGE
-        slots.grow(self.fd, length, offset)
-        self.size = offset + length
-        np.copyto(self.view(array, offset), array)
-        return offset
-
-    def view(self, like: Array, offset: int) -> Array:
-        """Return the shared copy of an array."""
-        with slots.taking_descriptors():
-            memory = mmap.mmap(self.fd, max(like.nbytes, 1), offset=offset)
-        return np.ndarray(like.shape, like.dtype, memory, 0, None, _order(like))
-
-
-@dataclass(slots=True)
-class _Shared:
-    """Where an array's copy is, and what it was a copy of."""
-
-    array: weakref.ref[Array]
-    arena: Arena
-    offset: int
-
-
-class ArrayStore:
-    """The parent's side: remembers which arrays have been shared already."""
-
-    def __init__(self) -> None:
-        self._shared: dict[int, _Shared] = {}
-
-    def place(self, array: Array, arena: Arena) -> tuple[Arena, int]:
-        """Return where the array's shared copy is, copying it into `arena` if there is none that is equal."""
-        known = self._shared.get(id(array))
-        if (
-            known is not None
-            and known.array() is array
-            and _same(known.arena.view(array, known.offset), array)
-        ):
-            return known.arena, known.offset
-        offset = arena.add(array)
-        self._shared[id(array)] = _Shared(weakref.ref(array), arena, offset)
-        return arena, offset
-
-    def prune(self) -> None:
-        """Forget arrays that are gone."""
-        self._shared = {key: entry for key, entry in self._shared.items() if entry.array() is not None}
 
 
 class Receiver:
@@ -99,6 +40,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self._arenas: dict[int, mmap.mmap] = {}
+        self._places: Places = np.empty((0, 2), np.int64)
         self._files: weakref.WeakValueDictionary[tuple[str, int, int], _FileMap] = (
             weakref.WeakValueDictionary()
         )
@@ -106,17 +48,30 @@ class Receiver:
     def add_arena(self, key: int, fd: int) -> None:
         """Map an arena; takes over the descriptor."""
         size = os.fstat(fd).st_size
-        self._arenas[key] = mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+        both = mmap.PROT_READ | mmap.PROT_WRITE
+        self._arenas[key] = slots.mapping(fd, size, flags=mmap.MAP_PRIVATE, prot=both)
         os.close(fd)
 
     def keep_arenas(self, keys: set[int]) -> None:
         """Let go of all other arenas; arrays on them keep them mapped."""
         self._arenas = {key: memory for key, memory in self._arenas.items() if key in keys}
 
-    def arena_array(self, key: int, offset: int, layout: Layout) -> Array:
+    @contextmanager
+    def placing(self, places: Places) -> Iterator[None]:
+        """Have arrays found by number: at the key of an arena and an offset in it."""
+        before, self._places = self._places, places
+        try:
+            yield
+        finally:
+            self._places = before
+
+    def shared_array(self, number: int, layout: Layout) -> Array:
         """Return an array on an arena."""
-        shape, dtype, order = layout
-        return np.ndarray(shape, dtype, self._arenas[key], offset, None, order)
+        shape, dtype, strides, writeable = layout
+        key, offset = self._places[number]
+        array = np.ndarray(shape, dtype, self._arenas[int(key)], int(offset), strides)
+        array.flags.writeable = writeable
+        return array
 
     def file_array(self, place: FilePlace) -> Array:
         """Return an array on a file."""
@@ -141,9 +96,20 @@ RECEIVER = Receiver()
 """What this process has mapped; filled in worker processes only."""
 
 
-def arena_array(key: int, offset: int, layout: Layout) -> Array:
+def shared_array(number: int, layout: Layout) -> Array:
     """Return an array on an arena of this process (called by pickle)."""
-    return RECEIVER.arena_array(key, offset, layout)
+    return RECEIVER.shared_array(number, layout)
+
+
+def read_only(array: Array) -> Array:
+    """Return an array that cannot be written to (called by pickle)."""
+    array.flags.writeable = False
+    return array
+
+
+def of_records(array: Array) -> np.recarray[Any, Any]:
+    """Return an array as an array of records (called by pickle)."""
+    return array.view(np.recarray)
 
 
 def file_array(place: FilePlace) -> Array:
@@ -182,6 +148,7 @@ class _FileMap(mmap.mmap):
                     f"the file {place.path!r}, which the data are mapped from, was replaced or its size "
                     f"changed ({place.size:,} bytes then, {found.st_size:,} now). Map it anew."
                 )
+            descriptors.fill_standard()
             return super().__new__(cls, fd, place.size, access=mmap.ACCESS_READ)
         finally:
             os.close(fd)
@@ -204,22 +171,22 @@ def file_place(array: Array) -> FilePlace | None:
         raise PicklingError(_moved(path, error.strerror or "")) from error
     if found.st_size < high + shift or not _agrees(path, shift, low, high):
         raise PicklingError(_moved(path, "it holds other data now"))
-    offset = _address(array) + shift
+    offset = address_of(array) + shift
     return FilePlace(path, found.st_ino, found.st_size, offset, array.shape, array.dtype, array.strides)
 
 
 def _origin(array: Array) -> tuple[str, int] | None:
     """Return the file that an array is mapped from and what to add to an address to get a place in it."""
     item: Any = array
-    while isinstance(item, np.ndarray):
+    while isinstance(item, np.ndarray) or hasattr(item, "__array_interface__"):
         if isinstance(item, np.memmap) and isinstance(item.base, mmap.mmap):
             # A private map may have been written to, and an unnamed one cannot be opened again.
             named = item.filename is not None and item.mode != "c"
-            return (os.fspath(item.filename), int(item.offset) - _address(item)) if named else None
-        item = item.base
-    if item is None or array.nbytes < MIN_SHARED_BYTES:
+            return (os.fspath(item.filename), int(item.offset) - address_of(item)) if named else None
+        item = getattr(item, "base", None)  # NumPy's window views have a base that is no array, but has one
+    if item is None or array.nbytes < MIN_MAPPED_BYTES:
         return None
-    return _mapping_at(_address(array))
+    return _mapping_at(address_of(array))
 
 
 def _mapping_at(address: int) -> tuple[str, int] | None:
@@ -250,35 +217,8 @@ def _agrees(path: str, shift: int, low: int, high: int) -> bool:
     return True
 
 
-def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
 def _moved(path: str, why: str) -> str:
     return (
         f"the data are mapped from the file {path!r}, which workers cannot map again: {why}. Keep the "
         "file in place while the data are in use."
     )
-
-
-def _order(array: Array) -> Any:
-    return "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-
-
-def layout_of(array: Array) -> Layout:
-    """Return the shape, dtype and memory order of an array's shared copy."""
-    return array.shape, array.dtype, _order(array)
-
-
-def _same(copy: Array, array: Array) -> bool:
-    """Compare the bits of two arrays of the same layout, chunk by chunk."""
-    if copy.shape != array.shape or copy.dtype != array.dtype:
-        return False
-    if not (array.flags.c_contiguous or array.flags.f_contiguous):
-        array = np.ascontiguousarray(array)
-    a, b = _bits(copy), _bits(array)
-    return all(np.array_equal(a[at : at + _CHUNK], b[at : at + _CHUNK]) for at in range(0, len(a), _CHUNK))
-
-
-def _bits(array: Array) -> NDArray[np.uint8]:
-    return (array.T if _order(array) == "F" else array).reshape(-1).view(np.uint8)

@@ -2,14 +2,17 @@
 
 Guarantees kept here: the memory has no name in any file system, so nothing can be left behind; its pages
 are reserved before they are mapped, so running out of space is an exception and never a bus error; a slot
-only grows.
+only grows, and what a worker might cut short (where the kernel cannot forbid it) is read, never mapped, by
+the main process; a number that user code has closed is not mapped, grown or closed again by us.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import mmap
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamfit._base.errors import WorkerError
+from streamfit.workers import descriptors
 
 ALIGNMENT = 64
 _SMALL, _LARGE = 1 << 16, 1 << 20
@@ -26,6 +30,8 @@ _QUICK = 1 << 18
 _BUFFER_KINDS = "biufc"
 _SHARED_MEMORY = "/dev/shm"
 _POPULATE = getattr(mmap, "MAP_POPULATE", 0)
+# A mapping keeps a descriptor of its own, which user code could close, unless it is told not to.
+_UNTRACKED: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 _NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.ENOMEM, errno.EDQUOT}
 
@@ -56,8 +62,10 @@ def create(name: str, size: int = 0) -> int:
         WorkerError: the system has none, or no room for it.
     """
     with taking_descriptors():
-        fd = _anonymous(name)
+        descriptors.fill_standard()
+        fd = descriptors.lifted(_anonymous(name))
     try:
+        _forbid_shrinking(fd)
         if size:
             grow(fd, size)
     except BaseException:
@@ -74,7 +82,7 @@ def _anonymous(name: str) -> int:
     refusals: list[str] = []
     if hasattr(os, "memfd_create"):
         try:
-            return os.memfd_create(f"streamfit-{name}", os.MFD_CLOEXEC)
+            return os.memfd_create(f"streamfit-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         except OSError as error:
             refusals.append(_refusal("memfd_create", error))
     for folder in _folders():
@@ -112,6 +120,19 @@ def _nameless_file(folder: str) -> int:
     return fd
 
 
+def _forbid_shrinking(fd: int) -> None:
+    with suppress(OSError, AttributeError):  # an ordinary file, or no Linux; see `can_shrink`
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+
+
+def can_shrink(fd: int) -> bool:
+    """Return whether somebody could cut this memory short, which kills who has mapped it and reads on."""
+    try:
+        return not fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK
+    except (OSError, AttributeError):
+        return True
+
+
 def grow(fd: int, size: int, start: int = 0) -> None:
     """Make sure that `size` bytes from `start` on are there to be written.
 
@@ -132,6 +153,13 @@ def grow(fd: int, size: int, start: int = 0) -> None:
         ) from error
 
 
+def mapping(fd: int, size: int, **how: int) -> mmap.mmap:
+    """Map a descriptor; the mapping stays when it is closed."""
+    with taking_descriptors():
+        descriptors.fill_standard()
+        return mmap.mmap(fd, size, **how, **_UNTRACKED)
+
+
 def padded(size: int) -> int:
     """Return `size` rounded up to where the next buffer begins."""
     return (size + ALIGNMENT - 1) & -ALIGNMENT
@@ -142,17 +170,20 @@ class Slot:
 
     Args:
         fd: taken over; closed by `close`.
+        guarded: map it only if nobody can cut it short; what is read is read into memory of its own then.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, *, guarded: bool = False) -> None:
         self.fd = fd
         self.capacity = 0
+        self._identity = descriptors.identity(fd)
+        self._mapped = not (guarded and can_shrink(fd))
         self._map: mmap.mmap | None = None
 
     def reserve(self, size: int) -> int:
         """Map at least `size` bytes, growing the memory if need be; return how many there are."""
         if size > self.capacity:
-            have = os.fstat(self.fd).st_size
+            have = self._size()
             if have < size:
                 step = _SMALL if size < _LARGE else _LARGE
                 have = -(-size // step) * step
@@ -163,16 +194,39 @@ class Slot:
     def attach(self, capacity: int) -> None:
         """Map the first `capacity` bytes, which must be there."""
         if capacity > self.capacity:
-            if os.fstat(self.fd).st_size < capacity:  # touching what is not there would be a bus error
+            if self._size() < capacity:  # touching what is not there would be a bus error
                 raise WorkerError(f"a worker reported {capacity:,} bytes of shared memory that are not there")
             # A mapping in use by lent arrays lives on until they are gone.
-            with taking_descriptors():
-                self._map = mmap.mmap(self.fd, capacity, flags=mmap.MAP_SHARED | _POPULATE)
+            if self._mapped:
+                self._map = mapping(self.fd, capacity, flags=mmap.MAP_SHARED | _POPULATE)
             self.capacity = capacity
 
     def bytes(self, size: int) -> NDArray[np.uint8]:
-        """Return the first `size` bytes as a new array that keeps the mapping alive."""
-        return np.ndarray((size,), np.uint8, self._map)
+        """Return the first `size` bytes as an array: on the mapping, or read where that cannot be trusted."""
+        if self._mapped:
+            return np.ndarray((size,), np.uint8, self._map)
+        memory = np.empty(size, np.uint8)
+        if read(self.fd, memory, 0) < size:
+            raise WorkerError(
+                f"{size:,} bytes of shared memory are not there any more: a worker cut it short"
+            )
+        return memory
+
+    def fill(self, data: memoryview) -> None:
+        """Write bytes to the beginning; there must be room."""
+        write(self.fd, data, 0)
+
+    def check(self) -> None:
+        """Raise if user code has closed the descriptor."""
+        self._size()
+
+    def _size(self) -> int:
+        if descriptors.identity(self.fd) != self._identity:
+            raise WorkerError(
+                "the shared memory of a batch was closed or replaced by user code, which closes file "
+                "descriptors that it did not open (os.close, os.closerange, os.dup2)"
+            )
+        return os.fstat(self.fd).st_size
 
     def write(self, array: NDArray[Any], offset: int) -> None:
         """Copy an array, in its own memory order, to `offset`; the bytes must be mapped."""
@@ -188,4 +242,27 @@ class Slot:
     def close(self) -> None:
         """Close the descriptor; arrays on the memory stay valid."""
         self._map = None
-        os.close(self.fd)
+        descriptors.close(self.fd, self._identity)
+        self._identity = None
+
+    def __del__(self) -> None:
+        """Close what nobody refers to any more: of one that made it, and was interrupted."""
+        self.close()
+
+
+def read(fd: int, memory: Any, offset: int) -> int:
+    """Read memory that may have been cut short into `memory`; return how many bytes there were."""
+    view, at = memoryview(memory).cast("B"), 0
+    while at < len(view):
+        found = os.preadv(fd, [view[at:]], offset + at)
+        if not found:
+            break
+        at += found
+    return at
+
+
+def write(fd: int, data: memoryview, offset: int) -> None:
+    """Write bytes to memory that is there; the descriptor's position is neither used nor moved."""
+    while data:
+        written = os.pwrite(fd, data, offset)
+        data, offset = data[written:], offset + written

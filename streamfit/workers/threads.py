@@ -151,7 +151,7 @@ class ThreadPool(LanePool):
         if scheduler is self.scheduler:
             scheduler.close_lane(lane)
 
-    def stop_workers(self) -> None:
+    def stop_workers(self, grace: float) -> None:
         """Have the threads stop and wait for the loads that are under way."""
         for cargo in self._cargoes:
             cargo.wanted = False

@@ -1,13 +1,15 @@
 """Frames between processes: one AF_UNIX socket pair per worker, file descriptors in-band.
 
 Guarantees kept here: a frame is handed on whole or not at all, so one that was torn by the death of its
-writer is never read; a process that is stopped, slow or dead never blocks the parent, which writes and
-reads what the sockets take at once and keeps the rest.
+writer is never read; bytes that are no frame (of user code that writes to a descriptor that it did not open)
+end a channel at once, after what was whole before them; a process that is stopped, slow or dead never blocks
+the parent, which writes and reads what the sockets take at once and keeps the rest.
 """
 
 from __future__ import annotations
 
 import array
+import errno
 import os
 import socket
 import struct
@@ -17,26 +19,29 @@ from itertools import islice
 from typing import NamedTuple
 
 from streamfit._base.errors import WorkerError
+from streamfit.workers import descriptors
 
 # From the parent to a worker.
-MARKER, SLOT, SHARE, LOADER, FORGET, TICKET, LARGE_TICKET, CANCEL = range(1, 9)
+MARKER, SLOT, SHARE, LOADER, FORGET, TICKET, LARGE_TICKET, CANCEL, DROP_SLOT = range(1, 10)
 # From a worker to the parent.
 TEMPLATE, RESULT, SKIPPED = range(11, 14)
 # Between the parent and the nursery.
-PRELOAD, SPAWN, KILL, BORN, UNBORN, DEAD = range(21, 27)
-READY = 27
+PRELOAD, SPAWN, KILL, BORN, UNBORN, DEAD, FINISH, READY = range(21, 29)
 # The state of the parent and what it wants done first, to a worker; what a worker tells beside values.
 STATE, INIT = range(31, 33)
 RECORD, UNTOLD, REFUSED = range(33, 36)
 
-# body size, kind, descriptors, lane, attempt, slot, extra, number
-_HEAD = struct.Struct("<IBBxxIIIIQ")
-_MAX_BODY = 0xFFFFFFFF
+# magic number, body size, kind, descriptors, lane, attempt, slot, extra, number
+_HEAD = struct.Struct("<4sIBBxxIIIIQ")
+_MAGIC = b"\xf5\x9eSF"  # no text begins like this: 0xf5 is in none that is UTF-8
+_MAX_BODY = 1 << 28
 _MAX_GROUP = 64
 _MAX_FDS = 250
 _FD_BYTES = array.array("i").itemsize
 _FD_SPACE = socket.CMSG_SPACE(_MAX_FDS * _FD_BYTES)
 _CHUNK = 1 << 16
+_SHOWN = 40
+_NOT_OURS = {errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EOPNOTSUPP, errno.EINVAL}
 _WAIT = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _NO_WAIT = _WAIT | socket.MSG_DONTWAIT
 
@@ -61,12 +66,15 @@ class Channel:
         sock: a connected stream socket; its blocking mode is used as it is.
 
     Attributes:
-        ended: the other side is gone; nothing more will come.
+        ended: the other side is gone, or what comes is none of its messages; nothing more will come.
+        stray: what came in place of a message, in words, or nothing.
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        self.socket = sock
+        self.socket = descriptors.lifted_socket(sock)
         self.ended = False
+        self.stray = ""
+        self._identity = descriptors.identity(self.socket.fileno())
         self._out: deque[tuple[bytes | memoryview, tuple[int, ...], object]] = deque()
         self._in = bytearray()
         self._fds: deque[int] = deque()
@@ -88,10 +96,14 @@ class Channel:
         number: int = 0,
         keep: object = None,
     ) -> None:
-        """Queue a frame; `flush` sends it. `keep` is what must live until then: the owner of `fds`."""
+        """Queue a frame; `flush` sends it. `keep` is what must live until then: the owner of `fds`.
+
+        Raises:
+            WorkerError: the body is too large.
+        """
         if len(body) > _MAX_BODY:
             raise WorkerError(f"a message of {len(body)} bytes is too large for a frame ({_MAX_BODY} bytes)")
-        head = _HEAD.pack(len(body), kind, len(fds), lane, attempt, slot, extra, number)
+        head = _HEAD.pack(_MAGIC, len(body), kind, len(fds), lane, attempt, slot, extra, number)
         self._out.append((head + body, fds, keep))
 
     def flush(self) -> bool:
@@ -104,6 +116,10 @@ class Channel:
                 return False
             except (BrokenPipeError, ConnectionResetError):
                 self._out.clear()  # the reader is gone, and its death is reported elsewhere
+                break
+            except OSError as error:
+                self._out.clear()
+                self._lose(error)
                 break
             self._drop_sent(sent)
         return True
@@ -121,17 +137,30 @@ class Channel:
         except ConnectionResetError:
             self.ended = True
             return []
+        except OSError as error:
+            self._lose(error)
+            return []
         if flags & socket.MSG_CTRUNC:
             raise WorkerError("this process has run out of file descriptors; raise its limit (ulimit -n)")
         for _level, _kind, packed in ancillary:
-            self._fds.extend(array.array("i", packed[: len(packed) - len(packed) % _FD_BYTES]))
+            received = array.array("i", packed[: len(packed) - len(packed) % _FD_BYTES])
+            self._fds.extend(map(descriptors.lifted, received))
         if not data:
             self.ended = True
         return self._frames(data)
 
+    def give_up(self, what: str) -> None:
+        """Read and write no more: what came is no message, or the socket is not ours any more."""
+        self.ended = True
+        self.stray = self.stray or what
+
+    def is_ours(self) -> bool:
+        """Return whether the socket's number still leads to it."""
+        return descriptors.identity(self.socket.fileno()) == self._identity
+
     def close(self) -> None:
         """Close the socket and every descriptor that was received and not handed on."""
-        self.socket.close()
+        descriptors.close_socket(self.socket, self._identity)
         while self._fds:
             os.close(self._fds.popleft())
 
@@ -149,14 +178,25 @@ class Channel:
         frames: list[Frame] = []
         at, end = 0, len(data)
         while at + _HEAD.size <= end:
-            size, kind, n_fds, lane, attempt, slot, extra, number = _HEAD.unpack_from(data, at)
+            magic, size, kind, n_fds, lane, attempt, slot, extra, number = _HEAD.unpack_from(data, at)
             body = at + _HEAD.size
-            if body + size > end:
+            if magic != _MAGIC or size > _MAX_BODY or body + size > end:
+                break
+            if n_fds > len(self._fds):
+                self.give_up("a message came without its file descriptors")
                 break
             fds = [self._fds.popleft() for _ in range(n_fds)]
             at = body + size
             frames.append(Frame(kind, lane, attempt, slot, extra, number, data[body:at], fds))
+        if at < end and not _may_begin_frame(data, at):
+            self.give_up(f"{bytes(data[at : at + _SHOWN])!r} came in place of a message")
         return frames, at
+
+    def _lose(self, error: OSError) -> None:
+        """Take in that the socket is closed, or its number another's, or that what is to be sent along is."""
+        if self.is_ours() and error.errno not in _NOT_OURS:
+            raise error
+        self.give_up(f"a socket of the workers, or what was sent over it, was closed ({error.strerror})")
 
     def _group(self) -> list[bytes | memoryview]:
         """Return the first frame and those after it that can go in the same system call."""
@@ -175,6 +215,14 @@ class Channel:
                 self._out.appendleft((memoryview(data)[sent:], (), keep))
                 return
             sent -= len(data)
+
+
+def _may_begin_frame(data: bytes, at: int) -> bool:
+    """Return whether what is there from `at` on can be the first bytes of a frame."""
+    found = data[at : at + _HEAD.size]
+    if not found.startswith(_MAGIC[: len(found)]):
+        return False
+    return len(found) < _HEAD.size or _HEAD.unpack(found)[1] <= _MAX_BODY
 
 
 def _ancillary(fds: tuple[int, ...]) -> list[tuple[int, int, array.array[int]]]:

@@ -14,7 +14,8 @@ import pytest
 
 from streamfit._base.errors import DataError, PicklingError
 from streamfit.workers import sharing
-from streamfit.workers.sharing import Arena, ArrayStore, Receiver, file_array, file_place
+from streamfit.workers.arenas import Block, Gathering, Layout
+from streamfit.workers.sharing import Receiver, file_array, file_place
 
 BIG = 100_000  # float64: 800 kB
 
@@ -38,9 +39,20 @@ def mapped(path: Path) -> Any:
     return np.load(path, mmap_mode="r")
 
 
-def received(receiver: Receiver, arena: Arena, offset: int, array: np.ndarray) -> np.ndarray:
-    receiver.add_arena(arena.key, os.dup(arena.fd))
-    return receiver.arena_array(arena.key, offset, sharing.layout_of(array))
+def shared(*arrays: np.ndarray, known: list[Block] | None = None) -> tuple[list[Block], list[Layout], Any]:
+    """Gather arrays and place them: the blocks, the layouts and the places."""
+    gathering = Gathering()
+    layouts = [gathering.add(array)[1] for array in arrays]
+    blocks, places = gathering.place(known or [])
+    return blocks, layouts, np.array(places, np.int64)
+
+
+def received(receiver: Receiver, found: tuple[list[Block], list[Layout], Any]) -> list[np.ndarray]:
+    blocks, layouts, places = found
+    for arena in {block.arena.key: block.arena for block in blocks}.values():
+        receiver.add_arena(arena.key, os.dup(arena.fd))
+    with receiver.placing(places):
+        return [receiver.shared_array(number, layout) for number, layout in enumerate(layouts)]
 
 
 @pytest.mark.parametrize(
@@ -49,43 +61,54 @@ def received(receiver: Receiver, arena: Arena, offset: int, array: np.ndarray) -
         lambda a: a,
         lambda a: np.asfortranarray(a),
         lambda a: a[::-1, ::2],
+        lambda a: a[::-7, ::-3],
         lambda a: a.T[3:],
         lambda a: a.astype("<U12"),
         lambda a: a.astype("M8[s]"),
+        lambda a: np.broadcast_to(a[3], (9, *a[3].shape)),
+        lambda a: np.lib.stride_tricks.sliding_window_view(a[:, 0], 100),
+        lambda a: np.lib.stride_tricks.sliding_window_view(a[::-1].reshape(-1), 7)[::2],
     ],
 )
 def test_shared_copy_equals_the_array(receiver: Receiver, make: Any) -> None:
     array = make(np.random.default_rng(1).random((500, 400)) * 1e6)
-    arena, offset = ArrayStore().place(array, Arena())
-    got = received(receiver, arena, offset, array)
+    (got,) = received(receiver, shared(array))
     np.testing.assert_array_equal(got, array)
     assert got.dtype == array.dtype
+    assert got.flags.writeable == array.flags.writeable
+
+
+def test_overlapping_views_are_one_block_and_gaps_are_left_out(receiver: Receiver) -> None:
+    base = np.random.default_rng(2).random((1000, 50))
+    views = [base[:600], base[400:], base[::-1, 3:40], base.T[7:9]]
+    found = shared(*views)
+    assert sum(block.size for block in found[0]) == base.nbytes + 2 * 1000 * 8
+    for got, view in zip(received(receiver, found), views, strict=True):
+        np.testing.assert_array_equal(got, view)
 
 
 def test_writes_of_a_worker_stay_its_own(receiver: Receiver) -> None:
     array = np.zeros(BIG)
-    arena, offset = ArrayStore().place(array, Arena())
-    one = received(receiver, arena, offset, array)
+    found = shared(array)
+    one, other = *received(receiver, found), *received(Receiver(), found)
     one[:] = 9
-    assert arena.view(array, offset).sum() == 0
+    assert other.sum() == 0
     assert array.sum() == 0
 
 
 def test_array_is_shared_once_and_again_only_when_its_bits_changed() -> None:
-    store, array = ArrayStore(), np.zeros(BIG)
-    first, offset = store.place(array, Arena())
-    assert store.place(array, Arena()) == (first, offset)
+    array = np.zeros(BIG)
+    first, _, _ = shared(array)
+    assert shared(array, known=first)[0] == first
     array[BIG - 1] = -0.0  # equal as a number, not as bits
-    second, _ = store.place(array, Arena())
-    assert second is not first
+    second, _, _ = shared(array, known=first)
+    assert second[0].arena is not first[0].arena
 
 
-def test_arrays_that_are_gone_are_forgotten_with_their_arena() -> None:
-    store, array = ArrayStore(), np.zeros(BIG)
-    arena, _ = store.place(array, Arena())
-    fd = arena.fd
-    del array, arena
-    store.prune()
+def test_arena_ends_with_the_last_of_its_blocks() -> None:
+    blocks, _, _ = shared(np.zeros(BIG))
+    fd = blocks[0].arena.fd
+    del blocks
     with pytest.raises(OSError):
         os.fstat(fd)
 

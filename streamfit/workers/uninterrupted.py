@@ -1,0 +1,89 @@
+"""Sections that no signal handler can interrupt.
+
+Python runs signal handlers in the main thread, between any two instructions; one that raises (Ctrl-C, an
+alarm) may do so just when a process or a descriptor has been made and nobody knows it yet. Blocking signals
+does not help: the kernel gives them to another thread then, and the handler runs in the main thread all the
+same. So what must be made and written down in one go is done by another thread, in which none ever runs.
+"""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from collections.abc import Callable
+
+_LOOK_SECONDS = 5.0  # a lock that is waited for for ever could not be interrupted on some systems
+
+
+class _Section:
+    """One call, made once, whoever asks for it."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._token = threading.Lock()
+        self._done = threading.Lock()
+        self._done.acquire()
+        self.error: BaseException | None = None
+        self.over = False
+
+    def run(self) -> None:
+        """Make the call, unless another thread has begun to."""
+        if not self._token.acquire(blocking=False):
+            return
+        try:
+            self._work()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.over = True
+            self._done.release()
+
+    def begun(self) -> bool:
+        """Return whether the call has begun."""
+        return self._token.locked()
+
+    def wait(self) -> None:
+        """Wait for the end of the call, or for a while."""
+        if self._done.acquire(timeout=_LOOK_SECONDS):
+            self._done.release()
+
+
+def uninterrupted(work: Callable[[], object], hurry: Callable[[], object] | None = None) -> None:
+    """Make a call that is not interrupted by signal handlers; one that raises does so afterwards.
+
+    Args:
+        work: stores what it makes itself: what is returned could be lost on the way.
+        hurry: called when a handler has raised while `work` goes on.
+
+    Raises:
+        BaseException: what a signal handler raised, else what `work` raised.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        work()
+        return
+    section = _Section(work)
+    raised: BaseException | None = None
+    while True:
+        try:
+            while not section.over:
+                if (
+                    not section.begun()
+                ):  # a second thread, started when this was interrupted, has nothing to do
+                    _start(section)
+                if raised is not None and hurry is not None:
+                    hurry()
+                section.wait()
+            break
+        except BaseException as error:
+            raised = raised or error
+    if raised is not None:
+        raise raised
+    if section.error is not None:
+        raise section.error
+
+
+def _start(section: _Section) -> None:
+    try:
+        _thread.start_new_thread(section.run, ())
+    except RuntimeError:  # no more threads, or the interpreter is ending
+        section.run()
