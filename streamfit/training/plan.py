@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, SupportsIndex
 
 from streamfit._base.checks import whole, whole_or_none
+from streamfit._base.names import did_you_mean
 from streamfit.streams import LoadPolicy
 from streamfit.training.notices import warn
 
@@ -36,6 +40,23 @@ def compile_checks(target_tensors: Any, distribute: Any, others: dict[str, Any])
     unknown = set(others) - allowed
     if unknown:
         raise TypeError(f"compile got unexpected keyword arguments: {sorted(unknown)}")
+
+
+def renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., Any]) -> int:
+    """Return `epochs`, or what was passed under its old name.
+
+    Raises:
+        TypeError: `kwargs` holds anything else.
+    """
+    if "nb_epoch" in kwargs:
+        warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=3)
+        epochs = int(kwargs.pop("nb_epoch"))
+    if kwargs:
+        parameters = inspect.signature(method).parameters.values()
+        known = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
+        hints = "".join(did_you_mean(name, known) for name in kwargs)
+        raise TypeError(f"Unrecognized keyword arguments: {kwargs}" + (f".{hints}" if hints else ""))
+    return epochs
 
 
 @dataclass(frozen=True)
