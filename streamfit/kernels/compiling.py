@@ -5,6 +5,7 @@ This module is imported when something must be compiled, and Numba with it.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,18 @@ from streamfit.kernels.blas import SYMBOLS, calls_blas
 from streamfit.kernels.native_cache import MachineCode, link, missing_symbols, undefined_symbols
 
 _kept: list[Any] = []  # what Numba compiled and we run where Numba put it
-_counting = [False]
+
+
+class _Counting(threading.local):
+    on = False
+
+
+_counting = _Counting()
 
 
 def counts_references() -> bool:
     """Tell whether what is being compiled counts references to arrays."""
-    return _counting[0]
+    return _counting.on
 
 
 def _numba_type(kind: Type) -> Any:
@@ -57,13 +64,13 @@ def machine_code(compiled: Any, signature: Signature) -> tuple[int, MachineCode 
 
 
 def _compiled(compiled: Any, kinds: tuple[Any, ...], counting: bool) -> Any:
-    before, _counting[0] = _counting[0], counting
+    before, _counting.on = _counting.on, counting
     try:
         dispatcher = compiled.dispatcher(counting)
         dispatcher.compile(kinds)
         return dispatcher.overloads[kinds]
     finally:
-        _counting[0] = before
+        _counting.on = before
 
 
 def bring_symbols() -> None:

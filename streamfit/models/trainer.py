@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 from streamfit._base import uses
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import NotCompiledError
-from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
-from streamfit._base.telling import warn
 from streamfit.metrics import Metric
 from streamfit.optimizers import Optimizer
 from streamfit.streams import LoadPolicy
@@ -25,6 +22,7 @@ from streamfit.training import (
     TrainableFlags,
     batches,
     compile_checks,
+    renamed_epochs,
     sessions,
 )
 
@@ -227,7 +225,7 @@ class Trainer:
         """
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        epochs = _renamed_epochs(epochs, kwargs, self.fit)
+        epochs = renamed_epochs(epochs, kwargs, self.fit)
         counts = epochs, initial_epoch, steps_per_epoch, validation_steps
         plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed)
         plan.audit = audit
@@ -350,7 +348,7 @@ class Trainer:
         batches.need_steps(generator, steps_per_epoch, "steps_per_epoch")
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        epochs = _renamed_epochs(epochs, kwargs, self.fit_generator)
+        epochs = renamed_epochs(epochs, kwargs, self.fit_generator)
         counts = epochs, initial_epoch, steps_per_epoch, validation_steps
         plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed, wrap=True)
         plan.audit = audit
@@ -469,15 +467,3 @@ class Trainer:
 def _results(logs: dict[str, float]) -> Any:
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
-
-
-def _renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., Any]) -> int:
-    if "nb_epoch" in kwargs:
-        warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=3)
-        epochs = int(kwargs.pop("nb_epoch"))
-    if kwargs:
-        parameters = inspect.signature(method).parameters.values()
-        known = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
-        hints = "".join(did_you_mean(name, known) for name in kwargs)
-        raise TypeError(f"Unrecognized keyword arguments: {kwargs}" + (f".{hints}" if hints else ""))
-    return epochs

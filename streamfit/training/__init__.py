@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamfit.training import batches, sessions
 from streamfit.training.callbacks import History
 from streamfit.training.compiled import Compiled
-from streamfit.training.plan import FitPlan, StreamSettings, compile_checks
+from streamfit.training.plan import FitPlan, StreamSettings, compile_checks, renamed_epochs
 from streamfit.training.runner import Runner
 from streamfit.training.state import TrainingState
 from streamfit.training.stopping import StopFlag
@@ -22,5 +22,6 @@ __all__ = [
     "TrainingState",
     "batches",
     "compile_checks",
+    "renamed_epochs",
     "sessions",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from streamfit._base.checks import integer, is_mapping, plain, scalar, truth, whole, whole_or_none
 from streamfit._base.keys import seed_from
+from streamfit._base.names import did_you_mean
 from streamfit.streams import LoadPolicy
 from streamfit.training.notices import warn
 from streamfit.workers import check_init
@@ -49,6 +51,23 @@ def compile_checks(target_tensors: Any, distribute: Any, others: dict[str, Any])
     unknown = set(others) - allowed
     if unknown:
         raise TypeError(f"compile got unexpected keyword arguments: {sorted(unknown)}")
+
+
+def renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., Any]) -> int:
+    """Return `epochs`, or what was passed under its old name.
+
+    Raises:
+        TypeError: `kwargs` holds anything else.
+    """
+    if "nb_epoch" in kwargs:
+        warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.")
+        epochs = int(kwargs.pop("nb_epoch"))
+    if kwargs:
+        parameters = inspect.signature(method).parameters.values()
+        known = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
+        hints = "".join(did_you_mean(name, known) for name in kwargs)
+        raise TypeError(f"Unrecognized keyword arguments: {kwargs}" + (f".{hints}" if hints else ""))
+    return epochs
 
 
 @dataclass(frozen=True)

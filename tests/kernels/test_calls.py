@@ -314,3 +314,13 @@ def test_lists_run_in_several_threads_at_once() -> None:
     for thread in threads:
         thread.join(50)
     assert results == [4000.0] * 4
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_a_walk_over_several_steps_ends_when_it_is_asked_to(asked: int) -> None:
+    rows, total = np.ones((6, 4), "float32"), np.zeros(4, "float32")
+    calls = CallList([(add_into, (rows[0], total))])
+    reader = calls.reader(rows[0])
+    done = calls.run_steps([reader], [rows.reshape(-1)], 6, np.full(1, asked))
+    assert done == (1 if asked else 6)
+    assert total.tolist() == [done] * 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles.leaks import nothing_left_behind
 
 import streamfit as sf
 from streamfit import Input, Model, ModelInUseError, Sequence, Sequential, layers, metrics, ops
@@ -155,13 +157,19 @@ def test_each_answer_is_that_of_one_step_and_training_does_not_notice() -> None:
     noted = Moments(lambda: model.predict(PROBE, batch_size=16))
     history, want = train(model, callbacks=[noted]), bits(model)
     places = {answer: step for step, answer in enumerate(noted.answers)}
-    served = classifier()
-    with beside(*[lambda: served.predict(PROBE, batch_size=16).tobytes()] * 2) as found:
-        assert train(served) == history
-    assert bits(served) == want
-    answers = [answer for answers in found for answer in answers]
-    assert all(answer in places for answer in answers)
-    assert any(places[answer] % 64 for answer in answers)  # it did not have to wait for 64 joined steps
+    within = False
+    for _ in range(30):
+        served = classifier()
+        ask = functools.partial(served.predict, PROBE, batch_size=16)
+        with beside(ask, ask) as found:
+            assert train(served) == history
+        assert bits(served) == want
+        answers = [answer.tobytes() for answers in found for answer in answers]
+        assert all(answer in places for answer in answers)
+        within = within or any(places[answer] % 64 for answer in answers)
+        if within:
+            break
+    assert within  # an answer did not have to wait for 64 joined steps
 
 
 @pytest.mark.parametrize("eager", [False, True])
@@ -275,9 +283,9 @@ def test_getitem_asks_a_copy_of_the_model_in_worker_processes() -> None:
     model = classifier()
     model.fit(X[:80], Y[:80], verbose=0)
     asking = Asking(model, PROBE)
-    got = Model.predict(
-        Sequential([layers.Flatten(input_shape=(3,))]), asking, workers=2, use_multiprocessing=True
-    )
+    through = Sequential([layers.Flatten(input_shape=(3,))])
+    with nothing_left_behind():
+        got = through.predict(asking, workers=2, use_multiprocessing=True)
     np.testing.assert_array_equal(got, np.concatenate([model.predict(PROBE)] * 4))
 
 
