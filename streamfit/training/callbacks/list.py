@@ -152,7 +152,7 @@ class CallbackList:
                     callback.load_state_dict(mine["state"])
                     if getattr(type(callback), "load_state_dict", None) is Callback.load_state_dict:
                         warn(
-                            f"{type(callback).__name__} has state_dict but no load_state_dict: it begins anew"
+                            f"{type(callback).__name__} has state_dict and no load_state_dict, so begins anew"
                         )
             else:
                 warn(
