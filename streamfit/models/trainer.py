@@ -145,6 +145,7 @@ class Trainer:
         load_timeout: float | None = None,
         on_bad_sample: str = "raise",
         max_bad_samples: int | None = None,
+        worker_init: Callable[[], Any] | None = None,
         **kwargs: Any,
     ) -> History:
         """Train the model.
@@ -177,6 +178,9 @@ class Trainer:
             on_bad_sample: 'raise', or 'skip' to leave out, with a warning and named in the receipt, samples
                 (of a `Sequence`: batches) whose load raises or kills its workers.
             max_bad_samples: How many may be left out in all; needed with 'skip'.
+            worker_init: Called without arguments once in each worker before its first load: in each process
+                (those that take a dead one's place too) or thread; where no worker loads, once in this
+                thread. What it raises ends the run.
 
         Returns:
             The history: logs by name, epoch numbers, the seed and the receipts.
@@ -186,7 +190,7 @@ class Trainer:
             ValueError: Arguments or data that do not fit.
         """
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         epochs = _renamed_epochs(epochs, kwargs, self.fit)
         counts = epochs, initial_epoch, steps_per_epoch, validation_steps
         plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed)
@@ -213,6 +217,7 @@ class Trainer:
         load_timeout: float | None = None,
         on_bad_sample: str = "raise",
         max_bad_samples: int | None = None,
+        worker_init: Callable[[], Any] | None = None,
     ) -> Any:
         """Compute the loss and the metrics, in inference mode.
 
@@ -222,14 +227,14 @@ class Trainer:
             steps: Stop after so many batches.
             callbacks: `Callback` objects.
             return_dict: Return results by name.
-            load_timeout, on_bad_sample, max_bad_samples: As in `fit`.
+            load_timeout, on_bad_sample, max_bad_samples, worker_init: As in `fit`.
 
         Returns:
             The loss alone if there are no metrics, else a list in the order of `metrics_names`.
         """
         data = batches.Data(x, y, sample_weight, batch_size, shuffle=False)
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         logs = sessions.evaluate(self, data, settings, steps, verbose, callbacks)
         return logs if return_dict else _results(logs)
 
@@ -245,6 +250,7 @@ class Trainer:
         use_multiprocessing: bool | None = None,
         *,
         load_timeout: float | None = None,
+        worker_init: Callable[[], Any] | None = None,
     ) -> Any:
         """Compute the outputs for all samples, in order.
 
@@ -252,14 +258,16 @@ class Trainer:
             x: As in `fit`; targets and weights that a stream yields are not looked at.
             batch_size, verbose, callbacks, max_queue_size, workers, use_multiprocessing: As in `fit`.
             steps: Stop after so many batches.
-            load_timeout: As in `fit`. No sample is ever left out: outputs stay where their inputs are.
+            load_timeout, worker_init: As in `fit`. No sample is ever left out: outputs stay where their
+                inputs are.
 
         Returns:
             An array (n, ...), or a list of them for several outputs (a dictionary if the model was made with
             one).
         """
         data = batches.Data(x, None, None, batch_size, shuffle=False, targets=False)
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, LoadPolicy(load_timeout))
+        policy = LoadPolicy(load_timeout)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         return self._pack_outputs(sessions.predict(self, data, settings, steps, verbose, callbacks))
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
@@ -290,6 +298,7 @@ class Trainer:
         load_timeout: float | None = None,
         on_bad_sample: str = "raise",
         max_bad_samples: int | None = None,
+        worker_init: Callable[[], Any] | None = None,
         **kwargs: Any,
     ) -> History:
         """Train on a generator or a `Sequence`; every epoch has exactly `steps_per_epoch` steps.
@@ -302,7 +311,7 @@ class Trainer:
         """
         batches.need_steps(generator, steps_per_epoch, "steps_per_epoch")
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         epochs = _renamed_epochs(epochs, kwargs, self.fit_generator)
         counts = epochs, initial_epoch, steps_per_epoch, validation_steps
         plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed, wrap=True)
@@ -322,6 +331,8 @@ class Trainer:
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
         verbose: int | str = 0,
+        *,
+        worker_init: Callable[[], Any] | None = None,
     ) -> Any:
         """Compute the loss and the metrics on `steps` batches; see `evaluate`."""
         batches.need_steps(generator, steps, "steps")
@@ -333,6 +344,7 @@ class Trainer:
             workers=workers,
             use_multiprocessing=use_multiprocessing,
             verbose=verbose,
+            worker_init=worker_init,
         )
 
     def predict_generator(
@@ -344,6 +356,8 @@ class Trainer:
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
         verbose: int | str = 0,
+        *,
+        worker_init: Callable[[], Any] | None = None,
     ) -> Any:
         """Compute the outputs for `steps` batches; see `predict`."""
         batches.need_steps(generator, steps, "steps")
@@ -355,6 +369,7 @@ class Trainer:
             workers=workers,
             use_multiprocessing=use_multiprocessing,
             verbose=verbose,
+            worker_init=worker_init,
         )
 
     # -- single batches -------------------------------------------------------------------------

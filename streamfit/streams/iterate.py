@@ -6,16 +6,17 @@ the loop at any point leaves nothing behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
 from streamfit.streams.adapt import as_stream
+from streamfit.streams.arrays import ArraySource
 from streamfit.streams.batch import Batch
 from streamfit.streams.feed import Feed
 from streamfit.streams.policy import LoadPolicy
 from streamfit.streams.source import Source
-from streamfit.workers import Pool, hash_seed_of_program, hash_seed_of_run, make_pool
+from streamfit.workers import Pool, check_init, hash_seed_of_program, hash_seed_of_run, make_pool
 
 
 class Stream:
@@ -29,6 +30,7 @@ class Stream:
         use_multiprocessing: Whether the workers are processes and not threads.
         max_queue_size: How many batches are loaded ahead.
         policy: What becomes of loads that hang, raise or kill.
+        worker_init: What each worker calls before its first load.
         hash_seed: That of worker processes; None for that of the program's last run.
 
     Example:
@@ -47,6 +49,7 @@ class Stream:
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
         policy: LoadPolicy | None = None,
+        worker_init: Callable[[], Any] | None = None,
         hash_seed: int | None = None,
     ) -> None:
         kind: Any = ("processes" if use_multiprocessing else "threads") if workers else "inline"
@@ -56,7 +59,12 @@ class Stream:
         self._ahead = max_queue_size if workers else 0
         self._pool: Pool | None = None
         if workers:
-            self._pool = make_pool(kind, workers, max_queue_size, policy.load_timeout, hash_seed=hash_seed)
+            self._pool = make_pool(
+                kind, workers, max_queue_size, policy.load_timeout, init=worker_init, hash_seed=hash_seed
+            )
+        check_init(worker_init)
+        own = source.remote if workers else isinstance(source, ArraySource)  # workers call it, or nobody
+        self._init = None if own else worker_init
         self._next = 0
         self._closed = False
         self._kept = None if source.rewinds else self._feed()  # what it has pulled ahead must not be lost
@@ -74,6 +82,9 @@ class Stream:
         return self._read(number)
 
     def _read(self, number: int) -> Iterator[Batch]:
+        init, self._init = self._init, None
+        if init is not None:
+            init()
         if self._kept is not None:
             yield from self._kept.run()
             return
@@ -127,6 +138,7 @@ def stream(
     load_timeout: float | None = None,
     on_bad_sample: str = "raise",
     max_bad_samples: int | None = None,
+    worker_init: Callable[[], Any] | None = None,
 ) -> Stream:
     """Turn arrays, a generator, a `Sequence` or an iterable into a stream of batches.
 
@@ -146,6 +158,9 @@ def stream(
         on_bad_sample: What to do about a sample whose load raises or kills its workers: ``'raise'``, or
             ``'skip'`` to leave it out of its batch, with a warning; of a `Sequence`, the whole batch.
         max_bad_samples: How many may be left out in all passes together; needed with ``'skip'``.
+        worker_init: Called without arguments once in each worker before its first load: in each process
+            (those that take a dead one's place too) or thread; where no worker loads, once in the caller's
+            thread. What it raises ends the loop.
 
     Returns:
         An iterable of x, (x, y) or (x, y, sample_weight), whatever is given.
@@ -173,4 +188,4 @@ def stream(
     )
     policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
     hash_seed = hash_seed_of_program() if seed is None else hash_seed_of_run(seed)
-    return Stream(source, workers, use_multiprocessing, max_queue_size, policy, hash_seed)
+    return Stream(source, workers, use_multiprocessing, max_queue_size, policy, worker_init, hash_seed)

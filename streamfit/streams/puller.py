@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -42,7 +44,9 @@ class Puller(Generic[T]):
 
     def __next__(self) -> T:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._pull, name="streamfit-puller", daemon=True)
+            # What the consumer has set for its thread (NumPy's error state) holds for the iterator too.
+            work = partial(copy_context().run, self._pull)
+            self._thread = threading.Thread(target=work, name="streamfit-puller", daemon=True)
             self._thread.start()
         with self._change:
             self._change.wait_for(lambda: self._items or self._ended)

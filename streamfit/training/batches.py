@@ -134,6 +134,7 @@ class Streams:
         self._stack = ExitStack()
         self._pool: Pool | None = None
         self._pools: list[Pool] = []
+        self._init = settings.worker_init
         self._pool_kind: tuple[str, int] | None = None
 
     def __enter__(self) -> Self:
@@ -155,6 +156,8 @@ class Streams:
         policy = self._settings.policy
         policy.check(source, "processes" if self._pool is not None else kind if pooled else "inline")
         pool = self._shared_pool(kind, workers, ahead) if pooled else None
+        if pool is None and not isinstance(source, ArraySource):
+            self._init_here()
         feed = Feed(
             source,
             pool,
@@ -166,6 +169,12 @@ class Streams:
         )
         self._stack.callback(feed.close)
         return feed
+
+    def _init_here(self) -> None:
+        """Call what each worker calls, once, in this thread, where code of the user's is to load."""
+        init, self._init = self._init, None
+        if init is not None:
+            init()
 
     def use_hash_seed(self, hash_seed: int) -> None:
         """Have worker processes hash as those of another run did, before anything is read."""
@@ -194,7 +203,14 @@ class Streams:
         """Training and validation share one pool when they ask for the same workers."""
         if self._pool is None or self._pool_kind != (kind, workers):
             timeout = self._settings.policy.load_timeout if kind == "processes" else None
-            self._pool = make_pool(kind, workers, ahead, timeout, hash_seed=self.hash_seed)  # type: ignore[arg-type]
+            self._pool = make_pool(
+                kind,  # type: ignore[arg-type]
+                workers,
+                ahead,
+                timeout,
+                init=self._settings.worker_init,
+                hash_seed=self.hash_seed,
+            )
             self._pool_kind = (kind, workers)
             self._pools.append(self._pool)
             self._stack.callback(self._pool.close)

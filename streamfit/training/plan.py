@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, SupportsIndex
 
 from streamfit._base.checks import whole, whole_or_none
 from streamfit.streams import LoadPolicy
 from streamfit.training.notices import warn
+from streamfit.workers import check_init
 
 _CONTAINERS = (list, tuple, set, frozenset, range)
 
@@ -46,10 +48,12 @@ class StreamSettings:
     workers: int | None = None
     use_multiprocessing: bool | None = None
     policy: LoadPolicy = field(default_factory=LoadPolicy)
+    worker_init: Callable[[], Any] | None = None
 
     def __post_init__(self) -> None:
         whole_or_none("max_queue_size", self.max_queue_size, 1)
         whole_or_none("workers", self.workers, 0)
+        check_init(self.worker_init)
 
 
 @dataclass

@@ -16,7 +16,6 @@ import random
 import resource
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -29,8 +28,10 @@ from streamfit._base.errors import PicklingError, WorkerError
 from streamfit.workers import faults, last_words, sharing, wire
 from streamfit.workers.contract import Loader, enter_worker
 from streamfit.workers.marker import Marker
+from streamfit.workers.outbox import Outbox
 from streamfit.workers.packing import Packer
 from streamfit.workers.slots import Slot
+from streamfit.workers.surroundings import Settler
 from streamfit.workers.values import Template, dump
 from streamfit.workers.wire import Channel, Frame
 
@@ -50,6 +51,9 @@ class Worker:
 
     def __init__(self, sock: socket.socket) -> None:
         self._channel = Channel(sock)
+        self._outbox = Outbox(self._channel)
+        self._settler = Settler(self._send_record, self._tell_untold)
+        self._initialize: mmap.mmap | None = None
         self._slots: dict[int, Slot] = {}
         self._loaders: dict[int, _Received] = {}
         self._templates: dict[Template, int] = {}
@@ -57,6 +61,8 @@ class Worker:
         self._marker = Marker()
         self._handlers: dict[int, Callable[[Frame], None]] = {
             wire.MARKER: self._on_marker,
+            wire.STATE: self._on_state,
+            wire.INIT: self._on_init,
             wire.SLOT: self._on_slot,
             wire.SHARE: self._on_share,
             wire.LOADER: self._on_loader,
@@ -100,24 +106,46 @@ class Worker:
 
     def _ready(self, received: _Received) -> Callable[[Any], Any]:
         """Return what loads tickets; takes its time once, which is not the ticket's fault."""
+        self._settler.settle()
+        if received.is_loaded and self._initialize is None:
+            return received.loader().load
         self._marker.prepare(True)
         try:
-            return received.loader().load
+            with self._settler.importing():
+                loader = received.loader()
+            self._run_initialize()
+            return loader.load
         finally:
             self._marker.prepare(False)
 
+    def _run_initialize(self) -> None:
+        """Call what the user wants called once in each worker; the run ends if it fails."""
+        data, self._initialize = self._initialize, None
+        if data is None:
+            return
+        try:
+            with self._settler.importing():
+                initialize = pickle.loads(data)
+            initialize()
+        except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
+            self._outbox.send(wire.REFUSED, faults.pack(error))
+            raise
+
     def _answer(self, kind: int, frame: Frame, body: bytes = b"") -> None:
-        self._channel.put(
-            kind, body, lane=frame.lane, attempt=frame.attempt, slot=frame.slot, number=frame.number
-        )
-        self._channel.flush()
+        self._outbox.send(kind, body, frame.number, frame.lane, frame.attempt, frame.slot)
+
+    def _send_record(self, record: bytes) -> None:
+        self._outbox.send(wire.RECORD, record)
+
+    def _tell_untold(self, names: list[str]) -> None:
+        self._outbox.send(wire.UNTOLD, pickle.dumps(names))
 
     def _number_of(self, template: Template) -> int:
         """Return the number of a template, telling the parent about a new one."""
         known = self._templates.get(template)
         if known is None:
             known = len(self._templates)
-            self._channel.put(wire.TEMPLATE, dump(template)[0], number=known)
+            self._outbox.put(wire.TEMPLATE, dump(template)[0], number=known)
             self._templates[template] = known  # not before: one that cannot travel was not told
         return known
 
@@ -126,6 +154,12 @@ class Worker:
         self._marker = Marker(frame.fds[0])
         last_words.leave_behind(frame.fds[0])
 
+    def _on_state(self, frame: Frame) -> None:
+        self._settler.want(_mapped(frame.fds[0]))
+
+    def _on_init(self, frame: Frame) -> None:
+        self._initialize = _mapped(frame.fds[0])
+
     def _on_slot(self, frame: Frame) -> None:
         self._slots[frame.slot] = Slot(frame.fds[0])
 
@@ -133,11 +167,7 @@ class Worker:
         sharing.RECEIVER.add_arena(frame.number, frame.fds[0])
 
     def _on_loader(self, frame: Frame) -> None:
-        arenas, folder, search_path = pickle.loads(frame.body)
-        self._loaders[frame.number] = _Received(frame.fds[0], arenas)
-        with contextlib.suppress(OSError):  # a folder that is gone; relative paths will say so
-            os.chdir(folder)
-        sys.path.extend(entry for entry in search_path if entry not in sys.path)
+        self._loaders[frame.number] = _Received(frame.fds[0], pickle.loads(frame.body))
 
     def _on_forget(self, frame: Frame) -> None:
         self._loaders.pop(frame.number, None)
@@ -153,12 +183,15 @@ class _Received:
     """A loader as it came, unpickled when it is first needed."""
 
     def __init__(self, fd: int, arenas: list[int]) -> None:
-        # Mapped, not read: the descriptor's position is one for all workers.
-        self._data: mmap.mmap | None = mmap.mmap(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
-        os.close(fd)
+        self._data: mmap.mmap | None = _mapped(fd)
         self._loader: Loader | None = None
         self._resident = 0
         self.arenas = arenas
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the loader was unpickled."""
+        return self._loader is not None
 
     def loader(self) -> Loader:
         """Return the loader."""
@@ -196,6 +229,14 @@ def main(sock: socket.socket, parent: int) -> None:
     seed_numpy()  # otherwise all workers, being forks of one process, would draw the same numbers
     copyreg.pickle(np.memmap, _reduce_memmap)
     Worker(sock).serve()
+
+
+def _mapped(fd: int) -> mmap.mmap:
+    """Return the memory behind a descriptor, which is closed: the position in it is one for all workers."""
+    try:
+        return mmap.mmap(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
+    finally:
+        os.close(fd)
 
 
 def _die_with(parent: int) -> bool:

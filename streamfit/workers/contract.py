@@ -23,6 +23,7 @@ from typing import Any, Literal, Protocol, Self
 Kind = Literal["inline", "threads", "processes"]
 Ticket = Any
 Describe = Callable[[Ticket], str]
+Init = Callable[[], Any]
 
 
 class Loader(Protocol):

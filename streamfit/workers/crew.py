@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import time
 import weakref
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import cloudpickle
@@ -19,14 +21,16 @@ import numpy as np
 from streamfit._base.errors import PicklingError
 from streamfit.workers import slots, wire
 from streamfit.workers.dataset import Parcel
-from streamfit.workers.deadline import Watch
+from streamfit.workers.deadline import START_SECONDS, Deadline, Watch
 from streamfit.workers.launcher import Launcher
 from streamfit.workers.marker import Marker
 from streamfit.workers.scheduler import Job
+from streamfit.workers.surroundings import State
 from streamfit.workers.values import Reader
 from streamfit.workers.wire import Channel
 
 _MAX_TICKET_IN_FRAME = 1 << 16
+_ABORT_SECONDS = 0.5
 
 
 class Loan(weakref.ref[Any]):
@@ -62,6 +66,7 @@ class Link:
         self.heard = 0
         self.watch = Watch()
         self.overdue = 0.0
+        self._state = 0
         self._slots: set[int] = set()
         self._arenas: set[int] = set()
         self._parcels: dict[int, set[int]] = {}
@@ -71,6 +76,16 @@ class Link:
         """Give back what belongs to this worker alone."""
         self.channel.close()
         self.marker.close()
+
+    def send_init(self, init: Parcel) -> None:
+        """Send what a new worker calls before it loads anything."""
+        self.channel.put(wire.INIT, fds=(init.fd,), keep=init)
+
+    def send_state(self, state: State) -> None:
+        """Send the state of this process, unless the worker has it."""
+        if state.key != self._state:
+            self._state = state.key
+            self.channel.put(wire.STATE, fds=(state.fd,), number=state.key, keep=state)
 
     def send_slot(self, number: int, slot: slots.Slot) -> None:
         """Send a slot, unless the worker has it."""
@@ -88,8 +103,7 @@ class Link:
                 self.channel.put(wire.SHARE, fds=(arena.fd,), number=arena.key, keep=arena)
         keys = [arena.key for arena in parcel.arenas]
         self._parcels[parcel.key] = set(keys)
-        body = pickle.dumps((keys, parcel.folder, parcel.search_path))
-        self.channel.put(wire.LOADER, body, fds=(parcel.fd,), number=parcel.key, keep=parcel)
+        self.channel.put(wire.LOADER, pickle.dumps(keys), fds=(parcel.fd,), number=parcel.key, keep=parcel)
 
     def forget_parcel(self, key: int) -> None:
         """Have the worker let go of a loader, if it has it."""
@@ -141,6 +155,30 @@ class Crew:
         if slot is None:
             slot = self._slots[number] = slots.Slot(slots.create(f"slot-{number}"))
         return slot
+
+    def stop_hanging(self, passed: float, holds: Callable[[int], bool], deadline: Deadline) -> None:
+        """Stop workers that take too long; called when nothing came meanwhile, so none waits to be heard.
+
+        Args:
+            passed: seconds since the last look.
+            holds: tells whether a worker has anything to do.
+            deadline: says how long it may take.
+        """
+        now = time.monotonic()
+        for link in self.links.values():
+            marker = link.marker
+            load, begun = marker.under_way(), marker.begun()
+            if not holds(link.key):
+                continue
+            waited = link.watch.look((begun, link.heard, load), passed)
+            limit = deadline.seconds(load.attempt if load else 1)
+            if marker.prepares() or (not begun and load is None):
+                limit = max(limit, START_SECONDS)
+            if waited > limit and not link.watch.stopped:
+                link.overdue, link.watch.stopped = limit, now
+                self.launcher.kill(link.key, signal.SIGABRT)  # its last words tell where it hangs
+            elif link.watch.stopped and now > link.watch.stopped + _ABORT_SECONDS:
+                self.launcher.kill(link.key)
 
     def lend(self, number: int, memory: Any) -> None:
         """Note that a slot comes back when `memory` and all views of it are gone."""

@@ -23,9 +23,9 @@ import numpy as np
 from streamfit._base.errors import PicklingError, WorkerError
 from streamfit.workers import sharing, slots
 from streamfit.workers.contract import Loader, fresh_id, name_of
+from streamfit.workers.culprit import explain
 
 _KEEP = 4
-_MAX_DEPTH = 4
 
 
 class Parcel:
@@ -36,8 +36,6 @@ class Parcel:
         fd: anonymous memory with its pickle bytes.
         arenas: what its large arrays are in.
         modules: modules that its classes and functions are imported from.
-        folder: this process's working directory when it was pickled.
-        search_path: where this process looked for modules.
     """
 
     def __init__(
@@ -47,8 +45,6 @@ class Parcel:
         self.data = data
         self.arenas = arenas
         self.modules = modules
-        self.folder = os.getcwd()
-        self.search_path = [entry for entry in sys.path if isinstance(entry, str)]
         self.fd = slots.create("loader", len(data))
         self._finalizer = weakref.finalize(self, _retire, self.fd, self.key, retired)
         with open(self.fd, "wb", closefd=False) as file:
@@ -81,7 +77,7 @@ class Dispatch:
         """
         _, known = self._parcels.pop(id(loader), (None, None))
         if known is None or getattr(loader, "may_change", False):
-            made = self._pickle(loader)
+            made = self.pickle(loader, name_of(loader))
             if known is None or made.data != known.data:
                 known = made
         self._parcels[id(loader)] = (loader, known)
@@ -97,16 +93,28 @@ class Dispatch:
         self._parcels.clear()
         self._arrays = sharing.ArrayStore()
 
-    def _pickle(self, loader: Loader) -> Parcel:
+    def pickle(self, value: Any, name: str) -> Parcel:
+        """Pickle a loader, or what workers call.
+
+        Args:
+            value: what to pickle.
+            name: what to call it in messages.
+
+        Raises:
+            PicklingError: something in it cannot be sent to another process.
+        """
         file = io.BytesIO()
         pickler = _LoaderPickler(file, self._arrays)
         try:
             with pickler.by_value():
-                pickler.dump(loader)
-        except WorkerError:
-            raise
-        except Exception as error:
-            raise PicklingError(_explain(loader, error)) from error
+                try:
+                    pickler.dump(value)
+                except WorkerError:
+                    raise
+                except Exception as error:
+                    raise PicklingError(explain(value, name, error)) from error
+        finally:
+            pickler.clear_memo()
         return Parcel(file.getvalue(), list(pickler.arenas.values()), pickler.modules, self.retired)
 
 
@@ -187,45 +195,4 @@ def _can_be_imported(name: str) -> bool:
         path = spec.submodule_search_locations
         if path is None and end < len(parts):
             return True  # a module that passes for a package (os.path); its parent will know
-    return True
-
-
-def _explain(loader: Loader, error: Exception) -> str:
-    path, culprit = _culprit(loader, name_of(loader), 0)
-    return (
-        f"the loader {name_of(loader)!r} cannot be sent to worker processes: {path} is a "
-        f"{type(culprit).__module__}.{type(culprit).__qualname__} ({type(error).__name__}: {error}). "
-        "Open files, locks, connections and the like where they are used (in __getitem__ or in the mapped "
-        "function), leave them out in __getstate__, or use threads (use_multiprocessing=False)."
-    )
-
-
-def _culprit(value: Any, path: str, depth: int) -> tuple[str, Any]:
-    """Return the innermost part of a value that cannot be pickled, and how to reach it."""
-    for name, part in _parts(value):
-        if depth < _MAX_DEPTH and not _travels(part):
-            return _culprit(part, path + name, depth + 1)
-    return path, value
-
-
-def _parts(value: Any) -> list[tuple[str, Any]]:
-    if isinstance(value, dict):
-        return [(f"[{key!r}]", part) for key, part in value.items()]
-    if isinstance(value, list | tuple):
-        return [(f"[{place}]", part) for place, part in enumerate(value)]
-    closure = getattr(value, "__closure__", None) or ()
-    cells = [(f" (its variable {n!r})", c.cell_contents) for n, c in zip(_free(value), closure, strict=False)]
-    return cells + [(f".{name}", part) for name, part in getattr(value, "__dict__", {}).items()]
-
-
-def _free(function: Any) -> tuple[str, ...]:
-    code = getattr(function, "__code__", None)
-    return () if code is None else code.co_freevars
-
-
-def _travels(value: Any) -> bool:
-    try:
-        cloudpickle.dumps(value)
-    except Exception:  # user code runs here; that it fails is the answer
-        return False
     return True

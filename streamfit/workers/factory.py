@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import warnings
 import weakref
+from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit._base.names import did_you_mean
-from streamfit.workers.contract import Kind, Pool, inside_worker
+from streamfit.workers.contract import Init, Kind, Pool, inside_worker
 from streamfit.workers.inline import InlinePool
 from streamfit.workers.threads import ThreadPool
 
@@ -22,6 +23,7 @@ def make_pool(
     ahead: int = 10,
     timeout: float | None = None,
     *,
+    init: Init | None = None,
     hash_seed: int | None = None,
 ) -> Pool:
     """Make a pool of workers.
@@ -32,6 +34,8 @@ def make_pool(
         ahead: how many tickets may be out beyond the delivered one.
         timeout: seconds that a load may take before its worker process is taken for hung and replaced; None
             judges by the loads before it, a minute at the least. Loads in this process cannot be stopped.
+        init: called without arguments once in each worker before its first load: in each process, those
+            that take another's place too, or each thread; where there are none, once in the caller's thread.
         hash_seed: what worker processes seed `hash` with, in [0, 2**32), whatever becomes of them; None for
             that of the program's last run. Loads in this process hash as it does.
 
@@ -40,6 +44,7 @@ def make_pool(
 
     Raises:
         ValueError: an argument is out of range.
+        TypeError: `init` cannot be called.
         WorkerError: worker processes cannot work on this system.
 
     Example:
@@ -56,6 +61,7 @@ def make_pool(
         raise ValueError(f"workers={workers}: write 0 to load in the main thread, or a positive number")
     if ahead < 1:
         raise ValueError(f"ahead={ahead} (max_queue_size): write 1 or more")
+    check_init(init)
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout={timeout} (load_timeout): write a positive number of seconds")
     if timeout is not None and (kind != "processes" or workers == 0):
@@ -70,20 +76,25 @@ def make_pool(
             RuntimeWarning,
             stacklevel=2,
         )
-        return InlinePool()
+        return InlinePool(init)
     if kind == "inline" or workers == 0:
-        return InlinePool()
-    pool = (
-        ThreadPool(workers, ahead) if kind == "threads" else _process_pool(workers, ahead, timeout, hash_seed)
-    )
+        return InlinePool(init)
+    if kind == "threads":
+        pool: Pool = ThreadPool(workers, ahead, init)
+    else:
+        from streamfit.workers.processes import ProcessPool  # takes a while; most programs need none
+
+        pool = ProcessPool(workers, ahead, timeout, init=init, hash_seed=hash_seed)
     _pools.add(pool)
     return pool
 
 
-def _process_pool(workers: int, ahead: int, timeout: float | None, hash_seed: int | None) -> Pool:
-    from streamfit.workers.processes import ProcessPool  # takes a while; most programs need none
-
-    return ProcessPool(workers, ahead, timeout, hash_seed=hash_seed)
+def check_init(init: Any) -> None:
+    """Raise a TypeError unless `init` is None or can be called."""
+    if init is not None and not callable(init):
+        raise TypeError(
+            f"worker_init={init!r}: write a function without arguments, to be called in each new worker"
+        )
 
 
 def live_pids() -> list[int]:

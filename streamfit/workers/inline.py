@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers.contract import Describe, Kind, Loaded, Loader, Pool, Run, Ticket
+from streamfit.workers.contract import Describe, Init, Kind, Loaded, Loader, Pool, Run, Ticket
 from streamfit.workers.inquest import Inquest, here
 
 
@@ -59,6 +59,9 @@ class InlineRun(Run):
 class InlinePool(Pool):
     """Loads in the caller's thread.
 
+    Args:
+        init: called before the first load.
+
     Example:
         >>> class Square:
         ...     def load(self, ticket):
@@ -71,8 +74,8 @@ class InlinePool(Pool):
     kind: Kind = "inline"
     workers = 0
 
-    def __init__(self) -> None:
-        self._closed = False
+    def __init__(self, init: Init | None = None) -> None:
+        self._closed, self._init = False, init
 
     def start(self, preload: Iterable[str] = ()) -> None:
         """Do nothing: there are no workers."""
@@ -88,6 +91,9 @@ class InlinePool(Pool):
         """Return a run that loads each ticket when its value is asked for."""
         if self._closed:
             raise WorkerError("This pool is closed; make another with make_pool().")
+        if self._init is not None:
+            init, self._init = self._init, None
+            init()
         return InlineRun(loader, tickets, describe, tolerance)
 
     def pids(self) -> list[int]:

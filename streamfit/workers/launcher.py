@@ -115,8 +115,8 @@ class Launcher:
             return
         try:
             status = self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:  # it has closed our socket, whatever it is
-            status, how = 1, "closed its connection"
+        except subprocess.TimeoutExpired:  # whatever it is
+            status, how = 1, "goes on without having answered,"
         else:
             how = f"ended with status {status}"
         if status >= 0:  # a kill says nothing about it

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import pickle
 import select
-import signal
 import time
 import warnings
 import weakref
@@ -20,16 +19,18 @@ from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit.workers import faults, last_words, wire
-from streamfit.workers.contract import Describe, Kind, Loader, Ticket, fresh_id
+from streamfit.workers.briefing import Briefing
+from streamfit.workers.contract import Describe, Init, Kind, Loader, Ticket, fresh_id
 from streamfit.workers.crew import Crew, Link
 from streamfit.workers.dataset import Dispatch, Parcel
-from streamfit.workers.deadline import START_SECONDS, Deadline
+from streamfit.workers.deadline import Deadline
 from streamfit.workers.inquest import CannotExamineError, Probe
 from streamfit.workers.interpreter import check_platform, hash_seed_of_program
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.last_words import Death
 from streamfit.workers.launcher import Launcher
 from streamfit.workers.packing import Packed
+from streamfit.workers.reports import KINDS as REPORTS
 from streamfit.workers.scheduler import MAX_DEATHS, Job, Lane, Scheduler
 from streamfit.workers.values import Reader
 from streamfit.workers.wire import Frame
@@ -42,7 +43,6 @@ _JOB_BYTES = 1 << 22
 _MAX_LOST_NURSERIES = 3
 _MAX_BARREN = 20
 _REPORT_SECONDS = 5.0
-_ABORT_SECONDS = 0.5
 _LOOK_MILLISECONDS = int(LOOK_SECONDS * 1000)
 _IN, _OUT = select.POLLIN, select.POLLOUT
 
@@ -54,6 +54,7 @@ class ProcessPool(LanePool):
         workers: number of processes.
         ahead: how many tickets may be out beyond the delivered one.
         timeout: seconds that a load may take; None judges by the loads before it.
+        init: what each of them calls before its first load.
         hash_seed: that of all workers; None for that of the program.
     """
 
@@ -61,13 +62,20 @@ class ProcessPool(LanePool):
     deaths = MAX_DEATHS
 
     def __init__(
-        self, workers: int, ahead: int, timeout: float | None = None, *, hash_seed: int | None = None
+        self,
+        workers: int,
+        ahead: int,
+        timeout: float | None = None,
+        *,
+        init: Init | None = None,
+        hash_seed: int | None = None,
     ) -> None:
         check_platform()
         super().__init__(workers, ahead)
         self._hash_seed = hash_seed_of_program() if hash_seed is None else hash_seed
         self._preload: tuple[str, ...] = ()
         self._dispatch = Dispatch()
+        self._briefing = Briefing(self._dispatch, init)
         self._deadline = Deadline(timeout)
         self._crew: Crew | None = None
         self._poller = select.poll()
@@ -88,6 +96,7 @@ class ProcessPool(LanePool):
         with self.lock:
             self._preload = tuple(preload) or self._preload
             if self._crew is None:
+                self._briefing.begin()
                 self._crew = crew = Crew(self._preload, self._hash_seed)
                 self._finalizer = weakref.finalize(self, crew.close)
                 self._poller = select.poll()
@@ -114,6 +123,7 @@ class ProcessPool(LanePool):
         """Kill the workers; safe to call twice. Values already delivered stay valid."""
         super().close()
         self._dispatch.clear()
+        self._briefing.clear()
 
     # -- orders of the runs -----------------------------------------------------------------------------
 
@@ -123,6 +133,7 @@ class ProcessPool(LanePool):
 
     def adopt(self, loader: Loader) -> Parcel:
         """Pickle a loader, if that is needed, and have workers ready."""
+        self._briefing.update()
         parcel = self.parcel_for(loader)
         # Ours are known to be safe to fork with; the user's own modules are imported in each worker.
         ours = [name for name in parcel.modules if name.partition(".")[0] == "streamfit"]
@@ -151,6 +162,7 @@ class ProcessPool(LanePool):
         self.sweep()
         self._collect(_LOOK_MILLISECONDS if wait else 0)
         self.issue()
+        self._briefing.reports.pass_on()
 
     def values_of(self, job: Job) -> list[Any]:
         """Return the values as views of the job's slot, or as copies if many slots are lent already."""
@@ -182,7 +194,7 @@ class ProcessPool(LanePool):
     @contextmanager
     def probing(self, loader: Loader, cargo: Parcel, describe: Describe) -> Iterator[Probe]:
         """Return what loads tickets in a worker set aside for it."""
-        with _Sacrifice(cargo, self._deadline, self._hash_seed) as pool:
+        with _Sacrifice(cargo, self) as pool:
 
             def probe(ticket: Ticket) -> Any:
                 run = None
@@ -214,7 +226,11 @@ class ProcessPool(LanePool):
                 self._flush(link)
 
     def stop_workers(self) -> None:
-        """Kill all workers."""
+        """Kill all workers; what they have logged is handled, what they have loaded is not wanted."""
+        if self._crew is not None:
+            for link in self._crew.links.values():
+                self._briefing.reports.take_last(link.pid, link.channel)
+            self._briefing.reports.pass_on_records()
         if self._finalizer is not None:
             self._finalizer()
         self._crew = self._finalizer = None
@@ -233,6 +249,7 @@ class ProcessPool(LanePool):
             key = fresh_id()
             link = crew.links[key] = Link(key, crew.launcher.spawn(key))
             self._poller.register(link.channel, _IN)
+            self._briefing.greet(link)
             self.scheduler.join(key)
 
     def _lose(self, crew: Crew, link: Link, death: Death, *, blame: bool = False) -> None:
@@ -301,6 +318,7 @@ class ProcessPool(LanePool):
 
     def _send(self, crew: Crew, link: Link, job: Job) -> None:
         slot = crew.slot(job.slot)
+        self._briefing.send(link)
         link.send_slot(job.slot, slot)
         link.send_parcel(job.cargo)
         try:
@@ -344,32 +362,14 @@ class ProcessPool(LanePool):
         before = time.monotonic()
         found = self._poller.poll(timeout)
         if not found and timeout:
-            self._look_for_hangs(crew, before)
+            # Longer than a look only if this process was stopped, and workers perhaps too: it does not count.
+            passed = min(time.monotonic() - before, LOOK_SECONDS)
+            crew.stop_hanging(passed, self.scheduler.holds, self._deadline)
         for fd, events in found:
             if fd == control:
                 return self._on_control(crew)  # workers may come and go: what else is ready is seen next time
             self._on_events(crew, by_fd[fd], events)
         return None
-
-    def _look_for_hangs(self, crew: Crew, since: float) -> None:
-        """Stop workers that take too long; called when nothing came since, so none waits to be heard."""
-        now = time.monotonic()
-        # Longer than a look only if this process was stopped, and the workers perhaps too: it does not count.
-        passed = min(now - since, LOOK_SECONDS)
-        for link in crew.links.values():
-            marker = link.marker
-            load, begun = marker.under_way(), marker.begun()
-            if not self.scheduler.holds(link.key):
-                continue
-            waited = link.watch.look((begun, link.heard, load), passed)
-            limit = self._deadline.seconds(load.attempt if load else 1)
-            if marker.prepares() or (not begun and load is None):
-                limit = max(limit, START_SECONDS)
-            if waited > limit and not link.watch.stopped:
-                link.overdue, link.watch.stopped = limit, now
-                crew.launcher.kill(link.key, signal.SIGABRT)  # its last words tell where it hangs
-            elif link.watch.stopped and now > link.watch.stopped + _ABORT_SECONDS:
-                crew.launcher.kill(link.key)
 
     def _on_events(self, crew: Crew, link: Link, events: int) -> None:
         if events & _OUT:
@@ -397,6 +397,9 @@ class ProcessPool(LanePool):
     def _handle(self, link: Link, frames: list[Frame]) -> None:
         link.heard += len(frames)
         for frame in frames:
+            if frame.kind in REPORTS:
+                self._briefing.reports.take(link.pid, frame)
+                continue
             handler = self._handlers.get(frame.kind)
             if handler is None:
                 raise WorkerError(
@@ -429,16 +432,16 @@ class _Sacrifice(ProcessPool):
 
     Args:
         parcel: the loader as the other workers got it, however the original has changed since.
-        deadline: that of the pool that it serves.
-        hash_seed: likewise.
+        pool: the one that it serves.
     """
 
     examines = False
     deaths = 1
 
-    def __init__(self, parcel: Parcel, deadline: Deadline, hash_seed: int) -> None:
-        super().__init__(workers=1, ahead=1, hash_seed=hash_seed)
-        self._parcel, self._deadline = parcel, deadline
+    def __init__(self, parcel: Parcel, pool: ProcessPool) -> None:
+        super().__init__(workers=1, ahead=1, hash_seed=pool._hash_seed)
+        self._parcel, self._deadline = parcel, pool._deadline
+        self._briefing = pool._briefing.for_one_more(self._dispatch)
 
     def parcel_for(self, loader: Loader) -> Parcel:
         """Return the other pool's."""

@@ -11,11 +11,12 @@ import threading
 import weakref
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from streamfit.workers import faults
-from streamfit.workers.contract import Describe, Kind, Loader
+from streamfit.workers.contract import Describe, Init, Kind, Loader
 from streamfit.workers.inquest import Probe, here
 from streamfit.workers.lanes import LOOK_SECONDS, LanePool
 from streamfit.workers.scheduler import Job, Lane, Scheduler, State
@@ -26,13 +27,26 @@ _Report = tuple[Job, bool, Any]
 
 
 class _Cargo:
-    """A loader and whether anybody still wants its values."""
+    """A loader and whether anybody still wants its values.
 
-    __slots__ = ("__weakref__", "loader", "wanted")
+    Attributes:
+        context: what the consumer has set for its own thread, NumPy's error state among it; loads run in
+            copies.
+    """
+
+    __slots__ = ("__weakref__", "context", "loader", "wanted")
 
     def __init__(self, loader: Loader) -> None:
-        self.loader = loader
-        self.wanted = True
+        self.loader, self.wanted = loader, True
+        self.context = copy_context()
+
+
+class _Refused:
+    """What the user wants called in each thread has failed."""
+
+    def __init__(self, error: Exception) -> None:
+        error.add_note("worker_init raised this in a new worker thread.")
+        self.error = error
 
 
 class ThreadPool(LanePool):
@@ -41,6 +55,7 @@ class ThreadPool(LanePool):
     Args:
         workers: number of threads.
         ahead: how many tickets may be out beyond the delivered one.
+        init: called in each thread before its first load.
 
     Example:
         >>> class Square:
@@ -53,8 +68,9 @@ class ThreadPool(LanePool):
 
     kind: Kind = "threads"
 
-    def __init__(self, workers: int, ahead: int) -> None:
+    def __init__(self, workers: int, ahead: int, init: Init | None = None) -> None:
         super().__init__(workers, ahead)
+        self._init = init
         self._tasks: SimpleQueue[Job | None] = SimpleQueue()
         self._reports: SimpleQueue[_Report] = SimpleQueue()
         self._cargoes: weakref.WeakSet[_Cargo] = weakref.WeakSet()
@@ -74,7 +90,7 @@ class ThreadPool(LanePool):
             for number in range(self.workers):
                 thread = threading.Thread(
                     target=_work,
-                    args=(self._tasks, self._reports),
+                    args=(self._tasks, self._reports, self._init),
                     name=f"streamfit-worker-{number}",
                     daemon=True,
                 )
@@ -108,6 +124,8 @@ class ThreadPool(LanePool):
                 job, loaded, outcome = self._reports.get(timeout=LOOK_SECONDS)
             except Empty:
                 return
+            if isinstance(outcome, _Refused):
+                raise outcome.error
             answer = self.scheduler.done if loaded else self.scheduler.failed
             if answer(_CREW, job.lane, job.number, job.attempt, job.slot) is not None:
                 job.outcome = outcome
@@ -144,11 +162,22 @@ class ThreadPool(LanePool):
                 thread.join()
 
 
-def _work(tasks: SimpleQueue[Job | None], reports: SimpleQueue[_Report]) -> None:
+def _work(tasks: SimpleQueue[Job | None], reports: SimpleQueue[_Report], init: Init | None) -> None:
     """Load tasks until None comes; holds no reference to the pool, so that the pool can be collected."""
+    context, source = Context(), None
     while (job := tasks.get()) is not None:
+        if job.cargo.context is not source:  # no context can be entered by two threads
+            source = job.cargo.context
+            context = source.copy()
+        if init is not None:
+            try:
+                context.run(init)
+            except BaseException as error:
+                reports.put((job, False, _Refused(faults.ordinary(error))))
+                return
+            init = None
         try:
-            outcome = job.cargo.loader.load(job.ticket) if job.cargo.wanted else None
+            outcome = context.run(job.cargo.loader.load, job.ticket) if job.cargo.wanted else None
         except BaseException as error:  # handed to the consumer, whatever it is
             reports.put((job, False, error))
             del error

@@ -25,6 +25,9 @@ TEMPLATE, RESULT, SKIPPED = range(11, 14)
 # Between the parent and the nursery.
 PRELOAD, SPAWN, KILL, BORN, UNBORN, DEAD = range(21, 27)
 READY = 27
+# The state of the parent and what it wants done first, to a worker; what a worker tells beside values.
+STATE, INIT = range(31, 33)
+RECORD, UNTOLD, REFUSED = range(33, 36)
 
 # body size, kind, descriptors, lane, attempt, slot, extra, number
 _HEAD = struct.Struct("<IBBxxIIIIQ")
