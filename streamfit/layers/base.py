@@ -168,10 +168,10 @@ class Layer:
             elif isinstance(item, Layer) and not any(item is known for known in self._layers):
                 self._layers.append(item)
         if self.built and not key.startswith("_"):
-            self._change(key, value)
+            self._note_setting(key, value)
         object.__setattr__(self, key, value)
 
-    def _change(self, key: str, value: Any) -> None:
+    def _note_setting(self, key: str, value: Any) -> None:
         """Note that a setting of a layer in use is being changed, or refuse it."""
         if key in self.fixed:
             raise AttributeError(

@@ -202,6 +202,9 @@ class Model(Trainer, Layer):
                 "input_shape, or train it once"
             )
 
+    def _note_setting(self, key: str, value: Any) -> None:
+        """Attributes of a model are no settings: what it computes is its graph."""
+
     def weight_paths(self) -> list[tuple[str, Any]]:
         """List (path, weight): paths are made of positions, so that automatic names do not matter."""
         return [(f"{i:04d}/{weight.name}", weight) for i, weight in enumerate(self.weights)]
