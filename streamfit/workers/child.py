@@ -78,10 +78,10 @@ class Worker:
         with contextlib.suppress(Finished):
             while not self._channel.ended and not self.interruptible.asked:
                 for frame in self._channel.receive(wait=not self._todo):
-                    self._take_in(frame)
+                    self._handlers.get(frame.kind, self._on_unknown)(frame)
                 # While loads are quick, those at hand are done before looking whether some were cancelled.
                 until = time.monotonic() + _LOOK_SECONDS
-                while self._todo and not self._channel.ended and not self.interruptible.asked:
+                while self._todo and not self.interruptible.asked:
                     self._work(self._todo.popleft())
                     if time.monotonic() > until:
                         break
@@ -92,12 +92,8 @@ class Worker:
         self._loaders.clear()
         return not self._channel.stray
 
-    def _take_in(self, frame: Frame) -> None:
-        handler = self._handlers.get(frame.kind)
-        if handler is None:
-            self._channel.give_up(f"a message of kind {frame.kind} came, which is none of ours")
-        else:
-            handler(frame)
+    def _on_unknown(self, frame: Frame) -> None:
+        self._channel.give_up(f"a message of kind {frame.kind} came, which is none of ours")
 
     def _work(self, frame: Frame) -> None:
         """Load the tickets of a job, one after the other, and send what came of it."""
@@ -132,6 +128,7 @@ class Worker:
     def _answer(self, kind: int, frame: Frame, body: bytes = b"") -> None:
         if not self._channel.is_ours():
             self._channel.give_up("the socket was closed, or its number is another file's")
+            self._todo.clear()
             return
         self._channel.put(
             kind, body, lane=frame.lane, attempt=frame.attempt, slot=frame.slot, number=frame.number
