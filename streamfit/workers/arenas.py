@@ -30,7 +30,7 @@ Layout = tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...] | None, bool]
 
 _CHUNK = 1 << 20
 _MOST_GAPS = 2.0  # a view that spans more than this times its elements is copied without its gaps
-_ALIGNMENT = 64
+_ALIGNMENT, _ELEMENT = 64, 16  # of a block, where its elements allow it; of what is the largest of these
 
 
 class Arena:
@@ -170,7 +170,7 @@ def _copy(ranges: list[_Range], blocks: list[Block | None]) -> list[Block]:
         if block is None:
             size = -(-size // _ALIGNMENT) * _ALIGNMENT
             if item.compact is None:
-                size += item.low % _ALIGNMENT  # elements are aligned as they were
+                size += item.low % _ELEMENT  # elements are aligned as they were
             offsets[place] = size
             size += item.size
     arena = Arena(size) if offsets else None

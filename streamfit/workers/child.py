@@ -84,10 +84,10 @@ class Worker:
         with contextlib.suppress(Finished):
             while not self._channel.ended and not self.interruptible.asked:
                 for frame in self._channel.receive(wait=not self._todo):
-                    self._take_in(frame)
+                    self._handlers.get(frame.kind, self._on_unknown)(frame)
                 # While loads are quick, those at hand are done before looking whether some were cancelled.
                 until = time.monotonic() + _LOOK_SECONDS
-                while self._todo and not self._channel.ended and not self.interruptible.asked:
+                while self._todo and not self.interruptible.asked:
                     self._work(self._todo.popleft())
                     if time.monotonic() > until:
                         break
@@ -98,12 +98,8 @@ class Worker:
         self._loaders.clear()
         return not self._channel.stray
 
-    def _take_in(self, frame: Frame) -> None:
-        handler = self._handlers.get(frame.kind)
-        if handler is None:
-            self._channel.give_up(f"a message of kind {frame.kind} came, which is none of ours")
-        else:
-            handler(frame)
+    def _on_unknown(self, frame: Frame) -> None:
+        self._channel.give_up(f"a message of kind {frame.kind} came, which is none of ours")
 
     def _work(self, frame: Frame) -> None:
         """Load the tickets of a job, one after the other, and send what came of it."""
@@ -156,6 +152,8 @@ class Worker:
 
     def _answer(self, kind: int, frame: Frame, body: bytes = b"") -> None:
         self._outbox.send(kind, body, frame.number, frame.lane, frame.attempt, frame.slot)
+        if self._channel.stray:
+            self._todo.clear()
 
     def _send_record(self, record: bytes) -> None:
         self._outbox.send(wire.RECORD, record)

@@ -171,7 +171,8 @@ class ProcessPool(LanePool):
 
     def step(self, *, wait: bool) -> None:
         """Take in what workers and the nursery report."""
-        self._parking.look()
+        if wait:
+            self._parking.look()
         self.sweep()
         self._collect(_LOOK_MILLISECONDS if wait else 0)
         self.issue()
@@ -188,6 +189,7 @@ class ProcessPool(LanePool):
         slot = crew.slot(job.slot)
         slot.attach(packed.capacity)
         memory = slot.bytes(max(packed.used, 1))
+        crew.budget.note(job.slot, packed.capacity, packed.used)
         if packed.used and self.scheduler.lent(job.slot) <= _MAX_LENT:
             crew.lend(job.slot, memory)
             return packed.values(memory, apart=False)
@@ -404,15 +406,15 @@ class ProcessPool(LanePool):
             self._flush(link)
         if events & ~_OUT:
             self._handle(link, link.channel.receive())
-            self._hang_up(crew, link)
+            if link.channel.ended and link.ended_at is None:
+                self._hang_up(crew, link)
 
     def _hang_up(self, crew: Crew, link: Link) -> None:
         """See to a worker whose socket has ended: the nursery reports its death, or it dies soon."""
-        if link.channel.ended and link.ended_at is None:
-            self._poller.unregister(link.channel)
-            link.ended_at = time.monotonic()
-            if link.channel.stray:
-                crew.launcher.kill(link.key)
+        self._poller.unregister(link.channel)
+        link.ended_at = time.monotonic()
+        if link.channel.stray:
+            crew.launcher.kill(link.key)
 
     def _on_control(self, crew: Crew) -> None:
         channel = crew.launcher.channel
@@ -450,7 +452,6 @@ class ProcessPool(LanePool):
         job = answer(link.key, frame.lane, frame.number, frame.attempt, frame.slot)
         if job is not None:
             job.outcome = packed
-            self._live_crew().budget.note(frame.slot, packed.capacity, packed.used)
             self._deadline.note(packed.nanoseconds)
             self._tally.progress()
 
