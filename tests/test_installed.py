@@ -15,6 +15,7 @@ import tarfile
 import venv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +61,7 @@ class Installed:
         self._environment = folder / "environment"
         venv.create(self._environment, with_pip=False)
         site = Path(sysconfig.get_path("purelib", vars={"base": str(self._environment)}))
-        (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        (site / "dependencies.pth").write_text(f"{Path(np.__file__).parents[1]}\n")
         self._install(_wheel(folder))
 
     def _install(self, wheel: Path) -> None:

@@ -13,6 +13,7 @@ from streamfit.workers.crew import Link
 from streamfit.workers.dataset import Dispatch, Parcel
 from streamfit.workers.reports import Reports
 from streamfit.workers.surroundings import State, Surroundings
+from streamfit.workers.uninterrupted import uninterrupted
 
 
 class Briefing:
@@ -56,8 +57,10 @@ class Briefing:
 
     def clear(self) -> None:
         """Give back all memory; workers that have mapped it keep what they need."""
+        if self._parcel is not None:
+            uninterrupted(self._parcel.close)
+        self._surroundings.clear()
         self._parcel = self._state = None
-        self._surroundings = Surroundings()
 
     def greet(self, link: Link) -> None:
         """Tell a new worker what to call."""

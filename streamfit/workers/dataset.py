@@ -116,8 +116,10 @@ class Dispatch:
         Raises:
             PicklingError: something in it cannot be sent to another process.
         """
-        pickled = _pickle(value, name, share=False)
-        return Parcel(pickled.file.getbuffer(), [], [], pickled.modules, self.retired)
+        pickled, made = _pickle(value, name, share=False), list[Parcel]()
+        data = pickled.file.getbuffer()
+        uninterrupted(lambda: made.append(Parcel(data, [], [], pickled.modules, self.retired)))
+        return made[0]
 
     def clear(self) -> None:
         """Give back all memory; workers that have mapped it keep what they need."""
@@ -143,13 +145,13 @@ class Dispatch:
 
 def _pickle(value: Any, name: str, *, share: bool = True) -> _LoaderPickler:
     pickler = _LoaderPickler(io.BytesIO(), share=share)
-    try:
-        with pickler.by_value():
+    with pickler.by_value():
+        try:
             pickler.dump(value)
-    except WorkerError:
-        raise
-    except Exception as error:
-        raise PicklingError(explain(value, name, error)) from error
+        except WorkerError:
+            raise
+        except Exception as error:
+            raise PicklingError(explain(value, name, error)) from error
     return pickler
 
 

@@ -141,15 +141,12 @@ class Launcher:
         Args:
             grace: seconds that workers may take to end by themselves, once their sockets are closed.
         """
-        if self._process.returncode is not None:
-            return
-        self.frames()
-        if (
-            not self._up or self.channel.ended
-        ):  # it has no workers, and may be busy with its imports for a while
-            self._process.kill()
-        else:
-            self._finish(grace)
+        if self._process.returncode is None:
+            self.frames()
+            if self._up and not self.channel.ended:
+                self._finish(grace)
+            else:  # it has no workers, and may be busy with its imports for a while
+                self._process.kill()
         self.channel.close()
         try:
             self._process.wait(_END_SECONDS)

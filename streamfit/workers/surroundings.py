@@ -17,6 +17,7 @@ import re
 import sys
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -25,10 +26,12 @@ import cloudpickle
 import numpy as np
 
 from streamfit._base.config import floatx, set_floatx
-from streamfit.workers import interpreter, logs, settings, slots
+from streamfit.workers import descriptors, interpreter, logs, settings, slots
 from streamfit.workers.contract import fresh_id
+from streamfit.workers.uninterrupted import uninterrupted
 
 Filter = tuple[Any, ...]
+_MOST_STATES = 8
 
 
 # --- the main process
@@ -46,10 +49,13 @@ class State:
     def __init__(self, data: bytes) -> None:
         self.key, self.data = fresh_id(), data
         self.fd = slots.create("state", len(data))
-        # Not at exit, when a thread may still be sending it: the end of the process closes it too.
-        weakref.finalize(self, os.close, self.fd).atexit = False
-        with open(self.fd, "wb", closefd=False) as file:
-            file.write(data)
+        self._finalizer = weakref.finalize(self, descriptors.close, self.fd, descriptors.identity(self.fd))
+        self._finalizer.atexit = False  # a thread may still be sending it then
+        slots.write(self.fd, memoryview(data), 0)
+
+    def close(self) -> None:
+        """Give back the memory; workers that have mapped it keep it."""
+        self._finalizer()
 
 
 class Surroundings:
@@ -62,7 +68,7 @@ class Surroundings:
     def __init__(self) -> None:
         self._collector = settings.Collector()
         self._environment: dict[str, str] = {}
-        self._last: State | None = None
+        self._states: deque[State] = deque()  # the last one counts; others may still be on their way
         self.untold: list[str] = []
 
     def begin(self) -> None:
@@ -84,9 +90,21 @@ class Surroundings:
             "settings": self._collector.collect(),
         }
         data = pickle.dumps(parts, 5)
-        if self._last is None or self._last.data != data:
-            self._last = State(data)
-        return self._last
+        if not self._states or self._states[-1].data != data:
+            uninterrupted(lambda: self._keep(data))
+        return self._states[-1]
+
+    def clear(self) -> None:
+        """Give back all memory."""
+        uninterrupted(lambda: self._drop(0))
+
+    def _keep(self, data: bytes) -> None:
+        self._states.append(State(data))
+        self._drop(_MOST_STATES)
+
+    def _drop(self, most: int) -> None:
+        while len(self._states) > most:
+            self._states.popleft().close()
 
     def _error_call(self) -> bytes | None:
         call = np.geterrcall()

@@ -34,12 +34,14 @@ POSITIONAL: dict[str, list[str]] = {
     "test_on_batch": ["x", "y", "sample_weight", "reset_metrics"],
     "predict_on_batch": ["x"],
 }
-POLICY = ("load_timeout", "on_bad_sample", "max_bad_samples")
+POLICY = ("load_timeout", "on_bad_sample", "max_bad_samples", "worker_init")
 KEYWORDS = {
     "fit": {"validation_batch_size", "seed", "audit", *POLICY},
     "fit_generator": {"seed", "audit", *POLICY},
     "evaluate": {"return_dict", *POLICY},
-    "predict": {"load_timeout"},
+    "predict": {"load_timeout", "worker_init"},
+    "evaluate_generator": {"worker_init"},
+    "predict_generator": {"worker_init"},
     "train_on_batch": {"return_dict"},
     "test_on_batch": {"return_dict"},
 }

@@ -36,7 +36,11 @@ def losses(**options: Any) -> list[float]:
 
 
 @pytest.mark.parametrize("name", ["epochs", "steps_per_epoch", "batch_size"])
-@pytest.mark.parametrize("kind", [np.int8, np.uint64, np.array, lambda value: Three()], ids=["int8", "uint64", "array", "index"])
+@pytest.mark.parametrize(
+    "kind",
+    [np.int8, np.uint64, np.array, lambda value: Three()],
+    ids=["int8", "uint64", "array", "index"],
+)
 def test_counts_of_any_kind_are_counts(name: str, kind: Any) -> None:
     assert losses(**{name: kind(3)}) == losses(**{name: 3})
 

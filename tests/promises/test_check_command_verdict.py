@@ -156,7 +156,7 @@ def test_what_is_right_passes_with_its_report(folder: Path) -> None:
     ended, out, err = check("pipelines:Good", folder)
     assert (ended, err) == (0, "")
     assert out.splitlines()[0].startswith("Good (sequence), ")
-    assert "14 passed" in out.splitlines()[-1]
+    assert "16 passed" in out.splitlines()[-1]
 
 
 def test_a_closed_output_of_the_pipeline_is_not_ours(folder: Path) -> None:

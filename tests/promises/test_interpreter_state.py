@@ -384,10 +384,11 @@ RESUMED = """
 backup = sys.argv[0] + ".backup"
 seen = []
 class Stops(Callback):
+    def on_epoch_begin(self, epoch, logs):
+        if len(sys.argv) < 2 and epoch == 2 and STOP:
+            raise KeyboardInterrupt
     def on_epoch_end(self, epoch, logs):
         seen.append(float(logs["loss"]))
-        if len(sys.argv) < 2 and epoch == 1 and STOP:
-            raise KeyboardInterrupt
 from streamfit.callbacks import BackupAndRestore
 try:
     model().fit(Hashes(), epochs=4, verbose=0, callbacks=[BackupAndRestore(backup), Stops()], **lane)
