@@ -87,6 +87,11 @@ def _attribute(value: Any, seen: set[int]) -> Iterator[str]:
         yield f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"
 
 
+def _is_builtin(value: Any) -> bool:
+    """Tell whether a value has a name in `builtins`; by identity, since in a shell ``_`` may be an array."""
+    return any(value is item for item in vars(builtins).values())
+
+
 def _value(value: Any, seen: set[int]) -> Iterator[str]:
     compiled = getattr(value, "py_func", None)
     if isinstance(value, _PLAIN):
@@ -102,9 +107,7 @@ def _value(value: Any, seen: set[int]) -> Iterator[str]:
         yield from _function(compiled, seen)
     elif isinstance(value, FunctionType):
         yield from _function(value, seen)
-    elif (
-        isinstance(value, (type, BuiltinFunctionType, np.ufunc, np.dtype)) or value in vars(builtins).values()
-    ):
+    elif isinstance(value, (type, BuiltinFunctionType, np.ufunc, np.dtype)) or _is_builtin(value):
         yield f"{type(value).__name__} {getattr(value, '__qualname__', repr(value))}"
     elif isinstance(value, ModuleType):
         yield f"module {value.__name__}"

@@ -10,6 +10,7 @@ from streamfit._base.checks import is_mapping
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
+from streamfit.models.generator_methods import GeneratorMethods
 from streamfit.optimizers import Optimizer
 from streamfit.streams import LoadPolicy
 from streamfit.training import (
@@ -27,7 +28,7 @@ from streamfit.training import (
 )
 
 
-class Trainer:
+class Trainer(GeneratorMethods):
     """Give a model `compile`, `fit`, `evaluate`, `predict`, and these for generators and single batches."""
 
     stop_training: bool
@@ -192,28 +193,25 @@ class Trainer:
             callbacks: `Callback` objects.
             validation_split: Share of the arrays' last samples to validate on, in [0, 1).
             validation_data: (x, y) or (x, y, weights), or any stream; wins over `validation_split`.
-            shuffle: Whether to take samples (of arrays) or batches (of a `Sequence`) in a new order in
-                each epoch; ``'batch'`` shuffles whole batches of arrays.
+            shuffle: Whether samples of arrays, or batches of a `Sequence`, come in a new order in each pass;
+                ``'batch'`` shuffles whole batches of arrays.
             class_weight: Weight by class number; for several outputs by output name, or a list.
             sample_weight: One weight a sample (n,), or (n, steps) in temporal mode; by output if several.
             initial_epoch: Number of the first epoch.
             steps_per_epoch: End an epoch after so many steps; the next goes on where it stopped.
-            validation_steps: Validate on so many batches.
-            validation_freq: Validate every so many epochs, or in those (1-based) epochs.
+            validation_steps, validation_freq: Validate on so many batches, every so many epochs (or in those).
             max_queue_size: Batches that workers load ahead; 10 by default.
-            workers: How many workers load; 0 loads in this thread. By default what a `Sequence` asks for.
-            use_multiprocessing: Whether workers are processes; else they are threads.
+            workers, use_multiprocessing: How many workers load, and whether these are processes and not
+                threads; 0 loads in this thread. By default what a `Sequence` asks for.
             validation_batch_size: Samples a step when validating on arrays; by default `batch_size`.
             seed: Makes the run repeatable; by default from `set_random_seed` or drawn, see ``History.seed``.
-            load_timeout: Seconds until a worker process that loads a batch is taken for hung and replaced;
-                by default a hundred times the longest load so far, a minute at the least.
-            on_bad_sample: 'raise', or 'skip' to leave out, with a warning and named in the receipt, samples
-                (of a `Sequence`: batches) whose load raises or kills its workers.
-            max_bad_samples: How many may be left out in all; needed with 'skip'.
+            load_timeout: Seconds after which a process that loads a batch is replaced; by default a hundred
+                times the longest load so far, a minute at the least.
+            on_bad_sample, max_bad_samples: 'raise', or 'skip' and how many samples (of a `Sequence`: batches)
+                may be left out whose load raises or kills its workers; the receipt names them.
             audit: Whether receipts have a checksum of the arrays that were trained on (`contents`).
-            worker_init: Called without arguments once in each worker before its first load: in each process
-                (those that take a dead one's place too) or thread; where no worker loads, once in this
-                thread. What it raises ends the run.
+            worker_init: Called once in each worker (process or thread, also one that replaces another) before
+                its first load; without workers once in this thread. What it raises ends the run.
 
         Returns:
             The history: logs by name, epoch numbers, the seed and the receipts.
@@ -309,105 +307,6 @@ class Trainer:
         if is_mapping(self._output_structure):  # type: ignore[attr-defined]
             return dict(zip(self.output_names, arrays, strict=True))  # type: ignore[attr-defined]
         return arrays[0] if len(arrays) == 1 else arrays
-
-    # -- generators, with the meaning of Keras 2 ---------------------------------------------------
-
-    def fit_generator(
-        self,
-        generator: Any,
-        steps_per_epoch: int | None = None,
-        epochs: int = 1,
-        verbose: int | str = 1,
-        callbacks: Any = None,
-        validation_data: Any = None,
-        validation_steps: int | None = None,
-        validation_freq: Any = 1,
-        class_weight: Any = None,
-        max_queue_size: int | None = None,
-        workers: int | None = None,
-        use_multiprocessing: bool | None = None,
-        shuffle: bool = True,
-        initial_epoch: int = 0,
-        *,
-        seed: int | None = None,
-        load_timeout: float | None = None,
-        on_bad_sample: str = "raise",
-        max_bad_samples: int | None = None,
-        audit: bool = False,
-        worker_init: Callable[[], Any] | None = None,
-        **kwargs: Any,
-    ) -> History:
-        """Train on a generator or a `Sequence`; every epoch has exactly `steps_per_epoch` steps.
-
-        Passes over a `Sequence` follow one another inside an epoch, so that each batch is used once a pass.
-        The arguments are those of `fit`.
-
-        Raises:
-            ValueError: `steps_per_epoch` is missing and the data are no `Sequence`.
-        """
-        batches.need_steps(generator, steps_per_epoch, "steps_per_epoch")
-        policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        epochs = renamed_epochs(epochs, kwargs, self.fit_generator)
-        counts = epochs, initial_epoch, steps_per_epoch, validation_steps
-        plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed, wrap=True)
-        plan.audit = audit
-        plan.training = batches.Data(generator, None, None, None, shuffle)
-        plan.validation = batches.validation(validation_data, 0.0, None)
-        if plan.validation is not None:
-            batches.need_steps(plan.validation.x, validation_steps, "validation_steps")
-        plan.check_validation()
-        return sessions.fit(self, plan)
-
-    def evaluate_generator(
-        self,
-        generator: Any,
-        steps: int | None = None,
-        callbacks: Any = None,
-        max_queue_size: int | None = None,
-        workers: int | None = None,
-        use_multiprocessing: bool | None = None,
-        verbose: int | str = 0,
-        *,
-        worker_init: Callable[[], Any] | None = None,
-    ) -> Any:
-        """Compute the loss and the metrics on `steps` batches; see `evaluate`."""
-        batches.need_steps(generator, steps, "steps")
-        return self.evaluate(
-            generator,
-            steps=steps,
-            callbacks=callbacks,
-            max_queue_size=max_queue_size,
-            workers=workers,
-            use_multiprocessing=use_multiprocessing,
-            verbose=verbose,
-            worker_init=worker_init,
-        )
-
-    def predict_generator(
-        self,
-        generator: Any,
-        steps: int | None = None,
-        callbacks: Any = None,
-        max_queue_size: int | None = None,
-        workers: int | None = None,
-        use_multiprocessing: bool | None = None,
-        verbose: int | str = 0,
-        *,
-        worker_init: Callable[[], Any] | None = None,
-    ) -> Any:
-        """Compute the outputs for `steps` batches; see `predict`."""
-        batches.need_steps(generator, steps, "steps")
-        return self.predict(
-            generator,
-            steps=steps,
-            callbacks=callbacks,
-            max_queue_size=max_queue_size,
-            workers=workers,
-            use_multiprocessing=use_multiprocessing,
-            verbose=verbose,
-            worker_init=worker_init,
-        )
 
     # -- single batches -------------------------------------------------------------------------
 

@@ -41,14 +41,16 @@ class Place:
     Args:
         seed: Seed of the stream.
         epoch: Number of the pass.
-        root: The object that the stream reads.
+        root: The object that the stream reads; one that only passes on what another gives names that one in
+            its attribute ``stands_for``, and the draws are those of the other.
         words: What else tells this place from others of the same pass.
     """
 
     __slots__ = ("_numbers", "_token", "epoch", "root", "seed", "words")
 
     def __init__(self, seed: int, epoch: int, root: Any, *words: Word) -> None:
-        self.seed, self.epoch, self.root, self.words = seed, epoch, root, words
+        self.seed, self.epoch, self.words = seed, epoch, words
+        self.root = getattr(root, "stands_for", root)
         self._numbers: dict[int, tuple[int, Any]] | None = None
         self._token: Token[Place | None] | None = None
 

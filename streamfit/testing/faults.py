@@ -210,6 +210,11 @@ class FaultySequence(Sequence):
         self.sequence, self.plan, self.log, self.epoch = sequence, plan, FaultLog(), 0
 
     @property
+    def stands_for(self) -> Any:
+        """Return the sequence inside: its draws are the same with and without faults."""
+        return getattr(self.sequence, "stands_for", self.sequence)
+
+    @property
     def num_batches(self) -> int | None:
         """Count the batches of the sequence inside."""
         if hasattr(type(self.sequence), "num_batches"):
@@ -243,6 +248,11 @@ class FaultySource(Source):
         self.rewinds = source.rewinds
         if source.pulled:
             raise ValueError("a generator is pulled in the main process, where no fault can be met")
+
+    @property
+    def stands_for(self) -> Any:
+        """Return what the source inside reads: its draws are the same with and without faults."""
+        return getattr(self.source.producer, "stands_for", self.source.producer)
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of the source inside."""

@@ -37,9 +37,9 @@ def check_hooks(subject: Subject) -> str | None:
         found = difference(one, other, ("in this process", "in a worker process"))
         if found:
             fail(
-                f"{subject.name}: {place(ticket)} is not the same: {found}. Workers see what {names[-1]} "
-                "changes in the object itself, and nothing that it changes elsewhere, as in variables of a "
-                f"module or of the class.{unseen_settings(subject)}"
+                f"{subject.name}: {place(ticket)} is not the same: {found}. Keep what {names[-1]} changes in "
+                "the object itself: variables of a module or of the class outlive it, and workers may not "
+                f"see them.{unseen_settings(subject)}"
             )
     if all(difference(a, b) is None for (_, a), (_, b) in _pairs(here)):
         return f"{names[-1]} changes no batch"

@@ -20,7 +20,8 @@ import numpy as np
 
 from streamfit._base import uses
 from streamfit.streams import Batch
-from streamfit.training.runner import Runner, Terms
+from streamfit.training.runner import Runner
+from streamfit.training.terms import Terms
 
 _NOTHING: frozenset[Any] = frozenset()
 _MOST_IDLE = 4  # spares of a model that are kept for coming calls

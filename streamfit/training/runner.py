@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,33 +32,9 @@ from streamfit.training.optimizer_state import plainly
 from streamfit.training.results import Measure, all_measures
 from streamfit.training.scoreboard import Scoreboard
 from streamfit.training.steps import Steps
+from streamfit.training.terms import Terms
 
 _MOST_TOGETHER = 64  # steps in one native call: Ctrl-C and the progress bar wait for its end
-
-
-@dataclass(slots=True)
-class Terms:
-    """How a runner serves one call.
-
-    Attributes:
-        source: What to call the data in messages.
-        class_weight: Their class weights.
-        checked: Whether training steps are checked.
-        aside: Whether running results are put aside and begin anew for this call.
-        trains: Whether it is a training.
-        asked: As for `Runner`.
-        results: The running results that were put aside.
-        waiting: Those that waited for something to hold them, by name.
-    """
-
-    source: str
-    class_weight: Any = None
-    checked: bool = False
-    aside: bool = False
-    trains: bool = False
-    asked: Array | None = None
-    results: Any = None
-    waiting: dict[str, Array] = field(default_factory=dict)
 
 
 class Runner:

@@ -68,8 +68,8 @@ SEQUENCES = [
         "same_on_processes",
         r"batch 0 is not the same: y\[0\] is \d+ in this process and \d+",
     ),
-    (faulty.ModuleState, "hooks", r"batch 0 of epoch 1 is not the same: y\[0\] is 1 in this process and 0"),
-    (faulty.ClassState, "hooks", "batch 0 of epoch 1 is not the same"),
+    (faulty.ModuleState, "hooks", r"batch 0 is not the same: y\[0\] is 0 in this process and 2"),
+    (faulty.ClassState, "hooks", "batch 0 is not the same"),
     (faulty.RaisingHook, "hooks", "a hook raised RuntimeError: no next epoch"),
 ]
 
