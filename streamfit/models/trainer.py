@@ -198,13 +198,13 @@ class Trainer(GeneratorMethods):
             class_weight: Weight by class number; for several outputs by output name, or a list.
             sample_weight: One weight a sample (n,), or (n, steps) in temporal mode; by output if several.
             initial_epoch: Number of the first epoch.
-            steps_per_epoch: End an epoch after so many steps; the next goes on where it stopped.
-            validation_steps, validation_freq: Validate on so many batches, every so many epochs (or in those).
+            steps_per_epoch: Steps in an epoch; the next one goes on where it stopped.
+            validation_steps, validation_freq: Validate on so many batches; every so many epochs, or in those.
             max_queue_size: Batches that workers load ahead; 10 by default.
             workers, use_multiprocessing: How many workers load, and whether these are processes and not
                 threads; 0 loads in this thread. By default what a `Sequence` asks for.
             validation_batch_size: Samples a step when validating on arrays; by default `batch_size`.
-            seed: Makes the run repeatable; by default from `set_random_seed` or drawn, see ``History.seed``.
+            seed: Makes the run repeatable; by default from `set_random_seed` or drawn; see ``History.seed``.
             load_timeout: Seconds after which a process that loads a batch is replaced; by default a hundred
                 times the longest load so far, a minute at the least.
             on_bad_sample, max_bad_samples: 'raise', or 'skip' and how many samples (of a `Sequence`: batches)

@@ -24,8 +24,8 @@ class Budget:
         >>> budget.note(3, capacity=50 << 20, used=50 << 20)
         >>> budget.excess([1, 3])
         [3]
-        >>> for slot in range(10):
-        ...     budget.note(slot, capacity=50 << 20, used=50 << 20)
+        >>> for turn in range(40):
+        ...     budget.note(turn % 10, capacity=50 << 20, used=50 << 20)
         >>> budget.excess([1, 3])
         []
     """

@@ -105,4 +105,6 @@ print(got == list(range(len(got))))
 
 def test_main_process_that_closes_our_descriptors_is_told(tmp_path: Path) -> None:
     code, out, err = run(DAEMON, "script", tmp_path)
-    assert (code, out.splitlines()[-1], err) == (0, "True", "")
+    assert (code, out.splitlines()[-1]) == (0, "True")
+    # Nothing but what the log says of workers that were stopped before the end was known.
+    assert [line for line in err.splitlines() if "file descriptors it did not open" not in line] == []
