@@ -205,8 +205,7 @@ class Trainer(GeneratorMethods):
                 threads; 0 loads in this thread. By default what a `Sequence` asks for.
             validation_batch_size: Samples a step when validating on arrays; by default `batch_size`.
             seed: Makes the run repeatable; by default from `set_random_seed` or drawn; see ``History.seed``.
-            load_timeout: Seconds after which a process that loads a batch is replaced; by default a hundred
-                times the longest load so far, a minute at the least.
+            load_timeout: Seconds for a load in a process; by default 100 times the longest, at least 60.
             on_bad_sample, max_bad_samples: 'raise', or 'skip' and how many samples (of a `Sequence`: batches)
                 may be left out whose load raises or kills its workers; the receipt names them.
             audit: Whether receipts have a checksum of the arrays that were trained on (`contents`).
