@@ -25,6 +25,7 @@ class Briefing:
 
     Attributes:
         reports: what workers tell.
+        state: the key of the state that workers are to have; 0 for none.
     """
 
     def __init__(self, dispatch: Dispatch, init: Callable[[], Any] | None) -> None:
@@ -32,6 +33,7 @@ class Briefing:
         self._parcel: Parcel | None = None
         self._surroundings = Surroundings()
         self._state: State | None = None
+        self.state = 0
         self.reports = Reports()
 
     def for_one_more(self, dispatch: Dispatch) -> Briefing:
@@ -53,6 +55,7 @@ class Briefing:
         if self._init is not None and self._parcel is None:
             self._parcel = self._dispatch.pickle(self._init, "worker_init")
         self._state = self._surroundings.take()
+        self.state = self._state.key
         self.reports.note(self._surroundings.untold)
 
     def clear(self) -> None:
@@ -61,6 +64,7 @@ class Briefing:
             uninterrupted(self._parcel.close)
         self._surroundings.clear()
         self._parcel = self._state = None
+        self.state = 0
 
     def greet(self, link: Link) -> None:
         """Tell a new worker what to call."""

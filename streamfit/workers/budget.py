@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-_SMALL = 1 << 20
+SMALL = 1 << 20
+"""Bytes of a slot up to which it is never given up: as long as all are so small, nothing need be noted."""
 _TIMES_USUAL = 4
 _RECENT = 32
 
 
 class Budget:
     """Sizes of the slots and of the values that went through them lately.
+
+    Attributes:
+        large: bytes of those slots that may be too large; empty where there is nothing to be found.
 
     Example:
         >>> budget = Budget()
@@ -31,7 +35,7 @@ class Budget:
     """
 
     def __init__(self) -> None:
-        self._large: dict[int, int] = {}
+        self.large: dict[int, int] = {}
         self._recent: deque[int] = deque(maxlen=_RECENT)
 
     def note(self, slot: int, capacity: int, used: int) -> None:
@@ -43,19 +47,15 @@ class Budget:
             used: bytes of the value.
         """
         self._recent.append(used)
-        if capacity > _SMALL:
-            self._large[slot] = capacity
-
-    def any_large(self) -> bool:
-        """Return whether there is anything to be found."""
-        return bool(self._large)
+        if capacity > SMALL:
+            self.large[slot] = capacity
 
     def excess(self, free: Iterable[int]) -> list[int]:
         """Return those of the free slots that are much larger than many values; they are forgotten."""
         # Not the median: values that are loaded together with a large one share its slot.
         usual = sorted(self._recent)[len(self._recent) // 4] if self._recent else 0
-        most = max(_SMALL, _TIMES_USUAL * usual)
-        found = [slot for slot in free if self._large.get(slot, 0) > most]
+        most = max(SMALL, _TIMES_USUAL * usual)
+        found = [slot for slot in free if self.large.get(slot, 0) > most]
         for slot in found:
-            del self._large[slot]
+            del self.large[slot]
         return found

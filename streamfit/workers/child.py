@@ -110,7 +110,7 @@ class Worker:
         packer = Packer(slot, self._number_of)
         began = time.monotonic_ns()
         try:
-            self.interruptible.begin()
+            self.interruptible.on = True
             load = self._ready(received)
             began = time.monotonic_ns()
             for number, ticket in enumerate(_tickets(frame, slot), frame.number):
@@ -118,7 +118,7 @@ class Worker:
                 _pack(packer, load(ticket))
         except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
             failure = faults.pack(error)
-        self.interruptible.end()
+        self.interruptible.on = False
         self._answer(wire.RESULT, frame, packer.body(time.monotonic_ns() - began, failure))
         marker.end()
         received.drop_pages()
@@ -126,13 +126,14 @@ class Worker:
     def _ready(self, received: _Received) -> Callable[[Any], Any]:
         """Return what loads tickets; takes its time once, which is not the ticket's fault."""
         self._settler.settle()
-        if received.is_loaded and self._initialize is None:
-            return received.loader().load
+        if received.load is not None and self._initialize is None:
+            return received.load
         self._marker.prepare(True)
         try:
             with self._settler.importing():
                 loader = received.loader()
             self._run_initialize()
+            received.load = loader.load
             return loader.load
         finally:
             self._marker.prepare(False)
@@ -215,13 +216,9 @@ class _Received:
         self._data: mmap.mmap | None = data
         self._places = np.frombuffer(data[size:], np.int64).reshape(-1, 2)
         self._loader: Loader | None = None
+        self.load: Callable[[Any], Any] | None = None  # what loads tickets, once all is ready
         self._resident = 0
         self.arenas = arenas
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the loader was unpickled."""
-        return self._loader is not None
 
     def loader(self) -> Loader:
         """Return the loader."""

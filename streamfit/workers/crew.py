@@ -58,6 +58,7 @@ class Link:
         watch: how long it has shown no sign of life while it should have.
         overdue: the seconds that it exceeded, if it was stopped for that.
         answered: how many results have come from it.
+        state: which state of this process it was sent last; 0 for none.
     """
 
     def __init__(self, key: int, channel: Channel) -> None:
@@ -71,7 +72,7 @@ class Link:
         self.heard = 0
         self.watch = Watch()
         self.overdue = 0.0
-        self._state = 0
+        self.state = 0
         self.answered = 0
         self._closed = False
         self._slots: set[int] = set()
@@ -103,8 +104,8 @@ class Link:
 
     def send_state(self, state: State) -> None:
         """Send the state of this process, unless the worker has it."""
-        if state.key != self._state:
-            self._state = state.key
+        if state.key != self.state:
+            self.state = state.key
             self.channel.put(wire.STATE, fds=(state.fd,), number=state.key, keep=state)
 
     def learn(self, frame: wire.Frame) -> None:

@@ -40,28 +40,21 @@ class Finished(BaseException):
 
 
 class Interruptible:
-    """Lets `ask` interrupt what is done between `begin` and `end`, and nothing else.
+    """Lets `ask` interrupt what is done while it is on, and nothing else.
 
     Attributes:
         asked: this worker is to end.
+        on: what is done now may be interrupted.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        self._on = False
+        self.on = False
 
     def open(self) -> None:
         """Be ready to be asked; called in the main thread."""
         if _SIGNAL is not None:
             signal.signal(_SIGNAL, self._asked)
-
-    def begin(self) -> None:
-        """From here on."""
-        self._on = True
-
-    def end(self) -> None:
-        """Up to here."""
-        self._on = False
 
     def close(self) -> None:
         """Be asked no more: the interpreter gives signals back to the system, which would end the process."""
@@ -70,8 +63,8 @@ class Interruptible:
 
     def _asked(self, *_: Any) -> None:
         self.asked = True
-        if self._on:
-            self._on = False
+        if self.on:
+            self.on = False
             raise Finished
 
 

@@ -23,7 +23,6 @@ class Outbox:
         self._channel = channel
         self._waiting: deque[tuple[int, bytes, int, int, int, int]] = deque()
         self._lock = threading.Lock()
-        self._senders: set[int] = set()
 
     def put(self, kind: int, body: bytes = b"", number: int = 0) -> None:
         """Hand in a frame that goes with the next one that is sent; see `Channel.put`."""
@@ -32,21 +31,24 @@ class Outbox:
     def send(
         self, kind: int, body: bytes = b"", number: int = 0, lane: int = 0, attempt: int = 0, slot: int = 0
     ) -> None:
-        """Send a frame, and what was handed in before it."""
+        """Send a frame, and what was handed in before it.
+
+        Where another thread is sending, or what a signal handler has interrupted, that sends this one too.
+        """
         self._waiting.append((kind, body, number, lane, attempt, slot))
-        me = threading.get_ident()
-        if me in self._senders:  # a signal handler in the midst of sending: what it interrupted sends this
-            return
-        self._senders.add(me)
-        try:
-            with self._lock:
-                while self._waiting:
-                    while self._waiting:
-                        kind, body, number, lane, attempt, slot = self._waiting.popleft()
-                        self._channel.put(kind, body, number=number, lane=lane, attempt=attempt, slot=slot)
-                    if self._channel.is_ours():
-                        self._channel.flush()
-                    else:
-                        self._channel.give_up("the socket was closed, or its number is another file's")
-        finally:
-            self._senders.discard(me)
+        # Looked at again afterwards: whoever had the lock may have looked before this was handed in.
+        while self._waiting and self._lock.acquire(blocking=False):
+            try:
+                self._drain()
+            finally:
+                self._lock.release()
+
+    def _drain(self) -> None:
+        channel, waiting = self._channel, self._waiting
+        while waiting:
+            kind, body, number, lane, attempt, slot = waiting.popleft()
+            channel.put(kind, body, number=number, lane=lane, attempt=attempt, slot=slot)
+        if channel.is_ours():
+            channel.flush()
+        else:
+            channel.give_up("the socket was closed, or its number is another file's")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from streamfit.workers import faults, wire
+from streamfit.workers.budget import SMALL
 from streamfit.workers.contract import Describe, Init, Kind, Loader, Ticket
 from streamfit.workers.crew import Link
 from streamfit.workers.dataset import Parcel
@@ -125,7 +126,7 @@ class ProcessPool(SupervisedPool):
         """Send workers what the scheduler wants loaded."""
         crew = self._live_crew()
         self._take_back(crew)
-        if crew.budget.any_large():
+        if crew.budget.large:
             for link in crew.trim(self.scheduler.free_slots()):
                 self._flush(link)
         touched: dict[int, Link] = {}
@@ -156,7 +157,8 @@ class ProcessPool(SupervisedPool):
         slot = crew.slot(job.slot)
         slot.attach(packed.capacity)
         memory = slot.bytes(max(packed.used, 1))
-        crew.budget.note(job.slot, packed.capacity, packed.used)
+        if packed.capacity > SMALL or crew.budget.large:
+            crew.budget.note(job.slot, packed.capacity, packed.used)
         if packed.used and self.scheduler.lent(job.slot) <= _MAX_LENT:
             crew.lend(job.slot, memory)
             return packed.values(memory, apart=False)

@@ -171,7 +171,8 @@ class SupervisedPool(LanePool):
 
     def _send(self, crew: Crew, link: Link, job: Job) -> None:
         slot = crew.slot(job.slot)
-        self._briefing.send(link)
+        if link.state != self._briefing.state:
+            self._briefing.send(link)
         link.send_slot(job.slot, slot)
         link.send_parcel(job.cargo)
         try:
@@ -258,10 +259,10 @@ class SupervisedPool(LanePool):
     def _handle(self, link: Link, frames: list[Frame]) -> None:
         link.heard += len(frames)
         for frame in frames:
-            if frame.kind in REPORTS:
+            handler = self._handlers.get(frame.kind)
+            if handler is None and frame.kind in REPORTS:
                 self._briefing.reports.take(link.pid, frame)
                 continue
-            handler = self._handlers.get(frame.kind)
             if handler is None:
                 link.channel.give_up(f"a message of kind {frame.kind} came, which is none of ours")
                 return
