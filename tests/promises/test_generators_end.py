@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import numpy as np
@@ -201,8 +202,8 @@ def test_a_long_wait_is_told_and_ctrl_c_ends_it() -> None:
 # -- bound to a thread --------------------------------------------------------------------------------------
 
 
-def rows_of_a_database() -> Iterator[Any]:
-    connection = sqlite3.connect(":memory:")
+def rows_of_a_database(until: ExitStack) -> Iterator[Any]:
+    connection = until.enter_context(closing(sqlite3.connect(":memory:")))
     connection.execute("create table t (x real)")
 
     def rows() -> Iterator[Any]:
@@ -213,7 +214,7 @@ def rows_of_a_database() -> Iterator[Any]:
     return rows()
 
 
-def items_of_an_event_loop() -> Iterator[Any]:
+def items_of_an_event_loop(until: ExitStack) -> Iterator[Any]:
     def items() -> Iterator[Any]:
         while True:
             asyncio.get_event_loop_policy().get_event_loop()
@@ -222,7 +223,7 @@ def items_of_an_event_loop() -> Iterator[Any]:
     return items()
 
 
-def items_of_a_window() -> Iterator[Any]:
+def items_of_a_window(until: ExitStack) -> Iterator[Any]:
     state = threading.local()
     state.window = 1
 
@@ -238,8 +239,8 @@ def items_of_a_window() -> Iterator[Any]:
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
 def test_error_of_what_is_bound_to_a_thread_says_what_to_write(make: Any, method: str) -> None:
     steps = {"steps_per_epoch": 2} if method == "fit" else {"steps": 2}
-    with pytest.raises(Exception, match=r".") as caught:
-        getattr(model(), method)(make(), verbose=0, **steps)
+    with ExitStack() as until, pytest.raises(Exception, match=r".") as caught:
+        getattr(model(), method)(make(until), verbose=0, **steps)
     assert not isinstance(caught.value, streamfit.StreamfitError)
     assert "workers=0" in "".join(caught.value.__notes__)
 

@@ -7,13 +7,15 @@ callbacks only count or look, which their code shows. Whatever is not understood
 from __future__ import annotations
 
 import dis
+import re
 from types import MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["may_add_to_logs"]
 
 _READS = ("get", "items", "keys", "values", "copy")
 _LOAD_ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
+_ON_ONE_VARIABLE = re.compile("(?:LOAD|STORE)_FAST(?:_BORROW)?")
 _SUBSCRIPTS = ("BINARY_SUBSCR", "BINARY_OP")  # the latter from Python 3.14 on, with "[]" for its argument
 
 
@@ -38,25 +40,41 @@ def may_add_to_logs(hook: Any) -> bool:
     if code is None or code.co_argcount <= place or code.co_cellvars:
         return True
     name = code.co_varnames[place]
-    steps = [step for step in dis.get_instructions(code) if step.opname not in ("CACHE", "EXTENDED_ARG")]
+    steps = [part for step in dis.get_instructions(code) for part in _parts(step)]
     return any(
-        _mentions(step, name) and not _only_looked_up(steps[at:])
+        step.mentions(name) and not _only_looked_up(steps[at:])
         for at, step in enumerate(steps)
-        if step.opname != "DELETE_FAST"
+        if step.does != "DELETE_FAST"
     )
 
 
-def _mentions(step: dis.Instruction, name: str) -> bool:
-    value = step.argval
-    return "FAST" in step.opname and (value == name or (isinstance(value, tuple) and name in value))
+class _Step(NamedTuple):
+    """One thing that the interpreter does: with what, and how `dis` writes that."""
+
+    does: str
+    to: Any
+    written: str
+
+    def mentions(self, name: str) -> bool:
+        return "FAST" in self.does and self.to == name
 
 
-def _only_looked_up(steps: list[dis.Instruction]) -> bool:
+def _parts(step: dis.Instruction) -> list[_Step]:
+    """Split an instruction on two variables (Python 3.13: LOAD_FAST_LOAD_FAST) into one for each."""
+    if step.opname in ("CACHE", "EXTENDED_ARG"):
+        return []
+    if isinstance(step.argval, tuple) and "FAST" in step.opname:
+        does = _ON_ONE_VARIABLE.findall(step.opname)
+        return [_Step(one, name, name) for one, name in zip(does, step.argval, strict=True)]
+    return [_Step(step.opname, step.argval, step.argrepr)]
+
+
+def _only_looked_up(steps: list[_Step]) -> bool:
     """Tell whether what the first of these steps puts on the stack is only asked for a value."""
     load, *after = steps[:3]
-    if isinstance(load.argval, tuple) or not load.opname.startswith("LOAD_FAST") or not after:
+    if not load.does.startswith("LOAD_FAST") or not after:
         return False
-    if after[0].opname in _LOAD_ATTRIBUTE:
-        return after[0].argval in _READS
-    looked_up = len(after) == 2 and after[0].opname == "LOAD_CONST" and after[1].opname in _SUBSCRIPTS
-    return looked_up and (after[1].opname == "BINARY_SUBSCR" or "[" in after[1].argrepr)
+    if after[0].does in _LOAD_ATTRIBUTE:
+        return after[0].to in _READS
+    looked_up = len(after) == 2 and after[0].does == "LOAD_CONST" and after[1].does in _SUBSCRIPTS
+    return looked_up and (after[1].does == "BINARY_SUBSCR" or "[" in after[1].written)
