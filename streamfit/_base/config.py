@@ -84,11 +84,6 @@ def forget_seed() -> None:
     _settings.draws = 0
 
 
-def current_seed() -> int | None:
-    """Return the seed given to `set_random_seed`, or None."""
-    return _settings.seed
-
-
 def next_seed() -> int:
     """Return the next seed: derived from the one that was set, else drawn from the system."""
     with _drawing:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from streamfit._base.errors import DataError
+from streamfit._base.inspection import differences
 
-__all__ = ["check_same", "whole_or_none"]
+__all__ = ["check_same"]
 
 
 def check_same(name: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -28,23 +29,9 @@ def check_same(name: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> N
 was 8 and is 16; resume with the data and the settings of the interrupted run, or begin anew with another \
 backup folder
     """
-    differ = [
-        f"{key} was {saved.get(key, 'not there')!r} and is {now.get(key, 'not there')!r}"
-        for key in dict.fromkeys([*saved, *now])
-        if saved.get(key) != now.get(key)
-    ]
+    differ = differences(saved, now)
     if differ:
         raise DataError(
             f"source {name!r}: the saved place belongs to other data: {'; '.join(differ)}; resume with the "
             "data and the settings of the interrupted run, or begin anew with another backup folder"
         )
-
-
-def whole_or_none(value: Any) -> int | None:
-    """Return a plain whole number, or None for anything else.
-
-    Example:
-        >>> whole_or_none(3), whole_or_none("3"), whole_or_none(True)
-        (3, None, None)
-    """
-    return value if type(value) is int else None

@@ -12,12 +12,12 @@ before while loads ran is therefore not taken for a change, unless somebody else
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import cloudpickle
 import numpy as np
 
+from streamfit._base.inspection import attributes_of, differing
 from streamfit.streams import places
 
 LARGE_BYTES = 1 << 20
@@ -64,13 +64,13 @@ class Watch:
         """Note the state before the last batch of an epoch: what differs by now may have been loads."""
         if self._shared:
             self._late = digests(self._thing)
-            self._own |= _differing(self._begun, self._late)
+            self._own.update(differing(self._begun, self._late))
 
     def changed(self) -> bool:
         """Return whether somebody has changed the object since the epoch began, and begin another."""
         now = digests(self._thing)
         before = self._begun if self._late is None else self._late
-        found = self._assigned or bool(_differing(before, now) - self._own)
+        found = self._assigned or not self._own.issuperset(differing(before, now))
         self._begin(now)
         return found
 
@@ -110,26 +110,13 @@ def assign(thing: Any, name: str, value: Any) -> None:
 
 def digests(thing: Any) -> _Digests:
     """Return a digest of each attribute of an object, and of the values in its classes."""
-    found = {name: _digest(value) for name, value in _attributes(thing)}
+    found = {name: _digest(value) for name, value in attributes_of(thing)}
     for kind in type(thing).__mro__:
         if kind.__module__.partition(".")[0] not in (_OURS, "builtins", "abc", "typing", "collections"):
             for name, value in list(vars(kind).items()):
                 if not (name.startswith(("__", "_abc_")) or callable(value) or hasattr(value, "__get__")):
                     found[f"{kind.__qualname__}.{name}"] = _digest(value)
     return found
-
-
-def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
-    yield from list(getattr(thing, "__dict__", {}).items())
-    for kind in type(thing).__mro__:
-        names = vars(kind).get("__slots__", ())
-        for name in (names,) if isinstance(names, str) else tuple(names):
-            if name not in ("__dict__", "__weakref__") and hasattr(thing, name):
-                yield name, getattr(thing, name)
-
-
-def _differing(before: _Digests, now: _Digests) -> set[str]:
-    return {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
 
 
 def _digest(value: Any, depth: int = 0) -> bytes:
@@ -150,7 +137,7 @@ def _entries(value: Any) -> list[tuple[Any, Any]]:
         return list(value.items())
     if isinstance(value, (list, tuple)):
         return list(enumerate(value))
-    return list(_attributes(value))
+    return list(attributes_of(value))
 
 
 class _Hashed:

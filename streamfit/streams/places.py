@@ -25,6 +25,7 @@ import numpy as np
 
 from streamfit._base.errors import StreamfitError
 from streamfit._base.identity import IdentityMap
+from streamfit._base.inspection import attributes_of
 from streamfit._base.keys import derive
 from streamfit.workers.contract import inside_worker
 
@@ -212,32 +213,29 @@ def _follow(root: Any, way: tuple[_Step, ...]) -> Any:
 
 def _search(root: Any, thing: Any) -> tuple[_Step, ...] | None:
     """Return the shortest way from the root to an object, the first of several."""
+    return next((way for part, way in _walk(root) if part is thing), None)
+
+
+def inside(root: Any) -> list[Any]:
+    """Return an object and those inside it that draw, as a `Sequence` does."""
+    found = [part for part, way in _walk(root) if len(way) <= _DEEP and hasattr(type(part), "rng")]
+    return [root, *found]
+
+
+def _walk(root: Any) -> Iterator[tuple[Any, tuple[_Step, ...]]]:
+    """Yield what is inside an object with the way to it, the nearest first."""
     queue: deque[tuple[Any, tuple[_Step, ...]]] = deque([(root, ())])
     seen, kept = {id(root)}, [root]  # kept, so that no address is used twice meanwhile
     while queue and len(seen) < _MANY:
         holder, way = queue.popleft()
         for step, part in _parts(holder):
-            if part is thing:
-                return (*way, step)
-            if id(part) not in seen and len(way) < _DEEP:
+            if id(part) in seen:
+                continue
+            yield part, (*way, step)
+            if len(way) < _DEEP:
                 seen.add(id(part))
                 kept.append(part)
                 queue.append((part, (*way, step)))
-    return None
-
-
-def inside(root: Any) -> list[Any]:
-    """Return an object and those inside it that draw, as a `Sequence` does."""
-    queue: deque[tuple[Any, int]] = deque([(root, 0)])
-    seen, kept = {id(root)}, [root]
-    while queue and len(seen) < _MANY:
-        holder, depth = queue.popleft()
-        for _, part in _parts(holder):
-            if id(part) not in seen and depth < _DEEP:
-                seen.add(id(part))
-                kept.append(part)
-                queue.append((part, depth + 1))
-    return [part for part in kept if part is root or hasattr(type(part), "rng")]
 
 
 def _parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
@@ -263,14 +261,7 @@ def _all_parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
     elif isinstance(holder, functools.partial):
         yield from ((("attribute", name), getattr(holder, name)) for name in ("func", "args", "keywords"))
     else:
-        yield from (
-            (("attribute", name), part) for name, part in list(getattr(holder, "__dict__", {}).items())
-        )
-        for kind in type(holder).__mro__:
-            names = getattr(kind, "__slots__", ())
-            for name in (names,) if isinstance(names, str) else tuple(names):
-                if hasattr(holder, name) and name not in ("__dict__", "__weakref__"):
-                    yield ("attribute", name), getattr(holder, name)
+        yield from ((("attribute", name), part) for name, part in attributes_of(holder))
 
 
 def _content(cell: CellType) -> Any:

@@ -19,7 +19,6 @@ import numpy as np
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, generator, seed_from
 from streamfit.streams import changes, places
-from streamfit.streams.belonging import whole_or_none
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
@@ -157,8 +156,8 @@ class SequenceSource(Source):
     def identity(self) -> dict[str, Any]:
         """Return what a saved place belongs to: loading a batch may be dear, so none is looked at."""
         found: dict[str, Any] = {"kind of source": "Sequence", "class": type(self.sequence).__name__}
-        size = whole_or_none(getattr(self.sequence, "batch_size", None))
-        return found | {"shuffle": self.shuffle} | ({} if size is None else {"batch_size": size})
+        size = getattr(self.sequence, "batch_size", None)
+        return found | {"shuffle": self.shuffle} | ({"batch_size": size} if type(size) is int else {})
 
     def state(self) -> Any:
         """Return the sequence's own state where it has a ``state_dict``."""

@@ -12,7 +12,8 @@ from contextlib import suppress
 from types import CodeType, ModuleType
 from typing import Any
 
-from streamfit.testing.state import attributes_of, fingerprint, is_foreign, modules_behind, shown
+from streamfit._base.inspection import attributes_of, is_foreign
+from streamfit.testing.state import fingerprint, modules_behind, shown
 
 _HASHING = {"set", "frozenset", "hash", "keys", "union", "difference", "intersection", "symmetric_difference"}
 _SET_OPERATIONS = {"BUILD_SET", "SET_ADD", "SET_UPDATE"}

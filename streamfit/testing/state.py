@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from streamfit._base.inspection import attributes_of, differing, is_foreign
+
 _DEEPEST, _LONGEST = 5, 1000
 _WHOLE_BYTES, _SAMPLED = 64 << 10, 4096  # of an array that is read whole, and elements of a larger one
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
@@ -66,17 +68,6 @@ def _hashed(data: str | bytes) -> str:
     return hashlib.blake2b(raw, digest_size=12).hexdigest()
 
 
-def attributes_of(thing: Any) -> list[tuple[str, Any]]:
-    """List the attributes of an object, slots too, by name."""
-    found = list(getattr(thing, "__dict__", {}).items())
-    for kind in type(thing).__mro__:
-        names = getattr(kind, "__slots__", ())
-        for name in (names,) if isinstance(names, str) else tuple(names):
-            if hasattr(thing, name):
-                found.append((name, getattr(thing, name)))
-    return found
-
-
 def state_of(thing: Any) -> State:
     """Return the fingerprints of the attributes of an object, by name."""
     return {name: fingerprint(value) for name, value in attributes_of(thing)}
@@ -89,7 +80,7 @@ def changed(before: State, after: State) -> list[str]:
         >>> changed({"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"})
         ['b', 'c']
     """
-    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return sorted(differing(before, after))
 
 
 # -- modules ----------------------------------------------------------------------------------------------
@@ -124,15 +115,6 @@ def _used_by(module: ModuleType) -> set[str]:
         elif isinstance(value, _FUNCTIONS) and getattr(value, "__module__", None):
             used.add(value.__module__)
     return used
-
-
-def is_foreign(name: str) -> bool:
-    """Tell whether a module is none of the user's: of Python, of this library, or installed beside it."""
-    top = name.partition(".")[0]
-    if top in sys.stdlib_module_names or top in ("streamfit", "numpy", "__main__", "__mp_main__"):
-        return True
-    file = getattr(sys.modules.get(name), "__file__", None) or ""
-    return "site-packages" in file or "dist-packages" in file
 
 
 def settings_of(names: list[str]) -> dict[str, tuple[str, str]]:

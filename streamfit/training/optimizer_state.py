@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.configs import describe
+from streamfit._base.inspection import differences
 from streamfit._base.specs import Array
 
 __all__ = ["check_settings", "check_vectors", "plainly", "settings_of"]
@@ -56,11 +57,7 @@ def check_settings(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             f"the training state was saved with the optimizer {saved['class']}, the model has "
             f"{now['class']}; {_REMEDY}"
         )
-    differ = [
-        f"{name} was {saved.get(name, 'not set')!r} and is {now.get(name, 'not set')!r}"
-        for name in dict.fromkeys([*saved, *now])
-        if saved.get(name) != now.get(name)
-    ]
+    differ = differences(saved, now, "not set")
     if differ:
         raise ValueError(
             f"the training state was saved with another setting of the optimizer {now['class']}: "

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from streamfit._base.inspection import differences
 from streamfit._base.specs import Array
 from streamfit.training.optimizer_state import check_settings, check_vectors
 from streamfit.training.runner import Runner
@@ -91,12 +92,7 @@ def check_same_run(facts: dict[str, Any], arguments: dict[str, Any], epochs: int
     Raises:
         ValueError: An argument differs, or the state is beyond the end.
     """
-    saved = facts["arguments"]
-    differ = [
-        f"{name} was {saved.get(name)!r} and is {now!r}"
-        for name, now in arguments.items()
-        if saved.get(name) != now
-    ]
+    differ = differences(facts["arguments"], arguments)
     if differ:
         raise ValueError(
             f"the training state is that of a fit with other arguments: {'; '.join(differ)}; resume with "

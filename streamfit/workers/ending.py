@@ -77,7 +77,7 @@ def finish(known: Iterable[str]) -> None:
     Raises:
         SystemExit: modules of others were imported, and only the interpreter's own end takes them down.
     """
-    if any(_is_foreign(name) for name in sys.modules.keys() - set(known)):
+    if any(_is_of_others(name) for name in sys.modules.keys() - set(known)):
         raise SystemExit(0)
     for step in (threading._shutdown, atexit._run_exitfuncs, gc.collect, _flush):  # type: ignore[attr-defined]
         with contextlib.suppress(BaseException):  # user code runs, and it has been reported
@@ -85,7 +85,7 @@ def finish(known: Iterable[str]) -> None:
     os._exit(0)
 
 
-def _is_foreign(name: str) -> bool:
+def _is_of_others(name: str) -> bool:
     top = name.partition(".")[0]
     return top not in sys.stdlib_module_names and top not in ("streamfit", "numpy", "cloudpickle")
 

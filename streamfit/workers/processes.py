@@ -8,7 +8,6 @@ nothing outlives this process.
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -33,9 +32,7 @@ _MAX_LENT = 4
 # A job takes in further tickets up to this time and this memory; beyond it, sending is next to nothing.
 _JOB_NANOSECONDS = 2_000_000
 _JOB_BYTES = 1 << 22
-_REPORT_SECONDS = 5.0
 _LOOK_MILLISECONDS = int(LOOK_SECONDS * 1000)
-_IN, _OUT = select.POLLIN, select.POLLOUT
 
 
 class ProcessPool(SupervisedPool):

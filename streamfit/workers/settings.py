@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from streamfit._base.inspection import is_foreign
+
 if TYPE_CHECKING:
     from importlib.abc import Loader
 
@@ -74,11 +76,7 @@ class Collector:
 
 
 def _is_users(name: str, module: Any) -> bool:
-    top = name.partition(".")[0]
-    if top in sys.stdlib_module_names or top in ("streamfit", "__main__", "__mp_main__"):
-        return False
-    file = getattr(module, "__file__", None)
-    return isinstance(file, str) and "site-packages" not in file and "dist-packages" not in file
+    return isinstance(getattr(module, "__file__", None), str) and not is_foreign(name)
 
 
 class _Module:

@@ -167,7 +167,3 @@ class Callback:
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Act after a batch was predicted; `logs` has its ``outputs``."""
-
-
-def _function(hook: Any) -> Any:
-    return getattr(hook, "__func__", None)

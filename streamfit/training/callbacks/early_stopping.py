@@ -6,16 +6,14 @@ from typing import Any
 
 from streamfit._base.checks import number, whole
 from streamfit._base.telling import tell
-from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.callbacks.base import Logs
 from streamfit.training.callbacks.monitor import Monitor
-from streamfit.training.callbacks.names import LogNames
+from streamfit.training.callbacks.monitoring import MonitorCallback
 
 __all__ = ["EarlyStopping"]
 
-_STATE = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
 
-
-class EarlyStopping(Callback):
+class EarlyStopping(MonitorCallback):
     """Stop training when a quantity has not improved for `patience` epochs.
 
     An instance can serve several runs; each begins anew.
@@ -54,6 +52,7 @@ class EarlyStopping(Callback):
         (True, 3, 1)
     """
 
+    _remembered = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
     wait: int
     stopped_epoch: int
     best: float | None
@@ -81,23 +80,13 @@ class EarlyStopping(Callback):
         self._monitor = Monitor(monitor, mode, number("min_delta", min_delta), "EarlyStopping")
         self._reset()
 
-    def check_names(self, names: LogNames) -> None:
-        """Refuse a quantity that no epoch will log."""
-        self._monitor.check_names(names)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return best value, best weights and how long it has been waiting."""
-        return {"monitor": self._monitor.state_dict(), **{name: getattr(self, name) for name in _STATE}}
-
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on waiting, or stop if that was decided already.
 
         Raises:
             ValueError: It is the state of another quantity.
         """
-        self._monitor.load_state_dict(state["monitor"])
-        for name in _STATE:
-            setattr(self, name, state[name])
+        super().load_state_dict(state)
         if self.stopped_epoch > 0 and self.wait >= self.patience:
             self.model.stop_training = True
         else:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from streamfit._base.checks import number, whole
 from streamfit._base.telling import tell
-from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.callbacks.base import Logs
 from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate
 from streamfit.training.callbacks.monitor import Monitor
-from streamfit.training.callbacks.names import LogNames, needs_rate
+from streamfit.training.callbacks.monitoring import MonitorCallback
+from streamfit.training.callbacks.names import needs_rate
 
 __all__ = ["ReduceLROnPlateau"]
 
-_STATE = ("wait", "cooldown_counter", "best")
 _ROUNDING = 1e-6  # relative; a rate kept in single precision is not exactly the one that was set
 
 
-class ReduceLROnPlateau(Callback):
+class ReduceLROnPlateau(MonitorCallback):
     """Multiply the learning rate by `factor` when a quantity has not improved for `patience` epochs.
 
     The rate that an epoch was trained with is logged as ``learning_rate`` and as ``lr``.
@@ -56,6 +54,7 @@ class ReduceLROnPlateau(Callback):
     """
 
     added_logs = ADDED
+    _remembered = ("wait", "cooldown_counter", "best")
     wait: int
     cooldown_counter: int
     best: float | None
@@ -84,24 +83,6 @@ class ReduceLROnPlateau(Callback):
         self.min_lr = number("min_lr", min_lr, 0.0)
         self._monitor = Monitor(monitor, mode, number("min_delta", min_delta), "ReduceLROnPlateau")
         self._reset()
-
-    def check_names(self, names: LogNames) -> None:
-        """Refuse a quantity that no epoch will log."""
-        self._monitor.check_names(names)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return best value and counters; the learning rate is part of every backup."""
-        return {"monitor": self._monitor.state_dict(), **{name: getattr(self, name) for name in _STATE}}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on waiting.
-
-        Raises:
-            ValueError: It is the state of another quantity.
-        """
-        self._monitor.load_state_dict(state["monitor"])
-        for name in _STATE:
-            setattr(self, name, state[name])
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Begin anew.

@@ -1,0 +1,70 @@
+"""What objects hold, what differs between two states, and which modules are the user's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["attributes_of", "differences", "differing", "is_foreign"]
+
+
+def attributes_of(thing: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes of an object, those in slots too, with their names.
+
+    Example:
+        >>> class Point:
+        ...     __slots__ = ("x", "y")
+        >>> point = Point()
+        >>> point.x = 1
+        >>> list(attributes_of(point))
+        [('x', 1)]
+    """
+    yield from list(getattr(thing, "__dict__", {}).items())
+    for kind in type(thing).__mro__:
+        names = vars(kind).get("__slots__", ())
+        for name in (names,) if isinstance(names, str) else tuple(names):
+            if name not in ("__dict__", "__weakref__") and hasattr(thing, name):
+                yield name, getattr(thing, name)
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """List the names whose values differ between two states, or that only one of them has.
+
+    Example:
+        >>> differing({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4})
+        ['b', 'c']
+    """
+    return [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], absent: str = "not there") -> list[str]:
+    """Say for messages what differs between two states: both values of each name.
+
+    Args:
+        before: Values by name.
+        now: The same, later.
+        absent: What to write for a name that one of them does not have.
+
+    Example:
+        >>> differences({"batch_size": 8, "seed": 1}, {"batch_size": 16, "seed": 1})
+        ['batch_size was 8 and is 16']
+    """
+    return [
+        f"{name} was {before.get(name, absent)!r} and is {now.get(name, absent)!r}"
+        for name in differing(before, now)
+    ]
+
+
+def is_foreign(name: str) -> bool:
+    """Tell whether a module is none of the user's: of Python, of this library, or installed beside it.
+
+    Example:
+        >>> is_foreign("json"), is_foreign("numpy.linalg"), is_foreign("my_pipeline")
+        (True, True, False)
+    """
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names or top in ("streamfit", "numpy", "__main__", "__mp_main__"):
+        return True
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
