@@ -30,7 +30,7 @@ from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.notices import warn
 from streamfit.training.optimizer_state import plainly
 from streamfit.training.results import Measure, all_measures
-from streamfit.training.scoreboard import Scoreboard
+from streamfit.training.scoreboard import Scoreboard, Snapshot
 from streamfit.training.steps import Steps
 from streamfit.training.terms import Terms
 
@@ -372,11 +372,11 @@ class Runner:
             self._board.reset()
             self._board.overwrite(self._board.found | waiting)
 
-    def results(self) -> Any:
+    def results(self) -> Snapshot | None:
         """Copy the running results; None before there are any."""
         return None if self._board is None else self._board.snapshot()
 
-    def go_on_with(self, results: Any) -> None:
+    def go_on_with(self, results: Snapshot | None) -> None:
         """Go on with results that this runner, or that of which it is a spare, has returned."""
         if results is not None and self._steps is not None:
             self._steps.go_on_with(results)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,15 @@ class Tracker:
         return isinstance(self.metric, metrics.MeanMetric)
 
 
+class Snapshot(NamedTuple):
+    """The running results of one moment, and the shapes of the data that they are of."""
+
+    states: list[Array]
+    eager: list[dict[str, Any]]
+    targets: Sequence[Spec | None]
+    outputs: Sequence[Spec]
+
+
 class Scoreboard:
     """The running results of an epoch: losses and metrics, in the order of the logs.
 
@@ -55,6 +64,7 @@ class Scoreboard:
         self, plans: Sequence[OutputPlan], targets: Sequence[Spec | None], outputs: Sequence[Spec]
     ) -> None:
         self.plans = plans
+        self._targets, self._outputs = targets, outputs
         self.loss_state = np.zeros(4)
         self.output_states: list[Array] = [np.zeros(4) for _ in plans]
         names = ResultNames.of(plans)
@@ -102,16 +112,16 @@ class Scoreboard:
         for name, state in states.items():
             own[name][...] = state
 
-    def snapshot(self) -> tuple[list[Array], list[dict[str, Any]]]:
+    def snapshot(self) -> Snapshot:
         """Copy the results so far."""
         eager = [copy.deepcopy(vars(tracker.metric)) for tracker in self.eager]
-        return [state.copy() for state in self._states()], eager
+        return Snapshot([state.copy() for state in self._states()], eager, self._targets, self._outputs)
 
-    def restore(self, kept: tuple[list[Array], list[dict[str, Any]]]) -> None:
+    def restore(self, kept: Snapshot) -> None:
         """Return to the results that `snapshot` copied."""
-        for state, old in zip(self._states(), kept[0], strict=True):
+        for state, old in zip(self._states(), kept.states, strict=True):
             state[:] = old
-        for tracker, attributes in zip(self.eager, kept[1], strict=True):
+        for tracker, attributes in zip(self.eager, kept.eager, strict=True):
             vars(tracker.metric).update(attributes)
 
     def logs(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from streamfit.program import (
 )
 from streamfit.training.compiled import OutputPlan
 from streamfit.training.notices import warn
-from streamfit.training.scoreboard import Scoreboard
+from streamfit.training.scoreboard import Scoreboard, Snapshot
 from streamfit.training.watch import Watch, constant_losses, constant_outputs
 
 Key = tuple[Any, ...]
@@ -124,7 +124,6 @@ class Steps:
         self.ran: Binding | None = None  # last
         self.done = 1
         self._kept_scores: dict[str, Array] = {}
-        self._kept_results: Any = None
         self.watches = [Watch(plan.loss, plan.name) for plan in plans if plan.loss is not None]
         self._warned = False
         self._seen: tuple[int, int] = (-1, -1)
@@ -192,16 +191,15 @@ class Steps:
 
     def reset(self) -> None:
         """Forget the running results, also those that were to be taken up."""
-        self._kept_scores, self._kept_results = {}, None
+        self._kept_scores = {}
         if self.scoreboard is not None:
             self.scoreboard.reset()
 
-    def go_on_with(self, results: Any) -> None:
-        """Take up what `Scoreboard.snapshot` gave of a model like this, now or when there is a scoreboard."""
+    def go_on_with(self, results: Snapshot) -> None:
+        """Take up what `Scoreboard.snapshot` gave of a model like this: perhaps no step follows."""
         if self.scoreboard is None:
-            self._kept_results = results
-        else:
-            self.scoreboard.restore(results)
+            self.scoreboard = Scoreboard(self._plans, results.targets, results.outputs)
+        self.scoreboard.restore(results)
 
     def withhold_scores(self) -> dict[str, Array]:
         """Return the running results that wait for something to hold them, which now begins at zero."""
@@ -268,8 +266,6 @@ class Steps:
             specs = [None if t is None else t.spec for t in y]
             self.scoreboard = Scoreboard(self._plans, specs, [t.spec for t in outputs])
             self.scoreboard.overwrite(self.withhold_scores())
-            if self._kept_results is not None:
-                self.scoreboard.restore(self._kept_results)
         return self.scoreboard
 
     def _objective(

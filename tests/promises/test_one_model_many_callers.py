@@ -208,6 +208,25 @@ def test_training_is_the_same_beside_all_kinds_of_calls(how: str, eager: bool) -
     assert served.session is None
 
 
+@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize("batch", [0, 1, 2])
+def test_evaluation_keeps_its_results_when_a_training_begins_after_any_batch(batch: int, eager: bool) -> None:
+    class AtTestBatch(Callback):
+        def on_test_batch_end(self, step: int, logs: Any = None) -> None:
+            if step == batch:
+                elsewhere(lambda: model.fit(X, Y, verbose=0))
+
+    model = classifier(eager)
+    want = model.evaluate(PROBE, PROBE_Y, batch_size=32, verbose=0, return_dict=True)
+    model = classifier(eager)  # one that has no other memory to go on with yet
+    before = bits(model)
+    got = model.evaluate(
+        PROBE, PROBE_Y, batch_size=32, verbose=0, return_dict=True, callbacks=[AtTestBatch()]
+    )
+    assert got == want
+    assert bits(model) != before
+
+
 def test_model_and_layers_on_arrays_and_weights_are_those_of_one_moment() -> None:
     start = Input((6,))
     model = Model(start, layers.Dense(3)(layers.Dense(8, "relu")(start)))
