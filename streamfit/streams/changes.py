@@ -19,6 +19,7 @@ import numpy as np
 
 from streamfit._base.inspection import attributes_of, differing
 from streamfit.streams import places
+from streamfit.workers.arenas import address_of
 
 LARGE_BYTES = 1 << 20
 """From how many bytes on an array counts as changed only when it is another one."""
@@ -155,7 +156,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, np.ndarray) and obj.nbytes >= LARGE_BYTES:
-            return _large, (id(obj), obj.__array_interface__["data"][0], obj.shape, obj.dtype.str)
+            return _large, (id(obj), address_of(obj), obj.shape, obj.dtype.str)
         return super().reducer_override(obj)
 
 

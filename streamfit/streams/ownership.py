@@ -130,10 +130,15 @@ def _all_fresh(parts: tuple[Any, ...]) -> bool:
 
 def _is_fixed(array: Array) -> bool:
     """Tell whether the memory cannot be written to at all."""
-    base: Any = array.base
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return type(base) is bytes
+    return type(memory_owner(array)) is bytes
+
+
+def memory_owner(array: Array) -> Any:
+    """Return what holds the memory of an array: an array, or what gave its buffer."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray) and owner.base is not None:
+        owner = owner.base
+    return owner
 
 
 def _as_tuple(kind: type, entries: list[Any]) -> Any:

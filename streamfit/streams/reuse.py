@@ -21,6 +21,8 @@ import numpy as np
 from streamfit._base.errors import DataError
 from streamfit._base.identity import IdentityMap
 from streamfit._base.specs import Array
+from streamfit.streams.ownership import memory_owner
+from streamfit.workers.arenas import address_of
 
 _MOST = 4096  # addresses that are remembered for one object
 _WHOLE_BYTES = 1 << 14  # of larger arrays every so many bytes are looked at
@@ -61,7 +63,9 @@ class Watch:
         """
         if since < self._begun:  # a load of what the object held before
             return None
-        found = [(_address(array), _owner(array), _digest(copy)) for array, copy in copied if array.nbytes]
+        found = [
+            (address_of(array), memory_owner(array), _digest(copy)) for array, copy in copied if array.nbytes
+        ]
         thread, until = threading.get_ident(), time.monotonic_ns()
         with self._lock:
             for address, owner, digest in found:
@@ -117,24 +121,11 @@ def _brief(ids: Any) -> str:
     return f"samples {ids[0]}..{ids[-1]}" if isinstance(ids, np.ndarray) and ids.size else f"index {ids}"
 
 
-def _owner(array: Array) -> Any:
-    """Return what holds the memory of an array."""
-    owner: Any = array
-    while isinstance(owner, np.ndarray) and owner.base is not None:
-        owner = owner.base
-    return owner
-
-
 def _reference(owner: Any) -> Callable[[], Any]:
     try:
         return weakref.ref(owner)
     except TypeError:  # a map of a file, a bytearray: held until it is given out no more
         return lambda: owner
-
-
-def _address(array: Array) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
 
 
 def _digest(copy: Array) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from streamfit.streams import Source, Ticket
@@ -181,8 +180,7 @@ def _loads_there(source: Source, tickets: list[Ticket], hash_seed: int) -> list[
     values = []
     try:
         with (
-            _hash_seed_of_children(hash_seed),
-            make_pool("processes", 1) as pool,
+            make_pool("processes", 1, hash_seed=hash_seed) as pool,
             pool.open(source, tickets, describe=source.describe) as run,
         ):
             for loaded in run:
@@ -191,19 +189,6 @@ def _loads_there(source: Source, tickets: list[Ticket], hash_seed: int) -> list[
     except Exception as error:
         skip(f"it cannot be loaded in a worker process ({type(error).__name__})")
     return values
-
-
-@contextmanager
-def _hash_seed_of_children(hash_seed: int) -> Iterator[None]:
-    before = os.environ.get("PYTHONHASHSEED")
-    os.environ["PYTHONHASHSEED"] = str(hash_seed)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONHASHSEED"]
-        else:
-            os.environ["PYTHONHASHSEED"] = before
 
 
 _ALL: tuple[Kind, ...] = ("sequence", "source", "generator", "stream")

@@ -95,8 +95,7 @@ class Resumable:
         """
         restore(self._model, self._runner, state, self._settings)
         check_same_run(state.facts, self._arguments(), self._plan.epochs)
-        if "hash_seed" in state.facts:  # those of earlier versions have none
-            self._streams.use_hash_seed(state.facts["hash_seed"])
+        self._streams.use_hash_seed(state.facts["hash_seed"])
         streams, feeds = state.facts["streams"], self._feeds()
         for name, feed in feeds.items():
             feed.check_identity(streams[name])
