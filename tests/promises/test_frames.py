@@ -143,7 +143,7 @@ def test_indices_are_columns() -> None:
 
 
 def test_kept_by_arrow() -> None:
-    pytest.importorskip("pyarrow", reason="columns may be kept by it")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed; it can hold the columns of a frame")
     column = pd.array([1, 2] * 4, dtype="int64[pyarrow]")
     assert loss(frame(column)) == loss(np.stack([A, np.array([1, 2] * 4)], axis=1))
 
