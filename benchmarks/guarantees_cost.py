@@ -93,7 +93,7 @@ class Contest:
         self.cpu: dict[str, list[tuple[float, ...]]] = {name: [] for name in self._children}
 
     def start(self) -> dict[str, str]:
-        """Wait until all sides are ready; return those that failed, with their last words."""
+        """Wait until all sides are ready; return those that failed, with their crash report."""
         failures = {}
         for name, child in self._children.items():
             try:

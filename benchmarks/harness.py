@@ -5,7 +5,7 @@ Rules every benchmark keeps through this module:
 * All sides are measured in one run, in turns: a round asks every side once, in an order drawn anew for each
   round, so that a slow minute of the machine falls on all of them.
 * What is reported is the median over rounds with its quartiles, never the best run.
-* A side that fails is reported with its last words, never left out.
+* A side that fails is reported with its crash report, never left out.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Child:
         ready, _, _ = select.select([stream], [], [], limit)
         line = stream.readline() if ready else b""
         if not line:
-            raise SideFailedError(f"no answer within {limit:g} s; last words: {self._last_words()}")
+            raise SideFailedError(f"no answer within {limit:g} s; last lines: {self._last_lines()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -153,7 +153,7 @@ class Child:
             stream.write(json.dumps(dict(request)).encode() + b"\n")
             stream.flush()
         except BrokenPipeError:
-            raise SideFailedError(f"the process ended; last words: {self._last_words()}") from None
+            raise SideFailedError(f"the process ended; last lines: {self._last_lines()}") from None
         return self.hear(limit)
 
     def close(self) -> None:
@@ -168,12 +168,12 @@ class Child:
             self._process.wait()
         self._words.close()
 
-    def _last_words(self) -> str:
+    def _last_lines(self) -> str:
         self._words.seek(0)
-        return last_words(self._words.read())
+        return last_lines(self._words.read())
 
 
-def last_words(standard_error: bytes, lines: int = 4) -> str:
+def last_lines(standard_error: bytes, lines: int = 4) -> str:
     """Return the last lines of a child's standard error, on one line."""
     kept = [
         line.strip() for line in standard_error.decode(errors="replace").splitlines() if line.strip(" ^~")
@@ -192,7 +192,7 @@ def wall_time(side: Side, limit: float) -> float:
         raise SideFailedError(f"not done within {limit:g} s") from None
     seconds = time.perf_counter() - begin
     if done.returncode:
-        raise SideFailedError(f"exit code {done.returncode}; last words: {last_words(done.stderr)}")
+        raise SideFailedError(f"exit code {done.returncode}; last lines: {last_lines(done.stderr)}")
     return seconds
 
 

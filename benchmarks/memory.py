@@ -36,7 +36,7 @@ from harness import (
     arguments,
     environment,
     exit_code,
-    last_words,
+    last_lines,
     machine_facts,
     peers_python,
     publish,
@@ -104,7 +104,7 @@ def peak_memory(side: Side, limit: float = LIMIT_SECONDS) -> Peak:
             end(process)
         words.seek(0)
         if process.returncode:
-            raise SideFailedError(f"exit code {process.returncode}; last words: {last_words(words.read())}")
+            raise SideFailedError(f"exit code {process.returncode}; last lines: {last_lines(words.read())}")
     return peak
 
 

@@ -16,10 +16,10 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
-from house import House, Module
+from source_tree import Module, SourceTree
 
-HOUSE = House(Path(__file__).resolve().parent.parent / "streamfit")
-MODULES = [module for module in HOUSE.modules.values() if module.room != "__main__"]
+TREE = SourceTree(Path(__file__).resolve().parent.parent / "streamfit")
+MODULES = [module for module in TREE.modules.values() if module.package != "__main__"]
 PACKAGES = [module for module in MODULES if module.is_package]
 FACADE_EXTRAS = {"__version__"}
 SPECIAL = {"__all__", "__version__"}
@@ -123,7 +123,7 @@ def has_text(doc: str | None) -> bool:
 
 
 def is_generated(thing: Any) -> bool:
-    """Tell whether a docstring is the signature that `dataclass` writes when there is none."""
+    """Return whether a docstring is the signature that `dataclass` writes when there is none."""
     return inspect.isclass(thing) and (thing.__doc__ or "").startswith(f"{thing.__name__}(")
 
 
@@ -158,7 +158,7 @@ def test_star_import_gives_the_list(module: Module) -> None:
 
 
 def test_library_is_typed() -> None:
-    assert (HOUSE.root / "py.typed").exists()
+    assert (TREE.root / "py.typed").exists()
 
 
 # --- and the checks see what they should

@@ -2,7 +2,7 @@
 
 Numba's machine code leaves no trace, so the tests of the kernels run a second time with the compiler
 switched off, and this plugin measures that run. It looks at the bodies of functions that carry a
-decorator of ``streamfit.kernels.policy`` and at nothing else: the ordinary code around them is judged
+decorator of ``streamfit.kernels.decorator`` and at nothing else: the ordinary code around them is judged
 by the ordinary tests.
 
 Use: ``NUMBA_DISABLE_JIT=1 PYTHONPATH=tools pytest -p kernel_lines --kernel-lines-under=95 tests/ops``

@@ -15,10 +15,10 @@ import cost_common
 from cost_streamfit import Numbered
 
 from streamfit.streams import SequenceSource
-from streamfit.workers.marker import Marker
-from streamfit.workers.packing import Packed
-from streamfit.workers.processes import ProcessPool
-from streamfit.workers.scheduler import Job
+from streamfit.workers.pool.scheduler import Job
+from streamfit.workers.processes.pool import ProcessPool
+from streamfit.workers.recovery.progress_page import ProgressPage
+from streamfit.workers.transport.packing import Packed
 
 
 def note_nothing(*_: object) -> None:
@@ -35,7 +35,7 @@ class Unmarked(Numbered):
 
 def leave_no_notes() -> None:
     """Have workers note neither the begin nor the end of loads from here on."""
-    Marker.begin = Marker.end = Marker.prepare = note_nothing  # type: ignore[method-assign,assignment]
+    ProgressPage.begin = ProgressPage.end = ProgressPage.prepare = note_nothing  # type: ignore[method-assign,assignment]
 
 
 class BarePool(ProcessPool):
@@ -48,7 +48,7 @@ class BarePool(ProcessPool):
     def values_of(self, job: Job) -> list[Any]:
         """Return the values as views of the job's slot, which serves again after the next job."""
         packed: Packed = job.outcome
-        slot = self._live_crew().slot(job.slot)
+        slot = self._live_group().slot(job.slot)
         slot.attach(packed.capacity)
         values = packed.values(slot.bytes(packed.used), apart=False)
         self._in_use.append(job.slot)

@@ -1,4 +1,4 @@
-"""Checks of arguments that several rooms have in common.
+"""Checks of arguments that several packages have in common.
 
 What behaves like the type asked for is taken: NumPy's scalars and arrays of no axis, whatever has
 ``__index__``, whole floats, fractions and decimals. Truth values are no numbers, and text is never read.
@@ -132,7 +132,7 @@ def truth(name: str, value: Any) -> bool:
 
 
 def is_mapping(value: Any) -> bool:
-    """Tell whether `value` gives values by key, as a dict does: any `Mapping`."""
+    """Return whether `value` gives values by key, as a dict does: any `Mapping`."""
     return isinstance(value, (dict, Mapping))
 
 

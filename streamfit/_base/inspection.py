@@ -57,7 +57,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], absent: str =
 
 
 def is_foreign(name: str) -> bool:
-    """Tell whether a module is none of the user's: of Python, of this library, or installed beside it.
+    """Return whether a module is none of the user's: of Python, of this library, or installed beside it.
 
     Example:
         >>> is_foreign("json"), is_foreign("numpy.linalg"), is_foreign("my_pipeline")

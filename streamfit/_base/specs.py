@@ -40,7 +40,7 @@ class Spec:
 
     @property
     def batched(self) -> bool:
-        """Tell whether the first axis is the batch."""
+        """Return whether the first axis is the batch."""
         return bool(self.shape) and self.shape[0] is None
 
     @property

@@ -199,7 +199,7 @@ def write(what: str, name: str, things: frozenset[Any], act: Callable[[], T]) ->
 
 
 def written(things: frozenset[Any]) -> bool:
-    """Tell whether another thread writes to some of `things` just now."""
+    """Return whether another thread writes to some of `things` just now."""
     if not _active:
         return False
     me = threading.get_ident()

@@ -13,7 +13,7 @@ from typing import Any
 
 from streamfit.demo.digits import AugmentedDigits, open_digits, write_digits
 from streamfit.demo.pictures import draw_curves, draw_samples
-from streamfit.demo.program import BATCH_SIZE, WORKERS, digest_of, say, train
+from streamfit.demo.training import BATCH_SIZE, WORKERS, digest_of, say, train
 
 EPOCHS, SHORT_EPOCHS = 30, 6
 TO_REACH, TO_REACH_SHORT = 0.97, 0.85
@@ -51,7 +51,7 @@ def run(output: str | Path = "demo-output", *, short: bool = False) -> int:
 
 def _run_program(folder: Path, epochs: int) -> int | None:
     """Run the program until it is done; return how often it was resumed, or None if it failed."""
-    start = "import sys; from streamfit.demo.program import main; sys.exit(main())"
+    start = "import sys; from streamfit.demo.training import main; sys.exit(main())"
     command = [sys.executable, "-c", start, str(folder), "--epochs", str(epochs)]
     kills = ["--kill-worker", str(epochs // 6), "--kill-program", str(epochs // 2)]
     status = subprocess.call([*command, *kills])

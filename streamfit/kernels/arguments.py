@@ -35,7 +35,7 @@ def address_of(array: Array) -> int:
 
 
 def is_native(array: Array) -> bool:
-    """Tell whether machine code can be given an array: to read, and to write, as nobody says which."""
+    """Return whether machine code can be given an array: to read, and to write, as nobody says which."""
     dtype = array.dtype
     return array.flags.carray and dtype.isnative and dtype.kind in _KINDS  # C-contiguous, aligned, writeable
 

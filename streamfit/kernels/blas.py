@@ -5,9 +5,9 @@ other last bits on another machine, or in a container with another quota. And pr
 workers and training here, not by every product for itself.
 
 How many threads BLAS uses is a setting of a loaded library, the one that SciPy (for compiled kernels) or
-NumPy calls. It is set to one at the beginning of a walk that calls BLAS and put back at its end: what a user
-has set for computations of their own is there again. Only what other threads of the process compute with the
-same library during such a walk runs on one thread, too.
+NumPy calls. It is set to one at the beginning of a call loop that calls BLAS and put back at its end: what
+a user has set for computations of their own is there again. Only what other threads of the process compute
+with the same library during such a call loop runs on one thread, too.
 
 OpenBLAS and MKL are known by their functions. With another library nothing is done: its own environment
 variable must say 1 where bits have to be the same on any number of processors.
@@ -79,7 +79,7 @@ class _Separate:
 
 
 def calls_blas(needs: Iterable[str]) -> bool:
-    """Tell whether machine code that needs functions of these names calls BLAS.
+    """Return whether machine code that needs functions of these names calls BLAS.
 
     Example:
         >>> calls_blas(["memset", "numba_xxgemm"]), calls_blas(["memset", "exp"])

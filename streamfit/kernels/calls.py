@@ -1,4 +1,4 @@
-"""Calls: kernels with their arguments bound, and a walk over a list of them in one native call.
+"""Calls: kernels with their arguments bound, and a call loop over a list of them in one native call.
 
 A `Call` is ``(kernel, arguments)``. `run` runs calls one by one from Python. A `CallList` packs the
 arguments of all its calls into one vector of machine words; its `run` is a single call of a compiled
@@ -22,28 +22,28 @@ from streamfit._base.specs import Array
 from streamfit._base.telling import tell_on
 from streamfit.kernels.arguments import Signature, checked_words, signature_of, words_of
 from streamfit.kernels.blas import OF_KERNELS, on_one_thread
-from streamfit.kernels.policy import JIT_ENABLED, Compiled
-from streamfit.kernels.walk import WIDTHS, enter, walk
+from streamfit.kernels.call_loop import WIDTHS, call_loop, enter
+from streamfit.kernels.decorator import JIT_ENABLED, CompiledKernel
 
 Kernel = Callable[..., None]
 Call = tuple[Kernel, tuple[Any, ...]]
 
 _NOTHING_TO_DO = contextlib.nullcontext()
 _ANNOUNCE_AFTER = 2.0  # seconds of compiling before we say so
-_NOBODY = np.zeros(1, dtype=np.int64)  # asks a walk to stop
+_NOBODY = np.zeros(1, dtype=np.int64)  # asks a call loop to stop
 
 
 def run(calls: Iterable[Call]) -> None:
     """Run calls one after the other from Python, each with the result that it has in a `CallList`."""
     for function, arguments in calls:
         words = words_of(arguments) if JIT_ENABLED else None
-        if words is None or not isinstance(function, Compiled) or function.options:
+        if words is None or not isinstance(function, CompiledKernel) or function.options:
             function(*arguments)
         else:
             _run_alone(function, arguments, words)
 
 
-def _run_alone(function: Compiled, arguments: tuple[Any, ...], words: list[int]) -> None:
+def _run_alone(function: CompiledKernel, arguments: tuple[Any, ...], words: list[int]) -> None:
     address = _address(function, signature_of(arguments))
     scratch, packed = (ctypes.c_int64 * 8)(), (ctypes.c_int64 * (len(words) + WIDTHS[-1]))(*words)
     start, where = ctypes.addressof(scratch), ctypes.addressof(packed)
@@ -81,18 +81,18 @@ def _addresses(calls: Sequence[Call]) -> list[int]:
     return [function.overloads[signature] for function, signature in wanted]
 
 
-class _Walk:
+class BoundLoop:
     """One way of walking through calls, bound: to run it is to pass five words.
 
     Args:
-        arguments: The arguments of `walk`; they are kept alive.
+        arguments: The arguments of `call_loop`; they are kept alive.
     """
 
     def __init__(self, *arguments: Any) -> None:
         words = checked_words("walk", arguments)
         self._kept = (_readable(words), np.zeros(8, dtype=np.int64), arguments)
         start, scratch = (array.ctypes.data for array in self._kept[:2])
-        address = _address(walk, signature_of(arguments))
+        address = _address(call_loop, signature_of(arguments))
         self.run = functools.partial(_enter(), scratch, scratch, address, start, len(words))
 
 
@@ -117,7 +117,7 @@ def _enter() -> Callable[..., int]:
 
 
 class KernelStoppedError(Exception):
-    """A guard kernel raised and so ended a walk; everything before it ran, nothing after it.
+    """A guard kernel raised and so ended a call loop; everything before it ran, nothing after it.
 
     Attributes:
         kernel: The kernel that raised.
@@ -125,12 +125,12 @@ class KernelStoppedError(Exception):
     """
 
     def __init__(self, function: Kernel, step: int = 0) -> None:
-        super().__init__(f"kernel {function.__name__} stopped the walk")
+        super().__init__(f"kernel {function.__name__} stopped the call loop")
         self.kernel, self.step = function, step
 
 
 class CallList:
-    """Bind a list of calls so that one native walk runs them all.
+    """Bind a list of calls so that one native loop runs them all.
 
     Args:
         calls: Kernels with their arguments. The arrays are kept alive; their contents are read and
@@ -167,9 +167,9 @@ class CallList:
         self._failed = np.zeros(3, dtype=np.int64)
         addresses = np.array(_addresses(self.calls), dtype=np.int64)
         self._tables = (addresses, np.array(offsets, dtype=np.int64), np.array(counts, dtype=np.int64))
-        self._blas = any(cast(Compiled, function).calls_blas for function, _ in self.calls)
+        self._blas = any(cast(CompiledKernel, function).calls_blas for function, _ in self.calls)
         nothing = np.zeros(0, dtype=np.int64)
-        self._once = _Walk(*self._tables, self._words, self._failed, nothing, nothing, _NOBODY, 1)
+        self._once = BoundLoop(*self._tables, self._words, self._failed, nothing, nothing, _NOBODY, 1)
 
     def _run_native(self) -> None:
         if self._blas:
@@ -186,7 +186,7 @@ class CallList:
         return KernelStoppedError(self.calls[call - 1][0], step)
 
     def run_steps(
-        self, readers: Sequence[Reader], data: Sequence[Array], steps: int, asked: Array | None = None
+        self, readers: Sequence[InputPointer], data: Sequence[Array], steps: int, asked: Array | None = None
     ) -> int:
         """Run all calls `steps` times in one native call, each time on the next rows of `data`.
 
@@ -212,7 +212,7 @@ class CallList:
             strides.append(np.full(len(positions), stride, dtype=np.int64))
         where, how_far = np.concatenate(moving), np.concatenate(strides)
         # A name keeps the words alive: an object whose attribute is called at once is gone before the call.
-        walking = _Walk(*self._tables, self._words, self._failed, where, how_far, asked, steps)
+        walking = BoundLoop(*self._tables, self._words, self._failed, where, how_far, asked, steps)
         with on_one_thread(OF_KERNELS) if self._blas else _NOTHING_TO_DO:
             walking.run()
         for reader in readers:
@@ -222,7 +222,7 @@ class CallList:
         return int(self._failed[2])
 
     def _run_steps_one_by_one(
-        self, readers: Sequence[Reader], data: Sequence[Array], steps: int, asked: Array
+        self, readers: Sequence[InputPointer], data: Sequence[Array], steps: int, asked: Array
     ) -> int:
         for step in range(steps):
             for reader, rows in zip(readers, data, strict=True):
@@ -242,9 +242,9 @@ class CallList:
             except FloatingPointError:
                 raise KernelStoppedError(function) from None
 
-    def reader(self, array: Array) -> Reader:
+    def reader(self, array: Array) -> InputPointer:
         """Return a handle that can make all calls read another array in the place of `array`."""
-        return Reader(self, array)
+        return InputPointer(self, array)
 
     def places(self, array: Array) -> tuple[Array, Array]:
         """Find the words that point into `array`: their positions, and how far into it they point."""
@@ -267,7 +267,7 @@ class CallList:
         self._words[positions] = addresses
 
 
-class Reader:
+class InputPointer:
     """Feed one argument of a `CallList`: by pointing at the new array, or by copying it.
 
     Args:

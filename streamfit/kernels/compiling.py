@@ -28,7 +28,7 @@ _counting = _Counting()
 
 
 def counts_references() -> bool:
-    """Tell whether what is being compiled counts references to arrays."""
+    """Return whether what is being compiled counts references to arrays."""
     return _counting.on
 
 

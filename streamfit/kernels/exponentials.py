@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from streamfit.kernels.policy import inlined
+from streamfit.kernels.decorator import inlined
 
 _LOG2E, _LN2, _ROOT2 = 1.4426950408889634, 0.6931471805599453, 1.4142135623730951
 # Chebyshev interpolants, in powers of the argument: of exp on [-log(2) / 2, log(2) / 2], and of

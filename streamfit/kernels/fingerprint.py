@@ -88,7 +88,7 @@ def _attribute(value: Any, seen: set[int]) -> Iterator[str]:
 
 
 def _is_builtin(value: Any) -> bool:
-    """Tell whether a value has a name in `builtins`; by identity, since in a shell ``_`` may be an array."""
+    """Return whether a value has a name in `builtins`; by identity: in a shell ``_`` may be an array."""
     return any(value is item for item in vars(builtins).values())
 
 

@@ -3,7 +3,7 @@
 Numbers below the smallest normal one (1.2e-38 in single precision) take some processors a hundred times as
 long as others, and they come by themselves: the moments of weights without gradient decay into them and stay
 there. So native code runs with denormal results and operands taken as zero. The mode belongs to a thread,
-so what the caller had is put back at the end, whichever way a walk ends.
+so what the caller had is put back at the end, whichever way a call loop ends.
 
 On x86-64 the mode is in the register MXCSR (Intel's manual, volume 1, 10.2.3: bit 15 flushes results, bit 6
 operands), on AArch64 in FPCR (Arm's manual, D24: bit 24 does both). Elsewhere nothing is changed.

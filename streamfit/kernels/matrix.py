@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamfit._base.specs import Array
-from streamfit.kernels.policy import kernel
+from streamfit.kernels.decorator import kernel
 
 
 @kernel

@@ -94,7 +94,7 @@ def surroundings() -> str:
     )
 
 
-class Shelf:
+class CacheEntry:
     """The place on disk of one kernel compiled for one signature.
 
     Args:
@@ -210,7 +210,7 @@ def _warn_once(text: str) -> None:
 
 
 def _is_whole(code: bytes, symbol: bytes) -> bool:
-    """Tell whether this is an object file with a symbol, as far as a glance can: LLVM trusts what it gets."""
+    """Return whether this looks like an object file with a symbol; LLVM itself checks nothing."""
     if code[:6] != _ELF or len(code) < 64 or symbol not in code:
         return False
     (table,) = struct.unpack_from("<Q", code, 40)

@@ -114,7 +114,7 @@ def _checked_way_to(path: Path) -> Path:
 
 
 def _is_own_group(number: int) -> bool:
-    """Tell whether a group is the one that many systems make for each user, with nobody else in it."""
+    """Return whether a group is the one that many systems make for each user, with nobody else in it."""
     import grp
     import pwd
 

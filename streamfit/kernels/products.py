@@ -14,7 +14,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels.calls import Call
-from streamfit.kernels.policy import kernel
+from streamfit.kernels.decorator import kernel
 
 LOOPS_UP_TO = 1 << 22
 """Multiplications of a product up to which the loops are used: beyond, BLAS gains by its blocks."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.kernels.policy import exact
+from streamfit.kernels.decorator import exact
 
 
 @exact

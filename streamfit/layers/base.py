@@ -20,7 +20,7 @@ from streamfit._base.checks import integer
 from streamfit._base.config import floatx
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.specs import Array
-from streamfit._base.structure import flatten, pack, transform
+from streamfit._base.tree import flatten, pack, transform
 from streamfit.ops.core import (
     Node,
     Tensor,
@@ -240,7 +240,7 @@ class Layer:
 
     @property
     def trainable(self) -> bool:
-        """Tell whether the optimizer may change the weights."""
+        """Return whether the optimizer may change the weights."""
         return self._trainable
 
     @trainable.setter

@@ -19,7 +19,7 @@ from streamfit._base.keys import derive, seed_or_none
 from streamfit._base.specs import Array
 from streamfit.layers.base import Layer
 from streamfit.layers.checks import rate as checked_rate
-from streamfit.ops.core import CLOCK, is_symbolic
+from streamfit.ops.core import STEP_STATE, is_symbolic
 
 
 class KeyedLayer(Layer):
@@ -42,7 +42,7 @@ class KeyedLayer(Layer):
     def key(self, x: Any) -> tuple[Any, int]:
         """Return the clock and the stream to draw with: the program's for tensors, a fresh one for arrays."""
         stream = derive(0, self.name) >> 1 if self.stream is None else self.stream
-        return (CLOCK if is_symbolic(x) else self._own_clock()), stream
+        return (STEP_STATE if is_symbolic(x) else self._own_clock()), stream
 
     def _own_clock(self) -> Array:
         if self.seed is None:

@@ -66,7 +66,7 @@ class Loss(Configurable):
 
     @property
     def sparse(self) -> bool:
-        """Tell whether the targets are integer classes."""
+        """Return whether the targets are integer classes."""
         return self.rule is label_target
 
     def target_spec(self, output: Spec, target_shape: Shape, output_name: str = "") -> Spec:

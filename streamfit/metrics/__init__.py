@@ -32,23 +32,6 @@ from streamfit.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
-from streamfit.metrics.errors import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalHinge,
-    CosineSimilarity,
-    Hinge,
-    KLDivergence,
-    LogCoshError,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    Poisson,
-    RootMeanSquaredError,
-    SparseCategoricalCrossentropy,
-    SquaredHinge,
-)
 from streamfit.metrics.lookup import (
     check_name,
     direction,
@@ -74,6 +57,23 @@ from streamfit.metrics.matches import (
     top_k_categorical_accuracy,
 )
 from streamfit.metrics.metric import FunctionMetric, Mean, MeanMetric, MeanMetricWrapper, Metric, Sum
+from streamfit.metrics.regression import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    RootMeanSquaredError,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+)
 
 __all__ = [
     "AUC",

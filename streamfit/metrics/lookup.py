@@ -11,7 +11,7 @@ from streamfit._base.configs import resolve
 from streamfit._base.errors import UnknownNameError
 from streamfit._base.names import Registry, describe_callable, snake_case
 from streamfit._base.specs import Shape
-from streamfit.metrics import confusion, errors, matches
+from streamfit.metrics import confusion, matches, regression
 from streamfit.metrics.metric import FunctionMetric, Mean, Metric, Sum
 
 ACCURACY = ("accuracy", "acc")
@@ -25,21 +25,21 @@ _CLASSES: dict[type[Metric], tuple[str, ...]] = {
     matches.SparseCategoricalAccuracy: (),
     matches.TopKCategoricalAccuracy: ("top_k_categorical_accuracy",),
     matches.SparseTopKCategoricalAccuracy: ("sparse_top_k_categorical_accuracy",),
-    errors.MeanSquaredError: ("mse",),
-    errors.MeanAbsoluteError: ("mae",),
-    errors.MeanAbsolutePercentageError: ("mape",),
-    errors.MeanSquaredLogarithmicError: ("msle",),
-    errors.RootMeanSquaredError: ("rmse",),
-    errors.LogCoshError: ("log_cosh", "logcosh"),
-    errors.CosineSimilarity: ("cosine_proximity", "cosine"),
-    errors.BinaryCrossentropy: ("bce",),
-    errors.CategoricalCrossentropy: (),
-    errors.SparseCategoricalCrossentropy: (),
-    errors.KLDivergence: ("kld", "kullback_leibler_divergence"),
-    errors.Poisson: (),
-    errors.Hinge: (),
-    errors.SquaredHinge: (),
-    errors.CategoricalHinge: (),
+    regression.MeanSquaredError: ("mse",),
+    regression.MeanAbsoluteError: ("mae",),
+    regression.MeanAbsolutePercentageError: ("mape",),
+    regression.MeanSquaredLogarithmicError: ("msle",),
+    regression.RootMeanSquaredError: ("rmse",),
+    regression.LogCoshError: ("log_cosh", "logcosh"),
+    regression.CosineSimilarity: ("cosine_proximity", "cosine"),
+    regression.BinaryCrossentropy: ("bce",),
+    regression.CategoricalCrossentropy: (),
+    regression.SparseCategoricalCrossentropy: (),
+    regression.KLDivergence: ("kld", "kullback_leibler_divergence"),
+    regression.Poisson: (),
+    regression.Hinge: (),
+    regression.SquaredHinge: (),
+    regression.CategoricalHinge: (),
     confusion.TruePositives: (),
     confusion.TrueNegatives: (),
     confusion.FalsePositives: (),
@@ -194,7 +194,7 @@ _MARGINS = (losses.Hinge, losses.SquaredHinge)
 
 
 def reads_probabilities(loss: losses.Loss | None) -> bool:
-    """Tell whether the outputs that a loss reads are cut at 0.5, and not logits or margins, cut at 0.
+    """Return whether the outputs that a loss reads are cut at 0.5, and not logits or margins, cut at 0.
 
     Example:
         >>> reads_probabilities(losses.Hinge()), reads_probabilities(losses.BinaryCrossentropy())
@@ -234,9 +234,9 @@ def resolve_crossentropy(loss: losses.Loss | None, target: Shape, output: Shape)
         'BinaryCrossentropy'
     """
     return {
-        "binary": errors.BinaryCrossentropy,
-        "sparse": errors.SparseCategoricalCrossentropy,
-        "categorical": errors.CategoricalCrossentropy,
+        "binary": regression.BinaryCrossentropy,
+        "sparse": regression.SparseCategoricalCrossentropy,
+        "categorical": regression.CategoricalCrossentropy,
     }[_kind(loss, target, output)]
 
 

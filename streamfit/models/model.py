@@ -10,8 +10,8 @@ import numpy as np
 from streamfit._base.checks import is_mapping
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Spec
-from streamfit._base.structure import flatten, pack
 from streamfit._base.telling import tell
+from streamfit._base.tree import flatten, pack
 from streamfit.layers.base import Layer
 from streamfit.models.copies import become, state_of
 from streamfit.models.network import check_graph, in_order, layers_of, output_names, run_graph

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamfit._base.checks import is_mapping
 from streamfit._base.names import did_you_mean
-from streamfit._base.structure import flatten
+from streamfit._base.tree import flatten
 from streamfit.layers.base import Layer, LayerCall
 from streamfit.ops.core import Tensor, apply
 from streamfit.program import leaves, sorted_nodes

@@ -14,7 +14,7 @@ from streamfit.models.generator_methods import GeneratorMethods
 from streamfit.optimizers import Optimizer
 from streamfit.streams import LoadPolicy
 from streamfit.training import (
-    Compiled,
+    CompileConfig,
     FitPlan,
     History,
     Runner,
@@ -36,7 +36,7 @@ class Trainer(GeneratorMethods):
     stop_predicting = StopFlag()
 
     def _reset_trainer(self) -> None:
-        self._compiled: Compiled | None = None
+        self._compiled: CompileConfig | None = None
         self._runner: Runner | None = None
         self._owner = object()  # what the optimizer knows this model by
         self._carried: tuple[Array, dict[str, Array]] | None = None  # of the model that this is a copy of
@@ -88,7 +88,7 @@ class Trainer(GeneratorMethods):
 
         def take() -> None:
             flags = TrainableFlags(self)  # type: ignore[arg-type]
-            compiled = Compiled(*told, flags, owner=self._owner, previous=self._compiled)
+            compiled = CompileConfig(*told, flags, owner=self._owner, previous=self._compiled)
             if self.outputs:  # type: ignore[attr-defined]
                 compiled.plan(self.output_names)  # type: ignore[attr-defined]
             self._compiled, self._runner, self._carried = compiled, None, None

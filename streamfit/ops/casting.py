@@ -153,7 +153,7 @@ def _check_dtype(dtype: np.dtype[Any]) -> None:
 
 
 def _is_weak(value: Any) -> bool:
-    """Tell whether `value` is a bare number, which takes the dtype of what it meets."""
+    """Return whether `value` is a bare number, which takes the dtype of what it meets."""
     return isinstance(value, (int, float, np.generic)) or (isinstance(value, Constant) and not value.shape)
 
 

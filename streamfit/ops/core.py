@@ -230,7 +230,7 @@ class _Clock(Tensor):
         return "CLOCK"
 
 
-CLOCK = _Clock(Spec((2,), np.dtype(np.int64)), name="clock")
+STEP_STATE = _Clock(Spec((2,), np.dtype(np.int64)), name="clock")
 """The graph input that keyed operations read: [seed, number of finished training steps]."""
 
 
@@ -320,7 +320,7 @@ def reading(values: Mapping[Variable, Array]) -> Iterator[None]:
 
 
 def is_reading() -> bool:
-    """Tell whether variables stand for `reading` values on this thread."""
+    """Return whether variables stand for `reading` values on this thread."""
     return _trace.values is not None
 
 
@@ -335,7 +335,7 @@ def comparing() -> Iterator[None]:
 
 
 def is_symbolic(value: Any) -> bool:
-    """Tell whether an operation on `value` adds a node to a graph."""
+    """Return whether an operation on `value` adds a node to a graph."""
     if isinstance(value, (Variable, Constant)):
         return _trace.active
     return isinstance(value, Tensor)

@@ -16,7 +16,7 @@ import numpy as np
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
-from streamfit.kernels.policy import inlined
+from streamfit.kernels.decorator import inlined
 from streamfit.ops.casting import floating, operand
 from streamfit.ops.core import Op, Tensor, apply, flat
 

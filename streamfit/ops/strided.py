@@ -12,7 +12,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
-from streamfit.kernels.policy import inlined
+from streamfit.kernels.decorator import inlined
 
 
 @inlined

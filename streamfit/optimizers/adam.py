@@ -104,7 +104,7 @@ class Adam(Optimizer):
         0.999
     """
 
-    memories: ClassVar[dict[str, float]] = {"m": 0.0, "v": 0.0}
+    state_names: ClassVar[dict[str, float]] = {"m": 0.0, "v": 0.0}
     beta_1 = Hyper(_BETA_1, share)
     beta_2 = Hyper(_BETA_2, share)
     epsilon = Hyper(_EPSILON, at_least_zero)
@@ -124,7 +124,7 @@ class Adam(Optimizer):
 
     def first_values(self) -> dict[str, float]:
         """Return the two means, and the maximum that AMSGrad needs."""
-        return {**self.memories, "top": 0.0} if self.amsgrad else dict(self.memories)
+        return {**self.state_names, "top": 0.0} if self.amsgrad else dict(self.state_names)
 
     def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
         """Return one call."""
@@ -185,7 +185,7 @@ class Adamax(Optimizer):
         0.001
     """
 
-    memories: ClassVar[dict[str, float]] = {"m": 0.0, "u": 0.0}
+    state_names: ClassVar[dict[str, float]] = {"m": 0.0, "u": 0.0}
     beta_1 = Hyper(_BETA_1, share)
     beta_2 = Hyper(_BETA_2, share)
     epsilon = Hyper(_EPSILON, at_least_zero)
@@ -227,7 +227,7 @@ class Nadam(Optimizer):
         0.001
     """
 
-    memories: ClassVar[dict[str, float]] = {"m": 0.0, "v": 0.0}
+    state_names: ClassVar[dict[str, float]] = {"m": 0.0, "v": 0.0}
     beta_1 = Hyper(_BETA_1, share)
     beta_2 = Hyper(_BETA_2, share)
     epsilon = Hyper(_EPSILON, at_least_zero)

@@ -45,7 +45,7 @@ _COUNT_AT_ONCE = {*_OWN, "learning_rate", "lr", "decay", "weight_decay", *_CLIPS
 class Optimizer(Configurable):
     """Base of all optimizers.
 
-    A subclass names its memories in `memories` and returns its kernel calls from `step`.
+    A subclass names its memories in `state_names` and returns its kernel calls from `step`.
 
     Settings are attributes, and may be changed at any time: they count from the next step on. One that
     cannot is refused, and so is, for the optimizers of this library, an attribute that is no setting.
@@ -70,7 +70,7 @@ class Optimizer(Configurable):
             several models has a `Work` for each, and shows that of the model that used it last.
     """
 
-    memories: ClassVar[dict[str, float]] = {}
+    state_names: ClassVar[dict[str, float]] = {}
     """Name and first value of each vector of `state`."""
     hyper: Array
     work: Work
@@ -265,12 +265,12 @@ class Optimizer(Configurable):
 
     @property
     def follows_schedule(self) -> bool:
-        """Tell whether a schedule sets the learning rate."""
+        """Return whether a schedule sets the learning rate."""
         return self._schedule is not None
 
     @property
     def needs_prepare(self) -> bool:
-        """Tell whether `prepare` must be called before each step: the learning rate changes by itself."""
+        """Return whether `prepare` must be called before each step: the learning rate changes by itself."""
         return self._schedule is not None or self.decay > 0.0
 
     def prepare(self, iteration: int) -> None:
@@ -325,7 +325,7 @@ class Optimizer(Configurable):
 
     def first_values(self) -> dict[str, float]:
         """Return the name and the first value of each vector of `state` that the settings ask for."""
-        return dict(self.memories)
+        return dict(self.state_names)
 
     def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
         """Return the kernel calls of the optimizer's own step."""
@@ -372,7 +372,7 @@ class Optimizer(Configurable):
 
 
 def _is_setting(kind: type, name: str) -> bool:
-    """Tell whether an attribute of an optimizer's class can be set."""
+    """Return whether an attribute of an optimizer's class can be set."""
     value = getattr(kind, name)
     return not name.startswith("_") and (
         value.fset is not None if isinstance(value, property) else hasattr(value, "__set__")

@@ -5,7 +5,13 @@ from __future__ import annotations
 from streamfit.program.finite import check_finite
 from streamfit.program.graph import Lowering, leaves, sorted_nodes
 from streamfit.program.memory import Arena, FlatVariables
-from streamfit.program.objective import AccumulateMean, AccumulateScalar, State, weighted_mean, weighted_total
+from streamfit.program.objective import (
+    AccumulateMean,
+    AccumulateScalar,
+    StateTensor,
+    weighted_mean,
+    weighted_total,
+)
 from streamfit.program.program import Binding, Program, Training
 
 __all__ = [
@@ -16,7 +22,7 @@ __all__ = [
     "FlatVariables",
     "Lowering",
     "Program",
-    "State",
+    "StateTensor",
     "Training",
     "check_finite",
     "leaves",

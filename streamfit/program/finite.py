@@ -15,7 +15,7 @@ from streamfit.ops.core import flat
 
 @kernel
 def check_finite(loss: Array, bits: Array, exponent: int) -> None:
-    """Stop the walk when the loss or a number of the gradient is NaN or infinite.
+    """Stop the call loop when the loss or a number of the gradient is NaN or infinite.
 
     Args:
         loss: float64 (1,).
@@ -33,7 +33,7 @@ def check_finite(loss: Array, bits: Array, exponent: int) -> None:
 
 
 def finite_check(loss: Array, gradient: Array) -> Call:
-    """Return the call that stops a walk unless a loss and a gradient are finite.
+    """Return the call that stops a call loop unless a loss and a gradient are finite.
 
     Args:
         loss: float64 scalar.

@@ -94,7 +94,7 @@ class FlatVariables:
         self.vector = self._zeros()
         # The same view objects each time: a binding that has one is valid again when the variable is back.
         self._places = self.views(self.vector)
-        self.adopt()
+        self.rebind()
 
     def _zeros(self) -> Array:
         vector = aligned_empty(int(self.sizes.sum()) * self.dtype.itemsize).view(self.dtype)
@@ -115,10 +115,10 @@ class FlatVariables:
 
     @property
     def at_home(self) -> bool:
-        """Tell whether all variables still live in `vector` (another model may have taken them)."""
+        """Return whether all variables still live in `vector` (another model may have taken them)."""
         return all(variable.home is self for variable in self.variables)
 
-    def adopt(self) -> None:
+    def rebind(self) -> None:
         """Move the variables (back) into `vector`, with the values they have now."""
         for variable, memory in zip(self.variables, self._places, strict=True):
             if variable.home is not self:

@@ -243,7 +243,7 @@ class WeightedTotal(Op):
         ]
 
 
-class State(Constant):
+class StateTensor(Constant):
     """A leaf whose array is read and written at every run and belongs to somebody outside."""
 
     def __init__(self, value: Array) -> None:

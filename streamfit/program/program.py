@@ -1,7 +1,7 @@
 """Programs: a graph, and its bindings to batch sizes.
 
 A `Binding` is the whole work of a step on a batch of n samples as one `CallList`: arrays have their
-place in memory, kernels have their arguments, a run is one native walk. Another batch size (a partial
+place in memory, kernels have their arguments, a run is one native loop. Another batch size (a partial
 last batch) is another binding of the same graph over the same memory.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, CallList, kernel
 from streamfit.kernels.matrix import copy_into
-from streamfit.ops.core import CLOCK, Constant, Node, Tensor, Variable, flat
+from streamfit.ops.core import STEP_STATE, Constant, Node, Tensor, Variable, flat
 from streamfit.program.finite import finite_check
 from streamfit.program.gradient import Gradient
 from streamfit.program.graph import leaves, sorted_nodes
@@ -62,7 +62,7 @@ class Binding:
     """A program bound to one batch size.
 
     Attributes:
-        feeds: A `Reader` for each tensor that is fed, in the program's order.
+        feeds: A `InputPointer` for each tensor that is fed, in the program's order.
         fetches: The array of each tensor that is fetched; valid until the next run of any program
             that shares the arena.
     """
@@ -96,7 +96,7 @@ class Binding:
                 self._arrays[leaf] = leaf.value
             elif isinstance(leaf, Constant):
                 self._arrays[leaf] = leaf.value
-            elif leaf is CLOCK:
+            elif leaf is STEP_STATE:
                 self._arrays[leaf] = self._program.clock
             elif leaf not in self._arrays:
                 raise ValueError(
@@ -154,7 +154,7 @@ class Binding:
 
     @property
     def is_valid(self) -> bool:
-        """Tell whether all variables are still where this binding reads them."""
+        """Return whether all variables are still where this binding reads them."""
         return all(variable.value is array for variable, array in self.variables)
 
 
@@ -218,7 +218,7 @@ class Program:
         """Forget all bindings."""
         self._bindings.clear()
 
-    def check_in(self) -> None:
+    def refresh_bindings(self) -> None:
         """Forget bindings whose variables moved; called before each run of a loop, not before each step."""
         for size in [size for size, binding in self._bindings.items() if not binding.is_valid]:
             del self._bindings[size]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamfit.saving.state import read_state, write_state
+from streamfit.saving.state_file import read_state, write_state
 from streamfit.saving.weights import check_weights_path, read_weights, save_weights
 
 __all__ = ["check_weights_path", "read_state", "read_weights", "save_weights", "write_state"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from streamfit._base.specs import Array
-from streamfit.saving.digest import digest
+from streamfit.saving.checksum import digest
 from streamfit.saving.files import checked_path, existing_path, read_tensors, serialized, write_whole
 
 _FORMAT = "streamfit weights"

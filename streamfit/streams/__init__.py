@@ -8,7 +8,7 @@ from streamfit.streams.batch import Batch
 from streamfit.streams.feed import Feed
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.iterate import Stream, stream
-from streamfit.streams.policy import LoadPolicy
+from streamfit.streams.load_policy import LoadPolicy
 from streamfit.streams.receipt import Receipt
 from streamfit.streams.sequence import Sequence, SequenceSource
 from streamfit.streams.source import Source

@@ -17,9 +17,9 @@ from streamfit._base.config import next_seed
 from streamfit._base.keys import seed_from
 from streamfit.streams.arrays import ArraySource
 from streamfit.streams.generator import GeneratorSource
+from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.streams.sequence import SequenceSource
 from streamfit.streams.source import Source
-from streamfit.streams.structure import brief, is_arraylike
 
 Kind = Literal["source", "arrays", "iterator", "sequence", "iterable"]
 
@@ -57,7 +57,7 @@ def as_stream(
         The source.
 
     Raises:
-        TypeError: `x` is nothing that holds data, or `batch_size` is no whole number.
+        TypeError: `x` is not data, or `batch_size` is no whole number.
         ValueError: An argument means nothing for this kind of data, or has a wrong value.
 
     Example:
@@ -84,12 +84,12 @@ def kind_of(x: Any, name: str = "data") -> Kind:
     """Say what kind of thing holds the data.
 
     Raises:
-        TypeError: `x` is nothing that holds data.
+        TypeError: `x` is not data.
 
     Example:
         >>> kind_of([1, 2, 3]), kind_of(iter("")), kind_of(range)
         Traceback (most recent call last):
-        TypeError: source 'data': a type is nothing that holds data; call it and pass what it returns
+        TypeError: source 'data': a type is not data; call it and pass what it returns
     """
     if isinstance(x, Source):
         return "source"
@@ -100,9 +100,7 @@ def kind_of(x: Any, name: str = "data") -> Kind:
     if getattr(x, "shape", None) == () and hasattr(x, "dtype"):
         return "arrays"  # a single value, which is refused as such
     if isinstance(x, type):
-        raise TypeError(
-            f"source {name!r}: a type is nothing that holds data; call it and pass what it returns"
-        )
+        raise TypeError(f"source {name!r}: a type is not data; call it and pass what it returns")
     if hasattr(x, "__getitem__") and (hasattr(x, "__len__") or hasattr(x, "num_batches")):
         return "sequence"  # also where it is an iterator besides: by number, batches can be loaded anywhere
     if hasattr(x, "__next__"):
@@ -141,10 +139,7 @@ def _refusal(x: Any) -> str:
     hint = "; load the file and pass its arrays" if isinstance(x, (str, bytes)) else ""
     if isinstance(x, (set, frozenset)):
         hint = "; a set has no order, so pass a list or an array"
-    return (
-        f"{brief(x)} is nothing that holds data; pass arrays, a generator, a Sequence or an iterable of "
-        f"batches{hint}"
-    )
+    return f"{brief(x)} is not data; pass arrays, a generator, a Sequence or an iterable of batches{hint}"
 
 
 def _refuse_array_arguments(x: Any, y: Any, sample_weight: Any, batch_size: Any) -> None:

@@ -19,11 +19,11 @@ from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.batch import ROLES, Batch
 from streamfit.streams.items import Value
+from streamfit.streams.leaves import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.objects import stack_hint
 from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, rows_of
 from streamfit.streams.shuffle import Shuffle, check_shuffle
 from streamfit.streams.source import Source
-from streamfit.streams.structure import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.ticket import Ticket
 
 Ids = Callable[[int, int], Array]
@@ -57,7 +57,7 @@ class ArraySource(Source):
         [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0]]
     """
 
-    uniform = True
+    batch_layout = True
 
     def __init__(
         self,
@@ -259,6 +259,6 @@ def _reader(part: Any, size: int, shuffled: bool) -> Callable[[Array], Any]:
         span = part.span
         return lambda ids: span(int(ids[0]), int(ids[-1]) + 1)
     buffers, pick = Buffers(part.array, size), part.pick
-    if isinstance(part, MemoryRows) and part.straight and not buffers.reuse:
+    if isinstance(part, MemoryRows) and part.straight and not buffers.buffer_reuse:
         return functools.partial(part.array.take, axis=0, mode="clip")  # as `pick` does, with less around it
     return lambda ids: pick(ids, buffers.lend(len(ids)))

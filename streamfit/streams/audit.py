@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from streamfit.streams.batch import ROLES, Batch
-from streamfit.streams.structure import leaves
+from streamfit.streams.leaves import leaves
 
 _BYTES = 8
 

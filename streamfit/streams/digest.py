@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.kernels.policy import kernel
+from streamfit.kernels.decorator import kernel
 
 _MASK, _LEAST = (1 << 63) - 1, -(1 << 63)
 _ODD = 0x1E3779B97F4A7C15

@@ -13,14 +13,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamfit._base.errors import DataError, StreamfitError
-from streamfit.streams import places
+from streamfit.streams import rng_context
 from streamfit.streams.batch import Batch
-from streamfit.streams.belonging import check_same
-from streamfit.streams.changes import Watch
-from streamfit.streams.lanes import Lane, open_lane
+from streamfit.streams.batch_layout import BatchLayout
+from streamfit.streams.data_changes import ChangeWatch
+from streamfit.streams.data_identity import check_same
+from streamfit.streams.pass_reader import PassReader, open_pass
 from streamfit.streams.receipt import MOST_WAITING, Receipt, Tally
 from streamfit.streams.source import Source
-from streamfit.streams.uniform import Uniform
 from streamfit.workers import Pool
 
 _MOVING = ("batches", "content")  # what may change from pass to pass, and is compared at its place
@@ -78,8 +78,8 @@ class Feed:
     ) -> None:
         self.source, self._pool, self._wrap, self._ahead, self._total = source, pool, wrap, ahead, total
         self._seed = source.seed if seed is None else seed
-        self._check = None if source.uniform else Uniform(alike).__call__
-        self._lane: Lane | None = None
+        self._check = None if source.batch_layout else BatchLayout(alike).__call__
+        self._pass_reader: PassReader | None = None
         self._pass = self._position = 0
         self._length: int | None = None
         self._entered = False  # whether begin_pass was called for this pass
@@ -87,7 +87,7 @@ class Feed:
         self._tally: Tally | None = None
         self._interrupted: dict[str, Any] | None = None  # what was done before of a resumed epoch
         self._tolerance, self._lost, self._kept, self._audit = tolerance, 0, kept, audit
-        self._watch: Watch | None = None  # of an object that is loaded ahead, over the end of an epoch
+        self._watch: ChangeWatch | None = None  # of an object that is loaded ahead, over the end of an epoch
         self._identity: dict[str, Any] | None = None
         self.exhausted = self.dry = False
 
@@ -102,12 +102,14 @@ class Feed:
         left = None if length is None else length - number
         return limit if left is None else left if limit is None else min(left, limit)
 
-    def run(self, limit: int | None = None, together: Callable[[], int] | None = None) -> Iterator[Batch]:
+    def run(
+        self, limit: int | None = None, steps_per_execution: Callable[[], int] | None = None
+    ) -> Iterator[Batch]:
         """Deliver the batches of the next epoch; goes on where the last one stopped.
 
         Args:
             limit: How many batches at most; None for one whole pass, or what is left of it.
-            together: Asked before each delivery how many batches may come joined into one, which then
+            steps_per_execution: Asked before each delivery how many batches may come joined into one, which
                 says so in its `steps`; None for one. Only whole batches are joined, and only by some sources.
 
         Raises:
@@ -118,27 +120,30 @@ class Feed:
         over = self._interrupted is not None and self._finished() and (limit is None or not self._wrap)
         tally = self._begin_epoch(limit)
         check, name, waiting = self._check, self.source.name, tally.waiting
-        together = None if self._audit else together
+        steps_per_execution = None if self._audit else steps_per_execution
         wanted = sys.maxsize if limit is None else limit
         while (left := wanted - tally.done) > 0 and not (over or self.dry):
-            lane = self._lane or self._open(tally)
-            lane.allow(None if limit is None else left)
-            take, epoch, number, length = lane.take, self._pass, self._position, self._length
+            pass_reader = self._pass_reader or self._open(tally)
+            pass_reader.allow(None if limit is None else left)
+            take, epoch, number, length = pass_reader.take, self._pass, self._position, self._length
             begins = not (number and tally.done)
             end = number + (left if length is None else min(left, length - number))
             stop = min(end, number + MOST_WAITING)
             watched = -1 if self._watch is None or end == length else number + left
             tally.catch_up()
             # Between two calls of `take` caches are cold, a batch went through them: whatever is touched
-            # tells. So locals hold what stays while this lane is read, and the rest is looked after outside.
-            while number < stop and self._lane is lane:
+            # tells. So locals hold what stays while this pass reader is read, and the rest is looked after
+            # outside.
+            while number < stop and self._pass_reader is pass_reader:
                 try:
-                    batch = take(1 if together is None else min(together(), end - number))
+                    batch = take(
+                        1 if steps_per_execution is None else min(steps_per_execution(), end - number)
+                    )
                 except StopIteration:
                     over = not self._goes_on(tally)
                     break
                 except BaseException:
-                    self._drop_lane()
+                    self._drop_pass_reader()
                     raise
                 if batch.number != number or batch.epoch != epoch:
                     raise self._out_of_order(batch)
@@ -189,7 +194,7 @@ class Feed:
         if rest and self._tally is not None:
             self._tally.take_back(batch.ids, batch.steps, taken)
             self._position -= rest
-            self._drop_lane()
+            self._drop_pass_reader()
 
     @property
     def done(self) -> int:
@@ -219,7 +224,7 @@ class Feed:
 
     def seek(self, epoch: int, number: int) -> None:
         """Go to batch `number` of pass `epoch`, to resume where another feed has stopped."""
-        self._drop_lane()
+        self._drop_pass_reader()
         self._pass, self._position, self._length, self._entered = epoch, number, None, False
 
     def state(self, *, within: bool) -> dict[str, Any]:
@@ -294,8 +299,8 @@ class Feed:
         on its way."""
         if sys.exception() is None:
             self._complete()
-        self._drop_lane()
-        places.unbind(self)
+        self._drop_pass_reader()
+        rng_context.unbind(self)
 
     def __enter__(self) -> Self:
         return self
@@ -306,8 +311,8 @@ class Feed:
         if kind is None:
             self.close()
         else:
-            self._drop_lane()
-            places.unbind(self)
+            self._drop_pass_reader()
+            rng_context.unbind(self)
 
     # -- passes -------------------------------------------------------------------------------------
 
@@ -319,11 +324,11 @@ class Feed:
         before = self._counts(), self._interrupted
         tally = self._tally = Tally(self._epoch, self._seed, limit, *before, audit=self._audit)
         self._interrupted = None
-        if self._lane is not None and self._watch is not None and self._watch.changed():
-            self._drop_lane()  # what was loaded ahead is out of date
+        if self._pass_reader is not None and self._watch is not None and self._watch.changed():
+            self._drop_pass_reader()  # what was loaded ahead is out of date
         return tally
 
-    def _open(self, tally: Tally) -> Lane:
+    def _open(self, tally: Tally) -> PassReader:
         source = self.source
         if not self._entered:
             source.begin_pass(self._pass)
@@ -342,9 +347,9 @@ class Feed:
         tolerance = None if self._tolerance is None else max(0, self._tolerance - self._lost)
         place = self._pass, self._position
         self._begin_watch(tally)
-        places.bind(self, source.seed, self._pass, source.producer)
-        self._lane = open_lane(source, self._pool, place, self._ahead, left, tolerance, self._kept)
-        return self._lane
+        rng_context.bind(self, source.seed, self._pass, source.producer)
+        self._pass_reader = open_pass(source, self._pool, place, self._ahead, left, tolerance, self._kept)
+        return self._pass_reader
 
     def _begin_watch(self, tally: Tally) -> None:
         """Watch what is loaded ahead if the epoch ends within the pass: it may be changed before the next."""
@@ -352,7 +357,7 @@ class Feed:
         left = None if tally.limit is None else tally.limit - tally.done
         within = left is not None and (length is None or self._position + left < length)
         if within and pool is not None and self.source.remote and self.source.may_change:
-            self._watch = Watch(self.source.producer, shared=pool.kind == "threads")
+            self._watch = ChangeWatch(self.source.producer, shared=pool.kind == "threads")
 
     def _leave_out(self, tally: Tally, batch: Batch) -> bool:
         """Note what was left out of a batch; tell whether that is all of it."""
@@ -363,16 +368,16 @@ class Feed:
         return batch.x is None
 
     def _goes_on(self, tally: Tally) -> bool:
-        """Deal with the end of a lane; tell whether the epoch goes on in the next pass."""
+        """Deal with the end of a pass reader; tell whether the epoch goes on in the next pass."""
         name, position, length = self.source.name, self._position, self._length
         if length is not None and position < length:
-            self._drop_lane()
+            self._drop_pass_reader()
             raise StreamfitError(
                 f"source {name!r}: epoch {self._pass} ended after {position} of its {length} batches; "
                 f"batches {position}..{length - 1} are missing"
             )
         if position == 0 and self.source.rewinds:
-            self._drop_lane()
+            self._drop_pass_reader()
             raise DataError(f"source {name!r}: epoch {self._pass} has no batches")
         self._length = position
         self._complete()
@@ -401,19 +406,19 @@ class Feed:
         if self._finished():
             done, self._pass = self._pass, self._pass + 1
             self._position, self._length, self._entered = 0, None, False
-            self._drop_lane()
+            self._drop_pass_reader()
             self.source.end_pass(done)
 
     def _counts(self) -> tuple[int, int]:
-        """Return how many loads were done again and workers replaced, over all lanes."""
-        retried, restarts = self._lane.counts() if self._lane is not None else (0, 0)
+        """Return how many loads were done again and workers replaced, over all pass readers."""
+        retried, restarts = self._pass_reader.counts() if self._pass_reader is not None else (0, 0)
         return self._past[0] + retried, self._past[1] + restarts
 
-    def _drop_lane(self) -> None:
-        if self._lane is not None:
+    def _drop_pass_reader(self) -> None:
+        if self._pass_reader is not None:
             self._past = self._counts()
             if self._watch is not None:
                 self._watch.close()
                 self._watch = None
-            lane, self._lane = self._lane, None
-            lane.close()
+            pass_reader, self._pass_reader = self._pass_reader, None
+            pass_reader.close()

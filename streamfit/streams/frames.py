@@ -19,7 +19,7 @@ _NUMBERS = "biuf"
 
 
 def is_frame(value: Any) -> bool:
-    """Tell whether `value` is a table with named columns."""
+    """Return whether `value` is a table with named columns."""
     return all(hasattr(value, name) for name in ("columns", "dtypes", "to_numpy"))
 
 

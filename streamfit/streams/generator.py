@@ -14,7 +14,7 @@ from typing import Any
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import seed_from
-from streamfit.streams import backlog, places
+from streamfit.streams import backlog, rng_context
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.ownership import detached
@@ -185,7 +185,7 @@ class GeneratorSource(Source):
         # Neither "yield from" nor anything else that would close the user's generator along with this one.
         while True:
             try:
-                with places.Place(self.seed, epoch, self.iterable, "item", number):
+                with rng_context.RngContext(self.seed, epoch, self.iterable, "item", number):
                     box = [next(iterator)]
             except StopIteration:
                 return

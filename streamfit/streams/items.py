@@ -10,7 +10,7 @@ from collections import UserList
 from typing import Any
 
 from streamfit._base.errors import DataError
-from streamfit.streams.structure import as_array, brief, rebuild
+from streamfit.streams.leaves import as_array, brief, rebuild
 
 Value = tuple[Any, Any, Any]
 

@@ -15,7 +15,7 @@ from streamfit.streams.adapt import as_stream
 from streamfit.streams.arrays import ArraySource
 from streamfit.streams.batch import Batch
 from streamfit.streams.feed import Feed
-from streamfit.streams.policy import LoadPolicy
+from streamfit.streams.load_policy import LoadPolicy
 from streamfit.streams.source import Source
 from streamfit.workers import Pool, check_init, hash_seed_of_program, hash_seed_of_run, make_pool
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
-from streamfit.kernels.policy import kernel
+from streamfit.kernels.decorator import kernel
 
 ROUNDS = 8
 MOST = 1 << 62

@@ -21,7 +21,7 @@ from numpy import ndarray  # looked up for every batch
 
 from streamfit._base.errors import StreamfitError
 from streamfit._base.specs import Array
-from streamfit.streams.structure import as_array, is_arraylike, is_structure, rebuild_entry
+from streamfit.streams.leaves import as_array, is_arraylike, is_structure, rebuild_entry
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), np.generic)
 
@@ -100,7 +100,7 @@ class _Work:
 
 
 def _owns(array: Array) -> bool:
-    """Tell whether the memory of an array that nobody else holds is held by nobody else either."""
+    """Return whether the memory of an array that nobody else holds is held by nobody else either."""
     if getweakrefcount(array):
         return False
     if array.base is None:
@@ -115,7 +115,7 @@ def _owns(array: Array) -> bool:
 
 
 def _all_fresh(parts: tuple[Any, ...]) -> bool:
-    """Tell whether a tuple, which nobody else holds, holds plain arrays alone, and is the only one to."""
+    """Return whether a tuple, which nobody else holds, holds plain arrays alone, and is the only one to."""
     for part in parts:
         if part is not None and not (
             type(part) is ndarray
@@ -129,7 +129,7 @@ def _all_fresh(parts: tuple[Any, ...]) -> bool:
 
 
 def _is_fixed(array: Array) -> bool:
-    """Tell whether the memory cannot be written to at all."""
+    """Return whether the memory cannot be written to at all."""
     return type(memory_owner(array)) is bytes
 
 

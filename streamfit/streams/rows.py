@@ -128,12 +128,12 @@ class SlicedRows:
     def pick(self, ids: Array, out: Array | None = None) -> Array:
         """Read the rows `ids` in the order of the file, as few slices as there are runs of neighbours."""
         order = ids.argsort()
-        places = ids[order]
-        ends = [*(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
+        rng_context = ids[order]
+        ends = [*(np.flatnonzero(np.diff(rng_context) != 1) + 1).tolist(), len(rng_context)]
         rows = np.empty((len(ids), *self.array.shape[1:]), self.array.dtype) if out is None else out
         begin = 0
         for end in ends:
-            rows[order[begin:end]] = self.span(int(places[begin]), int(places[end - 1]) + 1)
+            rows[order[begin:end]] = self.span(int(rng_context[begin]), int(rng_context[end - 1]) + 1)
             begin = end
         return rows
 
@@ -159,7 +159,7 @@ def mapping_below(array: Array) -> mmap.mmap | None:
 
 
 def _droppable(array: Array) -> bool:
-    """Tell whether dropping pages loses nothing: a private map may hold what the file does not."""
+    """Return whether dropping pages loses nothing: a private map may hold what the file does not."""
     base: Any = array
     while isinstance(base, np.ndarray):
         if isinstance(base, np.memmap) and getattr(base, "mode", None) is not None:
@@ -183,13 +183,13 @@ class Buffers:
     def __init__(self, array: Array | Sliced, size: int) -> None:
         self._shape, self._dtype, self._size = (size, *array.shape[1:]), array.dtype, size
         self._kept: list[Array] = []
-        self.reuse = array.dtype.itemsize * math.prod(array.shape[1:]) * size >= _REUSE_FROM
+        self.buffer_reuse = array.dtype.itemsize * math.prod(array.shape[1:]) * size >= _REUSE_FROM
 
     def lend(self, size: int) -> Array:
         """Return an array of `size` rows that nobody else holds."""
         if size != self._size:
             return np.empty((size, *self._shape[1:]), self._dtype)
-        if not self.reuse:
+        if not self.buffer_reuse:
             return np.empty(self._shape, self._dtype)
         for index in range(len(self._kept)):
             if sys.getrefcount(self._kept[index]) == _ALONE:

@@ -18,7 +18,7 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, generator, seed_from
-from streamfit.streams import changes, places
+from streamfit.streams import data_changes, rng_context
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
@@ -66,7 +66,7 @@ class Sequence(ABC):
         self.max_queue_size = max_queue_size
 
     def __setattr__(self, name: str, value: Any) -> None:
-        changes.assign(self, name, value)
+        data_changes.assign(self, name, value)
         super().__setattr__(name, value)
 
     @abstractmethod
@@ -106,7 +106,7 @@ class Sequence(ABC):
             StreamfitError: Called in ``__init__``, where there is no seed yet, or in another thread where it
                 cannot be told for which stream.
         """
-        return generator(places.key(self, index))
+        return generator(rng_context.key(self, index))
 
 
 class SequenceSource(Source):
@@ -231,7 +231,7 @@ class SequenceSource(Source):
         return self._unpack(ticket, item)
 
     def _item(self, ticket: Ticket) -> Any:
-        with places.Place(self.seed, ticket.epoch, self.sequence):
+        with rng_context.RngContext(self.seed, ticket.epoch, self.sequence):
             return self.sequence[ticket.ids]
 
     def _unpack(self, ticket: Ticket, item: Any) -> Value:
@@ -242,12 +242,12 @@ class SequenceSource(Source):
 
     def begin_pass(self, epoch: int) -> None:
         """Call the object's `on_epoch_begin`, if it has one."""
-        with places.Place(self.seed, epoch, self.sequence, "begin"):
+        with rng_context.RngContext(self.seed, epoch, self.sequence, "begin"):
             _call_hook(self.sequence, "on_epoch_begin")
 
     def end_pass(self, epoch: int) -> None:
         """Call the object's `on_epoch_end`, if it has one."""
-        with places.Place(self.seed, epoch, self.sequence, "end"):
+        with rng_context.RngContext(self.seed, epoch, self.sequence, "end"):
             _call_hook(self.sequence, "on_epoch_end")
 
     def describe(self, ticket: Ticket) -> str:

@@ -21,7 +21,7 @@ _BATCHES = ("on_epoch_end", "on_epoch_begin", "num_batches")  # what a sequence 
 
 
 def is_sliceable(value: Any) -> bool:
-    """Tell whether `value` has a shape, a dtype and rows, and is no array in memory.
+    """Return whether `value` has a shape, a dtype and rows, and is no array in memory.
 
     An object that says by its length, or by its hooks, that it is a sequence of batches is none, whatever
     else it has.

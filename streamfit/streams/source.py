@@ -19,11 +19,11 @@ import numpy as np
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
-from streamfit.streams import places, reuse
+from streamfit.streams import buffer_reuse, rng_context
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
+from streamfit.streams.leaves import leaves
 from streamfit.streams.ownership import detached
-from streamfit.streams.structure import leaves
 from streamfit.streams.ticket import Ticket
 
 
@@ -39,7 +39,7 @@ class Source(ABC):
         may_change: Whether its content can change between two passes.
         pulled: Whether its batches come from an iterator that a thread may pull ahead.
         rewinds: Whether a pass can be started anew; a generator cannot.
-        uniform: Whether its batches are known to be alike, so that they need no check.
+        batch_layout: Whether its batches are known to be alike, so that they need no check.
     """
 
     name: str = "data"
@@ -48,7 +48,7 @@ class Source(ABC):
     may_change: bool = False
     pulled: bool = False
     rewinds: bool = True
-    uniform: bool = False
+    batch_layout: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Have `load` of a subclass know where it runs, so that `Sequence.rng` does wherever it is called."""
@@ -139,7 +139,7 @@ class Source(ABC):
             return []
         return [replace(ticket, ids=ids[at : at + 1]) for at in range(len(ids))]
 
-    def together(self, parts: Sequence[Ticket]) -> Ticket:
+    def merge(self, parts: Sequence[Ticket]) -> Ticket:
         """Return the ticket for some of the samples of a batch, given those of `parts`."""
         if len(parts) == 1:
             return parts[0]
@@ -219,7 +219,7 @@ class Source(ABC):
         since, copied = time.monotonic_ns(), list[tuple[Array, Array]]()
         item = detached([make()], listed=listed, copied=copied)
         if copied:
-            reuse.check(self.producer, ticket.ids, since, copied)
+            buffer_reuse.check(self.producer, ticket.ids, since, copied)
         return item
 
     def loaded(self, ticket: Ticket, load: Callable[[Ticket], Value]) -> Batch:
@@ -239,10 +239,10 @@ def _is_ours(function: Any) -> bool:
 def _placed(load: Callable[[Any, Ticket], Value]) -> Callable[[Any, Ticket], Value]:
     @functools.wraps(load)
     def placed(self: Source, ticket: Ticket) -> Value:
-        here = places.current()
+        here = rng_context.current()
         if here is not None and here.root is self:  # called by the `load` of a subclass
             return load(self, ticket)
-        with places.Place(self.seed, ticket.epoch, self):
+        with rng_context.RngContext(self.seed, ticket.epoch, self):
             return load(self, ticket)
 
     placed.placed = True  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from streamfit.testing.battery import Battery, Result
 from streamfit.testing.checking import check_generator, check_sequence, check_source, check_stream, run_checks
 from streamfit.testing.failure import CheckFailure
-from streamfit.testing.faults import Fault, FaultPlan, InjectedFault
+from streamfit.testing.fault_plan import Fault, FaultPlan, InjectedFault
 from streamfit.testing.leaks import nothing_left_behind
 from streamfit.testing.same_bits import assert_same_bits
 from streamfit.testing.simulation import Simulation, simulate

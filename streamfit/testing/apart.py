@@ -34,7 +34,7 @@ importlib.import_module(told["module"]).serve(sheet, told)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckOutcome:
     """How a process ended.
 
     Attributes:
@@ -93,7 +93,7 @@ def begin(handle: int, told: dict[str, Any]) -> Sheet:
     return Sheet(handle, told["word"])
 
 
-def run(module: str, options: dict[str, Any]) -> Outcome:
+def run(module: str, options: dict[str, Any]) -> CheckOutcome:
     """Start a process, wait for its end and return what it wrote.
 
     Args:
@@ -117,16 +117,16 @@ def run(module: str, options: dict[str, Any]) -> Outcome:
         return _outcome(os.pread(file.fileno(), _LARGEST, 0), word, status)
 
 
-def _outcome(data: bytes, word: str, status: int) -> Outcome:
+def _outcome(data: bytes, word: str, status: int) -> CheckOutcome:
     try:
         read = json.loads(data)
     except ValueError:
         read = {}
     if not isinstance(read, dict) or read.get("word") != word or "doing" not in read:
-        return Outcome(None, None, _ending(status))
+        return CheckOutcome(None, None, _ending(status))
     written = read["result"]
     as_announced = written is not None and written.get("status") == status
-    return Outcome(written, read["doing"], "" if as_announced else _ending(status))
+    return CheckOutcome(written, read["doing"], "" if as_announced else _ending(status))
 
 
 def _ending(status: int) -> str:

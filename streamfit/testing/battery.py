@@ -15,15 +15,15 @@ from typing import Any, Literal
 
 from streamfit._base.names import did_you_mean
 from streamfit.streams import Source, Stream
-from streamfit.streams.structure import brief, is_arraylike
+from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.testing import (
+    bounded_memory,
     change,
     contents,
     delivery,
     draws,
     elsewhere,
     generators,
-    memory,
     passes,
     streaming,
 )
@@ -33,7 +33,7 @@ from streamfit.testing.subject import Subject
 from streamfit.testing.table import KINDS, Check, Kind
 
 Status = Literal["pass", "fail", "skip", "expected"]
-_TABLES = (generators, contents, draws, change, elsewhere, delivery, passes, memory, streaming)
+_TABLES = (generators, contents, draws, change, elsewhere, delivery, passes, bounded_memory, streaming)
 CHECKS: tuple[Check, ...] = tuple(check for table in _TABLES for check in table.CHECKS)
 _WANTED = "pass a Sequence, a Source, or a function that makes one"
 Names = str | Iterable[str] | None
@@ -195,7 +195,7 @@ def _subject(obj: Any, kind: Kind | None, limit: int, workers: int) -> Subject:
 
 
 def _is_data(obj: Any) -> bool:
-    """Tell whether an object gives batches itself; a class or a function has to be called first."""
+    """Return whether an object gives batches itself; a class or a function has to be called first."""
     if isinstance(obj, type):
         return False
     return isinstance(obj, (Source, Stream)) or _indexes(obj) or hasattr(obj, "__iter__")

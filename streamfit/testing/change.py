@@ -9,7 +9,7 @@ from typing import Any
 from streamfit.streams import Source, Ticket
 from streamfit.testing.comparison import difference
 from streamfit.testing.failure import fail
-from streamfit.testing.state import changed, state_of
+from streamfit.testing.object_state import changed, state_of
 from streamfit.testing.subject import Loads, Subject, place
 from streamfit.testing.table import Check
 

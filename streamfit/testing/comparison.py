@@ -9,7 +9,7 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.streams.batch import ROLES
 from streamfit.streams.items import Value
-from streamfit.streams.structure import brief, leaves, rebuild
+from streamfit.streams.leaves import brief, leaves, rebuild
 
 Words = tuple[str, str]
 
@@ -36,7 +36,7 @@ def bytes_of(value: Value) -> int:
 
 
 def same_bits(one: Array, other: Array) -> bool:
-    """Tell whether two arrays have the same dtype, shape and bits; a NaN equals itself."""
+    """Return whether two arrays have the same dtype, shape and bits; a NaN equals itself."""
     return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
 
 

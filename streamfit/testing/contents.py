@@ -264,7 +264,7 @@ def check_own_data(subject: Subject) -> str | None:
 
 
 def _is_part_of(array: Any, value: Value) -> bool:
-    """Tell whether an array is the very buffer that is handed out; that is another check's to tell."""
+    """Return whether an array is the very buffer that is handed out; that is another check's to tell."""
     return any(np.may_share_memory(array, part) and array.size == part.size for _, part in parts_of(value))
 
 

@@ -18,7 +18,7 @@ from streamfit.testing.preemption import Outcome, interleaved, lines_of, places,
 from streamfit.testing.subject import Loads, Subject, place
 from streamfit.testing.table import KINDS, LOADED, Check
 from streamfit.workers import Pool, make_pool
-from streamfit.workers.dataset import Dispatch
+from streamfit.workers.transport.loader_pickle import LoaderRegistry
 
 _THREADS, _ROUNDS, _SECONDS = 4, 3, 1.0
 Kind = Literal["threads", "processes"]
@@ -102,14 +102,14 @@ def check_picklable(subject: Subject) -> str | None:
     source = subject.source()
     if not source.remote:
         skip("its batches are loaded in the main process only")
-    dispatch = Dispatch()
+    registry = LoaderRegistry()
     try:
-        dispatch.parcel_for(source)
+        registry.pickled_loader_for(source)
     except WorkerError as error:
         text = str(error).replace(f"{subject.name!r} cannot", "cannot").replace(f"{subject.name}.", "its .")
         fail(f"{subject.name}: {text.removeprefix('the loader ')}", error)
     finally:
-        dispatch.clear()
+        registry.clear()
     return None
 
 

@@ -12,12 +12,12 @@ from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import fail, skip
-from streamfit.testing.reading import may_hash, names_used_in, settings_as_written
-from streamfit.testing.state import modules_behind, settings_of
+from streamfit.testing.object_state import modules_behind, settings_of
+from streamfit.testing.source_code import may_hash, names_used_in, settings_as_written
 from streamfit.testing.subject import Loads, Subject, place
 from streamfit.testing.table import Check, Kind
 from streamfit.workers import make_pool
-from streamfit.workers.dataset import Dispatch
+from streamfit.workers.transport.loader_pickle import LoaderRegistry
 
 _HASH_SEEDS = (1, 2, 3, 4)  # two names are in one order for all of them once in eight times
 _LISTED = 3
@@ -166,13 +166,13 @@ def _loader(subject: Subject, tickets: list[Ticket]) -> Callable[[int], list[Val
 
 
 def _travels(source: Source) -> bool:
-    dispatch = Dispatch()
+    registry = LoaderRegistry()
     try:
-        dispatch.parcel_for(source)
+        registry.pickled_loader_for(source)
     except Exception:
         return False
     finally:
-        dispatch.clear()
+        registry.clear()
     return True
 
 

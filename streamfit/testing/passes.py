@@ -47,7 +47,7 @@ def check_hooks(subject: Subject) -> str | None:
 
 
 def _own_hook(thing: Any, name: str) -> bool:
-    """Tell whether a hook is defined by the user's class, not by the base class of this library."""
+    """Return whether a hook is defined by the user's class, not by the base class of this library."""
     hook = getattr(type(thing), name, None)
     return hook is not None and not getattr(hook, "__module__", "").startswith("streamfit.streams")
 
@@ -121,7 +121,7 @@ def _shown(ticket: Ticket | None) -> str:
 
 
 def same_ticket(one: Ticket, other: Ticket) -> bool:
-    """Tell whether two tickets order the same batch."""
+    """Return whether two tickets order the same batch."""
     places = [(ticket.epoch, ticket.number, ticket.key) for ticket in (one, other)]
     return places[0] == places[1] and ids_of(one) == ids_of(other)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamfit.streams.structure import brief
+from streamfit.streams.leaves import brief
 from streamfit.testing.comparison import difference, same_bits
 
 Leaf = tuple[str, Any]

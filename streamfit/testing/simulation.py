@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from streamfit._base.keys import derive
-from streamfit.testing.faults import DEADLY, Fault, FaultPlan
-from streamfit.workers.scheduler import Job, Lane, Scheduler, State
+from streamfit.testing.fault_plan import DEADLY, Fault, FaultPlan
+from streamfit.workers.pool.scheduler import Job, JobState, Scheduler, TicketQueue
 
 
 @dataclass
@@ -63,7 +63,7 @@ def simulate(
 class _Simulator:
     def __init__(self, plan: FaultPlan, scheduler: Scheduler, epoch: int, ahead: int) -> None:
         self.plan, self.scheduler, self.epoch = plan, scheduler, epoch
-        self.lane: Lane = scheduler.open_lane(ahead)
+        self.queue: TicketQueue = scheduler.open_queue(ahead)
         self.inboxes: dict[int, list[tuple[Job, int]]] = {}
         self.starts: dict[int, int] = {}
         self.outcome = Simulation()
@@ -74,17 +74,17 @@ class _Simulator:
         for _ in range(workers):
             self._join()
         planned = 0
-        while not self.scheduler.finished(self.lane) and self.outcome.failed is None:
-            while planned < batches and self.scheduler.room(self.lane):
-                self.scheduler.plan(self.lane, planned)
+        while not self.scheduler.finished(self.queue) and self.outcome.failed is None:
+            while planned < batches and self.scheduler.room(self.queue):
+                self.scheduler.plan(self.queue, planned)
                 planned += 1
             if planned == batches:
-                self.scheduler.end(self.lane)
+                self.scheduler.end(self.queue)
             for job in self.scheduler.issue():
                 self.inboxes[job.worker].append((job, job.attempt))
             self._work()
             self._deliver()
-        self.outcome.retried = self.lane.retried
+        self.outcome.retried = self.queue.retried
         self.outcome.happened.sort(key=lambda fault: (fault.batch, fault.attempt))
         return self.outcome
 
@@ -103,10 +103,10 @@ class _Simulator:
         job, attempt = self.inboxes[worker][0]
         fault = self._start(job)
         if fault is not None and fault.kind in DEADLY:
-            self._die(worker, fault, (job.lane, job.number, attempt))
+            self._die(worker, fault, (job.queue, job.number, attempt))
             return
         self.inboxes[worker].pop(0)
-        told = (worker, job.lane, job.number, attempt, job.slot)
+        told = (worker, job.queue, job.number, attempt, job.slot)
         answer = self.scheduler.failed if fault is not None and fault.kind == "raise" else self.scheduler.done
         answer(*told)
 
@@ -131,9 +131,9 @@ class _Simulator:
         self._join()
 
     def _deliver(self) -> None:
-        while self.scheduler.ready(self.lane) and self.outcome.failed is None:
-            job = self.scheduler.take(self.lane)
-            if job.state is State.READY or (job.state is State.POISONED and self._loads_apart(job)):
+        while self.scheduler.ready(self.queue) and self.outcome.failed is None:
+            job = self.scheduler.take(self.queue)
+            if job.state is JobState.READY or (job.state is JobState.POISONED and self._loads_apart(job)):
                 self.outcome.delivered.append(job.number)
             else:
                 self.outcome.failed = job.number

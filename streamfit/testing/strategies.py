@@ -14,8 +14,8 @@ from streamfit._base.keys import generator
 from streamfit._base.optional import require
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Sequence, Ticket
-from streamfit.testing.faults import SURVIVED, Fault, FaultKind, FaultPlan
-from streamfit.testing.walk import Walk, WorkerKind
+from streamfit.testing.fault_plan import SURVIVED, Fault, FaultKind, FaultPlan
+from streamfit.testing.line_steps import Walk, WorkerKind
 
 require("hypothesis", "testing")
 from hypothesis import strategies as st  # noqa: E402 - after the line that says what to install

@@ -89,7 +89,7 @@ class Subject:
         self._streams.clear()
 
     def _has_targets(self) -> bool:
-        """Tell whether the items of the generator are pairs, as for training."""
+        """Return whether the items of the generator are pairs, as for training."""
         if self._targets is None:
             item = next(iter(self._made()), None)
             self._targets = isinstance(item, (tuple, list))

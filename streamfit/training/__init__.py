@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from streamfit.training import batches, sessions
 from streamfit.training.callbacks import History
-from streamfit.training.compiled import Compiled
+from streamfit.training.compile_config import CompileConfig
 from streamfit.training.plan import FitPlan, StreamSettings, compile_checks, renamed_epochs
 from streamfit.training.runner import Runner
-from streamfit.training.state import TrainingState
 from streamfit.training.stopping import StopFlag
 from streamfit.training.trainable import TrainableFlags
+from streamfit.training.training_state import TrainingState
 
 __all__ = [
-    "Compiled",
+    "CompileConfig",
     "FitPlan",
     "History",
     "Runner",

@@ -15,7 +15,7 @@ from streamfit._base.errors import DataError
 from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch import ROLES
-from streamfit.streams.structure import as_array, as_rows, is_arraylike, leaves, rebuild
+from streamfit.streams.leaves import as_array, as_rows, is_arraylike, leaves, rebuild
 from streamfit.training.plan import StreamSettings
 from streamfit.workers import Pool, keep_hash_seed, make_pool
 
@@ -229,7 +229,7 @@ class Streams:
 
 
 def empty_rows(x: Any) -> bool:
-    """Tell whether `x` is one or several arrays without rows."""
+    """Return whether `x` is one or several arrays without rows."""
     found = [array for _, array in leaves(x)]
     return bool(found) and all(is_arraylike(a) and not a.shape[0] for a in found)
 

@@ -53,7 +53,7 @@ class Call(uses.Use):
 
     @contextlib.contextmanager
     def work(
-        self, source: str, class_weight: Any = None, *, checked: bool = False, aside: bool = False
+        self, source: str, class_weight: Any = None, *, checked: bool = False, preserve_metrics: bool = False
     ) -> Iterator[None]:
         """Take many steps.
 
@@ -61,13 +61,13 @@ class Call(uses.Use):
             source: What to call the data in messages.
             class_weight: Their class weights.
             checked: Whether training steps are checked.
-            aside: Whether running results begin anew, and are afterwards as they were.
+            preserve_metrics: Whether running results begin anew, and are afterwards as they were.
 
         Raises:
             ModelInUseError: The call writes, and another thread trains.
         """
         self.word = np.zeros(1, np.int64)
-        self._terms = Terms(source, class_weight, checked, aside, self.writes, self.word)
+        self._terms = Terms(source, class_weight, checked, preserve_metrics, self.writes, self.word)
         try:
             self.main.set_up()
             if self.writes or self.main.ready:
@@ -77,13 +77,15 @@ class Call(uses.Use):
             self._end()
 
     @contextlib.contextmanager
-    def one(self, batch: Batch, class_weight: Any = None, *, aside: bool = False) -> Iterator[Runner]:
+    def one(
+        self, batch: Batch, class_weight: Any = None, *, preserve_metrics: bool = False
+    ) -> Iterator[Runner]:
         """Take one step: other threads come before it or after it.
 
         Raises:
             ModelInUseError: The call writes, and another thread is in `fit`.
         """
-        self._terms = Terms("one batch", class_weight, aside=aside, trains=self.writes)
+        self._terms = Terms("one batch", class_weight, preserve_metrics=preserve_metrics, trains=self.writes)
         with self.lock:
             try:
                 if not self.main.ready:
@@ -208,14 +210,14 @@ class Call(uses.Use):
 
     # -- between steps --------------------------------------------------------------------------------
 
-    def check_in(self) -> None:
+    def refresh_bindings(self) -> None:
         """Bring the weights back to where the programs expect them."""
         with self.lock:
-            self.runner.check_in()
+            self.runner.refresh_bindings()
 
-    def together(self, mode: str) -> int:
-        """Return how many batches may be joined; see `Runner.together`."""
-        steps: int = self.runner.together(mode)
+    def steps_per_execution(self, mode: str) -> int:
+        """Return how many batches may be joined; see `Runner.steps_per_execution`."""
+        steps: int = self.runner.steps_per_execution(mode)
         return steps
 
     def begin_run(self) -> None:

@@ -1,6 +1,6 @@
 """The one loop: batches in, steps done, callbacks told. Training, validation, evaluation, prediction.
 
-The data tower and the math tower meet here and nowhere else: the loop sees a run of batches and a step,
+The data side and the math side meet here and nowhere else: the loop sees a run of batches and a step,
 and knows neither where batches come from nor what a step computes.
 """
 
@@ -20,14 +20,14 @@ class Hooks:
         end: Called with the number of the step and what the step returned, or None.
         tick: Called with the count of finished steps.
         stopped: Asked after each step whether to stop.
-        together: Asked before each step how many may be done in one go.
+        steps_per_execution: Asked before each step how many may be done in one go.
     """
 
     begin: Callable[[int], None] | None
     end: Callable[[int, Any], None] | None
     tick: Callable[[int], None]
     stopped: Callable[[], bool]
-    together: Callable[[], int]
+    steps_per_execution: Callable[[], int]
 
 
 def run_steps(batches: Iterable[Any], step: Callable[[Any], Any], hooks: Hooks, done: int = 0) -> int:

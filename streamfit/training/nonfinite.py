@@ -13,12 +13,12 @@ import numpy as np
 
 from streamfit._base.errors import NonFiniteError
 from streamfit._base.specs import Array
-from streamfit._base.structure import flatten
+from streamfit._base.tree import flatten
 from streamfit.layers.base import Layer
 from streamfit.ops import Variable
 from streamfit.streams import Batch
 from streamfit.streams.batch import ROLES
-from streamfit.training.joined import where
+from streamfit.training.multi_step import where
 
 _SHOWN = 8
 

@@ -13,7 +13,7 @@ from streamfit._base.checks import integer, is_mapping, plain, scalar, truth, wh
 from streamfit._base.keys import seed_from
 from streamfit._base.names import did_you_mean
 from streamfit.streams import LoadPolicy
-from streamfit.training.notices import warn
+from streamfit.training.user_warnings import warn
 from streamfit.workers import check_init
 
 
@@ -147,7 +147,7 @@ class FitPlan:
             warn(f"validation_steps={self.validation_steps} has no effect: there is no validation_data")
 
     def validates(self, epoch: int) -> bool:
-        """Tell whether there is validation after `epoch`, counted from 0."""
+        """Return whether there is validation after `epoch`, counted from 0."""
         if self.validation is None:
             return False
         every = self.validation_freq

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from streamfit import metrics
-from streamfit.training.compiled import unique
+from streamfit.training.compile_config import unique
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from streamfit.training.batches import Streams
 from streamfit.training.callbacks import CallbackList, History
 from streamfit.training.plan import FitPlan
 from streamfit.training.runner import Runner
-from streamfit.training.state import TrainingState, capture, check_same_run, restore
+from streamfit.training.training_state import TrainingState, capture, check_same_run, restore
 
 
 class Resumable:

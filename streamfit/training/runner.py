@@ -23,18 +23,18 @@ from streamfit.ops import Variable
 from streamfit.program import check_finite
 from streamfit.program.memory import aligned_empty
 from streamfit.streams import Batch
-from streamfit.training.compiled import Compiled, OutputPlan, ResultNames, with_own_metrics
-from streamfit.training.intake import Intake
-from streamfit.training.joined import later_steps, one_step, rows_of_step, where
+from streamfit.training.batch_inputs import BatchInputs
+from streamfit.training.compile_config import CompileConfig, OutputPlan, ResultNames, with_own_metrics
+from streamfit.training.epoch_metrics import EpochMetrics, Snapshot
+from streamfit.training.multi_step import later_steps, one_step, rows_of_step, where
 from streamfit.training.nonfinite import nonfinite_error
-from streamfit.training.notices import warn
 from streamfit.training.optimizer_state import plainly
 from streamfit.training.results import Measure, all_measures
-from streamfit.training.scoreboard import Scoreboard, Snapshot
 from streamfit.training.steps import Steps
 from streamfit.training.terms import Terms
+from streamfit.training.user_warnings import warn
 
-_MOST_TOGETHER = 64  # steps in one native call: Ctrl-C and the progress bar wait for its end
+_MAX_STEPS_PER_EXECUTION = 64  # steps in one native call: Ctrl-C and the progress bar wait for its end
 
 
 class Runner:
@@ -58,7 +58,7 @@ class Runner:
     def __init__(
         self,
         model: Any,
-        compiled: Compiled | None,
+        compiled: CompileConfig | None,
         clock: Array | None = None,
         values: dict[Variable, Array] | None = None,
         *,
@@ -66,7 +66,7 @@ class Runner:
     ) -> None:
         self._model, self._compiled = model, compiled
         self._steps: Steps | None = None
-        self._intake: Intake | None = None
+        self._batch_inputs: BatchInputs | None = None
         self.callers: set[int] = set()  # the threads that have worked with the model
         self._seeded = clock is not None
         self.clock = np.array([looking_seed(), 0], np.int64) if clock is None else clock
@@ -118,18 +118,18 @@ class Runner:
                 trained = self._compiled.flags.weights(model)
                 update = functools.partial(self._compiled.bind, variables=trained)
                 steps = Steps(model, plans, self.clock, trained, update)
-        self._intake = Intake(model.inputs, plans, [tensor.spec for tensor in model.outputs])
+        self._batch_inputs = BatchInputs(model.inputs, plans, [tensor.spec for tensor in model.outputs])
         if self._kept_scores:
             steps.keep_scores(self._kept_scores)
         self._things = self._now()
         self._steps = steps  # last: where there are steps, everything else is there, too
 
-    def check_in(self) -> None:
+    def refresh_bindings(self) -> None:
         """Prepare for a run of steps; called once a run."""
         if self._steps is None:
             self.set_up()
         if self._steps is not None:
-            self._steps.check_in()
+            self._steps.refresh_bindings()
 
     def set_up(self) -> None:
         """Get ready, if the model is built."""
@@ -140,7 +140,7 @@ class Runner:
 
     @property
     def ready(self) -> bool:
-        """Tell whether the model is built and can be run."""
+        """Return whether the model is built and can be run."""
         return self._steps is not None
 
     @property
@@ -182,17 +182,17 @@ class Runner:
 
     def scores(self) -> dict[str, Array]:
         """Return every array that holds running results, by name; empty before the first batch."""
-        return {} if self._board is None else self._board.states()
+        return {} if self._epoch_metrics is None else self._epoch_metrics.states()
 
     def trained_vector(self) -> Array:
         """Return the vector that all trained weights live in; the optimizer has vectors like it."""
-        self.check_in()
+        self.refresh_bindings()
         assert self._steps is not None
         return self._steps.trained_vector()
 
     def keep_scores(self, scores: dict[str, Array]) -> None:
         """Go on with the running results of an interrupted epoch."""
-        self.check_in()
+        self.refresh_bindings()
         if self._steps is None:
             self._kept_scores = scores
         else:
@@ -224,16 +224,16 @@ class Runner:
         self._score("test", batch, None)
 
     def _score(self, mode: str, batch: Any, class_weight: Any) -> None:
-        intake, steps = self._prepared(batch)
+        batch_inputs, steps = self._prepared(batch)
         try:
-            inputs = intake.inputs(batch.x)
-            targets = intake.targets(batch.y)
+            inputs = batch_inputs.inputs(batch.x)
+            targets = batch_inputs.targets(batch.y)
             if batch.sample_weight is None and class_weight is None:
                 weights: Sequence[Array | None] = [None] * len(targets)
             else:
-                weights = intake.weights(batch.sample_weight, targets, class_weight)
+                weights = batch_inputs.weights(batch.sample_weight, targets, class_weight)
                 if mode == "train":
-                    inputs = intake.counted(inputs, weights)
+                    inputs = batch_inputs.counted(inputs, weights)
             self._check_lengths(inputs, targets)
             checked = self.checked and mode == "train"
             self.binding = steps.run(mode, inputs, targets, weights, batch.steps, checked, self.asked)
@@ -244,9 +244,9 @@ class Runner:
             raise self._located(error, batch) from error.__cause__
         except KernelStoppedError as stopped:
             raise self._stopped(stopped, batch, targets, weights) from None
-        if steps.scoreboard is not None and steps.scoreboard.eager:
+        if steps.epoch_metrics is not None and steps.epoch_metrics.eager:
             outputs = self.binding.fetches[-len(targets) :]
-            steps.scoreboard.update_eager(targets, outputs, weights)
+            steps.epoch_metrics.update_eager(targets, outputs, weights)
         if batch.steps > 1 and steps.done < batch.steps:
             self.rest = later_steps(batch, steps.done)
         if not self._looked:
@@ -271,7 +271,7 @@ class Runner:
         targets: Sequence[Array | None],
         weights: Sequence[Array | None],
     ) -> StreamfitError:
-        """Return the error for what a kernel found that stopped the walk."""
+        """Return the error for what a kernel found that stopped the call loop."""
         steps, one = self._steps, one_step(batch, stopped.step)
         assert steps is not None
         if stopped.kernel is check_finite:
@@ -281,29 +281,29 @@ class Runner:
         labels, weighed = ([None if a is None else a[rows] for a in arrays] for arrays in (targets, weights))
         return self._located(steps.label_error(labels, weighed), one)
 
-    def _prepared(self, batch: Any) -> tuple[Intake, Steps]:
+    def _prepared(self, batch: Any) -> tuple[BatchInputs, Steps]:
         if self._steps is None:
             self.prepare_for(batch, self.source)
-        assert self._intake is not None
+        assert self._batch_inputs is not None
         assert self._steps is not None
-        return self._intake, self._steps
+        return self._batch_inputs, self._steps
 
-    def together(self, mode: str) -> int:
+    def steps_per_execution(self, mode: str) -> int:
         """Return how many batches may be joined and run in one native call.
 
         One, when something has to happen between two steps.
         """
-        if self._steps is None or self._steps.scoreboard is None or self._steps.scoreboard.eager:
+        if self._steps is None or self._steps.epoch_metrics is None or self._steps.epoch_metrics.eager:
             return 1
         if mode == "train" and self._compiled.optimizer.needs_prepare:  # type: ignore[union-attr]
             return 1
-        return _MOST_TOGETHER
+        return _MAX_STEPS_PER_EXECUTION
 
     def predict(self, batch: Any) -> list[Array]:
         """Return copies of the outputs for one batch."""
-        intake, steps = self._prepared(batch)
+        batch_inputs, steps = self._prepared(batch)
         try:
-            binding = steps.run("predict", intake.inputs(batch.x), (), ())
+            binding = steps.run("predict", batch_inputs.inputs(batch.x), (), ())
         except DataError as error:
             raise self._located(error, batch) from error.__cause__
         return [array.copy() for array in binding.fetches]
@@ -335,14 +335,14 @@ class Runner:
         """Serve other data for a while, perhaps in the middle of a `fit`; return what `vacate` takes."""
         if terms.trains and not self._seeded:  # who only looks takes no seed away from a training
             self._seeded, self.clock[0] = True, next_seed()
-        self.check_in()
+        self.refresh_bindings()
         before = Terms(self.source, self.class_weight, self.checked, asked=self.asked)
-        before.results = self.results() if terms.aside else None
-        before.waiting = self._withhold() if terms.aside else {}
-        before.aside = terms.aside
+        before.results = self.results() if terms.preserve_metrics else None
+        before.waiting = self._withhold() if terms.preserve_metrics else {}
+        before.preserve_metrics = terms.preserve_metrics
         self.source, self.class_weight, self.checked = terms.source, terms.class_weight, terms.checked
         self.asked = terms.asked
-        if terms.aside or self.is_spare:
+        if terms.preserve_metrics or self.is_spare:
             self.reset()
         return before
 
@@ -352,7 +352,7 @@ class Runner:
         self.asked = before.asked
         if before.results is not None:
             self.go_on_with(before.results)
-        elif before.aside:
+        elif before.preserve_metrics:
             self._take_up(before.waiting)
         if self._steps is not None:
             self._steps.release()
@@ -366,15 +366,15 @@ class Runner:
 
     def _take_up(self, waiting: dict[str, Array]) -> None:
         """Go on with results that `_withhold` returned before there was anything to hold them."""
-        if self._board is None:
+        if self._epoch_metrics is None:
             self.keep_scores(waiting)
         else:  # made meanwhile; another model may be counting with its metrics
-            self._board.reset()
-            self._board.overwrite(self._board.found | waiting)
+            self._epoch_metrics.reset()
+            self._epoch_metrics.overwrite(self._epoch_metrics.found | waiting)
 
     def results(self) -> Snapshot | None:
         """Copy the running results; None before there are any."""
-        return None if self._board is None else self._board.snapshot()
+        return None if self._epoch_metrics is None else self._epoch_metrics.snapshot()
 
     def go_on_with(self, results: Snapshot | None) -> None:
         """Go on with results that this runner, or that of which it is a spare, has returned."""
@@ -384,7 +384,7 @@ class Runner:
     def logs(self) -> dict[str, Any]:
         """Return the running results by name, in the order of the logs."""
         self._warn_of_targets()
-        return {} if self._board is None else self._board.logs()
+        return {} if self._epoch_metrics is None else self._epoch_metrics.logs()
 
     def batch_logs(self) -> dict[str, Any]:
         """Return the losses of the last batch alone, with the running metrics."""
@@ -392,9 +392,10 @@ class Runner:
 
     def _losses(self, binding: Any) -> dict[str, float]:
         """Return the losses of the batch that a binding ran last."""
-        assert self._board is not None
+        assert self._epoch_metrics is not None
         return {
-            name: float(value) for name, value in zip(self._board.loss_names, binding.fetches, strict=False)
+            name: float(value)
+            for name, value in zip(self._epoch_metrics.loss_names, binding.fetches, strict=False)
         }
 
     @property
@@ -406,8 +407,8 @@ class Runner:
 
     def measures(self) -> list[Measure]:
         """Describe the results, as far as they can be known; nothing for a model that is not built."""
-        if self._board is not None:
-            return self._board.measures()
+        if self._epoch_metrics is not None:
+            return self._epoch_metrics.measures()
         outputs = self._model.output_names or getattr(self._model, "sole_output", ())
         if self._compiled is None or not outputs:
             return []
@@ -435,11 +436,12 @@ class Runner:
     @property
     def metrics(self) -> list[Metric]:
         """List the metrics; empty before the first batch, whose shapes decide what 'accuracy' is."""
-        return [] if self._board is None else [tracker.metric for tracker in self._board.trackers]
+        found = self._epoch_metrics
+        return [] if found is None else [tracker.metric for tracker in found.trackers]
 
     @property
-    def _board(self) -> Scoreboard | None:
-        return None if self._steps is None else self._steps.scoreboard
+    def _epoch_metrics(self) -> EpochMetrics | None:
+        return None if self._steps is None else self._steps.epoch_metrics
 
 
 def _located(error: DataError, source: str, batch: Batch) -> DataError:

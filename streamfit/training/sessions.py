@@ -18,19 +18,22 @@ from streamfit.training.batches import Data, Streams, empty_rows, need_data, nee
 from streamfit.training.callbacks import CallbackList, History, ProgressBar
 from streamfit.training.callers import Call
 from streamfit.training.loop import Hooks, run_steps
-from streamfit.training.notices import OUT_OF_DATA, OUT_OF_DATA_VALIDATING, warn
 from streamfit.training.optimizer_state import settings_of
 from streamfit.training.plan import FitPlan, StreamSettings, check_verbose
 from streamfit.training.results import Measure
 from streamfit.training.resumable import Resumable
 from streamfit.training.stopping import running
+from streamfit.training.user_warnings import OUT_OF_DATA, OUT_OF_DATA_VALIDATING, warn
 from streamfit.workers import hash_seed_of_program, hash_seed_of_run
 
 
 def fit(model: Any, plan: FitPlan) -> History:
     """Train `model` as planned."""
     call = Call(model, "fit", writes=True, long=True)
-    with call.work("training data", plan.class_weight, aside=model.session is not None), _inside(model, call):
+    with (
+        call.work("training data", plan.class_weight, preserve_metrics=model.session is not None),
+        _inside(model, call),
+    ):
         seed = next_seed() if plan.seed is None else plan.seed
         if isinstance(plan.validation, float):
             plan.training, plan.validation = plan.training.split(plan.validation)
@@ -146,7 +149,7 @@ class _Fit(Resumable):
         plan, callbacks, feed = self._plan, self._callbacks, self._feed
         self._epoch_now = epoch
         before, self._steps_before = self._steps_before, 0
-        self._call.check_in()
+        self._call.refresh_bindings()
         if before:
             self._runner.source = feed.source.name
         else:
@@ -159,7 +162,7 @@ class _Fit(Resumable):
         done = 0
         if not self._model.stop_training:
             hooks = self._train_hooks()
-            batches = feed.run(plan.steps_per_epoch, hooks.together)
+            batches = feed.run(plan.steps_per_epoch, hooks.steps_per_execution)
             try:
                 done = run_steps(batches, self._train, hooks, before)
             except NonFiniteError as error:
@@ -215,11 +218,11 @@ class _Fit(Resumable):
         steps = self._plan.validation_steps
         with running(self._model, "stop_evaluating") as stopped:
             callbacks.on_test_begin()
-            call.check_in()
+            call.refresh_bindings()
             hooks = make_hooks(callbacks, call, "test", stopped)
             if feed.source.rewinds:
                 feed.restart()  # data that can begin anew do; a generator goes on
-            done = run_steps(feed.run(steps, hooks.together), call.test, hooks)
+            done = run_steps(feed.run(steps, hooks.steps_per_execution), call.test, hooks)
             if not stopped() and feed.done < (steps or 1):
                 details = f" {steps or 1} batches were wanted and {feed.done} came."
                 self._warn_once(OUT_OF_DATA_VALIDATING, details)
@@ -258,11 +261,11 @@ def make_hooks(callbacks: CallbackList, call: Call, mode: str, stopped: Callable
     # A callback may train another model that has layers of this one; then their weights are brought back.
     def begin(step: int) -> None:
         on_begin(step)
-        worker.check_in()
+        worker.refresh_bindings()
 
     def end(step: int, result: Any) -> None:
         on_end(step, {"outputs": result} if mode == "predict" else worker.logs())
-        worker.check_in()
+        worker.refresh_bindings()
 
     begins = bool(getattr(callbacks, f"wants_{mode}_batch_begin"))
     ends = bool(getattr(callbacks, f"wants_{mode}_batch_end"))
@@ -272,7 +275,7 @@ def make_hooks(callbacks: CallbackList, call: Call, mode: str, stopped: Callable
         end=end if ends else None,
         tick=callbacks.tick,
         stopped=stopped,
-        together=lambda: 1 if alone else call.together(mode),
+        steps_per_execution=lambda: 1 if alone else call.steps_per_execution(mode),
     )
 
 
@@ -282,15 +285,18 @@ def evaluate(
     """Run the data through the test step and return the results by name."""
     call, steps = Call(model, "evaluate"), whole_or_none("steps", steps, 1)
     with (
-        _single_run(model, call, data, settings, steps, verbose, callbacks, aside=True) as (feed, told),
+        _single_run(model, call, data, settings, steps, verbose, callbacks, preserve_metrics=True) as (
+            feed,
+            told,
+        ),
         running(model, "stop_evaluating") as stopped,
     ):
         if model.session is None:
             call.begin_run()
         told.on_test_begin()
-        call.check_in()
+        call.refresh_bindings()
         hooks = make_hooks(told, call, "test", stopped)
-        done = run_steps(feed.run(steps, hooks.together), call.test, hooks)
+        done = run_steps(feed.run(steps, hooks.steps_per_execution), call.test, hooks)
         need_data(done > 0, feed.source.name)
         _warn_if_short(feed.done, steps, stopped())
         logs = call.logs()
@@ -312,7 +318,7 @@ def predict(
         running(model, "stop_predicting") as stopped,
     ):
         told.on_predict_begin()
-        call.check_in()
+        call.refresh_bindings()
 
         def step(batch: Batch) -> Any:
             outputs = call.predict(batch)
@@ -335,13 +341,13 @@ def _single_run(
     steps: int | None,
     verbose: Any,
     callbacks: Any,
-    aside: bool = False,
+    preserve_metrics: bool = False,
 ) -> Iterator[tuple[Feed, CallbackList]]:
-    """Open the data and the callbacks of `evaluate` (which puts running results `aside`) or `predict`."""
+    """Open the data and the callbacks of `evaluate` (which preserves running results) or `predict`."""
     verbose, seed = check_verbose(verbose), looking_seed()
     source = data.source(seed, "data")
     streams = Streams(settings, hash_seed_of_program(seed))
-    with call.work(source.name, aside=aside), streams:
+    with call.work(source.name, preserve_metrics=preserve_metrics), streams:
         feed = streams.feed(source, wrap=False, total=steps)
         params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(steps)}
         told = (
@@ -368,7 +374,7 @@ def on_batch(
     """Train or test on one batch and return the results; those of a `fit` under way stay as they are."""
     batch = one_batch(*data)
     call = Call(model, f"{mode}_on_batch", writes=mode == "train")
-    with call.one(batch, plain(class_weight), aside=model.session is not None) as runner:
+    with call.one(batch, plain(class_weight), preserve_metrics=model.session is not None) as runner:
         if reset:
             runner.reset()
         (runner.train if mode == "train" else runner.test)(batch)

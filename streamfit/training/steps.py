@@ -28,14 +28,14 @@ from streamfit.program import (
     Binding,
     Lowering,
     Program,
-    State,
+    StateTensor,
     Training,
     weighted_mean,
     weighted_total,
 )
-from streamfit.training.compiled import OutputPlan
-from streamfit.training.notices import warn
-from streamfit.training.scoreboard import Scoreboard, Snapshot
+from streamfit.training.compile_config import OutputPlan
+from streamfit.training.epoch_metrics import EpochMetrics, Snapshot
+from streamfit.training.user_warnings import warn
 from streamfit.training.watch import Watch, constant_losses, constant_outputs
 
 Key = tuple[Any, ...]
@@ -44,7 +44,7 @@ Update = Callable[[Array, Array, Array, Array], list[Call]]
 
 @kernel
 def check_labels(labels: Array, classes: int, ignored: int) -> None:
-    """Stop the walk when a label is no whole number in [0, classes), unless it is the ignored one."""
+    """Stop the call loop when a label is no whole number in [0, classes), unless it is the ignored one."""
     for i in range(labels.shape[0]):
         label = labels[i]
         if not (0 <= label < classes and label == np.floor(label)) and label != ignored:
@@ -94,7 +94,7 @@ class Steps:
 
     Args:
         model: Gives `inputs`, `outputs` and `penalties`.
-        plans: One for each output, from `Compiled.plan`.
+        plans: One for each output, from `CompileConfig.plan`.
         clock: int64 array [seed, finished steps].
         trainable: The weights that are trained.
         update: Given (weights, gradient, sizes, clock), returns the optimizer's calls; None for a model that
@@ -120,7 +120,7 @@ class Steps:
         self._training: Training | None = None
         self._programs: dict[Key, Program] = {}
         self._unit_weights: dict[int, Array] = {}
-        self.scoreboard: Scoreboard | None = None
+        self.epoch_metrics: EpochMetrics | None = None
         self.ran: Binding | None = None  # last
         self.done = 1
         self._kept_scores: dict[str, Array] = {}
@@ -162,12 +162,12 @@ class Steps:
     def _revision(self) -> int:
         return sum(layer.revision for layer in self._model.layers)
 
-    def check_in(self) -> None:
+    def refresh_bindings(self) -> None:
         """Make sure that all weights are where the programs expect them."""
         if self._training is not None:
-            self._training.flat.adopt()  # before any program looks whether it has lost its weights
+            self._training.flat.rebind()  # before any program looks whether it has lost its weights
         for program in self._programs.values():
-            program.check_in()
+            program.refresh_bindings()
 
     def rebind(self) -> None:
         """Ask for the optimizer's calls anew: a setting was changed that decides which they are."""
@@ -184,22 +184,22 @@ class Steps:
 
     def keep_scores(self, scores: dict[str, Array]) -> None:
         """Begin with these running results, now or when there is something to hold them."""
-        if self.scoreboard is None:
+        if self.epoch_metrics is None:
             self._kept_scores = scores
         else:
-            self.scoreboard.overwrite(scores)
+            self.epoch_metrics.overwrite(scores)
 
     def reset(self) -> None:
         """Forget the running results, also those that were to be taken up."""
         self._kept_scores = {}
-        if self.scoreboard is not None:
-            self.scoreboard.reset()
+        if self.epoch_metrics is not None:
+            self.epoch_metrics.reset()
 
     def go_on_with(self, results: Snapshot) -> None:
-        """Take up what `Scoreboard.snapshot` gave of a model like this: perhaps no step follows."""
-        if self.scoreboard is None:
-            self.scoreboard = Scoreboard(self._plans, results.targets, results.outputs)
-        self.scoreboard.restore(results)
+        """Take up what `EpochMetrics.snapshot` gave of a model like this: perhaps no step follows."""
+        if self.epoch_metrics is None:
+            self.epoch_metrics = EpochMetrics(self._plans, results.targets, results.outputs)
+        self.epoch_metrics.restore(results)
 
     def withhold_scores(self) -> dict[str, Array]:
         """Return the running results that wait for something to hold them, which now begins at zero."""
@@ -228,10 +228,10 @@ class Steps:
         dtype = outputs[0].dtype
         y = [_target_tensor(array, dtype) for array in targets]
         w = [_weight_tensor(weight) for weight in weights]
-        board = self._scoreboard_for(y, outputs)
+        epoch_metrics = self._epoch_metrics_for(y, outputs)
         with tracing():
             chosen = [weight is not None for weight in weights]
-            losses, total, guards, sinks = self._objective(outputs, y, w, chosen, board)
+            losses, total, guards, sinks = self._objective(outputs, y, w, chosen, epoch_metrics)
         feeds = [*self._model.inputs, *(t for t in y if t is not None), *w]
         return Program(
             feeds,
@@ -258,15 +258,15 @@ class Steps:
             assert self._update is not None
             self._training = Training(self._trainable, self._clock, self._update)
             for program in self._programs.values():
-                program.check_in()  # the weights have just moved
+                program.refresh_bindings()  # the weights have just moved
         return self._training
 
-    def _scoreboard_for(self, y: Sequence[Tensor | None], outputs: Sequence[Tensor]) -> Scoreboard:
-        if self.scoreboard is None:
+    def _epoch_metrics_for(self, y: Sequence[Tensor | None], outputs: Sequence[Tensor]) -> EpochMetrics:
+        if self.epoch_metrics is None:
             specs = [None if t is None else t.spec for t in y]
-            self.scoreboard = Scoreboard(self._plans, specs, [t.spec for t in outputs])
-            self.scoreboard.overwrite(self.withhold_scores())
-        return self.scoreboard
+            self.epoch_metrics = EpochMetrics(self._plans, specs, [t.spec for t in outputs])
+            self.epoch_metrics.overwrite(self.withhold_scores())
+        return self.epoch_metrics
 
     def _objective(
         self,
@@ -274,7 +274,7 @@ class Steps:
         y: Sequence[Tensor | None],
         w: Sequence[Tensor],
         chosen: Sequence[bool],
-        board: Scoreboard,
+        epoch_metrics: EpochMetrics,
     ) -> tuple[list[Tensor], Tensor, list[Node], list[Node]]:
         """Trace losses and metrics: the loss of each output, their total, guards, and the sums to keep.
 
@@ -297,27 +297,39 @@ class Steps:
             values, mask = _loss_values(plan.loss, target, outputs[i], w[i] if chosen[i] else None)
             means.append(weighted_mean(values, w[i], mask, plan.loss.reduction, chosen=chosen[i]))
             factors.append(plan.loss_weight)
-            if i in board.split:  # a single output's loss is the total, which is kept anyway
-                sinks.append(Node(AccumulateScalar(), (means[-1], w[i], State(board.output_states[i])), ()))
+            if i in epoch_metrics.split:  # a single output's loss is the total, which is kept anyway
+                sinks.append(
+                    Node(
+                        AccumulateScalar(), (means[-1], w[i], StateTensor(epoch_metrics.output_states[i])), ()
+                    )
+                )
         penalties = [regularizer(weight) for regularizer, weight in self._model.penalties]
         if not means and not penalties:
             raise ValueError("the model has no loss: pass loss=... to compile")
         total = weighted_total([*means, *penalties], [*factors, *[1.0] * len(penalties)])
-        sinks.append(Node(AccumulateScalar(), (total, w[0], State(board.loss_state)), ()))
-        sinks += self._metric_sinks(outputs, y, w, board)
+        sinks.append(Node(AccumulateScalar(), (total, w[0], StateTensor(epoch_metrics.loss_state)), ()))
+        sinks += self._metric_sinks(outputs, y, w, epoch_metrics)
         return means, total, guards, sinks
 
     def _metric_sinks(
-        self, outputs: Sequence[Tensor], y: Sequence[Tensor | None], w: Sequence[Tensor], board: Scoreboard
+        self,
+        outputs: Sequence[Tensor],
+        y: Sequence[Tensor | None],
+        w: Sequence[Tensor],
+        epoch_metrics: EpochMetrics,
     ) -> list[Node]:
         sinks = []
-        for tracker in board.trackers:
+        for tracker in epoch_metrics.trackers:
             if not isinstance(tracker.metric, metrics.MeanMetric):
                 continue
             values = tracker.metric.values(y[tracker.output], outputs[tracker.output])
             weight = (w[tracker.output],) if tracker.weighted else ()
             sinks.append(
-                Node(AccumulateMean(), (values, *weight, State(tracker.metric.total.view(np.ndarray))), ())
+                Node(
+                    AccumulateMean(),
+                    (values, *weight, StateTensor(tracker.metric.total.view(np.ndarray))),
+                    (),
+                )
             )
         return sinks
 

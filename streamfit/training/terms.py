@@ -16,7 +16,7 @@ class Terms:
         source: What to call the data in messages.
         class_weight: Their class weights.
         checked: Whether training steps are checked.
-        aside: Whether running results are put aside and begin anew for this call.
+        preserve_metrics: Whether running results are put aside and begin anew for this call.
         trains: Whether it is a training.
         asked: int64 (1,), not 0 when another thread waits to come between two steps; None if none can.
         results: The running results that were put aside.
@@ -26,7 +26,7 @@ class Terms:
     source: str
     class_weight: Any = None
     checked: bool = False
-    aside: bool = False
+    preserve_metrics: bool = False
     trains: bool = False
     asked: Array | None = None
     results: Any = None

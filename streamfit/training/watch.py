@@ -17,8 +17,8 @@ from streamfit.kernels import Call, kernel
 from streamfit.losses.meaning import Meaning
 from streamfit.ops.core import Node, Op, Tensor, flat
 from streamfit.ops.softmax import Logsumexp, Softmax
-from streamfit.program import State
-from streamfit.training.compiled import OutputPlan
+from streamfit.program import StateTensor
+from streamfit.training.compile_config import OutputPlan
 
 _ROUNDING = 1e-5  # a mean of labels may be 1.0000001
 _ROW_ROUNDING = 1e-2  # and a row of float16 add up to 1.002
@@ -74,7 +74,7 @@ def watch_rows(target: Array, weights: Array, repeat: int, rounding: Array, foun
 
 
 class TargetWatch(Op):
-    """Look at targets, beside their weights and a `State` for what is found; has no output."""
+    """Look at targets, beside their weights and a `StateTensor` for what is found; has no output."""
 
     differentiable = False
 
@@ -121,7 +121,7 @@ class Watch:
         if meaning is None:
             return None
         rows = meaning.rows and len(target.shape) > 1 and getattr(self._loss, "axis", -1) == -1
-        return Node(TargetWatch(meaning, rows), (target, weights, State(self._found)), ())
+        return Node(TargetWatch(meaning, rows), (target, weights, StateTensor(self._found)), ())
 
     def begin(self) -> None:
         """Begin a run: what is found is told again."""

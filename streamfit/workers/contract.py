@@ -32,7 +32,7 @@ class Loader(Protocol):
     Two optional attributes are read: `may_change` (its content may differ from one `Pool.open` to the
     next; False when absent) and `name` (used in error messages; the class name when absent). Two optional
     methods serve to find what is bad in a ticket that cannot be loaded: `parts(ticket)` returns tickets for
-    its parts, in order (none if it has no parts), and `together(parts)` one ticket for some of them. One more
+    its parts, in order (none if it has no parts), and `merge(parts)` one ticket for some of them. One more
     is called by threads in place of `load`, if it is there: `load_apart(ticket, threads=...)` returns a value
     that shares no memory with anything that the loader may write to later, and is told whether several
     threads load at once.

@@ -125,7 +125,7 @@ def test_silent_child_is_given_up_and_ended() -> None:
 
 
 @pytest.mark.timeout(30)
-def test_dead_child_gives_its_last_words() -> None:
+def test_dead_child_gives_its_last_lines() -> None:
     child = harness.Child(side("import sys; sys.exit('no such package')"))
     try:
         with pytest.raises(harness.SideFailedError, match="no such package"):
@@ -141,7 +141,7 @@ def test_wall_time_counts_the_whole_process() -> None:
 
 @pytest.mark.timeout(30)
 def test_wall_time_of_a_failure() -> None:
-    with pytest.raises(harness.SideFailedError, match="exit code 3; last words: the reason"):
+    with pytest.raises(harness.SideFailedError, match="exit code 3; last lines: the reason"):
         harness.wall_time(side(DIES), 20)
     with pytest.raises(harness.SideFailedError, match="not done within"):
         harness.wall_time(side("import sys, time; time.sleep(60)"), 0.3)

@@ -53,8 +53,8 @@ def test_peaks_of_main_process_and_tree(memory: ModuleType) -> None:
 
 
 @pytest.mark.timeout(30)
-def test_failures_have_their_last_words(memory: ModuleType) -> None:
-    with pytest.raises(memory.SideFailedError, match="exit code 1; last words: the reason"):
+def test_failures_have_their_last_lines(memory: ModuleType) -> None:
+    with pytest.raises(memory.SideFailedError, match="exit code 1; last lines: the reason"):
         peak(memory, "import sys; sys.exit('the reason')")
     before = set(memory.descendants(os.getpid()))
     side = memory.Side("side", (sys.executable, "-c", PARENT.replace("0.4", "60")))

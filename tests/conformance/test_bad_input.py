@@ -172,7 +172,7 @@ def test_samples_of_different_length() -> None:
 
 
 def test_a_single_value_is_no_batch() -> None:
-    with pytest.raises(TypeError, match=r"3\.0 is nothing that holds data; pass arrays, a generator"):
+    with pytest.raises(TypeError, match=r"3\.0 is not data; pass arrays, a generator"):
         linear().fit(3.0, 4.0, verbose=0)
     with pytest.raises(DataError, match="x is a single value"):
         linear().train_on_batch(3.0, 4.0)
@@ -252,7 +252,7 @@ def test_a_list_is_a_tuple() -> None:
     assert len(linear().fit(iter([[x, y]]), verbose=0).epoch) == 1
 
 
-# -- nothing that holds data -------------------------------------------------------------------------------
+# -- not data -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

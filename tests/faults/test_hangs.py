@@ -18,7 +18,8 @@ from oracles.loaders import Calls, Numbers, expected
 from oracles.scripts import finish, start
 
 from streamfit._base.errors import WorkerDiedError
-from streamfit.workers import deadline, make_pool
+from streamfit.workers import make_pool
+from streamfit.workers.recovery import deadline
 
 pytestmark = pytest.mark.timeout(30)
 

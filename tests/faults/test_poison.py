@@ -14,7 +14,7 @@ from soak_fits import make_model
 
 from streamfit._base.errors import WorkerDiedError, WorkerError
 from streamfit.workers import Pool, make_pool
-from streamfit.workers.processes import ProcessPool
+from streamfit.workers.processes.pool import ProcessPool
 
 pytestmark = pytest.mark.timeout(30)
 ENDS = {"exit 9": "exited with code 9", "segfault": "was killed by SIGSEGV"}

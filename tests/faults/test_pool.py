@@ -31,7 +31,7 @@ def check(loaded: Any) -> int:
     return int(loaded.ticket)
 
 
-def nursery_of(pool: Pool) -> int:
+def fork_server_of(pool: Pool) -> int:
     return psutil.Process(pool.pids()[0]).ppid()
 
 
@@ -216,19 +216,19 @@ def test_8_neighbours_of_poison_are_not_blamed() -> None:
         assert pool.restarts == 2  # the third died in a worker set aside for it
 
 
-def test_nursery_killed_is_replaced_with_its_workers() -> None:
+def test_fork_server_killed_is_replaced_with_its_workers() -> None:
     seen: list[int] = []
     with make_pool("processes", 2) as pool:
         open_run = pool.open(Slow(0.001), itertools.count())
         for times in range(1, 4):
             take(open_run, seen, 6)
-            os.kill(nursery_of(pool), signal.SIGKILL)
+            os.kill(fork_server_of(pool), signal.SIGKILL)
             take_until_replaced(pool, open_run, seen, 2 * times)
         take(open_run, seen, 20)
         assert pool.restarts == 6
 
 
-def test_nursery_that_cannot_live_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fork_server_that_cannot_live_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONHOME", "/nonexistent")
     with (
         make_pool("processes", 2) as pool,

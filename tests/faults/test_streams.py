@@ -182,7 +182,7 @@ def test_28_workers_may_change_from_fit_to_fit() -> None:
     assert found[0] == found[1] == found[2]
 
 
-def together(how: list[str]) -> list[Any]:
+def merge(how: list[str]) -> list[Any]:
     """Fit one model for each entry, all at once in threads of this process; return their bits."""
     made = [make_model() for _ in how]
     bits: list[Any] = [None] * len(how)
@@ -203,9 +203,9 @@ def together(how: list[str]) -> list[Any]:
 
 def test_29_fits_at_once_in_one_process_do_not_touch_each_other() -> None:
     with nothing_left_behind():
-        alone = [together(["inline"] * number + ["inline"])[-1] for number in range(1)]
-        found = together(["inline", "processes", "threads", "processes"])
-        again = together(["processes", "threads", "inline", "inline"])
+        alone = [merge(["inline"] * number + ["inline"])[-1] for number in range(1)]
+        found = merge(["inline", "processes", "threads", "processes"])
+        again = merge(["processes", "threads", "inline", "inline"])
     assert None not in found
     assert found == again
     assert found[0] == alone[0]

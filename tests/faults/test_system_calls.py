@@ -20,7 +20,8 @@ from oracles.loaders import Calls, Numbers, expected
 from oracles.strace import injected
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers import make_pool, wire
+from streamfit.workers import make_pool
+from streamfit.workers.transport import wire
 
 pytestmark = pytest.mark.timeout(30)
 KEY_BYTES = 3 << 20
@@ -116,8 +117,8 @@ FORKS = "clone,clone3,fork,vfork"
 def test_23_a_process_that_cannot_be_made_leaves_fewer_workers() -> None:
     with make_pool("processes", 3) as pool:
         pool.start()
-        (nursery,) = psutil.Process().children()
-        with injected(nursery.pid, FORKS, "error=EAGAIN:when=2+"):
+        (fork_server,) = psutil.Process().children()
+        with injected(fork_server.pid, FORKS, "error=EAGAIN:when=2+"):
             with pytest.warns(RuntimeWarning, match=r"could not be started .*going on with") as told:
                 got = list(pool.open(Numbers(), range(20)))
             assert len(pool.pids()) == 1
@@ -128,9 +129,9 @@ def test_23_a_process_that_cannot_be_made_leaves_fewer_workers() -> None:
 def test_23_no_process_at_all_is_an_error_and_the_pool_can_be_used_again() -> None:
     with make_pool("processes", 2) as pool:
         pool.start()
-        (nursery,) = psutil.Process().children()
+        (fork_server,) = psutil.Process().children()
         with (
-            injected(nursery.pid, FORKS, "error=EAGAIN"),
+            injected(fork_server.pid, FORKS, "error=EAGAIN"),
             pytest.warns(RuntimeWarning, match="going on with 1"),
             pytest.raises(WorkerError, match=r"could not be started .*use fewer workers, or threads"),
         ):

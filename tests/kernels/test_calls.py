@@ -1,4 +1,4 @@
-"""Calls bound to their arguments: the native walk does what Python would, and refuses what it cannot do."""
+"""Calls bound to their arguments: the native loop does what Python would, and refuses what it cannot do."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_arrays_stay_alive_with_the_list_and_die_with_it() -> None:
     assert alive() is None
 
 
-def test_a_guard_ends_the_walk_and_is_named() -> None:
+def test_a_guard_ends_the_call_loop_and_is_named() -> None:
     x, after = np.array([1.0]), np.zeros(1)
     calls = CallList([(scale_by, (x, 2)), (stop_above, (x, 3)), (add_into, (x, after))])
     calls.run()
@@ -317,7 +317,7 @@ def test_lists_run_in_several_threads_at_once() -> None:
 
 
 @pytest.mark.parametrize("asked", [0, 1])
-def test_a_walk_over_several_steps_ends_when_it_is_asked_to(asked: int) -> None:
+def test_a_call_loop_over_several_steps_ends_when_it_is_asked_to(asked: int) -> None:
     rows, total = np.ones((6, 4), "float32"), np.zeros(4, "float32")
     calls = CallList([(add_into, (rows[0], total))])
     reader = calls.reader(rows[0])

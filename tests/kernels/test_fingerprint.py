@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from streamfit.kernels import kernel
+from streamfit.kernels.decorator import inlined
 from streamfit.kernels.fingerprint import UnknownReferenceError, fingerprint
-from streamfit.kernels.policy import inlined
 
 pytestmark = pytest.mark.jit  # without the compiler there are no kernels to look into
 

@@ -1,4 +1,4 @@
-"""The kernels that several rooms share."""
+"""The kernels that several packages share."""
 
 from __future__ import annotations
 

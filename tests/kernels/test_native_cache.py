@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from streamfit._base.specs import Array
 from streamfit.kernels import kernel, native_cache
 from streamfit.kernels.arguments import signature_of
-from streamfit.kernels.native_cache import MachineCode, Shelf, missing_symbols, undefined_symbols
+from streamfit.kernels.native_cache import CacheEntry, MachineCode, missing_symbols, undefined_symbols
 
 HEAD = b"\x7fELF\x02\x01" + bytes(58) + b"entry\0"  # what an object file begins with; no sections
 CODE = MachineCode("entry", ("exp", "memset"), HEAD + bytes(range(256)) * 3 + b"\n\n")
@@ -30,8 +30,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def shelf(fingerprint: str = "f", variant: str = "v") -> Shelf:
-    return Shelf(__file__, "package.module.name", variant, fingerprint)
+def entry(fingerprint: str = "f", variant: str = "v") -> CacheEntry:
+    return CacheEntry(__file__, "package.module.name", variant, fingerprint)
 
 
 def files(place: Path) -> list[Path]:
@@ -40,27 +40,27 @@ def files(place: Path) -> list[Path]:
 
 @pytest.mark.jit
 def test_what_was_stored_is_found(place: Path) -> None:
-    assert shelf().load() is None
-    assert shelf().store(CODE)
-    assert shelf().load() == CODE
+    assert entry().load() is None
+    assert entry().store(CODE)
+    assert entry().load() == CODE
     assert len(files(place)) == 1
 
 
 @pytest.mark.jit
 def test_another_meaning_is_never_found_and_takes_the_place(place: Path) -> None:
-    shelf("old").store(CODE)
-    assert shelf("new").load() is None
-    shelf("new").store(CODE)
-    assert shelf("old").load() is None
+    entry("old").store(CODE)
+    assert entry("new").load() is None
+    entry("new").store(CODE)
+    assert entry("old").load() is None
     assert len(files(place)) == 1
 
 
 @pytest.mark.jit
 def test_other_types_live_side_by_side(place: Path) -> None:
-    shelf(variant="one").store(CODE)
-    assert shelf(variant="two").load() is None
-    shelf(variant="two").store(CODE)
-    assert shelf(variant="one").load() == CODE
+    entry(variant="one").store(CODE)
+    assert entry(variant="two").load() is None
+    entry(variant="two").store(CODE)
+    assert entry(variant="one").load() == CODE
     assert len(files(place)) == 2
 
 
@@ -99,8 +99,8 @@ def test_one_changed_byte_anywhere_is_noticed(position: int, change: int) -> Non
     position %= len(whole)
     damaged = bytearray(whole)
     damaged[position] ^= change
-    assert shelf()._unpacked(whole) == CODE
-    assert shelf()._unpacked(bytes(damaged)) is None
+    assert entry()._unpacked(whole) == CODE
+    assert entry()._unpacked(bytes(damaged)) is None
 
 
 @pytest.mark.jit
@@ -108,14 +108,14 @@ def test_one_changed_byte_anywhere_is_noticed(position: int, change: int) -> Non
 def test_what_is_cut_short_is_noticed(length: int, rest: bytes) -> None:
     whole = packed()
     short = whole[: length % len(whole)] + rest
-    assert short == whole or shelf()._unpacked(short) is None
+    assert short == whole or entry()._unpacked(short) is None
 
 
 def packed() -> bytes:
     if not _packed:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(native_cache, "_write", lambda place, data: _packed.append(data))
-            shelf().store(CODE)
+            entry().store(CODE)
     return _packed[0]
 
 
@@ -127,8 +127,8 @@ def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
-    assert not shelf().store(CODE)
-    assert shelf().load() is None
+    assert not entry().store(CODE)
+    assert entry().load() is None
     assert files(tmp_path) == [blocked]
 
 
@@ -142,11 +142,11 @@ def test_readers_and_writers_never_meet_half_a_file(place: Path) -> None:
 
     def write(name: str) -> None:
         for _ in range(150):
-            shelf(name).store(versions[name])
+            entry(name).store(versions[name])
 
     def read(name: str) -> None:
         while writing.is_set():
-            found = shelf(name).load()
+            found = entry(name).load()
             if found is not None and found != versions[name]:
                 wrong.append(found)
 
@@ -161,7 +161,7 @@ def test_readers_and_writers_never_meet_half_a_file(place: Path) -> None:
         thread.join()
     assert not wrong
     assert len(files(place)) == 1  # nothing is left of what was written aside
-    assert any(shelf(name).load() == code for name, code in versions.items())
+    assert any(entry(name).load() == code for name, code in versions.items())
 
 
 @pytest.mark.jit
@@ -171,8 +171,8 @@ def test_readers_and_writers_never_meet_half_a_file(place: Path) -> None:
     ids=["nothing", "no object file", "another symbol", "cut short"],
 )
 def test_what_is_no_object_file_with_the_kernel_is_not_loaded(code: bytes, place: Path) -> None:
-    assert shelf().store(MachineCode("entry", (), code))
-    assert shelf().load() is None
+    assert entry().store(MachineCode("entry", (), code))
+    assert entry().load() is None
 
 
 # --- whole kernels
@@ -192,7 +192,7 @@ def test_what_machine_code_needs_is_known(place: Path) -> None:
     signature = signature_of((x,))
     compiled.overloads.clear()
     compiled.compile(signature)
-    code = compiled._shelf(signature).load()
+    code = compiled._cache_entry(signature).load()
     assert "exp" in code.needs
     assert undefined_symbols(code.code) == code.needs
     assert missing_symbols(code) == []
@@ -205,10 +205,10 @@ def test_machine_code_that_calls_something_missing_is_not_linked(place: Path) ->
     signature = signature_of((np.zeros(3),))
     compiled.overloads.clear()
     compiled.compile(signature)
-    good = compiled._shelf(signature).load()
+    good = compiled._cache_entry(signature).load()
     lacking = MachineCode(good.symbol, (*good.needs, "a_function_of_nobody"), good.code)
     assert missing_symbols(lacking) == ["a_function_of_nobody"]
-    compiled._shelf(signature).store(lacking)
+    compiled._cache_entry(signature).store(lacking)
     compiled.overloads.clear()
     assert compiled.find(signature) is None
     x = np.zeros(3)
@@ -237,7 +237,7 @@ def step(x):
         x[i] = moved(x[i]) * 2
 """
 THEIRS = """
-from streamfit.kernels.policy import inlined
+from streamfit.kernels.decorator import inlined
 @inlined
 def moved(x):
     return x + 1

@@ -11,7 +11,7 @@ from oracles import ops as twins
 from streamfit import layers
 from streamfit._base.config import set_random_seed
 from streamfit.layers.noise import KeyedLayer
-from streamfit.ops.core import CLOCK, Tensor, is_symbolic
+from streamfit.ops.core import STEP_STATE, Tensor, is_symbolic
 
 X = np.ones((100, 50), "float32")
 
@@ -62,14 +62,14 @@ def test_seeded_layers_draw_equal_sequences() -> None:
     assert (layers.Dropout(0.5, seed=2)(X, training=True) != first[0]).any()
 
 
-def test_traced_layer_reads_the_clock_of_the_program() -> None:
+def test_traced_layer_reads_the_step_state_of_the_program() -> None:
     layer = layers.Dropout(0.5)
     layer.stream = 7
     tensor = layer(layers.Input((3,)))
     (result,) = tensor.node.op.expand([Tensor(tensor.spec)], training=True)
     assert result.node.op.name == "dropout"
-    assert any(leaf is CLOCK for leaf in result.node.inputs)
-    assert is_symbolic(CLOCK)
+    assert any(leaf is STEP_STATE for leaf in result.node.inputs)
+    assert is_symbolic(STEP_STATE)
 
 
 def test_stream_decides_what_is_dropped() -> None:
@@ -102,7 +102,7 @@ def test_streams_of_layers_inside_layers_are_found() -> None:
 
 def test_unnumbered_layers_of_different_names_draw_different_numbers() -> None:
     one, other = traced_keys(layers.Dropout(0.5)), traced_keys(layers.Dropout(0.5))
-    assert one[0] is other[0] is CLOCK
+    assert one[0] is other[0] is STEP_STATE
     assert one[1] != other[1]
 
 

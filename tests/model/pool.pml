@@ -9,7 +9,7 @@
  * Loads are followed into memory: a load first tears its slot, goes on from ticket to ticket, then fills it.
  * What the consumer takes has to be whole, its own, and has to stay so until the slot is given back.
  *
- * Bounds on top of those in scheduler.pml: AHEAD, CRASHES, FAILS (loads that raise), CLOSES (lanes given up),
+ * Bounds on top of those in scheduler.pml: AHEAD, CRASHES, FAILS (loads that raise), CLOSES (queues given up),
  * WITHDRAWS (jobs of several tickets that cannot be sent as one).
  */
 
@@ -34,7 +34,7 @@
 
 byte memory[SLOTS];             /* 0 nothing, TORN, or a whole job */
 byte killed[JOBS];              /* deaths of workers while they were at this ticket, as far as they were told */
-byte got[LANES];                /* tickets that the consumer of a lane has had */
+byte got[QUEUES];                /* tickets that the consumer of a queue has had */
 byte status[WORKERS];
 byte under_way[WORKERS];        /* ticket + 1 that a worker is loading */
 #if LARGEST > 1
@@ -78,7 +78,7 @@ hidden byte x, j, a, s, outcome, owners;
 /* Every slot is free, or one job's, or the consumer's. */
 inline audit() {
 	for (i : 0 .. SLOTS - 1) {
-		owners = lent[i];
+		owners = leased[i];
 		for (k : 0 .. JOBS - 1) {
 			if
 			:: job[k].state >= PENDING && job[k].state <= DROPPED && job[k].slot == i -> owners++
@@ -181,7 +181,7 @@ inline copy(w) {
 
 /* --- the parent's end of one worker: orders out, results and deaths in */
 
-proctype Link(byte w)
+proctype Handle(byte w)
 {
 end:	do
 	:: d_step {
@@ -257,11 +257,11 @@ proctype Consumer(byte l)
 	byte slot, value, state;
 
 	do
-	:: d_step { !lane[l].closed && room(l) > 0 && lane[l].planned < TICKETS -> plan(l, 1) }
+	:: d_step { !queue[l].closed && room(l) > 0 && queue[l].planned < TICKETS -> plan(l, 1) }
 #if LARGEST > 1
-	:: d_step { !lane[l].closed && room(l) > 1 && lane[l].planned + 1 < TICKETS -> plan(l, 2) }
+	:: d_step { !queue[l].closed && room(l) > 1 && queue[l].planned + 1 < TICKETS -> plan(l, 2) }
 #endif
-	:: d_step { !lane[l].ended && lane[l].planned == TICKETS -> lane[l].ended = 1 }
+	:: d_step { !queue[l].ended && queue[l].planned == TICKETS -> queue[l].ended = 1 }
 	:: d_step {
 		ready(l) && !value ->
 		take(l);
@@ -278,17 +278,17 @@ proctype Consumer(byte l)
 		slot = 0; state = 0; value = 0;
 		audit()
 		}
-	:: d_step { closes && !lane[l].closed && !finished(l) -> closes--; close_lane(l); audit() }
-	:: !value && lane[l].closed -> break
-	:: !value && !lane[l].closed && finished(l) -> assert(got[l] == TICKETS); break
+	:: d_step { closes && !queue[l].closed && !finished(l) -> closes--; close_queue(l); audit() }
+	:: !value && queue[l].closed -> break
+	:: !value && !queue[l].closed && finished(l) -> assert(got[l] == TICKETS); break
 	od;
 	consumers_done++
 }
 
 init {
 	atomic {
-		for (i : 0 .. LANES - 1) { lane[i].ahead = AHEAD; run Consumer(i) };
-		for (i : 0 .. WORKERS - 1) { run Link(i); run Worker(i); joined[i] = 1; status[i] = UP };
+		for (i : 0 .. QUEUES - 1) { queue[i].ahead = AHEAD; run Consumer(i) };
+		for (i : 0 .. WORKERS - 1) { run Handle(i); run Worker(i); joined[i] = 1; status[i] = UP };
 #ifndef NO_ECHO
 		run Echo()
 #endif
@@ -297,5 +297,5 @@ init {
 
 #ifdef LIVENESS
 /* Deaths come to an end; then so does everything that was planned. */
-ltl all_is_delivered { <> (consumers_done == LANES) }
+ltl all_is_delivered { <> (consumers_done == QUEUES) }
 #endif

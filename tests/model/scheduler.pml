@@ -7,7 +7,7 @@
  * A job of several tickets goes by its first ticket, which has its size, slot, attempt and worker; the others
  * are INSIDE until it is taken, or taken apart.
  *
- * Sizes come from the command line: WORKERS, LANES, TICKETS (in each lane), SLOTS, DEPTH, MAX_DEATHS, LARGEST
+ * Sizes come from the command line: WORKERS, QUEUES, TICKETS (in each queue), SLOTS, DEPTH, MAX_DEATHS, LARGEST
  * (tickets of a job).
  * -DBUG_... plants a fault; the tests expect every one of them to be found.
  */
@@ -15,7 +15,7 @@
 #ifndef LARGEST
 #define LARGEST 1
 #endif
-#define JOBS (LANES * TICKETS)
+#define JOBS (QUEUES * TICKETS)
 #define NONE 255
 
 /* the states of a job; an outcome is one of READY, FAILED, POISONED */
@@ -35,7 +35,7 @@ typedef Job {
 	; byte size
 #endif
 };
-typedef Lane {
+typedef TicketQueue {
 	byte ahead; byte planned; byte delivered; bit ended; bit closed
 #ifdef COUNT_RETRIED
 	; byte retried
@@ -43,12 +43,12 @@ typedef Lane {
 };
 
 Job job[JOBS];
-Lane lane[LANES];
+TicketQueue queue[QUEUES];
 bit joined[WORKERS];
 byte holds[WORKERS];            /* jobs that a worker has not answered yet */
 byte waiting;                   /* jobs that are PENDING */
 bit used[SLOTS];
-bit lent[SLOTS];
+bit leased[SLOTS];
 
 /* Results and counters of the inlines below. Every use assigns them first, so they are no part of the state. */
 hidden byte i, k, found, part, other, blame, taken_slot, taken_state, taken_size;
@@ -63,7 +63,7 @@ hidden byte counted;
 #endif
 
 #ifdef COUNT_RETRIED
-#define count_retried(j) lane[(j) / TICKETS].retried++
+#define count_retried(j) queue[(j) / TICKETS].retried++
 #else
 #define count_retried(j) skip
 #endif
@@ -71,19 +71,19 @@ hidden byte counted;
 #define index(l, n) ((l) * TICKETS + (n))
 
 #ifdef BUG_AHEAD_UNBOUNDED
-#define room(l) (lane[l].ended -> 0 : TICKETS - lane[l].planned)
+#define room(l) (queue[l].ended -> 0 : TICKETS - queue[l].planned)
 #else
-#define room(l) (lane[l].ended -> 0 : lane[l].delivered + lane[l].ahead - lane[l].planned)
+#define room(l) (queue[l].ended -> 0 : queue[l].delivered + queue[l].ahead - queue[l].planned)
 #endif
 
 #ifdef BUG_END_ONE_SHORT
-#define finished(l) (lane[l].ended && lane[l].delivered + 1 >= lane[l].planned)
+#define finished(l) (queue[l].ended && queue[l].delivered + 1 >= queue[l].planned)
 #else
-#define finished(l) (lane[l].ended && lane[l].delivered == lane[l].planned)
+#define finished(l) (queue[l].ended && queue[l].delivered == queue[l].planned)
 #endif
 
 #define has_outcome(j) (job[j].state >= READY && job[j].state <= POISONED)
-#define ready(l) (!lane[l].closed && lane[l].delivered < TICKETS && has_outcome(index(l, lane[l].delivered)))
+#define ready(l) (!queue[l].closed && queue[l].delivered < TICKETS && has_outcome(index(l, queue[l].delivered)))
 #define has_room(w) (joined[w] && holds[w] < DEPTH)
 
 #ifdef BUG_STALE_HEADER
@@ -104,18 +104,18 @@ inline release(j) {
 	fi
 }
 
-/* The next m tickets of a lane, as one job. */
+/* The next m tickets of a queue, as one job. */
 inline plan(l, m) {
-	k = index(l, lane[l].planned);
+	k = index(l, queue[l].planned);
 	job[k].state = PENDING; job[k].slot = NONE; job[k].attempt = 1; job[k].deaths = 0; job[k].worker = NONE;
 	set_size(k, m);
 #if LARGEST > 1
 	for (part : 1 .. (m) - 1) { job[k + part].state = INSIDE };
 #endif
 #ifdef BUG_PLANNED_COUNTS_JOBS
-	lane[l].planned++; waiting++
+	queue[l].planned++; waiting++
 #else
-	lane[l].planned = lane[l].planned + (m); waiting++
+	queue[l].planned = queue[l].planned + (m); waiting++
 #endif
 }
 
@@ -144,11 +144,11 @@ inline apart(j) {
 #endif
 }
 
-/* found = the pending job with the lowest (number, lane), or NONE */
+/* found = the pending job with the lowest (number, queue), or NONE */
 inline find_next() {
 	found = NONE;
 	for (i : 0 .. TICKETS - 1) {
-		for (k : 0 .. LANES - 1) {
+		for (k : 0 .. QUEUES - 1) {
 			if
 #ifdef BUG_HIGHEST_FIRST
 			:: job[index(k, i)].state == PENDING -> found = index(k, i)
@@ -172,7 +172,7 @@ inline issue(w, j, s) {
 inline answer(w, l, n, a, s, outcome) {
 	counted = 0;
 	if
-	:: (l) < LANES && (n) < TICKETS ->
+	:: (l) < QUEUES && (n) < TICKETS ->
 		k = index(l, n);
 		if
 		:: joined[w] && job[k].worker == (w) && (job[k].state == ISSUED || job[k].state == DROPPED) &&
@@ -267,7 +267,7 @@ inline died(w, blamed, a) {
 
 /* taken_slot and taken_state tell what was taken; found is the job */
 inline take(l) {
-	found = index(l, lane[l].delivered);
+	found = index(l, queue[l].delivered);
 #ifdef BUG_OUT_OF_ORDER
 	for (i : 0 .. TICKETS - 1) {
 		if
@@ -278,13 +278,13 @@ inline take(l) {
 #endif
 	taken_slot = job[found].slot; taken_state = job[found].state; taken_size = size_of(found);
 #ifdef BUG_DELIVERED_COUNTS_JOBS
-	lane[l].delivered++;
+	queue[l].delivered++;
 #else
-	lane[l].delivered = lane[l].delivered + taken_size;
+	queue[l].delivered = queue[l].delivered + taken_size;
 #endif
 #ifdef BUG_DELIVER_TWICE
 	if                              /* a job that was loaded again may be taken once more */
-	:: job[found].attempt > 1 -> job[found].attempt = 1; lane[l].delivered--
+	:: job[found].attempt > 1 -> job[found].attempt = 1; queue[l].delivered--
 	:: else -> forget(found); job[found].state = TAKEN
 	fi;
 #else
@@ -293,15 +293,15 @@ inline take(l) {
 #ifdef BUG_FREE_TOO_EARLY
 	used[taken_slot] = 0
 #else
-	lent[taken_slot] = 1
+	leased[taken_slot] = 1
 #endif
 }
 
 inline give_back(s) {
-	lent[s] = 0; used[s] = 0; freed(s)
+	leased[s] = 0; used[s] = 0; freed(s)
 }
 
-inline close_lane(l) {
+inline close_queue(l) {
 	for (i : index(l, 0) .. index(l, TICKETS - 1)) {
 		if
 #ifdef BUG_FREE_WHILE_LOADING
@@ -322,5 +322,5 @@ inline close_lane(l) {
 		:: else
 		fi
 	}
-	lane[l].ended = 1; lane[l].closed = 1
+	queue[l].ended = 1; queue[l].closed = 1
 }

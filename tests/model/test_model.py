@@ -18,7 +18,7 @@ import pytest
 from model.traces import Event, corrupt, trace, write
 from workers.test_seeded_bugs import BUGS, FreesWhileLoading, LeaksOnClose, PoisonedWithoutSlot
 
-from streamfit.workers.scheduler import Scheduler
+from streamfit.workers.pool.scheduler import Scheduler
 
 HERE = Path(__file__).resolve().parent
 LIMIT_SECONDS = 100
@@ -49,8 +49,8 @@ class Verdict:
 
 
 def sizes(**given: int) -> list[str]:
-    """Return the sizes of a search as options: one lane, two workers, one death, unless told."""
-    usual = {"WORKERS": 2, "LANES": 1, "TICKETS": 3, "SLOTS": 3, "DEPTH": 2, "AHEAD": 2, "MAX_DEATHS": 2}
+    """Return the sizes of a search as options: one queue, two workers, one death, unless told."""
+    usual = {"WORKERS": 2, "QUEUES": 1, "TICKETS": 3, "SLOTS": 3, "DEPTH": 2, "AHEAD": 2, "MAX_DEATHS": 2}
     usual |= {"CRASHES": 1, "FAILS": 0, "CLOSES": 0, "LARGEST": 1, "WITHDRAWS": 0}
     return [f"-D{name}={value}" for name, value in (usual | given).items()]
 
@@ -98,15 +98,15 @@ SEARCHES = {
         400_000,
     ),
     "any worker may get the next job": ([*sizes(**THREE, LARGEST=2, CRASHES=2), "-DNO_ECHO"], 500_000),
-    "no death allowed, loads that raise, a lane given up, a job withdrawn, results twice": (
+    "no death allowed, loads that raise, a queue given up, a job withdrawn, results twice": (
         [
             *sizes(LARGEST=2, MAX_DEATHS=1, AHEAD=3, SLOTS=4, FAILS=1, CLOSES=1, WITHDRAWS=1),
             "-DLEAST_BUSY",
         ],
         700_000,
     ),
-    "two lanes, one given up": (
-        [*sizes(LANES=2, TICKETS=2, AHEAD=1, SLOTS=4, CLOSES=1), "-DLEAST_BUSY", "-DNO_ECHO"],
+    "two queues, one given up": (
+        [*sizes(QUEUES=2, TICKETS=2, AHEAD=1, SLOTS=4, CLOSES=1), "-DLEAST_BUSY", "-DNO_ECHO"],
         100_000,
     ),
 }
@@ -231,7 +231,7 @@ def assert_eventful(traces: list[list[Event]]) -> None:
     taken = {told[3] for name, told in events if name == "take"}
     assert taken == {3, 4, 5}  # loaded, failed, deadly
     assert {told[5] for name, told in events if name == "answer"} == {3, 4, 3 + 8, 4 + 8}
-    assert {told[3] for name, told in events if name == "lane"} == {0, 1}  # finished or not
+    assert {told[3] for name, told in events if name == "queue"} == {0, 1}  # finished or not
     assert max(told[4] for name, told in events if name == "job") >= 3  # attempts
     assert {name for name, _ in events} >= {"close", "death", "end", "return", "withdraw"}
     assert {told[4] for name, told in events if name == "take"} == {1, 2, 3}  # tickets of a job

@@ -7,22 +7,22 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamfit.workers.scheduler import MAX_DEATHS, Job, Lane, Scheduler, State
+from streamfit.workers.pool.scheduler import MAX_DEATHS, Job, JobState, Scheduler, TicketQueue
 
-WORKERS, LANES, TICKETS, SLOTS, NONE = 3, 8, 8, 80, 255
+WORKERS, QUEUES, TICKETS, SLOTS, NONE = 3, 8, 8, 80, 255
 _STATES = {
-    State.PENDING: 1,
-    State.ISSUED: 2,
-    State.READY: 3,
-    State.FAILED: 4,
-    State.POISONED: 5,
-    State.DROPPED: 6,
+    JobState.PENDING: 1,
+    JobState.ISSUED: 2,
+    JobState.READY: 3,
+    JobState.FAILED: 4,
+    JobState.POISONED: 5,
+    JobState.DROPPED: 6,
 }
 
 LARGEST = 3
 EVENTS = (
     *("open", "plan", "end", "close", "join", "death", "issue", "settled", "withdraw"),
-    *("answer", "take", "return", "job", "lane"),
+    *("answer", "take", "return", "job", "queue"),
 )
 Event = tuple[str, tuple[int, ...]]
 Header = tuple[int, int, int, int]
@@ -34,9 +34,9 @@ def byte(number: int) -> int:
     return NONE if number < 0 else number
 
 
-def job_index(lane: int, number: int) -> int:
-    """Number jobs through all lanes; jobs that are none have no index."""
-    return lane * TICKETS + number if 0 <= lane < LANES and 0 <= number < TICKETS else NONE
+def job_index(queue: int, number: int) -> int:
+    """Number jobs through all queues; jobs that are none have no index."""
+    return queue * TICKETS + number if 0 <= queue < QUEUES and 0 <= number < TICKETS else NONE
 
 
 @dataclass
@@ -50,10 +50,10 @@ class Driver:
     depth: int
     random: random.Random
     events: list[Event] = field(default_factory=list)
-    lanes: list[Lane] = field(default_factory=list)
+    queues: list[TicketQueue] = field(default_factory=list)
     opened: int = 0
     inbox: dict[int, list[Sent]] = field(default_factory=dict)
-    lent: list[int] = field(default_factory=list)
+    leased: list[int] = field(default_factory=list)
     past: list[tuple[int, Header]] = field(default_factory=list)
 
     def log(self, name: str, *arguments: int) -> None:
@@ -62,55 +62,55 @@ class Driver:
     def run(self, steps: int) -> list[Event]:
         """Take random steps; return what was logged."""
         actions = (
-            *[self.open_lane, self.join] * 2,
+            *[self.open_queue, self.join] * 2,
             *[self.plan, self.issue, self.answer, self.take, self.look, self.ask] * 4,
             *[self.echo, self.forge, self.give_back, self.end] * 2,
-            *(self.die, self.meet_deadly_ticket, self.close_lane),
+            *(self.die, self.meet_deadly_ticket, self.close_queue),
         )
         for _ in range(steps):
             self.random.choice(actions)()
         return self.events
 
-    # -- lanes and consumers ----------------------------------------------------------------------------
+    # -- queues and consumers ----------------------------------------------------------------------------
 
-    def open_lane(self) -> None:
-        if self.opened < LANES and len(self.lanes) < 2:
-            lane = self.scheduler.open_lane(self.random.randint(1, 5))
-            self.lanes.append(lane)
+    def open_queue(self) -> None:
+        if self.opened < QUEUES and len(self.queues) < 2:
+            queue = self.scheduler.open_queue(self.random.randint(1, 5))
+            self.queues.append(queue)
             self.opened += 1
-            self.log("open", lane.key - 1, lane.ahead)
+            self.log("open", queue.key - 1, queue.ahead)
 
     def plan(self) -> None:
-        for lane in self.lanes:
-            if self.scheduler.room(lane) > 0 and lane.planned < TICKETS:
-                most = min(self.scheduler.room(lane), TICKETS - lane.planned, LARGEST)
+        for queue in self.queues:
+            if self.scheduler.room(queue) > 0 and queue.planned < TICKETS:
+                most = min(self.scheduler.room(queue), TICKETS - queue.planned, LARGEST)
                 size = self.random.randint(1, most)
-                self.log("plan", lane.key - 1, lane.planned, size)
-                self.scheduler.plan(lane, *[None] * size)
+                self.log("plan", queue.key - 1, queue.planned, size)
+                self.scheduler.plan(queue, *[None] * size)
 
     def end(self) -> None:
-        for lane in self.lanes:
-            if lane.planned == TICKETS or self.random.random() < 0.1:
-                self.scheduler.end(lane)
-                self.log("end", lane.key - 1)
+        for queue in self.queues:
+            if queue.planned == TICKETS or self.random.random() < 0.1:
+                self.scheduler.end(queue)
+                self.log("end", queue.key - 1)
 
     def take(self) -> None:
-        for lane in filter(self.scheduler.ready, self.lanes):
-            job = self.scheduler.take(lane)
-            self.lent.append(job.slot)
-            self.log("take", lane.key - 1, job.number, job.slot, _STATES[job.state], len(job.tickets))
+        for queue in filter(self.scheduler.ready, self.queues):
+            job = self.scheduler.take(queue)
+            self.leased.append(job.slot)
+            self.log("take", queue.key - 1, job.number, job.slot, _STATES[job.state], len(job.tickets))
 
     def give_back(self) -> None:
-        if self.lent:
-            slot = self.lent.pop(self.random.randrange(len(self.lent)))
+        if self.leased:
+            slot = self.leased.pop(self.random.randrange(len(self.leased)))
             self.scheduler.give_back(slot)
             self.log("return", slot)
 
-    def close_lane(self) -> None:
-        if self.lanes and self.random.random() < 0.2:
-            lane = self.lanes.pop(self.random.randrange(len(self.lanes)))
-            self.scheduler.close_lane(lane)
-            self.log("close", lane.key - 1)
+    def close_queue(self) -> None:
+        if self.queues and self.random.random() < 0.2:
+            queue = self.queues.pop(self.random.randrange(len(self.queues)))
+            self.scheduler.close_queue(queue)
+            self.log("close", queue.key - 1)
 
     # -- workers ----------------------------------------------------------------------------------------
 
@@ -125,17 +125,17 @@ class Driver:
     def issue(self) -> None:
         while jobs := self.scheduler.issue():
             for job in jobs:
-                header = (job.lane - 1, job.number, job.attempt, job.slot)
+                header = (job.queue - 1, job.number, job.attempt, job.slot)
                 self.log("issue", job.worker, *header, len(job.tickets))
                 self.inbox[job.worker].append((header, len(job.tickets)))
             self.log("settled")
             for job in jobs:
                 if len(job.tickets) > 1 and self.random.random() < 0.1:
                     self.inbox[job.worker].remove(
-                        ((job.lane - 1, job.number, job.attempt, job.slot), len(job.tickets))
+                        ((job.queue - 1, job.number, job.attempt, job.slot), len(job.tickets))
                     )
                     self.scheduler.withdraw(job)
-                    self.log("withdraw", job.lane - 1, job.number)
+                    self.log("withdraw", job.queue - 1, job.number)
         self.log("settled")
 
     def answer(self) -> None:
@@ -168,11 +168,11 @@ class Driver:
     def _bury(self, worker: int, at: tuple[int, int, int]) -> None:
         jobs = self.inbox.pop(worker)
         self.past += [(worker, header) for header, _ in jobs]
-        lane, number, attempt = at
-        self.scheduler.died(worker, "cause", None if lane < 0 else (lane + 1, number, attempt))
-        self.log("death", worker, job_index(lane, number), attempt)
-        for lane, number, _ in [load for sent in jobs for load in _loads(sent)]:
-            self._look_at(lane, number)
+        queue, number, attempt = at
+        self.scheduler.died(worker, "cause", None if queue < 0 else (queue + 1, number, attempt))
+        self.log("death", worker, job_index(queue, number), attempt)
+        for queue, number, _ in [load for sent in jobs for load in _loads(sent)]:
+            self._look_at(queue, number)
 
     def echo(self) -> None:
         """Have a result from the past arrive again, or one from the dead arrive at last."""
@@ -183,47 +183,49 @@ class Driver:
         """Have a result arrive that is wrong in one place."""
         out = [(worker, header) for worker, jobs in self.inbox.items() for header, _ in jobs]
         if out:
-            worker, (lane, number, attempt, slot) = self.random.choice(out)
+            worker, (queue, number, attempt, slot) = self.random.choice(out)
             wrong = [
-                ((worker + 1) % WORKERS, (lane, number, attempt, slot)),
-                (worker, (lane, number, attempt + 1, slot)),
-                (worker, (lane, number, attempt, slot + 1)),
-                (worker, (lane, number, attempt - 1, slot)),
-                (worker, (lane, number + 1, attempt, slot)),  # the next in the same job, perhaps
-                (worker, (lane, TICKETS, attempt, slot)),
-                (worker, (LANES, number, attempt, slot)),
+                ((worker + 1) % WORKERS, (queue, number, attempt, slot)),
+                (worker, (queue, number, attempt + 1, slot)),
+                (worker, (queue, number, attempt, slot + 1)),
+                (worker, (queue, number, attempt - 1, slot)),
+                (worker, (queue, number + 1, attempt, slot)),  # the next in the same job, perhaps
+                (worker, (queue, TICKETS, attempt, slot)),
+                (worker, (QUEUES, number, attempt, slot)),
             ]
             self._report(*self.random.choice(wrong))
 
     def _report(self, worker: int, header: Header) -> None:
         fine = self.random.random() < 0.8
-        lane, number, attempt, slot = header
+        queue, number, attempt, slot = header
         method = self.scheduler.done if fine else self.scheduler.failed
-        job = method(worker, lane + 1, number, attempt, slot)
+        job = method(worker, queue + 1, number, attempt, slot)
         self.log("answer", worker, *header, (3 if fine else 4) + 8 * (job is not None))
 
     # -- what can be seen from outside ------------------------------------------------------------------
 
     def look(self) -> None:
-        for lane in self.lanes:
-            for number in lane.jobs:
-                self._look_at(lane.key - 1, number)
+        for queue in self.queues:
+            for number in queue.jobs:
+                self._look_at(queue.key - 1, number)
 
     def ask(self) -> None:
-        for lane in self.lanes:
-            answers = self.scheduler.room(lane), self.scheduler.ready(lane), self.scheduler.finished(lane)
-            self.log("lane", lane.key - 1, *answers, lane.retried)
+        for queue in self.queues:
+            answers = self.scheduler.room(queue), self.scheduler.ready(queue), self.scheduler.finished(queue)
+            self.log("queue", queue.key - 1, *answers, queue.retried)
 
-    def _look_at(self, lane: int, number: int) -> None:
-        jobs = [found.jobs[number] for found in self.lanes if found.key == lane + 1 and number in found.jobs]
+    def _look_at(self, queue: int, number: int) -> None:
+        jobs = [
+            found.jobs[number] for found in self.queues if found.key == queue + 1 and number in found.jobs
+        ]
         for job in jobs:
-            self.log("job", lane, number, *_visible(job))
+            self.log("job", queue, number, *_visible(job))
 
 
 def _loads(sent: Sent) -> list[tuple[int, int, int]]:
-    """Return lane, number and attempt of each ticket of a job."""
-    (lane, number, attempt, _), size = sent
-    return [(lane, number + at, attempt) for at in range(size)]
+    """Return queue, number and attempt of each ticket of a job."""
+    (queue, number, attempt, _), size = sent
+    return [(queue, number + at, attempt) for at in range(size)]
 
 
 def _visible(job: Job) -> tuple[int, int, int, int]:
@@ -237,7 +239,7 @@ def trace(seed: int, steps: int, depth: int, kind: type[Scheduler] = Scheduler) 
 
 def write(traces: list[list[Event]], depth: int, acceptor: Path, folder: Path) -> Path:
     """Write a model that runs any one of some logs against the acceptor, and the logs beside it."""
-    sizes = {"WORKERS": WORKERS, "LANES": LANES, "TICKETS": TICKETS, "SLOTS": SLOTS, "DEPTH": depth}
+    sizes = {"WORKERS": WORKERS, "QUEUES": QUEUES, "TICKETS": TICKETS, "SLOTS": SLOTS, "DEPTH": depth}
     sizes |= {"MAX_DEATHS": MAX_DEATHS, "LARGEST": LARGEST, "COUNT_RETRIED": 1}
     sizes |= {f"{name}_event": number for number, name in enumerate(EVENTS, 1)}
     defines = [f"#define {name} {value}" for name, value in sizes.items()]
@@ -277,7 +279,7 @@ def _lies(event: Event) -> list[Event]:
         changed = [tuple(told[k] + (k == place) for k in range(5)) for place in (1, 2, 3, 4)]
     elif name == "job":
         changed = [tuple(told[k] + (k == place) for k in range(6)) for place in (2, 3, 4, 5)]
-    elif name == "lane":
+    elif name == "queue":
         changed = [(told[0], told[1] + 1, *told[2:])]
         changed += [(*told[:2], 1 - told[2], *told[3:]), (*told[:3], 1 - told[3], told[4])]
         changed += [(*told[:4], told[4] + 1)]

@@ -108,7 +108,7 @@ def compare(case: Case, arguments: Any, i: int, weights: list[Array], gradient: 
 
 @pytest.mark.jit
 @pytest.mark.parametrize("case", numbered(CASES))
-def test_a_second_call_compiles_nothing_and_the_native_walk_computes_the_same(case: Case) -> None:
+def test_a_second_call_compiles_nothing_and_the_native_loop_computes_the_same(case: Case) -> None:
     arguments, sample = build(case, 3, (2, 3), 1, "float32")
     trace = gradients.Trace(getattr(ops, case.name), arguments, 3, sample.batched, **case.settings)
     first = [value.copy() for value in trace.compute()]

@@ -21,7 +21,7 @@ def tensor(*shape: int | None, dtype: str = "float32") -> Tensor:
 
 X = tensor(None, 3, 4)
 ONES = np.ones((2, 3), "float32")
-CLOCK = np.array([1, 2])
+STEP_STATE = np.array([1, 2])
 
 SHAPE_ERRORS: list[tuple[Callable[[], Any], str]] = [
     (lambda: ops.add(ONES, np.ones(4)), r"add cannot broadcast shapes \(2, 3\) and \(4,\)"),
@@ -90,10 +90,10 @@ VALUE_ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: ops.take(ONES, [0.5]), ValueError, "0.5"),
     (lambda: ops.sparse_categorical_crossentropy([0, 3], ONES), ValueError, r"got 3 at \(1,\)"),
     (lambda: ops.sparse_categorical_crossentropy([0, -1], ONES), ValueError, "-1"),
-    (lambda: ops.dropout(ONES, 1.0, CLOCK, 0), ValueError, "1.0"),
-    (lambda: ops.dropout(ONES, -0.1, CLOCK, 0), ValueError, "-0.1"),
-    (lambda: ops.dropout(ONES, 0.5, CLOCK, -1), ValueError, "-1"),
-    (lambda: ops.random_normal(ONES, CLOCK, 0.5), ValueError, "0.5"),
+    (lambda: ops.dropout(ONES, 1.0, STEP_STATE, 0), ValueError, "1.0"),
+    (lambda: ops.dropout(ONES, -0.1, STEP_STATE, 0), ValueError, "-0.1"),
+    (lambda: ops.dropout(ONES, 0.5, STEP_STATE, -1), ValueError, "-1"),
+    (lambda: ops.random_normal(ONES, STEP_STATE, 0.5), ValueError, "0.5"),
     (lambda: ops.cast(ONES, "complex64"), TypeError, "complex64"),
     (lambda: ops.cast(ONES, "float16"), TypeError, "float16"),
     (lambda: ops.dense(ONES, ONES.T, np.ones(2), "elu"), ValueError, "elu"),

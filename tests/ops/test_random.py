@@ -27,7 +27,7 @@ def test_the_numbers_are_pinned_for_ever() -> None:
 
 
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
-def test_any_clock_gives_the_numbers_of_the_twin(seed: int, iteration: int, stream: int) -> None:
+def test_any_step_state_gives_the_numbers_of_the_twin(seed: int, iteration: int, stream: int) -> None:
     clock = np.array([seed, iteration])
     like = np.empty(5)
     np.testing.assert_array_equal(
@@ -109,7 +109,7 @@ def test_dropout_at_the_ends_of_its_rate() -> None:
     assert not ops.dropout(x, np.nextafter(1.0, 0.0), np.array([1, 2]), 3).any()
 
 
-def test_dropout_reads_the_clock_when_it_runs() -> None:
+def test_dropout_reads_the_step_state_when_it_runs() -> None:
     from oracles.gradients import Trace
 
     x, clock = np.ones(64), np.array([1, 0])

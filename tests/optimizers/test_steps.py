@@ -112,7 +112,7 @@ def test_float32_stays_close_for_a_hundred_steps(case: Case) -> None:
 
 
 @each
-def test_native_walk_gives_the_same_bits(case: Case) -> None:
+def test_native_loop_gives_the_same_bits(case: Case) -> None:
     weights, steps = draw(2, 3)
     one = Loop(case.make(), weights, "float32").train(steps)
     other = Loop(case.make(), weights, "float32").train(steps, native=True)

@@ -1,4 +1,4 @@
-"""A made-up pool around a scheduler: workers die, reports come late, twice or forged, lanes are closed.
+"""A made-up pool around a scheduler: workers die, reports come late, twice or forged, queues are closed.
 
 The machine keeps books of its own and holds the scheduler to them after every event. Memory is simulated: a
 load writes its ticket to the slot of its job. Whatever the scheduler believes, what is taken must be what is
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from oracles.sim_worker import Key, Report, Script, Sent, Shadow, SimWorker, Told
 
-from streamfit.workers.scheduler import Job, Lane, Scheduler, State
+from streamfit.workers.pool.scheduler import Job, JobState, Scheduler, TicketQueue
 
-OUTCOMES = (State.READY, State.FAILED, State.POISONED)
+OUTCOMES = (JobState.READY, JobState.FAILED, JobState.POISONED)
 LARGEST_JOB = 4
 MOST_WORKERS, MOST_LANES = 3, 3
 LARGE = st.sampled_from([4, 3, 2, 1, 4])
@@ -71,19 +71,19 @@ class FaultyPool(RuleBasedStateMachine):
         self.scheduler = self.kind(depth, deaths)
         self.workers: dict[int, SimWorker] = {}
         self.next_worker = 0
-        self.lanes: list[Lane] = []
+        self.queues: list[TicketQueue] = []
         self.closed: set[int] = set()
         self.planned: Counter[int] = Counter()
         self.taken: Counter[int] = Counter()
         self.shadows: dict[Key, Shadow] = {}
         self.owner: dict[int, Key] = {}
         self.memory: dict[int, tuple[Key, ...]] = {}
-        self.lent: list[tuple[int, Key, tuple[Key, ...] | None]] = []
+        self.leased: list[tuple[int, Key, tuple[Key, ...] | None]] = []
         self.past: list[tuple[int, Told]] = []
         for _ in range(workers):
             self.join()
         for ahead in aheads:
-            self.open_lane(Script(ahead))
+            self.open_queue(Script(ahead))
 
     def go_on(self, data: Any, steps: int) -> None:
         """Do what pools do all the time, a few steps of it."""
@@ -91,13 +91,13 @@ class FaultyPool(RuleBasedStateMachine):
             self.everything_is_as_the_books_say()
             possible = [
                 (self.join, not self.workers),
-                (self.open_lane, not self._open()),
+                (self.open_queue, not self._open()),
                 (self.plan, self._roomy()),
                 (self.issue, not self.eager),
                 (self.load, self._busy()),
                 (self.report, self._reporting()),
                 (self.take, self._ready()),
-                (self.give_back, self.lent),
+                (self.give_back, self.leased),
             ]
             step = data.draw(st.sampled_from([step for step, ready in possible if ready] or [self.issue]))
             step(data)
@@ -106,43 +106,43 @@ class FaultyPool(RuleBasedStateMachine):
     def nothing_happens(self, data: Any) -> None:
         """Go on."""
 
-    # -- lanes and their tickets ------------------------------------------------------------------------
+    # -- queues and their tickets ------------------------------------------------------------------------
 
-    def open_lane(self, data: Any) -> None:
-        self.lanes.append(self.scheduler.open_lane(data.draw(AHEAD)))
+    def open_queue(self, data: Any) -> None:
+        self.queues.append(self.scheduler.open_queue(data.draw(AHEAD)))
 
     @happens(lambda self: len(self._open()) < MOST_LANES)
-    def open_another_lane(self, data: Any) -> None:
-        self.open_lane(data)
+    def open_another_queue(self, data: Any) -> None:
+        self.open_queue(data)
 
     def plan(self, data: Any) -> None:
-        lane = data.draw(st.sampled_from(self._roomy()))
-        room = self.scheduler.room(lane)
-        keys = [(lane.key, self.planned[lane.key] + at) for at in range(data.draw(LARGE))][:room]
+        queue = data.draw(st.sampled_from(self._roomy()))
+        room = self.scheduler.room(queue)
+        keys = [(queue.key, self.planned[queue.key] + at) for at in range(data.draw(LARGE))][:room]
         unsendable = data.draw(st.sampled_from([0] * 8 + [1, 2, 3, 4]))  # mostly none
         for at, key in enumerate(keys):
             self.shadows[key] = Shadow(unsendable=at == unsendable - 1)
-        self.planned[lane.key] += len(keys)
-        self.scheduler.plan(lane, *keys)
+        self.planned[queue.key] += len(keys)
+        self.scheduler.plan(queue, *keys)
 
     @happens(lambda self: self._open())
-    def end_lane(self, data: Any) -> None:
+    def end_queue(self, data: Any) -> None:
         self.scheduler.end(data.draw(st.sampled_from(self._open())))
 
-    @happens(lambda self: self.lanes)
-    def close_lane(self, data: Any) -> None:
-        lane = self.lanes.pop(data.draw(st.integers(0, len(self.lanes) - 1)))
+    @happens(lambda self: self.queues)
+    def close_queue(self, data: Any) -> None:
+        queue = self.queues.pop(data.draw(st.integers(0, len(self.queues) - 1)))
         out = {
             sent.told.slot: name
             for name, worker in self.workers.items()
             for sent in worker.unfinished()
-            if sent.told.lane == lane.key
+            if sent.told.queue == queue.key
         }
-        kept = set(out) | {slot for slot, _, _ in self.lent}
-        for slot in [slot for slot, key in self.owner.items() if key[0] == lane.key and slot not in kept]:
+        kept = set(out) | {slot for slot, _, _ in self.leased}
+        for slot in [slot for slot, key in self.owner.items() if key[0] == queue.key and slot not in kept]:
             del self.owner[slot]
-        assert self.scheduler.close_lane(lane) == set(out.values())
-        self.closed.add(lane.key)
+        assert self.scheduler.close_queue(queue) == set(out.values())
+        self.closed.add(queue.key)
 
     # -- what workers do --------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class FaultyPool(RuleBasedStateMachine):
     @happens(jobs_out)
     def forge_report(self, data: Any) -> None:
         """Have a report arrive that is wrong in one place."""
-        wrong = data.draw(st.sampled_from(["number", "number", "attempt", "slot", "worker", "lane"]))
+        wrong = data.draw(st.sampled_from(["number", "number", "attempt", "slot", "worker", "queue"]))
         name = data.draw(st.sampled_from(self._busy()))
         told = data.draw(st.sampled_from(self.workers[name].inbox)).told
         by = data.draw(st.sampled_from([-1, 1, 2]))
@@ -220,9 +220,9 @@ class FaultyPool(RuleBasedStateMachine):
         """Have one worker finish all that it has."""
         name = data.draw(st.sampled_from(self._busy()))
         self._work_off(name)
-        for lane in self.lanes:
-            while self.scheduler.ready(lane):
-                self._take(lane)
+        for queue in self.queues:
+            while self.scheduler.ready(queue):
+                self._take(queue)
 
     # -- what the pool and its consumers do -------------------------------------------------------------
 
@@ -231,12 +231,12 @@ class FaultyPool(RuleBasedStateMachine):
         while jobs := self.scheduler.issue():
             seen.update(key for job in jobs for key in job.tickets)
             assert max(seen.values()) <= 2, "a ticket is sent again and again"  # as one of many, then alone
-            order = [(job.number, job.lane) for job in jobs]
+            order = [(job.number, job.queue) for job in jobs]
             waiting = [
-                (job.number, lane.key)
-                for lane in self.lanes
-                for job in lane.jobs.values()
-                if job.state is State.PENDING
+                (job.number, queue.key)
+                for queue in self.queues
+                for job in queue.jobs.values()
+                if job.state is JobState.PENDING
             ]
             assert order == sorted(order), "a higher number went out before a lower one"
             assert not waiting or order[-1] < min(waiting), "a lower number was left waiting"
@@ -248,21 +248,21 @@ class FaultyPool(RuleBasedStateMachine):
         self._take(data.draw(st.sampled_from(self._ready())))
 
     def give_back(self, data: Any) -> None:
-        slot, key, value = self.lent.pop(data.draw(st.integers(0, len(self.lent) - 1)))
+        slot, key, value = self.leased.pop(data.draw(st.integers(0, len(self.leased) - 1)))
         assert self.owner.pop(slot, None) == key
         assert value is None or self.memory[slot] == value, "a value changed while the consumer had it"
         self.scheduler.give_back(slot)
 
     # -- the same without a choice ----------------------------------------------------------------------
 
-    def _open(self) -> list[Lane]:
-        return [lane for lane in self.lanes if not lane.ended]
+    def _open(self) -> list[TicketQueue]:
+        return [queue for queue in self.queues if not queue.ended]
 
-    def _roomy(self) -> list[Lane]:
-        return [lane for lane in self.lanes if 2 * self.scheduler.room(lane) >= lane.ahead]
+    def _roomy(self) -> list[TicketQueue]:
+        return [queue for queue in self.queues if 2 * self.scheduler.room(queue) >= queue.ahead]
 
-    def _ready(self) -> list[Lane]:
-        return [lane for lane in self.lanes if self.scheduler.ready(lane)]
+    def _ready(self) -> list[TicketQueue]:
+        return [queue for queue in self.queues if self.scheduler.ready(queue)]
 
     def _reporting(self) -> list[int]:
         return [name for name, worker in self.workers.items() if worker.reports]
@@ -272,8 +272,8 @@ class FaultyPool(RuleBasedStateMachine):
 
     def _send(self, job: Job) -> None:
         """Send a job to its worker, as the pool does: what cannot go together goes by itself."""
-        told = Told(job.lane, job.number, job.attempt, job.slot)
-        assert job.tickets == tuple((job.lane, job.number + at) for at in range(len(job.tickets)))
+        told = Told(job.queue, job.number, job.attempt, job.slot)
+        assert job.tickets == tuple((job.queue, job.number + at) for at in range(len(job.tickets)))
         assert self.owner.get(job.slot, told.key) == told.key, "a slot with two owners"
         assert self.shadows[told.key].slot in (-1, job.slot), "a retry changed its slot"
         assert {self.shadows[key].attempts for key in job.tickets} == {job.attempt}
@@ -290,13 +290,15 @@ class FaultyPool(RuleBasedStateMachine):
         else:
             self.memory[job.slot] = ()
             assert self._answer(False, name, told) is job
-            assert job.state is State.FAILED
+            assert job.state is JobState.FAILED
 
     def _check_idle(self) -> None:
         """Nothing waits while a worker has room."""
         held = [len(worker.unfinished()) for worker in self.workers.values()]
         if any(count < self.depth for count in held):
-            waiting = [job for lane in self.lanes for job in lane.jobs.values() if job.state is State.PENDING]
+            waiting = [
+                job for queue in self.queues for job in queue.jobs.values() if job.state is JobState.PENDING
+            ]
             assert not waiting, "a job waits while a worker has room"
 
     def _write(self, worker: SimWorker, count: int) -> None:
@@ -328,13 +330,13 @@ class FaultyPool(RuleBasedStateMachine):
         fine, (told, tickets) = self.workers[name].reports.pop(0)
         job = self._answer(fine, name, told)
         self.past.append((name, told))
-        if told.lane in self.closed:
-            assert job is None, "a result of a closed lane counts"
+        if told.queue in self.closed:
+            assert job is None, "a result of a closed queue counts"
             assert self.owner.pop(told.slot, None) == told.key
         else:
             assert job is not None, "a result does not count"
-            assert job.state is (State.READY if fine else State.FAILED)
-            assert (*told, tickets) == (job.lane, job.number, job.attempt, job.slot, job.tickets)
+            assert job.state is (JobState.READY if fine else JobState.FAILED)
+            assert (*told, tickets) == (job.queue, job.number, job.attempt, job.slot, job.tickets)
 
     def _bury(self, name: int, at: tuple[int, int, int] | None) -> None:
         """Have a worker die; what it had comes back as one job for each ticket, in the same order."""
@@ -343,7 +345,7 @@ class FaultyPool(RuleBasedStateMachine):
         again = self.scheduler.died(name, "cause", at)
         expected: list[tuple[Key, int, int]] = []
         for told, tickets in unfinished:
-            if told.lane in self.closed:
+            if told.queue in self.closed:
                 assert self.owner.pop(told.slot, None) == told.key
                 continue
             for key in tickets:
@@ -354,37 +356,37 @@ class FaultyPool(RuleBasedStateMachine):
                     continue
                 shadow.attempts += 1
                 expected.append((key, shadow.attempts, shadow.slot))
-        assert [((job.lane, job.number), job.attempt, job.slot) for job in again] == expected
-        assert all(job.tickets == ((job.lane, job.number),) for job in again)
+        assert [((job.queue, job.number), job.attempt, job.slot) for job in again] == expected
+        assert all(job.tickets == ((job.queue, job.number),) for job in again)
         if self.staffed:
             self.join()
 
     def _see_poisoned(self, key: Key) -> None:
         """A ticket that is set apart has a slot like any other, and no one else has that."""
-        (lane,) = [lane for lane in self.lanes if lane.key == key[0]]
-        slot = lane.jobs[key[1]].slot
+        (queue,) = [queue for queue in self.queues if queue.key == key[0]]
+        slot = queue.jobs[key[1]].slot
         assert slot >= 0, "an outcome without a slot"
         assert self.owner.get(slot, key) == key, "a slot with two owners"
         self.owner[slot] = key
 
-    def _take(self, lane: Lane) -> None:
-        job = self.scheduler.take(lane)
-        first = (lane.key, self.taken[lane.key])
-        assert (job.lane, job.number) == first
-        assert job.tickets == tuple((lane.key, first[1] + at) for at in range(len(job.tickets)))
+    def _take(self, queue: TicketQueue) -> None:
+        job = self.scheduler.take(queue)
+        first = (queue.key, self.taken[queue.key])
+        assert (job.queue, job.number) == first
+        assert job.tickets == tuple((queue.key, first[1] + at) for at in range(len(job.tickets)))
         assert self.owner.get(job.slot) == first
-        self.taken[lane.key] += len(job.tickets)
-        value = None if job.state is State.POISONED else self.memory.get(job.slot)
-        if job.state is State.READY:
+        self.taken[queue.key] += len(job.tickets)
+        value = None if job.state is JobState.POISONED else self.memory.get(job.slot)
+        if job.state is JobState.READY:
             assert value == job.tickets
-        elif job.state is State.FAILED:
+        elif job.state is JobState.FAILED:
             assert value is not None
             assert value == job.tickets[: len(value)] != job.tickets
         else:
-            assert (job.state, len(job.tickets), job.outcome) == (State.POISONED, 1, "cause")
-        assert (self.shadows[first].deaths >= self.deaths) == (job.state is State.POISONED)
-        self.lent.append((job.slot, first, value))
-        assert self.scheduler.lent(job.slot) == sum(key[0] == lane.key for _, key, _ in self.lent)
+            assert (job.state, len(job.tickets), job.outcome) == (JobState.POISONED, 1, "cause")
+        assert (self.shadows[first].deaths >= self.deaths) == (job.state is JobState.POISONED)
+        self.leased.append((job.slot, first, value))
+        assert self.scheduler.leased(job.slot) == sum(key[0] == queue.key for _, key, _ in self.leased)
 
     # -- what always holds ------------------------------------------------------------------------------
 
@@ -396,8 +398,8 @@ class FaultyPool(RuleBasedStateMachine):
             self.issue()
         assert sorted(self.scheduler.workers()) == sorted(self.workers)
         self.every_slot_is_free_or_has_an_owner()
-        for lane in self.lanes:
-            self.counts_are_of_tickets(lane)
+        for queue in self.queues:
+            self.counts_are_of_tickets(queue)
 
     def every_slot_is_free_or_has_an_owner(self) -> None:
         free = self.scheduler._free
@@ -405,40 +407,40 @@ class FaultyPool(RuleBasedStateMachine):
         assert set(free) | set(self.owner) == set(range(self.scheduler._slots))
         assert not set(free) & set(self.owner)
 
-    def counts_are_of_tickets(self, lane: Lane) -> None:
-        taken, planned = self.taken[lane.key], self.planned[lane.key]
-        assert (lane.delivered, lane.planned) == (taken, planned)
-        assert planned - taken <= lane.ahead, "a lane is beyond its bound"
-        assert self.scheduler.room(lane) == (0 if lane.ended else lane.ahead - planned + taken)
-        assert self.scheduler.finished(lane) == (lane.ended and taken == planned)
-        attempts = [self.shadows[lane.key, number].attempts for number in range(planned)]
-        assert lane.retried == sum(attempts) - planned
+    def counts_are_of_tickets(self, queue: TicketQueue) -> None:
+        taken, planned = self.taken[queue.key], self.planned[queue.key]
+        assert (queue.delivered, queue.planned) == (taken, planned)
+        assert planned - taken <= queue.ahead, "a queue is beyond its bound"
+        assert self.scheduler.room(queue) == (0 if queue.ended else queue.ahead - planned + taken)
+        assert self.scheduler.finished(queue) == (queue.ended and taken == planned)
+        attempts = [self.shadows[queue.key, number].attempts for number in range(planned)]
+        assert queue.retried == sum(attempts) - planned
         # Jobs lie behind one another without a gap: what is the next to be taken is always there.
-        covered = sorted(job.number + at for job in lane.jobs.values() for at in range(len(job.tickets)))
+        covered = sorted(job.number + at for job in queue.jobs.values() for at in range(len(job.tickets)))
         assert covered == list(range(taken, planned))
-        assert all(number == job.number for number, job in lane.jobs.items())
+        assert all(number == job.number for number, job in queue.jobs.items())
 
     def teardown(self) -> None:
         """With a healthy worker everything that was planned is delivered, and all slots are free again."""
         if not hasattr(self, "scheduler"):
             return
-        for lane in self.lanes:
-            self.scheduler.end(lane)
+        for queue in self.queues:
+            self.scheduler.end(queue)
         if not self.workers:
             self.join()
-        for _ in range(len(self.shadows) + 2):  # each round delivers one job of a lane at least
+        for _ in range(len(self.shadows) + 2):  # each round delivers one job of a queue at least
             self.issue()
             for name in self.workers:
                 self._work_off(name)
-            for lane in self.lanes:
-                while self.scheduler.ready(lane):
-                    self._take(lane)
-            if all(self.scheduler.finished(lane) for lane in self.lanes):
+            for queue in self.queues:
+                while self.scheduler.ready(queue):
+                    self._take(queue)
+            if all(self.scheduler.finished(queue) for queue in self.queues):
                 break
-        assert all(self.scheduler.finished(lane) for lane in self.lanes), (
+        assert all(self.scheduler.finished(queue) for queue in self.queues), (
             "what was planned is never delivered"
         )
-        while self.lent:
+        while self.leased:
             self.give_back(Script(-1))
         assert not self.owner
         self.every_slot_is_free_or_has_an_owner()

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-State = dict[str, Any]
+JobState = dict[str, Any]
 
 
 def sgd(
-    s: State, g: Array, t: int, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False
+    s: JobState, g: Array, t: int, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False
 ) -> Array:
     if not momentum:
         return learning_rate * g
@@ -25,7 +25,7 @@ def sgd(
 
 
 def rmsprop(
-    s: State,
+    s: JobState,
     g: Array,
     t: int,
     learning_rate: float = 0.001,
@@ -42,7 +42,7 @@ def rmsprop(
 
 
 def adam(
-    s: State,
+    s: JobState,
     g: Array,
     t: int,
     learning_rate: float = 0.001,
@@ -59,7 +59,7 @@ def adam(
 
 
 def adamax(
-    s: State,
+    s: JobState,
     g: Array,
     t: int,
     learning_rate: float = 0.001,
@@ -73,7 +73,7 @@ def adamax(
 
 
 def nadam(
-    s: State,
+    s: JobState,
     g: Array,
     t: int,
     learning_rate: float = 0.001,
@@ -90,7 +90,7 @@ def nadam(
 
 
 def adagrad(
-    s: State,
+    s: JobState,
     g: Array,
     t: int,
     learning_rate: float = 0.001,
@@ -102,7 +102,7 @@ def adagrad(
 
 
 def adadelta(
-    s: State, g: Array, t: int, learning_rate: float = 0.001, rho: float = 0.95, epsilon: float = 1e-7
+    s: JobState, g: Array, t: int, learning_rate: float = 0.001, rho: float = 0.95, epsilon: float = 1e-7
 ) -> Array:
     s["a"] = rho * s.get("a", 0.0) + (1 - rho) * g**2
     change = np.sqrt(s.get("d", 0.0) + epsilon) / np.sqrt(s["a"] + epsilon) * g
@@ -138,7 +138,7 @@ def train(
 ) -> list[Array]:
     """Apply a rule to several arrays for several steps and return the arrays."""
     weights = [np.array(w, dtype=np.float64) for w in weights]
-    states: list[State] = [{} for _ in weights]
+    states: list[JobState] = [{} for _ in weights]
     for t, grads in enumerate(steps, start=1):
         if rates is not None:
             settings["learning_rate"] = rates(t - 1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-Key = tuple[int, int]  # lane and number: a ticket, or the job that begins with it
+Key = tuple[int, int]  # queue and number: a ticket, or the job that begins with it
 
 
 class Told(NamedTuple):
     """What a worker is told with a job, and tells with its outcome."""
 
-    lane: int
+    queue: int
     number: int
     attempt: int
     slot: int
@@ -19,7 +19,7 @@ class Told(NamedTuple):
     @property
     def key(self) -> Key:
         """Return what the job is known by."""
-        return self.lane, self.number
+        return self.queue, self.number
 
 
 class Sent(NamedTuple):
@@ -29,7 +29,7 @@ class Sent(NamedTuple):
     tickets: tuple[Key, ...]
 
     def loads(self) -> list[tuple[int, int, int]]:
-        """Return what the worker may note that it is at: lane, number and attempt of each ticket."""
+        """Return what the worker may note that it is at: queue, number and attempt of each ticket."""
         return [(*ticket, self.told.attempt) for ticket in self.tickets]
 
 

@@ -140,7 +140,7 @@ def test_variables_come_home_and_keep_their_values() -> None:
     assert second.at_home
     assert not first.at_home
     w.assign([1, 2, 3])
-    first.adopt()
+    first.rebind()
     assert first.at_home
     assert w.value.tolist() == [1, 2, 3]
     assert first.views(first.vector)[0].tolist() == [1, 2, 3]
@@ -156,7 +156,7 @@ def test_a_binding_follows_a_weight_that_moved() -> None:
     FlatVariables([w, b])
     w.assign(np.zeros((2, 2)))
     b.assign([5, 6])
-    program.check_in()
+    program.refresh_bindings()
     binding = program.bind(1)
     binding.feeds[0].feed(np.ones((1, 2)))
     binding.run()

@@ -22,14 +22,14 @@ from streamfit import Sequence, Sequential, layers
 from streamfit.callbacks import LambdaCallback
 
 pytestmark = pytest.mark.timeout(60)
-LANES: list[dict[str, Any]] = [
+PLACEMENTS: list[dict[str, Any]] = [
     {"workers": 0},
     {"workers": 1},
     {"workers": 2},
     {"workers": 1, "use_multiprocessing": True},
     {"workers": 2, "use_multiprocessing": True},
 ]
-lanes = pytest.mark.parametrize("lane", LANES, ids=str)
+placements = pytest.mark.parametrize("placement", PLACEMENTS, ids=str)
 
 
 @pytest.fixture(autouse=True)
@@ -178,12 +178,15 @@ class OwnWarning(UserWarning):
     """A class of the user's."""
 
 
-@lanes
+@placements
 @pytest.mark.parametrize("category", [UserWarning, OwnWarning])
-def test_filter_that_makes_errors(lane: dict[str, Any], category: type[Warning]) -> None:
+def test_filter_that_makes_errors(placement: dict[str, Any], category: type[Warning]) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="in load", category=category)
-        with pytest.raises(category, match="in load"), streamfit.stream(Warns(category), **lane) as batches:
+        with (
+            pytest.raises(category, match="in load"),
+            streamfit.stream(Warns(category), **placement) as batches,
+        ):
             list(batches)
 
 
@@ -197,8 +200,8 @@ def test_filter_that_ignores_and_one_for_another_class(capfd: pytest.CaptureFixt
     assert "in load" not in capfd.readouterr().err
 
 
-@lanes
-def test_filter_that_is_set_between_epochs(lane: dict[str, Any]) -> None:
+@placements
+def test_filter_that_is_set_between_epochs(placement: dict[str, Any]) -> None:
     model = Sequential([layers.Dense(1, input_shape=(3,))])
     model.compile("sgd", "mse")
 
@@ -208,7 +211,9 @@ def test_filter_that_is_set_between_epochs(lane: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(UserWarning, match="in load"):
-            model.fit(Warns(), epochs=2, verbose=0, callbacks=[LambdaCallback(on_epoch_end=strict)], **lane)
+            model.fit(
+                Warns(), epochs=2, verbose=0, callbacks=[LambdaCallback(on_epoch_end=strict)], **placement
+            )
     assert len(model.history.epoch) == 1  # type: ignore[union-attr]
 
 
@@ -245,22 +250,22 @@ class Overflows(Sequence):
         return np.nan_to_num(x, posinf=0), np.zeros((2, 1), "float32")
 
 
-@lanes
+@placements
 @pytest.mark.parametrize("entrance", ["fit", "evaluate", "predict", "validation"])
-def test_error_state_of_numpy(lane: dict[str, Any], entrance: str) -> None:
+def test_error_state_of_numpy(placement: dict[str, Any], entrance: str) -> None:
     model = Sequential([layers.Dense(1, input_shape=(3,))])
     model.compile("sgd", "mse")
     x, y = np.zeros((4, 3), "float32"), np.zeros((4, 1), "float32")
     call = {
-        "fit": lambda: model.fit(Overflows(), verbose=0, **lane),
-        "evaluate": lambda: model.evaluate(Overflows(), verbose=0, **lane),
-        "predict": lambda: model.predict(Overflows(), **lane),
-        "validation": lambda: model.fit(x, y, validation_data=Overflows(), verbose=0, **lane),
+        "fit": lambda: model.fit(Overflows(), verbose=0, **placement),
+        "evaluate": lambda: model.evaluate(Overflows(), verbose=0, **placement),
+        "predict": lambda: model.predict(Overflows(), **placement),
+        "validation": lambda: model.fit(x, y, validation_data=Overflows(), verbose=0, **placement),
     }[entrance]
     with np.errstate(over="raise"), pytest.raises(FloatingPointError, match="overflow"):
         call()
     with np.errstate(all="ignore"):
-        model.predict(Overflows(), **lane)
+        model.predict(Overflows(), **placement)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -276,12 +281,12 @@ def _never(kind: str, flag: int) -> None:
     raise ArithmeticError(f"my own word about {kind}")
 
 
-@lanes
-def test_function_that_numpy_calls_for_errors(lane: dict[str, Any]) -> None:
+@placements
+def test_function_that_numpy_calls_for_errors(placement: dict[str, Any]) -> None:
     with (
         np.errstate(over="call", call=_never),
         pytest.raises(ArithmeticError, match="my own word"),
-        streamfit.stream(Overflows(), **lane) as batches,
+        streamfit.stream(Overflows(), **placement) as batches,
     ):
         list(batches)
 
@@ -322,12 +327,12 @@ class Deep(Sequence):
         return np.array([[down(2000)]])
 
 
-@lanes
-def test_recursion_limit(lane: dict[str, Any]) -> None:
+@placements
+def test_recursion_limit(placement: dict[str, Any]) -> None:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(6000)
     try:
-        with streamfit.stream(Deep(), **lane) as batches:
+        with streamfit.stream(Deep(), **placement) as batches:
             assert next(iter(batches))[0, 0] == 2000
     finally:
         sys.setrecursionlimit(before)
@@ -354,13 +359,13 @@ def model():
     found.compile(streamfit.optimizers.SGD(0.0), "mse")
     return found
 
-lane = dict(workers=2, use_multiprocessing=True)
+placement = dict(workers=2, use_multiprocessing=True)
 """
 COMPARED = """
 m = model()
-fits = [m.fit(Hashes(), seed=s, verbose=0, **lane).history["loss"][0] for s in (3, 3, 4)]
-m.fit(Hashes(), seed=3, verbose=0, **lane)
-both = m.evaluate(Hashes(), verbose=0, **lane), m.predict(Hashes(), **lane)[0, 0] ** 2
+fits = [m.fit(Hashes(), seed=s, verbose=0, **placement).history["loss"][0] for s in (3, 3, 4)]
+m.fit(Hashes(), seed=3, verbose=0, **placement)
+both = m.evaluate(Hashes(), verbose=0, **placement), m.predict(Hashes(), **placement)[0, 0] ** 2
 print(fits[0] == fits[1] == both[0] == both[1], fits[0] != fits[2], fits[0])
 """
 
@@ -374,7 +379,8 @@ def test_one_hash_seed_for_a_seed_and_for_what_looks_at_its_results(tmp_path: Pa
 
 def test_the_seed_of_the_environment_is_that_of_workers(tmp_path: Path) -> None:
     text = (
-        HASHES + "print(float(model().evaluate(Hashes(), verbose=0, **lane)) == (hash('name') % 1000) ** 2)"
+        HASHES
+        + "print(float(model().evaluate(Hashes(), verbose=0, **placement)) == (hash('name') % 1000) ** 2)"
     )
     out, _ = program(text, folder=tmp_path, PYTHONHASHSEED="5")
     assert out == "True\n"
@@ -391,7 +397,7 @@ class Stops(Callback):
         seen.append(float(logs["loss"]))
 from streamfit.callbacks import BackupAndRestore
 try:
-    model().fit(Hashes(), epochs=4, verbose=0, callbacks=[BackupAndRestore(backup), Stops()], **lane)
+    model().fit(Hashes(), epochs=4, verbose=0, callbacks=[BackupAndRestore(backup), Stops()], **placement)
 except KeyboardInterrupt:
     pass
 print(seen)
@@ -416,7 +422,7 @@ def workers():
     import streamfit.workers
     return streamfit.workers.live_pids()
 warnings.simplefilter("ignore")
-losses = model().fit(Hashes(), epochs=3, verbose=0, callbacks=[Kills()], **lane).history["loss"]
+losses = model().fit(Hashes(), epochs=3, verbose=0, callbacks=[Kills()], **placement).history["loss"]
 print(len(set(losses)))
 """
 

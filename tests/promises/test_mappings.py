@@ -101,13 +101,13 @@ class Batches(Sequence):
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    "lane", [{"workers": 0}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}]
+    "placement", [{"workers": 0}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}]
 )
-def test_batches_of_a_sequence_on_every_kind_of_worker(lane: Any) -> None:
+def test_batches_of_a_sequence_on_every_kind_of_worker(placement: Any) -> None:
     want = fitted(Batches(dict), workers=0, shuffle=False)
     with nothing_left_behind():
         for kind in (Encoding, Frozen):
-            assert fitted(Batches(kind), shuffle=False, **lane) == want
+            assert fitted(Batches(kind), shuffle=False, **placement) == want
 
 
 @pytest.mark.parametrize("kind", KINDS)

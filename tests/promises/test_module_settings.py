@@ -171,7 +171,7 @@ def test_module_that_is_imported_by_a_load_has_its_settings(modules: tuple[Any, 
 def test_a_change_between_two_epochs_holds_in_the_next(modules: tuple[Any, Any]) -> None:
     settings, data = modules
     losses = {}
-    for lane in ({"workers": 0}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}):
+    for placement in ({"workers": 0}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}):
         settings.SCALE = 1.0
         model = Sequential([layers.Dense(1, input_shape=(1,), kernel_initializer="ones")])
         model.compile(streamfit.optimizers.SGD(0.0), "mse")
@@ -180,9 +180,9 @@ def test_a_change_between_two_epochs_holds_in_the_next(modules: tuple[Any, Any])
             settings.SCALE = 3.0 + epoch
 
         history = model.fit(
-            data.Scaled(), epochs=3, verbose=0, callbacks=[LambdaCallback(on_epoch_end=harder)], **lane
+            data.Scaled(), epochs=3, verbose=0, callbacks=[LambdaCallback(on_epoch_end=harder)], **placement
         )
-        losses[str(lane)] = history.history["loss"]
+        losses[str(placement)] = history.history["loss"]
     assert list(losses.values()) == [[1.0, 9.0, 16.0]] * 3
 
 

@@ -100,8 +100,8 @@ class Noise(Sequence):
 @pytest.mark.timeout(60)
 def test_draws_of_a_sequence_follow_a_large_seed_on_every_kind_of_worker() -> None:
     found = []
-    for lane in ({"workers": 0}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}):
-        with streamfit.stream(Noise(), seed=2**65 + 7, **lane) as stream:
+    for placement in ({"workers": 0}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}):
+        with streamfit.stream(Noise(), seed=2**65 + 7, **placement) as stream:
             found.append(np.stack([x for x, _ in stream]))
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])

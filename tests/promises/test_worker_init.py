@@ -20,8 +20,8 @@ from streamfit import Sequential, layers
 
 pytestmark = pytest.mark.timeout(60)
 PROCESSES: dict[str, Any] = {"workers": 2, "use_multiprocessing": True}
-LANES: list[dict[str, Any]] = [{"workers": 0}, {"workers": 1}, {"workers": 3}, PROCESSES]
-lanes = pytest.mark.parametrize("lane", LANES, ids=str)
+PLACEMENTS: list[dict[str, Any]] = [{"workers": 0}, {"workers": 1}, {"workers": 3}, PROCESSES]
+placements = pytest.mark.parametrize("placement", PLACEMENTS, ids=str)
 
 
 @pytest.fixture(autouse=True)
@@ -70,23 +70,23 @@ def compiled() -> Any:
     return model
 
 
-@lanes
+@placements
 @pytest.mark.parametrize(
     "entrance", ["fit", "evaluate", "predict", "fit_generator", "evaluate_generator", "predict_generator"]
 )
-def test_every_entrance_calls_it(entrance: str, lane: dict[str, Any], tmp_path: Path) -> None:
+def test_every_entrance_calls_it(entrance: str, placement: dict[str, Any], tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
-    getattr(compiled(), entrance)(Needs(notes), verbose=0, worker_init=notes, **lane)
-    assert 1 <= notes.count() <= max(1, lane["workers"])
+    getattr(compiled(), entrance)(Needs(notes), verbose=0, worker_init=notes, **placement)
+    assert 1 <= notes.count() <= max(1, placement["workers"])
 
 
-@lanes
-def test_once_for_all_passes_of_a_stream(lane: dict[str, Any], tmp_path: Path) -> None:
+@placements
+def test_once_for_all_passes_of_a_stream(placement: dict[str, Any], tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
-    with streamfit.stream(Needs(notes), worker_init=notes, **lane) as batches:
+    with streamfit.stream(Needs(notes), worker_init=notes, **placement) as batches:
         for _ in range(3):
             assert len(list(batches)) == 8
-    assert 1 <= notes.count() <= max(1, lane["workers"])
+    assert 1 <= notes.count() <= max(1, placement["workers"])
 
 
 def test_training_and_validation_share_workers_and_the_call(tmp_path: Path) -> None:
@@ -112,16 +112,18 @@ class BrokenError(Exception):
     """An error of the user's."""
 
 
-@lanes
+@placements
 @pytest.mark.parametrize("skips", [False, True])
-def test_what_it_raises_ends_the_run(lane: dict[str, Any], skips: bool, tmp_path: Path) -> None:
+def test_what_it_raises_ends_the_run(placement: dict[str, Any], skips: bool, tmp_path: Path) -> None:
     def broken() -> None:
         raise BrokenError("no such device")
 
     options = {"on_bad_sample": "skip", "max_bad_samples": 100} if skips else {}
     with pytest.raises(BrokenError, match="no such device") as caught:
-        compiled().fit(Needs(Notes(tmp_path / "notes")), verbose=0, worker_init=broken, **lane, **options)
-    assert lane["workers"] == 0 or "worker_init" in "".join(caught.value.__notes__)
+        compiled().fit(
+            Needs(Notes(tmp_path / "notes")), verbose=0, worker_init=broken, **placement, **options
+        )
+    assert placement["workers"] == 0 or "worker_init" in "".join(caught.value.__notes__)
 
 
 def test_one_that_kills_its_worker_is_an_error_and_not_tried_for_ever(tmp_path: Path) -> None:

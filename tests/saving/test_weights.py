@@ -31,7 +31,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 def writes_without_a_name(folder: Path) -> bool:
-    """Tell whether files of this folder can be written before they have a name."""
+    """Return whether files of this folder can be written before they have a name."""
     try:
         os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY))
     except (OSError, AttributeError):

@@ -64,16 +64,16 @@ def test_each_kind_of_thing_is_told_apart(x: Any, kind: str) -> None:
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (None, "None is nothing that holds data"),
-        ("data.csv", "'data.csv' is nothing that holds data.*load the file"),
+        (None, "None is not data"),
+        ("data.csv", "'data.csv' is not data.*load the file"),
         (b"abc", "load the file"),
         ({1, 2}, "a set has no order"),
-        (3, "3 is nothing that holds data"),
-        (np.float32(3), "nothing that holds data"),
-        (True, "nothing that holds data"),
+        (3, "3 is not data"),
+        (np.float32(3), "not data"),
+        (True, "not data"),
         (generate, "call it and pass what it returns"),
         (Numbered, "call it and pass what it returns"),
-        (object(), "a object is nothing that holds data"),
+        (object(), "a object is not data"),
     ],
 )
 def test_what_holds_no_data_is_refused(x: Any, message: str) -> None:

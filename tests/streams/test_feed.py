@@ -380,13 +380,13 @@ class Mortal:
 def test_interleaved_feeds_on_threads_never_mix(schedule: list[tuple[bool, int]]) -> None:
     with make_pool("threads", 2, 3) as pool:
         one, two = (Feed(SequenceSource(Numbered(count)), pool, wrap=True) for count in (5, 7))
-        places = {id(one): 0, id(two): 0}
+        rng_context = {id(one): 0, id(two): 0}
         for first, limit in schedule:
             feed, count = (one, 5) if first else (two, 7)
-            start = places[id(feed)]
+            start = rng_context[id(feed)]
             got = [int(batch.x[0, 0]) for batch in feed.run(limit)]
             assert got == [(start + k) % count for k in range(limit)]
-            places[id(feed)] += limit
+            rng_context[id(feed)] += limit
         one.close()
         two.close()
 
@@ -428,17 +428,17 @@ def test_the_last_batch_of_a_run_is_not_held_by_the_feed() -> None:
 
 @given(
     size=st.sampled_from([1, 2, 3]),
-    together=st.integers(1, 7),
+    steps_per_execution=st.integers(1, 7),
     stops=st.lists(st.integers(1, 9), min_size=1, max_size=6),
     wrap=st.booleans(),
 )
 def test_joined_batches_that_were_taken_back_come_again(
-    size: int, together: int, stops: list[int], wrap: bool
+    size: int, steps_per_execution: int, stops: list[int], wrap: bool
 ) -> None:
     joined, single = (Feed(arrays(12, size, seed=3), wrap=wrap) for _ in range(2))
     for stop in stops:
         seen: list[int] = []
-        run = joined.run(10, lambda: together)
+        run = joined.run(10, lambda: steps_per_execution)
         for batch in run:
             taken = min(batch.steps, stop - len(seen) // size)
             seen += batch.x[: taken * size].tolist()

@@ -128,7 +128,7 @@ def test_memory_stays_bounded_when_a_large_file_is_read(tmp_path: Path, shuffle:
     assert int(done.stdout) < 110  # MiB: what may be resident, and a few batches
 
 
-def test_a_buffer_is_lent_again_only_when_nobody_holds_it() -> None:
+def test_a_buffer_is_leased_again_only_when_nobody_holds_it() -> None:
     buffers = Buffers(np.zeros((8, 40_000), "float32"), 8)
     first = buffers.lend(8)
     second = buffers.lend(8)
@@ -147,4 +147,4 @@ def test_odd_sizes_and_small_batches_get_fresh_arrays() -> None:
     assert large.lend(3).shape == (3, 40_000)
     small = Buffers(np.zeros((8, 4), "int16"), 8)
     assert small.lend(8).dtype == np.int16
-    assert not small.reuse
+    assert not small.buffer_reuse

@@ -89,7 +89,7 @@ def test_descriptions_name_the_source_and_the_batch(source: Source) -> None:
 
 
 def test_uniform_sources_know_their_specs(source: Source) -> None:
-    assert not source.uniform or source.spec() is not None
+    assert not source.batch_layout or source.spec() is not None
 
 
 class Modules(Sequence):

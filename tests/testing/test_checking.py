@@ -290,7 +290,7 @@ def test_large_batches_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_slow_batches_are_fewer_and_memory_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamfit.testing.subject._SECONDS", 0.0)
-    monkeypatch.setattr("streamfit.testing.memory._SECONDS", 0.0)
+    monkeypatch.setattr("streamfit.testing.bounded_memory._SECONDS", 0.0)
     battery = Battery(faulty.Leaking)
     (result,) = battery.results("memory")
     assert len(battery.subject.expected()) == 4

@@ -20,7 +20,7 @@ from oracles.scripts import environment
 import streamfit
 from streamfit.streams import Batch, Ticket
 from streamfit.testing import CheckFailure, assert_same_bits, check_sequence, simulate, strategies
-from streamfit.testing.walk import Walk
+from streamfit.testing.line_steps import Walk
 
 pytestmark = pytest.mark.timeout(60)
 QUICK = settings(max_examples=25, stateful_step_count=15, deadline=None)

@@ -30,7 +30,7 @@ def told(items: list[Item], stop_after: int | None = None, listening: bool = Tru
         end=(lambda number, result: events.append(("end", number, result))) if listening else None,
         tick=lambda done: events.append(("tick", done)),
         stopped=lambda: stop_after is not None and events[-1] == ("tick", stop_after),
-        together=lambda: 1,
+        steps_per_execution=lambda: 1,
     )
     return run_steps(iter(items), step, hooks), events
 

@@ -11,11 +11,11 @@ import pytest
 from oracles.scripts import environment
 
 import streamfit
-from streamfit.workers import bootstrap
+from streamfit.workers.processes import bootstrap
 
 pytestmark = pytest.mark.timeout(60)
 
-# As the interpreter of the nursery does it, which runs the file and has not imported the package.
+# As the interpreter of the fork server does it, which runs the file and has not imported the package.
 IN_PLACE = f"""
 import importlib, runpy, sys
 runpy.run_path({bootstrap.__file__!r})["defer"]("streamfit")

@@ -5,7 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamfit.workers.deadline import AT_LEAST, PER_ATTEMPT, START_SECONDS, TIMES_LONGEST, Deadline, Watch
+from streamfit.workers.recovery.deadline import (
+    AT_LEAST,
+    PER_ATTEMPT,
+    START_SECONDS,
+    TIMES_LONGEST,
+    Deadline,
+    LoadTimer,
+)
 
 
 def test_before_the_first_load_there_is_time_to_start() -> None:
@@ -32,7 +39,7 @@ def test_what_was_given_is_kept_to(seconds: float, loads: list[int], attempt: in
 
 
 def test_waiting_adds_up_until_there_is_a_sign_of_life() -> None:
-    watch = Watch()
+    watch = LoadTimer()
     assert watch.look("loads 3", 0.2) == 0.0  # it has only just been seen to be there
     assert watch.look("loads 3", 0.2) == 0.2
     assert watch.look("loads 3", 0.5) == 0.7
@@ -42,7 +49,7 @@ def test_waiting_adds_up_until_there_is_a_sign_of_life() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 10)), min_size=1))
 def test_the_wait_is_what_passed_since_the_last_change(looks: list[tuple[int, float]]) -> None:
-    watch, waited, last = Watch(), 0.0, None
+    watch, waited, last = LoadTimer(), 0.0, None
     for seen, passed in looks:
         waited = waited + passed if seen == last else 0.0
         last = seen

@@ -19,15 +19,15 @@ from oracles.loaders import Calls
 from workers.test_values import VALUES, Frozen, Plain, assert_same
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers import wire
-from streamfit.workers.child import Worker
-from streamfit.workers.crew import Link
-from streamfit.workers.dataset import Dispatch
-from streamfit.workers.packing import Packed, Packer
-from streamfit.workers.scheduler import Job
-from streamfit.workers.slots import Slot, create
-from streamfit.workers.values import Array, Reader, Template
-from streamfit.workers.wire import Channel
+from streamfit.workers.pool.scheduler import Job
+from streamfit.workers.processes.worker_group import WorkerHandle
+from streamfit.workers.processes.worker_main import Worker
+from streamfit.workers.transport import wire
+from streamfit.workers.transport.loader_pickle import LoaderRegistry
+from streamfit.workers.transport.packing import Packed, Packer
+from streamfit.workers.transport.slots import Slot, create
+from streamfit.workers.transport.values import Array, Template, ValueReader
+from streamfit.workers.transport.wire import Channel
 
 pytestmark = pytest.mark.timeout(60)
 RECORD = np.dtype([("when", "M8[D]"), ("name", "U3"), ("at", "f4", (2,))])
@@ -75,13 +75,13 @@ class Pair:
     def __init__(self) -> None:
         self.mine = Slot(create("test"))
         self.theirs = Slot(os.dup(self.mine.fd))
-        self.readers: dict[int, Reader | Exception] = {}
+        self.readers: dict[int, ValueReader | Exception] = {}
         self.numbers: dict[Template, int] = {}
 
     def number_of(self, template: Template) -> int:
         number = self.numbers.setdefault(template, len(self.numbers))
         if number == len(self.readers):
-            self.readers[number] = Reader(pickle.loads(pickle.dumps(template)))
+            self.readers[number] = ValueReader(pickle.loads(pickle.dumps(template)))
         return number
 
     def packer(self) -> Packer:
@@ -330,14 +330,14 @@ def test_value_that_cannot_be_read_says_so(pair: Pair) -> None:
 
 
 class Line:
-    """A real `Worker` in a thread, and a real `Link` to it."""
+    """A real `Worker` in a thread, and a real `WorkerHandle` to it."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         mine, theirs = socket.socketpair()
         self.worker = Worker(theirs)
-        self.link = Link(1, Channel(mine))
-        self.dispatch = Dispatch()
-        self.parcel = self.dispatch.parcel_for(Calls(function))
+        self.handle = WorkerHandle(1, Channel(mine))
+        self.registry = LoaderRegistry()
+        self.pickled_loader = self.registry.pickled_loader_for(Calls(function))
         self.slots: dict[int, Slot] = {}
         self.packed: list[tuple[Slot, Packed]] = []
         self.templates: list[int] = []
@@ -346,28 +346,28 @@ class Line:
 
     def send(self, number: int, tickets: tuple[Any, ...]) -> None:
         slot = self.slots[number] = Slot(create("test"))
-        self.link.send_slot(number, slot)
-        self.link.send_parcel(self.parcel)
-        self.link.send_job(Job(1, number, tickets, self.parcel, number), slot)
-        self.link.channel.flush()
+        self.handle.send_slot(number, slot)
+        self.handle.send_loader(self.pickled_loader)
+        self.handle.send_job(Job(1, number, tickets, self.pickled_loader, number), slot)
+        self.handle.channel.flush()
 
     def receive(self, count: int) -> None:
         while len(self.packed) < count:
-            for frame in self.link.channel.receive():
+            for frame in self.handle.channel.receive():
                 if frame.kind == wire.TEMPLATE:
                     self.templates.append(frame.number)
-                    self.link.readers[frame.number] = Reader(pickle.loads(frame.body))
+                    self.handle.readers[frame.number] = ValueReader(pickle.loads(frame.body))
                 else:
-                    self.packed.append((self.slots[frame.slot], Packed(frame.body, self.link.readers)))
+                    self.packed.append((self.slots[frame.slot], Packed(frame.body, self.handle.readers)))
 
     def close(self) -> None:
-        self.link.close()
+        self.handle.close()
         self.thread.join()
         self.worker._channel.close()
-        self.worker._marker.close()
+        self.worker._progress_page.close()
         for slot in [*self.slots.values(), *self.worker._slots.values()]:
             slot.close()
-        self.dispatch.clear()
+        self.registry.clear()
 
 
 def keyed(ticket: int) -> dict[str, Any]:

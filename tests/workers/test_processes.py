@@ -21,7 +21,7 @@ from oracles.loaders import Calls, Gate, Growing, Holder, Numbers, Raises, Slow,
 
 from streamfit._base.errors import DataError, PicklingError, WorkerError
 from streamfit.workers import Loaded, Pool, Run, make_pool
-from streamfit.workers.scheduler import MAX_DEATHS
+from streamfit.workers.pool.scheduler import MAX_DEATHS
 
 pytestmark = pytest.mark.timeout(30)
 MB = 1 << 20
@@ -323,7 +323,7 @@ def test_workers_do_not_draw_the_same_random_numbers() -> None:
     assert len({a for a, _ in first.values()}) == len({b for _, b in first.values()}) == len(first)
 
 
-def surroundings(name: str) -> Any:
+def parent_state(name: str) -> Any:
     import sys
     import threading
 
@@ -340,7 +340,7 @@ def surroundings(name: str) -> Any:
     }[name]
 
 
-def test_surroundings_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_of_the_parent_in_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setenv("NUMBA_THREADING_LAYER", "omp")
@@ -348,7 +348,7 @@ def test_surroundings_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         pool.start()
         monkeypatch.chdir(tmp_path)
         names = ["threads", "layer", "folder", "arguments", "count", "version", "heavy"]
-        got = values(pool.open(Calls(surroundings), names))
+        got = values(pool.open(Calls(parent_state), names))
     assert got == ["1", None, str(tmp_path), sys.argv, 1, True, []]
 
 
@@ -441,14 +441,14 @@ def test_stopped_worker_holds_up_nobody_else() -> None:
         assert pool.restarts == 0
 
 
-def test_stopped_nursery_does_not_hold_up_the_end() -> None:
+def test_stopped_fork_server_does_not_hold_up_the_end() -> None:
     pool = make_pool("processes", 2)
     next(pool.open(Numbers(), range(100)))
     pids = pool.pids()
-    nursery = psutil.Process(pids[0]).ppid()
-    os.kill(nursery, signal.SIGSTOP)
+    fork_server = psutil.Process(pids[0]).ppid()
+    os.kill(fork_server, signal.SIGSTOP)
     pool.close()
-    assert wait_until(lambda: not any(alive(pid) for pid in [*pids, nursery]))
+    assert wait_until(lambda: not any(alive(pid) for pid in [*pids, fork_server]))
 
 
 def test_failed_fork_goes_on_with_fewer_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -467,8 +467,9 @@ def test_failed_fork_of_all_workers_is_an_error(monkeypatch: pytest.MonkeyPatch)
 
 
 def _refuse_births(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Have the parent hear that a fork failed, as the nursery tells it."""
-    from streamfit.workers import launcher, wire
+    """Have the parent hear that a fork failed, as the fork server tells it."""
+    from streamfit.workers.processes import fork_server_client
+    from streamfit.workers.transport import wire
 
     births = 0
 
@@ -484,7 +485,7 @@ def _refuse_births(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         return frames
 
     original = wire.Channel.receive
-    assert launcher.Channel is wire.Channel
+    assert fork_server_client.Channel is wire.Channel
     monkeypatch.setattr(wire.Channel, "receive", receive)
 
 

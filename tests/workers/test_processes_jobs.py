@@ -17,8 +17,10 @@ from oracles.loaders import Calls, EndsAlways, EndsOnce, Gate, Numbers, Raises, 
 from workers.test_processes import Stubborn, shapes
 
 from streamfit._base.errors import PicklingError, WorkerDiedError
-from streamfit.workers import Loaded, Run, lanes, make_pool, processes
-from streamfit.workers.scheduler import Lane, Scheduler
+from streamfit.workers import Loaded, Run, make_pool
+from streamfit.workers.pool import ordered_run
+from streamfit.workers.pool.scheduler import Scheduler, TicketQueue
+from streamfit.workers.processes import pool as process_pool
 
 pytestmark = pytest.mark.timeout(60)
 AHEAD = 60
@@ -30,9 +32,9 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Jobs:
     """Return the jobs that are planned, as they come."""
     jobs: Jobs = []
 
-    def plan(self: Scheduler, lane: Lane, *tickets: Any) -> None:
+    def plan(self: Scheduler, queue: TicketQueue, *tickets: Any) -> None:
         jobs.append(tickets)
-        original(self, lane, *tickets)
+        original(self, queue, *tickets)
 
     original = Scheduler.plan
     monkeypatch.setattr(Scheduler, "plan", plan)
@@ -40,10 +42,10 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Jobs:
 
 
 @pytest.fixture
-def together(planned: Jobs, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+def merge(planned: Jobs, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     """Have tickets go together however slow this machine is; return the jobs."""
-    monkeypatch.setattr(processes, "_JOB_NANOSECONDS", 1 << 60)
-    monkeypatch.setattr(lanes, "_PULL_SECONDS", 60.0)
+    monkeypatch.setattr(process_pool, "_JOB_NANOSECONDS", 1 << 60)
+    monkeypatch.setattr(ordered_run, "_PULL_SECONDS", 60.0)
     return planned
 
 
@@ -60,8 +62,8 @@ def assert_expected(got: list[Loaded], tickets: range) -> None:
 
 def count_slots() -> int:
     """Return how many slots this process has."""
-    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
-    names = {os.readlink(link) for link in links if os.path.islink(link)}
+    handles = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    names = {os.readlink(handle) for handle in handles if os.path.islink(handle)}
     return sum("streamfit-slot" in name for name in names)
 
 
@@ -80,21 +82,21 @@ def test_quick_and_small_loads_go_together(planned: Jobs) -> None:
 
 
 @pytest.mark.parametrize(("shape", "ahead"), [((1 << 20,), AHEAD), ((2,), 2)], ids=["large", "not far ahead"])
-def test_others_go_one_by_one(together: Jobs, shape: tuple[int, ...], ahead: int) -> None:
+def test_others_go_one_by_one(merge: Jobs, shape: tuple[int, ...], ahead: int) -> None:
     with make_pool("processes", 1, ahead=ahead) as pool:
         count = sum(1 for _ in pool.open(Numbers(shape), range(30)))
     assert count == 30
-    assert set(map(len, together)) == {1}
+    assert set(map(len, merge)) == {1}
 
 
 def test_slow_loads_go_one_by_one(planned: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_JOB_NANOSECONDS", 1)
+    monkeypatch.setattr(process_pool, "_JOB_NANOSECONDS", 1)
     with make_pool("processes", 1, ahead=AHEAD) as pool:
         assert_expected(list(pool.open(Numbers(), range(100))), range(100))
     assert set(map(len, planned)) == {1}
 
 
-def test_tickets_are_pulled_no_further_ahead(together: Jobs) -> None:
+def test_tickets_are_pulled_no_further_ahead(merge: Jobs) -> None:
     pulled = 0
 
     def tickets() -> Iterator[int]:
@@ -108,28 +110,28 @@ def test_tickets_are_pulled_no_further_ahead(together: Jobs) -> None:
         for delivered in range(1, 600):
             assert next(run).ticket == delivered
             assert delivered <= pulled <= delivered + AHEAD
-    assert max(map(len, together)) == AHEAD // 3
+    assert max(map(len, merge)) == AHEAD // 3
 
 
-def test_last_job_has_what_is_left(together: Jobs) -> None:
+def test_last_job_has_what_is_left(merge: Jobs) -> None:
     with make_pool("processes", 1, ahead=AHEAD) as pool:
         for count in range(190, 215):
             assert [loaded.ticket for loaded in pool.open(Numbers(), range(count))] == list(range(count))
-    assert any(1 < len(tickets) < AHEAD // 3 and tickets[-1] >= 189 for tickets in together)
+    assert any(1 < len(tickets) < AHEAD // 3 and tickets[-1] >= 189 for tickets in merge)
 
 
-def test_values_of_many_kinds_go_together(together: Jobs) -> None:
+def test_values_of_many_kinds_go_together(merge: Jobs) -> None:
     with make_pool("processes", 2, ahead=AHEAD) as pool:
         for loaded in pool.open(Calls(shapes), range(400)):
             assert repr(loaded.value) == repr(shapes(loaded.ticket))
-    assert max(map(len, together)) > 3
+    assert max(map(len, merge)) > 3
 
 
 # -- deaths -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_death_in_the_middle_of_a_job_loses_nothing(together: Jobs, tmp_path: Path, workers: int) -> None:
+def test_death_in_the_middle_of_a_job_loses_nothing(merge: Jobs, tmp_path: Path, workers: int) -> None:
     gate = Gate(tmp_path, at=305)
 
     def kill() -> None:
@@ -145,14 +147,14 @@ def test_death_in_the_middle_of_a_job_loses_nothing(together: Jobs, tmp_path: Pa
         killer.join()
     assert_expected(got, range(500))
     retried = [loaded.ticket for loaded in got if loaded.attempts > 1]
-    assert set(job_of(together, 305)) <= set(retried)
-    assert len(job_of(together, 305)) > 1
+    assert set(job_of(merge, 305)) <= set(retried)
+    assert len(job_of(merge, 305)) > 1
     assert {loaded.attempts for loaded in got} == {1, 2}
     assert (run.retried, run.restarts) == (len(retried), 1)
 
 
 @pytest.mark.parametrize("how", ["exit 0", "segfault", "kill"])
-def test_deaths_at_many_tickets_lose_nothing(together: Jobs, tmp_path: Path, how: str) -> None:
+def test_deaths_at_many_tickets_lose_nothing(merge: Jobs, tmp_path: Path, how: str) -> None:
     at = (100, 101, 220, 305, 310, 315, 499)
     with make_pool("processes", 2, ahead=AHEAD) as pool:
         run = pool.open(EndsOnce(tmp_path, how, at), range(500))
@@ -160,11 +162,11 @@ def test_deaths_at_many_tickets_lose_nothing(together: Jobs, tmp_path: Path, how
     assert_expected(got, range(500))
     assert run.retried == sum(loaded.attempts - 1 for loaded in got) > len(at)
     assert run.restarts == len(at)
-    assert any(len(job_of(together, ticket)) > 1 for ticket in at)
+    assert any(len(job_of(merge, ticket)) > 1 for ticket in at)
 
 
 @pytest.mark.parametrize("at", [300, 307])
-def test_only_the_deadly_ticket_is_reported_and_only_after_all_before_it(together: Jobs, at: int) -> None:
+def test_only_the_deadly_ticket_is_reported_and_only_after_all_before_it(merge: Jobs, at: int) -> None:
     got: list[int] = []
     with make_pool("processes", 2, ahead=AHEAD) as pool:
         run = pool.open(EndsAlways("kill", at), range(500), describe=lambda ticket: f"batch {ticket}.")
@@ -172,7 +174,7 @@ def test_only_the_deadly_ticket_is_reported_and_only_after_all_before_it(togethe
             got.extend(loaded.ticket for loaded in run)
         assert len(list(pool.open(Numbers(), range(200)))) == 200
     assert got == list(range(at))
-    assert len(job_of(together, at)) > 1
+    assert len(job_of(merge, at)) > 1
 
 
 # -- failures -----------------------------------------------------------------------------------------------
@@ -180,7 +182,7 @@ def test_only_the_deadly_ticket_is_reported_and_only_after_all_before_it(togethe
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_exception_at_any_ticket_of_a_job_surfaces_after_the_values_before_it(
-    together: Jobs, workers: int
+    merge: Jobs, workers: int
 ) -> None:
     with make_pool("processes", workers, ahead=AHEAD) as pool:
         for at in range(200, 224):
@@ -192,7 +194,7 @@ def test_exception_at_any_ticket_of_a_job_surfaces_after_the_values_before_it(
             assert got == list(range(at))
             assert f"batch {at}." in "\n".join(caught.value.__notes__)
         assert pool.restarts == 0
-    assert max(map(len, together)) > 3
+    assert max(map(len, merge)) > 3
 
 
 def refuse(ticket: int) -> Any:
@@ -200,7 +202,7 @@ def refuse(ticket: int) -> Any:
     return (np.zeros(3), threading.Lock()) if ticket == 207 else np.full(3, ticket)
 
 
-def test_value_that_cannot_travel_surfaces_at_its_place(together: Jobs) -> None:
+def test_value_that_cannot_travel_surfaces_at_its_place(merge: Jobs) -> None:
     got: list[int] = []
     with make_pool("processes", 1, ahead=AHEAD) as pool:
         run = pool.open(Calls(refuse), range(300), describe=lambda ticket: f"batch {ticket}.")
@@ -208,7 +210,7 @@ def test_value_that_cannot_travel_surfaces_at_its_place(together: Jobs) -> None:
             got.extend(int(loaded.value[0]) for loaded in run)
     assert got == list(range(207))
     assert "batch 207." in "\n".join(caught.value.__notes__)
-    assert len(job_of(together, 207)) > 1
+    assert len(job_of(merge, 207)) > 1
 
 
 def unreadable(ticket: int) -> Any:
@@ -216,7 +218,7 @@ def unreadable(ticket: int) -> Any:
     return Stubborn() if ticket == 207 else np.full(3, ticket)
 
 
-def test_value_that_cannot_be_put_together_surfaces_at_its_place(together: Jobs) -> None:
+def test_value_that_cannot_be_put_together_surfaces_at_its_place(merge: Jobs) -> None:
     got: list[int] = []
     with make_pool("processes", 1, ahead=AHEAD) as pool:
         run = pool.open(Calls(unreadable), range(300), describe=lambda ticket: f"batch {ticket}.")
@@ -225,11 +227,11 @@ def test_value_that_cannot_be_put_together_surfaces_at_its_place(together: Jobs)
         assert len(list(pool.open(Numbers(), range(200)))) == 200
     assert got == list(range(207))
     assert "batch 207." in "\n".join(caught.value.__notes__)
-    assert job_of(together, 207)[0] < 207
+    assert job_of(merge, 207)[0] < 207
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ticket_that_cannot_travel_surfaces_at_its_place(together: Jobs, workers: int) -> None:
+def test_ticket_that_cannot_travel_surfaces_at_its_place(merge: Jobs, workers: int) -> None:
     tickets: list[Any] = list(range(300))
     tickets[207] = threading.Lock()
     got: list[Loaded] = []
@@ -240,34 +242,34 @@ def test_ticket_that_cannot_travel_surfaces_at_its_place(together: Jobs, workers
         assert pool.restarts == 0
     assert_expected(got, range(207))
     assert {loaded.attempts for loaded in got} == {1}
-    assert len(job_of(together, tickets[207])) > 1
+    assert len(job_of(merge, tickets[207])) > 1
 
 
-def test_tickets_too_large_for_a_frame_go_together(together: Jobs) -> None:
+def test_tickets_too_large_for_a_frame_go_together(merge: Jobs) -> None:
     tickets = [np.full(5_000, ticket) for ticket in range(200)]
     with make_pool("processes", 1, ahead=AHEAD) as pool:
         got = [loaded.value for loaded in pool.open(Calls(np.sum), tickets)]
     assert got == [5_000 * ticket for ticket in range(200)]
-    assert max(map(len, together)) > 3
+    assert max(map(len, merge)) > 3
 
 
 # -- memory -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("every", [1, 7, 20])
-def test_values_that_are_kept_exhaust_no_slots_and_stay_as_they_are(together: Jobs, every: int) -> None:
+def test_values_that_are_kept_exhaust_no_slots_and_stay_as_they_are(merge: Jobs, every: int) -> None:
     kept: list[Loaded] = []
     with make_pool("processes", 2, ahead=AHEAD) as pool:
         for loaded in pool.open(Numbers(), range(2000)):
             if loaded.ticket % every == 0:
                 kept.append(loaded)
-        assert count_slots() <= AHEAD + 6  # out, delivered and a few that are lent
+        assert count_slots() <= AHEAD + 6  # out, delivered and a few that are leased
     for loaded in kept:
         np.testing.assert_array_equal(loaded.value[0], expected(loaded.ticket))
-    assert max(map(len, together)) > 3
+    assert max(map(len, merge)) > 3
 
 
-def test_one_value_that_is_kept_does_not_keep_the_memory_of_others_for_ever(together: Jobs) -> None:
+def test_one_value_that_is_kept_does_not_keep_the_memory_of_others_for_ever(merge: Jobs) -> None:
     with make_pool("processes", 1, ahead=AHEAD) as pool:
         kept = [
             loaded.value[0] for loaded in pool.open(Numbers((500,)), range(2000)) if not loaded.ticket % 50
@@ -284,17 +286,17 @@ def root(array: Any) -> Any:
     return array
 
 
-def test_change_of_a_value_changes_no_other(together: Jobs) -> None:
+def test_change_of_a_value_changes_no_other(merge: Jobs) -> None:
     with make_pool("processes", 1, ahead=AHEAD) as pool:
         for loaded in pool.open(Numbers(), range(500)):
             np.testing.assert_array_equal(loaded.value[0], expected(loaded.ticket))
             loaded.value[0][...] = -1
-    assert max(map(len, together)) > 3
+    assert max(map(len, merge)) > 3
 
 
 @pytest.mark.parametrize("use", [lambda run: run.close(), lambda run: None], ids=["closed", "forgotten"])
 def test_runs_given_up_in_the_middle_of_a_job_leave_the_pool_usable(
-    together: Jobs, use: Callable[[Run], None]
+    merge: Jobs, use: Callable[[Run], None]
 ) -> None:
     with make_pool("processes", 2, ahead=AHEAD) as pool:
         for length in range(150, 170):
@@ -308,7 +310,7 @@ def test_runs_given_up_in_the_middle_of_a_job_leave_the_pool_usable(
         assert count_slots() <= 3 * AHEAD
 
 
-def test_runs_side_by_side_do_not_mix(together: Jobs) -> None:
+def test_runs_side_by_side_do_not_mix(merge: Jobs) -> None:
     with make_pool("processes", 2, ahead=AHEAD) as pool:
         runs = [pool.open(Numbers((4,)), range(begin, begin + 400)) for begin in (0, 1000, 2000)]
         got: list[list[int]] = [[], [], []]
@@ -316,4 +318,4 @@ def test_runs_side_by_side_do_not_mix(together: Jobs) -> None:
             for run, seen in zip(runs, got, strict=True):
                 seen.append(next(run).value[1])
     assert got == [list(range(begin, begin + 400)) for begin in (0, 1000, 2000)]
-    assert max(map(len, together)) > 3
+    assert max(map(len, merge)) > 3

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from oracles.faulty_pool import OUTCOMES, FaultyPool
 
-from streamfit.workers.scheduler import Job, Lane, Scheduler, State
+from streamfit.workers.pool.scheduler import Job, JobState, Scheduler, TicketQueue
 
 # No shrinking: that a bug is found matters here, not what it looks like. The same examples every time.
 SETTINGS = settings(
@@ -35,39 +35,39 @@ class StaleHeader(Scheduler):
     """Accept the result of an attempt that was given up."""
 
     def _answer(
-        self, worker: int, lane: int, number: int, attempt: int, slot: int, state: State
+        self, worker: int, queue: int, number: int, attempt: int, slot: int, state: JobState
     ) -> Job | None:
-        job = self._queues.get(worker, {}).get((lane, number))
-        return super()._answer(worker, lane, number, job.attempt if job else attempt, slot, state)
+        job = self._outstanding.get(worker, {}).get((queue, number))
+        return super()._answer(worker, queue, number, job.attempt if job else attempt, slot, state)
 
 
 class AnySlot(Scheduler):
     """Accept a result that was written to another slot."""
 
     def _answer(
-        self, worker: int, lane: int, number: int, attempt: int, slot: int, state: State
+        self, worker: int, queue: int, number: int, attempt: int, slot: int, state: JobState
     ) -> Job | None:
-        job = self._queues.get(worker, {}).get((lane, number))
-        return super()._answer(worker, lane, number, attempt, job.slot if job else slot, state)
+        job = self._outstanding.get(worker, {}).get((queue, number))
+        return super()._answer(worker, queue, number, attempt, job.slot if job else slot, state)
 
 
 class AnyWorker(Scheduler):
     """Accept the result of a worker that is dead, whoever has the job now."""
 
     def _answer(
-        self, worker: int, lane: int, number: int, attempt: int, slot: int, state: State
+        self, worker: int, queue: int, number: int, attempt: int, slot: int, state: JobState
     ) -> Job | None:
-        for other, queue in self._queues.items():
-            if (lane, number) in queue:
-                return super()._answer(other, lane, number, queue[lane, number].attempt, slot, state)
+        for other, outstanding in self._outstanding.items():
+            if (queue, number) in outstanding:
+                return super()._answer(other, queue, number, outstanding[queue, number].attempt, slot, state)
         return None
 
 
 class FreeOnTake(Scheduler):
     """Free the slot when its value is taken, not when it is given back."""
 
-    def take(self, lane: Lane) -> Job:
-        job = super().take(lane)
+    def take(self, queue: TicketQueue) -> Job:
+        job = super().take(queue)
         self._free.append(job.slot)
         return job
 
@@ -78,42 +78,42 @@ class FreeOnTake(Scheduler):
 class FreeOnDone(Scheduler):
     """Free the slot when the load is done."""
 
-    def done(self, worker: int, lane: int, number: int, attempt: int, slot: int) -> Job | None:
-        job = super().done(worker, lane, number, attempt, slot)
+    def done(self, worker: int, queue: int, number: int, attempt: int, slot: int) -> Job | None:
+        job = super().done(worker, queue, number, attempt, slot)
         if job is not None:
             self._free.append(job.slot)
         return job
 
 
 class OneShort(Scheduler):
-    """Call a lane finished when one job is left."""
+    """Call a queue finished when one job is left."""
 
-    def finished(self, lane: Lane) -> bool:
-        return lane.ended and lane.delivered >= lane.planned - 1
+    def finished(self, queue: TicketQueue) -> bool:
+        return queue.ended and queue.delivered >= queue.planned - 1
 
 
 class FinishedWhenPlanned(Scheduler):
-    """Call a lane finished when its jobs are planned, whether they were taken or not."""
+    """Call a queue finished when its jobs are planned, whether they were taken or not."""
 
-    def finished(self, lane: Lane) -> bool:
-        return lane.ended
+    def finished(self, queue: TicketQueue) -> bool:
+        return queue.ended
 
 
 class OutOfOrder(Scheduler):
     """Deliver what is ready, whatever its number."""
 
-    def ready(self, lane: Lane) -> bool:
-        return bool(self._ready(lane))
+    def ready(self, queue: TicketQueue) -> bool:
+        return bool(self._ready(queue))
 
-    def take(self, lane: Lane) -> Job:
-        job = lane.jobs.pop(self._ready(lane)[0])
-        lane.delivered += len(job.tickets)
-        lane.lent += 1
-        self._lent[job.slot] = lane
+    def take(self, queue: TicketQueue) -> Job:
+        job = queue.jobs.pop(self._ready(queue)[0])
+        queue.delivered += len(job.tickets)
+        queue.leased += 1
+        self._lent[job.slot] = queue
         return job
 
-    def _ready(self, lane: Lane) -> list[int]:
-        return [number for number, job in lane.jobs.items() if job.state in OUTCOMES]
+    def _ready(self, queue: TicketQueue) -> list[int]:
+        return [number for number, job in queue.jobs.items() if job.state in OUTCOMES]
 
 
 class LosesJobs(Scheduler):
@@ -141,10 +141,10 @@ class RetryInNewSlot(Scheduler):
 class HighestFirst(Scheduler):
     """Issue the highest numbers first."""
 
-    def plan(self, lane: Lane, *tickets: Any) -> None:
-        number = lane.planned
-        super().plan(lane, *tickets)
-        entry = next(entry for entry in self._pending if entry[3] is lane.jobs[number])
+    def plan(self, queue: TicketQueue, *tickets: Any) -> None:
+        number = queue.planned
+        super().plan(queue, *tickets)
+        entry = next(entry for entry in self._pending if entry[3] is queue.jobs[number])
         self._pending.remove(entry)
         heapq.heapify(self._pending)
         heapq.heappush(self._pending, (-entry[0], *entry[1:]))
@@ -154,8 +154,8 @@ class BlamesAll(Scheduler):
     """Count a death against every job of the worker."""
 
     def died(self, worker: int, cause: Any, loading: Loading = None) -> list[Job]:
-        for job in self._queues.get(worker, {}).values():
-            job.deaths += loading is not None and (job.lane, job.number, job.attempt) != loading
+        for job in self._outstanding.get(worker, {}).values():
+            job.deaths += loading is not None and (job.queue, job.number, job.attempt) != loading
         return super().died(worker, cause, loading)
 
 
@@ -163,9 +163,9 @@ class BlamesWithoutCause(Scheduler):
     """Count a death that nobody is to blame for against the oldest job of the worker."""
 
     def died(self, worker: int, cause: Any, loading: Loading = None) -> list[Job]:
-        oldest = next(iter(self._queues.get(worker, {}).values()), None)
+        oldest = next(iter(self._outstanding.get(worker, {}).values()), None)
         if loading is None and oldest is not None:
-            loading = oldest.lane, oldest.number, oldest.attempt
+            loading = oldest.queue, oldest.number, oldest.attempt
         return super().died(worker, cause, loading)
 
 
@@ -189,11 +189,11 @@ class SameAttempt(Scheduler):
 class DeliversTwice(Scheduler):
     """Deliver a job that was loaded again once more."""
 
-    def take(self, lane: Lane) -> Job:
-        job = super().take(lane)
+    def take(self, queue: TicketQueue) -> Job:
+        job = super().take(queue)
         if job.attempt > 1:
-            lane.jobs[job.number] = job
-            lane.delivered -= len(job.tickets)
+            queue.jobs[job.number] = job
+            queue.delivered -= len(job.tickets)
             job.attempt = 1
         return job
 
@@ -201,30 +201,30 @@ class DeliversTwice(Scheduler):
 class Unbounded(Scheduler):
     """Take tickets without end."""
 
-    def room(self, lane: Lane) -> int:
-        return 0 if lane.ended else max(1, super().room(lane))
+    def room(self, queue: TicketQueue) -> int:
+        return 0 if queue.ended else max(1, super().room(queue))
 
 
 class BusiestFirst(Scheduler):
     """Give the next job to the worker that holds most."""
 
     def _least_busy(self) -> tuple[int, dict[tuple[int, int], Job]]:
-        return max(self._queues.items(), key=lambda item: len(item[1]))
+        return max(self._outstanding.items(), key=lambda item: len(item[1]))
 
 
 class FreesWhileLoading(Scheduler):
-    """Free the slots of a closed lane while its workers still write to them."""
+    """Free the slots of a closed queue while its workers still write to them."""
 
-    def close_lane(self, lane: Lane) -> set[int]:
-        out = [job for job in lane.jobs.values() if job.state is State.ISSUED]
-        holders = super().close_lane(lane)
+    def close_queue(self, queue: TicketQueue) -> set[int]:
+        out = [job for job in queue.jobs.values() if job.state is JobState.ISSUED]
+        holders = super().close_queue(queue)
         for job in out:
             self._release(job)
         return holders
 
 
 class LeaksOnClose(Scheduler):
-    """Keep the slots of a closed lane for ever."""
+    """Keep the slots of a closed queue for ever."""
 
     def _release(self, job: Job) -> None:
         job.slot = -1
@@ -236,18 +236,18 @@ class LeaksOnClose(Scheduler):
 class DeliversOneOfMany(Scheduler):
     """Count a job of several tickets as one in what was delivered."""
 
-    def take(self, lane: Lane) -> Job:
-        job = super().take(lane)
-        lane.delivered -= len(job.tickets) - 1
+    def take(self, queue: TicketQueue) -> Job:
+        job = super().take(queue)
+        queue.delivered -= len(job.tickets) - 1
         return job
 
 
 class PlansOneOfMany(Scheduler):
     """Count a job of several tickets as one in what was planned."""
 
-    def plan(self, lane: Lane, *tickets: Any) -> None:
-        super().plan(lane, *tickets)
-        lane.planned -= len(tickets) - 1
+    def plan(self, queue: TicketQueue, *tickets: Any) -> None:
+        super().plan(queue, *tickets)
+        queue.planned -= len(tickets) - 1
 
 
 class ForgetsLastTicket(Scheduler):
@@ -256,7 +256,7 @@ class ForgetsLastTicket(Scheduler):
     def _apart(self, job: Job) -> list[Job]:
         parts = super()._apart(job)
         if len(parts) > 1:
-            del self._lanes[job.lane].jobs[parts.pop().number]
+            del self._queues[job.queue].jobs[parts.pop().number]
         return parts
 
 
@@ -272,10 +272,10 @@ class BlamesFirstTicket(Scheduler):
     """Count a death against the first ticket of the job, whichever the worker was at."""
 
     def died(self, worker: int, cause: Any, loading: Loading = None) -> list[Job]:
-        for job in self._queues.get(worker, {}).values():
+        for job in self._outstanding.get(worker, {}).values():
             inside = range(job.number, job.number + len(job.tickets))
-            if loading is not None and loading[0] == job.lane and loading[1] in inside:
-                loading = (job.lane, job.number, loading[2])
+            if loading is not None and loading[0] == job.queue and loading[1] in inside:
+                loading = (job.queue, job.number, loading[2])
         return super().died(worker, cause, loading)
 
 
@@ -283,14 +283,14 @@ class BlamesWholeJob(Scheduler):
     """Count a death against all tickets of the job."""
 
     def died(self, worker: int, cause: Any, loading: Loading = None) -> list[Job]:
-        held = self._queues.get(worker, {}).values()
-        several = [job for job in held if len(job.tickets) > 1 and job.state is not State.DROPPED]
+        held = self._outstanding.get(worker, {}).values()
+        several = [job for job in held if len(job.tickets) > 1 and job.state is not JobState.DROPPED]
         again = super().died(worker, cause, loading)
         for job in several:
             if loading is not None and 0 <= loading[1] - job.number < len(job.tickets):
                 parts = [part for part in again if 0 <= part.number - job.number < len(job.tickets)]
                 for part in parts:
-                    part.deaths += part.lane == loading[0] and part.number != loading[1]
+                    part.deaths += part.queue == loading[0] and part.number != loading[1]
         return again
 
 
@@ -328,7 +328,7 @@ class RetriesWhole(Scheduler):
     """Load a job again as it was, without taking it apart."""
 
     def _apart(self, job: Job) -> list[Job]:
-        job.state = State.PENDING
+        job.state = JobState.PENDING
         return [job]
 
 
@@ -340,18 +340,18 @@ class StaleWhole(Scheduler):
         self._whole: dict[tuple[int, ...], list[Job]] = {}
 
     def _apart(self, job: Job) -> list[Job]:
-        told = job.lane, job.number, job.attempt, job.slot
+        told = job.queue, job.number, job.attempt, job.slot
         parts = super()._apart(job)
         if len(parts) > 1:
             self._whole[told] = parts
         return parts
 
     def _answer(
-        self, worker: int, lane: int, number: int, attempt: int, slot: int, state: State
+        self, worker: int, queue: int, number: int, attempt: int, slot: int, state: JobState
     ) -> Job | None:
-        job = super()._answer(worker, lane, number, attempt, slot, state)
-        waiting = self._whole.get((lane, number, attempt, slot), []) if job is None else []
-        if waiting and all(part.state is State.PENDING for part in waiting):
+        job = super()._answer(worker, queue, number, attempt, slot, state)
+        waiting = self._whole.get((queue, number, attempt, slot), []) if job is None else []
+        if waiting and all(part.state is JobState.PENDING for part in waiting):
             for part in waiting:
                 part.state = state
             return waiting[0]
@@ -362,23 +362,23 @@ class AnswersFromInside(Scheduler):
     """Accept an answer for any ticket of a job as the job's."""
 
     def _answer(
-        self, worker: int, lane: int, number: int, attempt: int, slot: int, state: State
+        self, worker: int, queue: int, number: int, attempt: int, slot: int, state: JobState
     ) -> Job | None:
-        for job in self._queues.get(worker, {}).values():
-            if job.lane == lane and job.number < number < job.number + len(job.tickets):
+        for job in self._outstanding.get(worker, {}).values():
+            if job.queue == queue and job.number < number < job.number + len(job.tickets):
                 number = job.number
                 break
-        return super()._answer(worker, lane, number, attempt, slot, state)
+        return super()._answer(worker, queue, number, attempt, slot, state)
 
 
 class PartsBeginAnew(Scheduler):
     """Count the attempts of the parts from one again."""
 
     def died(self, worker: int, cause: Any, loading: Loading = None) -> list[Job]:
-        several = {job for job in self._queues.get(worker, {}).values() if len(job.tickets) > 1}
+        several = {job for job in self._outstanding.get(worker, {}).values() if len(job.tickets) > 1}
         again = super().died(worker, cause, loading)
         for job in again:
-            if any(whole.lane == job.lane and whole.number <= job.number for whole in several):
+            if any(whole.queue == job.queue and whole.number <= job.number for whole in several):
                 job.attempt = 1
         return again
 
@@ -387,11 +387,13 @@ class RetriedCountsJobs(Scheduler):
     """Count a job of several tickets as one in what was loaded again."""
 
     def died(self, worker: int, cause: Any, loading: Loading = None) -> list[Job]:
-        held = [job for job in self._queues.get(worker, {}).values() if job.state is not State.DROPPED]
+        held = [
+            job for job in self._outstanding.get(worker, {}).values() if job.state is not JobState.DROPPED
+        ]
         again = super().died(worker, cause, loading)
         for job in held:
             if len(job.tickets) > 1:
-                self._lanes[job.lane].retried -= len(job.tickets) - 1
+                self._queues[job.queue].retried -= len(job.tickets) - 1
         return again
 
 
@@ -399,12 +401,12 @@ class PoisonedWithoutSlot(Scheduler):
     """Give a ticket that is set apart no slot unless it had one."""
 
     def died(self, worker: int, cause: Any, loading: Loading = None) -> list[Job]:
-        held = list(self._queues.get(worker, {}).values())
+        held = list(self._outstanding.get(worker, {}).values())
         again = super().died(worker, cause, loading)
-        inside = [(job.lane, job.number + at) for job in held for at in range(1, len(job.tickets))]
+        inside = [(job.queue, job.number + at) for job in held for at in range(1, len(job.tickets))]
         for key, number in inside:
-            job = self._lanes[key].jobs[number] if key in self._lanes else None
-            if job is not None and job.state is State.POISONED:
+            job = self._queues[key].jobs[number] if key in self._queues else None
+            if job is not None and job.state is JobState.POISONED:
                 self._release(job)
         return again
 
@@ -413,9 +415,11 @@ class WithdrawnStaysWithWorker(Scheduler):
     """Have a job that was withdrawn take up room in its worker."""
 
     def withdraw(self, job: Job) -> None:
-        queue = self._queues[job.worker]
+        outstanding = self._outstanding[job.worker]
         super().withdraw(job)
-        queue[job.lane, -job.number - 1] = Job(job.lane, -job.number - 1, job.tickets, state=State.DROPPED)
+        outstanding[job.queue, -job.number - 1] = Job(
+            job.queue, -job.number - 1, job.tickets, state=JobState.DROPPED
+        )
 
 
 class WithdrawnIsLost(Scheduler):
@@ -432,7 +436,7 @@ class WithdrawnIsRetried(Scheduler):
 
     def withdraw(self, job: Job) -> None:
         super().withdraw(job)
-        self._lanes[job.lane].retried += len(job.tickets)
+        self._queues[job.queue].retried += len(job.tickets)
 
 
 BUGS = [kind for kind in Scheduler.__subclasses__() if kind.__module__ == __name__]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers import slots
+from streamfit.workers.transport import slots
 
 
 def test_slot_grows_and_keeps_what_is_in_it() -> None:

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from streamfit.workers.packing import Packed, Packer
-from streamfit.workers.slots import Slot, create
-from streamfit.workers.values import Parts, Reader, Template, dump
+from streamfit.workers.transport.packing import Packed, Packer
+from streamfit.workers.transport.slots import Slot, create
+from streamfit.workers.transport.values import Parts, Template, ValueReader, dump
 
 
 @dataclass
@@ -58,10 +58,10 @@ def slot() -> Iterator[Slot]:
 
 def travel(value: Any, slot: Slot) -> Any:
     """Send a value through a slot as the two processes do, each with its own view of the memory."""
-    readers: dict[int, Reader | Exception] = {}
+    readers: dict[int, ValueReader | Exception] = {}
 
     def number_of(template: Template) -> int:
-        readers[len(readers)] = Reader(pickle.loads(pickle.dumps(template)))
+        readers[len(readers)] = ValueReader(pickle.loads(pickle.dumps(template)))
         return len(readers) - 1
 
     packer = Packer(slot, number_of)

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers import wire
-from streamfit.workers.wire import Channel, Frame
+from streamfit.workers.transport import wire
+from streamfit.workers.transport.wire import Channel, Frame
 
 Ends = tuple[Channel, Channel]
 
@@ -48,7 +48,7 @@ def drain(channel: Channel) -> list[Frame]:
 def test_frames_arrive_whole_however_the_bytes_are_cut(bodies: list[bytes], steps: list[int]) -> None:
     ours, theirs = pair()
     for number, body in enumerate(bodies):
-        theirs.put(wire.RESULT, body, lane=1, attempt=2, slot=3, extra=4, number=number)
+        theirs.put(wire.RESULT, body, queue=1, attempt=2, slot=3, extra=4, number=number)
     raw = b"".join(bytes(part) for part, _, _ in theirs._out)
     frames: list[Frame] = []
     at = 0
@@ -62,7 +62,7 @@ def test_frames_arrive_whole_however_the_bytes_are_cut(bodies: list[bytes], step
     frames += drain(ours)
     ours.close()
     assert [(f.number, f.body) for f in frames] == list(enumerate(bodies))
-    assert all((f.lane, f.attempt, f.slot, f.extra) == (1, 2, 3, 4) for f in frames)
+    assert all((f.queue, f.attempt, f.slot, f.extra) == (1, 2, 3, 4) for f in frames)
 
 
 def test_torn_frame_is_never_read(ends: Ends) -> None:

@@ -73,7 +73,7 @@ class BackupAndRestore(Callback):
         self._place: Place = {}  # what of the history is in the journal
 
     def listens_to(self, hook: str) -> bool:
-        """Tell whether a hook does anything: batches matter only when they are counted."""
+        """Return whether a hook does anything: batches matter only when they are counted."""
         return self._every is not None if hook == "on_train_batch_end" else super().listens_to(hook)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamfit._base.errors import NonFiniteError
-from streamfit.training.callbacks.names import LogNames
+from streamfit.training.callbacks.log_names import LogNames
 
 __all__ = ["HOOKS", "Callback", "Logs"]
 
@@ -59,7 +59,7 @@ class Callback:
         self.model = model
 
     def listens_to(self, hook: str) -> bool:
-        """Tell whether a hook does anything, so that no logs are made for it in vain.
+        """Return whether a hook does anything, so that no logs are made for it in vain.
 
         Args:
             hook: Name of a hook, such as ``"on_train_batch_end"``.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from streamfit.training.callbacks.base import Callback, Logs
-from streamfit.training.notices import warn
+from streamfit.training.user_warnings import warn
 
 __all__ = ["CSVLogger"]
 

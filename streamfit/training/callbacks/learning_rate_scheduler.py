@@ -12,7 +12,7 @@ from streamfit._base.checks import scalar
 from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate
-from streamfit.training.callbacks.names import needs_rate
+from streamfit.training.callbacks.log_names import needs_rate
 
 __all__ = ["LearningRateScheduler"]
 

@@ -9,11 +9,11 @@ from typing import Any
 from streamfit._base.errors import NonFiniteError
 from streamfit.training.callbacks.base import HOOKS, Callback, Logs
 from streamfit.training.callbacks.history import History
+from streamfit.training.callbacks.log_names import LogNames
+from streamfit.training.callbacks.log_writers import may_add_to_logs
 from streamfit.training.callbacks.logs import plain_logs
-from streamfit.training.callbacks.names import LogNames
 from streamfit.training.callbacks.progress import ProgressBar
-from streamfit.training.callbacks.reading import may_add_to_logs
-from streamfit.training.notices import warn
+from streamfit.training.user_warnings import warn
 
 __all__ = ["CallbackList"]
 
@@ -97,7 +97,7 @@ class CallbackList:
 
     @property
     def wants_finite(self) -> bool:
-        """Tell whether a training step must stop before its update unless loss and gradient are finite."""
+        """Return whether a training step must stop before its update unless loss and gradient are finite."""
         return any(_wants_finite(callback) for callback in self.callbacks)
 
     def on_nonfinite(self, error: NonFiniteError) -> None:
@@ -300,7 +300,7 @@ def _keeps_state(callback: Any) -> bool:
 
 
 def _may_add_logs(callback: Any, hook: str) -> bool:
-    """Tell whether a hook is not the library's own, and may put any name into the logs."""
+    """Return whether a hook is not the library's own, and may put any name into the logs."""
     function = getattr(callback, hook)
     ours = str(getattr(function, "__module__", "")).startswith(_PACKAGE)
     return not ours and may_add_to_logs(function)

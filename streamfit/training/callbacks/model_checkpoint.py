@@ -8,8 +8,8 @@ from typing import Any
 from streamfit._base.checks import integer, number
 from streamfit._base.telling import tell, warn
 from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.callbacks.log_names import LogNames
 from streamfit.training.callbacks.monitor import Monitor
-from streamfit.training.callbacks.names import LogNames
 from streamfit.training.callbacks.path_pattern import PathPattern, refuse_folder
 
 __all__ = ["ModelCheckpoint"]
@@ -82,7 +82,7 @@ class ModelCheckpoint(Callback):
         self._pattern = PathPattern(self.filepath, "ModelCheckpoint")
 
     def listens_to(self, hook: str) -> bool:
-        """Tell whether a hook does anything: that of batches only if saving by batches."""
+        """Return whether a hook does anything: that of batches only if saving by batches."""
         return super().listens_to(hook) and (hook != "on_train_batch_end" or self.save_freq != "epoch")
 
     def check_names(self, names: LogNames) -> None:
@@ -176,7 +176,7 @@ class ModelCheckpoint(Callback):
         return True
 
     def _is_unknown(self) -> bool:
-        """Tell whether the quantity will never be seen, and warn then: an unsaved model is lost."""
+        """Return whether the quantity will never be seen, and warn then: an unsaved model is lost."""
         if not (self._monitor.seen or self._monitor.expected):
             warn(
                 f"Can save best model only with {self.monitor} available, which is not in the logs; "

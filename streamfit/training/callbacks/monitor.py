@@ -10,7 +10,7 @@ import numpy as np
 from streamfit._base.names import did_you_mean
 from streamfit._base.telling import warn
 from streamfit.training.callbacks.directions import direction_by_name
-from streamfit.training.callbacks.names import LogNames, watched
+from streamfit.training.callbacks.log_names import LogNames, watched
 
 __all__ = ["Monitor"]
 
@@ -103,7 +103,7 @@ class Monitor:
         return value
 
     def improved(self, value: float, reference: float | None) -> bool:
-        """Tell whether `value` is better than `reference` by more than `min_delta`.
+        """Return whether `value` is better than `reference` by more than `min_delta`.
 
         Anything is better than None, and any number is better than NaN.
         """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from streamfit.training.callbacks.base import Callback
+from streamfit.training.callbacks.log_names import LogNames
 from streamfit.training.callbacks.monitor import Monitor
-from streamfit.training.callbacks.names import LogNames
 
 __all__ = ["MonitorCallback"]
 

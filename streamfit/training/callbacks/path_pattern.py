@@ -79,7 +79,7 @@ class PathPattern:
         check_writable(Path(os.path.dirname(fixed) or "."), f"{self._owner}: filepath={self.pattern!r}")
 
     def can_be_filled(self, names: Collection[str]) -> bool:
-        """Tell whether there is a value for each field.
+        """Return whether there is a value for each field.
 
         Raises:
             KeyError: One is missing that never was there and need not come.

@@ -6,9 +6,9 @@ from streamfit._base.checks import number, whole
 from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Logs
 from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate
+from streamfit.training.callbacks.log_names import needs_rate
 from streamfit.training.callbacks.monitor import Monitor
 from streamfit.training.callbacks.monitoring import MonitorCallback
-from streamfit.training.callbacks.names import needs_rate
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -113,7 +113,7 @@ class ReduceLROnPlateau(MonitorCallback):
                 self._reduce(epoch, rate)
 
     def in_cooldown(self) -> bool:
-        """Tell whether epochs do not count because the rate was reduced a short while ago."""
+        """Return whether epochs do not count because the rate was reduced a short while ago."""
         return self.cooldown_counter > 0
 
     def _reset(self) -> None:

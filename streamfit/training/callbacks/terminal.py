@@ -50,7 +50,7 @@ class Terminal:
             return None
 
     def encodes(self, text: str) -> bool:
-        """Tell whether the stream can write `text`."""
+        """Return whether the stream can write `text`."""
         try:
             text.encode(getattr(self._stream, "encoding", None) or "utf-8")
         except (UnicodeEncodeError, LookupError, TypeError):

@@ -11,7 +11,7 @@ import math
 from streamfit._base.errors import NonFiniteError
 from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
-from streamfit.training.notices import warn
+from streamfit.training.user_warnings import warn
 
 __all__ = ["TerminateOnNaN"]
 
@@ -63,7 +63,7 @@ class TerminateOnNaN(Callback):
         return self.before_update
 
     def listens_to(self, hook: str) -> bool:
-        """Tell whether a hook does anything: before the update it is the step itself that looks."""
+        """Return whether a hook does anything: before the update it is the step itself that looks."""
         return super().listens_to(hook) and not (self.before_update and hook == "on_train_batch_end")
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:

@@ -1,0 +1,136 @@
+"""Reuse: find that an object gives out the same memory to several threads that load from it at once.
+
+What one thread loads is copied before that thread loads again. But where two threads get the same buffer, the
+second load overwrites what the first has not copied yet, and no copy can help: that is an error. Memory that
+is given out again and again and never changes (weights, a row of ones) is none, nor is a buffer for each
+thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.errors import DataError
+from streamfit._base.identity import IdentityMap
+from streamfit._base.specs import Array
+from streamfit.streams.ownership import memory_owner
+from streamfit.workers.transport.segments import address_of
+
+_MOST = 4096  # addresses that are remembered for one object
+_WHOLE_BYTES = 1 << 14  # of larger arrays every so many bytes are looked at
+_SAMPLES = 1 << 9
+
+
+@dataclass(slots=True)
+class _Use:
+    """Where one address was given out last, and what was seen of it since."""
+
+    ids: Any
+    owner: Callable[[], Any]
+    thread: int
+    until: int
+    digest: int
+    raced: bool = False
+    varies: bool = False
+
+
+class ReuseWatch:
+    """What several threads were given by one object."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._uses: dict[int, _Use] = {}
+        self._begun = time.monotonic_ns()
+
+    def note(self, ids: Any, since: int, copied: Sequence[tuple[Array, Array]]) -> Any:
+        """Note what a load gave out.
+
+        Args:
+            ids: What was loaded.
+            since: When the load began, by `time.monotonic_ns`.
+            copied: The arrays that its maker still holds, each with the copy that was taken of it.
+
+        Returns:
+            None, or the ids of the load that got the same memory at the same time.
+        """
+        if since < self._begun:  # a load of what the object held before
+            return None
+        found = [
+            (address_of(array), memory_owner(array), _digest(copy)) for array, copy in copied if array.nbytes
+        ]
+        thread, until = threading.get_ident(), time.monotonic_ns()
+        with self._lock:
+            for address, owner, digest in found:
+                last = self._uses.pop(address, None)
+                use = self._uses[address] = _Use(ids, _reference(owner), thread, until, digest)
+                if last is None or last.owner() is not owner:  # that was freed, and is no more
+                    continue
+                other = not _same(last.ids, ids)
+                use.varies = last.varies or (other and last.digest != digest)
+                use.raced = last.raced or (other and last.thread != thread and last.until > since)
+                if use.varies and use.raced:
+                    return last.ids
+            while len(self._uses) > _MOST:
+                del self._uses[next(iter(self._uses))]
+        return None
+
+
+_watches: IdentityMap[ReuseWatch] = IdentityMap()
+_lock = threading.Lock()
+
+
+def begin(producer: Any) -> None:
+    """Forget what was seen of an object: what it holds may have changed."""
+    with _lock:
+        _watches.put(producer, ReuseWatch())
+
+
+def check(producer: Any, ids: Any, since: int, copied: Sequence[tuple[Array, Array]]) -> None:
+    """Raise if two threads got the same memory of an object.
+
+    Raises:
+        DataError: They did.
+    """
+    watch = _watches.get(producer)
+    if watch is None:
+        begin(producer)
+        watch = _watches.get(producer)
+    assert watch is not None
+    other = watch.note(ids, since, copied)
+    if other is not None:
+        raise DataError(
+            f"{type(producer).__name__} returned the same memory for {_brief(other)} and {_brief(ids)}, "
+            "which two threads loaded at once: one has overwritten the batch of the other. Return a new "
+            "array or a copy (buffer.copy()), or load with workers=1 or with use_multiprocessing=True"
+        )
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(np.array_equal(one, other))
+
+
+def _brief(ids: Any) -> str:
+    return f"samples {ids[0]}..{ids[-1]}" if isinstance(ids, np.ndarray) and ids.size else f"index {ids}"
+
+
+def _reference(owner: Any) -> Callable[[], Any]:
+    try:
+        return weakref.ref(owner)
+    except TypeError:  # a map of a file, a bytearray: held until it is given out no more
+        return lambda: owner
+
+
+def _digest(copy: Array) -> int:
+    flat = copy.reshape(-1) if copy.flags.c_contiguous else copy.ravel(order="K")
+    data: Any = flat.view(np.uint8)
+    if data.size > _WHOLE_BYTES:
+        data = np.ascontiguousarray(data[:: data.size // _SAMPLES])
+    return zlib.crc32(data)

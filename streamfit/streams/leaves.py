@@ -1,0 +1,178 @@
+"""Structures: one array, or a list, tuple or dict of arrays, as a Keras user passes x, y and weights.
+
+An entry may be None where an output has no target or no weight. Structures are one level deep and are
+kept as the user gave them, but for the class of mappings.
+"""
+
+from __future__ import annotations
+
+from array import array as python_array
+from collections import UserList
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.checks import is_mapping
+from streamfit._base.errors import DataError
+from streamfit._base.specs import Array, Spec
+from streamfit.streams.frames import column_array, frame_array, is_frame, named
+from streamfit.streams.objects import ragged, refusal
+from streamfit.streams.sliced import Sliced, is_sliceable
+
+_NUMBERS = "biuf"
+_LISTS = (list, tuple, UserList)
+
+
+def is_arraylike(value: Any) -> bool:
+    """Return whether `value` is an array with at least one axis: of NumPy, or something that becomes one."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    if hasattr(value, "to_numpy") or isinstance(value, (python_array, memoryview)):
+        return True
+    if is_sliceable(value) or is_sparse(value):
+        return True
+    has_axes = bool(getattr(value, "ndim", 0)) or bool(tuple(getattr(value, "shape", ())))
+    return has_axes and (hasattr(value, "__array__") or hasattr(value, "__dlpack__"))
+
+
+def is_sparse(value: Any) -> bool:
+    """Return whether `value` is a sparse matrix."""
+    return hasattr(value, "toarray") and hasattr(value, "shape")
+
+
+def is_structure(value: Any) -> bool:
+    """Return whether `value` holds several arrays: a mapping, or a list or tuple of arrays and None.
+
+    Example:
+        >>> is_structure([np.zeros(3), None]), is_structure([1.0, 2.0]), is_structure(np.zeros(3))
+        (True, False, False)
+    """
+    if is_mapping(value):
+        return True
+    if not isinstance(value, _LISTS):
+        return False
+    return any(map(is_arraylike, value)) and all(entry is None or is_arraylike(entry) for entry in value)
+
+
+def leaves(value: Any, name: str = "x") -> list[tuple[str, Any]]:
+    """List the arrays of a structure with the words that name them, such as ``x[0]``.
+
+    Example:
+        >>> [name for name, _ in leaves({"a": np.zeros(2), "b": np.ones(2)})]
+        ["x['a']", "x['b']"]
+    """
+    if value is None:
+        return []
+    if isinstance(value, np.ndarray):
+        return [(name, value)]
+    if is_mapping(value):
+        return [(f"{name}[{key!r}]", entry) for key, entry in value.items() if entry is not None]
+    if is_structure(value):
+        return [(f"{name}[{index}]", entry) for index, entry in enumerate(value) if entry is not None]
+    return [(name, value)]
+
+
+def rebuild(value: Any, convert: Callable[[Any, str], Any], name: str = "x") -> Any:
+    """Return the same structure with every array replaced by ``convert(array, name)``.
+
+    Mappings of any class become dicts, other lists become lists: what is made here holds arrays alone, and
+    goes to workers as it is.
+    """
+    if value is None or isinstance(value, np.ndarray):
+        return None if value is None else convert(value, name)
+    if is_mapping(value):
+        return {key: rebuild_entry(value[key], convert, f"{name}[{key!r}]") for key in value}
+    if is_structure(value):
+        entries = [rebuild_entry(entry, convert, f"{name}[{index}]") for index, entry in enumerate(value)]
+        return _as_tuple(type(value), entries) if isinstance(value, tuple) else entries
+    return convert(value, name)
+
+
+def rebuild_entry(entry: Any, convert: Callable[[Any, str], Any], name: str) -> Any:
+    """Convert one entry of a structure; None stays None."""
+    return None if entry is None else convert(entry, name)
+
+
+def _as_tuple(kind: type, entries: list[Any]) -> Any:
+    return kind(*entries) if hasattr(kind, "_fields") else tuple(entries)
+
+
+def as_array(value: Any, name: str) -> Array:
+    """Return `value` as an array of numbers with at least one axis, without changing its dtype.
+
+    Args:
+        value: An array, a list of numbers, a data frame or a tensor of another library.
+        name: What to call it in messages.
+
+    Raises:
+        DataError: It is no array of numbers.
+    """
+    array = value if isinstance(value, np.ndarray) else _convert(value, name)
+    # A plain array is no masked one; NumPy imports that class when it is first named, which takes its time.
+    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
+        raise DataError(f"{name} is a masked array; its mask would be lost, so fill it: array.filled(0)")
+    if array.ndim == 0:
+        raise DataError(
+            f"{name} is a single value ({brief(value)}); its first axis must be the samples, "
+            "so pass an array of one value per sample"
+        )
+    if array.dtype.kind not in _NUMBERS:
+        raise DataError(refusal(array, name))
+    return array
+
+
+def as_rows(value: Any, name: str) -> Any:
+    """Return `value` as `as_array` does, or as `Sliced` where it can be sliced and lies elsewhere."""
+    if isinstance(value, Sliced):
+        return value
+    return Sliced(value, name) if is_sliceable(value) else as_array(value, name)
+
+
+def _convert(value: Any, name: str) -> Array:
+    if is_mapping(value):
+        raise DataError(
+            f"{name} is a {type(value).__name__} inside another structure; write one flat dict of arrays"
+        )
+    try:
+        if is_frame(value):
+            return frame_array(value, name)
+        if hasattr(value, "to_numpy"):
+            return column_array(value, named(value, name), name)
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
+        if is_sparse(value):
+            raise DataError(f"{name} is a sparse matrix; pass it dense: {name}.toarray()")
+        if is_sliceable(value) and not hasattr(value, "__array__"):
+            return Sliced(value, name).rows(0, len(value))
+        return np.asarray(value)
+    except DataError:
+        raise
+    except (ValueError, TypeError, RuntimeError, BufferError) as error:
+        why = (isinstance(value, _LISTS) and ragged(value)) or error
+        raise DataError(f"{name} ({brief(value)}) cannot be made an array: {why}") from error
+
+
+def spec_of(value: Any) -> Any:
+    """Return the structure of `Spec` of a structure of arrays; the first axis is the batch."""
+    return rebuild(value, lambda array, _: Spec((None, *array.shape[1:]), array.dtype))
+
+
+def brief(value: Any) -> str:
+    """Describe any value in a few words for a message.
+
+    Example:
+        >>> brief(np.zeros((2, 3))), brief((np.zeros(2), None)), brief("abc")
+        ('array of shape (2, 3) and dtype float64', '(array of shape (2,) and dtype float64, None)', "'abc'")
+    """
+    if isinstance(value, np.ndarray):
+        return f"array of shape {value.shape} and dtype {value.dtype}"
+    if type(value) in (list, tuple):
+        shown = ", ".join(brief(entry) for entry in value[:5]) + (", ..." if len(value) > 5 else "")
+        return f"[{shown}]" if isinstance(value, list) else f"({shown})"
+    if isinstance(value, (str, bytes, int, float, complex, type(None))):
+        text = repr(value)
+        return text if len(text) <= 60 else f"{text[:60]}..."
+    if is_mapping(value):
+        return "{" + ", ".join(f"{key!r}: {brief(entry)}" for key, entry in list(value.items())[:5]) + "}"
+    return f"a {type(value).__name__}"

@@ -1,0 +1,136 @@
+"""Lanes: the three ways to get the batches of one pass, behind one face.
+
+Inline: loaded in the caller's thread when asked for. Pulled: an iterator, run ahead by a thread of its own.
+Pooled: loaded by workers. The batches and their order are the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streamfit.streams import buffer_reuse
+from streamfit.streams.batch import Batch
+from streamfit.streams.puller import Puller
+from streamfit.streams.source import Source
+from streamfit.streams.ticket import Ticket
+from streamfit.workers import Loaded, Pool, make_pool
+
+Counts = tuple[int, int]
+
+
+@dataclass(slots=True)
+class PassReader:
+    """The batches of one pass, while it is being read.
+
+    Args:
+        take: Returns the next batch, or raises StopIteration. Its argument is how many batches may come
+            joined into one; only some sources join them.
+        close: Gives up the rest.
+        counts: Returns how many loads were done again and how many workers were replaced so far.
+        allow: Told how many more batches will be asked for at most for now, None for any number; an iterator
+            is pulled no further.
+    """
+
+    take: Callable[[int], Batch]
+    close: Callable[[], None]
+    counts: Callable[[], Counts]
+    allow: Callable[[int | None], None]
+
+
+def open_pass(
+    source: Source,
+    pool: Pool | None,
+    place: tuple[int, int],
+    ahead: int = 0,
+    total: int | None = None,
+    tolerance: int | None = None,
+    kept: bool = False,
+) -> PassReader:
+    """Open the best pass reader for a source.
+
+    Args:
+        source: The source.
+        pool: The workers; None for none.
+        place: The pass and the number of the first batch.
+        ahead: How many items of an iterator a thread may pull ahead; 0 pulls in the caller's thread.
+        total: How many batches will be asked for at most; None when that is not known.
+        tolerance: How many samples may be left out because they cannot be loaded; None where none was
+            asked for.
+        kept: Whether the consumer may keep a batch when it asks for the next one.
+    """
+    skips = tolerance is not None
+    if source.remote and (pool is not None or skips):
+        return _pooled(source, pool or make_pool("inline", 0), place, tolerance, kept)
+    if source.pulled and ahead > 0:
+        return _pulled(source, place, ahead, total)
+    take = source.reader(*place)
+    if take is not None:
+        return PassReader(take, _nothing, _no_counts, _allow_all)
+    if skips:
+        return _pooled(source, make_pool("inline", 0), place, tolerance, kept)
+    if kept:
+        pairs: Any = source.pull(*place)
+        return PassReader(lambda _: next(pairs)[1], getattr(pairs, "close", _nothing), _no_counts, _allow_all)
+    batches: Any = source.read(*place)
+    return PassReader(lambda _: next(batches), getattr(batches, "close", _nothing), _no_counts, _allow_all)
+
+
+def _pulled(source: Source, place: tuple[int, int], ahead: int, total: int | None) -> PassReader:
+    def give_back(
+        pairs: list[tuple[Ticket, Batch]], error: BaseException | None, thread: threading.Thread | None
+    ) -> None:
+        source.give_back([ticket for ticket, _ in pairs], error, thread)
+
+    pairs = source.pull(*place, thread=True)
+    puller = Puller(pairs, ahead, total, name=source.name, give_back=give_back)
+    return PassReader(lambda _: next(puller)[1], puller.close, _no_counts, puller.allow)
+
+
+class _Apart:
+    """Loads from a source batches that its consumer may keep."""
+
+    def __init__(self, source: Source) -> None:
+        self.load, self.parts, self.merge = source.load_apart, source.parts, source.merge
+        self.name = source.name
+
+
+def _pooled(
+    source: Source, pool: Pool, place: tuple[int, int], tolerance: int | None, kept: bool
+) -> PassReader:
+    buffer_reuse.begin(source.producer)
+    loader = _Apart(source) if kept and pool.kind == "inline" else source
+    run = pool.open(loader, source.tickets(*place), describe=source.describe, tolerance=tolerance)
+
+    def take(_: int) -> Batch:
+        loaded = next(run)
+        return _without_lost(source, loaded) if loaded.lost else source.batch(loaded.ticket, loaded.value)
+
+    return PassReader(take, run.close, lambda: (run.retried, run.restarts), _allow_all)
+
+
+def _without_lost(source: Source, loaded: Loaded) -> Batch:
+    ticket = loaded.ticket
+    if loaded.value is None:
+        batch = Batch(None, ids=ticket.ids, number=ticket.number, epoch=ticket.epoch)
+    else:
+        batch = source.batch(ticket, loaded.value)
+    found = [lost.number if lost.ids is None else lost.ids for lost in loaded.lost]
+    batch.lost = tuple(name for ids in found for name in np.ravel(ids).tolist())
+    return batch
+
+
+def _no_counts() -> Counts:
+    return 0, 0
+
+
+def _nothing() -> None:
+    pass
+
+
+def _allow_all(_: int | None) -> None:
+    pass

@@ -1,0 +1,271 @@
+"""Places: from which stream, pass and object a draw of `Sequence.rng` is.
+
+A load runs at a place: the seed and the pass of its stream, and the object that the stream reads (the root).
+Whoever asks for randomness while it runs finds the place: in the same thread by a context variable, in other
+threads by the loads that are under way. An object inside the root has draws of its own, keyed by the way to
+it (``.left``, ``.parts[0]``), which is the same in every process.
+
+Guarantee kept here: a draw within a stream is keyed by seed, pass, index and object, or it is an error; never
+is it a constant.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextvars import ContextVar, Token
+from types import CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from streamfit._base.errors import StreamfitError
+from streamfit._base.identity import IdentityMap
+from streamfit._base.inspection import attributes_of
+from streamfit._base.keys import derive
+from streamfit.workers.contract import inside_worker
+
+Word = int | str
+_Step = tuple[str, Any]  # how to get from an object to one inside it
+
+_DEEP, _WIDE, _MANY = 6, 1000, 20_000  # how far objects inside the root are looked for
+_LEAVES = (str, bytes, int, float, complex, bool, type(None), np.ndarray, np.generic, type, ModuleType)
+
+
+class RngContext:
+    """Enter the place of a load; use it in a ``with`` statement.
+
+    Args:
+        seed: Seed of the stream.
+        epoch: Number of the pass.
+        root: The object that the stream reads; one that only passes on what another gives names that one in
+            its attribute ``stands_for``, and the draws are those of the other.
+        words: What else tells this place from others of the same pass.
+    """
+
+    __slots__ = ("_numbers", "_token", "epoch", "root", "seed", "words")
+
+    def __init__(self, seed: int, epoch: int, root: Any, *words: Word) -> None:
+        self.seed, self.epoch, self.words = seed, epoch, words
+        self.root = getattr(root, "stands_for", root)
+        self._numbers: dict[int, tuple[int, Any]] | None = None
+        self._token: Token[RngContext | None] | None = None
+
+    def __enter__(self) -> RngContext:
+        outer = _here.get()
+        if outer is not None and outer.root is not self.root and hasattr(outer.root, "tickets"):
+            # A source that loads from others: each of them has draws of its own.
+            self.words += _way_words(outer, self.root) or ("made", outer.number(self.root))
+        self._token = _here.set(self)
+        _active.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _active.remove(self)
+        assert self._token is not None
+        _here.reset(self._token)
+
+    def same(self) -> tuple[Any, ...]:
+        """Return what is equal for places at which draws are the same."""
+        return self.seed, self.epoch, self.words, id(self.root)
+
+    def number(self, thing: Any) -> int:
+        """Number the objects that the root does not hold, in the order in which they are first asked."""
+        if self._numbers is None:
+            self._numbers = {}
+        return self._numbers.setdefault(id(thing), (len(self._numbers), thing))[0]
+
+
+_here: ContextVar[RngContext | None] = ContextVar("streamfit place", default=None)
+_active: list[RngContext] = []  # few: as many as there are threads that load
+_read: WeakKeyDictionary[Any, tuple[RngContext, int]] = WeakKeyDictionary()
+
+
+def current() -> RngContext | None:
+    """Return the place at which this code runs, if a load has entered one."""
+    return _here.get()
+
+
+def loading() -> bool:
+    """Return whether this code runs in a load, and not in a hook or by hand."""
+    place = _here.get()
+    return place is not None and place.words[:1] not in (("begin",), ("end",))
+
+
+def bind(reader: Any, seed: int, epoch: int, root: Any) -> None:
+    """Note which pass `reader` is at, for calls by hand between its loads; goes with the reader."""
+    _read[reader] = RngContext(seed, epoch, root), threading.get_ident()
+
+
+def unbind(reader: Any) -> None:
+    """Note that `reader` is done."""
+    _read.pop(reader, None)
+
+
+def key(thing: Any, index: int) -> int:
+    """Return the key of the draws of one object for one batch or sample.
+
+    Raises:
+        StreamfitError: It cannot be told which stream and which object inside it they belong to.
+    """
+    place = _here.get()
+    if place is not None:
+        words = _way_words(place, thing)
+        if words is None:  # made in the load, or held by a module
+            words = ("made", place.number(thing))
+    else:
+        place = _elsewhere(thing)
+        words = _way_words(place, thing) or ()
+    return derive(place.seed, place.epoch, index, "sequence", *place.words, *words)
+
+
+def _elsewhere(thing: Any) -> RngContext:
+    """Return the place of a call that comes from another thread than the load, or from none."""
+    under_way, read = list(_active), list(_read.values())
+    in_loop = threading.get_ident() in {who for _, who in read}
+    found = _those_of(under_way, thing)
+    if not found:
+        found = _those_of([place for place, _ in read], thing)
+        if in_loop:  # a call by hand, of a callback: it goes with the stream that was begun first
+            found = found[:1]
+    if len(found) > 1:
+        raise StreamfitError(
+            f"{_call(thing)}: several streams or passes read this object at this moment, and the call comes "
+            "from a thread that belongs to none of them. Call self.rng(index) in __getitem__ itself and hand "
+            "the generator that it returns to your threads"
+        )
+    if found:
+        return found[0]
+    if _is_being_made(thing):
+        raise StreamfitError(
+            f"{_call(thing)} in __init__: no stream reads the object yet, so there is no seed and no pass, "
+            "and the draws would be the same in every run. Draw in __getitem__ or in on_epoch_begin, or from "
+            "np.random.default_rng(seed) with a seed of your own"
+        )
+    if inside_worker() or (under_way and not in_loop):
+        raise StreamfitError(
+            f"{_call(thing)}: the call comes from a thread of its own, and no stream that is being read "
+            "holds this object. Keep it in an attribute of the object that is read, or call self.rng(index) "
+            "in __getitem__ itself and hand the generator that it returns to your threads"
+        )
+    return RngContext(0, 0, thing)
+
+
+def _those_of(rng_context: list[RngContext], thing: Any) -> list[RngContext]:
+    found = {place.same(): place for place in rng_context if _way_words(place, thing) is not None}
+    return list(found.values())
+
+
+def _call(thing: Any) -> str:
+    return f"rng of a {type(thing).__name__}"
+
+
+def _is_being_made(thing: Any) -> bool:
+    """Return whether the call comes out of the ``__init__`` of an object like this one."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name in ("__init__", "__post_init__") and code.co_argcount:
+            maker = frame.f_locals.get(code.co_varnames[0])
+            if maker is thing or hasattr(type(maker), "rng"):
+                return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+# -- the way from the root to an object inside it -------------------------------------------------
+
+
+_ways: IdentityMap[dict[int, tuple[_Step, ...]]] = IdentityMap()
+
+
+def _way_words(place: RngContext, thing: Any) -> tuple[Word, ...] | None:
+    """Return the words for an object inside the root: none for the root itself, None for one that is not."""
+    root = place.root
+    if thing is root:
+        return ()
+    ways = _ways.get(root)
+    if ways is None:
+        ways = {}
+        _ways.put(root, ways)
+    way = ways.get(id(thing))
+    if way is None or _follow(root, way) is not thing:
+        way = _search(root, thing)
+        if way is None:
+            return None
+        ways[id(thing)] = way
+    return ("in", "".join(f".{name}" if kind == "attribute" else f"[{name!r}]" for kind, name in way))
+
+
+def _follow(root: Any, way: tuple[_Step, ...]) -> Any:
+    for step in way:
+        held = getattr(root, "__dict__", {}) if step[0] == "attribute" else root
+        if isinstance(held, dict) and step[1] in held:
+            root = held[step[1]]
+        else:
+            root = next((part for found, part in _parts(root) if found == step), None)
+    return root
+
+
+def _search(root: Any, thing: Any) -> tuple[_Step, ...] | None:
+    """Return the shortest way from the root to an object, the first of several."""
+    return next((way for part, way in _walk(root) if part is thing), None)
+
+
+def inside(root: Any) -> list[Any]:
+    """Return an object and those inside it that draw, as a `Sequence` does."""
+    found = [part for part, way in _walk(root) if len(way) <= _DEEP and hasattr(type(part), "rng")]
+    return [root, *found]
+
+
+def _walk(root: Any) -> Iterator[tuple[Any, tuple[_Step, ...]]]:
+    """Yield what is inside an object with the way to it, the nearest first."""
+    queue: deque[tuple[Any, tuple[_Step, ...]]] = deque([(root, ())])
+    seen, kept = {id(root)}, [root]  # kept, so that no address is used twice meanwhile
+    while queue and len(seen) < _MANY:
+        holder, way = queue.popleft()
+        for step, part in _parts(holder):
+            if id(part) in seen:
+                continue
+            yield part, (*way, step)
+            if len(way) < _DEEP:
+                seen.add(id(part))
+                kept.append(part)
+                queue.append((part, (*way, step)))
+
+
+def _parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
+    """Yield what an object holds, but for plain values."""
+    for number, (step, part) in enumerate(_all_parts(holder)):
+        if number >= _WIDE:
+            return
+        if not isinstance(part, _LEAVES):
+            yield step, part
+
+
+def _all_parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
+    if isinstance(holder, dict):
+        yield from ((("item", name), part) for name, part in list(holder.items()))
+    elif isinstance(holder, (list, tuple, deque)):
+        yield from ((("item", place), part) for place, part in enumerate(list(holder)))
+    elif isinstance(holder, FunctionType):
+        for name, cell in zip(holder.__code__.co_freevars, holder.__closure__ or (), strict=False):
+            yield ("attribute", name), _content(cell)
+        yield from ((("item", place), part) for place, part in enumerate(holder.__defaults__ or ()))
+    elif isinstance(holder, MethodType):
+        yield ("attribute", "__self__"), holder.__self__
+    elif isinstance(holder, functools.partial):
+        yield from ((("attribute", name), getattr(holder, name)) for name in ("func", "args", "keywords"))
+    else:
+        yield from ((("attribute", name), part) for name, part in attributes_of(holder))
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it was not set yet
+        return None

@@ -1,0 +1,140 @@
+"""What the user's code says, read and not run: which names it uses, whether it hashes, what modules set."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import functools
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from types import CodeType, ModuleType
+from typing import Any
+
+from streamfit._base.inspection import attributes_of, is_foreign
+from streamfit.testing.object_state import fingerprint, modules_behind, shown
+
+_HASHING = {"set", "frozenset", "hash", "keys", "union", "difference", "intersection", "symmetric_difference"}
+_SET_OPERATIONS = {"BUILD_SET", "SET_ADD", "SET_UPDATE"}
+_DEEPEST = 3
+_CONSTANTS = (type(None), bool, int, float, complex, str, bytes, tuple)
+
+
+def names_used_in(modules: list[str]) -> set[str]:
+    """List the names that the functions of modules read, to tell settings that count from others."""
+    found: set[str] = set()
+    for code in _codes_of_modules(modules):
+        found.update(code.co_names)
+    return found
+
+
+def may_hash(thing: Any) -> bool:
+    """Return whether an object, or the code that it is made of, has sets or calls `hash`.
+
+    Example:
+        >>> may_hash(lambda: sorted({"a", "b"})), may_hash(lambda: [1, 2])
+        (True, False)
+    """
+    if _holds_set(thing, 0):
+        return True
+    modules = modules_behind(thing)
+    if "__main__" in (type(thing).__module__, getattr(thing, "__module__", None)):
+        modules.append("__main__")
+    codes = [*_codes_of_modules(modules), *_codes_of(thing)]
+    for kind in type(thing).__mro__:
+        codes += [] if is_foreign(kind.__module__) and kind.__module__ != "__main__" else _codes_of(kind)
+    return any(map(_code_hashes, codes))
+
+
+def _holds_set(value: Any, depth: int) -> bool:
+    if isinstance(value, (set, frozenset)):
+        return True
+    if depth >= _DEEPEST:
+        return False
+    inner = [part for _, part in attributes_of(value)]
+    if isinstance(value, dict):
+        inner += list(value.values())[:64]
+    elif isinstance(value, (list, tuple)):
+        inner += value[:64]
+    return any(_holds_set(part, depth + 1) for part in inner)
+
+
+def _code_hashes(code: CodeType) -> bool:
+    if not _HASHING.isdisjoint(code.co_names) or any(isinstance(c, frozenset) for c in code.co_consts):
+        return True
+    return any(instruction.opname in _SET_OPERATIONS for instruction in dis.get_instructions(code))
+
+
+def _codes_of_modules(modules: list[str]) -> Iterator[CodeType]:
+    for name in modules:
+        module = sys.modules.get(name)
+        for value in list(vars(module).values()) if module is not None else ():
+            if getattr(value, "__module__", None) == name:
+                yield from _codes_of(value)
+
+
+def _codes_of(value: Any) -> list[CodeType]:
+    """List the code of a function with what is inside it and in its closure, or of the methods of a class."""
+    if isinstance(value, type):
+        return [code for entry in list(vars(value).values()) for code in _codes_of_function(entry)]
+    return list(_codes_of_function(value))
+
+
+def _codes_of_function(value: Any, depth: int = 0) -> Iterator[CodeType]:
+    if isinstance(value, functools.partial):
+        value = value.func
+    value = getattr(value, "fget", None) or getattr(value, "__func__", value)
+    code = getattr(value, "__code__", None)
+    if not isinstance(code, CodeType):
+        return
+    waiting = [code]
+    while waiting:
+        code = waiting.pop()
+        yield code
+        waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    for cell in getattr(value, "__closure__", None) or () if depth < _DEEPEST else ():
+        with suppress(ValueError):  # an empty cell
+            inner = cell.cell_contents
+            for entry in vars(inner).values() if isinstance(inner, type) else [inner]:
+                yield from _codes_of_function(entry, depth + 1)
+
+
+def settings_as_written(modules: list[str]) -> dict[str, tuple[str, str]]:
+    """Return the constants that modules and their classes set once: fingerprint and text by their names."""
+    found = {}
+    for name in modules:
+        module = sys.modules.get(name)
+        for path, value in _constants(module) if module is not None else ():
+            found[f"{name}.{path}"] = (fingerprint(value), shown(value))
+    return found
+
+
+def _constants(module: ModuleType) -> list[tuple[str, Any]]:
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except (OSError, TypeError, SyntaxError, ValueError):  # no source
+        return []
+    assigned: dict[str, list[ast.expr]] = {}
+    for path, value in _assignments(tree.body):
+        assigned.setdefault(path, []).append(value)
+    changing = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    found = []
+    for path, values in assigned.items():
+        with suppress(ValueError, TypeError, SyntaxError):  # it is no constant
+            value = ast.literal_eval(values[0])
+            if len(values) == 1 and path not in changing and isinstance(value, _CONSTANTS):
+                found.append((path, value))
+    return found
+
+
+def _assignments(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.expr]]:
+    """Yield what is assigned to names at the top of a module, and of its classes."""
+    for statement in body:
+        if isinstance(statement, ast.ClassDef) and not prefix:
+            yield from _assignments(statement.body, f"{statement.name}.")
+        elif isinstance(statement, ast.Assign):
+            names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+            yield from ((prefix + name, statement.value) for name in names)
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            yield prefix + statement.target.id, statement.value or ast.Name("nothing")

@@ -1,0 +1,69 @@
+"""Joined batches: several steps behind one another in the same arrays; one of them, and what to call it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.tree import flatten, transform
+from streamfit.streams import Batch
+
+
+def rows_of_step(batch: Batch, step: int) -> slice:
+    """Return the rows of one of the joined batches."""
+    size = len(flatten(batch.x)[0]) // batch.steps
+    return slice(step * size, (step + 1) * size)
+
+
+def one_step(batch: Batch, step: int) -> Batch:
+    """Return one of the joined batches.
+
+    Example:
+        >>> batch = Batch(np.arange(6), ids=np.arange(6), number=4, steps=3)
+        >>> one_step(batch, 1).x.tolist(), one_step(batch, 1).number
+        ([2, 3], 5)
+    """
+    rows = rows_of_step(batch, step)
+
+    def cut(array: Any) -> Any:
+        return array[rows] if isinstance(array, np.ndarray) else array
+
+    x, y, weight = transform(cut, batch.parts())
+    return Batch(x, y, weight, cut(batch.ids), batch.number + step, batch.epoch, rows.stop - rows.start)
+
+
+def later_steps(batch: Batch, done: int) -> Batch:
+    """Return the joined batches that are left when `done` of them are done.
+
+    Example:
+        >>> batch = Batch(np.arange(6), ids=np.arange(6), number=4, size=6, steps=3)
+        >>> rest = later_steps(batch, 1)
+        >>> rest.x.tolist(), rest.number, rest.steps
+        ([2, 3, 4, 5], 5, 2)
+    """
+    rows = slice(rows_of_step(batch, done).start, None)
+    x, y, weight, ids = transform(
+        lambda part: part[rows] if isinstance(part, np.ndarray) else part, (*batch.parts(), batch.ids)
+    )
+    steps = batch.steps - done
+    return Batch(
+        x, y, weight, ids, batch.number + done, batch.epoch, batch.size * steps // batch.steps, steps
+    )
+
+
+def where(batch: Batch) -> str:
+    """Say which batch this is, for messages.
+
+    Example:
+        >>> where(Batch(np.zeros(2), ids=np.array([7, 4]), number=3))
+        'epoch 0, batch 3, samples 7, 4'
+    """
+    text = f"epoch {batch.epoch}, batch {batch.number}"
+    ids = batch.ids
+    if isinstance(ids, np.ndarray) and ids.size:
+        shown = ", ".join(map(str, ids.reshape(-1)[:8].tolist())) + (", ..." if ids.size > 8 else "")
+        text += f", samples {shown}"
+    elif ids is not None:
+        text += f", sample ids {ids}"
+    return text

@@ -1,0 +1,150 @@
+"""How a worker ends when it is asked to: as Python processes do.
+
+A load whose result nobody wants any more is interrupted by a signal, as by Ctrl-C: it unwinds, and with it
+what it has begun. Then threads are waited for, exit functions and finalizers run, files are flushed. Where
+this takes too long, the fork server kills the worker; what it has started and left is ended with the fork
+server.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ORDINARY_SECONDS = 3.0
+"""How long workers may take to end when a pool is closed; they end side by side."""
+HASTY_SECONDS = 1.0
+"""The same after an exception."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+_TERM_SECONDS, _KILL_SECONDS = 0.5, 1.0
+_LOOK_SECONDS = 0.01
+# Neither the terminal, nor the system, nor user code sends this one by chance.
+_SIGNAL = signal.SIGRTMIN + 11 if hasattr(signal, "SIGRTMIN") else None
+
+
+class Finished(BaseException):
+    """Raised in a load whose result nobody wants any more."""
+
+
+# -- in the worker ------------------------------------------------------------------------------------------
+
+
+class Interruptible:
+    """Lets `ask` interrupt what is done while it is on, and nothing else.
+
+    Attributes:
+        asked: this worker is to end.
+        on: what is done now may be interrupted.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.on = False
+
+    def open(self) -> None:
+        """Be ready to be asked; called in the main thread."""
+        if _SIGNAL is not None:
+            signal.signal(_SIGNAL, self._asked)
+
+    def close(self) -> None:
+        """Be asked no more: the interpreter gives signals back to the system, which would end the process."""
+        if _SIGNAL is not None:
+            signal.signal(_SIGNAL, signal.SIG_IGN)
+
+    def _asked(self, *_: Any) -> None:
+        self.asked = True
+        if self.on:
+            self.on = False
+            raise Finished
+
+
+def finish(known: Iterable[str]) -> None:
+    """End this process as Python does.
+
+    Args:
+        known: names of the modules that were there before any user code.
+
+    Raises:
+        SystemExit: modules of others were imported, and only the interpreter's own end takes them down.
+    """
+    if any(_is_of_others(name) for name in sys.modules.keys() - set(known)):
+        raise SystemExit(0)
+    for step in (threading._shutdown, atexit._run_exitfuncs, gc.collect, _flush):  # type: ignore[attr-defined]
+        with contextlib.suppress(BaseException):  # user code runs, and it has been reported
+            step()
+    os._exit(0)
+
+
+def _is_of_others(name: str) -> bool:
+    top = name.partition(".")[0]
+    return top not in sys.stdlib_module_names and top not in ("streamfit", "numpy", "cloudpickle")
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+# -- in the fork server ------------------------------------------------------------------------------------
+
+
+def ask(pids: Iterable[int]) -> None:
+    """Interrupt the loads that are under way in these children."""
+    if _SIGNAL is not None:
+        for pid in pids:
+            os.kill(pid, _SIGNAL)
+
+
+def adopt_orphans() -> None:
+    """Have processes that a worker has started and left become children of this process, where that works."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_orphans() -> None:
+    """End all children of this process that are left: what workers have started and not ended."""
+    for by, seconds in ((signal.SIGTERM, _TERM_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
+        told: set[int] = set()
+        until = time.monotonic() + seconds
+        while _has_children() and time.monotonic() < until:
+            pids = _children()
+            for pid in pids - told:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, by)
+            told |= pids
+            time.sleep(_LOOK_SECONDS)
+
+
+def _has_children() -> bool:
+    """Return whether there are children that live, taking note of the ends of the others."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _children() -> set[int]:
+    """Return the process ids of all children, as far as the system tells."""
+    me, found = os.getpid(), set()
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                with contextlib.suppress(OSError, IndexError):
+                    stat = Path(f"/proc/{name}/stat").read_bytes()
+                    if int(stat.rpartition(b")")[2].split()[1]) == me:
+                        found.add(int(name))
+    return found

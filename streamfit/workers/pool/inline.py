@@ -1,0 +1,105 @@
+"""The pool without workers: each ticket is loaded in the caller's thread when its value is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from streamfit._base.errors import WorkerError
+from streamfit.workers.contract import Describe, Init, Kind, Loaded, Loader, Pool, Run, Ticket
+from streamfit.workers.recovery.bad_samples import BadSampleFinder, here
+
+
+class InlineRun(Run):
+    """Loads on demand; nothing is ahead of the consumer."""
+
+    def __init__(
+        self, loader: Loader, tickets: Iterable[Ticket], describe: Describe, tolerance: int | None
+    ) -> None:
+        self._probe = here(loader)
+        self._tickets: Iterator[Ticket] = iter(tickets)
+        self._finder = BadSampleFinder(loader, describe, tolerance)
+        self._closed = ""
+        self._finished = False
+
+    def __next__(self) -> Loaded:
+        """Load the next ticket."""
+        if self._finished:
+            raise StopIteration
+        if self._closed:
+            raise WorkerError(self._closed)
+        try:
+            ticket = next(self._tickets)
+        except StopIteration:
+            self._finished = True
+            raise
+        except BaseException:
+            self._closed = "This run was ended by an exception from its tickets; open another."
+            raise
+        try:
+            return self._load(ticket)
+        except KeyboardInterrupt:
+            self.close()
+            raise
+        except BaseException:
+            self._closed = "This run was ended by an exception from its loader; open another."
+            raise
+
+    def _load(self, ticket: Ticket) -> Loaded:
+        try:
+            return Loaded(ticket, self._probe(ticket), 1)
+        except Exception as error:
+            failure = error
+        return self._finder.settle(ticket, self._probe, failure, 1)
+
+    def close(self) -> None:
+        """Give up the tickets that are left."""
+        self._closed = self._closed or "This run was closed before its last value; open another."
+
+
+class InlinePool(Pool):
+    """Loads in the caller's thread.
+
+    Args:
+        init: called before the first load.
+
+    Example:
+        >>> class Square:
+        ...     def load(self, ticket):
+        ...         return ticket * ticket
+        >>> with InlinePool() as pool:
+        ...     [loaded.value for loaded in pool.open(Square(), range(4))]
+        [0, 1, 4, 9]
+    """
+
+    kind: Kind = "inline"
+    workers = 0
+
+    def __init__(self, init: Init | None = None) -> None:
+        self._closed, self._init = False, init
+
+    def start(self, preload: Iterable[str] = ()) -> None:
+        """Do nothing: there are no workers."""
+
+    def open(
+        self,
+        loader: Loader,
+        tickets: Iterable[Ticket],
+        *,
+        describe: Describe = str,
+        tolerance: int | None = None,
+    ) -> Run:
+        """Return a run that loads each ticket when its value is asked for."""
+        if self._closed:
+            raise WorkerError("This pool is closed; make another with make_pool().")
+        if self._init is not None:
+            init, self._init = self._init, None
+            init()
+        return InlineRun(loader, tickets, describe, tolerance)
+
+    def pids(self) -> list[int]:
+        """Return an empty list: there are no worker processes."""
+        return []
+
+    def close(self) -> None:
+        """Refuse further runs."""
+        self._closed = True

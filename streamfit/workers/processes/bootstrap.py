@@ -1,0 +1,89 @@
+"""The script that the fork server's interpreter runs: makes this process see the modules its parent sees.
+
+Imports nothing of streamfit's public face. The package itself is put in place as a module that runs its
+`__init__` when a name in it is first asked for that is no module of its own, so that a worker which needs
+only the pool does not wait for compilers and layers, while user code that does `from streamfit import ...`
+finds all of it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the folder of this file, where no module of Python's is to be looked for
+
+import contextlib
+import gc
+import importlib
+import importlib.machinery
+import importlib.util
+import marshal
+import os
+import traceback
+import types
+from typing import Any
+
+_OWN_VARIABLES = ("STREAMFIT_NURSERY_OF",)
+
+
+class _Deferred(types.ModuleType):
+    """A package whose `__init__` runs at the first look for a name that is missing and no module in it."""
+
+    def __getattr__(self, name: str) -> Any:
+        module = f"{self.__name__}.{name}"
+        if importlib.util.find_spec(module) is not None:
+            # Modules in here ask for one another in this way while they are imported, and `__init__` asks for
+            # all of them: run now, it would find the one that asks half done.
+            return importlib.import_module(module)
+        spec = self.__spec__
+        self.__class__ = types.ModuleType  # type: ignore[assignment]
+        if spec is not None and spec.loader is not None:
+            spec.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def defer(name: str) -> None:
+    """Put a package in place without running it."""
+    spec = importlib.util.find_spec(name)
+    if spec is not None:
+        module = _Deferred(name)
+        module.__spec__ = spec
+        module.__loader__ = spec.loader
+        module.__file__ = spec.origin
+        module.__path__ = list(spec.submodule_search_locations or [])
+        module.__package__ = name
+        sys.modules[name] = module
+
+
+def main(arguments: list[str]) -> None:
+    """Take over the parent's search path and run the fork server.
+
+    Args:
+        arguments: number of the control socket's descriptor, that of memory with the parent's search path,
+            its own arguments, its warning options and variables of its environment, and its process id.
+    """
+    gc.disable()  # the imports make almost no garbage; the fork server enables it again
+    descriptor, inherited, parent = map(int, arguments)
+    with open(inherited, "rb") as file:
+        sys.path[:], sys.argv[:], sys.warnoptions[:], variables = marshal.loads(file.read())
+    os.environ.update(variables)
+    for name in _OWN_VARIABLES:  # not for programs that loads start
+        os.environ.pop(name, None)
+    defer("streamfit")
+    status = 1
+    try:
+        importlib.import_module("streamfit.workers.processes.fork_server").main(descriptor, parent)
+        status = 0
+    except SystemExit:  # a worker, forked from here, that ends as Python processes do
+        raise
+    except BaseException:
+        traceback.print_exc()
+    with contextlib.suppress(Exception):  # either may be closed
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)  # nothing here needs an interpreter taken down with care, and the parent waits
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,193 @@
+"""The process that workers are forked from: small, single-threaded, free of the user's code.
+
+It is started by `fork_server`, imports what every worker needs, and then does three things: forks a worker
+when asked, kills one when asked, and reports the ones that ended. When it is asked to finish, it lets the
+workers end by themselves for a while; when its own parent is gone it kills them at once. What workers have
+started and left behind is ended last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+
+from streamfit.workers.pool import ending
+from streamfit.workers.processes import worker_main
+from streamfit.workers.recovery.crash_report import ExitReporter
+from streamfit.workers.transport import descriptors, wire
+from streamfit.workers.transport.wire import Channel, Frame
+
+_MAX_DESCRIPTORS = 1 << 16
+
+
+class ForkServer:
+    """The state of the fork server.
+
+    Args:
+        sock: its end of the control socket.
+        parent: process id of the parent.
+    """
+
+    def __init__(self, sock: socket.socket, parent: int) -> None:
+        self._channel = Channel(sock)
+        self._children: dict[int, int] = {}
+        self._until: float | None = None
+        self._modules = frozenset(sys.modules)
+        self._exit_reporter = ExitReporter()
+        self._parent = _watch(parent)
+        self._wake, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        _raise_descriptor_limit()
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])  # what the parent's thread blocked is inherited
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
+        ending.adopt_orphans()
+
+    def serve(self) -> None:
+        """Serve until the parent closes its end or dies, or until all workers have ended as asked."""
+        self._channel.put(wire.READY)
+        self._channel.flush()
+        poller = select.poll()
+        poller.register(self._channel, select.POLLIN)
+        poller.register(self._wake, select.POLLIN)
+        if self._parent is not None:
+            poller.register(self._parent, select.POLLIN)
+        while not self._channel.ended:
+            ready = {fd for fd, _ in poller.poll(self._patience())}
+            if self._wake in ready:
+                os.read(self._wake, 4096)
+                self._reap()
+            if self._parent in ready:
+                break
+            if self._channel.fileno() in ready:
+                for frame in self._channel.receive():
+                    self._handle(frame)
+            self._channel.flush()
+            if self._until is not None and (not self._children or time.monotonic() > self._until):
+                break
+        self._finish()
+
+    def _patience(self) -> float | None:
+        """Return how many milliseconds there are until workers are killed; None for no limit."""
+        return None if self._until is None else max(self._until - time.monotonic(), 0) * 1000 + 1
+
+    def _handle(self, frame: Frame) -> None:
+        if frame.kind == wire.PRELOAD:
+            _preload(frame.body.decode().split())
+        elif frame.kind == wire.SPAWN:
+            self._spawn(frame.number, frame.fds[0])
+        elif frame.kind == wire.KILL:
+            for pid, worker in self._children.items():
+                if worker == frame.number:  # not reaped yet, so the id is still its own
+                    os.kill(pid, frame.extra)
+        elif frame.kind == wire.FINISH:
+            self._channel.put(wire.FINISH)  # who is stopped, or hangs, does not answer
+            if self._until is None:
+                ending.ask(self._children)
+            self._until = time.monotonic() + frame.extra / 1000
+
+    def _spawn(self, worker: int, fd: int) -> None:
+        fork_server = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(fd)
+            self._channel.put(wire.UNBORN, str(error).encode(), number=worker)
+            return
+        if pid == 0:
+            self._become(fd, fork_server)
+        os.close(fd)
+        self._children[pid] = worker
+        self._channel.put(wire.BORN, number=worker, extra=pid)
+
+    def _become(self, fd: int, fork_server: int) -> None:
+        """Be a worker from here on."""
+        status: int | None = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.close(self._wake)
+            os.close(self._alarm)
+            if self._parent is not None:
+                os.close(self._parent)
+            self._channel.close()
+            if worker_main.main(socket.socket(fileno=fd), fork_server):
+                ending.finish(self._modules)
+        except SystemExit:  # of `finish`: the interpreter is taken down, in the last frame of `bootstrap`
+            status = None
+            raise
+        except BaseException:  # nothing may return into the fork server's loop
+            traceback.print_exc()
+        finally:
+            if status is not None:
+                with contextlib.suppress(Exception):
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                os._exit(status)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            worker = self._children.pop(pid, None)
+            if worker is not None:
+                report = self._exit_reporter.report(status, usage)
+                self._channel.put(wire.DEAD, report, number=worker, extra=status)
+
+    def _finish(self) -> None:
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._children:
+            os.waitpid(pid, 0)
+        self._children.clear()
+        ending.end_orphans()
+
+
+def _preload(names: list[str]) -> None:
+    """Import modules that workers will need; one that fails will fail again, and be reported, in a worker."""
+    for name in names:
+        with contextlib.suppress(BaseException):
+            importlib.import_module(name)
+
+
+def _raise_descriptor_limit() -> None:
+    """Let workers have as many descriptors as they may: a memory map of many files takes one for each."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _watch(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when a process ends, or None where there is no such thing.
+
+    The end of the control socket tells the same, unless a process that the parent forked in native code
+    still holds a copy of it.
+    """
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    return None
+
+
+def main(fd: int, parent: int) -> None:
+    """Run the fork server of the process `parent` on the control socket `fd`."""
+    descriptors.fill_standard()
+    fork_server = ForkServer(socket.socket(fileno=fd), parent)
+    gc.freeze()  # what is here now is shared with all workers; to look at it for garbage would copy its pages
+    gc.enable()
+    fork_server.serve()

@@ -1,0 +1,415 @@
+"""Settings in the user's own modules, on their way to worker processes, which import these modules anew.
+
+The main process collects the simple globals of the user's modules, and the simple attributes of their
+classes. A worker compares them with what its own import gave, as soon as it has imported a module, and takes
+over what differs. A container is changed in place, so that those who imported it by name see the change too.
+What differs and cannot travel (a lock, a large array, a function put in the place of another) is named.
+
+Guarantees kept here: nothing of the user's is called but what pickle calls for plain objects; what is looked
+at for one global is bounded; a module that a worker does not import costs it nothing; what a worker has set
+itself meanwhile stays until the main process sets it anew.
+"""
+
+from __future__ import annotations
+
+import enum
+import io
+import pickle
+import random
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from importlib.machinery import ModuleSpec
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from streamfit._base.inspection import is_foreign
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+
+MOST_BYTES = 64 << 10
+"""Of one global; a larger one is described, so that it is known whether it differs."""
+
+_MOST_BYTES_IN_ALL = 1 << 20
+_PROBE = 4096
+_PLAIN = (type(None), bool, int, float, complex)
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
+_SIZED = (dict, list, tuple, set, frozenset, str, bytes)
+_CONTAINERS = (dict, list, tuple, set, frozenset, str, int, float, bytes, enum.Enum)
+# Open files, and generators whose state would make all workers draw the same numbers.
+_ALIVE = (io.IOBase, random.Random)
+_HOOKS = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
+_MISSING = object()
+_RAW, _PICKLED, _NAMED, _DESCRIBED = range(4)
+# What is known of a value: as it is, pickled, a name to import, or a description to compare. A path to it is
+# the name of a global, or of a class and its attribute.
+Entry = tuple[int, Any]
+Entries = dict[str, Entry]
+
+
+# --- the main process
+
+
+class Collector:
+    """Collects the settings of the user's modules that this process has imported."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._mine: list[_Module] = []
+
+    def collect(self) -> dict[str, Entries]:
+        """Return the entries of each module of the user's, by name."""
+        if new := sys.modules.keys() - self._seen:
+            self._seen |= new
+            self._mine += [_Module(name) for name in sorted(new) if _is_users(name, sys.modules.get(name))]
+        found, left = {}, _MOST_BYTES_IN_ALL
+        for mine in self._mine:
+            module = sys.modules.get(mine.name)
+            if module is not None:
+                with suppress(Exception):  # code of the user's metaclasses may run, and fail
+                    found[mine.name], left = mine.entries(vars(module), left)
+        return found
+
+
+def _is_users(name: str, module: Any) -> bool:
+    return isinstance(getattr(module, "__file__", None), str) and not is_foreign(name)
+
+
+class _Module:
+    """One module of the user's, and what is known of those of its globals that cannot change in place."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._known: dict[str, tuple[Any, Entry | None]] = {}
+        self._file: Any = None
+
+    def entries(self, names: dict[str, Any], left: int) -> tuple[Entries, int]:
+        """Return the entries of what may be a setting, and how many bytes are left for other modules."""
+        found: Entries = {}
+        self._file = names.get("__file__")
+        for path, value in self._members(names):
+            known = self._known.get(path)
+            if known is not None and known[0] is value:
+                entry = known[1]
+            else:
+                entry = self._entry(path, value, min(left, MOST_BYTES))
+                if entry is None or entry[0] in (_RAW, _NAMED):
+                    self._known[path] = value, entry
+            if entry is not None:
+                found[path] = entry
+                left -= len(entry[1]) if entry[0] == _PICKLED else 0
+        return found, left
+
+    def _members(self, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        for name, value in list(names.items()):
+            yield name, value
+            # Proxies may answer for their class with an error: what counts is their type.
+            if not issubclass(type(value), type) or issubclass(value, enum.Enum):
+                continue
+            if value.__module__ == self.name and value.__qualname__ == name:
+                for attribute, content in list(vars(value).items()):
+                    yield f"{name}.{attribute}", content
+
+    def _entry(self, path: str, value: Any, most: int) -> Entry | None:
+        """Return what is known of a value; None where it is what the source of the module defines."""
+        kind = type(value)
+        name = path.rpartition(".")[2]
+        if kind is FunctionType:
+            return None if _is_own(value, self.name, path, self._file) else _entry(value, most)
+        if name[:2] == "__" or issubclass(kind, ModuleType):
+            return None
+        if issubclass(kind, type) and value.__module__ == self.name and value.__qualname__ == path:
+            return None
+        if name != path and (issubclass(kind, type) or hasattr(kind, "__get__")):
+            return None
+        return _entry(value, most)
+
+
+def _is_own(value: Any, module: str, path: str, file: Any) -> bool:
+    """Return whether a function is the one that the source of its module defines by this name."""
+    return (
+        type(value) is FunctionType
+        and value.__module__ == module
+        and value.__qualname__ == path
+        and value.__code__.co_filename == file
+    )
+
+
+# --- both
+
+
+def _entry(value: Any, most: int) -> Entry | None:
+    kind = type(value)
+    if kind in _PLAIN or (kind in (str, bytes) and len(value) <= most):
+        return _RAW, value
+    if issubclass(kind, (type, *_FUNCTIONS)):
+        place = _place_of(value)
+        return (_DESCRIBED, _description(value)) if place is None else (_NAMED, place)
+    if _is_stream(kind):
+        return _DESCRIBED, _description(value)
+    try:
+        return _PICKLED, _pickled(value, most)
+    except Exception:  # code of the user's classes may run; that it is no simple value is the answer
+        return _DESCRIBED, _description(value)
+
+
+def _place_of(value: Any) -> tuple[str, str] | None:
+    """Return where a class or function can be imported from, or None."""
+    module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
+    if not isinstance(module, str) or module == "__main__":
+        return None
+    return (module, path) if _at(sys.modules.get(module), path) is value else None
+
+
+def _at(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value
+
+
+def _description(value: Any) -> str:
+    """Say enough of a value to see whether another process has the same."""
+    kind = type(value)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    if _is_stream(kind):
+        return "an open file"
+    if kind is np.ndarray:
+        return f"{name} {value.shape} {value.dtype} {_digest(value)}"
+    if issubclass(kind, (type, *_FUNCTIONS)):
+        line = f" (line {value.__code__.co_firstlineno})" if kind is FunctionType else ""
+        module, path = (getattr(value, where, None) for where in ("__module__", "__qualname__"))
+        return f"{name} {module}.{path}{line}"
+    return f"{name} of {len(value)}" if issubclass(kind, _SIZED) else name
+
+
+def _digest(array: Any) -> int:
+    if array.dtype.hasobject or not array.size:
+        return 0
+    step = max(1, array.size // _PROBE)
+    return zlib.crc32(array.flat[::step].tobytes())
+
+
+def _is_stream(kind: type) -> bool:
+    """Return whether values of a type are open files, which differ from process to process."""
+    return hasattr(kind, "write") and hasattr(kind, "flush")
+
+
+class _NotSimpleError(Exception):
+    """Part of a value is nothing that is passed on."""
+
+
+class _Sink:
+    def __init__(self, most: int) -> None:
+        self.parts: list[bytes] = []
+        self._left = most
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        self._left -= size
+        if self._left < 0:
+            raise _NotSimpleError
+        self.parts.append(bytes(data))
+        return size
+
+
+class _SettingPickler(pickle.Pickler):
+    """Pickles simple values only."""
+
+    def reducer_override(self, value: Any) -> Any:
+        """Refuse what is large, what has a life of its own, and what another process cannot import."""
+        kind = type(value)
+        if issubclass(kind, (type, *_FUNCTIONS)):
+            simple = _place_of(value) is not None
+        elif kind is np.ndarray:
+            simple = value.nbytes <= MOST_BYTES and not value.dtype.hasobject
+        elif issubclass(kind, (*_CONTAINERS, np.generic, np.dtype)):
+            simple = True
+        elif kind.__module__.partition(".")[0] in sys.stdlib_module_names:
+            simple = not issubclass(kind, _ALIVE)
+        else:
+            simple = _is_plain(kind)
+        if not simple:
+            raise _NotSimpleError
+        return NotImplemented
+
+
+def _is_plain(kind: type) -> bool:
+    """Return whether objects of a class are their attributes, as far as pickle knows."""
+    return all(getattr(kind, hook, None) is getattr(object, hook, None) for hook in _HOOKS)
+
+
+def _pickled(value: Any, most: int) -> bytes:
+    sink = _Sink(most)
+    _SettingPickler(sink, 5).dump(value)
+    return b"".join(sink.parts)
+
+
+# --- a worker
+
+
+class SettingReceiver:
+    """Gives the modules of this process the settings of another, each when it has been imported.
+
+    Args:
+        tell: is called with the names of settings that differ and could not be passed on.
+    """
+
+    def __init__(self, tell: Callable[[list[str]], None]) -> None:
+        self._tell = tell
+        self._wanted: dict[str, Entries] = {}
+        self._taken: dict[str, Entries] = {}
+
+    def update(self, wanted: dict[str, Entries]) -> None:
+        """Take over settings: now in modules that are here, later in others."""
+        self._wanted = wanted
+        if wanted and self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+        self._take([name for name in wanted if name in sys.modules])
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find a module of the user's as the other finders do; its settings follow when it was run."""
+        if name not in self._wanted:
+            return None
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None) if finder is not self else None
+            spec: ModuleSpec | None = find(name, path, target) if find is not None else None
+            if spec is not None:
+                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
+                    spec.loader = cast("Loader", _Then(spec.loader, lambda: self._take_anew(name)))
+                return spec
+        return None
+
+    def _take_anew(self, name: str) -> None:
+        self._taken.pop(name, None)
+        self._take([name])
+
+    def _take(self, names: list[str]) -> None:
+        untold = []
+        for name in names:
+            before, wanted = self._taken.get(name, {}), self._wanted[name]
+            self._taken[name] = wanted
+            changed = {path: entry for path, entry in wanted.items() if before.get(path) != entry}
+            untold += [f"{name}.{path}" for path in _take_over(vars(sys.modules[name]), changed)]
+        if untold:
+            self._tell(untold)
+
+
+class _Then:
+    """The loader of a module, and what is to be done when it has run the module."""
+
+    def __init__(self, loader: Any, then: Callable[[], None]) -> None:
+        self._loader, self._then = loader, then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Leave it to the loader."""
+        created: ModuleType | None = self._loader.create_module(spec)
+        return created
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module as if there were nothing else."""
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._then()
+
+
+def _take_over(names: dict[str, Any], entries: Entries) -> list[str]:
+    """Give a module its settings; return what differs and cannot be passed on."""
+    own = {path: _found(names, path) for path in entries}
+    differing = [path for path, entry in entries.items() if _differs(own[path], entry)]
+    hopeless = [path for path in differing if entries[path][0] == _DESCRIBED]
+    untold = [path for path in hopeless if not (path[0] == "_" and own[path] in (None, _MISSING))]
+    for path in differing:
+        if path in hopeless or (hopeless and _is_flag(path, own[path])):
+            continue
+        try:
+            _set(names, path, own[path], _value(entries[path]))
+        except Exception:  # code of the user's may run: a class is not here, or refuses to be changed
+            untold.append(path)
+    return untold
+
+
+def _is_flag(path: str, value: Any) -> bool:
+    """Return whether a global may say that something is there that could not be passed on."""
+    return path[0] == "_" and value is False
+
+
+def _found(names: dict[str, Any], path: str) -> Any:
+    owner, _, attribute = path.partition(".")
+    value = names.get(owner, _MISSING)
+    return vars(value).get(attribute, _MISSING) if attribute and isinstance(value, type) else value
+
+
+def _differs(own: Any, entry: Entry) -> bool:
+    kind, content = entry
+    if own is _MISSING:
+        return True
+    if kind == _RAW:
+        return type(own) is not type(content) or bool(own != content and own == own)
+    if kind == _NAMED:
+        return bool((getattr(own, "__module__", None), getattr(own, "__qualname__", None)) != content)
+    if kind == _DESCRIBED:
+        return bool(_description(own) != content)
+    try:
+        return bool(_pickled(own, MOST_BYTES) != content)
+    except Exception:  # it is no simple value, as the other is
+        return True
+
+
+def _value(entry: Entry) -> Any:
+    kind, content = entry
+    if kind == _PICKLED:
+        return pickle.loads(content)
+    if kind == _NAMED:
+        module, path = content
+        __import__(module)
+        found = _at(sys.modules[module], path)
+        if found is None:
+            raise _NotSimpleError
+        return found
+    return content
+
+
+def _set(names: dict[str, Any], path: str, own: Any, value: Any) -> None:
+    """Put a value in its place, or into the container that is there."""
+    if type(own) is type(value) and _filled(own, value):
+        return
+    owner, _, attribute = path.partition(".")
+    if attribute:
+        setattr(names[owner], attribute, value)
+    else:
+        names[owner] = value
+
+
+def _is_its_attributes(value: Any) -> bool:
+    kind = type(value)
+    return hasattr(value, "__dict__") and not getattr(kind, "__slots__", None) and _is_plain(kind)
+
+
+def _filled(own: Any, value: Any) -> bool:
+    if isinstance(own, (dict, set)):
+        own.clear()
+        own.update(value)
+    elif isinstance(own, list):
+        own[:] = value
+    elif isinstance(own, np.ndarray) and own.shape == value.shape and own.dtype == value.dtype:
+        own[...] = value
+    elif type(own) is SimpleNamespace or _is_its_attributes(own):
+        vars(own).clear()
+        vars(own).update(vars(value))
+        return True
+    else:
+        return False
+    if hasattr(own, "__dict__"):
+        vars(own).update(vars(value))
+    return True

@@ -1,0 +1,293 @@
+"""What loads depend on beside their data: the state of this process, on its way to worker processes.
+
+The working folder and the search path, warning filters, NumPy's error state, logging (`log_records`),
+limits of the interpreter, variables of the environment, the default float type, and the settings of the
+user's modules (`module_settings`). The state is taken when a pass begins; workers that have another get it
+before their next load.
+
+Guarantees kept here: a state that did not change is not sent again; only what changed since the last state
+is set in a worker, so what it has set itself (in `worker_init`, in a load) stays; nothing is imported in a
+worker for the sake of its state, but what a setting that differs refers to.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import sys
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import cloudpickle
+import numpy as np
+
+from streamfit._base.config import floatx, set_floatx
+from streamfit.workers.contract import fresh_id
+from streamfit.workers.processes import interpreter, log_records, module_settings
+from streamfit.workers.transport import descriptors, slots
+from streamfit.workers.transport.uninterrupted import uninterrupted
+
+Filter = tuple[Any, ...]
+_MOST_STATES = 8
+
+
+# --- the main process
+
+
+class ProcessState:
+    """The state of this process at one moment.
+
+    Attributes:
+        key: number of this state.
+        data: what it is, as bytes.
+        fd: anonymous memory that holds them.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.key, self.data = fresh_id(), data
+        self.fd = slots.create("state", len(data))
+        self._finalizer = weakref.finalize(self, descriptors.close, self.fd, descriptors.identity(self.fd))
+        self._finalizer.atexit = False  # a thread may still be sending it then
+        slots.write(self.fd, memoryview(data), 0)
+
+    def close(self) -> None:
+        """Give back the memory; workers that have mapped it keep it."""
+        self._finalizer()
+
+
+class ParentState:
+    """Takes the state of this process.
+
+    Attributes:
+        untold: what of it cannot be passed on, as it was found.
+    """
+
+    def __init__(self) -> None:
+        self._collector = module_settings.Collector()
+        self._environment: dict[str, str] = {}
+        self._states: deque[ProcessState] = deque()  # the last one counts; others may still be on their way
+        self.untold: list[str] = []
+
+    def begin(self) -> None:
+        """Note what workers inherit that are started now."""
+        self._environment = interpreter.own_environment()
+
+    def take(self) -> ProcessState:
+        """Return the state now: that of the last call, if nothing has changed."""
+        parts = {
+            "folder": _folder(),
+            "path": interpreter.search_path(),
+            "filters": [_packed_filter(entry) for entry in warnings.filters],
+            "numpy": (np.geterr(), self._error_call()),
+            "logging": log_records.levels(),
+            "recursion": sys.getrecursionlimit(),
+            "digits": sys.get_int_max_str_digits(),
+            "floatx": floatx(),
+            "environment": self._changes(),
+            "settings": self._collector.collect(),
+        }
+        data = pickle.dumps(parts, 5)
+        if not self._states or self._states[-1].data != data:
+            uninterrupted(lambda: self._keep(data))
+        return self._states[-1]
+
+    def clear(self) -> None:
+        """Give back all memory."""
+        uninterrupted(lambda: self._drop(0))
+
+    def _keep(self, data: bytes) -> None:
+        self._states.append(ProcessState(data))
+        self._drop(_MOST_STATES)
+
+    def _drop(self, most: int) -> None:
+        while len(self._states) > most:
+            self._states.popleft().close()
+
+    def _error_call(self) -> bytes | None:
+        call = np.geterrcall()
+        if call is None:
+            return None
+        try:
+            return bytes(cloudpickle.dumps(call))
+        except Exception:  # it holds an open file, for one
+            self.untold.append("numpy.seterrcall's function")
+            return None
+
+    def _changes(self) -> dict[str, str | None]:
+        """Return variables that were set, changed or (None) deleted since workers were started."""
+        now, then = interpreter.own_environment(), self._environment
+        if now == then:
+            return {}
+        changes: dict[str, str | None] = dict.fromkeys(then.keys() - now.keys())
+        return changes | {name: value for name, value in now.items() if then.get(name) != value}
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was deleted; what is relative to it is not there for us either
+        return None
+
+
+def _packed_filter(entry: Any) -> Filter:
+    action, message, category, module, line = entry
+    return action, _packed_pattern(message), _packed_category(category), _packed_pattern(module), line
+
+
+def _packed_pattern(pattern: Any) -> Any:
+    return (pattern.pattern, pattern.flags) if isinstance(pattern, re.Pattern) else pattern
+
+
+def _packed_category(category: Any) -> Any:
+    if category.__module__ == "__main__":
+        try:
+            return cloudpickle.dumps(category)
+        except Exception:  # its methods use what cannot travel; warnings of it cannot either
+            return None
+    return category.__module__, category.__qualname__
+
+
+# --- a worker
+
+
+class StateApplier:
+    """Brings this process into the state of another.
+
+    Args:
+        send_record: takes the bytes of log records.
+        tell: takes the names of settings that differ and could not be passed on.
+    """
+
+    def __init__(self, send_record: Callable[[bytes], None], tell: Callable[[list[str]], None]) -> None:
+        self._send_record = send_record
+        self._relay: log_records.Relay | None = None
+        self._receiver = module_settings.SettingReceiver(tell)
+        self._inherited: dict[str, str] | None = None
+        self._wanted: dict[str, Any] = {}
+        self._settled: dict[str, Any] = {}
+        self._modules = 0
+        self._setters: dict[str, Callable[[Any], None]] = {
+            "folder": _set_folder,
+            "path": _extend_path,
+            "filters": self._set_filters,
+            "numpy": _set_errors,
+            "logging": self._set_logging,
+            "recursion": sys.setrecursionlimit,
+            "digits": sys.set_int_max_str_digits,
+            "floatx": set_floatx,
+            "environment": self._set_environment,
+            "settings": self._receiver.update,
+        }
+
+    def want(self, data: Any) -> None:
+        """Take in a state, as bytes; `settle` brings it about."""
+        self._wanted = pickle.loads(data)
+
+    def settle(self) -> None:
+        """Set what has changed since it was set last."""
+        wanted, settled = self._wanted, self._settled
+        if wanted is settled and len(sys.modules) == self._modules:  # as before nearly every load
+            return
+        if wanted is not settled:
+            for name, value in wanted.items():
+                if settled.get(name) != value:
+                    self._setters[name](value)
+            self._settled = wanted
+        elif wanted and any(self._unknown(entry) for entry in wanted["filters"]):
+            self._set_filters(wanted["filters"])  # classes of warnings may have come with new modules
+        self._modules = len(sys.modules)
+
+    @contextmanager
+    def importing(self) -> Iterator[None]:
+        """Import modules in the block, and leave the state of this process as it is.
+
+        The main process has imported them, perhaps when it was not in this state yet: filters may make errors
+        of warnings that were none then. And what they do to the state they did there before it was taken.
+        """
+        errors, call, depth = np.geterr(), np.geterrcall(), sys.getrecursionlimit()
+        with warnings.catch_warnings(), log_records.undisturbed():
+            filters = [(_softened(entry[0]), *entry[1:]) for entry in warnings.filters]
+            warnings.filters[:] = filters  # type: ignore[index]
+            try:
+                yield
+            finally:
+                sys.setrecursionlimit(depth)
+                np.seterrcall(call)
+                np.seterr(**errors)
+                for name, value in self._settled.get("environment", {}).items():
+                    _set_variable(name, value)
+
+    def _unknown(self, entry: Filter) -> bool:
+        return isinstance(entry[2], tuple) and _category(entry[2]) is None
+
+    def _set_filters(self, filters: list[Filter]) -> None:
+        warnings.resetwarnings()  # has what was said once be looked at again
+        for action, message, packed, module, line in filters:
+            category = _category(packed)
+            if category is not None:
+                found = action, _pattern(message), category, _pattern(module), line
+                warnings.filters.append(found)  # type: ignore[attr-defined]
+
+    def _set_logging(self, levels: log_records.Levels) -> None:
+        self._relay = self._relay or log_records.Relay(self._send_record)
+        self._relay.follow(levels)
+
+    def _set_environment(self, changes: dict[str, str | None]) -> None:
+        if self._inherited is None:
+            self._inherited = dict(os.environ)
+        before = self._settled.get("environment", {})
+        for name in before.keys() - changes.keys():
+            _set_variable(name, self._inherited.get(name))
+        for name, value in changes.items():
+            if name not in before or before[name] != value:
+                _set_variable(name, value)
+
+
+def _set_folder(folder: str | None) -> None:
+    if folder is not None:
+        with suppress(OSError):  # it is gone; relative paths will say so
+            os.chdir(folder)
+
+
+def _extend_path(path: list[str]) -> None:
+    known = set(sys.path)
+    sys.path.extend(entry for entry in path if entry not in known)
+
+
+def _softened(action: str) -> str:
+    return "default" if action == "error" else action
+
+
+def _set_variable(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _set_errors(state: tuple[dict[str, Any], bytes | None]) -> None:
+    errors, call = state
+    np.seterrcall(None if call is None else pickle.loads(call))
+    np.seterr(**errors)
+
+
+def _pattern(packed: Any) -> Any:
+    return re.compile(*packed) if isinstance(packed, tuple) else packed
+
+
+def _category(packed: Any) -> Any:
+    """Return a class of warnings; None if its module is not imported here, so that none can be given."""
+    if packed is None:
+        return None
+    if isinstance(packed, bytes):
+        return pickle.loads(packed)
+    module, path = packed
+    found: Any = sys.modules.get(module)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found

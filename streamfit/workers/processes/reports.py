@@ -1,0 +1,85 @@
+"""What workers tell beside values: log records, settings that they lack, a `worker_init` that failed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import warnings
+from collections import deque
+
+from streamfit._base.errors import WorkerError
+from streamfit.workers.processes import log_records
+from streamfit.workers.recovery import exceptions
+from streamfit.workers.transport import wire
+from streamfit.workers.transport.wire import Channel, Frame
+
+KINDS = frozenset({wire.RECORD, wire.UNTOLD, wire.REFUSED})
+_NAMED = 20
+_MOST_READS = 64  # a worker that goes on logging is not listened to for ever
+
+
+class Reports:
+    """Takes in what workers of a pool tell, and passes it on when the pool is between two steps."""
+
+    def __init__(self) -> None:
+        self._records: deque[tuple[bytes, int | None]] = deque()
+        self._untold: list[str] = []
+        self._told: set[str] = set()
+        self._refused: Exception | None = None
+
+    def take(self, worker: int | None, frame: Frame) -> None:
+        """Take in a frame of one of `KINDS` from a worker, given its process id."""
+        if frame.kind == wire.RECORD:
+            self._records.append((frame.body, worker))
+        elif frame.kind == wire.UNTOLD:
+            self.note(pickle.loads(frame.body))
+        elif self._refused is None:
+            self._refused = exceptions.unpack(frame.body)
+            self._refused.add_note("worker_init raised this in a new worker process.")
+
+    def take_last(self, worker: int | None, channel: Channel) -> None:
+        """Take in the log records that a worker has sent and nobody has read, and nothing else."""
+        for _ in range(_MOST_READS):
+            if channel.ended:
+                return
+            try:
+                frames = channel.receive(wait=False)
+            except (OSError, WorkerError):  # nothing more can be read; it ends anyway
+                return
+            if not frames:
+                return
+            for frame in frames:
+                for fd in frame.fds:
+                    os.close(fd)
+                if frame.kind == wire.RECORD:
+                    self.take(worker, frame)
+
+    def note(self, untold: list[str]) -> None:
+        """Note settings that cannot be passed on; each is told once."""
+        self._untold += [name for name in untold if name not in self._told]
+        self._told.update(untold)
+
+    def pass_on(self) -> None:
+        """Handle log records, warn of settings, raise what `worker_init` raised."""
+        if not (self._records or self._untold or self._refused):
+            return
+        self.pass_on_records()
+        if self._refused is not None:
+            refused, self._refused = self._refused, None
+            raise refused
+        if self._untold:
+            names, self._untold = self._untold, []
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            warnings.warn(
+                "these settings of this process differ from what an import gives, and worker processes, "
+                f"which import anew, cannot be given them: {', '.join(names[:_NAMED])}{more}. Set them when "
+                "the module is imported, in a function passed as worker_init=..., or hold them in the data "
+                "set; or use threads (use_multiprocessing=False).",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def pass_on_records(self) -> None:
+        """Handle log records alone."""
+        while self._records:
+            log_records.handle(*self._records.popleft())

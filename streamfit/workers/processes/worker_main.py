@@ -1,0 +1,334 @@
+"""A worker process: reads tickets, loads them, writes the values to their slots, sends headers.
+
+Guarantees kept here: a value is complete in its slot before its header is sent; whatever a load raises is
+sent to the parent as an exception; the worker ends when its parent does; one whose socket was written to, or
+closed, by user code says so and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copyreg
+import ctypes
+import mmap
+import os
+import pickle
+import random
+import resource
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.random import seed as seed_numpy  # NumPy would import it when it is first used: in every worker
+
+from streamfit._base.errors import PicklingError, WorkerError
+from streamfit.workers.contract import Loader, enter_worker
+from streamfit.workers.pool.ending import Finished, Interruptible
+from streamfit.workers.processes.parent_state import StateApplier
+from streamfit.workers.recovery import crash_report, exceptions
+from streamfit.workers.recovery.progress_page import ProgressPage
+from streamfit.workers.transport import shared_arrays, slots, wire
+from streamfit.workers.transport.outbox import Outbox
+from streamfit.workers.transport.packing import Packer
+from streamfit.workers.transport.slots import Slot
+from streamfit.workers.transport.values import Template, dump
+from streamfit.workers.transport.wire import Channel, Frame
+
+_MAX_TEMPLATES = 256
+_LOOK_SECONDS = 0.001
+_PAGE = os.sysconf("SC_PAGESIZE")
+_MAX_FILE_PAGES = (64 << 20) // _PAGE
+_PR_SET_PDEATHSIG = 1
+
+
+class Worker:
+    """The state of one worker.
+
+    Args:
+        sock: its end of the socket pair that joins it to the parent.
+
+    Attributes:
+        interruptible: what may be interrupted when the worker is to end.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._channel = Channel(sock)
+        self._outbox = Outbox(self._channel)
+        self._applier = StateApplier(self._send_record, self._tell_untold)
+        self._initialize: mmap.mmap | None = None
+        self._slots: dict[int, Slot] = {}
+        self._loaders: dict[int, _Received] = {}
+        self._templates: dict[Template, int] = {}
+        self._todo: deque[Frame] = deque()
+        self._progress_page = ProgressPage()
+        self.interruptible = Interruptible()
+        self._handlers: dict[int, Callable[[Frame], None]] = {
+            wire.PROGRESS_PAGE: self._on_progress_page,
+            wire.STATE: self._on_state,
+            wire.INIT: self._on_init,
+            wire.SLOT: self._on_slot,
+            wire.SHARE: self._on_share,
+            wire.LOADER: self._on_loader,
+            wire.FORGET: self._on_forget,
+            wire.TICKET: self._todo.append,
+            wire.LARGE_TICKET: self._todo.append,
+            wire.CANCEL: self._on_cancel,
+            wire.DROP_SLOT: self._on_drop_slot,
+        }
+
+    def serve(self) -> bool:
+        """Work until the parent closes its end; return whether it was the parent that did."""
+        with contextlib.suppress(Finished):
+            while not self._channel.ended and not self.interruptible.asked:
+                for frame in self._channel.receive(wait=not self._todo):
+                    self._handlers.get(frame.kind, self._on_unknown)(frame)
+                # While loads are quick, those at hand are done before looking whether some were cancelled.
+                until = time.monotonic() + _LOOK_SECONDS
+                while self._todo and not self.interruptible.asked:
+                    self._work(self._todo.popleft())
+                    if time.monotonic() > until:
+                        break
+        if self._channel.stray:
+            self._progress_page.stray()
+        # Let go of in order, not as garbage: files in a cycle are closed before they are flushed.
+        self._handlers.clear()
+        self._loaders.clear()
+        return not self._channel.stray
+
+    def _on_unknown(self, frame: Frame) -> None:
+        self._channel.give_up(f"a message of kind {frame.kind} came, which is none of ours")
+
+    def _work(self, frame: Frame) -> None:
+        """Load the tickets of a job, one after the other, and send what came of it."""
+        if len(self._templates) >= _MAX_TEMPLATES:
+            self._templates.clear()
+        slot, progress_page, failure = self._slots[frame.slot], self._progress_page, b""
+        received = self._loaders[frame.extra]
+        packer = Packer(slot, self._number_of)
+        began = time.monotonic_ns()
+        try:
+            self.interruptible.on = True
+            load = self._ready(received)
+            began = time.monotonic_ns()
+            for number, ticket in enumerate(_tickets(frame, slot), frame.number):
+                progress_page.begin(frame.queue, number, frame.attempt)
+                _pack(packer, load(ticket))
+        except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
+            failure = exceptions.pack(error)
+        self.interruptible.on = False
+        self._answer(wire.RESULT, frame, packer.body(time.monotonic_ns() - began, failure))
+        progress_page.end()
+        received.drop_pages()
+
+    def _ready(self, received: _Received) -> Callable[[Any], Any]:
+        """Return what loads tickets; takes its time once, which is not the ticket's fault."""
+        self._applier.settle()
+        if received.load is not None and self._initialize is None:
+            return received.load
+        self._progress_page.prepare(True)
+        try:
+            with self._applier.importing():
+                loader = received.loader()
+            self._run_initialize()
+            received.load = loader.load
+            return loader.load
+        finally:
+            self._progress_page.prepare(False)
+
+    def _run_initialize(self) -> None:
+        """Call what the user wants called once in each worker; the run ends if it fails."""
+        data, self._initialize = self._initialize, None
+        if data is None:
+            return
+        try:
+            with self._applier.importing():
+                initialize = pickle.loads(data)
+            initialize()
+        except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
+            self._outbox.send(wire.REFUSED, exceptions.pack(error))
+            raise
+
+    def _answer(self, kind: int, frame: Frame, body: bytes = b"") -> None:
+        self._outbox.send(kind, body, frame.number, frame.queue, frame.attempt, frame.slot)
+        if self._channel.stray:
+            self._todo.clear()
+
+    def _send_record(self, record: bytes) -> None:
+        self._outbox.send(wire.RECORD, record)
+
+    def _tell_untold(self, names: list[str]) -> None:
+        self._outbox.send(wire.UNTOLD, pickle.dumps(names))
+
+    def _number_of(self, template: Template) -> int:
+        """Return the number of a template, telling the parent about a new one."""
+        known = self._templates.get(template)
+        if known is None:
+            known = len(self._templates)
+            self._outbox.put(wire.TEMPLATE, dump(template)[0], number=known)
+            self._templates[template] = known  # not before: one that cannot travel was not told
+        return known
+
+    def _on_progress_page(self, frame: Frame) -> None:
+        self._progress_page.close()
+        self._progress_page = ProgressPage(frame.fds[0])
+        crash_report.leave_behind(frame.fds[0])
+
+    def _on_state(self, frame: Frame) -> None:
+        self._applier.want(_mapped(frame.fds[0]))
+
+    def _on_init(self, frame: Frame) -> None:
+        self._initialize = _mapped(frame.fds[0])
+
+    def _on_slot(self, frame: Frame) -> None:
+        self._on_drop_slot(frame)
+        self._slots[frame.slot] = Slot(frame.fds[0])
+
+    def _on_drop_slot(self, frame: Frame) -> None:
+        slot = self._slots.pop(frame.slot, None)
+        if slot is not None:
+            slot.close()
+
+    def _on_share(self, frame: Frame) -> None:
+        shared_arrays.RECEIVER.add_arena(frame.number, frame.fds[0])
+
+    def _on_loader(self, frame: Frame) -> None:
+        segments, size = pickle.loads(frame.body)
+        self._loaders[frame.number] = _Received(frame.fds[0], size, segments)
+
+    def _on_forget(self, frame: Frame) -> None:
+        self._loaders.pop(frame.number, None)
+        shared_arrays.RECEIVER.keep_arenas(
+            {key for received in self._loaders.values() for key in received.segments}
+        )
+
+    def _on_cancel(self, frame: Frame) -> None:
+        for waiting in [item for item in self._todo if item.queue == frame.queue]:
+            self._todo.remove(waiting)
+            self._answer(wire.SKIPPED, waiting)
+
+
+class _Received:
+    """A loader as it came, unpickled when it is first needed."""
+
+    def __init__(self, fd: int, size: int, segments: list[int]) -> None:
+        data = _mapped(fd)
+        self._data: mmap.mmap | None = data
+        self._places = np.frombuffer(data[size:], np.int64).reshape(-1, 2)
+        self._loader: Loader | None = None
+        self.load: Callable[[Any], Any] | None = None  # what loads tickets, once all is ready
+        self._resident = 0
+        self.segments = segments
+
+    def loader(self) -> Loader:
+        """Return the loader."""
+        if self._loader is None and self._data is not None:
+            try:
+                with shared_arrays.RECEIVER.placing(self._places):
+                    loader: Loader = pickle.loads(self._data)
+            except Exception as error:
+                error.add_note("This happened when the data set was unpickled in a worker process.")
+                raise
+            self._loader, self._data = loader, None
+            self._resident = _file_pages()
+        assert self._loader is not None
+        return self._loader
+
+    def drop_pages(self) -> None:
+        """Keep what is resident of mapped files within bounds."""
+        if shared_arrays.RECEIVER.has_files() and _file_pages() > self._resident + _MAX_FILE_PAGES:
+            shared_arrays.RECEIVER.drop_pages()
+
+
+def main(sock: socket.socket, parent: int) -> bool:
+    """Run a worker; never returns to the caller's loop but for its end.
+
+    Args:
+        sock: its end of the socket pair.
+        parent: process id of the fork server, which it was forked from.
+
+    Returns:
+        whether it has been asked to end.
+    """
+    if not _die_with(parent):
+        return False
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    enter_worker()
+    _prefer_as_victim()
+    random.seed()
+    seed_numpy()  # otherwise all workers, being forks of one process, would draw the same numbers
+    copyreg.pickle(np.memmap, _reduce_memmap)
+    worker = Worker(sock)
+    worker.interruptible.open()
+    asked = worker.serve()
+    worker.interruptible.close()
+    return asked
+
+
+def _mapped(fd: int) -> mmap.mmap:
+    """Return the memory behind a descriptor, which is closed: the position in it is one for all workers."""
+    try:
+        return slots.mapping(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
+    finally:
+        os.close(fd)
+
+
+def _die_with(parent: int) -> bool:
+    """Have the kernel kill this process when the fork server dies; return whether that is still alive."""
+    try:
+        prctl = ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):  # not Linux: the end of the socket has to do
+        return True
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
+
+
+def _prefer_as_victim() -> None:
+    """Have the system, when memory runs out, kill a worker, which can be replaced, before the parent."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("500")
+
+
+def _reduce_memmap(array: np.memmap[Any, Any]) -> Any:
+    """Pickle a memory map as the plain array that it arrives as."""
+    return np.array(array, copy=None, subok=False).__reduce_ex__(5)
+
+
+def _tickets(frame: Frame, slot: Slot) -> tuple[Any, ...]:
+    data = frame.body
+    if frame.kind == wire.LARGE_TICKET:
+        size = int.from_bytes(data, "little")
+        slot.reserve(size)
+        data = slot.bytes(size).tobytes()
+    tickets: tuple[Any, ...] = pickle.loads(data)
+    return tickets
+
+
+def _pack(packer: Packer, value: Any) -> None:
+    try:
+        packer.add(value)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise PicklingError(
+            "the loader returned something that cannot be sent to the main process "
+            f"({type(error).__name__}: {error}). "
+            "Return arrays, or tuples, lists, dicts or dataclasses of arrays."
+        ) from error
+    except MemoryError as error:
+        raise WorkerError("a worker has no memory left to pass on a batch; use smaller batches") from error
+
+
+def _file_pages() -> int:
+    """Return how many pages of files and shared memory are resident in this process.
+
+    Where the system does not tell (/proc is not mounted) the most that this process ever had resident stands
+    for it, which never falls: too many pages are dropped then rather than too few.
+    """
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[2])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // _PAGE

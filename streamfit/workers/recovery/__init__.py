@@ -1,0 +1,1 @@
+"""What happens when a load hangs, crashes or cannot be loaded."""

@@ -1,0 +1,187 @@
+"""What is wrong with a ticket that cannot be loaded: which of its parts, found by loading them apart.
+
+A loader may say what its tickets are made of (`parts`, `merge`): then the parts that fail are found by
+halving, and the rest of the ticket can still be loaded. A ticket without parts is bad as a whole.
+
+Guarantees kept here: a part is called bad only after it failed twice when it was loaded alone, or, where
+parts fail only together, after these failed together twice; so a worker that is killed by chance meanwhile
+condemns nothing; whatever is left out is named, with a warning, and counted; more than was allowed is never
+left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streamfit._base.errors import WorkerDiedError, WorkerError
+from streamfit._base.telling import warn
+from streamfit.workers.contract import Describe, Loaded, Loader, Ticket
+from streamfit.workers.recovery import exceptions
+from streamfit.workers.recovery.crash_report import WorkerExit
+
+Probe = Callable[[Ticket], Any]
+"""Loads a ticket where a death does no harm; returns its value or raises."""
+
+
+class CannotExamineError(WorkerError):
+    """Workers fail before they load anything, which says nothing about the ticket."""
+
+
+_NAMED = 3  # of the bad parts, when none may be left out: more are not looked for
+
+
+def here(loader: Loader) -> Probe:
+    """Return a function that loads a ticket in the caller's thread and raises ordinary exceptions."""
+
+    def probe(ticket: Ticket) -> Any:
+        try:
+            return loader.load(ticket)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raised = exceptions.ordinary(error)
+            raise raised from raised.__cause__
+
+    return probe
+
+
+class BadSampleFinder:
+    """Decides what becomes of tickets that cannot be loaded.
+
+    Args:
+        loader: loads tickets.
+        describe: names a ticket in messages.
+        tolerance: how many parts of tickets may be left out; None where leaving out was not asked for.
+    """
+
+    def __init__(self, loader: Loader, describe: Describe, tolerance: int | None = None) -> None:
+        self._loader, self._describe, self.tolerance = loader, describe, tolerance
+
+    def settle(
+        self, ticket: Ticket, probe: Probe, cause: WorkerExit | Exception, attempts: int, deaths: int = 0
+    ) -> Loaded:
+        """Return what can be loaded of a ticket.
+
+        Args:
+            ticket: the one that failed.
+            probe: loads a ticket.
+            cause: how the last worker that loaded it ended, or what it raised.
+            attempts: how often it was loaded before.
+            deaths: how many workers it has killed.
+
+        Raises:
+            WorkerDiedError: it kills its workers, and more of it is bad than may be left out.
+            Exception: `cause`, likewise.
+        """
+        if isinstance(cause, WorkerExit):  # perhaps the deaths had nothing to do with the ticket
+            try:
+                return Loaded(ticket, probe(ticket), attempts + 1)
+            except CannotExamineError:
+                raise
+            except WorkerDiedError:
+                deaths += 1
+            except Exception as error:  # user code ran
+                cause = error
+        if self.tolerance is None and isinstance(cause, Exception):
+            raise exceptions.add_place(cause, self._describe(ticket))
+        found = _Search(self._loader, probe, max(self.tolerance or 0, _NAMED)).sort(ticket)
+        if len(found.bad) > (self.tolerance or 0):
+            raise self._refusal(ticket, found.bad, cause, deaths)
+        return self._without(ticket, found, cause, attempts + 1)
+
+    def _without(self, ticket: Ticket, found: _Found, cause: WorkerExit | Exception, attempts: int) -> Loaded:
+        """Return what is good of a ticket, and tell what is not."""
+        told = cause.how() if isinstance(cause, WorkerExit) else f"raised {type(cause).__name__}: {cause}"
+        if not found.bad:
+            if isinstance(cause, Exception):
+                text = f"loaded only when it was tried again: {self._describe(ticket)}: its load {told}"
+                warn(text, RuntimeWarning, stacklevel=2)
+            return Loaded(ticket, found.value, attempts)
+        if self.tolerance is not None:
+            self.tolerance -= len(found.bad)
+        text = f"left out: {self._names(found.bad)}: its load {told}"
+        warn(text, RuntimeWarning, stacklevel=2)
+        return Loaded(found.good or ticket, found.value, attempts, tuple(found.bad))
+
+    def _refusal(
+        self, ticket: Ticket, bad: Sequence[Ticket], cause: WorkerExit | Exception, deaths: int
+    ) -> Exception:
+        place = self._describe(ticket)
+        if bad[0] is not ticket:
+            place += f" (what cannot be loaded: {self._names(bad)})"
+        error = cause if isinstance(cause, Exception) else exceptions.death(place, cause, deaths)
+        if error is cause:
+            exceptions.add_place(error, place)
+        if self.tolerance is not None:
+            error.add_note(f"No more than {self.tolerance} could still be left out (max_bad_samples).")
+        return error
+
+    def _names(self, bad: Sequence[Ticket]) -> str:
+        return self._describe(bad[0] if len(bad) == 1 else _merge(self._loader, bad))
+
+
+@dataclass(slots=True)
+class _Found:
+    """The bad parts of a ticket, the ticket for the good ones together (if there are any), and its value."""
+
+    bad: list[Ticket]
+    good: Ticket | None = None
+    value: Any = None
+
+
+class _Search:
+    def __init__(self, loader: Loader, probe: Probe, most: int) -> None:
+        self._loader, self._probe, self._most = loader, probe, most
+        self._found = 0
+        self._value: Any = None
+
+    def sort(self, ticket: Ticket) -> _Found:
+        """Sort the parts of a ticket that fails; the good ones were loaded together in the end."""
+        parts = _parts(self._loader, ticket)
+        if len(parts) < 2:
+            return _Found([ticket])
+        good = parts
+        while True:  # once, unless some of those that are left fail together, or by chance
+            found = self._bad(good)
+            good = _but(good, found)
+            if not good or self._found > self._most:
+                return _Found(_but(parts, good))
+            if not self._fails(good):
+                return _Found(_but(parts, good), _merge(self._loader, good), self._value)
+            if not found:  # it fails now and then, whatever it is
+                return _Found(parts)
+
+    def _bad(self, parts: list[Ticket]) -> list[Ticket]:
+        """Return the bad ones of parts that have failed together, a few more at most than are wanted."""
+        bad: list[Ticket] = []
+        half = len(parts) // 2
+        for some in (parts[:half], parts[half:]) if half else ():
+            if self._found <= self._most and self._fails(some):
+                bad += self._bad(some)
+        if not bad and self._fails(parts):
+            self._found += len(parts)
+            return parts
+        return bad
+
+    def _fails(self, parts: list[Ticket]) -> bool:
+        try:
+            self._value = self._probe(_merge(self._loader, parts))
+        except CannotExamineError:
+            raise
+        except Exception:  # user code runs here, and dies: that is the question
+            return True
+        return False
+
+
+def _but(parts: list[Ticket], others: list[Ticket]) -> list[Ticket]:
+    return [part for part in parts if not any(part is other for other in others)]
+
+
+def _parts(loader: Any, ticket: Ticket) -> list[Ticket]:
+    return list(loader.parts(ticket)) if hasattr(loader, "parts") else []
+
+
+def _merge(loader: Any, parts: Sequence[Ticket]) -> Ticket:
+    return loader.merge(parts)

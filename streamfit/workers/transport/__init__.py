@@ -1,0 +1,1 @@
+"""How values and loaders travel between processes: frames, slots, shared arrays."""

@@ -1,0 +1,54 @@
+"""The way out of a worker: frames of any of its threads, one after the other.
+
+Guarantees kept here: frames leave whole and in the order in which they were handed in, whatever thread or
+signal handler did so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from streamfit.workers.transport.wire import Channel
+
+
+class Outbox:
+    """Sends frames over a blocking channel.
+
+    Args:
+        channel: only this object writes to it.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._waiting: deque[tuple[int, bytes, int, int, int, int]] = deque()
+        self._lock = threading.Lock()
+
+    def put(self, kind: int, body: bytes = b"", number: int = 0) -> None:
+        """Hand in a frame that goes with the next one that is sent; see `Channel.put`."""
+        self._waiting.append((kind, body, number, 0, 0, 0))
+
+    def send(
+        self, kind: int, body: bytes = b"", number: int = 0, queue: int = 0, attempt: int = 0, slot: int = 0
+    ) -> None:
+        """Send a frame, and what was handed in before it.
+
+        Where another thread is sending, or what a signal handler has interrupted, that sends this one too.
+        """
+        self._waiting.append((kind, body, number, queue, attempt, slot))
+        # Looked at again afterwards: whoever had the lock may have looked before this was handed in.
+        while self._waiting and self._lock.acquire(blocking=False):
+            try:
+                self._drain()
+            finally:
+                self._lock.release()
+
+    def _drain(self) -> None:
+        channel, waiting = self._channel, self._waiting
+        while waiting:
+            kind, body, number, queue, attempt, slot = waiting.popleft()
+            channel.put(kind, body, number=number, queue=queue, attempt=attempt, slot=slot)
+        if channel.is_ours():
+            channel.flush()
+        else:
+            channel.give_up("the socket was closed, or its number is another file's")

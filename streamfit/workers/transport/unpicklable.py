@@ -1,0 +1,162 @@
+"""What in a value cannot be pickled, and how the user reaches it: through attributes, items, closures,
+globals, wherever pickle goes.
+
+Guarantee kept here: finding it costs little memory, however large the arrays in the value are.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import cloudpickle
+import numpy as np
+
+_MAX_DEPTH = 24
+_MOST_LOOKS = 5000
+_GLOBAL = "the global "
+Part = tuple[str, Any]
+Places = tuple[str, ...]
+
+
+def explain(value: Any, name: str, error: Exception) -> str:
+    """Say which part of a value cannot be sent to another process, and what to do about it.
+
+    Args:
+        value: what could not be pickled; modules that travel by value are still registered.
+        name: what to call it.
+        error: what pickle raised.
+    """
+    path, unpicklable = _PartSearch().find(value, (name,))
+    kind = type(unpicklable)
+    what = "" if unpicklable is value else f"{path}, is a {kind.__module__}.{kind.__qualname__} "
+    what = what if "used in" in path else what.replace(f"{path},", path)
+    return (
+        f"{name!r} cannot be sent to worker processes: {what}({type(error).__name__}: {error}). "
+        "Open files, locks, connections and the like where they are used (in __getitem__, in the mapped "
+        "function or in worker_init), leave them out in __getstate__, or use threads "
+        "(use_multiprocessing=False)."
+    )
+
+
+class _Null:
+    def write(self, data: Any) -> int:
+        return memoryview(data).nbytes
+
+
+class _Tester(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles all but arrays, to nowhere."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, np.ndarray) and not obj.dtype.hasobject:
+            return bool, ()
+        return super().reducer_override(obj)
+
+
+class _PartSearch:
+    def __init__(self) -> None:
+        self._looks = 0
+        self._seen: set[int] = set()
+
+    def find(self, value: Any, places: Places, depth: int = 0) -> Part:
+        """Return the innermost part of a value that cannot be pickled, and how to reach it."""
+        self._seen.add(id(value))
+        for name, part in _parts(value):
+            if depth >= _MAX_DEPTH or self._looks >= _MOST_LOOKS:
+                break
+            if id(part) not in self._seen and not self._travels(part):
+                return self.find(part, _within(places, name), depth + 1)
+        return ", used in ".join(places), value
+
+    def _travels(self, value: Any) -> bool:
+        if type(value) in (str, bytes, int, float, bool, type(None)):
+            return True
+        self._looks += 1
+        try:
+            _Tester(_Null(), 5).dump(value)
+        except Exception:  # user code runs here; that it fails is the answer
+            return False
+        return True
+
+
+def _within(places: Places, name: str) -> Places:
+    """Add a part to a place; a global is a place of its own, and the one that uses it is told besides."""
+    return (name, *places) if name.startswith(_GLOBAL) else (places[0] + name, *places[1:])
+
+
+def _parts(value: Any) -> Iterator[Part]:
+    kind = type(value)
+    if isinstance(value, dict):
+        yield from ((f"[{key!r}]", part) for key, part in value.items())
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        yield from ((f"[{place}]", part) for place, part in enumerate(value))
+    if kind is FunctionType:
+        yield from _parts_of_function(value)
+        return
+    if kind is MethodType:
+        yield f".{value.__func__.__name__}", value.__func__
+        yield ".__self__", value.__self__
+        return
+    if isinstance(value, functools.partial):
+        yield ".func", value.func
+        yield from ((f".args[{place}]", part) for place, part in enumerate(value.args))
+        yield from ((f".keywords[{key!r}]", part) for key, part in value.keywords.items())
+    if isinstance(value, (staticmethod, classmethod)):
+        yield "", value.__func__
+    elif isinstance(value, property):
+        yield from (("", part) for part in (value.fget, value.fset, value.fdel) if part is not None)
+    elif isinstance(value, type):
+        yield from ((f".{name}", part) for name, part in vars(value).items() if _is_content(name, part))
+        yield from ((f" (its base {base.__name__})", base) for base in value.__bases__ if base is not object)
+    elif not isinstance(value, (ModuleType, BuiltinFunctionType, CellType, CodeType)):
+        yield from _parts_of_object(value)
+
+
+def _is_content(name: str, part: Any) -> bool:
+    if isinstance(part, property):
+        return True
+    return name not in ("__dict__", "__weakref__", "__doc__") and not inspect.isdatadescriptor(part)
+
+
+def _parts_of_object(value: Any) -> Iterator[Part]:
+    """Yield what pickle takes of an object, by the names of its attributes where it has any."""
+    try:
+        state = value.__getstate__()
+    except Exception:  # user code; its own attributes have to do
+        state = getattr(value, "__dict__", {})
+    for part in state if isinstance(state, tuple) else (state,):
+        if isinstance(part, dict):
+            yield from ((f".{name}", item) for name, item in part.items())
+        elif part is not None and not isinstance(value, (dict, list, tuple, set, frozenset)):
+            yield ".__getstate__()", part
+    yield f" (its class {type(value).__name__})", type(value)
+
+
+def _parts_of_function(function: Any) -> Iterator[Part]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            yield f" (its variable {name!r})", cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    for place, part in enumerate(function.__defaults__ or ()):
+        yield f" (default {place} of its arguments)", part
+    yield from (
+        (f" (its default of {name!r})", part) for name, part in (function.__kwdefaults__ or {}).items()
+    )
+    module = str(function.__globals__.get("__name__", "<unknown>"))
+    for name in _globals_of(function.__code__):
+        if name in function.__globals__:
+            yield f"{_GLOBAL}{module}.{name}", function.__globals__[name]
+    yield from ((f".{name}", part) for name, part in vars(function).items())
+
+
+def _globals_of(code: CodeType) -> list[str]:
+    """Return the names that a function and those inside it look for in their module."""
+    names = dict.fromkeys(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= dict.fromkeys(_globals_of(constant))
+    return list(names)
