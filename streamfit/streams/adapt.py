@@ -21,7 +21,7 @@ from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.streams.sequence import SequenceSource
 from streamfit.streams.source import Source
 
-Kind = Literal["source", "arrays", "iterator", "sequence", "iterable"]
+Kind = Literal["pipeline", "source", "arrays", "iterator", "sequence", "iterable"]
 
 DEFAULT_BATCH_SIZE = 32
 
@@ -65,6 +65,10 @@ def as_stream(
         3
     """
     kind = kind_of(x, name)
+    if kind == "pipeline":
+        _refuse_array_arguments(x, y, sample_weight, None)
+        made: Source = x.open_source(seed=seed, batch_size=batch_size, name=name, targets=targets)
+        return made
     if kind != "arrays":
         _refuse_array_arguments(x, y, sample_weight, batch_size)
     if kind == "source":
@@ -93,6 +97,8 @@ def kind_of(x: Any, name: str = "data") -> Kind:
     """
     if isinstance(x, Source):
         return "source"
+    if hasattr(type(x), "open_source"):
+        return "pipeline"
     if x is None or isinstance(x, (str, bytes, set, frozenset, bool, int, float, complex, np.generic)):
         raise TypeError(f"source {name!r}: {_refusal(x)}")
     if isinstance(x, (np.ndarray, list, tuple, UserList)) or is_mapping(x) or is_arraylike(x):

@@ -114,6 +114,10 @@ class GeneratorSource(Source):
         for ticket in self._tickets(epoch, start, apart=True, thread=thread):
             yield ticket, self.loaded(ticket, self.load)
 
+    def pull_items(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+        """Pull the items of a pass whole, for a consumer that keeps them."""
+        return self._tickets(epoch, start, apart=True)
+
     def give_back(
         self,
         tickets: Sequence[Ticket],

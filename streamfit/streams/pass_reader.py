@@ -15,6 +15,7 @@ import numpy as np
 
 from streamfit.streams import buffer_reuse
 from streamfit.streams.batch import Batch
+from streamfit.streams.ordered import OrderedSource, PoolRunner
 from streamfit.streams.puller import Puller
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
@@ -63,6 +64,8 @@ def open_pass(
             asked for.
         kept: Whether the consumer may keep a batch when it asks for the next one.
     """
+    if isinstance(source, OrderedSource):
+        return _in_order(source, pool, place)
     skips = tolerance is not None
     if source.remote and (pool is not None or skips):
         return _pooled(source, pool or make_pool("inline", 0), place, tolerance, kept)
@@ -89,6 +92,12 @@ def _pulled(source: Source, place: tuple[int, int], ahead: int, total: int | Non
     pairs = source.pull(*place, thread=True)
     puller = Puller(pairs, ahead, total, name=source.name, give_back=give_back)
     return PassReader(lambda _: next(puller)[1], puller.close, _no_counts, puller.allow)
+
+
+def _in_order(source: OrderedSource, pool: Pool | None, place: tuple[int, int]) -> PassReader:
+    runner = PoolRunner(make_pool("inline", 0) if pool is None else pool, source.name)
+    batches = source.read_with(runner, *place)
+    return PassReader(lambda _: next(batches), batches.close, lambda: runner.counts(), _allow_all)
 
 
 class _Apart:

@@ -6,13 +6,14 @@ depends on its ticket alone, so it may run anywhere, any number of times.
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -116,6 +117,12 @@ class Source(ABC):
             number: The batch.
             replay: Whether what cannot jump there may be read and dropped up to there.
         """
+
+    def with_seed(self, seed: int) -> Self:
+        """Return a copy whose randomness starts from another seed; it shares the data with this one."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
 
     def key(self, epoch: int) -> int:
         """Return the key of the randomness of one pass."""

@@ -1,0 +1,269 @@
+"""`OrderedSource`: a pipeline behind a generator, a filter or `unbatch`: read in order, computed by workers.
+
+Guarantees kept here: elements come in their order, each once, whatever the workers; stages that compute run
+on workers, in jobs of a few elements; behind each batch the place to continue from is known, so that a run
+resumes at any batch and computes only the elements behind that place again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from streamfit._base.errors import DataError
+from streamfit._base.keys import derive, seed_from
+from streamfit._base.specs import Array
+from streamfit.streams.batch import Batch
+from streamfit.streams.items import Value, unpack
+from streamfit.streams.seekable import distinct, in_order
+from streamfit.streams.source import Source
+from streamfit.streams.stages.elements import Element, batch_size
+from streamfit.streams.stages.filter import Filter
+from streamfit.streams.stages.stage import Pass, Place, Stage, known_size
+from streamfit.streams.ticket import Ticket
+from streamfit.workers import Pool, Run, make_pool
+
+_SAMPLES_PER_JOB = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Elements that one load computes.
+
+    Args:
+        number: Number of the job in this reading.
+        first: Id of the first element, where they come in order; the others follow.
+        ids: Ids of the elements, where the stage below can seek.
+        elements: The elements themselves, where it cannot.
+        place: Place in front of the first element.
+        behind: Place behind the last one.
+    """
+
+    number: int
+    first: int
+    ids: Array | None
+    elements: list[Element] | None
+    place: Place
+    behind: Place
+
+    def __reduce__(self) -> tuple[type[Job], tuple[object, ...]]:
+        return Job, (self.number, self.first, self.ids, self.elements, None, None)
+
+
+class Computation:
+    """The loader that workers run: some stages that compute, on elements of what lies below them.
+
+    Args:
+        origin: The stage below, where workers load its elements by id; None where jobs hold them.
+        stages: The stages, the first one first.
+        p: The pass.
+        name: What to call the source in messages.
+    """
+
+    may_change = False
+
+    def __init__(self, origin: Stage | None, stages: list[Stage], p: Pass, name: str) -> None:
+        self.origin, self.stages, self.p, self.name = origin, stages, p, name
+
+    def load(self, job: Job) -> tuple[list[Element], int]:
+        """Return what becomes of the elements of a job, and how many samples were filtered out."""
+        if self.origin is not None:
+            ids = cast(Array, job.ids)
+            found = list(zip(self.origin.fetch(self.p, ids), ids.tolist(), strict=True))
+        else:
+            found = [(element, job.first + at) for at, element in enumerate(job.elements or ())]
+        filtered = 0
+        for stage in self.stages:
+            made = []
+            for element, name in found:
+                results = list(stage.apply(self.p, element, name))
+                if len(results) == 1:
+                    made.append((results[0], name))
+                    continue
+                if isinstance(stage, Filter):
+                    filtered += batch_size(element) if stage.traits.batched else 1
+                # Several come of one: each has an id of its own.
+                made += [(result, derive(name, at)) for at, result in enumerate(results)]
+            found = made
+        return [element for element, _ in found], filtered
+
+
+class PoolRunner:
+    """Computes elements on the workers of a pool.
+
+    Args:
+        pool: The workers.
+        name: What to call the source in messages.
+        filtered: How many samples an interrupted run had filtered out before.
+    """
+
+    def __init__(self, pool: Pool, name: str, filtered: int = 0) -> None:
+        self.pool, self.name, self.filtered = pool, name, filtered
+        self._past = [0, 0]
+        self._open: list[Run] = []
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many loads were done again and how many workers were replaced so far."""
+        retried = self._past[0] + sum(run.retried for run in self._open)
+        return retried, self._past[1] + sum(run.restarts for run in self._open)
+
+    def compute(self, stage: Stage, p: Pass, place: Place) -> Iterator[tuple[Element, Place]]:
+        """Yield the elements of a stage from a place on, with the place behind each."""
+        stages: list[Stage] = []
+        origin = stage
+        while origin.computes:
+            stages.insert(0, origin)
+            origin = origin.input
+        inner, offset = (None, 0) if place is None else cast(tuple[Place, int], place)
+        seekable = origin.traits.seekable
+        jobs = self._by_id(origin, p, inner) if seekable else self._in_order(origin, p, inner)
+        loader = Computation(origin if seekable else None, stages, p, self.name)
+        run = self.pool.open(loader, jobs, describe=self._describe(p))
+        self._open.append(run)
+        try:
+            for loaded in run:
+                job = loaded.ticket
+                elements, filtered = loaded.value
+                for at in range(offset, len(elements)):
+                    last = at == len(elements) - 1
+                    if last:
+                        self.filtered += filtered
+                    yield elements[at], (job.behind, 0) if last else (job.place, at + 1)
+                if len(elements) <= offset:
+                    self.filtered += filtered
+                offset = 0
+        finally:
+            run.close()
+            self._open.remove(run)
+            self._past[0] += run.retried
+            self._past[1] += run.restarts
+
+    def _by_id(self, origin: Stage, p: Pass, place: Place) -> Iterator[Job]:
+        total = known_size(origin, p)
+        size = 1 if origin.traits.batched else _SAMPLES_PER_JOB
+        start = 0 if place is None else cast(int, place)
+        for number, position in enumerate(range(start, total, size)):
+            end = min(total, position + size)
+            yield Job(number, 0, origin.ids(p, np.arange(position, end)), None, position, end)
+
+    def _in_order(self, origin: Stage, p: Pass, place: Place) -> Iterator[Job]:
+        size = 1 if origin.traits.batched else _SAMPLES_PER_JOB
+        inner, count = (None, 0) if place is None else cast(tuple[Place, int], place)
+        number = 0
+        waiting: list[Element] = []
+        front = inner
+        for element, behind in origin.iterate(p, inner, self):
+            waiting.append(element)
+            if len(waiting) == size:
+                yield Job(number, count, None, waiting, (front, count), (behind, count + len(waiting)))
+                number, count, waiting, front = number + 1, count + len(waiting), [], behind
+            else:
+                last = behind
+        if waiting:
+            yield Job(number, count, None, waiting, (front, count), (last, count + len(waiting)))
+
+    def _describe(self, p: Pass) -> Any:
+        def describe(job: Job) -> str:
+            where = f"source {self.name!r}, pass {p.number}"
+            if job.ids is not None:
+                return f"{where}, samples {job.ids.tolist()}"
+            return f"{where}, samples {job.first}..{job.first + len(job.elements or ()) - 1} in order"
+
+        return describe
+
+
+class OrderedSource(Source):
+    """Feed the batches of a stage that is read in order.
+
+    Args:
+        stage: Its elements are batches.
+        seed: The seed of the run.
+        name: What to call the source in messages.
+        targets: Whether the consumer wants targets; else a list is taken for several inputs.
+    """
+
+    def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
+        self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
+        self.rewinds = all(base.traits.rewinds for base in stage.bases())
+        self._saved: tuple[int, int, Place, int] | None = None  # pass, batch, place, filtered
+        self._inline: Pool | None = None
+
+    def _at(self, number: int) -> Pass:
+        return Pass(self.seed, number)
+
+    def batches(self, epoch: int) -> int | None:
+        """Count the batches of a pass, where that is known before its end."""
+        return self.stage.size(self._at(epoch))
+
+    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+        """Yield tickets that hold the batches of a pass, computed here."""
+        for batch in self.read(epoch, start):
+            yield Ticket(epoch, batch.number, batch.ids, self.key(epoch), batch.given())
+
+    def load(self, ticket: Ticket) -> Value:
+        """Return the batch that the ticket holds."""
+        return unpack(ticket.item, targets=self.targets, bare=True, maker="the pipeline")
+
+    def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Read the batches of a pass here and now."""
+        return self.read_with(PoolRunner(make_pool("inline", 0), self.name), epoch, start)
+
+    def read_with(self, runner: PoolRunner, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
+        """Yield the batches of a pass from one on, computed by a runner."""
+        place, runner.filtered, number = self._place_of(epoch, start)
+        for element, behind in self.stage.iterate(self._at(epoch), place, runner):
+            if number >= start:
+                self._saved = epoch, number + 1, behind, runner.filtered
+                yield self._batch(element, epoch, number)
+            number += 1
+        if number == 0:
+            why = f"; its filters left out all {runner.filtered} samples" if runner.filtered else ""
+            raise DataError(f"source {self.name!r}: pass {epoch} has no batches{why}")
+
+    def _place_of(self, epoch: int, start: int) -> tuple[Place, int, int]:
+        """Return a place to begin at, samples filtered before it, and the number of the batch there."""
+        if self._saved is not None and self._saved[:2] == (epoch, start):
+            return self._saved[2], self._saved[3], start
+        return None, 0, 0
+
+    def _batch(self, element: Element, epoch: int, number: int) -> Batch:
+        try:
+            value = unpack(element, targets=self.targets, bare=True, maker="the pipeline")
+        except DataError as error:
+            raise DataError(f"source {self.name!r}, pass {epoch}, batch {number}: {error}") from None
+        return self.batch(Ticket(epoch, number, number), value)
+
+    def state(self) -> Any:
+        """Return the place behind the batch that was delivered last, and what filters have dropped so far."""
+        return None if self._saved is None else list(self._saved)
+
+    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
+        """Go on at a place."""
+        if state is not None:
+            saved_pass, batch, place, filtered = state
+            self._saved = saved_pass, batch, _as_place(place), filtered
+
+    def identity(self) -> dict[str, Any]:
+        """Return what a saved place belongs to: the stages, as they are written."""
+        return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
+
+    def begin_pass(self, epoch: int) -> None:
+        """Tell each base."""
+        for base in distinct(self.stage.bases()):
+            base.begin_pass(self._at(epoch))
+
+    def end_pass(self, epoch: int) -> None:
+        """Tell each base."""
+        for base in distinct(self.stage.bases()):
+            base.end_pass(self._at(epoch))
+
+
+def _as_place(value: Any) -> Place:
+    """Return a place as it was before JSON made lists of its tuples."""
+    return tuple(map(_as_place, value)) if isinstance(value, list) else value
+
+
+__all__ = ["Computation", "Job", "OrderedSource", "PoolRunner"]
