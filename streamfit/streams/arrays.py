@@ -6,18 +6,20 @@ arrays have the same number of samples; dtypes never change; nothing that a user
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from streamfit._base.checks import whole
 from streamfit._base.errors import DataError
-from streamfit._base.keys import derive, seed_from
+from streamfit._base.keys import seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.batch import ROLES, Batch
+from streamfit.streams.batch_order import BatchOrder, ShuffledOrder
 from streamfit.streams.items import Value
 from streamfit.streams.leaves import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.objects import stack_hint
@@ -26,10 +28,7 @@ from streamfit.streams.shuffle import Shuffle, check_shuffle
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
 
-Ids = Callable[[int, int], Array]
-
 _DIGEST_ROWS, _DIGEST_BYTES = 8, 8 << 20  # at most, of the samples that stand for all
-_CHUNK = 4096  # positions whose ids are computed in one call
 _JOINED_BYTES = 256 << 10  # joined batches should still be in the processor's cache when they are used
 
 
@@ -70,11 +69,12 @@ class ArraySource(Source):
         seed: int = 0,
         name: str = "data",
     ) -> None:
-        self.name, self.seed, self.batch_size = name, seed_from(seed), whole("batch_size", batch_size, 1)
-        self.shuffle = check_shuffle(shuffle)
+        self.name, self.seed = name, seed_from(seed)
+        size, order = whole("batch_size", batch_size, 1), check_shuffle(shuffle)
         given = zip((x, y, sample_weight), ROLES, strict=True)
         self._arrays = [rebuild(value, as_rows, role) for value, role in given]
         self.samples = _count_samples((x, y, sample_weight), *self._arrays)
+        self.order: BatchOrder = ShuffledOrder(self.samples, size, order, self.seed)
         self._spec = tuple(spec_of(part) for part in self._arrays)
         self._open()
 
@@ -90,9 +90,20 @@ class ArraySource(Source):
         self.__dict__.update(state)
         self._open()
 
+    @property
+    def batch_size(self) -> int:
+        """Samples in a batch."""
+        return self.order.batch_size
+
+    def reordered(self, order: BatchOrder, seed: int, name: str) -> Self:
+        """Return a source of the same arrays in another order."""
+        other = copy.copy(self)
+        other.order, other.seed, other.name = order, seed, name
+        return other
+
     def batches(self, epoch: int) -> int:
         """Count the batches of a pass."""
-        return -(-self.samples // self.batch_size)
+        return self.order.batches(epoch)
 
     def spec(self) -> Any:
         """Return the specs of (x, y, sample_weight)."""
@@ -103,8 +114,7 @@ class ArraySource(Source):
         return {
             "kind of source": "arrays",
             "samples": self.samples,
-            "batch_size": self.batch_size,
-            "shuffle": self.shuffle,
+            **self.order.identity(),
             "structure": repr(self._spec),
         }
 
@@ -122,7 +132,7 @@ class ArraySource(Source):
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of a pass: the ids of each batch."""
         key = self.key(epoch)
-        for number, ids in self._numbered_ids(epoch, start):
+        for number, ids in enumerate(self.order.batch_ids(epoch, start), start):
             yield Ticket(epoch, number, ids, key)
 
     def load(self, ticket: Ticket) -> Value:
@@ -145,9 +155,9 @@ class ArraySource(Source):
 
         It raises StopIteration at the end of the pass. Only whole batches are joined.
         """
-        readers = [_reader(part, self.batch_size, bool(self.shuffle)) for part in self._parts]
+        readers = [_reader(part, self.batch_size, not self.order.sequential) for part in self._parts]
         read_x, read_y, read_weight = readers
-        chunks = self._chunks(epoch, start)
+        chunks = self.order.chunks(epoch, start)
         size, ids, number, offset = self.batch_size, np.empty(0, np.int64), start, 0
         row_bytes = sum(rows.row_bytes for part in self._parts for rows in _rows(part))
         joined = 1 if self._sliced else max(1, _JOINED_BYTES // max(1, row_bytes * size))
@@ -166,39 +176,6 @@ class ArraySource(Source):
             return batch
 
         return take
-
-    def _numbered_ids(self, epoch: int, start: int) -> Iterator[tuple[int, Array]]:
-        size, number = self.batch_size, start
-        for ids in self._chunks(epoch, start):
-            for offset in range(0, len(ids), size):
-                yield number, ids[offset : offset + size]
-                number += 1
-
-    def _chunks(self, epoch: int, start: int) -> Iterator[Array]:
-        """Yield the ids of many whole batches at a time, which costs less than batch by batch."""
-        per_chunk = max(1, _CHUNK // self.batch_size) * self.batch_size
-        ids_of = self._order(epoch)
-        for first in range(start * self.batch_size, self.samples, per_chunk):
-            yield ids_of(first, min(per_chunk, self.samples - first))
-
-    def _order(self, epoch: int) -> Ids:
-        if self.shuffle is False:
-            return lambda first, count: np.arange(first, first + count)
-        # Imported here: a worker that only loads needs no compiler.
-        from streamfit.streams.order import Order
-
-        key = derive(self.seed, epoch, "shuffle")
-        if self.shuffle == "batch":
-            return functools.partial(self._ids_of_batches, Order(self.samples // self.batch_size, key))
-        return Order(self.samples, key).ids
-
-    def _ids_of_batches(self, order: Any, first: int, count: int) -> Array:
-        size, full = self.batch_size, self.samples // self.batch_size
-        whole = (first + count) // size - first // size
-        starts = order.ids(first // size, whole) * size
-        ids = (starts[:, None] + np.arange(size)).reshape(-1)
-        tail = np.arange(max(first, full * size), first + count)
-        return np.concatenate((ids, tail)) if tail.size else ids
 
 
 def _count_samples(given: tuple[Any, Any, Any], x: Any, y: Any, sample_weight: Any) -> int:

@@ -34,6 +34,7 @@ from streamfit.streams.stages import (
     Unbatch,
 )
 from streamfit.streams.stages.elements import Element, named_leaves, spec_text
+from streamfit.streams.stages.stage_order import StageOrder, only_orders
 from streamfit.workers import make_pool
 
 Kind = Literal["samples", "batches"]
@@ -188,6 +189,11 @@ class Pipeline:
         own = self.seed if self.seed is not None else seed
         start = next_seed() if own is None else own
         called = name if self.name == "data" else self.name
+        if type(stage) is Batch:
+            base = only_orders(stage.input)
+            if isinstance(base, ArrayRows):  # nothing to compute: rows are copied straight into batches
+                order = StageOrder(stage.input, stage.batch_size, stage.drop_remainder, start)
+                return base.source.reordered(order, start, called)
         kind = SeekableSource if stage.traits.seekable else OrderedSource
         return kind(stage, seed=start, name=called, targets=targets)
 
