@@ -20,6 +20,7 @@ from streamfit.streams.data_changes import ChangeWatch
 from streamfit.streams.data_identity import check_same
 from streamfit.streams.pass_reader import PassReader, open_pass
 from streamfit.streams.receipt import MOST_WAITING, Receipt, Tally
+from streamfit.streams.replay import Delivered, delivered
 from streamfit.streams.source import Source
 from streamfit.workers import Pool
 
@@ -206,6 +207,11 @@ class Feed:
         """How many samples were left out in all epochs."""
         return self._lost
 
+    def attach(self, receipts: list[Receipt]) -> None:
+        """Let receipts of an interrupted run replay their batches from the data of this feed."""
+        for receipt in receipts:
+            delivered.put(receipt, Delivered(self.source, []))
+
     def receipt(self) -> Receipt:
         """Return what the last `run` has delivered so far.
 
@@ -214,7 +220,9 @@ class Feed:
         """
         if self._tally is None:
             raise StreamfitError("there is no receipt before the first run; call run() and take its batches")
-        return self._tally.receipt(self._counts())
+        receipt = self._tally.receipt(self._counts())
+        delivered.put(receipt, Delivered(self.source, self._tally.checksums))
+        return receipt
 
     def restart(self) -> None:
         """Begin again at the first batch of pass 0; an iterator, which cannot, goes on."""

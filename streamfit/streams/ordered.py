@@ -246,6 +246,14 @@ class OrderedSource(Source):
             saved_pass, batch, place, filtered = state
             self._saved = saved_pass, batch, _as_place(place), filtered
 
+    def replayed(self, epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
+        """Compute a pass again up to one of its batches, and return that."""
+        again = OrderedSource(self.stage, seed=self.seed, name=self.name, targets=self.targets)
+        for batch in again.read(epoch):
+            if batch.number == number:
+                return batch
+        raise DataError(f"source {self.name!r}: pass {epoch} has no batch {number} now")
+
     def identity(self) -> dict[str, Any]:
         """Return what a saved place belongs to: the stages, as they are written."""
         return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}

@@ -124,6 +124,24 @@ class Source(ABC):
         other.seed = seed
         return other
 
+    def replayed(self, epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
+        """Load one batch once more, as it was delivered.
+
+        Args:
+            epoch: The pass.
+            number: The batch.
+            skipped: Ids of samples that were left out because they cannot be loaded.
+        """
+        again = copy.copy(self)
+        ticket = next(iter(again.tickets(epoch, number)), None)
+        if ticket is None:
+            raise DataError(f"source {self.name!r}: pass {epoch} has no batch {number} now")
+        parts = again.parts(ticket) if skipped else []
+        kept = [part for part in parts if not skipped.intersection(np.ravel(part.ids).tolist())]
+        if 0 < len(kept) < len(parts):
+            ticket = again.merge(kept)
+        return again.loaded(ticket, again.load_apart)
+
     def key(self, epoch: int) -> int:
         """Return the key of the randomness of one pass."""
         return derive(self.seed, epoch)

@@ -126,6 +126,7 @@ class Resumable:
         """Take up the history of an interrupted run, after the new one has begun."""
         if self._resumed is not None:
             self._history.resume(self._resumed.facts.get("history", ()), self._seed)
+            self._feed.attach(self._history.receipts)
 
     def _undo_repeated_hooks(self) -> None:
         """Bring back what `on_epoch_begin` of an epoch under way has changed: it was called before."""
