@@ -220,7 +220,7 @@ class Feed:
         """
         if self._tally is None:
             raise StreamfitError("there is no receipt before the first run; call run() and take its batches")
-        receipt = self._tally.receipt(self._counts())
+        receipt = self._tally.receipt(self._counts(), self.source.filtered - self._filtered_before)
         delivered.put(receipt, Delivered(self.source, self._tally.checksums))
         return receipt
 
@@ -249,7 +249,7 @@ class Feed:
             "epoch": self._epoch,
             "pass": epoch,
             "number": number,
-            "within": None if tally is None else tally.state(),
+            "within": None if tally is None else tally.state() | {"filtered": self.receipt().filtered},
             "lost": self._lost,
             "source": self.source.state(),
             "belongs": {
@@ -330,6 +330,8 @@ class Feed:
         self._epoch += 1
         self.exhausted = False
         before = self._counts(), self._interrupted
+        resumed = 0 if self._interrupted is None else self._interrupted.get("filtered", 0)
+        self._filtered_before = self.source.filtered - resumed
         tally = self._tally = Tally(self._epoch, self._seed, limit, *before, audit=self._audit)
         self._interrupted = None
         if self._pass_reader is not None and self._watch is not None and self._watch.changed():

@@ -13,15 +13,18 @@ from typing import Any, cast
 
 import numpy as np
 
-from streamfit._base.errors import DataError
+from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.seekable import distinct, in_order
 from streamfit.streams.source import Source
+from streamfit.streams.stages.batch import Batch as Batched
 from streamfit.streams.stages.elements import Element, batch_size
 from streamfit.streams.stages.filter import Filter
+from streamfit.streams.stages.map import Map
+from streamfit.streams.stages.shuffle import Shuffle
 from streamfit.streams.stages.stage import Pass, Place, Stage, known_size
 from streamfit.streams.ticket import Ticket
 from streamfit.workers import Pool, Run, make_pool
@@ -188,8 +191,8 @@ class OrderedSource(Source):
     def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
         self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
         self.rewinds = all(base.traits.rewinds for base in stage.bases())
-        self._saved: tuple[int, int, Place, int] | None = None  # pass, batch, place, filtered
-        self._inline: Pool | None = None
+        self._saved: tuple[int, int, Place, int, int] | None = None  # pass, batch, place, filtered, samples
+        self.filtered = 0
 
     def _at(self, number: int) -> Pass:
         return Pass(self.seed, number)
@@ -213,21 +216,40 @@ class OrderedSource(Source):
 
     def read_with(self, runner: PoolRunner, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of a pass from one on, computed by a runner."""
-        place, runner.filtered, number = self._place_of(epoch, start)
+        place, runner.filtered, samples, number = self._place_of(epoch, start)
+        before = self.filtered - runner.filtered
         for element, behind in self.stage.iterate(self._at(epoch), place, runner):
-            if number >= start:
-                self._saved = epoch, number + 1, behind, runner.filtered
-                yield self._batch(element, epoch, number)
-            number += 1
+            batch = self._batch(element, epoch, number)
+            number, samples = number + 1, samples + batch.size
+            if number > start:
+                self._saved = epoch, number, behind, runner.filtered, samples
+                self.filtered = before + runner.filtered
+                yield batch
+            del batch
+        self.filtered = before + runner.filtered
+        self._check_count(epoch, samples, runner.filtered)
         if number == 0:
             why = f"; its filters left out all {runner.filtered} samples" if runner.filtered else ""
             raise DataError(f"source {self.name!r}: pass {epoch} has no batches{why}")
 
-    def _place_of(self, epoch: int, start: int) -> tuple[Place, int, int]:
-        """Return a place to begin at, samples filtered before it, and the number of the batch there."""
+    def _place_of(self, epoch: int, start: int) -> tuple[Place, int, int, int]:
+        """Return a place to begin at, samples filtered and delivered before it, and the batch there."""
         if self._saved is not None and self._saved[:2] == (epoch, start):
-            return self._saved[2], self._saved[3], start
-        return None, 0, 0
+            return *self._saved[2:], start
+        return None, 0, 0, 0
+
+    def _check_count(self, epoch: int, samples: int, filtered: int) -> None:
+        """Check that every sample of a pass was delivered or filtered out, where their number is known."""
+        stage, dropped = self.stage, False
+        while isinstance(stage, (Filter, Map, Shuffle, Batched)):
+            dropped = dropped or (isinstance(stage, Batched) and stage.drop_remainder)
+            stage = stage.input
+        planned = stage.size(self._at(epoch)) if not stage.traits.batched and not dropped else None
+        if planned is not None and samples + filtered != planned:
+            raise StreamfitError(
+                f"source {self.name!r}: of the {planned} samples of pass {epoch}, {samples} were delivered "
+                f"and {filtered} filtered out; {planned - samples - filtered} are missing"
+            )
 
     def _batch(self, element: Element, epoch: int, number: int) -> Batch:
         try:
@@ -243,8 +265,9 @@ class OrderedSource(Source):
     def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
         """Go on at a place."""
         if state is not None:
-            saved_pass, batch, place, filtered = state
-            self._saved = saved_pass, batch, _as_place(place), filtered
+            saved_pass, batch, place, filtered, samples = state
+            self._saved = saved_pass, batch, _as_place(place), filtered, samples
+            self.filtered = filtered
 
     def replayed(self, epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
         """Compute a pass again up to one of its batches, and return that."""

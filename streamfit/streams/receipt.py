@@ -38,6 +38,7 @@ class Receipt:
         contents: Checksum, in hexadecimal, of the delivered arrays themselves, where an audit was asked for:
             equal checksums mean that the same bytes were trained on. None without an audit, or where an
             interrupted run did without.
+        filtered: How many samples the filters of a pipeline left out, beside those that were delivered.
         passes: For each stretch of batches of one pass: its first number in the epoch, the pass, and its
             first number there.
 
@@ -56,6 +57,7 @@ class Receipt:
     skipped: list[Any] = field(default_factory=list)
     left_out: int = 0
     contents: str | None = None
+    filtered: int = 0
     passes: list[list[int]] = field(default_factory=list)
 
     def batch(self, number: int) -> Batch:
@@ -111,6 +113,7 @@ class Receipt:
             f"{self.retried} loaded again, {self.restarts} workers replaced, order {self.digest}, "
             f"seed {self.seed}"
             + (f", contents {self.contents}" if self.contents else "")
+            + (f", {self.filtered} samples filtered out" if self.filtered else "")
             + (f", left out: {', '.join(map(str, self.skipped))}" if self.skipped else "")
         )
 
@@ -207,15 +210,21 @@ class Tally:
         self._digest = Digest(self._before_joined)
         self.add(ids[: len(ids) // steps * taken], taken)
 
-    def receipt(self, counts: tuple[int, int]) -> Receipt:
-        """Write the receipt, given how many loads were done again and workers replaced until now."""
+    def receipt(self, counts: tuple[int, int], filtered: int = 0) -> Receipt:
+        """Write the receipt.
+
+        Args:
+            counts: How many loads were done again and workers replaced until now.
+            filtered: How many samples were filtered out in the epoch.
+        """
         planned = self.done if self.planned is None else self.planned
         retried, restarts = counts[0] - self._before[0], counts[1] - self._before[1]
         figures = planned, self.delivered, retried, restarts
         skipped, contents = list(self.skipped), None if self.contents is None else self.contents.text()
         order = self.catch_up().text()
         passes = [list(each) for each in self.passes]
-        return Receipt(self._epoch, *figures, order, self._seed, skipped, self.left_out, contents, passes)
+        details = self.left_out, contents, filtered, passes
+        return Receipt(self._epoch, *figures, order, self._seed, skipped, *details)
 
     @property
     def checksums(self) -> list[int]:

@@ -53,8 +53,8 @@ class Delivered:
             contents.add(batch)
             if contents.value != self.checksums[number + 1]:
                 raise DataError(
-                    f"source {source.name!r}, pass {epoch}, batch {at}: the data have changed since this batch "
-                    "was trained on; its checksum is another"
+                    f"source {source.name!r}, pass {epoch}, batch {at}: the data have changed since this "
+                    "batch was trained on; its checksum is another"
                 )
         return batch
 

@@ -41,6 +41,7 @@ class Source(ABC):
         pulled: Whether its batches come from an iterator that a thread may pull ahead.
         rewinds: Whether a pass can be started anew; a generator cannot.
         batch_layout: Whether its batches are known to be alike, so that they need no check.
+        filtered: How many samples its filters have left out, in all passes up to the batch delivered last.
     """
 
     name: str = "data"
@@ -50,6 +51,7 @@ class Source(ABC):
     pulled: bool = False
     rewinds: bool = True
     batch_layout: bool = False
+    filtered: int = 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Have `load` of a subclass know where it runs, so that `Sequence.rng` does wherever it is called."""

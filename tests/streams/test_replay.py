@@ -26,7 +26,9 @@ class Noisy(Sequence):
 
     def __getitem__(self, index: int) -> Any:
         """Return one batch."""
-        return X[index * 4 : index * 4 + 4] + self.rng(index).normal(size=(4, 3)), Y[index * 4 : index * 4 + 4]
+        return X[index * 4 : index * 4 + 4] + self.rng(index).normal(size=(4, 3)), Y[
+            index * 4 : index * 4 + 4
+        ]
 
 
 def noisy(x: Any, y: Any, rng: np.random.Generator) -> Any:
