@@ -61,7 +61,19 @@ from streamfit._base.errors import (
 )
 from streamfit.layers import Input
 from streamfit.models import Model, Sequential
-from streamfit.streams import Batch, Receipt, Sequence, Source, Stream, Ticket, as_stream, stream
+from streamfit.streams import (
+    Batch,
+    DelegatingSource,
+    Pipeline,
+    Receipt,
+    Sequence,
+    Source,
+    Stream,
+    Ticket,
+    as_stream,
+    source,
+    stream,
+)
 from streamfit.training import History
 
 __version__ = "0.1.0"
@@ -69,6 +81,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Batch",
     "DataError",
+    "DelegatingSource",
     "FolderInUseError",
     "History",
     "Input",
@@ -78,6 +91,7 @@ __all__ = [
     "NonFiniteError",
     "NotCompiledError",
     "PicklingError",
+    "Pipeline",
     "Receipt",
     "Sequence",
     "Sequential",
@@ -105,6 +119,7 @@ __all__ = [
     "regularizers",
     "set_floatx",
     "set_random_seed",
+    "source",
     "stream",
     "utils",
 ]

@@ -25,7 +25,7 @@ from streamfit.streams.stages.elements import Element, batch_size
 from streamfit.streams.stages.filter import Filter
 from streamfit.streams.stages.map import Map
 from streamfit.streams.stages.shuffle import Shuffle
-from streamfit.streams.stages.stage import Pass, Place, Stage, known_size
+from streamfit.streams.stages.stage import Pass, Place, Stage, known_size, parts_of
 from streamfit.streams.ticket import Ticket
 from streamfit.workers import Pool, Run, make_pool
 
@@ -100,13 +100,18 @@ class PoolRunner:
     Args:
         pool: The workers.
         name: What to call the source in messages.
-        filtered: How many samples an interrupted run had filtered out before.
     """
 
-    def __init__(self, pool: Pool, name: str, filtered: int = 0) -> None:
-        self.pool, self.name, self.filtered = pool, name, filtered
+    def __init__(self, pool: Pool, name: str) -> None:
+        self.pool, self.name = pool, name
+        self._filtered: dict[int, int] = {}  # by the depth of the last stage of a computation
         self._past = [0, 0]
         self._open: list[Run] = []
+
+    @property
+    def filtered(self) -> int:
+        """How many samples filters have left out of what was read so far."""
+        return sum(self._filtered.values())
 
     def counts(self) -> tuple[int, int]:
         """Return how many loads were done again and how many workers were replaced so far."""
@@ -120,7 +125,8 @@ class PoolRunner:
         while origin.computes:
             stages.insert(0, origin)
             origin = origin.input
-        inner, offset = (None, 0) if place is None else cast(tuple[Place, int], place)
+        # The count belongs to the place: what is read again after a resume is not counted twice.
+        inner, offset, self._filtered[stage.depth] = parts_of(place, None, 0, 0)
         seekable = origin.traits.seekable
         jobs = self._by_id(origin, p, inner) if seekable else self._in_order(origin, p, inner)
         loader = Computation(origin if seekable else None, stages, p, self.name)
@@ -128,15 +134,13 @@ class PoolRunner:
         self._open.append(run)
         try:
             for loaded in run:
-                job = loaded.ticket
+                job, before = loaded.ticket, self._filtered[stage.depth]
                 elements, filtered = loaded.value
-                for at in range(offset, len(elements)):
-                    last = at == len(elements) - 1
-                    if last:
-                        self.filtered += filtered
-                    yield elements[at], (job.behind, 0) if last else (job.place, at + 1)
-                if len(elements) <= offset:
-                    self.filtered += filtered
+                for at in range(offset, len(elements) - 1):
+                    yield elements[at], (job.place, at + 1, before)
+                self._filtered[stage.depth] = before + filtered
+                if len(elements) > offset:
+                    yield elements[-1], (job.behind, 0, before + filtered)
                 offset = 0
         finally:
             run.close()
@@ -191,7 +195,8 @@ class OrderedSource(Source):
     def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
         self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
         self.rewinds = all(base.traits.rewinds for base in stage.bases())
-        self._saved: tuple[int, int, Place, int, int] | None = None  # pass, batch, place, filtered, samples
+        # Pass, batch, place; samples filtered out in earlier passes, and delivered in this one.
+        self._saved: tuple[int, int, Place, int, int] | None = None
         self.filtered = 0
 
     def _at(self, number: int) -> Pass:
@@ -216,13 +221,12 @@ class OrderedSource(Source):
 
     def read_with(self, runner: PoolRunner, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of a pass from one on, computed by a runner."""
-        place, runner.filtered, samples, number = self._place_of(epoch, start)
-        before = self.filtered - runner.filtered
+        place, before, samples, number = self._place_of(epoch, start)
         for element, behind in self.stage.iterate(self._at(epoch), place, runner):
             batch = self._batch(element, epoch, number)
             number, samples = number + 1, samples + batch.size
             if number > start:
-                self._saved = epoch, number, behind, runner.filtered, samples
+                self._saved = epoch, number, behind, before, samples
                 self.filtered = before + runner.filtered
                 yield batch
             del batch
@@ -233,10 +237,10 @@ class OrderedSource(Source):
             raise DataError(f"source {self.name!r}: pass {epoch} has no batches{why}")
 
     def _place_of(self, epoch: int, start: int) -> tuple[Place, int, int, int]:
-        """Return a place to begin at, samples filtered and delivered before it, and the batch there."""
+        """Return place, samples filtered out in earlier passes and delivered in this one, and the batch."""
         if self._saved is not None and self._saved[:2] == (epoch, start):
             return *self._saved[2:], start
-        return None, 0, 0, 0
+        return None, self.filtered, 0, 0
 
     def _check_count(self, epoch: int, samples: int, filtered: int) -> None:
         """Check that every sample of a pass was delivered or filtered out, where their number is known."""
@@ -260,14 +264,13 @@ class OrderedSource(Source):
 
     def state(self) -> Any:
         """Return the place behind the batch that was delivered last, and what filters have dropped so far."""
-        return None if self._saved is None else list(self._saved)
+        return None if self._saved is None else [*self._saved, self.filtered]
 
     def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
         """Go on at a place."""
         if state is not None:
-            saved_pass, batch, place, filtered, samples = state
-            self._saved = saved_pass, batch, _as_place(place), filtered, samples
-            self.filtered = filtered
+            saved_pass, batch, place, before, samples, self.filtered = state
+            self._saved = saved_pass, batch, _as_place(place), before, samples
 
     def replayed(self, epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
         """Compute a pass again up to one of its batches, and return that."""

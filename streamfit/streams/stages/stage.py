@@ -73,8 +73,10 @@ class SourceTraits:
 class Runner(Protocol):
     """What `iterate` gets its computed elements from: workers, or this thread."""
 
-    filtered: int
-    """How many samples filters have dropped so far."""
+    @property
+    def filtered(self) -> int:
+        """How many samples filters have left out so far."""
+        ...
 
     def compute(self, stage: Stage, p: Pass, place: Place) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of a stage that computes, from a place on, with the place behind each."""
