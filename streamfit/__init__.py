@@ -75,6 +75,7 @@ from streamfit.streams import (
     stream,
 )
 from streamfit.training import History
+from streamfit.workers import empty
 
 __version__ = "0.1.0"
 
@@ -107,6 +108,7 @@ __all__ = [
     "activations",
     "as_stream",
     "callbacks",
+    "empty",
     "epsilon",
     "floatx",
     "initializers",

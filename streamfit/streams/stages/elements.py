@@ -14,6 +14,7 @@ import numpy as np
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.workers import empty
 
 Element = object
 """An array or a number, or a tuple, list or dictionary of elements; None where there is nothing."""
@@ -139,7 +140,8 @@ def _stack(leaves: list[object], name: str, ids: object) -> Array:
                 f"{name} has dtype {dtype} in {_sample(ids, 0)} and {array.dtype} in "
                 f"{_sample(ids, place)}; a batch needs one dtype. Cast in a map: array.astype({dtype.name!r})"
             )
-    return np.stack(arrays)
+    # In a worker process this is where the batch will be sent from.
+    return np.stack(arrays, out=empty((len(arrays), *shape), dtype))
 
 
 def _sample(ids: object, place: int) -> str:

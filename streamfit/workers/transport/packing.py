@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.errors import WorkerError
+from streamfit.workers.transport.scratch import SCRATCH
 from streamfit.workers.transport.slots import Slot, padded
 from streamfit.workers.transport.values import Array, Parts, Template, ValueReader, dump
 
@@ -86,6 +87,9 @@ class Packer:
     def add(self, value: Any) -> None:
         """Write one more value behind the others."""
         parts = Parts(value)
+        if SCRATCH.handed:
+            self._add_in_place(parts)
+            return
         arrays = parts.arrays
         shapes = tuple([array.shape for array in arrays])
         last = self._groups[-1] if self._groups else None
@@ -94,6 +98,41 @@ class Packer:
             last.count += 1
         else:
             self._groups.append(self._begin(parts, shapes))
+
+    @property
+    def used(self) -> int:
+        """How many bytes of the slot hold values."""
+        return self._used
+
+    def _add_in_place(self, parts: Parts) -> None:
+        """Write a value of which some arrays may lie in the slot already: these stay where they are."""
+        arrays, base = parts.arrays, self._used
+        places = [SCRATCH.offset_of(array) for array in arrays]
+        if parts.rest:  # pickled values have a layout of their own, which begins where those arrays lie
+            pairs = zip(arrays, places, strict=True)
+            parts.arrays = [array if place is None else array.copy() for array, place in pairs]
+            self._groups.append(self._begin(parts, tuple([array.shape for array in arrays])))
+            return
+        offsets, size, copied = [], SCRATCH.end - base, []
+        for array, place in zip(arrays, places, strict=True):
+            offsets.append(size if place is None else place - base)
+            if place is None:
+                copied.append((array, size))
+                size += padded(array.nbytes)
+        self._slot.reserve(base + size)
+        for array, offset in copied:
+            self._slot.write(array, base + offset)
+        self._used = base + size
+        shapes = tuple([array.shape for array in arrays])
+        last = self._groups[-1] if self._groups else None
+        alike = last is not None and (last.shapes, last.offsets, last.stride) == (shapes, offsets, size)
+        if last is not None and alike and not last.pickled and last.template == parts.template:
+            last.count += 1
+            return
+        number = self._number_of(parts.template)
+        group = _Group(parts.template, number, shapes, offsets, base, size)
+        group.numbers = [*offsets, *[length for shape in shapes for length in shape]]
+        self._groups.append(group)
 
     def body(self, nanoseconds: int, failure: bytes = b"") -> bytes:
         """Return the body of the frame.
