@@ -126,6 +126,10 @@ def _is_plain(leaf: object) -> bool:
 
 
 def _stack(leaves: list[object], name: str, ids: object) -> Array:
+    if set(map(type, leaves)) == {np.ndarray}:  # without a loop of our own over samples
+        found = cast("list[Array]", leaves)
+        if len({array.shape for array in found}) == len({array.dtype for array in found}) == 1:
+            return _stacked(found)
     arrays = [np.asarray(leaf) for leaf in leaves]
     shape, dtype = arrays[0].shape, arrays[0].dtype
     for place, array in enumerate(arrays):
@@ -140,8 +144,17 @@ def _stack(leaves: list[object], name: str, ids: object) -> Array:
                 f"{name} has dtype {dtype} in {_sample(ids, 0)} and {array.dtype} in "
                 f"{_sample(ids, place)}; a batch needs one dtype. Cast in a map: array.astype({dtype.name!r})"
             )
+    return _stacked(arrays)
+
+
+def _stacked(arrays: list[Array]) -> Array:
+    first = arrays[0]
+    if first.ndim == 0 or first.dtype.hasobject:
+        return np.array(arrays)
     # In a worker process this is where the batch will be sent from.
-    return np.stack(arrays, out=empty((len(arrays), *shape), dtype))
+    return np.concatenate(
+        arrays, out=empty((len(arrays) * len(first), *first.shape[1:]), first.dtype)
+    ).reshape(len(arrays), *first.shape)
 
 
 def _sample(ids: object, place: int) -> str:
@@ -187,7 +200,11 @@ def split(element: Element) -> list[Element]:
         >>> [(int(x), y.tolist()) for x, y in split((np.arange(2), np.array([[1], [2]])))]
         [(0, [1]), (1, [2])]
     """
+    if type(element) is np.ndarray and element.ndim:
+        return list(element)
     size = batch_size(element)
+    if type(element) is tuple and all(type(part) is np.ndarray for part in element):
+        return list(zip(*element, strict=True))
     arrays = map_leaves(element, np.asarray)
     return [map_leaves(arrays, _at(place)) for place in range(size)]
 
