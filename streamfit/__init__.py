@@ -15,6 +15,8 @@ source
     Knows what exists and in which order, and loads a ticket.
 ticket
     A small picklable order for one batch: pass, number, sample ids, random key.
+stage
+    One step of a pipeline, such as `map`, `shuffle` or `batch`: a description that never changes.
 stream
     The ordered batches of an epoch, whatever is behind them.
 slot
@@ -61,7 +63,20 @@ from streamfit._base.errors import (
 )
 from streamfit.layers import Input
 from streamfit.models import Model, Sequential
-from streamfit.streams import Batch, Receipt, Sequence, Source, Stream, Ticket, as_stream, stream
+from streamfit.streams import (
+    Batch,
+    Pipeline,
+    Receipt,
+    Sequence,
+    Source,
+    Stream,
+    Ticket,
+    as_stream,
+    interleave,
+    mix,
+    source,
+    stream,
+)
 from streamfit.training import History
 
 __version__ = "0.1.0"
@@ -78,6 +93,7 @@ __all__ = [
     "NonFiniteError",
     "NotCompiledError",
     "PicklingError",
+    "Pipeline",
     "Receipt",
     "Sequence",
     "Sequential",
@@ -96,15 +112,18 @@ __all__ = [
     "epsilon",
     "floatx",
     "initializers",
+    "interleave",
     "layers",
     "losses",
     "metrics",
+    "mix",
     "models",
     "ops",
     "optimizers",
     "regularizers",
     "set_floatx",
     "set_random_seed",
+    "source",
     "stream",
     "utils",
 ]

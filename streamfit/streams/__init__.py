@@ -1,4 +1,4 @@
-"""Floor 2: sources of batches, their order, and feeds that deliver them epoch by epoch."""
+"""Floor 2: sources of batches, their order, pipelines, and feeds that deliver them epoch by epoch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from streamfit.streams.feed import Feed
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.iterate import Stream, stream
 from streamfit.streams.load_policy import LoadPolicy
+from streamfit.streams.mixing import interleave, mix
+from streamfit.streams.pipeline import Pipeline, source
 from streamfit.streams.receipt import Receipt
 from streamfit.streams.sequence import Sequence, SequenceSource
 from streamfit.streams.source import Source
@@ -20,6 +22,7 @@ __all__ = [
     "Feed",
     "GeneratorSource",
     "LoadPolicy",
+    "Pipeline",
     "Receipt",
     "Sequence",
     "SequenceSource",
@@ -28,5 +31,8 @@ __all__ = [
     "Ticket",
     "as_stream",
     "check_batch_size",
+    "interleave",
+    "mix",
+    "source",
     "stream",
 ]

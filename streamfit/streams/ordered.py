@@ -22,7 +22,7 @@ from streamfit.streams.seekable import distinct, in_order
 from streamfit.streams.source import Source
 from streamfit.streams.stages.elements import Element, batch_size
 from streamfit.streams.stages.filter import Filter
-from streamfit.streams.stages.stage import Pass, Place, Stage, known_size
+from streamfit.streams.stages.stage import Pass, Place, Returning, Stage, known_size
 from streamfit.streams.ticket import Ticket
 from streamfit.workers import Pool, Run, make_pool
 
@@ -102,6 +102,7 @@ class PoolRunner:
 
     def __init__(self, pool: Pool, name: str, filtered: int = 0) -> None:
         self.pool, self.name, self.filtered = pool, name, filtered
+        self.pulled: list[tuple[Returning, Ticket]] | None = None
         self._past = [0, 0]
         self._open: list[Run] = []
 
@@ -187,7 +188,7 @@ class OrderedSource(Source):
 
     def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
         self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
-        self.rewinds = all(base.traits.rewinds for base in stage.bases())
+        self.rewinds = stage.traits.rewinds
         self._saved: tuple[int, int, Place, int] | None = None  # pass, batch, place, filtered
         self._inline: Pool | None = None
 
