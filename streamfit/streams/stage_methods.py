@@ -1,4 +1,4 @@
-"""`StageMethods`: the methods of a pipeline that join, cut and keep; `source` and the others are in `pipeline`."""
+"""`StageMethods`: the methods of a pipeline that join, cut and keep; the others are in `pipeline`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 from streamfit._base.checks import whole_or_none
 from streamfit.streams.stages import (
     Cache,
-    Concatenate,
+    Concatenated,
     PaddedBatch,
     Repeat,
     Seeded,
@@ -69,7 +69,7 @@ class StageMethods(ABC):
 
         Example:
             >>> from streamfit.streams import source
-            >>> list(source([1, 2]).zip(source([3, 4])))
+            >>> [(int(a), int(b)) for a, b in source([1, 2]).zip(source([3, 4]))]
             [(1, 3), (2, 4)]
         """
         return self._with(Zip([self.stage, *stages_of(others, self.seed, "zip()")]))
@@ -82,7 +82,7 @@ class StageMethods(ABC):
             >>> [int(number) for number in source([1, 2]).concatenate(source([3]))]
             [1, 2, 3]
         """
-        return self._with(Concatenate([self.stage, *stages_of(others, self.seed, "concatenate()")]))
+        return self._with(Concatenated([self.stage, *stages_of(others, self.seed, "concatenate()")]))
 
     def repeat(self, count: int | None = None) -> Self:
         """Read `count` passes as one, each with an order and random numbers of its own.
@@ -183,7 +183,8 @@ def stages_of(pipelines: Sequence[object], seed: int | None, caller: str) -> lis
     for number, pipeline in enumerate(pipelines):
         if not isinstance(pipeline, StageMethods):
             raise TypeError(
-                f"{caller} needs pipelines; number {number} is a {type(pipeline).__name__}, so write source(...)"
+                f"{caller} needs pipelines, but number {number} is a {type(pipeline).__name__}; write "
+                "source(...) around it"
             )
         own = pipeline.seed
         found.append(pipeline.stage if own is None or own == seed else Seeded(pipeline.stage, own))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from streamfit.streams.stages.bases import ArrayRows, Batches, IndexedSamples, Items
 from streamfit.streams.stages.batch import Batch
 from streamfit.streams.stages.cache import Cache
-from streamfit.streams.stages.concatenate import Concatenate
+from streamfit.streams.stages.concatenate import Concatenated
 from streamfit.streams.stages.filter import Filter
 from streamfit.streams.stages.interleave import Interleave
 from streamfit.streams.stages.map import Map
 from streamfit.streams.stages.mix import Mix
 from streamfit.streams.stages.padded_batch import PaddedBatch
-from streamfit.streams.stages.passes import Seeded
+from streamfit.streams.stages.pass_stage import Seeded
 from streamfit.streams.stages.repeat import Repeat
 from streamfit.streams.stages.shard import Shard
 from streamfit.streams.stages.shuffle import Shuffle
@@ -27,7 +27,7 @@ __all__ = [
     "Batch",
     "Batches",
     "Cache",
-    "Concatenate",
+    "Concatenated",
     "Filter",
     "IndexedSamples",
     "Interleave",

@@ -1,7 +1,7 @@
 """`cache`: the elements of one pass, kept in memory and given again in every later pass.
 
 Guarantee kept here: what is before a cache is always read at pass 0. So every pass gives what the first one
-gave, wherever it is loaded and whether or not it was kept: the memory that a process has changes the time alone.
+gave, wherever it is loaded and whether or not it was kept: memory changes the time and nothing else.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate
 from streamfit.streams.stages.memo import Memo, memo_here
-from streamfit.streams.stages.passes import PassStage
+from streamfit.streams.stages.pass_stage import PassStage
 from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, parts_of
 
 
 class Cache(PassStage):
     """Keep elements in memory, in each process that loads.
 
-    An iterator is read to its end before the first element comes, and can then be read in any number of passes;
+    An iterator is read to its end before the first element comes, and then any number of passes can be read;
     the random numbers of maps before the cache then do not follow the seed of the run.
 
     Args:
@@ -91,7 +91,7 @@ class Cache(PassStage):
     # -- in order -----------------------------------------------------------------------------------
 
     def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
-        """Yield what is kept, then read on; the place is the number of elements and the place in the input."""
+        """Yield what is kept, then read on; the place is how many elements came, and that of the input."""
         if self.traits.seekable:
             yield from runner.compute(self, p, place)
             return
@@ -107,9 +107,9 @@ class Cache(PassStage):
             element, inner = rest
             count += 1
             yield element, (count, inner)
-        for element, inner in self._read(q, count, inner, runner):
+        for element, behind in self._read(q, count, inner, runner):
             count += 1
-            yield element, (count, inner)
+            yield element, (count, behind)
 
     def _read(self, q: Pass, count: int, inner: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
         """Read the input from an element on and keep it, with the number of samples filtered out before."""

@@ -12,7 +12,7 @@ from streamfit.streams.stages.joined import Joined
 from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, known_size, parts_of
 
 
-class Concatenate(Joined):
+class Concatenated(Joined):
     """The elements of each input in turn."""
 
     def __init__(self, stages: Sequence[Stage]) -> None:

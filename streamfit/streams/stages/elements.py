@@ -182,8 +182,8 @@ def split(element: Element) -> list[Element]:
     """Return the samples of a batch, in order: views of its leaves.
 
     Example:
-        >>> split((np.arange(2), np.array([[1], [2]])))
-        [(0, array([1])), (1, array([2]))]
+        >>> split([np.array([[1, 2], [3, 4]])])
+        [[array([1, 2])], [array([3, 4])]]
     """
     size = batch_size(element)
     arrays = map_leaves(element, np.asarray)

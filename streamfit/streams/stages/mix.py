@@ -13,7 +13,7 @@ from streamfit._base.specs import Array
 from streamfit.streams.stages.branches import Reading
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.joined import Joined
-from streamfit.streams.stages.recall import Recall
+from streamfit.streams.stages.recent import Recent
 from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, known_size, parts_of
 
 _CHUNK = 1024
@@ -38,7 +38,7 @@ class Mix(Joined):
         self.traits = replace(self.traits, fixed_order=False)
         self.weights = _checked(weights, len(stages))
         self.own_seed = None if seed is None else seed_from(seed)
-        self._tables = Recall()
+        self._tables = Recent()
 
     def __repr__(self) -> str:
         given = f"[{', '.join(stage.text() for stage in self.inputs)}]"
@@ -87,7 +87,9 @@ class Mix(Joined):
     def _choose(self, draws: Array, left: Array) -> Array:
         """Return the input for each draw, among those that have elements left."""
         bounds = np.cumsum(self.weights[left])
-        return left[np.searchsorted(bounds / bounds[-1], draws, side="right").clip(max=len(left) - 1)]
+        places = np.searchsorted(bounds / bounds[-1], draws, side="right").clip(max=len(left) - 1)
+        chosen: Array = left[places]
+        return chosen
 
     def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
         """Read the inputs that are drawn; the place is the number of the draw and all their places."""

@@ -26,8 +26,8 @@ class PaddedBatch(Batch):
         batch_size: Elements in a batch.
         padding_values: What to fill with: one value, or one for each leaf in the element's form; None in its
             place stands for 0, and for empty text.
-        padded_shapes: The shape of each leaf, in the element's form; None for an axis, or for a leaf, fills up
-            to the longest of the batch.
+        padded_shapes: The shape of each leaf, in the element's form; None for an axis, or for a leaf, fills
+            up to the longest of the batch.
         drop_remainder: Whether a smaller last batch is left out.
     """
 
@@ -106,8 +106,8 @@ def settings_of(element: Element, given: Settings, name: str, part: str = "") ->
         known = given is None or (not isinstance(given, (tuple, list)) and choices is None)
     if not known:
         raise ValueError(
-            f"{name}{part} is {given!r}, but the element there is {form_of(element)}; write one entry for each "
-            "of its parts"
+            f"{name}{part} is {given!r}, but the element there is {form_of(element)}; write one entry for "
+            "each of its parts"
         )
     steps = [f"[{key!r}]" if mapping is not None else f"[{key}]" for key, _ in entries]
     found = []
@@ -135,7 +135,7 @@ def _padded(leaves: list[Array], name: str, called: list[str], value: Settings, 
             )
     out = np.full((len(leaves), *sizes), _fill(name, value, first.dtype), first.dtype)
     for at, leaf in enumerate(leaves):
-        out[(at, *map(slice, leaf.shape))] = leaf
+        out[at][tuple(map(slice, leaf.shape))] = leaf
     return out
 
 

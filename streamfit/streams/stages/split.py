@@ -13,7 +13,7 @@ from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.order import Order
-from streamfit.streams.stages.recall import Recall
+from streamfit.streams.stages.recent import Recent
 from streamfit.streams.stages.stage import OrderStage, Pass, Stage, known_size
 
 
@@ -49,7 +49,7 @@ class Split(OrderStage):
         if self.fraction > 1:
             raise ValueError(f"fraction={fraction}: write the share of the first part, such as 0.8")
         self.split_seed, self.part = seed_from(seed), whole("part", part, 0)
-        self._parts, self._tables = Recall(), Recall()
+        self._parts, self._tables = Recent(), Recent()
 
     def __repr__(self) -> str:
         seed = f", seed={self.split_seed}" if self.split_seed else ""

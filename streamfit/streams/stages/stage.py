@@ -23,7 +23,7 @@ from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate
-from streamfit.streams.stages.recall import Recall
+from streamfit.streams.stages.recent import Recent
 from streamfit.streams.ticket import Ticket
 
 Place = object
@@ -206,8 +206,8 @@ class Stage(ABC):
         other = copy.copy(self)
         other.inputs, other.salt = inputs, salt
         for name, value in vars(other).items():
-            if isinstance(value, Recall):
-                setattr(other, name, Recall())
+            if isinstance(value, Recent):
+                setattr(other, name, Recent())
         return other
 
     def seed_for(self, p: Pass) -> int:

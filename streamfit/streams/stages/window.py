@@ -38,13 +38,12 @@ class Window(Stage):
                 "window() needs single samples; write it before .batch(...), or after .unbatch()"
             )
         super().__init__((stage,), stage.traits.counted)
-        # A sample is in several windows, so that two parts of the windows would share samples.
         self.length = whole("size", size, 1)
         self.shift = self.length if shift is None else whole("shift", shift, 1)
         self.stride = whole("stride", stride, 1)
         self.drop_remainder = truth("drop_remainder", drop_remainder)
         self.span = (self.length - 1) * self.stride + 1
-        if self.shift < self.span:
+        if self.shift < self.span:  # a sample is in several windows: two parts of these would share samples
             self.traits = replace(self.traits, fixed_ids=False)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""`Recall`: what a stage has worked out for the last passes, such as a table of an order.
+"""`Recent`: what a stage has worked out for the last passes, such as a table of an order.
 
 Guarantee kept here: it does not travel. In another process, and in a copy, it is empty and filled again.
 """
@@ -14,12 +14,12 @@ T = TypeVar("T")
 _KEPT = 2  # a pass, and the next one, which is opened while the last batches of the first are used
 
 
-class Recall:
+class Recent:
     """Keep the last few values, by key.
 
     Example:
-        >>> recall = Recall()
-        >>> recall.get("a", lambda: 1), recall.get("a", lambda: 2)
+        >>> recent = Recent()
+        >>> recent.get("a", lambda: 1), recent.get("a", lambda: 2)
         (1, 1)
     """
 
@@ -27,8 +27,8 @@ class Recall:
         self._found: dict[Hashable, object] = {}
         self._lock = threading.RLock()
 
-    def __reduce__(self) -> tuple[type[Recall], tuple[()]]:
-        return Recall, ()
+    def __reduce__(self) -> tuple[type[Recent], tuple[()]]:
+        return Recent, ()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the value of a key, made at the first request."""
