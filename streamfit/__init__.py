@@ -15,6 +15,8 @@ source
     Knows what exists and in which order, and loads a ticket.
 ticket
     A small picklable order for one batch: pass, number, sample ids, random key.
+stage
+    One step of a pipeline, such as `map`, `shuffle` or `batch`: a description that never changes.
 stream
     The ordered batches of an epoch, whatever is behind them.
 slot
@@ -71,6 +73,8 @@ from streamfit.streams import (
     Stream,
     Ticket,
     as_stream,
+    interleave,
+    mix,
     source,
     stream,
 )
@@ -112,9 +116,11 @@ __all__ = [
     "epsilon",
     "floatx",
     "initializers",
+    "interleave",
     "layers",
     "losses",
     "metrics",
+    "mix",
     "models",
     "ops",
     "optimizers",

@@ -1,4 +1,4 @@
-"""Floor 2: sources of batches, their order, and feeds that deliver them epoch by epoch."""
+"""Floor 2: sources of batches, their order, pipelines, and feeds that deliver them epoch by epoch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from streamfit.streams.feed import Feed
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.iterate import Stream, stream
 from streamfit.streams.load_policy import LoadPolicy
+from streamfit.streams.mixing import interleave, mix
 from streamfit.streams.pipeline import Pipeline, source
 from streamfit.streams.receipt import Receipt
 from streamfit.streams.sequence import Sequence, SequenceSource
@@ -32,6 +33,8 @@ __all__ = [
     "Ticket",
     "as_stream",
     "check_batch_size",
+    "interleave",
+    "mix",
     "source",
     "stream",
 ]

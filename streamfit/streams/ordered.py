@@ -25,7 +25,16 @@ from streamfit.streams.stages.elements import Element, batch_size
 from streamfit.streams.stages.filter import Filter
 from streamfit.streams.stages.map import Map
 from streamfit.streams.stages.shuffle import Shuffle
-from streamfit.streams.stages.stage import Pass, Place, Stage, known_size, parts_of
+from streamfit.streams.stages.stage import (
+    Pass,
+    Place,
+    Returning,
+    Stage,
+    filtered,
+    filtered_in,
+    known_size,
+    parts_of,
+)
 from streamfit.streams.ticket import Ticket
 from streamfit.workers import Pool, Run, make_pool
 
@@ -104,14 +113,10 @@ class PoolRunner:
 
     def __init__(self, pool: Pool, name: str) -> None:
         self.pool, self.name = pool, name
-        self._filtered: dict[int, int] = {}  # by the depth of the last stage of a computation
+        self.filtered = 0
+        self.pulled: list[tuple[Returning, Ticket]] | None = None
         self._past = [0, 0]
         self._open: list[Run] = []
-
-    @property
-    def filtered(self) -> int:
-        """How many samples filters have left out of what was read so far."""
-        return sum(self._filtered.values())
 
     def counts(self) -> tuple[int, int]:
         """Return how many loads were done again and how many workers were replaced so far."""
@@ -126,7 +131,9 @@ class PoolRunner:
             stages.insert(0, origin)
             origin = origin.input
         # The count belongs to the place: what is read again after a resume is not counted twice.
-        inner, offset, self._filtered[stage.depth] = parts_of(place, None, 0, 0)
+        inner, offset, count = parts_of(place, None, 0, filtered(0))
+        before = filtered_in(count)
+        self.filtered += before
         seekable = origin.traits.seekable
         jobs = self._by_id(origin, p, inner) if seekable else self._in_order(origin, p, inner)
         loader = Computation(origin if seekable else None, stages, p, self.name)
@@ -134,13 +141,13 @@ class PoolRunner:
         self._open.append(run)
         try:
             for loaded in run:
-                job, before = loaded.ticket, self._filtered[stage.depth]
-                elements, filtered = loaded.value
+                job, (elements, left_out) = loaded.ticket, loaded.value
                 for at in range(offset, len(elements) - 1):
-                    yield elements[at], (job.place, at + 1, before)
-                self._filtered[stage.depth] = before + filtered
+                    yield elements[at], (job.place, at + 1, filtered(before))
+                self.filtered += left_out
+                before += left_out
                 if len(elements) > offset:
-                    yield elements[-1], (job.behind, 0, before + filtered)
+                    yield elements[-1], (job.behind, 0, filtered(before))
                 offset = 0
         finally:
             run.close()
@@ -194,7 +201,7 @@ class OrderedSource(Source):
 
     def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
         self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
-        self.rewinds = all(base.traits.rewinds for base in stage.bases())
+        self.rewinds = stage.traits.rewinds
         # Pass, batch, place; samples filtered out in earlier passes, and delivered in this one.
         self._saved: tuple[int, int, Place, int, int] | None = None
         self.filtered = 0
@@ -227,7 +234,7 @@ class OrderedSource(Source):
             number, samples = number + 1, samples + batch.size
             if number > start:
                 self._saved = epoch, number, behind, before, samples
-                self.filtered = before + runner.filtered
+                self.filtered = before + filtered_in(behind)
                 yield batch
             del batch
         self.filtered = before + runner.filtered

@@ -7,17 +7,20 @@ depend on the pipeline, the seed and the pass alone, not on the workers that loa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from streamfit._base.config import next_seed
 from streamfit._base.keys import seed_from
+from streamfit._base.telling import tell
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.arrays import ArraySource
 from streamfit.streams.generator import GeneratorSource
+from streamfit.streams.looking import first_element, specs_of, summary_lines
 from streamfit.streams.ordered import OrderedSource, PoolRunner
-from streamfit.streams.seekable import SeekableSource, in_order
+from streamfit.streams.seekable import SeekableSource
 from streamfit.streams.sequence import Sequence, SequenceSource
 from streamfit.streams.source import Source
+from streamfit.streams.stage_methods import StageMethods
 from streamfit.streams.stages import (
     ArrayRows,
     Batch,
@@ -33,14 +36,14 @@ from streamfit.streams.stages import (
     Take,
     Unbatch,
 )
-from streamfit.streams.stages.elements import Element, named_leaves, spec_text
+from streamfit.streams.stages.elements import Element, named_leaves
 from streamfit.streams.stages.stage_order import StageOrder, only_orders
 from streamfit.workers import make_pool
 
 Kind = Literal["samples", "batches"]
 
 
-class Pipeline:
+class Pipeline(StageMethods):
     """A source of data and the stages that it goes through; made by `source` and by its own methods.
 
     Args:
@@ -59,8 +62,8 @@ class Pipeline:
         self.stage, self.name, self.seed = stage, name, seed
         self._next = 0
 
-    def _with(self, stage: Stage) -> Pipeline:
-        return Pipeline(stage, self.name, self.seed)
+    def _with(self, stage: Stage) -> Self:
+        return type(self)(stage, self.name, self.seed)
 
     # -- stages -------------------------------------------------------------------------------------
 
@@ -73,7 +76,7 @@ class Pipeline:
         on: Literal["x", "y", "sample_weight"] | None = None,
         new_form: bool = False,
         deterministic: bool = True,
-    ) -> Pipeline:
+    ) -> Self:
         """Call a function on each element: on samples before `batch`, on batches after it.
 
         Args:
@@ -96,7 +99,7 @@ class Pipeline:
             raise ValueError("deterministic=False: the order is always that of the input; leave it out")
         return self._with(Map(self.stage, function, per, on, new_form))
 
-    def filter(self, predicate: Callable[..., object]) -> Pipeline:
+    def filter(self, predicate: Callable[..., object]) -> Self:
         """Keep the elements for which a function returns True."""
         return self._with(Filter(self.stage, predicate))
 
@@ -105,32 +108,30 @@ class Pipeline:
         buffer_size: int | None = None,
         seed: int | None = None,
         reshuffle_each_iteration: bool = True,
-    ) -> Pipeline:
+    ) -> Self:
         """Shuffle: all elements where the input can seek, else blocks of `buffer_size` (1,024)."""
         return self._with(Shuffle(self.stage, buffer_size, seed, reshuffle_each_iteration))
 
-    def batch(
-        self, batch_size: int, drop_remainder: bool = False, num_parallel_calls: object = None
-    ) -> Pipeline:
+    def batch(self, batch_size: int, drop_remainder: bool = False, num_parallel_calls: object = None) -> Self:
         """Stack `batch_size` elements to one."""
         return self._with(Batch(self.stage, batch_size, drop_remainder))
 
-    def unbatch(self) -> Pipeline:
+    def unbatch(self) -> Self:
         """Yield the samples of batches one by one."""
         return self._with(Unbatch(self.stage))
 
-    def take(self, count: int) -> Pipeline:
+    def take(self, count: int) -> Self:
         """Keep the first `count` elements of each pass."""
         return self._with(Take(self.stage, count))
 
-    def skip(self, count: int) -> Pipeline:
+    def skip(self, count: int) -> Self:
         """Leave out the first `count` elements of each pass."""
         return self._with(Skip(self.stage, count))
 
     # -- looking ------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        size = self.stage.size(Pass(self.seed or 0, 0))
+        size = self.stage.size(self._pass(0))
         if size is None:
             raise TypeError(f"{self!r} does not know its number of elements")
         return size
@@ -142,20 +143,50 @@ class Pipeline:
 
     def elements(self, number: int = 0) -> Iterator[Element]:
         """Yield the elements of a pass, loaded in this thread."""
-        p = Pass(0 if self.seed is None else self.seed, number)
         with make_pool("inline", 0) as pool:
-            for element, _ in self.stage.iterate(p, None, PoolRunner(pool, self.name)):
+            for element, _ in self.stage.iterate(self._pass(number), None, PoolRunner(pool, self.name)):
                 yield element
+
+    def _pass(self, number: int) -> Pass:
+        return Pass(0 if self.seed is None else self.seed, number)
+
+    def peek(self) -> Element:
+        """Return the first element of the next pass without reading that pass.
+
+        Example:
+            >>> import numpy as np
+            >>> source(iter([np.arange(3), np.arange(2)])).peek()
+            array([0, 1, 2])
+
+        Raises:
+            ValueError: There is none.
+        """
+        found = first_element(self.stage, self._pass(self._next), self.name)
+        if found is None:
+            raise ValueError(f"{self!r} has no element")
+        return found[0]
 
     @property
     def element_spec(self) -> Element:
-        """Return the structure of the first element, with (shape, dtype) in place of each array."""
-        for element in self.elements():
-            return spec_text(element)
-        raise ValueError(f"{self!r} has no element")
+        """The first element with a `Spec` (shape and dtype) in place of each array; None for the samples."""
+        return specs_of(self.peek(), self.stage.traits.batched)
+
+    def summary(self) -> None:
+        """Print a line for each stage: how many elements it has in a pass, and of which shapes and dtypes.
+
+        Example:
+            >>> import numpy as np
+            >>> source(np.zeros((10, 3)), np.arange(10), name="cells").shuffle().batch(4).summary()
+            Stage                         Elements  Element
+            source('cells', 10 samples)         10  (float64 (3,), int64 ())
+            shuffle()                           10  (float64 (3,), int64 ())
+            batch(4)                             3  (float64 (None, 3), int64 (None,))
+        """
+        for line in summary_lines(self.stage, self._pass(self._next), self.name):
+            tell(line)
 
     def __repr__(self) -> str:
-        return ".".join(map(repr, in_order(self.stage)))
+        return self.stage.text()
 
     # -- reading ------------------------------------------------------------------------------------
 

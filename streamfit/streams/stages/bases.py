@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +19,8 @@ from streamfit.streams.source import Source
 from streamfit.streams.stages.elements import Element, split
 from streamfit.streams.stages.stage import Pass, Place, Runner, SourceTraits, Stage
 from streamfit.streams.ticket import Ticket
+
+_MANY = 1 << 40
 
 
 def as_element(value: tuple[Any, Any, Any]) -> Element:
@@ -99,7 +102,7 @@ class IndexedSamples(Stage):
 
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Ask the object for samples."""
-        with rng_context.RngContext(p.seed, p.number, self.samples):
+        with rng_context.RngContext(self.seed_for(p), p.number, self.samples):
             return [self.samples[int(name)] for name in ids]
 
 
@@ -111,7 +114,8 @@ class Batches(Stage):
     """
 
     def __init__(self, source: Source) -> None:
-        super().__init__((), SourceTraits(batched=True))
+        fixed = not getattr(source, "shuffle", False)
+        super().__init__((), SourceTraits(batched=True, fixed_order=fixed, fixed_ids=fixed))
         self.source = source
         self._at = functools.lru_cache(maxsize=2)(self._seeded)
 
@@ -134,18 +138,23 @@ class Batches(Stage):
         return source
 
     def _ticket(self, p: Pass, number: int) -> Ticket:
-        ticket = next(iter(self._at(p.seed).tickets(p.number, number)), None)
+        ticket = next(iter(self._at(self.seed_for(p)).tickets(p.number, number)), None)
         if ticket is None:
             raise DataError(f"{self!r}: pass {p.number} has no batch {number}")
         return ticket
 
     def size(self, p: Pass) -> int | None:
         """Return the number of batches, as the source says now."""
-        return self._at(p.seed).batches(p.number)
+        return self._at(self.seed_for(p)).batches(p.number)
 
     def space(self, p: Pass) -> int:
         """Return the number of batches."""
         return self.size(p) or 0
+
+    def member_space(self, p: Pass) -> int:
+        """Return the number of samples, or one that is far above what a source of another kind has."""
+        samples: int = getattr(self.source, "samples", _MANY)
+        return samples
 
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids of batches: their positions in the order of the source."""
@@ -160,7 +169,7 @@ class Batches(Stage):
         """Load one batch, or some of its samples."""
         ticket = self._ticket(p, batch_id)
         wanted = ticket if members is None else replace(ticket, ids=members)
-        return as_element(self._at(p.seed).load(wanted))
+        return as_element(self._at(self.seed_for(p)).load(wanted))
 
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Load batches by number."""
@@ -168,11 +177,11 @@ class Batches(Stage):
 
     def begin_pass(self, p: Pass) -> None:
         """Call `on_epoch_begin` of a `Sequence`."""
-        self._at(p.seed).begin_pass(p.number)
+        self._at(self.seed_for(p)).begin_pass(p.number)
 
     def end_pass(self, p: Pass) -> None:
         """Call `on_epoch_end` of a `Sequence`."""
-        self._at(p.seed).end_pass(p.number)
+        self._at(self.seed_for(p)).end_pass(p.number)
 
 
 class Items(Stage):
@@ -199,4 +208,6 @@ class Items(Stage):
         """Pull items; the place is how many were pulled."""
         start = 0 if place is None else int(place)  # type: ignore[call-overload]
         for count, ticket in enumerate(self.source.pull_items(p.number, start), start + 1):
+            if runner.pulled is not None:
+                runner.pulled.append((self.source, copy.deepcopy(ticket)))
             yield ticket.item, count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +11,6 @@ from streamfit._base.checks import truth, whole
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate
 from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, known_size
-
-Collate = Callable[[Sequence[Element], object], Element]
 
 
 class Batch(Stage):
@@ -25,7 +23,7 @@ class Batch(Stage):
     """
 
     def __init__(self, stage: Stage, batch_size: int, drop_remainder: bool = False) -> None:
-        super().__init__((stage,), replace(stage.traits, batched=True))
+        super().__init__((stage,), replace(stage.traits.counted, batched=True))
         self.batch_size = whole("batch_size", batch_size, 1)
         self.drop_remainder = truth("drop_remainder", drop_remainder)
 
@@ -43,6 +41,10 @@ class Batch(Stage):
         """Return the number of batches, which their ids are below."""
         return known_size(self, p)
 
+    def member_space(self, p: Pass) -> int:
+        """Return a number that the ids of the samples are below."""
+        return self.input.space(p)
+
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids of batches: their positions."""
         return positions
@@ -52,7 +54,11 @@ class Batch(Stage):
         size, total = self.batch_size, known_size(self.input, p)
         first = int(batch_ids[0]) if len(batch_ids) else 0
         if not bool((np.diff(batch_ids) == 1).all()):
-            return [self.members(p, batch_ids[at : at + 1])[0] for at in range(len(batch_ids))]
+            starts = batch_ids * size
+            counts = np.clip(total - starts, 0, size)
+            within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+            found = self.input.ids(p, np.repeat(starts, counts) + within)
+            return np.split(found, np.cumsum(counts)[:-1])
         count = max(0, min(total, (first + len(batch_ids)) * size) - first * size)
         found = self.input.ids(p, np.arange(first * size, first * size + count))
         return [found[at * size : (at + 1) * size] for at in range(len(batch_ids))]
@@ -60,11 +66,15 @@ class Batch(Stage):
     def load(self, p: Pass, batch_id: int, members: Array | None) -> Element:
         """Load one batch."""
         found = self.members(p, np.array([batch_id]))[0] if members is None else members
-        return self.input.stacked(p, found)
+        return self.stack_by_id(p, found)
 
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Load batches by number."""
         return [self.load(p, int(batch_id), None) for batch_id in ids]
+
+    def stack_by_id(self, p: Pass, ids: Array) -> Element:
+        """Return one batch of elements of a seekable input."""
+        return self.input.stacked(p, ids)
 
     def stack(self, elements: Sequence[Element]) -> Element:
         """Return one batch of elements that were read in order."""

@@ -75,7 +75,17 @@ class Map(Stage):
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Load elements by id and map them."""
         found = self.input.fetch(p, ids)
-        return [self.one(p, element, int(name)) for element, name in zip(found, ids, strict=True)]
+        return [
+            self.one(p, element, int(name), self._members_of(p, int(name)))
+            for element, name in zip(found, ids, strict=True)
+        ]
+
+    def _members_of(self, p: Pass, element_id: int) -> Array | None:
+        """Return the ids of the samples that are mapped one by one, where they have any."""
+        if self.per == "batch" or not self.traits.batched or not self.traits.seekable:
+            return None
+        members = self.input.members(p, np.array([element_id]))
+        return None if members is None else members[0]
 
     def load(self, p: Pass, batch_id: int, members: Array | None) -> Element:
         """Load one batch and map it."""
@@ -83,7 +93,7 @@ class Map(Stage):
 
     def apply(self, p: Pass, element: Element, element_id: int) -> Iterable[Element]:
         """Return the mapped element."""
-        return (self.one(p, element, element_id),)
+        return (self.one(p, element, element_id, self._members_of(p, element_id)),)
 
     def one(self, p: Pass, element: Element, element_id: int, members: Array | None = None) -> Element:
         """Map one element, or each sample of a batch."""
@@ -101,7 +111,7 @@ class Map(Stage):
 
     def _call(self, p: Pass, element: Element, element_id: int, within: int = 0) -> Element:
         if self._draws:
-            options = {"rng": generator(p.key("map", self.depth, element_id, within))}
+            options = {"rng": generator(p.key("map", self.salt, element_id, within))}
         else:
             options = {}
         if self.on is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,7 +35,8 @@ class Shuffle(OrderStage):
         seed: int | None = None,
         reshuffle_each_iteration: bool = True,
     ) -> None:
-        super().__init__((stage,), stage.traits)
+        fixed = stage.traits.fixed_order and not reshuffle_each_iteration and seed is not None
+        super().__init__((stage,), replace(stage.traits, fixed_order=fixed))
         self.buffer_size = None if buffer_size is None else whole("buffer_size", buffer_size, 1)
         self.seed = None if seed is None else seed_from(seed)
         self.anew = truth("reshuffle_each_iteration", reshuffle_each_iteration)
@@ -51,24 +53,23 @@ class Shuffle(OrderStage):
 
     def key(self, p: Pass) -> int:
         """Return the key of the order of a pass."""
-        seed = p.seed if self.seed is None else self.seed
-        return derive(seed, p.number if self.anew else 0, "shuffle", self.depth)
+        number = p.number if self.anew else 0
+        if self.seed is not None:  # so that two inputs can be shuffled alike
+            return derive(self.seed, number, "shuffle")
+        return derive(p.seed, number, "shuffle", self.salt)
 
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids at these positions of the permutation."""
         if not len(positions):
             return self.input.ids(p, positions)
         order = Order(known_size(self.input, p), self.key(p))
-        first, last = int(positions[0]), int(positions[-1])
-        if last - first == len(positions) - 1 and bool((np.diff(positions) == 1).all()):
-            return self.input.ids(p, order.ids(first, len(positions)))
-        return self.input.ids(p, np.concatenate([order.ids(int(position), 1) for position in positions]))
+        first, count = int(positions[0]), len(positions)
+        if int(positions[-1]) - first == count - 1 and bool((np.diff(positions) == 1).all()):
+            return self.input.ids(p, order.ids(first, count))
+        return self.input.ids(p, order.at(positions))
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def choose(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
         """Read a block, yield it in a permuted order, read the next; the place is in front of the block."""
-        if self.traits.seekable:
-            yield from super().iterate(p, place, runner)
-            return
         number, inner, done = parts_of(place, 0, None, 0)
         size, key = self.buffer_size or _BLOCK, self.key(p)
         elements = self.input.iterate(p, inner, runner)

@@ -11,9 +11,10 @@ the same wherever and however often it is loaded.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,14 +23,38 @@ from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate
+from streamfit.streams.stages.recent import Recent
+from streamfit.streams.ticket import Ticket
 
 Place = object
-"""Where the iteration of a stage goes on: whole numbers and tuples of places; None for the beginning."""
+"""Where the iteration of a stage goes on: numbers, texts and tuples of places; None for the beginning."""
 
 
 def parts_of(place: Place, *beginning: Any) -> tuple[Any, ...]:
     """Return the parts of a place, or those of the beginning of a pass."""
     return beginning if place is None else tuple(place)  # type: ignore[arg-type]
+
+
+_FILTERED = "filtered"
+
+
+def filtered(count: int) -> Place:
+    """Return the part of a place that says how many samples were filtered out before it."""
+    return _FILTERED, count
+
+
+def filtered_in(place: Place) -> int:
+    """Return how many samples were filtered out before a place.
+
+    Example:
+        >>> filtered_in((7, (filtered(3), 0), filtered(2)))
+        5
+    """
+    if not isinstance(place, tuple):
+        return 0
+    if len(place) == 2 and place[0] == _FILTERED:
+        return int(place[1])
+    return sum(map(filtered_in, place))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +87,63 @@ class SourceTraits:
         seekable: Whether the length of a pass is known and any element can be loaded alone.
         rewinds: Whether a pass can be started again; an iterator cannot.
         in_workers: Whether loading does any work that workers should do; copying rows of arrays is not.
+        fixed_order: Whether each position holds the same element in every pass and with every seed.
+        fixed_ids: Whether each id stands for the same sample in every pass and with every seed, and for no
+            other one.
+        endless: Whether a pass has no end.
     """
 
     batched: bool = False
     seekable: bool = True
     rewinds: bool = True
     in_workers: bool = True
+    fixed_order: bool = True
+    fixed_ids: bool = True
+    endless: bool = False
+
+    @property
+    def counted(self) -> SourceTraits:
+        """The traits of elements that are numbered by their position and made of these."""
+        return replace(self, fixed_ids=self.fixed_ids and self.fixed_order)
+
+
+def common_traits(stages: Sequence[Stage], caller: str) -> SourceTraits:
+    """Return the traits of elements that come from several stages.
+
+    Raises:
+        ValueError: Some are batches and some are single samples.
+    """
+    traits = [stage.traits for stage in stages]
+    if len({each.batched for each in traits}) > 1:
+        kinds = ", ".join("batches" if each.batched else "samples" for each in traits)
+        raise ValueError(f"{caller} needs inputs of one kind, got {kinds}; write .batch(...) for all or none")
+    return SourceTraits(
+        batched=traits[0].batched,
+        seekable=all(each.seekable for each in traits),
+        rewinds=all(each.rewinds for each in traits),
+        in_workers=any(each.in_workers for each in traits),
+        fixed_order=all(each.fixed_order for each in traits),
+        fixed_ids=all(each.fixed_ids for each in traits),
+        endless=any(each.endless for each in traits),
+    )
+
+
+class Returning(Protocol):
+    """What iterators are pulled by: it takes back what was not used."""
+
+    def give_back(self, tickets: Sequence[Ticket], /) -> None:
+        """Keep items for the next reader."""
+        ...
 
 
 class Runner(Protocol):
     """What `iterate` gets its computed elements from: workers, or this thread."""
 
-    @property
-    def filtered(self) -> int:
-        """How many samples filters have left out so far."""
-        ...
+    filtered: int
+    """How many samples filters have left out, up to the place where reading is; see `filtered_in`."""
+
+    pulled: list[tuple[Returning, Ticket]] | None
+    """What was pulled from iterators, where that is to be given back; else None."""
 
     def compute(self, stage: Stage, p: Pass, place: Place) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of a stage that computes, from a place on, with the place behind each."""
@@ -99,6 +166,8 @@ class Stage(ABC):
     def __init__(self, inputs: tuple[Stage, ...], traits: SourceTraits) -> None:
         self.inputs, self.traits = inputs, traits
         self.depth: int = 1 + max((stage.depth for stage in inputs), default=0)
+        self.salt: int = self.depth
+        """Sets the random numbers of this stage apart from those of equal stages in the same pipeline."""
 
     @property
     def input(self) -> Stage:
@@ -115,6 +184,10 @@ class Stage(ABC):
     def space(self, p: Pass) -> int:
         """Return a number that all ids of a pass are below."""
         return self.input.space(p)
+
+    def member_space(self, p: Pass) -> int:
+        """Return a number that the ids of the samples in all batches are below, where `members` has any."""
+        return self.input.member_space(p)
 
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids of the elements at these positions, int64 (n,)."""
@@ -150,6 +223,23 @@ class Stage(ABC):
 
     # -- everything else ----------------------------------------------------------------------------
 
+    def with_inputs(self, inputs: tuple[Stage, ...], salt: int) -> Stage:
+        """Return a copy that reads other stages and draws other random numbers."""
+        other = copy.copy(self)
+        other.inputs, other.salt = inputs, salt
+        for name, value in vars(other).items():
+            if isinstance(value, Recent):
+                setattr(other, name, Recent())
+        return other
+
+    def seed_for(self, p: Pass) -> int:
+        """Return the seed of what draws its own random numbers, such as a `Sequence`."""
+        return p.seed if self.salt == self.depth else derive(p.seed, self.salt) >> 1
+
+    def text(self) -> str:
+        """Return the pipeline up to this stage, as it is written."""
+        return f"{self.inputs[0].text()}.{self!r}" if self.inputs else repr(self)
+
     def bases(self) -> Iterator[Stage]:
         """Yield the stages that read nothing, from left to right."""
         if not self.inputs:
@@ -179,6 +269,16 @@ class Stage(ABC):
 
 class OrderStage(Stage):
     """A stage that chooses which elements come when, and leaves them as they are."""
+
+    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+        """Yield the elements of a pass from a place on, each with the place behind it."""
+        if self.traits.seekable:
+            return runner.compute(self, p, place)
+        return self.choose(p, place, runner)
+
+    def choose(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+        """Do the same where the input is read in order."""
+        raise self._not_seekable()
 
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Load elements by id: those of the input."""

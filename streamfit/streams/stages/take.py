@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from streamfit._base.checks import whole
 from streamfit._base.specs import Array
@@ -14,8 +15,9 @@ class Take(OrderStage):
     """The first `count` elements; all, where there are fewer. -1 stands for all, as in tf.data."""
 
     def __init__(self, stage: Stage, count: int) -> None:
-        super().__init__((stage,), stage.traits)
         self.count = whole("count", count, -1)
+        endless = stage.traits.endless and self.count < 0
+        super().__init__((stage,), replace(stage.traits, endless=endless))
 
     def __repr__(self) -> str:
         return f"take({self.count})"
@@ -29,7 +31,7 @@ class Take(OrderStage):
         """Return the ids at these positions."""
         return self.input.ids(p, positions)
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def choose(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
         """Yield the first elements; the place holds how many were taken."""
         done, inner = parts_of(place, 0, None)
         if self.count >= 0 and done >= self.count:
@@ -60,7 +62,7 @@ class Skip(OrderStage):
         """Return the ids at these positions."""
         return self.input.ids(p, positions + self.count)
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def choose(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
         """Read and drop the first elements, then yield the others."""
         left, inner = parts_of(place, self.count, None)
         for element, behind in self.input.iterate(p, inner, runner):
