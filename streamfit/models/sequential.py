@@ -31,7 +31,6 @@ class Sequential(Model):
     """
 
     sole_output = ("output",)
-    """There is one output, also before its name is known."""
 
     def __init__(
         self, layers: Iterable[Any] | None = None, *, name: str | None = None, **settings: Any

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from streamfit._base import uses
@@ -10,12 +10,13 @@ from streamfit._base.checks import is_mapping
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
-from streamfit.models.generator_methods import GeneratorMethods
+from streamfit.models.graph_model import GraphModel
 from streamfit.optimizers import Optimizer
 from streamfit.streams import LoadPolicy
 from streamfit.training import (
     CompileConfig,
     FitPlan,
+    FitSession,
     History,
     Runner,
     StopFlag,
@@ -23,13 +24,15 @@ from streamfit.training import (
     TrainableFlags,
     batches,
     compile_checks,
+    evaluation,
+    fitting,
     renamed_epochs,
-    sessions,
+    single_batches,
 )
 
 
-class Trainer(GeneratorMethods):
-    """Give a model `compile`, `fit`, `evaluate`, `predict`, and these for generators and single batches."""
+class Trainer(GraphModel):
+    """Give a graph `compile`, `fit`, `evaluate`, `predict`, and these for single batches."""
 
     stop_training: bool
     stop_evaluating = StopFlag()
@@ -41,7 +44,7 @@ class Trainer(GeneratorMethods):
         self._owner = object()  # what the optimizer knows this model by
         self._carried: tuple[Array, dict[str, Array]] | None = None  # of the model that this is a copy of
         self.history: History | None = None
-        self.session: Any = None  # the run of fit that is under way
+        self.session: FitSession | None = None  # the run of fit that is under way
         self.stop_training = False
 
     def _forget_programs(self) -> None:
@@ -49,15 +52,15 @@ class Trainer(GeneratorMethods):
 
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = None,
-        loss_weights: Any = None,
-        sample_weight_mode: Any = None,
-        weighted_metrics: Any = None,
-        target_tensors: Any = None,
-        distribute: Any = None,
-        **kwargs: Any,
+        optimizer: object = "rmsprop",
+        loss: object = None,
+        metrics: object = None,
+        loss_weights: object = None,
+        sample_weight_mode: object = None,
+        weighted_metrics: object = None,
+        target_tensors: object = None,
+        distribute: object = None,
+        **kwargs: object,
     ) -> None:
         """Say how the model is trained. Weights are kept, results of metrics are forgotten.
 
@@ -84,26 +87,25 @@ class Trainer(GeneratorMethods):
             ModelInUseError: Another thread trains the model.
         """
         compile_checks(target_tensors, distribute, kwargs)
-        told = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode
+        arguments = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode
 
         def take() -> None:
-            flags = TrainableFlags(self)  # type: ignore[arg-type]
-            compiled = CompileConfig(*told, flags, owner=self._owner, previous=self._compiled)
-            if self.outputs:  # type: ignore[attr-defined]
-                compiled.plan(self.output_names)  # type: ignore[attr-defined]
+            flags = TrainableFlags(self)
+            compiled = CompileConfig(*arguments, flags, owner=self._owner, previous=self._compiled)
+            if self.outputs:
+                compiled.plan(self.output_names)
             self._compiled, self._runner, self._carried = compiled, None, None
 
         self._change("compile", take, optimizer)
 
-    def _change(self, what: str, act: Callable[[], Any], *also: Any) -> None:
+    def _change(self, what: str, act: Callable[[], None], *also: object) -> None:
         """Change the model while no other thread works with it.
 
         Raises:
             ModelInUseError: Another thread trains it.
         """
-        model: Any = self
         objects = [item for item in also if isinstance(item, Optimizer)]
-        uses.write(what, model.name, frozenset((model, *model.weights, *objects)), act)
+        uses.write(what, self.name, frozenset((self, *self.weights, *objects)), act)
 
     @property
     def optimizer(self) -> Any:
@@ -111,7 +113,7 @@ class Trainer(GeneratorMethods):
         return None if self._compiled is None else self._compiled.own_optimizer()
 
     @property
-    def loss(self) -> Any:
+    def loss(self) -> object:
         """Return the loss, or None before `compile`."""
         return None if self._compiled is None else self._compiled.loss
 
@@ -144,30 +146,30 @@ class Trainer(GeneratorMethods):
     def _new_runner(self) -> Runner:
         if self._carried is None:
             return Runner(self, self._compiled)
-        clock, scores = self._carried
+        clock, results = self._carried
         runner = Runner(self, self._compiled, clock.copy())
-        runner.keep_scores(scores)
+        runner.take_up(results)
         return runner
 
     # -- whole data sets ------------------------------------------------------------------------
 
     def fit(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: object = None,
+        y: object = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: Any = None,
+        callbacks: object = None,
         validation_split: float = 0.0,
-        validation_data: Any = None,
+        validation_data: object = None,
         shuffle: bool | str = True,
-        class_weight: Any = None,
-        sample_weight: Any = None,
+        class_weight: object = None,
+        sample_weight: object = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
-        validation_freq: Any = 1,
+        validation_freq: int | Collection[int] = 1,
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
@@ -178,8 +180,8 @@ class Trainer(GeneratorMethods):
         on_bad_sample: str = "raise",
         max_bad_samples: int | None = None,
         audit: bool = False,
-        worker_init: Callable[[], Any] | None = None,
-        **kwargs: Any,
+        worker_init: Callable[[], object] | None = None,
+        **kwargs: object,
     ) -> History:
         """Train the model.
 
@@ -223,24 +225,24 @@ class Trainer(GeneratorMethods):
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         epochs = renamed_epochs(epochs, kwargs, self.fit)
-        counts = epochs, initial_epoch, steps_per_epoch, validation_steps
-        plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed)
-        plan.audit = audit
-        val_size = validation_batch_size
-        plan.training = batches.Data(x, y, sample_weight, batch_size, shuffle, validation_batch_size=val_size)
-        plan.validation = batches.validation(validation_data, validation_split, batch_size, val_size)
+        counts = epochs, initial_epoch, steps_per_epoch, validation_steps, validation_freq
+        plan = FitPlan(*counts, class_weight, callbacks, verbose, settings, seed, audit=audit)
+        own = validation_batch_size
+        training = batches.Data(x, y, sample_weight, batch_size, shuffle, validation_batch_size=own)
+        validation = batches.validation(validation_data, validation_split, batch_size, own)
+        plan = plan.with_data(training, validation)
         plan.check_validation()
-        return sessions.fit(self, plan)
+        return fitting.fit(self, plan)
 
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: object = None,
+        y: object = None,
         batch_size: int | None = None,
         verbose: int | str = "auto",
-        sample_weight: Any = None,
+        sample_weight: object = None,
         steps: int | None = None,
-        callbacks: Any = None,
+        callbacks: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
@@ -249,7 +251,7 @@ class Trainer(GeneratorMethods):
         load_timeout: float | None = None,
         on_bad_sample: str = "raise",
         max_bad_samples: int | None = None,
-        worker_init: Callable[[], Any] | None = None,
+        worker_init: Callable[[], object] | None = None,
     ) -> Any:
         """Compute the loss and the metrics, in inference mode.
 
@@ -267,22 +269,22 @@ class Trainer(GeneratorMethods):
         data = batches.Data(x, y, sample_weight, batch_size, shuffle=False)
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        logs = sessions.evaluate(self, data, settings, steps, verbose, callbacks)
+        logs = evaluation.evaluate(self, data, settings, steps, verbose, callbacks)
         return logs if return_dict else _results(logs)
 
     def predict(
         self,
-        x: Any,
+        x: object,
         batch_size: int | None = None,
         verbose: int | str = 0,
         steps: int | None = None,
-        callbacks: Any = None,
+        callbacks: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
         *,
         load_timeout: float | None = None,
-        worker_init: Callable[[], Any] | None = None,
+        worker_init: Callable[[], object] | None = None,
     ) -> Any:
         """Compute the outputs for all samples, in order.
 
@@ -300,21 +302,21 @@ class Trainer(GeneratorMethods):
         data = batches.Data(x, None, None, batch_size, shuffle=False, targets=False)
         policy = LoadPolicy(load_timeout)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        return self._pack_outputs(sessions.predict(self, data, settings, steps, verbose, callbacks))
+        return self._pack_outputs(evaluation.predict(self, data, settings, steps, verbose, callbacks))
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
-        if is_mapping(self._output_structure):  # type: ignore[attr-defined]
-            return dict(zip(self.output_names, arrays, strict=True))  # type: ignore[attr-defined]
+        if is_mapping(self._output_structure):
+            return dict(zip(self.output_names, arrays, strict=True))
         return arrays[0] if len(arrays) == 1 else arrays
 
     # -- single batches -------------------------------------------------------------------------
 
     def train_on_batch(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        class_weight: Any = None,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
+        class_weight: object = None,
         reset_metrics: bool = True,
         *,
         return_dict: bool = False,
@@ -326,15 +328,15 @@ class Trainer(GeneratorMethods):
             reset_metrics: Whether metrics start anew; else they go on from the last call.
             return_dict: Return results by name.
         """
-        return sessions.on_batch(
-            self, "train", (x, y, sample_weight), class_weight, reset_metrics, return_dict
-        )
+        batch = batches.one_batch(x, y, sample_weight)
+        logs = single_batches.train_on_batch(self, batch, class_weight, reset_metrics)
+        return logs if return_dict else _results(logs)
 
     def test_on_batch(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
         reset_metrics: bool = True,
         *,
         return_dict: bool = False,
@@ -344,9 +346,11 @@ class Trainer(GeneratorMethods):
         Args:
             x, y, sample_weight, reset_metrics, return_dict: As in `train_on_batch`.
         """
-        return sessions.on_batch(self, "test", (x, y, sample_weight), None, reset_metrics, return_dict)
+        batch = batches.one_batch(x, y, sample_weight)
+        logs = single_batches.test_on_batch(self, batch, reset_metrics)
+        return logs if return_dict else _results(logs)
 
-    def predict_on_batch(self, x: Any) -> Any:
+    def predict_on_batch(self, x: object) -> Any:
         """Return the outputs for one batch.
 
         Args:
@@ -355,13 +359,13 @@ class Trainer(GeneratorMethods):
         Returns:
             As `predict` does.
         """
-        return self._pack_outputs(sessions.predict_on_batch(self, x))
+        return self._pack_outputs(single_batches.predict_on_batch(self, x))
 
     def reset_metrics(self) -> None:
         """Forget the running results."""
-        self._change("reset_metrics", self.runner().reset)
+        self._change("reset_metrics", self.runner().results.reset)
 
 
-def _results(logs: dict[str, float]) -> Any:
+def _results(logs: dict[str, object]) -> object:
     values = list(logs.values())
     return values[0] if len(values) == 1 else values

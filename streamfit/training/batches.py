@@ -16,7 +16,7 @@ from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch import ROLES
 from streamfit.streams.leaves import as_array, as_rows, is_arraylike, leaves, rebuild
-from streamfit.training.plan import StreamSettings
+from streamfit.training.stream_settings import StreamSettings
 from streamfit.workers import Pool, keep_hash_seed, make_pool
 
 _AHEAD = 10  # Keras' default of max_queue_size

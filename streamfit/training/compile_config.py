@@ -21,7 +21,7 @@ from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
 from streamfit.kernels import Call
 from streamfit.optimizers.work import Work, places_of
-from streamfit.training.trainable import TrainableFlags
+from streamfit.training.trainable_flags import TrainableFlags
 
 
 @dataclass

@@ -1,13 +1,12 @@
-"""`Resumable`: what a run of `fit` keeps of itself, and how another run goes on from it.
+"""`Resumable`: the state that a run of `fit` keeps of itself, and how another run goes on from it.
 
 Guarantees kept here: a run is resumed only with the data, the arguments and the optimizer of the interrupted
-one; what the repeated hooks of an epoch under way change is undone.
+one; the changes that the repeated hooks of an epoch under way make are undone.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 from streamfit._base.plain import pack
 from streamfit.streams import Feed
@@ -15,30 +14,32 @@ from streamfit.training.batches import Streams
 from streamfit.training.callbacks import CallbackList, History
 from streamfit.training.plan import FitPlan
 from streamfit.training.runner import Runner
+from streamfit.training.trainable import Trainable
 from streamfit.training.training_state import TrainingState, capture, check_same_run, restore
+from streamfit.training.validation import Validation
 
 
 class Resumable:
     """The part of a run of `fit` that stops and goes on; the rest of the run sets all attributes."""
 
-    _model: Any
+    _model: Trainable
     _runner: Runner
     _streams: Streams
     _plan: FitPlan
     _seed: int
     _feed: Feed
-    _validation: Feed | None
+    _validation: Validation | None
     _callbacks: CallbackList
     _history: History
-    _settings: dict[str, Any]  # of the optimizer, when the run began
+    _settings: dict[str, object]  # of the optimizer, when the run began
     _until_end: contextlib.ExitStack
     _resumed: TrainingState | None  # until the epoch that it is in goes on
     _epoch_now: int
     _next_epoch: int
     _steps_before: int
-    _logs_before: dict[str, Any]
+    _logs_before: dict[str, object]
 
-    def keep(self, context: contextlib.AbstractContextManager[Any]) -> None:
+    def keep(self, context: contextlib.AbstractContextManager[object]) -> None:
         """Enter a context that is left when this run ends, however it ends."""
         self._until_end.enter_context(context)
 
@@ -52,7 +53,7 @@ class Resumable:
             for entry in self._callbacks.state():
                 pack(entry["state"], f"the state of callback {entry['class']}")
 
-    def state(self, *, ended: dict[str, Any] | None = None) -> TrainingState:
+    def state(self, *, ended: dict[str, object] | None = None) -> TrainingState:
         """Return everything that is needed to go on from here, but for the history.
 
         Args:
@@ -110,10 +111,11 @@ class Resumable:
         self._runner.reseed(self._seed)
 
     def _feeds(self) -> dict[str, Feed]:
-        feeds = {"training": self._feed, "validation": self._validation}
-        return {name: feed for name, feed in feeds.items() if feed is not None}
+        if self._validation is None:
+            return {"training": self._feed}
+        return {"training": self._feed, "validation": self._validation.feed}
 
-    def _arguments(self) -> dict[str, Any]:
+    def _arguments(self) -> dict[str, object]:
         """Return the arguments of `fit` that a resumed run must have in common with the interrupted one."""
         plan = self._plan
         return {
@@ -123,12 +125,12 @@ class Resumable:
         }
 
     def _go_on_with_history(self) -> None:
-        """Take up the history of an interrupted run, after the new one has begun."""
+        """Go on with the history of an interrupted run, after the new run has begun."""
         if self._resumed is not None:
             self._history.resume(self._resumed.facts.get("history", ()), self._seed)
 
     def _undo_repeated_hooks(self) -> None:
-        """Bring back what `on_epoch_begin` of an epoch under way has changed: it was called before."""
+        """Undo the changes of `on_epoch_begin` in an epoch under way: the hook was called before."""
         state, self._resumed = self._resumed, None
         if state is not None:
             restore(self._model, self._runner, state, self._settings)
