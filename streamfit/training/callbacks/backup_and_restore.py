@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from streamfit._base.checks import integer
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.history import Place
 from streamfit.training.folder import owned
 from streamfit.training.journal import Journal
+from streamfit.training.trainable import FitSession, Trainable
+from streamfit.training.training_state import TrainingState
 
 __all__ = ["BackupAndRestore"]
 
@@ -18,7 +19,7 @@ _NAME, _HISTORY = "training-state.safetensors", "training-history.jsonl"
 
 
 class BackupAndRestore(Callback):
-    """Write down where training is, and go on from there when `fit` is called again with the same arguments.
+    """Save the place of training, and go on from there when `fit` is called again with the same arguments.
 
     The backup holds weights, the optimizer's state, the running results of the epoch, the history, the seed
     and place of each stream, and the state of each callback that keeps one (`Callback.state_dict`).
@@ -51,6 +52,7 @@ class BackupAndRestore(Callback):
         True
     """
 
+    model: Trainable
     comes_last = True
 
     def __init__(
@@ -70,7 +72,7 @@ class BackupAndRestore(Callback):
         self._delete, self._replay = delete_checkpoint, replay
         self._since = 0
         self._journal = Journal(self._folder / _HISTORY)
-        self._place: Place = {}  # what of the history is in the journal
+        self._place: Place = {}  # the part of the history that is in the journal
 
     def listens_to(self, hook: str) -> bool:
         """Return whether a hook does anything: batches matter only when they are counted."""
@@ -78,7 +80,7 @@ class BackupAndRestore(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Lock the folder and go on from the backup, if there is one."""
-        session, self._since = self.model.session, 0
+        session, self._since = self._session, 0
         session.keep(owned(self._folder, "backup_dir"))
         for unfinished in self._folder.glob(f".{_NAME}.*"):  # a run was killed while it wrote this
             unfinished.unlink(missing_ok=True)
@@ -106,31 +108,39 @@ class BackupAndRestore(Callback):
             self._path.unlink(missing_ok=True)
             self._journal.remove()
         elif self._path.exists():
-            # Who stopped this run may want the next one to go on; a callback that does not knows it.
+            # The user may want the next run to go on; a callback that does not has that in its own state.
             state = self.model.read_state(self._path)
             if state.facts["stopped"]:
                 state.facts["stopped"] = False
                 self.model.write_state(state, self._path)
 
-    def _resume(self, session: Any) -> None:
+    @property
+    def _session(self) -> FitSession:
+        session = self.model.session
+        assert session is not None  # `fit` calls the hooks
+        return session
+
+    def _resume(self, session: FitSession) -> None:
         state = self.model.read_state(self._path)
-        if "journal" in state.facts:  # what wrote no journal wrote another version, which `resume` refuses
+        if "journal" in state.facts:  # a state without a journal has another version, which `resume` refuses
             state.facts["history"] = self._journal.open_at(state.facts["journal"])
         session.resume(state, replay=self._replay)
         self._place = state.facts["place"]
 
-    def _write(self, ended: dict[str, Any] | None) -> None:
+    def _write(self, ended: Logs | None) -> None:
         self._since = 0
         try:
-            self._write_down(self.model.session.state(ended=ended))
+            self._add_history_and_write(self._session.state(ended=ended))
         except OSError as error:
             error.add_note(f"while a backup was written to {self._folder}; the one before it is whole")
             raise
 
-    def _write_down(self, state: Any) -> None:
-        news, place = self.model.history.since(self._place)
-        if news is not None:
-            self._journal.add(news)
+    def _add_history_and_write(self, state: TrainingState) -> None:
+        history = self.model.history
+        assert history is not None  # `fit` sets it before the first hook
+        entries, place = history.since(self._place)
+        if entries is not None:
+            self._journal.add(entries)
             self._place = place
         state.facts |= {"journal": self._journal.place, "place": self._place}
         self.model.write_state(state, self._path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from streamfit.training.callbacks import progress_text as text
 from streamfit.training.callbacks.terminal import Terminal
@@ -35,7 +34,7 @@ class Bar:
         verbose: int,
         target: int | None,
         terminal: Terminal,
-        logs: Callable[[], Mapping[str, Any]],
+        logs: Callable[[], Mapping[str, object]],
         clock: Callable[[], float],
         interval: float,
         width: int,
@@ -47,7 +46,7 @@ class Bar:
         self._clock = clock
         self._interval = max(interval, terminal.least_interval)
         self._glyphs = _glyphs(terminal, width)
-        self._shown: Mapping[str, Any] = {}
+        self._shown: Mapping[str, object] = {}
         self._length = 0  # of the text that the next redraw has to cover
         self._stride = 1
         self._looked = self._drawn = float("-inf")
@@ -73,7 +72,7 @@ class Bar:
         """Stop the clock of the steps: what follows is not training."""
         self._steps_end = self._clock()
 
-    def finish(self, done: int, logs: Mapping[str, Any] | None) -> None:
+    def finish(self, done: int, logs: Mapping[str, object] | None) -> None:
         """Write the last line, with `logs` or, if None, with those that were shown last."""
         if self._verbose not in (1, 2):
             return

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from streamfit._base.checks import number, whole
+from streamfit._base.specs import Array
 from streamfit._base.telling import tell
-from streamfit.training.callbacks.base import Logs
+from streamfit.training.callbacks.base import Logs, State
 from streamfit.training.callbacks.monitor import Monitor
 from streamfit.training.callbacks.monitoring import MonitorCallback
 
@@ -57,7 +56,7 @@ class EarlyStopping(MonitorCallback):
     stopped_epoch: int
     best: float | None
     best_epoch: int
-    best_weights: Any
+    best_weights: list[Array] | None
 
     def __init__(
         self,
@@ -80,7 +79,7 @@ class EarlyStopping(MonitorCallback):
         self._monitor = Monitor(monitor, mode, number("min_delta", min_delta), "EarlyStopping")
         self._reset()
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Go on waiting, or stop if that was decided already.
 
         Raises:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from streamfit._base.checks import integer, number
 from streamfit._base.telling import tell, warn
-from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.callbacks.base import Callback, Logs, State
 from streamfit.training.callbacks.log_names import LogNames
 from streamfit.training.callbacks.monitor import Monitor
 from streamfit.training.callbacks.path_pattern import PathPattern, refuse_folder
@@ -93,12 +92,12 @@ class ModelCheckpoint(Callback):
         if self.save_best_only:
             self._monitor.check_names(names)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the best value and what is counted."""
+    def state_dict(self) -> State:
+        """Return the best value and the counters."""
         monitor = self._monitor.state_dict() if self.save_best_only else None
         return {"monitor": monitor, "best": self.best, "epoch": self._epoch, "waiting": self._waiting}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Go on with the best value so far.
 
         Raises:
@@ -109,7 +108,7 @@ class ModelCheckpoint(Callback):
         self.best, self._epoch, self._waiting = state["best"], state["epoch"], state["waiting"]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Refuse what could only fail when the first epoch is done.
+        """Refuse now what would fail only after the first epoch.
 
         Raises:
             ValueError: The model cannot be saved in this way, or to a path with this ending.
@@ -162,7 +161,7 @@ class ModelCheckpoint(Callback):
             self.model.save(path)
 
     def _is_best(self, logs: Logs, path: str) -> bool:
-        current: Any = logs.get(self.monitor)
+        current = logs.get(self.monitor)
         if current is None:
             return self._is_unknown()
         self._monitor.seen = True

@@ -5,8 +5,7 @@ from __future__ import annotations
 from streamfit._base.checks import number, whole
 from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Logs
-from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate
-from streamfit.training.callbacks.log_names import needs_rate
+from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate, needs_rate
 from streamfit.training.callbacks.monitor import Monitor
 from streamfit.training.callbacks.monitoring import MonitorCallback
 
