@@ -6,7 +6,6 @@ batch and samples.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,24 +15,23 @@ from streamfit._base.config import looking_seed, next_seed
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.specs import Array
 from streamfit.kernels import KernelStoppedError
-from streamfit.layers import number_streams
 from streamfit.metrics import Metric
 from streamfit.ops import Variable
 from streamfit.program import check_finite
 from streamfit.program.memory import aligned_empty
 from streamfit.streams import Batch
-from streamfit.training.batch_inputs import BatchInputs, check_lengths
+from streamfit.training.batch_inputs import check_lengths
+from streamfit.training.built_steps import BuiltSteps, build_steps, things_of
 from streamfit.training.call_settings import CallSettings, SuspendedCall
-from streamfit.training.compile_config import CompileConfig, OutputPlan, with_own_metrics
+from streamfit.training.compile_config import CompileConfig
 from streamfit.training.epoch_metrics import Snapshot
 from streamfit.training.model_graph import ModelGraph
-from streamfit.training.multi_step import later_steps, one_step, rows_of_step, where
+from streamfit.training.multi_step import later_steps, one_step, rows_of_step
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.optimizer_state import plainly
-from streamfit.training.programs import Programs
 from streamfit.training.results import Measure
 from streamfit.training.running_results import RunningResults
-from streamfit.training.steps import Steps, label_error
+from streamfit.training.step_errors import label_error, located
 from streamfit.training.user_warnings import warn
 
 _MAX_STEPS_PER_EXECUTION = 64  # steps in one native call: Ctrl-C and the progress bar wait for its end
@@ -68,10 +66,7 @@ class Runner:
         spare: bool = False,
     ) -> None:
         self._model, self._compiled = model, compiled
-        self._plans: list[OutputPlan] = []
-        self._programs: Programs | None = None
-        self._steps: Steps | None = None
-        self._batch_inputs: BatchInputs | None = None
+        self._built: BuiltSteps | None = None
         self.results = RunningResults()
         self.callers: set[int] = set()  # the threads that have worked with the model
         self._seeded = clock is not None
@@ -84,16 +79,15 @@ class Runner:
         self.source, self.checked = "data", False
         self.asked: Array | None = None
         self.rest: Batch | None = None
-        self._things: frozenset[object] = frozenset()
         self._looked = True  # at the targets of the first batch of a run
 
     # -- set-up ---------------------------------------------------------------------------------
 
     def prepare(self, x: object) -> None:
         """Build the model for inputs like `x`, if that has not been done."""
-        if self._steps is None:
+        if self._built is None:
             with uses.building:  # of two threads that come first, one builds
-                if self._steps is None:
+                if self._built is None:
                     self._model.build_for(x)
                     self._set_up()
 
@@ -106,53 +100,36 @@ class Runner:
         try:
             self.prepare(batch.x)
         except DataError as error:
-            raise _located(error, source, batch) from error.__cause__
+            raise located(error, source, batch) from error.__cause__
 
     def set_up(self) -> None:
         """Get ready, if the model is built."""
-        if self._steps is None and self._model.inputs:
+        if self._built is None and self._model.inputs:
             with uses.building:
-                if self._steps is None and self._model.inputs:
+                if self._built is None and self._model.inputs:
                     self._set_up()
 
     def _set_up(self) -> None:
-        model, compiled, names = self._model, self._compiled, self._model.output_names
-        number_streams(model.layers)
-        plans = [OutputPlan(name, None, 1.0) for name in names] if compiled is None else compiled.plan(names)
-        if self.is_spare:
-            plans = [with_own_metrics(plan) for plan in plans]
-        trained: list[Variable] = []
-        update = None
-        if compiled is not None and not self.is_spare:
-            trained = compiled.flags.weights(model)
-            update = functools.partial(compiled.bind, variables=trained)
-        programs = Programs(model, plans, self.clock, self.results, trained, update, self.values)
-        self._batch_inputs = BatchInputs(model.inputs, plans, [tensor.spec for tensor in model.outputs])
-        self.results.plan(plans)
-        self._things = self._now()
-        self._plans, self._programs = plans, programs
-        self._steps = Steps(programs)  # last: where there are steps, everything else is there, too
+        self._built = build_steps(
+            self._model, self._compiled, self.clock, self.results, self.values, self.is_spare
+        )
 
     def refresh_bindings(self) -> None:
         """Prepare for a run of steps; called once a run."""
-        if self._programs is None:
+        if self._built is None:
             self.set_up()
-        if self._programs is not None:
-            self._programs.refresh_bindings()
+        if self._built is not None:
+            self._built.programs.refresh_bindings()
 
     @property
     def ready(self) -> bool:
         """Return whether the model is built and can be run."""
-        return self._steps is not None
+        return self._built is not None
 
     @property
     def things(self) -> frozenset[object]:
         """Return the objects that a call of the model works with: the model, its weights, its optimizer."""
-        return self._things or self._now()
-
-    def _now(self) -> frozenset[object]:
-        optimizer = () if self._compiled is None else (self._compiled.optimizer,)
-        return frozenset((self._model, *self._model.weights, *optimizer))
+        return things_of(self._model, self._compiled) if self._built is None else self._built.things
 
     def warn_of_changed_flags(self) -> None:
         """Warn when a `trainable` flag was changed after `compile`, which has no effect."""
@@ -166,8 +143,8 @@ class Runner:
     def trained_vector(self) -> Array:
         """Return the vector that all trained weights live in; the optimizer has vectors like it."""
         self.refresh_bindings()
-        assert self._programs is not None
-        return self._programs.trained_vector()
+        assert self._built is not None
+        return self._built.programs.trained_vector()
 
     def reseed(self, seed: int) -> None:
         """Set the seed that keyed operations such as dropout read."""
@@ -217,8 +194,8 @@ class Runner:
             self.go_on_with(before.results)
         elif before.settings.preserve_metrics:
             self.results.give_back(before.waiting)
-        if self._programs is not None:
-            self._programs.release()
+        if self._built is not None:
+            self._built.programs.release()
 
     def _serve(self, settings: CallSettings) -> None:
         self.source, self.class_weight = settings.source, settings.class_weight
@@ -226,7 +203,7 @@ class Runner:
 
     def go_on_with(self, results: Snapshot | None) -> None:
         """Go on with results of this runner, or of the runner of which it is a spare."""
-        if results is not None and self._steps is not None:
+        if results is not None and self._built is not None:
             self.results.restore(results)
 
     def take_up(self, states: dict[str, Array]) -> None:
@@ -245,8 +222,8 @@ class Runner:
         """
         compiled = self._compiled
         optimizer = compiled.optimizer  # type: ignore[union-attr]  # a step that trains has one
-        if optimizer.revision != compiled.revision and self._programs is not None:  # type: ignore[union-attr]
-            self._programs.rebind()
+        if optimizer.revision != compiled.revision and self._built is not None:  # type: ignore[union-attr]
+            self._built.programs.rebind()
         if optimizer.needs_prepare:
             optimizer.prepare(int(self.clock[1]))
         self._score("train", batch, self.class_weight)
@@ -256,7 +233,8 @@ class Runner:
         self._score("test", batch, None)
 
     def _score(self, mode: str, batch: Batch, class_weight: object) -> None:
-        batch_inputs, steps = self._prepared(batch)
+        built = self._built or self._build_for(batch)
+        batch_inputs, steps = built.batch_inputs, built.steps
         try:
             inputs = batch_inputs.inputs(batch.x)
             targets = batch_inputs.targets(batch.y)
@@ -273,9 +251,9 @@ class Runner:
             if batch.steps > 1:  # those before the wrong one are steps to be done
                 for step in range(batch.steps):
                     self._score(mode, one_step(batch, step), class_weight)
-            raise _located(error, self.source, batch) from error.__cause__
+            raise located(error, self.source, batch) from error.__cause__
         except KernelStoppedError as stopped:
-            raise self._stopped(stopped, batch, targets, weights) from None
+            raise self._stopped(built, stopped, batch, targets, weights) from None
         metrics = self.results.metrics
         if metrics is not None and metrics.eager:
             metrics.update_eager(targets, binding.fetches[-len(targets) :], weights)
@@ -287,19 +265,17 @@ class Runner:
 
     def predict(self, batch: Batch) -> list[Array]:
         """Return copies of the outputs for one batch."""
-        batch_inputs, steps = self._prepared(batch)
+        built = self._built or self._build_for(batch)
         try:
-            binding = steps.run("predict", batch_inputs.inputs(batch.x), (), ())
+            binding = built.steps.run("predict", built.batch_inputs.inputs(batch.x), (), ())
         except DataError as error:
-            raise _located(error, self.source, batch) from error.__cause__
+            raise located(error, self.source, batch) from error.__cause__
         return [array.copy() for array in binding.fetches]
 
-    def _prepared(self, batch: Batch) -> tuple[BatchInputs, Steps]:
-        if self._steps is None:
-            self.prepare_for(batch, self.source)
-        assert self._batch_inputs is not None
-        assert self._steps is not None
-        return self._batch_inputs, self._steps
+    def _build_for(self, batch: Batch) -> BuiltSteps:
+        self.prepare_for(batch, self.source)
+        assert self._built is not None
+        return self._built
 
     def steps_per_execution(self, mode: str) -> int:
         """Return how many batches may be joined and run in one native call.
@@ -314,6 +290,7 @@ class Runner:
 
     def _stopped(
         self,
+        built: BuiltSteps,
         stopped: KernelStoppedError,
         batch: Batch,
         targets: Sequence[Array | None],
@@ -322,24 +299,23 @@ class Runner:
         """Return the error for the kernel that stopped the call loop."""
         one = one_step(batch, stopped.step)
         if stopped.kernel is check_finite:
-            assert self._programs is not None
-            gradients = self._programs.gradients
+            gradients = built.programs.gradients
             return nonfinite_error(one, self.source, self._last_losses(), gradients, self._model)
         rows = rows_of_step(batch, stopped.step)
         labels, weighed = ([None if a is None else a[rows] for a in arrays] for arrays in (targets, weights))
-        error = label_error(self._plans, self._model.outputs, labels, weighed)
-        return _located(error, self.source, one)
+        error = label_error(built.plans, self._model.outputs, labels, weighed)
+        return located(error, self.source, one)
 
     # -- targets without a meaning --------------------------------------------------------------
 
     def begin_run(self) -> None:
         """Begin a run of `fit` or `evaluate`, with one warning for targets that have no meaning."""
         self._looked = False
-        for warnings in [] if self._programs is None else self._programs.target_warnings:
+        for warnings in () if self._built is None else self._built.programs.target_warnings:
             warnings.begin()
 
     def _warn_of_targets(self) -> None:
-        for warnings in [] if self._programs is None else self._programs.target_warnings:
+        for warnings in () if self._built is None else self._built.programs.target_warnings:
             for text in warnings.new_warnings():
                 warn(f"{text} (source {self.source!r})")
 
@@ -355,9 +331,9 @@ class Runner:
         return self.logs() | self._last_losses()
 
     def _last_losses(self) -> dict[str, float]:
-        assert self._steps is not None
-        assert self._steps.ran is not None
-        return self.results.losses(self._steps.ran.fetches)
+        assert self._built is not None
+        assert self._built.steps.ran is not None
+        return self.results.losses(self._built.steps.ran.fetches)
 
     @property
     def names(self) -> list[str]:
@@ -388,7 +364,3 @@ class Runner:
         """List the metrics; empty before the first batch, whose shapes decide what 'accuracy' is."""
         found = self.results.metrics
         return [] if found is None else [tracker.metric for tracker in found.trackers]
-
-
-def _located(error: DataError, source: str, batch: Batch) -> DataError:
-    return type(error)(f"{error} (source {source!r}, {where(batch)})")

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
-from streamfit.ops.core import Tensor
 from streamfit.program import Binding
-from streamfit.training.compile_config import OutputPlan
 from streamfit.training.programs import Programs
 
 
@@ -49,7 +46,7 @@ class Steps:
         finite. Where `asked` (int64 (1,)) is not 0 after one of several steps, the others are left.
 
         Raises:
-            KernelStoppedError: A class label that does not exist, see `label_error`; or a loss or gradient
+            KernelStoppedError: A class label that does not exist (see `label_error`); or a loss or gradient
                 that is not finite, with `checked`.
         """
         size = len(inputs[0]) // steps
@@ -69,22 +66,3 @@ class Steps:
         if ones is None:
             ones = self._unit_weights[size] = np.ones(size)
         return ones
-
-
-def label_error(
-    plans: Sequence[OutputPlan],
-    outputs: Sequence[Tensor],
-    targets: Sequence[Array | None],
-    weights: Sequence[Array | None],
-) -> DataError:
-    """Return the error for the labels that stopped a step; labels that weigh 0 did not stop it."""
-    for plan, target, weight, output in zip(plans, targets, weights, outputs, strict=True):
-        if plan.loss is not None and target is not None:
-            if weight is not None:
-                rows = weight.reshape(weight.shape + (1,) * (target.ndim - weight.ndim))
-                target = np.where(rows == 0, 0, target)  # class 0 always exists
-            try:
-                plan.loss.check_targets(target, output.shape, f"output {plan.name!r}")
-            except DataError as error:
-                return error
-    return DataError("a class label does not exist")
