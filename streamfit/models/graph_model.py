@@ -143,7 +143,7 @@ class GraphModel(Layer):
         save_weights(list(zip(paths, self.get_weights(), strict=True)), filepath, overwrite)
 
     def check_weights_path(self, filepath: str | os.PathLike[str]) -> None:
-        """Raise what `save_weights` would raise for this path, before there is anything to save.
+        """Raise the error that `save_weights` would raise for this path, before there are weights.
 
         Raises:
             ValueError: Another ending.
@@ -181,7 +181,7 @@ class GraphModel(Layer):
             )
 
     def _note_setting(self, key: str, value: object) -> None:
-        """Attributes of a model are no settings: what it computes is its graph."""
+        """Do nothing: attributes of a model are no settings, it computes its graph."""
 
     def weight_paths(self) -> list[tuple[str, Variable]]:
         """List (path, weight): paths are made of positions, so that automatic names do not matter."""

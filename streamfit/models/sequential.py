@@ -132,7 +132,7 @@ class Sequential(Model):
 
 
 def _sample_shape(layer: Layer) -> Sequence[int | None] | None:
-    """Return the shape of one sample where a layer knows it: from ``input_shape`` or as a built model."""
+    """Return the shape of one sample where a layer has it: from ``input_shape`` or as a built model."""
     if layer.sample_shape is None and isinstance(layer, Model) and len(layer.inputs) == 1:
         return layer.inputs[0].shape[1:]
     return layer.sample_shape

@@ -41,7 +41,7 @@ class Trainer(GraphModel):
     def _reset_trainer(self) -> None:
         self._compiled: CompileConfig | None = None
         self._runner: Runner | None = None
-        self._owner = object()  # what the optimizer knows this model by
+        self._owner = object()  # the optimizer's key for this model
         self._carried: tuple[Array, dict[str, Array]] | None = None  # of the model that this is a copy of
         self.history: History | None = None
         self.session: FitSession | None = None  # the run of fit that is under way
@@ -62,13 +62,13 @@ class Trainer(GraphModel):
         distribute: object = None,
         **kwargs: object,
     ) -> None:
-        """Say how the model is trained. Weights are kept, results of metrics are forgotten.
+        """Set how the model is trained. Weights are kept, results of metrics are forgotten.
 
         Args:
             optimizer: A name such as ``'adam'``, or an optimizer. A name or a new optimizer starts afresh.
-                The object that the model had goes on: with its steps, its rate, and what it remembers of
-                each weight that it trained until now. One that has worked for another model starts afresh
-                here, and keeps what it remembers of the other; its settings count for both.
+                The object that the model had goes on: with its steps, its rate, and its state for each
+                weight that it trained until now. One that has worked for another model starts afresh
+                here, and keeps its state for the other; its settings count for both.
             loss: A name, a function (y_true, y_pred) made of `ops`, a `Loss`, or a list or a dictionary by
                 output name of them; one loss goes to all outputs.
             metrics: A list of names, functions or `Metric` objects for every output; a list of lists; or
@@ -79,7 +79,7 @@ class Trainer(GraphModel):
             target_tensors: Must be None: targets come with the data.
             distribute: Must be None.
             kwargs: ``run_eagerly``, ``steps_per_execution``, ``jit_compile`` and ``auto_scale_loss`` are
-                accepted for Keras 3's sake; what they ask for is always so or has no meaning here.
+                accepted for Keras 3's sake; they have no effect here.
 
         Raises:
             ValueError: An unknown name, or lists that do not fit the outputs.
@@ -119,7 +119,7 @@ class Trainer(GraphModel):
 
     @property
     def metrics_names(self) -> list[str]:
-        """List the names of what `evaluate` returns, in its order; ['loss'] before the model is built."""
+        """List the names of the results of `evaluate`, in their order; ['loss'] before the model is built."""
         return self.runner().names
 
     @property
@@ -128,7 +128,7 @@ class Trainer(GraphModel):
         return [] if self._runner is None else self._runner.metrics
 
     def runner(self, compiled: bool = True) -> Runner:
-        """Return what runs single steps.
+        """Return the runner of single steps.
 
         Raises:
             NotCompiledError: `compiled` is asked for, and `compile` was not called.
@@ -204,7 +204,7 @@ class Trainer(GraphModel):
             validation_steps, validation_freq: Validate on so many batches; every so many epochs, or in those.
             max_queue_size: Batches that workers load ahead; 10 by default.
             workers, use_multiprocessing: How many workers load, and whether these are processes and not
-                threads; 0 loads in this thread. By default what a `Sequence` asks for.
+                threads; 0 loads in this thread. By default the attributes of a `Sequence`.
             validation_batch_size: Samples a step when validating on arrays; by default `batch_size`.
             seed: Makes the run repeatable; by default from `set_random_seed` or drawn; see ``History.seed``.
             load_timeout: Seconds for a load in a process; by default 100 times the longest, at least 60.
@@ -289,7 +289,7 @@ class Trainer(GraphModel):
         """Compute the outputs for all samples, in order.
 
         Args:
-            x: As in `fit`; targets and weights that a stream yields are not looked at.
+            x: As in `fit`; targets and weights of a stream are ignored.
             batch_size, verbose, callbacks, max_queue_size, workers, use_multiprocessing: As in `fit`.
             steps: Stop after so many batches.
             load_timeout, worker_init: As in `fit`. No sample is ever left out: outputs stay where their

@@ -36,7 +36,7 @@ def save_weights(
 
 
 def check_weights_path(filepath: str | os.PathLike[str]) -> None:
-    """Raise what `save_weights` would raise for a path with another ending."""
+    """Raise the error that `save_weights` would raise for a path with another ending."""
     checked_path(filepath)
 
 

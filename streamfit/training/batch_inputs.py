@@ -292,7 +292,7 @@ def class_weights(
         table: Weight by class number.
         target: Class numbers (n,) or (n, 1), or one-hot rows (n, classes).
         plan: The output.
-        sample_weight: Weights of the samples; what weighs 0 there needs no class.
+        sample_weight: Weights of the samples; a sample that weighs 0 needs no class.
 
     Raises:
         DataError: A class has no weight, or targets are not classes.

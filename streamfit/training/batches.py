@@ -167,7 +167,7 @@ class Streams:
         Args:
             source: Where batches come from.
             wrap: Whether passes follow one another within an epoch.
-            total: How many batches will be asked for at most, when that is known.
+            total: The largest number of batches that will be read, when that is known.
             audit: Whether receipts have a checksum of contents.
         """
         kind, workers, ahead = self._who_loads(source)
@@ -207,22 +207,22 @@ class Streams:
 
         The arguments win, then the attributes of a `Sequence`, then one thread for everything but arrays.
         """
-        asked, own = self._settings, getattr(source, "sequence", None)
-        processes = asked.use_multiprocessing
+        settings, own = self._settings, getattr(source, "sequence", None)
+        processes = settings.use_multiprocessing
         if processes is None:
             processes = bool(getattr(own, "use_multiprocessing", False))
-        workers = asked.workers
+        workers = settings.workers
         if workers is None:
             workers = whole_or_none("workers", getattr(own, "workers", None), 0)
         if workers is None:
             workers = 0 if isinstance(source, ArraySource) and not processes else 1
-        ahead = asked.max_queue_size or int(getattr(own, "max_queue_size", None) or _AHEAD)
+        ahead = settings.max_queue_size or int(getattr(own, "max_queue_size", None) or _AHEAD)
         if not workers:
             return "inline", 0, ahead
         return ("processes" if processes else "threads"), workers, ahead
 
     def _shared_pool(self, kind: Kind, workers: int, ahead: int) -> Pool:
-        """Training and validation share one pool when they ask for the same workers."""
+        """Training and validation share one pool when they use the same workers."""
         if self._pool is None or self._pool_kind != (kind, workers):
             timeout = self._settings.policy.load_timeout if kind == "processes" else None
             self._pool = make_pool(

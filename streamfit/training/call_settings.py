@@ -1,4 +1,4 @@
-"""`CallSettings`: how a runner serves one call, and what it needs to go back to the call before."""
+"""`CallSettings`: how a runner serves one call; `SuspendedCall`: the call before, to go back to."""
 
 from __future__ import annotations
 

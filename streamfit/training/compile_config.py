@@ -30,7 +30,7 @@ class NamedMetric:
     """A metric of one output.
 
     Attributes:
-        label: The name the user knows it by, without the output's.
+        label: Its name, without that of the output.
         identifier: The argument of the user: 'accuracy' stays a string until shapes are known.
         weighted: Whether sample and class weights count.
     """

@@ -175,7 +175,7 @@ class EpochMetrics:
 
 
 def _warn_of_threshold(identifier: object, metric: metrics.Metric, plan: OutputPlan) -> None:
-    """Warn where 'binary_accuracy', asked for by name, cuts logits or margins at 0.5."""
+    """Warn where 'binary_accuracy', given by name, cuts logits or margins at 0.5."""
     if isinstance(identifier, metrics.Metric) or not isinstance(metric, metrics.BinaryAccuracy):
         return
     if metrics.reads_probabilities(plan.loss) or metric.threshold != 0.5:

@@ -1,7 +1,7 @@
 """The one loop of training, validation, evaluation and prediction: it takes batches, does steps, calls hooks.
 
-The data side and the math side meet here and nowhere else: the loop sees a run of batches and a step,
-and knows neither where batches come from nor what a step computes.
+The data side and the math side meet here and nowhere else: the loop sees a run of batches and a step.
+The origin of the batches and the content of a step are hidden from it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Hooks:
 
     Attributes:
         begin: Called with the number of the step before it, or None.
-        end: Called with the number of the step and what the step returned, or None.
+        end: Called with the number of the step and its return value, or None.
         tick: Called with the count of finished steps.
         stopped: Asked after each step whether to stop.
         steps_per_execution: Asked before each step how many may be done in one go.

@@ -1,7 +1,7 @@
 """The error for a step that was stopped because its loss or gradient was not finite.
 
-The step has changed nothing, so its losses, its gradient, the weights and the batch are still there to look
-at.
+The step has changed nothing, so its losses, its gradient, the weights and the batch can still be
+examined.
 """
 
 from __future__ import annotations

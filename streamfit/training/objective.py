@@ -30,8 +30,8 @@ class StepData(NamedTuple):
     Attributes:
         targets: None for an output without targets.
         weights: Ones where no weights are given.
-        weighted: Whether weights are given. What weighs 0 is then left out of loss and gradient, even if it
-            is NaN.
+        weighted: Whether weights are given. Values that weigh 0 are then left out of loss and gradient, even
+            NaN.
     """
 
     targets: list[Tensor | None]
@@ -45,7 +45,7 @@ class Objective(NamedTuple):
     Attributes:
         losses: The loss of each output that has one.
         total: Their weighted sum, with the penalties of the weights.
-        guards: Nodes that look at the data before they are used.
+        guards: Nodes that check the data before they are used.
         sinks: Nodes that add to the running sums.
     """
 
@@ -135,7 +135,7 @@ def _label_guard(loss: Loss, output: Tensor, target: Tensor, weights: Tensor | N
 def _loss_values(
     loss: Loss, target: Tensor, output: Tensor, weights: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    """Trace the values of a loss and its mask; what weighs 0 or is masked gets no gradient."""
+    """Trace the values of a loss and its mask; values that weigh 0 or are masked get no gradient."""
     mask = loss.mask(target)
     for factor in (weights, mask):
         if factor is not None and factor.shape == output.shape[: len(factor.shape)]:

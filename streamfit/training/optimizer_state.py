@@ -22,7 +22,7 @@ _NOT_SETTINGS = ("name", "learning_rate", "lr")
 
 
 def settings_of(optimizer: Optimizer) -> dict[str, object]:
-    """Return the settings of an optimizer, for JSON: what must not change over an interruption.
+    """Return the settings of an optimizer, for JSON: they must not change over an interruption.
 
     Example:
         >>> from streamfit.optimizers import SGD

@@ -55,7 +55,7 @@ def compile_checks(target_tensors: object, distribute: object, others: Collectio
 
 
 def renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., object]) -> int:
-    """Return `epochs`, or what was passed under its old name.
+    """Return `epochs`, or the argument that was passed under its old name.
 
     Raises:
         TypeError: `kwargs` holds anything else.

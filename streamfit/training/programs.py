@@ -100,7 +100,7 @@ class Programs:
     def refresh_bindings(self) -> None:
         """Make sure that all weights are where the programs expect them."""
         if self._training is not None:
-            self._training.flat.rebind()  # before any program looks whether it has lost its weights
+            self._training.flat.rebind()  # before any program checks where its weights are
         for program in self._programs.values():
             program.refresh_bindings()
 

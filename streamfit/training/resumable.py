@@ -44,7 +44,7 @@ class Resumable:
         self._until_end.enter_context(context)
 
     def check_state(self) -> None:
-        """Raise now what a backup would raise at the end of the first epoch.
+        """Raise now the error that a backup would raise at the end of the first epoch.
 
         Raises:
             TypeError: A callback's state cannot be kept.

@@ -52,8 +52,8 @@ class Runner:
         results: The running results.
         checked: Whether a training step stops before it changes anything when its loss or gradient is not
             finite.
-        asked: Looked at after each of several joined steps: where it is not 0, the rest is left, int64 (1,).
-        rest: The part of the last joined batches that was left; who takes it sets it to None.
+        asked: int64 (1,), read after each of several joined steps: where it is not 0, the rest is left.
+        rest: The part of the last joined batches that was left; the caller that takes it sets it to None.
     """
 
     def __init__(
@@ -79,7 +79,9 @@ class Runner:
         self.source, self.checked = "data", False
         self.asked: Array | None = None
         self.rest: Batch | None = None
-        self._looked = True  # at the targets of the first batch of a run
+        self._targets_checked = (
+            True  # whether the targets of the first batch of a run were checked for warnings
+        )
 
     # -- set-up ---------------------------------------------------------------------------------
 
@@ -259,8 +261,8 @@ class Runner:
             metrics.update_eager(targets, binding.fetches[-len(targets) :], weights)
         if batch.steps > 1 and steps.done < batch.steps:
             self.rest = later_steps(batch, steps.done)
-        if not self._looked:
-            self._looked = True
+        if not self._targets_checked:
+            self._targets_checked = True
             self._warn_of_targets()
 
     def predict(self, batch: Batch) -> list[Array]:
@@ -310,7 +312,7 @@ class Runner:
 
     def begin_run(self) -> None:
         """Begin a run of `fit` or `evaluate`, with one warning for targets that have no meaning."""
-        self._looked = False
+        self._targets_checked = False
         for warnings in () if self._built is None else self._built.programs.target_warnings:
             warnings.begin()
 

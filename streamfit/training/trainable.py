@@ -30,7 +30,7 @@ class FitSession(Protocol):
         """Enter a context that is left when this run ends, however it ends."""
 
     def check_state(self) -> None:
-        """Raise now what a backup would raise at the end of the first epoch."""
+        """Raise now the error that a backup would raise at the end of the first epoch."""
 
     def state(self, *, ended: dict[str, object] | None = None) -> TrainingState:
         """Return everything that is needed to go on from here, but for the history."""
@@ -66,7 +66,7 @@ class Trainable(CompiledModel, HasRunner, Protocol):
         """Write all weights to a file."""
 
     def check_weights_path(self, filepath: str) -> None:
-        """Raise what `save_weights` would raise for this path."""
+        """Raise the error that `save_weights` would raise for this path."""
 
     def write_state(self, state: TrainingState, filepath: os.PathLike[str]) -> None:
         """Write a training state, whole or not at all."""

@@ -127,7 +127,7 @@ def _check(model: CompiledModel, runner: Runner, state: TrainingState, settings:
     kept, hyper = optimizer.hyper.copy(), state.arrays.get("hyper", np.empty(0))
     check_vectors({"hyper": hyper}, {"hyper": optimizer.hyper})
     vector = runner.trained_vector()
-    optimizer.hyper[...] = hyper  # says which vectors there are
+    optimizer.hyper[...] = hyper  # decides which vectors there are
     try:
         saved = _part(state.arrays, "optimizer/")
         wanted = {name: array for name, array in optimizer.state.items() if name in saved}

@@ -26,8 +26,9 @@ class BackupAndRestore(Callback):
     Training that was killed at any moment and begun again ends with the same bits as training that was not,
     with any number and kind of workers: it stops in the same epoch and leaves the same files.
 
-    Data, arguments and optimizer must be those of the interrupted run, `epochs` may be more; what differs is
-    refused. The hooks of this callback come after those of all others, whatever its place among them.
+    Data, arguments and optimizer must be those of the interrupted run, `epochs` may be more; a
+    difference is refused. The hooks of this callback come after those of all others, whatever its place among
+    them.
 
     A backup costs the same in every epoch: the history is a file of its own, to which each epoch adds a line.
 

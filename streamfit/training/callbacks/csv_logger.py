@@ -74,7 +74,7 @@ class CSVLogger(Callback):
         return {"columns": self._columns, "bytes": self._end, "check": self._check}
 
     def load_state_dict(self, state: State) -> None:
-        """Take rows off the file that the backup does not know: their epochs are trained again."""
+        """Remove the rows that came after the backup: their epochs are trained again."""
         size, known = state["bytes"], self._read(state["bytes"])
         if len(known) < size or zlib.crc32(known) != state["check"]:
             warn(
@@ -194,5 +194,5 @@ def _cell(value: object) -> object:
 
 
 def _number(value: object) -> object:
-    """Return a value that JSON does not know as one that it knows."""
+    """Return a value that JSON can hold for one that it cannot."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -37,7 +37,7 @@ class EarlyStopping(MonitorCallback):
     Raises:
         TypeError: `patience` or `start_from_epoch` is no whole number, `min_delta` or `baseline` no number.
         ValueError: One of them is negative or NaN (the sign of `min_delta` means nothing); or, at the
-            beginning of training, no epoch will log `monitor`, or `mode` is 'auto' and nothing tells which
+            beginning of training, no epoch will log `monitor`, or `mode` is 'auto' and it is unknown which
             way is better.
 
     Example:
@@ -111,7 +111,7 @@ class EarlyStopping(MonitorCallback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Give the model the best weights, if asked to."""
+        """Give the model the best weights, with `restore_best_weights`."""
         if self.stopped_epoch > 0 and self.verbose > 0:
             tell(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:

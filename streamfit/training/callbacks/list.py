@@ -124,7 +124,7 @@ class CallbackList:
         self._listen()
 
     def watch(self, logs: Callable[[], Mapping[str, object]]) -> None:
-        """Let the progress bar ask `logs` for the values to show, whenever it redraws."""
+        """Have the progress bar call `logs` for the values to show, whenever it redraws."""
         if self._progress:
             self._progress.watch(logs)
 
@@ -160,7 +160,7 @@ class CallbackList:
 
     @property
     def checks_names(self) -> bool:
-        """Whether any callback wants to know the names in the logs."""
+        """Whether any callback checks the names in the logs."""
         return any(type(callback).check_names is not Callback.check_names for callback in self._ours())
 
     def state(self) -> list[CallbackState]:
@@ -225,7 +225,7 @@ class CallbackList:
         self._call("on_epoch_begin", epoch, plain_logs(logs))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, object] | None = None) -> Logs:
-        """Call the hook of every callback and return the logs with what the callbacks have added."""
+        """Call the hook of every callback and return the logs with the entries that callbacks have added."""
         self._last_logs = plain_logs(logs)
         self._call("on_epoch_end", epoch, self._last_logs)
         return self._last_logs

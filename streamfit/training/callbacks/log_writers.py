@@ -1,6 +1,6 @@
 """Whether a hook of the user's may put something into the logs, read from its code.
 
-A callback may put any name into the logs of an epoch; then a name that nobody else logs is no mistake. Most
+A callback may put any name into the logs of an epoch; then an unknown name is no mistake. Most
 callbacks only count or read, which their code shows. Code that is not understood may add anything.
 """
 
@@ -70,7 +70,7 @@ def _parts(step: dis.Instruction) -> list[_Step]:
 
 
 def _only_looked_up(steps: list[_Step]) -> bool:
-    """Return whether the value that the first of these steps puts on the stack is only asked for an entry."""
+    """Return whether the value that the first of these steps puts on the stack is only read."""
     load, *after = steps[:3]
     if not load.does.startswith("LOAD_FAST") or not after:
         return False

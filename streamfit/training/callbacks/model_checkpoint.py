@@ -22,8 +22,8 @@ class ModelCheckpoint(Callback):
             1, if saving by batches) and the logs: ``"run.{epoch:02d}-{val_loss:.2f}.keras"``. Missing
             folders are made. In an epoch that does not log a field, as one without validation, nothing is
             saved.
-        monitor: Name in the logs that tells which model is best.
-        verbose: 1 to print what is saved and why.
+        monitor: Name in the logs by which models are compared.
+        verbose: 1 to print each saving and its reason.
         save_best_only: Whether only a model that is better than all before it is saved. If the quantity
             has never been in the logs, the model is saved with a warning; in an epoch without validation
             it is not.
@@ -38,7 +38,7 @@ class ModelCheckpoint(Callback):
 
     Raises:
         ValueError: `save_freq` or `period` is not as above; or, at the beginning of `fit`, the model cannot
-            be saved whole, the quantity is an array or never logged, or `mode` is 'auto' and nothing tells
+            be saved whole, the quantity is an array or never logged, or `mode` is 'auto' and it is unknown
             which way is better (of a name that no metric has, at the first comparison).
         KeyError: At the beginning of `fit`, a field of `filepath` will never be in the logs.
         OSError: At the beginning of `fit`, the path is a folder (IsADirectoryError), or nothing can be
@@ -141,7 +141,7 @@ class ModelCheckpoint(Callback):
             self._save_if_due(self.period, logs or {})
 
     def _save_if_due(self, every: int, logs: Logs) -> None:
-        """Save when it is time to; where the path asks for what is not logged now, as soon as it is."""
+        """Save when it is time to; where a field of the path is not logged now, as soon as it is."""
         self._waiting += 1
         if self._waiting >= every and self._pattern.can_be_filled(["epoch", *logs]):
             self._waiting = 0

@@ -16,7 +16,7 @@ from streamfit.training.results import Measure
 
 __all__ = ["Monitor"]
 
-_RATES = ("learning_rate", "lr")  # what our own callbacks add to the logs
+_RATES = ("learning_rate", "lr")  # names that our own callbacks add to the logs
 _MODES = {1.0: "max", -1.0: "min", 0.0: ""}
 
 
@@ -25,8 +25,8 @@ class Monitor:
 
     Args:
         name: Name in the logs, such as ``"val_loss"``.
-        mode: ``"min"`` if less is better, ``"max"`` if more is, ``"auto"`` to ask the model's metric or loss
-            of that name which way it is better, or else to decide by the words of its own name.
+        mode: ``"min"`` if less is better, ``"max"`` if more is, ``"auto"`` to read the direction of the
+            model's metric or loss of that name, or else to decide by the words of its own name.
         min_delta: A change that is not larger than this is no improvement.
         owner: Name of the callback, for messages.
 
@@ -50,7 +50,7 @@ class Monitor:
         self.expected = False  # the name is sure to be logged, in some later epoch perhaps
         self._owner = owner
         self._sign = 0.0
-        self._pending: object = None  # the model, where it was not built when it was asked
+        self._pending: object = None  # the model, where it is built only later
 
     def resolve(self, model: object, *, required: bool = True) -> None:
         """Decide which way is better.
@@ -58,12 +58,12 @@ class Monitor:
         Where the model is not built yet, it is decided at the first value.
 
         Args:
-            model: Its `session` describes the logs; or its ``metrics`` are asked: objects with a ``name`` and
-                a ``direction``, ``"up"`` or ``"down"``.
+            model: Its `session` describes the logs, or else its ``metrics``: objects with a ``name`` and a
+                ``direction``, ``"up"`` or ``"down"``.
             required: Whether a quantity of which nothing at all is known is an error.
 
         Raises:
-            ValueError: The quantity is an array; or nothing tells which way it is better.
+            ValueError: The quantity is an array; or it is unknown which way it is better.
         """
         self._pending = None
         logs = _Logs(model, self.name)
@@ -86,7 +86,7 @@ class Monitor:
             doing: Beginning of the warning, such as ``"Early stopping"``.
 
         Raises:
-            ValueError: It is an array, of which nothing tells when it is better.
+            ValueError: It is an array, which cannot be compared.
         """
         value = (logs or {}).get(self.name)
         if value is not None:
@@ -171,7 +171,7 @@ class _Logs:
 
     Args:
         model: As for `Monitor.resolve`.
-        name: The quantity that is looked for.
+        name: The quantity.
     """
 
     def __init__(self, model: object, name: str) -> None:

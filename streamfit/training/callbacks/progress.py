@@ -1,7 +1,7 @@
 """`ProgressBar`: shows how far training, evaluation or prediction has come.
 
-The bar asks for logs when it redraws, and for nothing else: the loop calls `tick` after each step, which
-looks at the clock only now and then and redraws at most every 0.05 s. So a bar costs a few dozen
+The bar reads the logs only when it redraws: the loop calls `tick` after each step, which reads the clock
+only now and then and redraws at most every 0.05 s. So a bar costs a few dozen
 nanoseconds a step.
 """
 
@@ -61,7 +61,7 @@ class ProgressBar(Callback):
         self._clock = clock
         self._verbose = 1
         self._logs: Callable[[], Mapping[str, object]] = _no_logs
-        self._bar: Bar | None = None  # between the beginning and the end of what it shows
+        self._bar: Bar | None = None  # while there is progress to show
         self._in_fit = False
         self._done = 0
         self._holding = False  # while validation counts its own steps; `_trained` keeps those of the epoch

@@ -39,7 +39,7 @@ class ReduceLROnPlateau(MonitorCallback):
             beginning of training, the learning rate follows a schedule.
         ValueError: `factor` is 1 or more, or something is negative or NaN (the sign of `min_delta` means
             nothing); or, at the beginning of training, no epoch will log `monitor`, or `mode` is 'auto' and
-            nothing tells which way is better.
+            it is unknown which way is better.
 
     Example:
         >>> from types import SimpleNamespace

@@ -27,7 +27,7 @@ class TerminateOnNaN(Callback):
     `on_train_batch_end` is not called for it, and the epoch ends. A warning names the epoch (pass over the
     data), the batch, its sample ids, which losses and which weights' gradients are not finite, and whether
     the data of the batch or the weights were so before. The gradient is checked before it is clipped.
-    Steps that run joined stay joined; what comes after the bad batch goes back to the stream.
+    Steps that run joined stay joined; the batches after the bad one go back to the stream.
 
     Args:
         raise_error: Whether to raise in place of stopping; `on_train_end` is not called then.
@@ -83,10 +83,10 @@ class TerminateOnNaN(Callback):
         self.model.stop_training = True
 
     def on_nonfinite(self, error: NonFiniteError) -> None:
-        """Raise the error if that is asked for, else warn and stop training.
+        """Raise the error with `raise_error`, else warn and stop training.
 
         Raises:
-            NonFiniteError: It is asked for.
+            NonFiniteError: With `raise_error`.
         """
         if self.raise_error:
             raise error

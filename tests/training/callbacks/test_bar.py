@@ -1,4 +1,4 @@
-"""`Bar`: when it looks at the clock, when it redraws, and what each redraw covers."""
+"""`Bar`: when it reads the clock, when it redraws, and the text that each redraw covers."""
 
 from __future__ import annotations
 
