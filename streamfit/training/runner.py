@@ -79,9 +79,7 @@ class Runner:
         self.source, self.checked = "data", False
         self.asked: Array | None = None
         self.rest: Batch | None = None
-        self._targets_checked = (
-            True  # whether the targets of the first batch of a run were checked for warnings
-        )
+        self._targets_checked = True  # whether the first batch of a run has had its warnings
 
     # -- set-up ---------------------------------------------------------------------------------
 
