@@ -169,7 +169,7 @@ def foreign_compilers(tree: SourceTree) -> Iterator[str]:
                 named = {alias.name for alias in node.names} & COMPILERS
             else:
                 named = {node.attr} & COMPILERS if isinstance(node, ast.Attribute) else set()
-            if named:
+            if named and isinstance(node, (ast.ImportFrom, ast.Attribute)):
                 yield f"{module.name}:{node.lineno} names numba's {', '.join(sorted(named))}; use @kernel"
         for mark in decorators(module.tree):
             given = {word.arg for word in mark.keywords if word.arg} if isinstance(mark, ast.Call) else set()
