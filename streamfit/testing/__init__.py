@@ -6,7 +6,7 @@ is imported by its own name.
 
 from __future__ import annotations
 
-from streamfit.testing.battery import Battery, Result
+from streamfit.testing.check_runner import Battery, Result
 from streamfit.testing.checking import check_generator, check_sequence, check_source, check_stream, run_checks
 from streamfit.testing.failure import CheckFailure
 from streamfit.testing.fault_plan import Fault, FaultPlan, InjectedFault

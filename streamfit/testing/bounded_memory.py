@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamfit.streams import Source, Ticket
+from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.comparison import bytes_of
 from streamfit.testing.failure import fail
-from streamfit.testing.subject import Subject
 from streamfit.testing.table import Check
 
 _LOADS, _SECONDS, _LEAST = 96, 1.5, 24
 _SHARE, _SMALL = 0.25, 256  # what may stay behind of each load: a quarter of its bytes, or this many bytes
 
 
-def check_memory(subject: Subject) -> str | None:
+def check_memory(checked: CheckedObject) -> str | None:
     """See that what loads leave behind does not grow with their number."""
-    source, loads = subject.source(), subject.few(8)
+    source, loads = checked.source(), checked.few(8)
     tickets = [ticket for ticket, _ in loads]
     size = max(bytes_of(value) for _, value in loads)
     with traced():
@@ -34,7 +34,7 @@ def check_memory(subject: Subject) -> str | None:
         return f"only {count} loads in {_SECONDS} s: too slow to tell"
     if grown > count * max(_SHARE * size, _SMALL):
         fail(
-            f"{subject.name}: memory grows by about {_shown(grown // count)} with every load of batches that "
+            f"{checked.name}: memory grows by about {_shown(grown // count)} with every load of batches that "
             f"were loaded before (a batch has {_shown(size)}): does it keep what it has loaded?"
         )
     kept = first - empty

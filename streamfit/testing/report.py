@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-from streamfit.testing.battery import Battery, Result, Status
+from streamfit.testing.check_runner import Battery, Result, Status
 from streamfit.testing.failure import exits_are_failures
 from streamfit.testing.preemption import timed
 
@@ -37,7 +37,7 @@ def lines_of(battery: Battery, results: list[Result]) -> Iterator[str]:
           ok     form               Shapes and dtypes are the same in all batches.
         1 passed
     """
-    yield f"{battery.subject.name} ({battery.kind}), {_time_per_batch(battery)}"
+    yield f"{battery.checked.name} ({battery.kind}), {_time_per_batch(battery)}"
     for result in results:
         sentence = battery.checks[result.name].sentence
         yield f"  {_MARKS[result.status]:6} {result.name:18} {sentence}{_time(result.seconds)}"
@@ -73,11 +73,11 @@ def _time(seconds: float) -> str:
 
 def _time_per_batch(battery: Battery) -> str:
     """Measure how long one batch takes to load here."""
-    subject = battery.subject
+    checked = battery.checked
     try:
         with exits_are_failures():
-            source = subject.source()
-            tickets = subject.listed(source)[:8]
+            source = checked.source()
+            tickets = checked.listed(source)[:8]
             seconds = sorted(timed(partial(source.load, ticket)) for ticket in tickets)
         return f"{1e3 * seconds[len(seconds) // 2]:.3g} ms a batch"
     except (Exception, SystemExit):  # user code runs here, and the checks will tell what is wrong

@@ -14,8 +14,8 @@ from streamfit._base.keys import generator
 from streamfit._base.optional import require
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Sequence, Ticket
+from streamfit.testing.checked_reader import CheckedReader, WorkerKind
 from streamfit.testing.fault_plan import SURVIVED, Fault, FaultKind, FaultPlan
-from streamfit.testing.line_steps import Walk, WorkerKind
 
 require("hypothesis", "testing")
 from hypothesis import strategies as st  # noqa: E402 - after the line that says what to install
@@ -219,46 +219,46 @@ class StreamMachine(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 2**32))
     def begin(self, seed: int) -> None:
         """Open the source."""
-        self.walk = Walk(self.make_source, seed)
+        self.reader = CheckedReader(self.make_source, seed)
 
     @rule(count=st.integers(1, 6))
     def deliver(self, count: int) -> None:
         """Take some batches."""
-        self.walk.deliver(count)
+        self.reader.deliver(count)
 
     @rule()
     def next_epoch(self) -> None:
         """Take the rest of the epoch."""
-        self.walk.next_epoch()
+        self.reader.next_epoch()
 
     @rule(count=st.integers(1, 4))
     def leave_early(self, count: int) -> None:
         """Leave the loop while batches are in flight."""
-        self.walk.leave_early(count)
+        self.reader.leave_early(count)
 
     @rule(data=st.data(), workers=st.integers(1, 3), ahead=st.integers(1, 5))
     def change_workers(self, data: st.DataObject, workers: int, ahead: int) -> None:
         """Go on with other workers."""
-        self.walk.change_workers(data.draw(st.sampled_from(self.kinds)), workers, ahead)
+        self.reader.change_workers(data.draw(st.sampled_from(self.kinds)), workers, ahead)
 
     @rule()
     def resume(self) -> None:
         """Stop and go on with a source that was made anew."""
         if self.resumes:
-            self.walk.resume()
+            self.reader.resume()
 
     @invariant()
     def in_order_and_exactly_once(self) -> None:
         """Compare how many batches came with the place that was reached."""
-        if hasattr(self, "walk"):
-            epoch, number = self.walk.due
-            passed = sum(len(self.walk.expected(before)) for before in range(epoch))
-            assert self.walk.delivered == passed + number
+        if hasattr(self, "reader"):
+            epoch, number = self.reader.due
+            passed = sum(len(self.reader.expected(before)) for before in range(epoch))
+            assert self.reader.delivered == passed + number
 
     def teardown(self) -> None:
         """Stop the workers."""
-        if hasattr(self, "walk"):
-            self.walk.close()
+        if hasattr(self, "reader"):
+            self.reader.close()
 
 
 def tickets() -> st.SearchStrategy[Ticket]:

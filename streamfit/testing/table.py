@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from streamfit.testing.subject import Subject
+from streamfit.testing.checked_object import CheckedObject
 
 Kind = Literal["sequence", "source", "generator", "stream"]
 KINDS: tuple[Kind, ...] = ("sequence", "source", "generator", "stream")
@@ -27,6 +27,6 @@ class Check:
 
     name: str
     sentence: str
-    run: Callable[[Subject], str | None]
+    run: Callable[[CheckedObject], str | None]
     kinds: tuple[Kind, ...] = LOADED
     needs: tuple[str, ...] = ()

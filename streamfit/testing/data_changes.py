@@ -7,10 +7,10 @@ import time
 from typing import Any
 
 from streamfit.streams import Source, Ticket
+from streamfit.testing.checked_object import CheckedObject, Loads, place
 from streamfit.testing.comparison import difference
 from streamfit.testing.failure import fail
 from streamfit.testing.object_state import changed, state_of
-from streamfit.testing.subject import Loads, Subject, place
 from streamfit.testing.table import Check
 
 _LOADS, _SECONDS = 256, 0.75  # how many loads are made of one object, and for how long
@@ -18,19 +18,19 @@ _WATCHED, _LOOKS = 0.2, 5  # seconds for which nothing is loaded
 _LISTED = 3
 
 
-def check_steady(subject: Subject) -> str | None:
+def check_steady(checked: CheckedObject) -> str | None:
     """See that the data stay as they are while nobody loads any of them."""
-    source = subject.source()
-    loads = [(ticket, subject.load(source, ticket)) for ticket, _ in subject.few()]
-    watched = [_held(source), subject.original()]
+    source = checked.source()
+    loads = [(ticket, checked.load(source, ticket)) for ticket, _ in checked.few()]
+    watched = [_held(source), checked.original()]
     before = [state_of(thing) for thing in watched]
     names: list[str] = []
     for _ in range(_LOOKS):
         time.sleep(_WATCHED / _LOOKS)
         names = _names(changed(old, state_of(thing)) for old, thing in zip(before, watched, strict=True))
         if names:
-            _refuse_difference(subject, source, loads, names)
-    _refuse_difference(subject, subject.source(), loads, names)
+            _refuse_difference(checked, source, loads, names)
+    _refuse_difference(checked, checked.source(), loads, names)
     return None
 
 
@@ -42,15 +42,15 @@ def _names(lists: Any) -> list[str]:
     return sorted({name for names in lists for name in names})
 
 
-def _refuse_difference(subject: Subject, source: Source, loads: Loads, names: list[str]) -> None:
+def _refuse_difference(checked: CheckedObject, source: Source, loads: Loads, names: list[str]) -> None:
     for ticket, value in loads:
         found = difference(
-            value, subject.load(source, ticket, " a while later"), ("at first", "a while later")
+            value, checked.load(source, ticket, " a while later"), ("at first", "a while later")
         )
         if found:
             why = f" Meanwhile {_listed(names)} changed." if names else ""
             fail(
-                f"{subject.name}: {place(ticket)} changes while nobody loads it: {found}.{why} Does a thread "
+                f"{checked.name}: {place(ticket)} changes while nobody loads it: {found}.{why} Does a thread "
                 "write to the data set, or does a load look at the clock? What changes in the middle of an "
                 "epoch reaches some of its batches: collect it apart, and take it over in on_epoch_end"
             )
@@ -61,21 +61,21 @@ def _listed(names: list[str]) -> str:
     return shown + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
-def check_unchanged(subject: Subject) -> str | None:
+def check_unchanged(checked: CheckedObject) -> str | None:
     """See that loads do not change what later loads of the same pass give, however many there were."""
-    loads, source = subject.expected(), subject.source()
+    loads, source = checked.expected(), checked.source()
     count, before, until = source.batches(0), state_of(_held(source)), time.monotonic() + _SECONDS
     for done, (ticket, value) in enumerate(itertools.islice(itertools.cycle(loads), _LOADS)):
         if done == len(loads):
             _load_last(source, count)
         if done >= 2 * len(loads) and time.monotonic() > until:
             break
-        found = difference(value, subject.load(source, ticket), ("at first", f"after {done} loads"))
+        found = difference(value, checked.load(source, ticket), ("at first", f"after {done} loads"))
         if found:
-            _fail_changed(subject, ticket, found, changed(before, state_of(_held(source))))
+            _fail_changed(checked, ticket, found, changed(before, state_of(_held(source))))
     if source.batches(0) != count:
         fail(
-            f"{subject.name}: its number of batches was {count} and is {source.batches(0)} later in "
+            f"{checked.name}: its number of batches was {count} and is {source.batches(0)} later in "
             "the same epoch; change it in on_epoch_end"
         )
     return None
@@ -88,10 +88,10 @@ def _load_last(source: Source, count: int | None) -> None:
             source.load(ticket)
 
 
-def _fail_changed(subject: Subject, ticket: Ticket, found: str, names: list[str]) -> None:
+def _fail_changed(checked: CheckedObject, ticket: Ticket, found: str, names: list[str]) -> None:
     why = f" Loading has changed {_listed(names)}." if names else ""
     fail(
-        f"{subject.name}: {place(ticket)} changes in the middle of an epoch: {found}.{why} Each worker "
+        f"{checked.name}: {place(ticket)} changes in the middle of an epoch: {found}.{why} Each worker "
         "changes a copy of its own, and after a crash batches are loaded again: change the data set in "
         "on_epoch_end"
     )

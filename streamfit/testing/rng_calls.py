@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from streamfit.streams import Sequence
+from streamfit.testing.checked_object import CheckedObject, place
 from streamfit.testing.failure import fail, skip
-from streamfit.testing.subject import Subject, place
 from streamfit.testing.table import Check
 
 _SEQUENCE: tuple[Any, ...] = ("sequence", "stream")
@@ -40,14 +40,14 @@ def _watched() -> Iterator[_Calls]:
         Sequence.rng = original  # type: ignore[method-assign]
 
 
-def check_rng_threads(subject: Subject) -> str | None:
+def check_rng_threads(checked: CheckedObject) -> str | None:
     """See that `self.rng` is called on the thread that loads, where the pass is known for certain."""
-    source = subject.source()
+    source = checked.source()
     if not isinstance(getattr(source, "sequence", None), Sequence):
         skip("it has no rng(index) of this library")
     tickets = []
     with suppress(Exception):  # that its batches cannot be listed or loaded is another check's to tell
-        for ticket, _ in zip(subject.tickets(source), range(_LOADS), strict=False):
+        for ticket, _ in zip(checked.tickets(source), range(_LOADS), strict=False):
             tickets.append(ticket)
     with _watched() as calls:
         for ticket in tickets:
@@ -56,7 +56,7 @@ def check_rng_threads(subject: Subject) -> str | None:
             others = [thread for thread in calls.threads if thread is not threading.current_thread()]
             if others:
                 fail(
-                    f"{subject.name}: loading {place(ticket)} calls self.rng on the thread "
+                    f"{checked.name}: loading {place(ticket)} calls self.rng on the thread "
                     f"{others[0].name!r}, which is not the one that loads. Seed and epoch belong to the "
                     "load: elsewhere they are guessed at best, or the draws are the same in every epoch. "
                     "Call self.rng(index) in __getitem__ and hand the generator, or what it draws, to your "

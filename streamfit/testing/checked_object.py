@@ -1,4 +1,4 @@
-"""`Subject`: the user's object under check, made anew for each check, and the batches it should give.
+"""`CheckedObject`: the user's object under check, made anew for each check, and the batches it should give.
 
 Guarantee kept here: no check sees what another one has done to the object, as far as it can be copied or
 made again; the object that was passed in is itself never loaded from unless it can be neither.
@@ -26,7 +26,7 @@ _SHARED_BYTES = 64 << 20  # larger arrays are shared by the copies of an object
 Loads = list[tuple[Ticket, Value]]
 
 
-class Subject:
+class CheckedObject:
     """Hold what is checked.
 
     Args:

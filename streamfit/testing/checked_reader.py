@@ -1,4 +1,4 @@
-"""`Walk`: read a source as a training loop does, by any sequence of moves, and compare with a plain reading.
+"""`CheckedReader`: read a source as a training loop does, by any sequence of moves, and compare with a plain reading.
 
 Each move is a method; after each of them, what came must be what a reading in this process gives, batch by
 batch: in order, each exactly once. `strategies.StreamMachine` makes the moves.
@@ -18,7 +18,7 @@ from streamfit.workers import Pool, make_pool
 WorkerKind = Literal["inline", "threads", "processes"]
 
 
-class Walk:
+class CheckedReader:
     """Read a source and check every batch.
 
     Args:
@@ -32,13 +32,13 @@ class Walk:
 
     Example:
         >>> import numpy as np
-        >>> walk = Walk(lambda: as_stream(np.arange(5), batch_size=2, shuffle=True, seed=1))
-        >>> walk.deliver(2)
-        >>> walk.change_workers("threads", 2)
-        >>> walk.next_epoch()
-        >>> walk.due, walk.delivered
+        >>> reader = CheckedReader(lambda: as_stream(np.arange(5), batch_size=2, shuffle=True, seed=1))
+        >>> reader.deliver(2)
+        >>> reader.change_workers("threads", 2)
+        >>> reader.next_epoch()
+        >>> reader.due, reader.delivered
         ((1, 0), 3)
-        >>> walk.close()
+        >>> reader.close()
     """
 
     def __init__(self, make_source: Callable[[], Any], seed: int = 0) -> None:

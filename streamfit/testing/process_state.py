@@ -10,11 +10,11 @@ from typing import Any
 
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
+from streamfit.testing.checked_object import CheckedObject, Loads, place
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import fail, skip
 from streamfit.testing.object_state import modules_behind, settings_of
 from streamfit.testing.source_code import may_hash, names_used_in, settings_as_written
-from streamfit.testing.subject import Loads, Subject, place
 from streamfit.testing.table import Check, Kind
 from streamfit.workers import make_pool
 from streamfit.workers.transport.loader_pickle import LoaderRegistry
@@ -49,9 +49,9 @@ class _Settings(Source):
         return settings_of(self.modules)
 
 
-def unseen_settings(subject: Subject) -> str:
+def unseen_settings(checked: CheckedObject) -> str:
     """Say which settings of the user's modules are others in a worker process; empty where there are none."""
-    source, modules, here = _settings_here(subject)
+    source, modules, here = _settings_here(checked)
     asked = _Settings(source, modules)
     try:
         with make_pool("processes", 1, 1) as pool, pool.open(asked, asked.tickets(0)) as run:
@@ -67,15 +67,15 @@ def unseen_settings(subject: Subject) -> str:
     )
 
 
-def borrowed_settings(subject: Subject) -> str | None:
+def borrowed_settings(checked: CheckedObject) -> str | None:
     """Say which settings of the user's modules are others than these modules set them; None for none."""
-    _, modules, here = _settings_here(subject)
+    _, modules, here = _settings_here(checked)
     listed = _listed(modules, here, settings_as_written(modules), "in the module")
     return f"{listed}: another program that loads these data has to set it as well" if listed else None
 
 
-def _settings_here(subject: Subject) -> tuple[Source, list[str], dict[str, tuple[str, str]]]:
-    source = subject.source()
+def _settings_here(checked: CheckedObject) -> tuple[Source, list[str], dict[str, tuple[str, str]]]:
+    source = checked.source()
     modules = modules_behind(getattr(source, "sequence", source))
     return source, modules, settings_of(modules)
 
@@ -98,8 +98,8 @@ class _Remade(Source):
 
     remote = True
 
-    def __init__(self, subject: Subject, count: int) -> None:
-        self.make, self.kind, self.name, self.count = subject.make, subject.kind, subject.name, count
+    def __init__(self, checked: CheckedObject, count: int) -> None:
+        self.make, self.kind, self.name, self.count = checked.make, checked.kind, checked.name, count
         self._loads: Loads | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -112,20 +112,20 @@ class _Remade(Source):
     def load(self, ticket: Ticket) -> Value:
         """Return a batch of the object that is made here."""
         if self._loads is None:
-            subject = Subject(self.make, self.kind, self.name, self.count, 1)
-            self._loads = subject.expected()
-            subject.close()
+            checked = CheckedObject(self.make, self.kind, self.name, self.count, 1)
+            self._loads = checked.expected()
+            checked.close()
         return self._loads[ticket.number][1]
 
 
-def check_hash_seed(subject: Subject) -> str | None:
+def check_hash_seed(checked: CheckedObject) -> str | None:
     """See that batches do not depend on Python's hash seed, as by the order of a set of names."""
     if sys.flags.ignore_environment:
         skip("this interpreter ignores PYTHONHASHSEED")
-    tickets = [ticket for ticket, _ in subject.few()]
-    if not any(map(may_hash, (subject.make, _held(subject)))):
+    tickets = [ticket for ticket, _ in checked.few()]
+    if not any(map(may_hash, (checked.make, _held(checked)))):
         skip("its code uses no set and no hash()")
-    load = _loader(subject, tickets)
+    load = _loader(checked, tickets)
     first = load(_HASH_SEEDS[0])
     for hash_seed in _HASH_SEEDS[1:]:
         for ticket, one, other in zip(tickets, first, load(hash_seed), strict=True):
@@ -135,15 +135,15 @@ def check_hash_seed(subject: Subject) -> str | None:
                 skip("batches differ between processes that have the same hash seed")
             if found:
                 fail(
-                    f"{subject.name}: {place(ticket)} depends on Python's hash seed, which is another one in "
+                    f"{checked.name}: {place(ticket)} depends on Python's hash seed, which is another one in "
                     f"each program: {found}. Is the order of a set used, or hash() of text? Sort the set, as "
                     "in sorted(names), and use zlib.crc32(name.encode()) for hash(name)"
                 )
     return None
 
 
-def _held(subject: Subject) -> Any:
-    source = subject.source()
+def _held(checked: CheckedObject) -> Any:
+    source = checked.source()
     return getattr(source, "sequence", source)
 
 
@@ -151,15 +151,15 @@ def _differs(one: list[Value], other: list[Value]) -> bool:
     return any(difference(*pair) is not None for pair in zip(one, other, strict=True))
 
 
-def _loader(subject: Subject, tickets: list[Ticket]) -> Callable[[int], list[Value]]:
+def _loader(checked: CheckedObject, tickets: list[Ticket]) -> Callable[[int], list[Value]]:
     """Return a function that loads tickets in a process with a given hash seed."""
-    if subject.factory:
+    if checked.factory:
         count = max(ticket.number for ticket in tickets) + 1
-        remade, numbers = _Remade(subject, count), {ticket.number for ticket in tickets}
+        remade, numbers = _Remade(checked, count), {ticket.number for ticket in tickets}
         if _travels(remade):
             wanted = [ticket for ticket in remade.tickets(0) if ticket.number in numbers]
             return lambda hash_seed: _loads_there(remade, wanted, hash_seed)
-    source = subject.source()
+    source = checked.source()
     if not source.remote:
         skip("its batches are loaded in the main process only")
     return lambda hash_seed: _loads_there(source, tickets, hash_seed)
