@@ -1,4 +1,4 @@
-"""`run_checks`, `check_sequence` and the like: run all checks on an object, list all failures in one exception."""
+"""`run_checks`, `check_sequence` and the like: run all checks on an object and list all failures."""
 
 from __future__ import annotations
 

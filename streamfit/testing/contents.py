@@ -1,26 +1,26 @@
-"""Checks of batches loaded here and now, one after another: what is in them, what they depend on."""
+"""Checks of batches loaded one after another in this process: their content, and what they depend on."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
+from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
-from streamfit.testing.checked_object import CheckedObject, Loads, named_arrays, place
-from streamfit.testing.comparison import bytes_of, copied, difference, form_of, parts_of, same_bits
+from streamfit.testing.checked_object import CheckedObject, Loads, data_of, named_arrays, place
+from streamfit.testing.comparison import Form, bytes_of, copied, difference, form_of, parts_of, same_bits
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.table import KINDS, Check
 
-HELD_BYTES, LEAST_HELD = 64 << 20, 8  # of batches that are held while others are loaded
+HELD_BYTES, LEAST_HELD = 64 << 20, 8  # of batches that are kept while others are loaded
 
 
 def check_length(checked: CheckedObject) -> str | None:
-    """See that the number of batches is a whole number, always the same, and that the last one loads."""
+    """Check that the number of batches is a whole number, always the same, and that the last one loads."""
     source = checked.source()
     count = _count(checked, source)
     if count is None:
@@ -34,11 +34,11 @@ def check_length(checked: CheckedObject) -> str | None:
             f"{brief_error(error)}. Is __len__ one too large?",
             error,
         )
-    return _beyond(source, count)
+    return _partial_batch_after(source, count)
 
 
 def _error(source: Source, index: int) -> Exception | None:
-    """Return what loading one batch raises."""
+    """Return the exception of loading one batch."""
     try:
         source.load(Ticket(0, index, index, source.key(0)))
     except Exception as error:
@@ -53,12 +53,12 @@ def _count(checked: CheckedObject, source: Source) -> int | None:
         fail(f"{checked.name}: its number of batches cannot be had: {brief_error(error)}", error)
 
 
-def _beyond(source: Source, count: int) -> str | None:
-    """Note that a part of a batch lies behind the last one."""
+def _partial_batch_after(source: Source, count: int) -> str | None:
+    """Note that there is a part of a batch after the last one."""
     first, beyond = Ticket(0, 0, 0, source.key(0)), Ticket(0, count, count, source.key(0))
     try:
         size, rest = (len(parts_of(source.load(ticket))[0][1]) for ticket in (first, beyond))
-    except Exception:  # that there is nothing to load is the usual case
+    except Exception:  # usually there is nothing to load
         return None
     if 0 < rest < size:
         return f"index {count} would give {rest} more samples, which are never used: __len__ rounds down"
@@ -66,7 +66,7 @@ def _beyond(source: Source, count: int) -> str | None:
 
 
 def check_planned(checked: CheckedObject) -> str | None:
-    """See that a source writes as many tickets as it says it has batches, numbered from 0."""
+    """Check that a source writes as many tickets as it has batches, numbered from 0."""
     source = checked.source()
     count, tickets = _count(checked, source), checked.listed(source)
     for number, ticket in enumerate(tickets):
@@ -82,7 +82,7 @@ def check_planned(checked: CheckedObject) -> str | None:
 
 
 def check_content(checked: CheckedObject) -> str | None:
-    """See that every batch is made of arrays of numbers that all have the same number of samples."""
+    """Check that every batch consists of arrays of numbers with the same number of samples."""
     loads = checked.expected()
     if not loads:
         fail(f"{checked.name}: it has no batches at all")
@@ -97,7 +97,7 @@ def check_content(checked: CheckedObject) -> str | None:
 
 
 def check_form(checked: CheckedObject) -> str | None:
-    """See that all batches have the same arrays, sample shapes and dtypes."""
+    """Check that all batches have the same arrays, sample shapes and dtypes."""
     (first, value), *rest = checked.expected()
     wanted = form_of(value)
     for ticket, other in rest:
@@ -107,22 +107,29 @@ def check_form(checked: CheckedObject) -> str | None:
                 f"{checked.name}: {place(ticket)} holds {', '.join(form)}, "
                 f"but {place(first)} holds {', '.join(wanted)}"
             )
-        for name, (shape, dtype) in form.items():
-            _compare_forms(checked, (place(ticket), shape, dtype), (place(first), *wanted[name]), name)
+        for name in form:
+            found = _form_difference(form[name], wanted[name])
+            if found:
+                what, new, old = found
+                fail(
+                    f"{checked.name}: in {place(ticket)} {name} has {what} {new}, but {old} in {place(first)}"
+                )
     return None
 
 
-def _compare_forms(checked: CheckedObject, now: tuple[Any, ...], before: tuple[Any, ...], name: str) -> None:
-    for what, new, old in (("samples of shape", now[1], before[1]), ("dtype", now[2], before[2])):
+def _form_difference(now: Form, before: Form) -> tuple[str, object, object] | None:
+    """Return the property that differs, with both values."""
+    for what, new, old in zip(("samples of shape", "dtype"), now, before, strict=True):
         if new != old:
-            fail(f"{checked.name}: in {now[0]} {name} has {what} {new}, but {old} in {before[0]}")
+            return what, new, old
+    return None
 
 
-# -- what a batch may not depend on -----------------------------------------------------------------------
+# -- what a batch must not depend on -----------------------------------------------------------------------
 
 
 def check_global_randomness(checked: CheckedObject) -> str | None:
-    """See that loads neither read nor advance the random state that all code of a process shares."""
+    """Check that loads neither read nor advance the random state that all code of a process shares."""
     source, seen = checked.source(), []
     with kept_globals():
         for ticket, _ in checked.few():
@@ -133,12 +140,12 @@ def check_global_randomness(checked: CheckedObject) -> str | None:
             if used:
                 fail(_global_text(checked, ticket, used[0], "draws from"))
             seen.append((ticket, one))
-        _refuse_seed(checked, seen)
+        _refuse_dependence_on_seed(checked, seen)
     return None
 
 
-def _refuse_seed(checked: CheckedObject, seen: Loads) -> None:
-    """Find batches that follow the global seed without drawing from it, say by copying its state."""
+def _refuse_dependence_on_seed(checked: CheckedObject, seen: Loads) -> None:
+    """Find batches that depend on the global seed without drawing from it, for example from a copy of it."""
     same, other = _loaded_with(checked, seen, 1), _loaded_with(checked, seen, 2)
     for (ticket, one), again, changed in zip(seen, same, other, strict=True):
         if difference(one, again) is None and difference(one, changed) is not None:
@@ -163,17 +170,17 @@ def _global_text(checked: CheckedObject, ticket: Ticket, module: str, does: str)
 
 def _seed_globals(seed: int) -> None:
     random.seed(seed)
-    np.random.seed(seed)  # the legacy state is what is looked for
+    np.random.seed(seed)  # this check is about the legacy state
 
 
-def _global_states() -> dict[str, Any]:
+def _global_states() -> dict[str, object]:
     name, keys, *rest = np.random.get_state()
     return {"numpy.random": (name, np.asarray(keys).tobytes(), *rest), "random": random.getstate()}
 
 
 @contextmanager
 def kept_globals() -> Iterator[None]:
-    """Give back the global random states that a block changes."""
+    """Restore the global random states after a block."""
     numpy_state, state = np.random.get_state(), random.getstate()
     try:
         yield
@@ -183,7 +190,7 @@ def kept_globals() -> Iterator[None]:
 
 
 def check_repeatable(checked: CheckedObject) -> str | None:
-    """See that the same batch loaded twice in a row has the same bits."""
+    """Check that the same batch loaded twice in a row has the same bits."""
     source = checked.source()
     for ticket, _ in checked.few():
         one, other = checked.load(source, ticket), checked.load(source, ticket, " a second time")
@@ -197,7 +204,7 @@ def check_repeatable(checked: CheckedObject) -> str | None:
 
 
 def check_any_order(checked: CheckedObject) -> str | None:
-    """See that batches are the same in whatever order they are loaded."""
+    """Check that batches are the same in any order of loading."""
     loads = checked.few(16)
     shuffled = list(np.random.default_rng(5).permutation(len(loads)))
     for words, order in (("last first", range(len(loads))[::-1]), ("in a mixed order", shuffled)):
@@ -217,7 +224,7 @@ def check_any_order(checked: CheckedObject) -> str | None:
 
 
 def check_own_arrays(checked: CheckedObject) -> str | None:
-    """See that a batch that was handed out is not changed by later loads."""
+    """Check that later loads do not change an earlier batch."""
     source = checked.source()
     held: list[tuple[Ticket, Value, Value]] = []
     room = HELD_BYTES
@@ -245,10 +252,9 @@ def _raw(checked: CheckedObject, source: Source, ticket: Ticket) -> Value:
 
 
 def check_own_data(checked: CheckedObject) -> str | None:
-    """See that loads do not write to the arrays that the object holds."""
+    """Check that loads do not write to the arrays of the object."""
     source = checked.source()
-    holder = getattr(source, "sequence", source)
-    held = named_arrays(holder)
+    held = named_arrays(data_of(source))
     if not held:
         skip("the object holds no arrays in its attributes")
     before = [(name, array, array.copy()) for name, array in held if array.nbytes <= 1 << 26]
@@ -263,12 +269,11 @@ def check_own_data(checked: CheckedObject) -> str | None:
     return None
 
 
-def _is_part_of(array: Any, value: Value) -> bool:
-    """Return whether an array is the very buffer that is handed out; that is another check's to tell."""
+def _is_part_of(array: Array, value: Value) -> bool:
+    """Return whether an array is the buffer that the load returned; another check reports that."""
     return any(np.may_share_memory(array, part) and array.size == part.size for _, part in parts_of(value))
 
 
-Run = Callable[[CheckedObject], str | None]
 CHECKS: tuple[Check, ...] = (
     Check("length", "The length is right and the last batch loads.", check_length, ("sequence",)),
     Check("planned", "There are as many tickets as batches.", check_planned, ("source", "stream")),

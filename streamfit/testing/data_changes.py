@@ -1,28 +1,28 @@
-"""Checks of data that change in the middle of a pass: by being loaded, by a thread, or while time goes by."""
+"""Checks of data that change in the middle of a pass: through loads, through a thread, or with time."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from typing import Any
+from collections.abc import Iterable
 
 from streamfit.streams import Source, Ticket
-from streamfit.testing.checked_object import CheckedObject, Loads, place
+from streamfit.testing.checked_object import CheckedObject, Loads, data_of, place
 from streamfit.testing.comparison import difference
 from streamfit.testing.failure import fail
 from streamfit.testing.object_state import changed, state_of
 from streamfit.testing.table import Check
 
-_LOADS, _SECONDS = 256, 0.75  # how many loads are made of one object, and for how long
+_LOADS, _SECONDS = 256, 0.75  # loads of one object at most, and seconds that they take at most
 _WATCHED, _LOOKS = 0.2, 5  # seconds for which nothing is loaded
 _LISTED = 3
 
 
 def check_steady(checked: CheckedObject) -> str | None:
-    """See that the data stay as they are while nobody loads any of them."""
+    """Check that the data stay as they are while nobody loads them."""
     source = checked.source()
     loads = [(ticket, checked.load(source, ticket)) for ticket, _ in checked.few()]
-    watched = [_held(source), checked.original()]
+    watched = [data_of(source), checked.original()]
     before = [state_of(thing) for thing in watched]
     names: list[str] = []
     for _ in range(_LOOKS):
@@ -34,11 +34,7 @@ def check_steady(checked: CheckedObject) -> str | None:
     return None
 
 
-def _held(source: Source) -> Any:
-    return getattr(source, "sequence", source)
-
-
-def _names(lists: Any) -> list[str]:
+def _names(lists: Iterable[list[str]]) -> list[str]:
     return sorted({name for names in lists for name in names})
 
 
@@ -62,9 +58,9 @@ def _listed(names: list[str]) -> str:
 
 
 def check_unchanged(checked: CheckedObject) -> str | None:
-    """See that loads do not change what later loads of the same pass give, however many there were."""
+    """Check that no number of loads changes later loads of the same pass."""
     loads, source = checked.expected(), checked.source()
-    count, before, until = source.batches(0), state_of(_held(source)), time.monotonic() + _SECONDS
+    count, before, until = source.batches(0), state_of(data_of(source)), time.monotonic() + _SECONDS
     for done, (ticket, value) in enumerate(itertools.islice(itertools.cycle(loads), _LOADS)):
         if done == len(loads):
             _load_last(source, count)
@@ -72,7 +68,7 @@ def check_unchanged(checked: CheckedObject) -> str | None:
             break
         found = difference(value, checked.load(source, ticket), ("at first", f"after {done} loads"))
         if found:
-            _fail_changed(checked, ticket, found, changed(before, state_of(_held(source))))
+            _fail_changed(checked, ticket, found, changed(before, state_of(data_of(source))))
     if source.batches(0) != count:
         fail(
             f"{checked.name}: its number of batches was {count} and is {source.batches(0)} later in "
@@ -82,7 +78,7 @@ def check_unchanged(checked: CheckedObject) -> str | None:
 
 
 def _load_last(source: Source, count: int | None) -> None:
-    """Load the last batch of the pass: some objects get ready for the next pass there."""
+    """Load the last batch of the pass: some objects prepare the next pass there."""
     if count is not None:
         for ticket in itertools.islice(source.tickets(0, count - 1), 1):
             source.load(ticket)

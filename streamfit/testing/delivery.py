@@ -1,4 +1,4 @@
-"""Checks of batches loaded by workers: threads at the same time, other processes, any number of them."""
+"""Checks of batches that workers load: any number of threads at the same time, or of processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Literal
 
 from streamfit._base.errors import WorkerError
 from streamfit.streams import Source, Ticket
@@ -21,16 +21,16 @@ from streamfit.workers import Pool, make_pool
 from streamfit.workers.transport.loader_pickle import LoaderRegistry
 
 _THREADS, _ROUNDS, _SECONDS = 4, 3, 1.0
-Kind = Literal["threads", "processes"]
+PoolKind = Literal["threads", "processes"]
 
 
 def check_thread_safe(checked: CheckedObject) -> str | None:
-    """See that loads that run at the same time do not disturb one another."""
+    """Check that loads at the same time do not disturb one another."""
     loads = checked.few(4)
     if len(loads) < 2:
         skip("there is one batch only")
     _check_preempted(checked, loads)
-    _check_crowded(checked, checked.few(16))
+    _check_concurrent(checked, checked.few(16))
     return None
 
 
@@ -45,23 +45,23 @@ def _check_preempted(checked: CheckedObject, loads: Loads) -> None:
         if ran is None:
             return
         for ticket, value, outcome in ((one, first, ran[0]), (other, second, ran[1])):
-            met = f"while {place(other if ticket is one else one)} was being loaded (one stood at {ran[2]})"
-            _compare_outcome(checked, ticket, value, outcome, met)
+            when = f"while {place(other if ticket is one else one)} was being loaded (one stood at {ran[2]})"
+            _compare_outcome(checked, ticket, value, outcome, when)
 
 
-def _check_crowded(checked: CheckedObject, loads: Loads) -> None:
-    """Load everything in several threads that start together and switch often."""
+def _check_concurrent(checked: CheckedObject, loads: Loads) -> None:
+    """Load all batches in several threads that start together and switch often."""
     source, interval = checked.source(), sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         for _ in range(_ROUNDS):
-            for (ticket, value), outcome in zip(loads, _crowd(source, loads), strict=True):
+            for (ticket, value), outcome in zip(loads, _loaded_by_threads(source, loads), strict=True):
                 _compare_outcome(checked, ticket, value, outcome, f"by one of {_THREADS} threads")
     finally:
         sys.setswitchinterval(interval)
 
 
-def _crowd(source: Source, loads: Loads) -> list[Outcome[Value]]:
+def _loaded_by_threads(source: Source, loads: Loads) -> list[Outcome[Value]]:
     outcomes = [Outcome[Value]() for _ in loads]
     start = threading.Barrier(_THREADS)
 
@@ -83,22 +83,22 @@ def _loading(source: Source, ticket: Ticket) -> Callable[[], Value]:
 
 
 def _compare_outcome(
-    checked: CheckedObject, ticket: Ticket, value: Value, outcome: Outcome[Value], met: str
+    checked: CheckedObject, ticket: Ticket, value: Value, outcome: Outcome[Value], when: str
 ) -> None:
     advice = "Give each load its own buffers, files and generators, or guard what is shared with a lock"
     try:
         loaded = outcome.get()
     except Exception as error:
-        text = f"{place(ticket)} raised {brief_error(error)} when it was loaded {met}"
+        text = f"{place(ticket)} raised {brief_error(error)} when it was loaded {when}"
         fail(f"{checked.name}: {text}. {advice}", error)
     assert loaded is not None
     found = difference(value, loaded, ("alone", "then"))
     if found:
-        fail(f"{checked.name}: {place(ticket)} is not the same when it is loaded {met}: {found}. {advice}")
+        fail(f"{checked.name}: {place(ticket)} is not the same when it is loaded {when}: {found}. {advice}")
 
 
 def check_picklable(checked: CheckedObject) -> str | None:
-    """See that the object can be sent to worker processes."""
+    """Check that the object can be sent to worker processes."""
     source = checked.source()
     if not source.remote:
         skip("its batches are loaded in the main process only")
@@ -114,20 +114,20 @@ def check_picklable(checked: CheckedObject) -> str | None:
 
 
 def check_threads(checked: CheckedObject) -> str | None:
-    """See that batches are the same when 1, 2 and more threads load them."""
+    """Check that batches are the same when 1, 2 and more threads load them."""
     for count in sorted({1, 2, 2 * checked.workers}):
         _compare_delivery(checked, "threads", count)
     return None
 
 
 def check_processes(checked: CheckedObject) -> str | None:
-    """See that batches are the same when 1 and more processes load them."""
+    """Check that batches are the same when 1 and more processes load them."""
     for count in sorted({1, checked.workers}):
         _compare_delivery(checked, "processes", count)
     return borrowed_settings(checked)
 
 
-def _compare_delivery(checked: CheckedObject, kind: Kind, count: int) -> None:
+def _compare_delivery(checked: CheckedObject, kind: PoolKind, count: int) -> None:
     source = checked.source()
     if not source.remote:
         skip("its batches are loaded in the main process only")
@@ -148,15 +148,15 @@ _WHY = {
 }
 
 
-def pool_of(checked: CheckedObject, kind: Kind, count: int) -> AbstractContextManager[Pool]:
-    """Make a pool; the number of batches ahead is small, so that they spread over the workers."""
+def pool_of(checked: CheckedObject, kind: PoolKind, count: int) -> AbstractContextManager[Pool]:
+    """Make a pool with few batches ahead, so that they spread over the workers."""
     return make_pool(kind, count, ahead=2 * count + 1)
 
 
 def delivery(
     checked: CheckedObject, source: Source, pool: Pool, where: str
 ) -> Iterator[tuple[Ticket, Value]]:
-    """Deliver the batches that are looked at; an exception of a load fails the check. No hooks run."""
+    """Deliver the batches that a check looks at; an exception of a load fails it. No hooks run."""
     with pool.open(source, checked.tickets(source), describe=source.describe) as run:
         while True:
             try:
@@ -172,7 +172,7 @@ def delivery(
 
 
 def check_exactly_once(checked: CheckedObject) -> str | None:
-    """See that every batch of a pass is delivered once, and that no two of them are the same samples."""
+    """Check that every batch of a pass is delivered once, and that no sample id comes twice."""
     source, expected = checked.source(), checked.expected()
     with pool_of(checked, "threads", 2) as pool:
         loads = list(delivery(checked, source, pool, "by 2 threads"))
@@ -180,11 +180,11 @@ def check_exactly_once(checked: CheckedObject) -> str | None:
     if numbers != [ticket.number for ticket, _ in expected]:
         fail(f"{checked.name}: {len(expected)} batches are due, and those that come are numbered {numbers}")
     _refuse_repeated_ids(checked, [ticket for ticket, _ in loads])
-    return _twins(loads)
+    return _equal_batches(loads)
 
 
 def _refuse_repeated_ids(checked: CheckedObject, tickets: list[Ticket]) -> None:
-    seen: dict[Any, int] = {}
+    seen: dict[object, int] = {}
     for ticket in tickets:
         for sample in ids_of(ticket):
             if sample in seen:
@@ -195,8 +195,8 @@ def _refuse_repeated_ids(checked: CheckedObject, tickets: list[Ticket]) -> None:
             seen[sample] = ticket.number
 
 
-def ids_of(ticket: Ticket) -> list[Any]:
-    """List the ids that a ticket orders.
+def ids_of(ticket: Ticket) -> list[object]:
+    """List the sample ids of a ticket.
 
     Example:
         >>> ids_of(Ticket(0, 3, ids=7)), ids_of(Ticket(0, 0))
@@ -211,8 +211,8 @@ def ids_of(ticket: Ticket) -> list[Any]:
     return list(ids) if isinstance(ids, (list, tuple, range)) else [ids]
 
 
-def _twins(loads: Loads) -> str | None:
-    """Note that two batches hold the same bits."""
+def _equal_batches(loads: Loads) -> str | None:
+    """Return a note if two batches hold the same bits."""
     seen: dict[bytes, int] = {}
     for ticket, value in loads:
         key = b"".join(array.tobytes() for _, array in parts_of(value))

@@ -1,10 +1,10 @@
-"""Checks of functions that make generators: each one is new, is read as far as asked, and ends."""
+"""Checks of functions that make generators: each generator is new, gives no more than asked, and ends."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import cast
 
 from streamfit.streams import Feed, GeneratorSource, as_stream
 from streamfit.streams.items import Value
@@ -12,22 +12,22 @@ from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.comparison import bytes_of, copied, difference
 from streamfit.testing.contents import HELD_BYTES, LEAST_HELD, kept_globals
 from streamfit.testing.failure import brief_error, fail, skip
-from streamfit.testing.table import Check
+from streamfit.testing.table import Check, Kind
 
-_GENERATOR: tuple[Any, ...] = ("generator",)
+_GENERATOR: tuple[Kind, ...] = ("generator",)
 
 
 def check_fresh(checked: CheckedObject) -> str | None:
-    """See that each call of the factory makes a new generator that reads nothing of another one's."""
-    one, other = checked.fresh(), checked.fresh()
+    """Check that each call of the factory makes a new generator, which shares no input with another one."""
+    one, other = checked.iterable(), checked.iterable()
     if one is other and hasattr(one, "__next__"):
         fail(
             f"{checked.name}: it returns the same generator at every call, so two readers would share it and "
             "each would miss what the other one gets. Make the generator inside the function"
         )
-    alone = len(_items(checked, checked.fresh()))
-    if hasattr(one, "__next__"):
-        turns = _in_turns(checked, one, other)
+    alone = len(_items(checked, checked.iterable()))
+    if isinstance(one, Iterator):
+        turns = _in_turns(checked, one, cast("Iterator[object]", other))
         if turns < alone:
             fail(
                 f"{checked.name}: read alone, a generator gives {alone} batches; two that are read in turns "
@@ -36,8 +36,8 @@ def check_fresh(checked: CheckedObject) -> str | None:
     return None
 
 
-def _in_turns(checked: CheckedObject, one: Any, other: Any) -> int:
-    """Return how many batches each of two generators gives when they are read in turns."""
+def _in_turns(checked: CheckedObject, one: Iterator[object], other: Iterator[object]) -> int:
+    """Count the batches that each of two generators gives when they are read in turns."""
     count = 0
     for _ in range(checked.limit):
         try:
@@ -50,8 +50,8 @@ def _in_turns(checked: CheckedObject, one: Any, other: Any) -> int:
     return count
 
 
-def _items(checked: CheckedObject, iterable: Any) -> list[Any]:
-    items: list[Any] = []
+def _items(checked: CheckedObject, iterable: Iterable[object]) -> list[object]:
+    items: list[object] = []
     try:
         items.extend(itertools.islice(iter(iterable), checked.limit))
     except Exception as error:
@@ -60,7 +60,7 @@ def _items(checked: CheckedObject, iterable: Any) -> list[Any]:
 
 
 def check_equal(checked: CheckedObject) -> str | None:
-    """See that two generators of the factory give the same batches."""
+    """Check that two generators of the factory give the same batches."""
     for number, (one, other) in enumerate(zip(_values(checked), _values(checked), strict=False)):
         found = difference(one, other, ("from the first generator", "from the second"))
         if found:
@@ -78,7 +78,7 @@ def _values(checked: CheckedObject) -> Iterator[Value]:
 
 
 def check_own_batches(checked: CheckedObject) -> str | None:
-    """See that a batch is not overwritten when the next one is made."""
+    """Check that the next batch does not overwrite an earlier one."""
     source = checked.source()
     held: list[tuple[int, Value, Value]] = []
     room = HELD_BYTES
@@ -99,37 +99,37 @@ def check_own_batches(checked: CheckedObject) -> str | None:
     return None
 
 
-class _Counted:
-    """Count how often an iterator is asked."""
+class _CountingIterator:
+    """Count the items that are taken from an iterator."""
 
-    def __init__(self, iterator: Iterator[Any]) -> None:
-        self.iterator, self.asked = iterator, 0
+    def __init__(self, iterator: Iterator[object]) -> None:
+        self.iterator, self.taken = iterator, 0
 
-    def __iter__(self) -> _Counted:
+    def __iter__(self) -> _CountingIterator:
         return self
 
-    def __next__(self) -> Any:
-        self.asked += 1
+    def __next__(self) -> object:
+        self.taken += 1
         return next(self.iterator)
 
 
 def check_as_asked(checked: CheckedObject) -> str | None:
-    """See that a generator is asked for as many batches as are used, also when a thread pulls ahead."""
-    available = len(_items(checked, checked.fresh()))
+    """Check that only the batches that are used are taken, also when a thread reads ahead."""
+    available = len(_items(checked, checked.iterable()))
     for ahead in (0, 2):
         wanted = max(1, min(3, available))
-        counted = _Counted(iter(checked.fresh()))
+        counted = _CountingIterator(iter(checked.iterable()))
         source = GeneratorSource(counted, targets=False)
         with Feed(source, None, ahead=ahead, total=wanted, alike=False) as feed:
             delivered = sum(1 for _ in feed.run(wanted))
-        if (counted.asked, delivered) != (wanted, wanted):
-            fail(f"{checked.name}: {counted.asked} batches were pulled where {wanted} were wanted")
+        if (counted.taken, delivered) != (wanted, wanted):
+            fail(f"{checked.name}: {counted.taken} batches were pulled where {wanted} were wanted")
     return None
 
 
 def check_end(checked: CheckedObject) -> str | None:
-    """See that a generator that has ended stays ended."""
-    iterator = iter(checked.fresh())
+    """Check that a generator that has ended gives nothing more."""
+    iterator = iter(checked.iterable())
     count = sum(1 for _ in itertools.islice(iterator, checked.limit + 1))
     if count > checked.limit:
         skip(f"it did not end within {checked.limit} batches")
@@ -143,8 +143,8 @@ def check_end(checked: CheckedObject) -> str | None:
 
 
 def check_close(checked: CheckedObject) -> str | None:
-    """See that a generator that is closed early lets go."""
-    iterator = iter(checked.fresh())
+    """Check that a generator can be closed early."""
+    iterator = iter(checked.iterable())
     if not hasattr(iterator, "close"):
         skip("it has no close()")
     next(iterator, None)
@@ -155,9 +155,9 @@ def check_close(checked: CheckedObject) -> str | None:
     return None
 
 
-def check_source_again(checked: CheckedObject) -> str | None:
-    """See that an iterable gives the same number of batches in every pass."""
-    thing = checked.fresh()
+def check_passes(checked: CheckedObject) -> str | None:
+    """Check that an iterable gives the same number of batches in every pass."""
+    thing = checked.iterable()
     if hasattr(thing, "__next__"):
         skip("a generator is read once")
     counts = [len(_items(checked, thing)) for _ in range(2)]
@@ -177,5 +177,5 @@ CHECKS: tuple[Check, ...] = (
     Check("as_asked", "No more is pulled than is used.", check_as_asked, _GENERATOR, ("content",)),
     Check("end", "An end is an end.", check_end, _GENERATOR, ("fresh",)),
     Check("close", "It can be closed early.", check_close, _GENERATOR, ("fresh",)),
-    Check("passes", "An iterable gives the same in every pass.", check_source_again, _GENERATOR, ("fresh",)),
+    Check("passes", "An iterable gives the same in every pass.", check_passes, _GENERATOR, ("fresh",)),
 )

@@ -1,4 +1,4 @@
-"""Checks of what lies between batches: passes and their hooks, places to resume at, shards, augmentation."""
+"""Checks of whole passes: hooks, resuming at a batch, shards, augmentation."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import itertools
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
-from streamfit.testing.checked_object import SEED, CheckedObject, place
+from streamfit.testing.checked_object import SEED, CheckedObject, Loads, place
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.delivery import ids_of, pool_of
 from streamfit.testing.failure import brief_error, fail, skip
@@ -24,7 +23,7 @@ _HOOKS = ("on_epoch_begin", "on_epoch_end")
 
 
 def check_hooks(checked: CheckedObject) -> str | None:
-    """See that what `on_epoch_end` changes in the main process is seen by workers in the next pass."""
+    """Check that workers see in the next pass what `on_epoch_end` changes in the main process."""
     names = [name for name in _HOOKS if _own_hook(checked.fresh(), name)]
     if not names:
         skip("it has no on_epoch_end of its own")
@@ -46,18 +45,19 @@ def check_hooks(checked: CheckedObject) -> str | None:
     return None
 
 
-def _own_hook(thing: Any, name: str) -> bool:
+def _own_hook(thing: object, name: str) -> bool:
     """Return whether a hook is defined by the user's class, not by the base class of this library."""
     hook = getattr(type(thing), name, None)
     return hook is not None and not getattr(hook, "__module__", "").startswith("streamfit.streams")
 
 
-def _pairs(loads: list[tuple[Ticket, Value]]) -> Any:
+def _pairs(loads: Loads) -> zip[tuple[tuple[Ticket, Value], tuple[Ticket, Value]]]:
+    """Pair the batches of the first pass with those of the second."""
     half = len(loads) // 2
     return zip(loads[:half], loads[half:], strict=False)
 
 
-def _two_passes(checked: CheckedObject, pool: Pool | None) -> list[tuple[Ticket, Value]]:
+def _two_passes(checked: CheckedObject, pool: Pool | None) -> Loads:
     """Load the first batches of two passes with the hooks between them; hooks start from one global seed."""
     source, loads = checked.source(), []
     for epoch in (0, 1):
@@ -77,9 +77,7 @@ def _call(checked: CheckedObject, hook: Callable[[], None]) -> None:
         fail(f"{checked.name}: a hook raised {brief_error(error)}", error)
 
 
-def _load_all(
-    checked: CheckedObject, source: Source, tickets: list[Ticket], pool: Pool | None
-) -> list[tuple[Ticket, Value]]:
+def _load_all(checked: CheckedObject, source: Source, tickets: list[Ticket], pool: Pool | None) -> Loads:
     if pool is None:
         return [(ticket, checked.load(source, ticket)) for ticket in tickets]
     try:
@@ -90,9 +88,9 @@ def _load_all(
 
 
 def check_resume(checked: CheckedObject) -> str | None:
-    """See that a pass that begins at any batch is the tail of the whole pass."""
+    """Check that a pass that begins at any batch is the rest of the whole pass."""
     source, count = checked.source(), len(checked.expected())
-    _refuse_read_once(source)
+    _skip_unless_rewinds(source)
     for epoch in (0, 1):
         whole = list(checked.tickets(source, epoch))
         for start in range(len(whole)):
@@ -102,7 +100,7 @@ def check_resume(checked: CheckedObject) -> str | None:
     return None
 
 
-def _refuse_read_once(source: Source) -> None:
+def _skip_unless_rewinds(source: Source) -> None:
     if not source.rewinds:
         skip("it reads a generator, which cannot be read again")
 
@@ -121,7 +119,7 @@ def _shown(ticket: Ticket | None) -> str:
 
 
 def same_ticket(one: Ticket, other: Ticket) -> bool:
-    """Return whether two tickets order the same batch."""
+    """Return whether two tickets are for the same batch."""
     places = [(ticket.epoch, ticket.number, ticket.key) for ticket in (one, other)]
     return places[0] == places[1] and ids_of(one) == ids_of(other)
 
@@ -136,9 +134,9 @@ def _compare_tail(checked: CheckedObject, start: int) -> None:
 
 
 def check_pure_tickets(checked: CheckedObject) -> str | None:
-    """See that writing the tickets of a pass twice gives the same ones, whatever was written in between."""
+    """Check that the tickets of a pass are the same when written again, after those of another pass."""
     source = checked.source()
-    _refuse_read_once(source)
+    _skip_unless_rewinds(source)
     first = [list(checked.tickets(source, epoch)) for epoch in (0, 1)]
     for epoch in (1, 0):
         for one, other in itertools.zip_longest(first[epoch], checked.tickets(source, epoch)):
@@ -151,7 +149,7 @@ def check_pure_tickets(checked: CheckedObject) -> str | None:
 
 
 def check_shards(checked: CheckedObject) -> str | None:
-    """See that the shards of a source together hold every sample once."""
+    """Check that the shards of a source together hold every sample once."""
     source = checked.source()
     shard = getattr(source, "shard", None)
     if shard is None:
@@ -168,16 +166,16 @@ def check_shards(checked: CheckedObject) -> str | None:
     return None
 
 
-def _ids(checked: CheckedObject, source: Source) -> list[Any]:
+def _ids(checked: CheckedObject, source: Source) -> list[object]:
     if (source.batches(0) or 0) > 10 * checked.limit:
         skip("a pass is too long to be compared whole")
     return [one for ticket in source.tickets(0) for one in ids_of(ticket)]
 
 
 def check_augmentation(checked: CheckedObject) -> str | None:
-    """See that batches that are drawn differ between passes and repeat for a seed."""
+    """Check that drawn batches differ between passes and repeat for a seed."""
     source = checked.source()
-    _refuse_read_once(source)
+    _skip_unless_rewinds(source)
     now, later = ([*itertools.islice(source.tickets(epoch), 4)] for epoch in (0, 1))
     by_ids = {repr(ids_of(ticket)): ticket for ticket in now}
     pairs = [(by_ids[repr(ids_of(t))], t) for t in later if repr(ids_of(t)) in by_ids]

@@ -1,18 +1,19 @@
-"""The check of `Sequence.rng`: it is called by the load itself."""
+"""The check of `Sequence.rng`: the thread that loads must call it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+
+import numpy as np
 
 from streamfit.streams import Sequence
 from streamfit.testing.checked_object import CheckedObject, place
 from streamfit.testing.failure import fail, skip
-from streamfit.testing.table import Check
+from streamfit.testing.table import Check, Kind
 
-_SEQUENCE: tuple[Any, ...] = ("sequence", "stream")
+_SEQUENCE: tuple[Kind, ...] = ("sequence", "stream")
 _LOADS = 4
 
 
@@ -25,10 +26,10 @@ class _Calls:
 
 @contextmanager
 def _watched() -> Iterator[_Calls]:
-    """Note the calls of `rng` of all sequences, also of those inside another one."""
+    """Note the calls of `rng` of all sequences, including sequences inside another one."""
     calls, original = _Calls(), Sequence.rng
 
-    def rng(self: Sequence, index: int) -> Any:
+    def rng(self: Sequence, index: int) -> np.random.Generator:
         calls.threads.append(threading.current_thread())
         return original(self, index)
 
@@ -41,12 +42,12 @@ def _watched() -> Iterator[_Calls]:
 
 
 def check_rng_threads(checked: CheckedObject) -> str | None:
-    """See that `self.rng` is called on the thread that loads, where the pass is known for certain."""
+    """Check that the thread that loads calls `self.rng`: only there is the pass known for certain."""
     source = checked.source()
     if not isinstance(getattr(source, "sequence", None), Sequence):
         skip("it has no rng(index) of this library")
     tickets = []
-    with suppress(Exception):  # that its batches cannot be listed or loaded is another check's to tell
+    with suppress(Exception):  # another check reports batches that cannot be listed or loaded
         for ticket, _ in zip(checked.tickets(source), range(_LOADS), strict=False):
             tickets.append(ticket)
     with _watched() as calls:

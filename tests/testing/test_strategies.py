@@ -209,10 +209,10 @@ def test_reader_with_processes_leaves_nothing_behind() -> None:
         reader.next_epoch()
         assert (reader.due, reader.delivered) == ((2, 0), 10)
         reader.close()
-        del walk
+        del reader
 
 
-def test_walk_names_a_short_pass() -> None:
+def test_reader_names_a_short_pass() -> None:
     class Shrinking(faulty.CleanSource):
         def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
             return (ticket for ticket in super().tickets(epoch, start) if not start or ticket.number < 5)
