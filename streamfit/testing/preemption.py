@@ -13,12 +13,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from _typeshed import TraceFunction
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
+TraceFunction = Callable[[FrameType, str, object], "TraceFunction | None"]
 _PATIENCE = 0.1  # seconds for the second load; if it takes longer, it probably waits for a lock
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _STANDARD = str(Path(threading.__file__).resolve().parent)
