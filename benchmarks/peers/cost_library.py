@@ -2,9 +2,9 @@
 
 ``multiprocessing.Pool.imap`` delivers the values in order. By default the pool pickles each array through a
 pipe. With ``--shared 1`` each batch gets its own block of shared memory, the best that the library allows
-without slots: the worker makes and fills it and sends its name through the pipe; the consumer maps and unlinks
-it. Like the others, it works a given number of batches ahead; `imap` alone has no bound. A worker that dies
-hangs the consumer.
+without slots: the worker makes and fills it and sends its name through the pipe; the consumer maps and
+unlinks it. Like the others, it works a given number of batches ahead; `imap` alone has no bound. A worker
+that dies hangs the consumer.
 """
 
 from __future__ import annotations

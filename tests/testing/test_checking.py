@@ -1,4 +1,4 @@
-"""Every planted mistake is found by the check that is named for it, and by that one first; good ones pass."""
+"""The check for each planted mistake finds it, and no other check does; good pipelines pass."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ SEQUENCES = [
 
 @pytest.fixture(autouse=True)
 def module_state() -> Any:
-    """Let no test see what the hooks of another one have changed."""
+    """Undo the changes of hooks, so that no other test sees them."""
     yield
     faulty.OFFSET[0] = 0
     faulty.ClassState.offset = 0
@@ -147,7 +147,7 @@ def test_mistake_of_a_generator_is_found(factory: Any, name: str, text: str) -> 
     assert re.search(text, found[name]), found[name]
 
 
-# -- and what is right passes --------------------------------------------------------------------------------
+# -- correct pipelines pass ----------------------------------------------------------------------------------
 
 CLEAN = [
     faulty.Clean,
@@ -211,7 +211,7 @@ def test_pass_of_a_stream_that_changes_is_found() -> None:
         check_stream(lambda: streamfit.stream(faulty.CountsPasses(), workers=1), only="reread")
 
 
-# -- how checks are asked for -------------------------------------------------------------------------------
+# -- options of the checks ----------------------------------------------------------------------------------
 
 
 def test_failure_is_one_assertion_that_lists_all() -> None:

@@ -1,4 +1,4 @@
-"""What is drawn is what is promised, and the machine finds sources that do not keep their order."""
+"""The strategies draw what they promise, and the machine finds sources that break their order."""
 
 from __future__ import annotations
 
