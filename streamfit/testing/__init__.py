@@ -1,7 +1,7 @@
-"""Floor 8: checkers for the pipelines of users, in the manner of scikit-learn's `check_estimator`.
+"""Floor 8: checks for the pipelines of users, similar to scikit-learn's `check_estimator`.
 
-Nothing here needs pytest or Hypothesis. What builds on Hypothesis is in `streamfit.testing.strategies`, which
-is imported by its own name.
+Nothing here needs pytest or Hypothesis. Only `streamfit.testing.strategies` needs Hypothesis; import it by its
+own name.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class CheckedReader:
     # -- actions --------------------------------------------------------------------------------------------
 
     def deliver(self, count: int) -> None:
-        """Read batches, and go on in the next pass when this one ends."""
+        """Read batches; continue in the next pass when this one ends."""
         while count > 0:
             wanted = min(count, self.left())
             count_read = self._read(wanted)
