@@ -30,7 +30,7 @@ from streamfit.workers import live_pids
 BATCH_SIZE, SEED, WORKERS, BACKUP_EVERY = 32, 7, 2, 10
 
 
-class Result(TypedDict):
+class TrainingResult(TypedDict):
     """The content of ``result.json``."""
 
     history: dict[str, list[float]]
@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.kill_program is not None:
         callbacks.append(Killer(options.kill_program, 25, whole=True))
     model, history = train(options.folder, options.epochs, WORKERS, callbacks)
-    result = Result(
+    result = TrainingResult(
         history=history.history,
         receipts=[asdict(receipt) for receipt in history.receipts],
         digest=digest_of(model),
