@@ -12,7 +12,7 @@ from pathlib import Path
 
 from streamfit.demo.digits import AugmentedDigits, open_digits, write_digits
 from streamfit.demo.pictures import draw_curves, draw_samples
-from streamfit.demo.training import BATCH_SIZE, WORKERS, Result, digest_of, say, train
+from streamfit.demo.training import BATCH_SIZE, WORKERS, TrainingResult, digest_of, say, train
 
 EPOCHS, SHORT_EPOCHS = 30, 6
 TO_REACH, TO_REACH_SHORT = 0.97, 0.85
@@ -37,7 +37,7 @@ def run(output: str | Path = "demo-output", *, short: bool = False) -> int:
         resumed = _run_program(folder, epochs)
         if resumed is None:
             return 1
-        result: Result = json.loads((folder / "result.json").read_text())
+        result: TrainingResult = json.loads((folder / "result.json").read_text())
         say("the same training once more, without workers and without kills, to compare the bits")
         undisturbed, _ = train(folder, epochs, 0, [])
         same = result["digest"] == digest_of(undisturbed)
@@ -73,7 +73,7 @@ def _draw(folder: Path, pictures: Path, history: dict[str, list[float]]) -> list
     return [curves, samples]
 
 
-def _verdict(result: Result, *, same: bool, resumed: int, to_reach: float, started: float) -> bool:
+def _verdict(result: TrainingResult, *, same: bool, resumed: int, to_reach: float, started: float) -> bool:
     """Print the verdict; return whether everything is right."""
     receipts = result["receipts"]
     planned, delivered, retried, restarts = (
