@@ -177,17 +177,17 @@ class Constant(Tensor):
 class Variable(Tensor):
     """Hold a weight: an array that lives from step to step.
 
-        Args:
-            value: The first value; copied.
-            name: Name of the weight, such as ``"kernel"``.
-            trainable: Whether the optimizer may change it.
+    Args:
+        value: The first value; copied.
+        name: Name of the weight, such as ``"kernel"``.
+        trainable: Whether the optimizer may change it.
 
-        Example:
-            >>> import numpy as np
-            >>> weight = Variable(np.zeros((2, 3), "float32"), name="kernel")
-            >>> weight.assign(np.ones((2, 3)))
-            >>> float(weight.value.sum())
-            6.0
+    Example:
+        >>> import numpy as np
+        >>> weight = Variable(np.zeros((2, 3), "float32"), name="kernel")
+        >>> weight.assign(np.ones((2, 3)))
+        >>> float(weight.value.sum())
+        6.0
     """
 
     def __init__(self, value: Array, name: str = "", trainable: bool = True) -> None:
