@@ -57,7 +57,7 @@ def test_operations_on_a_symbolic_tensor_keep_variables_symbolic() -> None:
         assert any(each is weight for each in result.node.inputs)
 
 
-def test_a_variable_alone_stands_for_its_value_outside_of_a_trace() -> None:
+def test_a_variable_alone_means_its_value_outside_a_trace() -> None:
     weight = Variable(np.arange(3, dtype="float32"))
     np.testing.assert_array_equal(ops.square(weight), [0, 1, 4])
     np.testing.assert_array_equal(weight + 1, [1, 2, 3])
