@@ -1,15 +1,14 @@
-"""Find an optimizer by what a user wrote."""
+"""Find the optimizer that a user named or described."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
 from streamfit._base.configs import resolve
 from streamfit.optimizers.optimizer import Optimizer, registry
 
 
-def get(identifier: Any) -> Optimizer:
+def get(identifier: object) -> Optimizer:
     """Return the optimizer that `identifier` stands for.
 
     Args:
@@ -18,7 +17,7 @@ def get(identifier: Any) -> Optimizer:
 
     Raises:
         UnknownNameError: The name is unknown.
-        TypeError: It is nothing of that kind.
+        TypeError: `identifier` is none of these.
 
     Example:
         >>> get("adam").name

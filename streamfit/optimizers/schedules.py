@@ -8,12 +8,11 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from streamfit._base.configs import Configurable, resolve
 from streamfit._base.names import Registry
 
-registry: Registry[Any] = Registry("learning rate schedule")
+registry: Registry[type[LearningRateSchedule]] = Registry("learning rate schedule")
 
 
 def _steps(name: str, value: float) -> float:
@@ -74,7 +73,7 @@ class InverseTimeDecay(LearningRateSchedule):
     Args:
         initial_learning_rate: The rate of the first step.
         decay_steps: Steps for one `decay_rate`, positive.
-        decay_rate: What each `decay_steps` add to the denominator.
+        decay_rate: The number that each `decay_steps` add to the denominator.
         staircase: Whether ``step / decay_steps`` is rounded down.
 
     Raises:
@@ -270,6 +269,7 @@ def _cosine(share: float, alpha: float, height: float = 1.0) -> float:
     return (1.0 - alpha) * 0.5 * height * (1.0 + math.cos(math.pi * share)) + alpha
 
 
+_cls: type[LearningRateSchedule]
 for _cls in (
     ExponentialDecay,
     InverseTimeDecay,
@@ -281,8 +281,8 @@ for _cls in (
     registry.register(_cls, _cls.__name__)
 
 
-def get(identifier: Any) -> Callable[[int], float]:
-    """Return the schedule that `identifier` stands for.
+def get(identifier: object) -> Callable[[int], float]:
+    """Return the schedule that `identifier` describes.
 
     Args:
         identifier: A description as ``{'class_name': ..., 'config': ...}``, or a function.
