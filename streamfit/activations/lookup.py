@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from streamfit._base.configs import resolve
 from streamfit._base.names import Registry, describe_callable
 from streamfit.activations import functions as known
+from streamfit.ops.core import Value
 
-Activation = Callable[[Any], Any]
+Activation = Callable[[Value], Value]
 
 _registry: Registry[Activation] = Registry("activation")
 _FUNCTIONS: dict[str, Activation] = {
@@ -41,7 +41,7 @@ for _name, _function in _FUNCTIONS.items():
     _registry.register(_function, _name)
 
 
-def get(identifier: Any) -> Activation:
+def get(identifier: object) -> Activation:
     """Return the function that `identifier` stands for.
 
     Args:

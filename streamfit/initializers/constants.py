@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 
 from streamfit._base.specs import Array
 from streamfit.initializers.initializer import Initializer, registry
@@ -50,7 +49,7 @@ class Constant(Initializer):
         array([3., 3.], dtype=float32)
     """
 
-    def __init__(self, value: Any = 0.0) -> None:
+    def __init__(self, value: npt.ArrayLike = 0.0) -> None:
         self.value = value
 
     def draw(self, shape: tuple[int, ...]) -> Array:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from streamfit._base import keys
 from streamfit._base.config import floatx, next_seed
@@ -19,7 +19,7 @@ registry: Registry[type[Initializer]] = Registry("initializer")
 class Initializer(Configurable):
     """Base of all initializers: called with a shape and a dtype, returns an array.
 
-    A subclass defines `draw`. Any function ``(shape, dtype) -> array`` can stand in for an initializer.
+    A subclass defines `draw`. A function ``(shape, dtype) -> array`` can replace an initializer.
 
     Example:
         >>> class Halves(Initializer):
@@ -29,7 +29,7 @@ class Initializer(Configurable):
         array([0.5, 0.5], dtype=float32)
     """
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: npt.DTypeLike | None = None) -> Array:
         """Return an array of first values.
 
         Args:

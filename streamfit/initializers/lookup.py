@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from streamfit._base.configs import resolve
 from streamfit._base.specs import Array
 from streamfit.initializers.initializer import registry
 
 
-def get(identifier: Any) -> Callable[..., Array]:
+def get(identifier: object) -> Callable[..., Array]:
     """Return the initializer that `identifier` stands for.
 
     Args:

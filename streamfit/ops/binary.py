@@ -7,18 +7,16 @@ they are broadcast. Three inner loops (both full, a single a, a single b) each b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from streamfit._base.specs import Array, Spec
-from streamfit.kernels import Call
+from streamfit.kernels.calls import Call, Kernel
 from streamfit.ops.broadcasting import broadcast_shapes, matrices
-from streamfit.ops.casting import together
-from streamfit.ops.core import Op, apply
+from streamfit.ops.casting import promoted
+from streamfit.ops.core import Op, Operand, Value, apply
 from streamfit.ops.sums import sum_onto
 
-Kernel = Callable[..., None]
 Partial = Callable[[int, Array, Array, Array, Array, Array], list[Call] | None]
 
 
@@ -86,6 +84,6 @@ class Binary(Op):
         return calls
 
 
-def apply_binary(op: Op, a: Any, b: Any) -> Any:
+def apply_binary(op: Op, a: Operand, b: Operand) -> Value:
     """Apply `op` after bringing both operands to one dtype."""
-    return apply(op, *together(a, b))
+    return apply(op, *promoted(a, b))

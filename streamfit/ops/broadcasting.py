@@ -7,7 +7,6 @@ fixed length, which could only fit by accident.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,12 @@ from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Shape, Spec
 from streamfit.kernels import Call
 from streamfit.ops.casting import operand
-from streamfit.ops.core import Op, apply
+from streamfit.ops.core import Op, Operand, Value, apply
 from streamfit.ops.strided import element_steps, gather_calls
 from streamfit.ops.sums import sum_onto
+
+_Group = tuple[int, tuple[bool, ...]]
+"""The length of neighbouring axes, and for each operand whether it is full along them."""
 
 
 def broadcast_shapes(name: str, *shapes: Shape) -> Shape:
@@ -92,7 +94,7 @@ def matrices(
         operands, calls = [full for full, _ in pairs], [call for _, made in pairs for call in made]
         groups = _groups(shape, operands)
     while len(groups) < 2:
-        groups.insert(0, [1, tuple(False for _ in operands)])
+        groups.insert(0, (1, tuple(False for _ in operands)))
     (rows, full_rows), (columns, full_columns) = groups
     reshaped = [
         x.reshape(rows if full_rows[i] else 1, columns if full_columns[i] else 1)
@@ -101,18 +103,18 @@ def matrices(
     return reshaped, (rows, columns), calls
 
 
-def _groups(shape: tuple[int, ...], operands: Sequence[Array]) -> list[list[Any]]:
-    """Merge neighbouring axes with one pattern: [length, (is the operand full here, ...)]."""
+def _groups(shape: tuple[int, ...], operands: Sequence[Array]) -> list[_Group]:
+    """Merge neighbouring axes along which the same operands are full."""
     padded = [(1,) * (len(shape) - x.ndim) + x.shape for x in operands]
-    groups: list[list[Any]] = []
+    groups: list[_Group] = []
     for axis, length in enumerate(shape):
         pattern = tuple(own[axis] != 1 for own in padded)
         if length == 1:
             continue
         if groups and groups[-1][1] == pattern:
-            groups[-1][0] *= length
+            groups[-1] = (groups[-1][0] * length, pattern)
         else:
-            groups.append([length, pattern])
+            groups.append((length, pattern))
     return groups
 
 
@@ -148,7 +150,7 @@ class BroadcastTo(Op):
         return [] if gx is None else sum_onto(output_grads[0], gx)
 
 
-def broadcast_to(x: Any, shape: Sequence[int | None]) -> Any:
+def broadcast_to(x: Operand, shape: Sequence[int | None]) -> Value:
     """Repeat `x` along new leading axes and along its axes of length 1.
 
     Args:

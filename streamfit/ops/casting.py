@@ -8,7 +8,6 @@ whatever is written into its formulas.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ from streamfit._base.config import floatx
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call
 from streamfit.kernels.matrix import copy_into, fill_zero
-from streamfit.ops.core import Constant, Op, Tensor, apply, as_operand, flat
+from streamfit.ops.core import Constant, DType, Op, Operand, Tensor, Value, apply, as_operand, flat
 
 _FLOATS = ("float32", "float64")
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
@@ -56,7 +55,7 @@ class Cast(Op):
         return [(copy_into, (flat(output_grads[0]), flat(gx)))]
 
 
-def cast(x: Any, dtype: npt.DTypeLike) -> Any:
+def cast(x: Operand, dtype: npt.DTypeLike) -> Value:
     """Convert `x` to another dtype; floats become whole numbers by dropping the fraction.
 
     Args:
@@ -79,7 +78,7 @@ def cast(x: Any, dtype: npt.DTypeLike) -> Any:
     return value if value.dtype == wanted else apply(Cast(wanted.name), value)
 
 
-def floating(x: Any) -> Tensor | Array:
+def floating(x: Operand) -> Value:
     """Return `x` as a float operand: whole numbers and truth values become `floatx`.
 
     Args:
@@ -96,7 +95,7 @@ def floating(x: Any) -> Tensor | Array:
     return value if value.dtype.kind == "f" else cast(value, floatx())
 
 
-def operand(x: Any) -> Tensor | Array:
+def operand(x: Operand) -> Value:
     """Return `x` as an operand of a dtype that kernels compute with.
 
     Variables are left as they are: whether they stand for their value is decided when an operation is
@@ -110,7 +109,7 @@ def operand(x: Any) -> Tensor | Array:
     return value
 
 
-def together(*values: Any) -> list[Any]:
+def promoted(*values: Operand) -> list[Value]:
     """Bring operands to the dtype at which they meet.
 
     Args:
@@ -120,7 +119,7 @@ def together(*values: Any) -> list[Any]:
         Arrays and tensors of one dtype.
 
     Example:
-        >>> a, b = together(np.ones(2, "float32"), 0.1)
+        >>> a, b = promoted(np.ones(2, "float32"), 0.1)
         >>> b.dtype
         dtype('float32')
     """
@@ -132,7 +131,7 @@ def together(*values: Any) -> list[Any]:
     return [_as_dtype(value, dtype) for value in values]
 
 
-def meet(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
+def meet(*dtypes: DType) -> DType:
     """Return the dtype at which operands of `dtypes` meet.
 
     Example:
@@ -143,7 +142,7 @@ def meet(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
     return np.result_type(*(floats or dtypes))
 
 
-def _check_dtype(dtype: np.dtype[Any]) -> None:
+def _check_dtype(dtype: DType) -> None:
     if dtype.kind == "f" and dtype.name not in _FLOATS:
         raise TypeError(
             f"ops compute in {' or '.join(_FLOATS)}, got {dtype}; convert with x.astype('float32')"
@@ -152,17 +151,17 @@ def _check_dtype(dtype: np.dtype[Any]) -> None:
         raise TypeError(f"ops take numeric arrays, got dtype {dtype}")
 
 
-def _is_weak(value: Any) -> bool:
+def _is_weak(value: Operand) -> bool:
     """Return whether `value` is a bare number, which takes the dtype of what it meets."""
     return isinstance(value, (int, float, np.generic)) or (isinstance(value, Constant) and not value.shape)
 
 
-def _weak_dtype(value: Any) -> np.dtype[Any]:
+def _weak_dtype(value: Operand) -> DType:
     dtype = np.asarray(value.value if isinstance(value, Constant) else value).dtype
     return np.dtype(floatx()) if dtype.kind == "f" else dtype
 
 
-def _as_dtype(value: Any, dtype: np.dtype[Any]) -> Any:
+def _as_dtype(value: Operand, dtype: DType) -> Value:
     if _is_weak(value):
         return np.asarray(value.value if isinstance(value, Constant) else value).astype(dtype)
     return cast(value if isinstance(value, Tensor) else as_operand(value, dtype), dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,8 +11,8 @@ from streamfit.kernels import Call, kernel
 from streamfit.ops.arithmetic import maximum_kernel, minimum_kernel
 from streamfit.ops.binary import Binary, apply_binary
 from streamfit.ops.broadcasting import broadcast_shapes, matrices
-from streamfit.ops.casting import cast, together
-from streamfit.ops.core import OPERATORS, Op, apply
+from streamfit.ops.casting import cast, promoted
+from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply
 from streamfit.ops.sums import sum_onto
 from streamfit.ops.unary import Unary
 
@@ -132,7 +131,7 @@ _OR = Binary("logical_or", maximum_kernel, None)
 _NOT = Unary("logical_not", not_kernel, None, result="bool")
 
 
-def greater(a: Any, b: Any) -> Any:
+def greater(a: Operand, b: Operand) -> Value:
     """Tell where `a` is greater than `b`.
 
     Args:
@@ -152,7 +151,7 @@ def greater(a: Any, b: Any) -> Any:
     return apply_binary(_GREATER, a, b)
 
 
-def greater_equal(a: Any, b: Any) -> Any:
+def greater_equal(a: Operand, b: Operand) -> Value:
     """Tell where `a` is at least `b`.
 
     Args:
@@ -172,7 +171,7 @@ def greater_equal(a: Any, b: Any) -> Any:
     return apply_binary(_GREATER_EQUAL, a, b)
 
 
-def less(a: Any, b: Any) -> Any:
+def less(a: Operand, b: Operand) -> Value:
     """Tell where `a` is less than `b`.
 
     Args:
@@ -192,7 +191,7 @@ def less(a: Any, b: Any) -> Any:
     return apply_binary(_GREATER, b, a)
 
 
-def less_equal(a: Any, b: Any) -> Any:
+def less_equal(a: Operand, b: Operand) -> Value:
     """Tell where `a` is at most `b`.
 
     Args:
@@ -212,7 +211,7 @@ def less_equal(a: Any, b: Any) -> Any:
     return apply_binary(_GREATER_EQUAL, b, a)
 
 
-def equal(a: Any, b: Any) -> Any:
+def equal(a: Operand, b: Operand) -> Value:
     """Tell where two arrays are equal; a NaN equals nothing.
 
     Args:
@@ -232,7 +231,7 @@ def equal(a: Any, b: Any) -> Any:
     return apply_binary(_EQUAL, a, b)
 
 
-def not_equal(a: Any, b: Any) -> Any:
+def not_equal(a: Operand, b: Operand) -> Value:
     """Tell where two arrays differ; a NaN differs from everything.
 
     Args:
@@ -252,7 +251,7 @@ def not_equal(a: Any, b: Any) -> Any:
     return apply_binary(_NOT_EQUAL, a, b)
 
 
-def logical_and(a: Any, b: Any) -> Any:
+def logical_and(a: Operand, b: Operand) -> Value:
     """Tell where both are true (not 0).
 
     Args:
@@ -272,7 +271,7 @@ def logical_and(a: Any, b: Any) -> Any:
     return apply(_AND, cast(a, "bool"), cast(b, "bool"))
 
 
-def logical_or(a: Any, b: Any) -> Any:
+def logical_or(a: Operand, b: Operand) -> Value:
     """Tell where at least one is true (not 0).
 
     Args:
@@ -292,7 +291,7 @@ def logical_or(a: Any, b: Any) -> Any:
     return apply(_OR, cast(a, "bool"), cast(b, "bool"))
 
 
-def logical_not(x: Any) -> Any:
+def logical_not(x: Operand) -> Value:
     """Tell where `x` is false (0).
 
     Args:
@@ -308,7 +307,7 @@ def logical_not(x: Any) -> Any:
     return apply(_NOT, cast(x, "bool"))
 
 
-def where(condition: Any, a: Any, b: Any) -> Any:
+def where(condition: Operand, a: Operand, b: Operand) -> Value:
     """Take `a` where the condition is true (not 0), else `b`.
 
     Args:
@@ -326,7 +325,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
         >>> where([True, False], [1.0, 2.0], 0)
         array([1., 0.], dtype=float32)
     """
-    return apply(Where(), cast(condition, "bool"), *together(a, b))
+    return apply(Where(), cast(condition, "bool"), *promoted(a, b))
 
 
 OPERATORS.update(greater=greater, greater_equal=greater_equal, less=less, less_equal=less_equal)

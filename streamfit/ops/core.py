@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from streamfit._base import uses
 from streamfit._base.config import floatx
@@ -46,7 +47,7 @@ class Tensor:
         return self.spec.shape
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> DType:
         """Return the dtype of the elements."""
         return self.spec.dtype
 
@@ -65,63 +66,63 @@ class Tensor:
             "traced; use ops.where, ops.maximum or ops.clip instead"
         )
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Tensor]:
         raise TypeError(
             f"a symbolic Tensor of shape {self.shape} cannot be iterated; use ops on the whole of it"
         )
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Operand) -> Value:
         return _operator("add", self, other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Operand) -> Value:
         return _operator("add", other, self)
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Operand) -> Value:
         return _operator("subtract", self, other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: Operand) -> Value:
         return _operator("subtract", other, self)
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: Operand) -> Value:
         return _operator("multiply", self, other)
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: Operand) -> Value:
         return _operator("multiply", other, self)
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: Operand) -> Value:
         return _operator("divide", self, other)
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: Operand) -> Value:
         return _operator("divide", other, self)
 
-    def __pow__(self, other: Any) -> Any:
+    def __pow__(self, other: Operand) -> Value:
         return _operator("power", self, other)
 
-    def __rpow__(self, other: Any) -> Any:
+    def __rpow__(self, other: Operand) -> Value:
         return _operator("power", other, self)
 
-    def __matmul__(self, other: Any) -> Any:
+    def __matmul__(self, other: Operand) -> Value:
         return _operator("matmul", self, other)
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> Value:
         return _operator("getitem", self, key)
 
-    def __neg__(self) -> Any:
+    def __neg__(self) -> Value:
         return _operator("negative", self)
 
-    def __abs__(self) -> Any:
+    def __abs__(self) -> Value:
         return _operator("abs", self)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: Operand) -> Value:
         return _operator("greater", self, other)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: Operand) -> Value:
         return _operator("greater_equal", self, other)
 
-    def __lt__(self, other: Any) -> Any:
+    def __lt__(self, other: Operand) -> Value:
         return _operator("less", self, other)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: Operand) -> Value:
         return _operator("less_equal", self, other)
 
     # Tensors are keys of dictionaries, so they are equal to themselves alone; but in a user's formula
@@ -134,18 +135,27 @@ class Tensor:
 
     __hash__ = object.__hash__
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         raise TypeError(
             "NumPy cannot compute with a symbolic Tensor, which has no numbers yet; use the functions of "
             "streamfit.ops, such as ops.round and ops.mean for np.round and np.mean"
         )
 
 
-OPERATORS: dict[str, Callable[..., Any]] = {}
+Value = Tensor | Array
+"""What an operation returns: a tensor in a graph, else an array."""
+
+Operand = Tensor | npt.ArrayLike
+"""What an operation takes: a tensor, or a number, a list or anything else that NumPy turns into an array."""
+
+DType = np.dtype[np.generic]
+"""A dtype of which no more is known."""
+
+OPERATORS: dict[str, Callable[..., Value]] = {}
 """The functions behind the operators of `Tensor`; the families fill it, so that this file knows none."""
 
 
-def _operator(name: str, *operands: Any) -> Any:
+def _operator(name: str, *operands: object) -> Value:
     return OPERATORS[name](*operands)
 
 
@@ -156,11 +166,11 @@ class Constant(Tensor):
         super().__init__(Spec.of(value))
         self.value = np.array(value, order="C")
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self.value = np.array(self.value, order="C")  # what a worker gets may lie in memory that all share
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype=dtype)
 
 
@@ -186,14 +196,14 @@ class Variable(Tensor):
         self.trainable = trainable
         self.home: object | None = None  # whose flat vector `value` is a view of
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "home": None}  # the flat vector of a model does not travel
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self.value = np.array(self.value, order="C")  # what a worker gets may lie in memory that all share
 
-    def assign(self, value: Any) -> None:
+    def assign(self, value: npt.ArrayLike) -> None:
         """Overwrite the value in place.
 
         Raises:
@@ -219,18 +229,18 @@ class Variable(Tensor):
         """Return a copy of the value; beside a training on another thread, of one between two steps."""
         return uses.read("numpy", self.name, frozenset((self,)), self.value.copy)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype)
 
 
-class _Clock(Tensor):
+class _StepState(Tensor):
     """The one tensor of its kind, in copies of a graph too."""
 
     def __reduce__(self) -> str:
-        return "CLOCK"
+        return "STEP_STATE"
 
 
-STEP_STATE = _Clock(Spec((2,), np.dtype(np.int64)), name="clock")
+STEP_STATE = _StepState(Spec((2,), np.dtype(np.int64)), name="step_state")
 """The graph input that keyed operations read: [seed, number of finished training steps]."""
 
 
@@ -334,14 +344,14 @@ def comparing() -> Iterator[None]:
         _trace.comparing = before
 
 
-def is_symbolic(value: Any) -> bool:
+def is_symbolic(value: object) -> bool:
     """Return whether an operation on `value` adds a node to a graph."""
     if isinstance(value, (Variable, Constant)):
         return _trace.active
     return isinstance(value, Tensor)
 
 
-def as_operand(value: Any, dtype: Any = None, symbolic: bool = False) -> Tensor | Array:
+def as_operand(value: Operand, dtype: npt.DTypeLike | None = None, symbolic: bool = False) -> Value:
     """Turn anything a user may pass into a tensor or a C-contiguous writeable array.
 
     Python numbers and lists of them take `dtype`, or `floatx` where none is given; arrays keep theirs.
@@ -362,20 +372,21 @@ def as_operand(value: Any, dtype: Any = None, symbolic: bool = False) -> Tensor 
     return array if array.flags.writeable else array.copy()
 
 
-def apply(op: Op, *operands: Any) -> Any:
+def apply(op: Op, *operands: Operand) -> Value:
     """Apply `op`: add a node when an operand is symbolic, else compute now.
 
     Returns:
-        A tensor or an array; a tuple of them when the operation has several outputs.
+        A tensor or an array. An operation that does not have exactly one output gives a tuple of them;
+        the type names the usual case.
     """
     symbolic = any(is_symbolic(operand) for operand in operands)
     inputs = [as_operand(operand, symbolic=symbolic) for operand in operands]
     if symbolic:
         tensors = [value if isinstance(value, Tensor) else Constant(value) for value in inputs]
-        outputs: Sequence[Any] = Node(op, tensors, op.infer(*(t.spec for t in tensors))).outputs
+        outputs: Sequence[Value] = Node(op, tensors, op.infer(*(t.spec for t in tensors))).outputs
     else:
         outputs = _compute(op, [value for value in inputs if isinstance(value, np.ndarray)])
-    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)  # type: ignore[return-value]
 
 
 def _compute(op: Op, arrays: Sequence[Array]) -> list[Array]:

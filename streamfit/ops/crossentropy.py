@@ -9,7 +9,6 @@ the output, as there. A NaN stays a NaN.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from streamfit.kernels import Call, kernel
 from streamfit.kernels import exponentials as fast
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import cast, floating
-from streamfit.ops.core import Op, apply, flat, rows
+from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
 from streamfit.ops.shape import transpose
 
 
@@ -176,7 +175,7 @@ def limits_of(fuzz: float, p: Array) -> Array:
     return np.array([fuzz, 1 - fuzz], dtype=p.dtype)
 
 
-def classes_last(name: str, x: Any, axis: int) -> Any:
+def classes_last(name: str, x: Operand, axis: int) -> Value:
     """Move the axis of the classes to the end, as floats.
 
     Raises:
@@ -191,7 +190,9 @@ def classes_last(name: str, x: Any, axis: int) -> Any:
     return transpose(value, [*(i for i in range(rank) if i != place), place])
 
 
-def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+def categorical_crossentropy(
+    target: Operand, output: Operand, from_logits: bool = False, axis: int = -1
+) -> Value:
     """Compute ``-sum(target * log(probabilities))`` over the classes.
 
     Args:

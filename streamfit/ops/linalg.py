@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,8 +10,8 @@ from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel, products
 from streamfit.ops.arithmetic import multiply
-from streamfit.ops.casting import floating, together
-from streamfit.ops.core import OPERATORS, Op, apply, rows
+from streamfit.ops.casting import floating, promoted
+from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply, rows
 from streamfit.ops.shape import expand_dims, squeeze, swap_axes, transpose
 
 
@@ -123,7 +122,7 @@ def _mismatch(a: Spec, b: Spec) -> str:
     )
 
 
-def matmul(a: Any, b: Any) -> Any:
+def matmul(a: Operand, b: Operand) -> Value:
     """Multiply matrices; a vector counts as a row on the left and as a column on the right.
 
     Args:
@@ -140,7 +139,7 @@ def matmul(a: Any, b: Any) -> Any:
         >>> matmul([[1.0, 2.0]], [[3.0], [4.0]])
         array([[11.]], dtype=float32)
     """
-    left, right = (floating(value) for value in together(a, b))
+    left, right = (floating(value) for value in promoted(a, b))
     rank_a, rank_b = len(left.shape), len(right.shape)
     if not rank_a or not rank_b:
         raise ShapeError(
@@ -158,7 +157,7 @@ def matmul(a: Any, b: Any) -> Any:
     return apply(BatchedMatmul(), left, right)
 
 
-def dot(a: Any, b: Any) -> Any:
+def dot(a: Operand, b: Operand) -> Value:
     """Multiply matrices like `matmul`, or anything by a single number.
 
     Args:
@@ -175,7 +174,7 @@ def dot(a: Any, b: Any) -> Any:
         >>> dot([1.0, 2.0], [3.0, 4.0])
         array(11., dtype=float32)
     """
-    left, right = together(a, b)
+    left, right = promoted(a, b)
     if not left.shape or not right.shape:
         return multiply(left, right)
     if len(right.shape) > 2:

@@ -9,7 +9,6 @@ pass makes the same numbers again instead of keeping them, and a resumed run rep
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.decorator import inlined
 from streamfit.ops.casting import floating, operand
-from streamfit.ops.core import Op, Tensor, apply, flat
+from streamfit.ops.core import Op, Operand, Tensor, Value, apply, flat
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -28,7 +27,7 @@ _TURN = 2 * np.pi
 
 
 @inlined
-def mix(value: Any) -> Any:
+def mix(value: np.uint64) -> np.uint64:
     """Scramble 64 bits: the finaliser of SplitMix64, after one step of its counter."""
     value = value + _GOLDEN
     value = (value ^ (value >> _S30)) * _FIRST
@@ -37,7 +36,7 @@ def mix(value: Any) -> Any:
 
 
 @inlined
-def key_of(clock: Array, stream: int) -> Any:
+def key_of(clock: Array, stream: int) -> np.uint64:
     """Derive the key of one use of randomness in one iteration."""
     key = mix(np.uint64(clock[0]))
     key = mix(key ^ np.uint64(clock[1]))
@@ -138,7 +137,7 @@ def _checked(stream: int) -> int:
     return int(stream)
 
 
-def _clock(clock: Any) -> Tensor | Array:
+def _clock(clock: Operand) -> Value:
     value = operand(clock if isinstance(clock, Tensor) else np.asarray(clock))
     if value.shape != (2,) or value.dtype != np.int64:
         raise ShapeError(
@@ -147,7 +146,7 @@ def _clock(clock: Any) -> Tensor | Array:
     return value
 
 
-def dropout(x: Any, rate: float, clock: Any, stream: int) -> Any:
+def dropout(x: Operand, rate: float, clock: Operand, stream: int) -> Value:
     """Set a share of the elements to 0 and divide the others by ``1 - rate`` (Srivastava et al., 2014).
 
     Args:
@@ -172,7 +171,9 @@ def dropout(x: Any, rate: float, clock: Any, stream: int) -> Any:
     return value if rate == 0 else apply(Dropout(float(rate), stream), value, _clock(clock))
 
 
-def random_uniform(like: Any, clock: Any, stream: int, minimum: float = 0.0, maximum: float = 1.0) -> Any:
+def random_uniform(
+    like: Operand, clock: Operand, stream: int, minimum: float = 0.0, maximum: float = 1.0
+) -> Value:
     """Draw numbers that are uniform between two limits.
 
     Args:
@@ -194,7 +195,9 @@ def random_uniform(like: Any, clock: Any, stream: int, minimum: float = 0.0, max
     )
 
 
-def random_normal(like: Any, clock: Any, stream: int, mean: float = 0.0, stddev: float = 1.0) -> Any:
+def random_normal(
+    like: Operand, clock: Operand, stream: int, mean: float = 0.0, stddev: float = 1.0
+) -> Value:
     """Draw numbers from a normal distribution.
 
     Args:

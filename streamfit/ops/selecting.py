@@ -7,13 +7,12 @@ cannot say it: the gradient is chosen, not multiplied.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import copy_into, fill_zero
-from streamfit.ops.core import Op, apply, flat
+from streamfit.ops.core import Op, Operand, Value, apply, flat
 
 
 @kernel
@@ -68,7 +67,7 @@ class Counted(Op):
         return [(drop_rows, (weights, output_grad.reshape(len(weights), -1)))]
 
 
-def counted(values: Any, weights: Any) -> Any:
+def counted(values: Operand, weights: Operand) -> Value:
     """Return `values`, cut off from the gradient where `weights` are 0.
 
     Args:

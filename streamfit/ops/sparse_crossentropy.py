@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels import exponentials as fast
-from streamfit.ops.core import Op, apply, flat, rows
+from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
 from streamfit.ops.crossentropy import classes_last, limits_of
 from streamfit.ops.indexing import check_range, whole_numbers
 from streamfit.ops.shape import squeeze
@@ -154,8 +153,12 @@ class SparseCategoricalCrossentropy(Op):
 
 
 def sparse_categorical_crossentropy(
-    target: Any, output: Any, from_logits: bool = False, axis: int = -1, ignore_class: int | None = None
-) -> Any:
+    target: Operand,
+    output: Operand,
+    from_logits: bool = False,
+    axis: int = -1,
+    ignore_class: int | None = None,
+) -> Value:
     """Compute ``-log(probability of the right class)``.
 
     Args:

@@ -396,7 +396,9 @@ def _target_tensor(array: Array | None, dtype: Any) -> Tensor | None:
     return Tensor(Spec((None, *array.shape[1:]), kind), "y_true")
 
 
-def _loss_values(loss: Loss, target: Tensor, output: Tensor, weights: Tensor | None) -> tuple[Any, Any]:
+def _loss_values(
+    loss: Loss, target: Tensor, output: Tensor | Array, weights: Tensor | None
+) -> tuple[Any, Any]:
     """Trace the values of a loss and its mask; what weighs 0 or is masked gets no gradient."""
     mask = loss.mask(target)
     for factor in (weights, mask):
