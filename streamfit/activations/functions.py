@@ -29,7 +29,7 @@ def relu(
         x: Float tensor or array.
         negative_slope: Slope below the threshold.
         max_value: Upper end of the result, or None.
-        threshold: Where the function sets in.
+        threshold: The start of the linear part.
 
     Returns:
         Same shape and dtype.

@@ -1,4 +1,4 @@
-"""Find an activation by what a user wrote, and the name of one that is found."""
+"""Activations by name or other identifier, and the name of an activation."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ for _name, _function in _FUNCTIONS.items():
 
 
 def get(identifier: object) -> Activation:
-    """Return the function that `identifier` stands for.
+    """Return the function that `identifier` names or describes.
 
     Args:
         identifier: A name such as ``'relu'``, a function, a layer, or None for `linear`.
 
     Raises:
         UnknownNameError: The name is unknown.
-        TypeError: It is nothing of that kind.
+        TypeError: `identifier` is none of these.
 
     Example:
         >>> get(None) is get("linear")

@@ -1,4 +1,4 @@
-"""Initializers that draw nothing: zeros, ones, a constant, the identity matrix."""
+"""Initializers without randomness: zeros, ones, a constant, the identity matrix."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Constant(Initializer):
     """Fill with one value, or with an array of the weight's shape.
 
     Args:
-        value: A number, or numbers of the shape that is asked for.
+        value: A number, or numbers of the requested shape.
 
     Raises:
         ValueError: When called: the value has another shape.

@@ -1,4 +1,4 @@
-"""`Initializer`: what draws the first values of a weight, and where its random numbers come from."""
+"""`Initializer`: makes the first values of a weight; and the source of its random numbers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RandomInitializer(Initializer):
     """Base of initializers that draw random numbers.
 
     Args:
-        seed: A whole number: every call then gives the same values. None: every call draws anew, from
+        seed: A whole number: every call gives the same values. None: every call draws new values, from
             the seed given to `set_random_seed` if there is one.
     """
 
@@ -62,7 +62,7 @@ class RandomInitializer(Initializer):
 
 
 def truncated_normal_draws(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Draw from the standard normal distribution; what lies beyond two deviations is drawn again."""
+    """Draw from the standard normal distribution; values beyond two deviations are drawn again."""
     values = generator.standard_normal(shape)
     far = np.abs(values) > 2.0
     while far.any():

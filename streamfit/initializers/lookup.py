@@ -1,4 +1,4 @@
-"""Find an initializer by what a user wrote."""
+"""Initializers by name or other identifier."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamfit.initializers.initializer import registry
 
 
 def get(identifier: object) -> Callable[..., Array]:
-    """Return the initializer that `identifier` stands for.
+    """Return the initializer that `identifier` names or describes.
 
     Args:
         identifier: A name such as ``'glorot_uniform'``, a class, an instance, a description as
@@ -18,7 +18,7 @@ def get(identifier: object) -> Callable[..., Array]:
 
     Raises:
         UnknownNameError: The name is unknown.
-        TypeError: It is nothing of that kind.
+        TypeError: `identifier` is none of these.
 
     Example:
         >>> get("he_normal")

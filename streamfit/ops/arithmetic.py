@@ -88,7 +88,7 @@ def power_kernel(a: Array, b: Array, y: Array) -> None:
 
 
 @kernel
-def winner_kernel(a: Array, b: Array, gy: Array, g: Array) -> None:
+def maximum_backward(a: Array, b: Array, gy: Array, g: Array) -> None:
     """Give the gradient to a where it is larger than b, and half of it where they are equal."""
     zero, half = g.dtype.type(0), g.dtype.type(0.5)
     row_a, column_a = int(a.shape[0] > 1), int(a.shape[1] > 1)
@@ -145,7 +145,7 @@ def _divide_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array
 
 
 def _maximum_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array) -> list[Call]:
-    return [(winner_kernel, (a, b, gy, g) if side == 0 else (b, a, gy, g))]
+    return [(maximum_backward, (a, b, gy, g) if side == 0 else (b, a, gy, g))]
 
 
 def _minimum_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array) -> list[Call]:
@@ -175,7 +175,7 @@ def add(a: Operand, b: Operand) -> Value:
         b: Number, array or tensor whose shape broadcasts with that of `a`.
 
     Returns:
-        The broadcast shape, in the dtype at which the operands meet.
+        The broadcast shape, in the common dtype of the operands.
 
     Raises:
         ShapeError: The shapes do not broadcast.
@@ -195,7 +195,7 @@ def subtract(a: Operand, b: Operand) -> Value:
         b: Number, array or tensor whose shape broadcasts with that of `a`.
 
     Returns:
-        The broadcast shape, in the dtype at which the operands meet.
+        The broadcast shape, in the common dtype of the operands.
 
     Raises:
         ShapeError: The shapes do not broadcast.
@@ -215,7 +215,7 @@ def multiply(a: Operand, b: Operand) -> Value:
         b: Number, array or tensor whose shape broadcasts with that of `a`.
 
     Returns:
-        The broadcast shape, in the dtype at which the operands meet.
+        The broadcast shape, in the common dtype of the operands.
 
     Raises:
         ShapeError: The shapes do not broadcast.
@@ -255,7 +255,7 @@ def maximum(a: Operand, b: Operand) -> Value:
         b: Number, array or tensor whose shape broadcasts with that of `a`.
 
     Returns:
-        The broadcast shape, in the dtype at which the operands meet.
+        The broadcast shape, in the common dtype of the operands.
 
     Raises:
         ShapeError: The shapes do not broadcast.
@@ -275,7 +275,7 @@ def minimum(a: Operand, b: Operand) -> Value:
         b: Number, array or tensor whose shape broadcasts with that of `a`.
 
     Returns:
-        The broadcast shape, in the dtype at which the operands meet.
+        The broadcast shape, in the common dtype of the operands.
 
     Raises:
         ShapeError: The shapes do not broadcast.

@@ -1,4 +1,4 @@
-"""Axes: from what a user writes to sorted, checked numbers; and the shapes of reductions."""
+"""Axes: the user's arguments converted to sorted, checked numbers; and the shapes of reductions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations on pairs of elements with broadcasting: one Op class, told apart by its kernels.
+"""Operations on pairs of elements with broadcasting: one Op class, whose kernels differ.
 
 A kernel of this family takes matrices ``a, b, y``; a and b have the shape of y or a length of 1 where
 they are broadcast. Three inner loops (both full, a single a, a single b) each become vector code.
@@ -85,5 +85,5 @@ class Binary(Op):
 
 
 def apply_binary(op: Op, a: Operand, b: Operand) -> Value:
-    """Apply `op` after bringing both operands to one dtype."""
+    """Apply `op` after converting both operands to one dtype."""
     return apply(op, *promoted(a, b))

@@ -1,7 +1,7 @@
-"""Broadcasting: the shape rule, and operands brought into a form that kernels can walk.
+"""Broadcasting: the shape rule, and operands reshaped for kernels.
 
-The rule is NumPy's, with one addition: the symbolic batch axis meets itself or a length of 1, never a
-fixed length, which could only fit by accident.
+The rule is NumPy's, with one addition: the symbolic batch axis broadcasts with itself or a length of 1,
+never with a fixed length, which could only fit by accident.
 """
 
 from __future__ import annotations
@@ -79,10 +79,10 @@ def expand(x: Array, shape: tuple[int, ...]) -> tuple[Array, list[Call]]:
 def matrices(
     shape: tuple[int, ...], operands: Sequence[Array]
 ) -> tuple[list[Array], tuple[int, int], list[Call]]:
-    """Bring operands that broadcast to `shape` into matrices with axes of full length or of length 1.
+    """Reshape operands that broadcast to `shape` into matrices with axes of full length or of length 1.
 
-    Neighbouring axes along which the same operands are broadcast are merged. What does not become two
-    axes that way is expanded.
+    Neighbouring axes along which the same operands are broadcast are merged. Operands that still have
+    more than two axes are expanded.
 
     Returns:
         The matrices, the shape of the result as a matrix, and the calls that expand.
@@ -145,7 +145,7 @@ class BroadcastTo(Op):
         output_grads: Sequence[Array],
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
-        """Return the calls that add up what was repeated."""
+        """Return the calls that add up the gradients of repeated elements."""
         gx = input_grads[0]
         return [] if gx is None else sum_onto(output_grads[0], gx)
 

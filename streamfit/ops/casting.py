@@ -1,8 +1,8 @@
-"""Dtypes: the cast operation, and which dtype two operands meet at.
+"""Dtypes: the cast operation, and the promotion of operands to a common dtype.
 
-A Python number has no dtype of its own: it takes the other operand's. Whole numbers and truth values
-meet floats at the float's dtype, float32 meets float64 at float64. So a float32 model stays float32
-whatever is written into its formulas.
+A Python number has no dtype of its own: it takes the dtype of the other operand. Whole numbers and
+booleans are promoted to the dtype of a float operand, float32 to float64. So a float32 model stays
+float32 whatever numbers its formulas contain.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def cast(x: Operand, dtype: npt.DTypeLike) -> Value:
         dtype: ``'float32'``, ``'float64'``, ``'bool'`` or a whole-number dtype.
 
     Returns:
-        Same shape; `x` itself when it has the dtype already.
+        Same shape; `x` itself if it already has the dtype.
 
     Raises:
         TypeError: No kernel computes with that dtype.
@@ -79,7 +79,7 @@ def cast(x: Operand, dtype: npt.DTypeLike) -> Value:
 
 
 def floating(x: Operand) -> Value:
-    """Return `x` as a float operand: whole numbers and truth values become `floatx`.
+    """Return `x` as a float operand: whole numbers and booleans become `floatx`.
 
     Args:
         x: Number, list, array or tensor.
@@ -98,8 +98,8 @@ def floating(x: Operand) -> Value:
 def operand(x: Operand) -> Value:
     """Return `x` as an operand of a dtype that kernels compute with.
 
-    Variables are left as they are: whether they stand for their value is decided when an operation is
-    applied and all its operands are known.
+    Variables stay as they are: `apply` knows all operands and decides whether a variable becomes its
+    value.
 
     Raises:
         TypeError: No kernel computes with the dtype of `x`.
@@ -110,7 +110,7 @@ def operand(x: Operand) -> Value:
 
 
 def promoted(*values: Operand) -> list[Value]:
-    """Bring operands to the dtype at which they meet.
+    """Convert operands to their common dtype.
 
     Args:
         values: Numbers, lists, arrays and tensors.
@@ -124,18 +124,18 @@ def promoted(*values: Operand) -> list[Value]:
         dtype('float32')
     """
     strong = [operand(value).dtype for value in values if not _is_weak(value)]
-    weak = meet(*(_weak_dtype(value) for value in values if _is_weak(value)), np.dtype(bool))
-    dtype = meet(*strong) if strong else weak
+    weak = common_dtype(*(_weak_dtype(value) for value in values if _is_weak(value)), np.dtype(bool))
+    dtype = common_dtype(*strong) if strong else weak
     if _RANK[dtype.kind] < _RANK[weak.kind]:
         dtype = weak
     return [_as_dtype(value, dtype) for value in values]
 
 
-def meet(*dtypes: DType) -> DType:
-    """Return the dtype at which operands of `dtypes` meet.
+def common_dtype(*dtypes: DType) -> DType:
+    """Return the dtype to which operands of `dtypes` are promoted.
 
     Example:
-        >>> meet(np.dtype("int64"), np.dtype("float32"))
+        >>> common_dtype(np.dtype("int64"), np.dtype("float32"))
         dtype('float32')
     """
     floats = [dtype for dtype in dtypes if dtype.kind == "f"]
@@ -152,7 +152,7 @@ def _check_dtype(dtype: DType) -> None:
 
 
 def _is_weak(value: Operand) -> bool:
-    """Return whether `value` is a bare number, which takes the dtype of what it meets."""
+    """Return whether `value` is a single number, which takes the dtype of the other operands."""
     return isinstance(value, (int, float, np.generic)) or (isinstance(value, Constant) and not value.shape)
 
 

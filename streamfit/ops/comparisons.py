@@ -78,7 +78,7 @@ def where_kernel(c: Array, a: Array, b: Array, y: Array) -> None:
 
 @kernel
 def where_backward(c: Array, gy: Array, g: Array, chosen: int) -> None:
-    """Pass the gradient where c is what `chosen` says (1 true, 0 false)."""
+    """Pass the gradient where the truth of c equals `chosen` (1 true, 0 false); 0 elsewhere."""
     zero = g.dtype.type(0)
     row_c, column_c = int(c.shape[0] > 1), int(c.shape[1] > 1)
     for i in range(g.shape[0]):
@@ -108,7 +108,7 @@ class Where(Op):
         output_grads: Sequence[Array],
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
-        """Return the calls that part the gradient, added up over broadcast axes."""
+        """Return the calls that split the gradient, added up over broadcast axes."""
         gy = output_grads[0]
         (c,), shape, calls = matrices(gy.shape, inputs[:1])
         for chosen, gradient in ((1, input_grads[1]), (0, input_grads[2])):
@@ -132,7 +132,7 @@ _NOT = Unary("logical_not", not_kernel, None, result="bool")
 
 
 def greater(a: Operand, b: Operand) -> Value:
-    """Tell where `a` is greater than `b`.
+    """Return True where `a` is greater than `b`.
 
     Args:
         a: Number, array or tensor.
@@ -152,7 +152,7 @@ def greater(a: Operand, b: Operand) -> Value:
 
 
 def greater_equal(a: Operand, b: Operand) -> Value:
-    """Tell where `a` is at least `b`.
+    """Return True where `a` is at least `b`.
 
     Args:
         a: Number, array or tensor.
@@ -172,7 +172,7 @@ def greater_equal(a: Operand, b: Operand) -> Value:
 
 
 def less(a: Operand, b: Operand) -> Value:
-    """Tell where `a` is less than `b`.
+    """Return True where `a` is less than `b`.
 
     Args:
         a: Number, array or tensor.
@@ -192,7 +192,7 @@ def less(a: Operand, b: Operand) -> Value:
 
 
 def less_equal(a: Operand, b: Operand) -> Value:
-    """Tell where `a` is at most `b`.
+    """Return True where `a` is at most `b`.
 
     Args:
         a: Number, array or tensor.
@@ -212,7 +212,7 @@ def less_equal(a: Operand, b: Operand) -> Value:
 
 
 def equal(a: Operand, b: Operand) -> Value:
-    """Tell where two arrays are equal; a NaN equals nothing.
+    """Return True where two arrays are equal; a NaN equals nothing.
 
     Args:
         a: Number, array or tensor.
@@ -232,7 +232,7 @@ def equal(a: Operand, b: Operand) -> Value:
 
 
 def not_equal(a: Operand, b: Operand) -> Value:
-    """Tell where two arrays differ; a NaN differs from everything.
+    """Return True where two arrays differ; a NaN differs from everything.
 
     Args:
         a: Number, array or tensor.
@@ -252,7 +252,7 @@ def not_equal(a: Operand, b: Operand) -> Value:
 
 
 def logical_and(a: Operand, b: Operand) -> Value:
-    """Tell where both are true (not 0).
+    """Return True where both are true (not 0).
 
     Args:
         a: Number, array or tensor.
@@ -272,7 +272,7 @@ def logical_and(a: Operand, b: Operand) -> Value:
 
 
 def logical_or(a: Operand, b: Operand) -> Value:
-    """Tell where at least one is true (not 0).
+    """Return True where at least one is true (not 0).
 
     Args:
         a: Number, array or tensor.
@@ -292,7 +292,7 @@ def logical_or(a: Operand, b: Operand) -> Value:
 
 
 def logical_not(x: Operand) -> Value:
-    """Tell where `x` is false (0).
+    """Return True where `x` is false (0).
 
     Args:
         x: Number, array or tensor.
@@ -316,7 +316,7 @@ def where(condition: Operand, a: Operand, b: Operand) -> Value:
         b: Number, array or tensor; the three shapes broadcast together.
 
     Returns:
-        The broadcast shape, in the dtype at which `a` and `b` meet.
+        The broadcast shape, in the common dtype of `a` and `b`.
 
     Raises:
         ShapeError: The shapes do not broadcast.

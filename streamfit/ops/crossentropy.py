@@ -2,8 +2,8 @@
 
 The formulas are those of Keras 3: probabilities are divided by their sum over the classes (binary ones
 are not) and limited to [epsilon, 1 - epsilon] before the logarithm. The gradient is exactly that of
-this formula: nothing passes where a probability was limited. The limits are rounded to the dtype of
-the output, as there. A NaN stays a NaN.
+this formula: it is 0 where a probability was limited. The limits are rounded to the dtype of
+the output, as in Keras. A NaN stays a NaN.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from streamfit.ops.shape import transpose
 def categorical_probabilities(t: Array, p: Array, y: Array, logs: Array, line: Array, limits: Array) -> None:
     """Compute y = -sum(t log(limited(p / sum(p)))) for each row.
 
-    The logarithms, kept in `logs`, are taken in one long loop over `line`, which is `logs` in one line:
-    that is vector code for rows of any length.
+    The logarithms are kept in `logs` and computed in one long loop over `line`, the flat view of `logs`,
+    so that the compiler makes vector code for rows of any length.
     """
     low, high = limits[0], limits[1]
     for i in range(p.shape[0]):
@@ -71,8 +71,8 @@ def categorical_logits(
 ) -> None:
     """Compute y = -sum(t log_softmax(x)) for each row.
 
-    The logarithms of the softmax are kept in `logs`, the softmax in `powers`; the lines are the same
-    arrays in one line, for a loop that is vector code whatever the length of the rows.
+    The logarithms of the softmax are kept in `logs`, the softmax in `powers`; `line` and `powers_line` are
+    their flat views, for a loop that becomes vector code for rows of any length.
     """
     for i in range(x.shape[0]):
         top = x[i, 0]
@@ -130,7 +130,7 @@ class CategoricalCrossentropy(Op):
         return (p.with_shape(p.shape[:-1]),)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Keep the logarithms, and the softmax of logits."""
+        """Return the specs of the logarithms, and of the softmax of logits."""
         return (specs[1], specs[1]) if self.from_logits else (specs[1],)
 
     def forward(
@@ -179,7 +179,7 @@ def classes_last(name: str, x: Operand, axis: int) -> Value:
     """Move the axis of the classes to the end, as floats.
 
     Raises:
-        ShapeError: It is the symbolic batch, or there is no axis.
+        ShapeError: The axis is the symbolic batch, or `x` has no axis.
     """
     value = floating(x)
     rank = len(value.shape)

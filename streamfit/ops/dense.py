@@ -108,7 +108,7 @@ class Dense(Op):
         return (x.with_shape((*x.shape[:-1], w.shape[1])),)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Keep room for the kernel turned over and for the gradient before the activation."""
+        """Return the specs of the transposed kernel and of the gradient before the activation."""
         x, w, _ = specs
         turned = Spec(products.turned_shape(*w.at(0)), x.dtype)
         return (turned,) if self.activation == "linear" else (turned, *self.infer(*specs))

@@ -103,7 +103,7 @@ class Take(Op):
         output_grads: Sequence[Array],
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
-        """Return the calls that add the gradient to the rows it came from."""
+        """Return the calls that add the gradient to the rows that were taken."""
         gx = input_grads[0]
         if gx is None:
             return []
@@ -190,8 +190,8 @@ def take(x: Operand, indices: Operand, axis: int = 0) -> Value:
 
     Args:
         x: Array or tensor, for instance a table of embeddings of shape (n, units).
-        indices: Whole numbers in [0, n), of any shape. In a traced model, where they cannot be
-            looked at, a number out of range gives NaN.
+        indices: Whole numbers in [0, n), of any shape. In a traced model, where the
+            numbers are not known, one out of range gives NaN.
         axis: The axis of `x` to look along; not its symbolic batch.
 
     Returns:

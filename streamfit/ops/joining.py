@@ -110,7 +110,7 @@ class Slice(Op):
         """Return the lengths."""
         return (specs[0].with_shape(self.lengths),)
 
-    def _walk(self, x: Array) -> tuple[int, list[int]]:
+    def _start_and_steps(self, x: Array) -> tuple[int, list[int]]:
         apart = element_steps(x.shape)
         start = sum(first * step for first, step in zip(self.starts, apart, strict=True))
         return start, [step * own for step, own in zip(apart, self.steps, strict=True)]
@@ -119,7 +119,7 @@ class Slice(Op):
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return one call."""
-        return gather_calls(inputs[0], outputs[0], *self._walk(inputs[0]))
+        return gather_calls(inputs[0], outputs[0], *self._start_and_steps(inputs[0]))
 
     def backward(
         self,
@@ -133,7 +133,7 @@ class Slice(Op):
         gx = input_grads[0]
         if gx is None:
             return []
-        return [(fill_zero, (flat(gx),)), *scatter_calls(output_grads[0], gx, *self._walk(gx))]
+        return [(fill_zero, (flat(gx),)), *scatter_calls(output_grads[0], gx, *self._start_and_steps(gx))]
 
 
 def concatenate(arrays: Sequence[Operand], axis: int = -1) -> Value:
@@ -144,7 +144,7 @@ def concatenate(arrays: Sequence[Operand], axis: int = -1) -> Value:
         axis: The axis to join along; not the symbolic batch.
 
     Returns:
-        One array, in the dtype at which all meet.
+        One array, in the common dtype of all.
 
     Raises:
         ShapeError: The shapes do not fit.
@@ -218,14 +218,14 @@ def split(x: Operand, parts: int | Sequence[int], axis: int = -1) -> list[Value]
 
 
 def getitem(x: Operand, key: object) -> Value:
-    """Cut out what ``x[key]`` means, for whole numbers, slices, ``...`` and None.
+    """Compute ``x[key]`` for whole numbers, slices, ``...`` and None.
 
     Args:
         x: Array or tensor.
         key: An index or a tuple of them. The symbolic batch axis takes ``:`` only.
 
     Returns:
-        The part that the key names, as NumPy understands it; for arrays a copy.
+        The part that NumPy's indexing gives; for arrays a copy.
 
     Raises:
         IndexError: A number is out of range, or there are too many.
@@ -245,7 +245,7 @@ def getitem(x: Operand, key: object) -> Value:
 
 
 def _parse(shape: Shape, key: tuple[object, ...]) -> tuple[tuple[int, ...], Shape, tuple[int, ...], Shape]:
-    """Return start, length and step for each axis, and the shape without indexed, with new axes."""
+    """Return start, length and step for each axis, and the shape of the result (axes removed and added)."""
     used = len([each for each in key if each is not None and each is not Ellipsis])
     if used > len(shape):
         raise IndexError(f"too many indices for shape {shape}: {key}")

@@ -47,7 +47,7 @@ class Matmul(Op):
         return (a.with_shape((*a.shape[:-1], b.shape[1])),)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Keep room for the right matrix turned over."""
+        """Return the spec of the transposed right matrix."""
         a, b = specs
         return (Spec(products.turned_shape(*b.at(0)), a.dtype),)
 
@@ -110,7 +110,7 @@ class BatchedMatmul(Op):
 
 
 def _stack(array: Array) -> Array:
-    """Return the matrices of an array in one row."""
+    """Return the matrices of an array along one leading axis."""
     count = array.size // max(1, array.shape[-2] * array.shape[-1])
     return array.reshape(count, *array.shape[-2:])
 
@@ -152,7 +152,7 @@ def matmul(a: Operand, b: Operand) -> Value:
     if rank_b == 2 and (rank_a == 2 or right.shape[0] is not None):
         return apply(Matmul(), left, right)
     if rank_a == 2:
-        # One matrix on the left of many: turn everything over, so that it is on the right.
+        # One matrix on the left of many: transpose everything, so that it is on the right.
         return swap_axes(matmul(swap_axes(right, -1, -2), transpose(left)), -1, -2)
     return apply(BatchedMatmul(), left, right)
 

@@ -1,4 +1,4 @@
-"""The activation functions with a bend, and their smooth relatives."""
+"""Rectifiers, which have a kink, and their smooth variants."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def hard_sigmoid_forward(x: Array, y: Array) -> None:
 
 @kernel
 def hard_sigmoid_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
-    """Compute gx = gy / 6 between the bends."""
+    """Compute gx = gy / 6 between the limits, 0 outside."""
     zero, one, six = y.dtype.type(0), y.dtype.type(1), y.dtype.type(6)
     for i in range(x.shape[0]):
         gx[i] = gy[i] / six if (y[i] > zero) & (y[i] < one) else zero

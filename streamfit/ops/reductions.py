@@ -1,4 +1,4 @@
-"""Reductions: sum, mean, max, min along axes, and where the largest and the smallest are."""
+"""Reductions: sum, mean, max, min along axes, and the indices of the largest and the smallest element."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ class Argmin(Argmax):
 
 
 def _reduce(op: type[_Reduction], x: Value, axis: Axis, keepdims: bool) -> Value:
-    """Reduce one run of neighbouring axes after the other, the last first."""
+    """Reduce each run of neighbouring axes, the last run first."""
     axes = several_axes(op.__name__.lower(), axis, len(x.shape))
     for first, last in reversed(runs(axes)):
         x = apply(op(first, last, keepdims), x)
@@ -216,7 +216,7 @@ def _reduce(op: type[_Reduction], x: Value, axis: Axis, keepdims: bool) -> Value
 
 
 def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
-    """Add up along axes; float32 is carried in float64 and rounded at the end.
+    """Add up along axes; float32 is accumulated in float64 and rounded at the end.
 
     Args:
         x: Array or tensor.
@@ -224,7 +224,7 @@ def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
         keepdims: Leave a length of 1 where an axis was.
 
     Returns:
-        The shape without `axis`; whole numbers and truth values become int64.
+        The shape without `axis`; whole numbers and booleans become int64.
 
     Raises:
         ValueError: There is no such axis.
@@ -237,7 +237,7 @@ def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
 
 
 def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
-    """Average along axes; float32 is carried in float64 and rounded at the end.
+    """Average along axes; float32 is accumulated in float64 and rounded at the end.
 
     Args:
         x: Array or tensor.

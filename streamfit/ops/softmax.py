@@ -18,9 +18,9 @@ from streamfit.ops.shape import expand_dims, swap_axes, transpose
 
 @kernel
 def softmax_forward(x: Array, y: Array, line: Array) -> None:
-    """Compute exp(x) / sum(exp(x)) for each row; `line` is y in one line.
+    """Compute exp(x) / sum(exp(x)) for each row; `line` is the flat view of y.
 
-    The exponentials are taken in one long loop, which is vector code for rows of any length.
+    The exponentials are computed in one long loop, which becomes vector code for rows of any length.
     """
     for i in range(x.shape[0]):
         top = x[i, 0]

@@ -64,8 +64,8 @@ def sparse_probabilities_backward(
 def sparse_logits(t: Array, x: Array, y: Array, powers: Array, line: Array, ignored: Array) -> None:
     """Compute y = log(sum(exp(x))) - x[t] for each row; 0 for the ignored class.
 
-    The softmax is kept in `powers`; `line` is the same array in one line, for a loop that is vector
-    code whatever the length of the rows.
+    The softmax is kept in `powers`; `line` is its flat view, for a loop that becomes vector code for rows
+    of any length.
     """
     for i in range(x.shape[0]):
         label, top = t[i], x[i, 0]
@@ -163,7 +163,7 @@ def sparse_categorical_crossentropy(
 
     Args:
         target: Numbers of the right classes: the shape of `output` without `axis`, or with 1 there.
-            In a traced model, where they cannot be looked at, a number out of range gives NaN.
+            In a traced model, where the numbers are not known, one out of range gives NaN.
         output: Probabilities (they are divided by their sum) or logits.
         from_logits: Whether `output` holds logits.
         axis: The axis of the classes in `output`.

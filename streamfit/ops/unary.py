@@ -1,4 +1,4 @@
-"""Operations on each element alone: one Op class, told apart by its kernels."""
+"""Operations on each element alone: one Op class, whose kernels differ."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def apply_floating(op: Op, x: Operand) -> Value:
 
 
 def apply_numeric(op: Op, x: Operand) -> Value:
-    """Apply `op` to `x` as it is; truth values become floats."""
+    """Apply `op` to `x` as it is; booleans become floats."""
     value = operand(x)
     return apply(op, floating(value) if value.dtype.kind == "b" else value)
 

@@ -127,7 +127,7 @@ _registry.register(L1L2, "l1_l2", "L1L2")
 
 
 def get(identifier: object) -> Callable[[Value], Value] | None:
-    """Return the regularizer that `identifier` stands for.
+    """Return the regularizer that `identifier` names or describes.
 
     Args:
         identifier: ``'l1'``, ``'l2'`` or ``'l1_l2'`` (factors of 0.01), a class, an instance, a
@@ -135,7 +135,7 @@ def get(identifier: object) -> Callable[[Value], Value] | None:
 
     Raises:
         UnknownNameError: The name is unknown.
-        TypeError: It is nothing of that kind.
+        TypeError: `identifier` is none of these.
 
     Example:
         >>> get("l2")
