@@ -83,7 +83,7 @@ class _Changes:
 
 
 changes = _Changes()
-"""The number of changed settings of all layers in use: makers of programs see by it whether to look again."""
+"""How often any layer in use had a setting changed; users of programs compare it to notice a change."""
 _NO_SETTINGS = {"built", "trainable", "stream"}
 
 

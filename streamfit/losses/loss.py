@@ -63,7 +63,7 @@ class Loss(Configurable):
         """Return one value a sample."""
         raise TypeError(f"{type(self).__name__} must define call(self, y_true, y_pred)")
 
-    # -- what training asks --------------------------------------------------------------------
+    # -- called by training --------------------------------------------------------------------
 
     @property
     def sparse(self) -> bool:

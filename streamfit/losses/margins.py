@@ -1,4 +1,4 @@
-"""Losses that ask for a margin between classes: the hinge losses."""
+"""Losses with a margin between classes: the hinge losses."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ class FalseNegatives(_Count):
 
 
 def _share(part: Array, whole: Array) -> Array:
-    """Divide; 0 where the whole is 0."""
+    """Return part / whole; 0 where the whole is 0."""
     shares: Array = np.divide(part, whole, out=np.zeros_like(np.asarray(part)), where=np.asarray(whole) != 0)
     return shares
 

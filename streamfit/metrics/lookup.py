@@ -145,7 +145,7 @@ class HasShape(Protocol):
 def make(identifier: object, loss: losses.Loss | None, target: HasShape, output: HasShape) -> Metric:
     """Return the metric for an output, with a class chosen for 'accuracy' and 'crossentropy'.
 
-    Beside a loss that reads logits or margins, 'accuracy' has a threshold of 0, and 'crossentropy' reads
+    For a loss that reads logits or margins, 'accuracy' has a threshold of 0, and 'crossentropy' reads
     logits too.
 
     Args:

@@ -201,7 +201,7 @@ class BinaryAccuracy(MeanMetric):
 class MarginAccuracy(MeanMetric):
     """Compute how often predictions have the sign of their target: for losses with a margin.
 
-    This is what ``'accuracy'`` means beside the hinge losses. Targets are -1 or 1, or 0 or 1; targets
+    ``'accuracy'`` means this metric for the hinge losses. Targets are -1 or 1, or 0 or 1; targets
     that are not above 0 count as -1.
 
     Args:

@@ -24,7 +24,7 @@ class HasHyper(Protocol):
     hyper: Array
 
     def restructure(self) -> None:
-        """Have the calls of a step made anew before the next one."""
+        """Have the calls of a step made again before the next one."""
 
 
 def at_least_zero(name: str, value: object) -> float:

@@ -9,7 +9,7 @@ from streamfit.optimizers.optimizer import Optimizer, registry
 
 
 def get(identifier: object) -> Optimizer:
-    """Return the optimizer that `identifier` stands for.
+    """Return the optimizer that `identifier` describes.
 
     Args:
         identifier: A name such as ``'adam'``, a class, an instance, or a description as

@@ -82,7 +82,7 @@ class Optimizer(Configurable):
         lr: Another name of `learning_rate` (Keras 2).
 
     Raises:
-        ValueError: A number is out of range, or more than one kind of clipping is asked for.
+        ValueError: A number is out of range, or more than one kind of clipping is set.
 
     Attributes:
         hyper: float64 vector of settings that kernels read.
@@ -281,7 +281,7 @@ class Optimizer(Configurable):
             raise ValueError(f"iterations must be zero or positive, got {value!r}")
         self.work.clock[1] = steps
 
-    # -- what a program calls -------------------------------------------------------------------
+    # -- called by a program --------------------------------------------------------------------
 
     @property
     def follows_schedule(self) -> bool:
@@ -344,7 +344,7 @@ class Optimizer(Configurable):
                 self.state[name] = np.full(weights.shape, first, dtype=weights.dtype)
 
     def first_values(self) -> dict[str, float]:
-        """Return the name and the first value of each vector of `state` that the settings ask for."""
+        """Return the name and the first value of each vector of `state` that the settings need."""
         return dict(self.state_names)
 
     def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:

@@ -92,7 +92,7 @@ class RMSprop(Optimizer):
         self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
 
     def first_values(self) -> dict[str, float]:
-        """Return the mean square, and what momentum and centering need."""
+        """Return the mean square, and the vectors that momentum and centering need."""
         names = ["velocity"]
         if self.momentum > 0 or self.centered:
             names.append("momentum")

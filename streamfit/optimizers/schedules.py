@@ -259,7 +259,7 @@ class CosineDecayRestarts(LearningRateSchedule):
             number = math.floor(step / self.first_decay_steps)
             return number, step - number * self.first_decay_steps, self.first_decay_steps
         growth = 1.0 + step / self.first_decay_steps * (self.t_mul - 1.0)
-        # A restart falls on a whole step: one that rounding has pushed below it counts.
+        # A restart is at a whole step: one that rounding has moved just below it counts.
         number = math.floor(math.log(growth) / math.log(self.t_mul) + 1e-12)
         start = self.first_decay_steps * (self.t_mul**number - 1.0) / (self.t_mul - 1.0)
         return number, max(0.0, step - start), self.first_decay_steps * self.t_mul**number
