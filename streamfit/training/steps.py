@@ -322,7 +322,10 @@ class Steps:
         for tracker in epoch_metrics.trackers:
             if not isinstance(tracker.metric, metrics.MeanMetric):
                 continue
-            values = tracker.metric.values(y[tracker.output], outputs[tracker.output])
+            target = y[tracker.output]
+            assert target is not None  # an output with a metric has targets
+            values = tracker.metric.values(target, outputs[tracker.output])
+            assert isinstance(values, Tensor)  # values of a tensor are one
             weight = (w[tracker.output],) if tracker.weighted else ()
             sinks.append(
                 Node(
