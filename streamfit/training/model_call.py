@@ -3,8 +3,8 @@
 A model has one runner with the memory of its programs, its running results and its weights. One thread at
 a time works with it; calls of the same thread nest. Calls of other threads get a *spare*: a runner with
 programs, memory and metrics of its own. Where no thread trains, a spare reads the weights themselves; beside
-a training it reads copies of them, made between two of its steps. A call that reads the weights themselves when
-a training begins goes on with copies, made before the first step.
+a training it reads copies of them, made between two of its steps. A call that reads the weights
+themselves when a training begins goes on with copies, made before the first step.
 
 Guarantees kept here: each call sees the weights of one moment; a computation beside a training changes no
 bit of it; two threads never train one model, or models that share weights, at once.

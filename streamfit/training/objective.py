@@ -7,14 +7,14 @@ step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from streamfit import metrics
 from streamfit._base.specs import Array, Spec
 from streamfit.losses import Loss
-from streamfit.ops.core import Node, Tensor
+from streamfit.ops.core import Node, Tensor, Value
 from streamfit.ops.selecting import counted
 from streamfit.program import AccumulateMean, AccumulateScalar, StateTensor, weighted_mean, weighted_total
 from streamfit.training.compile_config import OutputPlan
@@ -120,7 +120,9 @@ def _running_metrics(outputs: Sequence[Tensor], data: StepData, epoch_metrics: E
     for tracker in epoch_metrics.trackers:
         if not isinstance(tracker.metric, metrics.MeanMetric):
             continue
-        values = tracker.metric.values(data.targets[tracker.output], outputs[tracker.output])
+        target = data.targets[tracker.output]
+        assert target is not None  # an output with a metric has targets
+        values = cast(Tensor, tracker.metric.values(target, outputs[tracker.output]))  # traced, so no array
         weights = (data.weights[tracker.output],) if tracker.weighted else ()
         state = StateTensor(tracker.metric.total.view(np.ndarray))
         sinks.append(Node(AccumulateMean(), (values, *weights, state), ()))
@@ -133,8 +135,8 @@ def _label_guard(loss: Loss, output: Tensor, target: Tensor, weights: Tensor | N
 
 
 def _loss_values(
-    loss: Loss, target: Tensor, output: Tensor, weights: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
+    loss: Loss, target: Tensor, output: Value, weights: Tensor | None
+) -> tuple[Value, Value | None]:
     """Trace the values of a loss and its mask; values that weigh 0 or are masked get no gradient."""
     mask = loss.mask(target)
     for factor in (weights, mask):
