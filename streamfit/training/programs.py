@@ -16,8 +16,8 @@ from streamfit.ops.core import Tensor, Variable, tracing
 from streamfit.program import Arena, Lowering, Program, Training
 from streamfit.training.compile_config import OutputPlan
 from streamfit.training.model_graph import ModelGraph
-from streamfit.training.objective import step_data, trace_objective
 from streamfit.training.running_results import RunningResults
+from streamfit.training.step_objective import step_data, trace_objective
 from streamfit.training.target_checks import TargetWarnings, constant_losses, constant_outputs
 from streamfit.training.user_warnings import warn
 
