@@ -66,7 +66,7 @@ class Trainer(GraphModel):
 
         Args:
             optimizer: A name such as ``'adam'``, or an optimizer. A name or a new optimizer starts afresh.
-                The object that the model had goes on: with its steps, its rate, and its state for each
+                The object that the model had continues: with its steps, its rate, and its state for each
                 weight that it trained until now. One that has worked for another model starts afresh
                 here, and keeps its state for the other; its settings count for both.
             loss: A name, a function (y_true, y_pred) made of `ops`, a `Loss`, or a list or a dictionary by
@@ -148,7 +148,7 @@ class Trainer(GraphModel):
             return Runner(self, self._compiled)
         clock, results = self._carried
         runner = Runner(self, self._compiled, clock.copy())
-        runner.take_up(results)
+        runner.restore_states(results)
         return runner
 
     # -- whole data sets ------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class Trainer(GraphModel):
             class_weight: Weight by class number; for several outputs by output name, or a list.
             sample_weight: One weight a sample (n,), or (n, steps) in temporal mode; by output if several.
             initial_epoch: Number of the first epoch.
-            steps_per_epoch: Steps in an epoch; the next one goes on where it stopped.
+            steps_per_epoch: Steps in an epoch; the next one continues where it stopped.
             validation_steps, validation_freq: Validate on so many batches; every so many epochs, or in those.
             max_queue_size: Batches that workers load ahead; 10 by default.
             workers, use_multiprocessing: How many workers load, and whether these are processes and not
@@ -325,7 +325,7 @@ class Trainer(GraphModel):
 
         Args:
             x, y, sample_weight, class_weight: One batch, as in `fit`.
-            reset_metrics: Whether metrics start anew; else they go on from the last call.
+            reset_metrics: Whether metrics start anew; else they continue from the last call.
             return_dict: Return results by name.
         """
         batch = batches.one_batch(x, y, sample_weight)

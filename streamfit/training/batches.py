@@ -257,6 +257,6 @@ def one_batch(x: object, y: object = None, sample_weight: object = None) -> Batc
 
 
 def need_data(found: bool, name: str) -> None:
-    """Raise when not a single batch came."""
+    """Raise when there was not a single batch."""
     if not found:
         raise DataError(f"{name}: there was not a single batch")

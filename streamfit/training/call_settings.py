@@ -16,7 +16,7 @@ class CallSettings:
         source: Name of the data, for messages.
         class_weight: Their class weights.
         checked: Whether training steps are checked.
-        preserve_metrics: Whether the running results begin anew for this call, and are afterwards as before.
+        preserve_metrics: Whether the running results start again for this call, and are afterwards as before.
         trains: Whether the call trains.
         asked: int64 (1,), not 0 when another thread waits to come between two steps; None if none can.
     """

@@ -116,8 +116,8 @@ class CompileConfig:
         weighted_metrics: As `metrics`; these see sample and class weights.
         sample_weight_mode: None or ``'temporal'``, or a list or dictionary of them by output.
         flags: The model's `trainable` flags, as they are now.
-        owner: Stands for the model: an optimizer that has worked for it goes on, one that has worked for
-            another begins anew. None for a model that no other object refers to.
+        owner: Stands for the model: an optimizer that has worked for it continues, one that has worked for
+            another starts again. None for a model that no other object refers to.
         previous: The arguments of the `compile` before, or None.
 
     Attributes:
@@ -169,7 +169,7 @@ class CompileConfig:
         return self.optimizer
 
     def keep_time(self, clock: Array) -> None:
-        """Count the steps of this model in `clock` from now on; it goes on with the finished ones."""
+        """Count the steps of this model in `clock` from now on; it continues with the finished ones."""
         clock[1] = self._work.clock[1]
         self._work.clock = clock
 
@@ -183,7 +183,7 @@ class CompileConfig:
     ) -> list[Call]:
         """Return the optimizer's calls for one step, as `Optimizer.bind` does.
 
-        The optimizer goes on with its memory of each of `variables`; those that are new to it begin anew.
+        The optimizer continues with its memory of each of `variables`; those that are new to it start again.
         """
         optimizer = self.own_optimizer()
         if variables is not None:

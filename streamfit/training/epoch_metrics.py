@@ -109,7 +109,7 @@ class EpochMetrics:
         return found
 
     def overwrite(self, states: dict[str, Array]) -> None:
-        """Go on with results that `states` gave, in this or another process."""
+        """Continue with results that `states` gave, in this or another process."""
         own = self.states()
         for name, state in states.items():
             own[name][...] = state

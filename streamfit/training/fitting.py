@@ -105,7 +105,7 @@ class FitRun(Resumable):
         with self._guarded(), self._until_end:
             self._check_names(*self._runner.expected_names)
             callbacks.on_train_begin()
-            self._go_on_with_history()
+            self._continue_history()
             for epoch in range(self._next_epoch, plan.epochs):
                 if model.stop_training or not self._epoch(epoch):
                     break

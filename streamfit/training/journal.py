@@ -24,7 +24,7 @@ class Journal:
 
     Attributes:
         place: Where the records end: ``{"bytes": ..., "check": ...}``, a value for JSON. Keep it with the
-            data that belong to the records; `open_at` goes on there.
+            data that belong to the records; `open_at` continues there.
 
     Example:
         >>> import tempfile
@@ -42,7 +42,7 @@ class Journal:
         self.place = {"bytes": 0, "check": 0}
 
     def open_at(self, place: dict[str, int]) -> list[object]:
-        """Return the records up to a place; the next one comes behind them.
+        """Return the records up to a place; the next one is added behind them.
 
         Raises:
             ValueError: The file is missing, shorter, or was changed.

@@ -4,7 +4,7 @@ A model has one runner with the memory of its programs, its running results and 
 a time works with it; calls of the same thread nest. Calls of other threads get a *spare*: a runner with
 programs, memory and metrics of its own. Where no thread trains, a spare reads the weights themselves; beside
 a training it reads copies of them, made between two of its steps. A call that reads the weights
-themselves when a training begins goes on with copies, made before the first step.
+themselves when a training begins continues with copies, made before the first step.
 
 Guarantees kept here: each call sees the weights of one moment; a computation beside a training changes no
 bit of it; two threads never train one model, or models that share weights, at once.
@@ -82,7 +82,7 @@ class ModelCall(uses.Use):
             source: Name of the data, for messages.
             class_weight: Their class weights.
             checked: Whether training steps are checked.
-            preserve_metrics: Whether running results begin anew, and are afterwards as they were.
+            preserve_metrics: Whether running results start again, and are afterwards as they were.
 
         Raises:
             ModelInUseError: The call writes, and another thread trains.
@@ -145,12 +145,12 @@ class ModelCall(uses.Use):
             self.live = not copies
 
     def step_aside(self) -> None:
-        """Go on with copies of the weights as they are now; called between two steps."""
+        """Continue with copies of the weights as they are now; called between two steps."""
         old, results = self.runner, self.runner.results.snapshot()
         new = self._spare(True, ())
         old.vacate(self._before)
         self._before = new.occupy(self._settings)
-        new.go_on_with(results)
+        new.restore_results(results)
         self.runner, self.seat = new, None
         self._give_back(old)
 

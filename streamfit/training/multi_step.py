@@ -1,4 +1,4 @@
-"""Joined batches: several steps behind one another in the same arrays; their parts, and their names."""
+"""Joined batches: several steps one after another in the same arrays; their parts and their names."""
 
 from __future__ import annotations
 

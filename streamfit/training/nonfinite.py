@@ -36,7 +36,7 @@ def nonfinite_error(
     """
     paths: dict[Variable, str] = {}
     for path, weight in weight_paths(model):
-        paths.setdefault(weight, path)  # a shared layer has several, of which one will do
+        paths.setdefault(weight, path)  # a shared layer has several paths; one is enough
     wrong = [paths[weight] for weight, gradient in gradients.items() if not _finite(gradient)]
     before = [path for weight, path in paths.items() if not _finite(weight.value)]
     data = unusable_data(batch, gradients)

@@ -66,7 +66,7 @@ def _plain(result: object, what: str) -> float | Array:
 
 
 def _as_array(result: object) -> Array | None:
-    """Return a copy: a metric may hand out its own state, and goes on changing it."""
+    """Return a copy: a metric may return its own state, and changes it later."""
     try:
         return np.array(result)
     except (TypeError, ValueError):
@@ -91,7 +91,7 @@ def key_names(found: Sequence[tuple[str, object]], own: str, prefix: str, taken:
 
 
 def all_measures(losses: Sequence[str], trackers: Sequence[tuple[str, str, object, str]]) -> list[Measure]:
-    """Describe the logs, as far as they can be known before data have come.
+    """Describe the logs, as far as they can be known before the first data.
 
     Args:
         losses: The names of the losses.

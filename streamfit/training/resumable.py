@@ -1,4 +1,4 @@
-"""`Resumable`: the state that a run of `fit` keeps of itself, and how another run goes on from it.
+"""`Resumable`: the state of a run of `fit`, and how another run continues from it.
 
 Guarantees kept here: a run is resumed only with the data, the arguments and the optimizer of the interrupted
 one; the changes that the repeated hooks of an epoch under way make are undone.
@@ -20,7 +20,7 @@ from streamfit.training.validation import Validation
 
 
 class Resumable:
-    """The part of a run of `fit` that stops and goes on; the rest of the run sets all attributes."""
+    """The part of a run of `fit` that stops and continues; the rest of the run sets all attributes."""
 
     _model: Trainable
     _runner: Runner
@@ -33,7 +33,7 @@ class Resumable:
     _history: History
     _settings: dict[str, object]  # of the optimizer, when the run began
     _until_end: contextlib.ExitStack
-    _resumed: TrainingState | None  # until the epoch that it is in goes on
+    _resumed: TrainingState | None  # until its epoch continues
     _epoch_now: int
     _next_epoch: int
     _steps_before: int
@@ -54,7 +54,7 @@ class Resumable:
                 pack(entry["state"], f"the state of callback {entry['class']}")
 
     def state(self, *, ended: dict[str, object] | None = None) -> TrainingState:
-        """Return everything that is needed to go on from here, but for the history.
+        """Return everything that is needed to continue from here, but for the history.
 
         Args:
             ended: The logs of the epoch, when it has just ended; None in the middle of an epoch.
@@ -82,7 +82,7 @@ class Resumable:
         return state
 
     def resume(self, state: TrainingState, *, replay: bool = False) -> None:
-        """Go on where another run of equal data and model was when its `state` was taken.
+        """Continue where another run of equal data and model was when its `state` was taken.
 
         Called by a callback in `on_train_begin`.
 
@@ -100,7 +100,7 @@ class Resumable:
         streams, feeds = state.facts["streams"], self._feeds()
         for name, feed in feeds.items():
             feed.check_identity(streams[name])
-        # Callbacks first: one that changes data as training goes on brings them to where they were.
+        # Callbacks first: one that changes data as training continues brings them to where they were.
         self._callbacks.load_state(state.facts["callbacks"])
         for name, feed in feeds.items():
             feed.resume(streams[name], replay=replay)
@@ -124,8 +124,8 @@ class Resumable:
             "validation_steps": plan.validation_steps,
         }
 
-    def _go_on_with_history(self) -> None:
-        """Go on with the history of an interrupted run, after the new run has begun."""
+    def _continue_history(self) -> None:
+        """Continue with the history of an interrupted run, after the new run has begun."""
         if self._resumed is not None:
             self._history.resume(self._resumed.facts.get("history", ()), self._seed)
 

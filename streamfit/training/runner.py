@@ -191,7 +191,7 @@ class Runner:
         """Go back to the call that was served before."""
         self._serve(before.settings)
         if before.results is not None:
-            self.go_on_with(before.results)
+            self.restore_results(before.results)
         elif before.settings.preserve_metrics:
             self.results.give_back(before.waiting)
         if self._built is not None:
@@ -201,13 +201,13 @@ class Runner:
         self.source, self.class_weight = settings.source, settings.class_weight
         self.checked, self.asked = settings.checked, settings.asked
 
-    def go_on_with(self, results: Snapshot | None) -> None:
-        """Go on with results of this runner, or of the runner of which it is a spare."""
+    def restore_results(self, results: Snapshot | None) -> None:
+        """Continue with results of this runner, or of the runner of which it is a spare."""
         if results is not None and self._built is not None:
             self.results.restore(results)
 
-    def take_up(self, states: dict[str, Array]) -> None:
-        """Go on with the running results of an interrupted epoch, or of another model."""
+    def restore_states(self, states: dict[str, Array]) -> None:
+        """Continue with the running results of an interrupted epoch, or of another model."""
         self.refresh_bindings()
         self.results.overwrite(states)
 

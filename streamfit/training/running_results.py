@@ -48,7 +48,7 @@ class RunningResults:
             self.metrics.reset()
 
     def overwrite(self, states: dict[str, Array]) -> None:
-        """Go on with results that `states` returned, now or from the first step on."""
+        """Continue with results that `states` returned, now or from the first step on."""
         if self.metrics is None:
             self._waiting = states
         else:
@@ -61,7 +61,7 @@ class RunningResults:
         return None if self.metrics is None else self.metrics.snapshot()
 
     def restore(self, results: Snapshot) -> None:
-        """Go on with results that `snapshot` of this model returned: perhaps no step follows."""
+        """Continue with results that `snapshot` of this model returned: perhaps no step follows."""
         if self.metrics is None:
             self.metrics = EpochMetrics(self._plans, results.targets, results.outputs)
         self.metrics.restore(results)
@@ -72,7 +72,7 @@ class RunningResults:
         return waiting
 
     def give_back(self, waiting: dict[str, Array]) -> None:
-        """Go on with results that `withhold` returned when there were no metrics yet."""
+        """Continue with results that `withhold` returned when there were no metrics yet."""
         if self.metrics is None:
             self._waiting = waiting
         else:  # made meanwhile; another model may be counting with its metric objects

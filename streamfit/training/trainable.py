@@ -33,10 +33,10 @@ class FitSession(Protocol):
         """Raise now the error that a backup would raise at the end of the first epoch."""
 
     def state(self, *, ended: dict[str, object] | None = None) -> TrainingState:
-        """Return everything that is needed to go on from here, but for the history."""
+        """Return everything that is needed to continue from here, but for the history."""
 
     def resume(self, state: TrainingState, *, replay: bool = False) -> None:
-        """Go on where another run was when its `state` was taken."""
+        """Continue where another run was when its `state` was taken."""
 
 
 class Trainable(CompiledModel, HasRunner, Protocol):

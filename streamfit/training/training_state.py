@@ -1,4 +1,4 @@
-"""`TrainingState`: everything that a run needs to go on where it stopped, to the bit.
+"""`TrainingState`: everything that a run needs to continue where it stopped, to the bit.
 
 Weights, the optimizer's vectors and its clock, the running results of the epoch, and the place of each
 stream. Arrays are arrays, the rest is plain JSON.
@@ -80,7 +80,7 @@ def restore(model: CompiledModel, runner: Runner, state: TrainingState, settings
     if state.facts["learning_rate"] is not None:
         optimizer.learning_rate = state.facts["learning_rate"]
     runner.clock[1] = state.facts["iterations"]
-    runner.take_up({name: value for name, value in arrays.items() if name.startswith("score/")})
+    runner.restore_states({name: value for name, value in arrays.items() if name.startswith("score/")})
 
 
 def check_same_run(facts: dict[str, Any], arguments: dict[str, object], epochs: int) -> None:

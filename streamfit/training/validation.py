@@ -67,7 +67,7 @@ class Validation:
             call.refresh_bindings()
             hooks = make_hooks(callbacks, call, "test", stopped)
             if feed.source.rewinds:
-                feed.restart()  # data that can begin anew do; a generator goes on
+                feed.restart()  # data that can start again do; a generator continues
             done = run_steps(feed.run(steps, hooks.steps_per_execution), call.test, hooks)
             if not stopped() and feed.done < (steps or 1):
                 details = f" {steps or 1} batches were wanted and {feed.done} came."

@@ -1,4 +1,4 @@
-"""The check of targets: the wrong targets that it finds, and that it stops after the first."""
+"""The check of targets: the first wrong target is found, and nothing is checked after it."""
 
 from __future__ import annotations
 

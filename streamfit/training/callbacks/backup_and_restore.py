@@ -1,4 +1,4 @@
-"""`BackupAndRestore`: go on after a crash at the very batch, to the same bits."""
+"""`BackupAndRestore`: continue after a crash at the same batch, to the same bits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME, _HISTORY = "training-state.safetensors", "training-history.jsonl"
 
 
 class BackupAndRestore(Callback):
-    """Save the place of training, and go on from there when `fit` is called again with the same arguments.
+    """Save the place of training, and continue from there when `fit` is called again with the same arguments.
 
     The backup holds weights, the optimizer's state, the running results of the epoch, the history, the seed
     and place of each stream, and the state of each callback that keeps one (`Callback.state_dict`).
@@ -80,7 +80,7 @@ class BackupAndRestore(Callback):
         return self._every is not None if hook == "on_train_batch_end" else super().listens_to(hook)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Lock the folder and go on from the backup, if there is one."""
+        """Lock the folder and continue from the backup, if there is one."""
         session, self._since = self._session, 0
         session.keep(owned(self._folder, "backup_dir"))
         for unfinished in self._folder.glob(f".{_NAME}.*"):  # a run was killed while it wrote this
@@ -104,12 +104,12 @@ class BackupAndRestore(Callback):
         self._write(dict(logs or {}))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Delete the backup: training came to its end."""
+        """Delete the backup: training has ended."""
         if self._delete:
             self._path.unlink(missing_ok=True)
             self._journal.remove()
         elif self._path.exists():
-            # The user may want the next run to go on; a callback that does not has that in its own state.
+            # The user may want the next run to continue; a callback that does not has that in its own state.
             state = self.model.read_state(self._path)
             if state.facts["stopped"]:
                 state.facts["stopped"] = False

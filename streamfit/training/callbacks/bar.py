@@ -1,4 +1,4 @@
-"""`Bar`: one line that shows how far a run of steps has come, drawn on a terminal or written once."""
+"""`Bar`: one line that shows the progress of a run of steps, drawn on a terminal or written once."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Callback:
         self.model = model
 
     def listens_to(self, hook: str) -> bool:
-        """Return whether a hook does anything, so that no logs are made for it in vain.
+        """Return whether a hook does anything, so that no logs are made where none are read.
 
         Args:
             hook: Name of a hook, such as ``"on_train_batch_end"``.
@@ -93,10 +93,10 @@ class Callback:
         """
 
     def state_dict(self) -> State:
-        """Return the values that a resumed run needs to go on: `BackupAndRestore` keeps them in the backup.
+        """Return the values that a resumed run needs to continue; `BackupAndRestore` saves them.
 
         It may hold None, numbers, text, bytes, lists, tuples, dictionaries and NumPy's arrays, nested at
-        will; it is written to disk before training goes on.
+        will; it is written to disk before training continues.
 
         Returns:
             The state; empty, as here, where nothing needs to be kept.
@@ -104,7 +104,7 @@ class Callback:
         return {}
 
     def load_state_dict(self, state: State) -> None:
-        """Go on where another run was; called in a resumed run, after `on_train_begin` of all callbacks.
+        """Continue where another run was; called in a resumed run, after `on_train_begin` of all callbacks.
 
         A run that is resumed in the middle of an epoch calls it once more after `on_epoch_begin`: the
         effect of that hook is in the state already, as it is in the weights and in the learning rate.

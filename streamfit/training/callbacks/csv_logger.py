@@ -26,7 +26,7 @@ class CSVLogger(Callback):
     The columns are ``epoch`` (counted from 0) and the names in the logs of the first epoch, sorted; if
     validation is to come in a later epoch, its columns are there from the beginning. A value that an epoch
     does not have is ``NA``; several values (of a metric whose result is an array) are JSON. The file is
-    complete after each epoch and is never left open. A run that is resumed by `BackupAndRestore` goes on in
+    complete after each epoch and is never left open. A run that is resumed by `BackupAndRestore` continues in
     the file, and each of its epochs has one row.
 
     Args:

@@ -15,7 +15,7 @@ __all__ = ["EarlyStopping"]
 class EarlyStopping(MonitorCallback):
     """Stop training when a quantity has not improved for `patience` epochs.
 
-    An instance can serve several runs; each begins anew.
+    An instance can serve several runs; each starts again.
 
     Args:
         monitor: Name in the logs of an epoch.
@@ -80,7 +80,7 @@ class EarlyStopping(MonitorCallback):
         self._reset()
 
     def load_state_dict(self, state: State) -> None:
-        """Go on waiting, or stop if that was decided already.
+        """Continue waiting, or stop if that was decided already.
 
         Raises:
             ValueError: It is the state of another quantity.
@@ -89,10 +89,10 @@ class EarlyStopping(MonitorCallback):
         if self.stopped_epoch > 0 and self.wait >= self.patience:
             self.model.stop_training = True
         else:
-            self.stopped_epoch = 0  # the run goes on with more patience
+            self.stopped_epoch = 0  # the run continues with more patience
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begin anew."""
+        """Start again."""
         self._reset()
         self._monitor.resolve(self.model)
 

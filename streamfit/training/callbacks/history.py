@@ -71,7 +71,7 @@ class History(Callback):
         return dict(record) or None, {name: len(values) for name, values in lists.items()}
 
     def resume(self, records: Iterable[Mapping[str, Any]], seed: int) -> Place:
-        """Go on with a history of which `since` gave the records; return the place that comes after them."""
+        """Continue with a history from the records of `since`; return the place that comes after them."""
         lists: dict[str, list[Any]] = {"epoch": [], "receipts": []}
         for record in records:
             for name, values in record.items():

@@ -46,7 +46,7 @@ class StatefulObject(Protocol):
         """Return the state."""
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
 
 
 class NonFiniteListener(Protocol):

@@ -49,7 +49,7 @@ loss, val_loss. Did you mean 'val_loss'?
         return True
     if not names.sure:
         return False
-    if name.removeprefix("val_") in names.batch:  # the name is right, and as in Keras training goes on
+    if name.removeprefix("val_") in names.batch:  # the name is right, and as in Keras training continues
         warn(
             f"{owner} got monitor={name!r}, but this fit has no validation, so it will do nothing; pass "
             f"validation_data, or one of {', '.join(names.epoch)} as monitor"

@@ -98,7 +98,7 @@ class ModelCheckpoint(Callback):
         return {"monitor": monitor, "best": self.best, "epoch": self._epoch, "waiting": self._waiting}
 
     def load_state_dict(self, state: State) -> None:
-        """Go on with the best value so far.
+        """Continue with the best value so far.
 
         Raises:
             ValueError: It is the best of another quantity.

@@ -135,7 +135,7 @@ class Monitor:
         return {"name": self.name, "sign": self._sign, "seen": self.seen}
 
     def load_state_dict(self, state: State) -> None:
-        """Go on with remembered values.
+        """Continue with remembered values.
 
         Raises:
             ValueError: They are those of another quantity, or of another direction.
@@ -214,7 +214,7 @@ class _Logs:
 
 
 def _log_names(metric: Metric, model: object) -> Iterator[str]:
-    """Yield the names under which a metric can be logged: with several outputs theirs come first."""
+    """Yield the names of a metric in the logs: with several outputs, the name of one comes first."""
     yield metric.name
     for output in getattr(model, "output_names", None) or ():
         yield f"{output}_{metric.name}"

@@ -34,7 +34,7 @@ class MonitorCallback(Callback):
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Go on with remembered attributes.
+        """Continue with remembered attributes.
 
         Raises:
             ValueError: It is the state of another quantity.

@@ -43,7 +43,7 @@ class PathPattern:
             ) from None
         self._fields = [(field, spec) for _, field, spec, _ in parts if field is not None]
         self._names = [_first_name(field) for field, _ in self._fields]
-        self._expected: set[str] = set()  # names that may be missing now, but come or came
+        self._expected: set[str] = set()  # names that may be missing in some logs, but not in all
 
     def check_fields(self, known: Collection[str], sure: bool) -> None:
         """Refuse fields that can never be filled; those of `known` may be missing for a while.

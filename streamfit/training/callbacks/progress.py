@@ -1,4 +1,4 @@
-"""`ProgressBar`: shows how far training, evaluation or prediction has come.
+"""`ProgressBar`: shows the progress of training, evaluation or prediction.
 
 The bar reads the logs only when it redraws: the loop calls `tick` after each step, which reads the clock
 only now and then and redraws at most every 0.05 s. So a bar costs a few dozen
@@ -130,7 +130,7 @@ class ProgressBar(Callback):
             self._holding, self._trained, self._next_look = True, self._done, NEVER
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Show the results of `evaluate`; those of a validation come with the epoch."""
+        """Show the results of `evaluate`; the results of a validation are in the line of the epoch."""
         if self._holding:
             self._resume()
         elif not self._in_fit:

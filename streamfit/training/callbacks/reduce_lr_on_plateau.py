@@ -84,7 +84,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self._reset()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begin anew.
+        """Start again.
 
         Raises:
             TypeError: The learning rate follows a schedule.

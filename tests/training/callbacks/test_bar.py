@@ -22,7 +22,7 @@ def bar_on(
 
 
 def drive(bar: Bar, clock: Clock, seconds: list[float]) -> list[int]:
-    """Do steps of the given lengths and return those at which the bar was asked to look."""
+    """Do steps of the given lengths and return those at which `look` was called."""
     following, looked = 1, []
     for done, length in enumerate(seconds, 1):
         clock.now += length
