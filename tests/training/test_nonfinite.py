@@ -1,4 +1,4 @@
-"""What is said of a step that was stopped: losses, gradients, samples, causes."""
+"""The error of a step that was stopped: losses, gradients, samples, causes."""
 
 from __future__ import annotations
 
