@@ -114,7 +114,7 @@ def _causes(data: dict[str, str], before: Sequence[str]) -> list[str]:
 
 def _advice(data: dict[str, str], before: Sequence[str]) -> str:
     if data:
-        return "Mend these samples, or leave them out."
+        return "Fix these samples, or leave them out."
     if before:
         return "Go back to weights that are finite: an earlier update has overflowed."
     return "Lower the learning rate, or make the numbers smaller: scale the data or the outputs."
