@@ -1,8 +1,6 @@
-"""Joined batches: several steps behind one another in the same arrays; one of them, and what to call it."""
+"""Joined batches: several steps one after another in the same arrays; their parts and their names."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +24,7 @@ def one_step(batch: Batch, step: int) -> Batch:
     """
     rows = rows_of_step(batch, step)
 
-    def cut(array: Any) -> Any:
+    def cut(array: object) -> object:
         return array[rows] if isinstance(array, np.ndarray) else array
 
     x, y, weight = transform(cut, batch.parts())
