@@ -30,7 +30,7 @@ from typing import Any
 from streamfit.kernels import private_files
 
 _ELF = b"\x7fELF\x02\x01"
-_FORMAT = "streamfit kernel 1"
+_FORMAT = "streamfit kernel 2"
 _HARMLESS = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DISABLE_JIT", "NUMBA_WARNINGS"}
 LOGGER = logging.getLogger("streamfit.kernels")
 _told: set[str] = set()
