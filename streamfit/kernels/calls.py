@@ -22,14 +22,12 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit._base.telling import tell_on
 from streamfit.kernels.arguments import (
-    DATA,
     Argument,
     Signature,
     Thunk,
     checked_words,
     signature_of,
     thunk_at,
-    words_in,
     words_of,
 )
 from streamfit.kernels.blas import OF_KERNELS, on_one_thread
