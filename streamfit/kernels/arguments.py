@@ -1,8 +1,8 @@
 """Arguments of kernels: their types, which decide what is compiled, and their machine words.
 
-Numba flattens an array to ``(parent, owner, size, itemsize, data, shape..., strides...)``. Each of these, and a
-whole number, is a pointer or a 64-bit integer: one *word*. The words of a call lie in memory one behind the other,
-and the kernel's thunk (`kernels/thunks.py`) takes them from there.
+Numba flattens an array to ``(parent, owner, size, itemsize, data, shape..., strides...)``. Each of these, and
+a whole number, is a pointer or a 64-bit integer: one *word*. The words of a call lie in memory side by side, and
+the kernel's thunk (`kernels/thunks.py`) loads them from there.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def signature_of(arguments: Sequence[object]) -> Signature:
     return tuple((a.dtype.str, a.ndim) if isinstance(a, np.ndarray) else None for a in arguments)
 
 
-def words_in(kind: Type) -> int:
-    """Count the words of an argument.
+def words_of_array(axes: int) -> int:
+    """Count the words of an array.
 
     Example:
-        >>> words_in(None), words_in(("<f4", 2))
-        (1, 9)
+        >>> len(words_of([np.zeros((2, 3))])) == words_of_array(2) == 9
+        True
     """
-    return 1 if kind is None else DATA + 1 + 2 * kind[1]
+    return DATA + 1 + 2 * axes
 
 
 def thunk_at(address: int) -> Thunk:
@@ -51,13 +51,13 @@ def address_of(array: Array) -> int:
     """Return where the data of a C-contiguous array begin."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
-    except (TypeError, ValueError):  # empty; this way takes five times as long
+    except (TypeError, ValueError):  # an empty array; this way takes five times as long
         address: int = array.ctypes.data
         return address
 
 
 def is_native(array: Array) -> bool:
-    """Return whether machine code can read and write an array; no kernel declares which of the two it does."""
+    """Return whether machine code can read and write an array: kernels do not declare which they do."""
     dtype = array.dtype
     return array.flags.carray and dtype.isnative and dtype.kind in _KINDS  # C-contiguous, aligned, writeable
 

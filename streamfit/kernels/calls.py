@@ -15,13 +15,14 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit._base.telling import tell_on
 from streamfit.kernels.arguments import (
+    DATA,
     Argument,
     Signature,
     Thunk,
@@ -29,18 +30,19 @@ from streamfit.kernels.arguments import (
     signature_of,
     thunk_at,
     words_of,
+    words_of_array,
 )
 from streamfit.kernels.blas import OF_KERNELS, on_one_thread
 from streamfit.kernels.call_loop import call_loop, enter
 from streamfit.kernels.decorator import JIT_ENABLED, CompiledKernel
 
 Kernel = Callable[..., None]
-Call = tuple[Kernel, tuple[Any, ...]]
+Call = tuple[Kernel, tuple[Argument, ...]]
 
 _NOTHING_TO_DO = contextlib.nullcontext()
 _ANNOUNCE_AFTER = 2.0  # seconds of compiling before we announce it
 _MOST_WORDS = 128  # beyond, to pass the arguments takes longer than a small kernel
-_NOTHING = np.zeros(0, dtype=np.int64)
+_NOTHING: Array = np.zeros(0, dtype=np.int64)
 _NOT_ASKED = np.zeros(1, dtype=np.int64)  # nobody asks a call loop to stop
 _TYPES_OF_LOOP = signature_of((_NOTHING,) * 7 + (1,))
 
@@ -160,7 +162,7 @@ class CallList:
         self.run = self._run_native if self.native else self._run_python
 
     def _pack(self) -> bool:
-        """Lay out the words of all calls; return whether all kernels have thunks, so that the loop can run."""
+        """Lay out the words of all calls; return whether the native loop can run them."""
         offsets, words = [], list[int]()
         for function, arguments in self.calls:
             packed = checked_words(function.__name__, arguments)
@@ -206,10 +208,10 @@ class CallList:
             data: For each reader an array of `steps` times as many rows as it reads at a time, or of
                 just as many rows, which are then read at each step.
             steps: How many times.
-            asked: Looked at after each time: where it is not 0, others wait, int64 (1,).
+            asked: Read after each time: not 0 where another thread waits for the end of a step, int64 (1,).
 
         Returns:
-            How many times they were run: `steps`, or fewer when it was `asked` to stop.
+            How many times they were run: `steps`, or fewer where `asked` became 1.
         """
         asked = _NOT_ASKED if asked is None else asked
         if not self.native:
@@ -258,7 +260,7 @@ class CallList:
         return InputPointer(self, array)
 
     def places(self, array: Array) -> tuple[Array, Array]:
-        """Find the words that point into `array`: their positions, and how far into it they point."""
+        """Find the words that point into `array`: their positions, and how many bytes into it they point."""
         start, positions, distances = array.ctypes.data, [], []
         index = 0
         for _, arguments in self.calls:
@@ -268,9 +270,9 @@ class CallList:
                     continue
                 distance = argument.ctypes.data - start
                 if array.nbytes and 0 <= distance < array.nbytes:
-                    positions.append(index + 4)
+                    positions.append(index + DATA)
                     distances.append(distance)
-                index += 5 + 2 * argument.ndim
+                index += words_of_array(argument.ndim)
         return np.array(positions, dtype=np.int64), np.array(distances, dtype=np.int64)
 
     def point(self, positions: Array, addresses: Array) -> None:
@@ -289,16 +291,15 @@ class InputPointer:
 
     def __init__(self, calls: CallList, array: Array) -> None:
         self._calls, self._staging, self._held = calls, array, array
-        self._positions: Any = None
-        self._distances: Any = None
-        if calls.native:
-            self._positions, self._distances = calls.places(array)
+        self._points = calls.native
+        positions, distances = calls.places(array) if calls.native else (_NOTHING, _NOTHING)
+        self._positions, self._distances = positions, distances
         self._shape, self._dtype = array.shape, array.dtype
 
     def feed(self, data: Array) -> None:
         """Make the calls read `data`: any dtype, same shape as the array they were bound with."""
         if (
-            self._positions is None
+            not self._points
             or data.dtype != self._dtype
             or not data.flags.c_contiguous
             or not data.flags.aligned
@@ -307,7 +308,7 @@ class InputPointer:
                 np.copyto(self._staging, data, casting="unsafe")
             data = self._staging
         if data is not self._held:
-            if self._positions is not None:
+            if self._points:
                 self._calls.point(self._positions, self._distances + data.ctypes.data)
             self._held = data
 
@@ -338,5 +339,5 @@ class InputPointer:
         """Point back at the staging area, so that nothing of the last batch is kept alive."""
         if self._held is not self._staging:
             self._held = self._staging
-            if self._positions is not None:
+            if self._points:
                 self._calls.point(self._positions, self._distances + self._staging.ctypes.data)

@@ -80,9 +80,7 @@ def machine_code(source: Source, signature: Signature) -> Compiled:
     library, symbol = overload.library, thunk_name(overload.fndesc.llvm_func_name)
     address = library.get_pointer_to_function(symbol)
     if not address:
-        raise LookupError(
-            f"{overload.fndesc.llvm_func_name} does not take the arguments that it used to take"
-        )
+        raise LookupError(f"{overload.fndesc.llvm_func_name} takes other words than kernels are called with")
     code = library.serialize_using_object_code()[2][0]
     needs = undefined_symbols(code)
     if needs is not None and not any(name.startswith(("Py", "_Py")) for name in needs):

@@ -22,7 +22,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from streamfit.kernels import native_cache, numba_internals
 from streamfit.kernels.arguments import Signature, Thunk, signature_of, thunk_at, words_of
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from streamfit.kernels.numba_internals import Dispatcher
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 # What may be assumed of floats: sums may be reordered, products fused, the sign of zero dropped.
 # NaN and infinity keep their meaning ("nnan" and "ninf" are absent).
@@ -103,7 +103,11 @@ class CompiledKernel:
         return thunk
 
     def address(self, signature: Signature) -> int | None:
-        """Return the address of the thunk, compiled if it must be; None where Numba's internals are missing."""
+        """Return the address of the thunk, compiled if it must be.
+
+        Returns:
+            None where Numba's internals are missing.
+        """
         if signature in self._without_thunk:
             return None
         address = self.find(signature) or self.compile(signature)

@@ -1,11 +1,11 @@
 """Numba's internals: whether this process uses them, and what it does where they are missing.
 
-Machine code with a calling convention of its own cannot be had through Numba's public functions: `thunks.py`
-and `compiling.py` use internals, which a new release of Numba may change.
+Numba's public functions give no machine code that native code can call and that can be kept on disk. So
+`kernels/thunks.py` and `kernels/compiling.py` use internals, which a new release of Numba may change.
 
-Guarantee kept here: where an internal is missing or behaves otherwise, kernels still run, with the same results.
+Guarantee kept here: where an internal is missing or has changed, kernels still run, with the same results.
 Each is then an ordinary function of `numba.njit` that Python calls: slower, and compiled anew in each process.
-Only denormal numbers are computed as the caller's mode says, not taken as zero.
+Only denormal numbers are treated as the caller's floating-point mode says, not taken as zero.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numba.types import Type
 
 CHANGED = (ImportError, AttributeError, TypeError, LookupError, ValueError, AssertionError)
-"""Exceptions of code that uses an internal which is not there, or not as it was; Numba has others for bad kernels."""
+"""Exceptions where an internal is missing or has changed; for mistakes in kernels Numba raises others."""
 
 
 class Library(Protocol):

@@ -1,12 +1,13 @@
 """Thunks: one calling convention for all kernels.
 
-Numba compiles a kernel of k words to a C function ``int32 f(result*, error*, word 1, ..., word k)``, so kernels of
-different arguments have different types, and a call through a pointer of another type is undefined. A *thunk* has
-the same type for every kernel: ``int32 thunk(int64 *words)``. It loads exactly the words that its kernel takes, each
-in its own type, calls the kernel and returns its status: 0 where the kernel ran to its end, another number where
-it raised. The thunk is a part of the kernel's machine code, so both lie in one file of the cache.
+Numba compiles a kernel of k words to a C function ``int32 f(result*, error*, word 1, ..., word k)``. So kernels of
+different arguments have different types, and to call a function through a pointer of another type is undefined
+behaviour. A *thunk* has the same type for every kernel: ``int32 thunk(int64 *words)``. It loads exactly the words
+that its kernel takes, each in its own type, calls the kernel and returns its status: 0 where the kernel ran to
+its end, another number where it raised. The thunk is part of the kernel's machine code, so both lie in one file
+of the cache.
 
-This module uses internals of Numba; `numba_internals` says what happens where they are missing.
+This module uses internals of Numba; `kernels/numba_internals.py` says what happens where they are missing.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def write_thunk(kernel: ir.Function) -> None:
     for index, parameter in enumerate(parameters):
         place = builder.gep(thunk.args[0], [word(index)])
         arguments.append(builder.load(builder.bitcast(place, parameter.as_pointer()), align=_BYTES_OF_A_WORD))
-    # Not inlined: the kernel's instructions, and so the last bits of its results, do not depend on its caller.
+    # Not inlined: a kernel has the same instructions, and so the same last bits, whatever calls it.
     builder.ret(builder.call(kernel, arguments, attrs=("noinline",)))
 
 
