@@ -7,6 +7,7 @@
 #   make bench     compare with other libraries, in an environment of their own
 #   make parity    compare with Keras, number by number, in that same environment
 #   make lint      only lint, format and types
+#   make structure the rules of the architecture: which hold, how large everything is, how much is untyped
 #   make format    let the formatter have its way
 #   make lock      pin the newest versions of everything in requirements/*.in
 #   make clean     remove the environments and what the tools left behind
@@ -28,7 +29,7 @@ KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimiz
 # Tests start hundreds of Python processes; without bytecode each of them compiles the library's sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test suite kernel-lines soak repeat bench parity lint format lock clean moved
+.PHONY: demo test suite kernel-lines soak repeat bench parity lint format structure lock clean moved
 
 demo: $(VENV)/.demo-ready
 	$(PY) -m streamfit demo --output demo-output
@@ -52,6 +53,9 @@ lint: $(VENV)/.test-ready
 format: $(VENV)/.test-ready
 	$(PY) -m ruff check --fix $(CHECKED_HERE)
 	$(PY) -m ruff format $(CHECKED_HERE)
+
+structure:
+	@$(PYTHON) tools/structure.py
 
 bench: $(BENCH_VENV)/.ready
 	for question in $(filter-out %/harness.py,$(wildcard benchmarks/*.py)); do \

@@ -1,23 +1,24 @@
 """What do the guarantees cost: order, exactly-once, retries, receipts, memory that is never overwritten?
 
-Pools of worker processes bring the same batches from the same loaders, all as far ahead of the consumer:
+Pools of worker processes deliver the same batches from the same loaders, all equally far ahead of the
+consumer:
 
-* streamfit's, on the way that `fit` takes: a `Sequence`, its source, a feed with receipts, a pool;
-* the same pool bare (``peers/cost_without.py``): no receipts, no notes for retries, no slots that are lent.
-  What streamfit loses to it is what the guarantees cost, and what streamfit is judged by;
-* the limit (``peers/cost_ring.py``), written by hand for these batches and no others: a ring of buffers that
-  all have one shape, an index through a pipe. What streamfit loses to it beyond the guarantees is the price
-  of taking any structure of arrays of any shape, exceptions, and loads dealt to whoever is free;
-* the pool that comes with Python (``peers/cost_library.py``), at the better of its two ways.
+* streamfit's pool as `fit` uses it: a `Sequence`, its source, a feed with receipts, a pool;
+* the same pool bare (``peers/cost_without.py``): no receipts, no notes for retries, no leased slots. The
+  difference to it is the cost of the guarantees, and the figure that streamfit is judged by;
+* the limit (``peers/cost_ring.py``), written by hand for exactly these batches: a ring of buffers of one
+  shape, an index through a pipe. The rest of the difference to it is the price of any structure of arrays
+  of any shape, of exceptions, and of sending each load to a free worker;
+* the pool of Python (``peers/cost_library.py``), with the faster of its two ways.
 
-Batches of 64 KB to 16 MB in float32 through one and two workers, from two loaders: an array made beforehand,
-where transport is all there is, and a light augmentation into a fresh array. The consumer touches one
-element of each batch. A figure is time per batch in the steady state; the loss of throughput is the median
-over rounds of what streamfit lost in that round. A process that copies fast, or slowly, often does so for as
-long as it lives, and that tells more than all that is measured here: so all sides are started anew many
-times, for few and short turns each, and the loss stands beside the bounds that it kept to in 95 % of
-resamples of these casts. Processor time is given apart, for consumer and workers: it is the cost that remains
-where processors are scarce.
+Batches of 64 KB to 16 MB in float32 through one and two workers, from two loaders: an array made
+beforehand, which measures transport alone, and a light augmentation into a new array. The consumer touches
+one element of each batch. A figure is time per batch in the steady state; the loss of throughput is the
+median of the losses in the rounds. Copy speed varies between processes by more than the differences
+measured here. So all sides start many times with new processes (one start is a sample; ``--casts`` is their
+number), with few and short turns each, and the loss has an interval of 95 % over resamples of these starts.
+Processor time is reported apart, for consumer and workers: it is the cost on a machine with few free
+processors.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ CASTS, ROUNDS = 20, 2
 SETTLE, LIMIT_SECONDS, LEAST_RATE = 0.05, 60.0, 0.95
 OURS, BARE, LIMIT = "streamfit", "the same pool, bare", "limit"
 LIBRARY = {"multiprocessing.Pool, pickled": 0, "multiprocessing.Pool, shared memory": 1}
-FEWER = 10  # times fewer batches go through the library's pool, which takes up to that many times as long
+FEWER = 10  # times fewer batches go through Python's pool, which takes up to that many times as long
 CLOCKS = ("consumer", "workers")
 RESAMPLES, SURE = 2000, (0.025, 0.975)
 
@@ -119,12 +120,12 @@ class Contest:
 def run(
     loader: str, size: str, workers: int, rounds: int, casts: int = CASTS
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Run one contest with one cast of processes after the other; return its findings and its failures."""
+    """Run one contest with one sample of processes after the other; return its results and its failures."""
     values: dict[str, list[float]] = {}
     cpu: dict[str, list[tuple[float, ...]]] = {}
     failures: dict[str, str] = {}
     for cast in range(casts):
-        contest = Contest(loader, size, workers, library=not cast)  # slow by far: once will do
+        contest = Contest(loader, size, workers, library=not cast)  # by far the slowest: once is enough
         try:
             failures |= contest.start()
             ready = [name for name in contest.cpu if name not in failures]
@@ -147,15 +148,15 @@ def run(
 
 
 def rate_kept(values: Mapping[str, Sequence[float]], other: str) -> Summary | None:
-    """Return streamfit's throughput as a part of another side's, round by round."""
+    """Return streamfit's throughput as a fraction of another side's, for each round."""
     rates = _rates(values, other)
     return summarize(rates) if rates else None
 
 
 def bounds(values: Mapping[str, Sequence[float]], rounds: int) -> list[float]:
-    """Return the bounds of the median of what streamfit kept, in 95 % of resamples of the casts.
+    """Return the bounds of the median of the rate that streamfit kept, in 95 % of resamples of processes.
 
-    Casts are drawn, not rounds: the rounds of one cast are alike.
+    We resample processes and not rounds: the rounds of one sample of processes are alike.
     """
     rates = _rates(values, BARE)
     if not rates:
@@ -216,9 +217,9 @@ def _workers(workers: int) -> str:
 
 
 def main() -> int:
-    """Run the contests and publish what they gave."""
+    """Run the contests and publish the results."""
     parser = arguments(__doc__, ROUNDS)
-    parser.add_argument("--casts", type=int, default=CASTS, help=f"of processes (default {CASTS})")
+    parser.add_argument("--casts", type=int, default=CASTS, help=f"samples of processes (default {CASTS})")
     parser.add_argument("--only", choices=SIZES, help="one size only, for a quick look")
     options = parser.parse_args()
     facts = machine_facts()

@@ -1,11 +1,11 @@
-"""The benchmarks' common ground: fair turns, honest statistics, the machine's facts, JSON and a table.
+"""The common part of the benchmarks: fair turns, honest statistics, facts of the machine, JSON and a table.
 
-Rules every benchmark keeps through this module:
+Every benchmark keeps these rules through this module:
 
-* All sides are measured in one run, in turns: a round asks every side once, in an order drawn anew for each
-  round, so that a slow minute of the machine falls on all of them.
-* What is reported is the median over rounds with its quartiles, never the best run.
-* A side that fails is reported with its crash report, never left out.
+* One run measures all sides, in turns: a round measures every side once, in a new random order, so that a
+  slow minute of the machine affects all of them.
+* The report gives the median over rounds with its quartiles, never the best run.
+* A side that fails appears with its crash report; it is never left out.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class SideFailedError(Exception):
 
 @dataclass(frozen=True)
 class Side:
-    """One contender: its name in the table, the command that runs it, and what it adds to the environment."""
+    """One contender: its name in the table, its command, and its additional environment variables."""
 
     name: str
     command: tuple[str, ...]
@@ -115,7 +115,7 @@ def take_turns(
 
 
 def environment(side: Side) -> dict[str, str]:
-    """Return the environment of a child: ours, the repository on the import path, and the side's own."""
+    """Return the environment of a child: ours, the repository on the import path, and those of the side."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **side.environment}
 
@@ -197,7 +197,7 @@ def wall_time(side: Side, limit: float) -> float:
 
 
 def arguments(description: str | None, rounds: int) -> argparse.ArgumentParser:
-    """Return the parser of what every benchmark takes: ``--rounds`` and ``--check``."""
+    """Return the parser of the common options: ``--rounds`` and ``--check``."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -217,7 +217,7 @@ def peers_python() -> str:
 
 
 def machine_facts() -> dict[str, Any]:
-    """Return what the figures depend on: processor, cores allowed, memory, system, Python, load."""
+    """Return the facts behind the figures: processor, cores allowed, memory, system, Python, load."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -266,7 +266,7 @@ def publish(
     folder: Path = RESULTS,
     **more: Any,
 ) -> Path:
-    """Write ``results/<name>.json``, print what went wrong and the promises; return the path."""
+    """Write ``results/<name>.json``, print the failures and the promises; return the path."""
     load, cores = facts.get("load_average", [0.0])[0], facts.get("cores", 1)
     if load > cores / 2:
         print(f"NOTE    the machine was busy: load average {load} on {cores} cores; do not trust timings")

@@ -1,15 +1,15 @@
 """How much memory does training take?
 
-Two figures for every side. *Main process*: the most that the main process had in memory (VmHWM). *Whole
-tree*: the most that it and all its descendants had together at one time, looked at every 20 ms, where a page
-that several processes share is split among them (PSS); libraries that other programs on the machine have open
-count in part only, so trust this figure on an idle machine. Both in MB (10^6 bytes); what is promised is the
-part above an interpreter that has imported numba and does nothing.
+Two figures for every side. *Main process*: the peak memory of the main process (VmHWM). *Whole tree*: the
+peak memory of it and all its descendants together, sampled every 20 ms; a page that several processes share
+is divided among them (PSS). Libraries that other programs on the machine have open count only in part, so
+trust this figure on an idle machine. Both in MB (10^6 bytes); the promise is about the part above an
+interpreter that has imported numba and does nothing.
 
-The demo (``python -m streamfit demo``) is measured with its kernels on disk and, compiling them, without. It
-imports scikit-learn for its data and matplotlib for its pictures, so those have rows of their own: the
-interpreter with numba and either. A small training without both, the same digits through two worker
-processes, is what streamfit and Keras are compared by; Keras does not see optional packages that it would
+The demo (``python -m streamfit demo``) runs with its kernels on disk, and without, so that it compiles
+them. It imports scikit-learn for its data and matplotlib for its pictures, so these have their own rows:
+the interpreter with numba and either. The comparison of streamfit and Keras is a small training without
+both, the same digits through two worker processes; Keras does not see optional packages that it would
 import. Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has the peers (see README.md in this
 folder).
 """
@@ -56,14 +56,14 @@ KERAS = {name: f"Keras on {name}" for name in ("jax", "tensorflow", "torch")}
 
 @dataclass(frozen=True)
 class Peak:
-    """The most memory seen, in MB: of the main process, and of it and its descendants together."""
+    """The peak memory in MB: of the main process, and of it and its descendants together."""
 
     main: float
     tree: float
 
 
 def descendants(pid: int) -> list[int]:
-    """Return a process and all that descend from it, as far as they are still there."""
+    """Return a process and its descendants, as far as they still exist."""
     found = [pid]
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -109,7 +109,7 @@ def peak_memory(side: Side, limit: float = LIMIT_SECONDS) -> Peak:
 
 
 def watch(process: subprocess.Popen[bytes], until: float) -> Peak:
-    """Look at a process and its descendants until it ends or the monotonic clock says ``until``."""
+    """Watch a process and its descendants until it ends or the monotonic clock reaches ``until``."""
     main = tree = 0
     while process.poll() is None and time.monotonic() < until:
         main = max(main, kilobytes(f"/proc/{process.pid}/status", "VmHWM"))
@@ -120,7 +120,7 @@ def watch(process: subprocess.Popen[bytes], until: float) -> Peak:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that still runs, and what descends from it."""
+    """Kill a process that still runs, and its descendants."""
     if process.poll() is None:
         for pid in descendants(process.pid):
             with contextlib.suppress(ProcessLookupError):
@@ -141,7 +141,7 @@ def write_digits(folder: Path) -> None:
 def contenders(scratch: Path) -> list[Side]:
     """Return every side but the demo that compiles."""
     kernels = {"NUMBA_CACHE_DIR": str(scratch / "kernels")}
-    # Half a second of doing nothing, so that the peak is looked at.
+    # Half a second of sleep, so that the peak is sampled.
     sides = [
         Side(line, (sys.executable, "-c", f"{line}; import time; time.sleep(0.5)"), kernels)
         for line in IMPORTS
@@ -163,7 +163,7 @@ def demo(name: str, kernels: Path, scratch: Path) -> Side:
 
 
 def measure(rounds: int, cold_rounds: int) -> tuple[dict[str, list[Peak]], dict[str, str]]:
-    """Measure every side in turns, after the demo without kernels, whose last run leaves them on disk."""
+    """Measure the demo without kernels, whose last run leaves them on disk; then all other sides in turns."""
     peaks: dict[str, list[Peak]] = {}
     failures: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as name:

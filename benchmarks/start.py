@@ -1,4 +1,4 @@
-"""How soon can one begin: what does the import cost, and when is the first training step done?
+"""How long until training starts: what does the import cost, and when is the first training step done?
 
 Every figure is the wall-clock time of a whole process, from its start to its exit, in turns. "Warm" is with
 the kernels in the disk cache (the state after the first run on a machine), "cold" with an empty one. The
@@ -81,7 +81,7 @@ def contenders(ours: bool, kernels: Path, jax_cache: Path) -> list[Side]:
 
 
 def measure_cold(rounds: int, kernels: Path) -> tuple[list[float], dict[str, str]]:
-    """Run the first step with an empty cache, each time a new one; the last of them warms ``kernels``."""
+    """Run the first step with an empty cache, each time a new one; the last one fills ``kernels``."""
     seconds = []
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as empty:
@@ -111,7 +111,7 @@ def targets(rows: Mapping[str, Summary]) -> list[Target]:
 
 
 def show(rows: Mapping[str, Summary], chosen: Mapping[str, str]) -> None:
-    """Print the table, soonest first."""
+    """Print the table, fastest first."""
     lines: Sequence[list[str]] = [
         [
             chosen.get(name, name),
@@ -141,7 +141,7 @@ def main() -> int:
         screened, poor = take_turns(
             list(sides), lambda name: wall_time(sides[name], RUN_LIMIT), 1 + options.screening_rounds, seed=1
         )
-        # The first round of screening fills file and compilation caches: it is not a figure.
+        # The first round of screening fills file and compilation caches, so it does not count.
         chosen = fastest({name: got[1:] or got for name, got in screened.items()})
         values, lost = take_turns(
             list(chosen.values()), lambda name: wall_time(sides[name], RUN_LIMIT), options.rounds, seed=2

@@ -1,7 +1,7 @@
 """What does one training step cost, beside the limit and beside the peers?
 
 `fit` on in-memory arrays: 8192 samples, a 32-64-2 network (relu, softmax), sparse categorical cross-entropy,
-Adam, accuracy, batches of 32, shuffled anew each epoch, float32. A figure is the whole time between two ends
+Adam, accuracy, batches of 32, shuffled again each epoch, float32. A figure is the whole time between two ends
 of epochs over the number of steps, so shuffling, metrics and callbacks are in it. A peer's row is its fastest
 variant; all variants are in the JSON. Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has the
 peers (see README.md in this folder).

@@ -1,21 +1,20 @@
 """How fast do batches come from worker processes, beside the limit and beside the peers?
 
 Batches of 64x224x224x3 float32 (38.5 MB) and of 256x32 float32 (32 KB) through one and through two worker
-processes. Loading is next to nothing (an array made beforehand, numbered in its first element), and the
-consumer touches one element of each batch, so what is measured is the transport. A figure is time per batch
-in the steady state: workers already run, and a first stretch of batches, longer than any buffer, is taken
-before the clock starts, so that nothing counts that was made ready while another side had its turn.
+processes. Loading costs almost nothing (an array made beforehand, numbered in its first element), and the
+consumer touches one element of each batch, so the figures measure the transport. A figure is time per batch
+in the steady state: workers already run, and the consumer takes a first stretch of batches, longer than any
+buffer, before the clock starts, so that batches prepared during another side's turn do not count.
 
 The limit is one copy of each batch by one thread in one process (`numpy.copyto`): transport through shared
 memory copies once, into it. Two workers copy at the same time and may be faster than that.
 
 Peers are measured at their best: every variant is screened in the same run, and the fastest goes on.
-PyTorch's DataLoader is given whole batches (``batch_size=None``) and persistent workers; it may send tensors
-through shared memory, which is what it does unless told otherwise, or pickled NumPy arrays. Grain may put
-arrays in shared memory or pickle them. How many batches are ahead is part of every side's variants, ours too;
-what streamfit does unless told otherwise (10 ahead) has a row of its own where that is not the best.
-Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has
-the peers (see README.md in this folder).
+PyTorch's DataLoader gets whole batches (``batch_size=None``) and persistent workers; it may send tensors
+through shared memory, its default, or pickled NumPy arrays. Grain may put arrays in shared memory or pickle
+them. The number of batches ahead is part of every side's variants, ours too; streamfit's default (10 ahead)
+has its own row where it is not the best. Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that
+has the peers (see README.md in this folder).
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ from harness import (
 )
 
 BYTES = {"large": 64 * 224 * 224 * 3 * 4, "small": 256 * 32 * 4}
-# Some 50 ms and more on the fastest side, after a lead in which the system has spread the processes over
-# the processors: they were asleep while other sides had their turns.
+# At least 50 ms on the fastest side, after a lead in which the system spreads the processes over the
+# processors: they slept during the turns of other sides.
 COUNTS = {"large": 100, "small": 10_000}
 LEADS = {"large": 40, "small": 2_000}
 SIZES, WORKERS = ("large", "small"), (1, 2)
@@ -89,7 +88,7 @@ def contenders(size: str, workers: int, rounds: int) -> list[Side]:
         torch(TENSORS, "--prefetch", "8", "--sharing", "file_system"),
         *[grain("--buffer", buffer, "--threads", t) for buffer in ("1", "10") for t in ("0", "16")],
     ]
-    if size == "small":  # pickling 38 MB through a pipe takes longer than shared memory by far
+    if size == "small":  # pickling 38 MB through a pipe takes far longer than shared memory
         sides += [ours(OURS, 64), ours(AS_IT_COMES, 10)]
         sides += [torch(ARRAYS, "--form", "array", "--prefetch", prefetch) for prefetch in ("2", "8", "32")]
         pickled = ("--shm", "1000000000")
@@ -208,7 +207,7 @@ def show(size: str, workers: int, rows: Mapping[str, Summary], chosen: Mapping[s
 
 
 def main() -> int:
-    """Run the contests and publish what they gave."""
+    """Run the contests and publish the results."""
     parser = arguments(__doc__, 9)
     parser.add_argument("--screening-rounds", type=int, default=2)
     parser.add_argument("--only", choices=SIZES, help="one size only, for a quick look")
@@ -232,7 +231,7 @@ def main() -> int:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the peers and of what they stand on."""
+    """Return the versions of the peers and of their dependencies."""
     code = (
         "import json; from importlib.metadata import version; "
         f"print(json.dumps({{name: version(name) for name in {PACKAGES!r}}}))"

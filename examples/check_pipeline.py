@@ -1,7 +1,7 @@
-"""Check a pipeline of your own: find a mistake, mend it, and see that killed workers change nothing.
+"""Check a pipeline of your own: find a mistake, fix it, and see that killed workers change nothing.
 
-The first version draws its noise from NumPy's global state, as a lot of code does. That trains, but every
-worker process has a global state of its own, so that no run can be repeated.
+The first version draws its noise from NumPy's global state, as a lot of code does. It trains, but every
+worker process has its own global state, so no run can be repeated.
 """
 
 import numpy as np
@@ -26,8 +26,8 @@ class Noisy(Sequence):
         return np.random.normal(0, 0.3, (32, 2))
 
 
-class Mended(Noisy):
-    """The same with the generator that belongs to the batch."""
+class Fixed(Noisy):
+    """The same points, with noise from the generator of the batch."""
 
     def noise(self, index):
         """Draw from the generator of this seed, epoch and index."""
@@ -41,7 +41,7 @@ except CheckFailure as failure:
 else:
     raise SystemExit("the mistake was not found")
 
-for result in check_sequence(Mended()):
+for result in check_sequence(Fixed()):
     print(f"{result.status:5} {result.name:18} {result.message}")
 
 
@@ -57,7 +57,7 @@ def train(data, **options):
 
 plan = FaultPlan(seed=6, rate=0.2, kinds=["kill", "segfault", "exit"])
 print(plan.describe(epoch=0, batches=12))
-faulty = plan.wrap(Mended())
-assert_same_bits(train(faulty, workers=2, use_multiprocessing=True), train(Mended()))
+faulty = plan.wrap(Fixed())
+assert_same_bits(train(faulty, workers=2, use_multiprocessing=True), train(Fixed()))
 print(f"{len(faulty.log.happened())} loads killed their worker, and the weights are the same bits")
 assert faulty.log.happened()

@@ -6,7 +6,7 @@ from streamfit import Sequential, layers, ops, set_random_seed
 
 
 class Gated(layers.Layer):
-    """Dense units, each opened or closed by a gate that sees the same input."""
+    """Dense units, each multiplied by a gate on the same input."""
 
     def __init__(self, units, **options):
         super().__init__(**options)

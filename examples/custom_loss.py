@@ -21,7 +21,7 @@ model.compile(optimizer="adam", loss=quantile_loss)
 model.optimizer.learning_rate = 0.02
 model.fit(x, y, epochs=20, verbose=0)
 
-# On arrays the same function computes now, which is good for looking and testing.
+# On arrays the same function computes at once, which helps to inspect and test it.
 print("loss by hand:", quantile_loss(y, model.predict(x)).mean())
 quantile = float(model.predict(x)[0, 0])
 print("learned 90 % quantile:", quantile, "in the data:", np.quantile(y, 0.9))

@@ -1,4 +1,4 @@
-"""`fit_generator` with a plain generator: it is pulled in order, by one owner, as far as needed."""
+"""`fit_generator` with a plain generator: one owner reads it in order, and no further than needed."""
 
 import numpy as np
 

@@ -1,6 +1,6 @@
-"""A `Sequence` whose batches are made by two worker processes.
+"""Two worker processes make the batches of a `Sequence`.
 
-There is no ``if __name__ == "__main__"``: workers never import this script, its class travels to them.
+There is no ``if __name__ == "__main__"``: workers never import this script; its class is sent to them.
 """
 
 import numpy as np

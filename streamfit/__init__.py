@@ -1,26 +1,25 @@
 """streamfit trains models on streams.
 
-Arrays, generators, `Sequence` objects, files larger than memory and validation data are all streams and
-run through one fit loop. Workers load in parallel; the order is fixed and every sample is used exactly
-once an epoch. `compile`, `fit`, `evaluate`, `predict`, `fit_generator` and `Sequence` mean what they mean
-in Keras.
+Arrays, generators, `Sequence` objects, files larger than memory and validation data are all streams, and one
+fit loop reads them. Workers load in parallel; the order is fixed and every sample is used exactly once per
+epoch. `compile`, `fit`, `evaluate`, `predict`, `fit_generator` and `Sequence` mean the same as in Keras.
 
 Vocabulary, used the same way everywhere:
 
 sample
     One row: one x, its y, its weight.
 batch
-    What one training step eats.
+    The samples of one training step.
 source
-    Knows what exists and in which order, and loads a ticket.
+    Defines which batches exist and in which order, and loads a ticket.
 ticket
-    A small picklable order for one batch: pass, number, sample ids, random key.
+    A small picklable request for one batch: pass, number, sample ids, random key.
 stream
-    The ordered batches of an epoch, whatever is behind them.
+    The ordered batches of an epoch, from any kind of data.
 slot
     Preallocated shared memory for one batch in flight.
 receipt
-    What an epoch proves: planned, delivered, retried, the digest of the order.
+    The proof of an epoch: batches planned, delivered and retried, and the digest of the order.
 op
     One differentiable operation: a shape rule, a forward kernel, a backward kernel.
 kernel

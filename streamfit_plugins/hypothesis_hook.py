@@ -1,4 +1,4 @@
-"""What Hypothesis calls when it is imported: strategies for our types, where those are in use."""
+"""The hook that Hypothesis calls when it is imported: strategies for our types."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import sys
 
 
 def register() -> None:
-    """Let ``from_type`` make batches and tickets if streamfit is in use; else importing it later does."""
+    """Register strategies for ``from_type`` if streamfit is imported; a later import does it itself."""
     if "streamfit.streams" in sys.modules:
         importlib.import_module("streamfit.testing.strategies")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,7 +17,7 @@ MARKER = (
 
 
 class StreamfitCheck:
-    """Run one check of the pipeline that the test is marked with.
+    """Run one check of the pipeline in the marker of the test.
 
     Attributes:
         name: Name of the check.
@@ -27,7 +27,7 @@ class StreamfitCheck:
         self._battery, self.name = battery, name
 
     def __call__(self) -> None:
-        """Pass, fail, skip or be expected to fail, as the check does."""
+        """Pass, fail, skip or fail as expected, like the check."""
         __tracebackhide__ = True
         result = self._battery.result(self.name)
         self._battery.close()
@@ -43,7 +43,7 @@ class StreamfitCheck:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line("markers", MARKER)
 
 
@@ -65,7 +65,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _battery(marker: pytest.Mark) -> tuple[Battery, list[str]]:
     from streamfit.testing import Battery
 
-    options: dict[str, Any] = dict(marker.kwargs)
+    options = dict(marker.kwargs)
     make = marker.args[0] if marker.args else options.pop("make")
     only = options.pop("only", None)
     battery = Battery(make, **options)
@@ -74,14 +74,14 @@ def _battery(marker: pytest.Mark) -> tuple[Battery, list[str]]:
 
 @pytest.fixture
 def streamfit_check(request: pytest.FixtureRequest) -> StreamfitCheck:
-    """Give one check of the pipeline that the test is marked with; call it."""
+    """Return one check of the pipeline in the marker of the test; call it."""
     check: StreamfitCheck = request.param
     return check
 
 
 @pytest.fixture
 def no_leaks() -> Iterator[None]:
-    """Fail a test that leaves a process, shared memory, a file descriptor or a thread of streamfit behind."""
+    """Fail a test that leaves a process, shared memory, a file descriptor or a streamfit thread behind."""
     from streamfit.testing import nothing_left_behind
 
     with nothing_left_behind():

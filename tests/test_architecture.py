@@ -1,239 +1,44 @@
-"""The package rules, checked on the source itself: layers, sides, circles, sizes, dependencies.
+"""The rules of the architecture hold: layers, sides, circles, names, sizes, dependencies.
 
-The rules are the tables below; ``tools/source_tree.py`` reads the source. The last part plants each kind of
-offence in a small tree and expects it to be found.
+The rules are in ``tools/structure.py``. The second part plants each kind of offence in a small tree and
+expects the rule to find it.
 """
 
 from __future__ import annotations
 
-import ast
-import statistics
-import sys
-import tomllib
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from source_tree import Import, Module, SourceTree, circles, decorators
-
-ROOT = Path(__file__).resolve().parent.parent
-
-# From the ground up. A room may import packages of the rows above its own in this table, and itself.
-# The third floor has steps: layers are put together from initializers, metrics average losses.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_base",),
-    ("kernels", "workers"),
-    ("ops", "streams"),
-    ("activations", "augment", "constraints", "initializers", "regularizers"),
-    ("layers", "losses", "optimizers"),
-    ("metrics",),
-    ("program",),
-    ("distribute", "saving", "training"),
-    ("models",),
-    ("callbacks", "demo", "testing", "utils"),
-)
-DATA_SIDE = {"workers", "streams", "augment"}
-MATH_SIDE = {
-    *("kernels", "ops", "program", "layers", "losses", "metrics", "optimizers"),
-    *("activations", "constraints", "initializers", "regularizers"),
-}
-BRIDGES = {"streamfit.kernels.decorator"}  # the decorator: jitted order and augmentation are kernels too
-
-MODULE_LINES, FUNCTION_LINES, MEDIAN_LINES = 450, 80, 10
-POLICY = "streamfit.kernels.decorator"
-COMPILERS = {"cfunc", "generated_jit", "guvectorize", "jit", "jitclass", "njit", "stencil", "vectorize"}
-OPTIONS = {
-    "boundscheck",
-    "cache",
-    "error_model",
-    "fastmath",
-    "forceobj",
-    "inline",
-    "nogil",
-    "nopython",
-    "parallel",
-}
-IMPORT_NAMES = {"scikit-learn": "sklearn"}
-BUILT_ON_NUMBA = {"llvmlite"}  # comes with Numba; the native walk over calls is written with it
-
-
-def layer_of(package: str) -> int:
-    """Count the layers below a room; one that is in no row stands above the roof."""
-    return next((number for number, packages in enumerate(LAYERS) if package in packages), len(LAYERS))
-
-
-def is_facade(module: Module) -> bool:
-    """Return whether a module may see everything: the package itself and its command line."""
-    return module.package in ("", "__main__")
-
-
-def place(module: Module, found: Import) -> str:
-    return f"{module.name}:{found.line} imports {found.dotted}"
-
-
-# --- the rules: each yields one line of text for each offence
-
-
-def unknown_packages(tree: SourceTree) -> Iterator[str]:
-    known = {package for packages in LAYERS for package in packages}
-    yield from (f"{package} is in no row of FLOORS" for package in tree.packages if package not in known)
-
-
-def unmarked_folders(tree: SourceTree) -> Iterator[str]:
-    folders = {module.path.parent for module in tree.modules.values()}
-    yield from (
-        f"{folder.name} has no __init__.py" for folder in folders if not (folder / "__init__.py").exists()
-    )
-
-
-def rising_imports(tree: SourceTree) -> Iterator[str]:
-    for module in tree.modules.values():
-        if is_facade(module):
-            continue
-        for target, found in tree.edges(module):
-            package = tree.modules[target].package if target in tree.modules else target.partition(".")[2]
-            if package != module.package and (not package or layer_of(package) >= layer_of(module.package)):
-                yield place(module, found)
-
-
-def side_crossings(tree: SourceTree) -> Iterator[str]:
-    for module in tree.modules.values():
-        other = (
-            MATH_SIDE if module.package in DATA_SIDE else DATA_SIDE if module.package in MATH_SIDE else set()
-        )
-        for target, found in tree.edges(module):
-            if target.split(".")[1:2] and target.split(".")[1] in other and target not in BRIDGES:
-                yield place(module, found)
-
-
-def import_circles(tree: SourceTree) -> Iterator[str]:
-    yield from (" <-> ".join(knot) for knot in circles(tree.graph()))
-
-
-def missing_modules(tree: SourceTree) -> Iterator[str]:
-    for module in tree.modules.values():
-        yield from (
-            place(module, found) for target, found in tree.edges(module) if target not in tree.modules
-        )
-
-
-def private_imports(tree: SourceTree) -> Iterator[str]:
-    for module in tree.modules.values():
-        for _, found in tree.edges(module):
-            parts = found.dotted.split(".")[1:]
-            hidden = [part for part in parts[1:] if part.startswith("_") and not part.endswith("__")]
-            if hidden and parts[0] != module.package:
-                yield place(module, found)
-
-
-def oversized(tree: SourceTree) -> Iterator[str]:
-    for module in tree.modules.values():
-        if module.lines > MODULE_LINES:
-            yield f"{module.name} has {module.lines} lines, more than {MODULE_LINES}"
-        for function in module.functions:
-            if function.length > FUNCTION_LINES:
-                where = f"{module.name}:{function.line} {function.name}"
-                yield f"{where} has {function.length} lines, more than {FUNCTION_LINES}"
-
-
-def long_winded(tree: SourceTree) -> Iterator[str]:
-    lengths = [function.code for module in tree.modules.values() for function in module.functions]
-    middle = statistics.median(lengths) if lengths else 0
-    if middle >= MEDIAN_LINES:
-        yield f"half of the functions have {middle} lines of code or more, not below {MEDIAN_LINES}"
-
-
-def foreign_compilers(tree: SourceTree) -> Iterator[str]:
-    for module in tree.modules.values():
-        if module.name == POLICY:
-            continue
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba":
-                named = {alias.name for alias in node.names} & COMPILERS
-            else:
-                named = {node.attr} & COMPILERS if isinstance(node, ast.Attribute) else set()
-            if named:
-                yield f"{module.name}:{node.lineno} names numba's {', '.join(sorted(named))}; use @kernel"
-        for mark in decorators(module.tree):
-            given = {word.arg for word in mark.keywords if word.arg} if isinstance(mark, ast.Call) else set()
-            options = ", ".join(sorted(given & OPTIONS))
-            if options:
-                yield f"{module.name}:{mark.lineno} names numba's options {options}"
-
-
-def far_calls(tree: SourceTree) -> Iterator[str]:
-    """Find kernels that call a function of another file outside ``kernels``: families stand by themselves."""
-    for module in tree.modules.values():
-        foreign = {
-            found.name for _, found in tree.edges(module) if found.name and not target_in_kernels(found)
-        }
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.FunctionDef) and is_kernel(node):
-                called = {call.func.id for call in calls_in(node) if isinstance(call.func, ast.Name)}
-                yield from (
-                    f"{module.name}:{node.lineno} {node.name} calls {name}" for name in called & foreign
-                )
-
-
-def target_in_kernels(found: Import) -> bool:
-    return found.module.split(".")[1:2] == ["kernels"]
-
-
-def is_kernel(node: ast.FunctionDef) -> bool:
-    return any(
-        isinstance(mark, ast.Name) and mark.id in ("kernel", "inlined", "exact")
-        for mark in node.decorator_list
-    )
-
-
-def calls_in(node: ast.AST) -> Iterator[ast.Call]:
-    return (inner for inner in ast.walk(node) if isinstance(inner, ast.Call))
-
-
-def declared(pyproject: Path) -> tuple[set[str], set[str]]:
-    """Return the import names of the core dependencies and those of the extras."""
-    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
-    return {import_name(line) for line in project["dependencies"]}, {import_name(line) for line in extras}
-
-
-def import_name(requirement: str) -> str:
-    name = requirement.split(";")[0].split("[")[0]
-    name = name.rstrip("<>=!~.0123456789, ") if any(mark in name for mark in "<>=!~") else name.strip()
-    return IMPORT_NAMES.get(name, name.replace("-", "_"))
-
-
-def stray_dependencies(tree: SourceTree, core: set[str], extras: set[str]) -> Iterator[str]:
-    """Find packages that nothing declares, and optional ones that more than one file imports."""
-    homes: dict[str, set[str]] = defaultdict(set)
-    for module in tree.modules.values():
-        for found in module.imports:
-            top = found.module.split(".")[0]
-            if top in sys.stdlib_module_names | core | BUILT_ON_NUMBA or tree.is_own(found.module):
-                continue
-            if top not in extras:
-                yield f"{place(module, found)}, which pyproject.toml does not declare"
-            homes[top].add(module.name)
-    for top, modules in sorted(homes.items()):
-        if len(modules) > 1:
-            yield f"the optional {top} is imported in more than one file: {', '.join(sorted(modules))}"
-
-
-RULES: tuple[Callable[[SourceTree], Iterator[str]], ...] = (
-    unknown_packages,
-    unmarked_folders,
+from source_tree import SourceTree
+from structure import (
+    DATA_SIDE,
+    FUNCTION_LINES,
+    LAYERS,
+    MATH_SIDE,
+    MODULE_LINES,
+    MOST_ANY,
+    ROOT,
+    RULES,
+    declared,
+    doubled_names,
+    far_calls,
+    foreign_compilers,
+    import_circles,
+    long_winded,
     missing_modules,
+    oversized,
+    private_imports,
+    report,
+    retired_names,
     rising_imports,
     side_crossings,
-    import_circles,
-    private_imports,
-    oversized,
-    long_winded,
-    foreign_compilers,
-    far_calls,
+    stray_dependencies,
+    too_many_any,
+    unknown_packages,
+    unmarked_folders,
+    workers_order,
 )
-
 
 # --- the library keeps them
 
@@ -383,7 +188,7 @@ def test_private_names_of_other_packages_are_found(tmp_path: Path) -> None:
         "from streamfit.kernels.decorator import kernel\n@kernel(parallel=True)\ndef f(): ...\n",
     ],
 )
-def test_numba_options_outside_the_policy_are_found(tmp_path: Path, source: str) -> None:
+def test_numba_options_outside_the_decorator_are_found(tmp_path: Path, source: str) -> None:
     tree = build(
         tmp_path, ops__a=source, kernels__decorator="import numba\nkernel = numba.njit(cache=True)\n"
     )
@@ -427,5 +232,58 @@ def test_folder_that_is_no_package_is_found(tmp_path: Path) -> None:
 
 def test_unknown_package_and_missing_module_are_found(tmp_path: Path) -> None:
     tree = build(tmp_path, cellar__wine="", ops__a="from streamfit.kernels.gone import add\n")
-    assert list(unknown_packages(tree)) == ["cellar is in no row of FLOORS"]
+    assert list(unknown_packages(tree)) == ["cellar is in no row of LAYERS"]
     assert list(missing_modules(tree)) == ["streamfit.ops.a:1 imports streamfit.kernels.gone.add"]
+
+
+def test_upward_import_inside_workers_is_found(tmp_path: Path) -> None:
+    tree = build(
+        tmp_path,
+        workers__transport__wire="from streamfit.workers.recovery import deadline\n",
+        workers__recovery__deadline="from streamfit.workers.transport import wire\n",
+        workers__pool__factory="from streamfit.workers.processes.pool import ProcessPool\n",
+        workers__processes__pool="class ProcessPool: ...\n",
+    )
+    assert list(workers_order(tree)) == [
+        "streamfit.workers.transport.wire:1 imports streamfit.workers.recovery.deadline"
+    ]
+
+
+def test_retired_names_are_found(tmp_path: Path) -> None:
+    tree = build(tmp_path, workers__a="class Crew: ...\n# asks the nursery\n", ops__b="crewed = 1\n")
+    assert list(retired_names(tree)) == [
+        "streamfit.workers.a:1 defines Crew",
+        "streamfit.workers.a:1 says 'Crew'",
+        "streamfit.workers.a:2 says 'nursery'",
+    ]
+
+
+def test_doubled_names_are_found(tmp_path: Path) -> None:
+    keras = "class Hinge: ...\n"
+    tree = build(
+        tmp_path,
+        losses__hinge=keras,
+        metrics__hinge=keras,
+        workers__state="class State: ...\n",
+        streams__state="class State: ...\n",
+    )
+    both = "streamfit.streams.state, streamfit.workers.state"
+    expected = [f"the {kind} stands in {both}" for kind in ("class State", "file state")]
+    assert list(doubled_names(tree)) == expected
+
+
+def test_any_is_counted(tmp_path: Path) -> None:
+    few = build(tmp_path / "few", ops__a="x: Any\n" * MOST_ANY + "Anybody = 1\n")
+    assert not list(too_many_any(few))
+    many = build(tmp_path / "many", ops__a="x: Any\n" * (MOST_ANY + 1))
+    expected = f"the word Any stands {MOST_ANY + 1} times in streamfit, more than {MOST_ANY}"
+    assert list(too_many_any(many)) == [expected]
+
+
+def test_report_names_each_rule_and_says_whether_all_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(build(tmp_path / "good", ops__a="def f():\n    return 1\n"))
+    assert "import circles" in capsys.readouterr().out
+    assert not report(build(tmp_path / "bad", ops__a="def f():\n    x: Any = Crew\n"))
+    assert "streamfit.ops.a:2 says 'Crew'" in capsys.readouterr().out

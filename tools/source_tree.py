@@ -1,4 +1,4 @@
-"""Read a package's source as a house: modules, who imports whom, how long everything is.
+"""Read the source of a package: modules, who imports whom, how long everything is.
 
 Nothing is imported and nothing is written: the sources are read with `ast`. Imports inside functions
 and under ``TYPE_CHECKING`` count like any other, and so do module names given as strings to

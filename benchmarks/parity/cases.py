@@ -1,4 +1,4 @@
-"""The parity cases: what both sides train, from which weights and on which batches. NumPy only."""
+"""The parity cases: the trainings of both sides, with their start weights and batches. NumPy only."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CASES = [
 
 
 def weights(case: Case) -> list[NDArray[np.float32]]:
-    """Return start weights in Keras' order and layout; the biases are not zero, so that they count."""
+    """Return start weights in Keras' order and layout; the biases are not zero, so that they matter."""
     rng = np.random.default_rng(11)
     shapes = [(FEATURES, HIDDEN), (HIDDEN,), (HIDDEN, case.outputs), (case.outputs,)]
     return [(rng.standard_normal(shape) / np.sqrt(shape[0])).astype(np.float32) for shape in shapes]

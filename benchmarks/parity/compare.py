@@ -1,9 +1,10 @@
-"""Does streamfit train as Keras does? Same weights, same batches: the same losses, step by step.
+"""Does streamfit train like Keras? Same weights and batches must give the same losses, step by step.
 
-Every optimizer x loss x hidden activation is trained for 100 steps by streamfit and by Keras in float32. The
-loss must agree to 1e-6 (relative) at the first step and to 1e-4 at every step. A second Keras backend is
-compared with the first in the same way: it shows what float32 alone does, and is not judged. Exits with 1 on
-a miss. Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has Keras (see benchmarks/README.md).
+Every optimizer x loss x hidden activation is trained for 100 steps by streamfit and by Keras in float32.
+The loss must agree to 1e-6 (relative) at the first step and to 1e-4 at every step. A second Keras backend
+is compared with the first in the same way: it shows the effect of float32 alone, and is not judged. The
+exit code is 1 if a case fails. Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has Keras
+(see benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def differences(case: Case, ours: Mapping[str, Any], theirs: Mapping[str, Any]) 
 
 
 def main() -> int:
-    """Train all sides, print the table, write the JSON; return 1 on a miss."""
+    """Train all sides, print the table, write the JSON; return 1 if a case fails."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,8 +1,8 @@
-"""What both sides of the cost benchmark share: sizes, the two loaders, and how they are asked.
+"""The common part of the sides of the cost benchmark: sizes, the two loaders, and requests.
 
 A batch is a stack of grey images of 64 x 64 pixels in float32, numbered in its first element. The loader
-``made`` returns an array that was made beforehand, so that nothing is measured but the way to the consumer;
-``augmented`` flips and brightens the images into a fresh array, as real-time augmentation does.
+``made`` returns an array that was made beforehand, so that only the way to the consumer is measured;
+``augmented`` flips and brightens the images into a new array, as augmentation during training does.
 
 A request is one JSON line, ``{"lead": 40, "batches": 100}``: deliver so many batches from already running
 workers. The answer is one JSON line: the seconds from having the last batch of the lead to having the last of
@@ -35,13 +35,13 @@ Epoch = Callable[[int], Iterator[Batch]]
 
 @functools.cache
 def images(size: str) -> Batch:
-    """Return the images that a batch is made of; drawn once in every process that asks."""
+    """Return the images of a batch; each process draws them once."""
     rng = np.random.default_rng(11)
     return rng.random((IMAGES[size], SIDE, SIDE), np.float32)
 
 
 def made(size: str, number: int) -> Batch:
-    """Return batch ``number`` without work: one array, numbered anew."""
+    """Return batch ``number`` without work: one array with a new number."""
     array = images(size)
     array[0, 0, 0] = number
     return array
@@ -64,7 +64,7 @@ LOADERS: dict[str, Callable[[str, int], Batch]] = {"made": made, "augmented": au
 
 
 def options(**more: int) -> argparse.Namespace:
-    """Read size, loader, workers and whatever else a side takes (name=default) from the command line."""
+    """Read size, loader, workers and further options of a side (name=default) from the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", choices=sorted(IMAGES), required=True)
     parser.add_argument("--loader", choices=sorted(LOADERS), required=True)
@@ -75,14 +75,14 @@ def options(**more: int) -> argparse.Namespace:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return the processor time that other processes have used, from the clocks the kernel keeps of them."""
+    """Return the processor time of other processes, from the clocks of the kernel."""
     return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
 
 
 def consume(
     batches: Iterator[Batch], lead: int, count: int, pids: Callable[[], list[int]]
 ) -> dict[str, float]:
-    """Take all batches, touching one element of each; return what those after the lead took.
+    """Take all batches, touching one element of each; return the time of those after the lead.
 
     Raises ValueError if one is missing or out of place.
     """
@@ -93,7 +93,7 @@ def consume(
             raise ValueError(f"batch {number} is numbered {int(batch[0, 0, 0])}")
         taken += 1
         if taken == lead:
-            workers = pids()  # the first ones may have been on their way before
+            workers = pids()  # the first batches may have been in flight before
             begin = [time.perf_counter(), time.process_time(), cpu_seconds(workers)]
     end = [time.perf_counter(), time.process_time(), cpu_seconds(workers)]
     if taken != lead + count:

@@ -1,10 +1,10 @@
 """The pool of the standard library in the cost benchmark: order, and neither slots, receipts nor retries.
 
-``multiprocessing.Pool.imap`` brings the values in order. As it comes, an array is pickled through a pipe
-. With ``--shared 1`` each batch gets a block of shared memory of its own, as far as
-the library's parts go without slots: made and filled by the worker, named through the pipe, unlinked by the
-consumer once it is mapped. Like the others, it works a given number of batches ahead, which `imap` by itself
-does not bound. A worker that dies hangs the consumer.
+``multiprocessing.Pool.imap`` delivers the values in order. By default the pool pickles each array through a
+pipe. With ``--shared 1`` each batch gets its own block of shared memory, the best that the library allows
+without slots: the worker makes and fills it and sends its name through the pipe; the consumer maps and
+unlinks it. Like the others, it works a given number of batches ahead; `imap` alone has no bound. A worker
+that dies hangs the consumer.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def shared(loader: str, size: str, number: int) -> Named:
 
 
 class Taken:
-    """A block that the consumer has mapped and unlinked; unmapped with the last array on it."""
+    """A block that the consumer has mapped and unlinked; it is unmapped with the last array on it."""
 
     def __init__(self, named: Named) -> None:
         name, shape, dtype = named

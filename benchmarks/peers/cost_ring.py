@@ -1,10 +1,10 @@
-"""The limit of the cost benchmark: as little as can bring these batches from processes.
+"""The limit of the cost benchmark: the least code that delivers these batches from processes.
 
 Workers are forked once. Each has a ring of buffers in anonymous shared memory, mapped before the fork, and
-two pipes: one for the indices of filled buffers, one for orders and for buffers given back. Batches are dealt
-round-robin; an array is copied once, into its buffer; the consumer gets a view that is overwritten when it
-has taken the next. A dead worker hangs the consumer, an exception kills the worker, a batch of another shape
-does not fit, nothing is counted, checked or cleaned up.
+two pipes: one for the indices of filled buffers, one for requests and for returned buffers. Batches go to
+workers round-robin; an array is copied once, into its buffer; the consumer gets a view that is overwritten
+when it has taken the next. A dead worker hangs the consumer, an exception kills the worker, a batch of
+another shape does not fit, nothing is counted, checked or cleaned up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ POPULATE = getattr(mmap, "MAP_POPULATE", 0)
 
 
 class Worker:
-    """A forked worker and its ring, seen from the consumer."""
+    """The consumer's view of a forked worker and its ring."""
 
     def __init__(self, load: Callable[[int], Batch], like: Batch, depth: int) -> None:
         stride = -(-like.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -50,7 +50,7 @@ class Worker:
         self._group = max(1, depth // 2)
 
     def begin(self, first: int, step: int, end: int) -> None:
-        """Have batches ``first``, ``first + step``, ... loaded, up to ``end``."""
+        """Request batches ``first``, ``first + step``, ..., up to ``end``."""
         os.write(self._order, ORDER.pack(first, step, end))
 
     def take(self) -> Batch:
@@ -61,7 +61,7 @@ class Worker:
         return self._places[index]
 
     def give_back(self) -> None:
-        """Let the worker fill the buffer again; it is told in groups, to be woken less often."""
+        """Let the worker fill the buffer again; buffers go back in groups, to wake the worker less often."""
         self._taken += 1
         if self._taken == self._group:
             os.write(self._release, b"\0" * self._taken)
@@ -69,7 +69,7 @@ class Worker:
 
 
 def work(load: Callable[[int], Batch], places: list[Batch], orders: int, free: int, tell: int) -> None:
-    """Be a worker until the pipe of orders is closed."""
+    """Run as a worker until the pipe of requests is closed."""
     copy, read, write, depth = np.copyto, os.read, os.write, len(places)
     names = [bytes([index]) for index in range(depth)]
     empty, index = depth, 0

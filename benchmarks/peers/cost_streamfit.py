@@ -1,4 +1,4 @@
-"""streamfit's side of the cost benchmark: the way of a batch in `fit`, with every guarantee on.
+"""streamfit's side of the cost benchmark: the way of a batch in `fit`, with all guarantees.
 
 A `Sequence` becomes a source, a feed takes it through a pool of processes that lives from epoch to epoch,
 checks order and shapes, and keeps the receipt. Nothing is switched off.

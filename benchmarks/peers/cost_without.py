@@ -1,9 +1,10 @@
-"""streamfit's pool without its guarantees, for the cost benchmark: the same machinery, nothing promised.
+"""streamfit's pool without its guarantees, for the cost benchmark: the same code without the promises.
 
-Batches come through the same processes, sockets and shared memory, for any structure of arrays of any shape,
-in the order of the tickets; what is gone is what only the guarantees need. No receipt: batches are not
-counted, not compared with the plan or with one another, no digest is kept. No retries: workers do not note
-what they are at. No slots that are lent: memory serves again two jobs later, whoever still holds a batch.
+Batches come through the same processes, sockets and shared memory, for any structure of arrays of any
+shape, in the order of the tickets; only the parts for the guarantees are missing. No receipt: batches are
+not counted, not compared with the plan or with one another, and there is no digest. No retries: workers do
+not note their current load. No leased slots: memory is reused two jobs later, even if a batch is still in
+use.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from streamfit.workers.transport.packing import Packed
 
 
 def note_nothing(*_: object) -> None:
-    """Stand for a note that is not taken."""
+    """Do nothing, in place of a note."""
 
 
 class Unmarked(Numbered):
-    """Batches whose loads leave no note; that is so in the process that they arrive in, too."""
+    """Batches whose loads leave no note, also in the process that unpickles them."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -34,19 +35,19 @@ class Unmarked(Numbered):
 
 
 def leave_no_notes() -> None:
-    """Have workers note neither the begin nor the end of loads from here on."""
+    """Stop workers from noting the begin and the end of loads."""
     ProgressPage.begin = ProgressPage.end = ProgressPage.prepare = note_nothing  # type: ignore[method-assign,assignment]
 
 
 class BarePool(ProcessPool):
-    """A pool whose slots go from job to job without being lent."""
+    """A pool whose slots go from job to job without a lease."""
 
     def __init__(self, workers: int, ahead: int) -> None:
         super().__init__(workers, ahead)
         self._in_use: list[int] = []
 
     def values_of(self, job: Job) -> list[Any]:
-        """Return the values as views of the job's slot, which serves again after the next job."""
+        """Return the values as views of the job's slot, which is reused after the next job."""
         packed: Packed = job.outcome
         slot = self._live_group().slot(job.slot)
         slot.attach(packed.capacity)

@@ -1,6 +1,6 @@
 """A note for the start benchmark: Numba alone, one small kernel from its disk cache.
 
-No library on Numba begins sooner.
+No library based on Numba starts faster.
 """
 
 from __future__ import annotations

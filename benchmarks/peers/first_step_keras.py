@@ -1,7 +1,7 @@
 """One process from nothing to the end of the first training step, in Keras.
 
-Import, build, compile, `fit` of one batch. ``--jit-compile no`` and ``--eager`` spare compilation where that
-is sooner; JAX's persistent cache of compiled programs is used when JAX_COMPILATION_CACHE_DIR is set. Keras
+Import, build, compile, `fit` of one batch. ``--jit-compile no`` and ``--eager`` skip compilation where that
+is faster; JAX's persistent cache of compiled programs is used when JAX_COMPILATION_CACHE_DIR is set. Keras
 imports JAX and scikit-learn whenever they are installed, whatever its backend; ``--hide`` makes them look
 absent, as they are for a user of one backend, so that an environment which holds all the peers at once does
 not slow it down.

@@ -1,10 +1,10 @@
-"""The limit: the workload's epoch written by hand as one Numba function, with nothing general in it.
+"""The limit: the workload's epoch written by hand as one Numba function for this case only.
 
-Three ways to do the matrix products are offered, because which is fastest depends on the machine:
+There are three ways to compute the matrix products, because the fastest one depends on the machine:
 ``loops`` (register-blocked loops, sizes known only at run time), ``fixed`` (the same loops with the
-sizes compiled in, which no library that takes any model can have) and ``dot`` (BLAS by ``np.dot``).
+sizes compiled in, which a general library cannot have) and ``dot`` (BLAS by ``np.dot``).
 The second kernel is kept transposed and the softmax over two classes is computed from the difference of
-the logits: a hand-written loop may.
+the logits: hand-written code may do so.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def hidden_by_dot(xb: Any, w1: Any, b1: Any, h: Any) -> None:
 
 @inlined
 def logits(h: Any, w2: Any, b2: Any, gap: Any, rows: Any, hidden: Any) -> None:
-    """Compute the second logit minus the first: all that a softmax over two classes depends on."""
+    """Compute the second logit minus the first: a softmax over two classes needs only this."""
     for r in range(rows):
         z0, z1 = np.float32(0), np.float32(0)
         for j in range(hidden):

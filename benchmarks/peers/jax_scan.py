@@ -1,6 +1,6 @@
 """A further note for the step benchmark: an epoch hand-written in JAX as one jitted `lax.scan`.
 
-No `fit`, no callbacks, nothing between the steps: what XLA makes of the same math when it sees a whole epoch.
+No `fit`, no callbacks, nothing between the steps: the result of XLA when it compiles a whole epoch.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Keras' side of the step benchmark: `fit` on in-memory arrays, on the backend in KERAS_BACKEND.
 
-The options are those a user can turn to make it faster: steps per execution and compilation.
+The options are those that a user can set to make it faster: steps per execution and compilation.
 """
 
 from __future__ import annotations

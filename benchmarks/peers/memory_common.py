@@ -1,4 +1,4 @@
-"""What both sides of the memory benchmark train on: digits from a memory map, augmented batch by batch.
+"""The data of both sides of the memory benchmark: digits from a memory map, augmented batch by batch.
 
 Needs numpy and scipy only. The arguments are the folder that holds ``images.npy`` and ``labels.npy``, and how
 many epochs to train.
@@ -30,7 +30,7 @@ def open_digits(folder: Path) -> tuple[Any, Any]:
 
 
 def train(library: Any, digits: Any, epochs: int, **workers: Any) -> None:
-    """Train the same network; Keras and streamfit are told in the same words.
+    """Train the same network; the code is the same for Keras and streamfit.
 
     Args:
         library: The module that has `Sequential` and `layers`.
@@ -55,7 +55,7 @@ def train(library: Any, digits: Any, epochs: int, **workers: Any) -> None:
 
 
 class Digits:
-    """Batches by number, to be mixed into a framework's own class of data sets."""
+    """Batches by number, a mixin for the data set class of a framework."""
 
     def hold(self, images: Any, labels: Any) -> None:
         """Keep the data."""

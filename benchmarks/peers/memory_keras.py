@@ -1,7 +1,7 @@
 """Keras' side of the memory benchmark: the digits through a `PyDataset` with two worker processes.
 
 ``--hide`` makes installed packages look absent, as in ``first_step_keras.py``: Keras would import other
-backends and scikit-learn whenever they are there.
+backends and scikit-learn whenever they are installed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
     import keras
 
     class Dataset(Digits, keras.utils.PyDataset):  # type: ignore[misc]
-        """The digits in Keras' words."""
+        """The digits as a Keras data set."""
 
         def __init__(self, images: Any, labels: Any) -> None:
             super().__init__(workers=WORKERS, use_multiprocessing=True)

@@ -10,7 +10,7 @@ import streamfit as sf
 
 
 class Sequence(Digits, sf.utils.Sequence):
-    """The digits in streamfit's words."""
+    """The digits as a streamfit `Sequence`."""
 
     def __init__(self, images: Any, labels: Any) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run of epochs gives: seconds of every timed epoch, and the last epoch's logs."""
+    """The result of a run of epochs: seconds of every timed epoch, and the last epoch's logs."""
 
     seconds: list[float]
     loss: float
@@ -64,7 +64,7 @@ def between(stamps: list[float]) -> list[float]:
 
 
 def serve(train: Train, steps: int, versions_used: dict[str, str]) -> None:
-    """Warm up for three epochs, say what they gave, then answer requests until standard input closes."""
+    """Warm up for three epochs, print their result, then answer requests until standard input closes."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     first = train(2)

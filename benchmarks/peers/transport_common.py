@@ -1,4 +1,4 @@
-"""What all sides of the transport benchmark share: the batch, the check, and how they are asked.
+"""The common part of all sides of the transport benchmark: the batch, the check, and requests.
 
 A request is one JSON line, ``{"lead": 48, "batches": 100}``: deliver so many batches from already running
 workers. The answer is one JSON line with the seconds from having the last batch of the lead to having the
@@ -41,7 +41,7 @@ class Batches:
         return self.length
 
     def __getitem__(self, number: int) -> Batch:
-        """Return batch ``number``; the arrays are made in the worker that asks first."""
+        """Return batch ``number``; the worker that asks first makes the arrays."""
         if not self._ring:
             self._ring = [np.full(SHAPES[self._size], 0.5, np.float32) for _ in range(RINGS[self._size])]
         self._turn = (self._turn + 1) % len(self._ring)
@@ -51,7 +51,7 @@ class Batches:
 
 
 def options(**more: Any) -> argparse.Namespace:
-    """Read size, workers and whatever else a side takes (name=default) from the command line."""
+    """Read size, workers and further options of a side (name=default) from the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", choices=sorted(SHAPES), required=True)
     parser.add_argument("--workers", type=int, default=1)

@@ -1,8 +1,8 @@
 """Grain's side of the transport benchmark: process prefetch at its best.
 
 The source returns whole batches, so nothing is collated. Grain's workers do not outlive their iterator, so an
-epoch here is a stretch of one long iteration: starting processes anew is not held against it. Should closing
-take long, the whole process group is killed, for a Grain process that is killed leaves its workers behind.
+epoch here is a stretch of one long iteration, without the start of new processes. If closing takes long, the
+whole process group is killed, because a killed Grain process leaves its workers behind.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CLOSING_SECONDS = 4
 
 
 class Source(Batches):
-    """The loader in Grain's words: endless, numbered from 0 anew for every stretch."""
+    """The loader as a Grain source: endless, numbered from 0 in every stretch."""
 
     def __init__(self, size: str, stretches: list[int]) -> None:
         super().__init__(size, sum(stretches))

@@ -10,7 +10,7 @@ from streamfit.workers import make_pool
 
 
 class Loader(Batches):
-    """The loader in the pool's words."""
+    """The loader in the form that the pool expects."""
 
     def load(self, ticket: int) -> Batch:
         """Return batch ``ticket``."""

@@ -23,9 +23,9 @@ Floats = NDArray[np.float32]
 
 
 def data() -> tuple[Floats, NDArray[np.int32]]:
-    """Draw a two-class problem: labels follow a random network, and one in eight is wrong for good.
+    """Draw a two-class problem: labels follow a random network, and one in eight is always wrong.
 
-    The wrong labels keep every side in the same regime however long it trains: nobody gets to zero loss.
+    The wrong labels keep every side in the same regime however long it trains: no side reaches zero loss.
     """
     rng = np.random.default_rng(20240229)
     x = rng.standard_normal((SAMPLES, FEATURES)).astype(np.float32)

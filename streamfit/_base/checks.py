@@ -91,6 +91,22 @@ def whole_or_none(name: str, value: Any, least: int) -> int | None:
     return None if value is None else whole(name, value, least)
 
 
+def as_float(name: str, value: Any) -> float:
+    """Return `value` as a float, NaN included.
+
+    Raises:
+        TypeError: It is no number.
+
+    Example:
+        >>> as_float("momentum", np.array(0.5))
+        0.5
+    """
+    found = real(value)
+    if found is None:
+        raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
+    return found
+
+
 def number(name: str, value: Any, least: float | None = None) -> float:
     """Return `value` as a float if it is a number and not less than `least`.
 
@@ -102,9 +118,7 @@ def number(name: str, value: Any, least: float | None = None) -> float:
         >>> number("min_delta", np.float32(0.5))
         0.5
     """
-    found = real(value)
-    if found is None:
-        raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
+    found = as_float(name, value)
     if found != found:
         raise ValueError(f"{name} must be a number, got NaN")
     if least is not None and found < least:

@@ -14,6 +14,9 @@ import numpy as np
 
 from streamfit._base.names import Registry, describe_callable
 
+Config = dict[str, object]
+"""The arguments that make an equal object, by name."""
+
 
 class Configurable:
     """Describe an object by the arguments of its ``__init__``.
@@ -28,12 +31,12 @@ class Configurable:
         3.0
     """
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal object, as plain Python values."""
         return {name: describe(getattr(self, name)) for name in arguments_of(type(self))}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
+    def from_config(cls, config: Config) -> Self:
         """Make an object from what `get_config` returned."""
         return cls(**config)
 

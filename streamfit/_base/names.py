@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 from streamfit._base.errors import UnknownNameError
@@ -134,7 +134,7 @@ def _fold(name: str) -> str:
     return str(name).replace("_", "").replace(" ", "").lower()
 
 
-def describe_callable(function: Callable[..., Any]) -> str:
+def describe_callable(function: object) -> str:
     """Return the name of a function or of the class of a callable object.
 
     Example:

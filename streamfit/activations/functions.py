@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 from streamfit import ops
+from streamfit.ops.core import Operand, Value
+
+T = TypeVar("T")
 
 
-def linear(x: Any) -> Any:
+def linear(x: T) -> T:
     """Return `x` itself.
 
     Example:
@@ -17,14 +20,16 @@ def linear(x: Any) -> Any:
     return x
 
 
-def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+def relu(
+    x: Operand, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
+) -> Value:
     """Compute x where it is at or above `threshold`, and ``negative_slope * (x - threshold)`` below.
 
     Args:
         x: Float tensor or array.
         negative_slope: Slope below the threshold.
         max_value: Upper end of the result, or None.
-        threshold: Where the function sets in.
+        threshold: The start of the linear part.
 
     Returns:
         Same shape and dtype.
@@ -42,7 +47,7 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     return y if max_value is None else ops.minimum(y, max_value)
 
 
-def relu6(x: Any) -> Any:
+def relu6(x: Operand) -> Value:
     """Compute ``min(max(x, 0), 6)``.
 
     Example:
@@ -53,7 +58,7 @@ def relu6(x: Any) -> Any:
     return relu(x, max_value=6.0)
 
 
-def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
+def leaky_relu(x: Operand, negative_slope: float = 0.2) -> Value:
     """Compute x where it is positive, else ``negative_slope * x``; the slope is Keras 3's default.
 
     Example:
@@ -64,7 +69,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     return ops.leaky_relu(x, negative_slope)
 
 
-def elu(x: Any, alpha: float = 1.0) -> Any:
+def elu(x: Operand, alpha: float = 1.0) -> Value:
     """Compute x where it is positive, else ``alpha * (exp(x) - 1)`` (Clevert et al., 2015).
 
     Example:
@@ -75,7 +80,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return ops.elu(x, alpha)
 
 
-def gelu(x: Any, approximate: bool = False) -> Any:
+def gelu(x: Operand, approximate: bool = False) -> Value:
     """Compute x times the normal distribution function of x (Hendrycks and Gimpel, 2016).
 
     Args:
@@ -90,7 +95,7 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     return ops.gelu(x, approximate)
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Operand, axis: int = -1) -> Value:
     """Compute ``exp(x) / sum(exp(x))`` over one axis.
 
     Example:
@@ -101,7 +106,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return ops.softmax(x, axis)
 
 
-def log_softmax(x: Any, axis: int = -1) -> Any:
+def log_softmax(x: Operand, axis: int = -1) -> Value:
     """Compute the logarithm of the softmax over one axis.
 
     Example:
@@ -112,7 +117,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return ops.log_softmax(x, axis)
 
 
-def exponential(x: Any) -> Any:
+def exponential(x: Operand) -> Value:
     """Compute ``exp(x)``.
 
     Example:
@@ -123,7 +128,7 @@ def exponential(x: Any) -> Any:
     return ops.exp(x)
 
 
-def hard_sigmoid(x: Any) -> Any:
+def hard_sigmoid(x: Operand) -> Value:
     """Compute ``min(max(x / 6 + 1 / 2, 0), 1)``, the version of Keras 3 (2.x has x / 5 in its place).
 
     Example:
@@ -134,7 +139,7 @@ def hard_sigmoid(x: Any) -> Any:
     return ops.hard_sigmoid(x)
 
 
-def hard_silu(x: Any) -> Any:
+def hard_silu(x: Operand) -> Value:
     """Compute ``x * hard_sigmoid(x)`` (Howard et al., "Searching for MobileNetV3", 2019).
 
     Example:
@@ -145,7 +150,7 @@ def hard_silu(x: Any) -> Any:
     return ops.multiply(x, ops.hard_sigmoid(x))
 
 
-def hard_tanh(x: Any) -> Any:
+def hard_tanh(x: Operand) -> Value:
     """Compute ``min(max(x, -1), 1)``.
 
     Example:
@@ -156,7 +161,7 @@ def hard_tanh(x: Any) -> Any:
     return ops.clip(x, -1.0, 1.0)
 
 
-def mish(x: Any) -> Any:
+def mish(x: Operand) -> Value:
     """Compute ``x * tanh(softplus(x))`` (Misra, 2019).
 
     Example:
@@ -167,7 +172,7 @@ def mish(x: Any) -> Any:
     return ops.multiply(x, ops.tanh(ops.softplus(x)))
 
 
-def tanh_shrink(x: Any) -> Any:
+def tanh_shrink(x: Operand) -> Value:
     """Compute ``x - tanh(x)``.
 
     Example:

@@ -1,15 +1,15 @@
-"""Find an activation by what a user wrote, and the name of one that is found."""
+"""Activations by name or other identifier, and the name of an activation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from streamfit._base.configs import resolve
 from streamfit._base.names import Registry, describe_callable
 from streamfit.activations import functions as known
+from streamfit.ops.core import Value
 
-Activation = Callable[[Any], Any]
+Activation = Callable[[Value], Value]
 
 _registry: Registry[Activation] = Registry("activation")
 _FUNCTIONS: dict[str, Activation] = {
@@ -41,15 +41,15 @@ for _name, _function in _FUNCTIONS.items():
     _registry.register(_function, _name)
 
 
-def get(identifier: Any) -> Activation:
-    """Return the function that `identifier` stands for.
+def get(identifier: object) -> Activation:
+    """Return the function that `identifier` names or describes.
 
     Args:
         identifier: A name such as ``'relu'``, a function, a layer, or None for `linear`.
 
     Raises:
         UnknownNameError: The name is unknown.
-        TypeError: It is nothing of that kind.
+        TypeError: `identifier` is none of these.
 
     Example:
         >>> get(None) is get("linear")

@@ -1,4 +1,4 @@
-"""The demo: handwritten digits, augmented by worker processes. A worker is killed, then the whole program.
+"""The demo: worker processes augment handwritten digits; a worker is killed, then the whole program.
 
 Run it with ``python -m streamfit demo`` (it needs the extra ``demo``).
 """

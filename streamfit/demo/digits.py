@@ -1,9 +1,8 @@
-"""The demo's data: digits on disk as a memory map, and a `Sequence` that augments them in real time."""
+"""The demo's data: digits on disk as a memory map, and a `Sequence` that augments them during training."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -14,7 +13,7 @@ from streamfit._base.specs import Array
 from streamfit.streams import Sequence
 
 VALIDATED = 360  # the last images are kept for validation
-_SHUFFLE_KEY = 20  # which writers' digits come last must not depend on their order in the file
+_SHUFFLE_KEY = 20  # the validation images must not depend on the order of writers in the file
 
 
 def write_digits(folder: Path) -> None:
@@ -33,12 +32,11 @@ def open_digits(folder: Path) -> tuple[Array, Array]:
 def augmented(image: Array, rng: np.random.Generator) -> Array:
     """Rotate by up to 10 degrees and shift by up to 0.7 pixels, every second image on average; add noise.
 
-    On 8 x 8 pixels interpolation blurs, so that a network that saw nothing but moved images would know
-    sharp ones badly.
+    On 8 x 8 pixels interpolation blurs: a network trained on moved images only would be bad at sharp ones.
 
     Args:
         image: Shape (8, 8), grey values from 0 to 16.
-        rng: All randomness comes from here.
+        rng: The source of all randomness.
 
     Returns:
         float32 of the same shape, in [0, 1] but for the noise.
@@ -65,7 +63,7 @@ class AugmentedDigits(Sequence):
     def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> tuple[Array, Array]:
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         rng = self.rng(index)  # the same draws on any worker and at any attempt
         batch = [augmented(image, rng) for image in self.images[rows]]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from streamfit._base.optional import require
 from streamfit._base.specs import Array
 from streamfit.demo.digits import AugmentedDigits
 
 
-def _pyplot() -> Any:
+def _pyplot() -> ModuleType:
     require("matplotlib", "demo").use("Agg")
     return require("matplotlib.pyplot", "demo")
 
@@ -32,7 +32,7 @@ def draw_curves(history: dict[str, list[float]], path: Path) -> None:
 
 
 def draw_samples(digits: AugmentedDigits, images: Array, path: Path) -> None:
-    """Draw a few digits, each above variants that training saw."""
+    """Draw a few digits, each above an augmented variant from training."""
     plt = _pyplot()
     batch, labels = digits[0]
     shown = 10

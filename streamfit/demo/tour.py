@@ -1,4 +1,4 @@
-"""The demo's run: train through workers, kill one, kill the program, resume it, and compare the bits."""
+"""The demo: train with worker processes, kill one, kill the program, resume it, and compare the bits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from streamfit.demo.digits import AugmentedDigits, open_digits, write_digits
 from streamfit.demo.pictures import draw_curves, draw_samples
-from streamfit.demo.training import BATCH_SIZE, WORKERS, digest_of, say, train
+from streamfit.demo.training import BATCH_SIZE, WORKERS, TrainingResult, digest_of, say, train
 
 EPOCHS, SHORT_EPOCHS = 30, 6
 TO_REACH, TO_REACH_SHORT = 0.97, 0.85
@@ -23,12 +22,11 @@ def run(output: str | Path = "demo-output", *, short: bool = False) -> int:
     """Run the demo.
 
     Args:
-        output: Folder for the pictures; made if it is not there.
+        output: Folder for the pictures; created if missing.
         short: Whether to train for a few epochs only.
 
     Returns:
-        0 when nothing was lost, the bits are those of an undisturbed run and the accuracy was reached,
-        else 1.
+        0 if nothing was lost, the bits are those of an undisturbed run and the accuracy was reached, else 1.
     """
     started = time.perf_counter()
     epochs, to_reach = (SHORT_EPOCHS, TO_REACH_SHORT) if short else (EPOCHS, TO_REACH)
@@ -39,7 +37,7 @@ def run(output: str | Path = "demo-output", *, short: bool = False) -> int:
         resumed = _run_program(folder, epochs)
         if resumed is None:
             return 1
-        result = json.loads((folder / "result.json").read_text())
+        result: TrainingResult = json.loads((folder / "result.json").read_text())
         say("the same training once more, without workers and without kills, to compare the bits")
         undisturbed, _ = train(folder, epochs, 0, [])
         same = result["digest"] == digest_of(undisturbed)
@@ -75,8 +73,8 @@ def _draw(folder: Path, pictures: Path, history: dict[str, list[float]]) -> list
     return [curves, samples]
 
 
-def _verdict(result: dict[str, Any], *, same: bool, resumed: int, to_reach: float, started: float) -> bool:
-    """Print the verdict; return whether everything is as it should be."""
+def _verdict(result: TrainingResult, *, same: bool, resumed: int, to_reach: float, started: float) -> bool:
+    """Print the verdict; return whether everything is right."""
     receipts = result["receipts"]
     planned, delivered, retried, restarts = (
         sum(receipt[name] for receipt in receipts) for name in ("planned", "delivered", "retried", "restarts")

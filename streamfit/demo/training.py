@@ -1,6 +1,6 @@
 """The program that the demo runs, kills and starts again: it trains a small network on augmented digits.
 
-It is an ordinary training script. What it did is written to ``result.json`` in the end, for the verdict.
+It is an ordinary training script. At the end it writes its results to ``result.json``, for the verdict.
 """
 
 from __future__ import annotations
@@ -14,23 +14,32 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from streamfit import layers
 from streamfit._base.config import set_random_seed
 from streamfit.demo.digits import VALIDATED, AugmentedDigits, open_digits
-from streamfit.models import Sequential
+from streamfit.models import Model, Sequential
 from streamfit.training import History
 from streamfit.training.callbacks import BackupAndRestore, Callback, LearningRateScheduler
+from streamfit.training.callbacks.base import Logs
 from streamfit.workers import live_pids
 
 BATCH_SIZE, SEED, WORKERS, BACKUP_EVERY = 32, 7, 2, 10
 
 
+class TrainingResult(TypedDict):
+    """The content of ``result.json``."""
+
+    history: dict[str, list[float]]
+    receipts: list[dict[str, int]]
+    digest: str
+
+
 def say(text: str) -> None:
-    """Print a line about what the demo does, at once."""
+    """Print a line about the demo at once."""
     print(f"    >>> {text}", flush=True)
 
 
@@ -46,32 +55,33 @@ class Narrator(Callback):
         super().__init__()
         self._epochs, self._epoch, self._begun = epochs, 0, False
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch."""
         self._epoch = epoch
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Say where training goes on, if it does."""
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Print the place where training continues after a resume."""
         if not self._begun and (batch or self._epoch):
             say(f"resumed in epoch {self._epoch + 1} after batch {batch}")
         self._begun = True
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Print the line."""
+        assert logs is not None
         receipt = self.model.history.receipts[-1]
         figures = "  ".join(f"{name} {logs[name]:.3f}" for name in ("loss", "accuracy", "val_accuracy"))
-        told = f"{receipt.delivered} of {receipt.planned} batches"
+        progress = f"{receipt.delivered} of {receipt.planned} batches"
         if receipt.retried or receipt.restarts:
-            told += f", {receipt.retried} loaded again, {receipt.restarts} worker replaced"
-        print(f"epoch {epoch + 1:2}/{self._epochs}  {figures}  | {told}", flush=True)
+            progress += f", {receipt.retried} loaded again, {receipt.restarts} worker replaced"
+        print(f"epoch {epoch + 1:2}/{self._epochs}  {figures}  | {progress}", flush=True)
 
 
 class Killer(Callback):
-    """Kill a process in the middle of an epoch, as the system does when memory runs out.
+    """Kill a process in the middle of an epoch, as the system does when memory is exhausted.
 
     Args:
         epoch: The epoch, counted from 0.
-        batch: The batch after which it kills, or the first one with a live victim behind it.
+        batch: The batch after which it kills; if no worker lives then, the next batch with a live worker.
         whole: Whether to kill this whole program and not just one worker.
     """
 
@@ -80,11 +90,11 @@ class Killer(Callback):
         self._epoch, self._batch, self._whole = epoch, batch, whole
         self._due = False
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Get ready in the chosen epoch."""
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Prepare the kill in the chosen epoch."""
         self._due = epoch == self._epoch
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Kill in the chosen batch."""
         if not self._due or batch < self._batch:
             return
@@ -137,7 +147,7 @@ def train(
     return model, history
 
 
-def digest_of(model: Any) -> str:
+def digest_of(model: Model) -> str:
     """Return a short digest of all bits of a model's weights."""
     bits = hashlib.sha256()
     for weight in model.get_weights():
@@ -162,11 +172,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.kill_program is not None:
         callbacks.append(Killer(options.kill_program, 25, whole=True))
     model, history = train(options.folder, options.epochs, WORKERS, callbacks)
-    result = {
-        "history": history.history,
-        "receipts": [asdict(receipt) for receipt in history.receipts],
-        "digest": digest_of(model),
-    }
+    result = TrainingResult(
+        history=history.history,
+        receipts=[asdict(receipt) for receipt in history.receipts],
+        digest=digest_of(model),
+    )
     (options.folder / "result.json").write_text(json.dumps(result))
     return 0
 

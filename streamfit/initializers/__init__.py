@@ -1,6 +1,6 @@
 """First values of weights: ``get(identifier)(shape, dtype)`` returns an array.
 
-Unseeded initializers draw anew at each call; seeded ones repeat.
+Unseeded initializers draw new values at each call; seeded ones repeat.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""Initializers that draw nothing: zeros, ones, a constant, the identity matrix."""
+"""Initializers without randomness: zeros, ones, a constant, the identity matrix."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 
 from streamfit._base.specs import Array
 from streamfit.initializers.initializer import Initializer, registry
@@ -40,7 +39,7 @@ class Constant(Initializer):
     """Fill with one value, or with an array of the weight's shape.
 
     Args:
-        value: A number, or numbers of the shape that is asked for.
+        value: A number, or numbers of the requested shape.
 
     Raises:
         ValueError: When called: the value has another shape.
@@ -50,7 +49,7 @@ class Constant(Initializer):
         array([3., 3.], dtype=float32)
     """
 
-    def __init__(self, value: Any = 0.0) -> None:
+    def __init__(self, value: npt.ArrayLike = 0.0) -> None:
         self.value = value
 
     def draw(self, shape: tuple[int, ...]) -> Array:

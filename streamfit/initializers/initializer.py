@@ -1,11 +1,11 @@
-"""`Initializer`: what draws the first values of a weight, and where its random numbers come from."""
+"""`Initializer`: makes the first values of a weight; and the source of its random numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from streamfit._base import keys
 from streamfit._base.config import floatx, next_seed
@@ -19,7 +19,7 @@ registry: Registry[type[Initializer]] = Registry("initializer")
 class Initializer(Configurable):
     """Base of all initializers: called with a shape and a dtype, returns an array.
 
-    A subclass defines `draw`. Any function ``(shape, dtype) -> array`` can stand in for an initializer.
+    A subclass defines `draw`. A function ``(shape, dtype) -> array`` can replace an initializer.
 
     Example:
         >>> class Halves(Initializer):
@@ -29,7 +29,7 @@ class Initializer(Configurable):
         array([0.5, 0.5], dtype=float32)
     """
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: npt.DTypeLike | None = None) -> Array:
         """Return an array of first values.
 
         Args:
@@ -48,7 +48,7 @@ class RandomInitializer(Initializer):
     """Base of initializers that draw random numbers.
 
     Args:
-        seed: A whole number: every call then gives the same values. None: every call draws anew, from
+        seed: A whole number: every call gives the same values. None: every call draws new values, from
             the seed given to `set_random_seed` if there is one.
     """
 
@@ -62,7 +62,7 @@ class RandomInitializer(Initializer):
 
 
 def truncated_normal_draws(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Draw from the standard normal distribution; what lies beyond two deviations is drawn again."""
+    """Draw from the standard normal distribution; values beyond two deviations are drawn again."""
     values = generator.standard_normal(shape)
     far = np.abs(values) > 2.0
     while far.any():

@@ -1,17 +1,16 @@
-"""Find an initializer by what a user wrote."""
+"""Initializers by name or other identifier."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from streamfit._base.configs import resolve
 from streamfit._base.specs import Array
 from streamfit.initializers.initializer import registry
 
 
-def get(identifier: Any) -> Callable[..., Array]:
-    """Return the initializer that `identifier` stands for.
+def get(identifier: object) -> Callable[..., Array]:
+    """Return the initializer that `identifier` names or describes.
 
     Args:
         identifier: A name such as ``'glorot_uniform'``, a class, an instance, a description as
@@ -19,7 +18,7 @@ def get(identifier: Any) -> Callable[..., Array]:
 
     Raises:
         UnknownNameError: The name is unknown.
-        TypeError: It is nothing of that kind.
+        TypeError: `identifier` is none of these.
 
     Example:
         >>> get("he_normal")

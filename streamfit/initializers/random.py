@@ -1,4 +1,4 @@
-"""Initializers that draw from one distribution whatever the shape, and orthogonal matrices."""
+"""Initializers whose distribution does not depend on the shape, and orthogonal matrices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RandomUniform(RandomInitializer):
         seed: See `RandomInitializer`.
 
     Raises:
-        ValueError: The ends are the wrong way round.
+        ValueError: `minval` is above `maxval`.
 
     Example:
         >>> bool((abs(RandomUniform(seed=1)((100,))) <= 0.05).all())

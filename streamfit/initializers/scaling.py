@@ -53,7 +53,7 @@ class VarianceScaling(RandomInitializer):
         seed: See `RandomInitializer`.
 
     Raises:
-        ValueError: An argument is none of these.
+        ValueError: An argument has another value.
 
     Example:
         >>> VarianceScaling(2.0, "fan_in", "uniform", seed=1)((4, 3), "float32").shape

@@ -1,8 +1,8 @@
 """Arguments of kernels: their types, which decide what is compiled, and their machine words.
 
-Numba flattens an array to ``(parent, owner, size, itemsize, data, shape..., strides...)``. Each of these, and
-a whole number, is a pointer or a 64-bit integer: one *word*. The words of a call lie in memory side by side, and
-the kernel's thunk (`kernels/thunks.py`) loads them from there.
+Numba flattens an array to ``(parent, owner, size, itemsize, data, shape..., strides...)``. Each of these is a
+pointer or a 64-bit integer, one *word*; so is a whole number. The words of a call lie side by side in memory,
+and the kernel's thunk (`kernels/thunks.py`) loads them from there.
 """
 
 from __future__ import annotations

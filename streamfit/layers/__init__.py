@@ -1,4 +1,4 @@
-"""Layers: weights, and a `call` that composes operations. Each says what it computes and from where."""
+"""Layers: weights, and a `call` that composes operations. Each docstring has a formula and its source."""
 
 from __future__ import annotations
 

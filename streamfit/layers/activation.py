@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from streamfit import activations, ops
-from streamfit.layers.base import Layer
+from streamfit._base.configs import Config
+from streamfit.layers.base import Layer, LayerOptions
+from streamfit.layers.checks import Checked, activation_function, at_least_zero
+from streamfit.ops.core import Value
 
 
 class Activation(Layer):
@@ -21,24 +24,17 @@ class Activation(Layer):
         array([0., 2.])
     """
 
-    def __init__(self, activation: Any, **options: Any) -> None:
+    activation = Checked(activation_function)
+
+    def __init__(self, activation: object, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.activation = activation
 
-    @property
-    def activation(self) -> Any:
-        """Return the activation: a function."""
-        return self._activation
-
-    @activation.setter
-    def activation(self, value: Any) -> None:
-        self._activation = activations.get(value)
-
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Apply the function."""
         return self.activation(x)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "activation": activations.name_of(self.activation)}
 
@@ -47,9 +43,9 @@ class ReLU(Layer):
     """Apply `streamfit.activations.relu`.
 
     Args:
-        max_value: Upper end of the output, or None.
+        max_value: Largest output, or None.
         negative_slope: Slope below the threshold.
-        threshold: Where the function sets in.
+        threshold: Inputs at or above it pass through.
         **options: As for `Layer`.
 
     Raises:
@@ -66,20 +62,19 @@ class ReLU(Layer):
         max_value: float | None = None,
         negative_slope: float = 0.0,
         threshold: float = 0.0,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
         given = {"max_value": max_value or 0.0, "negative_slope": negative_slope, "threshold": threshold}
         for name, value in given.items():
-            if not value >= 0:
-                raise ValueError(f"{name} must be zero or positive, got {value!r}")
+            at_least_zero(name, value)
         self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Apply the function."""
         return activations.relu(x, self.negative_slope, self.max_value, self.threshold)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         own = {
             "max_value": self.max_value,
@@ -102,21 +97,21 @@ class LeakyReLU(Layer):
         array([-0.5,  2. ])
     """
 
-    def __init__(self, negative_slope: float = 0.3, **options: Any) -> None:
+    def __init__(self, negative_slope: float = 0.3, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.negative_slope = negative_slope
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Apply the function."""
         return ops.leaky_relu(x, self.negative_slope)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
 class ELU(Layer):
-    """Turn negative inputs into ``alpha * (exp(x) - 1)``.
+    """Replace negative inputs by ``alpha * (exp(x) - 1)``.
 
     Args:
         alpha: The factor.
@@ -128,15 +123,15 @@ class ELU(Layer):
         array([0., 2.])
     """
 
-    def __init__(self, alpha: float = 1.0, **options: Any) -> None:
+    def __init__(self, alpha: float = 1.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.alpha = alpha
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Apply the function."""
         return ops.elu(x, self.alpha)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "alpha": self.alpha}
 
@@ -154,14 +149,14 @@ class Softmax(Layer):
         array([[0.5, 0.5]])
     """
 
-    def __init__(self, axis: int = -1, **options: Any) -> None:
+    def __init__(self, axis: int = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.axis = axis
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Apply the function."""
         return ops.softmax(x, self.axis)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "axis": self.axis}

@@ -1,29 +1,31 @@
 """`Layer`: weights, and a `call` that composes operations.
 
-A layer called on arrays computes now. A layer called on tensors adds one node to the graph; the
-program later expands the node by calling `call` again, once for training and once for inference, so a
-layer may behave differently in the two. Layers inside layers, shared layers and whole models used as
-layers are nothing special.
+A layer called on arrays computes now. A layer called on tensors adds one node to the graph. The program later
+expands the node by calling `call` again, once for training and once for inference, so a layer may behave
+differently in the two. Layers inside layers, shared layers and models used as layers need no special code.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from streamfit import initializers, regularizers
 from streamfit._base import uses
 from streamfit._base.checks import integer
 from streamfit._base.config import floatx
+from streamfit._base.configs import Config
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.specs import Array
 from streamfit._base.tree import flatten, pack, transform
 from streamfit.ops.core import (
     Node,
     Tensor,
+    Value,
     Variable,
     as_operand,
     is_reading,
@@ -33,26 +35,28 @@ from streamfit.ops.core import (
 )
 
 layer_names = UniqueNames()
+Penalty = Callable[[Value], Value]
+"""From a weight to a number that is added to the loss."""
 
 
 def clear_names() -> None:
-    """Start the numbering of automatic layer names anew."""
+    """Start the numbering of automatic layer names again."""
     layer_names.clear()
 
 
 class LayerCall:
-    """One use of a layer in a graph: what a `Node` holds in the place of an operation.
+    """One use of a layer in a graph: it takes the place of an operation in a `Node`.
 
     Attributes:
-        training: Whether this use, and all that is inside it, behaves as in training; None where the program
+        training: Whether this use, with the layers inside it, behaves as in training; None where the program
             decides.
     """
 
     def __init__(
-        self, layer: Layer, structure: Any, settings: dict[str, Any], training: bool | None = None
+        self, layer: Layer, structure: object, settings: dict[str, object], training: bool | None = None
     ) -> None:
         self.layer, self._settings = layer, settings
-        self._structure = transform(lambda leaf: None, structure)  # what is in it comes with each use
+        self._structure = transform(lambda leaf: None, structure)  # each use brings its own leaves
         self.training = training
 
     @property
@@ -60,12 +64,12 @@ class LayerCall:
         """Return the name of the layer."""
         return self.layer.name
 
-    def expand(self, tensors: Sequence[Any], training: bool) -> list[Any]:
-        """Call the layer on other tensors, or on arrays, and list what it returns."""
+    def expand(self, tensors: Sequence[Value], training: bool) -> list[Value]:
+        """Call the layer on other tensors, or on arrays, and list its results."""
         return flatten(self.results(tensors, training))
 
-    def results(self, tensors: Sequence[Any], training: bool) -> Any:
-        """Call the layer on other tensors, or on arrays, and return what it returns."""
+    def results(self, tensors: Sequence[Value], training: bool) -> object:
+        """Call the layer on other tensors, or on arrays, and return its result."""
         training = training if self.training is None else self.training
         arguments = pack(self._structure, list(tensors))
         if not any(isinstance(tensor, Tensor) for tensor in tensors):
@@ -79,8 +83,17 @@ class _Changes:
 
 
 changes = _Changes()
-"""How often a setting of any layer in use was changed: who made programs of layers looks whether it was."""
+"""How often any layer in use had a setting changed; users of programs compare it to notice a change."""
 _NO_SETTINGS = {"built", "trainable", "stream"}
+
+
+class LayerOptions(TypedDict, total=False):
+    """Arguments that every layer takes; see `Layer`."""
+
+    name: str | None
+    dtype: DTypeLike | None
+    trainable: bool
+    input_shape: Sequence[int] | None
 
 
 class Layer:
@@ -89,9 +102,9 @@ class Layer:
     A subclass creates its weights in `build` (or in `__init__`) with `add_weight`, and composes
     `streamfit.ops` in `call`. Its gradient comes from the graph.
 
-    An attribute that `call` reads may be changed at any time: models that use the layer have `call` composed
-    anew before their next step. What counts when the layer is built, such as the number of units, is refused
-    afterwards.
+    An attribute that `call` reads may be changed at any time: models that use the layer trace `call` again
+    before their next step. Attributes that count when the layer is built, such as the number of units, cannot
+    be changed afterwards.
 
     Args:
         name: A name; by default the class name in snake case, numbered.
@@ -112,10 +125,10 @@ class Layer:
     """
 
     fixed: ClassVar[frozenset[str]] = frozenset({"dtype", "sample_shape"})
-    """Attributes that count when the layer is built, and cannot be set afterwards."""
+    """Attributes that count when the layer is built and cannot be set afterwards."""
     _weights: list[Variable]
     _layers: list[Layer]
-    _penalties: list[tuple[Callable[[Any], Any], Variable]]
+    _penalties: list[tuple[Penalty, Variable]]
     _trainable: bool
     _name: str | None
     _revision: int
@@ -124,7 +137,7 @@ class Layer:
     sample_shape: tuple[int, ...] | None
 
     # Set up here, not in __init__, so that a subclass may assign layers before it calls super().
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
         layer = super().__new__(cls)
         set_ = object.__setattr__
         set_(layer, "_weights", [])
@@ -142,7 +155,7 @@ class Layer:
         self,
         *,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         trainable: bool = True,
         input_shape: Sequence[int] | None = None,
     ) -> None:
@@ -161,7 +174,7 @@ class Layer:
             self._name = layer_names.new(snake_case(type(self).__name__))
         return self._name
 
-    def __setattr__(self, key: str, value: Any) -> None:
+    def __setattr__(self, key: str, value: object) -> None:
         for item in flatten(value) if isinstance(value, (list, tuple, dict)) else (value,):
             if isinstance(item, Variable) and not any(item is w for w in self._weights):
                 self._weights.append(item)
@@ -171,7 +184,7 @@ class Layer:
             self._note_setting(key, value)
         object.__setattr__(self, key, value)
 
-    def _note_setting(self, key: str, value: Any) -> None:
+    def _note_setting(self, key: str, value: object) -> None:
         """Note that a setting of a layer in use is being changed, or refuse it."""
         if key in self.fixed:
             raise AttributeError(
@@ -187,7 +200,7 @@ class Layer:
         """Return a number that changes whenever a setting of this layer or of one inside it is changed."""
         return self._revision + sum(layer.revision for layer in self._layers)
 
-    # -- to be defined by subclasses ------------------------------------------------------------
+    # -- to be defined by subclasses (`Any`, because each has its own shapes, arguments and results) -----
 
     def build(self, input_shape: Any) -> None:
         """Create the weights; called once, with the shape of the first input (batch axis None)."""
@@ -202,10 +215,10 @@ class Layer:
         self,
         name: str,
         shape: Sequence[int | None] = (),
-        initializer: Any = "glorot_uniform",
-        regularizer: Any = None,
+        initializer: object = "glorot_uniform",
+        regularizer: object = None,
         trainable: bool = True,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
     ) -> Variable:
         """Create a weight.
 
@@ -271,17 +284,17 @@ class Layer:
         return [w for w in self.weights if id(w) not in trained]
 
     @property
-    def penalties(self) -> list[tuple[Callable[[Any], Any], Variable]]:
+    def penalties(self) -> list[tuple[Penalty, Variable]]:
         """List (regularizer, weight) of this layer and the layers inside."""
         pairs = list(self._penalties) + [pair for layer in self._layers for pair in layer.penalties]
         return list({(id(f), id(w)): (f, w) for f, w in pairs}.values())
 
     def get_weights(self) -> list[Array]:
-        """Return copies of all weights, in the order of `weights`, as they are at one moment."""
+        """Return copies of all weights, in the order of `weights`, all of the same moment."""
         own = self.weights
         return uses.read("get_weights", self.name, frozenset(own), lambda: [w.value.copy() for w in own])
 
-    def set_weights(self, weights: Sequence[Any]) -> None:
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Overwrite all weights.
 
         Raises:
@@ -301,7 +314,7 @@ class Layer:
         self.put_weights("set_weights", own, arrays)
 
     def put_weights(self, what: str, weights: Sequence[Variable], arrays: Sequence[Array]) -> None:
-        """Overwrite weights, all at one moment; `what` is the name of the call, for messages."""
+        """Overwrite weights, all at the same moment; `what` is the name of the call, for messages."""
 
         def put() -> None:
             for weight, array in zip(weights, arrays, strict=True):
@@ -315,7 +328,7 @@ class Layer:
 
     # -- calling --------------------------------------------------------------------------------
 
-    def __call__(self, *inputs: Any, training: bool | None = None, **settings: Any) -> Any:
+    def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> Any:
         """Apply the layer to tensors (adds a node) or to arrays (computes now).
 
         Args:
@@ -330,14 +343,14 @@ class Layer:
             return self._compute(pack(inputs, leaves), settings, bool(training))
         return self._record(pack(inputs, leaves), settings, training)
 
-    def invoke(self, inputs: Any, settings: dict[str, Any], training: bool) -> Any:
-        """Run `call`, with ``training`` where it takes that."""
+    def invoke(self, inputs: Sequence[object], settings: dict[str, object], training: bool) -> object:
+        """Run `call`, with ``training`` where it has that argument."""
         if _takes_training(type(self)):
             settings = {"training": training, **settings}
         return self.call(*inputs, **settings)
 
-    def _compute(self, inputs: Any, settings: dict[str, Any], training: bool) -> Any:
-        """Run `call` on arrays, with the weights of one moment."""
+    def _compute(self, inputs: Sequence[object], settings: dict[str, object], training: bool) -> object:
+        """Run `call` on arrays, with all weights of the same moment."""
         weights = () if is_reading() else self.weights
         if not weights:
             return self.invoke(inputs, settings, training)
@@ -346,7 +359,7 @@ class Layer:
             try:
                 writers = [other for other in use.begin() if other.writes]
                 if not writers:
-                    with reading({}):  # layers inside this one need not ask again
+                    with reading({}):  # layers inside this one need no other use
                         return self.invoke(inputs, settings, training)
                 values = uses.between_steps(writers, lambda: {w: w.value.copy() for w in weights})
             finally:
@@ -354,7 +367,7 @@ class Layer:
         with reading(values):
             return self.invoke(inputs, settings, training)
 
-    def _record(self, inputs: Any, settings: dict[str, Any], training: bool | None) -> Any:
+    def _record(self, inputs: Sequence[object], settings: dict[str, object], training: bool | None) -> object:
         use = LayerCall(self, inputs, settings, None if training is None else bool(training))
         leaves = flatten(inputs)
         stand_ins = [Tensor(leaf.spec, leaf.name) if is_symbolic(leaf) else leaf for leaf in leaves]
@@ -362,22 +375,23 @@ class Layer:
         node = Node(use, leaves, [tensor.spec for tensor in flatten(results)])
         return pack(results, list(node.outputs))
 
-    def ensure_built(self, inputs: Any) -> None:
-        """Create the weights for inputs like these, unless they exist."""
+    def ensure_built(self, inputs: object) -> None:
+        """Create the weights for inputs of these shapes, unless they exist."""
         if not self.built:
-            with uses.building:  # of two threads that come first, one builds
+            with uses.building:  # of several threads, one builds
                 if not self.built:
                     self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
                     object.__setattr__(self, "built", True)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make a layer from what `get_config` returned."""
-        return cls(**config)
+    def from_config(cls, config: Config) -> Self:
+        """Make a layer from the result of `get_config`."""
+        make: Callable[..., Self] = cls
+        return make(**config)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r}>"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from streamfit import activations, initializers, ops, regularizers
-from streamfit._base.configs import describe
+from streamfit._base.configs import Config, describe
 from streamfit._base.errors import ShapeError
-from streamfit.layers.base import Layer
-from streamfit.layers.checks import length
+from streamfit._base.specs import Shape
+from streamfit.layers.base import Layer, LayerOptions
+from streamfit.layers.checks import Checked, activation_function, length
+from streamfit.ops.core import Value
 from streamfit.ops.dense import FUSED
 
 
@@ -41,19 +43,20 @@ class Dense(Layer):
         *("units", "use_bias", "kernel_initializer", "bias_initializer"),
         *("kernel_regularizer", "bias_regularizer"),
     }
+    activation = Checked(activation_function)
 
     def __init__(
         self,
         units: int,
-        activation: Any = None,
+        activation: object = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
+        kernel_initializer: object = "glorot_uniform",
+        bias_initializer: object = "zeros",
+        kernel_regularizer: object = None,
+        bias_regularizer: object = None,
         *,
         input_dim: int | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         if input_dim is not None:
             options.setdefault("input_shape", (length("input_dim", input_dim),))
@@ -66,16 +69,7 @@ class Dense(Layer):
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
 
-    @property
-    def activation(self) -> Any:
-        """Return the activation: a function."""
-        return self._activation
-
-    @activation.setter
-    def activation(self, value: Any) -> None:
-        self._activation = activations.get(value)
-
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Create the kernel and the bias."""
         if len(input_shape) < 2 or input_shape[-1] is None:
             raise ShapeError(
@@ -87,7 +81,7 @@ class Dense(Layer):
         if self.use_bias:
             self.bias = self.add_weight("bias", (self.units,), self.bias_initializer, self.bias_regularizer)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Apply the kernel, the bias and the activation."""
         if not x.shape or x.shape[-1] != self.kernel.shape[0]:
             raise ShapeError(
@@ -102,7 +96,7 @@ class Dense(Layer):
             return ops.dense(x, self.kernel, self.bias, name)
         return self.activation(ops.dense(x, self.kernel, self.bias))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {
             **super().get_config(),

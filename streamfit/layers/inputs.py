@@ -1,18 +1,20 @@
-"""Where a model begins: `Input` tensors and the `InputLayer` of a `Sequential` model."""
+"""The beginning of a model: `Input` tensors and the `InputLayer` of a `Sequential` model."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from streamfit._base.checks import integer
 from streamfit._base.config import floatx
+from streamfit._base.configs import Config
 from streamfit._base.specs import Spec
-from streamfit.layers.base import Layer, layer_names
-from streamfit.ops.core import Tensor
+from streamfit.layers.base import Layer, LayerOptions, layer_names
+from streamfit.ops.core import Tensor, Value
 
 
 def _lengths(shape: Sequence[int] | int | None) -> tuple[int, ...]:
@@ -32,13 +34,13 @@ def Input(
     shape: Sequence[int] | int | None = None,
     batch_size: int | None = None,
     name: str | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
 ) -> Tensor:
-    """Make the tensor that a functional model begins with.
+    """Make the input tensor of a functional model.
 
     Args:
         shape: Shape of one sample, without the batch axis; ``()`` for numbers.
-        batch_size: The size you intend to use; programs serve any size, so it binds nothing.
+        batch_size: The size you plan to use; checked, but programs take batches of any size.
         name: Name of the input, the key in dictionaries of data; by default numbered.
         dtype: By default `streamfit.config.floatx()`.
 
@@ -70,14 +72,17 @@ class InputLayer(Layer):
         (3,)
     """
 
-    def __init__(self, shape: Sequence[int] | int | None = None, **options: Any) -> None:
+    def __init__(self, shape: Sequence[int] | int | None = None, **options: Unpack[LayerOptions]) -> None:
         given = options.pop("input_shape", None) if shape is None else shape
-        super().__init__(input_shape=_lengths(given), **options)
+        if "input_shape" in options:
+            raise TypeError("InputLayer takes either shape or input_shape, got both")
+        options["input_shape"] = _lengths(given)
+        super().__init__(**options)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Return the input."""
         return x
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "shape": list(self.sample_shape or ())}

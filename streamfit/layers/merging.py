@@ -1,14 +1,16 @@
-"""Layers that turn several tensors into one."""
+"""Layers that combine several tensors into one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import Any
+from typing import ClassVar, Unpack
 
 from streamfit import ops
+from streamfit._base.configs import Config
 from streamfit._base.errors import ShapeError
-from streamfit.layers.base import Layer
+from streamfit.layers.base import Layer, LayerOptions
+from streamfit.ops.core import Operand, Value
 
 
 class Merge(Layer):
@@ -18,14 +20,15 @@ class Merge(Layer):
         ShapeError: When called: fewer than two tensors, or tensors of different shapes.
     """
 
-    combine: Callable[[Any, Any], Any]
+    combine: ClassVar[Callable[..., Value]]
+    """The operation on two tensors."""
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Sequence[Value]) -> Value:
         """Combine the tensors of the list from left to right."""
         tensors = self.checked(inputs)
         return reduce(type(self).combine, tensors)
 
-    def checked(self, inputs: Any) -> list[Any]:
+    def checked(self, inputs: Sequence[Value]) -> list[Value]:
         """Return the list of tensors, all of one shape."""
         tensors = _several(self, inputs)
         first = tensors[0].shape[1:]
@@ -39,7 +42,7 @@ class Merge(Layer):
         return tensors
 
 
-def _several(layer: Layer, inputs: Any) -> list[Any]:
+def _several(layer: Layer, inputs: Sequence[Value]) -> list[Value]:
     if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
         count = len(inputs) if isinstance(inputs, (list, tuple)) else 1
         raise ShapeError(f"layer {layer.name!r} needs a list of at least two tensors, got {count}")
@@ -69,7 +72,7 @@ class Subtract(Merge):
 
     combine = staticmethod(ops.subtract)
 
-    def checked(self, inputs: Any) -> list[Any]:
+    def checked(self, inputs: Sequence[Value]) -> list[Value]:
         """Return the list of exactly two tensors."""
         tensors = super().checked(inputs)
         if len(tensors) != 2:
@@ -100,7 +103,7 @@ class Average(Merge):
 
     combine = staticmethod(ops.add)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Sequence[Value]) -> Value:
         """Divide the sum by the number of tensors."""
         return ops.divide(super().call(inputs), float(len(inputs)))
 
@@ -147,51 +150,56 @@ class Concatenate(Layer):
 
     fixed = Layer.fixed | {"axis"}
 
-    def __init__(self, axis: int = -1, **options: Any) -> None:
+    def __init__(self, axis: int = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         if axis == 0:
             raise ValueError("Concatenate joins features, not samples: axis 0 is the batch")
         self.axis = axis
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Sequence[Value]) -> Value:
         """Join the tensors of the list."""
         return ops.concatenate(_several(self, inputs), self.axis)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "axis": self.axis}
 
 
-def add(inputs: Sequence[Any], **options: Any) -> Any:
+def _merged(layer: Layer, inputs: Sequence[Operand]) -> Value:
+    result: Value = layer(list(inputs))
+    return result
+
+
+def add(inputs: Sequence[Operand], **options: Unpack[LayerOptions]) -> Value:
     """Apply `Add` to a list of tensors."""
-    return Add(**options)(list(inputs))
+    return _merged(Add(**options), inputs)
 
 
-def subtract(inputs: Sequence[Any], **options: Any) -> Any:
+def subtract(inputs: Sequence[Operand], **options: Unpack[LayerOptions]) -> Value:
     """Apply `Subtract` to a list of two tensors."""
-    return Subtract(**options)(list(inputs))
+    return _merged(Subtract(**options), inputs)
 
 
-def multiply(inputs: Sequence[Any], **options: Any) -> Any:
+def multiply(inputs: Sequence[Operand], **options: Unpack[LayerOptions]) -> Value:
     """Apply `Multiply` to a list of tensors."""
-    return Multiply(**options)(list(inputs))
+    return _merged(Multiply(**options), inputs)
 
 
-def average(inputs: Sequence[Any], **options: Any) -> Any:
+def average(inputs: Sequence[Operand], **options: Unpack[LayerOptions]) -> Value:
     """Apply `Average` to a list of tensors."""
-    return Average(**options)(list(inputs))
+    return _merged(Average(**options), inputs)
 
 
-def maximum(inputs: Sequence[Any], **options: Any) -> Any:
+def maximum(inputs: Sequence[Operand], **options: Unpack[LayerOptions]) -> Value:
     """Apply `Maximum` to a list of tensors."""
-    return Maximum(**options)(list(inputs))
+    return _merged(Maximum(**options), inputs)
 
 
-def minimum(inputs: Sequence[Any], **options: Any) -> Any:
+def minimum(inputs: Sequence[Operand], **options: Unpack[LayerOptions]) -> Value:
     """Apply `Minimum` to a list of tensors."""
-    return Minimum(**options)(list(inputs))
+    return _merged(Minimum(**options), inputs)
 
 
-def concatenate(inputs: Sequence[Any], axis: int = -1, **options: Any) -> Any:
+def concatenate(inputs: Sequence[Operand], axis: int = -1, **options: Unpack[LayerOptions]) -> Value:
     """Apply `Concatenate` to a list of tensors."""
-    return Concatenate(axis, **options)(list(inputs))
+    return _merged(Concatenate(axis, **options), inputs)

@@ -1,25 +1,27 @@
 """Layers that draw random numbers in training and do nothing otherwise.
 
-The numbers belong to the step, not to a generator: they are a function of the program's seed, the
-iteration, the layer's stream and the position in the batch. So a resumed training draws what the
-uninterrupted one would have drawn.
+There is no generator with a state: the numbers are a function of the program's seed, the iteration, the
+layer's stream and the position in the batch. So a resumed training draws the same numbers as an
+uninterrupted one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import count
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from streamfit import ops
 from streamfit._base.config import next_seed
+from streamfit._base.configs import Config
 from streamfit._base.keys import derive, seed_or_none
 from streamfit._base.specs import Array
-from streamfit.layers.base import Layer
+from streamfit.layers.base import Layer, LayerOptions
+from streamfit.layers.checks import Checked, at_least_zero
 from streamfit.layers.checks import rate as checked_rate
-from streamfit.ops.core import STEP_STATE, is_symbolic
+from streamfit.ops.core import STEP_STATE, Value, is_symbolic
 
 
 class KeyedLayer(Layer):
@@ -33,32 +35,32 @@ class KeyedLayer(Layer):
 
     fixed = Layer.fixed | {"seed"}
 
-    def __init__(self, *, seed: int | None = None, **options: Any) -> None:
+    def __init__(self, *, seed: int | None = None, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.seed = seed_or_none(seed)
         self.stream: int | None = None if self.seed is None else derive(self.seed, "layer") >> 1
         self._calls = 0
 
-    def key(self, x: Any) -> tuple[Any, int]:
-        """Return the clock and the stream to draw with: the program's for tensors, a fresh one for arrays."""
+    def key(self, x: Value) -> tuple[Value, int]:
+        """Return the step state, which is the program's for tensors and new for arrays, and the stream."""
         stream = derive(0, self.name) >> 1 if self.stream is None else self.stream
-        return (STEP_STATE if is_symbolic(x) else self._own_clock()), stream
+        return (STEP_STATE if is_symbolic(x) else self._own_step_state()), stream
 
-    def _own_clock(self) -> Array:
+    def _own_step_state(self) -> Array:
         if self.seed is None:
             return np.array([next_seed(), 0], dtype=np.int64)
         self._calls += 1
         return np.array([derive(self.seed, "clock") >> 1, self._calls], dtype=np.int64)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "seed": self.seed}
 
 
 def number_streams(layers: Iterable[Layer]) -> None:
-    """Give each keyed layer of a model that has no `stream` the first number that is free, in order.
+    """Give each keyed layer of a model without a `stream` the first free number, in order.
 
-    So equal models draw equal numbers, whatever their layers are called.
+    So equal models draw equal numbers, whatever the names of their layers are.
 
     Args:
         layers: The layers of the model, in order; layers inside layers are found.
@@ -87,7 +89,7 @@ class Dropout(KeyedLayer):
     """Set a share of the inputs to zero in training, and scale the others by ``1 / (1 - rate)``.
 
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014,
-    in the inverted form, which leaves inference alone.
+    in the inverted form, in which inference needs no scaling.
 
     Args:
         rate: The share, in [0, 1).
@@ -106,27 +108,20 @@ class Dropout(KeyedLayer):
         [0.0, 2.0]
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+    rate = Checked(checked_rate)
+
+    def __init__(self, rate: float, seed: int | None = None, **options: Unpack[LayerOptions]) -> None:
         super().__init__(seed=seed, **options)
         self.rate = rate
 
-    @property
-    def rate(self) -> float:
-        """Return the share that is dropped."""
-        return self._rate
-
-    @rate.setter
-    def rate(self, value: float) -> None:
-        self._rate: float = checked_rate("rate", value)
-
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Value, training: bool = False) -> Value:
         """Drop in training; return `x` otherwise."""
         if not training or self.rate == 0.0:
             return x
-        clock, stream = self.key(x)
-        return ops.dropout(x, self.rate, clock, stream)
+        step_state, stream = self.key(x)
+        return ops.dropout(x, self.rate, step_state, stream)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "rate": self.rate}
 
@@ -148,28 +143,19 @@ class GaussianNoise(KeyedLayer):
         array([[0., 0.]])
     """
 
-    def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:
+    stddev = Checked(at_least_zero)
+
+    def __init__(self, stddev: float, seed: int | None = None, **options: Unpack[LayerOptions]) -> None:
         super().__init__(seed=seed, **options)
         self.stddev = stddev
 
-    @property
-    def stddev(self) -> float:
-        """Return the standard deviation of the noise."""
-        return self._stddev
-
-    @stddev.setter
-    def stddev(self, value: float) -> None:
-        if not value >= 0:
-            raise ValueError(f"stddev must be zero or positive, got {value!r}")
-        self._stddev = float(value)
-
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Value, training: bool = False) -> Value:
         """Add noise in training; return `x` otherwise."""
         if not training or self.stddev == 0.0:
             return x
-        clock, stream = self.key(x)
-        return ops.add(x, ops.multiply(ops.random_normal(x, clock, stream), self.stddev))
+        step_state, stream = self.key(x)
+        return ops.add(x, ops.multiply(ops.random_normal(x, step_state, stream), self.stddev))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "stddev": self.stddev}

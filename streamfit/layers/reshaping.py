@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Unpack
 
 from streamfit import ops
-from streamfit._base.configs import describe
+from streamfit._base.configs import Config, describe
 from streamfit._base.errors import ShapeError
-from streamfit.layers.base import Layer
+from streamfit.layers.base import Layer, LayerOptions
 from streamfit.layers.checks import length
+from streamfit.ops.core import Operand, Value
 
 
 class Flatten(Layer):
@@ -22,7 +23,7 @@ class Flatten(Layer):
         (5, 6)
     """
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Flatten all axes but the batch."""
         return ops.flatten(x)
 
@@ -31,7 +32,7 @@ class Reshape(Layer):
     """Give each sample another shape.
 
     Args:
-        target_shape: The shape of one sample; one length may be -1, which stands for what is left.
+        target_shape: The shape of one sample; one length may be -1, which is computed from the others.
         **options: As for `Layer`.
 
     Raises:
@@ -45,7 +46,7 @@ class Reshape(Layer):
 
     fixed = Layer.fixed | {"target_shape"}
 
-    def __init__(self, target_shape: Sequence[int], **options: Any) -> None:
+    def __init__(self, target_shape: Sequence[int], **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.target_shape = tuple(int(axis) for axis in target_shape)
         if self.target_shape.count(-1) > 1 or any(axis < 1 and axis != -1 for axis in self.target_shape):
@@ -53,9 +54,11 @@ class Reshape(Layer):
                 f"target_shape holds positive lengths and at most one -1, got {tuple(target_shape)}"
             )
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Reshape all axes but the batch."""
-        return ops.reshape(x, (x.shape[0], *self._lengths(x.shape[1:])))
+        return ops.reshape(
+            x, (x.shape[0], *self._lengths([axis for axis in x.shape[1:] if axis is not None]))
+        )
 
     def _lengths(self, sample: Sequence[int]) -> tuple[int, ...]:
         size, known = math.prod(sample), math.prod(axis for axis in self.target_shape if axis != -1)
@@ -66,7 +69,7 @@ class Reshape(Layer):
             )
         return tuple(size // known if axis == -1 else axis for axis in self.target_shape)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "target_shape": list(self.target_shape)}
 
@@ -89,7 +92,7 @@ class Permute(Layer):
 
     fixed = Layer.fixed | {"dims"}
 
-    def __init__(self, dims: Sequence[int], **options: Any) -> None:
+    def __init__(self, dims: Sequence[int], **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.dims = tuple(int(axis) for axis in dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
@@ -97,7 +100,7 @@ class Permute(Layer):
                 f"dims must hold each of 1 to {len(self.dims)} once (the batch is axis 0), got {tuple(dims)}"
             )
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Transpose the sample."""
         if len(x.shape) != len(self.dims) + 1:
             raise ShapeError(
@@ -105,7 +108,7 @@ class Permute(Layer):
             )
         return ops.transpose(x, (0, *self.dims))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "dims": list(self.dims)}
 
@@ -124,15 +127,15 @@ class Rescaling(Layer):
         array([[-1.,  1.]], dtype=float32)
     """
 
-    def __init__(self, scale: Any, offset: Any = 0.0, **options: Any) -> None:
+    def __init__(self, scale: Operand, offset: Operand = 0.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.scale, self.offset = scale, offset
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Scale and shift."""
         return ops.add(ops.multiply(ops.cast(x, self.dtype), self.scale), self.offset)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "scale": describe(self.scale), "offset": describe(self.offset)}
 
@@ -153,17 +156,17 @@ class Lambda(Layer):
         array([9.])
     """
 
-    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+    def __init__(self, function: Callable[..., object], **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         if not callable(function):
             raise TypeError(f"Lambda needs a function, got {function!r}")
         self.function = function
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: object) -> object:
         """Apply the function."""
         return self.function(x)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer; the function itself is among them."""
         return {**super().get_config(), "function": self.function}
 
@@ -172,7 +175,7 @@ class RepeatVector(Layer):
     """Repeat each sample, a vector, along a new axis in front of it.
 
     Args:
-        n: How often.
+        n: The number of copies.
         **options: As for `Layer`.
 
     Example:
@@ -183,11 +186,11 @@ class RepeatVector(Layer):
 
     fixed = Layer.fixed | {"n"}
 
-    def __init__(self, n: int, **options: Any) -> None:
+    def __init__(self, n: int, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.n = length("n", n)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Value) -> Value:
         """Stack copies."""
         if len(x.shape) != 2:
             raise ShapeError(
@@ -195,6 +198,6 @@ class RepeatVector(Layer):
             )
         return ops.stack([x] * self.n, 1)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "n": self.n}

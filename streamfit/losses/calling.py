@@ -1,45 +1,45 @@
-"""Calling what computes the values of a loss or a metric, with words for what goes wrong in users' code.
+"""Call the function of a loss or a metric, with clear messages for errors in users' code.
 
-A function ``(y_true, y_pred)`` is traced to train and called on arrays to look. Where targets and outputs
-have different shapes it must not broadcast one against the other: that is looked up in its graph, so a
-function that turns class numbers into rows, say, may have targets of any shape.
+A function ``(y_true, y_pred)`` is traced for training and called on arrays otherwise. Where targets and
+outputs have different shapes it must not broadcast one against the other. This is checked in its graph, so a
+function that turns class numbers into rows, for example, may have targets of any shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
 from streamfit._base.errors import ShapeError, StreamfitError
-from streamfit._base.specs import Shape, Spec
+from streamfit._base.specs import Array, Shape, Spec
 from streamfit.ops.binary import Binary
 from streamfit.ops.casting import Cast
 from streamfit.ops.comparisons import Where
-from streamfit.ops.core import Constant, Node, Tensor, comparing
+from streamfit.ops.core import Constant, Node, Op, Operand, Tensor, Value, comparing
 from streamfit.ops.unary import Unary
 
-Call = Callable[[Any, Any], Any]
+ValuesFunction = Callable[[Value, Value], Operand]
+"""From targets and predictions to one value a sample, or to one number."""
 
 
-def values_of(call: Call, y_true: Any, y_pred: Any, what: str) -> Any:
-    """Return what `call` computes of targets and predictions that were brought together.
+def values_of(call: ValuesFunction, y_true: Value, y_pred: Value, what: str) -> Operand:
+    """Return the values that `call` computes of targets and predictions that a rule has aligned.
 
     Args:
         call: The function ``(y_true, y_pred)``.
         y_true: Targets, tensor or array.
         y_pred: Predictions, likewise.
-        what: What it is, for messages, such as ``"loss 'mine'"``.
+        what: The name of the caller for messages, such as ``"loss 'mine'"``.
 
     Raises:
         ShapeError: Targets and predictions have different shapes and are broadcast.
-        TypeError: It returns nothing, or cannot be traced.
+        TypeError: `call` returns nothing, or cannot be traced.
     """
     target, output = tuple(y_true.shape), tuple(y_pred.shape)
     differ = target[1:] != output[1:] or len(target) != len(output)
     symbolic = isinstance(y_true, Tensor) or isinstance(y_pred, Tensor)
-    if differ and not symbolic:
+    if differ and isinstance(y_true, np.ndarray) and isinstance(y_pred, np.ndarray):
         _try_symbolic(call, y_true, y_pred, what)
     try:
         with comparing():
@@ -53,12 +53,12 @@ def values_of(call: Call, y_true: Any, y_pred: Any, what: str) -> Any:
             raise TypeError(_untraceable(what, error)) from error
         raise
     _check_values(values, what)
-    if differ and isinstance(values, Tensor):
+    if differ and isinstance(values, Tensor) and isinstance(y_true, Tensor) and isinstance(y_pred, Tensor):
         _check_graph(values, y_true, y_pred, what)
     return values
 
 
-def _check_values(values: Any, what: str) -> None:
+def _check_values(values: object, what: str) -> None:
     if values is None:
         raise TypeError(f"{what} returned None; does it lack a `return`? It must return one value a sample")
     if isinstance(values, (bool, np.bool_)):
@@ -70,7 +70,7 @@ def _check_values(values: Any, what: str) -> None:
         )
 
 
-def _numeric(values: Any) -> bool:
+def _numeric(values: object) -> bool:
     try:
         return np.asarray(values).dtype.kind in "iufb"
     except (TypeError, ValueError):  # a list that holds tensors, or rows of several lengths
@@ -97,15 +97,15 @@ def _differing(what: str, target: Shape, output: Shape, found: str) -> str:
     )
 
 
-def _try_symbolic(call: Call, y_true: Any, y_pred: Any, what: str) -> None:
-    """Trace the function as training would, for arrays whose batch may fit another axis by accident."""
+def _try_symbolic(call: ValuesFunction, y_true: Array, y_pred: Array, what: str) -> None:
+    """Trace the function as training does: the batch of arrays may fit another axis by accident."""
     tensors = [Tensor(Spec((None, *array.shape[1:]), array.dtype)) for array in (y_true, y_pred)]
     try:
         values_of(call, tensors[0], tensors[1], what)
     except ShapeError as error:
         found = str(error.__cause__ or error).partition("; ")[0].replace("None", "batch")
         raise ShapeError(_differing(what, y_true.shape, y_pred.shape, found)) from None
-    except Exception:  # a function of arrays alone: what would be broadcast is known by the shapes only
+    except Exception:  # a function of arrays alone: only the shapes show what would be broadcast
         try:
             np.broadcast_shapes(y_true.shape, y_pred.shape)
         except ValueError:
@@ -114,13 +114,13 @@ def _try_symbolic(call: Call, y_true: Any, y_pred: Any, what: str) -> None:
 
 
 def _check_graph(values: Tensor, y_true: Tensor, y_pred: Tensor, what: str) -> None:
-    """Raise where targets as they are, or changed one by one, are broadcast against predictions."""
+    """Raise where targets, unchanged or changed element by element, are broadcast against predictions."""
     targets, predictions = {y_true}, {y_pred}
     for node in _nodes(values, (y_true, y_pred)):
         inputs = [tensor for tensor in node.inputs if not isinstance(tensor, Constant)]
         if any(tensor in predictions for tensor in inputs):
             predictions.update(node.outputs)
-        elif inputs and _one_by_one(node.op) and all(tensor in targets for tensor in inputs):
+        elif inputs and _elementwise(node.op) and all(tensor in targets for tensor in inputs):
             targets.update(node.outputs)
         if isinstance(node.op, (Binary, Where)):
             ours = [tensor.shape for tensor in inputs if tensor in targets]
@@ -130,12 +130,12 @@ def _check_graph(values: Tensor, y_true: Tensor, y_pred: Tensor, what: str) -> N
                 raise ShapeError(_differing(what, y_true.shape, y_pred.shape, found)) from ShapeError(found)
 
 
-def _one_by_one(op: Any) -> bool:
-    return op.is_view or isinstance(op, (Binary, Cast, Unary))
+def _elementwise(op: object) -> bool:
+    return isinstance(op, Op) and (op.is_view or isinstance(op, (Binary, Cast, Unary)))
 
 
 def _nodes(values: Tensor, ends: tuple[Tensor, ...]) -> Iterator[Node]:
-    """Yield the nodes behind `values` down to `ends`, each after all that it reads."""
+    """Yield the nodes that compute `values` from `ends`, each after the nodes of its inputs."""
     done: set[Node] = set()
     stack = [(values.node, False)]
     while stack:

@@ -6,20 +6,24 @@ logarithms of unnormalised probabilities, which is more exact.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from streamfit import ops
+from streamfit._base.errors import ShapeError
 from streamfit.losses.loss import Loss, registry
 from streamfit.losses.meaning import CHANCES, COUNTS, DISTRIBUTIONS
 from streamfit.losses.regression import last_mean
 from streamfit.losses.targets import aligned, check_labels, label_target, one_hot_target, same_target
+from streamfit.ops.core import Operand, Value
 
 
-def _smoothed(y_true: Any, share: float, classes: int) -> Any:
-    """Move `share` of the probability to all classes alike."""
-    return ops.add(ops.multiply(y_true, 1.0 - share), share / classes) if share else y_true
+def _smoothed(y_true: Value, share: float, classes: int | None) -> Value:
+    """Move `share` of the probability to all classes in equal parts."""
+    if not share:
+        return y_true
+    if classes is None:
+        raise ShapeError("label_smoothing needs an axis of classes, and axis 0 is the batch")
+    return ops.add(ops.multiply(y_true, 1.0 - share), share / classes)
 
 
 def _smoothing(share: float) -> float:
@@ -29,8 +33,8 @@ def _smoothing(share: float) -> float:
 
 
 def binary_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
-) -> Any:
+    y_true: Operand, y_pred: Operand, from_logits: bool = False, label_smoothing: float = 0.0
+) -> Value:
     """Compute ``mean(-y_true log(p) - (1 - y_true) log(1 - p))`` over the last axis.
 
     Args:
@@ -55,8 +59,8 @@ def binary_crossentropy(
 
 
 def categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
-) -> Any:
+    y_true: Operand, y_pred: Operand, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Value:
     """Compute ``-sum(y_true log(p))`` over the axis of the classes.
 
     Args:
@@ -82,8 +86,8 @@ def categorical_crossentropy(
 
 
 def sparse_categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
-) -> Any:
+    y_true: Operand, y_pred: Operand, from_logits: bool = False, ignore_class: int | None = None
+) -> Value:
     """Compute ``-log(p[y_true])`` for integer classes.
 
     Args:
@@ -112,7 +116,7 @@ def sparse_categorical_crossentropy(
     )
 
 
-def kl_divergence(y_true: Any, y_pred: Any) -> Any:
+def kl_divergence(y_true: Operand, y_pred: Operand) -> Value:
     """Compute ``sum(y_true log(y_true / y_pred))`` over the last axis, both clipped to [1e-7, 1].
 
     Source: Kullback and Leibler, "On information and sufficiency", 1951.
@@ -126,7 +130,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     return ops.sum(ops.multiply(y_true, ops.log(ops.divide(y_true, y_pred))), -1)
 
 
-def poisson(y_true: Any, y_pred: Any) -> Any:
+def poisson(y_true: Operand, y_pred: Operand) -> Value:
     """Compute ``mean(y_pred - y_true log(y_pred + 1e-7))`` over the last axis.
 
     The negative logarithm of the Poisson probability of counts `y_true` at rates `y_pred`, without the
@@ -170,7 +174,7 @@ class BinaryCrossentropy(Loss):
         super().__init__(reduction, name)
         self.from_logits, self.label_smoothing = bool(from_logits), _smoothing(label_smoothing)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return binary_crossentropy(y_true, y_pred, self.from_logits, self.label_smoothing)
 
@@ -208,7 +212,7 @@ class CategoricalCrossentropy(Loss):
         self.from_logits, self.label_smoothing = bool(from_logits), _smoothing(label_smoothing)
         self.axis = axis
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return categorical_crossentropy(y_true, y_pred, self.from_logits, self.label_smoothing, self.axis)
 
@@ -239,11 +243,11 @@ class SparseCategoricalCrossentropy(Loss):
         super().__init__(reduction, name)
         self.from_logits, self.ignore_class = bool(from_logits), ignore_class
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return sparse_categorical_crossentropy(y_true, y_pred, self.from_logits, self.ignore_class)
 
-    def mask(self, y_true: Any) -> Any:
+    def mask(self, y_true: Value) -> Value | None:
         """Return 0 where the label is `ignore_class`."""
         if self.ignore_class is None:
             return None
@@ -265,7 +269,7 @@ class KLDivergence(Loss):
     rule = staticmethod(same_target)
     meaning = DISTRIBUTIONS
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return kl_divergence(y_true, y_pred)
 
@@ -285,7 +289,7 @@ class Poisson(Loss):
     rule = staticmethod(same_target)
     meaning = COUNTS
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return poisson(y_true, y_pred)
 

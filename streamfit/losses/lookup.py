@@ -1,9 +1,9 @@
-"""Find a loss by what a user wrote."""
+"""Find the loss that a user named or described."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable
 
 from streamfit._base.configs import resolve
 from streamfit.losses.crossentropy import (
@@ -43,8 +43,9 @@ from streamfit.losses.regression import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
+from streamfit.ops.core import Value
 
-CLASS_OF: dict[Any, type[Loss]] = {
+CLASS_OF: dict[Callable[..., Value], Callable[..., Loss]] = {
     mean_squared_error: MeanSquaredError,
     mean_absolute_error: MeanAbsoluteError,
     mean_absolute_percentage_error: MeanAbsolutePercentageError,
@@ -61,11 +62,11 @@ CLASS_OF: dict[Any, type[Loss]] = {
     squared_hinge: SquaredHinge,
     categorical_hinge: CategoricalHinge,
 }
-"""The loss that each of our functions stands for: given as a loss, it checks targets as the class does."""
+"""The class of each of our loss functions: a function given as a loss checks targets as its class does."""
 
 
-def get(identifier: Any) -> Loss | None:
-    """Return the loss that `identifier` stands for.
+def get(identifier: object) -> Loss | None:
+    """Return the loss that `identifier` describes.
 
     Args:
         identifier: A name in any of Keras' spellings (``'mse'``, ``'mean_squared_error'``,
@@ -75,7 +76,7 @@ def get(identifier: Any) -> Loss | None:
 
     Raises:
         UnknownNameError: The name is unknown.
-        TypeError: It is nothing of that kind.
+        TypeError: `identifier` is none of these.
 
     Example:
         >>> get("mse").name
@@ -86,7 +87,7 @@ def get(identifier: Any) -> Loss | None:
     found = resolve(registry, identifier)
     if isinstance(found, Loss):
         return found
-    settings: dict[str, Any] = {}
+    settings: dict[str, object] = {}
     function = found
     if isinstance(found, functools.partial) and not found.args:
         function, settings = found.func, found.keywords

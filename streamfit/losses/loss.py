@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,12 +12,13 @@ from streamfit._base.configs import Configurable
 from streamfit._base.errors import ShapeError
 from streamfit._base.names import Registry, describe_callable, did_you_mean, snake_case
 from streamfit._base.specs import Array, Shape, Spec
-from streamfit.losses.calling import values_of
+from streamfit.losses.calling import ValuesFunction, values_of
 from streamfit.losses.meaning import Meaning
 from streamfit.losses.targets import aligned, any_target, check_labels, label_target, weight_shape
 from streamfit.ops.casting import floating
+from streamfit.ops.core import Operand, Value
 
-registry: Registry[Any] = Registry("loss function")
+registry: Registry[type[Loss]] = Registry("loss function")
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none")
 
@@ -29,7 +30,7 @@ class Loss(Configurable):
     a sample: shape (batch,), or (batch, ...) where the output has a value for each step.
 
     Args:
-        reduction: What calling the loss returns, from weights w, values l and their number N:
+        reduction: The result of calling the loss, from weights w, values l and their number N:
             ``'sum_over_batch_size'`` (also ``'mean'``) is sum(w l) / N, ``'sum'`` is sum(w l),
             ``'mean_with_sample_weight'`` is sum(w l) / sum(w), ``'none'`` (or None) is w l itself.
         name: A name; by default the class name in snake case.
@@ -43,12 +44,12 @@ class Loss(Configurable):
     """
 
     rule: ClassVar[Callable[..., Shape]] = staticmethod(any_target)
-    """Which shape the targets must have: one of the rules of `streamfit.losses.targets`."""
+    """The shape that the targets must have: one of the rules of `streamfit.losses.targets`."""
     default_name: ClassVar[str | None] = None
     direction: str = "down"
-    """Which way is better, for callbacks that watch the loss."""
+    """Whether lower or higher is better, for callbacks that watch the loss."""
     meaning: ClassVar[Meaning | None] = None
-    """Which targets make sense, for a warning; None for all."""
+    """The targets that make sense, for a warning; None where all do."""
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None) -> None:
         reduction = "none" if reduction is None else reduction
@@ -58,11 +59,11 @@ class Loss(Configurable):
         self.reduction = reduction
         self.name = name or self.default_name or snake_case(type(self).__name__)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Operand:
         """Return one value a sample."""
         raise TypeError(f"{type(self).__name__} must define call(self, y_true, y_pred)")
 
-    # -- what the training room asks ------------------------------------------------------------
+    # -- called by training --------------------------------------------------------------------
 
     @property
     def sparse(self) -> bool:
@@ -96,12 +97,12 @@ class Loss(Configurable):
         """Check the content of a batch of targets: labels must be classes.
 
         Raises:
-            DataError: A label is none.
+            DataError: A label is no class.
         """
         if self.sparse:
             check_labels(targets, int(output_shape[-1] or 0), where, getattr(self, "ignore_class", None))
 
-    def mask(self, y_true: Any) -> Any:
+    def mask(self, y_true: Value) -> Value | None:
         """Return 1 where a value counts and 0 where it does not, or None when all count."""
         return None
 
@@ -111,7 +112,7 @@ class Loss(Configurable):
 
     # -- values ---------------------------------------------------------------------------------
 
-    def values(self, y_true: Any, y_pred: Any) -> Any:
+    def values(self, y_true: Operand, y_pred: Operand) -> Value:
         """Return the values per sample, of tensors or of arrays.
 
         Returns:
@@ -124,7 +125,7 @@ class Loss(Configurable):
         y_true, y_pred = aligned(self.rule, self._what, y_true, y_pred)
         return per_sample(values_of(self.call, y_true, y_pred, self._what), y_pred, self._what)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def __call__(self, y_true: Operand, y_pred: Operand, sample_weight: Operand | None = None) -> Value:
         """Return the reduced loss.
 
         Args:
@@ -153,19 +154,19 @@ class FunctionLoss(Loss):
 
     def __init__(
         self,
-        function: Callable[[Any, Any], Any],
+        function: ValuesFunction,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
     ) -> None:
         super().__init__(reduction, name or describe_callable(function))
         self.function = function
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Operand:
         """Call the function."""
         return self.function(y_true, y_pred)
 
 
-def per_sample(values: Any, y_pred: Any, what: str) -> Any:
+def per_sample(values: Operand, y_pred: Value, what: str) -> Value:
     """Check that values have the batch axis, and give a single value to each sample.
 
     Raises:
@@ -183,12 +184,12 @@ def per_sample(values: Any, y_pred: Any, what: str) -> Any:
     return values
 
 
-def _zeros(y_pred: Any) -> Any:
+def _zeros(y_pred: Value) -> Value:
     axes = tuple(range(1, len(y_pred.shape)))
     return ops.zeros_like(ops.sum(y_pred, axes) if axes else y_pred)
 
 
-def reduced(values: Any, weights: Any, mask: Any, reduction: str) -> Any:
+def reduced(values: Value, weights: Operand | None, mask: Value | None, reduction: str) -> Value:
     """Reduce values per sample to one number.
 
     Args:
@@ -211,12 +212,12 @@ def reduced(values: Any, weights: Any, mask: Any, reduction: str) -> Any:
     return total[()] if isinstance(total, np.ndarray) else total
 
 
-def _times(values: Any, factor: Any) -> Any:
-    """Multiply, but for a factor of 0: then the product is 0, also of NaN and infinity."""
+def _times(values: Value, factor: Value) -> Value:
+    """Multiply; where the factor is 0 the product is 0, also of NaN and infinity."""
     return ops.where(ops.equal(factor, 0.0), 0.0, ops.multiply(values, factor))
 
 
-def weights_for(values: Any, weights: Any) -> Any:
+def weights_for(values: Value, weights: Operand) -> Value:
     """Give weights the number of axes that `values` has.
 
     Raises:

@@ -1,24 +1,23 @@
-"""Losses that ask for a margin between classes: the hinge losses."""
+"""Losses with a margin between classes: the hinge losses."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from streamfit import ops
 from streamfit.losses.loss import Loss, registry
 from streamfit.losses.meaning import DISTRIBUTIONS, SIGNS
 from streamfit.losses.regression import last_mean
 from streamfit.losses.targets import aligned, one_hot_target, same_target
+from streamfit.ops.core import Operand, Value
 
 
-def _margins(loss: str, y_true: Any, y_pred: Any) -> Any:
+def _margins(loss: str, y_true: Operand, y_pred: Operand) -> Value:
     """Return ``max(1 - y_true * y_pred, 0)``; targets of 0 count as -1."""
     y_true, y_pred = aligned(same_target, loss, y_true, y_pred)
     signs = ops.where(ops.equal(y_true, 0.0), -1.0, y_true)
     return ops.maximum(ops.subtract(1.0, ops.multiply(signs, y_pred)), 0.0)
 
 
-def hinge(y_true: Any, y_pred: Any) -> Any:
+def hinge(y_true: Operand, y_pred: Operand) -> Value:
     """Compute ``mean(max(1 - y_true * y_pred, 0))`` over the last axis.
 
     Args:
@@ -35,7 +34,7 @@ def hinge(y_true: Any, y_pred: Any) -> Any:
     return last_mean(_margins("hinge", y_true, y_pred))
 
 
-def squared_hinge(y_true: Any, y_pred: Any) -> Any:
+def squared_hinge(y_true: Operand, y_pred: Operand) -> Value:
     """Compute ``mean(max(1 - y_true * y_pred, 0) ** 2)`` over the last axis.
 
     Example:
@@ -45,7 +44,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Any:
     return last_mean(ops.square(_margins("squared_hinge", y_true, y_pred)))
 
 
-def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
+def categorical_hinge(y_true: Operand, y_pred: Operand) -> Value:
     """Compute ``max(1 + max((1 - y_true) * y_pred) - sum(y_true * y_pred), 0)`` over the last axis.
 
     Args:
@@ -80,7 +79,7 @@ class Hinge(Loss):
     rule = staticmethod(same_target)
     meaning = SIGNS
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return hinge(y_true, y_pred)
 
@@ -100,7 +99,7 @@ class SquaredHinge(Loss):
     rule = staticmethod(same_target)
     meaning = SIGNS
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return squared_hinge(y_true, y_pred)
 
@@ -120,7 +119,7 @@ class CategoricalHinge(Loss):
     rule = staticmethod(one_hot_target)
     meaning = DISTRIBUTIONS
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return categorical_hinge(y_true, y_pred)
 

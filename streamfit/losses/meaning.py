@@ -1,4 +1,4 @@
-"""Which targets a loss can mean: cross-entropy has no minimum for a target of -1, but gives a number."""
+"""The targets that make sense for a loss: cross-entropy gives a number for -1, but has no minimum there."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Meaning:
-    """Say what the targets of a loss may be.
+    """Describe the targets that make sense for a loss.
 
     Attributes:
-        wanted: What they may be, in words.
-        advice: What to write where they are something else.
-        low: The least that one may be.
-        high: The most.
+        wanted: Such targets, in words.
+        advice: What to do where targets are something else.
+        low: The least value.
+        high: The largest value.
         signs: Whether only -1, 0 and 1 have a meaning.
-        rows: Whether the last axis must add up to 1.
-        advice_below: What to write where one is below `low`, if that is something else.
+        rows: Whether each row of the last axis must add up to 1.
+        advice_below: The advice for values below `low`, where it differs.
 
     Example:
         >>> Meaning("counts", "use 'mse'", 0.0).complaint("loss 'mine'", -2.0, of_row=False)

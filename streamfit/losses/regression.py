@@ -6,21 +6,21 @@ Each function returns one value a sample: the mean over the last axis.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from streamfit import ops
 from streamfit._base.config import epsilon
 from streamfit.losses.loss import Loss, registry
 from streamfit.losses.meaning import SIZES
 from streamfit.losses.targets import aligned, same_target
+from streamfit.ops.core import Operand, Value
 
 
-def last_mean(values: Any) -> Any:
-    """Return the mean over the last axis, unless that is the batch."""
+def last_mean(values: Value) -> Value:
+    """Return the mean over the last axis; values with only the batch axis stay as they are."""
     return ops.mean(values, -1) if len(values.shape) > 1 else values
 
 
-def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
+def mean_squared_error(y_true: Operand, y_pred: Operand) -> Value:
     """Compute ``mean((y_true - y_pred) ** 2)`` over the last axis.
 
     Args:
@@ -41,7 +41,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     return last_mean(ops.square(ops.subtract(y_pred, y_true)))
 
 
-def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
+def mean_absolute_error(y_true: Operand, y_pred: Operand) -> Value:
     """Compute ``mean(abs(y_true - y_pred))`` over the last axis.
 
     Example:
@@ -52,7 +52,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     return last_mean(ops.abs(ops.subtract(y_pred, y_true)))
 
 
-def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
+def mean_absolute_percentage_error(y_true: Operand, y_pred: Operand) -> Value:
     """Compute ``100 * mean(abs(y_true - y_pred) / max(abs(y_true), 1e-7))`` over the last axis.
 
     Example:
@@ -64,7 +64,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
     return ops.multiply(last_mean(share), 100.0)
 
 
-def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
+def mean_squared_logarithmic_error(y_true: Operand, y_pred: Operand) -> Value:
     """Compute ``mean((log(1 + y_true) - log(1 + y_pred)) ** 2)`` over the last axis.
 
     Values below 1e-7 count as 1e-7, as in Keras.
@@ -78,7 +78,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
     return last_mean(ops.square(ops.subtract(*logs)))
 
 
-def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
+def huber(y_true: Operand, y_pred: Operand, delta: float = 1.0) -> Value:
     """Compute the Huber loss, quadratic up to an error of `delta` and linear beyond, over the last axis.
 
     ``d ** 2 / 2`` where ``d = abs(y_true - y_pred)`` is at most `delta`, else ``delta * d - delta ** 2 / 2``
@@ -95,7 +95,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     return last_mean(ops.add(ops.multiply(ops.square(inside), 0.5), ops.multiply(outside, delta)))
 
 
-def log_cosh(y_true: Any, y_pred: Any) -> Any:
+def log_cosh(y_true: Operand, y_pred: Operand) -> Value:
     """Compute ``mean(log(cosh(y_pred - y_true)))`` over the last axis, without overflow.
 
     Example:
@@ -108,7 +108,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> Any:
     return last_mean(values)
 
 
-def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+def cosine_similarity(y_true: Operand, y_pred: Operand, axis: int = -1) -> Value:
     """Compute the negative cosine of the angle between targets and predictions over one axis.
 
     Returns:
@@ -139,7 +139,7 @@ class MeanSquaredError(Loss):
 
     rule = staticmethod(same_target)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return mean_squared_error(y_true, y_pred)
 
@@ -158,7 +158,7 @@ class MeanAbsoluteError(Loss):
 
     rule = staticmethod(same_target)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return mean_absolute_error(y_true, y_pred)
 
@@ -177,7 +177,7 @@ class MeanAbsolutePercentageError(Loss):
 
     rule = staticmethod(same_target)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return mean_absolute_percentage_error(y_true, y_pred)
 
@@ -197,7 +197,7 @@ class MeanSquaredLogarithmicError(Loss):
     rule = staticmethod(same_target)
     meaning = SIZES
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return mean_squared_logarithmic_error(y_true, y_pred)
 
@@ -229,7 +229,7 @@ class Huber(Loss):
             raise ValueError(f"delta must be positive, got {delta!r}")
         self.delta = delta
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return huber(y_true, y_pred, self.delta)
 
@@ -248,7 +248,7 @@ class LogCosh(Loss):
 
     rule = staticmethod(same_target)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return log_cosh(y_true, y_pred)
 
@@ -274,7 +274,7 @@ class CosineSimilarity(Loss):
         super().__init__(reduction, name)
         self.axis = axis
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return cosine_similarity(y_true, y_pred, self.axis)
 

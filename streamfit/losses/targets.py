@@ -1,15 +1,14 @@
-"""Which shape targets and weights must have for a given output, and how they are brought to it.
+"""The shape that targets and weights must have for an output, and how they are reshaped to it.
 
-Nothing is broadcast: a target of shape (n, 2) for an output of shape (n, 1) is an error, not four times
-as many differences. The one liberty is an axis of length 1 at the end (`with_last_axis_of`): targets (n,)
-serve an output (n, 1) and the other way round, and labels may be (n,) or (n, 1). It is the same for every
-loss and metric, for ours and for the user's, in training and on arrays, and for weights.
+Nothing is broadcast: a target of shape (n, 2) for an output of shape (n, 1) is an error, not twice as many
+differences. The one exception is an axis of length 1 at the end (`with_last_axis_of`): targets (n,) fit an
+output (n, 1) and the other way round, and labels may be (n,) or (n, 1). The rule is the same for every loss
+and metric, for ours and for the user's, in training and on arrays, and for weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from streamfit import ops
 from streamfit._base.errors import DataError, ShapeError
 from streamfit._base.specs import Array, Shape
 from streamfit.ops.casting import floating
-from streamfit.ops.core import as_operand
+from streamfit.ops.core import Operand, Value, as_operand
 
 Rule = Callable[[str, Shape, Shape, str], Shape]
 
@@ -31,11 +30,11 @@ def _sample(shape: Shape) -> str:
 
 
 def with_last_axis_of(target: Shape, output: Shape) -> Shape:
-    """Give a shape the last axis of length 1 that only the other has, or take it away; else leave it.
+    """Add to a shape, or remove from it, a last axis of length 1 so that it fits the other shape.
 
     Args:
         target: The shape to change, batch axis first.
-        output: The shape to come near to.
+        output: The shape to fit.
 
     Example:
         >>> with_last_axis_of((8,), (8, 1)), with_last_axis_of((8, 5, 1), (8, 5))
@@ -49,15 +48,15 @@ def with_last_axis_of(target: Shape, output: Shape) -> Shape:
 
 
 def any_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
-    """Return the shape to give the targets of an unknown loss: only a last axis of length 1 may differ."""
+    """Return the shape to give the targets of an unknown loss; only a last axis of length 1 is changed."""
     return with_last_axis_of(target, output)
 
 
 def weight_shape(weights: Shape, values: Shape) -> Shape:
-    """Return the shape to give the weights of values: the first axes of theirs.
+    """Return the shape to give the weights of values: the first axes of the values.
 
     Raises:
-        ShapeError: It cannot be that.
+        ShapeError: The weights cannot have that shape.
 
     Example:
         >>> weight_shape((8, 1), (8,)), weight_shape((8,), (8, 5))
@@ -76,7 +75,7 @@ def same_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
     """Return the shape to give the targets of a loss that compares element by element.
 
     Raises:
-        ShapeError: It cannot be that of the output.
+        ShapeError: The targets cannot have the shape of the output.
     """
     target = with_last_axis_of(target, output)
     if target[1:] != output[1:] or len(target) != len(output):
@@ -92,7 +91,7 @@ def one_hot_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
     """Return the shape to give targets that are one row of class probabilities a sample.
 
     Raises:
-        ShapeError: It is another; integer classes get advice of their own.
+        ShapeError: The shape is another; the message has special advice for integer classes.
     """
     classes = output[-1] if output else 1
     if classes != 1 and target[1:] in (output[1:-1], (*output[1:-1], 1)):
@@ -108,7 +107,7 @@ def label_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
     """Return the shape to give targets that are one integer class a row of the output.
 
     Raises:
-        ShapeError: It is another; one-hot rows get advice of their own.
+        ShapeError: The shape is another; the message has special advice for one-hot rows.
     """
     wanted = output[:-1]
     shape = with_last_axis_of(target, wanted)
@@ -129,8 +128,8 @@ def check_labels(labels: Array, n_classes: int, where: str = "", ignored: int | 
     Args:
         labels: Array of labels of any shape and numeric dtype.
         n_classes: Number of classes.
-        where: What the message begins with, such as the source and the batch.
-        ignored: A label that is allowed though it may be outside.
+        where: The beginning of the message, such as the source and the batch.
+        ignored: A label that is allowed also outside of that range.
 
     Raises:
         DataError: A label is fractional or out of range.
@@ -152,8 +151,8 @@ def check_labels(labels: Array, n_classes: int, where: str = "", ignored: int | 
         )
 
 
-def aligned(rule: Rule, loss: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Bring targets to the shape a rule demands and, unless they are labels, to the dtype of the output.
+def aligned(rule: Rule, loss: str, y_true: Operand, y_pred: Operand) -> tuple[Value, Value]:
+    """Give targets the shape that a rule asks for and, unless they are labels, the dtype of the output.
 
     Args:
         rule: One of the rules above.
@@ -165,7 +164,7 @@ def aligned(rule: Rule, loss: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         The targets and the predictions, as tensors or arrays.
 
     Raises:
-        ShapeError: The targets cannot have the shape, or not as many samples as the predictions.
+        ShapeError: The targets cannot have the shape, or differ from the predictions in number.
     """
     y_pred = floating(y_pred)
     y_true = as_operand(y_true)

@@ -1,4 +1,4 @@
-"""Metrics of yes-no decisions at thresholds: counts, precision, recall, areas under curves.
+"""Metrics of binary decisions at thresholds: counts, precision, recall, areas under curves.
 
 They are exact over an epoch, not means of batches, and computed with NumPy on finished batches.
 """
@@ -6,9 +6,9 @@ They are exact over an epoch, not means of batches, and computed with NumPy on f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from streamfit._base.config import floatx
 from streamfit._base.errors import ShapeError
@@ -17,8 +17,11 @@ from streamfit.kernels.running_sums import grow_all
 from streamfit.losses.targets import weight_shape, with_last_axis_of
 from streamfit.metrics.metric import Metric
 
+Thresholds = float | list[float] | tuple[float, ...] | Array | None
+"""One threshold or several; None for 0.5."""
 
-def _as_thresholds(thresholds: Any, default: float = 0.5) -> list[float]:
+
+def _as_thresholds(thresholds: Thresholds, default: float = 0.5) -> list[float]:
     given = [default] if thresholds is None else thresholds
     found = [float(t) for t in (given if isinstance(given, (list, tuple, np.ndarray)) else [given])]
     wrong = [t for t in found if not 0.0 <= t <= 1.0]
@@ -27,60 +30,62 @@ def _as_thresholds(thresholds: Any, default: float = 0.5) -> list[float]:
     return found
 
 
-def _floats(y_pred: Any) -> Array:
-    """Return predictions in the precision they have; what has none of its own takes `floatx`."""
+def _floats(y_pred: ArrayLike) -> Array:
+    """Return predictions in their own precision; those without one, such as lists, take `floatx`."""
     bare = not isinstance(y_pred, (np.ndarray, np.generic))
     array = np.asarray(y_pred)
     return array if array.dtype.kind == "f" and not bare else array.astype(floatx())
 
 
-def _truth(metric: Metric, y_true: Any, said: tuple[int, ...]) -> Array:
+def _targets(metric: Metric, y_true: ArrayLike, output: tuple[int, ...]) -> Array:
     """Return targets in the shape of the predictions."""
-    truth = np.asarray(y_true)
-    shape = with_last_axis_of(truth.shape, said)
-    if shape != said:
+    targets = np.asarray(y_true)
+    shape = with_last_axis_of(targets.shape, output)
+    if shape != output:
         raise ShapeError(
-            f"metric {metric.name!r} needs targets of the shape of the predictions {said}, got {truth.shape}"
-            + _hint(truth, said)
+            f"metric {metric.name!r} needs targets of the shape of the predictions {output}, got "
+            f"{targets.shape}{_hint(targets, output)}"
         )
-    return truth.reshape(said)
+    return targets.reshape(output)
 
 
-def _hint(truth: Array, said: tuple[int, ...]) -> str:
+def _hint(targets: Array, output: tuple[int, ...]) -> str:
     """Return advice for targets that are one class number a row."""
-    if len(said) < 2 or with_last_axis_of(truth.shape, said[:-1]) != said[:-1]:
+    if len(output) < 2 or with_last_axis_of(targets.shape, output[:-1]) != output[:-1]:
         return ""
     return (
         "; these look like class numbers, and this metric needs one-hot targets, one column a class: convert "
-        f"them with streamfit.utils.to_categorical(y, {said[-1]}), train with categorical_crossentropy, or "
+        f"them with streamfit.utils.to_categorical(y, {output[-1]}), train with categorical_crossentropy, or "
         "give only this metric, in a subclass, y == class_id and the predictions of that class"
     )
 
 
-def _pairs(metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Array, Array, Array]:
-    """Return targets (bool), predictions and weights (float64) as vectors of one length; none weighs 0."""
-    said = _floats(y_pred)
-    truth = _truth(metric, y_true, said.shape).reshape(-1) > 0.5
+def _pairs(
+    metric: Metric, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None
+) -> tuple[Array, Array, Array]:
+    """Return targets (bool), predictions and weights (float64) as vectors of one length; no weight is 0."""
+    outputs = _floats(y_pred)
+    targets = _targets(metric, y_true, outputs.shape).reshape(-1) > 0.5
     if sample_weight is None:
-        return truth, said.reshape(-1), np.ones(said.size)
+        return targets, outputs.reshape(-1), np.ones(outputs.size)
     given = np.asarray(sample_weight, dtype=np.float64)
     try:
-        shape = weight_shape(given.shape, said.shape)
+        shape = weight_shape(given.shape, outputs.shape)
     except ShapeError:
         raise ShapeError(
-            f"sample weights of shape {given.shape} do not fit predictions of shape {said.shape}"
+            f"sample weights of shape {given.shape} do not fit predictions of shape {outputs.shape}"
         ) from None
-    spread = given.reshape(given.shape[: len(shape)] + (1,) * (said.ndim - len(shape)))
-    weights = np.broadcast_to(spread, said.shape).reshape(-1)
-    counts = weights != 0  # what does not count may be anything
-    return truth[counts], said.reshape(-1)[counts], weights[counts]
+    spread = given.reshape(given.shape[: len(shape)] + (1,) * (outputs.ndim - len(shape)))
+    weights = np.broadcast_to(spread, outputs.shape).reshape(-1)
+    counts = weights != 0  # predictions of weight 0 may have any value
+    return targets[counts], outputs.reshape(-1)[counts], weights[counts]
 
 
-def _check_range(metric: Metric, said: Array) -> None:
-    if said.size and not (said.min() >= 0.0 and said.max() <= 1.0):
+def _check_range(metric: Metric, outputs: Array) -> None:
+    if outputs.size and not (outputs.min() >= 0.0 and outputs.max() <= 1.0):
         raise ValueError(
             f"metric {metric.name!r} compares probabilities with thresholds, and got predictions from "
-            f"{said.min():g} to {said.max():g}; end the model with a sigmoid or a softmax"
+            f"{outputs.min():g} to {outputs.max():g}; end the model with a sigmoid or a softmax"
             + (", or pass from_logits=True" if hasattr(metric, "from_logits") else "")
         )
 
@@ -88,14 +93,16 @@ def _check_range(metric: Metric, said: Array) -> None:
 class ConfusionMetric(Metric):
     """Base of metrics that count right and wrong decisions at each of several thresholds.
 
-    Thresholds are rounded to the precision of the predictions, so what lies on one is not above it. A
-    prediction of NaN is a wrong decision at every threshold: a miss where the target is 1, a false alarm
+    Thresholds are rounded to the precision of the predictions, so a prediction equal to one is not above it.
+    A prediction of NaN is a wrong decision at every threshold: a miss where the target is 1, a false alarm
     where it is 0.
     """
 
     direction = "up"
 
-    def __init__(self, thresholds: Sequence[float], name: str | None = None, dtype: Any = None) -> None:
+    def __init__(
+        self, thresholds: Sequence[float], name: str | None = None, dtype: DTypeLike | None = None
+    ) -> None:
         super().__init__(name, dtype)
         self._levels = np.array(thresholds, dtype=np.float64)
         shape = (2, 2, len(self._levels))
@@ -103,38 +110,40 @@ class ConfusionMetric(Metric):
 
     @property
     def counts(self) -> Array:
-        """Count the decisions: float64 array of shape (2, 2, n), [target][decision][threshold]."""
+        """Return the counts of decisions: float64 array (2, 2, n), [target][decision][threshold]."""
         return np.asarray(self._sums + self._rests)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         """Take a batch into account.
 
         Args:
             y_true: Targets 0 or 1.
             y_pred: Probabilities of the same shape.
-            sample_weight: Weights of the samples, or of each prediction; what weighs 0 may be anything.
+            sample_weight: Weights of the samples, or of each prediction; one of weight 0 may have any value.
 
         Raises:
             ShapeError: The shapes differ.
             ValueError: A prediction is outside [0, 1].
         """
-        truth, said, weights = _pairs(self, y_true, y_pred, sample_weight)
-        unknown = np.isnan(said)
-        _check_range(self, said[~unknown])
+        targets, outputs, weights = _pairs(self, y_true, y_pred, sample_weight)
+        unknown = np.isnan(outputs)
+        _check_range(self, outputs[~unknown])
         counts = np.zeros(self._sums.shape)
         order = np.argsort(self._levels, kind="stable")
-        levels = self._levels[order].astype(said.dtype)
-        passed = np.searchsorted(levels, said, side="left")  # levels strictly below
-        passed[unknown] = np.where(truth[unknown], 0, len(order))  # wrong either way
+        levels = self._levels[order].astype(outputs.dtype)
+        passed = np.searchsorted(levels, outputs, side="left")  # levels strictly below
+        passed[unknown] = np.where(targets[unknown], 0, len(order))  # wrong for both targets
         for target in (0, 1):
-            chosen = truth == bool(target)
+            chosen = targets == bool(target)
             count = np.bincount(passed[chosen], weights[chosen], len(order) + 1)
             below = np.cumsum(count)[:-1]
             counts[target, 0, order] = below
             counts[target, 1, order] = count.sum() - below
         grow_all(self._sums, self._rests, counts)
 
-    def _number(self, values: Array) -> Any:
+    def _number(self, values: Array) -> float | Array:
         return float(values[0]) if len(values) == 1 else np.array(values)
 
 
@@ -144,11 +153,13 @@ class _Count(ConfusionMetric):
     target: int
     decision: int
 
-    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(
+        self, thresholds: Thresholds = None, name: str | None = None, dtype: DTypeLike | None = None
+    ) -> None:
         self.thresholds = thresholds
         super().__init__(_as_thresholds(thresholds), name, dtype)
 
-    def result(self) -> Any:
+    def result(self) -> float | Array:
         """Return the count, or an array with one for each threshold."""
         return self._number(self.counts[self.target, self.decision])
 
@@ -205,7 +216,7 @@ class FalseNegatives(_Count):
 
 
 def _share(part: Array, whole: Array) -> Array:
-    """Divide; 0 where the whole is 0."""
+    """Return part / whole; 0 where the whole is 0."""
     shares: Array = np.divide(part, whole, out=np.zeros_like(np.asarray(part)), where=np.asarray(whole) != 0)
     return shares
 
@@ -214,31 +225,37 @@ class _Ratio(ConfusionMetric):
     """True positives over another count."""
 
     def __init__(
-        self, thresholds: Any = None, class_id: int | None = None, name: str | None = None, dtype: Any = None
+        self,
+        thresholds: Thresholds = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         self.thresholds, self.class_id = thresholds, class_id
         super().__init__(_as_thresholds(thresholds), name, dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         """Take a batch into account; with `class_id` only that column of it.
 
         Raises:
             ShapeError: The targets are not one-hot, or there is no such column.
         """
         if self.class_id is not None:
-            said = _floats(y_pred)
-            truth = _truth(self, y_true, said.shape)
-            if said.ndim < 2 or not -said.shape[-1] <= self.class_id < said.shape[-1]:
+            outputs = _floats(y_pred)
+            targets = _targets(self, y_true, outputs.shape)
+            if outputs.ndim < 2 or not -outputs.shape[-1] <= self.class_id < outputs.shape[-1]:
                 raise ShapeError(
                     f"metric {self.name!r} has class_id={self.class_id}, and the predictions have shape "
-                    f"{said.shape}; the last axis needs a column for that class"
+                    f"{outputs.shape}; the last axis needs a column for that class"
                 )
-            y_true, y_pred = truth[..., self.class_id], said[..., self.class_id]
+            y_true, y_pred = targets[..., self.class_id], outputs[..., self.class_id]
         super().update_state(y_true, y_pred, sample_weight)
 
 
 class Precision(_Ratio):
-    """Compute how many of the positive decisions are right.
+    """Compute the share of the positive decisions that are right.
 
     Args:
         thresholds: A number in [0, 1] or a list of them; 0.5 by default.
@@ -251,13 +268,13 @@ class Precision(_Ratio):
         0.5
     """
 
-    def result(self) -> Any:
+    def result(self) -> float | Array:
         """Return TP / (TP + FP), 0 without positive decisions; an array for several thresholds."""
         return self._number(_share(self.counts[1, 1], self.counts[1, 1] + self.counts[0, 1]))
 
 
 class Recall(_Ratio):
-    """Compute how many of the targets 1 are found.
+    """Compute the share of the targets 1 that are found.
 
     Args:
         thresholds: A number in [0, 1] or a list of them; 0.5 by default.
@@ -270,7 +287,7 @@ class Recall(_Ratio):
         0.5
     """
 
-    def result(self) -> Any:
+    def result(self) -> float | Array:
         """Return TP / (TP + FN), 0 without targets 1; an array for several thresholds."""
         return self._number(_share(self.counts[1, 1], self.counts[1, 1] + self.counts[1, 0]))
 
@@ -282,11 +299,11 @@ class AUC(ConfusionMetric):
     "The relationship between precision-recall and ROC curves", 2006.
 
     Args:
-        num_thresholds: How many thresholds, at least 2, evenly spaced; more is more exact.
+        num_thresholds: Number of thresholds, at least 2, evenly spaced; more is more exact.
         curve: ``'ROC'`` or ``'PR'``.
         name: As for `Metric`.
         dtype: As for `Metric`.
-        from_logits: Whether the outputs are logits, which a sigmoid turns into probabilities.
+        from_logits: Whether the outputs are logits, which a sigmoid converts to probabilities.
 
     Raises:
         ValueError: Fewer than two thresholds, or an unknown curve.
@@ -301,7 +318,7 @@ class AUC(ConfusionMetric):
         num_thresholds: int = 200,
         curve: str = "ROC",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         from_logits: bool = False,
     ) -> None:
         if num_thresholds < 2:
@@ -309,11 +326,13 @@ class AUC(ConfusionMetric):
         if curve not in ("ROC", "PR"):
             raise ValueError(f"curve must be 'ROC' or 'PR', got {curve!r}")
         levels = np.linspace(0.0, 1.0, num_thresholds)
-        levels[0], levels[-1] = -1e-7, 1.0 + 1e-7  # so that the ends say yes to all and to none
+        levels[0], levels[-1] = -1e-7, 1.0 + 1e-7  # so that the ends accept all and none
         super().__init__(list(levels), name, dtype)
         self.num_thresholds, self.curve, self.from_logits = num_thresholds, curve, bool(from_logits)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         """Take a batch into account; arguments as for `ConfusionMetric.update_state`."""
         if self.from_logits:
             logits = _floats(y_pred)
@@ -332,8 +351,8 @@ class AUC(ConfusionMetric):
 
     def _area_pr(self) -> float:
         (_, fp), (fn, tp) = self.counts
-        found, said = tp[:-1] - tp[1:], (tp + fp)[:-1] - (tp + fp)[1:]
-        slope = _share(found, np.maximum(said, 0.0))
+        found, positives = tp[:-1] - tp[1:], (tp + fp)[:-1] - (tp + fp)[1:]
+        slope = _share(found, np.maximum(positives, 0.0))
         intercept = tp[1:] - slope * (tp + fp)[1:]
         both = ((tp + fp)[:-1] > 0) & ((tp + fp)[1:] > 0)
         ratio = np.where(both, _share((tp + fp)[:-1], np.maximum((tp + fp)[1:], 0.0)), 1.0)

@@ -1,10 +1,10 @@
-"""Find a metric by what a user wrote; find out which accuracy 'accuracy' is."""
+"""Find the metric that a user named or described; choose the metric for 'accuracy' and 'crossentropy'."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from streamfit import losses
 from streamfit._base.configs import resolve
@@ -13,6 +13,7 @@ from streamfit._base.names import Registry, describe_callable, snake_case
 from streamfit._base.specs import Shape
 from streamfit.metrics import confusion, matches, regression
 from streamfit.metrics.metric import FunctionMetric, Mean, Metric, Sum
+from streamfit.ops.core import Value
 
 ACCURACY = ("accuracy", "acc")
 CROSSENTROPY = ("crossentropy", "ce")
@@ -53,7 +54,7 @@ _CLASSES: dict[type[Metric], tuple[str, ...]] = {
 for _cls, _aliases in _CLASSES.items():
     _registry.register(_cls, snake_case(_cls.__name__), *_aliases)
 
-_CLASS_OF: dict[Any, type[Metric]] = {
+_CLASS_OF: dict[Callable[..., Value], type[Metric]] = {
     matches.accuracy: matches.Accuracy,
     matches.binary_accuracy: matches.BinaryAccuracy,
     matches.categorical_accuracy: matches.CategoricalAccuracy,
@@ -63,19 +64,19 @@ _CLASS_OF: dict[Any, type[Metric]] = {
 }
 
 
-def get(identifier: Any) -> Metric | None:
-    """Return the metric that `identifier` stands for.
+def get(identifier: object) -> Metric | None:
+    """Return the metric that `identifier` describes.
 
     Args:
         identifier: A name in any of Keras' spellings, a class, an instance, a loss, a description as
             ``{'class_name': ..., 'config': ...}``, a function ``(y_true, y_pred) -> values``, or None.
 
     Returns:
-        A metric. One that was asked for by a string has that string as its name.
+        A metric. A metric found by a string has that string as its name.
 
     Raises:
         UnknownNameError: The name is unknown.
-        TypeError: It is nothing of that kind.
+        TypeError: `identifier` is none of these.
 
     Example:
         >>> get("mae").name
@@ -119,7 +120,7 @@ def check_name(name: str) -> None:
         get(name)
 
 
-def label(identifier: Any) -> str:
+def label(identifier: object) -> str:
     """Return the name that a metric has in the logs.
 
     Example:
@@ -133,10 +134,18 @@ def label(identifier: Any) -> str:
     return str(getattr(identifier, "name", None) or describe_callable(identifier))
 
 
-def make(identifier: Any, loss: losses.Loss | None, target: Any, output: Any) -> Metric:
-    """Return the metric for an output, with 'accuracy' and 'crossentropy' made definite.
+class HasShape(Protocol):
+    """Targets or predictions, or their specs."""
 
-    Beside a loss that reads logits or margins, 'accuracy' cuts the outputs at 0, and 'crossentropy' reads
+    @property
+    def shape(self) -> Shape:
+        """Return the length of each axis, batch axis first."""
+
+
+def make(identifier: object, loss: losses.Loss | None, target: HasShape, output: HasShape) -> Metric:
+    """Return the metric for an output, with a class chosen for 'accuracy' and 'crossentropy'.
+
+    For a loss that reads logits or margins, 'accuracy' has a threshold of 0, and 'crossentropy' reads
     logits too.
 
     Args:
@@ -150,27 +159,27 @@ def make(identifier: Any, loss: losses.Loss | None, target: Any, output: Any) ->
         >>> type(make("accuracy", None, np.zeros((8, 3)), np.zeros((8, 3)))).__name__
         'CategoricalAccuracy'
     """
-    word = identifier.lower() if isinstance(identifier, str) else ""
+    name = identifier if isinstance(identifier, str) else ""
     logits = bool(getattr(loss, "from_logits", False))
-    if word in ACCURACY:
+    if name.lower() in ACCURACY:
         accuracy = resolve_accuracy(loss, target.shape, output.shape)
         if logits and accuracy is matches.BinaryAccuracy:
-            return matches.BinaryAccuracy(name=identifier, threshold=0.0)
-        return accuracy(name=identifier)
-    if word in CROSSENTROPY:
-        crossentropy: Any = resolve_crossentropy(loss, target.shape, output.shape)
-        return cast(Metric, crossentropy(name=identifier, from_logits=logits))
+            return matches.BinaryAccuracy(name=name, threshold=0.0)
+        return accuracy(name=name)
+    if name.lower() in CROSSENTROPY:
+        crossentropy = resolve_crossentropy(loss, target.shape, output.shape)
+        return crossentropy(name=name, from_logits=logits)
     found = get(identifier)
     if found is None:
         raise TypeError("a metric must be a name, a function, a class or an instance, got None")
     return found
 
 
-def direction(identifier: Any) -> Any:
-    """Return which way a metric is better: ``"up"``, ``"down"``, None if it does not say, or these by key.
+def direction(identifier: object) -> str | dict[str, str | None] | None:
+    """Return which way a metric is better: ``"up"``, ``"down"``, None if unknown, or these by key.
 
     Args:
-        identifier: As for `make`. An object may say it in an attribute `direction` (or, as in Keras 3,
+        identifier: As for `make`. An object may have it in an attribute `direction` (or, as in Keras 3,
             `_direction`): ``"up"`` or ``"max"``, ``"down"`` or ``"min"``.
 
     Example:
@@ -181,20 +190,30 @@ def direction(identifier: Any) -> Any:
     if word in ACCURACY + CROSSENTROPY:
         return "up" if word in ACCURACY else "down"
     found = identifier if isinstance(identifier, Metric) else get(identifier)
-    said: Any = getattr(found, "direction", None) or getattr(found, "_direction", None)
-    if isinstance(said, Mapping):
-        return {str(key): _DIRECTIONS.get(value) for key, value in said.items()}
-    return _DIRECTIONS.get(said)
+    given = getattr(found, "direction", None) or getattr(found, "_direction", None)
+    if isinstance(given, Mapping):
+        return {str(key): _DIRECTIONS.get(value) for key, value in given.items()}
+    return _DIRECTIONS.get(given)
 
 
-_DIRECTIONS = {"up": "up", "max": "up", "down": "down", "min": "down"}
+_DIRECTIONS: dict[object, str] = {"up": "up", "max": "up", "down": "down", "min": "down"}
 
 
+_Crossentropy = (
+    regression.BinaryCrossentropy
+    | regression.SparseCategoricalCrossentropy
+    | regression.CategoricalCrossentropy
+)
+_CROSSENTROPIES: dict[str, type[_Crossentropy]] = {
+    "binary": regression.BinaryCrossentropy,
+    "sparse": regression.SparseCategoricalCrossentropy,
+    "categorical": regression.CategoricalCrossentropy,
+}
 _MARGINS = (losses.Hinge, losses.SquaredHinge)
 
 
 def reads_probabilities(loss: losses.Loss | None) -> bool:
-    """Return whether the outputs that a loss reads are cut at 0.5, and not logits or margins, cut at 0.
+    """Return whether a loss reads probabilities, with a threshold of 0.5; logits and margins have one of 0.
 
     Example:
         >>> reads_probabilities(losses.Hinge()), reads_probabilities(losses.BinaryCrossentropy())
@@ -206,7 +225,7 @@ def reads_probabilities(loss: losses.Loss | None) -> bool:
 def resolve_accuracy(loss: losses.Loss | None, target: Shape, output: Shape) -> type[Metric]:
     """Return the accuracy that 'accuracy' means for an output.
 
-    The loss decides where it says what the targets are (Keras 2), the shapes where it does not (Keras 3).
+    The loss decides where it fixes the kind of targets (Keras 2), else the shapes do (Keras 3).
 
     Args:
         loss: The loss of the output, or None.
@@ -226,18 +245,14 @@ def resolve_accuracy(loss: losses.Loss | None, target: Shape, output: Shape) -> 
     }[_kind(loss, target, output)]
 
 
-def resolve_crossentropy(loss: losses.Loss | None, target: Shape, output: Shape) -> type[Metric]:
+def resolve_crossentropy(loss: losses.Loss | None, target: Shape, output: Shape) -> type[_Crossentropy]:
     """Return the cross-entropy that 'crossentropy' means for an output; see `resolve_accuracy`.
 
     Example:
         >>> resolve_crossentropy(None, (None, 1), (None, 1)).__name__
         'BinaryCrossentropy'
     """
-    return {
-        "binary": regression.BinaryCrossentropy,
-        "sparse": regression.SparseCategoricalCrossentropy,
-        "categorical": regression.CategoricalCrossentropy,
-    }[_kind(loss, target, output)]
+    return _CROSSENTROPIES[_kind(loss, target, output)]
 
 
 def _kind(loss: losses.Loss | None, target: Shape, output: Shape) -> str:

@@ -1,29 +1,29 @@
-"""How often predictions are right.
+"""Metrics that count right predictions: accuracies.
 
 Guarantee kept here: a prediction of NaN is never right. Where the largest of several predictions decides, one
-NaN among them leaves it open which is the largest, so the whole row is wrong.
+NaN among them makes the largest unknown, so the whole row is wrong.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import DTypeLike
 
 from streamfit import ops
 from streamfit._base.checks import integer
 from streamfit.losses.regression import last_mean
 from streamfit.losses.targets import aligned, label_target, one_hot_target, same_target
 from streamfit.metrics.metric import MeanMetric
+from streamfit.ops.core import Operand, Value
 
 
-def _matches(a: Any, b: Any, y_pred: Any) -> Any:
-    """Return 1 where `a` equals `b` and the predictions that decide are numbers, else 0."""
+def _matches(a: Value, b: Value, y_pred: Value) -> Value:
+    """Return 1 where `a` equals `b` and no prediction of the row is NaN, else 0."""
     numbers = y_pred if len(y_pred.shape) == len(a.shape) else ops.max(y_pred, -1)  # NaN if one of them is
     return ops.cast(ops.logical_and(ops.equal(a, b), ops.equal(numbers, numbers)), y_pred.dtype)
 
 
-def accuracy(y_true: Any, y_pred: Any) -> Any:
+def accuracy(y_true: Operand, y_pred: Operand) -> Value:
     """Compute 1 where a prediction equals its target and 0 elsewhere.
 
     Args:
@@ -41,14 +41,14 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
     return ops.cast(ops.equal(y_true, y_pred), y_pred.dtype)
 
 
-def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
+def binary_accuracy(y_true: Operand, y_pred: Operand, threshold: float = 0.5) -> Value:
     """Compute how many predictions are on the right side of a threshold, over the last axis.
 
     Args:
         y_true: Targets 0 or 1, of the shape of `y_pred`.
         y_pred: Predictions, shape (batch, ..., n).
-        threshold: Predictions above it mean 1; it is rounded to the dtype of the predictions, so what lies
-            on it is not above it.
+        threshold: Predictions above it mean 1; it is rounded to the dtype of the predictions, so a prediction
+            equal to it is not above it.
 
     Returns:
         Shape (batch, ...): the mean over the last axis, as in Keras 2.
@@ -61,13 +61,13 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
     return last_mean(_decided(y_true, y_pred, threshold))
 
 
-def _decided(y_true: Any, y_pred: Any, threshold: float) -> Any:
-    """Return 1 where a prediction is above the threshold and its target is 1, or not and 0; else 0."""
-    said = ops.cast(ops.greater(y_pred, float(threshold)), y_pred.dtype)
-    return _matches(y_true, said, y_pred)
+def _decided(y_true: Value, y_pred: Value, threshold: float) -> Value:
+    """Return 1 where a prediction is above the threshold exactly if its target is 1, else 0."""
+    decisions = ops.cast(ops.greater(y_pred, float(threshold)), y_pred.dtype)
+    return _matches(y_true, decisions, y_pred)
 
 
-def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
+def categorical_accuracy(y_true: Operand, y_pred: Operand) -> Value:
     """Compute 1 where the largest prediction is that of the target's largest class.
 
     Args:
@@ -85,7 +85,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     return _matches(ops.argmax(y_true, -1), ops.argmax(y_pred, -1), y_pred)
 
 
-def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
+def sparse_categorical_accuracy(y_true: Operand, y_pred: Operand) -> Value:
     """Compute 1 where the largest prediction is that of the target class.
 
     Args:
@@ -103,7 +103,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     return _matches(y_true, ops.argmax(y_pred, -1), y_pred)
 
 
-def _in_top_k(own: Any, y_pred: Any, k: int) -> Any:
+def _in_top_k(own: Value, y_pred: Value, k: int) -> Value:
     """Compute 1 where fewer than k predictions are above `own`, the prediction of the right class."""
     above = ops.cast(ops.greater(y_pred, ops.expand_dims(own, -1)), y_pred.dtype)
     largest = ops.max(y_pred, -1)
@@ -111,13 +111,13 @@ def _in_top_k(own: Any, y_pred: Any, k: int) -> Any:
     return ops.cast(among, y_pred.dtype)
 
 
-def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
+def top_k_categorical_accuracy(y_true: Operand, y_pred: Operand, k: int = 5) -> Value:
     """Compute 1 where the target's largest class is among the `k` largest predictions; ties count as among.
 
     Args:
         y_true: One-hot rows of the shape of `y_pred`.
         y_pred: Probabilities or logits, shape (batch, ..., classes).
-        k: How many.
+        k: The number of predictions.
 
     Returns:
         Shape (batch, ...).
@@ -130,13 +130,13 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     return sparse_top_k_categorical_accuracy(ops.argmax(y_true, -1), y_pred, k)
 
 
-def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
+def sparse_top_k_categorical_accuracy(y_true: Operand, y_pred: Operand, k: int = 5) -> Value:
     """Compute 1 where the target class is among the `k` largest predictions; ties count as among.
 
     Args:
         y_true: Integer classes, shape (batch, ...) or (batch, ..., 1).
         y_pred: Probabilities or logits, shape (batch, ..., classes).
-        k: How many.
+        k: The number of predictions.
 
     Returns:
         Shape (batch, ...).
@@ -146,7 +146,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> A
         array([1.], dtype=float32)
     """
     y_true, y_pred = aligned(label_target, "sparse_top_k_categorical_accuracy", y_true, y_pred)
-    chosen = ops.cast(ops.one_hot(y_true, y_pred.shape[-1]), y_pred.dtype)
+    chosen = ops.cast(ops.one_hot(y_true, y_pred.shape[-1] or 0), y_pred.dtype)
     own = ops.max(ops.where(ops.greater(chosen, 0.5), y_pred, -np.inf), -1)
     return _in_top_k(own, y_pred, k)
 
@@ -166,7 +166,7 @@ class Accuracy(MeanMetric):
     rule = staticmethod(same_target)
     direction = "up"
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a prediction."""
         return accuracy(y_true, y_pred)
 
@@ -187,20 +187,22 @@ class BinaryAccuracy(MeanMetric):
     rule = staticmethod(same_target)
     direction = "up"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, threshold: float = 0.5) -> None:
+    def __init__(
+        self, name: str | None = None, dtype: DTypeLike | None = None, threshold: float = 0.5
+    ) -> None:
         super().__init__(name, dtype)
         self.threshold = threshold
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return binary_accuracy(y_true, y_pred, self.threshold)
 
 
 class MarginAccuracy(MeanMetric):
-    """Compute how often predictions have the sign of their target: for losses that want a margin.
+    """Compute how often predictions have the sign of their target: for losses with a margin.
 
-    This is what ``'accuracy'`` means beside the hinge losses. Targets are -1 or 1, or 0 or 1; what is not
-    above 0 counts as -1.
+    ``'accuracy'`` means this metric for the hinge losses. Targets are -1 or 1, or 0 or 1; targets
+    that are not above 0 count as -1.
 
     Args:
         name: As for `Metric`.
@@ -214,7 +216,7 @@ class MarginAccuracy(MeanMetric):
     rule = staticmethod(same_target)
     direction = "up"
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return last_mean(_decided(ops.cast(ops.greater(y_true, 0.0), y_pred.dtype), y_pred, 0.0))
 
@@ -234,7 +236,7 @@ class CategoricalAccuracy(MeanMetric):
     rule = staticmethod(one_hot_target)
     direction = "up"
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return categorical_accuracy(y_true, y_pred)
 
@@ -256,7 +258,7 @@ class SparseCategoricalAccuracy(MeanMetric):
     rule = staticmethod(label_target)
     direction = "up"
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return sparse_categorical_accuracy(y_true, y_pred)
 
@@ -272,7 +274,7 @@ class TopKCategoricalAccuracy(MeanMetric):
     """Compute how often the right class of one-hot targets is among the `k` largest predictions.
 
     Args:
-        k: How many.
+        k: The number of predictions.
         name: As for `Metric`.
         dtype: As for `Metric`.
 
@@ -288,11 +290,11 @@ class TopKCategoricalAccuracy(MeanMetric):
     direction = "up"
     default_name = "top_k_categorical_accuracy"
 
-    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, k: int = 5, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(name, dtype)
         self.k = _positive(k)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return top_k_categorical_accuracy(y_true, y_pred, self.k)
 
@@ -301,7 +303,7 @@ class SparseTopKCategoricalAccuracy(MeanMetric):
     """Compute how often the right integer class is among the `k` largest predictions.
 
     Args:
-        k: How many.
+        k: The number of predictions.
         name: As for `Metric`.
         dtype: As for `Metric`.
 
@@ -317,10 +319,10 @@ class SparseTopKCategoricalAccuracy(MeanMetric):
     direction = "up"
     default_name = "sparse_top_k_categorical_accuracy"
 
-    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, k: int = 5, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(name, dtype)
         self.k = _positive(k)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return sparse_top_k_categorical_accuracy(y_true, y_pred, self.k)

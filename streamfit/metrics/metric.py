@@ -1,19 +1,20 @@
 """`Metric`: numbers that are gathered batch by batch, in float64, and read at any time.
 
-`MeanMetric` is the kind that a program computes inside the step: the mean of values that `call`
-composes of operations. Any other `Metric` is shown each finished batch as arrays.
+A program computes a `MeanMetric` inside the step: the mean of values that `call` composes of operations. Any
+other `Metric` gets each finished batch as arrays.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from streamfit import initializers
-from streamfit._base.configs import Configurable
+from streamfit._base.configs import Config, Configurable
 from streamfit._base.names import describe_callable, snake_case
 from streamfit._base.specs import Array, Shape
 from streamfit.kernels.running_sums import grow_all, mean_of
@@ -21,9 +22,15 @@ from streamfit.losses.calling import values_of
 from streamfit.losses.lookup import CLASS_OF
 from streamfit.losses.loss import Loss, per_sample, weights_for
 from streamfit.losses.targets import aligned, any_target
+from streamfit.ops.core import Operand, Value
+
+Result = float | Array | Mapping[str, float | Array]
+"""One number, an array of numbers, or these by name."""
+Direction = str | Mapping[str, str] | None
+"""Which way is better, ``"up"`` or ``"down"``; for a result with keys perhaps by key; None if unknown."""
 
 
-class MetricState(np.ndarray[Any, Any]):
+class MetricState(np.ndarray[tuple[int, ...], np.dtype[np.float64]]):
     """An array with the methods of a Keras variable.
 
     Example:
@@ -33,17 +40,17 @@ class MetricState(np.ndarray[Any, Any]):
         [1.0, 2.0]
     """
 
-    def assign(self, value: Any) -> None:
+    def assign(self, value: ArrayLike) -> None:
         """Overwrite the numbers in place."""
         self[...] = value
 
-    def assign_add(self, value: Any) -> None:
+    def assign_add(self, value: ArrayLike) -> None:
         """Add to the numbers in place."""
-        self[...] += value
+        np.add(self, value, out=self)
 
-    def assign_sub(self, value: Any) -> None:
+    def assign_sub(self, value: ArrayLike) -> None:
         """Subtract from the numbers in place."""
-        self[...] -= value
+        np.subtract(self, value, out=self)
 
     def numpy(self) -> Array:
         """Return a copy as a plain array."""
@@ -77,29 +84,26 @@ class Metric(Configurable):
     """
 
     default_name: ClassVar[str | None] = None
-    direction: Any = None
-    """Which way is better, ``"up"`` or ``"down"``, for callbacks with ``mode="auto"``; None if unknown.
-
-    A metric whose result is a dictionary may have a dictionary here, by the same keys.
-    """
+    direction: Direction = None
+    """Which way is better, for callbacks with ``mode="auto"``; see `Direction`."""
     _variables: list[Array]
 
     # Set up here, not in __init__, so that a subclass may add variables before it calls super().
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
         metric = super().__new__(cls)
         metric._variables = []
         return metric
 
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         self.name = name or self.default_name or snake_case(type(self).__name__)
         self.dtype = None if dtype is None else np.dtype(dtype).name
 
     def add_variable(
         self,
         shape: Sequence[int] = (),
-        initializer: Any = "zeros",
+        initializer: object = "zeros",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
     ) -> MetricState:
         """Make a piece of state.
 
@@ -115,14 +119,14 @@ class Metric(Configurable):
 
     def add_weight(
         self,
-        name: str | None = None,
+        name: str | Sequence[int] | None = None,
         shape: Sequence[int] = (),
-        initializer: Any = "zeros",
-        dtype: Any = None,
+        initializer: object = "zeros",
+        dtype: DTypeLike | None = None,
     ) -> MetricState:
-        """Make a piece of state; `add_variable` under its name and with the order of Keras 2."""
+        """Make a piece of state: `add_variable` with the name and the order of arguments of Keras 2."""
         if not isinstance(name, (str, type(None))):
-            name, shape = None, name
+            shape, name = name, None
         return self.add_variable(shape, initializer, name, dtype)
 
     def _add_total(self) -> Array:
@@ -136,13 +140,15 @@ class Metric(Configurable):
         """List the state."""
         return list(self._variables)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         """Take a batch into account."""
         raise TypeError(
             f"{type(self).__name__} must define update_state(self, y_true, y_pred, sample_weight=None)"
         )
 
-    def result(self) -> Any:
+    def result(self) -> Result:
         """Return the metric of all batches since the last reset."""
         raise TypeError(f"{type(self).__name__} must define result(self)")
 
@@ -155,9 +161,10 @@ class Metric(Configurable):
         """Forget all batches; the name of `reset_state` in Keras 2."""
         self.reset_state()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> Result:
         """Take a batch into account and return the result so far."""
-        self.update_state(*args, **kwargs)
+        update: Callable[..., None] = self.update_state
+        update(*args, **kwargs)
         return self.result()
 
     def clone(self) -> Self:
@@ -165,8 +172,8 @@ class Metric(Configurable):
         return copy.deepcopy(self)
 
 
-def add_to_mean(total: Array, values: Array, weights: Any = None) -> None:
-    """Add a batch of values to the running sums [sum of w * v, sum of w, and the rest of each].
+def add_to_mean(total: Array, values: ArrayLike, weights: ArrayLike | None = None) -> None:
+    """Add a batch of values to the running sums [sum of w * v, sum of w, rounding error of each].
 
     Args:
         total: float64 array of shape (4,), changed in place; see `streamfit.kernels.running_sums`.
@@ -199,7 +206,7 @@ class MeanMetric(Metric):
         dtype: As for `Metric`.
 
     Attributes:
-        total: float64 array [sum of w * v, sum of w], then what rounding has taken from either.
+        total: float64 array [sum of w * v, sum of w], then the rounding error of each.
 
     Example:
         >>> class Bias(MeanMetric):
@@ -210,17 +217,17 @@ class MeanMetric(Metric):
     """
 
     rule: ClassVar[Callable[..., Shape]] = staticmethod(any_target)
-    """Which shape the targets must have: one of the rules of `streamfit.losses.targets`."""
+    """The shape that the targets must have: one of the rules of `streamfit.losses.targets`."""
 
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(name, dtype)
         self.total = self._add_total()
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Operand:
         """Return values, batch axis first, or one number for the batch."""
         raise TypeError(f"{type(self).__name__} must define call(self, y_true, y_pred)")
 
-    def values(self, y_true: Any, y_pred: Any) -> Any:
+    def values(self, y_true: Operand, y_pred: Operand) -> Value:
         """Return the values to average, of tensors or of arrays.
 
         Raises:
@@ -230,7 +237,9 @@ class MeanMetric(Metric):
         y_true, y_pred = aligned(self.rule, what, y_true, y_pred)
         return per_sample(values_of(self.call, y_true, y_pred, what), y_pred, what)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         """Take a batch into account.
 
         Args:
@@ -245,8 +254,8 @@ class MeanMetric(Metric):
         return mean_of(self.total)
 
 
-def _direction_of(function: Any) -> Any:
-    """Return the direction that a function carries; a loss is better when it is lower."""
+def _direction_of(function: object) -> Direction:
+    """Return the direction of a function; a lower loss is better."""
     if isinstance(getattr(function, "__self__", None), Loss):
         return "down"
     if getattr(function, "__hash__", None) and function in CLASS_OF:
@@ -257,7 +266,7 @@ def _direction_of(function: Any) -> Any:
 class FunctionMetric(MeanMetric):
     """Make a metric of a function ``(y_true, y_pred) -> values``.
 
-    A function may say which way is better by an attribute `direction`, ``"up"`` or ``"down"``.
+    A function may have an attribute `direction`, ``"up"`` or ``"down"``: which way is better.
 
     Args:
         fn: Composed of `streamfit.ops`; returns values with the batch axis first, or one number.
@@ -273,17 +282,21 @@ class FunctionMetric(MeanMetric):
     """
 
     def __init__(
-        self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **settings: Any
+        self,
+        fn: Callable[..., Operand],
+        name: str | None = None,
+        dtype: DTypeLike | None = None,
+        **settings: object,
     ) -> None:
         super().__init__(name or describe_callable(fn), dtype)
         self.fn, self.settings = fn, settings
         self.direction = _direction_of(fn)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Operand:
         """Call the function."""
         return self.fn(y_true, y_pred, **self.settings)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal metric; the function itself is among them."""
         return {"fn": self.fn, "name": self.name, "dtype": self.dtype, **self.settings}
 
@@ -302,11 +315,13 @@ class Mean(Metric):
         1.5
     """
 
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(name, dtype)
         self.total = self._add_total()
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(  # type: ignore[override]
+        self, values: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         """Take values into account."""
         add_to_mean(self.total, np.asarray(values), sample_weight)
 
@@ -327,11 +342,13 @@ class Sum(Metric):
         4.0
     """
 
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(name, dtype)
         self.total = self._add_total()
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(  # type: ignore[override]
+        self, values: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         """Take values into account."""
         add_to_mean(self.total, np.asarray(values), sample_weight)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from numpy.typing import DTypeLike
 
 from streamfit import losses, ops
 from streamfit.losses.targets import label_target, one_hot_target, same_target
 from streamfit.metrics.metric import MeanMetric
+from streamfit.ops.core import Value
 
 
 class _LossMean(MeanMetric):
@@ -16,9 +19,9 @@ class _LossMean(MeanMetric):
 
     rule = staticmethod(same_target)
     direction = "down"
-    function: ClassVar[Callable[..., Any]]
+    function: ClassVar[Callable[..., Value]]
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return type(self).function(y_true, y_pred)
 
@@ -103,11 +106,11 @@ class CosineSimilarity(MeanMetric):
     rule = staticmethod(same_target)
     direction = "up"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
+    def __init__(self, name: str | None = None, dtype: DTypeLike | None = None, axis: int = -1) -> None:
         super().__init__(name, dtype)
         self.axis = axis
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return ops.negative(losses.cosine_similarity(y_true, y_pred, self.axis))
 
@@ -127,7 +130,7 @@ class RootMeanSquaredError(MeanMetric):
     rule = staticmethod(same_target)
     direction = "down"
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a number."""
         return ops.square(ops.subtract(y_pred, y_true))
 
@@ -152,14 +155,14 @@ class BinaryCrossentropy(MeanMetric):
     def __init__(
         self,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(name, dtype)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return losses.binary_crossentropy(y_true, y_pred, self.from_logits, self.label_smoothing)
 
@@ -181,7 +184,7 @@ class CategoricalCrossentropy(MeanMetric):
     def __init__(
         self,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
@@ -189,7 +192,7 @@ class CategoricalCrossentropy(MeanMetric):
         super().__init__(name, dtype)
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return losses.categorical_crossentropy(
             y_true, y_pred, self.from_logits, self.label_smoothing, self.axis
@@ -208,10 +211,12 @@ class SparseCategoricalCrossentropy(MeanMetric):
     rule = staticmethod(label_target)
     direction = "down"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, from_logits: bool = False) -> None:
+    def __init__(
+        self, name: str | None = None, dtype: DTypeLike | None = None, from_logits: bool = False
+    ) -> None:
         super().__init__(name, dtype)
         self.from_logits = from_logits
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Value, y_pred: Value) -> Value:
         """Return one value a sample."""
         return losses.sparse_categorical_crossentropy(y_true, y_pred, self.from_logits)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
 from streamfit.ops.binary import Binary, apply_binary
-from streamfit.ops.casting import floating, together
-from streamfit.ops.core import OPERATORS, apply
+from streamfit.ops.casting import floating, promoted
+from streamfit.ops.core import OPERATORS, Operand, Value, apply
 from streamfit.ops.elementwise import negative_forward, raise_to
 
 # In every kernel: `a` and `b` are matrices, and an axis of length 1 is used again for all of y. The
@@ -90,7 +88,7 @@ def power_kernel(a: Array, b: Array, y: Array) -> None:
 
 
 @kernel
-def winner_kernel(a: Array, b: Array, gy: Array, g: Array) -> None:
+def maximum_backward(a: Array, b: Array, gy: Array, g: Array) -> None:
     """Give the gradient to a where it is larger than b, and half of it where they are equal."""
     zero, half = g.dtype.type(0), g.dtype.type(0.5)
     row_a, column_a = int(a.shape[0] > 1), int(a.shape[1] > 1)
@@ -147,7 +145,7 @@ def _divide_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array
 
 
 def _maximum_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array) -> list[Call]:
-    return [(winner_kernel, (a, b, gy, g) if side == 0 else (b, a, gy, g))]
+    return [(maximum_backward, (a, b, gy, g) if side == 0 else (b, a, gy, g))]
 
 
 def _minimum_partial(side: int, a: Array, b: Array, y: Array, gy: Array, g: Array) -> list[Call]:
@@ -169,7 +167,7 @@ _MINIMUM = Binary("minimum", minimum_kernel, _minimum_partial)
 _POWER = Binary("power", power_kernel, _power_partial)
 
 
-def add(a: Any, b: Any) -> Any:
+def add(a: Operand, b: Operand) -> Value:
     """Add two arrays, element by element.
 
     Args:
@@ -177,7 +175,7 @@ def add(a: Any, b: Any) -> Any:
         b: Number, array or tensor whose shape broadcasts with that of `a`.
 
     Returns:
-        The broadcast shape, in the dtype at which the operands meet.
+        The broadcast shape, in the common dtype of the operands.
 
     Raises:
         ShapeError: The shapes do not broadcast.
@@ -189,7 +187,7 @@ def add(a: Any, b: Any) -> Any:
     return apply_binary(_ADD, a, b)
 
 
-def subtract(a: Any, b: Any) -> Any:
+def subtract(a: Operand, b: Operand) -> Value:
     """Subtract `b` from `a`, element by element.
 
     Args:
@@ -197,7 +195,7 @@ def subtract(a: Any, b: Any) -> Any:
         b: Number, array or tensor whose shape broadcasts with that of `a`.
 
     Returns:
-        The broadcast shape, in the dtype at which the operands meet.
+        The broadcast shape, in the common dtype of the operands.
 
     Raises:
         ShapeError: The shapes do not broadcast.
@@ -209,7 +207,7 @@ def subtract(a: Any, b: Any) -> Any:
     return apply_binary(_SUBTRACT, a, b)
 
 
-def multiply(a: Any, b: Any) -> Any:
+def multiply(a: Operand, b: Operand) -> Value:
     """Multiply two arrays, element by element.
 
     Args:
@@ -217,7 +215,7 @@ def multiply(a: Any, b: Any) -> Any:
         b: Number, array or tensor whose shape broadcasts with that of `a`.
 
     Returns:
-        The broadcast shape, in the dtype at which the operands meet.
+        The broadcast shape, in the common dtype of the operands.
 
     Raises:
         ShapeError: The shapes do not broadcast.
@@ -229,7 +227,7 @@ def multiply(a: Any, b: Any) -> Any:
     return apply_binary(_MULTIPLY, a, b)
 
 
-def divide(a: Any, b: Any) -> Any:
+def divide(a: Operand, b: Operand) -> Value:
     """Divide `a` by `b`, element by element; division by 0 gives infinity or NaN.
 
     Args:
@@ -246,10 +244,10 @@ def divide(a: Any, b: Any) -> Any:
         >>> divide([1.0, 2.0], 4)
         array([0.25, 0.5 ], dtype=float32)
     """
-    return apply(_DIVIDE, *(floating(value) for value in together(a, b)))
+    return apply(_DIVIDE, *(floating(value) for value in promoted(a, b)))
 
 
-def maximum(a: Any, b: Any) -> Any:
+def maximum(a: Operand, b: Operand) -> Value:
     """Return the larger element of each pair; equal ones share the gradient.
 
     Args:
@@ -257,7 +255,7 @@ def maximum(a: Any, b: Any) -> Any:
         b: Number, array or tensor whose shape broadcasts with that of `a`.
 
     Returns:
-        The broadcast shape, in the dtype at which the operands meet.
+        The broadcast shape, in the common dtype of the operands.
 
     Raises:
         ShapeError: The shapes do not broadcast.
@@ -269,7 +267,7 @@ def maximum(a: Any, b: Any) -> Any:
     return apply_binary(_MAXIMUM, a, b)
 
 
-def minimum(a: Any, b: Any) -> Any:
+def minimum(a: Operand, b: Operand) -> Value:
     """Return the smaller element of each pair; equal ones share the gradient.
 
     Args:
@@ -277,7 +275,7 @@ def minimum(a: Any, b: Any) -> Any:
         b: Number, array or tensor whose shape broadcasts with that of `a`.
 
     Returns:
-        The broadcast shape, in the dtype at which the operands meet.
+        The broadcast shape, in the common dtype of the operands.
 
     Raises:
         ShapeError: The shapes do not broadcast.
@@ -289,7 +287,7 @@ def minimum(a: Any, b: Any) -> Any:
     return apply_binary(_MINIMUM, a, b)
 
 
-def power(a: Any, b: Any) -> Any:
+def power(a: Operand, b: Operand) -> Value:
     """Raise `a` to the power `b`, element by element.
 
     Args:
@@ -308,7 +306,7 @@ def power(a: Any, b: Any) -> Any:
     """
     if isinstance(b, (int, float)):
         return raise_to(a, float(b))
-    return apply(_POWER, *(floating(value) for value in together(a, b)))
+    return apply(_POWER, *(floating(value) for value in promoted(a, b)))
 
 
 OPERATORS.update(add=add, subtract=subtract, multiply=multiply, divide=divide, power=power)

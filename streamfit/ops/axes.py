@@ -1,9 +1,8 @@
-"""Axes: from what a user writes to sorted, checked numbers; and the shapes of reductions."""
+"""Axes: the user's arguments converted to sorted, checked numbers; and the shapes of reductions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -49,7 +48,7 @@ def several_axes(name: str, axis: Axis, rank: int) -> list[int]:
     """
     if axis is None:
         return list(range(rank))
-    wanted: Sequence[Any] = list(axis) if isinstance(axis, Sequence) else [axis]
+    wanted = list(axis) if isinstance(axis, Sequence) else [axis]
     found = sorted(one_axis(name, each, rank) for each in wanted)
     if len(set(found)) != len(found):
         raise ValueError(f"{name} names an axis twice: {axis}")

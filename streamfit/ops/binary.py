@@ -1,4 +1,4 @@
-"""Operations on pairs of elements with broadcasting: one Op class, told apart by its kernels.
+"""Operations on pairs of elements with broadcasting: one Op class, whose kernels differ.
 
 A kernel of this family takes matrices ``a, b, y``; a and b have the shape of y or a length of 1 where
 they are broadcast. Three inner loops (both full, a single a, a single b) each become vector code.
@@ -7,18 +7,16 @@ they are broadcast. Three inner loops (both full, a single a, a single b) each b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from streamfit._base.specs import Array, Spec
-from streamfit.kernels import Call
+from streamfit.kernels.calls import Call, Kernel
 from streamfit.ops.broadcasting import broadcast_shapes, matrices
-from streamfit.ops.casting import together
-from streamfit.ops.core import Op, apply
+from streamfit.ops.casting import promoted
+from streamfit.ops.core import Op, Operand, Value, apply
 from streamfit.ops.sums import sum_onto
 
-Kernel = Callable[..., None]
 Partial = Callable[[int, Array, Array, Array, Array, Array], list[Call] | None]
 
 
@@ -86,6 +84,6 @@ class Binary(Op):
         return calls
 
 
-def apply_binary(op: Op, a: Any, b: Any) -> Any:
-    """Apply `op` after bringing both operands to one dtype."""
-    return apply(op, *together(a, b))
+def apply_binary(op: Op, a: Operand, b: Operand) -> Value:
+    """Apply `op` after converting both operands to one dtype."""
+    return apply(op, *promoted(a, b))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from streamfit._base.config import epsilon
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels import exponentials as fast
+from streamfit.kernels.calls import Kernel
 from streamfit.ops.casting import cast, floating
-from streamfit.ops.core import Op, apply, flat
+from streamfit.ops.core import Op, Operand, Value, apply, flat
 from streamfit.ops.crossentropy import limits_of
 
 
@@ -101,7 +101,7 @@ class BinaryCrossentropy(Op):
         t, p, gy = flat(inputs[0]), flat(inputs[1]), flat(output_grads[0])
         gt, gp = input_grads
         calls: list[Call] = []
-        back: Callable[..., None]
+        back: Kernel
         if gp is not None:
             back = binary_logits_backward if self.from_logits else binary_probabilities_backward
             calls.append((back, (t, p, gy, flat(gp), *self._settings(p))))
@@ -111,7 +111,7 @@ class BinaryCrossentropy(Op):
         return calls
 
 
-def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+def binary_crossentropy(target: Operand, output: Operand, from_logits: bool = False) -> Value:
     """Compute ``-target * log(output) - (1 - target) * log(1 - output)``, element by element.
 
     Args:

@@ -1,13 +1,12 @@
-"""Broadcasting: the shape rule, and operands brought into a form that kernels can walk.
+"""Broadcasting: the shape rule, and operands reshaped for kernels.
 
-The rule is NumPy's, with one addition: the symbolic batch axis meets itself or a length of 1, never a
-fixed length, which could only fit by accident.
+The rule is NumPy's, with one addition: the symbolic batch axis broadcasts with itself or a length of 1,
+never with a fixed length, which could only fit by accident.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,12 @@ from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Shape, Spec
 from streamfit.kernels import Call
 from streamfit.ops.casting import operand
-from streamfit.ops.core import Op, apply
+from streamfit.ops.core import Op, Operand, Value, apply
 from streamfit.ops.strided import element_steps, gather_calls
 from streamfit.ops.sums import sum_onto
+
+_Group = tuple[int, tuple[bool, ...]]
+"""The length of neighbouring axes, and for each operand whether it is full along them."""
 
 
 def broadcast_shapes(name: str, *shapes: Shape) -> Shape:
@@ -77,10 +79,10 @@ def expand(x: Array, shape: tuple[int, ...]) -> tuple[Array, list[Call]]:
 def matrices(
     shape: tuple[int, ...], operands: Sequence[Array]
 ) -> tuple[list[Array], tuple[int, int], list[Call]]:
-    """Bring operands that broadcast to `shape` into matrices with axes of full length or of length 1.
+    """Reshape operands that broadcast to `shape` into matrices with axes of full length or of length 1.
 
-    Neighbouring axes along which the same operands are broadcast are merged. What does not become two
-    axes that way is expanded.
+    Neighbouring axes along which the same operands are broadcast are merged. Operands that still have
+    more than two axes are expanded.
 
     Returns:
         The matrices, the shape of the result as a matrix, and the calls that expand.
@@ -92,7 +94,7 @@ def matrices(
         operands, calls = [full for full, _ in pairs], [call for _, made in pairs for call in made]
         groups = _groups(shape, operands)
     while len(groups) < 2:
-        groups.insert(0, [1, tuple(False for _ in operands)])
+        groups.insert(0, (1, tuple(False for _ in operands)))
     (rows, full_rows), (columns, full_columns) = groups
     reshaped = [
         x.reshape(rows if full_rows[i] else 1, columns if full_columns[i] else 1)
@@ -101,18 +103,18 @@ def matrices(
     return reshaped, (rows, columns), calls
 
 
-def _groups(shape: tuple[int, ...], operands: Sequence[Array]) -> list[list[Any]]:
-    """Merge neighbouring axes with one pattern: [length, (is the operand full here, ...)]."""
+def _groups(shape: tuple[int, ...], operands: Sequence[Array]) -> list[_Group]:
+    """Merge neighbouring axes along which the same operands are full."""
     padded = [(1,) * (len(shape) - x.ndim) + x.shape for x in operands]
-    groups: list[list[Any]] = []
+    groups: list[_Group] = []
     for axis, length in enumerate(shape):
         pattern = tuple(own[axis] != 1 for own in padded)
         if length == 1:
             continue
         if groups and groups[-1][1] == pattern:
-            groups[-1][0] *= length
+            groups[-1] = (groups[-1][0] * length, pattern)
         else:
-            groups.append([length, pattern])
+            groups.append((length, pattern))
     return groups
 
 
@@ -143,12 +145,12 @@ class BroadcastTo(Op):
         output_grads: Sequence[Array],
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
-        """Return the calls that add up what was repeated."""
+        """Return the calls that add up the gradients of repeated elements."""
         gx = input_grads[0]
         return [] if gx is None else sum_onto(output_grads[0], gx)
 
 
-def broadcast_to(x: Any, shape: Sequence[int | None]) -> Any:
+def broadcast_to(x: Operand, shape: Sequence[int | None]) -> Value:
     """Repeat `x` along new leading axes and along its axes of length 1.
 
     Args:

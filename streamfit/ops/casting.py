@@ -1,14 +1,13 @@
-"""Dtypes: the cast operation, and which dtype two operands meet at.
+"""Dtypes: the cast operation, and the promotion of operands to a common dtype.
 
-A Python number has no dtype of its own: it takes the other operand's. Whole numbers and truth values
-meet floats at the float's dtype, float32 meets float64 at float64. So a float32 model stays float32
-whatever is written into its formulas.
+A Python number has no dtype of its own: it takes the dtype of the other operand. Whole numbers and
+booleans are promoted to the dtype of a float operand, float32 to float64. So a float32 model stays
+float32 whatever numbers its formulas contain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ from streamfit._base.config import floatx
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call
 from streamfit.kernels.matrix import copy_into, fill_zero
-from streamfit.ops.core import Constant, Op, Tensor, apply, as_operand, flat
+from streamfit.ops.core import Constant, DType, Op, Operand, Tensor, Value, apply, as_operand, flat
 
 _FLOATS = ("float32", "float64")
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
@@ -56,7 +55,7 @@ class Cast(Op):
         return [(copy_into, (flat(output_grads[0]), flat(gx)))]
 
 
-def cast(x: Any, dtype: npt.DTypeLike) -> Any:
+def cast(x: Operand, dtype: npt.DTypeLike) -> Value:
     """Convert `x` to another dtype; floats become whole numbers by dropping the fraction.
 
     Args:
@@ -64,7 +63,7 @@ def cast(x: Any, dtype: npt.DTypeLike) -> Any:
         dtype: ``'float32'``, ``'float64'``, ``'bool'`` or a whole-number dtype.
 
     Returns:
-        Same shape; `x` itself when it has the dtype already.
+        Same shape; `x` itself if it already has the dtype.
 
     Raises:
         TypeError: No kernel computes with that dtype.
@@ -79,8 +78,8 @@ def cast(x: Any, dtype: npt.DTypeLike) -> Any:
     return value if value.dtype == wanted else apply(Cast(wanted.name), value)
 
 
-def floating(x: Any) -> Tensor | Array:
-    """Return `x` as a float operand: whole numbers and truth values become `floatx`.
+def floating(x: Operand) -> Value:
+    """Return `x` as a float operand: whole numbers and booleans become `floatx`.
 
     Args:
         x: Number, list, array or tensor.
@@ -96,11 +95,11 @@ def floating(x: Any) -> Tensor | Array:
     return value if value.dtype.kind == "f" else cast(value, floatx())
 
 
-def operand(x: Any) -> Tensor | Array:
+def operand(x: Operand) -> Value:
     """Return `x` as an operand of a dtype that kernels compute with.
 
-    Variables are left as they are: whether they stand for their value is decided when an operation is
-    applied and all its operands are known.
+    Variables stay as they are: `apply` knows all operands and decides whether a variable becomes its
+    value.
 
     Raises:
         TypeError: No kernel computes with the dtype of `x`.
@@ -110,8 +109,8 @@ def operand(x: Any) -> Tensor | Array:
     return value
 
 
-def together(*values: Any) -> list[Any]:
-    """Bring operands to the dtype at which they meet.
+def promoted(*values: Operand) -> list[Value]:
+    """Convert operands to their common dtype.
 
     Args:
         values: Numbers, lists, arrays and tensors.
@@ -120,30 +119,30 @@ def together(*values: Any) -> list[Any]:
         Arrays and tensors of one dtype.
 
     Example:
-        >>> a, b = together(np.ones(2, "float32"), 0.1)
+        >>> a, b = promoted(np.ones(2, "float32"), 0.1)
         >>> b.dtype
         dtype('float32')
     """
     strong = [operand(value).dtype for value in values if not _is_weak(value)]
-    weak = meet(*(_weak_dtype(value) for value in values if _is_weak(value)), np.dtype(bool))
-    dtype = meet(*strong) if strong else weak
+    weak = common_dtype(*(_weak_dtype(value) for value in values if _is_weak(value)), np.dtype(bool))
+    dtype = common_dtype(*strong) if strong else weak
     if _RANK[dtype.kind] < _RANK[weak.kind]:
         dtype = weak
     return [_as_dtype(value, dtype) for value in values]
 
 
-def meet(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype at which operands of `dtypes` meet.
+def common_dtype(*dtypes: DType) -> DType:
+    """Return the dtype to which operands of `dtypes` are promoted.
 
     Example:
-        >>> meet(np.dtype("int64"), np.dtype("float32"))
+        >>> common_dtype(np.dtype("int64"), np.dtype("float32"))
         dtype('float32')
     """
     floats = [dtype for dtype in dtypes if dtype.kind == "f"]
     return np.result_type(*(floats or dtypes))
 
 
-def _check_dtype(dtype: np.dtype[Any]) -> None:
+def _check_dtype(dtype: DType) -> None:
     if dtype.kind == "f" and dtype.name not in _FLOATS:
         raise TypeError(
             f"ops compute in {' or '.join(_FLOATS)}, got {dtype}; convert with x.astype('float32')"
@@ -152,17 +151,17 @@ def _check_dtype(dtype: np.dtype[Any]) -> None:
         raise TypeError(f"ops take numeric arrays, got dtype {dtype}")
 
 
-def _is_weak(value: Any) -> bool:
-    """Return whether `value` is a bare number, which takes the dtype of what it meets."""
+def _is_weak(value: Operand) -> bool:
+    """Return whether `value` is a single number, which takes the dtype of the other operands."""
     return isinstance(value, (int, float, np.generic)) or (isinstance(value, Constant) and not value.shape)
 
 
-def _weak_dtype(value: Any) -> np.dtype[Any]:
+def _weak_dtype(value: Operand) -> DType:
     dtype = np.asarray(value.value if isinstance(value, Constant) else value).dtype
     return np.dtype(floatx()) if dtype.kind == "f" else dtype
 
 
-def _as_dtype(value: Any, dtype: np.dtype[Any]) -> Any:
+def _as_dtype(value: Operand, dtype: DType) -> Value:
     if _is_weak(value):
         return np.asarray(value.value if isinstance(value, Constant) else value).astype(dtype)
     return cast(value if isinstance(value, Tensor) else as_operand(value, dtype), dtype)

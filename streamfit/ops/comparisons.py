@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,8 +11,8 @@ from streamfit.kernels import Call, kernel
 from streamfit.ops.arithmetic import maximum_kernel, minimum_kernel
 from streamfit.ops.binary import Binary, apply_binary
 from streamfit.ops.broadcasting import broadcast_shapes, matrices
-from streamfit.ops.casting import cast, together
-from streamfit.ops.core import OPERATORS, Op, apply
+from streamfit.ops.casting import cast, promoted
+from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply
 from streamfit.ops.sums import sum_onto
 from streamfit.ops.unary import Unary
 
@@ -79,7 +78,7 @@ def where_kernel(c: Array, a: Array, b: Array, y: Array) -> None:
 
 @kernel
 def where_backward(c: Array, gy: Array, g: Array, chosen: int) -> None:
-    """Pass the gradient where c is what `chosen` says (1 true, 0 false)."""
+    """Pass the gradient where the truth of c equals `chosen` (1 true, 0 false); 0 elsewhere."""
     zero = g.dtype.type(0)
     row_c, column_c = int(c.shape[0] > 1), int(c.shape[1] > 1)
     for i in range(g.shape[0]):
@@ -109,7 +108,7 @@ class Where(Op):
         output_grads: Sequence[Array],
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
-        """Return the calls that part the gradient, added up over broadcast axes."""
+        """Return the calls that split the gradient, added up over broadcast axes."""
         gy = output_grads[0]
         (c,), shape, calls = matrices(gy.shape, inputs[:1])
         for chosen, gradient in ((1, input_grads[1]), (0, input_grads[2])):
@@ -132,8 +131,8 @@ _OR = Binary("logical_or", maximum_kernel, None)
 _NOT = Unary("logical_not", not_kernel, None, result="bool")
 
 
-def greater(a: Any, b: Any) -> Any:
-    """Tell where `a` is greater than `b`.
+def greater(a: Operand, b: Operand) -> Value:
+    """Return True where `a` is greater than `b`.
 
     Args:
         a: Number, array or tensor.
@@ -152,8 +151,8 @@ def greater(a: Any, b: Any) -> Any:
     return apply_binary(_GREATER, a, b)
 
 
-def greater_equal(a: Any, b: Any) -> Any:
-    """Tell where `a` is at least `b`.
+def greater_equal(a: Operand, b: Operand) -> Value:
+    """Return True where `a` is at least `b`.
 
     Args:
         a: Number, array or tensor.
@@ -172,8 +171,8 @@ def greater_equal(a: Any, b: Any) -> Any:
     return apply_binary(_GREATER_EQUAL, a, b)
 
 
-def less(a: Any, b: Any) -> Any:
-    """Tell where `a` is less than `b`.
+def less(a: Operand, b: Operand) -> Value:
+    """Return True where `a` is less than `b`.
 
     Args:
         a: Number, array or tensor.
@@ -192,8 +191,8 @@ def less(a: Any, b: Any) -> Any:
     return apply_binary(_GREATER, b, a)
 
 
-def less_equal(a: Any, b: Any) -> Any:
-    """Tell where `a` is at most `b`.
+def less_equal(a: Operand, b: Operand) -> Value:
+    """Return True where `a` is at most `b`.
 
     Args:
         a: Number, array or tensor.
@@ -212,8 +211,8 @@ def less_equal(a: Any, b: Any) -> Any:
     return apply_binary(_GREATER_EQUAL, b, a)
 
 
-def equal(a: Any, b: Any) -> Any:
-    """Tell where two arrays are equal; a NaN equals nothing.
+def equal(a: Operand, b: Operand) -> Value:
+    """Return True where two arrays are equal; a NaN equals nothing.
 
     Args:
         a: Number, array or tensor.
@@ -232,8 +231,8 @@ def equal(a: Any, b: Any) -> Any:
     return apply_binary(_EQUAL, a, b)
 
 
-def not_equal(a: Any, b: Any) -> Any:
-    """Tell where two arrays differ; a NaN differs from everything.
+def not_equal(a: Operand, b: Operand) -> Value:
+    """Return True where two arrays differ; a NaN differs from everything.
 
     Args:
         a: Number, array or tensor.
@@ -252,8 +251,8 @@ def not_equal(a: Any, b: Any) -> Any:
     return apply_binary(_NOT_EQUAL, a, b)
 
 
-def logical_and(a: Any, b: Any) -> Any:
-    """Tell where both are true (not 0).
+def logical_and(a: Operand, b: Operand) -> Value:
+    """Return True where both are true (not 0).
 
     Args:
         a: Number, array or tensor.
@@ -272,8 +271,8 @@ def logical_and(a: Any, b: Any) -> Any:
     return apply(_AND, cast(a, "bool"), cast(b, "bool"))
 
 
-def logical_or(a: Any, b: Any) -> Any:
-    """Tell where at least one is true (not 0).
+def logical_or(a: Operand, b: Operand) -> Value:
+    """Return True where at least one is true (not 0).
 
     Args:
         a: Number, array or tensor.
@@ -292,8 +291,8 @@ def logical_or(a: Any, b: Any) -> Any:
     return apply(_OR, cast(a, "bool"), cast(b, "bool"))
 
 
-def logical_not(x: Any) -> Any:
-    """Tell where `x` is false (0).
+def logical_not(x: Operand) -> Value:
+    """Return True where `x` is false (0).
 
     Args:
         x: Number, array or tensor.
@@ -308,7 +307,7 @@ def logical_not(x: Any) -> Any:
     return apply(_NOT, cast(x, "bool"))
 
 
-def where(condition: Any, a: Any, b: Any) -> Any:
+def where(condition: Operand, a: Operand, b: Operand) -> Value:
     """Take `a` where the condition is true (not 0), else `b`.
 
     Args:
@@ -317,7 +316,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
         b: Number, array or tensor; the three shapes broadcast together.
 
     Returns:
-        The broadcast shape, in the dtype at which `a` and `b` meet.
+        The broadcast shape, in the common dtype of `a` and `b`.
 
     Raises:
         ShapeError: The shapes do not broadcast.
@@ -326,7 +325,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
         >>> where([True, False], [1.0, 2.0], 0)
         array([1., 0.], dtype=float32)
     """
-    return apply(Where(), cast(condition, "bool"), *together(a, b))
+    return apply(Where(), cast(condition, "bool"), *promoted(a, b))
 
 
 OPERATORS.update(greater=greater, greater_equal=greater_equal, less=less, less_equal=less_equal)

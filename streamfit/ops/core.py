@@ -1,4 +1,4 @@
-"""Tensors, operations, and what applying one to the other means.
+"""Tensors, operations, and the rule by which an operation is applied.
 
 A `Tensor` is a symbolic handle: a spec and the node that makes it. An `Op` is one differentiable
 operation: a shape rule (`infer`), the kernel calls that compute it (`forward`) and those that
@@ -7,7 +7,7 @@ kernels now when all inputs are arrays. So a layer or a loss written once with `
 arrays, to look and to test, and traced, to train.
 
 Leaves of a graph are inputs (plain tensors without a node), `Constant` values and `Variable` weights.
-Outside of a trace a variable stands for its present value.
+Outside a trace a variable means its current value.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from streamfit._base import uses
 from streamfit._base.config import floatx
@@ -27,7 +28,7 @@ from streamfit.kernels import Call, run
 
 
 class Tensor:
-    """Stand for an array that does not exist yet.
+    """Represent an array that does not exist yet.
 
     Args:
         spec: Shape and dtype; a leading `None` is the batch size.
@@ -46,7 +47,7 @@ class Tensor:
         return self.spec.shape
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> DType:
         """Return the dtype of the elements."""
         return self.spec.dtype
 
@@ -65,67 +66,67 @@ class Tensor:
             "traced; use ops.where, ops.maximum or ops.clip instead"
         )
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Tensor]:
         raise TypeError(
             f"a symbolic Tensor of shape {self.shape} cannot be iterated; use ops on the whole of it"
         )
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Operand) -> Value:
         return _operator("add", self, other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Operand) -> Value:
         return _operator("add", other, self)
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Operand) -> Value:
         return _operator("subtract", self, other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: Operand) -> Value:
         return _operator("subtract", other, self)
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: Operand) -> Value:
         return _operator("multiply", self, other)
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: Operand) -> Value:
         return _operator("multiply", other, self)
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: Operand) -> Value:
         return _operator("divide", self, other)
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: Operand) -> Value:
         return _operator("divide", other, self)
 
-    def __pow__(self, other: Any) -> Any:
+    def __pow__(self, other: Operand) -> Value:
         return _operator("power", self, other)
 
-    def __rpow__(self, other: Any) -> Any:
+    def __rpow__(self, other: Operand) -> Value:
         return _operator("power", other, self)
 
-    def __matmul__(self, other: Any) -> Any:
+    def __matmul__(self, other: Operand) -> Value:
         return _operator("matmul", self, other)
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> Value:
         return _operator("getitem", self, key)
 
-    def __neg__(self) -> Any:
+    def __neg__(self) -> Value:
         return _operator("negative", self)
 
-    def __abs__(self) -> Any:
+    def __abs__(self) -> Value:
         return _operator("abs", self)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: Operand) -> Value:
         return _operator("greater", self, other)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: Operand) -> Value:
         return _operator("greater_equal", self, other)
 
-    def __lt__(self, other: Any) -> Any:
+    def __lt__(self, other: Operand) -> Value:
         return _operator("less", self, other)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: Operand) -> Value:
         return _operator("less_equal", self, other)
 
-    # Tensors are keys of dictionaries, so they are equal to themselves alone; but in a user's formula
-    # `a == b` means each element, and identity would be a wrong number without a word.
+    # Tensors are keys of dictionaries, so a tensor equals only itself. But in a user's formula `a == b`
+    # compares elements; there, a comparison of identities would give a wrong number without an error.
     def __eq__(self, other: object) -> Any:
         return _operator("equal", self, other) if _trace.comparing else self is other
 
@@ -134,18 +135,28 @@ class Tensor:
 
     __hash__ = object.__hash__
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         raise TypeError(
             "NumPy cannot compute with a symbolic Tensor, which has no numbers yet; use the functions of "
             "streamfit.ops, such as ops.round and ops.mean for np.round and np.mean"
         )
 
 
-OPERATORS: dict[str, Callable[..., Any]] = {}
-"""The functions behind the operators of `Tensor`; the families fill it, so that this file knows none."""
+Value = Tensor | Array
+"""What an operation returns: a tensor in a graph, else an array."""
+
+Operand = Tensor | npt.ArrayLike
+"""What an operation takes: a tensor, or a number, a list or anything else that NumPy turns into an array."""
+
+DType = np.dtype[np.generic]
+"""The dtype of an array whose scalar type is only known at run time."""
+
+OPERATORS: dict[str, Callable[..., Value]] = {}
+"""The functions behind the operators of `Tensor`. Each module of operations adds its own, so that this
+module imports none of them."""
 
 
-def _operator(name: str, *operands: Any) -> Any:
+def _operator(name: str, *operands: object) -> Value:
     return OPERATORS[name](*operands)
 
 
@@ -156,16 +167,16 @@ class Constant(Tensor):
         super().__init__(Spec.of(value))
         self.value = np.array(value, order="C")
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self.value = np.array(self.value, order="C")  # what a worker gets may lie in memory that all share
+        self.value = np.array(self.value, order="C")  # in a worker the array may lie in shared memory
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype=dtype)
 
 
 class Variable(Tensor):
-    """Hold a weight: an array that lives from step to step.
+    """Hold a weight: an array that persists from step to step.
 
     Args:
         value: The first value; copied.
@@ -184,20 +195,20 @@ class Variable(Tensor):
         super().__init__(Spec.of(value), name)
         self.value: Array = np.array(value, order="C")
         self.trainable = trainable
-        self.home: object | None = None  # whose flat vector `value` is a view of
+        self.home: object | None = None  # the owner of the flat vector that `value` is a view of
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "home": None}  # the flat vector of a model does not travel
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "home": None}  # the flat vector of a model is not pickled
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self.value = np.array(self.value, order="C")  # what a worker gets may lie in memory that all share
+        self.value = np.array(self.value, order="C")  # in a worker the array may lie in shared memory
 
-    def assign(self, value: Any) -> None:
+    def assign(self, value: npt.ArrayLike) -> None:
         """Overwrite the value in place.
 
         Raises:
-            ValueError: The shape is another.
+            ValueError: The shape differs.
         """
         array = np.asarray(value)
         if array.shape != self.value.shape:
@@ -207,40 +218,40 @@ class Variable(Tensor):
         uses.write("assign", self.name, frozenset((self,)), lambda: self.put(array))
 
     def put(self, array: Array) -> None:
-        """Overwrite the value; the caller sees to it that nobody else works with it."""
+        """Overwrite the value; the caller ensures that no other thread uses it."""
         self.value[...] = array
 
     def move(self, memory: Array, home: object) -> None:
-        """Make `memory` (same shape and dtype) the place where the value lives from now on."""
+        """Keep the value in `memory` (same shape and dtype) from now on."""
         memory[...] = self.value
         self.value, self.home = memory, home
 
     def numpy(self) -> Array:
-        """Return a copy of the value; beside a training on another thread, of one between two steps."""
+        """Return a copy of the value; while another thread trains, the copy is made between two steps."""
         return uses.read("numpy", self.name, frozenset((self,)), self.value.copy)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype)
 
 
-class _Clock(Tensor):
-    """The one tensor of its kind, in copies of a graph too."""
+class _StepState(Tensor):
+    """The class of `STEP_STATE`; a copy of a graph refers to the same tensor."""
 
     def __reduce__(self) -> str:
-        return "CLOCK"
+        return "STEP_STATE"
 
 
-STEP_STATE = _Clock(Spec((2,), np.dtype(np.int64)), name="clock")
-"""The graph input that keyed operations read: [seed, number of finished training steps]."""
+STEP_STATE = _StepState(Spec((2,), np.dtype(np.int64)), name="step_state")
+"""The graph input that random operations read: [seed, number of finished training steps]."""
 
 
 class Op:
     """One differentiable operation. Subclasses are immutable and hold only settings.
 
-    `forward` and `backward` do not compute: they return the kernel calls that will, with the arrays
-    they are given as arguments. All arrays are C-contiguous. `backward` overwrites the gradients it is
-    asked for (an entry of `input_grads` is None where nobody needs it); sums over several uses are
-    the program's business.
+    `forward` and `backward` do not compute: they return kernel calls, with the given arrays as
+    arguments. All arrays are C-contiguous. `backward` overwrites the gradients that are needed (an entry
+    of `input_grads` is None where no gradient is needed); where a tensor is used several times, the
+    program adds up its gradients.
     """
 
     differentiable: ClassVar[bool] = True
@@ -278,12 +289,12 @@ class Op:
         raise TypeError(f"{type(self).__name__} cannot be differentiated")
 
     def settle(self, inputs: Sequence[Array], output_grad: Array) -> list[Call]:
-        """Return, for a view, the calls that change its gradient in place before it passes through."""
+        """Return, for a view, the calls that change its gradient in place before the input takes it."""
         return []
 
 
 class Node:
-    """One use of an operation (or of a layer, which the program expands) in a graph."""
+    """One use of an operation in a graph, or of a layer, which the program expands into operations."""
 
     def __init__(self, op: Any, inputs: Sequence[Tensor], specs: Sequence[Spec]) -> None:
         self.op, self.inputs = op, tuple(inputs)
@@ -301,7 +312,7 @@ _trace = _Trace()
 
 @contextmanager
 def tracing() -> Iterator[None]:
-    """Make variables symbolic for a while: operations on them add nodes instead of computing."""
+    """Make variables symbolic inside the block: operations on them add nodes instead of computing."""
     before, _trace.active = _trace.active, True
     try:
         yield
@@ -311,7 +322,7 @@ def tracing() -> Iterator[None]:
 
 @contextmanager
 def reading(values: Mapping[Variable, Array]) -> Iterator[None]:
-    """Make variables stand for other values for a while, on this thread."""
+    """Give variables other values inside the block, on this thread."""
     before, _trace.values = _trace.values, values
     try:
         yield
@@ -320,13 +331,13 @@ def reading(values: Mapping[Variable, Array]) -> Iterator[None]:
 
 
 def is_reading() -> bool:
-    """Return whether variables stand for `reading` values on this thread."""
+    """Return whether this thread runs inside a `reading` block."""
     return _trace.values is not None
 
 
 @contextmanager
 def comparing() -> Iterator[None]:
-    """Let ``==`` and ``!=`` between tensors compare their elements for a while, as in a user's formula."""
+    """Let ``==`` and ``!=`` compare the elements of tensors inside the block, as in a user's formula."""
     before, _trace.comparing = _trace.comparing, True
     try:
         yield
@@ -334,18 +345,18 @@ def comparing() -> Iterator[None]:
         _trace.comparing = before
 
 
-def is_symbolic(value: Any) -> bool:
+def is_symbolic(value: object) -> bool:
     """Return whether an operation on `value` adds a node to a graph."""
     if isinstance(value, (Variable, Constant)):
         return _trace.active
     return isinstance(value, Tensor)
 
 
-def as_operand(value: Any, dtype: Any = None, symbolic: bool = False) -> Tensor | Array:
-    """Turn anything a user may pass into a tensor or a C-contiguous writeable array.
+def as_operand(value: Operand, dtype: npt.DTypeLike | None = None, symbolic: bool = False) -> Value:
+    """Convert an argument from the user into a tensor or a C-contiguous writeable array.
 
-    Python numbers and lists of them take `dtype`, or `floatx` where none is given; arrays keep theirs.
-    A variable stays a tensor when `symbolic` (another operand is), and else becomes its value.
+    Python numbers and lists of them take `dtype`, by default `floatx`; arrays keep their dtype.
+    A variable stays a tensor if `symbolic` (another operand is symbolic), else it becomes its value.
     """
     if isinstance(value, Tensor):
         if symbolic or is_symbolic(value):
@@ -362,20 +373,21 @@ def as_operand(value: Any, dtype: Any = None, symbolic: bool = False) -> Tensor 
     return array if array.flags.writeable else array.copy()
 
 
-def apply(op: Op, *operands: Any) -> Any:
-    """Apply `op`: add a node when an operand is symbolic, else compute now.
+def apply(op: Op, *operands: Operand) -> Value:
+    """Apply `op`: add a node if an operand is symbolic, else compute now.
 
     Returns:
-        A tensor or an array; a tuple of them when the operation has several outputs.
+        A tensor or an array. An operation that does not have exactly one output gives a tuple of them;
+        the type names the usual case.
     """
     symbolic = any(is_symbolic(operand) for operand in operands)
     inputs = [as_operand(operand, symbolic=symbolic) for operand in operands]
     if symbolic:
         tensors = [value if isinstance(value, Tensor) else Constant(value) for value in inputs]
-        outputs: Sequence[Any] = Node(op, tensors, op.infer(*(t.spec for t in tensors))).outputs
+        outputs: Sequence[Value] = Node(op, tensors, op.infer(*(t.spec for t in tensors))).outputs
     else:
         outputs = _compute(op, [value for value in inputs if isinstance(value, np.ndarray)])
-    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)  # type: ignore[return-value]
 
 
 def _compute(op: Op, arrays: Sequence[Array]) -> list[Array]:

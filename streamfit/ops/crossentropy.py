@@ -2,14 +2,13 @@
 
 The formulas are those of Keras 3: probabilities are divided by their sum over the classes (binary ones
 are not) and limited to [epsilon, 1 - epsilon] before the logarithm. The gradient is exactly that of
-this formula: nothing passes where a probability was limited. The limits are rounded to the dtype of
-the output, as there. A NaN stays a NaN.
+this formula: it is 0 where a probability was limited. The limits are rounded to the dtype of
+the output, as in Keras. A NaN stays a NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from streamfit.kernels import Call, kernel
 from streamfit.kernels import exponentials as fast
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import cast, floating
-from streamfit.ops.core import Op, apply, flat, rows
+from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
 from streamfit.ops.shape import transpose
 
 
@@ -28,8 +27,8 @@ from streamfit.ops.shape import transpose
 def categorical_probabilities(t: Array, p: Array, y: Array, logs: Array, line: Array, limits: Array) -> None:
     """Compute y = -sum(t log(limited(p / sum(p)))) for each row.
 
-    The logarithms, kept in `logs`, are taken in one long loop over `line`, which is `logs` in one line:
-    that is vector code for rows of any length.
+    The logarithms are kept in `logs` and computed in one long loop over `line`, the flat view of `logs`,
+    so that the compiler makes vector code for rows of any length.
     """
     low, high = limits[0], limits[1]
     for i in range(p.shape[0]):
@@ -72,8 +71,8 @@ def categorical_logits(
 ) -> None:
     """Compute y = -sum(t log_softmax(x)) for each row.
 
-    The logarithms of the softmax are kept in `logs`, the softmax in `powers`; the lines are the same
-    arrays in one line, for a loop that is vector code whatever the length of the rows.
+    The logarithms of the softmax are kept in `logs`, the softmax in `powers`; `line` and `powers_line` are
+    their flat views, for a loop that becomes vector code for rows of any length.
     """
     for i in range(x.shape[0]):
         top = x[i, 0]
@@ -131,7 +130,7 @@ class CategoricalCrossentropy(Op):
         return (p.with_shape(p.shape[:-1]),)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Keep the logarithms, and the softmax of logits."""
+        """Return the specs of the logarithms, and of the softmax of logits."""
         return (specs[1], specs[1]) if self.from_logits else (specs[1],)
 
     def forward(
@@ -176,11 +175,11 @@ def limits_of(fuzz: float, p: Array) -> Array:
     return np.array([fuzz, 1 - fuzz], dtype=p.dtype)
 
 
-def classes_last(name: str, x: Any, axis: int) -> Any:
+def classes_last(name: str, x: Operand, axis: int) -> Value:
     """Move the axis of the classes to the end, as floats.
 
     Raises:
-        ShapeError: It is the symbolic batch, or there is no axis.
+        ShapeError: The axis is the symbolic batch, or `x` has no axis.
     """
     value = floating(x)
     rank = len(value.shape)
@@ -191,7 +190,9 @@ def classes_last(name: str, x: Any, axis: int) -> Any:
     return transpose(value, [*(i for i in range(rank) if i != place), place])
 
 
-def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+def categorical_crossentropy(
+    target: Operand, output: Operand, from_logits: bool = False, axis: int = -1
+) -> Value:
     """Compute ``-sum(target * log(probabilities))`` over the classes.
 
     Args:

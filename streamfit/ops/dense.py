@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel, products
 from streamfit.kernels import exponentials as fast
-from streamfit.ops.core import Op, apply, flat, rows
+from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
 
 FUSED = ("linear", "relu", "tanh", "sigmoid")
 """Activations whose derivative can be written with the output alone, so that nothing else is kept."""
@@ -109,7 +108,7 @@ class Dense(Op):
         return (x.with_shape((*x.shape[:-1], w.shape[1])),)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Keep room for the kernel turned over and for the gradient before the activation."""
+        """Return the specs of the transposed kernel and of the gradient before the activation."""
         x, w, _ = specs
         turned = Spec(products.turned_shape(*w.at(0)), x.dtype)
         return (turned,) if self.activation == "linear" else (turned, *self.infer(*specs))
@@ -148,7 +147,7 @@ class Dense(Op):
         return calls
 
 
-def dense(x: Any, kernel: Any, bias: Any, activation: str = "linear") -> Any:
+def dense(x: Operand, kernel: Operand, bias: Operand, activation: str = "linear") -> Value:
     """Compute ``activation(x @ kernel + bias)`` in one operation.
 
     Args:

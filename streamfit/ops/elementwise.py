@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import kernel
-from streamfit.ops.core import OPERATORS
+from streamfit.ops.core import OPERATORS, Operand, Value
 from streamfit.ops.unary import Unary, apply_floating, apply_numeric
 
 
@@ -163,7 +161,7 @@ _SIN = Unary("sin", sin_forward, sin_backward)
 _COS = Unary("cos", cos_forward, cos_backward)
 
 
-def negative(x: Any) -> Any:
+def negative(x: Operand) -> Value:
     """Change the sign of each element.
 
     Args:
@@ -179,7 +177,7 @@ def negative(x: Any) -> Any:
     return apply_numeric(_NEGATIVE, x)
 
 
-def absolute(x: Any) -> Any:
+def absolute(x: Operand) -> Value:
     """Compute the absolute value of each element; its slope at 0 is taken as 0.
 
     Args:
@@ -195,7 +193,7 @@ def absolute(x: Any) -> Any:
     return apply_numeric(_ABS, x)
 
 
-def sign(x: Any) -> Any:
+def sign(x: Operand) -> Value:
     """Return -1, 0 or 1 for each element; no gradient passes.
 
     Args:
@@ -211,7 +209,7 @@ def sign(x: Any) -> Any:
     return apply_numeric(_SIGN, x)
 
 
-def square(x: Any) -> Any:
+def square(x: Operand) -> Value:
     """Multiply each element by itself.
 
     Args:
@@ -227,7 +225,7 @@ def square(x: Any) -> Any:
     return apply_numeric(_SQUARE, x)
 
 
-def sqrt(x: Any) -> Any:
+def sqrt(x: Operand) -> Value:
     """Compute the square root of each element: NaN below 0, an infinite slope at 0.
 
     Args:
@@ -243,7 +241,7 @@ def sqrt(x: Any) -> Any:
     return apply_floating(_SQRT, x)
 
 
-def raise_to(x: Any, exponent: float) -> Any:
+def raise_to(x: Operand, exponent: float) -> Value:
     """Raise each element to a fixed power.
 
     Args:
@@ -264,7 +262,7 @@ def raise_to(x: Any, exponent: float) -> Any:
     return apply_floating(Unary("power", power_forward, power_backward, (float(exponent),)), x)
 
 
-def floor(x: Any) -> Any:
+def floor(x: Operand) -> Value:
     """Round each element down; no gradient passes.
 
     Args:
@@ -280,7 +278,7 @@ def floor(x: Any) -> Any:
     return apply_floating(_FLOOR, x)
 
 
-def round(x: Any) -> Any:
+def round(x: Operand) -> Value:
     """Round each element to the nearest whole number, halves to the even one; no gradient passes.
 
     Args:
@@ -296,7 +294,7 @@ def round(x: Any) -> Any:
     return apply_floating(_ROUND, x)
 
 
-def clip(x: Any, minimum: float, maximum: float) -> Any:
+def clip(x: Operand, minimum: float, maximum: float) -> Value:
     """Limit each element to [minimum, maximum]; the gradient passes inside, limits included.
 
     Args:
@@ -321,7 +319,7 @@ def clip(x: Any, minimum: float, maximum: float) -> Any:
     return (apply_numeric if whole else apply_floating)(Unary("clip", clip_forward, clip_backward, limits), x)
 
 
-def sin(x: Any) -> Any:
+def sin(x: Operand) -> Value:
     """Compute the sine of each element.
 
     Args:
@@ -337,7 +335,7 @@ def sin(x: Any) -> Any:
     return apply_floating(_SIN, x)
 
 
-def cos(x: Any) -> Any:
+def cos(x: Operand) -> Value:
     """Compute the cosine of each element.
 
     Args:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from streamfit._base.specs import Array
 from streamfit.kernels import exponentials as fast
 from streamfit.kernels import kernel
+from streamfit.ops.core import Operand, Value
 from streamfit.ops.elementwise import negative
 from streamfit.ops.unary import Unary, apply_floating
 
@@ -122,7 +121,7 @@ _SIGMOID = Unary("sigmoid", sigmoid_forward, sigmoid_backward)
 _SOFTPLUS = Unary("softplus", softplus_forward, softplus_backward)
 
 
-def exp(x: Any) -> Any:
+def exp(x: Operand) -> Value:
     """Raise e to each element.
 
     Args:
@@ -138,7 +137,7 @@ def exp(x: Any) -> Any:
     return apply_floating(_EXP, x)
 
 
-def expm1(x: Any) -> Any:
+def expm1(x: Operand) -> Value:
     """Compute ``exp(x) - 1``, exact also near 0.
 
     Args:
@@ -154,7 +153,7 @@ def expm1(x: Any) -> Any:
     return apply_floating(_EXPM1, x)
 
 
-def log(x: Any) -> Any:
+def log(x: Operand) -> Value:
     """Compute the natural logarithm of each element.
 
     Args:
@@ -170,7 +169,7 @@ def log(x: Any) -> Any:
     return apply_floating(_LOG, x)
 
 
-def log1p(x: Any) -> Any:
+def log1p(x: Operand) -> Value:
     """Compute ``log(1 + x)``, exact also near 0.
 
     Args:
@@ -186,7 +185,7 @@ def log1p(x: Any) -> Any:
     return apply_floating(_LOG1P, x)
 
 
-def tanh(x: Any) -> Any:
+def tanh(x: Operand) -> Value:
     """Compute the hyperbolic tangent of each element.
 
     Args:
@@ -202,7 +201,7 @@ def tanh(x: Any) -> Any:
     return apply_floating(_TANH, x)
 
 
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Operand) -> Value:
     """Compute ``1 / (1 + exp(-x))``.
 
     Args:
@@ -218,7 +217,7 @@ def sigmoid(x: Any) -> Any:
     return apply_floating(_SIGMOID, x)
 
 
-def softplus(x: Any) -> Any:
+def softplus(x: Operand) -> Value:
     """Compute ``log(1 + exp(x))`` without overflow.
 
     Args:
@@ -234,7 +233,7 @@ def softplus(x: Any) -> Any:
     return apply_floating(_SOFTPLUS, x)
 
 
-def log_sigmoid(x: Any) -> Any:
+def log_sigmoid(x: Operand) -> Value:
     """Compute ``log(sigmoid(x))`` without overflow.
 
     Args:

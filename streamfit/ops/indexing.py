@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import fill_zero
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import cast, operand
-from streamfit.ops.core import Op, Tensor, apply, flat
+from streamfit.ops.core import Op, Operand, Tensor, Value, apply, flat
 from streamfit.ops.sums import fold
 
 
@@ -104,7 +103,7 @@ class Take(Op):
         output_grads: Sequence[Array],
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
-        """Return the calls that add the gradient to the rows it came from."""
+        """Return the calls that add the gradient to the rows that were taken."""
         gx = input_grads[0]
         if gx is None:
             return []
@@ -151,7 +150,7 @@ class FullLike(Op):
         return [(fill_forward, (flat(outputs[0]), np.array([self.value], dtype=self.dtype)))]
 
 
-def whole_numbers(name: str, x: Any) -> Tensor | Array:
+def whole_numbers(name: str, x: Operand) -> Value:
     """Return `x` as an int64 operand.
 
     Args:
@@ -186,13 +185,13 @@ def check_range(name: str, indices: Tensor | Array, count: int | None) -> None:
             raise ValueError(f"{name} got {indices.flat[wrong[0]]} at {place}; it must lie in [0, {count})")
 
 
-def take(x: Any, indices: Any, axis: int = 0) -> Any:
+def take(x: Operand, indices: Operand, axis: int = 0) -> Value:
     """Look up slices of `x` by number; the gradient is added to the slices that were taken.
 
     Args:
         x: Array or tensor, for instance a table of embeddings of shape (n, units).
-        indices: Whole numbers in [0, n), of any shape. In a traced model, where they cannot be
-            looked at, a number out of range gives NaN.
+        indices: Whole numbers in [0, n), of any shape. In a traced model, where the
+            numbers are not known, one out of range gives NaN.
         axis: The axis of `x` to look along; not its symbolic batch.
 
     Returns:
@@ -215,7 +214,7 @@ def take(x: Any, indices: Any, axis: int = 0) -> Any:
     return apply(Take(place), value, numbers)
 
 
-def one_hot(x: Any, classes: int, dtype: npt.DTypeLike | None = None) -> Any:
+def one_hot(x: Operand, classes: int, dtype: npt.DTypeLike | None = None) -> Value:
     """Write each whole number as a row with a 1 in its column; only zeros if it is out of range.
 
     Args:
@@ -234,7 +233,7 @@ def one_hot(x: Any, classes: int, dtype: npt.DTypeLike | None = None) -> Any:
     return apply(OneHot(classes, np.dtype(dtype or floatx()).name), whole_numbers("one_hot", x))
 
 
-def full_like(x: Any, value: float, dtype: npt.DTypeLike | None = None) -> Any:
+def full_like(x: Operand, value: float, dtype: npt.DTypeLike | None = None) -> Value:
     """Make an array of one value.
 
     Args:
@@ -253,7 +252,7 @@ def full_like(x: Any, value: float, dtype: npt.DTypeLike | None = None) -> Any:
     return apply(FullLike(value, np.dtype(dtype or like.dtype).name), like)
 
 
-def zeros_like(x: Any, dtype: npt.DTypeLike | None = None) -> Any:
+def zeros_like(x: Operand, dtype: npt.DTypeLike | None = None) -> Value:
     """Make an array of zeros.
 
     Args:
@@ -270,7 +269,7 @@ def zeros_like(x: Any, dtype: npt.DTypeLike | None = None) -> Any:
     return full_like(x, 0, dtype)
 
 
-def ones_like(x: Any, dtype: npt.DTypeLike | None = None) -> Any:
+def ones_like(x: Operand, dtype: npt.DTypeLike | None = None) -> Value:
     """Make an array of ones.
 
     Args:

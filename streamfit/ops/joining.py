@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Shape, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.kernels.calls import Kernel
 from streamfit.kernels.matrix import fill_zero
 from streamfit.ops.axes import batch_stays_first, one_axis
-from streamfit.ops.casting import operand, together
-from streamfit.ops.core import OPERATORS, Op, apply, flat
+from streamfit.ops.casting import operand, promoted
+from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply, flat
 from streamfit.ops.shape import expand_dims, reshape
 from streamfit.ops.strided import element_steps, gather_calls, scatter_calls
 from streamfit.ops.sums import fold
@@ -75,7 +75,7 @@ class Concatenate(Op):
 
     def _calls(
         self,
-        copy: Any,
+        copy: Kernel,
         inputs: Sequence[Array],
         parts: Sequence[Array | None],
         whole: Array,
@@ -110,7 +110,7 @@ class Slice(Op):
         """Return the lengths."""
         return (specs[0].with_shape(self.lengths),)
 
-    def _walk(self, x: Array) -> tuple[int, list[int]]:
+    def _start_and_steps(self, x: Array) -> tuple[int, list[int]]:
         apart = element_steps(x.shape)
         start = sum(first * step for first, step in zip(self.starts, apart, strict=True))
         return start, [step * own for step, own in zip(apart, self.steps, strict=True)]
@@ -119,7 +119,7 @@ class Slice(Op):
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return one call."""
-        return gather_calls(inputs[0], outputs[0], *self._walk(inputs[0]))
+        return gather_calls(inputs[0], outputs[0], *self._start_and_steps(inputs[0]))
 
     def backward(
         self,
@@ -133,10 +133,10 @@ class Slice(Op):
         gx = input_grads[0]
         if gx is None:
             return []
-        return [(fill_zero, (flat(gx),)), *scatter_calls(output_grads[0], gx, *self._walk(gx))]
+        return [(fill_zero, (flat(gx),)), *scatter_calls(output_grads[0], gx, *self._start_and_steps(gx))]
 
 
-def concatenate(arrays: Sequence[Any], axis: int = -1) -> Any:
+def concatenate(arrays: Sequence[Operand], axis: int = -1) -> Value:
     """Put arrays one after the other along an axis.
 
     Args:
@@ -144,7 +144,7 @@ def concatenate(arrays: Sequence[Any], axis: int = -1) -> Any:
         axis: The axis to join along; not the symbolic batch.
 
     Returns:
-        One array, in the dtype at which all meet.
+        One array, in the common dtype of all.
 
     Raises:
         ShapeError: The shapes do not fit.
@@ -155,13 +155,13 @@ def concatenate(arrays: Sequence[Any], axis: int = -1) -> Any:
     """
     if not len(arrays):
         raise ValueError("concatenate needs at least one array, got none")
-    values = together(*arrays)
+    values = promoted(*arrays)
     place = one_axis("concatenate", axis, len(values[0].shape))
     batch_stays_first("concatenate", values[0].shape, place)
     return apply(Concatenate(place), *values)
 
 
-def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+def stack(arrays: Sequence[Operand], axis: int = 0) -> Value:
     """Put arrays of one shape one after the other along a new axis.
 
     Args:
@@ -184,7 +184,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     return concatenate([expand_dims(array, axis) for array in arrays], axis)
 
 
-def split(x: Any, parts: int | Sequence[int], axis: int = -1) -> list[Any]:
+def split(x: Operand, parts: int | Sequence[int], axis: int = -1) -> list[Value]:
     """Cut an array into parts along an axis.
 
     Args:
@@ -212,20 +212,20 @@ def split(x: Any, parts: int | Sequence[int], axis: int = -1) -> list[Any]:
         cuts = list(range(length // parts, length, length // parts)) if length else [0] * (parts - 1)
     else:
         cuts = [int(cut) for cut in parts]
-    whole: tuple[Any, ...] = (slice(None),) * place
+    whole = (slice(None),) * place
     edges = [0, *cuts, length]
     return [getitem(value, (*whole, slice(a, b))) for a, b in pairwise(edges)]
 
 
-def getitem(x: Any, key: Any) -> Any:
-    """Cut out what ``x[key]`` means, for whole numbers, slices, ``...`` and None.
+def getitem(x: Operand, key: object) -> Value:
+    """Compute ``x[key]`` for whole numbers, slices, ``...`` and None.
 
     Args:
         x: Array or tensor.
         key: An index or a tuple of them. The symbolic batch axis takes ``:`` only.
 
     Returns:
-        The part that the key names, as NumPy understands it; for arrays a copy.
+        The part that NumPy's indexing gives; for arrays a copy.
 
     Raises:
         IndexError: A number is out of range, or there are too many.
@@ -244,10 +244,8 @@ def getitem(x: Any, key: Any) -> Any:
     return part if shape == part.shape else reshape(part, shape)
 
 
-def _parse(
-    shape: tuple[int | None, ...], key: tuple[Any, ...]
-) -> tuple[Any, Any, Any, tuple[int | None, ...]]:
-    """Return start, length and step for each axis, and the shape without indexed, with new axes."""
+def _parse(shape: Shape, key: tuple[object, ...]) -> tuple[tuple[int, ...], Shape, tuple[int, ...], Shape]:
+    """Return start, length and step for each axis, and the shape of the result (axes removed and added)."""
     used = len([each for each in key if each is not None and each is not Ellipsis])
     if used > len(shape):
         raise IndexError(f"too many indices for shape {shape}: {key}")
@@ -267,7 +265,7 @@ def _parse(
     return starts, lengths, steps, tuple(result)
 
 
-def _cut(shape: tuple[int | None, ...], axis: int, each: Any) -> tuple[int, int | None, int]:
+def _cut(shape: Shape, axis: int, each: object) -> tuple[int, int | None, int]:
     length = shape[axis]
     if length is None:
         if each != slice(None):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,8 +10,8 @@ from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel, products
 from streamfit.ops.arithmetic import multiply
-from streamfit.ops.casting import floating, together
-from streamfit.ops.core import OPERATORS, Op, apply, rows
+from streamfit.ops.casting import floating, promoted
+from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply, rows
 from streamfit.ops.shape import expand_dims, squeeze, swap_axes, transpose
 
 
@@ -48,7 +47,7 @@ class Matmul(Op):
         return (a.with_shape((*a.shape[:-1], b.shape[1])),)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Keep room for the right matrix turned over."""
+        """Return the spec of the transposed right matrix."""
         a, b = specs
         return (Spec(products.turned_shape(*b.at(0)), a.dtype),)
 
@@ -111,7 +110,7 @@ class BatchedMatmul(Op):
 
 
 def _stack(array: Array) -> Array:
-    """Return the matrices of an array in one row."""
+    """Return the matrices of an array along one leading axis."""
     count = array.size // max(1, array.shape[-2] * array.shape[-1])
     return array.reshape(count, *array.shape[-2:])
 
@@ -123,7 +122,7 @@ def _mismatch(a: Spec, b: Spec) -> str:
     )
 
 
-def matmul(a: Any, b: Any) -> Any:
+def matmul(a: Operand, b: Operand) -> Value:
     """Multiply matrices; a vector counts as a row on the left and as a column on the right.
 
     Args:
@@ -140,7 +139,7 @@ def matmul(a: Any, b: Any) -> Any:
         >>> matmul([[1.0, 2.0]], [[3.0], [4.0]])
         array([[11.]], dtype=float32)
     """
-    left, right = (floating(value) for value in together(a, b))
+    left, right = (floating(value) for value in promoted(a, b))
     rank_a, rank_b = len(left.shape), len(right.shape)
     if not rank_a or not rank_b:
         raise ShapeError(
@@ -153,12 +152,12 @@ def matmul(a: Any, b: Any) -> Any:
     if rank_b == 2 and (rank_a == 2 or right.shape[0] is not None):
         return apply(Matmul(), left, right)
     if rank_a == 2:
-        # One matrix on the left of many: turn everything over, so that it is on the right.
+        # One matrix on the left of many: transpose everything, so that it is on the right.
         return swap_axes(matmul(swap_axes(right, -1, -2), transpose(left)), -1, -2)
     return apply(BatchedMatmul(), left, right)
 
 
-def dot(a: Any, b: Any) -> Any:
+def dot(a: Operand, b: Operand) -> Value:
     """Multiply matrices like `matmul`, or anything by a single number.
 
     Args:
@@ -175,7 +174,7 @@ def dot(a: Any, b: Any) -> Any:
         >>> dot([1.0, 2.0], [3.0, 4.0])
         array(11., dtype=float32)
     """
-    left, right = together(a, b)
+    left, right = promoted(a, b)
     if not left.shape or not right.shape:
         return multiply(left, right)
     if len(right.shape) > 2:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from streamfit.ops.arithmetic import subtract
 from streamfit.ops.axes import Axis
 from streamfit.ops.casting import floating
+from streamfit.ops.core import Operand, Value
 from streamfit.ops.elementwise import sqrt, square
 from streamfit.ops.reductions import mean
 
 
-def var(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+def var(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     """Compute the mean squared distance from the mean, in two passes.
 
     Args:
@@ -33,7 +32,7 @@ def var(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return mean(square(subtract(value, mean(value, axis, keepdims=True))), axis, keepdims)
 
 
-def std(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+def std(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     """Compute the square root of `var`; its slope at 0 is not defined.
 
     Args:

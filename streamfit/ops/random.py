@@ -1,15 +1,15 @@
-"""Randomness without state: dropout and noise, computed from a key and the place of each element.
+"""Stateless randomness: dropout and noise, computed from a key and the index of each element.
 
-An element's number is ``mix(key + place * golden)``, the generator SplitMix64 (Steele, Lea and Flood,
-"Fast splittable pseudorandom number generators", OOPSLA 2014) read at `place`; the key is
-``derive(seed, iteration, stream)`` of `streamfit._base.keys`. Nothing is advanced, so the backward
-pass makes the same numbers again instead of keeping them, and a resumed run repeats the original.
+An element's number is ``mix(key + index * golden)``, the generator SplitMix64 (Steele, Lea and Flood,
+"Fast splittable pseudorandom number generators", OOPSLA 2014) read at `index`; the key is
+``derive(seed, iteration, stream)`` of `streamfit._base.keys`. There is no state to advance, so the
+backward pass computes the same numbers again instead of keeping them, and a resumed run repeats the
+original.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.decorator import inlined
 from streamfit.ops.casting import floating, operand
-from streamfit.ops.core import Op, Tensor, apply, flat
+from streamfit.ops.core import Op, Operand, Tensor, Value, apply, flat
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -28,7 +28,7 @@ _TURN = 2 * np.pi
 
 
 @inlined
-def mix(value: Any) -> Any:
+def mix(value: np.uint64) -> np.uint64:
     """Scramble 64 bits: the finaliser of SplitMix64, after one step of its counter."""
     value = value + _GOLDEN
     value = (value ^ (value >> _S30)) * _FIRST
@@ -37,35 +37,35 @@ def mix(value: Any) -> Any:
 
 
 @inlined
-def key_of(clock: Array, stream: int) -> Any:
+def key_of(state: Array, stream: int) -> np.uint64:
     """Derive the key of one use of randomness in one iteration."""
-    key = mix(np.uint64(clock[0]))
-    key = mix(key ^ np.uint64(clock[1]))
+    key = mix(np.uint64(state[0]))
+    key = mix(key ^ np.uint64(state[1]))
     return mix(key ^ np.uint64(stream))
 
 
 @kernel
-def dropout_kernel(x: Array, clock: Array, y: Array, settings: Array, threshold: Array, stream: int) -> None:
+def dropout_kernel(x: Array, state: Array, y: Array, settings: Array, threshold: Array, stream: int) -> None:
     """Keep x times settings[0] where the element's number reaches threshold[0]; else 0."""
-    key, least = key_of(clock, stream), threshold[0]
+    key, least = key_of(state, stream), threshold[0]
     scale, zero = y.dtype.type(settings[0]), y.dtype.type(0)
     for i in range(x.shape[0]):
         y[i] = x[i] * scale if mix(key + np.uint64(i) * _GOLDEN) >= least else zero
 
 
 @kernel
-def uniform_kernel(clock: Array, y: Array, settings: Array, stream: int) -> None:
+def uniform_kernel(state: Array, y: Array, settings: Array, stream: int) -> None:
     """Fill y with settings[0] + settings[1] times uniform numbers in [0, 1)."""
-    key = key_of(clock, stream)
+    key = key_of(state, stream)
     for i in range(y.shape[0]):
         u = np.float64(mix(key + np.uint64(i) * _GOLDEN) >> _S11) * _ULP
         y[i] = settings[0] + settings[1] * u
 
 
 @kernel
-def normal_kernel(clock: Array, y: Array, settings: Array, stream: int) -> None:
+def normal_kernel(state: Array, y: Array, settings: Array, stream: int) -> None:
     """Fill y with normal numbers, settings = (mean, deviation), by Box and Muller's transform (1958)."""
-    key = key_of(clock, stream)
+    key = key_of(state, stream)
     for i in range(y.shape[0]):
         u = np.float64((mix(key + np.uint64(2 * i) * _GOLDEN) >> _S11) + np.uint64(1)) * _ULP
         v = np.float64(mix(key + np.uint64(2 * i + 1) * _GOLDEN) >> _S11) * _ULP
@@ -76,16 +76,16 @@ class Dropout(Op):
     """Set elements to 0 at random and scale up the others."""
 
     def __init__(self, rate: float, stream: int) -> None:
-        self.rate, self.stream = rate, _checked(stream)
+        self.rate, self.stream = rate, _checked_stream(stream)
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the shape of the input."""
         return (specs[0],)
 
-    def _calls(self, x: Array, clock: Array, y: Array) -> list[Call]:
+    def _calls(self, x: Array, state: Array, y: Array) -> list[Call]:
         settings = np.array([1 / (1 - self.rate)])
         threshold = np.array([round(self.rate * 2.0**64)], dtype=np.uint64)
-        return [(dropout_kernel, (flat(x), clock, flat(y), settings, threshold, self.stream))]
+        return [(dropout_kernel, (flat(x), state, flat(y), settings, threshold, self.stream))]
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -101,7 +101,7 @@ class Dropout(Op):
         output_grads: Sequence[Array],
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
-        """Return the call that does to the gradient what was done to the input."""
+        """Return the call that drops and scales the gradient where the input was dropped and scaled."""
         gx = input_grads[0]
         return [] if gx is None else self._calls(output_grads[0], inputs[1], gx)
 
@@ -113,7 +113,7 @@ class RandomUniform(Op):
     _kernel = staticmethod(uniform_kernel)
 
     def __init__(self, settings: tuple[float, float], stream: int) -> None:
-        self.settings, self.stream = settings, _checked(stream)
+        self.settings, self.stream = settings, _checked_stream(stream)
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the shape and dtype of the first input."""
@@ -132,29 +132,29 @@ class RandomNormal(RandomUniform):
     _kernel = staticmethod(normal_kernel)
 
 
-def _checked(stream: int) -> int:
+def _checked_stream(stream: int) -> int:
     if isinstance(stream, bool) or not isinstance(stream, (int, np.integer)) or not 0 <= stream < 1 << 63:
         raise ValueError(f"a stream is a whole number in [0, 2**63), got {stream!r}")
     return int(stream)
 
 
-def _clock(clock: Any) -> Tensor | Array:
+def _step_state(clock: Operand) -> Value:
     value = operand(clock if isinstance(clock, Tensor) else np.asarray(clock))
     if value.shape != (2,) or value.dtype != np.int64:
         raise ShapeError(
-            f"a clock is an int64 array [seed, iteration], got {value.dtype} of shape {value.shape}"
+            f"clock must be an int64 array [seed, iteration], got {value.dtype} of shape {value.shape}"
         )
     return value
 
 
-def dropout(x: Any, rate: float, clock: Any, stream: int) -> Any:
+def dropout(x: Operand, rate: float, clock: Operand, stream: int) -> Value:
     """Set a share of the elements to 0 and divide the others by ``1 - rate`` (Srivastava et al., 2014).
 
     Args:
         x: Array or tensor of any shape.
         rate: The share to drop, in [0, 1).
-        clock: int64 array or tensor ``[seed, iteration]``, read when the step runs.
-        stream: A whole number of at least 0 that tells the uses of randomness in one model apart.
+        clock: The step state, an int64 array or tensor ``[seed, iteration]``, read when the step runs.
+        stream: A whole number of at least 0, a different one for each random operation of a model.
 
     Returns:
         Same shape, floats. Equal arguments give equal results.
@@ -169,18 +169,20 @@ def dropout(x: Any, rate: float, clock: Any, stream: int) -> Any:
     if not 0 <= rate < 1:
         raise ValueError(f"dropout rate must lie in [0, 1), got {rate}")
     value = floating(x)
-    return value if rate == 0 else apply(Dropout(float(rate), stream), value, _clock(clock))
+    return value if rate == 0 else apply(Dropout(float(rate), stream), value, _step_state(clock))
 
 
-def random_uniform(like: Any, clock: Any, stream: int, minimum: float = 0.0, maximum: float = 1.0) -> Any:
+def random_uniform(
+    like: Operand, clock: Operand, stream: int, minimum: float = 0.0, maximum: float = 1.0
+) -> Value:
     """Draw numbers that are uniform between two limits.
 
     Args:
         like: Array or tensor whose shape and dtype the result takes.
-        clock: int64 array or tensor ``[seed, iteration]``, read when the step runs.
-        stream: A whole number of at least 0 that tells the uses of randomness in one model apart.
+        clock: The step state, an int64 array or tensor ``[seed, iteration]``, read when the step runs.
+        stream: A whole number of at least 0, a different one for each random operation of a model.
         minimum: The lower end.
-        maximum: The upper end, which is met only by rounding.
+        maximum: The upper end, reached only by rounding.
 
     Returns:
         The shape of `like`, floats. Equal arguments give equal results.
@@ -190,17 +192,19 @@ def random_uniform(like: Any, clock: Any, stream: int, minimum: float = 0.0, max
         array([0.8847898 , 0.40316737], dtype=float32)
     """
     return apply(
-        RandomUniform((float(minimum), float(maximum - minimum)), stream), floating(like), _clock(clock)
+        RandomUniform((float(minimum), float(maximum - minimum)), stream), floating(like), _step_state(clock)
     )
 
 
-def random_normal(like: Any, clock: Any, stream: int, mean: float = 0.0, stddev: float = 1.0) -> Any:
+def random_normal(
+    like: Operand, clock: Operand, stream: int, mean: float = 0.0, stddev: float = 1.0
+) -> Value:
     """Draw numbers from a normal distribution.
 
     Args:
         like: Array or tensor whose shape and dtype the result takes.
-        clock: int64 array or tensor ``[seed, iteration]``, read when the step runs.
-        stream: A whole number of at least 0 that tells the uses of randomness in one model apart.
+        clock: The step state, an int64 array or tensor ``[seed, iteration]``, read when the step runs.
+        stream: A whole number of at least 0, a different one for each random operation of a model.
         mean: The mean.
         stddev: The standard deviation.
 
@@ -211,4 +215,4 @@ def random_normal(like: Any, clock: Any, stream: int, mean: float = 0.0, stddev:
         >>> random_normal([0.0, 0.0], clock=[1, 0], stream=0)
         array([-0.40599608, -0.52623177], dtype=float32)
     """
-    return apply(RandomNormal((float(mean), float(stddev)), stream), floating(like), _clock(clock))
+    return apply(RandomNormal((float(mean), float(stddev)), stream), floating(like), _step_state(clock))

@@ -1,13 +1,13 @@
-"""The activation functions with a bend, and their smooth relatives."""
+"""Rectifiers, which have a kink, and their smooth variants."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from streamfit._base.specs import Array
 from streamfit.kernels import exponentials as fast
 from streamfit.kernels import kernel
+from streamfit.ops.core import Operand, Value
 from streamfit.ops.elementwise import clip
 from streamfit.ops.unary import Unary, apply_floating, apply_numeric
 
@@ -152,7 +152,7 @@ def hard_sigmoid_forward(x: Array, y: Array) -> None:
 
 @kernel
 def hard_sigmoid_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
-    """Compute gx = gy / 6 between the bends."""
+    """Compute gx = gy / 6 between the limits, 0 outside."""
     zero, one, six = y.dtype.type(0), y.dtype.type(1), y.dtype.type(6)
     for i in range(x.shape[0]):
         gx[i] = gy[i] / six if (y[i] > zero) & (y[i] < one) else zero
@@ -167,7 +167,7 @@ _SOFTSIGN = Unary("softsign", softsign_forward, softsign_backward)
 _HARD_SIGMOID = Unary("hard_sigmoid", hard_sigmoid_forward, hard_sigmoid_backward)
 
 
-def relu(x: Any) -> Any:
+def relu(x: Operand) -> Value:
     """Compute ``max(x, 0)``; the slope at 0 is taken as 0.
 
     Args:
@@ -183,7 +183,7 @@ def relu(x: Any) -> Any:
     return apply_numeric(_RELU, x)
 
 
-def relu6(x: Any) -> Any:
+def relu6(x: Operand) -> Value:
     """Compute ``min(max(x, 0), 6)``.
 
     Args:
@@ -199,7 +199,7 @@ def relu6(x: Any) -> Any:
     return clip(x, 0, 6)
 
 
-def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
+def leaky_relu(x: Operand, negative_slope: float = 0.2) -> Value:
     """Compute x above 0 and ``negative_slope * x`` below.
 
     Args:
@@ -218,7 +218,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     )
 
 
-def elu(x: Any, alpha: float = 1.0) -> Any:
+def elu(x: Operand, alpha: float = 1.0) -> Value:
     """Compute x above 0 and ``alpha * (exp(x) - 1)`` below (Clevert et al., 2016).
 
     Args:
@@ -235,7 +235,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return apply_floating(Unary("elu", elu_forward, elu_backward, (float(alpha), 1.0)), x)
 
 
-def selu(x: Any) -> Any:
+def selu(x: Operand) -> Value:
     """Compute the scaled `elu` whose outputs keep mean 0 and variance 1 (Klambauer et al., 2017).
 
     Args:
@@ -251,7 +251,7 @@ def selu(x: Any) -> Any:
     return apply_floating(_SELU, x)
 
 
-def gelu(x: Any, approximate: bool = False) -> Any:
+def gelu(x: Operand, approximate: bool = False) -> Value:
     """Compute x times the standard normal distribution function of x (Hendrycks and Gimpel, 2016).
 
     Args:
@@ -269,7 +269,7 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     return apply_floating(_GELU_TANH if approximate else _GELU, x)
 
 
-def silu(x: Any) -> Any:
+def silu(x: Operand) -> Value:
     """Compute ``x * sigmoid(x)``, also known as swish (Ramachandran et al., 2017).
 
     Args:
@@ -285,7 +285,7 @@ def silu(x: Any) -> Any:
     return apply_floating(_SILU, x)
 
 
-def softsign(x: Any) -> Any:
+def softsign(x: Operand) -> Value:
     """Compute ``x / (1 + |x|)``.
 
     Args:
@@ -301,7 +301,7 @@ def softsign(x: Any) -> Any:
     return apply_floating(_SOFTSIGN, x)
 
 
-def hard_sigmoid(x: Any) -> Any:
+def hard_sigmoid(x: Operand) -> Value:
     """Limit ``x / 6 + 0.5`` to [0, 1], as Keras 3 does (Keras 2 had the slope 0.2).
 
     Args:

@@ -1,18 +1,18 @@
-"""Reductions: sum, mean, max, min along axes, and where the largest and the smallest are."""
+"""Reductions: sum, mean, max, min along axes, and the indices of the largest and the smallest element."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
+from streamfit.kernels.calls import Kernel
 from streamfit.ops.axes import Axis, one_axis, reduced, several_axes
 from streamfit.ops.casting import floating, operand
-from streamfit.ops.core import Op, apply
+from streamfit.ops.core import DType, Op, Operand, Value, apply
 from streamfit.ops.sums import NO_DIVISOR, fold, runs, spread_calls, sum_calls
 
 
@@ -99,7 +99,7 @@ class _Reduction(Op):
     def __init__(self, first: int, last: int, keepdims: bool) -> None:
         self.first, self.last, self.keepdims = first, last, keepdims
 
-    def _dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    def _dtype(self, dtype: DType) -> DType:
         return dtype
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
@@ -115,7 +115,7 @@ class _Reduction(Op):
 class Sum(_Reduction):
     """Add up along axes."""
 
-    def _dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    def _dtype(self, dtype: DType) -> DType:
         return dtype if dtype.kind == "f" else np.dtype(np.int64)
 
     def _divisor(self, x: Array) -> Array:
@@ -150,7 +150,7 @@ class Mean(Sum):
 
 
 class _Extreme(_Reduction):
-    kernel: Callable[..., None]
+    kernel: Kernel
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the shape without the reduced axes, of which none may be empty."""
@@ -197,7 +197,7 @@ class Argmax(_Extreme):
     differentiable = False
     kernel = staticmethod(argmax_middle)
 
-    def _dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    def _dtype(self, dtype: DType) -> DType:
         return np.dtype(np.int64)
 
 
@@ -207,16 +207,16 @@ class Argmin(Argmax):
     kernel = staticmethod(argmin_middle)
 
 
-def _reduce(op: type[_Reduction], x: Any, axis: Axis, keepdims: bool) -> Any:
-    """Reduce one run of neighbouring axes after the other, the last first."""
+def _reduce(op: type[_Reduction], x: Value, axis: Axis, keepdims: bool) -> Value:
+    """Reduce each run of neighbouring axes, the last run first."""
     axes = several_axes(op.__name__.lower(), axis, len(x.shape))
     for first, last in reversed(runs(axes)):
         x = apply(op(first, last, keepdims), x)
     return x
 
 
-def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Add up along axes; float32 is carried in float64 and rounded at the end.
+def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
+    """Add up along axes; float32 is accumulated in float64 and rounded at the end.
 
     Args:
         x: Array or tensor.
@@ -224,7 +224,7 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
         keepdims: Leave a length of 1 where an axis was.
 
     Returns:
-        The shape without `axis`; whole numbers and truth values become int64.
+        The shape without `axis`; whole numbers and booleans become int64.
 
     Raises:
         ValueError: There is no such axis.
@@ -236,8 +236,8 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return _reduce(Sum, operand(x), axis, keepdims)
 
 
-def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Average along axes; float32 is carried in float64 and rounded at the end.
+def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
+    """Average along axes; float32 is accumulated in float64 and rounded at the end.
 
     Args:
         x: Array or tensor.
@@ -257,7 +257,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return _reduce(Mean, floating(x), axis, keepdims)
 
 
-def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     """Take the largest along axes, NaN where there is one; equal ones share the gradient.
 
     Args:
@@ -278,7 +278,7 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return _reduce(Max, operand(x), axis, keepdims)
 
 
-def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     """Take the smallest along axes, NaN where there is one; equal ones share the gradient.
 
     Args:
@@ -299,7 +299,7 @@ def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return _reduce(Min, operand(x), axis, keepdims)
 
 
-def _arg(op: type[Argmax], x: Any, axis: int | None, keepdims: bool) -> Any:
+def _arg(op: type[Argmax], x: Operand, axis: int | None, keepdims: bool) -> Value:
     value = operand(x)
     rank = len(value.shape)
     if axis is None:
@@ -308,7 +308,7 @@ def _arg(op: type[Argmax], x: Any, axis: int | None, keepdims: bool) -> Any:
     return apply(op(place, place + 1, keepdims), value)
 
 
-def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+def argmax(x: Operand, axis: int | None = None, keepdims: bool = False) -> Value:
     """Find the index of the largest element, the first of equal ones; a NaN counts as largest.
 
     Args:
@@ -329,7 +329,7 @@ def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     return _arg(Argmax, x, axis, keepdims)
 
 
-def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+def argmin(x: Operand, axis: int | None = None, keepdims: bool = False) -> Value:
     """Find the index of the smallest element, the first of equal ones; a NaN counts as smallest.
 
     Args:

@@ -1,19 +1,18 @@
-"""Rows that count: let values through unchanged, and no gradient where the weight is 0.
+"""Rows that count: values pass unchanged, and their gradient is 0 where the weight is 0.
 
-A weight of 0 says that a sample does not count, whatever stands in it. Zero times NaN is NaN, so a product
-cannot say it: the gradient is chosen, not multiplied.
+A weight of 0 means that a sample does not count, whatever its values are. Zero times NaN is NaN, so the
+gradient is not multiplied by the weight: it is set to 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import copy_into, fill_zero
-from streamfit.ops.core import Op, apply, flat
+from streamfit.ops.core import Op, Operand, Value, apply, flat
 
 
 @kernel
@@ -26,7 +25,7 @@ def drop_rows(weights: Array, gradient: Array) -> None:
 
 
 class Counted(Op):
-    """Pass values on; their gradient is 0 where the weight is 0, whatever came from above."""
+    """Pass values on; their gradient is 0 where the weight is 0, whatever the gradient of the output is."""
 
     is_view = True
 
@@ -55,7 +54,7 @@ class Counted(Op):
         output_grads: Sequence[Array],
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
-        """Return the calls for a gradient in memory of its own; weights get none."""
+        """Return the calls for a gradient in its own memory; the gradient of the weights is 0."""
         calls: list[Call] = []
         gvalues, gweights = input_grads
         if gvalues is not None:
@@ -63,13 +62,13 @@ class Counted(Op):
         return calls if gweights is None else [*calls, (fill_zero, (flat(gweights),))]
 
     def settle(self, inputs: Sequence[Array], output_grad: Array) -> list[Call]:
-        """Return the call that drops the gradient of what does not count."""
+        """Return the call that sets the gradient of rows that do not count to 0."""
         weights = flat(inputs[1])
         return [(drop_rows, (weights, output_grad.reshape(len(weights), -1)))]
 
 
-def counted(values: Any, weights: Any) -> Any:
-    """Return `values`, cut off from the gradient where `weights` are 0.
+def counted(values: Operand, weights: Operand) -> Value:
+    """Return `values`, with no gradient where `weights` are 0.
 
     Args:
         values: Array or tensor, batch axis first.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Shape, Spec
@@ -12,7 +11,7 @@ from streamfit.kernels import Call
 from streamfit.kernels.matrix import copy_into
 from streamfit.ops.axes import Axis, batch_stays_first, one_axis, several_axes
 from streamfit.ops.casting import operand
-from streamfit.ops.core import Op, apply, flat
+from streamfit.ops.core import Op, Operand, Value, apply, flat
 from streamfit.ops.strided import element_steps, gather_calls
 
 
@@ -111,7 +110,7 @@ def _transpose_calls(x: Array, y: Array, axes: Sequence[int]) -> list[Call]:
     return gather_calls(x, y, 0, [steps[axis] for axis in axes])
 
 
-def reshape(x: Any, shape: Sequence[int | None]) -> Any:
+def reshape(x: Operand, shape: Sequence[int | None]) -> Value:
     """Give the elements another shape.
 
     Args:
@@ -141,7 +140,7 @@ def reshape(x: Any, shape: Sequence[int | None]) -> Any:
     return apply(Reshape(wanted), value)
 
 
-def flatten(x: Any) -> Any:
+def flatten(x: Operand) -> Value:
     """Merge all axes but the first, the batch.
 
     Args:
@@ -160,7 +159,7 @@ def flatten(x: Any) -> Any:
     return apply(Reshape((value.shape[0], prod(n for n in value.shape[1:] if n is not None))), value)
 
 
-def expand_dims(x: Any, axis: int) -> Any:
+def expand_dims(x: Operand, axis: int) -> Value:
     """Insert an axis of length 1.
 
     Args:
@@ -183,7 +182,7 @@ def expand_dims(x: Any, axis: int) -> Any:
     return apply(Reshape((*value.shape[:place], 1, *value.shape[place:])), value)
 
 
-def squeeze(x: Any, axis: Axis = None) -> Any:
+def squeeze(x: Operand, axis: Axis = None) -> Value:
     """Remove axes of length 1.
 
     Args:
@@ -208,7 +207,7 @@ def squeeze(x: Any, axis: Axis = None) -> Any:
     return apply(Reshape(tuple(n for i, n in enumerate(value.shape) if i not in axes)), value)
 
 
-def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
+def transpose(x: Operand, axes: Sequence[int] | None = None) -> Value:
     """Change the order of the axes.
 
     Args:
@@ -235,7 +234,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     return value if order == tuple(range(rank)) else apply(Transpose(order), value)
 
 
-def swap_axes(x: Any, a: int, b: int) -> Any:
+def swap_axes(x: Operand, a: int, b: int) -> Value:
     """Exchange two axes.
 
     Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,15 +12,15 @@ from streamfit.kernels import Call, kernel
 from streamfit.kernels import exponentials as fast
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import floating
-from streamfit.ops.core import Op, apply, flat, rows
+from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
 from streamfit.ops.shape import expand_dims, swap_axes, transpose
 
 
 @kernel
 def softmax_forward(x: Array, y: Array, line: Array) -> None:
-    """Compute exp(x) / sum(exp(x)) for each row; `line` is y in one line.
+    """Compute exp(x) / sum(exp(x)) for each row; `line` is the flat view of y.
 
-    The exponentials are taken in one long loop, which is vector code for rows of any length.
+    The exponentials are computed in one long loop, which becomes vector code for rows of any length.
     """
     for i in range(x.shape[0]):
         top = x[i, 0]
@@ -171,7 +170,7 @@ class Logsumexp(Softmax):
         return [(logsumexp_backward, (rows(inputs[0]), flat(outputs[0]), flat(output_grads[0]), rows(gx)))]
 
 
-def _along(op: Op, x: Any, axis: int) -> Any:
+def _along(op: Op, x: Operand, axis: int) -> Value:
     """Apply `op`, which works along the last axis, along another one."""
     value = floating(x)
     rank = len(value.shape)
@@ -182,7 +181,7 @@ def _along(op: Op, x: Any, axis: int) -> Any:
     return swap_axes(apply(op, swap_axes(value, place, -1)), place, -1)
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Operand, axis: int = -1) -> Value:
     """Compute ``exp(x) / sum(exp(x))`` along an axis.
 
     Args:
@@ -202,7 +201,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return _along(Softmax(), x, axis)
 
 
-def log_softmax(x: Any, axis: int = -1) -> Any:
+def log_softmax(x: Operand, axis: int = -1) -> Value:
     """Compute ``log(softmax(x))`` along an axis, exact also where the softmax is tiny.
 
     Args:
@@ -222,7 +221,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return _along(LogSoftmax(), x, axis)
 
 
-def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
+def logsumexp(x: Operand, axis: int = -1, keepdims: bool = False) -> Value:
     """Compute ``log(sum(exp(x)))`` along an axis.
 
     Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels import exponentials as fast
-from streamfit.ops.core import Op, apply, flat, rows
+from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
 from streamfit.ops.crossentropy import classes_last, limits_of
 from streamfit.ops.indexing import check_range, whole_numbers
 from streamfit.ops.shape import squeeze
@@ -65,8 +64,8 @@ def sparse_probabilities_backward(
 def sparse_logits(t: Array, x: Array, y: Array, powers: Array, line: Array, ignored: Array) -> None:
     """Compute y = log(sum(exp(x))) - x[t] for each row; 0 for the ignored class.
 
-    The softmax is kept in `powers`; `line` is the same array in one line, for a loop that is vector
-    code whatever the length of the rows.
+    The softmax is kept in `powers`; `line` is its flat view, for a loop that becomes vector code for rows
+    of any length.
     """
     for i in range(x.shape[0]):
         label, top = t[i], x[i, 0]
@@ -154,13 +153,17 @@ class SparseCategoricalCrossentropy(Op):
 
 
 def sparse_categorical_crossentropy(
-    target: Any, output: Any, from_logits: bool = False, axis: int = -1, ignore_class: int | None = None
-) -> Any:
+    target: Operand,
+    output: Operand,
+    from_logits: bool = False,
+    axis: int = -1,
+    ignore_class: int | None = None,
+) -> Value:
     """Compute ``-log(probability of the right class)``.
 
     Args:
         target: Numbers of the right classes: the shape of `output` without `axis`, or with 1 there.
-            In a traced model, where they cannot be looked at, a number out of range gives NaN.
+            In a traced model, where the numbers are not known, one out of range gives NaN.
         output: Probabilities (they are divided by their sum) or logits.
         from_logits: Whether `output` holds logits.
         axis: The axis of the classes in `output`.

@@ -1,7 +1,7 @@
-"""Kernels that walk an array with a step for each axis, and the calls made of them.
+"""Kernels that visit the elements of an array with a step for each axis, and their calls.
 
-One walk serves broadcasting (steps of 0), transposing (steps in another order) and slicing (a start
-and longer steps). The last axis is an inner loop; an odometer turns the others.
+The same kernels serve broadcasting (steps of 0), transposing (steps in another order) and slicing (a
+start and longer steps). The last axis is an inner loop; `next_row` counts through the others.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from streamfit.kernels.decorator import inlined
 
 
 @inlined
-def turn(place: int, lengths: Array, steps: Array, position: Array) -> int:
-    """Move `place` on by one row; after the last row everything is back at the start."""
+def next_row(place: int, lengths: Array, steps: Array, position: Array) -> int:
+    """Return the place one row further; after the last row, the start again."""
     axis = lengths.shape[0] - 2
     while axis >= 0:
         position[axis] += 1
@@ -32,7 +32,7 @@ def turn(place: int, lengths: Array, steps: Array, position: Array) -> int:
 
 @kernel
 def gather_strided(x: Array, y: Array, start: int, lengths: Array, steps: Array, position: Array) -> None:
-    """Fill the rows of y from the places of the vector x that the walk visits."""
+    """Fill the rows of y from the visited places of the vector x."""
     step, count, place = steps[steps.shape[0] - 1], y.shape[1], start
     for i in range(y.shape[0]):
         if step == 1:
@@ -42,17 +42,17 @@ def gather_strided(x: Array, y: Array, start: int, lengths: Array, steps: Array,
         else:
             for j in range(count):
                 y[i, j] = x[place + j * step]
-        place = turn(place, lengths, steps, position)
+        place = next_row(place, lengths, steps, position)
 
 
 @kernel
 def scatter_strided(y: Array, x: Array, start: int, lengths: Array, steps: Array, position: Array) -> None:
-    """Write the rows of y to the places of the vector x that the walk visits."""
+    """Write the rows of y to the visited places of the vector x."""
     step, count, place = steps[steps.shape[0] - 1], y.shape[1], start
     for i in range(y.shape[0]):
         for j in range(count):
             x[place + j * step] = y[i, j]
-        place = turn(place, lengths, steps, position)
+        place = next_row(place, lengths, steps, position)
 
 
 def element_steps(shape: Sequence[int]) -> list[int]:
@@ -68,8 +68,11 @@ def element_steps(shape: Sequence[int]) -> list[int]:
     return steps[::-1] if len(shape) else []
 
 
-def _walk(start: int, shape: Sequence[int], steps: Sequence[int]) -> tuple[int, Array, Array, Array]:
-    """Merge the axes that one step can cross, so that the inner loop is as long as it can be."""
+def _merged_axes(start: int, shape: Sequence[int], steps: Sequence[int]) -> tuple[int, Array, Array, Array]:
+    """Return start, lengths, steps and position.
+
+    Axes that one step can cross are merged, so that the inner loop is as long as possible.
+    """
     merged: list[list[int]] = []
     for length, step in zip(shape, steps, strict=True):
         if merged and merged[-1][1] == step * length:
@@ -85,13 +88,13 @@ def gather_calls(x: Array, y: Array, start: int, steps: Sequence[int]) -> list[C
     """Return the call that fills y with ``x.flat[start + sum(index * steps)]``."""
     if not y.size:
         return []
-    walk = _walk(start, y.shape, steps)
-    return [(gather_strided, (x.reshape(-1), y.reshape(-1, int(walk[1][-1])), *walk))]
+    axes = _merged_axes(start, y.shape, steps)
+    return [(gather_strided, (x.reshape(-1), y.reshape(-1, int(axes[1][-1])), *axes))]
 
 
 def scatter_calls(y: Array, x: Array, start: int, steps: Sequence[int]) -> list[Call]:
     """Return the call that writes y to ``x.flat[start + sum(index * steps)]``."""
     if not y.size:
         return []
-    walk = _walk(start, y.shape, steps)
-    return [(scatter_strided, (y.reshape(-1, int(walk[1][-1])), x.reshape(-1), *walk))]
+    axes = _merged_axes(start, y.shape, steps)
+    return [(scatter_strided, (y.reshape(-1, int(axes[1][-1])), x.reshape(-1), *axes))]

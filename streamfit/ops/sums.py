@@ -1,6 +1,6 @@
 """Kernels that add up along axes, and their reverse, which spreads a gradient.
 
-Sums of float32 are carried in float64 and rounded once. Every sum runs in the order of memory (or in
+Sums of float32 are accumulated in float64 and rounded once. Every sum runs in the order of memory (or in
 the fixed order that the compiler makes of it), so equal inputs give equal bits.
 """
 
@@ -16,14 +16,14 @@ from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import copy_into
 
 NO_DIVISOR = np.empty(0, dtype=np.float64)
-"""What the kernels take in the place of a divisor when they shall not divide."""
+"""The divisor for kernels that shall not divide."""
 
 
 @kernel
-def sum_rows(x: Array, y: Array, room: Array, divisor: Array) -> None:
+def sum_rows(x: Array, y: Array, totals: Array, divisor: Array) -> None:
     """Add up each row of x (outer, middle); divide by divisor[0] if there is one."""
     for i in range(x.shape[0]):
-        total = room.dtype.type(0)
+        total = totals.dtype.type(0)
         for j in range(x.shape[1]):
             total += x[i, j]
         if divisor.shape[0]:
@@ -33,19 +33,19 @@ def sum_rows(x: Array, y: Array, room: Array, divisor: Array) -> None:
 
 
 @kernel
-def sum_middle(x: Array, y: Array, room: Array, divisor: Array) -> None:
+def sum_middle(x: Array, y: Array, totals: Array, divisor: Array) -> None:
     """Add up x (outer, middle, inner) over its middle axis; divide by divisor[0] if there is one."""
     for i in range(x.shape[0]):
         for k in range(x.shape[2]):
-            room[k] = 0
+            totals[k] = 0
         for j in range(x.shape[1]):
             for k in range(x.shape[2]):
-                room[k] += x[i, j, k]
+                totals[k] += x[i, j, k]
         for k in range(x.shape[2]):
             if divisor.shape[0]:
-                y[i, k] = room[k] / divisor[0]
+                y[i, k] = totals[k] / divisor[0]
             else:
-                y[i, k] = room[k]
+                y[i, k] = totals[k]
 
 
 @kernel
@@ -84,10 +84,10 @@ def fold(shape: Sequence[int], first: int, last: int) -> tuple[int, int, int]:
 def sum_calls(x: Array, first: int, last: int, y: Array, divisor: Array = NO_DIVISOR) -> list[Call]:
     """Return the call that adds up x over the axes from `first` to `last` (exclusive) into y."""
     outer, middle, inner = fold(x.shape, first, last)
-    room = np.empty(inner, dtype=np.float64 if x.dtype.kind == "f" else np.int64)
+    totals = np.empty(inner, dtype=np.float64 if x.dtype.kind == "f" else np.int64)
     if inner == 1:
-        return [(sum_rows, (x.reshape(outer, middle), y.reshape(outer), room, divisor))]
-    return [(sum_middle, (x.reshape(outer, middle, inner), y.reshape(outer, inner), room, divisor))]
+        return [(sum_rows, (x.reshape(outer, middle), y.reshape(outer), totals, divisor))]
+    return [(sum_middle, (x.reshape(outer, middle, inner), y.reshape(outer, inner), totals, divisor))]
 
 
 def spread_calls(gy: Array, gx: Array, first: int, last: int, divisor: Array = NO_DIVISOR) -> list[Call]:

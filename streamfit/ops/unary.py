@@ -1,19 +1,16 @@
-"""Operations on each element alone: one Op class, told apart by its kernels."""
+"""Operations on each element alone: one Op class, whose kernels differ."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from streamfit._base.specs import Array, Spec
-from streamfit.kernels import Call
+from streamfit.kernels.calls import Call, Kernel
 from streamfit.kernels.matrix import copy_into, fill_zero
 from streamfit.ops.casting import floating, operand
-from streamfit.ops.core import Op, apply, flat
-
-Kernel = Callable[..., None]
+from streamfit.ops.core import Op, Operand, Value, apply, flat
 
 
 class Unary(Op):
@@ -74,13 +71,13 @@ class Unary(Op):
         return [(self._backward, (*arrays, *self._settings()))]
 
 
-def apply_floating(op: Op, x: Any) -> Any:
+def apply_floating(op: Op, x: Operand) -> Value:
     """Apply `op` to `x` as floats."""
     return apply(op, floating(x))
 
 
-def apply_numeric(op: Op, x: Any) -> Any:
-    """Apply `op` to `x` as it is; truth values become floats."""
+def apply_numeric(op: Op, x: Operand) -> Value:
+    """Apply `op` to `x` as it is; booleans become floats."""
     value = operand(x)
     return apply(op, floating(value) if value.dtype.kind == "b" else value)
 
@@ -88,7 +85,7 @@ def apply_numeric(op: Op, x: Any) -> Any:
 _STOP_GRADIENT = Unary("stop_gradient", copy_into, None)
 
 
-def stop_gradient(x: Any) -> Any:
+def stop_gradient(x: Operand) -> Value:
     """Return the values of `x` as if they were constant: no gradient passes.
 
     Args:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
 from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Hyper, at_least_zero, share
-from streamfit.optimizers.optimizer import Optimizer, registry
+from streamfit.optimizers.optimizer import LearningRate, Optimizer, OptimizerOptions, registry
 
 _RHO, _EPSILON = FIRST_OWN, FIRST_OWN + 1
 
@@ -62,10 +62,10 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
-        **options: Any,
+        **options: Unpack[OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, **options)
         self.initial_accumulator_value = initial_accumulator_value
@@ -121,7 +121,11 @@ class Adadelta(Optimizer):
     epsilon = Hyper(_EPSILON, at_least_zero)
 
     def __init__(
-        self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **options: Any
+        self,
+        learning_rate: LearningRate = 0.001,
+        rho: float = 0.95,
+        epsilon: float = 1e-7,
+        **options: Unpack[OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, **options)
         self.rho, self.epsilon = rho, epsilon

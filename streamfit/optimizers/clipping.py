@@ -1,4 +1,4 @@
-"""What happens to gradients and weights before an optimizer's own step: clipping and decay."""
+"""Clipping of gradients and decay of weights, before an optimizer's own step."""
 
 from __future__ import annotations
 

@@ -1,34 +1,33 @@
 """Settings that kernels read while they run.
 
-They live in one float64 vector of the optimizer, so that a changed learning rate counts from the next
-step on and nothing is compiled or bound anew.
+They are stored in one float64 vector of the optimizer, so that a changed learning rate counts from the next
+step on and nothing is compiled or bound again.
 """
 
 from __future__ import annotations
 
-from typing import Any, overload
+from collections.abc import Callable
+from typing import Protocol, overload
 
-from streamfit._base.checks import real
+from streamfit._base.checks import as_float
+from streamfit._base.specs import Array
 
 LEARNING_RATE, WEIGHT_DECAY, CLIP = 0, 1, 2
 FIRST_OWN = 3
-"""Where the settings of a particular optimizer begin."""
+"""The first index of the settings that only one kind of optimizer has."""
 SIZE = 8
 
 
-def number(name: str, value: Any) -> float:
-    """Return `value` as a float.
+class HasHyper(Protocol):
+    """An optimizer, as its settings see it."""
 
-    Raises:
-        TypeError: It is not a number.
-    """
-    found = real(value)
-    if found is None:
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    return found
+    hyper: Array
+
+    def restructure(self) -> None:
+        """Have the calls of a step made again before the next one."""
 
 
-def at_least_zero(name: str, value: Any) -> float:
+def at_least_zero(name: str, value: object) -> float:
     """Return `value` as a float that is zero or positive.
 
     Raises:
@@ -38,13 +37,13 @@ def at_least_zero(name: str, value: Any) -> float:
         >>> at_least_zero("momentum", 1)
         1.0
     """
-    found = number(name, value)
+    found = as_float(name, value)
     if not found >= 0.0:
         raise ValueError(f"{name} must be zero or positive, got {value!r}")
     return found
 
 
-def positive(name: str, value: Any) -> float:
+def positive(name: str, value: object) -> float:
     """Return `value` as a positive float.
 
     Raises:
@@ -54,13 +53,13 @@ def positive(name: str, value: Any) -> float:
         >>> positive("clipnorm", 1)
         1.0
     """
-    found = number(name, value)
+    found = as_float(name, value)
     if not found > 0.0:
         raise ValueError(f"{name} must be positive, got {value!r}")
     return found
 
 
-def share(name: str, value: Any) -> float:
+def share(name: str, value: object) -> float:
     """Return `value` as a float in [0, 1).
 
     Raises:
@@ -70,21 +69,21 @@ def share(name: str, value: Any) -> float:
         >>> share("beta_1", 0.9)
         0.9
     """
-    found = number(name, value)
+    found = as_float(name, value)
     if not 0.0 <= found < 1.0:
         raise ValueError(f"{name} must be in [0, 1), got {value!r}")
     return found
 
 
 class Hyper:
-    """An attribute of an optimizer that lives in its vector `hyper`.
+    """An attribute of an optimizer that is stored in its vector `hyper`.
 
     Args:
-        index: Where in the vector.
+        index: Its index in the vector.
         check: Turns a name and a value into a float, or raises.
     """
 
-    def __init__(self, index: int, check: Any) -> None:
+    def __init__(self, index: int, check: Callable[[str, object], float]) -> None:
         self._index, self._check, self._name = index, check, ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -94,20 +93,20 @@ class Hyper:
     def __get__(self, optimizer: None, owner: type) -> Hyper: ...
 
     @overload
-    def __get__(self, optimizer: Any, owner: type) -> float: ...
+    def __get__(self, optimizer: HasHyper, owner: type) -> float: ...
 
-    def __get__(self, optimizer: Any, owner: type) -> Hyper | float:
+    def __get__(self, optimizer: HasHyper | None, owner: type) -> Hyper | float:
         return self if optimizer is None else float(optimizer.hyper[self._index])
 
-    def __set__(self, optimizer: Any, value: Any) -> None:
+    def __set__(self, optimizer: HasHyper, value: object) -> None:
         before, now = optimizer.hyper[self._index], self._check(self._name, value)
         optimizer.hyper[self._index] = now
-        if (before == 0) != (now == 0):  # momentum, say, begins or ends, which takes other kernels
+        if (before == 0) != (now == 0):  # other kernels: momentum, for example, begins or ends
             optimizer.restructure()
 
 
 class Flag:
-    """A setting of an optimizer that is on or off, and decides which kernels make a step."""
+    """A setting of an optimizer that is on or off, and decides which kernels compute a step."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"_{name}"
@@ -116,12 +115,12 @@ class Flag:
     def __get__(self, optimizer: None, owner: type) -> Flag: ...
 
     @overload
-    def __get__(self, optimizer: Any, owner: type) -> bool: ...
+    def __get__(self, optimizer: HasHyper, owner: type) -> bool: ...
 
-    def __get__(self, optimizer: Any, owner: type) -> Flag | bool:
+    def __get__(self, optimizer: HasHyper | None, owner: type) -> Flag | bool:
         return self if optimizer is None else bool(getattr(optimizer, self._name))
 
-    def __set__(self, optimizer: Any, value: Any) -> None:
+    def __set__(self, optimizer: HasHyper, value: object) -> None:
         before = getattr(optimizer, self._name, None)
         setattr(optimizer, self._name, bool(value))
         if before is not bool(value):

@@ -1,16 +1,15 @@
-"""Find an optimizer by what a user wrote."""
+"""Find the optimizer that a user named or described."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
 from streamfit._base.configs import resolve
 from streamfit.optimizers.optimizer import Optimizer, registry
 
 
-def get(identifier: Any) -> Optimizer:
-    """Return the optimizer that `identifier` stands for.
+def get(identifier: object) -> Optimizer:
+    """Return the optimizer that `identifier` describes.
 
     Args:
         identifier: A name such as ``'adam'``, a class, an instance, or a description as
@@ -18,7 +17,7 @@ def get(identifier: Any) -> Optimizer:
 
     Raises:
         UnknownNameError: The name is unknown.
-        TypeError: It is nothing of that kind.
+        TypeError: `identifier` is none of these.
 
     Example:
         >>> get("adam").name

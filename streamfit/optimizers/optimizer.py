@@ -1,22 +1,22 @@
 """`Optimizer`: turns a gradient into a change of the weights, both one flat vector.
 
-A program asks once for the kernel calls of a step (`bind`) and then runs them at every step. What may
-change while training, such as the learning rate, lies in the vector `hyper`, which the kernels read;
-what an optimizer remembers lies in the vectors of `state`, one element for each weight.
+A program asks once for the kernel calls of a step (`bind`) and then runs them at every step. Settings that
+may change while training, such as the learning rate, are in the vector `hyper`, which the kernels read; the
+state of an optimizer is in the vectors of `state`, one element for each weight.
 
-Guarantee kept here: a setting that is changed counts from the next step on, or the change is refused. What
-decides which kernels make a step moves `revision`; who runs the calls then asks for them anew.
+Guarantee kept here: a setting that is changed counts from the next step on, or the change is refused. A
+change that needs other kernels moves `revision`; the runner of the calls then asks for them again.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self, TypedDict
 
 import numpy as np
 
-from streamfit._base.configs import Configurable, describe
+from streamfit._base.configs import Config, Configurable, describe
 from streamfit._base.names import Registry, did_you_mean, snake_case
 from streamfit._base.specs import Array
 from streamfit.kernels import Call
@@ -35,25 +35,45 @@ from streamfit.optimizers.hyper import (
 from streamfit.optimizers.work import Work
 
 Schedule = Callable[[int], float]
-registry: Registry[Any] = Registry("optimizer")
+"""From the count of finished steps to a learning rate."""
+LearningRate = float | Schedule | dict[str, object]
+"""A number, a schedule, or the description of one."""
+registry: Registry[type[Optimizer]] = Registry("optimizer")
 
 _CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
 _OWN = ("hyper", "name", "work")
 _COUNT_AT_ONCE = {*_OWN, "learning_rate", "lr", "decay", "weight_decay", *_CLIPS, "iterations"}
 
 
+class SharedOptions(TypedDict, total=False):
+    """Arguments that every optimizer takes, without the decay of weights; see `Optimizer`."""
+
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    decay: float
+    name: str | None
+    lr: float | None
+
+
+class OptimizerOptions(SharedOptions, total=False):
+    """Arguments that every optimizer takes; see `Optimizer`."""
+
+    weight_decay: float | None
+
+
 class Optimizer(Configurable):
     """Base of all optimizers.
 
-    A subclass names its memories in `state_names` and returns its kernel calls from `step`.
+    A subclass names its state vectors in `state_names` and returns its kernel calls from `step`.
 
-    Settings are attributes, and may be changed at any time: they count from the next step on. One that
-    cannot is refused, and so is, for the optimizers of this library, an attribute that is no setting.
+    Settings are attributes and may be changed at any time: a change counts from the next step on. A change
+    that cannot count is refused; so is, for the optimizers of this library, an attribute that is no setting.
 
     Args:
         learning_rate: A number, or a schedule: a function from the count of finished steps to a number.
-        weight_decay: Share of each weight, times the learning rate, that is taken off at each step,
-            apart from the gradient (Loshchilov and Hutter, "Decoupled weight decay", 2019); or None.
+        weight_decay: Share of each weight, times the learning rate, that each step subtracts, apart from the
+            gradient (Loshchilov and Hutter, "Decoupled weight decay", 2019); or None.
         clipnorm: Largest norm of the gradient of each weight array, or None.
         clipvalue: Largest absolute value of each element of the gradient, or None.
         global_clipnorm: Largest norm of the whole gradient, or None.
@@ -62,12 +82,12 @@ class Optimizer(Configurable):
         lr: Another name of `learning_rate` (Keras 2).
 
     Raises:
-        ValueError: A number is out of range, or more than one kind of clipping is asked for.
+        ValueError: A number is out of range, or more than one kind of clipping is set.
 
     Attributes:
         hyper: float64 vector of settings that kernels read.
-        work: The steps and the vectors of the model that the optimizer works for. One that is given to
-            several models has a `Work` for each, and shows that of the model that used it last.
+        work: The steps and the state vectors of the model that uses the optimizer. An optimizer of several
+            models has a `Work` for each, and shows that of the model that used it last.
     """
 
     state_names: ClassVar[dict[str, float]] = {}
@@ -80,7 +100,7 @@ class Optimizer(Configurable):
 
     def __init__(
         self,
-        learning_rate: float | Schedule = 0.001,
+        learning_rate: LearningRate = 0.001,
         *,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
@@ -97,7 +117,7 @@ class Optimizer(Configurable):
         self._set_clipping(clipnorm, clipvalue, global_clipnorm)
         self.weight_decay = weight_decay
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Make the vector of settings, so that a subclass may set its own before it calls super()."""
         optimizer = super().__new__(cls)
         optimizer._revision = 0
@@ -107,8 +127,8 @@ class Optimizer(Configurable):
         optimizer._weight_decay = None
         return optimizer
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what was pickled; settings are copied, because workers may share their memory."""
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Restore a pickled object; settings are copied, because workers may share their memory."""
         self.__dict__.update(state)
         self.hyper = np.array(self.hyper)
 
@@ -121,7 +141,7 @@ class Optimizer(Configurable):
 
     # -- settings -------------------------------------------------------------------------------
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         kind = type(self)
         if not name.startswith("_"):
             if not hasattr(kind, name) and name not in _OWN and kind.__module__.startswith("streamfit."):
@@ -140,7 +160,7 @@ class Optimizer(Configurable):
         return self._revision
 
     def restructure(self) -> None:
-        """Have the calls of a step made anew before the next one."""
+        """Have the calls of a step made again before the next one."""
         self._revision += 1
 
     @property
@@ -159,12 +179,12 @@ class Optimizer(Configurable):
         self.prepare(self.iterations)
 
     @property
-    def learning_rate(self) -> Any:
-        """Return the learning rate: a float, of the coming step where a schedule sets it."""
+    def learning_rate(self) -> float:
+        """Return the learning rate: of the next step where a schedule sets it."""
         return self._rate if self._schedule is None else float(self._schedule(self.iterations))
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: LearningRate) -> None:
         if isinstance(value, dict):
             value = schedules.get(value)
         if callable(value):
@@ -180,12 +200,12 @@ class Optimizer(Configurable):
         self.prepare(self.iterations)
 
     @property
-    def lr(self) -> Any:
+    def lr(self) -> float:
         """Return the learning rate; its name in Keras 2."""
         return self.learning_rate
 
     @lr.setter
-    def lr(self, value: Any) -> None:
+    def lr(self, value: LearningRate) -> None:
         self.learning_rate = value
 
     @property
@@ -261,7 +281,7 @@ class Optimizer(Configurable):
             raise ValueError(f"iterations must be zero or positive, got {value!r}")
         self.work.clock[1] = steps
 
-    # -- what a program asks --------------------------------------------------------------------
+    # -- called by a program --------------------------------------------------------------------
 
     @property
     def follows_schedule(self) -> bool:
@@ -270,7 +290,7 @@ class Optimizer(Configurable):
 
     @property
     def needs_prepare(self) -> bool:
-        """Return whether `prepare` must be called before each step: the learning rate changes by itself."""
+        """Return whether `prepare` must be called before each step: the learning rate depends on the step."""
         return self._schedule is not None or self.decay > 0.0
 
     def prepare(self, iteration: int) -> None:
@@ -284,12 +304,12 @@ class Optimizer(Configurable):
         Args:
             weights: All trainable weights, one float vector; changed in place.
             grads: Their gradient; clipping changes it in place.
-            sizes: int64 vector: how many elements belong to each weight array.
-            clock: int64 vector [seed, finished steps]; the caller counts it up after the step.
+            sizes: int64 vector: the number of elements of each weight array.
+            clock: int64 vector [seed, finished steps]; the caller increments it after the step.
 
         Returns:
-            Calls to be run in this order. State of the right size is kept, so that training goes on; with
-            other weights it starts anew, unless `Work.arrange` has made it fit.
+            Calls to be run in this order. State of the right size is kept, so that training continues; with
+            other weights it starts again, unless `Work.arrange` has made it fit.
         """
         self.work.drop_unneeded(self.first_values())
         if any(not self._fits(vector, weights) for vector in self._own_vectors()):
@@ -324,18 +344,18 @@ class Optimizer(Configurable):
                 self.state[name] = np.full(weights.shape, first, dtype=weights.dtype)
 
     def first_values(self) -> dict[str, float]:
-        """Return the name and the first value of each vector of `state` that the settings ask for."""
+        """Return the name and the first value of each vector of `state` that the settings need."""
         return dict(self.state_names)
 
     def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
         """Return the kernel calls of the optimizer's own step."""
         raise TypeError(f"{type(self).__name__} must define step(self, weights, grads, clock)")
 
-    def work_for(self, owner: Any) -> Work:
-        """Return what is remembered of a model, and show it from now on.
+    def work_for(self, owner: object) -> Work:
+        """Return the state for one model, and show it from now on.
 
-        The model whose steps are shown goes on; another begins anew, without harm to the first. Steps that
-        were set before any model are the first one's.
+        The model whose steps are shown continues; another model starts from zero, and the state of the first
+        does not change. Steps that were set before there was any model belong to the first one.
         """
         if self.work.owner is None:
             self.work.owner = owner
@@ -351,7 +371,7 @@ class Optimizer(Configurable):
         self.restructure()
 
     def restore(self, state: dict[str, Array], hyper: Array, iterations: int) -> None:
-        """Go on with what was saved of an optimizer of the same kind: `state`, `hyper` and `iterations`."""
+        """Continue from the saved `state`, `hyper` and `iterations` of an optimizer of the same kind."""
         for name, vector in state.items():
             if name in self.state and self.state[name].shape == vector.shape:
                 self.state[name][...] = vector  # kernels may be bound to it
@@ -362,8 +382,8 @@ class Optimizer(Configurable):
         self.iterations = iterations
         self.restructure()
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal optimizer, its state apart."""
+    def get_config(self) -> Config:
+        """Return the arguments that make an equal optimizer, without its state."""
         config = {key: value for key, value in super().get_config().items() if key != "lr"}
         if self._schedule is not None:
             known = isinstance(self._schedule, Configurable)

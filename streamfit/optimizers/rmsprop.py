@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
 from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Flag, Hyper, at_least_zero, share
-from streamfit.optimizers.optimizer import Optimizer, registry
+from streamfit.optimizers.optimizer import LearningRate, Optimizer, OptimizerOptions, registry
 
 _RHO, _EPSILON, _MOMENTUM = FIRST_OWN, FIRST_OWN + 1, FIRST_OWN + 2
 
@@ -81,18 +81,18 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
-        **options: Any,
+        **options: Unpack[OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, **options)
         self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
 
     def first_values(self) -> dict[str, float]:
-        """Return the mean square, and what momentum and centering need."""
+        """Return the mean square, and the vectors that momentum and centering need."""
         names = ["velocity"]
         if self.momentum > 0 or self.centered:
             names.append("momentum")

@@ -8,12 +8,11 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from streamfit._base.configs import Configurable, resolve
 from streamfit._base.names import Registry
 
-registry: Registry[Any] = Registry("learning rate schedule")
+registry: Registry[type[LearningRateSchedule]] = Registry("learning rate schedule")
 
 
 def _steps(name: str, value: float) -> float:
@@ -74,7 +73,7 @@ class InverseTimeDecay(LearningRateSchedule):
     Args:
         initial_learning_rate: The rate of the first step.
         decay_steps: Steps for one `decay_rate`, positive.
-        decay_rate: What each `decay_steps` add to the denominator.
+        decay_rate: The number that each `decay_steps` add to the denominator.
         staircase: Whether ``step / decay_steps`` is rounded down.
 
     Raises:
@@ -260,7 +259,7 @@ class CosineDecayRestarts(LearningRateSchedule):
             number = math.floor(step / self.first_decay_steps)
             return number, step - number * self.first_decay_steps, self.first_decay_steps
         growth = 1.0 + step / self.first_decay_steps * (self.t_mul - 1.0)
-        # A restart falls on a whole step: one that rounding has pushed below it counts.
+        # A restart is at a whole step: one that rounding has moved just below it counts.
         number = math.floor(math.log(growth) / math.log(self.t_mul) + 1e-12)
         start = self.first_decay_steps * (self.t_mul**number - 1.0) / (self.t_mul - 1.0)
         return number, max(0.0, step - start), self.first_decay_steps * self.t_mul**number
@@ -270,6 +269,7 @@ def _cosine(share: float, alpha: float, height: float = 1.0) -> float:
     return (1.0 - alpha) * 0.5 * height * (1.0 + math.cos(math.pi * share)) + alpha
 
 
+_cls: type[LearningRateSchedule]
 for _cls in (
     ExponentialDecay,
     InverseTimeDecay,
@@ -281,8 +281,8 @@ for _cls in (
     registry.register(_cls, _cls.__name__)
 
 
-def get(identifier: Any) -> Callable[[int], float]:
-    """Return the schedule that `identifier` stands for.
+def get(identifier: object) -> Callable[[int], float]:
+    """Return the schedule that `identifier` describes.
 
     Args:
         identifier: A description as ``{'class_name': ..., 'config': ...}``, or a function.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
 from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Flag, Hyper, share
-from streamfit.optimizers.optimizer import Optimizer, registry
+from streamfit.optimizers.optimizer import LearningRate, Optimizer, OptimizerOptions, registry
 
 _MOMENTUM = FIRST_OWN
 
@@ -66,7 +66,11 @@ class SGD(Optimizer):
     nesterov = Flag()
 
     def __init__(
-        self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Any
+        self,
+        learning_rate: LearningRate = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **options: Unpack[OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, **options)
         self.momentum, self.nesterov = momentum, nesterov

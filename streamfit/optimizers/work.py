@@ -1,28 +1,27 @@
-"""`Work`: what an optimizer remembers of one model.
+"""`Work`: the state of an optimizer for one model.
 
-One optimizer object may be given to several models. Its settings count for all of them; what it remembers,
-the count of steps and a vector for each memory, is kept apart.
+One optimizer object may be given to several models. Its settings count for all of them; its state, that is
+the count of steps and the state vectors, is separate for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
 
 from streamfit._base.specs import Array
 
-Places = Mapping[Any, slice]
-"""Where each weight lies in the vectors."""
+Places = Mapping[Hashable, slice]
+"""The slice of each weight in the vectors."""
 
 
-def places_of(variables: Sequence[Any], sizes: Array) -> dict[Any, slice]:
-    """Return where weights lie in a vector in which they stand side by side.
+def places_of(variables: Iterable[Hashable], sizes: Array) -> dict[Hashable, slice]:
+    """Return the slice of each weight in a vector that holds them one after the other.
 
     Args:
         variables: The weights; anything that has a hash.
-        sizes: How many elements belong to each, int64.
+        sizes: The number of elements of each, int64.
 
     Example:
         >>> places_of(["kernel", "bias"], np.array([6, 2]))
@@ -34,41 +33,40 @@ def places_of(variables: Sequence[Any], sizes: Array) -> dict[Any, slice]:
 
 
 class Work:
-    """The memory of an optimizer that works for one model.
+    """The state of an optimizer for one model.
 
     Args:
-        owner: The model, or what stands for it; None as long as there is none.
+        owner: The model, or an object in its place; None as long as there is none.
 
     Attributes:
-        state: Vectors by name.
+        state: State vectors by name.
         clock: int64 array [seed, finished steps].
-        needed: Names of the vectors of `state` that the settings have asked for.
-        places: Where each weight lies in the vectors; None when that is not known.
+        needed: Names of the vectors of `state` that the settings need.
+        places: The slice of each weight in the vectors; None when it is not known.
     """
 
-    def __init__(self, owner: Any = None) -> None:
+    def __init__(self, owner: object = None) -> None:
         self.owner = owner
         self.state: dict[str, Array] = {}
         self.clock: Array = np.zeros(2, dtype=np.int64)
         self.needed: set[str] = set()
         self.places: Places | None = None
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what was pickled; arrays are copied, because workers may share their memory."""
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Restore a pickled object; arrays are copied, because workers may share their memory."""
         self.__dict__.update(state)
         self.clock = np.array(self.clock)
         self.state = {name: np.array(vector) for name, vector in self.state.items()}
 
     def forget(self) -> None:
-        """Begin anew: no vectors, no steps."""
+        """Start again: no vectors, no steps."""
         self.state, self.needed, self.places = {}, set(), None
         self.clock[1] = 0
 
     def arrange(self, places: Places, weights: Array, first: Mapping[str, float]) -> None:
-        """Make the vectors fit weights that lie at `places`.
+        """Make the vectors fit weights whose slices are `places`.
 
-        What is remembered of a weight goes with it; a weight that was not there before starts with the first
-        value of each vector.
+        The state of a weight moves with the weight; a new weight starts with the first value of each vector.
 
         Example:
             >>> work = Work()
@@ -93,7 +91,7 @@ class Work:
             self.state[name] = moved
 
     def drop_unneeded(self, needed: Mapping[str, float]) -> None:
-        """Forget the vectors that settings have asked for and no longer do."""
+        """Forget the vectors that the settings needed before and no longer need."""
         for name in self.needed.difference(needed):
             self.state.pop(name, None)
         self.needed = set(needed)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from streamfit import ops
 from streamfit._base.checks import real
 from streamfit._base.configs import Configurable, resolve
 from streamfit._base.names import Registry
+from streamfit.ops.core import Operand, Value
 
 
 def _factor(name: str, value: float | None, default: float) -> float:
@@ -22,7 +22,7 @@ def _factor(name: str, value: float | None, default: float) -> float:
 class Regularizer(Configurable):
     """Base of all regularizers: called with a weight, returns a scalar.
 
-    Any function of that kind can stand in for a regularizer.
+    A function of a weight that returns a scalar can replace a regularizer.
 
     Example:
         >>> import numpy as np
@@ -33,7 +33,7 @@ class Regularizer(Configurable):
         3.0
     """
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Operand) -> Value:
         """Return the penalty for the weight `x`."""
         raise TypeError(f"{type(self).__name__} must define __call__(self, x)")
 
@@ -56,7 +56,7 @@ class L1(Regularizer):
     def __init__(self, l1: float = 0.01) -> None:
         self.l1 = _factor("l1", l1, 0.01)
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Operand) -> Value:
         """Return the penalty for the weight `x`."""
         return ops.multiply(ops.sum(ops.abs(x)), self.l1)
 
@@ -79,7 +79,7 @@ class L2(Regularizer):
     def __init__(self, l2: float = 0.01) -> None:
         self.l2 = _factor("l2", l2, 0.01)
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Operand) -> Value:
         """Return the penalty for the weight `x`."""
         return ops.multiply(ops.sum(ops.square(x)), self.l2)
 
@@ -103,7 +103,7 @@ class L1L2(Regularizer):
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1, self.l2 = _factor("l1", l1, 0.0), _factor("l2", l2, 0.0)
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Operand) -> Value:
         """Return the penalty for the weight `x`."""
         return ops.add(L1(self.l1)(x), L2(self.l2)(x))
 
@@ -126,8 +126,8 @@ _registry.register(L2, "l2")
 _registry.register(L1L2, "l1_l2", "L1L2")
 
 
-def get(identifier: Any) -> Callable[[Any], Any] | None:
-    """Return the regularizer that `identifier` stands for.
+def get(identifier: object) -> Callable[[Value], Value] | None:
+    """Return the regularizer that `identifier` names or describes.
 
     Args:
         identifier: ``'l1'``, ``'l2'`` or ``'l1_l2'`` (factors of 0.01), a class, an instance, a
@@ -135,7 +135,7 @@ def get(identifier: Any) -> Callable[[Any], Any] | None:
 
     Raises:
         UnknownNameError: The name is unknown.
-        TypeError: It is nothing of that kind.
+        TypeError: `identifier` is none of these.
 
     Example:
         >>> get("l2")
@@ -143,5 +143,5 @@ def get(identifier: Any) -> Callable[[Any], Any] | None:
     """
     if identifier is None:
         return None
-    found: Callable[[Any], Any] = resolve(_registry, identifier)
+    found: Callable[[Value], Value] = resolve(_registry, identifier)
     return l1_l2() if isinstance(identifier, str) and isinstance(found, L1L2) else found

@@ -1,12 +1,12 @@
-"""Floor 8: checkers for the pipelines of users, in the manner of scikit-learn's `check_estimator`.
+"""Floor 8: checks for the pipelines of users, similar to scikit-learn's `check_estimator`.
 
-Nothing here needs pytest or Hypothesis. What builds on Hypothesis is in `streamfit.testing.strategies`, which
-is imported by its own name.
+Nothing here needs pytest or Hypothesis. Only `streamfit.testing.strategies` needs Hypothesis; import it by
+its own name.
 """
 
 from __future__ import annotations
 
-from streamfit.testing.battery import Battery, Result
+from streamfit.testing.check_runner import Battery, Result
 from streamfit.testing.checking import check_generator, check_sequence, check_source, check_stream, run_checks
 from streamfit.testing.failure import CheckFailure
 from streamfit.testing.fault_plan import Fault, FaultPlan, InjectedFault

@@ -1,4 +1,4 @@
-"""The check of bounded memory: loading the same batches again and again must not take more and more of it."""
+"""The check of bounded memory: repeated loads of the same batches must not take more and more memory."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamfit.streams import Source, Ticket
+from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.comparison import bytes_of
 from streamfit.testing.failure import fail
-from streamfit.testing.subject import Subject
 from streamfit.testing.table import Check
 
 _LOADS, _SECONDS, _LEAST = 96, 1.5, 24
-_SHARE, _SMALL = 0.25, 256  # what may stay behind of each load: a quarter of its bytes, or this many bytes
+_SHARE, _SMALL = 0.25, 256  # memory that each load may keep: a quarter of its bytes, or this many bytes
 
 
-def check_memory(subject: Subject) -> str | None:
-    """See that what loads leave behind does not grow with their number."""
-    source, loads = subject.source(), subject.few(8)
+def check_memory(checked: CheckedObject) -> str | None:
+    """Check that memory does not grow with the number of loads."""
+    source, loads = checked.source(), checked.few(8)
     tickets = [ticket for ticket, _ in loads]
     size = max(bytes_of(value) for _, value in loads)
     with traced():
@@ -34,7 +34,7 @@ def check_memory(subject: Subject) -> str | None:
         return f"only {count} loads in {_SECONDS} s: too slow to tell"
     if grown > count * max(_SHARE * size, _SMALL):
         fail(
-            f"{subject.name}: memory grows by about {_shown(grown // count)} with every load of batches that "
+            f"{checked.name}: memory grows by about {_shown(grown // count)} with every load of batches that "
             f"were loaded before (a batch has {_shown(size)}): does it keep what it has loaded?"
         )
     kept = first - empty
@@ -44,7 +44,7 @@ def check_memory(subject: Subject) -> str | None:
 
 
 def _load(source: Source, tickets: list[Ticket], most: int) -> int:
-    """Load tickets in turn, while there is time; return how many loads that were."""
+    """Load tickets in turn while there is time; return the number of loads."""
     until, count = time.monotonic() + _SECONDS, 0
     for ticket in itertools.islice(itertools.cycle(tickets), most):
         source.load(ticket)

@@ -1,17 +1,31 @@
-"""`check_sequence` and its relatives: run all checks on an object, raise one failure that lists all."""
+"""`run_checks`, `check_sequence` and the like: run all checks on an object and list all failures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypedDict, Unpack
 
-from streamfit.testing.battery import Battery, Names, Result
+from streamfit.testing.check_runner import Battery, Names, Result
 from streamfit.testing.failure import CheckFailure
 from streamfit.testing.table import Kind
 
 
+class BatteryOptions(TypedDict, total=False):
+    """The keyword arguments of `Battery`."""
+
+    expected_failures: Mapping[str, str] | None
+    limit: int
+    workers: int
+
+
+class CheckOptions(BatteryOptions, total=False):
+    """The keyword arguments of `check_sequence` and the like; `run_checks` explains them."""
+
+    only: Names
+
+
 def run_checks(
-    obj: Any,
+    obj: object,
     kind: Kind | None = None,
     *,
     only: Names = None,
@@ -19,20 +33,20 @@ def run_checks(
     limit: int = 32,
     workers: int = 2,
 ) -> list[Result]:
-    """Run the checks for an object and return how each of them ended.
+    """Run the checks for an object and return the result of each.
 
     Args:
         obj: A `Sequence`, a `Source`, or a class or a function without required arguments that makes one,
             or a generator, or a `Stream`.
-        kind: ``'sequence'``, ``'source'``, ``'generator'`` or ``'stream'``; None finds out.
+        kind: ``'sequence'``, ``'source'``, ``'generator'`` or ``'stream'``; None: found from `obj`.
         only: Name or names of the checks to run; None for all.
         expected_failures: Names of checks that are known to fail, with the reason.
         limit: How many batches a check looks at.
         workers: How many worker processes are used at most.
 
     Raises:
-        TypeError: `obj` is nothing that gives batches.
-        ValueError: A name is no check, or a number is out of range.
+        TypeError: `obj` does not give batches.
+        ValueError: A check is unknown, or a number is out of range.
 
     Example:
         >>> import numpy as np
@@ -51,7 +65,7 @@ def run_checks(
 
 
 def raise_failures(name: str, results: list[Result]) -> None:
-    """Raise one failure that lists all that have failed; nothing when none has.
+    """Raise one exception that lists all failed checks; do nothing if none failed.
 
     Raises:
         CheckFailure: A check has failed.
@@ -64,15 +78,14 @@ def raise_failures(name: str, results: list[Result]) -> None:
     raise CheckFailure(f"{name} fails {count}:\n" + "\n".join(lines)) from failed[0].error
 
 
-def _check(obj: Any, kind: Kind, options: dict[str, Any]) -> list[Result]:
-    only = options.pop("only", None)
+def _check(obj: object, kind: Kind, *, only: Names = None, **options: Unpack[BatteryOptions]) -> list[Result]:
     battery = Battery(obj, kind, **options)
     results = battery.results(only)
-    raise_failures(battery.subject.name, results)
+    raise_failures(battery.checked.name, results)
     return results
 
 
-def check_sequence(obj: Any, **options: Any) -> list[Result]:
+def check_sequence(obj: object, **options: Unpack[CheckOptions]) -> list[Result]:
     """Check a `Sequence`, or any object with ``__getitem__`` and ``__len__``.
 
     Args:
@@ -80,10 +93,10 @@ def check_sequence(obj: Any, **options: Any) -> list[Result]:
         **options: `only`, `expected_failures`, `limit` and `workers`, as for `run_checks`.
 
     Returns:
-        How each check ended, when none has failed.
+        The result of each check, if none failed.
 
     Raises:
-        CheckFailure: Some checks fail; the text says which, and why.
+        CheckFailure: Some checks fail; the message says which, and why.
 
     Example:
         >>> import numpy as np
@@ -101,18 +114,18 @@ def check_sequence(obj: Any, **options: Any) -> list[Result]:
         streamfit.testing.failure.CheckFailure: Forgetful fails 1 of 1 checks:
         [repeatable] Forgetful: batch 0 changes when it is loaded twice: x[0] is 1 at first and 2 the ...
     """
-    return _check(obj, "sequence", options)
+    return _check(obj, "sequence", **options)
 
 
-def check_source(obj: Any, **options: Any) -> list[Result]:
-    """Check a `Source` of your own, or what `as_stream` makes of arrays.
+def check_source(obj: object, **options: Unpack[CheckOptions]) -> list[Result]:
+    """Check a `Source` of your own, or one that `as_stream` makes from arrays.
 
     Args:
         obj: The source, its class, or a function without required arguments that makes one.
         **options: `only`, `expected_failures`, `limit` and `workers`, as for `run_checks`.
 
     Raises:
-        CheckFailure: Some checks fail; the text says which, and why.
+        CheckFailure: Some checks fail; the message says which, and why.
 
     Example:
         >>> import numpy as np
@@ -121,19 +134,19 @@ def check_source(obj: Any, **options: Any) -> list[Result]:
         >>> {result.status for result in check_source(source, only=["planned", "resume", "exactly_once"])}
         {'pass'}
     """
-    return _check(obj, "source", options)
+    return _check(obj, "source", **options)
 
 
-def check_generator(factory: Callable[[], Any], **options: Any) -> list[Result]:
+def check_generator(factory: Callable[[], object], **options: Unpack[CheckOptions]) -> list[Result]:
     """Check a function that makes generators of batches.
 
     Args:
         factory: A function without required arguments; each call must make a new generator. An iterable
-            that can be read again, such as a data loader of another library, will do as well.
+            that can be read again, such as a data loader of another library, works too.
         **options: `only`, `expected_failures`, `limit` and `workers`, as for `run_checks`.
 
     Raises:
-        CheckFailure: Some checks fail; the text says which, and why.
+        CheckFailure: Some checks fail; the message says which, and why.
 
     Example:
         >>> import numpy as np
@@ -143,18 +156,18 @@ def check_generator(factory: Callable[[], Any], **options: Any) -> list[Result]:
         >>> {result.status for result in check_generator(batches, only=["fresh", "equal", "end"])}
         {'pass'}
     """
-    return _check(factory, "generator", options)
+    return _check(factory, "generator", **options)
 
 
-def check_stream(factory: Callable[[], Any], **options: Any) -> list[Result]:
-    """Check a function that makes streams: what they read, and that they are closed without a trace.
+def check_stream(factory: Callable[[], object], **options: Unpack[CheckOptions]) -> list[Result]:
+    """Check a function that makes streams: their batches, and that closing them leaves nothing behind.
 
     Args:
         factory: A function without required arguments that returns ``streamfit.stream(...)``.
         **options: `only`, `expected_failures`, `limit` and `workers`, as for `run_checks`.
 
     Raises:
-        CheckFailure: Some checks fail; the text says which, and why.
+        CheckFailure: Some checks fail; the message says which, and why.
 
     Example:
         >>> import numpy as np
@@ -163,4 +176,4 @@ def check_stream(factory: Callable[[], Any], **options: Any) -> list[Result]:
         >>> results[0].status
         'pass'
     """
-    return _check(factory, "stream", options)
+    return _check(factory, "stream", **options)

@@ -1,7 +1,7 @@
 """``python -m streamfit check package.module:object``: the checks from the command line.
 
-They run in a process of their own (`testing/apart.py`), so that a pipeline that ends the program is not taken
-for one that passes.
+They run in a process of their own (`testing/check_process.py`), so that a pipeline that ends the program does
+not pass.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import argparse
 import importlib
 import os
 import sys
-from typing import Any
 
 from streamfit._base.names import did_you_mean
-from streamfit.testing import apart
-from streamfit.testing.battery import Battery
+from streamfit.testing import check_process
+from streamfit.testing.check_runner import Battery
 from streamfit.testing.failure import brief_error
 from streamfit.testing.report import lines_of
 
@@ -22,7 +21,7 @@ FINE, FAILED, UNUSABLE = 0, 1, 2
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check what was named, in a process of its own, and print a report.
+    """Check the target in a process of its own, and print a report.
 
     Args:
         options: `target`, `kind`, `only`, `expected_failure`, `workers` and `limit`, as the command line has
@@ -33,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
         2 when there was nothing to check.
     """
     names = ("target", "kind", "only", "expected_failure", "workers", "limit")
-    outcome = apart.run(__name__, {name: getattr(options, name) for name in names})
-    report = outcome.written
+    outcome = check_process.run(__name__, {name: getattr(options, name) for name in names})
+    report = outcome.report
     if report is None:
         doing = outcome.doing or "it started"
         _complain(
@@ -49,26 +48,26 @@ def run(options: argparse.Namespace) -> int:
     if outcome.ending and report["status"] == FINE:
         _complain(f"all checks were made, but the process {outcome.ending} after them, when Python ended")
         return FAILED
-    return int(report["status"])
+    return report["status"]
 
 
 def _complain(text: str) -> None:
     print(f"streamfit check: {text}", file=sys.stderr)
 
 
-def serve(handle: int, told: dict[str, Any]) -> None:
-    """Make the checks in the process that `run` has started, and write the report."""
-    sheet = apart.begin(handle, told)
-    sheet.write("it imported the target")
+def serve(handle: int, request: check_process.Request) -> None:
+    """Run the checks in the process that `run` started, and write the report."""
+    result_file = check_process.begin(handle, request)
+    result_file.write("it imported the target")
     try:
-        report = _report(sheet, argparse.Namespace(**told["options"]))
+        report = _report(result_file, argparse.Namespace(**request["options"]))
     except KeyboardInterrupt:
         sys.exit(130)
-    sheet.write("it ended", report)
+    result_file.write("it ended", report)
     sys.exit(report["status"])
 
 
-def _report(sheet: apart.Sheet, options: argparse.Namespace) -> dict[str, Any]:
+def _report(result_file: check_process.ResultFile, options: argparse.Namespace) -> check_process.Report:
     try:
         thing = find(options.target)
         expected = dict(_reason(text) for text in options.expected_failure)
@@ -79,10 +78,10 @@ def _report(sheet: apart.Sheet, options: argparse.Namespace) -> dict[str, Any]:
         return {"status": UNUSABLE, "lines": [], "errors": [brief_error(error)]}
     try:
         for name in names:
-            sheet.write(f"it made the check {name!r}")
+            result_file.write(f"it made the check {name!r}")
             battery.result(name)
         results = battery.results(names)
-        sheet.write("it timed a batch")
+        result_file.write("it timed a batch")
         lines = list(lines_of(battery, results))
     except SystemExit as error:
         text = f"{options.target} ends the program: {brief_error(error)}"
@@ -94,8 +93,8 @@ def _report(sheet: apart.Sheet, options: argparse.Namespace) -> dict[str, Any]:
     return {"status": FAILED if battery.failures else FINE, "lines": lines, "errors": errors}
 
 
-def find(target: str) -> Any:
-    """Import what ``package.module:object`` names; modules in the working directory are found, too.
+def find(target: str) -> object:
+    """Import the object that ``package.module:object`` names, also from the working directory.
 
     Raises:
         ValueError: The text has another form.
@@ -111,7 +110,7 @@ def find(target: str) -> Any:
         raise ValueError(f"{target!r} names nothing; write package.module:object")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    thing: Any = importlib.import_module(module_name)
+    thing: object = importlib.import_module(module_name)
     for name in path.split("."):
         if not hasattr(thing, name):
             hint = did_you_mean(name, [known for known in dir(thing) if not known.startswith("_")])

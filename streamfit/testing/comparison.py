@@ -1,8 +1,6 @@
-"""Batches bit by bit: copies that nothing can change, and the first place where two batches differ."""
+"""Comparison of batches bit by bit: private copies, and the first place where two batches differ."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +10,7 @@ from streamfit.streams.items import Value
 from streamfit.streams.leaves import brief, leaves, rebuild
 
 Words = tuple[str, str]
+Form = tuple[tuple[int, ...], np.dtype[np.generic]]  # shape of a sample, and dtype
 
 
 def parts_of(value: Value) -> list[tuple[str, Array]]:
@@ -25,7 +24,7 @@ def parts_of(value: Value) -> list[tuple[str, Array]]:
 
 
 def copied(value: Value) -> Value:
-    """Copy all arrays of a batch, so that later loads cannot change what was seen."""
+    """Copy all arrays of a batch, so that later loads cannot change them."""
     x, y, weight = (rebuild(part, lambda array, _: np.array(array), "") for part in value)
     return x, y, weight
 
@@ -41,7 +40,7 @@ def same_bits(one: Array, other: Array) -> bool:
 
 
 def difference(one: Value, other: Value, words: Words = ("at first", "then")) -> str | None:
-    """Say where two batches differ first; None when they have the same bits.
+    """Describe the first difference of two batches; None if they have the same bits.
 
     Args:
         one: A batch (x, y, sample_weight).
@@ -83,6 +82,6 @@ def _unequal(one: Array, other: Array) -> Array:
     return np.asarray((pair[0] != pair[1]).any(axis=1)).reshape(one.shape)
 
 
-def form_of(value: Value) -> dict[str, tuple[tuple[int, ...], Any]]:
-    """Return what all batches must have in common: names, shapes without the batch axis, dtypes."""
+def form_of(value: Value) -> dict[str, Form]:
+    """Return the properties that all batches must share: names, shapes without the batch axis, dtypes."""
     return {name: (array.shape[1:], array.dtype) for name, array in parts_of(value)}

@@ -1,44 +1,44 @@
-"""Checks of batches loaded here and now, one after another: what is in them, what they depend on."""
+"""Checks of batches loaded one after another in this process: their content, and what they depend on."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
+from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
-from streamfit.testing.comparison import bytes_of, copied, difference, form_of, parts_of, same_bits
+from streamfit.testing.checked_object import CheckedObject, Loads, data_of, named_arrays, place
+from streamfit.testing.comparison import Form, bytes_of, copied, difference, form_of, parts_of, same_bits
 from streamfit.testing.failure import brief_error, fail, skip
-from streamfit.testing.subject import Loads, Subject, named_arrays, place
 from streamfit.testing.table import KINDS, Check
 
-HELD_BYTES, LEAST_HELD = 64 << 20, 8  # of batches that are held while others are loaded
+HELD_BYTES, LEAST_HELD = 64 << 20, 8  # of batches that are kept while others are loaded
 
 
-def check_length(subject: Subject) -> str | None:
-    """See that the number of batches is a whole number, always the same, and that the last one loads."""
-    source = subject.source()
-    count = _count(subject, source)
+def check_length(checked: CheckedObject) -> str | None:
+    """Check that the number of batches is a whole number, always the same, and that the last one loads."""
+    source = checked.source()
+    count = _count(checked, source)
     if count is None:
         return "has no end, or does not know it"
-    if _count(subject, source) != count:
-        fail(f"{subject.name}: its length was {count}, and another number when asked again")
+    if _count(checked, source) != count:
+        fail(f"{checked.name}: its length was {count}, and another number when asked again")
     error = _error(source, count - 1)
     if error is not None and _error(source, 0) is None:
         fail(
-            f"{subject.name}: its length is {count}, but batch {count - 1}, the last one, cannot be loaded: "
+            f"{checked.name}: its length is {count}, but batch {count - 1}, the last one, cannot be loaded: "
             f"{brief_error(error)}. Is __len__ one too large?",
             error,
         )
-    return _beyond(source, count)
+    return _partial_batch_after(source, count)
 
 
 def _error(source: Source, index: int) -> Exception | None:
-    """Return what loading one batch raises."""
+    """Return the exception of loading one batch."""
     try:
         source.load(Ticket(0, index, index, source.key(0)))
     except Exception as error:
@@ -46,134 +46,141 @@ def _error(source: Source, index: int) -> Exception | None:
     return None
 
 
-def _count(subject: Subject, source: Source) -> int | None:
+def _count(checked: CheckedObject, source: Source) -> int | None:
     try:
         return source.batches(0)
     except Exception as error:
-        fail(f"{subject.name}: its number of batches cannot be had: {brief_error(error)}", error)
+        fail(f"{checked.name}: its number of batches cannot be had: {brief_error(error)}", error)
 
 
-def _beyond(source: Source, count: int) -> str | None:
-    """Note that a part of a batch lies behind the last one."""
+def _partial_batch_after(source: Source, count: int) -> str | None:
+    """Note that there is a part of a batch after the last one."""
     first, beyond = Ticket(0, 0, 0, source.key(0)), Ticket(0, count, count, source.key(0))
     try:
         size, rest = (len(parts_of(source.load(ticket))[0][1]) for ticket in (first, beyond))
-    except Exception:  # that there is nothing to load is the usual case
+    except Exception:  # usually there is nothing to load
         return None
     if 0 < rest < size:
         return f"index {count} would give {rest} more samples, which are never used: __len__ rounds down"
     return None
 
 
-def check_planned(subject: Subject) -> str | None:
-    """See that a source writes as many tickets as it says it has batches, numbered from 0."""
-    source = subject.source()
-    count, tickets = _count(subject, source), subject.listed(source)
+def check_planned(checked: CheckedObject) -> str | None:
+    """Check that a source writes as many tickets as it has batches, numbered from 0."""
+    source = checked.source()
+    count, tickets = _count(checked, source), checked.listed(source)
     for number, ticket in enumerate(tickets):
         if (ticket.epoch, ticket.number) != (0, number):
             fail(
-                f"{subject.name}: ticket {number} of epoch 0 says that it is number {ticket.number} of epoch "
+                f"{checked.name}: ticket {number} of epoch 0 says that it is number {ticket.number} of epoch "
                 f"{ticket.epoch}; tickets(epoch, start) must count from start"
             )
-    if count is not None and len(tickets) != min(count, subject.limit):
-        more = "or more " if len(tickets) == subject.limit else ""
-        fail(f"{subject.name}: batches(0) is {count}, but tickets(0) gives {len(tickets)} {more}tickets")
+    if count is not None and len(tickets) != min(count, checked.limit):
+        more = "or more " if len(tickets) == checked.limit else ""
+        fail(f"{checked.name}: batches(0) is {count}, but tickets(0) gives {len(tickets)} {more}tickets")
     return None
 
 
-def check_content(subject: Subject) -> str | None:
-    """See that every batch is made of arrays of numbers that all have the same number of samples."""
-    loads = subject.expected()
+def check_content(checked: CheckedObject) -> str | None:
+    """Check that every batch consists of arrays of numbers with the same number of samples."""
+    loads = checked.expected()
     if not loads:
-        fail(f"{subject.name}: it has no batches at all")
+        fail(f"{checked.name}: it has no batches at all")
     for ticket, value in loads:
         sizes = {name: len(array) for name, array in parts_of(value)}
         if not sizes or not max(sizes.values()):
-            fail(f"{subject.name}: {place(ticket)} is empty; leave it out of the length")
+            fail(f"{checked.name}: {place(ticket)} is empty; leave it out of the length")
         if len(set(sizes.values())) > 1:
             shown = ", ".join(f"{size} in {name}" for name, size in sizes.items())
-            fail(f"{subject.name}: {place(ticket)} has different numbers of samples: {shown}")
+            fail(f"{checked.name}: {place(ticket)} has different numbers of samples: {shown}")
     return None
 
 
-def check_form(subject: Subject) -> str | None:
-    """See that all batches have the same arrays, sample shapes and dtypes."""
-    (first, value), *rest = subject.expected()
+def check_form(checked: CheckedObject) -> str | None:
+    """Check that all batches have the same arrays, sample shapes and dtypes."""
+    (first, value), *rest = checked.expected()
     wanted = form_of(value)
     for ticket, other in rest:
         form = form_of(other)
         if list(form) != list(wanted):
             fail(
-                f"{subject.name}: {place(ticket)} holds {', '.join(form)}, "
+                f"{checked.name}: {place(ticket)} holds {', '.join(form)}, "
                 f"but {place(first)} holds {', '.join(wanted)}"
             )
-        for name, (shape, dtype) in form.items():
-            _compare_forms(subject, (place(ticket), shape, dtype), (place(first), *wanted[name]), name)
+        for name in form:
+            found = _form_difference(form[name], wanted[name])
+            if found:
+                what, new, old = found
+                fail(
+                    f"{checked.name}: in {place(ticket)} {name} has {what} {new}, but {old} in {place(first)}"
+                )
     return None
 
 
-def _compare_forms(subject: Subject, now: tuple[Any, ...], before: tuple[Any, ...], name: str) -> None:
-    for what, new, old in (("samples of shape", now[1], before[1]), ("dtype", now[2], before[2])):
+def _form_difference(now: Form, before: Form) -> tuple[str, object, object] | None:
+    """Return the property that differs, with both values."""
+    for what, new, old in zip(("samples of shape", "dtype"), now, before, strict=True):
         if new != old:
-            fail(f"{subject.name}: in {now[0]} {name} has {what} {new}, but {old} in {before[0]}")
+            return what, new, old
+    return None
 
 
-# -- what a batch may not depend on -----------------------------------------------------------------------
+# -- what a batch must not depend on -----------------------------------------------------------------------
 
 
-def check_global_randomness(subject: Subject) -> str | None:
-    """See that loads neither read nor advance the random state that all code of a process shares."""
-    source, seen = subject.source(), []
+def check_global_randomness(checked: CheckedObject) -> str | None:
+    """Check that loads neither read nor advance the random state that all code of a process shares."""
+    source, seen = checked.source(), []
     with kept_globals():
-        for ticket, _ in subject.few():
+        for ticket, _ in checked.few():
             _seed_globals(1)
             before = _global_states()
-            one = subject.load(source, ticket)
+            one = checked.load(source, ticket)
             used = [name for name, state in _global_states().items() if state != before[name]]
             if used:
-                fail(_global_text(subject, ticket, used[0], "draws from"))
+                fail(_global_text(checked, ticket, used[0], "draws from"))
             seen.append((ticket, one))
-        _refuse_seed(subject, seen)
+        _refuse_dependence_on_seed(checked, seen)
     return None
 
 
-def _refuse_seed(subject: Subject, seen: Loads) -> None:
-    """Find batches that follow the global seed without drawing from it, say by copying its state."""
-    same, other = _loaded_with(subject, seen, 1), _loaded_with(subject, seen, 2)
+def _refuse_dependence_on_seed(checked: CheckedObject, seen: Loads) -> None:
+    """Find batches that depend on the global seed without drawing from it, for example from a copy of it."""
+    same, other = _loaded_with(checked, seen, 1), _loaded_with(checked, seen, 2)
     for (ticket, one), again, changed in zip(seen, same, other, strict=True):
         if difference(one, again) is None and difference(one, changed) is not None:
-            fail(_global_text(subject, ticket, "numpy.random or random", "depends on"))
+            fail(_global_text(checked, ticket, "numpy.random or random", "depends on"))
 
 
-def _loaded_with(subject: Subject, seen: Loads, seed: int) -> list[Value]:
-    source = subject.source()
+def _loaded_with(checked: CheckedObject, seen: Loads, seed: int) -> list[Value]:
+    source = checked.source()
     values = []
     for ticket, _ in seen:
         _seed_globals(seed)
-        values.append(subject.load(source, ticket))
+        values.append(checked.load(source, ticket))
     return values
 
 
-def _global_text(subject: Subject, ticket: Ticket, module: str, does: str) -> str:
+def _global_text(checked: CheckedObject, ticket: Ticket, module: str, does: str) -> str:
     return (
-        f"{subject.name}: loading {place(ticket)} {does} the global random state of {module}, which every "
+        f"{checked.name}: loading {place(ticket)} {does} the global random state of {module}, which every "
         "worker has its own of. Draw from self.rng(index), or from a generator that is seeded with the index"
     )
 
 
 def _seed_globals(seed: int) -> None:
     random.seed(seed)
-    np.random.seed(seed)  # the legacy state is what is looked for
+    np.random.seed(seed)  # this check is about the legacy state
 
 
-def _global_states() -> dict[str, Any]:
+def _global_states() -> dict[str, object]:
     name, keys, *rest = np.random.get_state()
     return {"numpy.random": (name, np.asarray(keys).tobytes(), *rest), "random": random.getstate()}
 
 
 @contextmanager
 def kept_globals() -> Iterator[None]:
-    """Give back the global random states that a block changes."""
+    """Restore the global random states after a block."""
     numpy_state, state = np.random.get_state(), random.getstate()
     try:
         yield
@@ -182,52 +189,52 @@ def kept_globals() -> Iterator[None]:
         random.setstate(state)
 
 
-def check_repeatable(subject: Subject) -> str | None:
-    """See that the same batch loaded twice in a row has the same bits."""
-    source = subject.source()
-    for ticket, _ in subject.few():
-        one, other = subject.load(source, ticket), subject.load(source, ticket, " a second time")
+def check_repeatable(checked: CheckedObject) -> str | None:
+    """Check that the same batch loaded twice in a row has the same bits."""
+    source = checked.source()
+    for ticket, _ in checked.few():
+        one, other = checked.load(source, ticket), checked.load(source, ticket, " a second time")
         found = difference(one, other, ("at first", "the second time"))
         if found:
             fail(
-                f"{subject.name}: {place(ticket)} changes when it is loaded twice: {found}. After a crash "
+                f"{checked.name}: {place(ticket)} changes when it is loaded twice: {found}. After a crash "
                 "batches are loaded again, so a load may depend on nothing but its index"
             )
     return None
 
 
-def check_any_order(subject: Subject) -> str | None:
-    """See that batches are the same in whatever order they are loaded."""
-    loads = subject.few(16)
+def check_any_order(checked: CheckedObject) -> str | None:
+    """Check that batches are the same in any order of loading."""
+    loads = checked.few(16)
     shuffled = list(np.random.default_rng(5).permutation(len(loads)))
     for words, order in (("last first", range(len(loads))[::-1]), ("in a mixed order", shuffled)):
-        source = subject.source()
+        source = checked.source()
         wrong: dict[int, tuple[Ticket, str]] = {}
         for number in order:
             ticket, value = loads[number]
-            found = difference(value, subject.load(source, ticket, f" {words}"), ("in order", words))
+            found = difference(value, checked.load(source, ticket, f" {words}"), ("in order", words))
             wrong |= {ticket.number: (ticket, found)} if found else {}
         if wrong:
             ticket, found = wrong[min(wrong)]
             fail(
-                f"{subject.name}: {place(ticket)} depends on which batches were loaded before it: {found}. "
+                f"{checked.name}: {place(ticket)} depends on which batches were loaded before it: {found}. "
                 "Workers load batches in any order"
             )
     return None
 
 
-def check_own_arrays(subject: Subject) -> str | None:
-    """See that a batch that was handed out is not changed by later loads."""
-    source = subject.source()
+def check_own_arrays(checked: CheckedObject) -> str | None:
+    """Check that later loads do not change an earlier batch."""
+    source = checked.source()
     held: list[tuple[Ticket, Value, Value]] = []
     room = HELD_BYTES
-    for ticket, _ in subject.expected():
-        value = _raw(subject, source, ticket)
+    for ticket, _ in checked.expected():
+        value = _raw(checked, source, ticket)
         for earlier, handed, copy in held:
             found = difference(copy, handed, ("when it was loaded", f"after {place(ticket)} was loaded"))
             if found:
                 fail(
-                    f"{subject.name}: {place(earlier)} was overwritten by a later load: {found}. Return new "
+                    f"{checked.name}: {place(earlier)} was overwritten by a later load: {found}. Return new "
                     "arrays, not a buffer that is used again, or copies of it: buffer.copy()"
                 )
         held.append((ticket, value, copied(value)))
@@ -237,38 +244,36 @@ def check_own_arrays(subject: Subject) -> str | None:
     return None
 
 
-def _raw(subject: Subject, source: Source, ticket: Ticket) -> Value:
+def _raw(checked: CheckedObject, source: Source, ticket: Ticket) -> Value:
     try:
         return source.load(ticket)
     except Exception as error:
-        fail(f"{subject.name}: {place(ticket)} cannot be loaded again: {brief_error(error)}", error)
+        fail(f"{checked.name}: {place(ticket)} cannot be loaded again: {brief_error(error)}", error)
 
 
-def check_own_data(subject: Subject) -> str | None:
-    """See that loads do not write to the arrays that the object holds."""
-    source = subject.source()
-    holder = getattr(source, "sequence", source)
-    held = named_arrays(holder)
+def check_own_data(checked: CheckedObject) -> str | None:
+    """Check that loads do not write to the arrays of the object."""
+    source = checked.source()
+    held = named_arrays(data_of(source))
     if not held:
         skip("the object holds no arrays in its attributes")
     before = [(name, array, array.copy()) for name, array in held if array.nbytes <= 1 << 26]
-    for ticket, _ in subject.few():
-        value = _raw(subject, source, ticket)
+    for ticket, _ in checked.few():
+        value = _raw(checked, source, ticket)
         for name, array, copy in before:
             if not same_bits(array, copy) and not _is_part_of(array, value):
                 fail(
-                    f"{subject.name}: loading {place(ticket)} changed the array {name}. In a worker process "
+                    f"{checked.name}: loading {place(ticket)} changed the array {name}. In a worker process "
                     "that is lost, and in threads it is a race: work on a copy"
                 )
     return None
 
 
-def _is_part_of(array: Any, value: Value) -> bool:
-    """Return whether an array is the very buffer that is handed out; that is another check's to tell."""
+def _is_part_of(array: Array, value: Value) -> bool:
+    """Return whether an array is the buffer that the load returned; another check reports that."""
     return any(np.may_share_memory(array, part) and array.size == part.size for _, part in parts_of(value))
 
 
-Run = Callable[[Subject], str | None]
 CHECKS: tuple[Check, ...] = (
     Check("length", "The length is right and the last batch loads.", check_length, ("sequence",)),
     Check("planned", "There are as many tickets as batches.", check_planned, ("source", "stream")),

@@ -1,4 +1,4 @@
-"""Checks of batches loaded by workers: threads at the same time, other processes, any number of them."""
+"""Checks of batches that workers load: any number of threads at the same time, or of processes."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Literal
 
 from streamfit._base.errors import WorkerError
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
+from streamfit.testing.checked_object import CheckedObject, Loads, place
 from streamfit.testing.comparison import copied, difference, parts_of
-from streamfit.testing.elsewhere import borrowed_settings, unseen_settings
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.preemption import Outcome, interleaved, lines_of, places, timed
-from streamfit.testing.subject import Loads, Subject, place
+from streamfit.testing.process_state import borrowed_settings, unseen_settings
 from streamfit.testing.table import KINDS, LOADED, Check
 from streamfit.workers import Pool, make_pool
 from streamfit.workers.transport.loader_pickle import LoaderRegistry
 
 _THREADS, _ROUNDS, _SECONDS = 4, 3, 1.0
-Kind = Literal["threads", "processes"]
+PoolKind = Literal["threads", "processes"]
 
 
-def check_thread_safe(subject: Subject) -> str | None:
-    """See that loads that run at the same time do not disturb one another."""
-    loads = subject.few(4)
+def check_thread_safe(checked: CheckedObject) -> str | None:
+    """Check that loads at the same time do not disturb one another."""
+    loads = checked.few(4)
     if len(loads) < 2:
         skip("there is one batch only")
-    _check_preempted(subject, loads)
-    _check_crowded(subject, subject.few(16))
+    _check_preempted(checked, loads)
+    _check_concurrent(checked, checked.few(16))
     return None
 
 
-def _check_preempted(subject: Subject, loads: Loads) -> None:
+def _check_preempted(checked: CheckedObject, loads: Loads) -> None:
     """Stop one load at each of its lines while another one runs."""
-    source = subject.source()
+    source = checked.source()
     (one, first), (other, second) = loads[0], loads[-1]
     load_one, load_other = _loading(source, one), _loading(source, other)
     cost = timed(load_one) + timed(load_other)
@@ -45,23 +45,23 @@ def _check_preempted(subject: Subject, loads: Loads) -> None:
         if ran is None:
             return
         for ticket, value, outcome in ((one, first, ran[0]), (other, second, ran[1])):
-            met = f"while {place(other if ticket is one else one)} was being loaded (one stood at {ran[2]})"
-            _compare_outcome(subject, ticket, value, outcome, met)
+            when = f"while {place(other if ticket is one else one)} was being loaded (one stood at {ran[2]})"
+            _compare_outcome(checked, ticket, value, outcome, when)
 
 
-def _check_crowded(subject: Subject, loads: Loads) -> None:
-    """Load everything in several threads that start together and switch often."""
-    source, interval = subject.source(), sys.getswitchinterval()
+def _check_concurrent(checked: CheckedObject, loads: Loads) -> None:
+    """Load all batches in several threads that start together and switch often."""
+    source, interval = checked.source(), sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         for _ in range(_ROUNDS):
-            for (ticket, value), outcome in zip(loads, _crowd(source, loads), strict=True):
-                _compare_outcome(subject, ticket, value, outcome, f"by one of {_THREADS} threads")
+            for (ticket, value), outcome in zip(loads, _loaded_by_threads(source, loads), strict=True):
+                _compare_outcome(checked, ticket, value, outcome, f"by one of {_THREADS} threads")
     finally:
         sys.setswitchinterval(interval)
 
 
-def _crowd(source: Source, loads: Loads) -> list[Outcome[Value]]:
+def _loaded_by_threads(source: Source, loads: Loads) -> list[Outcome[Value]]:
     outcomes = [Outcome[Value]() for _ in loads]
     start = threading.Barrier(_THREADS)
 
@@ -83,62 +83,62 @@ def _loading(source: Source, ticket: Ticket) -> Callable[[], Value]:
 
 
 def _compare_outcome(
-    subject: Subject, ticket: Ticket, value: Value, outcome: Outcome[Value], met: str
+    checked: CheckedObject, ticket: Ticket, value: Value, outcome: Outcome[Value], when: str
 ) -> None:
     advice = "Give each load its own buffers, files and generators, or guard what is shared with a lock"
     try:
         loaded = outcome.get()
     except Exception as error:
-        text = f"{place(ticket)} raised {brief_error(error)} when it was loaded {met}"
-        fail(f"{subject.name}: {text}. {advice}", error)
+        text = f"{place(ticket)} raised {brief_error(error)} when it was loaded {when}"
+        fail(f"{checked.name}: {text}. {advice}", error)
     assert loaded is not None
     found = difference(value, loaded, ("alone", "then"))
     if found:
-        fail(f"{subject.name}: {place(ticket)} is not the same when it is loaded {met}: {found}. {advice}")
+        fail(f"{checked.name}: {place(ticket)} is not the same when it is loaded {when}: {found}. {advice}")
 
 
-def check_picklable(subject: Subject) -> str | None:
-    """See that the object can be sent to worker processes."""
-    source = subject.source()
+def check_picklable(checked: CheckedObject) -> str | None:
+    """Check that the object can be sent to worker processes."""
+    source = checked.source()
     if not source.remote:
         skip("its batches are loaded in the main process only")
     registry = LoaderRegistry()
     try:
         registry.pickled_loader_for(source)
     except WorkerError as error:
-        text = str(error).replace(f"{subject.name!r} cannot", "cannot").replace(f"{subject.name}.", "its .")
-        fail(f"{subject.name}: {text.removeprefix('the loader ')}", error)
+        text = str(error).replace(f"{checked.name!r} cannot", "cannot").replace(f"{checked.name}.", "its .")
+        fail(f"{checked.name}: {text.removeprefix('the loader ')}", error)
     finally:
         registry.clear()
     return None
 
 
-def check_threads(subject: Subject) -> str | None:
-    """See that batches are the same when 1, 2 and more threads load them."""
-    for count in sorted({1, 2, 2 * subject.workers}):
-        _compare_delivery(subject, "threads", count)
+def check_threads(checked: CheckedObject) -> str | None:
+    """Check that batches are the same when 1, 2 and more threads load them."""
+    for count in sorted({1, 2, 2 * checked.workers}):
+        _compare_delivery(checked, "threads", count)
     return None
 
 
-def check_processes(subject: Subject) -> str | None:
-    """See that batches are the same when 1 and more processes load them."""
-    for count in sorted({1, subject.workers}):
-        _compare_delivery(subject, "processes", count)
-    return borrowed_settings(subject)
+def check_processes(checked: CheckedObject) -> str | None:
+    """Check that batches are the same when 1 and more processes load them."""
+    for count in sorted({1, checked.workers}):
+        _compare_delivery(checked, "processes", count)
+    return borrowed_settings(checked)
 
 
-def _compare_delivery(subject: Subject, kind: Kind, count: int) -> None:
-    source = subject.source()
+def _compare_delivery(checked: CheckedObject, kind: PoolKind, count: int) -> None:
+    source = checked.source()
     if not source.remote:
         skip("its batches are loaded in the main process only")
     where = f"by {count} {kind if count > 1 else kind.removesuffix('s').removesuffix('e')}"
-    with pool_of(subject, kind, count) as pool:
-        delivered = delivery(subject, source, pool, where)
-        for (ticket, value), (_, other) in zip(subject.expected(), delivered, strict=True):
+    with pool_of(checked, kind, count) as pool:
+        delivered = delivery(checked, source, pool, where)
+        for (ticket, value), (_, other) in zip(checked.expected(), delivered, strict=True):
             found = difference(value, other, ("in this process", f"when loaded {where}"))
             if found:
-                unseen = unseen_settings(subject) if kind == "processes" else ""
-                fail(f"{subject.name}: {place(ticket)} is not the same: {found}.{unseen or _WHY[kind]}")
+                unseen = unseen_settings(checked) if kind == "processes" else ""
+                fail(f"{checked.name}: {place(ticket)} is not the same: {found}.{unseen or _WHY[kind]}")
 
 
 _WHY = {
@@ -148,53 +148,55 @@ _WHY = {
 }
 
 
-def pool_of(subject: Subject, kind: Kind, count: int) -> AbstractContextManager[Pool]:
-    """Make a pool; the number of batches ahead is small, so that they spread over the workers."""
+def pool_of(checked: CheckedObject, kind: PoolKind, count: int) -> AbstractContextManager[Pool]:
+    """Make a pool with few batches ahead, so that they spread over the workers."""
     return make_pool(kind, count, ahead=2 * count + 1)
 
 
-def delivery(subject: Subject, source: Source, pool: Pool, where: str) -> Iterator[tuple[Ticket, Value]]:
-    """Deliver the batches that are looked at; an exception of a load fails the check. No hooks run."""
-    with pool.open(source, subject.tickets(source), describe=source.describe) as run:
+def delivery(
+    checked: CheckedObject, source: Source, pool: Pool, where: str
+) -> Iterator[tuple[Ticket, Value]]:
+    """Deliver the batches that a check looks at; an exception of a load fails it. No hooks run."""
+    with pool.open(source, checked.tickets(source), describe=source.describe) as run:
         while True:
             try:
                 loaded = next(run)
             except StopIteration:
                 return
             except Exception as error:
-                unseen = unseen_settings(subject) if "process" in where else ""
-                text = f"{subject.name}: loaded {where}, a batch raises {brief_error(error)}"
+                unseen = unseen_settings(checked) if "process" in where else ""
+                text = f"{checked.name}: loaded {where}, a batch raises {brief_error(error)}"
                 fail(f"{text}.{unseen}" if unseen else text, error)
             yield loaded.ticket, copied(loaded.value)
             del loaded
 
 
-def check_exactly_once(subject: Subject) -> str | None:
-    """See that every batch of a pass is delivered once, and that no two of them are the same samples."""
-    source, expected = subject.source(), subject.expected()
-    with pool_of(subject, "threads", 2) as pool:
-        loads = list(delivery(subject, source, pool, "by 2 threads"))
+def check_exactly_once(checked: CheckedObject) -> str | None:
+    """Check that every batch of a pass is delivered once, and that no sample id comes twice."""
+    source, expected = checked.source(), checked.expected()
+    with pool_of(checked, "threads", 2) as pool:
+        loads = list(delivery(checked, source, pool, "by 2 threads"))
     numbers = [ticket.number for ticket, _ in loads]
     if numbers != [ticket.number for ticket, _ in expected]:
-        fail(f"{subject.name}: {len(expected)} batches are due, and those that come are numbered {numbers}")
-    _refuse_repeated_ids(subject, [ticket for ticket, _ in loads])
-    return _twins(loads)
+        fail(f"{checked.name}: {len(expected)} batches are due, and those that come are numbered {numbers}")
+    _refuse_repeated_ids(checked, [ticket for ticket, _ in loads])
+    return _equal_batches(loads)
 
 
-def _refuse_repeated_ids(subject: Subject, tickets: list[Ticket]) -> None:
-    seen: dict[Any, int] = {}
+def _refuse_repeated_ids(checked: CheckedObject, tickets: list[Ticket]) -> None:
+    seen: dict[object, int] = {}
     for ticket in tickets:
         for sample in ids_of(ticket):
             if sample in seen:
                 fail(
-                    f"{subject.name}: sample {sample!r} is in batch {seen[sample]} and again in batch "
+                    f"{checked.name}: sample {sample!r} is in batch {seen[sample]} and again in batch "
                     f"{ticket.number} of the same epoch"
                 )
             seen[sample] = ticket.number
 
 
-def ids_of(ticket: Ticket) -> list[Any]:
-    """List the ids that a ticket orders.
+def ids_of(ticket: Ticket) -> list[object]:
+    """List the sample ids of a ticket.
 
     Example:
         >>> ids_of(Ticket(0, 3, ids=7)), ids_of(Ticket(0, 0))
@@ -209,8 +211,8 @@ def ids_of(ticket: Ticket) -> list[Any]:
     return list(ids) if isinstance(ids, (list, tuple, range)) else [ids]
 
 
-def _twins(loads: Loads) -> str | None:
-    """Note that two batches hold the same bits."""
+def _equal_batches(loads: Loads) -> str | None:
+    """Return a note if two batches hold the same bits."""
     seen: dict[bytes, int] = {}
     for ticket, value in loads:
         key = b"".join(array.tobytes() for _, array in parts_of(value))

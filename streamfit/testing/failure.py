@@ -1,4 +1,4 @@
-"""`CheckFailure`: a sentence about the user's object, and the two other ways in which a check can end."""
+"""The ways in which a check ends early: `CheckFailure`, `CheckSkipped`, and an exit of the program."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 
-class CheckFailure(AssertionError):  # noqa: N818 - it is no error of the program but the answer of a check
-    """Raised when a check does not hold; its text is a sentence about the object that was checked.
+class CheckFailure(AssertionError):  # noqa: N818 - the result of a check, not an error of the program
+    """Raised when a check does not hold; its message is a sentence about the checked object.
 
     Example:
         >>> raise CheckFailure("Digits: batch 3 is empty")
@@ -19,15 +19,15 @@ class CheckFailure(AssertionError):  # noqa: N818 - it is no error of the progra
 
 
 class CheckSkipped(Exception):  # noqa: N818
-    """Raised by a check that does not apply; its text is the reason."""
+    """Raised by a check that does not apply; its message is the reason."""
 
 
 def fail(sentence: str, cause: BaseException | None = None) -> NoReturn:
-    """End a check: the object does not keep the rule.
+    """End a check: the object breaks the rule.
 
     Args:
-        sentence: What is wrong, with the smallest case that shows it, and what to do instead.
-        cause: The exception behind it, if there is one.
+        sentence: The mistake, the smallest case that shows it, and the remedy.
+        cause: The exception behind it, if any.
 
     Raises:
         CheckFailure: Always.
@@ -46,9 +46,9 @@ def skip(reason: str) -> NoReturn:
 
 @contextlib.contextmanager
 def exits_are_failures() -> Iterator[None]:
-    """Make ``os._exit`` a failure of the check for a while: it would end all tests as if they had passed.
+    """Make ``os._exit`` fail the check inside the block; otherwise it would end all tests as if they passed.
 
-    Copies of the process made by `fork` end as they want.
+    Copies of the process made by `fork` may still call it.
 
     Example:
         >>> with exits_are_failures():

@@ -1,8 +1,8 @@
-"""`FaultPlan`: which load of which batch meets which fault, drawn from a seed, carried out for real.
+"""`FaultPlan`: draws from a seed which load of which batch fails and how, and makes these faults happen.
 
-Guarantees kept here: a plan is a pure function of its seed, so every run and the simulator meet the same
-faults; a fault happens in worker processes only, so the same wrapped data loaded in this process are the
-data without faults; the count of attempts lives in anonymous memory and leaves nothing behind.
+Guarantees kept here: a plan is a pure function of its seed, so every run and the simulator have the same
+faults; a fault happens in worker processes only, so wrapped data loaded in this process have no faults; the
+count of attempts is in anonymous memory, so no file remains.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args, overload
 
 from streamfit._base.keys import derive
 from streamfit._base.names import did_you_mean
 from streamfit.streams import Sequence, Source, Ticket
+from streamfit.streams.items import Value
 from streamfit.workers.contract import inside_worker
 
 FaultKind = Literal["kill", "segfault", "abort", "exit", "out of memory", "slow", "stop", "raise"]
@@ -30,16 +31,26 @@ DEADLY: tuple[FaultKind, ...] = ("kill", "segfault", "abort", "exit", "out of me
 
 _RECORD = struct.Struct("<qqq")
 _NONE = -1
-_MAX_BYTES = 64 << 20  # what "out of memory" takes before it gives up
+_MAX_BYTES = 64 << 20  # that "out of memory" takes before it kills
+
+
+class Indexed(Protocol):
+    """An object that gives batches by index, such as a `Sequence`."""
+
+    def __len__(self) -> int:
+        """Count the batches."""
+
+    def __getitem__(self, index: int) -> object:
+        """Return one batch."""
 
 
 class InjectedFault(Exception):  # noqa: N818
-    """Raised by a load that a plan lets fail."""
+    """Raised by a load that must fail by plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Say what happens to one load.
+    """The fault of one load.
 
     Args:
         kind: ``'kill'`` (SIGKILL), ``'segfault'``, ``'abort'``, ``'exit'`` (with code 0), ``'out of memory'``
@@ -47,7 +58,7 @@ class Fault:
             (SIGSTOP; the pool needs a deadline to notice) or ``'raise'``.
         epoch: Number of the pass.
         batch: Number of the batch; the index for a `Sequence`.
-        attempt: Which load of it: 1 for the first.
+        attempt: Which load of the batch; 1 for the first.
     """
 
     kind: FaultKind
@@ -64,12 +75,12 @@ class FaultPlan:
     """Plan faults for the loads of a pipeline.
 
     Args:
-        seed: Where the draws start from.
-        rate: How many of the loads meet a fault, from 0 to 1.
+        seed: The seed of the draws.
+        rate: The share of loads with a fault, from 0 to 1.
         kinds: Which faults are drawn.
-        attempts: Loads of a batch beyond this number meet none. With 2, every batch survives: a pool
+        attempts: Loads of a batch beyond this number have no fault. With 2, every batch survives: a pool
             gives up on a batch that has killed three workers.
-        faults: Faults that are to happen for certain, on top of those that are drawn.
+        faults: Faults that certainly happen, in addition to the drawn ones.
         seconds: How long a slow load sleeps.
 
     Raises:
@@ -105,7 +116,7 @@ class FaultPlan:
             raise ValueError(f"rate must be in [0, 1] and attempts at least 0, got {rate} and {attempts}")
 
     def fault(self, epoch: int, batch: int, attempt: int = 1) -> Fault | None:
-        """Return what happens to one load; None for nothing."""
+        """Return the fault of one load; None for no fault."""
         known = self.certain.get((epoch, batch, attempt))
         if known is not None or attempt > self.attempts or not self.rate:
             return known
@@ -115,7 +126,7 @@ class FaultPlan:
         return Fault(kind, epoch, batch, attempt)
 
     def schedule(self, epoch: int, batches: int) -> Iterator[Fault]:
-        """List the faults that a pass meets: those of a batch until one of its loads goes through."""
+        """List the faults of a pass: for each batch, those until one of its loads succeeds."""
         for batch in range(batches):
             attempt = 1
             while (fault := self.fault(epoch, batch, attempt)) is not None:
@@ -126,7 +137,7 @@ class FaultPlan:
 
     @property
     def needs_deadline(self) -> bool:
-        """Return whether a pool can only survive this plan with a deadline for loads."""
+        """Return whether a pool needs a deadline for loads to survive this plan."""
         certain = [fault.kind for fault in self.certain.values()]
         return "stop" in certain or (self.rate > 0 and "stop" in self.kinds)
 
@@ -145,20 +156,26 @@ class FaultPlan:
         head = f"fault plan of seed {self.seed}, rate {self.rate:g}: {count}"
         return "\n".join([f"{head} of epoch {epoch}{needs}", *(f"  {fault}" for fault in faults)])
 
-    def wrap(self, thing: Any) -> Any:
-        """Return a `Sequence` or a `Source` whose loads in worker processes meet the faults.
+    @overload
+    def wrap(self, thing: Source) -> FaultySource: ...
+
+    @overload
+    def wrap(self, thing: Indexed) -> FaultySequence: ...
+
+    def wrap(self, thing: Source | Indexed) -> FaultySource | FaultySequence:
+        """Return a `Sequence` or a `Source` whose loads in worker processes have the faults.
 
         Args:
             thing: A `Sequence`, any object with ``__getitem__`` and ``__len__``, or a `Source`.
 
         Returns:
-            The same data; its attribute `log` tells what has happened.
+            The same data; its attribute `log` lists the faults that happened.
         """
         return FaultySource(thing, self) if isinstance(thing, Source) else FaultySequence(thing, self)
 
 
 class FaultLog:
-    """Count the loads of each batch over all processes, and tell what has happened to them.
+    """Count the loads of each batch over all processes, and list the faults that happened.
 
     Every start of a load appends one record to anonymous memory of the main process, which workers open
     through ``/proc``: no file has a name, and a worker that is killed holds no lock.
@@ -169,11 +186,11 @@ class FaultLog:
         self._path = f"/proc/{os.getpid()}/fd/{fd}"
         weakref.finalize(self, os.close, fd)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> FaultLog:
-        return self  # one log for all copies: the memory belongs to this one
+    def __deepcopy__(self, memo: dict[int, object]) -> FaultLog:
+        return self  # one log for all copies: this object owns the memory
 
     def start(self, epoch: int, batch: int, plan: FaultPlan) -> Fault | None:
-        """Note that a load of a batch starts and return the fault that it meets."""
+        """Record that a load of a batch starts; return its fault."""
         attempt = 1 + sum((epoch, batch) == (e, b) for e, b, _ in self._records())
         fault = plan.fault(epoch, batch, attempt)
         code = _NONE if fault is None else KINDS.index(fault.kind)
@@ -182,7 +199,7 @@ class FaultLog:
         return fault
 
     def happened(self) -> list[Fault]:
-        """List the faults that were met, by epoch, batch and attempt."""
+        """List the faults that happened, by epoch, batch and attempt."""
         counts: dict[tuple[int, int], int] = {}
         faults = []
         for epoch, batch, code in self._records():
@@ -192,7 +209,7 @@ class FaultLog:
         return sorted(faults, key=lambda fault: (fault.epoch, fault.batch, fault.attempt))
 
     def loads(self) -> int:
-        """Count the loads that were started in worker processes."""
+        """Count the loads that started in worker processes."""
         return len(self._records())
 
     def _records(self) -> list[tuple[int, int, int]]:
@@ -202,44 +219,45 @@ class FaultLog:
 
 
 class FaultySequence(Sequence):
-    """Give the batches of another sequence, and meet the faults of a plan while doing so."""
+    """Give the batches of another sequence, with the faults of a plan."""
 
-    def __init__(self, sequence: Any, plan: FaultPlan) -> None:
+    def __init__(self, sequence: Indexed, plan: FaultPlan) -> None:
         super().__init__()
         self.sequence, self.plan, self.log, self.epoch = sequence, plan, FaultLog(), 0
 
     @property
-    def stands_for(self) -> Any:
-        """Return the sequence inside: its draws are the same with and without faults."""
-        return getattr(self.sequence, "stands_for", self.sequence)
+    def stands_for(self) -> object:
+        """Return the wrapped sequence: its draws are the same with and without faults."""
+        inner: object = getattr(self.sequence, "stands_for", self.sequence)
+        return inner
 
     @property
     def num_batches(self) -> int | None:
-        """Count the batches of the sequence inside."""
+        """Count the batches of the wrapped sequence."""
         if hasattr(type(self.sequence), "num_batches"):
-            count: int | None = self.sequence.num_batches
+            count: int | None = getattr(self.sequence, "num_batches")  # noqa: B009
             return count
         return len(self.sequence)
 
     def __len__(self) -> int:
         return len(self.sequence)
 
-    def __getitem__(self, index: int) -> Any:
-        _meet(self.log, self.plan, self.epoch, index)
+    def __getitem__(self, index: int) -> object:
+        _start_load(self.log, self.plan, self.epoch, index)
         return self.sequence[index]
 
     def on_epoch_begin(self) -> None:
-        """Pass it on."""
+        """Call the hook of the wrapped data."""
         getattr(self.sequence, "on_epoch_begin", _nothing)()
 
     def on_epoch_end(self) -> None:
-        """Pass it on, and count the pass: faults of the next one are others."""
+        """Call the hook of the wrapped data, and count the pass: the next one has other faults."""
         self.epoch += 1
         getattr(self.sequence, "on_epoch_end", _nothing)()
 
 
 class FaultySource(Source):
-    """Give the batches of another source, and meet the faults of a plan while doing so."""
+    """Give the batches of another source, with the faults of a plan."""
 
     def __init__(self, source: Source, plan: FaultPlan) -> None:
         self.source, self.plan, self.log = source, plan, FaultLog()
@@ -249,33 +267,34 @@ class FaultySource(Source):
             raise ValueError("a generator is pulled in the main process, where no fault can be met")
 
     @property
-    def stands_for(self) -> Any:
-        """Return what the source inside reads: its draws are the same with and without faults."""
-        return getattr(self.source.producer, "stands_for", self.source.producer)
+    def stands_for(self) -> object:
+        """Return the object that the wrapped source reads: its draws are the same with and without faults."""
+        inner: object = getattr(self.source.producer, "stands_for", self.source.producer)
+        return inner
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Write the tickets of the source inside."""
+        """Write the tickets of the wrapped source."""
         return self.source.tickets(epoch, start)
 
-    def load(self, ticket: Ticket) -> Any:
-        """Load a batch of the source inside, unless something happens."""
-        _meet(self.log, self.plan, ticket.epoch, ticket.number)
+    def load(self, ticket: Ticket) -> Value:
+        """Load a batch of the wrapped source, unless its fault prevents that."""
+        _start_load(self.log, self.plan, ticket.epoch, ticket.number)
         return self.source.load(ticket)
 
     def batches(self, epoch: int) -> int | None:
-        """Count the batches of the source inside."""
+        """Count the batches of the wrapped source."""
         return self.source.batches(epoch)
 
     def spec(self) -> Any:
-        """Return the specs of the source inside."""
+        """Return the specs of the wrapped source."""
         return self.source.spec()
 
     def begin_pass(self, epoch: int) -> None:
-        """Pass it on."""
+        """Call the hook of the wrapped data."""
         self.source.begin_pass(epoch)
 
     def end_pass(self, epoch: int) -> None:
-        """Pass it on."""
+        """Call the hook of the wrapped data."""
         self.source.end_pass(epoch)
 
     def describe(self, ticket: Ticket) -> str:
@@ -287,7 +306,7 @@ def _nothing() -> None:
     pass
 
 
-def _meet(log: FaultLog, plan: FaultPlan, epoch: int, batch: int) -> None:
+def _start_load(log: FaultLog, plan: FaultPlan, epoch: int, batch: int) -> None:
     if inside_worker():
         fault = log.start(epoch, batch, plan)
         if fault is not None:
@@ -295,7 +314,7 @@ def _meet(log: FaultLog, plan: FaultPlan, epoch: int, batch: int) -> None:
 
 
 def carry_out(fault: Fault, seconds: float) -> None:
-    """Do to this process what a fault says; most of them do not return."""
+    """Make a fault happen in this process; most of them do not return."""
     if fault.kind == "raise":
         raise InjectedFault(f"planned: {fault}")
     if fault.kind == "slow":
@@ -311,7 +330,7 @@ def carry_out(fault: Fault, seconds: float) -> None:
 
 
 def _crash(kind: FaultKind) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a file named core would be left behind
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # leave no core file
     if kind == "segfault":
         ctypes.string_at(0)
     elif kind == "abort":
@@ -320,7 +339,7 @@ def _crash(kind: FaultKind) -> None:
 
 
 def _exhaust() -> None:
-    """Take memory up to a limit, then die as by the hand of the system."""
+    """Take memory up to a limit, then die by SIGKILL, as when the system runs out of memory."""
     taken = []
     try:
         for _ in range(_MAX_BYTES >> 20):

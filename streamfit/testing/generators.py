@@ -1,93 +1,93 @@
-"""Checks of functions that make generators: each one is new, is read as far as asked, and ends."""
+"""Checks of functions that make generators: each generator is new, gives no more than asked, and ends."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import cast
 
 from streamfit.streams import Feed, GeneratorSource, as_stream
 from streamfit.streams.items import Value
+from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.comparison import bytes_of, copied, difference
 from streamfit.testing.contents import HELD_BYTES, LEAST_HELD, kept_globals
 from streamfit.testing.failure import brief_error, fail, skip
-from streamfit.testing.subject import Subject
-from streamfit.testing.table import Check
+from streamfit.testing.table import Check, Kind
 
-_GENERATOR: tuple[Any, ...] = ("generator",)
+_GENERATOR: tuple[Kind, ...] = ("generator",)
 
 
-def check_fresh(subject: Subject) -> str | None:
-    """See that each call of the factory makes a new generator that reads nothing of another one's."""
-    one, other = subject.fresh(), subject.fresh()
+def check_fresh(checked: CheckedObject) -> str | None:
+    """Check that each call of the factory makes a new generator, which shares no input with another one."""
+    one, other = checked.iterable(), checked.iterable()
     if one is other and hasattr(one, "__next__"):
         fail(
-            f"{subject.name}: it returns the same generator at every call, so two readers would share it and "
+            f"{checked.name}: it returns the same generator at every call, so two readers would share it and "
             "each would miss what the other one gets. Make the generator inside the function"
         )
-    alone = len(_items(subject, subject.fresh()))
-    if hasattr(one, "__next__"):
-        turns = _in_turns(subject, one, other)
+    alone = len(_items(checked, checked.iterable()))
+    if isinstance(one, Iterator):
+        turns = _in_turns(checked, one, cast("Iterator[object]", other))
         if turns < alone:
             fail(
-                f"{subject.name}: read alone, a generator gives {alone} batches; two that are read in turns "
+                f"{checked.name}: read alone, a generator gives {alone} batches; two that are read in turns "
                 f"give {turns} each. They read from something that they share"
             )
     return None
 
 
-def _in_turns(subject: Subject, one: Any, other: Any) -> int:
-    """Return how many batches each of two generators gives when they are read in turns."""
+def _in_turns(checked: CheckedObject, one: Iterator[object], other: Iterator[object]) -> int:
+    """Count the batches that each of two generators gives when they are read in turns."""
     count = 0
-    for _ in range(subject.limit):
+    for _ in range(checked.limit):
         try:
             next(one), next(other)
         except StopIteration:
             break
         except Exception as error:
-            fail(f"{subject.name}: two generators read in turns: {brief_error(error)}", error)
+            fail(f"{checked.name}: two generators read in turns: {brief_error(error)}", error)
         count += 1
     return count
 
 
-def _items(subject: Subject, iterable: Any) -> list[Any]:
-    items: list[Any] = []
+def _items(checked: CheckedObject, iterable: Iterable[object]) -> list[object]:
+    items: list[object] = []
     try:
-        items.extend(itertools.islice(iter(iterable), subject.limit))
+        items.extend(itertools.islice(iter(iterable), checked.limit))
     except Exception as error:
-        fail(f"{subject.name}: it raised {brief_error(error)} after {len(items)} batches", error)
+        fail(f"{checked.name}: it raised {brief_error(error)} after {len(items)} batches", error)
     return items
 
 
-def check_equal(subject: Subject) -> str | None:
-    """See that two generators of the factory give the same batches."""
-    for number, (one, other) in enumerate(zip(_values(subject), _values(subject), strict=False)):
+def check_equal(checked: CheckedObject) -> str | None:
+    """Check that two generators of the factory give the same batches."""
+    for number, (one, other) in enumerate(zip(_values(checked), _values(checked), strict=False)):
         found = difference(one, other, ("from the first generator", "from the second"))
         if found:
             fail(
-                f"{subject.name}: batch {number} is not the same from two generators: {found}. Seed what is "
+                f"{checked.name}: batch {number} is not the same from two generators: {found}. Seed what is "
                 "drawn, so that a run can be repeated; or expect this check to fail"
             )
     return None
 
 
-def _values(subject: Subject) -> Iterator[Value]:
-    source = subject.source()
-    for ticket in subject.tickets(source):
-        yield subject.load(source, ticket)
+def _values(checked: CheckedObject) -> Iterator[Value]:
+    source = checked.source()
+    for ticket in checked.tickets(source):
+        yield checked.load(source, ticket)
 
 
-def check_own_batches(subject: Subject) -> str | None:
-    """See that a batch is not overwritten when the next one is made."""
-    source = subject.source()
+def check_own_batches(checked: CheckedObject) -> str | None:
+    """Check that the next batch does not overwrite an earlier one."""
+    source = checked.source()
     held: list[tuple[int, Value, Value]] = []
     room = HELD_BYTES
-    for ticket in subject.tickets(source):
+    for ticket in checked.tickets(source):
         for number, handed, copy in held:
             found = difference(copy, handed, ("when it came", f"after batch {ticket.number} came"))
             if found:
                 fail(
-                    f"{subject.name}: batch {number} was overwritten by a later one: {found}. Batches are "
+                    f"{checked.name}: batch {number} was overwritten by a later one: {found}. Batches are "
                     "made ahead of the one that is used: yield new arrays, not a buffer that is used again, "
                     "or copies of it: buffer.copy()"
                 )
@@ -99,74 +99,74 @@ def check_own_batches(subject: Subject) -> str | None:
     return None
 
 
-class _Counted:
-    """Count how often an iterator is asked."""
+class _CountingIterator:
+    """Count the items that are taken from an iterator."""
 
-    def __init__(self, iterator: Iterator[Any]) -> None:
-        self.iterator, self.asked = iterator, 0
+    def __init__(self, iterator: Iterator[object]) -> None:
+        self.iterator, self.taken = iterator, 0
 
-    def __iter__(self) -> _Counted:
+    def __iter__(self) -> _CountingIterator:
         return self
 
-    def __next__(self) -> Any:
-        self.asked += 1
+    def __next__(self) -> object:
+        self.taken += 1
         return next(self.iterator)
 
 
-def check_as_asked(subject: Subject) -> str | None:
-    """See that a generator is asked for as many batches as are used, also when a thread pulls ahead."""
-    available = len(_items(subject, subject.fresh()))
+def check_as_asked(checked: CheckedObject) -> str | None:
+    """Check that only the batches that are used are taken, also when a thread reads ahead."""
+    available = len(_items(checked, checked.iterable()))
     for ahead in (0, 2):
         wanted = max(1, min(3, available))
-        counted = _Counted(iter(subject.fresh()))
+        counted = _CountingIterator(iter(checked.iterable()))
         source = GeneratorSource(counted, targets=False)
         with Feed(source, None, ahead=ahead, total=wanted, alike=False) as feed:
             delivered = sum(1 for _ in feed.run(wanted))
-        if (counted.asked, delivered) != (wanted, wanted):
-            fail(f"{subject.name}: {counted.asked} batches were pulled where {wanted} were wanted")
+        if (counted.taken, delivered) != (wanted, wanted):
+            fail(f"{checked.name}: {counted.taken} batches were pulled where {wanted} were wanted")
     return None
 
 
-def check_end(subject: Subject) -> str | None:
-    """See that a generator that has ended stays ended."""
-    iterator = iter(subject.fresh())
-    count = sum(1 for _ in itertools.islice(iterator, subject.limit + 1))
-    if count > subject.limit:
-        skip(f"it did not end within {subject.limit} batches")
+def check_end(checked: CheckedObject) -> str | None:
+    """Check that a generator that has ended gives nothing more."""
+    iterator = iter(checked.iterable())
+    count = sum(1 for _ in itertools.islice(iterator, checked.limit + 1))
+    if count > checked.limit:
+        skip(f"it did not end within {checked.limit} batches")
     for _ in range(2):
         if next(iterator, None) is not None:
             fail(
-                f"{subject.name}: it ended after {count} batches and then gave another one; an iterator that "
+                f"{checked.name}: it ended after {count} batches and then gave another one; an iterator that "
                 "has raised StopIteration must go on raising it"
             )
     return f"ends after {count} batches"
 
 
-def check_close(subject: Subject) -> str | None:
-    """See that a generator that is closed early lets go."""
-    iterator = iter(subject.fresh())
+def check_close(checked: CheckedObject) -> str | None:
+    """Check that a generator can be closed early."""
+    iterator = iter(checked.iterable())
     if not hasattr(iterator, "close"):
         skip("it has no close()")
     next(iterator, None)
     try:
         iterator.close()
     except Exception as error:
-        fail(f"{subject.name}: closing it after one batch raised {brief_error(error)}", error)
+        fail(f"{checked.name}: closing it after one batch raised {brief_error(error)}", error)
     return None
 
 
-def check_source_again(subject: Subject) -> str | None:
-    """See that an iterable gives the same number of batches in every pass."""
-    thing = subject.fresh()
+def check_passes(checked: CheckedObject) -> str | None:
+    """Check that an iterable gives the same number of batches in every pass."""
+    thing = checked.iterable()
     if hasattr(thing, "__next__"):
         skip("a generator is read once")
-    counts = [len(_items(subject, thing)) for _ in range(2)]
+    counts = [len(_items(checked, thing)) for _ in range(2)]
     if counts[0] != counts[1]:
-        fail(f"{subject.name}: it gave {counts[0]} batches in the first pass and {counts[1]} in the second")
+        fail(f"{checked.name}: it gave {counts[0]} batches in the first pass and {counts[1]} in the second")
     with kept_globals():
         declared = as_stream(thing, targets=False).batches(0)
-    if declared is not None and counts[0] != min(declared, subject.limit):
-        fail(f"{subject.name}: its length is {declared}, and it yields {counts[0]} batches")
+    if declared is not None and counts[0] != min(declared, checked.limit):
+        fail(f"{checked.name}: its length is {declared}, and it yields {counts[0]} batches")
     return None
 
 
@@ -177,5 +177,5 @@ CHECKS: tuple[Check, ...] = (
     Check("as_asked", "No more is pulled than is used.", check_as_asked, _GENERATOR, ("content",)),
     Check("end", "An end is an end.", check_end, _GENERATOR, ("fresh",)),
     Check("close", "It can be closed early.", check_close, _GENERATOR, ("fresh",)),
-    Check("passes", "An iterable gives the same in every pass.", check_source_again, _GENERATOR, ("fresh",)),
+    Check("passes", "An iterable gives the same in every pass.", check_passes, _GENERATOR, ("fresh",)),
 )

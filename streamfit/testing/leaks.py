@@ -1,12 +1,12 @@
-"""A ledger of what code must not leave behind: child processes, shared memory, descriptors, threads of ours.
+"""A ledger of resources that code must release: child processes, shared memory, descriptors, our threads.
 
-Processes come from psutil (the extra ``testing``). Who holds shared memory is read from ``/proc``, since
-psutil gives paths and not inodes, and a semaphore is mapped under a name that was never its own; on a system
-without ``/proc`` and ``/dev/shm`` there are no such names to look for.
+Processes come from psutil (the extra ``testing``). The holders of shared memory come from ``/proc``, since
+psutil gives paths and not inodes, and a semaphore is mapped under a name that was never its own. A system
+without ``/proc`` and ``/dev/shm`` has no such names.
 
-Names of shared memory are the machine's, not a process's, and nothing records who made one. So a new name
-counts unless it is known to be somebody else's: another user's, or held by a living process that is not
-below this one. What a dead process has left is held by nobody, and counts.
+Names of shared memory belong to the machine, not to a process, and nothing records who made one. So a new
+name counts as a leak unless it belongs to another user, or a living process that does not descend from this
+one holds it. Nobody holds the memory of a dead process, so it counts.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Ledger:
-    """Hold what there is at one moment.
+    """The resources in use at one moment.
 
     Args:
         names: Names of shared memory in the system.
-        children: Living descendants of this process: process id and time of birth.
-        descriptors: Open file descriptors and what they lead to.
+        children: Living descendants of this process: process id and start time.
+        descriptors: Open file descriptors and their targets.
         threads: Names of the threads that streamfit has started.
     """
 
@@ -46,23 +46,23 @@ class Ledger:
     threads: frozenset[str]
 
     def beyond(self, before: Ledger) -> list[str]:
-        """List what is here and was not there before, but for names that others hold now."""
-        return _lines(self.own_names(before)) + self._beside_names(before)
+        """List the resources that are new since `before`, except names that other processes hold now."""
+        return _lines(self.own_names(before)) + self._other_than_names(before)
 
     def own_names(self, before: Ledger) -> frozenset[str]:
-        """Return the names of shared memory that were not there before and are not known to be others'."""
+        """Return the names of shared memory that are new since `before` and not known to be foreign."""
         new = self.names - before.names
         return new - _foreign(new) if new else new
 
-    def _beside_names(self, before: Ledger) -> list[str]:
+    def _other_than_names(self, before: Ledger) -> list[str]:
         new = [f"process {pid}" for pid, _ in sorted(self.children - before.children)]
         new += [f"descriptor {fd} -> {to}" for fd, to in sorted(self.descriptors - before.descriptors)]
         return new + [f"thread {name}" for name in sorted(self.threads - before.threads)]
 
     def since(self, before: Ledger, names: frozenset[str]) -> tuple[frozenset[str], list[str]]:
-        """Return which of `names` are still left, and what is left in all."""
+        """Return which of `names` are still there, and a list of all resources that are still there."""
         names = replace(self, names=self.names & names).own_names(before)
-        return names, _lines(names) + self._beside_names(before)
+        return names, _lines(names) + self._other_than_names(before)
 
 
 def take_ledger() -> Ledger:
@@ -83,7 +83,7 @@ def take_ledger() -> Ledger:
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Poll a condition; return whether it came to hold in time.
+    """Poll a condition; return whether it became true in time.
 
     Example:
         >>> wait_until(lambda: True), wait_until(lambda: False, seconds=0.01)
@@ -126,10 +126,10 @@ def left_since(before: Ledger, seconds: float = 5.0) -> list[str]:
 
 @contextmanager
 def nothing_left_behind(seconds: float = 5.0) -> Iterator[None]:
-    """Fail if the block leaves anything behind for longer than `seconds`.
+    """Fail if resources of the block remain for longer than `seconds`.
 
     Raises:
-        AssertionError: Something is left: a process, shared memory, a file descriptor, a thread.
+        AssertionError: A process, shared memory, a file descriptor or a thread remains.
         MissingExtraError: psutil is not installed.
 
     Example:
@@ -148,7 +148,7 @@ def _lines(names: frozenset[str]) -> list[str]:
 
 
 def _descendants() -> Iterator[tuple[int, float]]:
-    """Yield process id and time of birth of every living process below this one."""
+    """Yield process id and start time of every living descendant of this process."""
     psutil = require("psutil", "testing")
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # it has ended since
@@ -156,7 +156,7 @@ def _descendants() -> Iterator[tuple[int, float]]:
 
 
 def _processes() -> Iterator[Path]:
-    """Yield the folder that the system keeps for each living process."""
+    """Yield the folder in ``/proc`` of each living process."""
     for pid in require("psutil", "testing").pids() if _PROC.is_dir() else ():
         yield _PROC / str(pid)
 
@@ -173,7 +173,7 @@ def _descriptors() -> Iterator[tuple[str, str]]:
 
 
 def _foreign(names: frozenset[str]) -> set[str]:
-    """Return the names that belong to another user, or that a process holds which is not below this one."""
+    """Return the names that belong to another user, or to a process that does not descend from this one."""
     places: dict[Place, str] = {}
     foreign: set[str] = set()
     for name in names:
@@ -190,8 +190,8 @@ def _foreign(names: frozenset[str]) -> set[str]:
 
 
 def _mapped(entry: Path) -> Iterator[Place]:
-    """Yield the shared memory that a process has mapped."""
-    with suppress(OSError):  # it has ended, or is another user's
+    """Yield the shared memory that a process maps."""
+    with suppress(OSError):  # it has ended, or belongs to another user
         for line in (entry / "maps").read_bytes().splitlines():
             if b" /dev/shm/" in line:
                 major, _, minor = line.split()[3].partition(b":")

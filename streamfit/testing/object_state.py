@@ -1,4 +1,4 @@
-"""What an object and the user's modules hold, as texts that can be compared over time and processes."""
+"""The state of an object and of the user's modules, as text that can be compared over time and processes."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import Any
 
 import numpy as np
 
 from streamfit._base.inspection import attributes_of, differing, is_foreign
+from streamfit._base.specs import Array
 
 _DEEPEST, _LONGEST = 5, 1000
-_WHOLE_BYTES, _SAMPLED = 64 << 10, 4096  # of an array that is read whole, and elements of a larger one
+_WHOLE_BYTES, _SAMPLED = 64 << 10, 4096  # largest array that is read whole; elements read of a larger one
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, type)
 _MOST_MODULES = 100
 State = dict[str, str]
+Settings = dict[str, tuple[str, str]]  # fingerprint and short text of each value
 
 
-def fingerprint(value: Any, depth: int = 0) -> str:
+def fingerprint(value: object, depth: int = 0) -> str:
     """Return a text that is equal for equal values, in every process.
 
-    Of large arrays and long lists a part is read.
+    It reads only a part of large arrays and long lists.
 
     Example:
         >>> fingerprint({"a": {2, 1}}) == fingerprint({"a": {1, 2}}), fingerprint([1]) == fingerprint([2])
@@ -54,7 +55,7 @@ def fingerprint(value: Any, depth: int = 0) -> str:
     return f"{kind}({fingerprint(dict(attributes_of(value)), depth + 1)})"
 
 
-def _of_array(array: np.ndarray[Any, Any]) -> str:
+def _of_array(array: Array) -> str:
     if array.dtype.hasobject:
         return f"array({array.dtype}, {array.shape})"
     if array.nbytes > _WHOLE_BYTES:
@@ -68,13 +69,13 @@ def _hashed(data: str | bytes) -> str:
     return hashlib.blake2b(raw, digest_size=12).hexdigest()
 
 
-def state_of(thing: Any) -> State:
+def state_of(thing: object) -> State:
     """Return the fingerprints of the attributes of an object, by name."""
     return {name: fingerprint(value) for name, value in attributes_of(thing)}
 
 
 def changed(before: State, after: State) -> list[str]:
-    """List what differs between two states, or is in one of them only.
+    """List the names that differ between two states, or that only one of them has.
 
     Example:
         >>> changed({"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"})
@@ -86,8 +87,8 @@ def changed(before: State, after: State) -> list[str]:
 # -- modules ----------------------------------------------------------------------------------------------
 
 
-def modules_behind(thing: Any) -> list[str]:
-    """List the user's modules that an object is made of, and those that these import, as far as workers
+def modules_behind(thing: object) -> list[str]:
+    """List the user's modules that define an object, and the modules that these import, as far as workers
     import them by name.
     """
     first = {kind.__module__ for kind in type(thing).__mro__}
@@ -117,9 +118,9 @@ def _used_by(module: ModuleType) -> set[str]:
     return used
 
 
-def settings_of(names: list[str]) -> dict[str, tuple[str, str]]:
-    """Return what modules and their classes hold: fingerprint and short text by ``module.name``."""
-    found = {}
+def settings_of(names: list[str]) -> Settings:
+    """Return the variables of modules and their classes, by ``module.name``."""
+    found: Settings = {}
     for name in names:
         module = sys.modules.get(name)
         for key, value in _settings(module, name) if module is not None else ():
@@ -127,7 +128,7 @@ def settings_of(names: list[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _settings(module: ModuleType, name: str) -> Iterator[tuple[str, Any]]:
+def _settings(module: ModuleType, name: str) -> Iterator[tuple[str, object]]:
     for key, value in list(vars(module).items()):
         if key.startswith("__") or isinstance(value, ModuleType):
             continue
@@ -138,8 +139,8 @@ def _settings(module: ModuleType, name: str) -> Iterator[tuple[str, Any]]:
                     yield f"{key}.{inner}", entry
 
 
-def shown(value: Any) -> str:
-    """Write a value in a few words."""
+def shown(value: object) -> str:
+    """Describe a value in a few words."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     text = repr(value) if isinstance(value, (*_PLAIN, list, tuple, dict)) else f"a {type(value).__name__}"

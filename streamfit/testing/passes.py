@@ -1,4 +1,4 @@
-"""Checks of what lies between batches: passes and their hooks, places to resume at, shards, augmentation."""
+"""Checks of whole passes: hooks, resuming at a batch, shards, augmentation."""
 
 from __future__ import annotations
 
@@ -6,112 +6,110 @@ import itertools
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
+from streamfit.testing.checked_object import SEED, CheckedObject, Loads, place
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.delivery import ids_of, pool_of
-from streamfit.testing.elsewhere import unseen_settings
 from streamfit.testing.failure import brief_error, fail, skip
-from streamfit.testing.subject import SEED, Subject, place
+from streamfit.testing.process_state import unseen_settings
 from streamfit.testing.table import LOADED, Check
 from streamfit.workers import Pool
 
 _HOOKS = ("on_epoch_begin", "on_epoch_end")
 
 
-def check_hooks(subject: Subject) -> str | None:
-    """See that what `on_epoch_end` changes in the main process is seen by workers in the next pass."""
-    names = [name for name in _HOOKS if _own_hook(subject.fresh(), name)]
+def check_hooks(checked: CheckedObject) -> str | None:
+    """Check that workers see in the next pass what `on_epoch_end` changes in the main process."""
+    names = [name for name in _HOOKS if _own_hook(checked.fresh(), name)]
     if not names:
         skip("it has no on_epoch_end of its own")
-    if not subject.source().remote:
+    if not checked.source().remote:
         skip("its batches are loaded in the main process only")
-    here = _two_passes(subject, None)
-    with pool_of(subject, "processes", 1) as pool:
-        there = _two_passes(subject, pool)
+    here = _two_passes(checked, None)
+    with pool_of(checked, "processes", 1) as pool:
+        there = _two_passes(checked, pool)
     for (ticket, one), (_, other) in zip(here, there, strict=True):
         found = difference(one, other, ("in this process", "in a worker process"))
         if found:
             fail(
-                f"{subject.name}: {place(ticket)} is not the same: {found}. Keep what {names[-1]} changes in "
+                f"{checked.name}: {place(ticket)} is not the same: {found}. Keep what {names[-1]} changes in "
                 "the object itself: variables of a module or of the class outlive it, and workers may not "
-                f"see them.{unseen_settings(subject)}"
+                f"see them.{unseen_settings(checked)}"
             )
     if all(difference(a, b) is None for (_, a), (_, b) in _pairs(here)):
         return f"{names[-1]} changes no batch"
     return None
 
 
-def _own_hook(thing: Any, name: str) -> bool:
+def _own_hook(thing: object, name: str) -> bool:
     """Return whether a hook is defined by the user's class, not by the base class of this library."""
     hook = getattr(type(thing), name, None)
     return hook is not None and not getattr(hook, "__module__", "").startswith("streamfit.streams")
 
 
-def _pairs(loads: list[tuple[Ticket, Value]]) -> Any:
+def _pairs(loads: Loads) -> zip[tuple[tuple[Ticket, Value], tuple[Ticket, Value]]]:
+    """Pair the batches of the first pass with those of the second."""
     half = len(loads) // 2
     return zip(loads[:half], loads[half:], strict=False)
 
 
-def _two_passes(subject: Subject, pool: Pool | None) -> list[tuple[Ticket, Value]]:
+def _two_passes(checked: CheckedObject, pool: Pool | None) -> Loads:
     """Load the first batches of two passes with the hooks between them; hooks start from one global seed."""
-    source, loads = subject.source(), []
+    source, loads = checked.source(), []
     for epoch in (0, 1):
-        _call(subject, partial(source.begin_pass, epoch))
-        tickets = list(itertools.islice(subject.listed(source, epoch), 8))
-        loads += _load_all(subject, source, tickets, pool)
-        _call(subject, partial(source.end_pass, epoch))
+        _call(checked, partial(source.begin_pass, epoch))
+        tickets = list(itertools.islice(checked.listed(source, epoch), 8))
+        loads += _load_all(checked, source, tickets, pool)
+        _call(checked, partial(source.end_pass, epoch))
     return loads
 
 
-def _call(subject: Subject, hook: Callable[[], None]) -> None:
+def _call(checked: CheckedObject, hook: Callable[[], None]) -> None:
     random.seed(SEED)
     np.random.seed(SEED)
     try:
         hook()
     except Exception as error:
-        fail(f"{subject.name}: a hook raised {brief_error(error)}", error)
+        fail(f"{checked.name}: a hook raised {brief_error(error)}", error)
 
 
-def _load_all(
-    subject: Subject, source: Source, tickets: list[Ticket], pool: Pool | None
-) -> list[tuple[Ticket, Value]]:
+def _load_all(checked: CheckedObject, source: Source, tickets: list[Ticket], pool: Pool | None) -> Loads:
     if pool is None:
-        return [(ticket, subject.load(source, ticket)) for ticket in tickets]
+        return [(ticket, checked.load(source, ticket)) for ticket in tickets]
     try:
         with pool.open(source, tickets, describe=source.describe) as run:
             return [(loaded.ticket, copied(loaded.value)) for loaded in run]
     except Exception as error:
-        fail(f"{subject.name}: a worker process cannot load it: {brief_error(error)}", error)
+        fail(f"{checked.name}: a worker process cannot load it: {brief_error(error)}", error)
 
 
-def check_resume(subject: Subject) -> str | None:
-    """See that a pass that begins at any batch is the tail of the whole pass."""
-    source, count = subject.source(), len(subject.expected())
-    _refuse_read_once(source)
+def check_resume(checked: CheckedObject) -> str | None:
+    """Check that a pass that begins at any batch is the rest of the whole pass."""
+    source, count = checked.source(), len(checked.expected())
+    _skip_unless_rewinds(source)
     for epoch in (0, 1):
-        whole = list(subject.tickets(source, epoch))
+        whole = list(checked.tickets(source, epoch))
         for start in range(len(whole)):
-            _compare_tickets(subject, whole[start:], list(subject.tickets(source, epoch, start)), start)
+            _compare_tickets(checked, whole[start:], list(checked.tickets(source, epoch, start)), start)
     for start in sorted({count // 2, count - 1}):
-        _compare_tail(subject, start)
+        _compare_tail(checked, start)
     return None
 
 
-def _refuse_read_once(source: Source) -> None:
+def _skip_unless_rewinds(source: Source) -> None:
     if not source.rewinds:
         skip("it reads a generator, which cannot be read again")
 
 
-def _compare_tickets(subject: Subject, whole: list[Ticket], tail: list[Ticket], start: int) -> None:
+def _compare_tickets(checked: CheckedObject, whole: list[Ticket], tail: list[Ticket], start: int) -> None:
     for number, (one, other) in enumerate(itertools.zip_longest(whole, tail)):
         if one is None or other is None or not same_ticket(one, other):
             fail(
-                f"{subject.name}: tickets(epoch, start={start}) is not the tail of tickets(epoch, 0): its "
+                f"{checked.name}: tickets(epoch, start={start}) is not the tail of tickets(epoch, 0): its "
                 f"ticket {number} should be {_shown(one)} and is {_shown(other)}"
             )
 
@@ -121,76 +119,76 @@ def _shown(ticket: Ticket | None) -> str:
 
 
 def same_ticket(one: Ticket, other: Ticket) -> bool:
-    """Return whether two tickets order the same batch."""
+    """Return whether two tickets are for the same batch."""
     places = [(ticket.epoch, ticket.number, ticket.key) for ticket in (one, other)]
     return places[0] == places[1] and ids_of(one) == ids_of(other)
 
 
-def _compare_tail(subject: Subject, start: int) -> None:
-    source = subject.source()
-    for ticket, value in subject.expected()[start : start + 4]:
+def _compare_tail(checked: CheckedObject, start: int) -> None:
+    source = checked.source()
+    for ticket, value in checked.expected()[start : start + 4]:
         words = ("in a whole pass", f"when resumed at batch {start}")
-        found = difference(value, subject.load(source, ticket, f" when resumed at batch {start}"), words)
+        found = difference(value, checked.load(source, ticket, f" when resumed at batch {start}"), words)
         if found:
-            fail(f"{subject.name}: {place(ticket)} is not the same: {found}")
+            fail(f"{checked.name}: {place(ticket)} is not the same: {found}")
 
 
-def check_pure_tickets(subject: Subject) -> str | None:
-    """See that writing the tickets of a pass twice gives the same ones, whatever was written in between."""
-    source = subject.source()
-    _refuse_read_once(source)
-    first = [list(subject.tickets(source, epoch)) for epoch in (0, 1)]
+def check_pure_tickets(checked: CheckedObject) -> str | None:
+    """Check that the tickets of a pass are the same when written again, after those of another pass."""
+    source = checked.source()
+    _skip_unless_rewinds(source)
+    first = [list(checked.tickets(source, epoch)) for epoch in (0, 1)]
     for epoch in (1, 0):
-        for one, other in itertools.zip_longest(first[epoch], subject.tickets(source, epoch)):
+        for one, other in itertools.zip_longest(first[epoch], checked.tickets(source, epoch)):
             if one is None or other is None or not same_ticket(one, other):
                 fail(
-                    f"{subject.name}: tickets({epoch}) changes when it is asked again: {_shown(one)}, "
+                    f"{checked.name}: tickets({epoch}) changes when it is asked again: {_shown(one)}, "
                     f"then {_shown(other)}. It may depend on the seed, the epoch and start only"
                 )
     return None
 
 
-def check_shards(subject: Subject) -> str | None:
-    """See that the shards of a source together hold every sample once."""
-    source = subject.source()
+def check_shards(checked: CheckedObject) -> str | None:
+    """Check that the shards of a source together hold every sample once."""
+    source = checked.source()
     shard = getattr(source, "shard", None)
     if shard is None:
         skip("it declares no shards (no method shard(index, count))")
-    whole = sorted(map(repr, _ids(subject, source)))
+    whole = sorted(map(repr, _ids(checked, source)))
     for count in (2, 3):
-        union = [one for index in range(count) for one in _ids(subject, shard(index, count))]
+        union = [one for index in range(count) for one in _ids(checked, shard(index, count))]
         missing = set(whole) - set(map(repr, union))
         if missing:
-            fail(f"{subject.name}: with {count} shards, sample {min(missing)} is in none of them")
+            fail(f"{checked.name}: with {count} shards, sample {min(missing)} is in none of them")
         doubled = [one for one in union if union.count(one) > 1]
         if doubled:
-            fail(f"{subject.name}: with {count} shards, sample {doubled[0]} is in more than one of them")
+            fail(f"{checked.name}: with {count} shards, sample {doubled[0]} is in more than one of them")
     return None
 
 
-def _ids(subject: Subject, source: Source) -> list[Any]:
-    if (source.batches(0) or 0) > 10 * subject.limit:
+def _ids(checked: CheckedObject, source: Source) -> list[object]:
+    if (source.batches(0) or 0) > 10 * checked.limit:
         skip("a pass is too long to be compared whole")
     return [one for ticket in source.tickets(0) for one in ids_of(ticket)]
 
 
-def check_augmentation(subject: Subject) -> str | None:
-    """See that batches that are drawn differ between passes and repeat for a seed."""
-    source = subject.source()
-    _refuse_read_once(source)
+def check_augmentation(checked: CheckedObject) -> str | None:
+    """Check that drawn batches differ between passes and repeat for a seed."""
+    source = checked.source()
+    _skip_unless_rewinds(source)
     now, later = ([*itertools.islice(source.tickets(epoch), 4)] for epoch in (0, 1))
     by_ids = {repr(ids_of(ticket)): ticket for ticket in now}
     pairs = [(by_ids[repr(ids_of(t))], t) for t in later if repr(ids_of(t)) in by_ids]
-    drawn = [t for f, t in pairs if difference(subject.load(source, f), subject.load(source, t))]
+    drawn = [t for f, t in pairs if difference(checked.load(source, f), checked.load(source, t))]
     if not drawn:
         skip("its batches are the same in every epoch; nothing is drawn from self.rng(index)")
-    again, other = subject.source(), subject.source(SEED + 1)
+    again, other = checked.source(), checked.source(SEED + 1)
     for ticket in drawn:
-        value = subject.load(source, ticket)
-        found = difference(value, subject.load(again, ticket), ("at first", "with the same seed again"))
+        value = checked.load(source, ticket)
+        found = difference(value, checked.load(again, ticket), ("at first", "with the same seed again"))
         if found:
-            fail(f"{subject.name}: {place(ticket)} does not repeat for a seed: {found}")
-        if subject.kind == "sequence" and difference(value, subject.load(other, ticket)) is None:
+            fail(f"{checked.name}: {place(ticket)} does not repeat for a seed: {found}")
+        if checked.kind == "sequence" and difference(value, checked.load(other, ticket)) is None:
             return "batches differ between epochs, but not between seeds"
     return None
 

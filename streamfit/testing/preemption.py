@@ -1,8 +1,8 @@
-"""Two loads at once: one is stopped at a line of the user's code while the other one runs whole.
+"""Two loads at once: the first stops at a line of the user's code while the second runs to its end.
 
-A race between two threads needs one thread to be interrupted at the wrong moment. Instead of waiting for
-that to happen by luck, the first thread is traced and stopped at its k-th line, for one k after the other,
-while the second thread does a whole load. So the same race is found at every run.
+A race between two threads needs an interruption at the wrong moment. Instead of waiting for that by luck, we
+trace the first thread and stop it at its k-th line, for one k after the other, while the second thread does
+a whole load. So every run finds the same race.
 """
 
 from __future__ import annotations
@@ -13,47 +13,48 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
-_PATIENCE = 0.1  # seconds for the second load; one that takes longer is taken to wait for a lock
+TraceFunction = Callable[[FrameType, str, object], "TraceFunction | None"]
+_PATIENCE = 0.1  # seconds for the second load; if it takes longer, it probably waits for a lock
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _STANDARD = str(Path(threading.__file__).resolve().parent)
 
 
 class Outcome(Generic[T]):
-    """Hold what a function returned or raised."""
+    """The result or the exception of a function."""
 
     def __init__(self) -> None:
         self.value: T | None = None
         self.error: BaseException | None = None
 
     def keep(self, function: Callable[[], T]) -> None:
-        """Call a function and keep what comes of it."""
+        """Call a function and keep its result or exception."""
         try:
             self.value = function()
-        except BaseException as error:  # handed to whoever asks for the outcome
+        except BaseException as error:  # `get` raises it
             self.error = error
 
     def get(self) -> T | None:
-        """Return or raise it."""
+        """Return the result or raise the exception."""
         if self.error is not None:
             raise self.error
         return self.value
 
 
 class _Stopper:
-    """Trace a thread and stop it at its k-th line of user code until it may go on."""
+    """Trace a thread and stop it at its k-th line of user code until `go_on` is set."""
 
     def __init__(self, at: int) -> None:
         self.at, self.lines, self.where = at, 0, ""
         self.stopped, self.go_on = threading.Event(), threading.Event()
 
-    def trace(self, frame: FrameType, event: str, _: Any) -> Any:
-        """Follow a call if it runs user code."""
-        return self._line if _is_users(frame.f_code.co_filename) else None
+    def trace(self, frame: FrameType, event: str, _: object) -> TraceFunction | None:
+        """Trace a call if it runs user code."""
+        return self._line if _is_user_code(frame.f_code.co_filename) else None
 
-    def _line(self, frame: FrameType, event: str, _: Any) -> Any:
+    def _line(self, frame: FrameType, event: str, _: object) -> TraceFunction:
         if event == "line":
             if self.lines == self.at:
                 self.where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
@@ -63,7 +64,7 @@ class _Stopper:
         return self._line
 
 
-def _is_users(filename: str) -> bool:
+def _is_user_code(filename: str) -> bool:
     if filename.startswith((_PACKAGE, "<frozen")):
         return False
     return not filename.startswith(_STANDARD) or ("site-packages" in filename and "numpy" not in filename)
@@ -72,12 +73,12 @@ def _is_users(filename: str) -> bool:
 def interleaved(
     first: Callable[[], T], second: Callable[[], T], at: int
 ) -> tuple[Outcome[T], Outcome[T], str] | None:
-    """Run `first` in a thread, stop it at line `at`, run `second` in another thread, let `first` go on.
+    """Run `first` in a thread, stop it at line `at`, run `second` in another thread, continue `first`.
 
     Args:
-        first: The load that is interrupted.
+        first: The load to interrupt.
         second: The load that runs meanwhile.
-        at: The line of user code, counted from 0 as they are executed, before which `first` is stopped.
+        at: The line of user code before which `first` stops, counted from 0 in the order of execution.
 
     Returns:
         Both outcomes and the place in the source; None when `first` has no such line.
@@ -86,15 +87,15 @@ def interleaved(
         >>> interleaved(lambda: 1, lambda: 2, at=10_000) is None
         True
     """
-    stopper, ones, others = _Stopper(at), Outcome[T](), Outcome[T]()
+    stopper, first_outcome, second_outcome = _Stopper(at), Outcome[T](), Outcome[T]()
 
     def traced() -> None:
         sys.settrace(stopper.trace)
-        ones.keep(first)
+        first_outcome.keep(first)
         sys.settrace(None)
         stopper.stopped.set()
 
-    threads = [threading.Thread(target=traced), threading.Thread(target=others.keep, args=(second,))]
+    threads = [threading.Thread(target=traced), threading.Thread(target=second_outcome.keep, args=(second,))]
     threads[0].start()
     stopper.stopped.wait()
     if not stopper.where:
@@ -105,7 +106,7 @@ def interleaved(
     stopper.go_on.set()
     for thread in threads:
         thread.join()
-    return ones, others, stopper.where
+    return first_outcome, second_outcome, stopper.where
 
 
 def lines_of(function: Callable[[], object]) -> int:
@@ -124,7 +125,7 @@ def lines_of(function: Callable[[], object]) -> int:
 
 
 def places(lines: int, seconds: float, cost: float) -> list[int]:
-    """Choose the lines to stop at: all of them, or as many as there is time for, spread evenly.
+    """Choose the lines to stop at: all, or as many as there is time for, spread evenly.
 
     Example:
         >>> places(4, 1.0, 0.01), places(1000, 1.0, 0.25)

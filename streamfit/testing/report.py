@@ -1,4 +1,4 @@
-"""The results of checks as text for people: what holds, what fails and why, what a batch costs."""
+"""The report of the checks as text: which hold, which fail and why, and the time of a batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-from streamfit.testing.battery import Battery, Result, Status
+from streamfit.testing.check_runner import Battery, Result, Status
 from streamfit.testing.failure import exits_are_failures
 from streamfit.testing.preemption import timed
 
@@ -20,7 +20,7 @@ def lines_of(battery: Battery, results: list[Result]) -> Iterator[str]:
 
     Args:
         battery: Where the results come from.
-        results: How the checks ended.
+        results: The results of the checks.
 
     Example:
         >>> import numpy as np
@@ -37,11 +37,11 @@ def lines_of(battery: Battery, results: list[Result]) -> Iterator[str]:
           ok     form               Shapes and dtypes are the same in all batches.
         1 passed
     """
-    yield f"{battery.subject.name} ({battery.kind}), {_time_per_batch(battery)}"
+    yield f"{battery.checked.name} ({battery.kind}), {_time_per_batch(battery)}"
     for result in results:
         sentence = battery.checks[result.name].sentence
         yield f"  {_MARKS[result.status]:6} {result.name:18} {sentence}{_time(result.seconds)}"
-        yield from _told(result)
+        yield from _message_lines(result)
     yield f"{totals(results)}, {sum(result.seconds for result in results):.1f} s"
 
 
@@ -62,7 +62,7 @@ def totals(results: list[Result]) -> str:
     return ", ".join(f"{counts[status]} {word}" for status, word in words.items() if counts[status])
 
 
-def _told(result: Result) -> list[str]:
+def _message_lines(result: Result) -> list[str]:
     indent = " " * 9
     return textwrap.wrap(result.message, _WIDTH, initial_indent=indent, subsequent_indent=indent)
 
@@ -72,13 +72,13 @@ def _time(seconds: float) -> str:
 
 
 def _time_per_batch(battery: Battery) -> str:
-    """Measure how long one batch takes to load here."""
-    subject = battery.subject
+    """Measure the time to load one batch in this process."""
+    checked = battery.checked
     try:
         with exits_are_failures():
-            source = subject.source()
-            tickets = subject.listed(source)[:8]
+            source = checked.source()
+            tickets = checked.listed(source)[:8]
             seconds = sorted(timed(partial(source.load, ticket)) for ticket in tickets)
         return f"{1e3 * seconds[len(seconds) // 2]:.3g} ms a batch"
-    except (Exception, SystemExit):  # user code runs here, and the checks will tell what is wrong
+    except (Exception, SystemExit):  # user code runs here, and the checks report its mistakes
         return "batches cannot be timed"

@@ -1,4 +1,4 @@
-"""`assert_same_bits`: two trainings ended alike, to the last bit of weights, losses and order."""
+"""`assert_same_bits`: two trainings have the same weights, losses and order, to the last bit."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 from streamfit.streams.leaves import brief
 from streamfit.testing.comparison import difference, same_bits
 
-Leaf = tuple[str, Any]
+Leaf = tuple[str, object]
 
 
-def assert_same_bits(one: Any, other: Any) -> None:
+def assert_same_bits(one: object, other: object) -> None:
     """Check that two results have the same bits.
 
     Args:
-        one: A model, a history, an array, a number, or a list, tuple or dict of such; or a function
+        one: A model, a history, an array, a number, or a list, tuple or dict of these; or a function
             without arguments that returns one, such as a training run.
-        other: Likewise.
+        other: The same.
 
     Raises:
-        AssertionError: They differ; the text names the first place.
+        AssertionError: They differ; the message names the first place.
 
     Example:
         >>> assert_same_bits({"w": np.zeros(2)}, {"w": np.zeros(2)})
@@ -39,18 +39,18 @@ def assert_same_bits(one: Any, other: Any) -> None:
         _compare(name, left, right)
 
 
-def _result(thing: Any) -> Any:
+def _result(thing: object) -> object:
     is_object = hasattr(thing, "get_weights") or hasattr(thing, "history")
     return thing() if callable(thing) and not is_object else thing
 
 
-def _leaves(name: str, thing: Any) -> Iterator[Leaf]:
+def _leaves(name: str, thing: object) -> Iterator[Leaf]:
     if hasattr(thing, "get_weights"):
         yield from _leaves(f"{name}.weights", list(thing.get_weights()))
     elif hasattr(thing, "history") and hasattr(thing, "receipts"):
         yield from _leaves(f"{name}.history", thing.history)
-        told = [(r.epoch, r.planned, r.delivered, r.digest) for r in thing.receipts]
-        yield from _leaves(f"{name}.receipts", told)
+        counts = [(r.epoch, r.planned, r.delivered, r.digest) for r in thing.receipts]
+        yield from _leaves(f"{name}.receipts", counts)
     elif isinstance(thing, dict):
         for key in sorted(thing, key=str):
             yield from _leaves(f"{name}[{key!r}]", thing[key])
@@ -61,7 +61,7 @@ def _leaves(name: str, thing: Any) -> Iterator[Leaf]:
         yield name, thing
 
 
-def _compare(name: str, one: Any, other: Any) -> None:
+def _compare(name: str, one: object, other: object) -> None:
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         found = difference((one, None, None), (other, None, None), ("in the first", "in the second"))
         if found:
@@ -74,5 +74,6 @@ def _compare(name: str, one: Any, other: Any) -> None:
         else type(one) is type(other) and one == other
     )
     if not alike:
-        shown = [repr(value) if np.ndim(value) == 0 else brief(value) for value in (one, other)]
+        values: tuple[Any, Any] = (one, other)  # anything that a result may hold
+        shown = [repr(value) if np.ndim(value) == 0 else brief(value) for value in values]
         raise AssertionError(f"{name} is {shown[0]} in the first and {shown[1]} in the second")

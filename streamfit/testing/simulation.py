@@ -1,6 +1,6 @@
-"""`simulate`: the faults of a plan met by the scheduler alone, without processes, clocks or memory.
+"""`simulate`: runs the faults of a plan through the scheduler alone, without processes, clocks or memory.
 
-Hundreds of schedules a second; what it says about deliveries must hold for a real pool as well.
+It runs hundreds of schedules a second; its deliveries must be those of a real pool.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from streamfit.workers.pool.scheduler import Job, JobState, Scheduler, TicketQue
 
 @dataclass
 class Simulation:
-    """Say what came of a simulated pass.
+    """The outcome of a simulated pass.
 
     Args:
         delivered: Numbers of the batches that were delivered, in their order.
-        failed: The batch that ended the pass, if one did: its load raised, or killed too many workers.
+        failed: The batch that ended the pass, if any: its load raised, or killed too many workers.
         deaths: How many workers died.
         retried: How many tickets were issued again.
-        happened: The faults that were met, by batch and attempt.
+        happened: The faults that happened, by batch and attempt.
     """
 
     delivered: list[int] = field(default_factory=list)
@@ -34,21 +34,21 @@ class Simulation:
 def simulate(
     plan: FaultPlan, batches: int, *, workers: int = 2, ahead: int = 10, depth: int = 4, epoch: int = 0
 ) -> Simulation:
-    """Run one pass through the scheduler of the pools, with simulated workers that meet a plan's faults.
+    """Run one pass through the scheduler of the pools, with simulated workers and the faults of a plan.
 
     Args:
-        plan: What happens to which load.
+        plan: The faults of the loads.
         batches: Number of batches of the pass.
         workers: Number of workers.
-        ahead: How many batches may be out beyond the delivered one.
+        ahead: How many batches may be issued beyond the delivered one.
         depth: How many unfinished batches a worker may hold.
         epoch: Number of the pass.
 
     Returns:
-        What was delivered and what has happened.
+        The deliveries and the faults that happened.
 
     Raises:
-        ValueError: The plan stops workers: only a clock can tell that.
+        ValueError: The plan stops workers; only a clock can notice that.
 
     Example:
         >>> outcome = simulate(FaultPlan(1, rate=0.5, kinds=["kill"]), 6)
@@ -94,7 +94,7 @@ class _Simulator:
         self.scheduler.join(self.born)
 
     def _work(self) -> None:
-        """Have one worker, drawn by the plan's seed, do its next load."""
+        """Let one worker, drawn with the plan's seed, do its next load."""
         busy = [worker for worker, inbox in self.inboxes.items() if inbox]
         if not busy:
             return
@@ -106,20 +106,20 @@ class _Simulator:
             self._die(worker, fault, (job.queue, job.number, attempt))
             return
         self.inboxes[worker].pop(0)
-        told = (worker, job.queue, job.number, attempt, job.slot)
+        arguments = (worker, job.queue, job.number, attempt, job.slot)
         answer = self.scheduler.failed if fault is not None and fault.kind == "raise" else self.scheduler.done
-        answer(*told)
+        answer(*arguments)
 
     def _start(self, job: Job) -> Fault | None:
-        """Begin a load; return the fault that it meets."""
+        """Begin a load; return its fault."""
         self.starts[job.number] = self.starts.get(job.number, 0) + 1
         fault = self.plan.fault(self.epoch, job.number, self.starts[job.number])
         if fault is not None:
             self.outcome.happened.append(fault)
         return fault
 
-    def _loads_apart(self, job: Job) -> bool:
-        """Load a batch that has killed too many workers once more, set apart; tell whether it lives."""
+    def _loads_alone(self, job: Job) -> bool:
+        """Load a batch that killed too many workers in a worker of its own; return whether it loads."""
         fault = self._start(job)
         self.outcome.deaths += fault is not None and fault.kind in DEADLY
         return fault is None or (fault.kind not in DEADLY and fault.kind != "raise")
@@ -133,7 +133,7 @@ class _Simulator:
     def _deliver(self) -> None:
         while self.scheduler.ready(self.queue) and self.outcome.failed is None:
             job = self.scheduler.take(self.queue)
-            if job.state is JobState.READY or (job.state is JobState.POISONED and self._loads_apart(job)):
+            if job.state is JobState.READY or (job.state is JobState.POISONED and self._loads_alone(job)):
                 self.outcome.delivered.append(job.number)
             else:
                 self.outcome.failed = job.number

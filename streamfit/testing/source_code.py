@@ -1,4 +1,4 @@
-"""What the user's code says, read and not run: which names it uses, whether it hashes, what modules set."""
+"""Facts from the user's code without running it: names it uses, whether it hashes, constants of modules."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from types import CodeType, ModuleType
-from typing import Any
 
 from streamfit._base.inspection import attributes_of, is_foreign
-from streamfit.testing.object_state import fingerprint, modules_behind, shown
+from streamfit.testing.object_state import Settings, fingerprint, modules_behind, shown
 
 _HASHING = {"set", "frozenset", "hash", "keys", "union", "difference", "intersection", "symmetric_difference"}
 _SET_OPERATIONS = {"BUILD_SET", "SET_ADD", "SET_UPDATE"}
@@ -22,15 +21,15 @@ _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, tuple)
 
 
 def names_used_in(modules: list[str]) -> set[str]:
-    """List the names that the functions of modules read, to tell settings that count from others."""
+    """List the names that the functions of modules read, to find the settings that matter."""
     found: set[str] = set()
     for code in _codes_of_modules(modules):
         found.update(code.co_names)
     return found
 
 
-def may_hash(thing: Any) -> bool:
-    """Return whether an object, or the code that it is made of, has sets or calls `hash`.
+def may_hash(thing: object) -> bool:
+    """Return whether an object, or the code behind it, has sets or calls `hash`.
 
     Example:
         >>> may_hash(lambda: sorted({"a", "b"})), may_hash(lambda: [1, 2])
@@ -47,7 +46,7 @@ def may_hash(thing: Any) -> bool:
     return any(map(_code_hashes, codes))
 
 
-def _holds_set(value: Any, depth: int) -> bool:
+def _holds_set(value: object, depth: int) -> bool:
     if isinstance(value, (set, frozenset)):
         return True
     if depth >= _DEEPEST:
@@ -74,14 +73,14 @@ def _codes_of_modules(modules: list[str]) -> Iterator[CodeType]:
                 yield from _codes_of(value)
 
 
-def _codes_of(value: Any) -> list[CodeType]:
-    """List the code of a function with what is inside it and in its closure, or of the methods of a class."""
+def _codes_of(value: object) -> list[CodeType]:
+    """List the code of a function, its inner functions and its closure, or of the methods of a class."""
     if isinstance(value, type):
         return [code for entry in list(vars(value).values()) for code in _codes_of_function(entry)]
     return list(_codes_of_function(value))
 
 
-def _codes_of_function(value: Any, depth: int = 0) -> Iterator[CodeType]:
+def _codes_of_function(value: object, depth: int = 0) -> Iterator[CodeType]:
     if isinstance(value, functools.partial):
         value = value.func
     value = getattr(value, "fget", None) or getattr(value, "__func__", value)
@@ -100,9 +99,9 @@ def _codes_of_function(value: Any, depth: int = 0) -> Iterator[CodeType]:
                 yield from _codes_of_function(entry, depth + 1)
 
 
-def settings_as_written(modules: list[str]) -> dict[str, tuple[str, str]]:
-    """Return the constants that modules and their classes set once: fingerprint and text by their names."""
-    found = {}
+def settings_as_written(modules: list[str]) -> Settings:
+    """Return the constants that modules and their classes set once, by ``module.name``."""
+    found: Settings = {}
     for name in modules:
         module = sys.modules.get(name)
         for path, value in _constants(module) if module is not None else ():
@@ -110,7 +109,7 @@ def settings_as_written(modules: list[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _constants(module: ModuleType) -> list[tuple[str, Any]]:
+def _constants(module: ModuleType) -> list[tuple[str, object]]:
     try:
         tree = ast.parse(inspect.getsource(module))
     except (OSError, TypeError, SyntaxError, ValueError):  # no source
@@ -119,9 +118,9 @@ def _constants(module: ModuleType) -> list[tuple[str, Any]]:
     for path, value in _assignments(tree.body):
         assigned.setdefault(path, []).append(value)
     changing = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
-    found = []
+    found: list[tuple[str, object]] = []
     for path, values in assigned.items():
-        with suppress(ValueError, TypeError, SyntaxError):  # it is no constant
+        with suppress(ValueError, TypeError, SyntaxError):  # not a constant
             value = ast.literal_eval(values[0])
             if len(values) == 1 and path not in changing and isinstance(value, _CONSTANTS):
                 found.append((path, value))
@@ -129,7 +128,7 @@ def _constants(module: ModuleType) -> list[tuple[str, Any]]:
 
 
 def _assignments(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.expr]]:
-    """Yield what is assigned to names at the top of a module, and of its classes."""
+    """Yield the names that a module and its classes assign at the top level, with the values."""
     for statement in body:
         if isinstance(statement, ast.ClassDef) and not prefix:
             yield from _assignments(statement.body, f"{statement.name}.")

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for data and the ways to read them, and a state machine for sources of your own.
+"""Hypothesis strategies for data and for ways to read them, and a state machine for your own sources.
 
 This is the only module that needs Hypothesis: ``pip install 'streamfit[testing]'``.
 """
@@ -6,7 +6,7 @@ This is the only module that needs Hypothesis: ``pip install 'streamfit[testing]
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from streamfit._base.keys import generator
 from streamfit._base.optional import require
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Sequence, Ticket
+from streamfit.testing.checked_reader import CheckedReader, WorkerKind
 from streamfit.testing.fault_plan import SURVIVED, Fault, FaultKind, FaultPlan
-from streamfit.testing.line_steps import Walk, WorkerKind
 
 require("hypothesis", "testing")
-from hypothesis import strategies as st  # noqa: E402 - after the line that says what to install
+from hypothesis import strategies as st  # noqa: E402 - after `require`, which names the package to install
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule  # noqa: E402
 
 PLAIN_DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
@@ -26,23 +26,23 @@ ODD_DTYPES = ("float16", "int8", "uint16", "uint32", "uint64", ">f4", ">i2")
 Arrays = tuple[Array, Array]
 
 
-def dtypes(*, odd: bool = True) -> st.SearchStrategy[np.dtype[Any]]:
-    """Draw a dtype of numbers; the common ones come first when an example shrinks.
+def dtypes(*, odd: bool = True) -> st.SearchStrategy[np.dtype[np.generic]]:
+    """Draw a dtype of numbers; examples shrink to the common ones.
 
     Args:
-        odd: Whether rare ones (half floats, unsigned, the other byte order) are drawn as well.
+        odd: Whether to draw rare dtypes too (half floats, unsigned, the other byte order).
     """
     return st.sampled_from(PLAIN_DTYPES + (ODD_DTYPES if odd else ())).map(np.dtype)
 
 
 @st.composite
 def arrays(draw: st.DrawFn, samples: int | None = None, *, odd: bool = True, special: bool = True) -> Array:
-    """Draw an array of shape (samples, ...) whose rows are told apart by their values.
+    """Draw an array of shape (samples, ...) whose rows have different values.
 
     Args:
-        draw: Given by Hypothesis.
+        draw: Passed by Hypothesis.
         samples: Number of samples; None draws one from 1 to 40.
-        odd: Whether rare dtypes are drawn as well.
+        odd: Whether to draw rare dtypes too.
         special: Whether floats may hold NaN, infinities and -0.0.
     """
     count = draw(st.integers(1, 40)) if samples is None else samples
@@ -60,7 +60,7 @@ def arrays(draw: st.DrawFn, samples: int | None = None, *, odd: bool = True, spe
 
 
 def _laid_out(draw: st.DrawFn, array: Array) -> Array:
-    """Lay an array out in memory as users' arrays are: in Fortran order, with gaps, read-only."""
+    """Give an array a memory layout that users have: in Fortran order, with gaps, read-only."""
     how = draw(st.sampled_from(["plain", "fortran", "gaps", "read-only"]))
     if how == "fortran":
         return np.asfortranarray(array)
@@ -88,7 +88,7 @@ def data_sets(draw: st.DrawFn, *, odd: bool = True, special: bool = True) -> Arr
 
 
 def batch_sizes(most: int = 50) -> st.SearchStrategy[int]:
-    """Draw a batch size; sizes that do not divide the number of samples, and larger ones, are usual."""
+    """Draw a batch size; most do not divide the number of samples, or are larger than it."""
     return st.integers(1, most)
 
 
@@ -106,7 +106,7 @@ class KnownSequence(Sequence):
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Arrays:
         return np.full((self.sizes[index], 2), index, "float32"), np.arange(self.sizes[index])
 
     def __repr__(self) -> str:
@@ -123,7 +123,7 @@ class PlannedGenerator:
 
     Args:
         count: Number of batches.
-        error: What is raised then; None for an ordinary end.
+        error: The exception at the end; None for an ordinary end.
 
     Example:
         >>> len(list(PlannedGenerator(3, None)()))
@@ -151,24 +151,32 @@ def generators(most: int = 8, *, raising: bool = True) -> st.SearchStrategy[Plan
     return st.builds(PlannedGenerator, st.integers(0, most), st.sampled_from(errors))
 
 
+class WorkerSettings(TypedDict):
+    """The arguments of `fit` and `stream` that choose the workers."""
+
+    workers: int
+    use_multiprocessing: bool
+    max_queue_size: int
+
+
 def worker_settings(
     kinds: tuple[WorkerKind, ...] = ("inline", "threads", "processes"), most: int = 3
-) -> st.SearchStrategy[dict[str, Any]]:
-    """Draw the keyword arguments of `fit` and `stream` that say who loads.
+) -> st.SearchStrategy[WorkerSettings]:
+    """Draw the keyword arguments of `fit` and `stream` that choose the workers.
 
     Args:
-        kinds: Which kinds of workers; processes take some tenths of a second to start.
+        kinds: The kinds of workers; processes take some tenths of a second to start.
         most: How many workers at most.
     """
 
-    def settings(kind: WorkerKind, workers: int, ahead: int) -> dict[str, Any]:
+    def settings(kind: WorkerKind, workers: int, ahead: int) -> WorkerSettings:
         count = 0 if kind == "inline" else workers
         return {"workers": count, "use_multiprocessing": kind == "processes", "max_queue_size": ahead}
 
     return st.builds(settings, st.sampled_from(kinds), st.integers(1, most), st.integers(1, 10))
 
 
-def epochs(most: int = 3, steps: int = 12) -> st.SearchStrategy[dict[str, Any]]:
+def epochs(most: int = 3, steps: int = 12) -> st.SearchStrategy[dict[str, int | None]]:
     """Draw the keyword arguments `epochs` and `steps_per_epoch` of `fit`; None is one whole pass."""
     limit = st.none() | st.integers(1, steps)
     return st.fixed_dictionaries({"epochs": st.integers(1, most), "steps_per_epoch": limit})
@@ -182,21 +190,21 @@ def resume_points(passes: int = 2, batches: int = 12) -> st.SearchStrategy[tuple
 def fault_plans(
     kinds: tuple[FaultKind, ...] = SURVIVED, *, batches: int = 12, most: int = 4
 ) -> st.SearchStrategy[FaultPlan]:
-    """Draw a plan with a few faults at chosen places, so that it shrinks to the one that matters."""
+    """Draw a plan with a few faults at chosen places, so that it shrinks to the fault that matters."""
     fault = st.builds(Fault, st.sampled_from(kinds), st.integers(0, 1), st.integers(0, batches - 1))
     faults = st.lists(fault, max_size=most, unique_by=lambda one: (one.epoch, one.batch))
     return faults.map(lambda chosen: FaultPlan(rate=0, faults=chosen, seconds=0.01))
 
 
 class StreamMachine(RuleBasedStateMachine):
-    """Read a source of yours by any sequence of moves; every batch must come in order, exactly once.
+    """Read your source by any sequence of actions; every batch must come in order, exactly once.
 
-    Derive from it and define `make_source`. The moves: take some batches, take the rest of an epoch, leave
-    the loop early, go on with other workers, stop and resume with a source that was made anew.
+    Derive from it and define `make_source`. The actions: read some batches, read the rest of an epoch, leave
+    the loop early, continue with other workers, stop and resume with a source that is made again.
 
     Attributes:
-        kinds: The kinds of workers that are used.
-        resumes: Whether the source may be made anew in the middle, which replays its hooks.
+        kinds: The kinds of workers to use.
+        resumes: Whether the source may be made again in the middle, which replays its hooks.
 
     Example:
         >>> class MyMachine(StreamMachine):
@@ -208,57 +216,57 @@ class StreamMachine(RuleBasedStateMachine):
     kinds: tuple[WorkerKind, ...] = ("inline", "threads")
     resumes = True
 
-    def make_source(self) -> Any:
+    def make_source(self) -> object:
         """Make the data: a `Source`, a `Sequence`, or anything that `streamfit.as_stream` takes.
 
         Raises:
-            TypeError: A subclass has not defined it.
+            TypeError: The subclass does not define it.
         """
         raise TypeError(f"{type(self).__name__} must define make_source(), which returns the data")
 
     @initialize(seed=st.integers(0, 2**32))
     def begin(self, seed: int) -> None:
         """Open the source."""
-        self.walk = Walk(self.make_source, seed)
+        self.reader = CheckedReader(self.make_source, seed)
 
     @rule(count=st.integers(1, 6))
     def deliver(self, count: int) -> None:
-        """Take some batches."""
-        self.walk.deliver(count)
+        """Read some batches."""
+        self.reader.deliver(count)
 
     @rule()
     def next_epoch(self) -> None:
-        """Take the rest of the epoch."""
-        self.walk.next_epoch()
+        """Read the rest of the epoch."""
+        self.reader.next_epoch()
 
     @rule(count=st.integers(1, 4))
     def leave_early(self, count: int) -> None:
         """Leave the loop while batches are in flight."""
-        self.walk.leave_early(count)
+        self.reader.leave_early(count)
 
     @rule(data=st.data(), workers=st.integers(1, 3), ahead=st.integers(1, 5))
     def change_workers(self, data: st.DataObject, workers: int, ahead: int) -> None:
-        """Go on with other workers."""
-        self.walk.change_workers(data.draw(st.sampled_from(self.kinds)), workers, ahead)
+        """Continue with other workers."""
+        self.reader.change_workers(data.draw(st.sampled_from(self.kinds)), workers, ahead)
 
     @rule()
     def resume(self) -> None:
-        """Stop and go on with a source that was made anew."""
+        """Stop and continue with a source that is made again."""
         if self.resumes:
-            self.walk.resume()
+            self.reader.resume()
 
     @invariant()
     def in_order_and_exactly_once(self) -> None:
-        """Compare how many batches came with the place that was reached."""
-        if hasattr(self, "walk"):
-            epoch, number = self.walk.due
-            passed = sum(len(self.walk.expected(before)) for before in range(epoch))
-            assert self.walk.delivered == passed + number
+        """Compare the number of batches with the place that the reader has reached."""
+        if hasattr(self, "reader"):
+            epoch, number = self.reader.due
+            passed = sum(len(self.reader.expected(before)) for before in range(epoch))
+            assert self.reader.delivered == passed + number
 
     def teardown(self) -> None:
         """Stop the workers."""
-        if hasattr(self, "walk"):
-            self.walk.close()
+        if hasattr(self, "reader"):
+            self.reader.close()
 
 
 def tickets() -> st.SearchStrategy[Ticket]:

@@ -1,26 +1,24 @@
-"""Checks of whole streams: passes that are read again, loops that are left early, and what is left behind."""
+"""Checks of whole streams: passes that are read again, loops that end early, leaks."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from streamfit.streams import Batch, Stream
+from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.leaks import nothing_left_behind
-from streamfit.testing.subject import Subject
-from streamfit.testing.table import Check
+from streamfit.testing.table import Check, Kind
 
-_STREAM: tuple[Any, ...] = ("stream",)
-
-
-def _stream(subject: Subject) -> Stream:
-    thing = subject.fresh()
-    return thing if isinstance(thing, Stream) else Stream(subject.source(), workers=subject.workers)
+_STREAM: tuple[Kind, ...] = ("stream",)
 
 
-def _first(stream: Stream, epoch: int, count: int) -> list[Batch]:
-    """Read some batches of a pass and leave the loop."""
+def _stream(checked: CheckedObject) -> Stream:
+    thing = checked.fresh()
+    return thing if isinstance(thing, Stream) else Stream(checked.source(), workers=checked.workers)
+
+
+def _first_batches(stream: Stream, epoch: int, count: int) -> list[Batch]:
+    """Read the first batches of a pass and leave the loop."""
     batches: list[Batch] = []
     for batch in stream.epoch(epoch):
         x, y, weight = copied(batch.parts())
@@ -30,35 +28,35 @@ def _first(stream: Stream, epoch: int, count: int) -> list[Batch]:
     return batches
 
 
-def check_reread(subject: Subject) -> str | None:
-    """See that a pass reads the same again, after another one and after loops that were left early."""
-    stream = _stream(subject)
+def check_reread(checked: CheckedObject) -> str | None:
+    """Check that a pass is the same when read again, after another pass and after loops that ended early."""
+    stream = _stream(checked)
     if not stream.source.rewinds:
         skip("it reads a generator, which cannot be read again")
-    whole = _first(stream, 0, subject.limit)
-    _first(stream, 1, 1)
+    whole = _first_batches(stream, 0, checked.limit)
+    _first_batches(stream, 1, 1)
     for count in {1, len(whole)}:
-        again = _first(stream, 0, count)
+        again = _first_batches(stream, 0, count)
         for one, other in zip(whole, again, strict=False):
             found = difference(one.parts(), other.parts(), ("at first", "when read again"))
             if found:
-                fail(f"{subject.name}: batch {one.number} of epoch 0 is not the same: {found}")
+                fail(f"{checked.name}: batch {one.number} of epoch 0 is not the same: {found}")
         if len(again) != count:
-            fail(f"{subject.name}: epoch 0 gave {len(whole)} batches at first and {len(again)} then")
+            fail(f"{checked.name}: epoch 0 gave {len(whole)} batches at first and {len(again)} then")
     return None
 
 
-def check_left_behind(subject: Subject) -> str | None:
-    """See that closing a stream in the middle of a pass leaves nothing behind."""
+def check_left_behind(checked: CheckedObject) -> str | None:
+    """Check that closing a stream in the middle of a pass leaves nothing behind."""
     try:
         with nothing_left_behind():
-            stream = _stream(subject)
-            _first(stream, 0, 1)
+            stream = _stream(checked)
+            _first_batches(stream, 0, 1)
             stream.close()
             stream.close()
             del stream
     except AssertionError as error:
-        fail(f"{subject.name}: {brief_error(error).removeprefix('AssertionError: ')}", error)
+        fail(f"{checked.name}: {brief_error(error).removeprefix('AssertionError: ')}", error)
     return None
 
 

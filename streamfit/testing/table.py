@@ -1,4 +1,4 @@
-"""`Check`: one rule with a name, a sentence, and what it needs. The tables of checks are made of these."""
+"""`Check`: one rule with its name, its sentence, and the checks that it needs; an entry of the tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from streamfit.testing.subject import Subject
+from streamfit.testing.checked_object import CheckedObject
 
 Kind = Literal["sequence", "source", "generator", "stream"]
 KINDS: tuple[Kind, ...] = ("sequence", "source", "generator", "stream")
@@ -15,18 +15,18 @@ LOADED: tuple[Kind, ...] = ("sequence", "source", "stream")  # those whose batch
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Hold one check.
+    """One check.
 
     Args:
-        name: What users call it.
+        name: Its name for users.
         sentence: The rule, as a sentence about a good object.
-        run: Looks at the object; returns a note or None, or raises `CheckFailure` or `CheckSkipped`.
-        kinds: The kinds of objects that it is for.
-        needs: The checks that must hold before this one can say anything.
+        run: Checks the object; returns a note or None, or raises `CheckFailure` or `CheckSkipped`.
+        kinds: The kinds of objects that it applies to.
+        needs: The checks that must hold before this one has a meaning.
     """
 
     name: str
     sentence: str
-    run: Callable[[Subject], str | None]
+    run: Callable[[CheckedObject], str | None]
     kinds: tuple[Kind, ...] = LOADED
     needs: tuple[str, ...] = ()

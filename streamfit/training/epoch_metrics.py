@@ -72,7 +72,9 @@ class EpochMetrics:
         self.split = [i for i, plan in enumerate(plans) if len(plans) > 1 and plan.loss is not None]
         self.trackers: list[Tracker] = []
         for i, item, name in names.metrics:
-            metric = metrics.make(item.identifier, plans[i].loss, targets[i], outputs[i])
+            target = targets[i]
+            assert target is not None  # an output with a metric has targets
+            metric = metrics.make(item.identifier, plans[i].loss, target, outputs[i])
             _warn_of_threshold(item.identifier, metric, plans[i])
             if any(metric is tracker.metric for tracker in self.trackers):
                 metric = metric.clone()  # one object for several outputs: each keeps its own count

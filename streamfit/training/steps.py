@@ -322,7 +322,10 @@ class Steps:
         for tracker in epoch_metrics.trackers:
             if not isinstance(tracker.metric, metrics.MeanMetric):
                 continue
-            values = tracker.metric.values(y[tracker.output], outputs[tracker.output])
+            target = y[tracker.output]
+            assert target is not None  # an output with a metric has targets
+            values = tracker.metric.values(target, outputs[tracker.output])
+            assert isinstance(values, Tensor)  # values of a tensor are one
             weight = (w[tracker.output],) if tracker.weighted else ()
             sinks.append(
                 Node(
@@ -396,7 +399,9 @@ def _target_tensor(array: Array | None, dtype: Any) -> Tensor | None:
     return Tensor(Spec((None, *array.shape[1:]), kind), "y_true")
 
 
-def _loss_values(loss: Loss, target: Tensor, output: Tensor, weights: Tensor | None) -> tuple[Any, Any]:
+def _loss_values(
+    loss: Loss, target: Tensor, output: Tensor | Array, weights: Tensor | None
+) -> tuple[Any, Any]:
     """Trace the values of a loss and its mask; what weighs 0 or is masked gets no gradient."""
     mask = loss.mask(target)
     for factor in (weights, mask):

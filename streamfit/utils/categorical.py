@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,11 +9,13 @@ from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 
 
-def to_categorical(y: Any, num_classes: int | None = None, dtype: npt.DTypeLike = "float32") -> Array:
+def to_categorical(
+    y: npt.ArrayLike, num_classes: int | None = None, dtype: npt.DTypeLike = "float32"
+) -> Array:
     """Turn class numbers into one-hot rows.
 
     Args:
-        y: Class numbers 0 .. num_classes - 1, of any shape; whole numbers, of a float type too. A last axis
+        y: Class numbers 0 .. num_classes - 1, of any shape; a float type may hold whole numbers. A last axis
             of length 1 is dropped.
         num_classes: Length of a row; None for the largest class number plus 1.
         dtype: Type of the result.
@@ -24,8 +24,8 @@ def to_categorical(y: Any, num_classes: int | None = None, dtype: npt.DTypeLike 
         Array of shape (\\*y.shape, num_classes).
 
     Raises:
-        DataError: A class number is negative, too large or no whole number, or there is none to tell the
-            number of classes from.
+        DataError: A class number is negative, too large or not whole; or `y` is empty and `num_classes` is
+            None.
 
     Example:
         >>> to_categorical([0, 2, 1], num_classes=3)

@@ -1,4 +1,4 @@
-"""The cost benchmark is honest: all sides bring the same batches, all of them; figures are what they say."""
+"""The cost benchmark is honest: all sides deliver all of the same batches, and the figures are right."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streamfit.workers.processes.pool import ProcessPool
 
 @pytest.fixture
 def common(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The ground that the sides share."""
+    """The common module of the sides."""
     return load(BENCHMARKS / "peers" / "cost_common.py", monkeypatch)
 
 
@@ -99,7 +99,7 @@ def test_throughput_is_compared_round_by_round(driver: ModuleType) -> None:
 
 @pytest.mark.parametrize(("casts", "rounds"), [(20, 2), (10, 4)])
 def test_bounds_are_of_casts_not_of_rounds(driver: ModuleType, casts: int, rounds: int) -> None:
-    """Half of the casts are 10 % faster, half 10 % slower: the median may lie anywhere between."""
+    """Half of the processes are 10 % faster, half 10 % slower: the median may lie anywhere between."""
     rates = np.repeat([0.9, 1.1] * (casts // 2), rounds)
     values = {driver.OURS: [1.0] * len(rates), driver.BARE: rates.tolist()}
     assert driver.bounds(values, rounds) == pytest.approx([0.9, 1.1])
@@ -120,7 +120,7 @@ def test_more_casts_say_more(driver: ModuleType) -> None:
 
 
 class Cast:
-    """A contest of two sides without processes; every further cast is slower, and the third one fails."""
+    """A contest of two sides without processes; every further start is slower, and the third one fails."""
 
     casts = 0
 
@@ -129,16 +129,16 @@ class Cast:
         self.cpu: dict[str, list[tuple[float, float]]] = {"streamfit": [], "limit": []}
 
     def start(self) -> dict[str, str]:
-        """Fail in part, at the third time."""
+        """Let one side fail at the third start."""
         return {"limit": "it would not"} if Cast.casts == 3 else {}
 
     def measure(self, name: str) -> float:
-        """Take as many microseconds as there were casts."""
+        """Take as many microseconds as there were starts."""
         self.cpu[name].append((1.0, 2.0))
         return float(Cast.casts)
 
     def close(self) -> None:
-        """Have nothing to close."""
+        """Close nothing."""
 
 
 def test_all_sides_are_started_anew(driver: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The memory benchmark sees peaks of a process and of its descendants, and tells failures."""
+"""The memory benchmark sees peaks of a process and of its descendants, and reports failures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MEGABYTES = 60
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-# Touches the memory, gives it back, and lets the watcher look meanwhile.
+# Touches the memory, waits for the watcher, and frees the memory.
 EATS = (
     f"import time; eaten = b'x' * ({MEGABYTES} << 20); time.sleep(0.4)\n"
     "del eaten; print('done', flush=True); time.sleep(0.2)"
 )
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {EATS!r}], check=True)"
-# Both at once, of which each has memory of its own.
+# Both processes at the same time, each with its own memory.
 TWO = (
     f"import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', {EATS!r}])\n"
     f"{EATS}\nchild.wait()"
@@ -60,7 +60,7 @@ def test_failures_have_their_last_lines(memory: ModuleType) -> None:
     side = memory.Side("side", (sys.executable, "-c", PARENT.replace("0.4", "60")))
     with pytest.raises(memory.SideFailedError, match=r"not done within 0\.5 s"):
         memory.peak_memory(side, 0.5)
-    assert set(memory.descendants(os.getpid())) <= before  # nothing of it is left
+    assert set(memory.descendants(os.getpid())) <= before  # no descendant is left
 
 
 def test_what_is_gone_takes_no_memory(memory: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""Every example runs to its end as a user would run it, and its own assertions hold."""
+"""Every example runs to its end like a user's program, and its own assertions hold."""
 
 from __future__ import annotations
 

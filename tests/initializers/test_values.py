@@ -1,4 +1,4 @@
-"""What initializers draw: constants exactly, distributions by their moments and limits."""
+"""Values of initializers: constants exactly, distributions by their moments and limits."""
 
 from __future__ import annotations
 

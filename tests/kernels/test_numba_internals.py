@@ -1,4 +1,4 @@
-"""Where an internal of Numba is missing or has changed, kernels run through its public functions, with the same bits."""
+"""Without an internal of Numba, kernels run through its public functions, with the same bits."""
 
 from __future__ import annotations
 

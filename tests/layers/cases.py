@@ -1,4 +1,4 @@
-"""The table of layers: how to make each, what to feed it, and what it computes, in NumPy."""
+"""The table of layers: how to make each, the shapes of its inputs, and its formula in NumPy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from oracles import ops as twins
+from oracles import ops as reference
 
 from streamfit import layers
 
@@ -50,7 +50,7 @@ class Case:
 def dense(activation: str = "linear", bias: bool = True) -> Callable[..., Array]:
     def compute(weights: list[Array], x: Array) -> Array:
         y = x @ weights[0] + (weights[1] if bias else 0.0)
-        return y if activation == "linear" else getattr(twins, activation)(y)
+        return y if activation == "linear" else getattr(reference, activation)(y)
 
     return compute
 
@@ -75,15 +75,18 @@ CASES = [
     Case(options(L.Dense, 2, "tanh"), [(5, 3)], dense("tanh"), "-tanh-steps"),
     Case(options(L.Dense, 4, "softmax"), [(3,)], dense("softmax"), "-softmax"),
     Case(options(L.Dense, 4, "sigmoid", use_bias=False), [(3,)], dense("sigmoid", False), "-no-bias"),
-    Case(options(L.Activation, "elu"), [(3,)], plain(twins.elu)),
-    Case(options(L.ReLU), [(3,)], plain(twins.relu)),
+    Case(options(L.Activation, "elu"), [(3,)], plain(reference.elu)),
+    Case(options(L.ReLU), [(3,)], plain(reference.relu)),
     Case(
-        options(L.ReLU, 1.0, 0.5), [(3,)], plain(lambda x: np.minimum(twins.leaky_relu(x, 0.5), 1.0)), "-set"
+        options(L.ReLU, 1.0, 0.5),
+        [(3,)],
+        plain(lambda x: np.minimum(reference.leaky_relu(x, 0.5), 1.0)),
+        "-set",
     ),
-    Case(options(L.LeakyReLU), [(3,)], plain(lambda x: twins.leaky_relu(x, 0.3))),
-    Case(options(L.ELU, 0.5), [(3,)], plain(lambda x: twins.elu(x, 0.5))),
-    Case(options(L.Softmax), [(3,)], plain(twins.softmax)),
-    Case(options(L.Softmax, 1), [(2, 3)], plain(lambda x: twins.softmax(x, 1)), "-axis"),
+    Case(options(L.LeakyReLU), [(3,)], plain(lambda x: reference.leaky_relu(x, 0.3))),
+    Case(options(L.ELU, 0.5), [(3,)], plain(lambda x: reference.elu(x, 0.5))),
+    Case(options(L.Softmax), [(3,)], plain(reference.softmax)),
+    Case(options(L.Softmax, 1), [(2, 3)], plain(lambda x: reference.softmax(x, 1)), "-axis"),
     Case(options(L.Dropout, 0.5), [(3,)], plain(lambda x: x)),
     Case(options(L.GaussianNoise, 0.5), [(3,)], plain(lambda x: x)),
     Case(options(L.Flatten), [(2, 3, 2)], plain(lambda x: x.reshape(len(x), 12))),

@@ -24,7 +24,7 @@ NO_LAYERS = {"Input", "Layer"}
 @each
 @given(n=BATCHES, seed=st.integers(0, 2**32))
 @settings(max_examples=8)
-def test_values_are_those_of_the_numpy_twin(case: Case, n: int, seed: int) -> None:
+def test_values_are_those_of_numpy(case: Case, n: int, seed: int) -> None:
     layer, inputs = case.make(), case.inputs(n, seed)
     found = case.call(layer, inputs)
     np.testing.assert_allclose(found, case.compute(layer.get_weights(), *inputs), rtol=1e-10, atol=1e-12)

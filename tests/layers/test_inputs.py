@@ -1,4 +1,4 @@
-"""Where models begin."""
+"""Inputs of models."""
 
 from __future__ import annotations
 
@@ -51,3 +51,5 @@ def test_missing_shape_and_wrong_batch_size_are_refused() -> None:
 def test_input_layer_takes_both_names_of_the_shape() -> None:
     assert layers.InputLayer((3,)).sample_shape == (3,)
     assert layers.InputLayer(input_shape=(3, 4)).sample_shape == (3, 4)
+    with pytest.raises(TypeError, match="either shape or input_shape, got both"):
+        layers.InputLayer((3,), input_shape=(3,))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracles import ops as twins
+from oracles import ops as reference
 
 from streamfit import layers
 from streamfit._base.config import set_random_seed
@@ -38,7 +38,7 @@ def test_inference_changes_nothing(layer: Any) -> None:
 
 
 @pytest.mark.parametrize("layer", [layers.Dropout(0.0), layers.GaussianNoise(0.0)])
-def test_nothing_of_zero_strength(layer: Any) -> None:
+def test_zero_strength_changes_nothing(layer: Any) -> None:
     np.testing.assert_array_equal(layer(X, training=True), X)
 
 
@@ -74,9 +74,9 @@ def test_traced_layer_reads_the_step_state_of_the_program() -> None:
 
 def test_stream_decides_what_is_dropped() -> None:
     layer = layers.Dropout(0.5, seed=5)
-    (clock, stream) = layer.key(X)
+    (step_state, stream) = layer.key(X)
     again = layers.Dropout(0.5, seed=5)
-    np.testing.assert_array_equal(again(X, training=True), twins.dropout(X, 0.5, clock, stream))
+    np.testing.assert_array_equal(again(X, training=True), reference.dropout(X, 0.5, step_state, stream))
 
 
 def test_streams_are_numbered_in_order_and_keep_what_is_set() -> None:
@@ -117,3 +117,15 @@ def test_other_wrong_arguments_are_refused() -> None:
         layers.GaussianNoise(-1)
     with pytest.raises(TypeError, match=r"seed must be a whole number or None, got 0\.5"):
         layers.Dropout(0.5, seed=0.5)
+
+
+def test_settings_are_checked_when_they_are_changed() -> None:
+    dropout, noise = layers.Dropout(0.5), layers.GaussianNoise(1.0)
+    dropout.rate, noise.stddev = np.float32(0.25), 2
+    assert (dropout.rate, noise.stddev) == (0.25, 2.0)
+    assert (type(dropout.rate), type(noise.stddev)) == (float, float)
+    with pytest.raises(ValueError, match=r"rate must be a number in \[0, 1\)"):
+        dropout.rate = 1.0
+    with pytest.raises(ValueError, match="stddev must be zero or positive, got nan"):
+        noise.stddev = float("nan")
+    assert (dropout.rate, noise.stddev) == (0.25, 2.0)

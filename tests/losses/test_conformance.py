@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import gradients
-from oracles import losses as twins
+from oracles import losses as reference
 
 from streamfit import losses
 from streamfit._base.names import snake_case
@@ -107,12 +107,10 @@ SEEDS = st.integers(0, 2**32)
 @each
 @given(seed=SEEDS, shape=SHAPES)
 @settings(max_examples=15)
-def test_values_are_those_of_the_plain_twin(
-    case: Case, dtype: str, seed: int, shape: tuple[int, ...]
-) -> None:
+def test_values_are_those_of_the_reference(case: Case, dtype: str, seed: int, shape: tuple[int, ...]) -> None:
     y, p = case.draw(seed, shape)
     y, p = (a.astype(dtype) if a.dtype.kind == "f" else a for a in (y, p))
-    wanted = twins.by_sample(getattr(twins, case.function), y, p, **case.settings)
+    wanted = reference.by_sample(getattr(reference, case.function), y, p, **case.settings)
     tolerance = 1e-9 if dtype == "float64" else 1e-4
     for found in (case.make().values(y, p), getattr(losses, case.function)(y, p, **case.settings)):
         assert found.dtype == dtype
@@ -161,7 +159,7 @@ def test_reductions(case: Case, reduction: str, weighted: bool) -> None:
         if reduction in ("sum", "none"):
             wanted = (values * factors).sum() if reduction == "sum" else values * factors
     else:
-        wanted = twins.reduced(values, weights, reduction)
+        wanted = reference.reduced(values, weights, reduction)
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 

@@ -10,6 +10,7 @@ from oracles import gradients
 
 from streamfit import losses, ops
 from streamfit._base.errors import DataError, ShapeError
+from streamfit._base.specs import Spec
 
 Y = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
 P = np.array([[1.0, 1.0], [2.0, 5.0], [4.0, 9.0]])
@@ -129,6 +130,9 @@ def test_wrong_arguments_are_refused() -> None:
     for cls in (losses.BinaryCrossentropy, losses.CategoricalCrossentropy):
         with pytest.raises(ValueError, match=r"label_smoothing must be in \[0, 1\], got 2"):
             cls(label_smoothing=2)
+    x = ops.Tensor(Spec((None, 3), np.dtype("float32")))
+    with pytest.raises(ShapeError, match="label_smoothing needs an axis of classes"):
+        losses.categorical_crossentropy(x, x, label_smoothing=0.1, axis=0)
     with pytest.raises(TypeError, match=r"Loss must define call\(self, y_true, y_pred\)"):
         losses.Loss()(Y, P)
 

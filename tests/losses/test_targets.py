@@ -1,4 +1,4 @@
-"""Shapes of targets: what is taken, what is refused, and what the message advises."""
+"""Shapes of targets: accepted ones, refused ones, and the advice of the messages."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import gradients
-from oracles import losses as twins
+from oracles import losses as reference
 
 from streamfit import metrics
 
@@ -49,7 +49,7 @@ def labels(rng: RNG, shape: tuple[int, ...]) -> Any:
 
 
 def opposite_cosine(y: Any, p: Any) -> float:
-    return -twins.cosine_similarity(y, p)
+    return -reference.cosine_similarity(y, p)
 
 
 def each_square(y: Any, p: Any) -> list[float]:
@@ -59,7 +59,7 @@ def each_square(y: Any, p: Any) -> list[float]:
 @dataclass(frozen=True)
 class Case:
     name: str
-    twin: Any
+    reference: Any
     target: Any
     output: Any
     settings: dict[str, Any] = field(default_factory=dict)
@@ -77,31 +77,35 @@ class Case:
 
 
 CASES = [
-    Case("Accuracy", twins.accuracy, few, few),
-    Case("BinaryAccuracy", twins.binary_accuracy, bits, chance),
-    Case("BinaryAccuracy", twins.binary_accuracy, bits, real, {"threshold": 0.0}),
-    Case("CategoricalAccuracy", twins.categorical_accuracy, one_hot, chance),
-    Case("SparseCategoricalAccuracy", twins.sparse_categorical_accuracy, labels, chance),
-    Case("TopKCategoricalAccuracy", twins.top_k_categorical_accuracy, one_hot, chance, {"k": 2}),
-    Case("SparseTopKCategoricalAccuracy", twins.sparse_top_k_categorical_accuracy, labels, few, {"k": 2}),
-    Case("MeanSquaredError", twins.mean_squared_error, real, real),
+    Case("Accuracy", reference.accuracy, few, few),
+    Case("BinaryAccuracy", reference.binary_accuracy, bits, chance),
+    Case("BinaryAccuracy", reference.binary_accuracy, bits, real, {"threshold": 0.0}),
+    Case("CategoricalAccuracy", reference.categorical_accuracy, one_hot, chance),
+    Case("SparseCategoricalAccuracy", reference.sparse_categorical_accuracy, labels, chance),
+    Case("TopKCategoricalAccuracy", reference.top_k_categorical_accuracy, one_hot, chance, {"k": 2}),
+    Case("SparseTopKCategoricalAccuracy", reference.sparse_top_k_categorical_accuracy, labels, few, {"k": 2}),
+    Case("MeanSquaredError", reference.mean_squared_error, real, real),
     Case("RootMeanSquaredError", each_square, real, real),
-    Case("MeanAbsoluteError", twins.mean_absolute_error, real, real),
-    Case("MeanAbsolutePercentageError", twins.mean_absolute_percentage_error, from_one, real),
-    Case("MeanSquaredLogarithmicError", twins.mean_squared_logarithmic_error, chance, chance),
-    Case("LogCoshError", twins.log_cosh, real, real),
+    Case("MeanAbsoluteError", reference.mean_absolute_error, real, real),
+    Case("MeanAbsolutePercentageError", reference.mean_absolute_percentage_error, from_one, real),
+    Case("MeanSquaredLogarithmicError", reference.mean_squared_logarithmic_error, chance, chance),
+    Case("LogCoshError", reference.log_cosh, real, real),
     Case("CosineSimilarity", opposite_cosine, real, real),
-    Case("BinaryCrossentropy", twins.binary_crossentropy, bits, chance),
-    Case("BinaryCrossentropy", twins.binary_crossentropy, bits, real, {"from_logits": True}),
+    Case("BinaryCrossentropy", reference.binary_crossentropy, bits, chance),
+    Case("BinaryCrossentropy", reference.binary_crossentropy, bits, real, {"from_logits": True}),
     Case(
-        "CategoricalCrossentropy", twins.categorical_crossentropy, one_hot, chance, {"label_smoothing": 0.1}
+        "CategoricalCrossentropy",
+        reference.categorical_crossentropy,
+        one_hot,
+        chance,
+        {"label_smoothing": 0.1},
     ),
-    Case("SparseCategoricalCrossentropy", twins.sparse_categorical_crossentropy, labels, chance),
-    Case("KLDivergence", twins.kl_divergence, chance, chance),
-    Case("Poisson", twins.poisson, from_one, chance),
-    Case("Hinge", twins.hinge, bits, real),
-    Case("SquaredHinge", twins.squared_hinge, bits, real),
-    Case("CategoricalHinge", twins.categorical_hinge, one_hot, real),
+    Case("SparseCategoricalCrossentropy", reference.sparse_categorical_crossentropy, labels, chance),
+    Case("KLDivergence", reference.kl_divergence, chance, chance),
+    Case("Poisson", reference.poisson, from_one, chance),
+    Case("Hinge", reference.hinge, bits, real),
+    Case("SquaredHinge", reference.squared_hinge, bits, real),
+    Case("CategoricalHinge", reference.categorical_hinge, one_hot, real),
 ]
 each = pytest.mark.parametrize("case", CASES, ids=str)
 SHAPES = st.sampled_from([(1, 2), (4, 3), (5, 3), (3, 2, 4)])
@@ -112,17 +116,17 @@ NO_AVERAGES = {
 
 
 def mean(case: Case, y: Any, p: Any, weights: Any = None) -> float:
-    settings = case.settings if case.twin not in (each_square, opposite_cosine) else {}
-    values = twins.by_sample(case.twin, y, p, **settings)
-    found = float(twins.reduced(values, weights, "mean_with_sample_weight"))
-    return found**0.5 if case.twin is each_square else found
+    settings = case.settings if case.reference not in (each_square, opposite_cosine) else {}
+    values = reference.by_sample(case.reference, y, p, **settings)
+    found = float(reference.reduced(values, weights, "mean_with_sample_weight"))
+    return found**0.5 if case.reference is each_square else found
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @each
 @given(seed=st.integers(0, 2**32), shape=SHAPES, weighted=st.booleans())
 @settings(max_examples=15)
-def test_result_is_that_of_the_plain_twin(
+def test_result_is_that_of_the_reference(
     case: Case, dtype: str, seed: int, shape: tuple[int, ...], weighted: bool
 ) -> None:
     y, p = case.draw(seed, shape)

@@ -52,16 +52,16 @@ def test_counts(name: str, kind: tuple[int, int], seed: int, thresholds: list[fl
 @given(seed=SEEDS)
 def test_precision_and_recall_are_those_of_scikit_learn(seed: int) -> None:
     y, p, w = draw(seed)
-    said = p > 0.5
-    wanted = sk.precision_score(y, said, sample_weight=w, zero_division=0)
+    decisions = p > 0.5
+    wanted = sk.precision_score(y, decisions, sample_weight=w, zero_division=0)
     assert metrics.Precision()(y, p, w) == pytest.approx(wanted)
-    wanted = sk.recall_score(y, said, sample_weight=w, zero_division=0)
+    wanted = sk.recall_score(y, decisions, sample_weight=w, zero_division=0)
     assert metrics.Recall()(y, p, w) == pytest.approx(wanted)
 
 
 @given(seed=SEEDS, weighted=st.booleans())
 def test_area_under_roc_is_that_of_scikit_learn(seed: int, weighted: bool) -> None:
-    """Predictions are whole tenths, so that 200 thresholds lose nothing."""
+    """Predictions are whole tenths, so that 200 thresholds are exact."""
     y, p, w = draw(seed)
     y[:2] = 0, 1
     weights = w if weighted else None

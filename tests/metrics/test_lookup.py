@@ -1,4 +1,4 @@
-"""Metrics by name, and what 'accuracy' means."""
+"""Metrics by name, and the meaning of 'accuracy'."""
 
 from __future__ import annotations
 

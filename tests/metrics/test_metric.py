@@ -13,7 +13,7 @@ from streamfit._base.errors import ShapeError
 
 
 class TruePositives(metrics.Metric):
-    """As in Keras' guide to custom metrics."""
+    """The example of Keras' guide to custom metrics."""
 
     def __init__(self, name: str = "true_positives", **options: Any) -> None:
         super().__init__(name=name, **options)
@@ -27,7 +27,7 @@ class TruePositives(metrics.Metric):
         return self.count
 
 
-def test_subclass_in_the_manner_of_keras() -> None:
+def test_subclass_written_as_for_keras() -> None:
     metric = TruePositives()
     assert float(metric([1, 1, 0], [0.9, 0.1, 0.9])) == 1.0
     metric.update_state([1, 1], [0.9, 0.9], sample_weight=[0.5, 0.25])
@@ -71,7 +71,7 @@ def test_state_has_the_methods_of_a_variable() -> None:
     assert type(copied) is np.ndarray
 
 
-def test_base_class_asks_for_its_methods() -> None:
+def test_base_class_needs_its_methods() -> None:
     with pytest.raises(TypeError, match="must define update_state"):
         metrics.Metric().update_state([0], [0])
     with pytest.raises(TypeError, match="must define result"):

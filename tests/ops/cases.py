@@ -43,7 +43,7 @@ class Sample:
         self.batched.append(True)
         return self._fill((self.n, *(n if self.rng.random() < 0.5 else 1 for n in self.shape)), kind)
 
-    def clock(self) -> Array:
+    def step_state(self) -> Array:
         """Return [seed, iteration]."""
         self.batched.append(False)
         return self.rng.integers(0, 1 << 62, 2)
@@ -277,10 +277,10 @@ LOSSES = [
 ]
 
 RANDOM = [
-    case("dropout", lambda s: [s.batch(), 0.4, s.clock(), 3]),
-    case("dropout", lambda s: [s.batch(), 0, s.clock(), 3]),
-    case("random_uniform", lambda s: [s.batch(), s.clock(), 3], "none", minimum=-0.5, maximum=2.0),
-    case("random_normal", lambda s: [s.batch(), s.clock(), 3], "none", mean=0.5, stddev=2.0),
+    case("dropout", lambda s: [s.batch(), 0.4, s.step_state(), 3]),
+    case("dropout", lambda s: [s.batch(), 0, s.step_state(), 3]),
+    case("random_uniform", lambda s: [s.batch(), s.step_state(), 3], "none", minimum=-0.5, maximum=2.0),
+    case("random_normal", lambda s: [s.batch(), s.step_state(), 3], "none", mean=0.5, stddev=2.0),
 ]
 
 CASES = [*ELEMENTWISE, *PAIRS, *REDUCTIONS, *SHAPES, *PRODUCTS, *LOSSES, *RANDOM]

@@ -53,7 +53,7 @@ def test_scattered_axes_are_expanded_and_plain_ones_are_not() -> None:
     assert matrices((4, 3, 5), [full, np.empty((1, 3, 1))])[2]
 
 
-def test_sums_onto_a_shape_are_carried_in_double_precision() -> None:
+def test_sums_onto_a_shape_are_accumulated_in_double_precision() -> None:
     full = np.full((300, 3, 300), 0.1, "float32")
     part = np.empty((3, 1), "float32")
     for function, arguments in sum_onto(full, part):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from streamfit import ops
 from streamfit._base.specs import Spec
 from streamfit.ops import Constant, Op, Tensor, Variable, tracing
-from streamfit.ops.core import OPERATORS
+from streamfit.ops.core import OPERATORS, STEP_STATE
 
 X = Tensor(Spec((None, 3), np.dtype("float32")), name="x")
 
@@ -57,7 +59,7 @@ def test_operations_on_a_symbolic_tensor_keep_variables_symbolic() -> None:
         assert any(each is weight for each in result.node.inputs)
 
 
-def test_a_variable_alone_stands_for_its_value_outside_of_a_trace() -> None:
+def test_a_variable_alone_means_its_value_outside_a_trace() -> None:
     weight = Variable(np.arange(3, dtype="float32"))
     np.testing.assert_array_equal(ops.square(weight), [0, 1, 4])
     np.testing.assert_array_equal(weight + 1, [1, 2, 3])
@@ -71,8 +73,8 @@ def test_a_variable_alone_stands_for_its_value_outside_of_a_trace() -> None:
 def test_variables_are_assigned_copied_and_shown() -> None:
     weight = Variable(np.zeros((2, 2), "float32"), name="kernel")
     weight.assign([[1, 2], [3, 4]])
-    copy = weight.numpy()
-    copy[:] = 0
+    values = weight.numpy()
+    values[:] = 0
     np.testing.assert_array_equal(np.asarray(weight), [[1, 2], [3, 4]])
     assert repr(weight) == "<Variable shape=(2, 2) dtype=float32, name='kernel'>"
     with pytest.raises(ValueError, match=r"'kernel' has shape \(2, 2\), got a value of shape \(2,\)"):
@@ -84,6 +86,11 @@ def test_constants_copy_their_value() -> None:
     constant = Constant(value)
     value[:] = 1
     np.testing.assert_array_equal(constant.value, [0, 0])
+
+
+def test_copies_of_the_step_state_are_the_same_tensor() -> None:
+    assert copy.deepcopy(STEP_STATE) is STEP_STATE
+    assert pickle.loads(pickle.dumps(STEP_STATE)) is STEP_STATE
 
 
 def test_an_operation_without_rules_says_so() -> None:

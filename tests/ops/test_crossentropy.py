@@ -1,4 +1,4 @@
-"""Cross-entropies at their limits, with the numbers that Keras 3.15 gives."""
+"""Cross-entropies at their limits, with the numbers of Keras 3.15."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamfit import ops
 F32 = "float32"
 
 
-def test_saturated_binary_probabilities_cost_what_they_cost_in_keras() -> None:
+def test_saturated_binary_probabilities_have_the_loss_of_keras() -> None:
     """The mean over these four is 3.9856 in Keras 3.15: 1 - epsilon is rounded to float32."""
     target = np.array([[1, 0], [1, 0]], F32)
     output = np.array([[1, 1], [1, 0]], F32)

@@ -1,4 +1,4 @@
-"""Which dtype operands meet at, eager and symbolic alike, and how exact sums are."""
+"""The common dtype of operands, eager and symbolic alike, and the exactness of sums."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def symbol(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(("a", "b", "dtype"), MEETINGS)
-def test_operands_meet_at_one_dtype(a: Any, b: Any, dtype: str) -> None:
+def test_operands_are_promoted_to_one_dtype(a: Any, b: Any, dtype: str) -> None:
     for left, right in ((a, b), (b, a)):
         assert ops.add(left, right).dtype == dtype
         assert ops.add(symbol(left), symbol(right)).dtype == dtype
@@ -51,7 +51,7 @@ def test_whole_numbers_divide_to_floats() -> None:
     np.testing.assert_array_equal(ops.divide(np.array([1, 2]), 4), np.array([0.25, 0.5], "float32"))
 
 
-def test_floatx_is_what_numbers_become() -> None:
+def test_numbers_become_floatx() -> None:
     set_floatx("float64")
     assert ops.exp(1).dtype == np.float64
     assert ops.mean(I64).dtype == np.float64
@@ -99,7 +99,7 @@ def test_sums_of_whole_numbers_are_exact() -> None:
     assert ops.sum(np.array([True, True])).dtype == np.int64
 
 
-def test_truth_values_reduce() -> None:
+def test_booleans_reduce() -> None:
     x = np.array([[True, False], [True, True]])
     assert ops.max(x, axis=1).tolist() == [True, True]
     assert ops.min(x, axis=1).tolist() == [False, True]

@@ -1,4 +1,4 @@
-"""What is refused, and that the message says what is wrong."""
+"""Refused arguments, and messages that name the mistake."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_values_that_make_no_sense_are_refused(
 
 
 def test_symbolic_indices_out_of_range_give_nan_and_no_gradient() -> None:
-    """What cannot be looked at when the graph is made shows up in the loss."""
+    """Values that are not known when the graph is made show up in the loss."""
     from oracles.gradients import Trace
 
     table, indices = np.ones((3, 2)), np.array([1, 3, -1])

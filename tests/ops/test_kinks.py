@@ -1,4 +1,4 @@
-"""Gradients where finite differences cannot look: at bends, ties and limits."""
+"""Gradients where finite differences fail: at kinks, ties and limits."""
 
 from __future__ import annotations
 

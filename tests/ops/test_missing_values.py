@@ -1,4 +1,4 @@
-"""NaN and infinity pass through operations as arithmetic says, never turned into ordinary numbers."""
+"""NaN and infinity pass through operations as arithmetic says, and never become ordinary numbers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ KEEP_NAN = [
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("length", [1, 37])  # 37 fills vectors and leaves a rest
+@pytest.mark.parametrize("length", [1, 37])  # 37 fills vectors and leaves a remainder
 @pytest.mark.parametrize("name", KEEP_NAN)
 def test_a_nan_stays_a_nan_and_harms_no_neighbour(name: str, length: int, dtype: str) -> None:
     x = np.full(length, 0.5, dtype)
@@ -72,7 +72,7 @@ def test_a_nan_in_a_reduction_gives_a_nan_in_its_row_only(name: str, axis: int |
 
 
 @pytest.mark.parametrize("name", ["argmax", "argmin"])
-def test_the_first_nan_is_what_argmax_and_argmin_find(name: str) -> None:
+def test_argmax_and_argmin_find_the_first_nan(name: str) -> None:
     x = np.array([[5.0, NAN, -9.0, NAN, 9.0], [NAN, 1.0, 2.0, 3.0, 4.0]])
     np.testing.assert_array_equal(getattr(ops, name)(x, axis=1), [1, 0])
     np.testing.assert_array_equal(getattr(ops, name)(x, axis=1), getattr(np, name)(x, axis=1))

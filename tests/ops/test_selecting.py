@@ -1,4 +1,4 @@
-"""Values that pass unchanged, and a gradient that is 0 where the weight is, whatever came from above."""
+"""Values pass unchanged; their gradient is 0 where the weight is 0, even if the output's gradient is NaN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all optimizers share: settings, learning rates that change, names, wrong arguments."""
+"""All optimizers: settings, learning rates that change, names, wrong arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracles import optimizers as twins
+from oracles import optimizers as reference
 
 from streamfit import optimizers
 from streamfit._base.errors import UnknownNameError
@@ -61,7 +61,7 @@ def test_schedule_survives_a_description() -> None:
     assert again.learning_rate == pytest.approx(0.05)
 
 
-def test_schedule_in_a_twin() -> None:
+def test_schedule_in_the_reference() -> None:
     rates = schedules.PolynomialDecay(0.1, 5)
     rng = np.random.default_rng(0)
     grads = rng.normal(size=(8, 4))
@@ -73,7 +73,7 @@ def test_schedule_in_a_twin() -> None:
         g[:] = gradient
         run(calls)
         clock[1] += 1
-    wanted = twins.train(twins.adam, [np.ones(4)], [[g] for g in grads], rates=rates)
+    wanted = reference.train(reference.adam, [np.ones(4)], [[g] for g in grads], rates=rates)
     np.testing.assert_allclose(w, wanted[0], rtol=1e-12)
 
 
@@ -96,7 +96,7 @@ def test_settings_are_attributes_that_kernels_read() -> None:
     assert w[0] == -1.0 + (0.25 * -1.0 - 1.0)
 
 
-def test_other_weights_start_anew() -> None:
+def test_other_weights_start_again() -> None:
     optimizer = optimizers.Adam()
     for size in (3, 4):
         vector, clock = np.zeros(size), np.zeros(2, dtype=np.int64)
@@ -157,7 +157,7 @@ def test_wrong_types_are_refused() -> None:
         optimizers.SGD(momentun=0.9)
 
 
-def test_base_class_asks_for_a_step() -> None:
+def test_base_class_needs_a_step() -> None:
     optimizer = optimizers.Optimizer()
     with pytest.raises(TypeError, match="Optimizer must define step"):
         optimizer.bind(np.zeros(1), np.zeros(1), np.array([1]), np.zeros(2, dtype=np.int64))
@@ -190,7 +190,7 @@ def test_unknown_optimizers_are_refused() -> None:
             optimizers.get(wrong)
 
 
-def test_custom_optimizer_needs_little() -> None:
+def test_custom_optimizer_needs_only_a_step() -> None:
     class Halving(optimizers.Optimizer):
         def step(self, weights: Any, grads: Any, clock: Any) -> Any:
             return [(halve, (weights,))]

@@ -54,7 +54,7 @@ def test_every_schedule_has_a_case() -> None:
 @pytest.mark.parametrize("growth", [1.1, 1.5, 2.0, 3.0, 10.0])
 @pytest.mark.parametrize("first", [1, 3, 7, 10])
 def test_restarts_are_never_a_step_late(growth: float, first: int) -> None:
-    """Rounding must not turn the top of the next cosine into the bottom of the last."""
+    """Rounding must not give the last value of one cosine in place of the first of the next."""
     rate = schedules.CosineDecayRestarts(1.0, first, t_mul=growth)
     start, length = 0.0, float(first)
     for _ in range(6):
@@ -87,6 +87,6 @@ def test_unknown_schedule_is_refused() -> None:
         schedules.get({"class_name": "CosinusDecay"})
 
 
-def test_base_class_asks_for_a_call() -> None:
+def test_base_class_needs_a_call() -> None:
     with pytest.raises(TypeError, match="must define __call__"):
         schedules.LearningRateSchedule()(0)

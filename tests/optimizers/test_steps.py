@@ -1,4 +1,4 @@
-"""Every optimizer against its twin in NumPy, over many steps."""
+"""Every optimizer against a reference in NumPy, over many steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import optimizers as twins
+from oracles import optimizers as reference
 
 from streamfit import optimizers
 from streamfit.kernels import CallList, run
@@ -34,26 +34,26 @@ class Case:
 
 
 CASES = [
-    Case("SGD", twins.sgd, {"learning_rate": 0.1}),
-    Case("SGD", twins.sgd, {"learning_rate": 0.1, "momentum": 0.9}),
-    Case("SGD", twins.sgd, {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
-    Case("SGD", twins.sgd, {"learning_rate": 0.1}, {"clipvalue": 0.5}),
-    Case("SGD", twins.sgd, {"learning_rate": 0.1}, {"clipnorm": 0.5}),
-    Case("SGD", twins.sgd, {"learning_rate": 0.1}, {"global_clipnorm": 0.5}),
-    Case("SGD", twins.sgd, {"learning_rate": 0.1}, {"weight_decay": 0.1}),
-    Case("RMSprop", twins.rmsprop, {"learning_rate": 0.01}),
-    Case("RMSprop", twins.rmsprop, {"learning_rate": 0.01, "momentum": 0.5, "rho": 0.8}),
-    Case("RMSprop", twins.rmsprop, {"learning_rate": 0.01, "centered": True, "epsilon": 1e-3}),
-    Case("RMSprop", twins.rmsprop, {"learning_rate": 0.01, "centered": True, "momentum": 0.5}),
-    Case("Adam", twins.adam, {"learning_rate": 0.01}),
-    Case("Adam", twins.adam, {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}),
-    Case("Adam", twins.adam, {"learning_rate": 0.01, "amsgrad": True, "beta_2": 0.6}),
-    Case("Adam", twins.adam, {"learning_rate": 0.01}, {"clipnorm": 0.5, "weight_decay": 0.1}),
-    Case("AdamW", twins.adam, {"learning_rate": 0.01}, {"weight_decay": 0.3}),
-    Case("Adamax", twins.adamax, {"learning_rate": 0.01}),
-    Case("Nadam", twins.nadam, {"learning_rate": 0.01}),
-    Case("Adagrad", twins.adagrad, {"learning_rate": 0.01, "initial_accumulator_value": 0.5}),
-    Case("Adadelta", twins.adadelta, {"learning_rate": 0.5, "rho": 0.9}),
+    Case("SGD", reference.sgd, {"learning_rate": 0.1}),
+    Case("SGD", reference.sgd, {"learning_rate": 0.1, "momentum": 0.9}),
+    Case("SGD", reference.sgd, {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+    Case("SGD", reference.sgd, {"learning_rate": 0.1}, {"clipvalue": 0.5}),
+    Case("SGD", reference.sgd, {"learning_rate": 0.1}, {"clipnorm": 0.5}),
+    Case("SGD", reference.sgd, {"learning_rate": 0.1}, {"global_clipnorm": 0.5}),
+    Case("SGD", reference.sgd, {"learning_rate": 0.1}, {"weight_decay": 0.1}),
+    Case("RMSprop", reference.rmsprop, {"learning_rate": 0.01}),
+    Case("RMSprop", reference.rmsprop, {"learning_rate": 0.01, "momentum": 0.5, "rho": 0.8}),
+    Case("RMSprop", reference.rmsprop, {"learning_rate": 0.01, "centered": True, "epsilon": 1e-3}),
+    Case("RMSprop", reference.rmsprop, {"learning_rate": 0.01, "centered": True, "momentum": 0.5}),
+    Case("Adam", reference.adam, {"learning_rate": 0.01}),
+    Case("Adam", reference.adam, {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}),
+    Case("Adam", reference.adam, {"learning_rate": 0.01, "amsgrad": True, "beta_2": 0.6}),
+    Case("Adam", reference.adam, {"learning_rate": 0.01}, {"clipnorm": 0.5, "weight_decay": 0.1}),
+    Case("AdamW", reference.adam, {"learning_rate": 0.01}, {"weight_decay": 0.3}),
+    Case("Adamax", reference.adamax, {"learning_rate": 0.01}),
+    Case("Nadam", reference.nadam, {"learning_rate": 0.01}),
+    Case("Adagrad", reference.adagrad, {"learning_rate": 0.01, "initial_accumulator_value": 0.5}),
+    Case("Adadelta", reference.adadelta, {"learning_rate": 0.5, "rho": 0.9}),
 ]
 each = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -92,7 +92,7 @@ class Loop:
 def wanted(case: Case, weights: list[Any], steps: list[list[Any]]) -> Any:
     clipping = {k: v for k, v in case.options.items() if "clip" in k}
     decay = case.options.get("weight_decay")
-    return flat(twins.train(case.rule, weights, steps, decay, clipping, **case.settings), "float64")
+    return flat(reference.train(case.rule, weights, steps, decay, clipping, **case.settings), "float64")
 
 
 @each

@@ -1,4 +1,4 @@
-"""What an optimizer remembers of a model: it goes with the weights, and each model has its own."""
+"""The state of an optimizer for a model: it moves with the weights, and each model has its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LAYOUTS = st.lists(st.integers(0, 5), unique=True, max_size=6)
 
 
 @given(LAYOUTS, LAYOUTS)
-def test_what_is_remembered_of_a_weight_goes_with_it(before: list[int], after: list[int]) -> None:
+def test_state_moves_with_its_weight(before: list[int], after: list[int]) -> None:
     def length(weight: int) -> int:
         return 2 * weight + 1
 
@@ -30,7 +30,7 @@ def test_what_is_remembered_of_a_weight_goes_with_it(before: list[int], after: l
     assert work.state["m"].shape == (sum(map(length, after)),)
 
 
-def test_a_weight_of_another_size_starts_anew_and_other_vectors_stay() -> None:
+def test_a_weight_of_another_size_starts_again_and_other_vectors_stay() -> None:
     work = Work()
     work.places = {"w": slice(0, 4)}
     work.state = {"m": np.ones(4), "product": np.full(1, 0.25)}
@@ -39,7 +39,7 @@ def test_a_weight_of_another_size_starts_anew_and_other_vectors_stay() -> None:
     assert work.state["product"].tolist() == [0.25]
 
 
-def test_the_first_model_takes_what_was_set_before_and_others_begin_anew() -> None:
+def test_the_first_model_takes_earlier_settings_and_others_start_again() -> None:
     optimizer = optimizers.Adam()
     optimizer.iterations = 5
     first, second = object(), object()
@@ -50,7 +50,7 @@ def test_the_first_model_takes_what_was_set_before_and_others_begin_anew() -> No
     assert work.clock[1] == 5
 
 
-def test_revisions_tell_what_needs_other_calls() -> None:
+def test_revision_moves_where_other_calls_are_needed() -> None:
     optimizer = optimizers.SGD(momentum=0.5, weight_decay=0.1, clipnorm=1.0)
     for name, value, moves in [
         ("momentum", 0.9, False),

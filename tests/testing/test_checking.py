@@ -1,4 +1,4 @@
-"""Every planted mistake is found by the check that is named for it, and by that one first; good ones pass."""
+"""The check for each planted mistake finds it, and no other check does; good pipelines pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from streamfit.testing import (
     nothing_left_behind,
     run_checks,
 )
-from streamfit.testing.battery import CHECKS
+from streamfit.testing.check_runner import CHECKS
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -76,7 +76,7 @@ SEQUENCES = [
 
 @pytest.fixture(autouse=True)
 def module_state() -> Any:
-    """Let no test see what the hooks of another one have changed."""
+    """Undo the changes of hooks, so that no other test sees them."""
     yield
     faulty.OFFSET[0] = 0
     faulty.ClassState.offset = 0
@@ -147,7 +147,7 @@ def test_mistake_of_a_generator_is_found(factory: Any, name: str, text: str) -> 
     assert re.search(text, found[name]), found[name]
 
 
-# -- and what is right passes --------------------------------------------------------------------------------
+# -- correct pipelines pass ----------------------------------------------------------------------------------
 
 CLEAN = [
     faulty.Clean,
@@ -211,7 +211,7 @@ def test_pass_of_a_stream_that_changes_is_found() -> None:
         check_stream(lambda: streamfit.stream(faulty.CountsPasses(), workers=1), only="reread")
 
 
-# -- how checks are asked for -------------------------------------------------------------------------------
+# -- options of the checks ----------------------------------------------------------------------------------
 
 
 def test_failure_is_one_assertion_that_lists_all() -> None:
@@ -278,22 +278,22 @@ def test_limit_bounds_what_is_looked_at() -> None:
     thing.count = 10_000
     battery = Battery(thing, limit=5)
     assert {result.status for result in battery.results(["content", "any_order", "exactly_once"])} == {"pass"}
-    assert len(battery.subject.expected()) == 5
+    assert len(battery.checked.expected()) == 5
 
 
 def test_large_batches_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamfit.testing.subject._KEPT_BYTES", 250)
+    monkeypatch.setattr("streamfit.testing.checked_object._KEPT_BYTES", 250)
     battery = Battery(faulty.Clean)
     assert {result.status for result in battery.results(["content", "any_order", "exactly_once"])} == {"pass"}
-    assert len(battery.subject.expected()) == 4
+    assert len(battery.checked.expected()) == 4
 
 
 def test_slow_batches_are_fewer_and_memory_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamfit.testing.subject._SECONDS", 0.0)
+    monkeypatch.setattr("streamfit.testing.checked_object._SECONDS", 0.0)
     monkeypatch.setattr("streamfit.testing.bounded_memory._SECONDS", 0.0)
     battery = Battery(faulty.Leaking)
     (result,) = battery.results("memory")
-    assert len(battery.subject.expected()) == 4
+    assert len(battery.checked.expected()) == 4
     assert result.message == "only 1 loads in 0.0 s: too slow to tell"
 
 

@@ -1,4 +1,4 @@
-"""The command line: reports, exit codes, and what it says about targets that are none."""
+"""The command line: reports, exit codes, and messages about wrong targets."""
 
 from __future__ import annotations
 

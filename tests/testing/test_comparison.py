@@ -1,4 +1,4 @@
-"""Differences are found to the bit, and the first one is named."""
+"""The comparison finds every different bit, and names the first one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of everyday pipelines that raise nothing: each is found by its check, and what is right passes."""
+"""Mistakes of everyday pipelines that raise nothing: a check finds each, and correct pipelines pass."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def failures(thing: Any, kind: Any = None, **options: Any) -> dict[str, str]:
 
 
 class Numbers(Sequence):
-    """Batches of numbers, made anew for each load."""
+    """Batches of numbers, made again for each load."""
 
     count = 8
 
@@ -40,11 +40,11 @@ class Numbers(Sequence):
         return np.arange(6.0).reshape(2, 3) + 10 * index, np.full(2, index)
 
 
-# -- buffers that are handed out again ----------------------------------------------------------------------
+# -- buffers that are returned again ------------------------------------------------------------------------
 
 
 class Ring(Numbers):
-    """Reuses each of ten buffers after ten loads, as long as the queue is by default."""
+    """Reuses each of ten buffers after ten loads, the default length of the queue."""
 
     count = 24
 
@@ -59,7 +59,7 @@ class Ring(Numbers):
 
 
 class Staging(Numbers):
-    """Hands out a transposed view of a part of one larger buffer, among others in a dict."""
+    """Returns a transposed view of a part of one larger buffer, inside a dict."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Staging(Numbers):
 
 
 class OnePerThread(Numbers):
-    """Has a buffer for each thread, which is no help: a thread loads ahead, too."""
+    """Has a buffer for each thread, which does not help: a thread loads ahead, too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Copied(Ring):
 
 
 class Constant(Numbers):
-    """Hands out the same weights with every batch, and views of what it holds: nobody writes to them."""
+    """Returns the same weights with every batch, and views of its own arrays: nobody writes to them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ def two_buffers_in_turns() -> Iterator[Any]:
 
 
 def filled_by_a_thread() -> Iterator[Any]:
-    """Have the next batch written by a helper while the last one is in use."""
+    """Let a helper thread write the next batch while the last one is in use."""
     buffer = np.zeros((2, 3))
     with ThreadPoolExecutor(1) as helper:
         for index in range(6):
@@ -158,7 +158,7 @@ def filled_by_a_thread() -> Iterator[Any]:
 
 
 def fresh_arrays() -> Iterator[Any]:
-    """Copy what is in a buffer; the targets are the same object each time, and never change."""
+    """Yield copies of a buffer; the targets are the same object each time, and never change."""
     buffer, targets = np.zeros((2, 3)), np.ones(2)
     for index in range(6):
         buffer += index
@@ -214,7 +214,7 @@ class Delegating(Numbers):
 
 
 class HandedOver(Numbers):
-    """Calls rng where it loads and hands what it draws to its threads; has a part that draws, too."""
+    """Calls rng on the loading thread and passes the draws to its threads; a sequence inside draws, too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -256,7 +256,7 @@ class Curriculum(Numbers):
 
 
 class ShufflesItself(Numbers):
-    """Makes a new order when its last batch is loaded, far from the first, in place of on_epoch_end."""
+    """Makes a new order when its last batch is loaded, instead of in on_epoch_end."""
 
     count = 50
 
@@ -288,7 +288,7 @@ class Growing(Numbers):
 
 
 class Refreshed(Numbers):
-    """Has a thread that takes in new measurements."""
+    """Has a thread that adds new measurements."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -307,7 +307,7 @@ class Refreshed(Numbers):
 
 
 class Busy(Numbers):
-    """Changes a lot of itself, and none of its batches: a cache, a counter, a part that is made late."""
+    """Changes many attributes and no batch: a cache, a counter, a part that is made late."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -325,7 +325,7 @@ class Busy(Numbers):
 
 
 class Reordered(Numbers):
-    """Changes where it may: between passes."""
+    """Changes between passes, where it may."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -361,7 +361,7 @@ def test_data_that_grow() -> None:
 def test_data_that_a_thread_changes() -> None:
     thing = Refreshed()
     try:
-        # Where the thread writes between two loads in a row, that is told first.
+        # If the thread writes between two loads in a row, another check reports it first.
         found = failures(thing, only=["repeatable", "steady"])
     finally:
         thing.stop.set()
@@ -385,7 +385,7 @@ def test_data_that_a_thread_changes_between_two_looks() -> None:
             batch = super().__getitem__(index)
             if index == self.count - 1:
                 loads.append(index)
-                if len(loads) == 4:  # those of other checks are over
+                if len(loads) == 4:  # the loads of other checks are over
                     loading.set()
             return batch
 

@@ -1,4 +1,4 @@
-"""Fault plans: drawn from a seed, carried out by real signals, the same in the simulator, and survived."""
+"""Fault plans: drawn from a seed, real signals, the same in the simulator, and survived."""
 
 from __future__ import annotations
 

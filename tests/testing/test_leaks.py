@@ -1,4 +1,4 @@
-"""The ledger sees what is left behind, and nothing that was there before."""
+"""The ledger sees the leaks of a block, and nothing that existed before."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ STRANGER = """
 import multiprocessing, os, select, sys
 from multiprocessing import shared_memory
 
-if os.fork():  # what is left has no parent among the processes of the tests
+if os.fork():  # the grandchild has no parent among the processes of the tests
     os._exit(0)
 os.setsid()
 processes = multiprocessing.get_context("spawn")  # whose semaphores keep their names
@@ -99,7 +99,7 @@ WORK = pytest.mark.parametrize("work", ["processes.Semaphore", "Memory"], ids=["
 
 @contextmanager
 def stranger(work: str, busy: bool) -> Iterator[None]:
-    """Have a program of somebody else make names of shared memory: two, or one after the other."""
+    """Let a foreign program make names of shared memory: two, or one after the other."""
     program = STRANGER.format(work=work, busy=busy)
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -1,4 +1,4 @@
-"""The pytest plugin in a pytest of its own, as a user's test run loads it."""
+"""The pytest plugin in a separate pytest, loaded as in a user's test run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A race is found at the line where it is, at every run; a lock is respected and never a deadlock."""
+"""Every run finds a race, at its line; a lock is respected and causes no deadlock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(30)
 
 
 class Account:
-    """Adds in three lines, which is one too many."""
+    """Adds in three lines, so that a thread may stop between them."""
 
     def __init__(self) -> None:
         self.total = 0

@@ -94,7 +94,7 @@ def test_balanced_batches_without_a_seed_differ() -> None:
 
 def test_balanced_sequence_of_imbalanced_learn_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     module = pytest.importorskip("imblearn.keras._generator", reason="imbalanced-learn is not installed")
-    # The class refuses to be made without Keras, of which it needs nothing but the name of its base class.
+    # The class needs Keras only for the name of its base class, but refuses to work without it.
     monkeypatch.setattr(module, "HAS_KERAS", True)
     x, y = np.arange(240.0).reshape(120, 2), np.r_[np.zeros(90, int), np.ones(30, int)]
     balanced = module.BalancedBatchGenerator(x, y, batch_size=10, random_state=1)

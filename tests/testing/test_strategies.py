@@ -1,4 +1,4 @@
-"""What is drawn is what is promised, and the machine finds sources that do not keep their order."""
+"""The strategies draw what they promise, and the machine finds sources that break their order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oracles.scripts import environment
 import streamfit
 from streamfit.streams import Batch, Ticket
 from streamfit.testing import CheckFailure, assert_same_bits, check_sequence, simulate, strategies
-from streamfit.testing.line_steps import Walk
+from streamfit.testing.checked_reader import CheckedReader
 
 pytestmark = pytest.mark.timeout(60)
 QUICK = settings(max_examples=25, stateful_step_count=15, deadline=None)
@@ -180,15 +180,15 @@ def test_machine_finds_what_is_wrong(cls: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["inline", "threads"])
-def test_walk_over_one_buffer_is_right_where_one_load_runs_at_a_time(kind: Any) -> None:
+def test_reader_of_one_buffer_is_right_where_one_load_runs_at_a_time(kind: Any) -> None:
     with nothing_left_behind():
-        walk = Walk(faulty.OneBuffer)
-        walk.change_workers(kind, 1)
-        walk.deliver(4)
-        walk.leave_early(2)
-        walk.next_epoch()
-        walk.deliver(3)
-        walk.close()
+        reader = CheckedReader(faulty.OneBuffer)
+        reader.change_workers(kind, 1)
+        reader.deliver(4)
+        reader.leave_early(2)
+        reader.next_epoch()
+        reader.deliver(3)
+        reader.close()
 
 
 def test_machine_without_a_source_says_so() -> None:
@@ -196,30 +196,30 @@ def test_machine_without_a_source_says_so() -> None:
         strategies.StreamMachine().make_source()
 
 
-def test_walk_through_processes_leaves_nothing_behind() -> None:
+def test_reader_with_processes_leaves_nothing_behind() -> None:
     with nothing_left_behind():
-        walk = Walk(faulty.Shuffled)
-        walk.change_workers("processes", 2)
-        walk.deliver(3)
-        walk.leave_early(1)
-        walk.next_epoch()
-        walk.resume()
-        walk.deliver(2)
-        walk.change_workers("threads", 2)
-        walk.next_epoch()
-        assert (walk.due, walk.delivered) == ((2, 0), 10)
-        walk.close()
-        del walk
+        reader = CheckedReader(faulty.Shuffled)
+        reader.change_workers("processes", 2)
+        reader.deliver(3)
+        reader.leave_early(1)
+        reader.next_epoch()
+        reader.resume()
+        reader.deliver(2)
+        reader.change_workers("threads", 2)
+        reader.next_epoch()
+        assert (reader.due, reader.delivered) == ((2, 0), 10)
+        reader.close()
+        del reader
 
 
-def test_walk_names_a_short_pass() -> None:
+def test_reader_names_a_short_pass() -> None:
     class Shrinking(faulty.CleanSource):
         def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
             return (ticket for ticket in super().tickets(epoch, start) if not start or ticket.number < 5)
 
-    walk = Walk(Shrinking)
-    walk.deliver(2)
-    walk.resume()
+    reader = CheckedReader(Shrinking)
+    reader.deliver(2)
+    reader.resume()
     with pytest.raises(Exception, match=r"batches 5\.\.6 are missing"):
-        walk.next_epoch()
-    walk.close()
+        reader.next_epoch()
+    reader.close()

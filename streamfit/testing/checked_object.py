@@ -1,7 +1,7 @@
-"""`Subject`: the user's object under check, made anew for each check, and the batches it should give.
+"""`CheckedObject`: the user's object, made anew for each check, and the batches that it should give.
 
-Guarantee kept here: no check sees what another one has done to the object, as far as it can be copied or
-made again; the object that was passed in is itself never loaded from unless it can be neither.
+Guarantee kept here: no check sees the changes that another check made to the object, if the object can be
+copied or made again; the checks load from the object itself only if neither is possible.
 """
 
 from __future__ import annotations
@@ -9,37 +9,44 @@ from __future__ import annotations
 import copy
 import itertools
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
 import numpy as np
 
+from streamfit._base.specs import Array
 from streamfit.streams import GeneratorSource, SequenceSource, Source, Stream, Ticket, as_stream
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import bytes_of, copied
 from streamfit.testing.failure import brief_error, fail
 
 SEED = 20_240_229
-_KEPT_BYTES = 256 << 20  # what the expected batches may take in all
-_SECONDS, _LEAST = 2.0, 4  # how long the expected batches may take to load, and how many are loaded anyway
+_KEPT_BYTES = 256 << 20  # of all expected batches together
+_SECONDS, _LEAST = 2.0, 4  # to load the expected batches, and how many are loaded in any case
 _SHARED_BYTES = 64 << 20  # larger arrays are shared by the copies of an object
 Loads = list[tuple[Ticket, Value]]
 
 
-class Subject:
-    """Hold what is checked.
+class CheckedObject:
+    """The object that the checks look at.
 
     Args:
         make: Returns the object: a `Sequence`, a `Source`, an iterator, or a `Stream`.
         kind: Which of the four it is.
-        name: What to call it.
+        name: Its name in messages.
         limit: How many batches a check looks at.
-        workers: How many workers are used at most by checks that use some.
-        given: The object itself, when the user passed one and not a factory.
+        workers: How many workers a check uses at most.
+        given: The object itself, if the user passed an object and not a factory.
     """
 
     def __init__(
-        self, make: Callable[[], Any], kind: str, name: str, limit: int, workers: int, given: Any = None
+        self,
+        make: Callable[[], object],
+        kind: str,
+        name: str,
+        limit: int,
+        workers: int,
+        given: object = None,
     ) -> None:
         self.make, self.kind, self.name, self.limit, self.workers = make, kind, name, limit, workers
         self.factory = given is None
@@ -50,22 +57,26 @@ class Subject:
 
     # -- the object ---------------------------------------------------------------------------------------
 
-    def fresh(self) -> Any:
-        """Return the object as it was before anything was done to it."""
+    def fresh(self) -> object:
+        """Return the object as it was before any check changed it."""
         if self.kind in ("generator", "stream"):
             return self._made()
         if self._prototype is None:
             self._prototype = self._made()
         try:
             return copy.deepcopy(self._prototype, _large_arrays(self._prototype))
-        except Exception:  # user code runs here: locks, files and the like cannot be copied
+        except Exception:  # user code runs here; locks, files and the like cannot be copied
             return self._made() if self.factory else self._prototype
 
-    def original(self) -> Any:
-        """Return the object that copies are made of."""
+    def iterable(self) -> Iterable[object]:
+        """Return `fresh` for an object of kind ``'generator'``; `iter` of it may raise, as user code does."""
+        return cast("Iterable[object]", self.fresh())
+
+    def original(self) -> object:
+        """Return the object that `fresh` copies."""
         return self._prototype
 
-    def _made(self) -> Any:
+    def _made(self) -> object:
         made = self.make()
         if isinstance(made, Stream):
             self._streams.append(made)
@@ -83,7 +94,7 @@ class Subject:
         return as_stream(thing, seed=seed, name=self.name, targets=False)
 
     def close(self) -> None:
-        """Stop what streams have started."""
+        """Stop the workers of the streams that were made."""
         for stream in self._streams:
             stream.close()
         self._streams.clear()
@@ -91,25 +102,25 @@ class Subject:
     def _has_targets(self) -> bool:
         """Return whether the items of the generator are pairs, as for training."""
         if self._targets is None:
-            item = next(iter(self._made()), None)
+            item = next(iter(self.iterable()), None)
             self._targets = isinstance(item, (tuple, list))
         return self._targets
 
     # -- its batches --------------------------------------------------------------------------------------
 
     def tickets(self, source: Source, epoch: int = 0, start: int = 0) -> Iterator[Ticket]:
-        """Write the tickets that are looked at: the first ones of a pass."""
+        """Write the tickets that a check looks at: the first ones of a pass."""
         return itertools.islice(source.tickets(epoch, start), max(0, self.limit - start))
 
     def load(self, source: Source, ticket: Ticket, when: str = "") -> Value:
-        """Load one batch here and now, as a copy."""
+        """Load one batch in this process and return a copy."""
         try:
             return copied(source.load(ticket))
         except Exception as error:
             fail(f"{self.name}: {place(ticket)} cannot be loaded{when}: {brief_error(error)}", error)
 
     def expected(self) -> Loads:
-        """Return the first batches of pass 0, as they are when they are loaded one after another."""
+        """Return the first batches of pass 0, loaded one after another."""
         if self._expected is None:
             self._expected = list(self._loads())
         return self._expected
@@ -126,7 +137,7 @@ class Subject:
                 break
 
     def listed(self, source: Source, epoch: int = 0) -> list[Ticket]:
-        """Return the tickets that are looked at; that they cannot be written fails the check."""
+        """Return the tickets that a check looks at; fail the check if they cannot be written."""
         tickets: list[Ticket] = []
         try:
             tickets.extend(self.tickets(source, epoch))
@@ -154,8 +165,14 @@ def place(ticket: Ticket) -> str:
     return f"{text} (index {ticket.ids})" if other else text
 
 
-def named_arrays(thing: Any) -> list[tuple[str, np.ndarray[Any, Any]]]:
-    """List the arrays that an object holds in its attributes, also one level down, with their names.
+def data_of(source: Source) -> object:
+    """Return the sequence that a source reads; any other source itself."""
+    data: object = getattr(source, "sequence", source)
+    return data
+
+
+def named_arrays(thing: object) -> list[tuple[str, Array]]:
+    """List the arrays in the attributes of an object, also one level down, with their names.
 
     Example:
         >>> class Data:
@@ -164,9 +181,9 @@ def named_arrays(thing: Any) -> list[tuple[str, np.ndarray[Any, Any]]]:
         >>> [name for name, _ in named_arrays(Data())]
         ['self.x', 'self.parts[0]']
     """
-    found: list[tuple[str, Any]] = []
+    found: list[tuple[str, object]] = []
     for name, value in getattr(thing, "__dict__", {}).items():
-        inner: list[tuple[Any, Any]] = []
+        inner: list[tuple[object, object]] = []
         if isinstance(value, dict):
             inner = list(value.items())
         elif isinstance(value, (list, tuple)):
@@ -176,7 +193,7 @@ def named_arrays(thing: Any) -> list[tuple[str, np.ndarray[Any, Any]]]:
     return [(name, value) for name, value in found if isinstance(value, np.ndarray)]
 
 
-def _large_arrays(thing: Any) -> dict[int, Any]:
+def _large_arrays(thing: object) -> dict[int, Array]:
     """Return the memo that makes `deepcopy` share large arrays and memory maps."""
     arrays = [array for _, array in named_arrays(thing)]
     shared = [a for a in arrays if a.nbytes > _SHARED_BYTES or isinstance(a, np.memmap)]

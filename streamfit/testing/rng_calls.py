@@ -1,18 +1,19 @@
-"""The check of `Sequence.rng`: it is called by the load itself."""
+"""The check of `Sequence.rng`: the thread that loads must call it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+
+import numpy as np
 
 from streamfit.streams import Sequence
+from streamfit.testing.checked_object import CheckedObject, place
 from streamfit.testing.failure import fail, skip
-from streamfit.testing.subject import Subject, place
-from streamfit.testing.table import Check
+from streamfit.testing.table import Check, Kind
 
-_SEQUENCE: tuple[Any, ...] = ("sequence", "stream")
+_SEQUENCE: tuple[Kind, ...] = ("sequence", "stream")
 _LOADS = 4
 
 
@@ -25,10 +26,10 @@ class _Calls:
 
 @contextmanager
 def _watched() -> Iterator[_Calls]:
-    """Note the calls of `rng` of all sequences, also of those inside another one."""
+    """Note the calls of `rng` of all sequences, including sequences inside another one."""
     calls, original = _Calls(), Sequence.rng
 
-    def rng(self: Sequence, index: int) -> Any:
+    def rng(self: Sequence, index: int) -> np.random.Generator:
         calls.threads.append(threading.current_thread())
         return original(self, index)
 
@@ -40,14 +41,14 @@ def _watched() -> Iterator[_Calls]:
         Sequence.rng = original  # type: ignore[method-assign]
 
 
-def check_rng_threads(subject: Subject) -> str | None:
-    """See that `self.rng` is called on the thread that loads, where the pass is known for certain."""
-    source = subject.source()
+def check_rng_threads(checked: CheckedObject) -> str | None:
+    """Check that the thread that loads calls `self.rng`: only there is the pass known for certain."""
+    source = checked.source()
     if not isinstance(getattr(source, "sequence", None), Sequence):
         skip("it has no rng(index) of this library")
     tickets = []
-    with suppress(Exception):  # that its batches cannot be listed or loaded is another check's to tell
-        for ticket, _ in zip(subject.tickets(source), range(_LOADS), strict=False):
+    with suppress(Exception):  # another check reports batches that cannot be listed or loaded
+        for ticket, _ in zip(checked.tickets(source), range(_LOADS), strict=False):
             tickets.append(ticket)
     with _watched() as calls:
         for ticket in tickets:
@@ -56,7 +57,7 @@ def check_rng_threads(subject: Subject) -> str | None:
             others = [thread for thread in calls.threads if thread is not threading.current_thread()]
             if others:
                 fail(
-                    f"{subject.name}: loading {place(ticket)} calls self.rng on the thread "
+                    f"{checked.name}: loading {place(ticket)} calls self.rng on the thread "
                     f"{others[0].name!r}, which is not the one that loads. Seed and epoch belong to the "
                     "load: elsewhere they are guessed at best, or the draws are the same in every epoch. "
                     "Call self.rng(index) in __getitem__ and hand the generator, or what it draws, to your "

@@ -1,4 +1,4 @@
-"""Checks of what worker processes have of their own: the settings of modules, and the order of sets."""
+"""Checks of the state that differs between processes: settings of modules, and the order of sets."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
 
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
+from streamfit.testing.checked_object import CheckedObject, Loads, data_of, place
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import fail, skip
-from streamfit.testing.object_state import modules_behind, settings_of
+from streamfit.testing.object_state import Settings, modules_behind, settings_of
 from streamfit.testing.source_code import may_hash, names_used_in, settings_as_written
-from streamfit.testing.subject import Loads, Subject, place
-from streamfit.testing.table import Check, Kind
+from streamfit.testing.table import KINDS, Check
 from streamfit.workers import make_pool
 from streamfit.workers.transport.loader_pickle import LoaderRegistry
 
-_HASH_SEEDS = (1, 2, 3, 4)  # two names are in one order for all of them once in eight times
+_HASH_SEEDS = (1, 2, 3, 4)  # two names have the same order for all four seeds in one case of eight
 _LISTED = 3
 
 
 # -- settings of modules ----------------------------------------------------------------------------------
 
 
-class _Settings(Source):
-    """Tell what modules hold where a source is loaded, in place of its batches."""
+class _SettingsSource(Source):
+    """Load the settings of modules in a worker, in place of the batches of a source."""
 
     remote = True
     name = "settings of modules"
@@ -39,23 +38,23 @@ class _Settings(Source):
         """Write one ticket."""
         yield next(iter(self.source.tickets(epoch, start)))
 
-    def load(self, ticket: Ticket) -> Any:
-        """Load the batch, so that everything is imported, and tell."""
-        with suppress(Exception):  # the check that asks has seen it fail, or not
+    def load(self, ticket: Ticket) -> Value:
+        """Load the batch, so that everything is imported; return the settings as x."""
+        with suppress(Exception):  # the check that calls this has seen the exception already
             self.source.load(ticket)
         for name in self.modules:
             with suppress(Exception):
                 importlib.import_module(name)
-        return settings_of(self.modules)
+        return settings_of(self.modules), None, None
 
 
-def unseen_settings(subject: Subject) -> str:
-    """Say which settings of the user's modules are others in a worker process; empty where there are none."""
-    source, modules, here = _settings_here(subject)
-    asked = _Settings(source, modules)
+def unseen_settings(checked: CheckedObject) -> str:
+    """Name the settings of the user's modules that differ in a worker process; empty if none does."""
+    source, modules, here = _settings_here(checked)
+    asked = _SettingsSource(source, modules)
     try:
         with make_pool("processes", 1, 1) as pool, pool.open(asked, asked.tickets(0)) as run:
-            there = next(iter(run)).value
+            there = next(iter(run)).value[0]
     except Exception:  # then there is nothing to add to what the check has found
         return ""
     listed = _listed(modules, here, there, "there")
@@ -67,21 +66,21 @@ def unseen_settings(subject: Subject) -> str:
     )
 
 
-def borrowed_settings(subject: Subject) -> str | None:
-    """Say which settings of the user's modules are others than these modules set them; None for none."""
-    _, modules, here = _settings_here(subject)
+def borrowed_settings(checked: CheckedObject) -> str | None:
+    """Name the settings of the user's modules that differ from the modules' source; None if none does."""
+    _, modules, here = _settings_here(checked)
     listed = _listed(modules, here, settings_as_written(modules), "in the module")
     return f"{listed}: another program that loads these data has to set it as well" if listed else None
 
 
-def _settings_here(subject: Subject) -> tuple[Source, list[str], dict[str, tuple[str, str]]]:
-    source = subject.source()
-    modules = modules_behind(getattr(source, "sequence", source))
+def _settings_here(checked: CheckedObject) -> tuple[Source, list[str], Settings]:
+    source = checked.source()
+    modules = modules_behind(data_of(source))
     return source, modules, settings_of(modules)
 
 
-def _listed(modules: list[str], here: dict[str, Any], there: dict[str, Any], where: str) -> str:
-    """List the settings that differ, those that the modules' functions read if there are any."""
+def _listed(modules: list[str], here: Settings, there: Settings, where: str) -> str:
+    """List the settings that differ; if the functions of the modules read some of them, only those."""
     differ = [name for name in here if name in there and here[name][0] != there[name][0]]
     used = names_used_in(modules)
     differ = [name for name in differ if name.rpartition(".")[2] in used] or differ
@@ -93,79 +92,74 @@ def _listed(modules: list[str], here: dict[str, Any], there: dict[str, Any], whe
 # -- the order of sets ------------------------------------------------------------------------------------
 
 
-class _Remade(Source):
-    """Make the user's object where it is loaded: what its __init__ does depends on that process."""
+class _RemadeSource(Source):
+    """Make the user's object in the process that loads it, so that its __init__ runs there."""
 
     remote = True
 
-    def __init__(self, subject: Subject, count: int) -> None:
-        self.make, self.kind, self.name, self.count = subject.make, subject.kind, subject.name, count
+    def __init__(self, checked: CheckedObject, count: int) -> None:
+        self.make, self.kind, self.name, self.count = checked.make, checked.kind, checked.name, count
         self._loads: Loads | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_loads": None}
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Write as many tickets as batches are looked at."""
+        """Write one ticket for each batch that the check compares."""
         return (Ticket(epoch, number, number) for number in range(start, self.count))
 
     def load(self, ticket: Ticket) -> Value:
-        """Return a batch of the object that is made here."""
+        """Return a batch of the object made in this process."""
         if self._loads is None:
-            subject = Subject(self.make, self.kind, self.name, self.count, 1)
-            self._loads = subject.expected()
-            subject.close()
+            checked = CheckedObject(self.make, self.kind, self.name, self.count, 1)
+            self._loads = checked.expected()
+            checked.close()
         return self._loads[ticket.number][1]
 
 
-def check_hash_seed(subject: Subject) -> str | None:
-    """See that batches do not depend on Python's hash seed, as by the order of a set of names."""
+def check_hash_seed(checked: CheckedObject) -> str | None:
+    """Check that batches do not depend on Python's hash seed, for example on the order of a set of names."""
     if sys.flags.ignore_environment:
         skip("this interpreter ignores PYTHONHASHSEED")
-    tickets = [ticket for ticket, _ in subject.few()]
-    if not any(map(may_hash, (subject.make, _held(subject)))):
+    tickets = [ticket for ticket, _ in checked.few()]
+    if not any(map(may_hash, (checked.make, data_of(checked.source())))):
         skip("its code uses no set and no hash()")
-    load = _loader(subject, tickets)
+    load = _loader(checked, tickets)
     first = load(_HASH_SEEDS[0])
     for hash_seed in _HASH_SEEDS[1:]:
         for ticket, one, other in zip(tickets, first, load(hash_seed), strict=True):
             words = (f"with PYTHONHASHSEED={_HASH_SEEDS[0]}", f"with {hash_seed}")
             found = difference(one, other, words)
-            if found and _differs(first, load(_HASH_SEEDS[0])):
+            if found and _any_difference(first, load(_HASH_SEEDS[0])):
                 skip("batches differ between processes that have the same hash seed")
             if found:
                 fail(
-                    f"{subject.name}: {place(ticket)} depends on Python's hash seed, which is another one in "
+                    f"{checked.name}: {place(ticket)} depends on Python's hash seed, which is another one in "
                     f"each program: {found}. Is the order of a set used, or hash() of text? Sort the set, as "
                     "in sorted(names), and use zlib.crc32(name.encode()) for hash(name)"
                 )
     return None
 
 
-def _held(subject: Subject) -> Any:
-    source = subject.source()
-    return getattr(source, "sequence", source)
-
-
-def _differs(one: list[Value], other: list[Value]) -> bool:
+def _any_difference(one: list[Value], other: list[Value]) -> bool:
     return any(difference(*pair) is not None for pair in zip(one, other, strict=True))
 
 
-def _loader(subject: Subject, tickets: list[Ticket]) -> Callable[[int], list[Value]]:
+def _loader(checked: CheckedObject, tickets: list[Ticket]) -> Callable[[int], list[Value]]:
     """Return a function that loads tickets in a process with a given hash seed."""
-    if subject.factory:
+    if checked.factory:
         count = max(ticket.number for ticket in tickets) + 1
-        remade, numbers = _Remade(subject, count), {ticket.number for ticket in tickets}
-        if _travels(remade):
+        remade, numbers = _RemadeSource(checked, count), {ticket.number for ticket in tickets}
+        if _can_be_sent(remade):
             wanted = [ticket for ticket in remade.tickets(0) if ticket.number in numbers]
-            return lambda hash_seed: _loads_there(remade, wanted, hash_seed)
-    source = subject.source()
+            return lambda hash_seed: _loaded_in_process(remade, wanted, hash_seed)
+    source = checked.source()
     if not source.remote:
         skip("its batches are loaded in the main process only")
-    return lambda hash_seed: _loads_there(source, tickets, hash_seed)
+    return lambda hash_seed: _loaded_in_process(source, tickets, hash_seed)
 
 
-def _travels(source: Source) -> bool:
+def _can_be_sent(source: Source) -> bool:
     registry = LoaderRegistry()
     try:
         registry.pickled_loader_for(source)
@@ -176,7 +170,7 @@ def _travels(source: Source) -> bool:
     return True
 
 
-def _loads_there(source: Source, tickets: list[Ticket], hash_seed: int) -> list[Value]:
+def _loaded_in_process(source: Source, tickets: list[Ticket], hash_seed: int) -> list[Value]:
     values = []
     try:
         with (
@@ -191,13 +185,12 @@ def _loads_there(source: Source, tickets: list[Ticket], hash_seed: int) -> list[
     return values
 
 
-_ALL: tuple[Kind, ...] = ("sequence", "source", "generator", "stream")
 CHECKS: tuple[Check, ...] = (
     Check(
         "hash_seed",
         "Batches do not depend on Python's hash seed.",
         check_hash_seed,
-        _ALL,
+        KINDS,
         ("repeatable", "any_order", "picklable", "equal"),
     ),
 )

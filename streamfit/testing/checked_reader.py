@@ -1,13 +1,14 @@
-"""`Walk`: read a source as a training loop does, by any sequence of moves, and compare with a plain reading.
+"""`CheckedReader`: reads a source as a training loop does, and compares each batch with a plain reading.
 
-Each move is a method; after each of them, what came must be what a reading in this process gives, batch by
-batch: in order, each exactly once. `strategies.StreamMachine` makes the moves.
+Each action of a user (read on, leave the loop, change workers, resume) is a method. The batches must
+be those of a plain reading in this process, in order, each exactly once. `strategies.StreamMachine` chooses
+the actions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 from streamfit.streams import Batch, Feed, Source, as_stream
 from streamfit.streams.items import Value
@@ -18,30 +19,30 @@ from streamfit.workers import Pool, make_pool
 WorkerKind = Literal["inline", "threads", "processes"]
 
 
-class Walk:
+class CheckedReader:
     """Read a source and check every batch.
 
     Args:
         make_source: Makes the data: a `Source`, a `Sequence`, or anything `as_stream` takes. It must give
-            the same at each call.
-        seed: Where the order starts from.
+            the same data at each call.
+        seed: The seed of the order.
 
     Attributes:
         due: The pass and the number of the batch that must come next.
-        delivered: How many batches came so far.
+        delivered: How many batches were read so far.
 
     Example:
         >>> import numpy as np
-        >>> walk = Walk(lambda: as_stream(np.arange(5), batch_size=2, shuffle=True, seed=1))
-        >>> walk.deliver(2)
-        >>> walk.change_workers("threads", 2)
-        >>> walk.next_epoch()
-        >>> walk.due, walk.delivered
+        >>> reader = CheckedReader(lambda: as_stream(np.arange(5), batch_size=2, shuffle=True, seed=1))
+        >>> reader.deliver(2)
+        >>> reader.change_workers("threads", 2)
+        >>> reader.next_epoch()
+        >>> reader.due, reader.delivered
         ((1, 0), 3)
-        >>> walk.close()
+        >>> reader.close()
     """
 
-    def __init__(self, make_source: Callable[[], Any], seed: int = 0) -> None:
+    def __init__(self, make_source: Callable[[], object], seed: int = 0) -> None:
         self._make_source, self._seed = make_source, seed
         self._expected: dict[int, list[Value]] = {}
         self._reference, self._read_passes = self._made(), 0
@@ -57,30 +58,30 @@ class Walk:
     def _opened(self) -> Feed:
         return Feed(self._source, self._pool, alike=False)
 
-    # -- moves ----------------------------------------------------------------------------------------------
+    # -- actions --------------------------------------------------------------------------------------------
 
     def deliver(self, count: int) -> None:
-        """Take batches, in the next pass when this one ends first."""
+        """Read batches; continue in the next pass when this one ends."""
         while count > 0:
             wanted = min(count, self.left())
-            came = self._take(wanted)
-            if came != wanted:
-                fail(f"{came} batches came where {wanted} were due at {self._where()}")
-            count -= came
+            count_read = self._read(wanted)
+            if count_read != wanted:
+                fail(f"{count_read} batches came where {wanted} were due at {self._where()}")
+            count -= count_read
 
     def next_epoch(self) -> None:
-        """Take what is left of this pass."""
+        """Read the rest of this pass."""
         self.deliver(self.left())
 
     def leave_early(self, count: int) -> None:
-        """Take batches and leave the loop with work in flight; what was in flight comes next."""
+        """Read batches and leave the loop with work in flight; the batches in flight come next."""
         run = self._feed.run()
         for _ in range(min(count, self.left())):
             self._check(next(run))
         del run
 
     def change_workers(self, kind: WorkerKind, workers: int, ahead: int = 4) -> None:
-        """Go on at the same place with other workers."""
+        """Continue at the same place with other workers."""
         self._feed.close()
         if self._pool is not None:
             self._pool.close()
@@ -89,7 +90,7 @@ class Walk:
         self._feed.seek(*self.due)
 
     def resume(self) -> None:
-        """Stop, make the source anew, run its hooks for the passes that are over, go on at the same place."""
+        """Stop, make the source again, run its hooks for the finished passes, continue at the same place."""
         self._feed.close()
         self._source = self._made()
         for epoch in range(self.due[0]):
@@ -105,10 +106,10 @@ class Walk:
             self._pool.close()
             self._pool = None
 
-    # -- what must come -------------------------------------------------------------------------------------
+    # -- expected batches ----------------------------------------------------------------------------------
 
     def left(self) -> int:
-        """Count the batches that are left of this pass."""
+        """Count the remaining batches of this pass."""
         return len(self.expected(self.due[0])) - self.due[1]
 
     def expected(self, epoch: int) -> list[Value]:
@@ -121,12 +122,12 @@ class Walk:
             self._reference.end_pass(number)
         return self._expected[epoch]
 
-    def _take(self, count: int) -> int:
-        came = 0
+    def _read(self, count: int) -> int:
+        count_read = 0
         for batch in self._feed.run(count):
             self._check(batch)
-            came += 1
-        return came
+            count_read += 1
+        return count_read
 
     def _check(self, batch: Batch) -> None:
         epoch, number = self.due
