@@ -4,7 +4,8 @@ Numba's public functions give no machine code that native code can call and that
 `kernels/thunks.py` and `kernels/compiling.py` use internals, which a new release of Numba may change.
 
 Guarantee kept here: where an internal is missing or has changed, kernels still run, with the same results.
-Each is then an ordinary function of `numba.njit` that Python calls: slower, and compiled again by each process.
+Each is then an ordinary function of `numba.njit` that Python calls: slower, and compiled again in
+each process.
 Only denormal numbers are treated as the caller's floating-point mode says, not taken as zero.
 """
 
