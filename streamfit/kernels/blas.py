@@ -20,8 +20,11 @@ import ctypes
 import functools
 import importlib
 import threading
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _ctypes import CFuncPtr
 
 OF_KERNELS = "scipy.linalg.cython_blas"
 """The module whose BLAS compiled kernels call."""
@@ -36,7 +39,7 @@ _OPENMP = 2  # what openblas_get_parallel says of a library whose count of threa
 class _Shared:
     """A count that all threads of the process share: it is one as long as any of them asks for that."""
 
-    def __init__(self, get: Any, put: Any) -> None:
+    def __init__(self, get: Callable[[], int], put: Callable[[int], object]) -> None:
         self._get, self._put = get, put
         self._lock = threading.Lock()
         self._users: set[int] = set()
@@ -64,13 +67,12 @@ class _Shared:
 class _Separate:
     """A count that each thread has for itself: to set it returns the one before."""
 
-    def __init__(self, put: Any) -> None:
+    def __init__(self, put: Callable[[int], int]) -> None:
         self._put = put
 
     def begin(self) -> int:
         """Set the count to one and return the one before."""
-        before: int = self._put(1)
-        return before
+        return self._put(1)
 
     def end(self, before: int | None) -> None:
         """Put the count back."""
@@ -112,14 +114,15 @@ def _count_of(module: str) -> _Shared | _Separate | None:
     return None
 
 
-def _function(library: Any, name: str) -> Any:
-    return getattr(library, name, None)
+def _function(library: ctypes.CDLL, name: str) -> CFuncPtr | None:
+    function: CFuncPtr | None = getattr(library, name, None)
+    return function
 
 
 _shared_counts: dict[int | None, _Shared] = {}
 
 
-def _shared(address: int | None, get: Any, put: Any) -> _Shared:
+def _shared(address: int | None, get: Callable[[], int], put: Callable[[int], object]) -> _Shared:
     """Return the one object for a library, also when two modules call the same one."""
     return _shared_counts.setdefault(address, _Shared(get, put))
 

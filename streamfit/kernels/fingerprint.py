@@ -12,7 +12,6 @@ import builtins
 import hashlib
 from collections.abc import Iterator
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -65,8 +64,9 @@ def _code(code: CodeType, function: FunctionType, seen: set[int]) -> Iterator[st
     yield from _globals(code, function.__globals__, seen)
 
 
-def _globals(code: CodeType, known: dict[str, Any], seen: set[int]) -> Iterator[str]:
-    modules = [known[name] for name in code.co_names if isinstance(known.get(name), ModuleType)]
+def _globals(code: CodeType, known: dict[str, object], seen: set[int]) -> Iterator[str]:
+    values = [known.get(name) for name in code.co_names]
+    modules = [value for value in values if isinstance(value, ModuleType)]
     for name in code.co_names:
         if name in known and not isinstance(known[name], ModuleType):
             yield f"global {name}"
@@ -77,7 +77,7 @@ def _globals(code: CodeType, known: dict[str, Any], seen: set[int]) -> Iterator[
                 yield from _attribute(vars(module)[name], seen)
 
 
-def _attribute(value: Any, seen: set[int]) -> Iterator[str]:
+def _attribute(value: object, seen: set[int]) -> Iterator[str]:
     """Describe what a module holds: in our own modules by content, elsewhere by type and name."""
     if isinstance(getattr(value, "py_func", None), FunctionType):
         yield from _value(value, seen)
@@ -87,12 +87,12 @@ def _attribute(value: Any, seen: set[int]) -> Iterator[str]:
         yield f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"
 
 
-def _is_builtin(value: Any) -> bool:
+def _is_builtin(value: object) -> bool:
     """Return whether a value has a name in `builtins`; by identity: in a shell ``_`` may be an array."""
     return any(value is item for item in vars(builtins).values())
 
 
-def _value(value: Any, seen: set[int]) -> Iterator[str]:
+def _value(value: object, seen: set[int]) -> Iterator[str]:
     compiled = getattr(value, "py_func", None)
     if isinstance(value, _PLAIN):
         yield f"{type(value).__name__} {value!r}"

@@ -25,16 +25,20 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from streamfit.kernels import private_files
 
+if TYPE_CHECKING:
+    from llvmlite.binding import ExecutionEngine
+
 _ELF = b"\x7fELF\x02\x01"
-_FORMAT = "streamfit kernel 1"
+_FORMAT = "streamfit kernel 2"
 _HARMLESS = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DISABLE_JIT", "NUMBA_WARNINGS"}
 LOGGER = logging.getLogger("streamfit.kernels")
 _told: set[str] = set()
-_engines: dict[int, Any] = {}  # by address; they own the memory of the machine code
+_engines: dict[int, object] = {}  # by address; they own the memory of the machine code
 _lock = threading.Lock()
 
 
@@ -54,16 +58,17 @@ class MachineCode:
 
 
 @functools.cache
-def _llvm() -> Any:
+def _llvm() -> ModuleType:
     import llvmlite.binding
 
     llvmlite.binding.initialize_native_target()
     llvmlite.binding.initialize_native_asmprinter()
     _engines[0] = _engine(llvmlite.binding)  # from the first one on, symbols of the process can be found
-    return llvmlite.binding
+    binding: ModuleType = llvmlite.binding
+    return binding
 
 
-def _engine(llvm: Any) -> Any:
+def _engine(llvm: ModuleType) -> ExecutionEngine:
     target = llvm.Target.from_default_triple().create_target_machine(jit=True)
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from streamfit._base.specs import Array
 from streamfit.ops.core import Variable
@@ -48,7 +48,7 @@ class Arena:
         """Give out the same memory again."""
         self._block = self._offset = 0
 
-    def take(self, shape: Sequence[int], dtype: Any) -> Array:
+    def take(self, shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
         """Return an uninitialised C-contiguous array."""
         dtype = np.dtype(dtype)
         nbytes = math.prod(shape) * dtype.itemsize

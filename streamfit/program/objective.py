@@ -10,7 +10,7 @@ whatever it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import overload
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import fill_zero
 from streamfit.kernels.running_sums import grow
-from streamfit.ops.core import Constant, Op, apply, flat
+from streamfit.ops.core import Constant, Op, Operand, Tensor, Value, apply, flat
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -330,14 +330,27 @@ class AccumulateScalar(Op):
         return [(accumulate_scalar, (flat(value), samples.reshape(samples.shape[0], -1), state))]
 
 
+@overload
 def weighted_mean(
-    values: Any,
-    weights: Any,
-    mask: Any = None,
+    values: Tensor, weights: Operand, mask: Operand | None = None, reduction: str = ..., *, chosen: bool = ...
+) -> Tensor: ...
+@overload
+def weighted_mean(
+    values: Operand,
+    weights: Operand,
+    mask: Operand | None = None,
+    reduction: str = ...,
+    *,
+    chosen: bool = ...,
+) -> Value: ...
+def weighted_mean(
+    values: Operand,
+    weights: Operand,
+    mask: Operand | None = None,
     reduction: str = "sum_over_batch_size",
     *,
     chosen: bool = True,
-) -> Any:
+) -> Value:
     """Return the losses of a batch as one float64 scalar; a value of weight 0 adds 0 to it, even a NaN.
 
     Args:
@@ -359,6 +372,10 @@ def weighted_mean(
     return apply(Reduced(share), values, weights, *(() if mask is None else (mask,)))
 
 
-def weighted_total(terms: Sequence[Any], factors: Sequence[float]) -> Any:
+@overload
+def weighted_total(terms: Sequence[Tensor], factors: Sequence[float]) -> Tensor: ...
+@overload
+def weighted_total(terms: Sequence[Operand], factors: Sequence[float]) -> Value: ...
+def weighted_total(terms: Sequence[Operand], factors: Sequence[float]) -> Value:
     """Return the sum of factor * term, as a float64 scalar."""
     return apply(WeightedTotal(factors), *terms)
