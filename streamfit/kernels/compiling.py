@@ -23,7 +23,7 @@ from streamfit.kernels.thunks import thunk_name
 _kept: list[object] = []  # what Numba compiled and we run where Numba put it
 
 
-class Source(Protocol):
+class KernelSource(Protocol):
     """What a kernel is compiled from."""
 
     def dispatcher(self, counting: bool) -> Dispatcher:
@@ -63,7 +63,7 @@ def _numba_type(kind: Type) -> types.Type:
     return types.Array(from_dtype(np.dtype(dtype)), axes, "C")
 
 
-def machine_code(source: Source, signature: Signature) -> Compiled:
+def machine_code(source: KernelSource, signature: Signature) -> Compiled:
     """Compile a kernel.
 
     Kernels allocate nothing, so references are only counted for the few that do not compile otherwise:
@@ -93,7 +93,7 @@ def machine_code(source: Source, signature: Signature) -> Compiled:
     return Compiled(address, None, calls_blas(needs))
 
 
-def _compiled(source: Source, kinds: tuple[types.Type, ...], counting: bool) -> Overload:
+def _compiled(source: KernelSource, kinds: tuple[types.Type, ...], counting: bool) -> Overload:
     before, _counting.on = _counting.on, counting
     try:
         dispatcher = source.dispatcher(counting)

@@ -242,8 +242,8 @@ class Scaled(optimizers.SGD):
         super().__init__(**options)
         self.factor = factor
 
-    def step(self, weights: Any, grads: Any, clock: Any) -> Any:
-        return super().step(weights, grads, clock) * self.factor
+    def step(self, weights: Any, grads: Any, step_state: Any) -> Any:
+        return super().step(weights, grads, step_state) * self.factor
 
 
 def test_settings_of_ones_own_act_too() -> None:
