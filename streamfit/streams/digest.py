@@ -9,7 +9,6 @@ checksum and no cryptographic hash.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 
@@ -73,7 +72,7 @@ class Digest:
         """Add where a run of batches starts: pass and number; within a run both follow from the order."""
         self._state[0] = mixed(mixed(self.value, epoch), number)
 
-    def add(self, ids: Any) -> None:
+    def add(self, ids: object) -> None:
         """Add the ids of one batch: an array, a whole number, or whatever a source calls its batches."""
         # A plain number comes first: every batch of a `Sequence` has one, and looking costs.
         if type(ids) is int and _LEAST <= ids <= _MASK:

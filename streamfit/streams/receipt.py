@@ -5,16 +5,27 @@ Guarantee kept here: an epoch whose delivered batches are not the planned ones e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from streamfit._base.errors import StreamfitError
+from streamfit._base.specs import Array
 from streamfit.streams.audit import Contents
 from streamfit.streams.digest import Digest
 
 MOST_WAITING = 256
 """How many ids a tally takes in before it brings its digest up to date."""
+
+
+class EpochState(TypedDict, total=False):
+    """What was done of an epoch, a value for JSON; older versions wrote less."""
+
+    delivered: int
+    digest: int
+    left_out: int
+    skipped: Sequence[object]
+    contents: int | None
 
 
 @dataclass(slots=True)
@@ -49,7 +60,7 @@ class Receipt:
     restarts: int
     digest: str
     seed: int
-    skipped: list[Any] = field(default_factory=list)
+    skipped: list[object] = field(default_factory=list)
     left_out: int = 0
     contents: str | None = None
 
@@ -100,16 +111,15 @@ class Tally:
         seed: int,
         limit: int | None,
         before: tuple[int, int],
-        resumed: Mapping[str, Any] | None = None,
+        resumed: EpochState | None = None,
         audit: bool = False,
     ) -> None:
-        state = resumed or {}
+        state = resumed or EpochState()
         self.limit = limit
         self.planned: int | None = None
-        self.left_out: int = state.get("left_out", 0)
-        self._begun: int = state.get("delivered", 0) + self.left_out
-        self._counted: int = self._begun
-        self.skipped: list[Any] = list(state.get("skipped", ()))
+        self.left_out = state.get("left_out", 0)
+        self._begun = self._counted = state.get("delivered", 0) + self.left_out
+        self.skipped: list[object] = list(state.get("skipped", ()))
         self._digest = Digest(state.get("digest"))
         self.waiting: list[int] = []
         known = state.get("contents", None if self._begun else 0)
@@ -132,7 +142,12 @@ class Tally:
         """How many batches were delivered."""
         return self.done - self.left_out
 
-    def state(self) -> dict[str, Any]:
+    @property
+    def left(self) -> int | None:
+        """How many more batches the epoch may have; None without a limit."""
+        return None if self.limit is None else max(0, self.limit - self.done)
+
+    def state(self) -> EpochState:
         """Return what was done so far, a value for JSON."""
         return {
             "delivered": self.delivered,
@@ -146,7 +161,7 @@ class Tally:
         """Add to the digest that what follows begins at batch `number` of pass `epoch`."""
         self.catch_up().mark(epoch, number)
 
-    def add(self, ids: Any, steps: int) -> None:
+    def add(self, ids: object, steps: int) -> None:
         """Count delivered batches; the digest of several joined ones is that of each after the other."""
         digest = self.catch_up()
         self._counted += steps
@@ -159,7 +174,7 @@ class Tally:
         self.left_out += 1
         self._counted += 1
 
-    def take_back(self, ids: Any, steps: int, taken: int) -> None:
+    def take_back(self, ids: Array, steps: int, taken: int) -> None:
         """Count only the first `taken` of the joined batches that were added last."""
         self._counted -= steps
         self._digest = Digest(self._before_joined)

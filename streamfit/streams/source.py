@@ -26,6 +26,9 @@ from streamfit.streams.leaves import leaves
 from streamfit.streams.ownership import detached
 from streamfit.streams.ticket import Ticket
 
+Identity = dict[str, object]
+"""What a saved place belongs to: values for JSON, by the words of an error."""
+
 
 class Source(ABC):
     """Base of all sources of batches.
@@ -81,14 +84,14 @@ class Source(ABC):
         """Take note that every batch of a pass was delivered; called once, in the main process."""
         return
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """Return what a saved place in these data belongs to: values for JSON, by the words of an error.
 
         A run is resumed only where all of them are as they were. As it is, they are the class and the first
         batch of pass 0: how many samples it has, and which. A source whose data can differ otherwise adds to
         them; seed and number of batches are looked after elsewhere.
         """
-        found: dict[str, Any] = {"kind of source": type(self).__name__}
+        found: Identity = {"kind of source": type(self).__name__}
         if not self.pulled:
             first = next(iter(self.tickets(0)), None)
             ids = None if first is None else first.ids
