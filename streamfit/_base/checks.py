@@ -10,14 +10,14 @@ import numbers
 import operator
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, SupportsInt, TypeGuard, cast
 
 import numpy as np
 
 _TRUTH = (bool, np.bool_)
 
 
-def scalar(value: Any) -> Any:
+def scalar(value: object) -> object:
     """Return what an array of no axis holds; anything else as it is.
 
     Example:
@@ -27,7 +27,7 @@ def scalar(value: Any) -> Any:
     return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
-def integer(value: Any) -> int | None:
+def integer(value: object) -> int | None:
     """Return `value` as an int where it is a whole number of any kind, else None.
 
     Example:
@@ -43,10 +43,10 @@ def integer(value: Any) -> int | None:
         except TypeError:  # tensors have the method whatever they hold
             return None
     number = real(value)
-    return int(value) if number is not None and number.is_integer() else None
+    return int(cast("SupportsInt", value)) if number is not None and number.is_integer() else None
 
 
-def real(value: Any) -> float | None:
+def real(value: object) -> float | None:
     """Return `value` as a float where it is a real number of any kind, else None.
 
     Example:
@@ -67,7 +67,7 @@ def real(value: Any) -> float | None:
     return None
 
 
-def whole(name: str, value: Any, least: int) -> int:
+def whole(name: str, value: object, least: int) -> int:
     """Return `value` as an int.
 
     Raises:
@@ -86,12 +86,12 @@ def whole(name: str, value: Any, least: int) -> int:
     return number
 
 
-def whole_or_none(name: str, value: Any, least: int) -> int | None:
+def whole_or_none(name: str, value: object, least: int) -> int | None:
     """Return `value` as an int, or None."""
     return None if value is None else whole(name, value, least)
 
 
-def number(name: str, value: Any, least: float | None = None) -> float:
+def number(name: str, value: object, least: float | None = None) -> float:
     """Return `value` as a float if it is a number and not less than `least`.
 
     Raises:
@@ -112,7 +112,7 @@ def number(name: str, value: Any, least: float | None = None) -> float:
     return found
 
 
-def truth(name: str, value: Any) -> bool:
+def truth(name: str, value: object) -> bool:
     """Return `value` as a bool: True, False, or 1 or 0 of any kind.
 
     Raises:
@@ -131,12 +131,12 @@ def truth(name: str, value: Any) -> bool:
     raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
 
 
-def is_mapping(value: Any) -> bool:
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     """Return whether `value` gives values by key, as a dict does: any `Mapping`."""
     return isinstance(value, (dict, Mapping))
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Return mappings as dicts, at any depth of lists and mappings; everything else as it is.
 
     Example:

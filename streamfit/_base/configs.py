@@ -14,6 +14,9 @@ import numpy as np
 
 from streamfit._base.names import Registry, describe_callable
 
+Config = dict[str, Any]
+"""The arguments of an object by name, as plain Python values; ``cls(**config)`` makes an equal one."""
+
 
 class Configurable:
     """Describe an object by the arguments of its ``__init__``.
@@ -28,12 +31,12 @@ class Configurable:
         3.0
     """
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the arguments that make an equal object, as plain Python values."""
         return {name: describe(getattr(self, name)) for name in arguments_of(type(self))}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
+    def from_config(cls, config: Config) -> Self:
         """Make an object from what `get_config` returned."""
         return cls(**config)
 
@@ -65,7 +68,7 @@ def arguments_of(cls: type) -> list[str]:
     return names
 
 
-def describe(value: Any) -> Any:
+def describe(value: object) -> object:
     """Turn an argument into plain Python values: numbers, strings, lists, dictionaries.
 
     A `Configurable` becomes ``{"class_name": ..., "config": ...}``, a function its name.
@@ -85,7 +88,7 @@ def describe(value: Any) -> Any:
     return describe_callable(value) if callable(value) else value
 
 
-def resolve(registry: Registry[Any], identifier: Any) -> Any:
+def resolve(registry: Registry[Any], identifier: object) -> Any:
     """Turn what a user wrote into an object: a name, a class, a description or the object itself.
 
     Args:
@@ -107,7 +110,7 @@ def resolve(registry: Registry[Any], identifier: Any) -> Any:
     return found
 
 
-def _from_description(registry: Registry[Any], description: dict[str, Any]) -> Any:
+def _from_description(registry: Registry[Any], description: Config) -> Any:
     if "class_name" not in description:
         raise ValueError(
             f"a dictionary that describes a {registry.kind} looks like "

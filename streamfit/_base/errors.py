@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 
 class StreamfitError(Exception):
@@ -63,7 +62,7 @@ class NonFiniteError(StreamfitError, RuntimeError):
         *,
         epoch: int = 0,
         batch: int = 0,
-        ids: Any = None,
+        ids: object = None,
         loss: float = math.nan,
         weights: Sequence[str] = (),
         data: Sequence[str] = (),

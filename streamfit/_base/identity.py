@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 import weakref
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_Reference = weakref.ref[object] | None  # None where the object itself is held
 
 
 class IdentityMap(Generic[T]):
@@ -27,10 +28,10 @@ class IdentityMap(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._entries: dict[int, tuple[Any, T]] = {}
-        self._held: dict[int, Any] = {}
+        self._entries: dict[int, tuple[_Reference, T]] = {}
+        self._held: dict[int, object] = {}
 
-    def put(self, key: Any, value: T) -> None:
+    def put(self, key: object, value: T) -> None:
         """Keep a value for an object."""
         self._sweep()
         number = id(key)
@@ -41,12 +42,12 @@ class IdentityMap(Generic[T]):
             self._entries[number] = (None, value)
             self._held[number] = key
 
-    def get(self, key: Any) -> T | None:
+    def get(self, key: object) -> T | None:
         """Return the value kept for an object, or None."""
         entry = self._entries.get(id(key))
         return None if entry is None or not self._is_of(entry[0], key) else entry[1]
 
-    def pop(self, key: Any) -> T | None:
+    def pop(self, key: object) -> T | None:
         """Return the value kept for an object, or None, and keep it no longer."""
         value = self.get(key)
         self._entries.pop(id(key), None)
@@ -54,7 +55,7 @@ class IdentityMap(Generic[T]):
         self._sweep()
         return value
 
-    def _is_of(self, ref: Any, key: Any) -> bool:
+    def _is_of(self, ref: _Reference, key: object) -> bool:
         return self._held.get(id(key)) is key if ref is None else ref() is key
 
     def _sweep(self) -> None:
@@ -63,7 +64,7 @@ class IdentityMap(Generic[T]):
                 del self._held[number], self._entries[number]
 
 
-def _forget(entries: dict[int, tuple[Any, Any]], number: int, ref: Any) -> None:
+def _forget(entries: dict[int, tuple[_Reference, T]], number: int, ref: _Reference) -> None:
     if entries.get(number, (None,))[0] is ref:
         del entries[number]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 __all__ = ["attributes_of", "differences", "differing", "is_foreign"]
 
 
-def attributes_of(thing: Any) -> Iterator[tuple[str, Any]]:
+def attributes_of(thing: object) -> Iterator[tuple[str, object]]:
     """Yield the attributes of an object, those in slots too, with their names.
 
     Example:
@@ -28,7 +27,7 @@ def attributes_of(thing: Any) -> Iterator[tuple[str, Any]]:
                 yield name, getattr(thing, name)
 
 
-def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """List the names whose values differ between two states, or that only one of them has.
 
     Example:
@@ -38,7 +37,7 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], absent: str = "not there") -> list[str]:
+def differences(before: Mapping[str, object], now: Mapping[str, object], absent: str = "not there") -> list[str]:
     """Say for messages what differs between two states: both values of each name.
 
     Args:

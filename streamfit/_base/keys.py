@@ -12,7 +12,6 @@ generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 import numpy as np
 
@@ -70,7 +69,7 @@ def generator(key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key))
 
 
-def seed_from(value: Any) -> int:
+def seed_from(value: object) -> int:
     """Return a seed in [0, 2**63) for a whole number of any kind and size; the only place that reduces seeds.
 
     A seed in that range stands for itself. Any other, such as a hash or a clock, is mixed down with all its
@@ -98,7 +97,7 @@ def seed_from(value: Any) -> int:
     return derive(len(words), *words) >> 1
 
 
-def seed_or_none(value: Any) -> int | None:
+def seed_or_none(value: object) -> int | None:
     """Return the seed for a whole number of any kind and size; None stays None.
 
     Raises:

@@ -111,7 +111,7 @@ class Registry(Generic[T]):
                 f"Unknown {self.kind}: {name!r}.{did_you_mean(name, known)} Known names: {', '.join(known)}."
             ) from None
 
-    def get(self, identifier: Any) -> Any:
+    def get(self, identifier: object) -> Any:
         """Resolve a name, a class or an instance to an instance (or to the function itself).
 
         A class, named or given, is called without arguments; anything else is returned as it is.
@@ -134,7 +134,7 @@ def _fold(name: str) -> str:
     return str(name).replace("_", "").replace(" ", "").lower()
 
 
-def describe_callable(function: Callable[..., Any]) -> str:
+def describe_callable(function: Callable[..., object]) -> str:
     """Return the name of a function or of the class of a callable object.
 
     Example:

@@ -15,9 +15,21 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Protocol
 
 __all__ = ["encodable", "tell", "tell_on", "undisturbed", "warn"]
+
+
+class TextStream(Protocol):
+    """The part of a text stream that is used here."""
+
+    def write(self, text: str, /) -> object:
+        """Take in some text."""
+        ...
+
+    def flush(self) -> object:
+        """Show it at once."""
+        ...
 
 
 def tell(text: str) -> bool:
@@ -34,7 +46,7 @@ def tell(text: str) -> bool:
     return tell_on(sys.stdout, f"{text}\n")
 
 
-def tell_on(stream: Any, text: str) -> bool:
+def tell_on(stream: TextStream | None, text: str) -> bool:
     """Write `text` on a stream, without a line break at its end, and show it at once.
 
     Args:
@@ -65,7 +77,7 @@ def tell_on(stream: Any, text: str) -> bool:
     return False
 
 
-def encodable(stream: Any, text: str) -> str:
+def encodable(stream: object, text: str) -> str:
     """Return `text` with a question mark for each character that the stream cannot encode.
 
     Example:

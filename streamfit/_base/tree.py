@@ -1,28 +1,34 @@
-"""Structures: lists, tuples and dicts of leaves, as users nest arrays and tensors."""
+"""Nested structures: lists, tuples and mappings of leaves, as users nest arrays and tensors.
+
+What is made of a structure is returned as `Any`: it has the structure of an argument, which types cannot say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, Union
 
-from streamfit._base.checks import is_mapping
+S = TypeVar("S")
+T = TypeVar("T")
+Nested = Union[T, "list[Nested[T]]", "tuple[Nested[T], ...]", "Mapping[str, Nested[T]]"]
+"""One leaf, or a list, tuple or mapping of leaves, nested to any depth."""
 
 
-def flatten(structure: Any) -> list[Any]:
-    """List the leaves; dictionaries are walked in the order of their sorted keys.
+def flatten(structure: Nested[T]) -> list[T]:
+    """List the leaves; mappings are walked in the order of their sorted keys.
 
     Example:
         >>> flatten({"b": 1, "a": [2, (3, 4)]})
         [2, 3, 4, 1]
     """
-    if is_mapping(structure):
+    if isinstance(structure, (dict, Mapping)):
         return [leaf for key in sorted(structure, key=str) for leaf in flatten(structure[key])]
     if isinstance(structure, (list, tuple)):
         return [leaf for item in structure for leaf in flatten(item)]
     return [structure]
 
 
-def pack(structure: Any, leaves: list[Any]) -> Any:
+def pack(structure: object, leaves: Iterable[object]) -> Any:
     """Put `leaves` into the shape of `structure`, in the order of `flatten`.
 
     Example:
@@ -32,17 +38,16 @@ def pack(structure: Any, leaves: list[Any]) -> Any:
     return _fill(structure, iter(leaves))
 
 
-def _fill(structure: Any, leaves: Iterator[Any]) -> Any:
-    if is_mapping(structure):
+def _fill(structure: object, leaves: Iterator[object]) -> object:
+    if isinstance(structure, (dict, Mapping)):
         filled = {key: _fill(structure[key], leaves) for key in sorted(structure, key=str)}
         return {key: filled[key] for key in structure}
     if isinstance(structure, (list, tuple)):
-        items = [_fill(item, leaves) for item in structure]
-        return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
+        return of_class(type(structure), [_fill(item, leaves) for item in structure])
     return next(leaves)
 
 
-def transform(function: Callable[[Any], Any], structure: Any) -> Any:
+def transform(function: Callable[[T], object], structure: Nested[T]) -> Any:
     """Apply `function` to each leaf and keep the structure.
 
     Example:
@@ -50,3 +55,13 @@ def transform(function: Callable[[Any], Any], structure: Any) -> Any:
         ('1', ['2'])
     """
     return pack(structure, [function(leaf) for leaf in flatten(structure)])
+
+
+def of_class(kind: Callable[..., S], items: list[object]) -> S:
+    """Make a list or tuple of class `kind`, also where that is a named tuple.
+
+    Example:
+        >>> of_class(tuple, [3, 4])
+        (3, 4)
+    """
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)

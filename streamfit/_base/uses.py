@@ -20,7 +20,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from streamfit._base.errors import ModelInUseError
 from streamfit._base.specs import Array
@@ -61,11 +61,11 @@ class Use:
         self,
         what: str,
         name: str,
-        things: frozenset[Any],
+        things: frozenset[object],
         *,
         writes: bool = False,
         long: bool = False,
-        seat: Any = None,
+        seat: object = None,
     ) -> None:
         self.what, self.name, self.things = what, name, things
         self.writes, self.long, self.seat = writes, long, seat
@@ -76,7 +76,7 @@ class Use:
         self._queue = threading.Lock()
         self._ref = weakref.ref(self)
 
-    def begin(self, things: frozenset[Any] | None = None) -> list[Use]:
+    def begin(self, things: frozenset[object] | None = None) -> list[Use]:
         """Begin, or go on with other things; return the uses of other threads that share some of them.
 
         A reader holds its own `lock` meanwhile, so that a writer that comes now waits until it is set up.
@@ -177,7 +177,7 @@ def between_steps(uses: Sequence[Use], act: Callable[[], T]) -> T:
     return uses[-1].ask(lambda: between_steps(uses[:-1], act))
 
 
-def read(what: str, name: str, things: frozenset[Any], act: Callable[[], T]) -> T:
+def read(what: str, name: str, things: frozenset[object], act: Callable[[], T]) -> T:
     """Run a short `act` that reads `things`, at a moment when nobody writes to them."""
     use = Use(what, name, things)
     with use.lock:
@@ -187,7 +187,7 @@ def read(what: str, name: str, things: frozenset[Any], act: Callable[[], T]) -> 
             use.end()
 
 
-def write(what: str, name: str, things: frozenset[Any], act: Callable[[], T]) -> T:
+def write(what: str, name: str, things: frozenset[object], act: Callable[[], T]) -> T:
     """Run a short `act` that writes to `things`.
 
     Raises:
@@ -198,7 +198,7 @@ def write(what: str, name: str, things: frozenset[Any], act: Callable[[], T]) ->
         return act()
 
 
-def written(things: frozenset[Any]) -> bool:
+def written(things: frozenset[object]) -> bool:
     """Return whether another thread writes to some of `things` just now."""
     if not _active:
         return False

@@ -364,8 +364,8 @@ class Feed:
         data_epoch, number = place = cursor.data_epoch, cursor.number
         if cursor.length is not None and number > cursor.length:
             raise DataError(
-                f"source {source.name!r}: the place to go on at is batch {number} of epoch "
-                f"{data_epoch}, which has {cursor.length} batches; resume with the data of the interrupted run"
+                f"source {source.name!r}: the place to go on at is batch {number} of epoch {data_epoch}, "
+                f"which has {cursor.length} batches; resume with the data of the interrupted run"
             )
         if tally.planned is None:
             left = self.steps(tally.left)

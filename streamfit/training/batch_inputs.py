@@ -7,7 +7,7 @@ weights and sample weights become one weight for each sample.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ def by_name(what: str, given: Any, names: Sequence[str]) -> list[Any]:
     return [given]
 
 
-def _from_dict(what: str, given: dict[str, Any], names: Sequence[str]) -> list[Any]:
+def _from_dict(what: str, given: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
     missing = [name for name in names if name not in given]
     if not missing:
         return [given[name] for name in names]
