@@ -37,7 +37,9 @@ def differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[s
     return [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
 
 
-def differences(before: Mapping[str, object], now: Mapping[str, object], absent: str = "not there") -> list[str]:
+def differences(
+    before: Mapping[str, object], now: Mapping[str, object], absent: str = "not there"
+) -> list[str]:
     """Say for messages what differs between two states: both values of each name.
 
     Args:

@@ -5,7 +5,7 @@ What is made of a structure is returned as `Any`: it has the structure of an arg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, Union
 
 S = TypeVar("S")
@@ -43,7 +43,9 @@ def _fill(structure: object, leaves: Iterator[object]) -> object:
         filled = {key: _fill(structure[key], leaves) for key in sorted(structure, key=str)}
         return {key: filled[key] for key in structure}
     if isinstance(structure, (list, tuple)):
-        return of_class(type(structure), [_fill(item, leaves) for item in structure])
+        kind: Callable[..., object] = type(structure)
+        items = [_fill(item, leaves) for item in structure]
+        return kind(*items) if hasattr(kind, "_fields") else kind(items)
     return next(leaves)
 
 
@@ -57,11 +59,12 @@ def transform(function: Callable[[T], object], structure: Nested[T]) -> Any:
     return pack(structure, [function(leaf) for leaf in flatten(structure)])
 
 
-def of_class(kind: Callable[..., S], items: list[object]) -> S:
-    """Make a list or tuple of class `kind`, also where that is a named tuple.
+def as_tuple(kind: type, items: Sequence[object]) -> tuple[Any, ...]:
+    """Return `items` as a named tuple where `kind` is one, else as a plain tuple.
 
     Example:
-        >>> of_class(tuple, [3, 4])
+        >>> as_tuple(tuple, [3, 4])
         (3, 4)
     """
-    return kind(*items) if hasattr(kind, "_fields") else kind(items)
+    named: tuple[Any, ...] = kind(*items) if hasattr(kind, "_fields") else tuple(items)
+    return named

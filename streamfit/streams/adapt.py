@@ -8,7 +8,7 @@ iterator has no order to change.)
 from __future__ import annotations
 
 from collections import UserList
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from streamfit.streams.arrays import ArraySource
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.streams.sequence import SequenceSource
+from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
 
 Kind = Literal["source", "arrays", "iterator", "sequence", "iterable"]
@@ -27,9 +28,9 @@ DEFAULT_BATCH_SIZE = 32
 
 
 def as_stream(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+    x: object,
+    y: object = None,
+    sample_weight: object = None,
     *,
     batch_size: int | None = None,
     shuffle: bool | str = False,
@@ -68,19 +69,19 @@ def as_stream(
     if kind != "arrays":
         _refuse_array_arguments(x, y, sample_weight, batch_size)
     if kind == "source":
-        source: Source = x
-        return source
+        assert isinstance(x, Source)
+        return x
     start = next_seed() if seed is None else seed_from(seed)
     if kind == "arrays":
         size = check_batch_size(batch_size)
-        order: Any = shuffle
+        order = check_shuffle(shuffle)
         return ArraySource(x, y, sample_weight, batch_size=size, shuffle=order, seed=start, name=name)
     if kind == "sequence":
         return SequenceSource(x, shuffle=shuffle, seed=start, name=name, targets=targets)
     return GeneratorSource(x, name=name, seed=start, targets=targets)
 
 
-def kind_of(x: Any, name: str = "data") -> Kind:
+def kind_of(x: object, name: str = "data") -> Kind:
     """Say what kind of thing holds the data.
 
     Raises:
@@ -111,7 +112,7 @@ def kind_of(x: Any, name: str = "data") -> Kind:
     raise TypeError(f"source {name!r}: {_refusal(x)}{called}")
 
 
-def check_batch_size(batch_size: Any) -> int:
+def check_batch_size(batch_size: object) -> int:
     """Return the batch size as an int; 32 for None.
 
     Raises:
@@ -135,14 +136,14 @@ def check_batch_size(batch_size: Any) -> int:
     return size
 
 
-def _refusal(x: Any) -> str:
+def _refusal(x: object) -> str:
     hint = "; load the file and pass its arrays" if isinstance(x, (str, bytes)) else ""
     if isinstance(x, (set, frozenset)):
         hint = "; a set has no order, so pass a list or an array"
     return f"{brief(x)} is not data; pass arrays, a generator, a Sequence or an iterable of batches{hint}"
 
 
-def _refuse_array_arguments(x: Any, y: Any, sample_weight: Any, batch_size: Any) -> None:
+def _refuse_array_arguments(x: object, y: object, sample_weight: object, batch_size: object) -> None:
     taken = f" (x is a {type(x).__name__}, which is taken for one)"
     if y is not None:
         raise ValueError(

@@ -9,22 +9,26 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamfit._base.checks import whole
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, seed_from
-from streamfit._base.specs import Array
-from streamfit.streams.batch import ROLES, Batch
+from streamfit._base.specs import Array, Spec
+from streamfit._base.tree import as_tuple
+from streamfit.streams.batch import ROLES, Batch, Part, Structure
 from streamfit.streams.items import Value
 from streamfit.streams.leaves import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.objects import stack_hint
 from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, rows_of
 from streamfit.streams.shuffle import Shuffle, check_shuffle
-from streamfit.streams.source import Source
+from streamfit.streams.source import Identity, Source
 from streamfit.streams.ticket import Ticket
+
+if TYPE_CHECKING:
+    from streamfit.streams.order import Order
 
 Ids = Callable[[int, int], Array]
 
@@ -61,9 +65,9 @@ class ArraySource(Source):
 
     def __init__(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
         *,
         batch_size: int = 32,
         shuffle: Shuffle = True,
@@ -83,10 +87,10 @@ class ArraySource(Source):
         self.remote = any(rows.remote for part in self._parts for rows in _rows(part))
         self._sliced = any(isinstance(rows, SlicedRows) for part in self._parts for rows in _rows(part))
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in self.__dict__.items() if key != "_parts"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._open()
 
@@ -94,11 +98,11 @@ class ArraySource(Source):
         """Count the batches of a pass."""
         return -(-self.samples // self.batch_size)
 
-    def spec(self) -> Any:
+    def spec(self) -> tuple[Structure[Spec], ...]:
         """Return the specs of (x, y, sample_weight)."""
         return self._spec
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """Return what a saved place belongs to."""
         return {
             "kind of source": "arrays",
@@ -192,7 +196,7 @@ class ArraySource(Source):
             return functools.partial(self._ids_of_batches, Order(self.samples // self.batch_size, key))
         return Order(self.samples, key).ids
 
-    def _ids_of_batches(self, order: Any, first: int, count: int) -> Array:
+    def _ids_of_batches(self, order: Order, first: int, count: int) -> Array:
         size, full = self.batch_size, self.samples // self.batch_size
         whole = (first + count) // size - first // size
         starts = order.ids(first // size, whole) * size
@@ -201,7 +205,7 @@ class ArraySource(Source):
         return np.concatenate((ids, tail)) if tail.size else ids
 
 
-def _count_samples(given: tuple[Any, Any, Any], x: Any, y: Any, sample_weight: Any) -> int:
+def _count_samples(given: tuple[object, object, object], x: Part, y: Part, sample_weight: Part) -> int:
     named = leaves(x, "x")
     if not named:
         raise DataError("x holds no array; pass at least one array of samples")
@@ -228,14 +232,14 @@ def _count_samples(given: tuple[Any, Any, Any], x: Any, y: Any, sample_weight: A
     return count
 
 
-def _rows(part: Any) -> list[Rows]:
+def _rows(part: Structure[Rows]) -> list[Rows]:
     if isinstance(part, ROWS):
         return [part]
     entries = part.values() if isinstance(part, dict) else part or ()
     return [rows for rows in entries if rows is not None]
 
 
-def _map(part: Any, read: Callable[[Rows], Array]) -> Any:
+def _map(part: Structure[Rows], read: Callable[[Rows], Array]) -> Part:
     if isinstance(part, ROWS):
         return read(part)
     if part is None:
@@ -245,20 +249,24 @@ def _map(part: Any, read: Callable[[Rows], Array]) -> Any:
     entries = [None if rows is None else read(rows) for rows in part]
     if isinstance(part, list):
         return entries
-    return type(part)(*entries) if hasattr(part, "_fields") else tuple(entries)
+    return as_tuple(type(part), entries)
 
 
-def _reader(part: Any, size: int, shuffled: bool) -> Callable[[Array], Any]:
+def _reader(part: Structure[Rows], size: int, shuffled: bool) -> Callable[[Array], Part]:
     """Return a function from ids to the rows of one part, as cheap as its structure allows."""
     if part is None:
         return lambda ids: None
-    if not isinstance(part, ROWS):
-        readers = {id(rows): _reader(rows, size, shuffled) for rows in _rows(part)}
-        return lambda ids: _map(part, lambda rows: readers[id(rows)](ids))
+    if isinstance(part, ROWS):
+        return _rows_reader(part, size, shuffled)
+    readers = {id(rows): _rows_reader(rows, size, shuffled) for rows in _rows(part)}
+    return lambda ids: _map(part, lambda rows: readers[id(rows)](ids))
+
+
+def _rows_reader(rows: Rows, size: int, shuffled: bool) -> Callable[[Array], Array]:
     if not shuffled:
-        span = part.span
+        span = rows.span
         return lambda ids: span(int(ids[0]), int(ids[-1]) + 1)
-    buffers, pick = Buffers(part.array, size), part.pick
-    if isinstance(part, MemoryRows) and part.straight and not buffers.buffer_reuse:
-        return functools.partial(part.array.take, axis=0, mode="clip")  # as `pick` does, with less around it
+    buffers, pick = Buffers(rows.array, size), rows.pick
+    if isinstance(rows, MemoryRows) and rows.straight and not buffers.buffer_reuse:
+        return functools.partial(rows.array.take, axis=0, mode="clip")  # as `pick` does, with less around it
     return lambda ids: pick(ids, buffers.lend(len(ids)))

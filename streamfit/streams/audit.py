@@ -10,10 +10,10 @@ of the one before it and of the batch. So it is a small number that can be saved
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 
+from streamfit._base.specs import Array
 from streamfit.streams.batch import ROLES, Batch
 from streamfit.streams.leaves import leaves
 
@@ -55,5 +55,5 @@ class Contents:
         return f"{self.value:016x}"
 
 
-def _bytes_of(data: Any) -> Any:
-    return memoryview(data.reshape(-1).view(np.uint8)) if data.size else b""
+def _bytes_of(data: Array) -> memoryview | bytes:
+    return data.reshape(-1).view(np.uint8).data if data.size else b""

@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from streamfit._base.identity import IdentityMap
 
@@ -25,7 +24,7 @@ class Backlog:
         thread: One that was not waited for, and may still be inside the iterator.
     """
 
-    items: deque[Any] = field(default_factory=deque)
+    items: deque[object] = field(default_factory=deque)
     error: BaseException | None = None
     thread: threading.Thread | None = None
 
@@ -34,21 +33,21 @@ _backlogs: IdentityMap[Backlog] = IdentityMap()
 _lock = threading.Lock()
 
 
-def of(iterator: Any) -> Backlog | None:
+def of(iterator: object) -> Backlog | None:
     """Return what is left over of an iterator, if anything is."""
     with _lock:
         return _backlogs.get(iterator)
 
 
-def settle(iterator: Any) -> None:
+def settle(iterator: object) -> None:
     """Take note that everything that was left over was used."""
     with _lock:
         _backlogs.pop(iterator)
 
 
 def give_back(
-    iterator: Any,
-    items: Iterable[Any],
+    iterator: object,
+    items: Iterable[object],
     error: BaseException | None = None,
     thread: threading.Thread | None = None,
 ) -> None:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
+
+from streamfit._base.specs import Array
+
+T = TypeVar("T")
+Structure: TypeAlias = T | list[T | None] | tuple[T | None, ...] | dict[str, T | None] | None
+"""One thing, or a list, tuple or dict of things, each perhaps None; None where there is nothing at all."""
+
+Part: TypeAlias = Structure[Array]
+"""x, y or sample_weight of a batch."""
 
 ROLES = ("x", "y", "sample_weight")
 """What the parts of a batch are, in the order of `Batch.parts`."""
@@ -34,17 +43,17 @@ class Batch:
         (2, True)
     """
 
-    x: Any
-    y: Any = None
-    sample_weight: Any = None
-    ids: Any = None
+    x: Part
+    y: Part = None
+    sample_weight: Part = None
+    ids: object = None
     number: int = 0
     epoch: int = 0
     size: int = 0
     steps: int = 1
-    lost: tuple[Any, ...] = ()
+    lost: tuple[object, ...] = ()
 
-    def parts(self) -> tuple[Any, Any, Any]:
+    def parts(self) -> tuple[Part, Part, Part]:
         """Return x, y and sample_weight; None for what is not there."""
         return self.x, self.y, self.sample_weight
 

@@ -14,9 +14,9 @@ import weakref
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from streamfit._base.errors import DataError
 from streamfit._base.identity import IdentityMap
@@ -33,8 +33,8 @@ _SAMPLES = 1 << 9
 class _Use:
     """Where one address was given out last, and what was seen of it since."""
 
-    ids: Any
-    owner: Callable[[], Any]
+    ids: ArrayLike
+    owner: Callable[[], object]
     thread: int
     until: int
     digest: int
@@ -50,7 +50,7 @@ class ReuseWatch:
         self._uses: dict[int, _Use] = {}
         self._begun = time.monotonic_ns()
 
-    def note(self, ids: Any, since: int, copied: Sequence[tuple[Array, Array]]) -> Any:
+    def note(self, ids: ArrayLike, since: int, copied: Sequence[tuple[Array, Array]]) -> ArrayLike | None:
         """Note what a load gave out.
 
         Args:
@@ -87,13 +87,13 @@ _watches: IdentityMap[ReuseWatch] = IdentityMap()
 _lock = threading.Lock()
 
 
-def begin(producer: Any) -> None:
+def begin(producer: object) -> None:
     """Forget what was seen of an object: what it holds may have changed."""
     with _lock:
         _watches.put(producer, ReuseWatch())
 
 
-def check(producer: Any, ids: Any, since: int, copied: Sequence[tuple[Array, Array]]) -> None:
+def check(producer: object, ids: ArrayLike, since: int, copied: Sequence[tuple[Array, Array]]) -> None:
     """Raise if two threads got the same memory of an object.
 
     Raises:
@@ -113,15 +113,15 @@ def check(producer: Any, ids: Any, since: int, copied: Sequence[tuple[Array, Arr
         )
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: ArrayLike, other: ArrayLike) -> bool:
     return bool(np.array_equal(one, other))
 
 
-def _brief(ids: Any) -> str:
-    return f"samples {ids[0]}..{ids[-1]}" if isinstance(ids, np.ndarray) and ids.size else f"index {ids}"
+def _brief(ids: ArrayLike) -> str:
+    return f"samples {ids[0]}..{ids[-1]}" if isinstance(ids, np.ndarray) and ids.size else f"index {ids!s}"
 
 
-def _reference(owner: Any) -> Callable[[], Any]:
+def _reference(owner: object) -> Callable[[], object]:
     try:
         return weakref.ref(owner)
     except TypeError:  # a map of a file, a bytearray: held until it is given out no more
@@ -130,7 +130,7 @@ def _reference(owner: Any) -> Callable[[], Any]:
 
 def _digest(copy: Array) -> int:
     flat = copy.reshape(-1) if copy.flags.c_contiguous else copy.ravel(order="K")
-    data: Any = flat.view(np.uint8)
+    data = flat.view(np.uint8)
     if data.size > _WHOLE_BYTES:
         data = np.ascontiguousarray(data[:: data.size // _SAMPLES])
-    return zlib.crc32(data)
+    return zlib.crc32(data.data)

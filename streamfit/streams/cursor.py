@@ -7,9 +7,15 @@ from typing import TypedDict
 from streamfit.streams.pass_reader import PassReader
 from streamfit.streams.receipt import EpochState, Tally
 
-CursorState = TypedDict(
-    "CursorState", {"epoch": int, "pass": int, "number": int, "within": EpochState | None}
-)
+_Pass = TypedDict("_Pass", {"pass": int})  # a key that the syntax of classes does not take
+
+
+class CursorState(_Pass):
+    """The place of a cursor, a value for JSON."""
+
+    epoch: int
+    number: int
+    within: EpochState | None
 
 
 class Cursor:

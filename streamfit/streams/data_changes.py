@@ -12,7 +12,6 @@ before while loads ran is therefore not taken for a change, unless somebody else
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -52,13 +51,13 @@ class ChangeWatch:
         (True, False)
     """
 
-    def __init__(self, thing: Any, *, shared: bool) -> None:
+    def __init__(self, thing: object, *, shared: bool) -> None:
         self._thing, self._shared = thing, shared
         self._assigned = False
         self._own: set[str] = set()  # what loads change
         self._begun: _Digests = {}
         self._late: _Digests | None = None
-        self._objects: list[Any] = []
+        self._objects: list[object] = []
         self._begin(digests(thing))
 
     def look(self) -> None:
@@ -97,7 +96,7 @@ class ChangeWatch:
             _watched.setdefault(id(part), []).append(self)
 
 
-def assign(thing: Any, name: str, value: Any) -> None:
+def assign(thing: object, name: str, value: object) -> None:
     """Note that an attribute is about to be assigned, unless a load does it."""
     watches = _watched.get(id(thing))
     if not watches or rng_context.loading():
@@ -109,7 +108,7 @@ def assign(thing: Any, name: str, value: Any) -> None:
         watch.note()
 
 
-def digests(thing: Any) -> _Digests:
+def digests(thing: object) -> _Digests:
     """Return a digest of each attribute of an object, and of the values in its classes."""
     found = {name: _digest(value) for name, value in attributes_of(thing)}
     for kind in type(thing).__mro__:
@@ -120,7 +119,7 @@ def digests(thing: Any) -> _Digests:
     return found
 
 
-def _digest(value: Any, depth: int = 0) -> bytes:
+def _digest(value: object, depth: int = 0) -> bytes:
     hashed = _Hashed()
     try:
         _Pickler(hashed, protocol=5).dump(value)
@@ -133,7 +132,7 @@ def _digest(value: Any, depth: int = 0) -> bytes:
     return hashed.hash.digest()
 
 
-def _entries(value: Any) -> list[tuple[Any, Any]]:
+def _entries(value: object) -> list[tuple[object, object]]:
     if isinstance(value, dict):
         return list(value.items())
     if isinstance(value, (list, tuple)):
@@ -147,18 +146,18 @@ class _Hashed:
     def __init__(self) -> None:
         self.hash = hashlib.blake2b(digest_size=16)
 
-    def write(self, data: Any) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         self.hash.update(data)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles a value, large arrays by what they are."""
 
-    def reducer_override(self, obj: Any) -> Any:
+    def reducer_override(self, obj: object) -> object:
         if isinstance(obj, np.ndarray) and obj.nbytes >= LARGE_BYTES:
             return _large, (id(obj), address_of(obj), obj.shape, obj.dtype.str)
         return super().reducer_override(obj)
 
 
-def _large(*what: Any) -> Any:
+def _large(*what: object) -> object:
     return what

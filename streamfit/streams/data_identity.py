@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from streamfit._base.errors import DataError
 from streamfit._base.inspection import differences
@@ -11,7 +10,7 @@ from streamfit._base.inspection import differences
 __all__ = ["check_same"]
 
 
-def check_same(name: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_same(name: str, saved: Mapping[str, object], now: Mapping[str, object]) -> None:
     """Raise unless data are what they were.
 
     Args:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit.streams import rng_context
 from streamfit.streams.batch import Batch
@@ -185,6 +187,7 @@ class Feed:
         """
         cursor, rest = self._cursor, batch.steps - taken
         if rest and cursor.tally is not None:
+            assert isinstance(batch.ids, np.ndarray)  # only batches of arrays come joined
             cursor.tally.take_back(batch.ids, batch.steps, taken)
             cursor.number -= rest
             self._drop_reader()

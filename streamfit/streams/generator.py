@@ -66,16 +66,16 @@ class GeneratorSource(Source):
         except TypeError:  # a data loader over an iterable has the method, and no answer
             return None
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """Return what a saved place belongs to."""
         kind = "iterable" if self.rewinds else "iterator"
         return {"kind of source": kind, "class": type(self.iterable).__name__}
 
-    def state(self) -> Any:
+    def state(self) -> object:
         """Return the iterable's own state where it has a ``state_dict``."""
         return self.iterable.state_dict() if self._has_state else None
 
-    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
+    def restore(self, state: object, epoch: int, number: int, *, replay: bool) -> None:
         """Restore the iterable's own state, or pull and drop what lies behind.
 
         Raises:
@@ -154,7 +154,7 @@ class GeneratorSource(Source):
                 "Received an empty generator."
             )
 
-    def _expect_end(self, iterator: Iterator[Any], count: int) -> None:
+    def _expect_end(self, iterator: Iterator[object], count: int) -> None:
         for _ in iterator:
             raise DataError(
                 f"source {self.name!r}: the {type(self.iterable).__name__} says it has {count} batches and "
@@ -163,13 +163,13 @@ class GeneratorSource(Source):
 
     def _pull(
         self,
-        iterator: Iterator[Any],
+        iterator: Iterator[object],
         epoch: int,
         number: int = 0,
         *,
         apart: bool = False,
         thread: bool = False,
-    ) -> Iterator[Any]:
+    ) -> Iterator[object]:
         """Yield the items of an iterator, first what another stream has left over of it.
 
         Args:
@@ -206,7 +206,7 @@ class GeneratorSource(Source):
             del item
             number += 1
 
-    def _left_over(self, iterator: Iterator[Any]) -> Iterator[Any]:
+    def _left_over(self, iterator: Iterator[object]) -> Iterator[object]:
         left = None if self.rewinds else backlog.of(iterator)
         if left is None:
             return

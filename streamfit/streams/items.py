@@ -10,9 +10,10 @@ from collections import UserList
 from typing import Any
 
 from streamfit._base.errors import DataError
+from streamfit.streams.batch import Part
 from streamfit.streams.leaves import as_array, brief, rebuild
 
-Value = tuple[Any, Any, Any]
+Value = tuple[Part, Part, Part]
 
 _WANTED = "should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: "
 

@@ -18,6 +18,7 @@ from streamfit.streams.feed import Feed
 from streamfit.streams.load_policy import LoadPolicy
 from streamfit.streams.source import Source
 from streamfit.workers import Pool, check_init, hash_seed_of_program, hash_seed_of_run, make_pool
+from streamfit.workers.contract import Kind
 
 
 class Stream:
@@ -50,13 +51,13 @@ class Stream:
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
         policy: LoadPolicy | None = None,
-        worker_init: Callable[[], Any] | None = None,
+        worker_init: Callable[[], object] | None = None,
         hash_seed: int | None = None,
     ) -> None:
         workers = whole("workers", workers, 0)
         max_queue_size = whole("max_queue_size", max_queue_size, 1)
         processes = truth("use_multiprocessing", use_multiprocessing)
-        kind: Any = ("processes" if processes else "threads") if workers else "inline"
+        kind: Kind = ("processes" if processes else "threads") if workers else "inline"
         policy = LoadPolicy() if policy is None else policy
         policy.check(source, kind if source.remote else "inline")
         self.source, self._tolerance = source, policy.tolerance
@@ -129,9 +130,9 @@ class Stream:
 
 
 def stream(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+    x: object,
+    y: object = None,
+    sample_weight: object = None,
     *,
     batch_size: int | None = None,
     shuffle: bool | str = False,
@@ -143,7 +144,7 @@ def stream(
     load_timeout: float | None = None,
     on_bad_sample: str = "raise",
     max_bad_samples: int | None = None,
-    worker_init: Callable[[], Any] | None = None,
+    worker_init: Callable[[], object] | None = None,
 ) -> Stream:
     """Turn arrays, a generator, a `Sequence` or an iterable into a stream of batches.
 

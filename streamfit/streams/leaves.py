@@ -9,22 +9,25 @@ from __future__ import annotations
 from array import array as python_array
 from collections import UserList
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
+from streamfit._base.tree import as_tuple
+from streamfit.streams.batch import Part, Structure
 from streamfit.streams.frames import column_array, frame_array, is_frame, named
 from streamfit.streams.objects import ragged, refusal
 from streamfit.streams.sliced import Sliced, is_sliceable
 
+T = TypeVar("T")
 _NUMBERS = "biuf"
 _LISTS = (list, tuple, UserList)
 
 
-def is_arraylike(value: Any) -> bool:
+def is_arraylike(value: object) -> bool:
     """Return whether `value` is an array with at least one axis: of NumPy, or something that becomes one."""
     if isinstance(value, np.ndarray):
         return value.ndim > 0
@@ -36,12 +39,12 @@ def is_arraylike(value: Any) -> bool:
     return has_axes and (hasattr(value, "__array__") or hasattr(value, "__dlpack__"))
 
 
-def is_sparse(value: Any) -> bool:
+def is_sparse(value: object) -> bool:
     """Return whether `value` is a sparse matrix."""
     return hasattr(value, "toarray") and hasattr(value, "shape")
 
 
-def is_structure(value: Any) -> bool:
+def is_structure(value: object) -> bool:
     """Return whether `value` holds several arrays: a mapping, or a list or tuple of arrays and None.
 
     Example:
@@ -73,7 +76,7 @@ def leaves(value: Any, name: str = "x") -> list[tuple[str, Any]]:
     return [(name, value)]
 
 
-def rebuild(value: Any, convert: Callable[[Any, str], Any], name: str = "x") -> Any:
+def rebuild(value: Any, convert: Callable[[Any, str], object], name: str = "x") -> Any:
     """Return the same structure with every array replaced by ``convert(array, name)``.
 
     Mappings of any class become dicts, other lists become lists: what is made here holds arrays alone, and
@@ -85,20 +88,16 @@ def rebuild(value: Any, convert: Callable[[Any, str], Any], name: str = "x") -> 
         return {key: rebuild_entry(value[key], convert, f"{name}[{key!r}]") for key in value}
     if is_structure(value):
         entries = [rebuild_entry(entry, convert, f"{name}[{index}]") for index, entry in enumerate(value)]
-        return _as_tuple(type(value), entries) if isinstance(value, tuple) else entries
+        return as_tuple(type(value), entries) if isinstance(value, tuple) else entries
     return convert(value, name)
 
 
-def rebuild_entry(entry: Any, convert: Callable[[Any, str], Any], name: str) -> Any:
+def rebuild_entry(entry: object, convert: Callable[[Any, str], T], name: str) -> T | None:
     """Convert one entry of a structure; None stays None."""
     return None if entry is None else convert(entry, name)
 
 
-def _as_tuple(kind: type, entries: list[Any]) -> Any:
-    return kind(*entries) if hasattr(kind, "_fields") else tuple(entries)
-
-
-def as_array(value: Any, name: str) -> Array:
+def as_array(value: object, name: str) -> Array:
     """Return `value` as an array of numbers with at least one axis, without changing its dtype.
 
     Args:
@@ -122,7 +121,7 @@ def as_array(value: Any, name: str) -> Array:
     return array
 
 
-def as_rows(value: Any, name: str) -> Any:
+def as_rows(value: object, name: str) -> Array | Sliced:
     """Return `value` as `as_array` does, or as `Sliced` where it can be sliced and lies elsewhere."""
     if isinstance(value, Sliced):
         return value
@@ -153,12 +152,13 @@ def _convert(value: Any, name: str) -> Array:
         raise DataError(f"{name} ({brief(value)}) cannot be made an array: {why}") from error
 
 
-def spec_of(value: Any) -> Any:
+def spec_of(value: Part) -> Structure[Spec]:
     """Return the structure of `Spec` of a structure of arrays; the first axis is the batch."""
-    return rebuild(value, lambda array, _: Spec((None, *array.shape[1:]), array.dtype))
+    specs: Structure[Spec] = rebuild(value, lambda array, _: Spec((None, *array.shape[1:]), array.dtype))
+    return specs
 
 
-def brief(value: Any) -> str:
+def brief(value: object) -> str:
     """Describe any value in a few words for a message.
 
     Example:
@@ -167,7 +167,7 @@ def brief(value: Any) -> str:
     """
     if isinstance(value, np.ndarray):
         return f"array of shape {value.shape} and dtype {value.dtype}"
-    if type(value) in (list, tuple):
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
         shown = ", ".join(brief(entry) for entry in value[:5]) + (", ..." if len(value) > 5 else "")
         return f"[{shown}]" if isinstance(value, list) else f"({shown})"
     if isinstance(value, (str, bytes, int, float, complex, type(None))):

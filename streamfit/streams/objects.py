@@ -64,7 +64,7 @@ def ragged(samples: Iterable[Any]) -> str:
         >>> ragged([[1, 2], [3]])
         'its samples differ in shape, such as (2,) and (1,): pad them to one shape'
     """
-    shapes: list[Any] = []
+    shapes: list[tuple[object, ...]] = []
     for sample in itertools.islice(samples, _LOOKED_AT):
         try:
             shape = np.shape(sample)
@@ -77,7 +77,7 @@ def ragged(samples: Iterable[Any]) -> str:
     return ""
 
 
-def stack_hint(entries: Any, name: str) -> str:
+def stack_hint(entries: object, name: str) -> str:
     """Say how to make one array of a list of single samples; empty when it does not look like one.
 
     Example:
@@ -107,16 +107,16 @@ def _of_objects(array: Array, name: str) -> str:
     return f"its elements are Python objects, so write {name}.astype('float32')"
 
 
-def _is_number(item: Any) -> bool:
+def _is_number(item: object) -> bool:
     return isinstance(item, (numbers.Real, Decimal, np.bool_))
 
 
-def _shown(item: Any) -> str:
+def _shown(item: object) -> str:
     text = repr(item)
     return text if len(text) <= 60 else f"a {type(item).__name__}"
 
 
-def _remedy(item: Any, name: str) -> str:
+def _remedy(item: object, name: str) -> str:
     if isinstance(item, (str, bytes)):
         return "encode the text as numbers first"
     if item is None or type(item).__name__ in ("NAType", "NaTType"):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sysconfig
 from collections.abc import Mapping
 from sys import getrefcount
-from typing import Any
+from typing import Any, Protocol
 from weakref import getweakrefcount
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy import ndarray  # looked up for every batch
 
 from streamfit._base.errors import StreamfitError
 from streamfit._base.specs import Array
+from streamfit._base.tree import as_tuple
 from streamfit.streams.leaves import as_array, is_arraylike, is_structure, rebuild_entry
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), np.generic)
@@ -48,9 +49,17 @@ def detached(box: list[Any], *, listed: bool, copied: list[tuple[Array, Array]] 
     work = _Work(copied)
     if isinstance(item, tuple) or (listed and isinstance(item, list) and len(item) in (2, 3)):
         entries = [work.part(item, place, mine) for place in range(len(item))]
-        return entries if isinstance(item, list) else _as_tuple(type(item), entries)
+        return entries if isinstance(item, list) else as_tuple(type(item), entries)
     del item
     return work.part(box, 0, not _SHARED_COUNTS)
+
+
+class _Holder(Protocol):
+    """A list, tuple or mapping that holds one item, or the parts of one."""
+
+    def __getitem__(self, key: Any, /) -> object:
+        """Return an entry."""
+        ...
 
 
 class _Work:
@@ -59,7 +68,7 @@ class _Work:
     def __init__(self, copied: list[tuple[Array, Array]] | None) -> None:
         self._copied = copied
 
-    def part(self, holder: Any, key: Any, mine: bool) -> Any:
+    def part(self, holder: _Holder, key: object, mine: bool) -> object:
         """Return a part of an item: one array, or a structure of arrays.
 
         Args:
@@ -73,14 +82,14 @@ class _Work:
             return {name: self._leaf(value, name, mine and type(value) is dict) for name in value}
         if isinstance(value, (list, tuple)) and is_structure(value):
             entries = [self._leaf(value, place, mine) for place in range(len(value))]
-            return entries if isinstance(value, list) else _as_tuple(type(value), entries)
+            return entries if isinstance(value, list) else as_tuple(type(value), entries)
         return self._whole(value, mine)
 
-    def _leaf(self, holder: Any, key: Any, mine: bool) -> Any:
+    def _leaf(self, holder: _Holder, key: object, mine: bool) -> object:
         mine = mine and _count(holder, key) == _ALONE
         return rebuild_entry(holder[key], lambda value, _: self._whole(value, mine), "")
 
-    def _whole(self, value: Any, mine: bool) -> Any:
+    def _whole(self, value: object, mine: bool) -> object:
         if isinstance(value, np.ndarray):
             return value if _is_fixed(value) or (mine and _owns(value)) else self._copy(value)
         if isinstance(value, _PLAIN):
@@ -114,7 +123,7 @@ def _owns(array: Array) -> bool:
     )
 
 
-def _all_fresh(parts: tuple[Any, ...]) -> bool:
+def _all_fresh(parts: tuple[object, ...]) -> bool:
     """Return whether a tuple, which nobody else holds, holds plain arrays alone, and is the only one to."""
     for part in parts:
         if part is not None and not (
@@ -133,25 +142,21 @@ def _is_fixed(array: Array) -> bool:
     return type(memory_owner(array)) is bytes
 
 
-def memory_owner(array: Array) -> Any:
+def memory_owner(array: Array) -> object:
     """Return what holds the memory of an array: an array, or what gave its buffer."""
-    owner: Any = array
+    owner: object = array
     while isinstance(owner, np.ndarray) and owner.base is not None:
         owner = owner.base
     return owner
 
 
-def _as_tuple(kind: type, entries: list[Any]) -> Any:
-    return kind(*entries) if hasattr(kind, "_fields") else tuple(entries)
-
-
-def _count_in_loop(parts: tuple[Any, ...]) -> int:
+def _count_in_loop(parts: tuple[object, ...]) -> int:
     for part in parts:
         return getrefcount(part)
     return 0
 
 
-def _count(holder: Any, key: Any) -> int:
+def _count(holder: _Holder, key: object) -> int:
     return getrefcount(holder[key])
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -74,9 +73,9 @@ def open_pass(
     if skips:
         return _pooled(source, make_pool("inline", 0), place, tolerance, kept)
     if kept:
-        pairs: Any = source.pull(*place)
+        pairs = source.pull(*place)
         return PassReader(lambda _: next(pairs)[1], getattr(pairs, "close", _nothing), _no_counts, _allow_all)
-    batches: Any = source.read(*place)
+    batches = source.read(*place)
     return PassReader(lambda _: next(batches), getattr(batches, "close", _nothing), _no_counts, _allow_all)
 
 

@@ -14,7 +14,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -132,7 +132,7 @@ class Puller(Generic[T]):
     def _pull(self) -> None:
         while self._may_pull():
             try:
-                item: Any = next(self._iterator)
+                item = next(self._iterator)
             except StopIteration:
                 self._end(None)
                 return

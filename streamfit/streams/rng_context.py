@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextvars import ContextVar, Token
 from types import CellType, FunctionType, MethodType, ModuleType
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -30,7 +29,7 @@ from streamfit._base.keys import derive
 from streamfit.workers.contract import inside_worker
 
 Word = int | str
-_Step = tuple[str, Any]  # how to get from an object to one inside it
+_Step = tuple[str, object]  # how to get from an object to one inside it
 
 _DEEP, _WIDE, _MANY = 6, 1000, 20_000  # how far objects inside the root are looked for
 _LEAVES = (str, bytes, int, float, complex, bool, type(None), np.ndarray, np.generic, type, ModuleType)
@@ -49,10 +48,10 @@ class RngContext:
 
     __slots__ = ("_numbers", "_token", "epoch", "root", "seed", "words")
 
-    def __init__(self, seed: int, epoch: int, root: Any, *words: Word) -> None:
+    def __init__(self, seed: int, epoch: int, root: object, *words: Word) -> None:
         self.seed, self.epoch, self.words = seed, epoch, words
         self.root = getattr(root, "stands_for", root)
-        self._numbers: dict[int, tuple[int, Any]] | None = None
+        self._numbers: dict[int, tuple[int, object]] | None = None
         self._token: Token[RngContext | None] | None = None
 
     def __enter__(self) -> RngContext:
@@ -69,11 +68,11 @@ class RngContext:
         assert self._token is not None
         _here.reset(self._token)
 
-    def same(self) -> tuple[Any, ...]:
+    def same(self) -> tuple[object, ...]:
         """Return what is equal for places at which draws are the same."""
         return self.seed, self.epoch, self.words, id(self.root)
 
-    def number(self, thing: Any) -> int:
+    def number(self, thing: object) -> int:
         """Number the objects that the root does not hold, in the order in which they are first asked."""
         if self._numbers is None:
             self._numbers = {}
@@ -82,7 +81,7 @@ class RngContext:
 
 _here: ContextVar[RngContext | None] = ContextVar("streamfit place", default=None)
 _active: list[RngContext] = []  # few: as many as there are threads that load
-_read: WeakKeyDictionary[Any, tuple[RngContext, int]] = WeakKeyDictionary()
+_read: WeakKeyDictionary[object, tuple[RngContext, int]] = WeakKeyDictionary()
 
 
 def current() -> RngContext | None:
@@ -96,17 +95,17 @@ def loading() -> bool:
     return place is not None and place.words[:1] not in (("begin",), ("end",))
 
 
-def bind(reader: Any, seed: int, epoch: int, root: Any) -> None:
+def bind(reader: object, seed: int, epoch: int, root: object) -> None:
     """Note which pass `reader` is at, for calls by hand between its loads; goes with the reader."""
     _read[reader] = RngContext(seed, epoch, root), threading.get_ident()
 
 
-def unbind(reader: Any) -> None:
+def unbind(reader: object) -> None:
     """Note that `reader` is done."""
     _read.pop(reader, None)
 
 
-def key(thing: Any, index: int) -> int:
+def key(thing: object, index: int) -> int:
     """Return the key of the draws of one object for one batch or sample.
 
     Raises:
@@ -123,7 +122,7 @@ def key(thing: Any, index: int) -> int:
     return derive(place.seed, place.epoch, index, "sequence", *place.words, *words)
 
 
-def _elsewhere(thing: Any) -> RngContext:
+def _elsewhere(thing: object) -> RngContext:
     """Return the place of a call that comes from another thread than the load, or from none."""
     under_way, read = list(_active), list(_read.values())
     in_loop = threading.get_ident() in {who for _, who in read}
@@ -155,16 +154,16 @@ def _elsewhere(thing: Any) -> RngContext:
     return RngContext(0, 0, thing)
 
 
-def _those_of(rng_context: list[RngContext], thing: Any) -> list[RngContext]:
+def _those_of(rng_context: list[RngContext], thing: object) -> list[RngContext]:
     found = {place.same(): place for place in rng_context if _way_words(place, thing) is not None}
     return list(found.values())
 
 
-def _call(thing: Any) -> str:
+def _call(thing: object) -> str:
     return f"rng of a {type(thing).__name__}"
 
 
-def _is_being_made(thing: Any) -> bool:
+def _is_being_made(thing: object) -> bool:
     """Return whether the call comes out of the ``__init__`` of an object like this one."""
     frame = sys._getframe(2)
     while frame is not None:
@@ -183,7 +182,7 @@ def _is_being_made(thing: Any) -> bool:
 _ways: IdentityMap[dict[int, tuple[_Step, ...]]] = IdentityMap()
 
 
-def _way_words(place: RngContext, thing: Any) -> tuple[Word, ...] | None:
+def _way_words(place: RngContext, thing: object) -> tuple[Word, ...] | None:
     """Return the words for an object inside the root: none for the root itself, None for one that is not."""
     root = place.root
     if thing is root:
@@ -201,7 +200,7 @@ def _way_words(place: RngContext, thing: Any) -> tuple[Word, ...] | None:
     return ("in", "".join(f".{name}" if kind == "attribute" else f"[{name!r}]" for kind, name in way))
 
 
-def _follow(root: Any, way: tuple[_Step, ...]) -> Any:
+def _follow(root: object, way: tuple[_Step, ...]) -> object:
     for step in way:
         held = getattr(root, "__dict__", {}) if step[0] == "attribute" else root
         if isinstance(held, dict) and step[1] in held:
@@ -211,20 +210,20 @@ def _follow(root: Any, way: tuple[_Step, ...]) -> Any:
     return root
 
 
-def _search(root: Any, thing: Any) -> tuple[_Step, ...] | None:
+def _search(root: object, thing: object) -> tuple[_Step, ...] | None:
     """Return the shortest way from the root to an object, the first of several."""
     return next((way for part, way in _walk(root) if part is thing), None)
 
 
-def inside(root: Any) -> list[Any]:
+def inside(root: object) -> list[object]:
     """Return an object and those inside it that draw, as a `Sequence` does."""
     found = [part for part, way in _walk(root) if len(way) <= _DEEP and hasattr(type(part), "rng")]
     return [root, *found]
 
 
-def _walk(root: Any) -> Iterator[tuple[Any, tuple[_Step, ...]]]:
+def _walk(root: object) -> Iterator[tuple[object, tuple[_Step, ...]]]:
     """Yield what is inside an object with the way to it, the nearest first."""
-    queue: deque[tuple[Any, tuple[_Step, ...]]] = deque([(root, ())])
+    queue: deque[tuple[object, tuple[_Step, ...]]] = deque([(root, ())])
     seen, kept = {id(root)}, [root]  # kept, so that no address is used twice meanwhile
     while queue and len(seen) < _MANY:
         holder, way = queue.popleft()
@@ -238,7 +237,7 @@ def _walk(root: Any) -> Iterator[tuple[Any, tuple[_Step, ...]]]:
                 queue.append((part, (*way, step)))
 
 
-def _parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
+def _parts(holder: object) -> Iterator[tuple[_Step, object]]:
     """Yield what an object holds, but for plain values."""
     for number, (step, part) in enumerate(_all_parts(holder)):
         if number >= _WIDE:
@@ -247,7 +246,7 @@ def _parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
             yield step, part
 
 
-def _all_parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
+def _all_parts(holder: object) -> Iterator[tuple[_Step, object]]:
     if isinstance(holder, dict):
         yield from ((("item", name), part) for name, part in list(holder.items()))
     elif isinstance(holder, (list, tuple, deque)):
@@ -264,7 +263,7 @@ def _all_parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
         yield from ((("attribute", name), part) for name, part in attributes_of(holder))
 
 
-def _content(cell: CellType) -> Any:
+def _content(cell: CellType) -> object:
     try:
         return cell.cell_contents
     except ValueError:  # it was not set yet

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import mmap
 import sys
-from typing import Any
 
 import numpy as np
 
@@ -142,7 +141,7 @@ Rows = MemoryRows | MappedRows | SlicedRows
 ROWS = (MemoryRows, MappedRows, SlicedRows)
 
 
-def rows_of(array: Any, name: str) -> Rows:
+def rows_of(array: Array | Sliced, name: str) -> Rows:
     """Return the reader for an array, or for what can be sliced like one."""
     if isinstance(array, Sliced):
         return SlicedRows(array, name)
@@ -152,7 +151,7 @@ def rows_of(array: Any, name: str) -> Rows:
 
 def mapping_below(array: Array) -> mmap.mmap | None:
     """Return the memory map that an array is a view of, or None."""
-    base: Any = array
+    base: object = array
     while isinstance(base, (np.ndarray, memoryview)):
         base = base.base if isinstance(base, np.ndarray) else base.obj
     return base if isinstance(base, mmap.mmap) else None
@@ -160,7 +159,7 @@ def mapping_below(array: Array) -> mmap.mmap | None:
 
 def _droppable(array: Array) -> bool:
     """Return whether dropping pages loses nothing: a private map may hold what the file does not."""
-    base: Any = array
+    base: object = array
     while isinstance(base, np.ndarray):
         if isinstance(base, np.memmap) and getattr(base, "mode", None) is not None:
             return base.mode in ("r", "r+", "w+") and hasattr(mmap, "MADV_DONTNEED")

@@ -65,7 +65,7 @@ class Sequence(ABC):
         self.use_multiprocessing = use_multiprocessing
         self.max_queue_size = max_queue_size
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         data_changes.assign(self, name, value)
         super().__setattr__(name, value)
 
@@ -150,20 +150,20 @@ class SequenceSource(Source):
         self.shuffle = bool(check_shuffle(shuffle))
         self.targets = targets
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in self.__dict__.items() if key != "_planned"}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """Return what a saved place belongs to: loading a batch may be dear, so none is looked at."""
-        found: dict[str, Any] = {"kind of source": "Sequence", "class": type(self.sequence).__name__}
+        found: dict[str, object] = {"kind of source": "Sequence", "class": type(self.sequence).__name__}
         size = getattr(self.sequence, "batch_size", None)
         return found | {"shuffle": self.shuffle} | ({"batch_size": size} if type(size) is int else {})
 
-    def state(self) -> Any:
+    def state(self) -> object:
         """Return the sequence's own state where it has a ``state_dict``."""
         return self.sequence.state_dict() if hasattr(self.sequence, "state_dict") else None
 
-    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
+    def restore(self, state: object, epoch: int, number: int, *, replay: bool) -> None:
         """Restore the sequence's own state, or call `on_epoch_end` for each pass that lies behind."""
         if state is not None:
             self.sequence.load_state_dict(state)
@@ -216,7 +216,7 @@ class SequenceSource(Source):
             yield from order.ids(first, min(_CHUNK, count - first)).tolist()
 
     @property
-    def producer(self) -> Any:
+    def producer(self) -> object:
         """The object that gives the batches."""
         return self.sequence
 
@@ -230,11 +230,11 @@ class SequenceSource(Source):
         item = self._apart(lambda: self._item(ticket), ticket, threads, listed=self.targets)
         return self._unpack(ticket, item)
 
-    def _item(self, ticket: Ticket) -> Any:
+    def _item(self, ticket: Ticket) -> object:
         with rng_context.RngContext(self.seed, ticket.epoch, self.sequence):
             return self.sequence[ticket.ids]
 
-    def _unpack(self, ticket: Ticket, item: Any) -> Value:
+    def _unpack(self, ticket: Ticket, item: object) -> Value:
         try:
             return unpack(item, targets=self.targets, bare=True, maker=type(self.sequence).__name__)
         except DataError as error:
@@ -255,7 +255,7 @@ class SequenceSource(Source):
         return f"{super().describe(ticket)}, index {ticket.ids}"
 
 
-def _length(sequence: Any) -> Any:
+def _length(sequence: object) -> Any:
     """Return what ``__len__`` returns, also where `len` would refuse it: tutorials return a float."""
     kind = type(sequence)
     if not hasattr(kind, "__len__"):
@@ -280,7 +280,7 @@ def _whole(count: Any) -> int | None:
         return None
 
 
-def _is_real(count: Any) -> bool:
+def _is_real(count: object) -> bool:
     return isinstance(count, (float, np.floating))
 
 

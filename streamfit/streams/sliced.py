@@ -7,10 +7,12 @@ one are an error.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeGuard
 
 import cloudpickle
 import numpy as np
+from numpy.typing import ArrayLike
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
@@ -20,7 +22,24 @@ _IN_MEMORY = ("__array_interface__", "__cuda_array_interface__", "__dlpack__", "
 _BATCHES = ("on_epoch_end", "on_epoch_begin", "num_batches")  # what a sequence of batches has
 
 
-def is_sliceable(value: Any) -> bool:
+class Sliceable(Protocol):
+    """The part of an object that can be sliced which is used here."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """Length of each axis; the first one are the samples."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of rows; some objects have a shape alone."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> ArrayLike:
+        """Return some of the rows."""
+        ...
+
+
+def is_sliceable(value: Any) -> TypeGuard[Sliceable]:
     """Return whether `value` has a shape, a dtype and rows, and is no array in memory.
 
     An object that says by its length, or by its hooks, that it is a sequence of batches is none, whatever
@@ -55,7 +74,7 @@ class Sliced:
         DataError: The first row cannot be read, or holds no numbers.
     """
 
-    def __init__(self, of: Any, name: str) -> None:
+    def __init__(self, of: Sliceable, name: str) -> None:
         self.of, self.name = of, name
         self.start, self.stop = 0, int(of.shape[0])
         self._tail: tuple[int, ...] = tuple(int(length) for length in of.shape[1:])
@@ -123,7 +142,7 @@ class Sliced:
     def _who(self) -> str:
         return f"{self.name} (a {type(self.of).__name__} of shape {tuple(self.of.shape)})"
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Return the state for worker processes.
 
         Raises:

@@ -18,11 +18,12 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive
-from streamfit._base.specs import Array
+from streamfit._base.specs import Array, Spec
 from streamfit.streams import buffer_reuse, rng_context
-from streamfit.streams.batch import Batch
+from streamfit.streams.batch import Batch, Part, Structure
 from streamfit.streams.items import Value
 from streamfit.streams.leaves import leaves
+from streamfit.streams.naming import name_batch, name_samples
 from streamfit.streams.ownership import detached
 from streamfit.streams.ticket import Ticket
 
@@ -53,10 +54,10 @@ class Source(ABC):
     rewinds: bool = True
     batch_layout: bool = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         """Have `load` of a subclass know where it runs, so that `Sequence.rng` does wherever it is called."""
         super().__init_subclass__(**kwargs)
-        load: Any = cls.load
+        load = cls.load
         if not _is_ours(load) and not getattr(load, "placed", False):
             setattr(cls, "load", _placed(load))  # noqa: B010 - a method is not to be assigned to
 
@@ -72,7 +73,7 @@ class Source(ABC):
         """Count the batches of pass `epoch`; None when that is not known."""
         return None
 
-    def spec(self) -> Any:
+    def spec(self) -> tuple[Structure[Spec], ...] | None:
         """Return the specs of (x, y, sample_weight), or None before the first batch has been seen."""
         return None
 
@@ -97,7 +98,7 @@ class Source(ABC):
             ids = None if first is None else first.ids
             if isinstance(ids, np.ndarray):
                 found["samples in a batch"] = len(ids)
-                found["first samples"] = _show_ids(ids)
+                found["first samples"] = name_samples(ids)
             else:
                 found["first batch"] = repr(ids)
         return found
@@ -106,11 +107,11 @@ class Source(ABC):
         """Return a digest of a few samples as they are now, or None where reading them is not cheap."""
         return None
 
-    def state(self) -> Any:
+    def state(self) -> object:
         """Return what else, beside seed and place, a resumed stream needs; a value for JSON, mostly None."""
         return None
 
-    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:  # noqa: B027 - optional
+    def restore(self, state: object, epoch: int, number: int, *, replay: bool) -> None:  # noqa: B027 - optional
         """Get ready to go on at batch `number` of pass `epoch`, in a process that read nothing so far.
 
         Args:
@@ -126,11 +127,9 @@ class Source(ABC):
 
     def describe(self, ticket: Ticket) -> str:
         """Say which batch a ticket is for: source, epoch (pass), batch, samples."""
-        place = f"source {self.name!r}, epoch {ticket.epoch}, batch {ticket.number}"
         ids = ticket.ids
-        return (
-            f"{place}, samples {_show_ids(ids)}" if isinstance(ids, np.ndarray) and ids.ndim == 1 else place
-        )
+        details = f"samples {name_samples(ids)}" if isinstance(ids, np.ndarray) and ids.ndim == 1 else ""
+        return name_batch(self.name, ticket.epoch, ticket.number, details)
 
     def parts(self, ticket: Ticket) -> list[Ticket]:
         """Return a ticket for each sample, to find the bad ones of a batch that cannot be loaded.
@@ -198,7 +197,7 @@ class Source(ABC):
         """
 
     @property
-    def producer(self) -> Any:
+    def producer(self) -> object:
         """The object of the user's that makes the batches."""
         return self
 
@@ -215,7 +214,7 @@ class Source(ABC):
         value: Value = self._apart(lambda: self.load(ticket), ticket, threads, listed=False)
         return value
 
-    def _apart(self, make: Callable[[], Any], ticket: Ticket, threads: bool, *, listed: bool) -> Any:
+    def _apart(self, make: Callable[[], object], ticket: Ticket, threads: bool, *, listed: bool) -> Any:
         """Return what `make` returns without the memory that is still its maker's."""
         if not threads:
             return detached([make()], listed=listed)
@@ -235,7 +234,7 @@ class Source(ABC):
         return self.batch(ticket, value)
 
 
-def _is_ours(function: Any) -> bool:
+def _is_ours(function: object) -> bool:
     return str(getattr(function, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]
 
 
@@ -252,14 +251,6 @@ def _placed(load: Callable[[Any, Ticket], Value]) -> Callable[[Any, Ticket], Val
     return placed
 
 
-def _first_length(x: Any) -> int:
+def _first_length(x: Part) -> int:
     arrays = leaves(x)
     return len(arrays[0][1]) if arrays else 0
-
-
-def _show_ids(ids: Array) -> str:
-    runs = len(ids) > 1 and ids.dtype.kind in "iu" and int(ids[-1]) - int(ids[0]) == len(ids) - 1
-    if runs and (np.diff(ids) == 1).all():
-        return f"{ids[0]}..{ids[-1]}"
-    shown = ", ".join(str(number) for number in ids[:8])
-    return f"[{shown}, ... {len(ids)} in all]" if len(ids) > 8 else f"[{shown}]"

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from streamfit._base.tree import flatten, transform
+from streamfit._base.tree import transform
 from streamfit.streams import Batch
+from streamfit.streams.leaves import leaves
 
 
 def rows_of_step(batch: Batch, step: int) -> slice:
     """Return the rows of one of the joined batches."""
-    size = len(flatten(batch.x)[0]) // batch.steps
+    size = len(leaves(batch.x)[0][1]) // batch.steps
     return slice(step * size, (step + 1) * size)
 
 
