@@ -1,7 +1,7 @@
 """Checks of arguments that several packages have in common.
 
-What behaves like the type asked for is taken: NumPy's scalars and arrays of no axis, whatever has
-``__index__``, whole floats, fractions and decimals. Truth values are no numbers, and text is never read.
+A value that behaves like the expected type is accepted: NumPy scalars and arrays without axes, objects with
+``__index__``, whole floats, fractions and decimals. Truth values are not numbers, and text is never parsed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TRUTH = (bool, np.bool_)
 
 
 def scalar(value: object) -> object:
-    """Return what an array of no axis holds; anything else as it is.
+    """Return the element of an array without axes; return any other value as it is.
 
     Example:
         >>> scalar(np.array(3)), scalar("auto")
@@ -40,7 +40,7 @@ def integer(value: object) -> int | None:
     if isinstance(value, SupportsIndex):
         try:
             return operator.index(value)
-        except TypeError:  # tensors have the method whatever they hold
+        except TypeError:  # tensors have the method even if they hold no whole number
             return None
     number = real(value)
     return int(cast("SupportsInt", value)) if number is not None and number.is_integer() else None
@@ -59,7 +59,7 @@ def real(value: object) -> float | None:
     if isinstance(value, (int, float, np.integer, np.floating, numbers.Real, Decimal)):
         try:
             return float(value)
-        except OverflowError:  # whole numbers have no largest one
+        except OverflowError:  # Python's whole numbers have no upper limit
             return None
     if isinstance(value, SupportsIndex) and not isinstance(value, np.ndarray):
         found = integer(value)
@@ -71,7 +71,7 @@ def whole(name: str, value: object, least: int) -> int:
     """Return `value` as an int.
 
     Raises:
-        TypeError: It is no whole number.
+        TypeError: It is not a whole number.
         ValueError: It is less than `least`, or NaN.
     """
     number = integer(value)
@@ -95,7 +95,7 @@ def number(name: str, value: object, least: float | None = None) -> float:
     """Return `value` as a float if it is a number and not less than `least`.
 
     Raises:
-        TypeError: It is no number.
+        TypeError: It is not a number.
         ValueError: It is NaN, or less than `least`.
 
     Example:
@@ -132,12 +132,12 @@ def truth(name: str, value: object) -> bool:
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
-    """Return whether `value` gives values by key, as a dict does: any `Mapping`."""
+    """Return whether `value` is a mapping: a dict or any other `Mapping`."""
     return isinstance(value, (dict, Mapping))
 
 
 def plain(value: object) -> object:
-    """Return mappings as dicts, at any depth of lists and mappings; everything else as it is.
+    """Return `value` with a dict in place of each mapping, at any depth of lists, tuples and mappings.
 
     Example:
         >>> from types import MappingProxyType

@@ -1,7 +1,7 @@
-"""Configurations: objects described by the arguments that make an equal one.
+"""Configurations: an object is described by the arguments that make an equal object.
 
-An object whose class keeps each argument of its ``__init__`` in an attribute of the same name derives
-from `Configurable` and needs to write no `get_config`.
+A class that keeps each argument of its ``__init__`` in an attribute of the same name derives from
+`Configurable` and needs no `get_config` of its own.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Configurable:
     """
 
     def get_config(self) -> Config:
-        """Return the arguments that make an equal object, as plain Python values."""
+        """Return the arguments of an equal object, as plain Python values."""
         return {name: describe(getattr(self, name)) for name in arguments_of(type(self))}
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Make an object from what `get_config` returned."""
+        """Make an object from the result of `get_config`."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -46,7 +46,7 @@ class Configurable:
 
 
 def arguments_of(cls: type) -> list[str]:
-    """List the names that ``cls(...)`` takes, also those that pass through ``**kwargs`` to a base class.
+    """List the argument names of ``cls(...)``, with those that pass through ``**kwargs`` to a base class.
 
     Example:
         >>> class Base:
@@ -89,15 +89,15 @@ def describe(value: object) -> object:
 
 
 def resolve(registry: Registry[Any], identifier: object) -> Any:
-    """Turn what a user wrote into an object: a name, a class, a description or the object itself.
+    """Turn the identifier that a user wrote into an object.
 
     Args:
-        registry: Where names are looked up.
-        identifier: A name, a class, a dictionary as `describe` makes it, an instance, or a function.
+        registry: The registry in which names are looked up.
+        identifier: A name, a class, a dictionary as `describe` returns it, an instance, or a function.
 
     Raises:
         UnknownNameError: The name is not registered.
-        TypeError: It is none of these.
+        TypeError: The identifier is none of these.
     """
     if isinstance(identifier, dict):
         return _from_description(registry, identifier)

@@ -1,6 +1,6 @@
-"""`IdentityMap`: values kept for objects that may be neither hashable nor referable weakly.
+"""`IdentityMap`: values for objects that may support neither hashing nor weak references.
 
-Guarantee kept here: an entry belongs to one object and not to another that came to its address later.
+Guarantee kept here: an entry belongs to one object, never to a later object at the same address.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import weakref
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-_Reference = weakref.ref[object] | None  # None where the object itself is held
+_Reference = weakref.ref[object] | None  # None where the map keeps the object itself
 
 
 class IdentityMap(Generic[T]):
-    """Map objects to values, by what they are and not by what they equal.
+    """Map objects to values by identity, not by equality.
 
-    An entry goes with its object. Objects that cannot be referred to weakly (many iterators of the standard
-    library) are held, until nobody else holds them and the map is used again.
+    An entry is removed when its object is freed. The map itself keeps objects without weak references (many
+    iterators of the standard library), until nothing else refers to them and the map is used again.
 
     Example:
         >>> names = IdentityMap()
@@ -32,7 +32,7 @@ class IdentityMap(Generic[T]):
         self._held: dict[int, object] = {}
 
     def put(self, key: object, value: T) -> None:
-        """Keep a value for an object."""
+        """Store a value for an object."""
         self._sweep()
         number = id(key)
         try:
@@ -43,12 +43,12 @@ class IdentityMap(Generic[T]):
             self._held[number] = key
 
     def get(self, key: object) -> T | None:
-        """Return the value kept for an object, or None."""
+        """Return the value of an object, or None."""
         entry = self._entries.get(id(key))
         return None if entry is None or not self._is_of(entry[0], key) else entry[1]
 
     def pop(self, key: object) -> T | None:
-        """Return the value kept for an object, or None, and keep it no longer."""
+        """Remove and return the value of an object, or None."""
         value = self.get(key)
         self._entries.pop(id(key), None)
         self._held.pop(id(key), None)
@@ -74,4 +74,4 @@ def _count_alone() -> int:
     return sys.getrefcount(kept[0])
 
 
-_ALONE = _count_alone()  # what the interpreter counts for an object that only a dictionary holds
+_ALONE = _count_alone()  # the reference count of an object that only a dictionary holds

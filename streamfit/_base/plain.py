@@ -1,7 +1,7 @@
-"""Values of all kinds as JSON and back, to the bit: what callbacks and data say of their state.
+"""States of callbacks and data as JSON and back, bit for bit.
 
 A state may hold None, numbers, text, bytes, lists, tuples, dictionaries and NumPy's arrays and numbers,
-nested at will. What JSON does not know becomes a dictionary with the key ``"$"``.
+nested to any depth. A value that JSON does not know becomes a dictionary with the key ``"$"``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streamfit._base.specs import Array
 
 __all__ = ["pack", "unpack"]
 
-_Marked = dict[str, Any]  # one of the dictionaries that stand for other values, as it comes from JSON
+_Marked = dict[str, Any]  # a dictionary that stands for another value
 _MARK = "$"
 _PLAIN = (type(None), bool, int, float, str)
 _TENSORS = frozenset("biuf")
@@ -27,12 +27,12 @@ def pack(value: object, place: str, arrays: dict[str, Array] | None = None) -> A
     """Return `value` for JSON.
 
     Args:
-        value: What to keep.
-        place: What to call it in messages.
-        arrays: Where arrays go, each under a new name; None to write them into the JSON.
+        value: The value to save.
+        place: Its name in messages.
+        arrays: Receives each array under a new name; None writes them into the JSON.
 
     Raises:
-        TypeError: Something in it cannot be kept; the message says where and what.
+        TypeError: It contains a value that cannot be saved; the message names the value and its place.
 
     Example:
         >>> pack({"best": np.float32(0.5), "at": (1, 2)}, "state")["at"]
@@ -82,7 +82,7 @@ def _pack_array(array: Array, arrays: dict[str, Array] | None) -> _Marked:
 
 
 def unpack(value: object, arrays: Mapping[str, Array] | None = None) -> Any:
-    """Return what `pack` was given.
+    """Return the value from which `pack` made its result.
 
     Example:
         >>> unpack(pack({1: (np.arange(2), b"x")}, "state"))

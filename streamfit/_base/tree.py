@@ -1,6 +1,7 @@
 """Nested structures: lists, tuples and mappings of leaves, as users nest arrays and tensors.
 
-What is made of a structure is returned as `Any`: it has the structure of an argument, which types cannot say.
+Functions that keep a structure return `Any`: types cannot express that a result has the structure of an
+argument.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`ArraySource`: arrays in memory or in files, shuffled by sample or by batch.
 
-Guarantees kept here: every sample once per pass, in an order that depends on (seed, epoch) alone; all
-arrays have the same number of samples; dtypes never change; nothing that a user keeps is overwritten.
+Guarantees kept here: every sample comes once per pass, in an order that depends on (seed, pass) alone; all
+arrays have the same number of samples; dtypes never change; arrays that a user keeps are never overwritten.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Ids = Callable[[int, int], Array]
 
-_DIGEST_ROWS, _DIGEST_BYTES = 8, 8 << 20  # at most, of the samples that stand for all
+_DIGEST_ROWS, _DIGEST_BYTES = 8, 8 << 20  # at most, for the digest of a few samples
 _CHUNK = 4096  # positions whose ids are computed in one call
 _JOINED_BYTES = 256 << 10  # joined batches should still be in the processor's cache when they are used
 
@@ -42,15 +42,16 @@ class ArraySource(Source):
 
     Args:
         x: Array of shape (n, ...) with numbers of any dtype, or a list, tuple or dict of such arrays.
-            Memory maps, lists of numbers, data frames and tensors of other libraries will do, and so does
-            what can only be sliced, such as a data set in an HDF5 file: its rows are read batch by batch.
+            Memory maps, lists of numbers, data frames and tensors of other libraries are accepted, and so
+            are objects that can only be sliced, such as a data set in an HDF5 file: their rows are read
+            batch by batch.
         y: Targets, likewise, or None.
         sample_weight: Weights, likewise, or None.
         batch_size: Samples in a batch; the last batch of a pass may be smaller.
         shuffle: True for a new order of the samples in each pass, ``'batch'`` for a new order of whole
             batches (a smaller last batch stays last), False for none.
-        seed: Where the orders start from.
-        name: What to call the source in messages.
+        seed: Seed of the orders.
+        name: Name of the source in messages.
 
     Raises:
         DataError: The arrays hold no numbers, no samples, or differ in their number of samples.
@@ -103,7 +104,7 @@ class ArraySource(Source):
         return self._spec
 
     def identity(self) -> Identity:
-        """Return what a saved place belongs to."""
+        """Return the properties of the data that a saved place belongs to."""
         return {
             "kind of source": "arrays",
             "samples": self.samples,
@@ -124,19 +125,19 @@ class ArraySource(Source):
         return found.hexdigest()
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Write the tickets of a pass: the ids of each batch."""
+        """Yield the tickets of a pass, with the ids of each batch."""
         key = self.key(epoch)
         for number, ids in self._numbered_ids(epoch, start):
             yield Ticket(epoch, number, ids, key)
 
     def load(self, ticket: Ticket) -> Value:
-        """Copy the rows of one batch to fresh arrays."""
+        """Copy the rows of one batch to new arrays."""
         ids = ticket.ids
         x, y, sample_weight = (_map(part, lambda rows: rows.pick(ids)) for part in self._parts)
         return x, y, sample_weight
 
     def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Load the batches of a pass here, without the detour of tickets."""
+        """Load the batches of a pass in this thread, without tickets."""
         take = self.reader(epoch, start)
         while True:
             try:
@@ -145,9 +146,10 @@ class ArraySource(Source):
                 return
 
     def reader(self, epoch: int, start: int) -> Callable[[int], Batch]:
-        """Return a function that takes the next batch, or up to so many joined into one.
+        """Return a function that takes the next batch, or several batches joined into one.
 
-        It raises StopIteration at the end of the pass. Only whole batches are joined.
+        Its argument is the largest number of batches to join; only whole batches are joined. It raises
+        StopIteration at the end of the pass.
         """
         readers = [_reader(part, self.batch_size, bool(self.shuffle)) for part in self._parts]
         read_x, read_y, read_weight = readers
@@ -179,7 +181,7 @@ class ArraySource(Source):
                 number += 1
 
     def _chunks(self, epoch: int, start: int) -> Iterator[Array]:
-        """Yield the ids of many whole batches at a time, which costs less than batch by batch."""
+        """Yield the ids of many whole batches at once, which costs less than batch by batch."""
         per_chunk = max(1, _CHUNK // self.batch_size) * self.batch_size
         ids_of = self._order(epoch)
         for first in range(start * self.batch_size, self.samples, per_chunk):

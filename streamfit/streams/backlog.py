@@ -1,7 +1,7 @@
-"""The backlog of an iterator: what was pulled from it and not used, kept for whoever reads it next.
+"""The backlog of an iterator: items that were pulled and not used, kept for its next reader.
 
-Guarantee kept here: what was pulled from an iterator is used in its order and once, however many streams read
-it one after the other; an exception that it raised meanwhile comes out at its place.
+Guarantee kept here: each item of an iterator is used once and in order, however many streams read the
+iterator one after the other; an exception of the iterator is raised at its place between the items.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from streamfit._base.identity import IdentityMap
 
 @dataclass(slots=True)
 class Backlog:
-    """What is left over of one iterator.
+    """The unused items of one iterator.
 
     Attributes:
-        items: What was pulled and not used, in order.
-        error: What the iterator raised after these.
-        thread: One that was not waited for, and may still be inside the iterator.
+        items: Items that were pulled and not used, in order.
+        error: The exception that the iterator raised after these items.
+        thread: A thread that may still be inside the iterator, because the wait for it was given up.
     """
 
     items: deque[object] = field(default_factory=deque)
@@ -34,13 +34,13 @@ _lock = threading.Lock()
 
 
 def of(iterator: object) -> Backlog | None:
-    """Return what is left over of an iterator, if anything is."""
+    """Return the backlog of an iterator, or None."""
     with _lock:
         return _backlogs.get(iterator)
 
 
 def settle(iterator: object) -> None:
-    """Take note that everything that was left over was used."""
+    """Remove the backlog of an iterator, after all of it was used."""
     with _lock:
         _backlogs.pop(iterator)
 
@@ -51,13 +51,13 @@ def give_back(
     error: BaseException | None = None,
     thread: threading.Thread | None = None,
 ) -> None:
-    """Keep what was pulled last, ahead of what was left over before.
+    """Keep the items that were pulled last, before any items kept earlier.
 
     Args:
-        iterator: Where it comes from.
-        items: What was pulled and not used, in order.
-        error: What the iterator raised after them.
-        thread: One that may still be inside the iterator; it gives back what it has when it comes out.
+        iterator: The iterator.
+        items: Items that were pulled and not used, in order.
+        error: The exception that the iterator raised after them.
+        thread: A thread that may still be inside the iterator; it gives back its item when the pull ends.
     """
     with _lock:
         left = _backlogs.get(iterator)

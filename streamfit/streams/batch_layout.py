@@ -1,7 +1,7 @@
 """`BatchLayout`: check that the batches of a stream are alike.
 
-Guarantee kept here: a batch whose x, y and weights differ in length, or that is shaped otherwise than the
-first batch, is an error that names it; nothing is cut off or spread.
+Guarantee kept here: a batch whose x, y and weights differ in length, or whose layout differs from that of the
+first batch, raises an error that names the batch; nothing is cut off or broadcast.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class BatchLayout:
             source: Name of its source, for messages.
 
         Raises:
-            DataError: It is not like the first one.
+            DataError: It differs from the first batch, or its parts differ in length.
         """
         x, y = batch.x, batch.y
         plain: tuple[object, ...] | None = None  # of plain arrays without weights: the shapes and dtypes
@@ -115,7 +115,7 @@ def _kind(array: Array) -> str:
 
 
 def _form(part: Part) -> Any:
-    """Return what must stay the same of one part, as a value that can be compared."""
+    """Return the layout of one part, as a value that can be compared."""
     if part is None:
         return None
     if isinstance(part, np.ndarray):

@@ -1,9 +1,9 @@
-"""Reuse: find that an object gives out the same memory to several threads that load from it at once.
+"""Buffer reuse: detect an object that returns the same memory to several threads that load at the same time.
 
-What one thread loads is copied before that thread loads again. But where two threads get the same buffer, the
-second load overwrites what the first has not copied yet, and no copy can help: that is an error. Memory that
-is given out again and again and never changes (weights, a row of ones) is none, nor is a buffer for each
-thread.
+The result of a load is copied before its thread loads again. But if two threads get the same buffer, the
+second load overwrites the batch that the first has not copied yet, and no copy can help: that is an error.
+Memory that is returned repeatedly and never changes (weights, a row of ones) is no error, nor is one buffer
+for each thread.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from streamfit._base.specs import Array
 from streamfit.streams.ownership import memory_owner
 from streamfit.workers.transport.segments import address_of
 
-_MOST = 4096  # addresses that are remembered for one object
-_WHOLE_BYTES = 1 << 14  # of larger arrays every so many bytes are looked at
+_MOST = 4096  # addresses that are kept for one object
+_WHOLE_BYTES = 1 << 14  # of larger arrays only some bytes are read
 _SAMPLES = 1 << 9
 
 
 @dataclass(slots=True)
 class _Use:
-    """Where one address was given out last, and what was seen of it since."""
+    """The last load that returned one address, and what is known of the loads before it."""
 
     ids: ArrayLike
     owner: Callable[[], object]
@@ -43,7 +43,7 @@ class _Use:
 
 
 class ReuseWatch:
-    """What several threads were given by one object."""
+    """The memory that one object returned to several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -51,17 +51,17 @@ class ReuseWatch:
         self._begun = time.monotonic_ns()
 
     def note(self, ids: ArrayLike, since: int, copied: Sequence[tuple[Array, Array]]) -> ArrayLike | None:
-        """Note what a load gave out.
+        """Record the memory that a load returned.
 
         Args:
-            ids: What was loaded.
-            since: When the load began, by `time.monotonic_ns`.
-            copied: The arrays that its maker still holds, each with the copy that was taken of it.
+            ids: Ids of the load.
+            since: The start of the load, by `time.monotonic_ns`.
+            copied: The arrays to which the object still refers, each with its copy.
 
         Returns:
-            None, or the ids of the load that got the same memory at the same time.
+            The ids of a load that got the same memory at the same time, or None.
         """
-        if since < self._begun:  # a load of what the object held before
+        if since < self._begun:  # a load that began before the object may have changed
             return None
         found = [
             (address_of(array), memory_owner(array), _digest(copy)) for array, copy in copied if array.nbytes
@@ -71,7 +71,7 @@ class ReuseWatch:
             for address, owner, digest in found:
                 last = self._uses.pop(address, None)
                 use = self._uses[address] = _Use(ids, _reference(owner), thread, until, digest)
-                if last is None or last.owner() is not owner:  # that was freed, and is no more
+                if last is None or last.owner() is not owner:  # the memory of the last load was freed
                     continue
                 other = not _same(last.ids, ids)
                 use.varies = last.varies or (other and last.digest != digest)
@@ -88,7 +88,7 @@ _lock = threading.Lock()
 
 
 def begin(producer: object) -> None:
-    """Forget what was seen of an object: what it holds may have changed."""
+    """Start anew for an object: its contents may have changed."""
     with _lock:
         _watches.put(producer, ReuseWatch())
 
@@ -97,7 +97,7 @@ def check(producer: object, ids: ArrayLike, since: int, copied: Sequence[tuple[A
     """Raise if two threads got the same memory of an object.
 
     Raises:
-        DataError: They did.
+        DataError: Two threads got the same memory at the same time.
     """
     watch = _watches.get(producer)
     if watch is None:
@@ -124,7 +124,7 @@ def _brief(ids: ArrayLike) -> str:
 def _reference(owner: object) -> Callable[[], object]:
     try:
         return weakref.ref(owner)
-    except TypeError:  # a map of a file, a bytearray: held until it is given out no more
+    except TypeError:  # a map of a file, a bytearray: kept until its entry is removed
         return lambda: owner
 
 

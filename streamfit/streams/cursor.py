@@ -1,4 +1,4 @@
-"""`Cursor`: where a feed reads, and how much it has read: the pass and its batch, the epoch and its tally."""
+"""`Cursor`: the place of a feed (pass, batch, epoch) and its counts."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Cursor:
         data_epoch: Number of the pass.
         number: Number of the next batch in that pass.
         length: How many batches the pass has; None when that is not known.
-        begun: Whether the source was told that the pass begins.
+        begun: Whether `Source.begin_pass` was called for the pass.
         reader: The open pass reader.
         epoch: Number of the epoch; -1 before the first one.
         tally: The counts of that epoch.
-        interrupted: What an interrupted run had done of the epoch that comes next.
+        interrupted: The state of the next epoch, if an interrupted run has begun it.
 
     Example:
         >>> cursor = Cursor()
@@ -39,7 +39,7 @@ class Cursor:
         (True, (1, 0))
     """
 
-    # The loop of `Feed.run` writes `number` for every batch: slots keep what it touches in one place.
+    # The loop of `Feed.run` uses these for every batch: slots keep them close together in memory.
     __slots__ = (
         *("reader", "tally", "number", "data_epoch", "length", "begun"),
         *("epoch", "interrupted", "_earlier", "_counts"),
@@ -73,7 +73,7 @@ class Cursor:
         self.data_epoch, self.number, self.length, self.begun = data_epoch, number, None, False
 
     def begin_pass(self, length: int | None) -> None:
-        """Note that the source has begun the pass, and its length."""
+        """Record that the source has begun the pass, and the length of the pass."""
         self.length, self.begun = length, True
 
     def next_pass(self) -> int:
@@ -85,7 +85,7 @@ class Cursor:
     # -- the epoch ----------------------------------------------------------------------------------
 
     def begin_epoch(self, seed: int, limit: int | None, *, audit: bool) -> Tally:
-        """Begin the next epoch, or go on with an interrupted one; return its tally."""
+        """Begin the next epoch, or continue an interrupted one; return its tally."""
         self._earlier = self.delivered
         self.epoch += 1
         resumed, self.interrupted = self.interrupted, None
@@ -103,7 +103,7 @@ class Cursor:
         return self._earlier + (0 if self.tally is None else self.tally.added)
 
     def counts(self) -> tuple[int, int]:
-        """Return how many loads were done again and workers replaced, over all pass readers."""
+        """Return how many loads were repeated and workers replaced, over all pass readers."""
         retried, restarts = self._counts
         if self.reader is not None:
             more = self.reader.counts()
@@ -111,7 +111,7 @@ class Cursor:
         return retried, restarts
 
     def release_reader(self) -> PassReader | None:
-        """Return the open pass reader, which is no longer the one in use; its counts stay."""
+        """Detach and return the open pass reader; its counts stay."""
         self._counts = self.counts()
         reader, self.reader = self.reader, None
         return reader
@@ -122,7 +122,7 @@ class Cursor:
         """Return the place, a value for JSON.
 
         Args:
-            within: Whether the epoch under way goes on after a resume; else a new one begins.
+            within: Whether the current epoch continues after a resume; else a new one begins.
         """
         return {
             "epoch": self.epoch,
@@ -135,11 +135,11 @@ class Cursor:
         """Go to a saved place.
 
         Args:
-            state: What `state` returned.
+            state: The result of `state`.
             length: How many batches the pass has.
         """
         self.go_to(state["pass"], state["number"])
-        if self.number:  # the source was told of the pass before the interruption
+        if self.number:  # `Source.begin_pass` was called before the interruption
             self.begin_pass(length)
         self.interrupted = state["within"]
         self.epoch = state["epoch"] - (self.interrupted is not None)

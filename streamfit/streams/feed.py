@@ -2,7 +2,7 @@
 
 Guarantees kept here: batches arrive by number, each once, and an epoch whose delivered batches are not the
 planned ones ends in an exception; an unfinished pass goes on in the next epoch with its work in flight;
-a pass is closed, and the source told, once, before anything of the next pass is loaded.
+a pass is closed once, and `Source.end_pass` called, before any batch of the next pass is loaded.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streamfit.streams.receipt import MOST_WAITING, Receipt, Tally
 from streamfit.streams.source import Identity, Source
 from streamfit.workers import Pool
 
-_MOVING = ("batches", "content")  # what may change from pass to pass, and is compared at its place
+_MOVING = ("batches", "content")  # these may change from pass to pass; compared at the place of a state
 
 
 class FeedState(CursorState):
@@ -46,23 +46,23 @@ class Feed:
     exactly `limit` batches.
 
     Args:
-        source: What to read.
-        pool: Workers that load; None loads in the caller's thread.
-        wrap: Whether an epoch goes on into the next pass.
+        source: The source.
+        pool: The workers; None loads in the caller's thread.
+        wrap: Whether an epoch continues in the next pass.
         seed: The seed for the receipts; the source's own when None.
         ahead: How many items of a generator a thread pulls ahead; 0 pulls in the caller's thread.
-        total: How many batches will be asked for at most in all epochs; a generator is not read further.
+        total: The largest number of batches of all epochs together; a generator is not read further.
         alike: Whether all batches must have the same structure, shapes and kinds of dtype.
         tolerance: How many samples may be left out, in all epochs, because they cannot be loaded; None
-            where none was asked for.
-        kept: Whether the consumer may keep a batch when it asks for the next one; then what a producer may
-            overwrite is copied also where nothing is loaded ahead.
-        audit: Whether the receipts have a checksum of contents; then no batches come joined.
+            raises the error of the first one.
+        kept: Whether the consumer may keep a batch when it asks for the next one; then arrays that their
+            producer may overwrite are copied even if no batch is loaded ahead.
+        audit: Whether the receipts have a checksum of contents; then batches are never joined.
 
     Attributes:
-        exhausted: Whether the last `run` ended because the source has nothing more at all, or because its
-            pass ended before `limit`.
-        dry: Whether the source has nothing more at all.
+        exhausted: Whether the last `run` ended because the source has no more batches, or because its pass
+            ended before `limit`.
+        dry: Whether the source has no more batches.
 
     Example:
         >>> import numpy as np
@@ -97,7 +97,7 @@ class Feed:
         self._identity: Identity | None = None
         self.exhausted = self.dry = False
 
-    # -- what a loop asks -----------------------------------------------------------------------
+    # -- for the loop -------------------------------------------------------------------------------
 
     def steps(self, limit: int | None = None) -> int | None:
         """Return how many batches the next `run` will deliver; None when that is not known."""
@@ -113,7 +113,7 @@ class Feed:
     def run(
         self, limit: int | None = None, steps_per_execution: Callable[[], int] | None = None
     ) -> Iterator[Batch]:
-        """Deliver the batches of the next epoch; goes on where the last one stopped.
+        """Deliver the batches of the next epoch, which begins where the last one stopped.
 
         Args:
             limit: How many batches at most; None for one whole pass, or the rest of it.
@@ -123,7 +123,7 @@ class Feed:
 
         Raises:
             StreamfitError: Batches are missing.
-            DataError: A batch is not like the others, or nothing is left of an epoch.
+            DataError: A batch differs from the others, or all batches of the epoch were left out.
         """
         cursor = self._cursor
         # An epoch that was interrupted between its last batch and its end has nothing left to deliver.
@@ -170,7 +170,7 @@ class Feed:
                     tally.add(ids, steps)
                 cursor.number = number
                 yield batch
-                del batch  # a batch may live in a slot: hold none while the next one is awaited
+                del batch  # a batch may occupy a slot: keep none while waiting for the next
                 if cursor.tally is not tally:
                     raise StreamfitError("a newer run of this feed has begun; iterate over that one")
             if cursor.finished:
@@ -203,10 +203,10 @@ class Feed:
         return self._lost
 
     def receipt(self) -> Receipt:
-        """Return what the last `run` has delivered so far.
+        """Return the receipt of the last `run`, up to now.
 
         Raises:
-            StreamfitError: There was none.
+            StreamfitError: There was no run yet.
         """
         cursor = self._cursor
         if cursor.tally is None:
@@ -214,7 +214,7 @@ class Feed:
         return cursor.tally.receipt(cursor.counts())
 
     def restart(self) -> None:
-        """Begin again at the first batch of pass 0; an iterator, which cannot, goes on."""
+        """Begin again at the first batch of pass 0; an iterator, which cannot begin again, continues."""
         if self.source.rewinds:
             self._complete()
             self.seek(0, 0)
@@ -225,10 +225,10 @@ class Feed:
         self._cursor.go_to(data_epoch, number)
 
     def state(self, *, within: bool) -> FeedState:
-        """Return where the stream is: a small value for JSON from which `resume` goes on.
+        """Return the place of the stream: a small value for JSON from which `resume` continues.
 
         Args:
-            within: Whether the epoch under way goes on after a resume; else a new one begins.
+            within: Whether the current epoch continues after a resume; else a new one begins.
         """
         source, cursor = self.source, self._cursor
         length = cursor.length if cursor.number else None
@@ -245,30 +245,30 @@ class Feed:
         }
 
     def identity(self) -> Identity:
-        """Return what the source says of its data; asked once, as it may have to order a pass for it."""
+        """Return the identity of the source's data; computed once, as the source may have to order a pass."""
         if self._identity is None:
             self._identity = self.source.identity()
         return self._identity
 
     def check_identity(self, state: FeedState) -> None:
-        """Raise unless a place is one in these data, as far as that shows without touching them.
+        """Check that a saved place belongs to these data, without reading them.
 
         Raises:
-            DataError: It is not.
+            DataError: It belongs to other data.
         """
         self._seed = self.source.seed = state["seed"]
         saved = {key: value for key, value in state["belongs"].items() if key not in _MOVING}
         check_same(self.source.name, saved, self.identity())
 
     def resume(self, state: FeedState, *, replay: bool = False) -> None:
-        """Go on where another feed of equal data was when its `state` was taken.
+        """Continue at the place where another feed of equal data saved its `state`.
 
         Args:
-            state: What `state` returned.
-            replay: Whether a plain generator may be pulled and dropped up to there.
+            state: The result of `state`.
+            replay: Whether a plain generator may be pulled up to the place, and its items dropped.
 
         Raises:
-            DataError: The source cannot go there, or its data are not those of the place.
+            DataError: The source cannot go to the place, or the place belongs to other data.
         """
         source, data_epoch = self.source, state["pass"]
         self.check_identity(state)
@@ -286,8 +286,8 @@ class Feed:
         return self._cursor.place
 
     def close(self) -> None:
-        """Give up the work in flight. A pass that was delivered whole is closed, unless an exception is
-        on its way."""
+        """Stop the work in flight. Close a pass that was delivered completely, unless an exception is being
+        raised."""
         if sys.exception() is None:
             self._complete()
         self._drop_reader()
@@ -316,7 +316,7 @@ class Feed:
         self.exhausted = False
         tally = self._cursor.begin_epoch(self._seed, limit, audit=self._audit)
         if self._cursor.reader is not None and self._watch is not None and self._watch.changed():
-            self._drop_reader()  # what was loaded ahead is out of date
+            self._drop_reader()  # batches loaded ahead are out of date
         return tally
 
     def _next_stretch(self, tally: Tally, reader: PassReader) -> tuple[bool, int, int, int]:

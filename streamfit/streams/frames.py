@@ -1,8 +1,8 @@
-"""Tables by columns: data frames and their columns become arrays of numbers, or an error names the column.
+"""Data frames: frames and their columns become arrays of numbers, or an error names the column.
 
-Everything is told apart by what it can do, as several libraries have data frames. Missing values become NaN
-in columns of floats, as these libraries do it; where there is no NaN, in columns of whole numbers and truth
-values, they are an error.
+Frames are recognised by their methods, as several libraries have data frames. In columns of floats missing
+values become NaN, as in these libraries; in columns of whole numbers and truth values, which have no NaN, they
+are an error.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def frame_array(frame: Frame, name: str) -> Array:
 
     Args:
         frame: The data frame; its columns may have different dtypes and extension dtypes.
-        name: What to call it in messages.
+        name: Its name in messages.
 
     Raises:
-        DataError: A column holds something else than numbers, or lacks some.
+        DataError: A column holds other values than numbers, or missing values that cannot be NaN.
     """
     labels = list(frame.columns)
     if not labels:
@@ -66,7 +66,7 @@ def frame_array(frame: Frame, name: str) -> Array:
     columns = [_column(frame, place, label) for place, label in enumerate(labels)]
     kinds = {_plain_kind(column) for column in columns}
     if kinds <= set("iuf") or kinds == {"b"}:
-        return np.asarray(frame.to_numpy())  # at once, without a copy where the frame is one array
+        return np.asarray(frame.to_numpy())  # in one call, without a copy if the frame is one array
     arrays: list[Array] = []
     wrong: list[tuple[object, DataError]] = []
     for label, column in zip(labels, columns, strict=True):
@@ -95,11 +95,11 @@ def column_array(column: Column, name: str, expression: str) -> Array:
 
     Args:
         column: The column.
-        name: What to call it in messages.
-        expression: How to write it in code.
+        name: Its name in messages.
+        expression: The column as an expression in Python.
 
     Raises:
-        DataError: It holds something else than numbers, or lacks some.
+        DataError: It holds other values than numbers, or missing values that cannot be NaN.
     """
     dtype: object = getattr(column, "dtype", None)
     if isinstance(dtype, np.dtype):
@@ -119,7 +119,7 @@ def column_array(column: Column, name: str, expression: str) -> Array:
 
 
 def _to_numpy(column: Column, dtype: object, missing: int) -> Array:
-    plain = getattr(dtype, "numpy_dtype", None)  # of nullable columns, and of those kept by Arrow
+    plain = getattr(dtype, "numpy_dtype", None)  # of nullable columns, and of columns in Arrow memory
     if isinstance(plain, np.dtype) and plain.kind in _NUMBERS:
         settings = {"na_value": np.nan} if missing else {}
         return np.asarray(column.to_numpy(dtype=plain, **settings))
@@ -127,7 +127,7 @@ def _to_numpy(column: Column, dtype: object, missing: int) -> Array:
 
 
 def _refuse_other_kinds(dtype: object, name: str, expression: str) -> None:
-    """Raise for extension dtypes that hold no numbers, in words of their own."""
+    """Raise for extension dtypes that hold no numbers, with advice for each."""
     if hasattr(dtype, "categories"):
         raise DataError(
             f"{name} has dtype {dtype}, which is no number; write its codes, {expression}.cat.codes, or make "
@@ -159,6 +159,6 @@ def _missing(column: Column) -> int:
 
 
 def named(column: object, name: str) -> str:
-    """Return what to call a column in messages: its own name, where it has one, and whose it is."""
+    """Return the name of a column for messages, with its own name if it has one."""
     own = getattr(column, "name", None)
     return name if own is None or not isinstance(own, (str, int, tuple)) else f"{name} (column {own!r})"
