@@ -1,8 +1,8 @@
 """Changes of an object whose batches are loaded ahead, detected at the beginning of an epoch.
 
-A change that a callback makes between two epochs takes effect with the next batch, so batches that were loaded
-ahead must be loaded again; without a change, no batch should be loaded twice. Two kinds of changes are
-detected: assignments to attributes of a `Sequence`, and differences in the pickled state of any object,
+A change that a callback makes between two epochs takes effect with the next batch, so batches that were
+loaded ahead must be loaded again; without a change, no batch should be loaded twice. Two kinds of changes
+are detected: assignments to attributes of a `Sequence`, and differences in the pickled state of any object,
 attribute by attribute. Arrays of 1 MB and more, and values that cannot be pickled, are compared by identity.
 
 Threads share the object, and a load may change it (a counter, a cache). An attribute that changed while loads

@@ -1,8 +1,8 @@
 """Data frames: frames and their columns become arrays of numbers, or an error names the column.
 
 Frames are recognised by their methods, as several libraries have data frames. In columns of floats missing
-values become NaN, as in these libraries; in columns of whole numbers and truth values, which have no NaN, they
-are an error.
+values become NaN, as in these libraries; in columns of whole numbers and truth values, which have no NaN,
+they are an error.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.ownership import detached
 from streamfit.streams.puller import await_pull
-from streamfit.streams.source import Source
+from streamfit.streams.source import Identity, Source
 from streamfit.streams.ticket import Ticket
 
 _NOTHING = object()
@@ -66,7 +66,7 @@ class GeneratorSource(Source):
         except TypeError:  # a data loader over an iterable has the method but no length
             return None
 
-    def identity(self) -> dict[str, object]:
+    def identity(self) -> Identity:
         """Return the properties of the data that a saved place belongs to."""
         kind = "iterable" if self.rewinds else "iterator"
         return {"kind of source": kind, "class": type(self.iterable).__name__}

@@ -1,7 +1,7 @@
-"""Structures: one array, or a list, tuple or dict of arrays, as a Keras user passes x, y and weights.
+"""Parts of a batch: one array, or a list, tuple or dict of arrays, as a Keras user passes x, y and weights.
 
-An entry may be None where an output has no target or no weight. Structures are one level deep and are
-kept as the user gave them, but for the class of mappings.
+An entry may be None if an output has no target or no weight. These structures are one level deep and stay as
+the user passed them, except that every mapping becomes a dict.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LISTS = (list, tuple, UserList)
 
 
 def is_arraylike(value: object) -> bool:
-    """Return whether `value` is an array with at least one axis: of NumPy, or something that becomes one."""
+    """Return whether `value` is an array with at least one axis, of NumPy or convertible to NumPy."""
     if isinstance(value, np.ndarray):
         return value.ndim > 0
     if hasattr(value, "to_numpy") or isinstance(value, (python_array, memoryview)):
@@ -59,7 +59,7 @@ def is_structure(value: object) -> bool:
 
 
 def leaves(value: Any, name: str = "x") -> list[tuple[str, Any]]:
-    """List the arrays of a structure with the words that name them, such as ``x[0]``.
+    """List the arrays of a structure with their names, such as ``x[0]``.
 
     Example:
         >>> [name for name, _ in leaves({"a": np.zeros(2), "b": np.ones(2)})]
@@ -79,8 +79,8 @@ def leaves(value: Any, name: str = "x") -> list[tuple[str, Any]]:
 def rebuild(value: Any, convert: Callable[[Any, str], object], name: str = "x") -> Any:
     """Return the same structure with every array replaced by ``convert(array, name)``.
 
-    Mappings of any class become dicts, other lists become lists: what is made here holds arrays alone, and
-    goes to workers as it is.
+    Mappings become dicts and subclasses of lists become lists: the result holds only arrays in built-in
+    containers, which travel to workers as they are.
     """
     if value is None or isinstance(value, np.ndarray):
         return None if value is None else convert(value, name)
@@ -98,7 +98,7 @@ def rebuild_entry(entry: object, convert: Callable[[Any, str], T], name: str) ->
 
 
 def as_array(value: object, name: str) -> Array:
-    """Return `value` as an array of numbers with at least one axis, without changing its dtype.
+    """Return `value` as an array of numbers with at least one axis; the dtype stays the same.
 
     Args:
         value: An array, a list of numbers, a data frame or a tensor of another library.
@@ -108,7 +108,7 @@ def as_array(value: object, name: str) -> Array:
         DataError: It is no array of numbers.
     """
     array = value if isinstance(value, np.ndarray) else _convert(value, name)
-    # A plain array is no masked one; NumPy imports that class when it is first named, which takes its time.
+    # A plain array is not masked. NumPy imports that class at its first use, which takes time.
     if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
         raise DataError(f"{name} is a masked array; its mask would be lost, so fill it: array.filled(0)")
     if array.ndim == 0:
@@ -122,7 +122,7 @@ def as_array(value: object, name: str) -> Array:
 
 
 def as_rows(value: object, name: str) -> Array | Sliced:
-    """Return `value` as `as_array` does, or as `Sliced` where it can be sliced and lies elsewhere."""
+    """Return `value` as `as_array` does, or as `Sliced` if it can be sliced and is not in memory."""
     if isinstance(value, Sliced):
         return value
     return Sliced(value, name) if is_sliceable(value) else as_array(value, name)
@@ -153,13 +153,13 @@ def _convert(value: Any, name: str) -> Array:
 
 
 def spec_of(value: Part) -> Structure[Spec]:
-    """Return the structure of `Spec` of a structure of arrays; the first axis is the batch."""
+    """Return a `Spec` for each array of a structure; the first axis is the batch."""
     specs: Structure[Spec] = rebuild(value, lambda array, _: Spec((None, *array.shape[1:]), array.dtype))
     return specs
 
 
 def brief(value: object) -> str:
-    """Describe any value in a few words for a message.
+    """Describe any value briefly for a message.
 
     Example:
         >>> brief(np.zeros((2, 3))), brief((np.zeros(2), None)), brief("abc")

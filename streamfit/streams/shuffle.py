@@ -1,4 +1,4 @@
-"""What `shuffle` may be."""
+"""The argument `shuffle`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def check_shuffle(shuffle: object) -> Shuffle:
     """Return `shuffle` as True, False or ``'batch'``.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: It has another value.
 
     Example:
         >>> import numpy as np
