@@ -60,6 +60,23 @@ def transform(function: Callable[[T], object], structure: Nested[T]) -> Any:
     return pack(structure, [function(leaf) for leaf in flatten(structure)])
 
 
+def map_entries(container: Any, function: Callable[[Any, object], object]) -> Any:
+    """Apply ``function(entry, key)`` to each entry of one list, tuple or mapping, without going deeper.
+
+    Mappings become dicts, subclasses of lists become lists, and named tuples keep their class.
+
+    Example:
+        >>> map_entries({"a": 1, "b": None}, lambda entry, key: (key, entry))
+        {'a': ('a', 1), 'b': ('b', None)}
+        >>> map_entries((3, 4), lambda entry, key: entry * key)
+        (0, 4)
+    """
+    if isinstance(container, (dict, Mapping)):
+        return {key: function(container[key], key) for key in container}
+    entries = [function(entry, index) for index, entry in enumerate(container)]
+    return as_tuple(type(container), entries) if isinstance(container, tuple) else entries
+
+
 def as_tuple(kind: type, items: Sequence[object]) -> tuple[Any, ...]:
     """Return `items` as a named tuple where `kind` is one, else as a plain tuple.
 

@@ -17,7 +17,7 @@ from streamfit._base.checks import whole
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array, Spec
-from streamfit._base.tree import as_tuple
+from streamfit._base.tree import map_entries
 from streamfit.streams.batch import ROLES, Batch, Part, Structure
 from streamfit.streams.items import Value
 from streamfit.streams.leaves import as_rows, leaves, rebuild, spec_of
@@ -246,12 +246,8 @@ def _map(part: Structure[Rows], read: Callable[[Rows], Array]) -> Part:
         return read(part)
     if part is None:
         return None
-    if isinstance(part, dict):
-        return {key: None if rows is None else read(rows) for key, rows in part.items()}
-    entries = [None if rows is None else read(rows) for rows in part]
-    if isinstance(part, list):
-        return entries
-    return as_tuple(type(part), entries)
+    mapped: Part = map_entries(part, lambda rows, key: None if rows is None else read(rows))
+    return mapped
 
 
 def _reader(part: Structure[Rows], size: int, shuffled: bool) -> Callable[[Array], Part]:

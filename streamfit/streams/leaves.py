@@ -16,7 +16,7 @@ import numpy as np
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
-from streamfit._base.tree import as_tuple
+from streamfit._base.tree import map_entries
 from streamfit.streams.batch import Part, Structure
 from streamfit.streams.frames import column_array, frame_array, is_frame, named
 from streamfit.streams.objects import ragged, refusal
@@ -82,18 +82,15 @@ def rebuild(value: Any, convert: Callable[[Any, str], object], name: str = "x") 
     Mappings become dicts and subclasses of lists become lists: the result holds only arrays in built-in
     containers, which travel to workers as they are.
     """
-    if value is None or isinstance(value, np.ndarray):
-        return None if value is None else convert(value, name)
-    if is_mapping(value):
-        return {key: rebuild_entry(value[key], convert, f"{name}[{key!r}]") for key in value}
-    if is_structure(value):
-        entries = [rebuild_entry(entry, convert, f"{name}[{index}]") for index, entry in enumerate(value)]
-        return as_tuple(type(value), entries) if isinstance(value, tuple) else entries
-    return convert(value, name)
+    if isinstance(value, np.ndarray):
+        return convert(value, name)
+    if is_mapping(value) or is_structure(value):
+        return map_entries(value, lambda entry, key: rebuild_entry(entry, convert, f"{name}[{key!r}]"))
+    return rebuild_entry(value, convert, name)
 
 
 def rebuild_entry(entry: object, convert: Callable[[Any, str], T], name: str) -> T | None:
-    """Convert one entry of a structure; None stays None."""
+    """Convert one array of a structure; None stays None."""
     return None if entry is None else convert(entry, name)
 
 

@@ -126,8 +126,8 @@ class Sliced:
             if isinstance(rows, np.ma.MaskedArray):
                 if np.ma.is_masked(rows):
                     raise DataError(
-                        f"{self._label()}: rows {start} to {stop} have masked values; fill them first, or have "
-                        "them read as they are"
+                        f"{self._label()}: rows {start} to {stop} have masked values; fill them first, or "
+                        "have them read as they are"
                     )
                 rows = rows.data
             return np.asarray(rows)
