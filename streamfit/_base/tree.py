@@ -7,9 +7,7 @@ the structure of an argument, nor which leaves a structure of the user's has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
-
-S = TypeVar("S")
+from typing import Any
 
 
 def flatten(structure: object) -> list[Any]:
