@@ -18,16 +18,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 Kind = Literal["inline", "threads", "processes"]
-Ticket = Any
-Describe = Callable[[Ticket], str]
-Init = Callable[[], Any]
+Describe = Callable[[Any], str]
+"""Names a ticket in messages. A pool only passes tickets on, so any kind of ticket will do."""
+Init = Callable[[], object]
+
+TicketT = TypeVar("TicketT")
+ValueT = TypeVar("ValueT")
+_TicketT_contra = TypeVar("_TicketT_contra", contravariant=True)
+_ValueT_co = TypeVar("_ValueT_co", covariant=True)
 
 
-class Loader(Protocol):
-    """Anything that turns a ticket into a value.
+class Loader(Protocol[_TicketT_contra, _ValueT_co]):
+    """Turns a ticket into a value.
 
     Two optional attributes are read: `may_change` (its content may differ from one `Pool.open` to the
     next; False when absent) and `name` (used in error messages; the class name when absent). Two optional
@@ -38,31 +43,35 @@ class Loader(Protocol):
     threads load at once.
     """
 
-    def load(self, ticket: Any, /) -> Any:
+    def load(self, ticket: _TicketT_contra, /) -> _ValueT_co:
         """Return the value of one ticket; called anywhere, any number of times, without side effects."""
         ...
 
 
+AnyLoader = Loader[Any, object]
+"""A loader as the inside of a pool sees it: it calls `load` with the tickets that came with the loader."""
+
+
 @dataclass(slots=True)
-class Loaded:
+class Loaded(Generic[TicketT, ValueT]):
     """One delivered value.
 
     Attributes:
         ticket: the ticket it belongs to.
-        value: what `loader.load(ticket)` returned. From worker processes, its arrays are writable views of
+        value: the result of `loader.load(ticket)`. From worker processes, its arrays are writable views of
             shared memory that stay valid for as long as anything refers to them.
         attempts: how many times the load was started (1 unless a worker died).
-        lost: tickets of the parts that were left out because they cannot be loaded; where that is all of it,
-            the value is None.
+        lost: tickets of the parts that were left out because they cannot be loaded; if no part is left, the
+            value is None.
     """
 
-    ticket: Any
-    value: Any
+    ticket: TicketT
+    value: ValueT
     attempts: int
-    lost: tuple[Any, ...] = ()
+    lost: tuple[TicketT, ...] = ()
 
 
-class Run(ABC):
+class Run(ABC, Generic[TicketT, ValueT]):
     """The values of one sequence of tickets, in order.
 
     Attributes:
@@ -73,12 +82,12 @@ class Run(ABC):
     retried: int = 0
     restarts: int = 0
 
-    def __iter__(self) -> Iterator[Loaded]:
+    def __iter__(self) -> Iterator[Loaded[TicketT, ValueT]]:
         """Return the run itself."""
         return self
 
     @abstractmethod
-    def __next__(self) -> Loaded:
+    def __next__(self) -> Loaded[TicketT, ValueT]:
         """Return the next value; raise what its load raised."""
 
     @abstractmethod
@@ -119,12 +128,12 @@ class Pool(ABC):
     @abstractmethod
     def open(
         self,
-        loader: Loader,
-        tickets: Iterable[Ticket],
+        loader: Loader[TicketT, ValueT],
+        tickets: Iterable[TicketT],
         *,
-        describe: Describe = str,
+        describe: Callable[[TicketT], str] = str,
         tolerance: int | None = None,
-    ) -> Run:
+    ) -> Run[TicketT, ValueT]:
         """Begin to load `tickets` and return their run.
 
         Args:

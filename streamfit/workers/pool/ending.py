@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 ORDINARY_SECONDS = 3.0
 """How long workers may take to end when a pool is closed; they end side by side."""
@@ -62,7 +61,7 @@ class Interruptible:
         if _SIGNAL is not None:
             signal.signal(_SIGNAL, signal.SIG_IGN)
 
-    def _asked(self, *_: Any) -> None:
+    def _asked(self, *_: object) -> None:
         self.asked = True
         if self.on:
             self.on = False

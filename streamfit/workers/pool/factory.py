@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit._base.names import did_you_mean
@@ -89,7 +88,7 @@ def make_pool(
     return pool
 
 
-def check_init(init: Any) -> None:
+def check_init(init: object) -> None:
     """Raise a TypeError unless `init` is None or can be called."""
     if init is not None and not callable(init):
         raise TypeError(

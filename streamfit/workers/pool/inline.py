@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers.contract import Describe, Init, Kind, Loaded, Loader, Pool, Run, Ticket
+from streamfit.workers.contract import Init, Kind, Loaded, Loader, Pool, Run, TicketT, ValueT
 from streamfit.workers.recovery.bad_samples import BadSampleFinder, here
 
 
-class InlineRun(Run):
+class InlineRun(Run[TicketT, ValueT], Generic[TicketT, ValueT]):
     """Loads on demand; nothing is ahead of the consumer."""
 
     def __init__(
-        self, loader: Loader, tickets: Iterable[Ticket], describe: Describe, tolerance: int | None
+        self,
+        loader: Loader[TicketT, ValueT],
+        tickets: Iterable[TicketT],
+        describe: Callable[[TicketT], str],
+        tolerance: int | None,
     ) -> None:
         self._probe = here(loader)
-        self._tickets: Iterator[Ticket] = iter(tickets)
+        self._tickets: Iterator[TicketT] = iter(tickets)
         self._finder = BadSampleFinder(loader, describe, tolerance)
         self._closed = ""
         self._finished = False
 
-    def __next__(self) -> Loaded:
+    def __next__(self) -> Loaded[TicketT, ValueT]:
         """Load the next ticket."""
         if self._finished:
             raise StopIteration
@@ -44,7 +49,7 @@ class InlineRun(Run):
             self._closed = "This run was ended by an exception from its loader; open another."
             raise
 
-    def _load(self, ticket: Ticket) -> Loaded:
+    def _load(self, ticket: TicketT) -> Loaded[TicketT, ValueT]:
         try:
             return Loaded(ticket, self._probe(ticket), 1)
         except Exception as error:
@@ -82,12 +87,12 @@ class InlinePool(Pool):
 
     def open(
         self,
-        loader: Loader,
-        tickets: Iterable[Ticket],
+        loader: Loader[TicketT, ValueT],
+        tickets: Iterable[TicketT],
         *,
-        describe: Describe = str,
+        describe: Callable[[TicketT], str] = str,
         tolerance: int | None = None,
-    ) -> Run:
+    ) -> Run[TicketT, ValueT]:
         """Return a run that loads each ticket when its value is asked for."""
         if self._closed:
             raise WorkerError("This pool is closed; make another with make_pool().")

@@ -13,12 +13,12 @@ import time
 import weakref
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers.contract import Describe, Loaded, Loader, Pool, Run, Ticket
+from streamfit.workers.contract import AnyLoader, Describe, Loaded, Loader, Pool, Run, TicketT, ValueT
 from streamfit.workers.pool.ending import HASTY_SECONDS, ORDINARY_SECONDS
 from streamfit.workers.pool.scheduler import Job, JobState, Scheduler, TicketQueue
 from streamfit.workers.recovery import exceptions
@@ -34,25 +34,25 @@ LOOK_SECONDS = 0.2
 _PULL_SECONDS = 0.005
 
 
-class OrderedRun(Run):
+class OrderedRun(Run[TicketT, ValueT]):
     """One queue of a `ScheduledPool`."""
 
     def __init__(
         self,
         pool: ScheduledPool,
-        loader: Loader,
-        tickets: Iterable[Ticket],
-        describe: Describe,
+        loader: Loader[TicketT, ValueT],
+        tickets: Iterable[TicketT],
+        describe: Callable[[TicketT], str],
         tolerance: int | None,
     ) -> None:
         self._pool = pool
         self._loader = loader
         self._finder = BadSampleFinder(loader, describe, tolerance)
         self.describe = describe
-        self._tickets: Iterator[Ticket] | None = iter(tickets)
+        self._tickets: Iterator[TicketT] | None = iter(tickets)
         self._late: Exception | None = None
-        self._opened: deque[Loaded] = deque()
-        self._broken: tuple[Job, Ticket] | None = None
+        self._opened: deque[Loaded[TicketT, ValueT]] = deque()
+        self._broken: tuple[Job, TicketT] | None = None
         self._size = 1
         self._closed = ""
         self._restarts_before = pool.restarts
@@ -68,7 +68,7 @@ class OrderedRun(Run):
             self._interrupted()
             raise
 
-    def __next__(self) -> Loaded:
+    def __next__(self) -> Loaded[TicketT, ValueT]:
         """Return the next value, waiting for it if need be."""
         pool = self._pool
         pool.check_owner()
@@ -164,9 +164,9 @@ class OrderedRun(Run):
                 break
         return self.queue.planned > before
 
-    def _next_group(self, tickets: Iterator[Ticket], until: float) -> list[Ticket]:
+    def _next_group(self, tickets: Iterator[TicketT], until: float) -> list[TicketT]:
         """Return the tickets of the next job: fewer than usual if they end or are slow to come."""
-        group: list[Ticket] = []
+        group: list[TicketT] = []
         try:
             for _ in range(self._size):
                 group.append(next(tickets))
@@ -205,7 +205,7 @@ class OrderedRun(Run):
         self._tickets = None
         self._pool.drop(self.scheduler, self.queue)  # nothing after the failure is wanted
 
-    def _settle(self, job: Job, ticket: Ticket) -> None:
+    def _settle(self, job: Job, ticket: TicketT) -> None:
         """Take in what can be loaded of a ticket that failed, or close the run and raise."""
         self._broken = None
         cause = self._pool.failure_of(job)
@@ -218,7 +218,7 @@ class OrderedRun(Run):
             self._stop(_FAILED)
             raise
 
-    def _raise(self, failure: Exception, ticket: Ticket) -> NoReturn:
+    def _raise(self, failure: Exception, ticket: TicketT) -> NoReturn:
         self._stop(_FAILED)
         raise exceptions.add_place(failure, self.describe(ticket))
 
@@ -265,19 +265,19 @@ class ScheduledPool(Pool):
         self.lock = threading.RLock()
         self.scheduler = self.new_scheduler()
         self.abandoned: deque[tuple[Scheduler, TicketQueue]] = deque()
-        self._runs: weakref.WeakSet[OrderedRun] = weakref.WeakSet()
+        self._runs: weakref.WeakSet[OrderedRun[Any, Any]] = weakref.WeakSet()
         self._owner = os.getpid()
         self.closing = False
         self._closed = False
 
     def open(
         self,
-        loader: Loader,
-        tickets: Iterable[Ticket],
+        loader: Loader[TicketT, ValueT],
+        tickets: Iterable[TicketT],
         *,
-        describe: Describe = str,
+        describe: Callable[[TicketT], str] = str,
         tolerance: int | None = None,
-    ) -> OrderedRun:
+    ) -> OrderedRun[TicketT, ValueT]:
         """Begin to load `tickets` and return their run."""
         with self.lock:
             self.start()
@@ -339,7 +339,7 @@ class ScheduledPool(Pool):
         """Return a scheduler without queues or workers."""
 
     @abstractmethod
-    def prepare(self, loader: Loader) -> Any:
+    def prepare(self, loader: AnyLoader) -> Any:
         """Make a loader ready for the workers; what is returned rides along as `loader_handle`."""
 
     @abstractmethod
@@ -360,8 +360,8 @@ class ScheduledPool(Pool):
 
     @abstractmethod
     def probing(
-        self, loader: Loader, loader_handle: Any, describe: Describe
-    ) -> AbstractContextManager[Probe]:
+        self, loader: AnyLoader, loader_handle: Any, describe: Describe
+    ) -> AbstractContextManager[Probe[Any, Any]]:
         """Return what loads tickets, one at a time, where a death does no harm.
 
         Args:

@@ -40,7 +40,7 @@ class JobState(Enum):
 class Job:
     """One or several tickets, numbered from `number` on, on their way through one worker and one slot.
 
-    `loader_handle` (the queue's) and `outcome` mean something to the shell only.
+    The scheduler only passes on tickets, `loader_handle` (the queue's) and `outcome`: the pool defines them.
     """
 
     queue: int
@@ -100,7 +100,7 @@ class Scheduler:
 
     # -- queues ------------------------------------------------------------------------------------------
 
-    def open_queue(self, ahead: int, loader_handle: Any = None) -> TicketQueue:
+    def open_queue(self, ahead: int, loader_handle: object = None) -> TicketQueue:
         """Open a queue that may be `ahead` tickets beyond what was taken."""
         self._last_key += 1
         queue = self._queues[self._last_key] = TicketQueue(self._last_key, ahead, loader_handle)
@@ -110,7 +110,7 @@ class Scheduler:
         """Return how many more tickets the queue takes now."""
         return 0 if queue.ended else queue.delivered + queue.ahead - queue.planned
 
-    def plan(self, queue: TicketQueue, *tickets: Any) -> None:
+    def plan(self, queue: TicketQueue, *tickets: object) -> None:
         """Add the next tickets of a queue, as one job."""
         job = Job(queue.key, queue.planned, tickets, queue.loader_handle)
         queue.jobs[job.number] = job
@@ -180,7 +180,7 @@ class Scheduler:
         """Take in that a load raised; return its job, or None if that does not count."""
         return self._answer(worker, queue, number, attempt, slot, _FAILED)
 
-    def died(self, worker: int, cause: Any, loading: tuple[int, int, int] | None = None) -> list[Job]:
+    def died(self, worker: int, cause: object, loading: tuple[int, int, int] | None = None) -> list[Job]:
         """Take in the death of a worker; return the jobs that have to be loaded again.
 
         Args:

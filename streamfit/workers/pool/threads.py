@@ -14,17 +14,17 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
-from typing import Any
 
-from streamfit.workers.contract import Describe, Init, Kind, Loader
+from streamfit.workers.contract import AnyLoader, Describe, Init, Kind
 from streamfit.workers.pool.ordered_run import LOOK_SECONDS, ScheduledPool
 from streamfit.workers.pool.scheduler import Job, JobState, Scheduler, TicketQueue
 from streamfit.workers.recovery import exceptions
-from streamfit.workers.recovery.bad_samples import Probe, here
+from streamfit.workers.recovery.bad_samples import AnyProbe, here
 
 # All threads take from one queue, so to the scheduler they are one worker that holds any number of jobs.
 _CREW = 0
-_Report = tuple[Job, bool, Any]
+# A job, whether it was loaded, and its value or its exception.
+_Report = tuple[Job, bool, object]
 
 
 class _LoaderHandle:
@@ -37,7 +37,7 @@ class _LoaderHandle:
 
     __slots__ = ("__weakref__", "context", "loader", "wanted")
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: AnyLoader) -> None:
         self.loader, self.wanted = loader, True
         self.context = copy_context()
 
@@ -106,7 +106,7 @@ class ThreadPool(ScheduledPool):
         """Return a scheduler on which one worker takes any number of jobs."""
         return Scheduler(depth=1 << 62)
 
-    def prepare(self, loader: Loader) -> _LoaderHandle:
+    def prepare(self, loader: AnyLoader) -> _LoaderHandle:
         """Return what threads need to know of a loader."""
         loader_handle = _LoaderHandle(loader)
         self._cargoes.add(loader_handle)
@@ -132,7 +132,7 @@ class ThreadPool(ScheduledPool):
                 job.outcome = outcome
             wait = False
 
-    def values_of(self, job: Job) -> list[Any]:
+    def values_of(self, job: Job) -> list[object]:
         """Return the object that the loader returned, if it did."""
         self.scheduler.give_back(job.slot)
         return [job.outcome] if job.state is JobState.READY else []
@@ -142,8 +142,8 @@ class ThreadPool(ScheduledPool):
         return exceptions.ordinary(job.outcome)
 
     def probing(
-        self, loader: Loader, loader_handle: _LoaderHandle, describe: Describe
-    ) -> AbstractContextManager[Probe]:
+        self, loader: AnyLoader, loader_handle: _LoaderHandle, describe: Describe
+    ) -> AbstractContextManager[AnyProbe]:
         """Return the loader, to be called here: what fails in a thread raises."""
         return nullcontext(here(loader))
 
@@ -196,7 +196,7 @@ def _work(
         del job
 
 
-def _load(loader: Any, ticket: Any, several: bool) -> Any:
+def _load(loader: AnyLoader, ticket: object, several: bool) -> object:
     apart = getattr(loader, "load_apart", None)
     return loader.load(ticket) if apart is None else apart(ticket, threads=several)
 

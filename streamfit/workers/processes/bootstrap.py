@@ -22,7 +22,6 @@ import marshal
 import os
 import traceback
 import types
-from typing import Any
 
 _OWN_VARIABLES = ("STREAMFIT_NURSERY_OF",)
 
@@ -30,7 +29,7 @@ _OWN_VARIABLES = ("STREAMFIT_NURSERY_OF",)
 class _Deferred(types.ModuleType):
     """A package whose `__init__` runs at the first look for a name that is missing and no module in it."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         module = f"{self.__name__}.{name}"
         if importlib.util.find_spec(module) is not None:
             # Modules in here ask for one another in this way while they are imported, and `__init__` asks for

@@ -18,13 +18,15 @@ import time
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit.workers.processes import interpreter
 from streamfit.workers.transport import descriptors, slots, wire
 from streamfit.workers.transport.slots import taking_descriptors
 from streamfit.workers.transport.wire import Channel, Frame
+
+# Search path, arguments, warning options and variables of the environment.
+_Inherited = tuple[list[str], list[str], list[str], dict[str, str]]
 
 _END_SECONDS = 2.0
 _LOOK_MILLISECONDS = 20
@@ -182,7 +184,7 @@ class ForkServerClient:
             raise WorkerError(f"the process that starts workers (process id {self.pid}) does not answer")
 
 
-def _memory(content: Any) -> int:
+def _memory(content: _Inherited) -> int:
     """Return a descriptor of anonymous memory that holds plain data of any size for another interpreter."""
     data = marshal.dumps(content)
     fd = slots.create("inherited", len(data))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit._base.keys import derive, draw_seed
@@ -186,5 +185,5 @@ def hash_seed_of_program(seed: int | None = None) -> int:
 
 def _seed_of_environment() -> int | None:
     """Return the hash seed that the environment asks for, unless this interpreter ignores it."""
-    text: Any = own_environment().get(_SEED_VARIABLE, "")
+    text = own_environment().get(_SEED_VARIABLE, "")
     return int(text) if text.isascii() and text.isdigit() and int(text) < _SEEDS else None

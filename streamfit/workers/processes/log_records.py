@@ -17,9 +17,19 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypedDict
 
-Levels = dict[str, Any]
+
+class Levels(TypedDict):
+    """The settings of a process that decide which records are made."""
+
+    root: int
+    disabled: int
+    handled: bool
+    warnings: bool
+    names: dict[int, str]
+    loggers: dict[str, int]
+
 
 _MOST_TEXT = 1 << 18
 _MOST_ARGUMENTS = 1 << 16
@@ -113,7 +123,7 @@ class Relay:
         logging.root.removeHandler(self._placeholder)
         if levels["handled"]:
             logging.root.addHandler(self._placeholder)
-        wanted: dict[str, int] = levels["loggers"]
+        wanted = levels["loggers"]
         for name in self._set - wanted.keys():
             logging.getLogger(name).setLevel(logging.NOTSET)
         for name, level in wanted.items():
@@ -165,7 +175,7 @@ def _arguments(record: logging.LogRecord) -> bytes | None:
     return data if len(data) <= _MOST_ARGUMENTS and b"__main__" not in data else None
 
 
-def _portable(value: Any) -> Any:
+def _portable(value: object) -> object:
     if value is None or type(value) in (str, int, float, bool):
         return _shortened(value) if type(value) is str else value
     try:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from streamfit.workers.contract import Describe, Init, Kind, Loader, Ticket
+from streamfit.workers.contract import AnyLoader, Describe, Init, Kind
 from streamfit.workers.pool.ending import HASTY_SECONDS
 from streamfit.workers.pool.ordered_run import LOOK_SECONDS
 from streamfit.workers.pool.scheduler import MAX_DEATHS, Job, Scheduler, TicketQueue
@@ -20,7 +19,7 @@ from streamfit.workers.processes.interpreter import check_platform
 from streamfit.workers.processes.supervision import SupervisedPool
 from streamfit.workers.processes.worker_group import WorkerHandle
 from streamfit.workers.recovery import exceptions
-from streamfit.workers.recovery.bad_samples import CannotExamineError, Probe
+from streamfit.workers.recovery.bad_samples import AnyProbe, CannotExamineError
 from streamfit.workers.recovery.crash_report import WorkerExit
 from streamfit.workers.transport import wire
 from streamfit.workers.transport.loader_pickle import PickledLoader
@@ -108,7 +107,7 @@ class ProcessPool(SupervisedPool):
         """Return a scheduler on which the workers together can hold all tickets that are ahead."""
         return Scheduler(-(-self.ahead // self.workers) + 1, self.deaths)
 
-    def prepare(self, loader: Loader) -> PickledLoader:
+    def prepare(self, loader: AnyLoader) -> PickledLoader:
         """Pickle a loader, if that is needed, and have workers ready."""
         self._setup.update()
         pickled_loader = self.pickled_loader_for(loader)
@@ -118,7 +117,7 @@ class ProcessPool(SupervisedPool):
         self._staff()
         return pickled_loader
 
-    def pickled_loader_for(self, loader: Loader) -> PickledLoader:
+    def pickled_loader_for(self, loader: AnyLoader) -> PickledLoader:
         """Return a loader as it is sent to workers."""
         return self._registry.pickled_loader_for(loader)
 
@@ -146,7 +145,7 @@ class ProcessPool(SupervisedPool):
         self.issue()
         self._setup.reports.pass_on()
 
-    def values_of(self, job: Job) -> list[Any]:
+    def values_of(self, job: Job) -> list[object]:
         """Return the values as views of the job's slot, or as copies if many slots are leased already."""
         packed = job.outcome
         if not isinstance(packed, Packed):
@@ -176,11 +175,13 @@ class ProcessPool(SupervisedPool):
         return exceptions.unpack(packed.failure)
 
     @contextmanager
-    def probing(self, loader: Loader, loader_handle: PickledLoader, describe: Describe) -> Iterator[Probe]:
+    def probing(
+        self, loader: AnyLoader, loader_handle: PickledLoader, describe: Describe
+    ) -> Iterator[AnyProbe]:
         """Return what loads tickets in a worker set aside for it."""
         with _ProbePool(loader_handle, self) as pool:
 
-            def probe(ticket: Ticket) -> Any:
+            def probe(ticket: object) -> object:
                 run = None
                 try:
                     with pool.open(loader, [ticket], describe=describe) as run:
@@ -243,6 +244,6 @@ class _ProbePool(ProcessPool):
         self._pickled_loader, self._deadline = pickled_loader, pool._deadline
         self._setup = pool._setup.for_one_more(self._registry)
 
-    def pickled_loader_for(self, loader: Loader) -> PickledLoader:
+    def pickled_loader_for(self, loader: AnyLoader) -> PickledLoader:
         """Return the other pool's."""
         return self._pickled_loader

@@ -14,7 +14,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import cloudpickle
 
@@ -28,6 +27,7 @@ from streamfit.workers.recovery.progress_page import ProgressPage
 from streamfit.workers.transport import slots, wire
 from streamfit.workers.transport.loader_pickle import PickledLoader
 from streamfit.workers.transport.slot_budget import SlotBudget
+from streamfit.workers.transport.slots import Array
 from streamfit.workers.transport.uninterrupted import uninterrupted
 from streamfit.workers.transport.values import ValueReader
 from streamfit.workers.transport.wire import Channel
@@ -37,7 +37,7 @@ _ABORT_SECONDS = 0.5
 _ABOUT_TO_END_SECONDS = 0.1  # between the end of a socket and the word that its process has died
 
 
-class SlotLease(weakref.ref[Any]):
+class SlotLease(weakref.ref[Array]):
     """Watches the memory of one delivered value; called back when nothing refers to it any more."""
 
     __slots__ = ("slot",)
@@ -255,7 +255,7 @@ class WorkerGroup:
         """Start another fork server in place of one that is gone."""
         self.fork_server = ForkServerClient(self._preload, self._hash_seed)
 
-    def lease(self, number: int, memory: Any) -> None:
+    def lease(self, number: int, memory: Array) -> None:
         """Note that a slot comes back when `memory` and all views of it are gone."""
         lease = SlotLease(memory, self.returned.append)
         lease.slot = number
@@ -287,7 +287,7 @@ class WorkerGroup:
                 self._slots.clear()
 
 
-def _ticket_frame(tickets: tuple[Any, ...], slot: slots.Slot) -> tuple[int, bytes]:
+def _ticket_frame(tickets: tuple[object, ...], slot: slots.Slot) -> tuple[int, bytes]:
     """Return the kind and body of a job's frame; a large one waits in its slot, which is its own."""
     try:
         data = pickle.dumps(tickets, 5)

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.random import seed as seed_numpy  # NumPy would import it when it is first used: in every worker
 
 from streamfit._base.errors import PicklingError, WorkerError
-from streamfit.workers.contract import Loader, enter_worker
+from streamfit.workers.contract import AnyLoader, enter_worker
 from streamfit.workers.pool.ending import Finished, Interruptible
 from streamfit.workers.processes.parent_state import StateApplier
 from streamfit.workers.recovery import crash_report, exceptions
@@ -124,7 +124,7 @@ class Worker:
         progress_page.end()
         received.drop_pages()
 
-    def _ready(self, received: _Received) -> Callable[[Any], Any]:
+    def _ready(self, received: _Received) -> Callable[[object], object]:
         """Return what loads tickets; takes its time once, which is not the ticket's fault."""
         self._applier.settle()
         if received.load is not None and self._initialize is None:
@@ -218,17 +218,17 @@ class _Received:
         data = _mapped(fd)
         self._data: mmap.mmap | None = data
         self._places = np.frombuffer(data[size:], np.int64).reshape(-1, 2)
-        self._loader: Loader | None = None
-        self.load: Callable[[Any], Any] | None = None  # what loads tickets, once all is ready
+        self._loader: AnyLoader | None = None
+        self.load: Callable[[object], object] | None = None  # what loads tickets, once all is ready
         self._resident = 0
         self.segments = segments
 
-    def loader(self) -> Loader:
+    def loader(self) -> AnyLoader:
         """Return the loader."""
         if self._loader is None and self._data is not None:
             try:
                 with shared_arrays.RECEIVER.placing(self._places):
-                    loader: Loader = pickle.loads(self._data)
+                    loader: AnyLoader = pickle.loads(self._data)
             except Exception as error:
                 error.add_note("This happened when the data set was unpickled in a worker process.")
                 raise
@@ -293,22 +293,22 @@ def _prefer_as_victim() -> None:
         file.write("500")
 
 
-def _reduce_memmap(array: np.memmap[Any, Any]) -> Any:
+def _reduce_memmap(array: np.memmap) -> Any:
     """Pickle a memory map as the plain array that it arrives as."""
     return np.array(array, copy=None, subok=False).__reduce_ex__(5)
 
 
-def _tickets(frame: Frame, slot: Slot) -> tuple[Any, ...]:
+def _tickets(frame: Frame, slot: Slot) -> tuple[object, ...]:
     data = frame.body
     if frame.kind == wire.LARGE_TICKET:
         size = int.from_bytes(data, "little")
         slot.reserve(size)
         data = slot.bytes(size).tobytes()
-    tickets: tuple[Any, ...] = pickle.loads(data)
+    tickets: tuple[object, ...] = pickle.loads(data)
     return tickets
 
 
-def _pack(packer: Packer, value: Any) -> None:
+def _pack(packer: Packer, value: object) -> None:
     try:
         packer.add(value)
     except (pickle.PicklingError, TypeError, AttributeError) as error:

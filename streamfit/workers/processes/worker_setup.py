@@ -6,9 +6,7 @@ loads anything that is sent to it after that, and has called `worker_init` befor
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
+from streamfit.workers.contract import Init
 from streamfit.workers.processes.parent_state import ParentState, ProcessState
 from streamfit.workers.processes.reports import Reports
 from streamfit.workers.processes.worker_group import WorkerHandle
@@ -28,7 +26,7 @@ class WorkerSetup:
         state: the key of the state that workers are to have; 0 for none.
     """
 
-    def __init__(self, registry: LoaderRegistry, init: Callable[[], Any] | None) -> None:
+    def __init__(self, registry: LoaderRegistry, init: Init | None) -> None:
         self._registry, self._init = registry, init
         self._pickled_loader: PickledLoader | None = None
         self._parent_state = ParentState()

@@ -11,18 +11,29 @@ left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, cast
 
 from streamfit._base.errors import WorkerDiedError, WorkerError
 from streamfit._base.telling import warn
-from streamfit.workers.contract import Describe, Loaded, Loader, Ticket
+from streamfit.workers.contract import Loaded, Loader, TicketT, ValueT
 from streamfit.workers.recovery import exceptions
 from streamfit.workers.recovery.crash_report import WorkerExit
 
-Probe = Callable[[Ticket], Any]
-"""Loads a ticket where a death does no harm; returns its value or raises."""
+Probe = Callable[[TicketT], ValueT]
+"""Loads a ticket where the death of a worker does no harm; returns its value or raises."""
+
+
+AnyProbe = Probe[Any, object]
+
+
+class _Divisible(Protocol[TicketT]):
+    """The optional methods of a loader whose tickets have parts."""
+
+    def parts(self, ticket: TicketT, /) -> Iterable[TicketT]: ...
+
+    def merge(self, parts: Sequence[TicketT], /) -> TicketT: ...
 
 
 class CannotExamineError(WorkerError):
@@ -32,10 +43,10 @@ class CannotExamineError(WorkerError):
 _NAMED = 3  # of the bad parts, when none may be left out: more are not looked for
 
 
-def here(loader: Loader) -> Probe:
+def here(loader: Loader[TicketT, ValueT]) -> Probe[TicketT, ValueT]:
     """Return a function that loads a ticket in the caller's thread and raises ordinary exceptions."""
 
-    def probe(ticket: Ticket) -> Any:
+    def probe(ticket: TicketT) -> ValueT:
         try:
             return loader.load(ticket)
         except KeyboardInterrupt:
@@ -47,7 +58,7 @@ def here(loader: Loader) -> Probe:
     return probe
 
 
-class BadSampleFinder:
+class BadSampleFinder(Generic[TicketT, ValueT]):
     """Decides what becomes of tickets that cannot be loaded.
 
     Args:
@@ -56,12 +67,22 @@ class BadSampleFinder:
         tolerance: how many parts of tickets may be left out; None where leaving out was not asked for.
     """
 
-    def __init__(self, loader: Loader, describe: Describe, tolerance: int | None = None) -> None:
+    def __init__(
+        self,
+        loader: Loader[TicketT, ValueT],
+        describe: Callable[[TicketT], str],
+        tolerance: int | None = None,
+    ) -> None:
         self._loader, self._describe, self.tolerance = loader, describe, tolerance
 
     def settle(
-        self, ticket: Ticket, probe: Probe, cause: WorkerExit | Exception, attempts: int, deaths: int = 0
-    ) -> Loaded:
+        self,
+        ticket: TicketT,
+        probe: Probe[TicketT, ValueT],
+        cause: WorkerExit | Exception,
+        attempts: int,
+        deaths: int = 0,
+    ) -> Loaded[TicketT, ValueT]:
         """Return what can be loaded of a ticket.
 
         Args:
@@ -91,8 +112,10 @@ class BadSampleFinder:
             raise self._refusal(ticket, found.bad, cause, deaths)
         return self._without(ticket, found, cause, attempts + 1)
 
-    def _without(self, ticket: Ticket, found: _Found, cause: WorkerExit | Exception, attempts: int) -> Loaded:
-        """Return what is good of a ticket, and tell what is not."""
+    def _without(
+        self, ticket: TicketT, found: _Found[TicketT, ValueT], cause: WorkerExit | Exception, attempts: int
+    ) -> Loaded[TicketT, ValueT]:
+        """Return the good parts of a ticket, and warn of the others."""
         told = cause.how() if isinstance(cause, WorkerExit) else f"raised {type(cause).__name__}: {cause}"
         if not found.bad:
             if isinstance(cause, Exception):
@@ -106,7 +129,7 @@ class BadSampleFinder:
         return Loaded(found.good or ticket, found.value, attempts, tuple(found.bad))
 
     def _refusal(
-        self, ticket: Ticket, bad: Sequence[Ticket], cause: WorkerExit | Exception, deaths: int
+        self, ticket: TicketT, bad: Sequence[TicketT], cause: WorkerExit | Exception, deaths: int
     ) -> Exception:
         place = self._describe(ticket)
         if bad[0] is not ticket:
@@ -118,26 +141,26 @@ class BadSampleFinder:
             error.add_note(f"No more than {self.tolerance} could still be left out (max_bad_samples).")
         return error
 
-    def _names(self, bad: Sequence[Ticket]) -> str:
+    def _names(self, bad: Sequence[TicketT]) -> str:
         return self._describe(bad[0] if len(bad) == 1 else _merge(self._loader, bad))
 
 
 @dataclass(slots=True)
-class _Found:
+class _Found(Generic[TicketT, ValueT]):
     """The bad parts of a ticket, the ticket for the good ones together (if there are any), and its value."""
 
-    bad: list[Ticket]
-    good: Ticket | None = None
+    bad: list[TicketT]
+    good: TicketT | None = None
     value: Any = None
 
 
-class _Search:
-    def __init__(self, loader: Loader, probe: Probe, most: int) -> None:
+class _Search(Generic[TicketT, ValueT]):
+    def __init__(self, loader: Loader[TicketT, ValueT], probe: Probe[TicketT, ValueT], most: int) -> None:
         self._loader, self._probe, self._most = loader, probe, most
         self._found = 0
         self._value: Any = None
 
-    def sort(self, ticket: Ticket) -> _Found:
+    def sort(self, ticket: TicketT) -> _Found[TicketT, ValueT]:
         """Sort the parts of a ticket that fails; the good ones were loaded together in the end."""
         parts = _parts(self._loader, ticket)
         if len(parts) < 2:
@@ -153,9 +176,9 @@ class _Search:
             if not found:  # it fails now and then, whatever it is
                 return _Found(parts)
 
-    def _bad(self, parts: list[Ticket]) -> list[Ticket]:
+    def _bad(self, parts: list[TicketT]) -> list[TicketT]:
         """Return the bad ones of parts that have failed together, a few more at most than are wanted."""
-        bad: list[Ticket] = []
+        bad: list[TicketT] = []
         half = len(parts) // 2
         for some in (parts[:half], parts[half:]) if half else ():
             if self._found <= self._most and self._fails(some):
@@ -165,7 +188,7 @@ class _Search:
             return parts
         return bad
 
-    def _fails(self, parts: list[Ticket]) -> bool:
+    def _fails(self, parts: list[TicketT]) -> bool:
         try:
             self._value = self._probe(_merge(self._loader, parts))
         except CannotExamineError:
@@ -175,13 +198,18 @@ class _Search:
         return False
 
 
-def _but(parts: list[Ticket], others: list[Ticket]) -> list[Ticket]:
+def _but(parts: list[TicketT], others: list[TicketT]) -> list[TicketT]:
     return [part for part in parts if not any(part is other for other in others)]
 
 
-def _parts(loader: Any, ticket: Ticket) -> list[Ticket]:
-    return list(loader.parts(ticket)) if hasattr(loader, "parts") else []
+def _parts(loader: Loader[TicketT, ValueT], ticket: TicketT) -> list[TicketT]:
+    return list(_divisible(loader).parts(ticket)) if hasattr(loader, "parts") else []
 
 
-def _merge(loader: Any, parts: Sequence[Ticket]) -> Ticket:
-    return loader.merge(parts)
+def _merge(loader: Loader[TicketT, ValueT], parts: Sequence[TicketT]) -> TicketT:
+    return _divisible(loader).merge(parts)
+
+
+def _divisible(loader: Loader[TicketT, ValueT]) -> _Divisible[TicketT]:
+    """Return a loader as one whose tickets have parts; only called where it has said so."""
+    return cast("_Divisible[TicketT]", loader)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import pickle
 import traceback
 from collections.abc import Callable
-from typing import Any
 
 import cloudpickle
 
@@ -85,8 +84,8 @@ def _portable(error: BaseException) -> bytes | None:
     """Pickle an exception so that it is known to load again, or return None."""
     if not isinstance(error, Exception) or isinstance(error, _CONTROL):
         return None
-    whole: Callable[[], Any] = lambda: error  # noqa: E731
-    parts: Callable[[], Any] = lambda: (type(error), error.args, dict(vars(error)))  # noqa: E731
+    whole: Callable[[], object] = lambda: error  # noqa: E731
+    parts: Callable[[], object] = lambda: (type(error), error.args, dict(vars(error)))  # noqa: E731
     for form in (whole, parts):
         try:
             data: bytes = cloudpickle.dumps(form())

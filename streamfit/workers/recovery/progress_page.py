@@ -93,5 +93,5 @@ class ProgressPage:
 
     def _noted(self) -> memoryview:
         if self._reads:
-            slots.read(self.fd, self._memory, 0)
+            slots.read(self.fd, self._words.cast("B"), 0)
         return self._words

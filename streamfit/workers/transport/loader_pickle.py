@@ -12,16 +12,15 @@ import io
 import sys
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
-from typing import Any
 
 import cloudpickle
 import numpy as np
 
 from streamfit._base.errors import PicklingError, WorkerError
-from streamfit.workers.contract import Loader, fresh_id, name_of
+from streamfit.workers.contract import AnyLoader, fresh_id, name_of
 from streamfit.workers.transport import descriptors, segments, shared_arrays, slots
 from streamfit.workers.transport.uninterrupted import uninterrupted
 from streamfit.workers.transport.unpicklable import explain
@@ -90,9 +89,9 @@ class LoaderRegistry:
 
     def __init__(self) -> None:
         self.retired: deque[int] = deque()
-        self._pickled_loaders: dict[int, tuple[Loader, PickledLoader]] = {}
+        self._pickled_loaders: dict[int, tuple[AnyLoader, PickledLoader]] = {}
 
-    def pickled_loader_for(self, loader: Loader) -> PickledLoader:
+    def pickled_loader_for(self, loader: AnyLoader) -> PickledLoader:
         """Return the pickled loader of a loader, pickling it if it is new or may have changed.
 
         Raises:
@@ -106,7 +105,7 @@ class LoaderRegistry:
             self._pickled_loaders[id(loader)] = self._pickled_loaders.pop(id(loader))  # to the end
         return self._pickled_loaders[id(loader)][1]
 
-    def pickle(self, value: Any, name: str) -> PickledLoader:
+    def pickle(self, value: object, name: str) -> PickledLoader:
         """Pickle what workers call, with all that it refers to.
 
         Args:
@@ -125,7 +124,7 @@ class LoaderRegistry:
         """Give back all memory; workers that have mapped it keep what they need."""
         uninterrupted(self._clear)
 
-    def _keep(self, loader: Loader, pickled: _LoaderPickler) -> None:
+    def _keep(self, loader: AnyLoader, pickled: _LoaderPickler) -> None:
         """Make a pickled loader of what was pickled, unless the one that is there is the same."""
         known = [
             block for _, pickled_loader in self._pickled_loaders.values() for block in pickled_loader.blocks
@@ -147,7 +146,7 @@ class LoaderRegistry:
         self._pickled_loaders.clear()
 
 
-def _pickle(value: Any, name: str, *, share: bool = True) -> _LoaderPickler:
+def _pickle(value: object, name: str, *, share: bool = True) -> _LoaderPickler:
     pickler = _LoaderPickler(io.BytesIO(), share=share)
     with pickler.by_value():
         try:
@@ -188,10 +187,9 @@ class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._by_value: list[ModuleType] = []
         self.modules: set[str] = set()
 
-    def reducer_override(self, obj: Any) -> Any:
+    def reducer_override(self, obj: object) -> object:
         """Take arrays aside and see that classes and functions can be found again."""
-        kind = type(obj)
-        if kind is np.ndarray or kind is np.memmap or kind is np.recarray:
+        if type(obj) is np.ndarray or type(obj) is np.memmap or type(obj) is np.recarray:
             reduced = self._reduce_array(obj)
             if reduced is not None:
                 return reduced
@@ -208,7 +206,7 @@ class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
             for module in self._by_value:
                 cloudpickle.unregister_pickle_by_value(module)
 
-    def _reduce_array(self, array: shared_arrays.Array) -> Any:
+    def _reduce_array(self, array: slots.Array) -> object:
         if array.dtype.hasobject or array.dtype.kind == "T":
             return None
         place = shared_arrays.file_place(array)
@@ -236,7 +234,7 @@ class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 def _can_be_imported(name: str) -> bool:
     """Return whether a module is found by its name, without looking at what is loaded already."""
-    path: Any = None
+    path: Sequence[str] | None = None
     parts = name.split(".")
     for end in range(1, len(parts) + 1):
         spec = None

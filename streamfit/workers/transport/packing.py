@@ -14,13 +14,13 @@ import pickle
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers.transport.slots import Slot, padded
-from streamfit.workers.transport.values import Array, Parts, Template, ValueReader, dump
+from streamfit.workers.transport.slots import Array, Slot, padded
+from streamfit.workers.transport.values import Parts, Template, ValueReader, dump
 
 _MAX_IN_FRAME = 1 << 15
 # Capacity of the slot, bytes used, nanoseconds taken, groups, bytes of the failure.
@@ -83,7 +83,7 @@ class Packer:
         self._used = 0
         self._groups: list[_Group] = []
 
-    def add(self, value: Any) -> None:
+    def add(self, value: object) -> None:
         """Write one more value behind the others."""
         parts = Parts(value)
         arrays = parts.arrays
@@ -183,14 +183,14 @@ class Packed:
             record = _Record(readers[number], count, base, stride, found, body[end:at], (place, size))
             self._records.append(record)
 
-    def values(self, memory: Array, *, apart: bool) -> list[Any]:
+    def values(self, memory: Array, *, apart: bool) -> list[object]:
         """Return the values, whose arrays are views of `memory`; one that is `Unreadable` ends them.
 
         Args:
             memory: the used bytes of the slot.
             apart: copy each value first, so that one that is kept does not keep the others.
         """
-        values: list[Any] = []
+        values: list[object] = []
         for record in self._records:
             try:
                 values += _separate(record, memory) if apart else _values(record, memory)
@@ -200,8 +200,8 @@ class Packed:
         return values
 
 
-def _separate(record: _Record, memory: Array) -> list[Any]:
-    values: list[Any] = []
+def _separate(record: _Record, memory: Array) -> list[object]:
+    values: list[object] = []
     place, size = record.outside
     for at in range(record.count):
         begin = record.base + at * record.stride
@@ -210,7 +210,7 @@ def _separate(record: _Record, memory: Array) -> list[Any]:
     return values
 
 
-def _values(record: _Record, memory: Array) -> list[Any]:
+def _values(record: _Record, memory: Array) -> list[object]:
     reader = record.reader
     if isinstance(reader, Exception):
         raise WorkerError("a value cannot be put together in the main process") from reader
@@ -238,7 +238,13 @@ def _values(record: _Record, memory: Array) -> list[Any]:
 
 
 def _column(
-    shape: tuple[int, ...], dtype: Any, order: Any, memory: Array, offset: int, stride: int, count: int
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    order: Literal["C", "F"],
+    memory: Array,
+    offset: int,
+    stride: int,
+    count: int,
 ) -> Sequence[Array]:
     """Return one array of each of `count` values that lie `stride` bytes apart."""
     if count > 2 and shape and order == "C" and 0 not in shape:

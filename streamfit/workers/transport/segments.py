@@ -16,16 +16,15 @@ import mmap
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamfit.workers.contract import fresh_id
 from streamfit.workers.transport import descriptors, slots
+from streamfit.workers.transport.slots import Array
 
-Array = NDArray[Any]
-Layout = tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...] | None, bool]
+Layout = tuple[tuple[int, ...], np.dtype[np.generic], tuple[int, ...] | None, bool]
 """Shape, dtype, strides (None in C order), and whether it can be written to."""
 
 _CHUNK = 1 << 20
@@ -194,7 +193,7 @@ def _holds(block: Block, item: _Range) -> bool:
     memory, at = np.empty(min(block.size, _CHUNK), np.uint8), block.offset
     for piece in item.pieces():
         copy = memory[: len(piece)] if len(piece) <= len(memory) else np.empty(len(piece), np.uint8)
-        if slots.read(block.segment.fd, copy, at) < len(piece) or not np.array_equal(copy, piece):
+        if slots.read(block.segment.fd, copy.data, at) < len(piece) or not np.array_equal(copy, piece):
             return False
         at += len(piece)
     return True

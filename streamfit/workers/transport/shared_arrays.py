@@ -17,7 +17,6 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,8 @@ from numpy.typing import NDArray
 from streamfit._base.errors import DataError, PicklingError
 from streamfit.workers.transport import descriptors, slots
 from streamfit.workers.transport.segments import Layout, address_of
+from streamfit.workers.transport.slots import Array
 
-Array = NDArray[Any]
 Places = NDArray[np.int64]
 """A row for each array: the key of an block and the offset in it."""
 
@@ -107,7 +106,7 @@ def read_only(array: Array) -> Array:
     return array
 
 
-def of_records(array: Array) -> np.recarray[Any, Any]:
+def of_records(array: Array) -> np.recarray:
     """Return an array as an array of records (called by pickle)."""
     return array.view(np.recarray)
 
@@ -126,7 +125,7 @@ class FilePlace:
     size: int
     offset: int
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     strides: tuple[int, ...]
 
 
@@ -177,7 +176,7 @@ def file_place(array: Array) -> FilePlace | None:
 
 def _origin(array: Array) -> tuple[str, int] | None:
     """Return the file that an array is mapped from and what to add to an address to get a place in it."""
-    item: Any = array
+    item: object = array
     while isinstance(item, np.ndarray) or hasattr(item, "__array_interface__"):
         if isinstance(item, np.memmap) and isinstance(item.base, mmap.mmap):
             # A private map may have been written to, and an unnamed one cannot be opened again.

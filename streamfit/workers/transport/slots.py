@@ -16,13 +16,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamfit._base.errors import WorkerError
 from streamfit.workers.transport import descriptors
+
+Array = NDArray[np.generic]
+"""An array of any shape and dtype."""
 
 ALIGNMENT = 64
 _SMALL, _LARGE = 1 << 16, 1 << 20
@@ -31,7 +34,7 @@ _BUFFER_KINDS = "biufc"
 _SHARED_MEMORY = "/dev/shm"
 _POPULATE = getattr(mmap, "MAP_POPULATE", 0)
 # A mapping keeps a descriptor of its own, which user code could close, unless it is told not to.
-_UNTRACKED: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+_UNTRACKED: dict[str, bool] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 _NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.ENOMEM, errno.EDQUOT}
 
@@ -206,7 +209,7 @@ class Slot:
         if self._mapped:
             return np.ndarray((size,), np.uint8, self._map)
         memory = np.empty(size, np.uint8)
-        if read(self.fd, memory, 0) < size:
+        if read(self.fd, memory.data, 0) < size:
             raise WorkerError(
                 f"{size:,} bytes of shared memory are not there any more: a worker cut it short"
             )
@@ -228,7 +231,7 @@ class Slot:
             )
         return os.fstat(self.fd).st_size
 
-    def write(self, array: NDArray[Any], offset: int) -> None:
+    def write(self, array: Array, offset: int) -> None:
         """Copy an array, in its own memory order, to `offset`; the bytes must be mapped."""
         flags = array.flags
         if not array.size or self._map is None:
@@ -236,7 +239,7 @@ class Slot:
         if flags.c_contiguous and array.nbytes < _QUICK and array.dtype.kind in _BUFFER_KINDS:
             self._map[offset : offset + array.nbytes] = array.data  # a quarter of the overhead of a view
         else:
-            order: Any = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+            order: Literal["C", "F"] = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
             np.copyto(np.ndarray(array.shape, array.dtype, self._map, offset, None, order), array)
 
     def close(self) -> None:
@@ -250,11 +253,11 @@ class Slot:
         self.close()
 
 
-def read(fd: int, memory: Any, offset: int) -> int:
+def read(fd: int, memory: memoryview, offset: int) -> int:
     """Read memory that may have been cut short into `memory`; return how many bytes there were."""
-    view, at = memoryview(memory).cast("B"), 0
-    while at < len(view):
-        found = os.preadv(fd, [view[at:]], offset + at)
+    at = 0
+    while at < len(memory):
+        found = os.preadv(fd, [memory[at:]], offset + at)
         if not found:
             break
         at += found

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import pickle
 from collections.abc import Iterator
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -18,11 +18,11 @@ import numpy as np
 _MAX_DEPTH = 24
 _MOST_LOOKS = 5000
 _GLOBAL = "the global "
-Part = tuple[str, Any]
+Part = tuple[str, object]
 Places = tuple[str, ...]
 
 
-def explain(value: Any, name: str, error: Exception) -> str:
+def explain(value: object, name: str, error: Exception) -> str:
     """Say which part of a value cannot be sent to another process, and what to do about it.
 
     Args:
@@ -43,14 +43,14 @@ def explain(value: Any, name: str, error: Exception) -> str:
 
 
 class _Null:
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes | pickle.PickleBuffer) -> int:
         return memoryview(data).nbytes
 
 
 class _Tester(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles all but arrays, to nowhere."""
 
-    def reducer_override(self, obj: Any) -> Any:
+    def reducer_override(self, obj: object) -> object:
         if isinstance(obj, np.ndarray) and not obj.dtype.hasobject:
             return bool, ()
         return super().reducer_override(obj)
@@ -61,7 +61,7 @@ class _PartSearch:
         self._looks = 0
         self._seen: set[int] = set()
 
-    def find(self, value: Any, places: Places, depth: int = 0) -> Part:
+    def find(self, value: object, places: Places, depth: int = 0) -> Part:
         """Return the innermost part of a value that cannot be pickled, and how to reach it."""
         self._seen.add(id(value))
         for name, part in _parts(value):
@@ -71,7 +71,7 @@ class _PartSearch:
                 return self.find(part, _within(places, name), depth + 1)
         return ", used in ".join(places), value
 
-    def _travels(self, value: Any) -> bool:
+    def _travels(self, value: object) -> bool:
         if type(value) in (str, bytes, int, float, bool, type(None)):
             return True
         self._looks += 1
@@ -87,16 +87,15 @@ def _within(places: Places, name: str) -> Places:
     return (name, *places) if name.startswith(_GLOBAL) else (places[0] + name, *places[1:])
 
 
-def _parts(value: Any) -> Iterator[Part]:
-    kind = type(value)
+def _parts(value: object) -> Iterator[Part]:
     if isinstance(value, dict):
         yield from ((f"[{key!r}]", part) for key, part in value.items())
     elif isinstance(value, (list, tuple, set, frozenset)):
         yield from ((f"[{place}]", part) for place, part in enumerate(value))
-    if kind is FunctionType:
+    if isinstance(value, FunctionType):
         yield from _parts_of_function(value)
         return
-    if kind is MethodType:
+    if isinstance(value, MethodType):
         yield f".{value.__func__.__name__}", value.__func__
         yield ".__self__", value.__self__
         return
@@ -115,13 +114,13 @@ def _parts(value: Any) -> Iterator[Part]:
         yield from _parts_of_object(value)
 
 
-def _is_content(name: str, part: Any) -> bool:
+def _is_content(name: str, part: object) -> bool:
     if isinstance(part, property):
         return True
     return name not in ("__dict__", "__weakref__", "__doc__") and not inspect.isdatadescriptor(part)
 
 
-def _parts_of_object(value: Any) -> Iterator[Part]:
+def _parts_of_object(value: object) -> Iterator[Part]:
     """Yield what pickle takes of an object, by the names of its attributes where it has any."""
     try:
         state = value.__getstate__()
@@ -135,7 +134,7 @@ def _parts_of_object(value: Any) -> Iterator[Part]:
     yield f" (its class {type(value).__name__})", type(value)
 
 
-def _parts_of_function(function: Any) -> Iterator[Part]:
+def _parts_of_function(function: FunctionType) -> Iterator[Part]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
         try:
             yield f" (its variable {name!r})", cell.cell_contents
