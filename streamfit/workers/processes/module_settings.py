@@ -18,11 +18,11 @@ import pickle
 import random
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, cast
 
 import numpy as np
 
@@ -36,7 +36,7 @@ MOST_BYTES = 64 << 10
 
 _MOST_BYTES_IN_ALL = 1 << 20
 _PROBE = 4096
-_PLAIN = (type(None), bool, int, float, complex)
+_PLAIN = frozenset((type(None), bool, int, float, complex))
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
 _SIZED = (dict, list, tuple, set, frozenset, str, bytes)
 _CONTAINERS = (dict, list, tuple, set, frozenset, str, int, float, bytes, enum.Enum)
@@ -44,10 +44,19 @@ _CONTAINERS = (dict, list, tuple, set, frozenset, str, int, float, bytes, enum.E
 _ALIVE = (io.IOBase, random.Random)
 _HOOKS = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
 _MISSING = object()
-_RAW, _PICKLED, _NAMED, _DESCRIBED = range(4)
-# What is known of a value: as it is, pickled, a name to import, or a description to compare. A path to it is
-# the name of a global, or of a class and its attribute.
-Entry = tuple[int, Any]
+_RAW: Final = 0
+_PICKLED: Final = 1
+_NAMED: Final = 2
+_DESCRIBED: Final = 3
+Plain = bool | int | float | complex | str | bytes | None
+# A value as it is, pickled, as a module and a name in it, or as a description to compare. A path to it is the
+# name of a global, or of a class and its attribute.
+Entry = (
+    tuple[Literal[0], Plain]
+    | tuple[Literal[1], bytes]
+    | tuple[Literal[2], tuple[str, str]]
+    | tuple[Literal[3], str]
+)
 Entries = dict[str, Entry]
 
 
@@ -75,7 +84,7 @@ class Collector:
         return found
 
 
-def _is_users(name: str, module: Any) -> bool:
+def _is_users(name: str, module: object) -> bool:
     return isinstance(getattr(module, "__file__", None), str) and not is_foreign(name)
 
 
@@ -84,10 +93,10 @@ class _Module:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._known: dict[str, tuple[Any, Entry | None]] = {}
-        self._file: Any = None
+        self._known: dict[str, tuple[object, Entry | None]] = {}
+        self._file: object = None
 
-    def entries(self, names: dict[str, Any], left: int) -> tuple[Entries, int]:
+    def entries(self, names: dict[str, object], left: int) -> tuple[Entries, int]:
         """Return the entries of what may be a setting, and how many bytes are left for other modules."""
         found: Entries = {}
         self._file = names.get("__file__")
@@ -104,17 +113,16 @@ class _Module:
                 left -= len(entry[1]) if entry[0] == _PICKLED else 0
         return found, left
 
-    def _members(self, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _members(self, names: dict[str, object]) -> Iterator[tuple[str, object]]:
         for name, value in list(names.items()):
             yield name, value
-            # Proxies may answer for their class with an error: what counts is their type.
-            if not issubclass(type(value), type) or issubclass(value, enum.Enum):
+            if not _is_class(value) or issubclass(value, enum.Enum):
                 continue
             if value.__module__ == self.name and value.__qualname__ == name:
                 for attribute, content in list(vars(value).items()):
                     yield f"{name}.{attribute}", content
 
-    def _entry(self, path: str, value: Any, most: int) -> Entry | None:
+    def _entry(self, path: str, value: object, most: int) -> Entry | None:
         """Return what is known of a value; None where it is what the source of the module defines."""
         kind = type(value)
         name = path.rpartition(".")[2]
@@ -122,14 +130,19 @@ class _Module:
             return None if _is_own(value, self.name, path, self._file) else _entry(value, most)
         if name[:2] == "__" or issubclass(kind, ModuleType):
             return None
-        if issubclass(kind, type) and value.__module__ == self.name and value.__qualname__ == path:
+        if _is_class(value) and value.__module__ == self.name and value.__qualname__ == path:
             return None
         if name != path and (issubclass(kind, type) or hasattr(kind, "__get__")):
             return None
         return _entry(value, most)
 
 
-def _is_own(value: Any, module: str, path: str, file: Any) -> bool:
+def _is_class(value: object) -> TypeGuard[type]:
+    """Return whether a value is a class, by its type: proxies may raise when asked for their class."""
+    return issubclass(type(value), type)
+
+
+def _is_own(value: object, module: str, path: str, file: object) -> bool:
     """Return whether a function is the one that the source of its module defines by this name."""
     return (
         type(value) is FunctionType
@@ -142,9 +155,9 @@ def _is_own(value: Any, module: str, path: str, file: Any) -> bool:
 # --- both
 
 
-def _entry(value: Any, most: int) -> Entry | None:
+def _entry(value: object, most: int) -> Entry | None:
     kind = type(value)
-    if kind in _PLAIN or (kind in (str, bytes) and len(value) <= most):
+    if _is_raw(value, most):
         return _RAW, value
     if issubclass(kind, (type, *_FUNCTIONS)):
         place = _place_of(value)
@@ -157,7 +170,13 @@ def _entry(value: Any, most: int) -> Entry | None:
         return _DESCRIBED, _description(value)
 
 
-def _place_of(value: Any) -> tuple[str, str] | None:
+def _is_raw(value: object, most: int) -> TypeGuard[Plain]:
+    if type(value) is str or type(value) is bytes:
+        return len(value) <= most
+    return type(value) in _PLAIN
+
+
+def _place_of(value: object) -> tuple[str, str] | None:
     """Return where a class or function can be imported from, or None."""
     module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
     if not isinstance(module, str) or module == "__main__":
@@ -165,28 +184,28 @@ def _place_of(value: Any) -> tuple[str, str] | None:
     return (module, path) if _at(sys.modules.get(module), path) is value else None
 
 
-def _at(value: Any, path: str) -> Any:
+def _at(value: object, path: str) -> object:
     for name in path.split("."):
         value = getattr(value, name, None)
     return value
 
 
-def _description(value: Any) -> str:
+def _description(value: object) -> str:
     """Say enough of a value to see whether another process has the same."""
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     if _is_stream(kind):
         return "an open file"
-    if kind is np.ndarray:
+    if type(value) is np.ndarray:
         return f"{name} {value.shape} {value.dtype} {_digest(value)}"
     if issubclass(kind, (type, *_FUNCTIONS)):
-        line = f" (line {value.__code__.co_firstlineno})" if kind is FunctionType else ""
+        line = f" (line {value.__code__.co_firstlineno})" if type(value) is FunctionType else ""
         module, path = (getattr(value, where, None) for where in ("__module__", "__qualname__"))
         return f"{name} {module}.{path}{line}"
-    return f"{name} of {len(value)}" if issubclass(kind, _SIZED) else name
+    return f"{name} of {len(cast(Sized, value))}" if issubclass(kind, _SIZED) else name
 
 
-def _digest(array: Any) -> int:
+def _digest(array: np.ndarray) -> int:
     if array.dtype.hasobject or not array.size:
         return 0
     step = max(1, array.size // _PROBE)
@@ -207,7 +226,7 @@ class _Sink:
         self.parts: list[bytes] = []
         self._left = most
 
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes | pickle.PickleBuffer) -> int:
         size = memoryview(data).nbytes
         self._left -= size
         if self._left < 0:
@@ -219,12 +238,12 @@ class _Sink:
 class _SettingPickler(pickle.Pickler):
     """Pickles simple values only."""
 
-    def reducer_override(self, value: Any) -> Any:
+    def reducer_override(self, value: object) -> Any:
         """Refuse what is large, what has a life of its own, and what another process cannot import."""
         kind = type(value)
         if issubclass(kind, (type, *_FUNCTIONS)):
             simple = _place_of(value) is not None
-        elif kind is np.ndarray:
+        elif type(value) is np.ndarray:
             simple = value.nbytes <= MOST_BYTES and not value.dtype.hasobject
         elif issubclass(kind, (*_CONTAINERS, np.generic, np.dtype)):
             simple = True
@@ -242,7 +261,7 @@ def _is_plain(kind: type) -> bool:
     return all(getattr(kind, hook, None) is getattr(object, hook, None) for hook in _HOOKS)
 
 
-def _pickled(value: Any, most: int) -> bytes:
+def _pickled(value: object, most: int) -> bytes:
     sink = _Sink(most)
     _SettingPickler(sink, 5).dump(value)
     return b"".join(sink.parts)
@@ -301,12 +320,12 @@ class SettingReceiver:
 
 
 class _Then:
-    """The loader of a module, and what is to be done when it has run the module."""
+    """The loader of a module, with a function to call when the module has run."""
 
-    def __init__(self, loader: Any, then: Callable[[], None]) -> None:
+    def __init__(self, loader: Loader, then: Callable[[], None]) -> None:
         self._loader, self._then = loader, then
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
@@ -323,7 +342,7 @@ class _Then:
         self._then()
 
 
-def _take_over(names: dict[str, Any], entries: Entries) -> list[str]:
+def _take_over(names: dict[str, object], entries: Entries) -> list[str]:
     """Give a module its settings; return what differs and cannot be passed on."""
     own = {path: _found(names, path) for path in entries}
     differing = [path for path, entry in entries.items() if _differs(own[path], entry)]
@@ -339,18 +358,18 @@ def _take_over(names: dict[str, Any], entries: Entries) -> list[str]:
     return untold
 
 
-def _is_flag(path: str, value: Any) -> bool:
+def _is_flag(path: str, value: object) -> bool:
     """Return whether a global may say that something is there that could not be passed on."""
     return path[0] == "_" and value is False
 
 
-def _found(names: dict[str, Any], path: str) -> Any:
+def _found(names: dict[str, object], path: str) -> object:
     owner, _, attribute = path.partition(".")
     value = names.get(owner, _MISSING)
     return vars(value).get(attribute, _MISSING) if attribute and isinstance(value, type) else value
 
 
-def _differs(own: Any, entry: Entry) -> bool:
+def _differs(own: object, entry: Entry) -> bool:
     kind, content = entry
     if own is _MISSING:
         return True
@@ -366,21 +385,20 @@ def _differs(own: Any, entry: Entry) -> bool:
         return True
 
 
-def _value(entry: Entry) -> Any:
-    kind, content = entry
-    if kind == _PICKLED:
-        return pickle.loads(content)
-    if kind == _NAMED:
-        module, path = content
+def _value(entry: Entry) -> object:
+    if entry[0] == _PICKLED:
+        return pickle.loads(entry[1])
+    if entry[0] == _NAMED:
+        module, path = entry[1]
         __import__(module)
         found = _at(sys.modules[module], path)
         if found is None:
             raise _NotSimpleError
         return found
-    return content
+    return entry[1]
 
 
-def _set(names: dict[str, Any], path: str, own: Any, value: Any) -> None:
+def _set(names: dict[str, object], path: str, own: object, value: object) -> None:
     """Put a value in its place, or into the container that is there."""
     if type(own) is type(value) and _filled(own, value):
         return
@@ -391,12 +409,13 @@ def _set(names: dict[str, Any], path: str, own: Any, value: Any) -> None:
         names[owner] = value
 
 
-def _is_its_attributes(value: Any) -> bool:
+def _is_its_attributes(value: object) -> bool:
     kind = type(value)
     return hasattr(value, "__dict__") and not getattr(kind, "__slots__", None) and _is_plain(kind)
 
 
-def _filled(own: Any, value: Any) -> bool:
+def _filled(own: object, value: Any) -> bool:
+    """Give a container the content of `value`, of the same class; return whether it is one."""
     if isinstance(own, (dict, set)):
         own.clear()
         own.update(value)

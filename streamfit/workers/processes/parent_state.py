@@ -12,6 +12,7 @@ worker for the sake of its state, but what a setting that differs refers to.
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
 import re
@@ -21,7 +22,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal, TypedDict, cast
 
 import cloudpickle
 import numpy as np
@@ -32,8 +33,32 @@ from streamfit.workers.processes import interpreter, log_records, module_setting
 from streamfit.workers.transport import descriptors, slots
 from streamfit.workers.transport.uninterrupted import uninterrupted
 
-Filter = tuple[Any, ...]
 _MOST_STATES = 8
+
+# A pattern as text and flags; or the text itself, which some versions of Python keep; or nothing.
+_Pattern = tuple[str, int] | str | None
+# A class as its module and name, or as pickle bytes; None for one that cannot travel.
+_Category = tuple[str, str] | bytes | None
+Filter = tuple[str, _Pattern, _Category, _Pattern, int]
+"""One warning filter, ready to travel: action, message, category, module, line."""
+ErrorModes = dict[str, Literal["ignore", "warn", "raise", "call", "print", "log"]]
+ErrorState = tuple[ErrorModes, bytes | None]
+"""How NumPy handles floating-point errors, and the function it calls, as pickle bytes."""
+
+
+class State(TypedDict, total=False):
+    """The parts of a state, as they are sent."""
+
+    folder: str | None
+    path: list[str]
+    filters: list[Filter]
+    numpy: ErrorState
+    logging: log_records.Levels
+    recursion: int
+    digits: int
+    floatx: str
+    environment: dict[str, str | None]
+    settings: dict[str, module_settings.Entries]
 
 
 # --- the main process
@@ -79,11 +104,11 @@ class ParentState:
 
     def take(self) -> ProcessState:
         """Return the state now: that of the last call, if nothing has changed."""
-        parts = {
+        parts: State = {
             "folder": _folder(),
             "path": interpreter.search_path(),
             "filters": [_packed_filter(entry) for entry in warnings.filters],
-            "numpy": (np.geterr(), self._error_call()),
+            "numpy": (cast("ErrorModes", np.geterr()), self._error_call()),
             "logging": log_records.levels(),
             "recursion": sys.getrecursionlimit(),
             "digits": sys.get_int_max_str_digits(),
@@ -134,19 +159,21 @@ def _folder() -> str | None:
         return None
 
 
-def _packed_filter(entry: Any) -> Filter:
+def _packed_filter(
+    entry: Any,
+) -> Filter:
     action, message, category, module, line = entry
     return action, _packed_pattern(message), _packed_category(category), _packed_pattern(module), line
 
 
-def _packed_pattern(pattern: Any) -> Any:
+def _packed_pattern(pattern: re.Pattern[str] | str | None) -> _Pattern:
     return (pattern.pattern, pattern.flags) if isinstance(pattern, re.Pattern) else pattern
 
 
-def _packed_category(category: Any) -> Any:
+def _packed_category(category: type[Warning]) -> _Category:
     if category.__module__ == "__main__":
         try:
-            return cloudpickle.dumps(category)
+            return bytes(cloudpickle.dumps(category))
         except Exception:  # its methods use what cannot travel; warnings of it cannot either
             return None
     return category.__module__, category.__qualname__
@@ -168,8 +195,8 @@ class StateApplier:
         self._relay: log_records.Relay | None = None
         self._receiver = module_settings.SettingReceiver(tell)
         self._inherited: dict[str, str] | None = None
-        self._wanted: dict[str, Any] = {}
-        self._settled: dict[str, Any] = {}
+        self._wanted: State = {}
+        self._settled: State = {}
         self._modules = 0
         self._setters: dict[str, Callable[[Any], None]] = {
             "folder": _set_folder,
@@ -184,7 +211,7 @@ class StateApplier:
             "settings": self._receiver.update,
         }
 
-    def want(self, data: Any) -> None:
+    def want(self, data: bytes | mmap.mmap) -> None:
         """Take in a state, as bytes; `settle` brings it about."""
         self._wanted = pickle.loads(data)
 
@@ -270,24 +297,24 @@ def _set_variable(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
-def _set_errors(state: tuple[dict[str, Any], bytes | None]) -> None:
+def _set_errors(state: ErrorState) -> None:
     errors, call = state
     np.seterrcall(None if call is None else pickle.loads(call))
     np.seterr(**errors)
 
 
-def _pattern(packed: Any) -> Any:
+def _pattern(packed: _Pattern) -> re.Pattern[str] | str | None:
     return re.compile(*packed) if isinstance(packed, tuple) else packed
 
 
-def _category(packed: Any) -> Any:
+def _category(packed: _Category) -> type[Warning] | None:
     """Return a class of warnings; None if its module is not imported here, so that none can be given."""
     if packed is None:
         return None
     if isinstance(packed, bytes):
-        return pickle.loads(packed)
+        return cast("type[Warning]", pickle.loads(packed))
     module, path = packed
-    found: Any = sys.modules.get(module)
+    found: object = sys.modules.get(module)
     for name in path.split("."):
         found = getattr(found, name, None)
-    return found
+    return cast("type[Warning] | None", found)
