@@ -18,7 +18,7 @@ from workers.test_processes import Stubborn, shapes
 
 from streamfit._base.errors import PicklingError, WorkerDiedError
 from streamfit.workers import Loaded, Run, make_pool
-from streamfit.workers.pool import ordered_run
+from streamfit.workers.pool import ticket_puller
 from streamfit.workers.pool.scheduler import Scheduler, TicketQueue
 from streamfit.workers.processes import pool as process_pool
 
@@ -45,7 +45,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Jobs:
 def merge(planned: Jobs, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     """Have tickets go together however slow this machine is; return the jobs."""
     monkeypatch.setattr(process_pool, "_JOB_NANOSECONDS", 1 << 60)
-    monkeypatch.setattr(ordered_run, "_PULL_SECONDS", 60.0)
+    monkeypatch.setattr(ticket_puller, "_PULL_SECONDS", 60.0)
     return planned
 
 

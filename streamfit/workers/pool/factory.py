@@ -81,9 +81,11 @@ def make_pool(
     if kind == "threads":
         pool: Pool = ThreadPool(workers, ahead, init)
     else:
-        from streamfit.workers.processes.pool import ProcessPool  # takes a while; most programs need none
+        from streamfit.workers.processes.probe_pool import (
+            ExaminingPool,  # takes a while; most programs need none
+        )
 
-        pool = ProcessPool(workers, ahead, timeout, init=init, hash_seed=hash_seed)
+        pool = ExaminingPool(workers, ahead, timeout, init=init, hash_seed=hash_seed)
     _pools.add(pool)
     return pool
 

@@ -7,6 +7,7 @@ from typing import Generic
 
 from streamfit._base.errors import WorkerError
 from streamfit.workers.contract import Init, Kind, Loaded, Loader, Pool, Run, TicketT, ValueT
+from streamfit.workers.pool.run_state import RunState
 from streamfit.workers.recovery.bad_samples import BadSampleFinder, here
 
 
@@ -23,22 +24,19 @@ class InlineRun(Run[TicketT, ValueT], Generic[TicketT, ValueT]):
         self._probe = here(loader)
         self._tickets: Iterator[TicketT] = iter(tickets)
         self._finder = BadSampleFinder(loader, describe, tolerance)
-        self._closed = ""
-        self._finished = False
+        self._state = RunState.OPEN
 
     def __next__(self) -> Loaded[TicketT, ValueT]:
         """Load the next ticket."""
-        if self._finished:
-            raise StopIteration
-        if self._closed:
-            raise WorkerError(self._closed)
+        if self._state is not RunState.OPEN:
+            self._state.refuse()
         try:
             ticket = next(self._tickets)
         except StopIteration:
-            self._finished = True
+            self._state = RunState.FINISHED
             raise
         except BaseException:
-            self._closed = "This run was ended by an exception from its tickets; open another."
+            self._state = RunState.TICKETS_FAILED
             raise
         try:
             return self._load(ticket)
@@ -46,7 +44,7 @@ class InlineRun(Run[TicketT, ValueT], Generic[TicketT, ValueT]):
             self.close()
             raise
         except BaseException:
-            self._closed = "This run was ended by an exception from its loader; open another."
+            self._state = RunState.LOADER_FAILED
             raise
 
     def _load(self, ticket: TicketT) -> Loaded[TicketT, ValueT]:
@@ -58,7 +56,8 @@ class InlineRun(Run[TicketT, ValueT], Generic[TicketT, ValueT]):
 
     def close(self) -> None:
         """Give up the tickets that are left."""
-        self._closed = self._closed or "This run was closed before its last value; open another."
+        if self._state is RunState.OPEN:
+            self._state = RunState.CLOSED
 
 
 class InlinePool(Pool):

@@ -106,7 +106,7 @@ class ThreadPool(ScheduledPool):
         """Return a scheduler on which one worker takes any number of jobs."""
         return Scheduler(depth=1 << 62)
 
-    def prepare(self, loader: AnyLoader) -> _LoaderHandle:
+    def register_loader(self, loader: AnyLoader) -> _LoaderHandle:
         """Return what threads need to know of a loader."""
         loader_handle = _LoaderHandle(loader)
         self._cargoes.add(loader_handle)

@@ -8,18 +8,17 @@ nothing outlives this process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
-from streamfit.workers.contract import AnyLoader, Describe, Init, Kind
+from streamfit.workers.contract import AnyLoader, Init, Kind
 from streamfit.workers.pool.ending import HASTY_SECONDS
 from streamfit.workers.pool.ordered_run import LOOK_SECONDS
+from streamfit.workers.pool.run_state import RunState
 from streamfit.workers.pool.scheduler import MAX_DEATHS, Job, Scheduler, TicketQueue
 from streamfit.workers.processes.interpreter import check_platform
 from streamfit.workers.processes.supervision import SupervisedPool
 from streamfit.workers.processes.worker_group import WorkerHandle
 from streamfit.workers.recovery import exceptions
-from streamfit.workers.recovery.bad_samples import AnyProbe, CannotExamineError
 from streamfit.workers.recovery.crash_report import WorkerExit
 from streamfit.workers.transport import wire
 from streamfit.workers.transport.loader_pickle import PickledLoader
@@ -29,7 +28,7 @@ from streamfit.workers.transport.uninterrupted import uninterrupted
 
 # A consumer that keeps more values than this gets the further ones as copies, so that slots stay few.
 _MAX_LEASED = 4
-# A job takes in further tickets up to this time and this memory; beyond it, sending is next to nothing.
+# A job takes in further tickets up to this time and this memory; beyond it, sending costs next to nothing.
 _JOB_NANOSECONDS = 2_000_000
 _JOB_BYTES = 1 << 22
 _LOOK_MILLISECONDS = int(LOOK_SECONDS * 1000)
@@ -42,8 +41,11 @@ class ProcessPool(SupervisedPool):
         workers: number of processes.
         ahead: how many tickets may be out beyond the delivered one.
         timeout: seconds that a load may take; None judges by the loads before it.
-        init: what each of them calls before its first load.
+        init: called in each of them before its first load.
         hash_seed: that of all workers; None for that of the program.
+
+    Attributes:
+        deaths: how many workers a ticket may kill before it is set apart.
     """
 
     kind: Kind = "processes"
@@ -82,7 +84,7 @@ class ProcessPool(SupervisedPool):
             if hash_seed != self._hash_seed:
                 self._hash_seed = hash_seed
                 if self._worker_group is not None:
-                    self.reset("This run was ended because its workers got another hash seed; open another.")
+                    self.reset(RunState.OTHER_HASH_SEED)
 
     def pids(self) -> list[int]:
         """Return the process ids of the workers that are alive, waiting for those that are being born."""
@@ -107,7 +109,7 @@ class ProcessPool(SupervisedPool):
         """Return a scheduler on which the workers together can hold all tickets that are ahead."""
         return Scheduler(-(-self.ahead // self.workers) + 1, self.deaths)
 
-    def prepare(self, loader: AnyLoader) -> PickledLoader:
+    def register_loader(self, loader: AnyLoader) -> PickledLoader:
         """Pickle a loader, if that is needed, and have workers ready."""
         self._setup.update()
         pickled_loader = self.pickled_loader_for(loader)
@@ -174,28 +176,8 @@ class ProcessPool(SupervisedPool):
         packed: Packed = outcome
         return exceptions.unpack(packed.failure)
 
-    @contextmanager
-    def probing(
-        self, loader: AnyLoader, loader_handle: PickledLoader, describe: Describe
-    ) -> Iterator[AnyProbe]:
-        """Return what loads tickets in a worker set aside for it."""
-        with _ProbePool(loader_handle, self) as pool:
-
-            def probe(ticket: object) -> object:
-                run = None
-                try:
-                    with pool.open(loader, [ticket], describe=describe) as run:
-                        return next(run).value
-                except Exception as error:
-                    if run is not None and run.failed:
-                        raise
-                    text = f"what cannot be loaded could not be examined: {error}"
-                    raise CannotExamineError(text) from error
-
-            yield probe
-
-    def size_after(self, job: Job, size: int) -> int:
-        """Return how many tickets fit a job: several where loads are so quick and small sending tells."""
+    def next_job_size(self, job: Job, size: int) -> int:
+        """Return how many tickets a job may have: several where loads are quick and small."""
         packed: Packed = job.outcome
         count = len(job.tickets)
         quick = _JOB_NANOSECONDS * count // max(packed.nanoseconds, 1)
@@ -226,24 +208,3 @@ class ProcessPool(SupervisedPool):
             self._finalizer.detach()
         self._worker_group = self._finalizer = None
         reports.pass_on_records()
-
-
-class _ProbePool(ProcessPool):
-    """One worker for tickets that may kill it; the first death is told and nothing is tried again.
-
-    Args:
-        pickled_loader: the loader as the other workers got it, however the original has changed since.
-        pool: the one that it serves.
-    """
-
-    examines = False
-    deaths = 1
-
-    def __init__(self, pickled_loader: PickledLoader, pool: ProcessPool) -> None:
-        super().__init__(workers=1, ahead=1, hash_seed=pool._hash_seed)
-        self._pickled_loader, self._deadline = pickled_loader, pool._deadline
-        self._setup = pool._setup.for_one_more(self._registry)
-
-    def pickled_loader_for(self, loader: AnyLoader) -> PickledLoader:
-        """Return the other pool's."""
-        return self._pickled_loader
