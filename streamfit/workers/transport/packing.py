@@ -17,7 +17,6 @@ import pickle
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -47,21 +46,22 @@ class Unreadable:
 # -- the frame body ---------------------------------------------------------------------------------------
 
 
-class _Head(NamedTuple):
-    """The beginning of a frame body; see `Packed` for what the numbers mean."""
+def _encode_body(
+    capacity: int, used: int, nanoseconds: int, groups: Sequence[_Group], failure: bytes
+) -> bytes:
+    head = _HEAD.pack(capacity, used, nanoseconds, len(groups), len(failure))
+    return b"".join([head, *[group.encode() for group in groups], failure])
 
-    capacity: int
-    used: int
-    nanoseconds: int
-    groups: int
-    failure_bytes: int
 
-    def encode(self) -> bytes:
-        return _HEAD.pack(*self)
-
-    @classmethod
-    def decode(cls, body: bytes) -> _Head:
-        return cls(*_HEAD.unpack_from(body))
+def _decode_body(body: bytes) -> tuple[int, int, int, list[_Group], bytes]:
+    """Return what `_encode_body` was given."""
+    capacity, used, nanoseconds, n_groups, n_failure = _HEAD.unpack_from(body)
+    groups: list[_Group] = []
+    at = _HEAD.size
+    for _ in range(n_groups):
+        group, at = _Group.decode(body, at)
+        groups.append(group)
+    return capacity, used, nanoseconds, groups, body[len(body) - n_failure :] if n_failure else b""
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class _Group:
     template: int
     base: int
     stride: int
-    numbers: Sequence[int]
+    numbers: tuple[int, ...]
     pickled: bytes
     outside: Place
     count: int = 1
@@ -105,26 +105,26 @@ class _Group:
         return cls(template, base, stride, numbers, body[at:end], (place, size), count), end
 
 
-def _encode_numbers(offsets: Sequence[int], shapes: Shapes, buffers: Sequence[Array]) -> list[int]:
+def _encode_numbers(offsets: Sequence[int], shapes: Shapes, buffers: Sequence[Array]) -> tuple[int, ...]:
     """Return the offsets of arrays and of the buffers of pickled parts, all dimensions, sizes of buffers."""
     dimensions = [length for shape in shapes for length in shape]
-    return [*offsets, *dimensions, *[buffer.nbytes for buffer in buffers]]
+    return (*offsets, *dimensions, *[buffer.nbytes for buffer in buffers])
 
 
 def _decode_numbers(
-    numbers: Sequence[int], leaves: Sequence[Leaf], has_buffers: bool
-) -> tuple[list[Sequence[int]], list[Place]]:
+    numbers: tuple[int, ...], leaves: Sequence[Leaf], has_buffers: bool
+) -> tuple[list[tuple[int, ...]], list[Place]]:
     """Return the shapes of the arrays, whose offsets come first, and the places of the buffers."""
-    n_arrays = len(leaves)
-    at = n_arrays
+    n_buffers = 0
     if has_buffers:
         dimensions = sum([ndim for _, ndim, _ in leaves])
-        at += (len(numbers) - n_arrays - dimensions) // 2
-    offsets, shapes = numbers[n_arrays:at], []
+        n_buffers = (len(numbers) - len(leaves) - dimensions) // 2
+    shapes: list[tuple[int, ...]] = []
+    begin = at = len(leaves) + n_buffers
     for _, ndim, _ in leaves:
         shapes.append(numbers[at : at + ndim])
         at += ndim
-    return shapes, list(zip(offsets, numbers[at:], strict=True))
+    return shapes, list(zip(numbers[len(leaves) : begin], numbers[at:], strict=True)) if n_buffers else []
 
 
 # -- from values to a slot and a frame body ---------------------------------------------------------------
@@ -168,8 +168,7 @@ class Packer:
             failure: the exception that ended them, as `exceptions.pack` returned it, if one did.
         """
         # A reader maps the slot as far as it reaches, even if these values would fit a part of it.
-        head = _Head(self._slot.capacity, self._used, nanoseconds, len(self._groups), len(failure))
-        return b"".join([head.encode(), *[group.encode() for group in self._groups], failure])
+        return _encode_body(self._slot.capacity, self._used, nanoseconds, self._groups, failure)
 
     def _begin_group(self, parts: Parts, shapes: Shapes) -> None:
         """Write a value that is unlike the one before."""
@@ -222,13 +221,8 @@ class Packed:
     __slots__ = ("_groups", "capacity", "failure", "nanoseconds", "used")
 
     def __init__(self, body: bytes, readers: dict[int, ValueReader | Exception]) -> None:
-        self.capacity, self.used, self.nanoseconds, groups, failure_bytes = _Head.decode(body)
-        self.failure = body[len(body) - failure_bytes :] if failure_bytes else b""
-        self._groups: list[tuple[_Group, ValueReader | Exception]] = []
-        at = _HEAD.size
-        for _ in range(groups):
-            group, at = _Group.decode(body, at)
-            self._groups.append((group, readers[group.template]))
+        self.capacity, self.used, self.nanoseconds, groups, self.failure = _decode_body(body)
+        self._groups = [(group, readers[group.template]) for group in groups]
 
     def values(self, memory: Array, *, apart: bool) -> list[object]:
         """Return the values, whose arrays are views of `memory`; one that is `Unreadable` ends them.
@@ -268,7 +262,7 @@ def _values(group: _Group, reader: ValueReader | Exception, memory: Array) -> li
     shapes, buffers = _decode_numbers(group.numbers, reader.leaves, bool(pickled))
     columns: list[Sequence[Array]] = []
     for offset, shape, (dtype, _, order) in zip(group.numbers, shapes, reader.leaves, strict=False):
-        columns.append(_column(tuple(shape), dtype, order, memory, base + offset, group.stride, count))
+        columns.append(_column(shape, dtype, order, memory, base + offset, group.stride, count))
     if pickled:
         whole = memory.data
         views = [whole[base + offset : base + offset + size] for offset, size in buffers]
