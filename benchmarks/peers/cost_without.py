@@ -35,7 +35,7 @@ class Unmarked(Numbered):
 
 def leave_no_notes() -> None:
     """Have workers note neither the begin nor the end of loads from here on."""
-    ProgressPage.begin = ProgressPage.end = ProgressPage.prepare = note_nothing  # type: ignore[method-assign,assignment]
+    ProgressPage.begin = ProgressPage.end = ProgressPage.set_preparing = note_nothing  # type: ignore[method-assign,assignment]
 
 
 class BarePool(ProcessPool):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamfit._base.errors import WorkerDiedError, WorkerError
-from streamfit.workers.recovery.bad_samples import BadSampleFinder, CannotExamineError, here
+from streamfit.workers.recovery.bad_samples import BadSampleFinder, CannotExamineError, local_probe
 from streamfit.workers.recovery.crash_report import WorkerExit
 
 KILLED = WorkerExit(status=9, pid=1)
@@ -249,7 +249,7 @@ def test_a_load_here_raises_ordinary_exceptions() -> None:
         def load(self, ticket: BaseException) -> Any:
             raise ticket
 
-    probe = here(Exits())
+    probe = local_probe(Exits())
     with pytest.raises(WorkerError, match="SystemExit"):
         probe(SystemExit(3))
     with pytest.raises(ValueError, match="torn"):

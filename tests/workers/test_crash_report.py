@@ -32,7 +32,7 @@ from streamfit.workers.recovery import crash_report
 from streamfit.workers.recovery.progress_page import ProgressPage
 
 progress_page = ProgressPage()
-crash_report.leave_behind(progress_page.fd)
+crash_report.write_stacks_to(progress_page.fd)
 progress_page.begin(3, 7, 1)
 
 def innermost():
@@ -89,7 +89,11 @@ def test_frames_of_the_workers_own_loop_are_left_out(tmp_path: Path) -> None:
         f'  File "{tmp_path}/data.py", line 3 in load',
         f'  File "{folder}/worker_main.py", line 90 in _work',
     ]
-    rest = [f'  File "{folder}/fork_server.py", line 9 in _become', "", "Extension modules: a, b (total: 2)"]
+    rest = [
+        f'  File "{folder}/fork_server.py", line 9 in _run_worker',
+        "",
+        "Extension modules: a, b (total: 2)",
+    ]
     os.pwrite(progress_page.fd, "\n".join(lines + frames + rest).encode(), os.sysconf("SC_PAGE_SIZE"))
     assert crash_report.read(progress_page.fd) == "\n".join([*lines, frames[0]])
     progress_page.close()

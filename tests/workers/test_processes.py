@@ -477,11 +477,11 @@ def _refuse_births(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         nonlocal births
         frames = original(self, wait=wait)
         for place, frame in enumerate(frames):
-            if frame.kind == wire.BORN:
+            if frame.kind == wire.SPAWNED:
                 births += 1
                 if births == at + 1:
                     os.kill(frame.extra, signal.SIGKILL)
-                    frames[place] = frame._replace(kind=wire.UNBORN, body=b"no more")
+                    frames[place] = frame._replace(kind=wire.SPAWN_FAILED, body=b"no more")
         return frames
 
     original = wire.Channel.receive

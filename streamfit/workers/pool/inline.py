@@ -8,11 +8,11 @@ from typing import Generic
 from streamfit._base.errors import WorkerError
 from streamfit.workers.contract import Init, Kind, Loaded, Loader, Pool, Run, TicketT, ValueT
 from streamfit.workers.pool.run_state import RunState
-from streamfit.workers.recovery.bad_samples import BadSampleFinder, here
+from streamfit.workers.recovery.bad_samples import BadSampleFinder, local_probe
 
 
 class InlineRun(Run[TicketT, ValueT], Generic[TicketT, ValueT]):
-    """Loads on demand; nothing is ahead of the consumer."""
+    """Loads on demand; nothing is loaded ahead of the consumer."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class InlineRun(Run[TicketT, ValueT], Generic[TicketT, ValueT]):
         describe: Callable[[TicketT], str],
         tolerance: int | None,
     ) -> None:
-        self._probe = here(loader)
+        self._probe = local_probe(loader)
         self._tickets: Iterator[TicketT] = iter(tickets)
         self._finder = BadSampleFinder(loader, describe, tolerance)
         self._state = RunState.OPEN

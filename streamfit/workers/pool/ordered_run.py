@@ -1,8 +1,8 @@
-"""Runs on a scheduler: what pools of threads and pools of processes have in common.
+"""Runs on a scheduler: the common part of pools of threads and pools of processes.
 
-Guarantees kept here: values are delivered in the order of the tickets, each once; an exception surfaces
-at its ticket's place, after everything before it; tickets are pulled at most `ahead` beyond the delivered
-one; a run never ends early without an exception; whatever interrupts a run leaves no worker behind.
+Guarantees kept here: values are delivered in the order of the tickets, each once; an exception is raised
+at its ticket's place, after everything before it; a run never ends early without an exception; an
+interrupted run leaves no worker behind.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from streamfit.workers.recovery.crash_report import WorkerExit
 from streamfit.workers.transport.packing import Unreadable
 
 LOOK_SECONDS = 0.2
-"""How long a thread waits for workers before it looks whether another has closed the pool."""
+"""How long a thread waits for workers before it checks whether another thread has closed the pool."""
 
 _OPEN = RunState.OPEN
 
 
 class OrderedRun(Run[TicketT, ValueT]):
-    """One queue of a `ScheduledPool`."""
+    """A run of a `ScheduledPool`, with a queue of its own."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class OrderedRun(Run[TicketT, ValueT]):
         self.describe = describe
         pulled = iter(tickets)
         self._opened: deque[Loaded[TicketT, ValueT]] = deque()
-        self._broken: tuple[Job, TicketT] | None = None
+        self._failed_job: tuple[Job, TicketT] | None = None
         self._state = RunState.OPEN
         self._restarts_before = pool.restarts
         self.scheduler = pool.scheduler
@@ -58,7 +58,7 @@ class OrderedRun(Run[TicketT, ValueT]):
         self._puller = TicketPuller(pulled, self.scheduler, self.queue, pool.plan_batch)
 
     def begin(self) -> None:
-        """Have the first tickets loaded before the first value is asked for."""
+        """Start to load the first tickets before the first value is asked for."""
         try:
             if self._puller.pull(0):
                 self._pool.issue()
@@ -90,13 +90,13 @@ class OrderedRun(Run[TicketT, ValueT]):
             self._stop(RunState.CLOSED)
 
     def __del__(self) -> None:
-        """Have the queue closed later: garbage is collected in any thread, at any point."""
+        """Have the queue closed later, since garbage is collected in any thread, at any point."""
         if getattr(self, "queue", None) is not None and self._state is _OPEN:
             self._pool.abandoned.append((self.scheduler, self.queue))
 
     @property
     def failed(self) -> bool:
-        """Whether it was a load that ended this run."""
+        """Whether a failed load ended this run."""
         return self._state is RunState.LOADER_FAILED
 
     def lose_workers(self, why: RunState) -> None:
@@ -112,8 +112,8 @@ class OrderedRun(Run[TicketT, ValueT]):
 
     def _open_next(self) -> None:
         """Wait for the next job and open it: its values are delivered one by one."""
-        if self._broken is not None:
-            self._settle(*self._broken)
+        if self._failed_job is not None:
+            self._settle(*self._failed_job)
             return
         pool, queue, puller = self._pool, self.queue, self._puller
         if puller.job_size > 1 and puller.pull(0):  # the last job is delivered, which makes room
@@ -124,7 +124,7 @@ class OrderedRun(Run[TicketT, ValueT]):
                 pool.step(wait=False)
             elif self.scheduler.finished(queue):
                 self._end()
-            elif pool.closing:  # in another thread, which waits for this one to let go
+            elif pool.closing:  # in another thread, which waits for this one to release the lock
                 self.lose_workers(RunState.POOL_CLOSED)
                 self._state.refuse()
             else:
@@ -135,7 +135,7 @@ class OrderedRun(Run[TicketT, ValueT]):
             pool.issue()
 
     def _open(self, job: Job) -> None:
-        """Take in the values of a job; what failed after them is raised when they were delivered."""
+        """Take in the values of a job; a failure after them is raised when they have been delivered."""
         if self.queue.retried or self._pool.restarts:
             self._count()
         try:
@@ -145,20 +145,20 @@ class OrderedRun(Run[TicketT, ValueT]):
         for ticket, value in zip(job.tickets, values, strict=False):
             self._opened.append(Loaded(ticket, value, job.attempt))
         if job.state is JobState.READY:
-            # What cannot be loaded can be left out of a job of its own only.
+            # A part can be left out only if its ticket has a job of its own.
             if self._finder.tolerance is None:
                 self._puller.job_size = self._pool.next_job_size(job, self._puller.job_size)
             return
-        self._broken = job, job.tickets[len(values)]
+        self._failed_job = job, job.tickets[len(values)]
         if not values:
-            self._settle(*self._broken)
+            self._settle(*self._failed_job)
             return
         self._puller.stop()
         self._pool.drop(self.scheduler, self.queue)  # nothing after the failure is wanted
 
     def _settle(self, job: Job, ticket: TicketT) -> None:
         """Take in the good parts of a ticket that failed, or close the run and raise."""
-        self._broken = None
+        self._failed_job = None
         cause = self._pool.failure_of(job)
         try:
             probing = self._pool.probing(self._loader, self.queue.loader_handle, self.describe)
@@ -229,7 +229,7 @@ class ScheduledPool(Pool):
         """Begin to load `tickets` and return their run."""
         with self.lock:
             self.start()
-            self.sweep()
+            self.drop_abandoned()
             run = OrderedRun(self, loader, tickets, describe, tolerance)
             self._runs.add(run)
             run.begin()
@@ -242,7 +242,7 @@ class ScheduledPool(Pool):
             raise WorkerError("This pool is closed; make another with make_pool().")
 
     def check_owner(self) -> None:
-        """Raise if the pool belongs to the process that this one was forked from."""
+        """Raise if the pool belongs to the process from which this one was forked."""
         if os.getpid() != self._owner:
             raise WorkerError(
                 f"This pool belongs to process {self._owner}; this is process {os.getpid()}, forked from it. "
@@ -250,7 +250,7 @@ class ScheduledPool(Pool):
             )
 
     def close(self) -> None:
-        """Stop the workers; safe to call twice, also when it was interrupted. Values delivered stay valid."""
+        """Stop the workers; safe to call twice, also when it was interrupted. Delivered values stay valid."""
         if os.getpid() != self._owner:
             return
         self.closing = True
@@ -260,10 +260,10 @@ class ScheduledPool(Pool):
                 self._closed = True
 
     def describe(self, job: Job) -> str:
-        """Name the first ticket of a job, or say nothing if its run is gone."""
+        """Return the name of the first ticket of a job, or nothing if its run is gone."""
         return next((run.describe(job.ticket) for run in self._runs if run.queue.key == job.queue), "")
 
-    def sweep(self) -> None:
+    def drop_abandoned(self) -> None:
         """Drop the queues of runs that were garbage collected."""
         while self.abandoned:
             self.drop(*self.abandoned.popleft())
@@ -292,19 +292,19 @@ class ScheduledPool(Pool):
 
     @abstractmethod
     def issue(self) -> None:
-        """Carry out what the scheduler wants loaded."""
+        """Give workers the jobs that the scheduler issues."""
 
     @abstractmethod
     def step(self, *, wait: bool) -> None:
-        """Take in what workers report; with `wait`, wait a while for something."""
+        """Take in reports of workers; with `wait`, wait a while for one."""
 
     @abstractmethod
     def values_of(self, job: Job) -> list[Any]:
-        """Return the values of a job, up to what failed, and see that its slot is given back."""
+        """Return the values of a job, up to the first failure, and see that its slot is given back."""
 
     @abstractmethod
     def failure_of(self, job: Job) -> WorkerExit | Exception:
-        """Return why a job that is not READY ended: what its load raised, or how its last worker ended."""
+        """Return why a job failed: the exception that its load raised, or how its last worker ended."""
 
     def probing(
         self, loader: AnyLoader, loader_handle: Any, describe: Describe
@@ -326,7 +326,7 @@ class ScheduledPool(Pool):
 
     @abstractmethod
     def drop(self, scheduler: Scheduler, queue: TicketQueue) -> None:
-        """Close a queue, unless its scheduler is gone, and let go of its loader."""
+        """Close a queue, unless its scheduler is gone, and release its loader."""
 
     @abstractmethod
     def stop_workers(self, grace: float) -> None:

@@ -43,14 +43,14 @@ class ForkServer:
         self._until: float | None = None
         self._modules = frozenset(sys.modules)
         self._exit_reporter = ExitReporter()
-        self._parent = _watch(parent)
-        self._wake, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._parent = _open_pidfd(parent)
+        self._wakeup_read, self._wakeup_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         _raise_descriptor_limit()
         signal.pthread_sigmask(signal.SIG_SETMASK, [])  # what the parent's thread blocked is inherited
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
         ending.adopt_orphans()
 
     def serve(self) -> None:
@@ -59,13 +59,13 @@ class ForkServer:
         self._channel.flush()
         poller = select.poll()
         poller.register(self._channel, select.POLLIN)
-        poller.register(self._wake, select.POLLIN)
+        poller.register(self._wakeup_read, select.POLLIN)
         if self._parent is not None:
             poller.register(self._parent, select.POLLIN)
         while not self._channel.ended:
-            ready = {fd for fd, _ in poller.poll(self._patience())}
-            if self._wake in ready:
-                os.read(self._wake, 4096)
+            ready = {fd for fd, _ in poller.poll(self._poll_timeout())}
+            if self._wakeup_read in ready:
+                os.read(self._wakeup_read, 4096)
                 self._reap()
             if self._parent in ready:
                 break
@@ -77,7 +77,7 @@ class ForkServer:
                 break
         self._finish()
 
-    def _patience(self) -> float | None:
+    def _poll_timeout(self) -> float | None:
         """Return how many milliseconds there are until workers are killed; None for no limit."""
         return None if self._until is None else max(self._until - time.monotonic(), 0) * 1000 + 1
 
@@ -102,22 +102,22 @@ class ForkServer:
             pid = os.fork()
         except OSError as error:
             os.close(fd)
-            self._channel.put(wire.UNBORN, str(error).encode(), number=worker)
+            self._channel.put(wire.SPAWN_FAILED, str(error).encode(), number=worker)
             return
         if pid == 0:
-            self._become(fd, fork_server)
+            self._run_worker(fd, fork_server)
         os.close(fd)
         self._children[pid] = worker
-        self._channel.put(wire.BORN, number=worker, extra=pid)
+        self._channel.put(wire.SPAWNED, number=worker, extra=pid)
 
-    def _become(self, fd: int, fork_server: int) -> None:
+    def _run_worker(self, fd: int, fork_server: int) -> None:
         """Be a worker from here on."""
         status: int | None = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.close(self._wake)
-            os.close(self._alarm)
+            os.close(self._wakeup_read)
+            os.close(self._wakeup_write)
             if self._parent is not None:
                 os.close(self._parent)
             self._channel.close()
@@ -146,7 +146,7 @@ class ForkServer:
             worker = self._children.pop(pid, None)
             if worker is not None:
                 report = self._exit_reporter.report(status, usage)
-                self._channel.put(wire.DEAD, report, number=worker, extra=status)
+                self._channel.put(wire.EXITED, report, number=worker, extra=status)
 
     def _finish(self) -> None:
         for pid in self._children:
@@ -172,7 +172,7 @@ def _raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def _watch(pid: int) -> int | None:
+def _open_pidfd(pid: int) -> int | None:
     """Return a descriptor that becomes readable when a process ends, or None where there is no such thing.
 
     The end of the control socket tells the same, unless a process that the parent forked in native code

@@ -112,7 +112,7 @@ class ForkServerClient:
         frames = self.channel.receive()
         if not self._up:
             self._ready = self._ready or any(frame.kind == wire.READY for frame in frames)
-            self._up = any(frame.kind == wire.BORN for frame in frames)
+            self._up = any(frame.kind == wire.SPAWNED for frame in frames)
             frames = [frame for frame in frames if frame.kind != wire.READY]
         return frames
 
@@ -206,7 +206,7 @@ def _pair() -> tuple[socket.socket, socket.socket]:
     """Return a non-blocking end for this process and a blocking one for the other."""
     with taking_descriptors():
         both = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        ours, theirs = (descriptors.lifted_socket(end) for end in both)
+        ours, theirs = (descriptors.socket_above_standard(end) for end in both)
     ours.setblocking(False)
     _sockets.add(ours)
     return ours, theirs

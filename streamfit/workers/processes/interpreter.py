@@ -40,7 +40,7 @@ _MOST_BYTES = 96 << 10  # Linux refuses 128 KiB in one string, and in all of the
 _SEED_VARIABLE = "PYTHONHASHSEED"
 _SEEDS = 1 << 32
 # Variables of the fork server itself: whose it is, so that a program that is started in its place notices.
-NURSERY_VARIABLE = "STREAMFIT_NURSERY_OF"
+FORK_SERVER_VARIABLE = "STREAMFIT_NURSERY_OF"
 
 
 class _Program:
@@ -68,7 +68,7 @@ def check_platform() -> None:
             "worker processes need the path of a Python interpreter, and sys.executable is empty here; "
             "use threads (use_multiprocessing=False)."
         )
-    owner = os.environ.get(NURSERY_VARIABLE)
+    owner = os.environ.get(FORK_SERVER_VARIABLE)
     if owner is not None:
         raise WorkerError(
             f"process {owner} started this program as the interpreter of its worker processes "
@@ -126,7 +126,7 @@ def environment(hash_seed: int) -> tuple[dict[str, str], dict[str, str]]:
         later[name] = wanted.pop(name)
         size -= len(name) + len(later[name]) + 2
     wanted[_SEED_VARIABLE] = str(hash_seed)
-    wanted[NURSERY_VARIABLE] = str(os.getpid())
+    wanted[FORK_SERVER_VARIABLE] = str(os.getpid())
     return wanted, later
 
 

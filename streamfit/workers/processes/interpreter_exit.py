@@ -16,7 +16,7 @@ from typing import Protocol
 _PATIENCE_SECONDS, _LOOK_SECONDS = 1.0, 0.02
 
 
-class Parking:
+class ExitGate:
     """Where the threads of one pool are held up for ever when the interpreter ends.
 
     Args:
@@ -26,12 +26,12 @@ class Parking:
     def __init__(self, lock: threading.RLock) -> None:
         self._lock = lock
         self._wanted = False
-        self._parked = threading.Event()
+        self._blocked = threading.Event()
 
     def look(self) -> None:
         """Stay here if the interpreter ends; called now and then by whoever holds the lock."""
         if self._wanted:
-            self._parked.set()
+            self._blocked.set()
             threading.Event().wait()
 
     def close(self, work: Callable[[], object]) -> None:
@@ -40,22 +40,22 @@ class Parking:
         until = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < until:
             # Never released: whoever comes for the pool now waits for the end.
-            if self._lock.acquire(timeout=_LOOK_SECONDS) or self._parked.is_set():
+            if self._lock.acquire(timeout=_LOOK_SECONDS) or self._blocked.is_set():
                 work()
                 return
 
 
-class Ending(Protocol):
+class EndsWithInterpreter(Protocol):
     """What has to be told that the interpreter ends."""
 
     def end_with_interpreter(self) -> None:
         """End what would outlive the interpreter or be met by it half ended."""
 
 
-_known: weakref.WeakSet[Ending] = weakref.WeakSet()
+_known: weakref.WeakSet[EndsWithInterpreter] = weakref.WeakSet()
 
 
-def tell_at_exit(ending: Ending) -> None:
+def register_for_exit(ending: EndsWithInterpreter) -> None:
     """Have an object told when the interpreter ends, if it lives until then."""
     _known.add(ending)
 

@@ -300,7 +300,9 @@ class SettingReceiver:
             spec: ModuleSpec | None = find(name, path, target) if find is not None else None
             if spec is not None:
                 if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                    spec.loader = cast("Loader", _Then(spec.loader, lambda: self._take_anew(name)))
+                    spec.loader = cast(
+                        "Loader", _LoaderWithCallback(spec.loader, lambda: self._take_anew(name))
+                    )
                 return spec
         return None
 
@@ -309,17 +311,17 @@ class SettingReceiver:
         self._take([name])
 
     def _take(self, names: list[str]) -> None:
-        untold = []
+        unsent = []
         for name in names:
             before, wanted = self._taken.get(name, {}), self._wanted[name]
             self._taken[name] = wanted
             changed = {path: entry for path, entry in wanted.items() if before.get(path) != entry}
-            untold += [f"{name}.{path}" for path in _take_over(vars(sys.modules[name]), changed)]
-        if untold:
-            self._tell(untold)
+            unsent += [f"{name}.{path}" for path in _take_over(vars(sys.modules[name]), changed)]
+        if unsent:
+            self._tell(unsent)
 
 
-class _Then:
+class _LoaderWithCallback:
     """The loader of a module, with a function to call when the module has run."""
 
     def __init__(self, loader: Loader, then: Callable[[], None]) -> None:
@@ -347,15 +349,15 @@ def _take_over(names: dict[str, object], entries: Entries) -> list[str]:
     own = {path: _found(names, path) for path in entries}
     differing = [path for path, entry in entries.items() if _differs(own[path], entry)]
     hopeless = [path for path in differing if entries[path][0] == _DESCRIBED]
-    untold = [path for path in hopeless if not (path[0] == "_" and own[path] in (None, _MISSING))]
+    unsent = [path for path in hopeless if not (path[0] == "_" and own[path] in (None, _MISSING))]
     for path in differing:
         if path in hopeless or (hopeless and _is_flag(path, own[path])):
             continue
         try:
             _set(names, path, own[path], _value(entries[path]))
         except Exception:  # code of the user's may run: a class is not here, or refuses to be changed
-            untold.append(path)
-    return untold
+            unsent.append(path)
+    return unsent
 
 
 def _is_flag(path: str, value: object) -> bool:

@@ -64,7 +64,7 @@ class State(TypedDict, total=False):
 # --- the main process
 
 
-class ProcessState:
+class StateSnapshot:
     """The state of this process at one moment.
 
     Attributes:
@@ -85,24 +85,24 @@ class ProcessState:
         self._finalizer()
 
 
-class ParentState:
+class StateRecorder:
     """Takes the state of this process.
 
     Attributes:
-        untold: what of it cannot be passed on, as it was found.
+        unsent: what of it cannot be passed on, as it was found.
     """
 
     def __init__(self) -> None:
         self._collector = module_settings.Collector()
         self._environment: dict[str, str] = {}
-        self._states: deque[ProcessState] = deque()  # the last one counts; others may still be on their way
-        self.untold: list[str] = []
+        self._states: deque[StateSnapshot] = deque()  # the last one counts; others may still be on their way
+        self.unsent: list[str] = []
 
-    def begin(self) -> None:
-        """Note what workers inherit that are started now."""
+    def note_environment(self) -> None:
+        """Note the environment that workers inherit which are started now."""
         self._environment = interpreter.own_environment()
 
-    def take(self) -> ProcessState:
+    def take(self) -> StateSnapshot:
         """Return the state now: that of the last call, if nothing has changed."""
         parts: State = {
             "folder": _folder(),
@@ -126,7 +126,7 @@ class ParentState:
         uninterrupted(lambda: self._drop(0))
 
     def _keep(self, data: bytes) -> None:
-        self._states.append(ProcessState(data))
+        self._states.append(StateSnapshot(data))
         self._drop(_MOST_STATES)
 
     def _drop(self, most: int) -> None:
@@ -140,7 +140,7 @@ class ParentState:
         try:
             return bytes(cloudpickle.dumps(call))
         except Exception:  # it holds an open file, for one
-            self.untold.append("numpy.seterrcall's function")
+            self.unsent.append("numpy.seterrcall's function")
             return None
 
     def _changes(self) -> dict[str, str | None]:

@@ -71,9 +71,9 @@ class ProcessPool(SupervisedPool):
         with self.lock:
             self._preload = tuple(preload) or self._preload
             if self._worker_group is None:
-                self._setup.begin()
+                self._setup.note_environment()
                 try:
-                    uninterrupted(self._engage)
+                    uninterrupted(self._start_group)
                 except BaseException:
                     self.stop_workers(HASTY_SECONDS)
                     raise
@@ -91,10 +91,10 @@ class ProcessPool(SupervisedPool):
         with self.lock:
             self.check_usable()
             while self._worker_group is not None and any(
-                handle.pid is None for handle in self._worker_group.handles.values()
+                handle.pid is None for handle in self._worker_group.workers.values()
             ):
                 self._collect(100)
-            handles = self._worker_group.handles.values() if self._worker_group is not None else ()
+            handles = self._worker_group.workers.values() if self._worker_group is not None else ()
             return [handle.pid for handle in handles if handle.pid is not None]
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class ProcessPool(SupervisedPool):
         # Ours are known to be safe to fork with; the user's own modules are imported in each worker.
         ours = [name for name in pickled_loader.modules if name.partition(".")[0] == "streamfit"]
         self._live_group().fork_server.preload(ours)
-        self._staff()
+        self._ensure_workers()
         return pickled_loader
 
     def pickled_loader_for(self, loader: AnyLoader) -> PickledLoader:
@@ -126,14 +126,14 @@ class ProcessPool(SupervisedPool):
     def issue(self) -> None:
         """Send workers what the scheduler wants loaded."""
         worker_group = self._live_group()
-        self._take_back(worker_group)
+        self._reclaim(worker_group)
         if worker_group.budget.large:
             for handle in worker_group.trim(self.scheduler.free_slots()):
                 self._flush(handle)
         touched: dict[int, WorkerHandle] = {}
         while jobs := self.scheduler.issue():  # what could not be sent together is issued again, one by one
             for job in jobs:
-                handle = touched[job.worker] = worker_group.handles[job.worker]
+                handle = touched[job.worker] = worker_group.workers[job.worker]
                 self._send(worker_group, handle, job)
         for handle in touched.values():
             self._flush(handle)
@@ -141,8 +141,8 @@ class ProcessPool(SupervisedPool):
     def step(self, *, wait: bool) -> None:
         """Take in what workers and the fork server report."""
         if wait:
-            self._parking.look()
-        self.sweep()
+            self._exit_gate.look()
+        self.drop_abandoned()
         self._collect(_LOOK_MILLISECONDS if wait else 0)
         self.issue()
         self._setup.reports.pass_on()
@@ -154,7 +154,7 @@ class ProcessPool(SupervisedPool):
             self.scheduler.give_back(job.slot)
             return []
         worker_group = self._live_group()
-        self._take_back(worker_group)  # what was given up is not leased any more
+        self._reclaim(worker_group)  # what was given up is not leased any more
         slot = worker_group.slot(job.slot)
         slot.attach(packed.capacity)
         memory = slot.bytes(max(packed.used, 1))
@@ -188,7 +188,7 @@ class ProcessPool(SupervisedPool):
         """Close a queue; its tickets that still wait in workers are not loaded."""
         if scheduler is self.scheduler and self._worker_group is not None:
             for worker in scheduler.close_queue(queue):
-                handle = self._worker_group.handles[worker]
+                handle = self._worker_group.workers[worker]
                 handle.channel.put(wire.CANCEL, queue=queue.key)
                 self._flush(handle)
 
@@ -199,7 +199,7 @@ class ProcessPool(SupervisedPool):
         """
         reports = self._setup.reports
         if self._worker_group is not None:
-            for handle in self._worker_group.handles.values():
+            for handle in self._worker_group.workers.values():
                 reports.take_last(handle.pid, handle.channel)
             self._worker_group.close(
                 grace

@@ -27,7 +27,7 @@ class ProbePool(ProcessPool):
     def __init__(self, pickled_loader: PickledLoader, pool: ProcessPool) -> None:
         super().__init__(workers=1, ahead=1, hash_seed=pool._hash_seed)
         self._pickled_loader, self._deadline = pickled_loader, pool._deadline
-        self._setup = pool._setup.for_one_more(self._registry)
+        self._setup = pool._setup.for_probe_pool(self._registry)
 
     def pickled_loader_for(self, loader: AnyLoader) -> PickledLoader:
         """Return the loader as the other pool sends it."""

@@ -58,10 +58,10 @@ class Worker:
     def __init__(self, sock: socket.socket) -> None:
         self._channel = Channel(sock)
         self._outbox = Outbox(self._channel)
-        self._applier = StateApplier(self._send_record, self._tell_untold)
+        self._applier = StateApplier(self._send_record, self._report_unsent)
         self._initialize: mmap.mmap | None = None
         self._slots: dict[int, Slot] = {}
-        self._loaders: dict[int, _Received] = {}
+        self._loaders: dict[int, _ReceivedLoader] = {}
         self._templates: dict[Template, int] = {}
         self._todo: deque[Frame] = deque()
         self._progress_page = ProgressPage()
@@ -93,7 +93,7 @@ class Worker:
                     if time.monotonic() > until:
                         break
         if self._channel.stray:
-            self._progress_page.stray()
+            self._progress_page.mark_stray()
         # Let go of in order, not as garbage: files in a cycle are closed before they are flushed.
         self._handlers.clear()
         self._loaders.clear()
@@ -124,12 +124,12 @@ class Worker:
         progress_page.end()
         received.drop_pages()
 
-    def _ready(self, received: _Received) -> Callable[[object], object]:
+    def _ready(self, received: _ReceivedLoader) -> Callable[[object], object]:
         """Return what loads tickets; takes its time once, which is not the ticket's fault."""
         self._applier.settle()
         if received.load is not None and self._initialize is None:
             return received.load
-        self._progress_page.prepare(True)
+        self._progress_page.set_preparing(True)
         try:
             with self._applier.importing():
                 loader = received.loader()
@@ -137,7 +137,7 @@ class Worker:
             received.load = loader.load
             return loader.load
         finally:
-            self._progress_page.prepare(False)
+            self._progress_page.set_preparing(False)
 
     def _run_initialize(self) -> None:
         """Call what the user wants called once in each worker; the run ends if it fails."""
@@ -149,7 +149,7 @@ class Worker:
                 initialize = pickle.loads(data)
             initialize()
         except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
-            self._outbox.send(wire.REFUSED, exceptions.pack(error))
+            self._outbox.send(wire.INIT_FAILED, exceptions.pack(error))
             raise
 
     def _answer(self, kind: int, frame: Frame, body: bytes = b"") -> None:
@@ -160,8 +160,8 @@ class Worker:
     def _send_record(self, record: bytes) -> None:
         self._outbox.send(wire.RECORD, record)
 
-    def _tell_untold(self, names: list[str]) -> None:
-        self._outbox.send(wire.UNTOLD, pickle.dumps(names))
+    def _report_unsent(self, names: list[str]) -> None:
+        self._outbox.send(wire.UNSENT, pickle.dumps(names))
 
     def _number_of(self, template: Template) -> int:
         """Return the number of a template, telling the parent about a new one."""
@@ -175,7 +175,7 @@ class Worker:
     def _on_progress_page(self, frame: Frame) -> None:
         self._progress_page.close()
         self._progress_page = ProgressPage(frame.fds[0])
-        crash_report.leave_behind(frame.fds[0])
+        crash_report.write_stacks_to(frame.fds[0])
 
     def _on_state(self, frame: Frame) -> None:
         self._applier.want(_mapped(frame.fds[0]))
@@ -193,15 +193,15 @@ class Worker:
             slot.close()
 
     def _on_share(self, frame: Frame) -> None:
-        shared_arrays.RECEIVER.add_arena(frame.number, frame.fds[0])
+        shared_arrays.RECEIVER.add_segment(frame.number, frame.fds[0])
 
     def _on_loader(self, frame: Frame) -> None:
         segments, size = pickle.loads(frame.body)
-        self._loaders[frame.number] = _Received(frame.fds[0], size, segments)
+        self._loaders[frame.number] = _ReceivedLoader(frame.fds[0], size, segments)
 
     def _on_forget(self, frame: Frame) -> None:
         self._loaders.pop(frame.number, None)
-        shared_arrays.RECEIVER.keep_arenas(
+        shared_arrays.RECEIVER.keep_segments(
             {key for received in self._loaders.values() for key in received.segments}
         )
 
@@ -211,7 +211,7 @@ class Worker:
             self._answer(wire.SKIPPED, waiting)
 
 
-class _Received:
+class _ReceivedLoader:
     """A loader as it came, unpickled when it is first needed."""
 
     def __init__(self, fd: int, size: int, segments: list[int]) -> None:
@@ -253,12 +253,12 @@ def main(sock: socket.socket, parent: int) -> bool:
     Returns:
         whether it has been asked to end.
     """
-    if not _die_with(parent):
+    if not _end_with_parent(parent):
         return False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     enter_worker()
-    _prefer_as_victim()
+    _raise_oom_score()
     random.seed()
     seed_numpy()  # otherwise all workers, being forks of one process, would draw the same numbers
     copyreg.pickle(np.memmap, _reduce_memmap)
@@ -277,7 +277,7 @@ def _mapped(fd: int) -> mmap.mmap:
         os.close(fd)
 
 
-def _die_with(parent: int) -> bool:
+def _end_with_parent(parent: int) -> bool:
     """Have the kernel kill this process when the fork server dies; return whether that is still alive."""
     try:
         prctl = ctypes.CDLL(None).prctl
@@ -287,7 +287,7 @@ def _die_with(parent: int) -> bool:
     return os.getppid() == parent
 
 
-def _prefer_as_victim() -> None:
+def _raise_oom_score() -> None:
     """Have the system, when memory runs out, kill a worker, which can be replaced, before the parent."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")

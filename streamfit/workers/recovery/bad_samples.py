@@ -1,12 +1,11 @@
-"""What is wrong with a ticket that cannot be loaded: which of its parts, found by loading them apart.
+"""Finds the bad parts of a ticket that cannot be loaded, by loading its parts apart.
 
-A loader may say what its tickets are made of (`parts`, `merge`): then the parts that fail are found by
-halving, and the rest of the ticket can still be loaded. A ticket without parts is bad as a whole.
+A loader may divide its tickets into parts (`parts`, `merge`): then the parts that fail are found by halving,
+and the rest of the ticket can still be loaded. A ticket without parts is bad as a whole.
 
 Guarantees kept here: a part is called bad only after it failed twice when it was loaded alone, or, where
-parts fail only together, after these failed together twice; so a worker that is killed by chance meanwhile
-condemns nothing; whatever is left out is named, with a warning, and counted; more than was allowed is never
-left out.
+parts fail only together, after these failed together twice; so the death of a worker by chance makes no part
+bad; each part that is left out is named, with a warning, and counted; never are more left out than allowed.
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ class _Divisible(Protocol[TicketT]):
 
 
 class CannotExamineError(WorkerError):
-    """Workers fail before they load anything, which says nothing about the ticket."""
+    """Workers fail before they load anything, so the ticket may be good."""
 
 
-_NAMED = 3  # of the bad parts, when none may be left out: more are not looked for
+_NAMED = 3  # bad parts that are searched for and named when none may be left out
 
 
-def here(loader: Loader[TicketT, ValueT]) -> Probe[TicketT, ValueT]:
+def local_probe(loader: Loader[TicketT, ValueT]) -> Probe[TicketT, ValueT]:
     """Return a function that loads a ticket in the caller's thread and raises ordinary exceptions."""
 
     def probe(ticket: TicketT) -> ValueT:
@@ -59,12 +58,12 @@ def here(loader: Loader[TicketT, ValueT]) -> Probe[TicketT, ValueT]:
 
 
 class BadSampleFinder(Generic[TicketT, ValueT]):
-    """Decides what becomes of tickets that cannot be loaded.
+    """Decides about tickets that cannot be loaded: which parts are left out, and when to give up.
 
     Args:
         loader: loads tickets.
         describe: names a ticket in messages.
-        tolerance: how many parts of tickets may be left out; None where leaving out was not asked for.
+        tolerance: how many parts of tickets may be left out; None if the user did not allow any.
     """
 
     def __init__(
@@ -83,12 +82,12 @@ class BadSampleFinder(Generic[TicketT, ValueT]):
         attempts: int,
         deaths: int = 0,
     ) -> Loaded[TicketT, ValueT]:
-        """Return what can be loaded of a ticket.
+        """Return the parts of a ticket that can be loaded.
 
         Args:
             ticket: the one that failed.
             probe: loads a ticket.
-            cause: how the last worker that loaded it ended, or what it raised.
+            cause: how the last worker that loaded it ended, or the exception that its load raised.
             attempts: how often it was loaded before.
             deaths: how many workers it has killed.
 
@@ -116,15 +115,15 @@ class BadSampleFinder(Generic[TicketT, ValueT]):
         self, ticket: TicketT, found: _Found[TicketT, ValueT], cause: WorkerExit | Exception, attempts: int
     ) -> Loaded[TicketT, ValueT]:
         """Return the good parts of a ticket, and warn of the others."""
-        told = cause.how() if isinstance(cause, WorkerExit) else f"raised {type(cause).__name__}: {cause}"
+        how = cause.how() if isinstance(cause, WorkerExit) else f"raised {type(cause).__name__}: {cause}"
         if not found.bad:
             if isinstance(cause, Exception):
-                text = f"loaded only when it was tried again: {self._describe(ticket)}: its load {told}"
+                text = f"loaded only when it was tried again: {self._describe(ticket)}: its load {how}"
                 warn(text, RuntimeWarning, stacklevel=2)
             return Loaded(ticket, found.value, attempts)
         if self.tolerance is not None:
             self.tolerance -= len(found.bad)
-        text = f"left out: {self._names(found.bad)}: its load {told}"
+        text = f"left out: {self._names(found.bad)}: its load {how}"
         warn(text, RuntimeWarning, stacklevel=2)
         return Loaded(found.good or ticket, found.value, attempts, tuple(found.bad))
 
@@ -166,18 +165,18 @@ class _Search(Generic[TicketT, ValueT]):
         if len(parts) < 2:
             return _Found([ticket])
         good = parts
-        while True:  # once, unless some of those that are left fail together, or by chance
+        while True:  # once, unless some of the others fail together, or by chance
             found = self._bad(good)
-            good = _but(good, found)
+            good = _except(good, found)
             if not good or self._found > self._most:
-                return _Found(_but(parts, good))
+                return _Found(_except(parts, good))
             if not self._fails(good):
-                return _Found(_but(parts, good), _merge(self._loader, good), self._value)
-            if not found:  # it fails now and then, whatever it is
+                return _Found(_except(parts, good), _merge(self._loader, good), self._value)
+            if not found:  # it fails now and then, with any of its parts
                 return _Found(parts)
 
     def _bad(self, parts: list[TicketT]) -> list[TicketT]:
-        """Return the bad ones of parts that have failed together, a few more at most than are wanted."""
+        """Return the bad ones of parts that have failed together, at most a few more than wanted."""
         bad: list[TicketT] = []
         half = len(parts) // 2
         for some in (parts[:half], parts[half:]) if half else ():
@@ -193,12 +192,12 @@ class _Search(Generic[TicketT, ValueT]):
             self._value = self._probe(_merge(self._loader, parts))
         except CannotExamineError:
             raise
-        except Exception:  # user code runs here, and dies: that is the question
+        except Exception:  # user code runs here, and may kill its worker: that is the question
             return True
         return False
 
 
-def _but(parts: list[TicketT], others: list[TicketT]) -> list[TicketT]:
+def _except(parts: list[TicketT], others: list[TicketT]) -> list[TicketT]:
     return [part for part in parts if not any(part is other for other in others)]
 
 
@@ -211,5 +210,5 @@ def _merge(loader: Loader[TicketT, ValueT], parts: Sequence[TicketT]) -> TicketT
 
 
 def _divisible(loader: Loader[TicketT, ValueT]) -> _Divisible[TicketT]:
-    """Return a loader as one whose tickets have parts; only called where it has said so."""
+    """Return a loader as one whose tickets have parts; called only if it has the methods."""
     return cast("_Divisible[TicketT]", loader)

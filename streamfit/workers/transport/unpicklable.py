@@ -1,4 +1,4 @@
-"""What in a value cannot be pickled, and how the user reaches it: through attributes, items, closures,
+"""Finds the part of a value that cannot be pickled, and its path: through attributes, items, closures and
 globals, wherever pickle goes.
 
 Guarantee kept here: finding it costs little memory, however large the arrays in the value are.
@@ -26,9 +26,9 @@ def explain(value: object, name: str, error: Exception) -> str:
     """Say which part of a value cannot be sent to another process, and what to do about it.
 
     Args:
-        value: what could not be pickled; modules that travel by value are still registered.
-        name: what to call it.
-        error: what pickle raised.
+        value: the value that could not be pickled; modules that travel by value are still registered.
+        name: its name in the message.
+        error: the exception that pickle raised.
     """
     path, unpicklable = _PartSearch().find(value, (name,))
     kind = type(unpicklable)
@@ -77,13 +77,13 @@ class _PartSearch:
         self._looks += 1
         try:
             _Tester(_Null(), 5).dump(value)
-        except Exception:  # user code runs here; that it fails is the answer
+        except Exception:  # user code runs here; a failure is the answer
             return False
         return True
 
 
 def _within(places: Places, name: str) -> Places:
-    """Add a part to a place; a global is a place of its own, and the one that uses it is told besides."""
+    """Add a part to a path; a global begins a path of its own, and the path that uses it is named too."""
     return (name, *places) if name.startswith(_GLOBAL) else (places[0] + name, *places[1:])
 
 
@@ -121,7 +121,7 @@ def _is_content(name: str, part: object) -> bool:
 
 
 def _parts_of_object(value: object) -> Iterator[Part]:
-    """Yield what pickle takes of an object, by the names of its attributes where it has any."""
+    """Yield the parts of an object that pickle takes, by the names of its attributes where it has any."""
     try:
         state = value.__getstate__()
     except Exception:  # user code; its own attributes have to do

@@ -2,12 +2,12 @@
 
 A value is any picklable structure of arrays. Tuples, lists, dicts with text keys and plain dataclasses are
 taken apart into arrays and a structure (the *template*), which is sent once and then called by number.
-Whatever is none of these travels by pickle, its buffers beside the arrays (`packing` lays all of it out).
+Everything else travels by pickle, its buffers beside the arrays (`packing` lays all of it out).
 Arrays are put together again as writable views, without a copy.
 
-Guarantee kept here: what is put together equals what was taken apart, with the same types, dtypes, shapes
-and memory order (C order if it had neither); an array that occurs twice is still one array. A memory map
-arrives as a plain array.
+Guarantee kept here: the value that is put together equals the one that was taken apart, with the same
+types, dtypes, shapes and memory order (C order if it had neither); an array that occurs twice is still one
+array. A memory map arrives as a plain array.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _PLAIN_KINDS = frozenset("biufcmMSUV")
 
 
 class Parts:
-    """A value taken apart: its template, its arrays and what is neither.
+    """A value taken apart: its template, its arrays, and the rest, which travels by pickle.
 
     Args:
         value: any picklable structure of arrays.
@@ -115,12 +115,12 @@ class ValueReader:
         _collect_leaves(template, self.leaves)
 
     def read(self, arrays: Sequence[Array], rest: Sequence[object] = ()) -> object:
-        """Return the value with these arrays, and with `rest` in the places of what is no array."""
+        """Return the value with these arrays, and with `rest` in the places of the other parts."""
         return _build(self._template, arrays, rest)
 
 
 def dump(value: object) -> tuple[bytes, list[Array]]:
-    """Pickle a value, its buffers apart; what only exists in `__main__` travels by value."""
+    """Pickle a value, its buffers apart; classes and functions of `__main__` travel by value."""
     buffers: list[pickle.PickleBuffer] = []
     try:
         data = pickle.dumps(value, 5, buffer_callback=buffers.append)
@@ -141,7 +141,7 @@ def _field_names(kind: type) -> tuple[str, ...] | None:
         return None
     for hook in _STATE_HOOKS:
         method = getattr(kind, hook, None)
-        # Frozen dataclasses with slots bring their own hooks, which are the plain ones in other words.
+        # Frozen dataclasses with slots bring their own hooks, which do the same as the plain ones.
         if method is not getattr(object, hook, None) and getattr(method, "__module__", "") != "dataclasses":
             return None
     for base in kind.__mro__:
