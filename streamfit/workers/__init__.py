@@ -3,7 +3,7 @@
 Four subpackages:
 
 - `transport`: how values and loaders travel (frames, slots, shared memory, pickled loaders).
-- `recovery`: what happens when a load hangs, crashes or cannot be loaded.
+- `recovery`: handles loads that hang, crash their worker, or fail.
 - `pool`: the scheduler as a pure state machine, ordered runs, inline and threads.
 - `processes`: worker processes, the fork server that starts them, and the state that they take over.
 """

@@ -1,13 +1,13 @@
-"""What a pool promises, whatever carries out the loads: the types shared by all kinds of pools.
+"""The contract of pools: types and guarantees shared by all kinds.
 
-A pool knows nothing of samples or batches. It is handed a *loader* and an iterator of *tickets*, has
-`loader.load(ticket)` run somewhere, and gives the values back in the order of the tickets.
+A pool knows nothing about samples or batches. It gets a *loader* and an iterator of *tickets*, runs
+`loader.load(ticket)` in its workers, and returns the values in the order of the tickets.
 
 Guarantees kept by every pool:
 
 * **Order.** Values arrive in the order of the tickets, for any kind and any number of workers.
 * **Exactly once.** Each ticket's value is delivered once, or iteration ends in an exception.
-  A run never ends early without saying so.
+  A run never ends early without an exception.
 * **Bounded.** At most `ahead` tickets are out beyond the one delivered last.
 """
 
@@ -34,12 +34,12 @@ _ValueT_co = TypeVar("_ValueT_co", covariant=True)
 class Loader(Protocol[_TicketT_contra, _ValueT_co]):
     """Turns a ticket into a value.
 
-    Two optional attributes are read: `may_change` (its content may differ from one `Pool.open` to the
-    next; False when absent) and `name` (used in error messages; the class name when absent). Two optional
-    methods serve to find what is bad in a ticket that cannot be loaded: `parts(ticket)` returns tickets for
-    its parts, in order (none if it has no parts), and `merge(parts)` one ticket for some of them. One more
-    is called by threads in place of `load`, if it is there: `load_apart(ticket, threads=...)` returns a value
-    that shares no memory with anything that the loader may write to later, and is told whether several
+    Two optional attributes are read: `may_change` (its content may differ from one `Pool.open` to the next;
+    False when absent) and `name` (used in error messages; the class name when absent). Two optional methods
+    serve to find the bad parts of a ticket that cannot be loaded: `parts(ticket)` returns tickets for its
+    parts, in order (none if it has no parts), and `merge(parts)` one ticket for some of them. Threads call
+    a further optional method in place of `load`: `load_apart(ticket, threads=...)` returns a value that
+    shares no memory with anything that the loader may write to later; `threads` says whether several
     threads load at once.
     """
 
@@ -88,11 +88,11 @@ class Run(ABC, Generic[TicketT, ValueT]):
 
     @abstractmethod
     def __next__(self) -> Loaded[TicketT, ValueT]:
-        """Return the next value; raise what its load raised."""
+        """Return the next value, or raise the exception of its load."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give up what has not been delivered; safe to call twice."""
+        """Discard the values that are not delivered; safe to call twice."""
 
     def __enter__(self) -> Self:
         """Return the run itself."""
@@ -122,7 +122,7 @@ class Pool(ABC):
 
         Args:
             preload: names of modules that the loaders will need. Worker processes import them once and
-                share them; unknown names are ignored. Other kinds of pools ignore them all.
+                share them; unknown names are ignored. Other kinds of pools ignore all names.
         """
 
     @abstractmethod
@@ -140,8 +140,8 @@ class Pool(ABC):
             loader: turns a ticket into a value.
             tickets: pulled lazily in the caller's thread, at most `ahead` beyond the delivered one.
             describe: names a ticket in error messages.
-            tolerance: how many parts of tickets may be left out because they cannot be loaded; None where
-                none was asked for.
+            tolerance: how many parts of tickets may be left out because they cannot be loaded; None if the
+                user did not allow any.
         """
 
     @abstractmethod
@@ -149,9 +149,9 @@ class Pool(ABC):
         """Return the process ids of the worker processes (empty for other kinds)."""
 
     def use_hash_seed(self, hash_seed: int) -> None:
-        """Have worker processes hash with another seed, which ends runs of theirs that are open.
+        """Have worker processes hash with another seed, which ends their open runs.
 
-        Other kinds of workers hash as this process does, and nothing changes that.
+        Other kinds of workers always hash as this process does.
         """
         return None
 
@@ -176,20 +176,20 @@ def name_of(loader: object) -> str:
     return name if isinstance(name, str) and name else type(loader).__name__
 
 
-class _Place:
-    """Where this code runs: set once, in a worker process, before any user code."""
+class _Process:
+    """The kind of this process: set once, in a worker, before any user code."""
 
     inside_worker = False
 
 
 def enter_worker() -> None:
     """Note that this process is a worker, so that pools made in it load inline."""
-    _Place.inside_worker = True
+    _Process.inside_worker = True
 
 
 def inside_worker() -> bool:
     """Return whether this process is a worker of a pool."""
-    return _Place.inside_worker
+    return _Process.inside_worker
 
 
 fresh_id = itertools.count(1).__next__

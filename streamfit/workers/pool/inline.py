@@ -55,7 +55,7 @@ class InlineRun(Run[TicketT, ValueT], Generic[TicketT, ValueT]):
         return self._finder.settle(ticket, self._probe, failure, 1)
 
     def close(self) -> None:
-        """Give up the tickets that are left."""
+        """Discard the tickets that are left."""
         if self._state is RunState.OPEN:
             self._state = RunState.CLOSED
 

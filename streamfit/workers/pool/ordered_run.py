@@ -85,7 +85,7 @@ class OrderedRun(Run[TicketT, ValueT]):
                 raise
 
     def close(self) -> None:
-        """Give up what has not been delivered; the pool stays usable."""
+        """Discard the values that are not delivered; the pool stays usable."""
         with self._pool.lock:
             self._stop(RunState.CLOSED)
 

@@ -21,7 +21,7 @@ class RunState(Enum):
     POOL_CLOSED = "This run was ended because its pool was closed."
 
     def refuse(self) -> NoReturn:
-        """Raise what a consumer gets that asks for one more value.
+        """Raise the exception for a consumer that asks for one more value.
 
         Raises:
             StopIteration: the run is finished.

@@ -5,7 +5,7 @@ The pools (`threads`, `processes`) carry them out; the tests drive it with simul
 
 Guarantees kept here:
 
-* a slot has one owner: nobody, one job, or the consumer;
+* a slot is free, or has one owner: a job or the consumer;
 * a job that is loaded again keeps its slot; one of several tickets is loaded again as one job for each of
   them, so that a death counts against one ticket only;
 * a result counts only if worker, queue, number, attempt and slot all match what was issued;

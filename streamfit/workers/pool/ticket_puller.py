@@ -13,7 +13,7 @@ from typing import Generic
 from streamfit.workers.contract import TicketT
 from streamfit.workers.pool.scheduler import Scheduler, TicketQueue
 
-# A generator may work between its tickets: after this long, pulling stops and goes on with the next call.
+# A generator may work between its tickets: after this long, pulling stops until the next call.
 _PULL_SECONDS = 0.005
 
 
@@ -68,7 +68,7 @@ class TicketPuller(Generic[TicketT]):
         return self._queue.planned > before
 
     def stop(self) -> None:
-        """Let go of the tickets that are left."""
+        """Discard the tickets that are left."""
         self._tickets = None
 
     def _room(self, opened: int) -> int:

@@ -1,13 +1,14 @@
-"""Settings in the user's own modules, on their way to worker processes, which import these modules anew.
+"""Sends settings in the user's own modules to worker processes, which import these modules anew.
 
 The main process collects the simple globals of the user's modules, and the simple attributes of their
-classes. A worker compares them with what its own import gave, as soon as it has imported a module, and takes
-over what differs. A container is changed in place, so that those who imported it by name see the change too.
-What differs and cannot travel (a lock, a large array, a function put in the place of another) is named.
+classes. As soon as a worker has imported a module, it compares them with those of its own import, and takes
+over those that differ. A container is changed in place, so that modules which imported it by name see the
+change too. A setting that differs and cannot travel (a lock, a large array, a function put in the place of
+another) is named.
 
-Guarantees kept here: nothing of the user's is called but what pickle calls for plain objects; what is looked
-at for one global is bounded; a module that a worker does not import costs it nothing; what a worker has set
-itself meanwhile stays until the main process sets it anew.
+Guarantees kept here: no code of the user is called except what pickle calls for plain objects; the work for
+one global is bounded; a module that a worker does not import costs it nothing; a setting that a worker has
+changed itself stays until the main process sets it anew.
 """
 
 from __future__ import annotations
@@ -68,19 +69,19 @@ class Collector:
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
-        self._mine: list[_Module] = []
+        self._modules: list[_Module] = []
 
     def collect(self) -> dict[str, Entries]:
-        """Return the entries of each module of the user's, by name."""
+        """Return the entries of each of the user's modules, by name."""
         if new := sys.modules.keys() - self._seen:
             self._seen |= new
-            self._mine += [_Module(name) for name in sorted(new) if _is_users(name, sys.modules.get(name))]
+            self._modules += [_Module(name) for name in sorted(new) if _is_users(name, sys.modules.get(name))]
         found, left = {}, _MOST_BYTES_IN_ALL
-        for mine in self._mine:
-            module = sys.modules.get(mine.name)
+        for known in self._modules:
+            module = sys.modules.get(known.name)
             if module is not None:
                 with suppress(Exception):  # code of the user's metaclasses may run, and fail
-                    found[mine.name], left = mine.entries(vars(module), left)
+                    found[known.name], left = known.entries(vars(module), left)
         return found
 
 
@@ -89,7 +90,7 @@ def _is_users(name: str, module: object) -> bool:
 
 
 class _Module:
-    """One module of the user's, and what is known of those of its globals that cannot change in place."""
+    """One of the user's modules, with the known entries of globals that cannot change in place."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -97,7 +98,7 @@ class _Module:
         self._file: object = None
 
     def entries(self, names: dict[str, object], left: int) -> tuple[Entries, int]:
-        """Return the entries of what may be a setting, and how many bytes are left for other modules."""
+        """Return the entries of possible settings, and how many bytes are left for other modules."""
         found: Entries = {}
         self._file = names.get("__file__")
         for path, value in self._members(names):
@@ -123,7 +124,7 @@ class _Module:
                     yield f"{name}.{attribute}", content
 
     def _entry(self, path: str, value: object, most: int) -> Entry | None:
-        """Return what is known of a value; None where it is what the source of the module defines."""
+        """Return the entry of a value; None for a function, class or module that the source defines."""
         kind = type(value)
         name = path.rpartition(".")[2]
         if kind is FunctionType:
@@ -166,7 +167,7 @@ def _entry(value: object, most: int) -> Entry | None:
         return _DESCRIBED, _description(value)
     try:
         return _PICKLED, _pickled(value, most)
-    except Exception:  # code of the user's classes may run; that it is no simple value is the answer
+    except Exception:  # code of the user's classes may run; it is no simple value then
         return _DESCRIBED, _description(value)
 
 
@@ -191,7 +192,7 @@ def _at(value: object, path: str) -> object:
 
 
 def _description(value: object) -> str:
-    """Say enough of a value to see whether another process has the same."""
+    """Return a text that is the same in another process if it has the same value."""
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     if _is_stream(kind):
@@ -218,7 +219,7 @@ def _is_stream(kind: type) -> bool:
 
 
 class _NotSimpleError(Exception):
-    """Part of a value is nothing that is passed on."""
+    """A part of a value cannot be passed on."""
 
 
 class _Sink:
@@ -239,7 +240,7 @@ class _SettingPickler(pickle.Pickler):
     """Pickles simple values only."""
 
     def reducer_override(self, value: object) -> Any:
-        """Refuse what is large, what has a life of its own, and what another process cannot import."""
+        """Refuse large values, live objects, and classes and functions that another process cannot import."""
         kind = type(value)
         if issubclass(kind, (type, *_FUNCTIONS)):
             simple = _place_of(value) is not None
@@ -257,7 +258,7 @@ class _SettingPickler(pickle.Pickler):
 
 
 def _is_plain(kind: type) -> bool:
-    """Return whether objects of a class are their attributes, as far as pickle knows."""
+    """Return whether pickle takes nothing but the attributes of objects of a class."""
     return all(getattr(kind, hook, None) is getattr(object, hook, None) for hook in _HOOKS)
 
 
@@ -274,16 +275,16 @@ class SettingReceiver:
     """Gives the modules of this process the settings of another, each when it has been imported.
 
     Args:
-        tell: is called with the names of settings that differ and could not be passed on.
+        report: is called with the names of settings that differ and could not be passed on.
     """
 
-    def __init__(self, tell: Callable[[list[str]], None]) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[list[str]], None]) -> None:
+        self._report = report
         self._wanted: dict[str, Entries] = {}
         self._taken: dict[str, Entries] = {}
 
     def update(self, wanted: dict[str, Entries]) -> None:
-        """Take over settings: now in modules that are here, later in others."""
+        """Take over settings: now in modules that are imported, later in others."""
         self._wanted = wanted
         if wanted and self not in sys.meta_path:
             sys.meta_path.insert(0, self)
@@ -292,7 +293,7 @@ class SettingReceiver:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find a module of the user's as the other finders do; its settings follow when it was run."""
+        """Find a module of the user's as the other finders do; its settings follow when it has run."""
         if name not in self._wanted:
             return None
         for finder in sys.meta_path:
@@ -318,14 +319,14 @@ class SettingReceiver:
             changed = {path: entry for path, entry in wanted.items() if before.get(path) != entry}
             unsent += [f"{name}.{path}" for path in _take_over(vars(sys.modules[name]), changed)]
         if unsent:
-            self._tell(unsent)
+            self._report(unsent)
 
 
 class _LoaderWithCallback:
     """The loader of a module, with a function to call when the module has run."""
 
-    def __init__(self, loader: Loader, then: Callable[[], None]) -> None:
-        self._loader, self._then = loader, then
+    def __init__(self, loader: Loader, after: Callable[[], None]) -> None:
+        self._loader, self._after = loader, after
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._loader, name)
@@ -341,27 +342,27 @@ class _LoaderWithCallback:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        self._then()
+        self._after()
 
 
 def _take_over(names: dict[str, object], entries: Entries) -> list[str]:
-    """Give a module its settings; return what differs and cannot be passed on."""
+    """Give a module its settings; return the names of those that differ and cannot be passed on."""
     own = {path: _found(names, path) for path in entries}
     differing = [path for path, entry in entries.items() if _differs(own[path], entry)]
-    hopeless = [path for path in differing if entries[path][0] == _DESCRIBED]
-    unsent = [path for path in hopeless if not (path[0] == "_" and own[path] in (None, _MISSING))]
+    undeliverable = [path for path in differing if entries[path][0] == _DESCRIBED]
+    unsent = [path for path in undeliverable if not (path[0] == "_" and own[path] in (None, _MISSING))]
     for path in differing:
-        if path in hopeless or (hopeless and _is_flag(path, own[path])):
+        if path in undeliverable or (undeliverable and _is_flag(path, own[path])):
             continue
         try:
             _set(names, path, own[path], _value(entries[path]))
-        except Exception:  # code of the user's may run: a class is not here, or refuses to be changed
+        except Exception:  # code of the user's may run: a class is missing here, or refuses a change
             unsent.append(path)
     return unsent
 
 
 def _is_flag(path: str, value: object) -> bool:
-    """Return whether a global may say that something is there that could not be passed on."""
+    """Return whether a global may be a flag for another setting, which could not be passed on."""
     return path[0] == "_" and value is False
 
 
@@ -383,7 +384,7 @@ def _differs(own: object, entry: Entry) -> bool:
         return bool(_description(own) != content)
     try:
         return bool(_pickled(own, MOST_BYTES) != content)
-    except Exception:  # it is no simple value, as the other is
+    except Exception:  # it is no simple value, while the other is
         return True
 
 

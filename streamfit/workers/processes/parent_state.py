@@ -1,13 +1,13 @@
-"""What loads depend on beside their data: the state of this process, on its way to worker processes.
+"""Sends the state of this process, on which loads depend beside their data, to worker processes.
 
 The working folder and the search path, warning filters, NumPy's error state, logging (`log_records`),
 limits of the interpreter, variables of the environment, the default float type, and the settings of the
-user's modules (`module_settings`). The state is taken when a pass begins; workers that have another get it
-before their next load.
+user's modules (`module_settings`). The state is taken when a data pass begins; workers that have another one
+get it before their next load.
 
 Guarantees kept here: a state that did not change is not sent again; only what changed since the last state
-is set in a worker, so what it has set itself (in `worker_init`, in a load) stays; nothing is imported in a
-worker for the sake of its state, but what a setting that differs refers to.
+is set in a worker, so settings that it has changed itself (in `worker_init`, in a load) stay; its state
+makes a worker import nothing except modules that a differing setting refers to.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class StateSnapshot:
 
     Attributes:
         key: number of this state.
-        data: what it is, as bytes.
+        data: its pickle bytes.
         fd: anonymous memory that holds them.
     """
 
@@ -81,7 +81,7 @@ class StateSnapshot:
         slots.write(self.fd, memoryview(data), 0)
 
     def close(self) -> None:
-        """Give back the memory; workers that have mapped it keep it."""
+        """Release the memory; workers that have mapped it keep it."""
         self._finalizer()
 
 
@@ -89,7 +89,7 @@ class StateRecorder:
     """Takes the state of this process.
 
     Attributes:
-        unsent: what of it cannot be passed on, as it was found.
+        unsent: names of parts of it that cannot be passed on.
     """
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class StateRecorder:
         self._environment = interpreter.own_environment()
 
     def take(self) -> StateSnapshot:
-        """Return the state now: that of the last call, if nothing has changed."""
+        """Return the state now; the same object as before if nothing has changed."""
         parts: State = {
             "folder": _folder(),
             "path": interpreter.search_path(),
@@ -122,7 +122,7 @@ class StateRecorder:
         return self._states[-1]
 
     def clear(self) -> None:
-        """Give back all memory."""
+        """Release all memory."""
         uninterrupted(lambda: self._drop(0))
 
     def _keep(self, data: bytes) -> None:
@@ -155,7 +155,7 @@ class StateRecorder:
 def _folder() -> str | None:
     try:
         return os.getcwd()
-    except OSError:  # it was deleted; what is relative to it is not there for us either
+    except OSError:  # it was deleted, and with it all relative paths
         return None
 
 
@@ -174,7 +174,7 @@ def _packed_category(category: type[Warning]) -> _Category:
     if category.__module__ == "__main__":
         try:
             return bytes(cloudpickle.dumps(category))
-        except Exception:  # its methods use what cannot travel; warnings of it cannot either
+        except Exception:  # its methods use objects that cannot travel, so its warnings cannot either
             return None
     return category.__module__, category.__qualname__
 
@@ -186,17 +186,17 @@ class StateApplier:
     """Brings this process into the state of another.
 
     Args:
-        send_record: takes the bytes of log records.
-        tell: takes the names of settings that differ and could not be passed on.
+        send_record: sends the bytes of a log record.
+        report: is called with the names of settings that differ and could not be passed on.
     """
 
-    def __init__(self, send_record: Callable[[bytes], None], tell: Callable[[list[str]], None]) -> None:
+    def __init__(self, send_record: Callable[[bytes], None], report: Callable[[list[str]], None]) -> None:
         self._send_record = send_record
         self._relay: log_records.Relay | None = None
-        self._receiver = module_settings.SettingReceiver(tell)
+        self._receiver = module_settings.SettingReceiver(report)
         self._inherited: dict[str, str] | None = None
         self._wanted: State = {}
-        self._settled: State = {}
+        self._current: State = {}
         self._modules = 0
         self._setters: dict[str, Callable[[Any], None]] = {
             "folder": _set_folder,
@@ -212,19 +212,19 @@ class StateApplier:
         }
 
     def want(self, data: bytes | mmap.mmap) -> None:
-        """Take in a state, as bytes; `settle` brings it about."""
+        """Take in a state, as pickle bytes; `settle` sets it."""
         self._wanted = pickle.loads(data)
 
     def settle(self) -> None:
-        """Set what has changed since it was set last."""
-        wanted, settled = self._wanted, self._settled
+        """Set the parts of the state that have changed since the last call."""
+        wanted, settled = self._wanted, self._current
         if wanted is settled and len(sys.modules) == self._modules:  # as before nearly every load
             return
         if wanted is not settled:
             for name, value in wanted.items():
                 if settled.get(name) != value:
                     self._setters[name](value)
-            self._settled = wanted
+            self._current = wanted
         elif wanted and any(self._unknown(entry) for entry in wanted["filters"]):
             self._set_filters(wanted["filters"])  # classes of warnings may have come with new modules
         self._modules = len(sys.modules)
@@ -233,8 +233,8 @@ class StateApplier:
     def importing(self) -> Iterator[None]:
         """Import modules in the block, and leave the state of this process as it is.
 
-        The main process has imported them, perhaps when it was not in this state yet: filters may make errors
-        of warnings that were none then. And what they do to the state they did there before it was taken.
+        The main process may have imported them before it was in this state: filters may now make errors of
+        warnings that were none then. And its state already contains the changes that these modules make.
         """
         errors, call, depth = np.geterr(), np.geterrcall(), sys.getrecursionlimit()
         with warnings.catch_warnings(), log_records.undisturbed():
@@ -246,14 +246,14 @@ class StateApplier:
                 sys.setrecursionlimit(depth)
                 np.seterrcall(call)
                 np.seterr(**errors)
-                for name, value in self._settled.get("environment", {}).items():
+                for name, value in self._current.get("environment", {}).items():
                     _set_variable(name, value)
 
     def _unknown(self, entry: Filter) -> bool:
         return isinstance(entry[2], tuple) and _category(entry[2]) is None
 
     def _set_filters(self, filters: list[Filter]) -> None:
-        warnings.resetwarnings()  # has what was said once be looked at again
+        warnings.resetwarnings()  # also forgets which warnings were shown once
         for action, message, packed, module, line in filters:
             category = _category(packed)
             if category is not None:
@@ -267,7 +267,7 @@ class StateApplier:
     def _set_environment(self, changes: dict[str, str | None]) -> None:
         if self._inherited is None:
             self._inherited = dict(os.environ)
-        before = self._settled.get("environment", {})
+        before = self._current.get("environment", {})
         for name in before.keys() - changes.keys():
             _set_variable(name, self._inherited.get(name))
         for name, value in changes.items():

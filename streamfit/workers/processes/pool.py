@@ -63,7 +63,7 @@ class ProcessPool(SupervisedPool):
         check_platform()
         super().__init__(workers, ahead, timeout, init=init, hash_seed=hash_seed)
 
-    # -- the pool's public face -------------------------------------------------------------------------
+    # -- the contract of pools --------------------------------------------------------------------------
 
     def start(self, preload: Iterable[str] = ()) -> None:
         """Start the process that workers are forked from, unless it runs; return at once."""
@@ -79,7 +79,7 @@ class ProcessPool(SupervisedPool):
                     raise
 
     def use_hash_seed(self, hash_seed: int) -> None:
-        """Have all workers hash with another seed; ends runs that are open if there is one already."""
+        """Have all workers hash with another seed; ends open runs if there are workers already."""
         with self.lock:
             if hash_seed != self._hash_seed:
                 self._hash_seed = hash_seed
@@ -87,7 +87,7 @@ class ProcessPool(SupervisedPool):
                     self.reset(RunState.OTHER_HASH_SEED)
 
     def pids(self) -> list[int]:
-        """Return the process ids of the workers that are alive, waiting for those that are being born."""
+        """Return the process ids of the workers that are alive, waiting for those that are being forked."""
         with self.lock:
             self.check_usable()
             while self._worker_group is not None and any(
@@ -98,7 +98,7 @@ class ProcessPool(SupervisedPool):
             return [handle.pid for handle in handles if handle.pid is not None]
 
     def close(self) -> None:
-        """Kill the workers; safe to call twice. Values already delivered stay valid."""
+        """Stop the workers; safe to call twice. Values already delivered stay valid."""
         super().close()
         self._registry.clear()
         self._setup.clear()
@@ -110,7 +110,7 @@ class ProcessPool(SupervisedPool):
         return Scheduler(-(-self.ahead // self.workers) + 1, self.deaths)
 
     def register_loader(self, loader: AnyLoader) -> PickledLoader:
-        """Pickle a loader, if that is needed, and have workers ready."""
+        """Pickle a loader, if needed, and start workers that are missing."""
         self._setup.update()
         pickled_loader = self.pickled_loader_for(loader)
         # Ours are known to be safe to fork with; the user's own modules are imported in each worker.
@@ -120,18 +120,18 @@ class ProcessPool(SupervisedPool):
         return pickled_loader
 
     def pickled_loader_for(self, loader: AnyLoader) -> PickledLoader:
-        """Return a loader as it is sent to workers."""
+        """Return the pickled loader that is sent to workers."""
         return self._registry.pickled_loader_for(loader)
 
     def issue(self) -> None:
-        """Send workers what the scheduler wants loaded."""
+        """Send workers the jobs that the scheduler issues."""
         worker_group = self._live_group()
         self._reclaim(worker_group)
         if worker_group.budget.large:
             for handle in worker_group.trim(self.scheduler.free_slots()):
                 self._flush(handle)
         touched: dict[int, WorkerHandle] = {}
-        while jobs := self.scheduler.issue():  # what could not be sent together is issued again, one by one
+        while jobs := self.scheduler.issue():  # tickets that cannot be sent together come again, one by one
             for job in jobs:
                 handle = touched[job.worker] = worker_group.workers[job.worker]
                 self._send(worker_group, handle, job)
@@ -139,9 +139,9 @@ class ProcessPool(SupervisedPool):
             self._flush(handle)
 
     def step(self, *, wait: bool) -> None:
-        """Take in what workers and the fork server report."""
+        """Take in reports of workers and the fork server."""
         if wait:
-            self._exit_gate.look()
+            self._exit_gate.pass_through()
         self.drop_abandoned()
         self._collect(_LOOK_MILLISECONDS if wait else 0)
         self.issue()
@@ -154,7 +154,7 @@ class ProcessPool(SupervisedPool):
             self.scheduler.give_back(job.slot)
             return []
         worker_group = self._live_group()
-        self._reclaim(worker_group)  # what was given up is not leased any more
+        self._reclaim(worker_group)  # values that were given up are not leased any more
         slot = worker_group.slot(job.slot)
         slot.attach(packed.capacity)
         memory = slot.bytes(max(packed.used, 1))
@@ -169,7 +169,7 @@ class ProcessPool(SupervisedPool):
             self.scheduler.give_back(job.slot)
 
     def failure_of(self, job: Job) -> WorkerExit | Exception:
-        """Return what the loader raised, or how the last worker ended."""
+        """Return the exception that the loader raised, or how the last worker ended."""
         outcome = job.outcome
         if isinstance(outcome, WorkerExit | Exception):
             return outcome
@@ -195,7 +195,7 @@ class ProcessPool(SupervisedPool):
     def stop_workers(self, grace: float) -> None:
         """Have all workers end, and kill those that have not after `grace` seconds.
 
-        What they have logged until now is handled, what they have loaded is not wanted.
+        Their log records until now are handled; their results are discarded.
         """
         reports = self._setup.reports
         if self._worker_group is not None:

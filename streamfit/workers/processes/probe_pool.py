@@ -1,4 +1,4 @@
-"""Pools for tickets that cannot be loaded: one worker, set aside for them, finds out what is bad.
+"""Pools for tickets that cannot be loaded: one worker, set aside for them, finds out which parts are bad.
 
 Guarantee kept here: a ticket that kills its worker here is reported at once and not tried again.
 """

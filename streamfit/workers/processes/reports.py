@@ -1,4 +1,4 @@
-"""What workers tell beside values: log records, settings that they lack, a `worker_init` that failed."""
+"""Messages of workers beside values: log records, settings that they lack, a `worker_init` that failed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from streamfit.workers.transport.wire import Channel, Frame
 
 KINDS = frozenset({wire.RECORD, wire.UNSENT, wire.INIT_FAILED})
 _NAMED = 20
-_MOST_READS = 64  # a worker that goes on logging is not listened to for ever
+_MOST_READS = 64  # a worker may go on logging for ever
 
 
 class Reports:
-    """Takes in what workers of a pool tell, and passes it on when the pool is between two steps."""
+    """Collects messages of the workers of a pool, and passes them on when the pool is between two steps."""
 
     def __init__(self) -> None:
         self._records: deque[tuple[bytes, int | None]] = deque()
@@ -38,7 +38,7 @@ class Reports:
             self._init_error.add_note("worker_init raised this in a new worker process.")
 
     def take_last(self, worker: int | None, channel: Channel) -> None:
-        """Take in the log records that a worker has sent and nobody has read, and nothing else."""
+        """Take in the unread log records of a worker, and no other messages."""
         for _ in range(_MOST_READS):
             if channel.ended:
                 return
@@ -55,12 +55,12 @@ class Reports:
                     self.take(worker, frame)
 
     def note(self, unsent: list[str]) -> None:
-        """Note settings that cannot be passed on; each is told once."""
+        """Note settings that cannot be passed on; each is reported once."""
         self._unsent += [name for name in unsent if name not in self._reported]
         self._reported.update(unsent)
 
     def pass_on(self) -> None:
-        """Handle log records, warn of settings, raise what `worker_init` raised."""
+        """Handle log records, warn of settings, raise the exception of `worker_init`."""
         if not (self._records or self._unsent or self._init_error):
             return
         self.pass_on_records()

@@ -191,14 +191,14 @@ class SupervisedPool(ScheduledPool):
                 failed.outcome = error
 
     def _flush(self, handle: WorkerHandle) -> None:
-        """Send what the worker's socket takes; the rest goes when it has room."""
+        """Send as much as the worker's socket takes; the rest goes when it has room."""
         blocked = not handle.channel.flush()
         if blocked != handle.blocked and handle.ended_at is None:
             handle.blocked = blocked
             self._poller.modify(handle.channel, _IN | _OUT if blocked else _IN)
 
     def _reclaim(self, worker_group: WorkerGroup) -> None:
-        """Free the slots of values that nobody refers to any more; have workers forget such loaders."""
+        """Free the slots of values without references; have workers forget loaders without references."""
         while worker_group.returned:
             slot = worker_group.returned.popleft().slot
             del worker_group.leases[slot]

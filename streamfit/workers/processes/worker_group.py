@@ -1,4 +1,4 @@
-"""The possessions of a pool of processes: fork server, workers, slots, and a record of what each was sent.
+"""The fork server, workers and slots of a pool of processes, and a record of what each worker was sent.
 
 Guarantee kept here: a descriptor is sent to a worker once, before the first frame that needs it, and its
 owner lives until then.
@@ -86,7 +86,7 @@ class WorkerHandle:
         return self.channel.stray or ("its socket was closed or written to" if closed else "")
 
     def outlives_socket(self, now: float) -> bool:
-        """Return, once, True for a worker that goes on although its socket has ended."""
+        """Return, once, True for a worker that still runs although its socket has ended."""
         ended = self.ended_at is not None and now > self.ended_at + _ABOUT_TO_END_SECONDS
         if not ended or self._closed or self.channel.stray:
             return False
@@ -94,7 +94,7 @@ class WorkerHandle:
         return True
 
     def close(self) -> None:
-        """Give back what belongs to this worker alone."""
+        """Close the channel and the progress page of this worker."""
         self.channel.close()
         self.progress_page.close()
 

@@ -1,4 +1,4 @@
-"""What workers of a pool get beside tickets and loaders: the state of this process and `worker_init`.
+"""Sends workers the state of this process and `worker_init`, beside tickets and loaders.
 
 Guarantees kept here: before a load that is sent to it after a data pass began, a worker takes on the state
 that this process was in at that moment; before its first load, it calls `worker_init`.

@@ -233,7 +233,7 @@ class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 
 def _can_be_imported(name: str) -> bool:
-    """Return whether a module is found by its name, without looking at what is loaded already."""
+    """Return whether a module is found by its name, whatever is imported already."""
     path: Sequence[str] | None = None
     parts = name.split(".")
     for end in range(1, len(parts) + 1):

@@ -54,7 +54,7 @@ def _encode_body(
 
 
 def _decode_body(body: bytes) -> tuple[int, int, int, list[_Group], bytes]:
-    """Return what `_encode_body` was given."""
+    """Return the arguments of `_encode_body`."""
     capacity, used, nanoseconds, n_groups, n_failure = _HEAD.unpack_from(body)
     groups: list[_Group] = []
     at = _HEAD.size
@@ -73,7 +73,7 @@ class _Group:
         base: where the first value begins.
         stride: how many bytes apart values begin.
         numbers: as `_encode_numbers` returned them.
-        pickled: pickle bytes of what is no array, where they travel in the frame.
+        pickled: pickle bytes of all parts but the arrays, where they travel in the frame.
         outside: offset and size of these bytes where they travel in the slot.
         count: how many values there are.
     """

@@ -4,7 +4,7 @@ Large arrays lie in *segments* of anonymous memory, where `segments` has put the
 privately, so pages are shared until a worker writes to them. An array that is mapped from a file is not
 copied at all: it travels as a path, an offset and a layout, and is mapped again, read-only.
 
-Guarantees kept here: what a worker sees equals what the parent had when the loader was handed over; a file
+Guarantees kept here: a worker has the same arrays as the parent had when the loader was pickled; a file
 that is missing, replaced or cut short is an error with its name, never other data.
 """
 
@@ -92,7 +92,7 @@ class SharedArrayReceiver:
 
 
 RECEIVER = SharedArrayReceiver()
-"""What this process has mapped; filled in worker processes only."""
+"""The segments and files that this process has mapped; filled in worker processes only."""
 
 
 def shared_array(number: int, layout: Layout) -> Array:

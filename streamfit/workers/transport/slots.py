@@ -33,7 +33,7 @@ _QUICK = 1 << 18
 _BUFFER_KINDS = "biufc"
 _SHARED_MEMORY = "/dev/shm"
 _POPULATE = getattr(mmap, "MAP_POPULATE", 0)
-# A mapping keeps a descriptor of its own, which user code could close, unless it is told not to.
+# A mapping keeps a descriptor of its own, which user code could close, unless it is made without one.
 _UNTRACKED: dict[str, bool] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 _NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.ENOMEM, errno.EDQUOT}

@@ -67,9 +67,7 @@ def uninterrupted(work: Callable[[], object], hurry: Callable[[], object] | None
     while True:
         try:
             while not section.over:
-                if (
-                    not section.begun()
-                ):  # after an interruption, a second thread may start: it has nothing to do
+                if not section.begun():  # a second thread, after an interruption, finds nothing to do
                     _start(section)
                 if raised is not None and hurry is not None:
                     hurry()

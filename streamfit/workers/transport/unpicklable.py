@@ -23,7 +23,7 @@ Places = tuple[str, ...]
 
 
 def explain(value: object, name: str, error: Exception) -> str:
-    """Say which part of a value cannot be sent to another process, and what to do about it.
+    """Return a message: which part of a value cannot be sent to another process, and what to do about it.
 
     Args:
         value: the value that could not be pickled; modules that travel by value are still registered.
