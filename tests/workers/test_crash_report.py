@@ -1,4 +1,4 @@
-"""Deaths of workers: what is known of them, what is told, what is logged."""
+"""Deaths of workers: what the parent knows about them, and the messages and log records about it."""
 
 from __future__ import annotations
 
@@ -139,9 +139,9 @@ def test_peak_is_the_resident_memory(tmp_path: Path) -> None:
 def test_lack_of_memory_is_told_when_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = iter([4, 4, 5, 5])
     monkeypatch.setattr(crash_report, "_out_of_memory_kills", lambda: next(counts))
-    registrar, usage = crash_report.ExitReporter(), resource.getrusage(resource.RUSAGE_SELF)
+    reporter, usage = crash_report.ExitReporter(), resource.getrusage(resource.RUSAGE_SELF)
     statuses = (signal.SIGKILL, signal.SIGSEGV, signal.SIGKILL, signal.SIGKILL)
-    starved = [struct.unpack("<Q?", registrar.report(status, usage))[1] for status in statuses]
+    starved = [struct.unpack("<Q?", reporter.report(status, usage))[1] for status in statuses]
     assert starved == [False, False, True, False]
     assert "has run out of memory" in WorkerExit(signal.SIGKILL, starved=True).how()
     assert "often: the system ran out of memory" in WorkerExit(signal.SIGKILL).how()

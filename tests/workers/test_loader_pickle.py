@@ -1,4 +1,4 @@
-"""Loaders on their way: once per change, nothing large in the pickle, and what cannot travel is named."""
+"""Pickled loaders: sent once per change, nothing large in the pickle, unpicklable parts are named."""
 
 from __future__ import annotations
 

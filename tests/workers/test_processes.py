@@ -1,4 +1,4 @@
-"""The pool of processes, beyond what all pools promise: transport, sharing, births and ends."""
+"""The pool of processes, beyond the guarantees of all pools: transport, sharing, starts and ends."""
 
 from __future__ import annotations
 
@@ -467,7 +467,7 @@ def test_failed_fork_of_all_workers_is_an_error(monkeypatch: pytest.MonkeyPatch)
 
 
 def _refuse_births(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Have the parent hear that a fork failed, as the fork server tells it."""
+    """Make the parent receive a report that a fork failed, as the fork server sends it."""
     from streamfit.workers.processes import fork_server_client
     from streamfit.workers.transport import wire
 

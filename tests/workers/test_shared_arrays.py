@@ -1,4 +1,4 @@
-"""Large arrays: what workers would see is what the parent has, whatever the layout and wherever it lies."""
+"""Large arrays: workers get the same arrays as the parent has, for every layout and memory."""
 
 from __future__ import annotations
 
