@@ -14,6 +14,7 @@ import numpy as np
 
 from streamfit.streams import buffer_reuse
 from streamfit.streams.batch import Batch
+from streamfit.streams.items import Value
 from streamfit.streams.puller import Puller
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
@@ -112,7 +113,7 @@ def _pooled(
     return PassReader(take, run.close, lambda: (run.retried, run.restarts), _allow_all)
 
 
-def _without_lost(source: Source, loaded: Loaded) -> Batch:
+def _without_lost(source: Source, loaded: Loaded[Ticket, Value]) -> Batch:
     ticket = loaded.ticket
     if loaded.value is None:
         batch = Batch(None, ids=ticket.ids, number=ticket.number, epoch=ticket.epoch)
