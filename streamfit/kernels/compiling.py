@@ -20,11 +20,11 @@ from streamfit.kernels.native_cache import MachineCode, link, missing_symbols, u
 from streamfit.kernels.numba_internals import Dispatcher, Overload
 from streamfit.kernels.thunks import thunk_name
 
-_kept: list[object] = []  # what Numba compiled and we run where Numba put it
+_kept: list[object] = []  # compiled functions that run where Numba put them
 
 
-class Source(Protocol):
-    """What a kernel is compiled from."""
+class Compilable(Protocol):
+    """A function that can be compiled as a kernel."""
 
     def dispatcher(self, counting: bool) -> Dispatcher:
         """Return Numba's compiler of the function, which counts references to arrays or does not."""
@@ -35,7 +35,7 @@ class Compiled(NamedTuple):
 
     Attributes:
         address: Of its thunk.
-        code: What can be kept on disk; None if nothing can.
+        code: The machine code to keep on disk; None if it cannot be kept.
         calls_blas: Whether it calls BLAS.
     """
 
@@ -63,7 +63,7 @@ def _numba_type(kind: Type) -> types.Type:
     return types.Array(from_dtype(np.dtype(dtype)), axes, "C")
 
 
-def machine_code(source: Source, signature: Signature) -> Compiled:
+def machine_code(function: Compilable, signature: Signature) -> Compiled:
     """Compile a kernel.
 
     Kernels allocate nothing, so references are only counted for the few that do not compile otherwise:
@@ -74,9 +74,9 @@ def machine_code(source: Source, signature: Signature) -> Compiled:
     """
     kinds = tuple(_numba_type(kind) for kind in signature)
     try:
-        overload = _compiled(source, kinds, counting=False)
+        overload = _compiled(function, kinds, counting=False)
     except (NumbaError, NotImplementedError):
-        overload = _compiled(source, kinds, counting=True)
+        overload = _compiled(function, kinds, counting=True)
     library, symbol = overload.library, thunk_name(overload.fndesc.llvm_func_name)
     address = library.get_pointer_to_function(symbol)
     if not address:
@@ -88,15 +88,15 @@ def machine_code(source: Source, signature: Signature) -> Compiled:
         if not missing_symbols(machine):
             return Compiled(link(machine), machine, calls_blas(needs))
     _kept.append(overload)
-    if needs is None:  # no ELF file: look at what it was made of
+    if needs is None:  # no ELF file: read the instructions that it was made from
         needs = tuple(word for word in SYMBOLS if word in library.get_llvm_str())
     return Compiled(address, None, calls_blas(needs))
 
 
-def _compiled(source: Source, kinds: tuple[types.Type, ...], counting: bool) -> Overload:
+def _compiled(function: Compilable, kinds: tuple[types.Type, ...], counting: bool) -> Overload:
     before, _counting.on = _counting.on, counting
     try:
-        dispatcher = source.dispatcher(counting)
+        dispatcher = function.dispatcher(counting)
         dispatcher.compile(kinds)
         return dispatcher.overloads[kinds]
     finally:
@@ -110,5 +110,5 @@ def bring_symbols() -> None:
 
 def resolve(function: object) -> types.Type:
     """Return Numba's type of a function that compiled code may call."""
-    cpu_target.typing_context.refresh()  # takes in what was registered since the last time
+    cpu_target.typing_context.refresh()  # includes what was registered since the last time
     return cpu_target.typing_context.resolve_value_type(function)

@@ -2,9 +2,9 @@
 
 The functions of the C library stop a loop from being vectorised, which makes it five to thirty times
 slower. For float32 these functions compute in float64 instead, with few terms: one result in thousands is
-off by one unit in the last place, all others are correctly rounded. For float64 they call the functions of the
-C library. NaN, infinities and numbers out of range behave as in NumPy. The annotation ``float`` stands for
-float32 and float64; a function returns the type that it is given.
+off by one unit in the last place, all others are correctly rounded. For float64 they call the functions of
+the C library. NaN, infinities and numbers out of range behave as in NumPy. The annotation ``float`` stands
+for float32 and float64; a function returns the type that it is given.
 
 A compiler may reorder the sums here, since float64 has 29 bits to spare.
 """

@@ -1,11 +1,11 @@
 """Thunks: one calling convention for all kernels.
 
 Numba compiles a kernel of k words to a C function ``int32 f(result*, error*, word 1, ..., word k)``. So
-kernels of different arguments have different types, and to call a function through a pointer of another type is
-undefined behaviour. A *thunk* has the same type for every kernel: ``int32 thunk(int64 *words)``. It loads
+kernels of different arguments have different types, and to call a function through a pointer of another type
+is undefined behaviour. A *thunk* has the same type for every kernel: ``int32 thunk(int64 *words)``. It loads
 exactly the words that its kernel takes, each in its own type, calls the kernel and returns its status: 0
-where the kernel ran to its end, another number where it raised. The thunk is part of the kernel's machine code,
-so both lie in one file of the cache.
+where the kernel ran to its end, another number where it raised. The thunk is part of the kernel's machine
+code, so both lie in one file of the cache.
 
 This module uses internals of Numba; `kernels/numba_internals.py` says what happens where they are missing.
 """
