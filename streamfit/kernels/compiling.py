@@ -23,7 +23,7 @@ from streamfit.kernels.thunks import thunk_name
 _kept: list[object] = []  # compiled functions that run where Numba put them
 
 
-class Compilable(Protocol):
+class KernelSource(Protocol):
     """A function that can be compiled as a kernel."""
 
     def dispatcher(self, counting: bool) -> Dispatcher:
@@ -63,7 +63,7 @@ def _numba_type(kind: Type) -> types.Type:
     return types.Array(from_dtype(np.dtype(dtype)), axes, "C")
 
 
-def machine_code(function: Compilable, signature: Signature) -> Compiled:
+def machine_code(source: KernelSource, signature: Signature) -> Compiled:
     """Compile a kernel.
 
     Kernels allocate nothing, so references are only counted for the few that do not compile otherwise:
@@ -74,9 +74,9 @@ def machine_code(function: Compilable, signature: Signature) -> Compiled:
     """
     kinds = tuple(_numba_type(kind) for kind in signature)
     try:
-        overload = _compiled(function, kinds, counting=False)
+        overload = _compiled(source, kinds, counting=False)
     except (NumbaError, NotImplementedError):
-        overload = _compiled(function, kinds, counting=True)
+        overload = _compiled(source, kinds, counting=True)
     library, symbol = overload.library, thunk_name(overload.fndesc.llvm_func_name)
     address = library.get_pointer_to_function(symbol)
     if not address:
@@ -93,10 +93,10 @@ def machine_code(function: Compilable, signature: Signature) -> Compiled:
     return Compiled(address, None, calls_blas(needs))
 
 
-def _compiled(function: Compilable, kinds: tuple[types.Type, ...], counting: bool) -> Overload:
+def _compiled(source: KernelSource, kinds: tuple[types.Type, ...], counting: bool) -> Overload:
     before, _counting.on = _counting.on, counting
     try:
-        dispatcher = function.dispatcher(counting)
+        dispatcher = source.dispatcher(counting)
         dispatcher.compile(kinds)
         return dispatcher.overloads[kinds]
     finally:

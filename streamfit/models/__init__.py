@@ -1,4 +1,4 @@
-"""Floor 6: `Model` and `Sequential`."""
+"""Floor 7: `Model` and `Sequential`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What of a model travels when it is pickled or deep-copied, and how it becomes a model again.
+"""Copies of models: the state that is pickled or deep-copied, and how it becomes a model again.
 
 Layers, weights, the arguments of `compile`, the optimizer with its state, the history and the running results
-travel. What belongs to this process stays: programs with their memory and addresses, and a `fit` under way.
+travel. The parts that belong to this process stay: programs with their memory and addresses, and a `fit`
+under way.
 """
 
 from __future__ import annotations
@@ -10,21 +11,27 @@ import threading
 from typing import Any
 
 from streamfit._base import uses
+from streamfit._base.specs import Array
+from streamfit.models.trainer import Trainer
+from streamfit.ops import Variable
 from streamfit.program import sorted_nodes
 
 _STAYS = ("_runner", "session", "_stop_evaluating_of", "_stop_predicting_of")
 _MOMENT, _NODES = "_moment", "_nodes"
 
+Moment = tuple[list[tuple[Variable, Array]], tuple[dict[str, Array], Array, int] | None]
+"""Weights with their values; and vectors, settings and steps of the optimizer, if there is one."""
 
-def state_of(model: Any) -> dict[str, Any]:
-    """Return what travels."""
+
+def state_of(model: Trainer) -> dict[str, object]:
+    """Return the state that travels."""
     # The nodes come first and in their order, so that no chain of them is followed to its end by recursion.
-    state: dict[str, Any] = {_NODES: sorted_nodes(model.outputs)}
+    state: dict[str, object] = {_NODES: sorted_nodes(model.outputs)}
     state.update((name, value) for name, value in vars(model).items() if name not in _STAYS)
     runner = model._runner
     if runner is not None:
-        scores = {name: value.copy() for name, value in runner.scores().items()}
-        state["_carried"] = runner.clock.copy(), scores
+        results = {name: value.copy() for name, value in runner.results.states().items()}
+        state["_carried"] = runner.step_state.copy(), results
     things = frozenset((model, *model.weights))
     others = runner is not None and runner.callers - {threading.get_ident()}
     if others or uses.written(things):  # weights are pickled one by one, and may change meanwhile
@@ -32,7 +39,7 @@ def state_of(model: Any) -> dict[str, Any]:
     return state
 
 
-def _moment(model: Any) -> Any:
+def _moment(model: Trainer) -> Moment:
     """Copy weights and optimizer, all as they are between two steps."""
     weights = [(weight, weight.value.copy()) for weight in model.weights]
     optimizer = model.optimizer
@@ -42,8 +49,8 @@ def _moment(model: Any) -> Any:
     return weights, (state, optimizer.hyper.copy(), optimizer.iterations)
 
 
-def become(model: Any, state: dict[str, Any]) -> None:
-    """Make a model of what `state_of` returned."""
+def become(model: Trainer, state: dict[str, Any]) -> None:
+    """Make a model of a state that `state_of` returned."""
     weights, optimizer = state.pop(_MOMENT, ((), None))
     state.pop(_NODES, None)
     vars(model).update(state, _runner=None, session=None)

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
+from streamfit.models.trainer import Trainer
 from streamfit.streams import LoadPolicy
-from streamfit.training import FitPlan, History, StreamSettings, batches, sessions
+from streamfit.training import FitPlan, History, StreamSettings, batches, fitting
 from streamfit.training.plan import renamed_epochs
 
 
-class GeneratorMethods:
-    """`fit_generator` and its relatives, for a class that has `evaluate` and `predict`."""
-
-    evaluate: Callable[..., Any]
-    predict: Callable[..., Any]
+class GeneratorMethods(Trainer):
+    """Add `fit_generator` and its relatives to a model that has `evaluate` and `predict`."""
 
     def fit_generator(
         self,
-        generator: Any,
+        generator: object,
         steps_per_epoch: int | None = None,
         epochs: int = 1,
         verbose: int | str = 1,
-        callbacks: Any = None,
-        validation_data: Any = None,
+        callbacks: object = None,
+        validation_data: object = None,
         validation_steps: int | None = None,
-        validation_freq: Any = 1,
-        class_weight: Any = None,
+        validation_freq: int | Collection[int] = 1,
+        class_weight: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
@@ -38,8 +36,8 @@ class GeneratorMethods:
         on_bad_sample: str = "raise",
         max_bad_samples: int | None = None,
         audit: bool = False,
-        worker_init: Callable[[], Any] | None = None,
-        **kwargs: Any,
+        worker_init: Callable[[], object] | None = None,
+        **kwargs: object,
     ) -> History:
         """Train on a generator or a `Sequence`; every epoch has exactly `steps_per_epoch` steps.
 
@@ -53,27 +51,26 @@ class GeneratorMethods:
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         epochs = renamed_epochs(epochs, kwargs, self.fit_generator)
-        counts = epochs, initial_epoch, steps_per_epoch, validation_steps
-        plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed, wrap=True)
-        plan.audit = audit
-        plan.training = batches.Data(generator, None, None, None, shuffle)
-        plan.validation = batches.validation(validation_data, 0.0, None)
-        if plan.validation is not None:
-            batches.need_steps(plan.validation.x, validation_steps, "validation_steps")
+        counts = epochs, initial_epoch, steps_per_epoch, validation_steps, validation_freq
+        plan = FitPlan(*counts, class_weight, callbacks, verbose, settings, seed, wrap=True, audit=audit)
+        validation = batches.validation(validation_data, 0.0, None)
+        plan = plan.with_data(batches.Data(generator, None, None, None, shuffle), validation)
+        if isinstance(validation, batches.Data):
+            batches.need_steps(validation.x, validation_steps, "validation_steps")
         plan.check_validation()
-        return sessions.fit(self, plan)
+        return fitting.fit(self, plan)
 
     def evaluate_generator(
         self,
-        generator: Any,
+        generator: object,
         steps: int | None = None,
-        callbacks: Any = None,
+        callbacks: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
         verbose: int | str = 0,
         *,
-        worker_init: Callable[[], Any] | None = None,
+        worker_init: Callable[[], object] | None = None,
     ) -> Any:
         """Compute the loss and the metrics on `steps` batches; see `evaluate`."""
         batches.need_steps(generator, steps, "steps")
@@ -90,15 +87,15 @@ class GeneratorMethods:
 
     def predict_generator(
         self,
-        generator: Any,
+        generator: object,
         steps: int | None = None,
-        callbacks: Any = None,
+        callbacks: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
         verbose: int | str = 0,
         *,
-        worker_init: Callable[[], Any] | None = None,
+        worker_init: Callable[[], object] | None = None,
     ) -> Any:
         """Compute the outputs for `steps` batches; see `predict`."""
         batches.need_steps(generator, steps, "steps")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streamfit._base.checks import is_mapping
 from streamfit._base.names import did_you_mean
+from streamfit._base.specs import Array
 from streamfit._base.tree import flatten
 from streamfit.layers.base import Layer, LayerCall
 from streamfit.ops.core import Tensor, apply
@@ -29,7 +29,7 @@ def check_graph(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
     if len(set(names)) != len(names):
         raise ValueError(f"inputs must have different names, got {names}")
     for leaf in leaves(outputs):
-        if type(leaf) is Tensor and leaf not in inputs and leaf.name != "clock":
+        if type(leaf) is Tensor and leaf not in inputs:
             raise ValueError(
                 f"the outputs need the input {leaf.name or leaf!r}, which is not among the model's inputs "
                 f"{names}"
@@ -56,10 +56,10 @@ def output_names(outputs: Sequence[Tensor]) -> list[str]:
 
 
 def run_graph(
-    inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Any], training: bool
-) -> list[Any]:
+    inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Tensor | Array], training: bool
+) -> list[Tensor | Array]:
     """Run the graph on other tensors, or on arrays."""
-    known: dict[Tensor, Any] = dict(zip(inputs, values, strict=True))
+    known: dict[Tensor, Tensor | Array] = dict(zip(inputs, values, strict=True))
     for node in sorted_nodes(outputs, inputs):
         arguments = [known.get(tensor, tensor) for tensor in node.inputs]
         if isinstance(node.op, LayerCall):
@@ -70,13 +70,13 @@ def run_graph(
     return [known.get(tensor, tensor) for tensor in outputs]
 
 
-def in_order(given: Any, names: Sequence[str]) -> list[Any]:
+def in_order(given: object, names: Sequence[str]) -> list[Any]:
     """List inputs given as one value, a list or a dictionary, in the model's order.
 
     Raises:
         ValueError: A missing name or another number of inputs.
     """
-    if is_mapping(given):
+    if isinstance(given, Mapping):
         missing = [name for name in names if name not in given]
         if missing:
             raise ValueError(

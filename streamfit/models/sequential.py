@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from streamfit._base import uses
 from streamfit._base.specs import Spec
@@ -31,20 +32,19 @@ class Sequential(Model):
     """
 
     sole_output = ("output",)
-    """There is one output, also before its name is known."""
 
     def __init__(
-        self, layers: Iterable[Any] | None = None, *, name: str | None = None, **settings: Any
+        self, layers: Iterable[object] | None = None, *, name: str | None = None, **settings: Any
     ) -> None:
         super().__init__(name=name, **settings)
         self._start: Tensor | None = None
         for layer in layers or ():
             self.add(layer)
 
-    def __setattr__(self, key: str, value: Any) -> None:
-        object.__setattr__(self, key, value)  # the layers are those that were added, whatever attributes hold
+    def __setattr__(self, key: str, value: object) -> None:
+        object.__setattr__(self, key, value)  # only `add` makes layers part of the stack
 
-    def add(self, layer: Any) -> None:
+    def add(self, layer: object) -> None:
         """Put a layer on top of the stack.
 
         Raises:
@@ -54,7 +54,7 @@ class Sequential(Model):
         """
         self._change("add", lambda: self._add(layer))
 
-    def _add(self, layer: Any) -> None:
+    def _add(self, layer: object) -> None:
         if isinstance(layer, Tensor):
             self._begin(layer)
         elif not isinstance(layer, Layer):
@@ -95,13 +95,13 @@ class Sequential(Model):
             raise ValueError("an Input must be the first entry of a Sequential model")
         self._start = tensor
 
-    def _begin_with(self, shape: Sequence[int | None], name: str, dtype: Any) -> None:
+    def _begin_with(self, shape: Sequence[int | None], name: str, dtype: DTypeLike) -> None:
         self._start = Tensor(Spec((None, *shape), np.dtype(dtype)), name)
 
     def _restack(self) -> None:
         self._set_graph([], [], None)
         if self._start is not None and self._layers:
-            tensor: Any = self._start
+            tensor = self._start
             for layer in self._layers:
                 tensor = layer(tensor)
             self._connect(self._start, tensor)
@@ -132,7 +132,7 @@ class Sequential(Model):
 
 
 def _sample_shape(layer: Layer) -> Sequence[int | None] | None:
-    """Return the shape of one sample where a layer knows it: from ``input_shape`` or as a built model."""
+    """Return the shape of one sample where a layer has it: from ``input_shape`` or as a built model."""
     if layer.sample_shape is None and isinstance(layer, Model) and len(layer.inputs) == 1:
         return layer.inputs[0].shape[1:]
     return layer.sample_shape

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol
 
-from streamfit.layers.base import LayerCall
+from streamfit.layers.base import Layer, LayerCall
+from streamfit.ops import Variable
 from streamfit.program import sorted_nodes
+from streamfit.training.model_graph import ModelGraph
 
 
-def _shapes(model: Any) -> dict[Any, str]:
+class SummarizedModel(ModelGraph, Protocol):
+    """A model whose frozen weights are counted, too."""
+
+    @property
+    def non_trainable_weights(self) -> Sequence[Variable]:
+        """List the weights that training leaves alone."""
+
+
+def _shapes(model: ModelGraph) -> dict[Layer, str]:
     """Find the output shape of each layer's first use."""
-    found: dict[Any, str] = {}
+    found: dict[Layer, str] = {}
     for node in sorted_nodes(model.outputs, model.inputs):
         if isinstance(node.op, LayerCall) and node.op.layer not in found:
             shapes = [str(tensor.shape) for tensor in node.outputs]
@@ -37,7 +48,7 @@ def _size(count: int, nbytes: int) -> str:
     return f"{count:,} ({unit})"
 
 
-def summary_text(model: Any, width: int) -> str:
+def summary_text(model: SummarizedModel, width: int) -> str:
     """Return the table of a model's layers.
 
     Args:

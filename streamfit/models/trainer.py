@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from streamfit._base import uses
@@ -10,12 +10,13 @@ from streamfit._base.checks import is_mapping
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
-from streamfit.models.generator_methods import GeneratorMethods
+from streamfit.models.graph_model import GraphModel
 from streamfit.optimizers import Optimizer
 from streamfit.streams import LoadPolicy
 from streamfit.training import (
     CompileConfig,
     FitPlan,
+    FitSession,
     History,
     Runner,
     StopFlag,
@@ -23,13 +24,15 @@ from streamfit.training import (
     TrainableFlags,
     batches,
     compile_checks,
+    evaluation,
+    fitting,
     renamed_epochs,
-    sessions,
+    single_batches,
 )
 
 
-class Trainer(GeneratorMethods):
-    """Give a model `compile`, `fit`, `evaluate`, `predict`, and these for generators and single batches."""
+class Trainer(GraphModel):
+    """Give a graph `compile`, `fit`, `evaluate`, `predict`, and these for single batches."""
 
     stop_training: bool
     stop_evaluating = StopFlag()
@@ -38,10 +41,10 @@ class Trainer(GeneratorMethods):
     def _reset_trainer(self) -> None:
         self._compiled: CompileConfig | None = None
         self._runner: Runner | None = None
-        self._owner = object()  # what the optimizer knows this model by
+        self._owner = object()  # the optimizer's key for this model
         self._carried: tuple[Array, dict[str, Array]] | None = None  # of the model that this is a copy of
         self.history: History | None = None
-        self.session: Any = None  # the run of fit that is under way
+        self.session: FitSession | None = None  # the run of fit that is under way
         self.stop_training = False
 
     def _forget_programs(self) -> None:
@@ -49,23 +52,23 @@ class Trainer(GeneratorMethods):
 
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = None,
-        loss_weights: Any = None,
-        sample_weight_mode: Any = None,
-        weighted_metrics: Any = None,
-        target_tensors: Any = None,
-        distribute: Any = None,
-        **kwargs: Any,
+        optimizer: object = "rmsprop",
+        loss: object = None,
+        metrics: object = None,
+        loss_weights: object = None,
+        sample_weight_mode: object = None,
+        weighted_metrics: object = None,
+        target_tensors: object = None,
+        distribute: object = None,
+        **kwargs: object,
     ) -> None:
-        """Say how the model is trained. Weights are kept, results of metrics are forgotten.
+        """Set how the model is trained. Weights are kept, results of metrics are forgotten.
 
         Args:
             optimizer: A name such as ``'adam'``, or an optimizer. A name or a new optimizer starts afresh.
-                The object that the model had goes on: with its steps, its rate, and what it remembers of
-                each weight that it trained until now. One that has worked for another model starts afresh
-                here, and keeps what it remembers of the other; its settings count for both.
+                The object that the model had continues: with its steps, its rate, and its state for each
+                weight that it trained until now. One that has worked for another model starts afresh
+                here, and keeps its state for the other; its settings count for both.
             loss: A name, a function (y_true, y_pred) made of `ops`, a `Loss`, or a list or a dictionary by
                 output name of them; one loss goes to all outputs.
             metrics: A list of names, functions or `Metric` objects for every output; a list of lists; or
@@ -76,7 +79,7 @@ class Trainer(GeneratorMethods):
             target_tensors: Must be None: targets come with the data.
             distribute: Must be None.
             kwargs: ``run_eagerly``, ``steps_per_execution``, ``jit_compile`` and ``auto_scale_loss`` are
-                accepted for Keras 3's sake; what they ask for is always so or has no meaning here.
+                accepted for Keras 3's sake; they have no effect here.
 
         Raises:
             ValueError: An unknown name, or lists that do not fit the outputs.
@@ -84,26 +87,25 @@ class Trainer(GeneratorMethods):
             ModelInUseError: Another thread trains the model.
         """
         compile_checks(target_tensors, distribute, kwargs)
-        told = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode
+        arguments = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode
 
         def take() -> None:
-            flags = TrainableFlags(self)  # type: ignore[arg-type]
-            compiled = CompileConfig(*told, flags, owner=self._owner, previous=self._compiled)
-            if self.outputs:  # type: ignore[attr-defined]
-                compiled.plan(self.output_names)  # type: ignore[attr-defined]
+            flags = TrainableFlags(self)
+            compiled = CompileConfig(*arguments, flags, owner=self._owner, previous=self._compiled)
+            if self.outputs:
+                compiled.plan(self.output_names)
             self._compiled, self._runner, self._carried = compiled, None, None
 
         self._change("compile", take, optimizer)
 
-    def _change(self, what: str, act: Callable[[], Any], *also: Any) -> None:
+    def _change(self, what: str, act: Callable[[], None], *also: object) -> None:
         """Change the model while no other thread works with it.
 
         Raises:
             ModelInUseError: Another thread trains it.
         """
-        model: Any = self
         objects = [item for item in also if isinstance(item, Optimizer)]
-        uses.write(what, model.name, frozenset((model, *model.weights, *objects)), act)
+        uses.write(what, self.name, frozenset((self, *self.weights, *objects)), act)
 
     @property
     def optimizer(self) -> Any:
@@ -111,13 +113,13 @@ class Trainer(GeneratorMethods):
         return None if self._compiled is None else self._compiled.own_optimizer()
 
     @property
-    def loss(self) -> Any:
+    def loss(self) -> object:
         """Return the loss, or None before `compile`."""
         return None if self._compiled is None else self._compiled.loss
 
     @property
     def metrics_names(self) -> list[str]:
-        """List the names of what `evaluate` returns, in its order; ['loss'] before the model is built."""
+        """List the names of the results of `evaluate`, in their order; ['loss'] before the model is built."""
         return self.runner().names
 
     @property
@@ -126,7 +128,7 @@ class Trainer(GeneratorMethods):
         return [] if self._runner is None else self._runner.metrics
 
     def runner(self, compiled: bool = True) -> Runner:
-        """Return what runs single steps.
+        """Return the runner of single steps.
 
         Raises:
             NotCompiledError: `compiled` is asked for, and `compile` was not called.
@@ -144,30 +146,30 @@ class Trainer(GeneratorMethods):
     def _new_runner(self) -> Runner:
         if self._carried is None:
             return Runner(self, self._compiled)
-        clock, scores = self._carried
-        runner = Runner(self, self._compiled, clock.copy())
-        runner.keep_scores(scores)
+        step_state, results = self._carried
+        runner = Runner(self, self._compiled, step_state.copy())
+        runner.restore_states(results)
         return runner
 
     # -- whole data sets ------------------------------------------------------------------------
 
     def fit(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: object = None,
+        y: object = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: Any = None,
+        callbacks: object = None,
         validation_split: float = 0.0,
-        validation_data: Any = None,
+        validation_data: object = None,
         shuffle: bool | str = True,
-        class_weight: Any = None,
-        sample_weight: Any = None,
+        class_weight: object = None,
+        sample_weight: object = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
-        validation_freq: Any = 1,
+        validation_freq: int | Collection[int] = 1,
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
@@ -178,8 +180,8 @@ class Trainer(GeneratorMethods):
         on_bad_sample: str = "raise",
         max_bad_samples: int | None = None,
         audit: bool = False,
-        worker_init: Callable[[], Any] | None = None,
-        **kwargs: Any,
+        worker_init: Callable[[], object] | None = None,
+        **kwargs: object,
     ) -> History:
         """Train the model.
 
@@ -198,11 +200,11 @@ class Trainer(GeneratorMethods):
             class_weight: Weight by class number; for several outputs by output name, or a list.
             sample_weight: One weight a sample (n,), or (n, steps) in temporal mode; by output if several.
             initial_epoch: Number of the first epoch.
-            steps_per_epoch: Steps in an epoch; the next one goes on where it stopped.
+            steps_per_epoch: Steps in an epoch; the next one continues where it stopped.
             validation_steps, validation_freq: Validate on so many batches; every so many epochs, or in those.
             max_queue_size: Batches that workers load ahead; 10 by default.
             workers, use_multiprocessing: How many workers load, and whether these are processes and not
-                threads; 0 loads in this thread. By default what a `Sequence` asks for.
+                threads; 0 loads in this thread. By default the attributes of a `Sequence`.
             validation_batch_size: Samples a step when validating on arrays; by default `batch_size`.
             seed: Makes the run repeatable; by default from `set_random_seed` or drawn; see ``History.seed``.
             load_timeout: Seconds for a load in a process; by default 100 times the longest, at least 60.
@@ -223,24 +225,24 @@ class Trainer(GeneratorMethods):
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         epochs = renamed_epochs(epochs, kwargs, self.fit)
-        counts = epochs, initial_epoch, steps_per_epoch, validation_steps
-        plan = FitPlan(*counts, validation_freq, class_weight, callbacks, verbose, settings, seed)
-        plan.audit = audit
-        val_size = validation_batch_size
-        plan.training = batches.Data(x, y, sample_weight, batch_size, shuffle, validation_batch_size=val_size)
-        plan.validation = batches.validation(validation_data, validation_split, batch_size, val_size)
+        counts = epochs, initial_epoch, steps_per_epoch, validation_steps, validation_freq
+        plan = FitPlan(*counts, class_weight, callbacks, verbose, settings, seed, audit=audit)
+        own = validation_batch_size
+        training = batches.Data(x, y, sample_weight, batch_size, shuffle, validation_batch_size=own)
+        validation = batches.validation(validation_data, validation_split, batch_size, own)
+        plan = plan.with_data(training, validation)
         plan.check_validation()
-        return sessions.fit(self, plan)
+        return fitting.fit(self, plan)
 
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: object = None,
+        y: object = None,
         batch_size: int | None = None,
         verbose: int | str = "auto",
-        sample_weight: Any = None,
+        sample_weight: object = None,
         steps: int | None = None,
-        callbacks: Any = None,
+        callbacks: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
@@ -249,7 +251,7 @@ class Trainer(GeneratorMethods):
         load_timeout: float | None = None,
         on_bad_sample: str = "raise",
         max_bad_samples: int | None = None,
-        worker_init: Callable[[], Any] | None = None,
+        worker_init: Callable[[], object] | None = None,
     ) -> Any:
         """Compute the loss and the metrics, in inference mode.
 
@@ -267,27 +269,27 @@ class Trainer(GeneratorMethods):
         data = batches.Data(x, y, sample_weight, batch_size, shuffle=False)
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        logs = sessions.evaluate(self, data, settings, steps, verbose, callbacks)
+        logs = evaluation.evaluate(self, data, settings, steps, verbose, callbacks)
         return logs if return_dict else _results(logs)
 
     def predict(
         self,
-        x: Any,
+        x: object,
         batch_size: int | None = None,
         verbose: int | str = 0,
         steps: int | None = None,
-        callbacks: Any = None,
+        callbacks: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
         *,
         load_timeout: float | None = None,
-        worker_init: Callable[[], Any] | None = None,
+        worker_init: Callable[[], object] | None = None,
     ) -> Any:
         """Compute the outputs for all samples, in order.
 
         Args:
-            x: As in `fit`; targets and weights that a stream yields are not looked at.
+            x: As in `fit`; targets and weights of a stream are ignored.
             batch_size, verbose, callbacks, max_queue_size, workers, use_multiprocessing: As in `fit`.
             steps: Stop after so many batches.
             load_timeout, worker_init: As in `fit`. No sample is ever left out: outputs stay where their
@@ -300,21 +302,21 @@ class Trainer(GeneratorMethods):
         data = batches.Data(x, None, None, batch_size, shuffle=False, targets=False)
         policy = LoadPolicy(load_timeout)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        return self._pack_outputs(sessions.predict(self, data, settings, steps, verbose, callbacks))
+        return self._pack_outputs(evaluation.predict(self, data, settings, steps, verbose, callbacks))
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
-        if is_mapping(self._output_structure):  # type: ignore[attr-defined]
-            return dict(zip(self.output_names, arrays, strict=True))  # type: ignore[attr-defined]
+        if is_mapping(self._output_structure):
+            return dict(zip(self.output_names, arrays, strict=True))
         return arrays[0] if len(arrays) == 1 else arrays
 
     # -- single batches -------------------------------------------------------------------------
 
     def train_on_batch(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        class_weight: Any = None,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
+        class_weight: object = None,
         reset_metrics: bool = True,
         *,
         return_dict: bool = False,
@@ -323,18 +325,18 @@ class Trainer(GeneratorMethods):
 
         Args:
             x, y, sample_weight, class_weight: One batch, as in `fit`.
-            reset_metrics: Whether metrics start anew; else they go on from the last call.
+            reset_metrics: Whether metrics start anew; else they continue from the last call.
             return_dict: Return results by name.
         """
-        return sessions.on_batch(
-            self, "train", (x, y, sample_weight), class_weight, reset_metrics, return_dict
-        )
+        batch = batches.one_batch(x, y, sample_weight)
+        logs = single_batches.train_on_batch(self, batch, class_weight, reset_metrics)
+        return logs if return_dict else _results(logs)
 
     def test_on_batch(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
         reset_metrics: bool = True,
         *,
         return_dict: bool = False,
@@ -344,9 +346,11 @@ class Trainer(GeneratorMethods):
         Args:
             x, y, sample_weight, reset_metrics, return_dict: As in `train_on_batch`.
         """
-        return sessions.on_batch(self, "test", (x, y, sample_weight), None, reset_metrics, return_dict)
+        batch = batches.one_batch(x, y, sample_weight)
+        logs = single_batches.test_on_batch(self, batch, reset_metrics)
+        return logs if return_dict else _results(logs)
 
-    def predict_on_batch(self, x: Any) -> Any:
+    def predict_on_batch(self, x: object) -> Any:
         """Return the outputs for one batch.
 
         Args:
@@ -355,13 +359,13 @@ class Trainer(GeneratorMethods):
         Returns:
             As `predict` does.
         """
-        return self._pack_outputs(sessions.predict_on_batch(self, x))
+        return self._pack_outputs(single_batches.predict_on_batch(self, x))
 
     def reset_metrics(self) -> None:
         """Forget the running results."""
-        self._change("reset_metrics", self.runner().reset)
+        self._change("reset_metrics", self.runner().results.reset)
 
 
-def _results(logs: dict[str, float]) -> Any:
+def _results(logs: dict[str, object]) -> object:
     values = list(logs.values())
     return values[0] if len(values) == 1 else values

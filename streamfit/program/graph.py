@@ -75,7 +75,7 @@ class Lowering:
         return [self._known.get(tensor, tensor) for tensor in tensors]
 
     def _expanded(self, use: LayerUse, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Lower the operations of a layer; a use that is fixed to training or not fixes all inside it."""
+        """Lower the operations of a layer; a use with a fixed mode fixes the mode of all uses inside it."""
         before = self.training
         self.training = before if use.training is None else use.training
         try:

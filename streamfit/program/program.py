@@ -25,9 +25,9 @@ _KEPT_BINDINGS = 16  # batch sizes that stay bound; more only cost memory for th
 
 
 @kernel
-def tick(clock: Array) -> None:
+def tick(step_state: Array) -> None:
     """Count one finished training step."""
-    clock[1] += 1
+    step_state[1] += 1
 
 
 class Training:
@@ -35,27 +35,27 @@ class Training:
 
     Args:
         variables: The trainable variables; they move into one flat vector.
-        clock: int64 array [seed, finished steps], shape (2,).
-        update: Given (weights, gradient, sizes, clock), returns the optimizer's calls.
+        step_state: int64 array [seed, finished steps], shape (2,).
+        update: Given (weights, gradient, sizes, step_state), returns the optimizer's calls.
     """
 
     def __init__(
         self,
         variables: Sequence[Variable],
-        clock: Array,
+        step_state: Array,
         update: Callable[[Array, Array, Array, Array], list[Call]],
     ) -> None:
         self.flat = FlatVariables(variables)
         self.gradient = self.flat.zeros_like()
-        self.clock = clock
+        self.step_state = step_state
         self.grads = dict(zip(self.flat.variables, self.flat.views(self.gradient), strict=True))
         self._update = update
         self.rebind()
 
     def rebind(self) -> None:
         """Make the optimizer's calls anew; programs that use the old ones must forget their bindings."""
-        update = self._update(self.flat.vector, self.gradient, self.flat.sizes, self.clock)
-        self.calls: list[Call] = [*update, (tick, (self.clock,))]
+        update = self._update(self.flat.vector, self.gradient, self.flat.sizes, self.step_state)
+        self.calls: list[Call] = [*update, (tick, (self.step_state,))]
 
 
 class Binding:
@@ -97,7 +97,7 @@ class Binding:
             elif isinstance(leaf, Constant):
                 self._arrays[leaf] = leaf.value
             elif leaf is STEP_STATE:
-                self._arrays[leaf] = self._program.clock
+                self._arrays[leaf] = self._program.step_state
             elif leaf not in self._arrays:
                 raise ValueError(
                     f"the graph reads {leaf}, which is not among its inputs; "
@@ -167,7 +167,7 @@ class Program:
         guards: Nodes without outputs that run before the gradient, to stop a step with wrong data.
         sinks: Nodes without outputs that run after it, such as metric sums.
         arena: Memory for everything that lives for one run.
-        clock: int64 array [seed, finished steps], shape (2,).
+        step_state: int64 array [seed, finished steps], shape (2,).
         objective: The scalar to minimise, when training.
         training: Variables, gradient and optimizer, when training.
         checked: Whether a step stops, before sinks and optimizer, when the objective or its gradient is not
@@ -181,7 +181,7 @@ class Program:
         fetches: Sequence[Tensor],
         *,
         arena: Arena,
-        clock: Array,
+        step_state: Array,
         guards: Sequence[Node] = (),
         sinks: Sequence[Node] = (),
         objective: Tensor | None = None,
@@ -190,7 +190,7 @@ class Program:
         values: Mapping[Variable, Array] | None = None,
     ) -> None:
         self.values = values
-        self.feeds, self.fetches, self.arena, self.clock = list(feeds), list(fetches), arena, clock
+        self.feeds, self.fetches, self.arena, self.step_state = list(feeds), list(fetches), arena, step_state
         self.objective, self.training, self.checked = objective, training, checked
         self.sinks = list(sinks)
         wanted = self.fetches + ([] if objective is None else [objective])

@@ -1,4 +1,4 @@
-"""A digest over what a file holds, so that a damaged file is refused and never trained on."""
+"""A digest over the content of a file, so that a damaged file is refused and never trained on."""
 
 from __future__ import annotations
 

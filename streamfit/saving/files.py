@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from safetensors import safe_open
 from safetensors.numpy import save
@@ -19,7 +19,7 @@ _ENDING = ".safetensors"
 _OPEN_FILES = "/proc/self/fd"
 
 
-def checked_path(filepath: Any) -> Path:
+def checked_path(filepath: str | os.PathLike[str]) -> Path:
     """Return the path of a safetensors file.
 
     Raises:
@@ -46,7 +46,7 @@ def _stem(name: str) -> str:
     return name
 
 
-def serialized(arrays: dict[str, Array], metadata: dict[str, str]) -> list[Any]:
+def serialized(arrays: dict[str, Array], metadata: dict[str, str]) -> list[bytes | memoryview]:
     """Return the content of a safetensors file in two parts; equal arrays and metadata give equal bytes."""
     data = save(arrays, metadata)
     size = int.from_bytes(data[:8], "little")
@@ -57,11 +57,11 @@ def serialized(arrays: dict[str, Array], metadata: dict[str, str]) -> list[Any]:
     return [len(text).to_bytes(8, "little") + text, memoryview(data)[8 + size :]]
 
 
-def write_whole(path: Path, parts: Iterable[Any]) -> None:
+def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     """Write a file so that at any moment there is the old one or the new one, in the end on the disk.
 
     While it is written it has no name, where the file system allows that: a process that is killed leaves
-    nothing, unless that happens in the moment between getting a name and taking the place of the old one.
+    nothing, except in the moment after the file gets a name and before it replaces the old one.
     """
     name = path.parent / f".{path.name}.{secrets.token_hex(6)}"
     try:
@@ -82,7 +82,7 @@ def write_whole(path: Path, parts: Iterable[Any]) -> None:
 def _open_new(name: Path) -> BinaryIO:
     """Open a new file in the folder of `name`: without a name if that can be, else with this one."""
     if hasattr(os, "O_TMPFILE") and os.path.isdir(_OPEN_FILES):
-        with contextlib.suppress(OSError):  # not on this file system; what else is wrong shows below
+        with contextlib.suppress(OSError):  # not on this file system; any other error comes again below
             return open(os.open(name.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666), "wb")
     return open(name, "xb")
 
@@ -103,7 +103,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def existing_path(filepath: Any) -> Path:
+def existing_path(filepath: str | os.PathLike[str]) -> Path:
     """Return the path of a safetensors file that is there.
 
     Raises:
@@ -117,7 +117,7 @@ def existing_path(filepath: Any) -> Path:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
-    """Return the metadata and the arrays of a file; what a damaged file raises is the reader's."""
+    """Return the metadata and the arrays of a file; errors of a damaged file come from the reader."""
     with safe_open(path, framework="numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         return file.metadata() or {}, arrays

@@ -1,12 +1,14 @@
 """Training states in safetensors files: arrays as tensors, everything else as JSON in the metadata.
 
-A file is written whole or not at all, and carries a digest over its content: what was damaged on disk is
+A file is written whole or not at all, and has a digest over its content: a file that was damaged on disk is
 refused and never trained on.
 """
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,9 @@ def _metadata(arrays: dict[str, Array], facts: str) -> dict[str, str]:
     return {"format": "streamfit training state", "facts": facts, "digest": digest(arrays, facts)}
 
 
-def write_state(arrays: dict[str, Array], facts: dict[str, Any], filepath: Any) -> None:
+def write_state(
+    arrays: dict[str, Array], facts: Mapping[str, object], filepath: str | os.PathLike[str]
+) -> None:
     """Write a training state; a crash at any moment leaves the old file or the new one.
 
     Args:
@@ -39,7 +43,7 @@ def write_state(arrays: dict[str, Array], facts: dict[str, Any], filepath: Any) 
     write_whole(checked_path(filepath), serialized(tensors, metadata))
 
 
-def read_state(filepath: Any) -> tuple[dict[str, Array], dict[str, Any]]:
+def read_state(filepath: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read a training state.
 
     Returns:
@@ -47,7 +51,7 @@ def read_state(filepath: Any) -> tuple[dict[str, Array], dict[str, Any]]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, or is something else.
+        ValueError: The file is damaged, or no training state.
     """
     path = existing_path(filepath)
     try:

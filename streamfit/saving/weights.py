@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from streamfit._base.specs import Array
+from streamfit.ops import Variable
 from streamfit.saving.checksum import digest
 from streamfit.saving.files import checked_path, existing_path, read_tensors, serialized, write_whole
 
 _FORMAT = "streamfit weights"
-Paths = Sequence[tuple[str, Any]]
 
 
-def save_weights(weights: Paths, filepath: Any, overwrite: bool) -> None:
+def save_weights(
+    weights: Sequence[tuple[str, Array]], filepath: str | os.PathLike[str], overwrite: bool
+) -> None:
     """Write weights; a crash at any moment leaves the old file or the new one.
 
     Args:
@@ -33,8 +35,8 @@ def save_weights(weights: Paths, filepath: Any, overwrite: bool) -> None:
     write_whole(path, serialized(arrays, _metadata(arrays)))
 
 
-def check_weights_path(filepath: Any) -> None:
-    """Raise what `save_weights` would raise for a path with another ending."""
+def check_weights_path(filepath: str | os.PathLike[str]) -> None:
+    """Raise the error that `save_weights` would raise for a path with another ending."""
     checked_path(filepath)
 
 
@@ -42,7 +44,7 @@ def _metadata(arrays: dict[str, Array]) -> dict[str, str]:
     return {"format": _FORMAT, "digest": digest(arrays)}
 
 
-def read_weights(weights: Paths, filepath: Any) -> list[Array]:
+def read_weights(weights: Sequence[tuple[str, Variable]], filepath: str | os.PathLike[str]) -> list[Array]:
     """Read the arrays that belong to weights, in their order; nothing is returned unless everything fits.
 
     Args:
@@ -64,13 +66,13 @@ def read_weights(weights: Paths, filepath: Any) -> list[Array]:
 
 
 def _check_digest(metadata: dict[str, str], arrays: dict[str, Array], path: Path) -> None:
-    """Compare what was read with what was written; files of other programs have no digest."""
+    """Compare the content with the digest; files of other programs have none."""
     ours = "digest" in metadata or metadata.get("format") == _FORMAT
     if ours and metadata != _metadata(arrays):
         raise ValueError(f"{path} is damaged: its content does not match its digest; use another copy")
 
 
-def _check(weights: dict[str, Any], arrays: dict[str, Array], path: Path) -> None:
+def _check(weights: dict[str, Variable], arrays: dict[str, Array], path: Path) -> None:
     missing, extra = [n for n in weights if n not in arrays], [n for n in arrays if n not in weights]
     if missing or extra:
         raise ValueError(

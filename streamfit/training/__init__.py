@@ -1,27 +1,33 @@
-"""Floor 5: the one loop, and what is around it: arguments, running results, callbacks, history, progress."""
+"""Floor 6: the one loop; its arguments, running results, callbacks, history and progress bar."""
 
 from __future__ import annotations
 
-from streamfit.training import batches, sessions
+from streamfit.training import batches, evaluation, fitting, single_batches
 from streamfit.training.callbacks import History
 from streamfit.training.compile_config import CompileConfig
-from streamfit.training.plan import FitPlan, StreamSettings, compile_checks, renamed_epochs
+from streamfit.training.plan import FitPlan, compile_checks, renamed_epochs
 from streamfit.training.runner import Runner
 from streamfit.training.stopping import StopFlag
-from streamfit.training.trainable import TrainableFlags
+from streamfit.training.stream_settings import StreamSettings
+from streamfit.training.trainable import FitSession, Trainable
+from streamfit.training.trainable_flags import TrainableFlags
 from streamfit.training.training_state import TrainingState
 
 __all__ = [
     "CompileConfig",
     "FitPlan",
+    "FitSession",
     "History",
     "Runner",
     "StopFlag",
     "StreamSettings",
+    "Trainable",
     "TrainableFlags",
     "TrainingState",
     "batches",
     "compile_checks",
+    "evaluation",
+    "fitting",
     "renamed_epochs",
-    "sessions",
+    "single_batches",
 ]

@@ -7,12 +7,10 @@ weights and sample weights become one weight for each sample.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError, ShapeError
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array, Shape, Spec
@@ -23,13 +21,13 @@ from streamfit.training.compile_config import OutputPlan
 _SYMBOLS = {"input": "x", "target": "y"}
 
 
-def by_name(what: str, given: Any, names: Sequence[str]) -> list[Any]:
+def by_name(what: str, given: object, names: Sequence[str]) -> list[object]:
     """Spread a single array, a list or a dictionary over `names`.
 
     Raises:
         ValueError: A missing name or a list of another length.
     """
-    if is_mapping(given):
+    if isinstance(given, (dict, Mapping)):
         return _from_dict(what, given, names)
     if isinstance(given, (list, tuple)):
         if len(given) == len(names):
@@ -48,7 +46,7 @@ def by_name(what: str, given: Any, names: Sequence[str]) -> list[Any]:
     return [given]
 
 
-def _from_dict(what: str, given: dict[str, Any], names: Sequence[str]) -> list[Any]:
+def _from_dict(what: str, given: Mapping[str, object], names: Sequence[str]) -> list[object]:
     missing = [name for name in names if name not in given]
     if not missing:
         return [given[name] for name in names]
@@ -59,7 +57,7 @@ def _from_dict(what: str, given: dict[str, Any], names: Sequence[str]) -> list[A
     )
 
 
-def as_array(value: Any, what: str) -> Array:
+def as_array(value: object, what: str) -> Array:
     """Return `value` as a numeric array.
 
     Raises:
@@ -90,7 +88,7 @@ class BatchInputs:
 
     # -- inputs ---------------------------------------------------------------------------------
 
-    def inputs(self, x: Any) -> list[Array]:
+    def inputs(self, x: object) -> list[Array]:
         """Return one array for each input, each of shape (n, ...)."""
         given = (
             [x] if len(self._names) == 1 and isinstance(x, np.ndarray) else by_name("input", x, self._names)
@@ -117,7 +115,7 @@ class BatchInputs:
 
     # -- targets --------------------------------------------------------------------------------
 
-    def targets(self, y: Any) -> list[Array | None]:
+    def targets(self, y: object) -> list[Array | None]:
         """Return one array for each output, None for outputs without loss and metrics."""
         if y is None:
             wanted = [plan.name for plan in self._plans if plan.loss is not None or plan.metrics]
@@ -147,7 +145,7 @@ class BatchInputs:
             tail = self._tails[key] = tuple(length for length in spec.shape[1:] if length is not None)
         return array if array.shape[1:] == tail else array.reshape(len(array), *tail)
 
-    def _spread_targets(self, y: Any) -> list[Any]:
+    def _spread_targets(self, y: object) -> list[object]:
         if len(self._outputs) == 1 and isinstance(y, np.ndarray):
             return [y]
         wanted = [plan.loss is not None or bool(plan.metrics) for plan in self._plans]
@@ -162,7 +160,9 @@ class BatchInputs:
 
     # -- weights --------------------------------------------------------------------------------
 
-    def weights(self, given: Any, targets: Sequence[Array | None], class_weight: Any) -> list[Array | None]:
+    def weights(
+        self, given: object, targets: Sequence[Array | None], class_weight: object
+    ) -> list[Array | None]:
         """Return one float64 array (n,) or (n, steps) for each output, None where all weigh 1."""
         spread = self._spread_weights(given)
         classes = self._spread_class_weights(class_weight)
@@ -193,7 +193,7 @@ class BatchInputs:
         unused = np.logical_and.reduce([(w == 0).reshape(len(w), -1).all(axis=1) for w in found])
         return [_cleared(array, unused) for array in inputs] if found and unused.any() else inputs
 
-    def _spread_weights(self, given: Any) -> list[Any]:
+    def _spread_weights(self, given: object) -> list[object]:
         if given is None:
             return [None] * len(self._outputs)
         if isinstance(given, dict):
@@ -209,7 +209,7 @@ class BatchInputs:
             return list(given)
         return [given] * len(self._outputs)
 
-    def _spread_class_weights(self, given: Any) -> list[Any]:
+    def _spread_class_weights(self, given: object) -> list[object]:
         if given is None or (
             len(self._outputs) == 1 and not (isinstance(given, dict) and self._outputs[0] in given)
         ):
@@ -232,6 +232,23 @@ def _cleared(array: Array, unused: Array) -> Array:
     return cleared
 
 
+def check_lengths(inputs: Sequence[Array], targets: Sequence[Array | None]) -> None:
+    """Check that a batch is not empty, and that inputs and targets have equally many samples.
+
+    Raises:
+        DataError: They have not.
+    """
+    samples = len(inputs[0])
+    for target in targets:
+        if target is not None and len(target) != samples:
+            raise DataError(
+                "Input arrays should have the same number of samples as target arrays. "
+                f"Found {samples} input samples and {len(target)} target samples."
+            )
+    if not samples:
+        raise DataError("Received an empty batch. Batches should contain at least one item.")
+
+
 def _same_length(arrays: Sequence[Array], names: Sequence[str]) -> None:
     lengths = {len(array) for array in arrays}
     if len(lengths) > 1:
@@ -239,7 +256,7 @@ def _same_length(arrays: Sequence[Array], names: Sequence[str]) -> None:
         raise DataError(f"all inputs of a batch must have the same number of samples, got {pairs}")
 
 
-def _sample_weights(value: Any, target: Array, plan: OutputPlan) -> Array:
+def _sample_weights(value: object, target: Array, plan: OutputPlan) -> Array:
     weight = as_array(value, f"sample_weight of output {plan.name!r}").astype(np.float64, copy=False)
     if weight.ndim == 2 and weight.shape[1] == 1 and not plan.temporal:
         weight = weight[:, 0]
@@ -266,19 +283,21 @@ def _check_temporal(weight: Array, target: Array, plan: OutputPlan) -> None:
         )
 
 
-def class_weights(table: Any, target: Array, plan: OutputPlan, sample_weight: Array | None = None) -> Array:
+def class_weights(
+    table: object, target: Array, plan: OutputPlan, sample_weight: Array | None = None
+) -> Array:
     """Look up the weight of each sample's class.
 
     Args:
         table: Weight by class number.
         target: Class numbers (n,) or (n, 1), or one-hot rows (n, classes).
         plan: The output.
-        sample_weight: Weights of the samples; what weighs 0 there needs no class.
+        sample_weight: Weights of the samples; a sample that weighs 0 needs no class.
 
     Raises:
         DataError: A class has no weight, or targets are not classes.
     """
-    if not is_mapping(table):
+    if not isinstance(table, Mapping):
         hint = "; write dict(enumerate(class_weight))" if getattr(table, "ndim", 0) == 1 else ""
         raise DataError(f"class_weight must be a dict from class number to weight, got {table!r}{hint}")
     if target.ndim > 2:

@@ -1,4 +1,4 @@
-"""From what the user passed as data to a feed of batches, with the workers it needs."""
+"""From the data arguments of the user to a feed of batches, with the workers it needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch import ROLES
 from streamfit.streams.leaves import as_array, as_rows, is_arraylike, leaves, rebuild
-from streamfit.training.plan import StreamSettings
+from streamfit.training.stream_settings import StreamSettings
 from streamfit.workers import Pool, keep_hash_seed, make_pool
+from streamfit.workers.contract import Kind
 
 _AHEAD = 10  # Keras' default of max_queue_size
 
@@ -26,11 +27,11 @@ _AHEAD = 10  # Keras' default of max_queue_size
 class Data:
     """Data as they were passed to `fit`, `evaluate` or `predict`."""
 
-    x: Any
-    y: Any
-    sample_weight: Any
+    x: object
+    y: object
+    sample_weight: object
     batch_size: int | None
-    shuffle: Any
+    shuffle: bool | str
     targets: bool = True
     validation_batch_size: int | None = None
 
@@ -38,10 +39,15 @@ class Data:
         """Make the source."""
         if self.x is None:
             raise ValueError(f"{name}: x is missing; pass arrays, a generator, a Sequence or a Source")
-        arrays = (self.x, self.y, self.sample_weight)
-        settings = {"batch_size": self.batch_size, "shuffle": self.shuffle, "targets": self.targets}
         try:
-            return as_stream(*arrays, seed=seed, name=name, **settings)
+            return as_stream(
+                *(self.x, self.y, self.sample_weight),
+                batch_size=self.batch_size,
+                shuffle=self.shuffle,
+                seed=seed,
+                name=name,
+                targets=self.targets,
+            )
         except DataError as error:
             raise type(error)(f"{error} (source {name!r})") from error.__cause__
 
@@ -70,7 +76,9 @@ class Data:
         return head, Data(x, y, weight, self.validation_batch_size or self.batch_size, False)
 
 
-def validation(data: Any, share: float, batch_size: int | None, own_batch_size: int | None = None) -> Any:
+def validation(
+    data: object, share: float, batch_size: int | None, own_batch_size: int | None = None
+) -> Data | float | None:
     """Return the validation data, or the share to split off, or None.
 
     Args:
@@ -98,20 +106,22 @@ def validation(data: Any, share: float, batch_size: int | None, own_batch_size: 
     return Data(data[0], data[1], weight, batch_size if own_batch_size is None else own_batch_size, False)
 
 
-def _share(share: Any) -> float | None:
+def _share(share: object) -> float | None:
     share = scalar(share)
-    if real(share) is None:
+    value = real(share)
+    if value is None:
         raise TypeError(
             f"validation_split must be a number in [0, 1), got {share!r} ({type(share).__name__})"
         )
     # np.float32(0.8) was written as 0.8: its shortest decimals, not the nearest binary number.
-    value = float(str(share)) if isinstance(share, np.floating) else float(share)
+    if isinstance(share, np.floating):
+        value = float(str(share))
     if not 0.0 <= value < 1.0:
         raise ValueError(f"validation_split must be in [0, 1), got {share}")
     return value or None
 
 
-def need_steps(data: Any, steps: int | None, argument: str) -> None:
+def need_steps(data: object, steps: int | None, argument: str) -> None:
     """Raise unless the number of steps is given or the data know their length.
 
     Raises:
@@ -127,7 +137,7 @@ def need_steps(data: Any, steps: int | None, argument: str) -> None:
 
 
 class Streams:
-    """Open feeds, and close them and their workers whatever happens.
+    """Open feeds, and close them and their workers at the end, also after an error.
 
     Args:
         settings: Who loads.
@@ -148,7 +158,7 @@ class Streams:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stack.close()
 
     def feed(self, source: Source, *, wrap: bool, total: int | None, audit: bool = False) -> Feed:
@@ -157,7 +167,7 @@ class Streams:
         Args:
             source: Where batches come from.
             wrap: Whether passes follow one another within an epoch.
-            total: How many batches will be asked for at most, when that is known.
+            total: The largest number of batches that will be read, when that is known.
             audit: Whether receipts have a checksum of contents.
         """
         kind, workers, ahead = self._who_loads(source)
@@ -181,7 +191,7 @@ class Streams:
         return feed
 
     def _init_here(self) -> None:
-        """Call what each worker calls, once, in this thread, where code of the user's is to load."""
+        """Call `worker_init` once in this thread, where code of the user's is to load here."""
         init, self._init = self._init, None
         if init is not None:
             init()
@@ -192,29 +202,31 @@ class Streams:
         for pool in self._pools:
             pool.use_hash_seed(hash_seed)
 
-    def _who_loads(self, source: Source) -> tuple[str, int, int]:
-        """Return kind, number of workers and how far they may work ahead: what was asked for wins, then what
-        a `Sequence` says of itself, then one thread for everything but plain arrays."""
-        asked, own = self._settings, getattr(source, "sequence", None)
-        processes = asked.use_multiprocessing
+    def _who_loads(self, source: Source) -> tuple[Kind, int, int]:
+        """Return kind, number of workers and how far they may work ahead.
+
+        The arguments win, then the attributes of a `Sequence`, then one thread for everything but arrays.
+        """
+        settings, own = self._settings, getattr(source, "sequence", None)
+        processes = settings.use_multiprocessing
         if processes is None:
             processes = bool(getattr(own, "use_multiprocessing", False))
-        workers = asked.workers
+        workers = settings.workers
         if workers is None:
             workers = whole_or_none("workers", getattr(own, "workers", None), 0)
         if workers is None:
             workers = 0 if isinstance(source, ArraySource) and not processes else 1
-        ahead = asked.max_queue_size or int(getattr(own, "max_queue_size", None) or _AHEAD)
+        ahead = settings.max_queue_size or int(getattr(own, "max_queue_size", None) or _AHEAD)
         if not workers:
             return "inline", 0, ahead
         return ("processes" if processes else "threads"), workers, ahead
 
-    def _shared_pool(self, kind: str, workers: int, ahead: int) -> Pool:
-        """Training and validation share one pool when they ask for the same workers."""
+    def _shared_pool(self, kind: Kind, workers: int, ahead: int) -> Pool:
+        """Training and validation share one pool when they use the same workers."""
         if self._pool is None or self._pool_kind != (kind, workers):
             timeout = self._settings.policy.load_timeout if kind == "processes" else None
             self._pool = make_pool(
-                kind,  # type: ignore[arg-type]
+                kind,
                 workers,
                 ahead,
                 timeout,
@@ -228,14 +240,14 @@ class Streams:
         return self._pool
 
 
-def empty_rows(x: Any) -> bool:
+def empty_rows(x: object) -> bool:
     """Return whether `x` is one or several arrays without rows."""
     found = [array for _, array in leaves(x)]
     return bool(found) and all(is_arraylike(a) and not a.shape[0] for a in found)
 
 
-def one_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
-    """Make a batch of what was passed to `train_on_batch` and its like.
+def one_batch(x: object, y: object = None, sample_weight: object = None) -> Batch:
+    """Make a batch of the arguments of `train_on_batch` and its like.
 
     Raises:
         DataError: Something that is no array of numbers.
@@ -245,6 +257,6 @@ def one_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
 
 
 def need_data(found: bool, name: str) -> None:
-    """Raise when not a single batch came."""
+    """Raise when there was not a single batch."""
     if not found:
         raise DataError(f"{name}: there was not a single batch")

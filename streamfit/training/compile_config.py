@@ -1,4 +1,4 @@
-"""What `compile` was told: optimizer, and for each output its loss, loss weight and metrics.
+"""`CompileConfig`: the arguments of `compile`, an optimizer, and for each output loss, loss weight, metrics.
 
 Names are resolved to objects at once, so that a wrong name fails in `compile`; lists and dictionaries
 are spread over the outputs when these are known. The meaning of each argument is Keras 2's, which is
@@ -9,9 +9,9 @@ each output its own).
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -20,8 +20,9 @@ from streamfit._base.checks import plain
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
 from streamfit.kernels import Call
+from streamfit.ops import Variable
 from streamfit.optimizers.work import Work, places_of
-from streamfit.training.trainable import TrainableFlags
+from streamfit.training.trainable_flags import TrainableFlags
 
 
 @dataclass
@@ -29,19 +30,19 @@ class NamedMetric:
     """A metric of one output.
 
     Attributes:
-        label: The name the user knows it by, without the output's.
-        identifier: What the user wrote: 'accuracy' stays a string until shapes are known.
+        label: Its name, without that of the output.
+        identifier: The argument of the user: 'accuracy' stays a string until shapes are known.
         weighted: Whether sample and class weights count.
     """
 
     label: str
-    identifier: Any
+    identifier: object
     weighted: bool
 
 
 @dataclass
 class OutputPlan:
-    """What is asked of one output."""
+    """The arguments of `compile` for one output."""
 
     name: str
     loss: losses.Loss | None
@@ -65,7 +66,7 @@ def with_own_metrics(plan: OutputPlan) -> OutputPlan:
 
 @dataclass(frozen=True)
 class ResultNames:
-    """What the results of a model are called in logs.
+    """The names of the results of a model in logs.
 
     Attributes:
         losses: The total loss, then with several outputs the loss of each that has one.
@@ -114,10 +115,10 @@ class CompileConfig:
         loss_weights: A list, or a dictionary by output.
         weighted_metrics: As `metrics`; these see sample and class weights.
         sample_weight_mode: None or ``'temporal'``, or a list or dictionary of them by output.
-        flags: What the model's `trainable` flags say now.
-        owner: Stands for the model: an optimizer that has worked for it goes on, one that has worked for
-            another begins anew. None for a model of which nobody else knows.
-        previous: What the model was told before, or None.
+        flags: The model's `trainable` flags, as they are now.
+        owner: Stands for the model: an optimizer that has worked for it continues, one that has worked for
+            another starts again. None for a model that no other object refers to.
+        previous: The arguments of the `compile` before, or None.
 
     Attributes:
         revision: That of the optimizer when it was bound last.
@@ -125,14 +126,14 @@ class CompileConfig:
 
     def __init__(
         self,
-        optimizer: Any,
-        loss: Any,
-        metrics: Any,
-        loss_weights: Any,
-        weighted_metrics: Any,
-        sample_weight_mode: Any,
+        optimizer: object,
+        loss: object,
+        metrics: object,
+        loss_weights: object,
+        weighted_metrics: object,
+        sample_weight_mode: object,
         flags: TrainableFlags,
-        owner: Any = None,
+        owner: object = None,
         previous: CompileConfig | None = None,
     ) -> None:
         self.flags = flags
@@ -163,26 +164,31 @@ class CompileConfig:
         _resolve([self.metrics, self.weighted_metrics], _reset)
 
     def own_optimizer(self) -> optimizers.Optimizer:
-        """Return the optimizer with the steps and the state of this model, whoever else it works for."""
+        """Return the optimizer with the steps and the state of this model, also where it works for others."""
         self.optimizer.work = self._work
         return self.optimizer
 
-    def keep_time(self, clock: Array) -> None:
-        """Let `clock` be where the steps of this model are counted, from those on that are finished."""
-        clock[1] = self._work.clock[1]
-        self._work.clock = clock
+    def keep_time(self, step_state: Array) -> None:
+        """Count the steps of this model in `step_state` from now on; it continues with the finished ones."""
+        step_state[1] = self._work.step_state[1]
+        self._work.step_state = step_state
 
     def bind(
-        self, weights: Array, grads: Array, sizes: Array, clock: Array, variables: Sequence[Any] | None = None
+        self,
+        weights: Array,
+        grads: Array,
+        sizes: Array,
+        step_state: Array,
+        variables: Sequence[Variable] | None = None,
     ) -> list[Call]:
         """Return the optimizer's calls for one step, as `Optimizer.bind` does.
 
-        What the optimizer remembers of each of `variables` goes on; those that are new to it begin anew.
+        The optimizer continues with its memory of each of `variables`; those that are new to it start again.
         """
         optimizer = self.own_optimizer()
         if variables is not None:
             self._work.arrange(places_of(variables, sizes), weights, optimizer.first_values())
-        calls = optimizer.bind(weights, grads, sizes, clock)
+        calls = optimizer.bind(weights, grads, sizes, step_state)
         self.revision = optimizer.revision
         return calls
 
@@ -206,13 +212,15 @@ class CompileConfig:
             plans.append(OutputPlan(name, loss, factor, items, temporal=mode == "temporal"))
         return plans
 
-    def _losses(self, outputs: Sequence[str]) -> list[Any]:
-        if isinstance(self.loss, (list, tuple)) and len(self.loss) != len(outputs):
+    def _losses(self, outputs: Sequence[str]) -> list[losses.Loss | None]:
+        given = self._loss_given
+        if isinstance(given, (list, tuple)) and len(given) != len(outputs):
             raise ValueError(
                 "When passing a list as loss, it should have one entry per model outputs. "
-                f"The model has {len(outputs)} outputs, but you passed loss={list(self._loss_given)}"
+                f"The model has {len(outputs)} outputs, but you passed loss={list(given)}"
             )
-        return [copy.copy(loss) for loss in _by_output("loss", self.loss, outputs, spread=True)]
+        found = _by_output("loss", self.loss, outputs, spread=True)
+        return cast("list[losses.Loss | None]", [copy.copy(loss) for loss in found])  # as `_loss` made them
 
     def _loss_weights(self, outputs: Sequence[str]) -> list[float]:
         given = self.loss_weights
@@ -221,14 +229,10 @@ class CompileConfig:
                 "When passing a list as loss_weights, it should have one entry per model output. "
                 f"The model has {len(outputs)} outputs, but you passed loss_weights={list(given)}"
             )
-        values = _by_output("loss_weights", given, outputs)
-        wrong = [v for v in values if not isinstance(v, (int, float, np.number, type(None)))]
-        if wrong:
-            raise TypeError(f"loss_weights must be numbers, got {wrong[0]!r}")
-        return [1.0 if value is None else float(value) for value in values]
+        return [_loss_weight(value) for value in _by_output("loss_weights", given, outputs)]
 
 
-def _resolve(argument: Any, resolve: Any) -> Any:
+def _resolve(argument: object, resolve: Callable[[object], object]) -> object:
     """Apply `resolve` to every entry of a possibly nested list or dict."""
     if isinstance(argument, dict):
         return {key: _resolve(value, resolve) for key, value in argument.items()}
@@ -237,7 +241,13 @@ def _resolve(argument: Any, resolve: Any) -> Any:
     return None if argument is None else resolve(argument)
 
 
-def _loss(identifier: Any) -> Any:
+def _loss_weight(value: object) -> float:
+    if not isinstance(value, (int, float, np.number, type(None))):
+        raise TypeError(f"loss_weights must be numbers, got {value!r}")
+    return 1.0 if value is None else float(value)
+
+
+def _loss(identifier: object) -> losses.Loss | None:
     loss = losses.get(identifier)
     if loss is not None and loss.reduction == "none":
         raise ValueError(
@@ -247,8 +257,8 @@ def _loss(identifier: Any) -> Any:
     return loss
 
 
-def _check_metric(identifier: Any) -> Any:
-    """Raise for an unknown name; keep what was written, because 'accuracy' depends on shapes."""
+def _check_metric(identifier: object) -> object:
+    """Raise for an unknown name; return the argument, because 'accuracy' depends on shapes."""
     if isinstance(identifier, str):
         metrics.check_name(identifier)
     elif not (callable(identifier) or isinstance(identifier, metrics.Metric)):
@@ -258,19 +268,19 @@ def _check_metric(identifier: Any) -> Any:
     return identifier
 
 
-def _reset(identifier: Any) -> None:
+def _reset(identifier: object) -> None:
     """Let a metric object begin at zero: it may have counted before."""
     if isinstance(identifier, metrics.Metric):
         identifier.reset_state()
 
 
-def _check_mode(mode: Any) -> Any:
+def _check_mode(mode: object) -> object:
     if mode not in (None, "temporal"):
         raise ValueError(f'sample_weight_mode should be None or "temporal". Found: {mode!r}')
     return mode
 
 
-def _check_metrics_argument(what: str, value: Any) -> None:
+def _check_metrics_argument(what: str, value: object) -> None:
     if value is not None and not isinstance(value, (list, tuple, dict)):
         raise TypeError(
             f"Type of `{what}` argument not understood. Expected a list or dictionary, found: {value!r}; "
@@ -278,7 +288,7 @@ def _check_metrics_argument(what: str, value: Any) -> None:
         )
 
 
-def _check_names(what: str, given: dict[str, Any], outputs: Sequence[str]) -> None:
+def _check_names(what: str, given: Mapping[str, object], outputs: Sequence[str]) -> None:
     unknown = [name for name in given if name not in outputs]
     if unknown:
         raise ValueError(
@@ -287,7 +297,7 @@ def _check_names(what: str, given: dict[str, Any], outputs: Sequence[str]) -> No
         )
 
 
-def _by_output(what: str, argument: Any, outputs: Sequence[str], spread: bool = False) -> list[Any]:
+def _by_output(what: str, argument: object, outputs: Sequence[str], spread: bool = False) -> list[object]:
     """Return one entry for each output; a single value goes to all when `spread`."""
     if isinstance(argument, dict):
         _check_names(what, argument, outputs)
@@ -302,19 +312,19 @@ def _by_output(what: str, argument: Any, outputs: Sequence[str], spread: bool = 
     return [argument if spread else None] * len(outputs)
 
 
-def _metrics_by_output(what: str, argument: Any, outputs: Sequence[str]) -> list[list[Any]]:
+def _metrics_by_output(what: str, argument: object, outputs: Sequence[str]) -> list[list[object]]:
     if isinstance(argument, (list, tuple)) and not any(isinstance(item, (list, tuple)) for item in argument):
-        per_output: list[Any] = [list(argument) for _ in outputs]
+        per_output: list[object] = [list(argument) for _ in outputs]
     else:
         per_output = _by_output(what, argument, outputs)
     return [_as_list(entry) for entry in per_output]
 
 
-def _as_list(entry: Any) -> list[Any]:
+def _as_list(entry: object) -> list[object]:
     if entry is None:
         return []
     return [item for item in entry if item is not None] if isinstance(entry, (list, tuple)) else [entry]
 
 
-def _label(identifier: Any) -> str:
+def _label(identifier: object) -> str:
     return identifier if isinstance(identifier, str) else metrics.label(identifier)

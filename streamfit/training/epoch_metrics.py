@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -39,10 +39,10 @@ class Tracker:
 
 
 class Snapshot(NamedTuple):
-    """The running results of one moment, and the shapes of the data that they are of."""
+    """The running results of one moment, and the shapes of their data."""
 
     states: list[Array]
-    eager: list[dict[str, Any]]
+    eager: list[dict[str, object]]
     targets: Sequence[Spec | None]
     outputs: Sequence[Spec]
 
@@ -57,7 +57,7 @@ class EpochMetrics:
 
     Attributes:
         names: The names of the results, in the order of the logs; dictionaries add their keys to these.
-        found: What metric objects had counted before they came here, by the names of `states`.
+        found: The counts of metric objects from before they came here, by the names of `states`.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class EpochMetrics:
         return found
 
     def overwrite(self, states: dict[str, Array]) -> None:
-        """Go on with results that `states` gave, in this or another process."""
+        """Continue with results that `states` gave, in this or another process."""
         own = self.states()
         for name, state in states.items():
             own[name][...] = state
@@ -126,13 +126,13 @@ class EpochMetrics:
         for tracker, attributes in zip(self.eager, kept.eager, strict=True):
             vars(tracker.metric).update(attributes)
 
-    def logs(self) -> dict[str, Any]:
+    def logs(self) -> dict[str, object]:
         """Return the results so far: numbers as Python floats, arrays as arrays, dictionaries by their keys.
 
         Raises:
             TypeError: A metric has a result of another kind.
         """
-        logs: dict[str, Any] = {"loss": mean_of(self.loss_state)}
+        logs: dict[str, object] = {"loss": mean_of(self.loss_state)}
         for i in self.split:
             logs[f"{self.plans[i].name}_loss"] = mean_of(self.output_states[i])
         for tracker in self.trackers:
@@ -143,7 +143,7 @@ class EpochMetrics:
                 self._add(logs, tracker, result)
         return logs
 
-    def _add(self, logs: dict[str, Any], tracker: Tracker, result: Any) -> None:
+    def _add(self, logs: dict[str, object], tracker: Tracker, result: object) -> None:
         found = entries(result, tracker.label, f"metric {tracker.name!r}")
         if not isinstance(result, Mapping):
             logs[tracker.name] = found[0][1]
@@ -159,19 +159,25 @@ class EpochMetrics:
         trackers = [(t.name, t.label, t.metric, t.prefix) for t in self.trackers]
         return all_measures(self.loss_names, trackers)
 
-    def update_eager(self, targets: Sequence[Any], outputs: Sequence[Array], weights: Sequence[Any]) -> None:
+    def update_eager(
+        self,
+        targets: Sequence[Array | None],
+        outputs: Sequence[Array],
+        weights: Sequence[Array | None],
+    ) -> None:
         """Show a finished batch to the metrics that are not compiled into the step."""
         for tracker in self.eager:
             i = tracker.output
             weight = weights[i] if tracker.weighted else None
             target, output = targets[i], outputs[i].copy()
-            if target is not None:
-                target = target.reshape(with_last_axis_of(target.shape, output.shape))
+            assert target is not None  # an output with a metric has targets
+            shape = with_last_axis_of(target.shape, output.shape)
+            target = target.reshape(cast("tuple[int, ...]", shape))  # shapes of arrays have no None
             tracker.metric.update_state(target, output, sample_weight=weight)
 
 
-def _warn_of_threshold(identifier: Any, metric: metrics.Metric, plan: OutputPlan) -> None:
-    """Warn where 'binary_accuracy', asked for by name, cuts logits or margins at 0.5."""
+def _warn_of_threshold(identifier: object, metric: metrics.Metric, plan: OutputPlan) -> None:
+    """Warn where 'binary_accuracy', given by name, cuts logits or margins at 0.5."""
     if isinstance(identifier, metrics.Metric) or not isinstance(metric, metrics.BinaryAccuracy):
         return
     if metrics.reads_probabilities(plan.loss) or metric.threshold != 0.5:

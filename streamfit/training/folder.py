@@ -1,7 +1,7 @@
-"""A folder that belongs to one run at a time, and a look whether one can be written to.
+"""A folder that belongs to one run at a time, and a check that files can be written to it.
 
 Guarantees kept here: two runs never write to one folder at the same time, in one program or in two; a run
-that died, however, holds nothing.
+that died holds no lock.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def owned(folder: Path, what: str) -> Iterator[None]:
 
     Args:
         folder: It is made if it is not there.
-        what: What to call it in messages, such as ``"backup_dir"``.
+        what: Name of the folder in messages, such as ``"backup_dir"``.
 
     Raises:
         FolderInUseError: Another run owns it.
@@ -49,11 +49,11 @@ def owned(folder: Path, what: str) -> Iterator[None]:
 
 
 def check_writable(path: Path, what: str) -> None:
-    """Look whether a file can be made in a folder, or where the folder will be made.
+    """Check that a file can be made in a folder, or where the folder will be made.
 
     Args:
         path: The folder.
-        what: What to call it in messages.
+        what: Name of the folder in messages.
 
     Raises:
         OSError: It cannot: its class and number are those of the failed attempt.
@@ -82,7 +82,7 @@ def _lock(handle: int, folder: Path, what: str) -> None:
 
 
 def _owner(handle: int) -> str:
-    """Say who holds the lock, where the system tells."""
+    """Describe the owner of the lock, as far as the system shows it."""
     number = os.fstat(handle).st_ino
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path(_LOCKS).read_text().splitlines():
@@ -95,7 +95,7 @@ def _owner(handle: int) -> str:
 
 @contextlib.contextmanager
 def _explained(text: str) -> Iterator[None]:
-    """Put what was meant to be done before what the system says."""
+    """Put the intention before the message of the system."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
 """`Journal`: records that are added to a file, so that a long run writes each of them once.
 
-Guarantee kept here: a reader gets exactly the records that were there when the place was noted, or an error;
-what a crash left behind that place, whole or cut, is never read, and is overwritten by the next record.
+Guarantee kept here: a reader gets exactly the records up to the place that a backup names, or an error;
+records that a crash left behind that place, whole or cut, are never read; the next record overwrites them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import os
 import zlib
 from pathlib import Path
-from typing import Any
 
 from streamfit._base.plain import pack, unpack
 
@@ -24,8 +23,8 @@ class Journal:
         path: The file; it is made with the first record.
 
     Attributes:
-        place: Where the records end: ``{"bytes": ..., "check": ...}``, a value for JSON. Keep it with what
-            belongs to the records; `open_at` goes on there.
+        place: Where the records end: ``{"bytes": ..., "check": ...}``, a value for JSON. Keep it with the
+            data that belong to the records; `open_at` continues there.
 
     Example:
         >>> import tempfile
@@ -42,8 +41,8 @@ class Journal:
         self._path = path
         self.place = {"bytes": 0, "check": 0}
 
-    def open_at(self, place: dict[str, int]) -> list[Any]:
-        """Return the records up to a place; the next one comes behind them.
+    def open_at(self, place: dict[str, int]) -> list[object]:
+        """Return the records up to a place; the next one is added behind them.
 
         Raises:
             ValueError: The file is missing, shorter, or was changed.
@@ -65,7 +64,7 @@ class Journal:
         self.place = dict(place)
         return [unpack(json.loads(line)) for line in data.splitlines()]
 
-    def add(self, record: Any) -> None:
+    def add(self, record: object) -> None:
         """Write a record behind the others, in the end on the disk.
 
         Raises:
@@ -75,7 +74,7 @@ class Journal:
         start = self.place["bytes"]
         handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         with open(handle, "wb") as file:
-            file.truncate(start)  # what a crash left behind the place
+            file.truncate(start)  # records that a crash left behind the place
             file.seek(start)
             file.write(line)
             file.flush()

@@ -1,42 +1,55 @@
-"""The one loop: batches in, steps done, callbacks told. Training, validation, evaluation, prediction.
+"""The one loop of training, validation, evaluation and prediction: it takes batches, does steps, calls hooks.
 
-The data side and the math side meet here and nowhere else: the loop sees a run of batches and a step,
-and knows neither where batches come from nor what a step computes.
+The data side and the math side meet here and nowhere else: the loop sees a run of batches and a step.
+The origin of the batches and the content of a step are hidden from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, TypeVar
+
+
+class JoinedSteps(Protocol):
+    """A batch, or several joined ones."""
+
+    @property
+    def steps(self) -> int:
+        """Return the number of batches."""
+
+
+Joined = TypeVar("Joined", bound=JoinedSteps)
 
 
 @dataclass(slots=True)
 class Hooks:
-    """What the loop calls around a step.
+    """The functions that the loop calls around a step.
 
     Attributes:
         begin: Called with the number of the step before it, or None.
-        end: Called with the number of the step and what the step returned, or None.
+        end: Called with the number of the step and its return value, or None.
         tick: Called with the count of finished steps.
         stopped: Asked after each step whether to stop.
         steps_per_execution: Asked before each step how many may be done in one go.
     """
 
     begin: Callable[[int], None] | None
-    end: Callable[[int, Any], None] | None
+    end: Callable[[int, object], None] | None
     tick: Callable[[int], None]
     stopped: Callable[[], bool]
     steps_per_execution: Callable[[], int]
 
 
-def run_steps(batches: Iterable[Any], step: Callable[[Any], Any], hooks: Hooks, done: int = 0) -> int:
+def run_steps(
+    batches: Iterable[Joined], step: Callable[[Joined], object], hooks: Hooks, done: int = 0
+) -> int:
     """Take each batch through `step`; joined batches count as the steps they stand for.
 
     Args:
-        batches: What to take.
-        step: What to do with each.
-        hooks: What to call around it.
+        batches: The batches.
+        step: Called with each.
+        hooks: Called around it.
         done: How many steps of this epoch were done before an interruption.
 
     Returns:

@@ -1,18 +1,17 @@
-"""Joined batches: several steps behind one another in the same arrays; one of them, and what to call it."""
+"""Joined batches: several steps one after another in the same arrays; their parts and their names."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from streamfit._base.tree import flatten, transform
+from streamfit._base.tree import transform
 from streamfit.streams import Batch
+from streamfit.streams.leaves import leaves
 
 
 def rows_of_step(batch: Batch, step: int) -> slice:
     """Return the rows of one of the joined batches."""
-    size = len(flatten(batch.x)[0]) // batch.steps
+    size = len(leaves(batch.x)[0][1]) // batch.steps
     return slice(step * size, (step + 1) * size)
 
 
@@ -26,7 +25,7 @@ def one_step(batch: Batch, step: int) -> Batch:
     """
     rows = rows_of_step(batch, step)
 
-    def cut(array: Any) -> Any:
+    def cut(array: object) -> object:
         return array[rows] if isinstance(array, np.ndarray) else array
 
     x, y, weight = transform(cut, batch.parts())

@@ -1,43 +1,42 @@
-"""What to say of a step that was stopped because its loss or gradient was not finite.
+"""The error for a step that was stopped because its loss or gradient was not finite.
 
-The step has changed nothing, so everything that it was about is still there to be looked at: losses,
-gradient, weights, and the batch itself.
+The step has changed nothing, so its losses, its gradient, the weights and the batch can still be
+examined.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from streamfit._base.errors import NonFiniteError
 from streamfit._base.specs import Array
 from streamfit._base.tree import flatten
-from streamfit.layers.base import Layer
 from streamfit.ops import Variable
 from streamfit.streams import Batch
 from streamfit.streams.batch import ROLES
+from streamfit.training.model_graph import WeightOwner
 from streamfit.training.multi_step import where
 
 _SHOWN = 8
 
 
 def nonfinite_error(
-    batch: Batch, source: str, losses: dict[str, float], gradients: dict[Variable, Array], model: Layer
+    batch: Batch, source: str, losses: dict[str, float], gradients: dict[Variable, Array], model: WeightOwner
 ) -> NonFiniteError:
     """Return the error for a batch whose step was stopped.
 
     Args:
         batch: The one batch.
-        source: What the data are called.
+        source: Name of the data.
         losses: The losses of the batch by name; the total is called ``"loss"``.
         gradients: The gradient of each trained weight.
         model: Gives the weights their paths.
     """
     paths: dict[Variable, str] = {}
     for path, weight in weight_paths(model):
-        paths.setdefault(weight, path)  # a shared layer has several, of which one will do
+        paths.setdefault(weight, path)  # a shared layer has several paths; one is enough
     wrong = [paths[weight] for weight, gradient in gradients.items() if not _finite(gradient)]
     before = [path for weight, path in paths.items() if not _finite(weight.value)]
     data = unusable_data(batch, gradients)
@@ -54,7 +53,7 @@ def nonfinite_error(
     )
 
 
-def weight_paths(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Variable]]:
+def weight_paths(layer: WeightOwner, prefix: str = "") -> Iterator[tuple[str, Variable]]:
     """Yield (path, weight) for each weight inside a layer; paths are made of the names of layers."""
     deeper = {weight for inner in layer.layers_inside for weight in inner.weights}
     for inner in layer.layers_inside:
@@ -78,7 +77,7 @@ def unusable_data(batch: Batch, gradients: Iterable[Variable]) -> dict[str, str]
     return found
 
 
-def _unusable_rows(array: Array, dtype: Any) -> Array:
+def _unusable_rows(array: Array, dtype: np.dtype[np.generic]) -> Array:
     if array.dtype.kind != "f":
         return np.empty(0, np.int64)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -86,7 +85,7 @@ def _unusable_rows(array: Array, dtype: Any) -> Array:
     return np.unique(np.nonzero(~usable)[0])
 
 
-def _samples(rows: Sequence[int], ids: Any) -> str:
+def _samples(rows: Sequence[int], ids: object) -> str:
     """Name samples by their ids where each has one, else by their place in the batch."""
     if isinstance(ids, np.ndarray) and ids.ndim == 1 and len(ids) > rows[-1]:
         return "samples " + _some(str(ids[row]) for row in rows)
@@ -115,7 +114,7 @@ def _causes(data: dict[str, str], before: Sequence[str]) -> list[str]:
 
 def _advice(data: dict[str, str], before: Sequence[str]) -> str:
     if data:
-        return "Mend these samples, or leave them out."
+        return "Fix these samples, or leave them out."
     if before:
         return "Go back to weights that are finite: an earlier update has overflowed."
     return "Lower the learning rate, or make the numbers smaller: scale the data or the outputs."

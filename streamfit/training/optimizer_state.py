@@ -1,4 +1,4 @@
-"""The optimizer in a training state: its settings, its vectors, its clock, and whether they still fit.
+"""The optimizer in a training state: its settings, its vectors, its steps, and whether they still fit.
 
 Guarantee kept here: an optimizer with other settings, or a state that is not whole, is refused by name; the
 learning rate is no setting but part of the state, as callbacks change it.
@@ -7,13 +7,13 @@ learning rate is no setting but part of the state, as callbacks change it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from streamfit._base.configs import describe
 from streamfit._base.inspection import differences
 from streamfit._base.specs import Array
+from streamfit.optimizers import Optimizer
 
 __all__ = ["check_settings", "check_vectors", "plainly", "settings_of"]
 
@@ -21,18 +21,18 @@ _REMEDY = "compile the model as it was, or begin anew with another backup folder
 _NOT_SETTINGS = ("name", "learning_rate", "lr")
 
 
-def settings_of(optimizer: Any) -> dict[str, Any]:
-    """Return the settings of an optimizer, for JSON: what must not change over an interruption.
+def settings_of(optimizer: Optimizer) -> dict[str, object]:
+    """Return the settings of an optimizer, for JSON: they must not change over an interruption.
 
     Example:
         >>> from streamfit.optimizers import SGD
         >>> settings_of(SGD(0.1, momentum=0.9))["momentum"]
         0.9
     """
-    found: dict[str, Any] = {"class": type(optimizer).__name__}
+    found: dict[str, object] = {"class": type(optimizer).__name__}
     try:
         config = dict(optimizer.get_config())
-    except AttributeError:  # a class of somebody's own that does not keep its arguments
+    except AttributeError:  # a class of the user's that does not keep its arguments
         config = {}
     found |= {name: value for name, value in config.items() if name not in _NOT_SETTINGS}
     if optimizer.follows_schedule:
@@ -40,13 +40,13 @@ def settings_of(optimizer: Any) -> dict[str, Any]:
     return {name: plainly(value) for name, value in found.items()}
 
 
-def plainly(value: Any) -> Any:
+def plainly(value: object) -> object:
     """Describe a setting by plain values, or by the name of its class where there are none."""
     described = describe(value)
     return described if _is_plain(described) else type(value).__name__
 
 
-def check_settings(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_settings(saved: Mapping[str, object], now: Mapping[str, object]) -> None:
     """Raise unless an optimizer is set as it was.
 
     Raises:
@@ -91,7 +91,7 @@ def _form(array: Array | None) -> str:
     return "no place in it" if array is None else f"shape {array.shape} of {array.dtype}"
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, dict):
         return all(_is_plain(item) for item in value.values())
     if isinstance(value, (list, tuple)):

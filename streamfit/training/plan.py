@@ -1,31 +1,32 @@
-"""What `fit` was asked to do, checked: the counts, when to validate, who loads."""
+"""`FitPlan`: the arguments of `fit`, checked; and the checks of arguments that methods have in common."""
 
 from __future__ import annotations
 
+import copy
+import functools
 import inspect
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from streamfit._base.checks import integer, is_mapping, plain, scalar, truth, whole, whole_or_none
+from streamfit._base.checks import integer, is_mapping, plain, scalar, whole, whole_or_none
 from streamfit._base.keys import seed_from
 from streamfit._base.names import did_you_mean
-from streamfit.streams import LoadPolicy
+from streamfit.training.batches import Data
+from streamfit.training.stream_settings import StreamSettings
 from streamfit.training.user_warnings import warn
-from streamfit.workers import check_init
 
 
-def check_verbose(verbose: Any) -> int | str:
+def check_verbose(verbose: object) -> int | str:
     """Return `verbose` as 0, 1, 2 or 'auto'; True and False are 1 and 0.
 
     Raises:
         ValueError: It is none of these.
     """
-    number = integer(verbose)
-    if isinstance(scalar(verbose), (bool, np.bool_)):
-        number = int(verbose)
+    value = scalar(verbose)
+    number = int(value) if isinstance(value, (bool, np.bool_)) else integer(value)
     if number in (0, 1, 2):
         return number
     if isinstance(verbose, str) and verbose == "auto":
@@ -33,7 +34,7 @@ def check_verbose(verbose: Any) -> int | str:
     raise ValueError(f"verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
 
 
-def compile_checks(target_tensors: Any, distribute: Any, others: dict[str, Any]) -> None:
+def compile_checks(target_tensors: object, distribute: object, others: Collection[str]) -> None:
     """Check the arguments of `compile` that can have one meaning only.
 
     Raises:
@@ -53,8 +54,8 @@ def compile_checks(target_tensors: Any, distribute: Any, others: dict[str, Any])
         raise TypeError(f"compile got unexpected keyword arguments: {sorted(unknown)}")
 
 
-def renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., Any]) -> int:
-    """Return `epochs`, or what was passed under its old name.
+def renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., object]) -> int:
+    """Return `epochs`, or the argument that was passed under its old name.
 
     Raises:
         TypeError: `kwargs` holds anything else.
@@ -71,78 +72,72 @@ def renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., An
 
 
 @dataclass(frozen=True)
-class StreamSettings:
-    """Who loads the batches. None means: what the data ask for, else the default."""
-
-    max_queue_size: int | None = None
-    workers: int | None = None
-    use_multiprocessing: bool | None = None
-    policy: LoadPolicy = field(default_factory=LoadPolicy)
-    worker_init: Callable[[], Any] | None = None
-
-    def __post_init__(self) -> None:
-        settle = object.__setattr__  # the class is frozen
-        settle(self, "max_queue_size", whole_or_none("max_queue_size", self.max_queue_size, 1))
-        settle(self, "workers", whole_or_none("workers", self.workers, 0))
-        if self.use_multiprocessing is not None:
-            settle(self, "use_multiprocessing", truth("use_multiprocessing", self.use_multiprocessing))
-        check_init(self.worker_init)
-
-
-@dataclass
 class FitPlan:
-    """The arguments of `fit` that are not data."""
+    """The arguments of `fit`, checked.
+
+    Attributes:
+        validation_freq: Validate every so many epochs, or after the epochs of a set (counted from 1).
+        wrap: Whether passes over the data follow one another within an epoch.
+        training: The training data.
+        validation: The validation data, or the share of the training data to split off.
+    """
 
     epochs: int
     initial_epoch: int
     steps_per_epoch: int | None
     validation_steps: int | None
-    validation_freq: Any
-    class_weight: Any
-    callbacks: Any
+    validation_freq: int | Collection[int]
+    class_weight: object
+    callbacks: object
     verbose: int | str
     settings: StreamSettings
     seed: int | None
     wrap: bool = False
     audit: bool = False
-    training: Any = None
-    validation: Any = None
+    training: Data | None = None
+    validation: Data | float | None = None
 
     def __post_init__(self) -> None:
-        self.epochs = whole("epochs", self.epochs, 0)
-        self.initial_epoch = whole("initial_epoch", self.initial_epoch, 0)
-        self.steps_per_epoch = whole_or_none("steps_per_epoch", self.steps_per_epoch, 1)
-        self.validation_steps = whole_or_none("validation_steps", self.validation_steps, 1)
+        settle = functools.partial(object.__setattr__, self)  # the class is frozen
+        settle("epochs", whole("epochs", self.epochs, 0))
+        settle("initial_epoch", whole("initial_epoch", self.initial_epoch, 0))
+        settle("steps_per_epoch", whole_or_none("steps_per_epoch", self.steps_per_epoch, 1))
+        settle("validation_steps", whole_or_none("validation_steps", self.validation_steps, 1))
         if self.seed is not None:
-            self.seed = seed_from(whole("seed", self.seed, 0))
-        self.verbose = check_verbose(self.verbose)
-        self.class_weight = plain(self.class_weight)
-        self._check_frequency()
+            settle("seed", seed_from(whole("seed", self.seed, 0)))
+        settle("verbose", check_verbose(self.verbose))
+        settle("class_weight", plain(self.class_weight))
+        settle("validation_freq", _frequency(self.validation_freq))
 
-    def _check_frequency(self) -> None:
-        """Make `validation_freq` an int, or a frozen set of epochs."""
-        freq = scalar(self.validation_freq)
-        every = None if isinstance(freq, (float, np.floating)) else integer(freq)
-        if every is not None and every < 1:
-            raise ValueError(f"`validation_freq` can not be less than 1, got {freq}")
-        if every is not None:
-            self.validation_freq = every
-        elif isinstance(freq, Iterable) and not (isinstance(freq, (str, bytes)) or is_mapping(freq)):
-            self.validation_freq = frozenset(whole("validation_freq entries", item, 1) for item in freq)
-        else:
-            raise ValueError(f"Expected `validation_freq` to be a list or int, got {freq!r}")
+    def with_data(self, training: Data, validation: Data | float | None) -> FitPlan:
+        """Return the plan with its data."""
+        plan = copy.copy(self)  # `dataclasses.replace` would check the other arguments again
+        object.__setattr__(plan, "training", training)
+        object.__setattr__(plan, "validation", validation)
+        return plan
+
+    def split(self) -> FitPlan:
+        """Return the plan with validation data of its own, where they are a share of the training data.
+
+        Raises:
+            ValueError: The training data cannot be split in this way.
+        """
+        if not isinstance(self.validation, float):
+            return self
+        assert self.training is not None
+        return self.with_data(*self.training.split(self.validation))
 
     def validations(self) -> int:
         """Count the epochs after which there is validation."""
         if self.validation is None:
             return 0
         every = self.validation_freq
-        if isinstance(every, frozenset):
+        if not isinstance(every, int):
             return sum(self.initial_epoch < epoch <= self.epochs for epoch in every)
-        return int(max(0, self.epochs // every - self.initial_epoch // every))
+        return max(0, self.epochs // every - self.initial_epoch // every)
 
     def check_validation(self) -> None:
-        """Warn of an argument that has nothing to act on; called when `validation` is set."""
+        """Warn of an argument that has no effect; called when `validation` is set."""
         if self.validation is None and self.validation_steps is not None:
             warn(f"validation_steps={self.validation_steps} has no effect: there is no validation_data")
 
@@ -151,4 +146,17 @@ class FitPlan:
         if self.validation is None:
             return False
         every = self.validation_freq
-        return bool(epoch + 1 in every if isinstance(every, frozenset) else (epoch + 1) % every == 0)
+        return (epoch + 1) % every == 0 if isinstance(every, int) else epoch + 1 in every
+
+
+def _frequency(given: object) -> int | frozenset[int]:
+    """Return `validation_freq` as an int, or as a frozen set of epochs."""
+    freq = scalar(given)
+    every = None if isinstance(freq, (float, np.floating)) else integer(freq)
+    if every is not None and every < 1:
+        raise ValueError(f"`validation_freq` can not be less than 1, got {freq}")
+    if every is not None:
+        return every
+    if isinstance(freq, Iterable) and not (isinstance(freq, (str, bytes)) or is_mapping(freq)):
+        return frozenset(whole("validation_freq entries", item, 1) for item in freq)
+    raise ValueError(f"Expected `validation_freq` to be a list or int, got {freq!r}")

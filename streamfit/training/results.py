@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from streamfit import metrics
+from streamfit._base.specs import Array
 from streamfit.training.compile_config import unique
 
 
@@ -18,8 +18,8 @@ class Measure:
 
     Attributes:
         name: Its name in the logs, with the output's.
-        label: Its own name: what the metric, or the key of its result, is called.
-        direction: Which way is better, ``"up"`` or ``"down"``; None if nothing says so.
+        label: Its own name: that of the metric, or the key of its result.
+        direction: Which way is better, ``"up"`` or ``"down"``; None if unknown.
         shape: The shape of its value, ``()`` for a number; None if it is not known yet.
     """
 
@@ -29,12 +29,12 @@ class Measure:
     shape: tuple[int, ...] | None = ()
 
 
-def entries(result: Any, label: str, what: str) -> list[tuple[str, Any]]:
+def entries(result: object, label: str, what: str) -> list[tuple[str, float | Array]]:
     """Return the quantities in the result of a metric, each with its own name.
 
     Args:
         result: A number, an array, or a dictionary of these (also of dictionaries).
-        label: The name of what is no dictionary.
+        label: The name of a result that is no dictionary.
         what: The metric, for messages.
 
     Raises:
@@ -45,14 +45,14 @@ def entries(result: Any, label: str, what: str) -> list[tuple[str, Any]]:
         [('low', 0.5), ('each', array([1, 2]))]
     """
     if isinstance(result, Mapping):
-        found: list[tuple[str, Any]] = []
+        found: list[tuple[str, float | Array]] = []
         for key, value in result.items():
             found += entries(value, str(key), f"{what}, key {key!r},")
         return found
     return [(label, _plain(result, what))]
 
 
-def _plain(result: Any, what: str) -> Any:
+def _plain(result: object, what: str) -> float | Array:
     if isinstance(result, float):
         return float(result)
     array = None if result is None or isinstance(result, (str, bytes)) else _as_array(result)
@@ -65,22 +65,22 @@ def _plain(result: Any, what: str) -> Any:
     return array if array.ndim else float(array)
 
 
-def _as_array(result: Any) -> Any:
-    """Return a copy: a metric may hand out its own state, and goes on changing it."""
+def _as_array(result: object) -> Array | None:
+    """Return a copy: a metric may return its own state, and changes it later."""
     try:
         return np.array(result)
     except (TypeError, ValueError):
         return None
 
 
-def key_names(found: Sequence[tuple[str, Any]], own: str, prefix: str, taken: set[str]) -> list[str]:
+def key_names(found: Sequence[tuple[str, object]], own: str, prefix: str, taken: set[str]) -> list[str]:
     """Return the names in the logs for the keys of a dictionary.
 
     Args:
         found: From `entries`.
         own: The name of the metric, which then stands for nothing else.
-        prefix: What stands before the keys: the output's name, where there are several.
-        taken: The names in use; those that are given out are added.
+        prefix: Text before the keys: the output's name, where there are several.
+        taken: The names in use; the returned names are added.
 
     Example:
         >>> key_names([("f1", 0.5), ("loss", 2.0)], "f1", "", {"loss", "f1"})
@@ -90,13 +90,13 @@ def key_names(found: Sequence[tuple[str, Any]], own: str, prefix: str, taken: se
     return [unique(f"{prefix}{key}", taken) for key, _ in found]
 
 
-def all_measures(losses: Sequence[str], trackers: Sequence[tuple[str, str, Any, str]]) -> list[Measure]:
-    """Describe the logs, as far as they can be known before data have come.
+def all_measures(losses: Sequence[str], trackers: Sequence[tuple[str, str, object, str]]) -> list[Measure]:
+    """Describe the logs, as far as they can be known before the first data.
 
     Args:
         losses: The names of the losses.
-        trackers: For each metric its name in the logs, its own name, the metric (or what the user wrote for
-            it), and what stands before the keys of a dictionary.
+        trackers: For each metric its name in the logs, its own name, the metric (or the user's argument for
+            it), and the text before the keys of a dictionary.
     """
     found = [Measure(name, "loss", "down") for name in losses]
     taken = {*losses, *(name for name, *_ in trackers)}
@@ -105,7 +105,7 @@ def all_measures(losses: Sequence[str], trackers: Sequence[tuple[str, str, Any, 
     return found
 
 
-def _measures_of(name: str, label: str, identifier: Any, prefix: str, taken: set[str]) -> list[Measure]:
+def _measures_of(name: str, label: str, identifier: object, prefix: str, taken: set[str]) -> list[Measure]:
     said = metrics.direction(identifier)
 
     def direction(key: str) -> str | None:

@@ -1,13 +1,12 @@
-"""`Resumable`: what a run of `fit` keeps of itself, and how another run goes on from it.
+"""`Resumable`: the state of a run of `fit`, and how another run continues from it.
 
 Guarantees kept here: a run is resumed only with the data, the arguments and the optimizer of the interrupted
-one; what the repeated hooks of an epoch under way change is undone.
+one; the changes that the repeated hooks of an epoch under way make are undone.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 from streamfit._base.plain import pack
 from streamfit.streams import Feed
@@ -15,35 +14,37 @@ from streamfit.training.batches import Streams
 from streamfit.training.callbacks import CallbackList, History
 from streamfit.training.plan import FitPlan
 from streamfit.training.runner import Runner
+from streamfit.training.trainable import Trainable
 from streamfit.training.training_state import TrainingState, capture, check_same_run, restore
+from streamfit.training.validation import Validation
 
 
 class Resumable:
-    """The part of a run of `fit` that stops and goes on; the rest of the run sets all attributes."""
+    """The part of a run of `fit` that stops and continues; the rest of the run sets all attributes."""
 
-    _model: Any
+    _model: Trainable
     _runner: Runner
     _streams: Streams
     _plan: FitPlan
     _seed: int
     _feed: Feed
-    _validation: Feed | None
+    _validation: Validation | None
     _callbacks: CallbackList
     _history: History
-    _settings: dict[str, Any]  # of the optimizer, when the run began
+    _settings: dict[str, object]  # of the optimizer, when the run began
     _until_end: contextlib.ExitStack
-    _resumed: TrainingState | None  # until the epoch that it is in goes on
+    _resumed: TrainingState | None  # until its epoch continues
     _epoch_now: int
     _next_epoch: int
     _steps_before: int
-    _logs_before: dict[str, Any]
+    _logs_before: dict[str, object]
 
-    def keep(self, context: contextlib.AbstractContextManager[Any]) -> None:
+    def keep(self, context: contextlib.AbstractContextManager[object]) -> None:
         """Enter a context that is left when this run ends, however it ends."""
         self._until_end.enter_context(context)
 
     def check_state(self) -> None:
-        """Raise now what a backup would raise at the end of the first epoch.
+        """Raise now the error that a backup would raise at the end of the first epoch.
 
         Raises:
             TypeError: A callback's state cannot be kept.
@@ -52,8 +53,8 @@ class Resumable:
             for entry in self._callbacks.state():
                 pack(entry["state"], f"the state of callback {entry['class']}")
 
-    def state(self, *, ended: dict[str, Any] | None = None) -> TrainingState:
-        """Return everything that is needed to go on from here, but for the history.
+    def state(self, *, ended: dict[str, object] | None = None) -> TrainingState:
+        """Return everything that is needed to continue from here, but for the history.
 
         Args:
             ended: The logs of the epoch, when it has just ended; None in the middle of an epoch.
@@ -81,7 +82,7 @@ class Resumable:
         return state
 
     def resume(self, state: TrainingState, *, replay: bool = False) -> None:
-        """Go on where another run of equal data and model was when its `state` was taken.
+        """Continue where another run of equal data and model was when its `state` was taken.
 
         Called by a callback in `on_train_begin`.
 
@@ -99,7 +100,7 @@ class Resumable:
         streams, feeds = state.facts["streams"], self._feeds()
         for name, feed in feeds.items():
             feed.check_identity(streams[name])
-        # Callbacks first: one that changes data as training goes on brings them to where they were.
+        # Callbacks first: one that changes data as training continues brings them to where they were.
         self._callbacks.load_state(state.facts["callbacks"])
         for name, feed in feeds.items():
             feed.resume(streams[name], replay=replay)
@@ -110,10 +111,11 @@ class Resumable:
         self._runner.reseed(self._seed)
 
     def _feeds(self) -> dict[str, Feed]:
-        feeds = {"training": self._feed, "validation": self._validation}
-        return {name: feed for name, feed in feeds.items() if feed is not None}
+        if self._validation is None:
+            return {"training": self._feed}
+        return {"training": self._feed, "validation": self._validation.feed}
 
-    def _arguments(self) -> dict[str, Any]:
+    def _arguments(self) -> dict[str, object]:
         """Return the arguments of `fit` that a resumed run must have in common with the interrupted one."""
         plan = self._plan
         return {
@@ -122,13 +124,13 @@ class Resumable:
             "validation_steps": plan.validation_steps,
         }
 
-    def _go_on_with_history(self) -> None:
-        """Take up the history of an interrupted run, after the new one has begun."""
+    def _continue_history(self) -> None:
+        """Continue with the history of an interrupted run, after the new run has begun."""
         if self._resumed is not None:
             self._history.resume(self._resumed.facts.get("history", ()), self._seed)
 
     def _undo_repeated_hooks(self) -> None:
-        """Bring back what `on_epoch_begin` of an epoch under way has changed: it was called before."""
+        """Undo the changes of `on_epoch_begin` in an epoch under way: the hook was called before."""
         state, self._resumed = self._resumed, None
         if state is not None:
             restore(self._model, self._runner, state, self._settings)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Self, overload
 
 
 class StopFlag:
     """An attribute of a model, such as ``stop_evaluating``, that a callback sets to True.
 
-    What runs on the thread that sets it is ended; set on a thread on which nothing runs, it ends what runs on
-    all others.
+    It ends the run of the thread that sets it. Set on a thread without a run, it ends the runs of all others.
 
     Example:
         >>> class Model:
@@ -27,26 +26,32 @@ class StopFlag:
     def __set_name__(self, owner: type, name: str) -> None:
         self._place = f"_{name}_of"
 
-    def flags(self, model: Any) -> dict[int | None, bool]:
-        """Return the flags of a model by thread; None is for threads on which nothing runs."""
-        flags: dict[int | None, bool] = model.__dict__.setdefault(self._place, {})
+    def flags(self, model: object) -> dict[int | None, bool]:
+        """Return the flags of a model by thread; None is for threads without a run."""
+        flags: dict[int | None, bool] = vars(model).setdefault(self._place, {})
         return flags
 
-    def __get__(self, model: Any, owner: type) -> Any:
+    @overload
+    def __get__(self, model: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, model: object, owner: type) -> bool: ...
+
+    def __get__(self, model: object, owner: type) -> Self | bool:
         if model is None:
             return self
         flags = self.flags(model)
         return flags.get(threading.get_ident(), flags.get(None, False))
 
-    def __set__(self, model: Any, value: Any) -> None:
+    def __set__(self, model: object, value: object) -> None:
         flags, me = self.flags(model), threading.get_ident()
         for thread in [me] if me in flags else [None, *flags]:
             flags[thread] = bool(value)
 
 
 @contextlib.contextmanager
-def running(model: Any, name: str) -> Iterator[Callable[[], bool]]:
-    """Give a run on this thread a flag of its own, False at first; yield what reads it."""
+def running(model: object, name: str) -> Iterator[Callable[[], bool]]:
+    """Give a run on this thread a flag of its own, False at first; yield a function that reads it."""
     flag: StopFlag = getattr(type(model), name)
     flags, me = flag.flags(model), threading.get_ident()
     before, flags[me] = flags.get(me), False

@@ -1,58 +1,75 @@
-"""Which weights are trained: what the `trainable` flags said when the model was compiled.
-
-A GAN compiles its discriminator, then freezes it and compiles the whole: each model goes on with what it
-was told at its own `compile`.
-"""
+"""`Trainable`: a model as training and its callbacks see it; `FitSession`: a run of `fit` as they see it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import contextlib
+import os
+from typing import TYPE_CHECKING, Protocol
 
-from streamfit.layers.base import Layer
-from streamfit.ops import Variable
+from streamfit._base.specs import Array
+from streamfit.metrics import Metric
+from streamfit.training.model_call import HasRunner
+from streamfit.training.model_graph import CompiledModel
+from streamfit.training.results import Measure
+from streamfit.training.training_state import TrainingState
+
+if TYPE_CHECKING:  # the package of callbacks imports this module
+    from streamfit.training.callbacks.history import History
 
 
-class TrainableFlags:
-    """Keep the flags of a layer and of all layers and weights inside it, as they are now.
+class FitSession(Protocol):
+    """A run of `fit` under way."""
 
-    Args:
-        layer: A layer or model, built or not. Layers and weights that come later count with the flags they
-            have when they are asked for.
+    def measures(self) -> list[Measure]:
+        """Describe the results in the logs of training, as far as they can be known."""
 
-    Example:
-        >>> import numpy as np
-        >>> from streamfit.layers import Dense
-        >>> layer = Dense(2)
-        >>> layer(np.ones((1, 3))).shape
-        (1, 2)
-        >>> flags = TrainableFlags(layer)
-        >>> layer.trainable = False
-        >>> [weight.name for weight in flags.weights(layer)]
-        ['kernel', 'bias']
+    def log_names(self) -> list[str]:
+        """List the names in the logs of an epoch, as far as they can be known."""
+
+    def keep(self, context: contextlib.AbstractContextManager[object]) -> None:
+        """Enter a context that is left when this run ends, however it ends."""
+
+    def check_state(self) -> None:
+        """Raise now the error that a backup would raise at the end of the first epoch."""
+
+    def state(self, *, ended: dict[str, object] | None = None) -> TrainingState:
+        """Return everything that is needed to continue from here, but for the history."""
+
+    def resume(self, state: TrainingState, *, replay: bool = False) -> None:
+        """Continue where another run was when its `state` was taken."""
+
+
+class Trainable(CompiledModel, HasRunner, Protocol):
+    """A model that can be trained, evaluated and asked for predictions.
+
+    Attributes:
+        history: The history of the last run of `fit`.
+        session: The run of `fit` that is under way.
+        stop_training: Set to True to end training after the running batch.
     """
 
-    def __init__(self, layer: Layer) -> None:
-        self._flags: dict[Layer | Variable, bool] = {w: w.trainable for w in layer.weights}
-        self._flags.update((inner, inner.trainable) for inner in _nested(layer))
+    history: History | None
+    session: FitSession | None
+    stop_training: bool
 
-    def weights(self, layer: Layer) -> list[Variable]:
-        """List the weights of `layer` that are trained, each once, in the order of its `weights`."""
-        return list(dict.fromkeys(self._find(layer)))
+    @property
+    def metrics(self) -> list[Metric]:
+        """List the metrics; none before the first batch."""
 
-    def _find(self, layer: Layer) -> Iterator[Variable]:
-        if not self._is_on(layer):
-            return
-        deeper = {weight for inner in layer.layers_inside for weight in inner.weights}
-        yield from (weight for weight in layer.weights if weight not in deeper and self._is_on(weight))
-        for inner in layer.layers_inside:
-            yield from self._find(inner)
+    def get_weights(self) -> list[Array]:
+        """Return copies of all weights."""
 
-    def _is_on(self, item: Any) -> bool:
-        return self._flags.get(item, bool(item.trainable))
+    def set_weights(self, weights: list[Array]) -> None:
+        """Overwrite all weights."""
 
+    def save_weights(self, filepath: str) -> None:
+        """Write all weights to a file."""
 
-def _nested(layer: Layer) -> Iterator[Layer]:
-    yield layer
-    for inner in layer.layers_inside:
-        yield from _nested(inner)
+    def check_weights_path(self, filepath: str) -> None:
+        """Raise the error that `save_weights` would raise for this path."""
+
+    def write_state(self, state: TrainingState, filepath: os.PathLike[str]) -> None:
+        """Write a training state, whole or not at all."""
+
+    def read_state(self, filepath: os.PathLike[str]) -> TrainingState:
+        """Read a training state."""

@@ -1,6 +1,6 @@
-"""`TrainingState`: everything that a run needs to go on where it stopped, to the bit.
+"""`TrainingState`: everything that a run needs to continue where it stopped, to the bit.
 
-Weights, the optimizer's vectors and its clock, the running results of the epoch, and the place of each
+Weights, the optimizer's vectors and steps, the running results of the epoch, and the place of each
 stream. Arrays are arrays, the rest is plain JSON.
 """
 
@@ -13,6 +13,8 @@ import numpy as np
 
 from streamfit._base.inspection import differences
 from streamfit._base.specs import Array
+from streamfit.ops import Variable
+from streamfit.training.model_graph import CompiledModel
 from streamfit.training.optimizer_state import check_settings, check_vectors
 from streamfit.training.runner import Runner
 
@@ -33,7 +35,7 @@ class TrainingState:
     facts: dict[str, Any]
 
 
-def capture(model: Any, runner: Runner, settings: dict[str, Any]) -> TrainingState:
+def capture(model: CompiledModel, runner: Runner, settings: dict[str, object]) -> TrainingState:
     """Copy the state of a model under training.
 
     Args:
@@ -45,10 +47,10 @@ def capture(model: Any, runner: Runner, settings: dict[str, Any]) -> TrainingSta
     optimizer = model.optimizer
     arrays.update({f"optimizer/{name}": vector.copy() for name, vector in optimizer.state.items()})
     arrays["hyper"] = optimizer.hyper.copy()
-    arrays.update({name: np.array(state) for name, state in runner.scores().items()})
+    arrays.update({name: np.array(state) for name, state in runner.results.states().items()})
     facts = {
         "version": VERSION,
-        "iterations": int(runner.clock[1]),
+        "iterations": int(runner.step_state[1]),
         "optimizer": settings,
         "learning_rate": None if optimizer.follows_schedule else float(optimizer.learning_rate),
         "input_shapes": [list(tensor.shape[1:]) for tensor in model.inputs],
@@ -58,7 +60,7 @@ def capture(model: Any, runner: Runner, settings: dict[str, Any]) -> TrainingSta
     return TrainingState(arrays, facts)
 
 
-def restore(model: Any, runner: Runner, state: TrainingState, settings: dict[str, Any]) -> None:
+def restore(model: CompiledModel, runner: Runner, state: TrainingState, settings: dict[str, object]) -> None:
     """Bring a model back to `state`; nothing is changed unless everything fits.
 
     Args:
@@ -77,12 +79,12 @@ def restore(model: Any, runner: Runner, state: TrainingState, settings: dict[str
     optimizer.restore(_part(arrays, "optimizer/"), arrays["hyper"], state.facts["iterations"])
     if state.facts["learning_rate"] is not None:
         optimizer.learning_rate = state.facts["learning_rate"]
-    runner.clock[1] = state.facts["iterations"]
-    runner.keep_scores({name: value for name, value in arrays.items() if name.startswith("score/")})
+    runner.step_state[1] = state.facts["iterations"]
+    runner.restore_states({name: value for name, value in arrays.items() if name.startswith("score/")})
 
 
-def check_same_run(facts: dict[str, Any], arguments: dict[str, Any], epochs: int) -> None:
-    """Raise unless a run is asked for what the interrupted one was asked for.
+def check_same_run(facts: dict[str, Any], arguments: dict[str, object], epochs: int) -> None:
+    """Raise unless a run has the arguments of the interrupted one.
 
     Args:
         facts: Those of the saved state.
@@ -109,7 +111,7 @@ def _part(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _check(model: Any, runner: Runner, state: TrainingState, settings: dict[str, Any]) -> None:
+def _check(model: CompiledModel, runner: Runner, state: TrainingState, settings: dict[str, object]) -> None:
     version = state.facts.get("version")
     if version != VERSION:
         raise ValueError(
@@ -125,7 +127,7 @@ def _check(model: Any, runner: Runner, state: TrainingState, settings: dict[str,
     kept, hyper = optimizer.hyper.copy(), state.arrays.get("hyper", np.empty(0))
     check_vectors({"hyper": hyper}, {"hyper": optimizer.hyper})
     vector = runner.trained_vector()
-    optimizer.hyper[...] = hyper  # says which vectors there are
+    optimizer.hyper[...] = hyper  # decides which vectors there are
     try:
         saved = _part(state.arrays, "optimizer/")
         wanted = {name: array for name, array in optimizer.state.items() if name in saved}
@@ -140,7 +142,7 @@ def _check(model: Any, runner: Runner, state: TrainingState, settings: dict[str,
             )
 
 
-def _check_weights(weights: dict[str, Any], saved: dict[str, Array]) -> None:
+def _check_weights(weights: dict[str, Variable], saved: dict[str, Array]) -> None:
     for path in dict.fromkeys([*weights, *saved]):
         weight, array = weights.get(path), saved.get(path)
         wanted = None if weight is None else (weight.value.shape, weight.value.dtype)
@@ -152,10 +154,10 @@ def _check_weights(weights: dict[str, Any], saved: dict[str, Array]) -> None:
             )
 
 
-def _form(form: tuple[Any, Any] | None) -> str:
+def _form(form: tuple[object, object] | None) -> str:
     return "nothing" if form is None else f"shape {form[0]} of {form[1]}"
 
 
-def _samples(shapes: list[list[int]]) -> Any:
-    samples = [np.zeros((1, *shape)) for shape in shapes]
+def _samples(shapes: list[list[int]]) -> Array | list[Array]:
+    samples: list[Array] = [np.zeros((1, *shape)) for shape in shapes]
     return samples[0] if len(samples) == 1 else samples

@@ -11,7 +11,7 @@ OUT_OF_DATA = (
     "Your input ran out of data; interrupting training. Make sure that your dataset or generator can "
     "generate at least `steps_per_epoch * epochs` batches."
 )
-"""What Keras says when data end too early."""
+"""Keras' warning when data end too early."""
 
 OUT_OF_DATA_VALIDATING = (
     "Your input ran out of data in validation. Make sure that your validation data can generate at least "
@@ -25,7 +25,7 @@ def warn(text: str) -> None:
     """Give a `UserWarning` for the line that called the library.
 
     Args:
-        text: What is wrong, and what to do instead.
+        text: The problem, and the advice.
     """
     telling.warn(text, UserWarning, stacklevel=_first_level_outside())
 

@@ -1,4 +1,4 @@
-"""Bad input: each mistake is an error that says what is wrong, with the value, and what to do instead."""
+"""Bad input: each mistake is an error that names the problem, the value, and the remedy."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def two_data(n: int = 8) -> tuple[list[Any], list[Any]]:
 
 
 def errors(model: Model, x: Any, y: Any) -> dict[str, float]:
-    """Return what NumPy makes of two outputs."""
+    """Compute two outputs with NumPy."""
     a, b = model.predict(x)
     found = {}
     for name, p, t in (("a", a, y[0]), ("b", b, y[1])):

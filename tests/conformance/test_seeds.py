@@ -103,7 +103,7 @@ def test_looking_at_a_model_does_not_change_the_seeds_that_follow(look: bool) ->
 
 
 class Order(Sequence):
-    """Ten batches whose loss tells which one it is."""
+    """Ten batches, each with a loss of its own."""
 
     def __len__(self) -> int:
         return 10

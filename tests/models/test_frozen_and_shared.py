@@ -1,4 +1,4 @@
-"""Frozen layers, layers that several models share, and what callbacks may do with a model in `fit`."""
+"""Frozen layers, layers that several models share, and callbacks that use the model in `fit`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was passed as data: validation data, single batches, empty arrays."""
+"""Data arguments: validation data, single batches, empty arrays."""
 
 from __future__ import annotations
 

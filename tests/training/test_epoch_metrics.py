@@ -1,4 +1,4 @@
-"""`EpochMetrics`: running results, put aside and brought back."""
+"""`EpochMetrics`: running results, copied and restored."""
 
 from __future__ import annotations
 

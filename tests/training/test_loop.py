@@ -1,4 +1,4 @@
-"""`run_steps`: what is called, and in which order."""
+"""`run_steps`: its calls and their order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ class Item:
     steps: int = 1
 
 
-def told(items: list[Item], stop_after: int | None = None, listening: bool = True) -> tuple[int, list[Any]]:
+def events_of(
+    items: list[Item], stop_after: int | None = None, listening: bool = True
+) -> tuple[int, list[Any]]:
     events: list[Any] = []
 
     def step(item: Item) -> str:
@@ -36,7 +38,7 @@ def told(items: list[Item], stop_after: int | None = None, listening: bool = Tru
 
 
 def test_a_step_is_announced_done_reported_and_counted() -> None:
-    done, events = told([Item("a"), Item("b")])
+    done, events = events_of([Item("a"), Item("b")])
     assert done == 2
     assert events == [
         *[("begin", 0), ("step", "a"), ("end", 0, "A"), ("tick", 1)],
@@ -45,24 +47,24 @@ def test_a_step_is_announced_done_reported_and_counted() -> None:
 
 
 def test_nobody_listens() -> None:
-    assert told([Item("a")], listening=False) == (1, [("step", "a"), ("tick", 1)])
+    assert events_of([Item("a")], listening=False) == (1, [("step", "a"), ("tick", 1)])
 
 
 def test_stopping_is_asked_after_each_step() -> None:
     items = [Item(name) for name in "abcd"]
-    done, events = told(items, stop_after=2)
+    done, events = events_of(items, stop_after=2)
     assert done == 2
     assert ("step", "c") not in events
 
 
 def test_joined_batches_count_as_their_steps() -> None:
-    done, events = told([Item("a", 5), Item("b", 2)], listening=False)
+    done, events = events_of([Item("a", 5), Item("b", 2)], listening=False)
     assert done == 7
     assert [event for event in events if event[0] == "tick"] == [("tick", 5), ("tick", 7)]
 
 
 def test_nothing_to_do() -> None:
-    assert told([]) == (0, [])
+    assert events_of([]) == (0, [])
 
 
 def test_an_error_of_a_step_comes_out_and_is_not_counted() -> None:

@@ -1,4 +1,4 @@
-"""What is said of a step that was stopped: losses, gradients, samples, causes."""
+"""The error of a step that was stopped: losses, gradients, samples, causes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_data_that_are_no_numbers() -> None:
     assert "the gradient of dense/kernel, dense/bias holds NaN or Inf" in text
     assert "x holds NaN or Inf in samples 4; y holds NaN or Inf in samples 5" in text
     assert "(source 'training data', epoch 0, batch 1, samples 3, 4, 5)" in text
-    assert "Mend these samples" in text
+    assert "Fix these samples" in text
 
 
 def test_sample_weights_that_are_no_numbers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamfit._base.checks import whole
-from streamfit.training import FitPlan, StreamSettings
+from streamfit.training import FitPlan, StreamSettings, batches
 
 
 def plan(**options: Any) -> FitPlan:
@@ -77,6 +78,17 @@ def test_no_validation_data_no_validation() -> None:
     made = plan(epochs=5, validation=None)
     assert made.validations() == 0
     assert not made.validates(0)
+
+
+def test_a_plan_cannot_be_changed_but_made_again_with_data() -> None:
+    made = plan(seed=3)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.epochs = 2  # type: ignore[misc]
+    data = batches.Data(np.zeros((10, 1)), np.zeros((10, 1)), None, 2, True)
+    split = made.with_data(data, 0.2).split()
+    assert isinstance(split.validation, batches.Data)
+    assert len(split.validation.x) == 2
+    assert (split.seed, made.validation) == (made.seed, "something")
 
 
 @pytest.mark.parametrize("name", ["workers", "max_queue_size"])

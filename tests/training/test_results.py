@@ -1,4 +1,4 @@
-"""What a metric's result becomes in the logs, and what can be known of it before there is one."""
+"""The entries of a metric's result in the logs, and their description before there is a result."""
 
 from __future__ import annotations
 

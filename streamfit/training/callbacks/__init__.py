@@ -1,4 +1,4 @@
-"""Callbacks: what training tells and to whom; the history, the progress bar, and those of Keras."""
+"""Callbacks: the history, the progress bar, and those of Keras."""
 
 from __future__ import annotations
 

@@ -1,16 +1,17 @@
-"""`BackupAndRestore`: go on after a crash at the very batch, to the same bits."""
+"""`BackupAndRestore`: continue after a crash at the same batch, to the same bits."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from streamfit._base.checks import integer
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.history import Place
 from streamfit.training.folder import owned
 from streamfit.training.journal import Journal
+from streamfit.training.trainable import FitSession, Trainable
+from streamfit.training.training_state import TrainingState
 
 __all__ = ["BackupAndRestore"]
 
@@ -18,15 +19,16 @@ _NAME, _HISTORY = "training-state.safetensors", "training-history.jsonl"
 
 
 class BackupAndRestore(Callback):
-    """Write down where training is, and go on from there when `fit` is called again with the same arguments.
+    """Save the place of training, and continue from there when `fit` is called again with the same arguments.
 
     The backup holds weights, the optimizer's state, the running results of the epoch, the history, the seed
     and place of each stream, and the state of each callback that keeps one (`Callback.state_dict`).
     Training that was killed at any moment and begun again ends with the same bits as training that was not,
     with any number and kind of workers: it stops in the same epoch and leaves the same files.
 
-    Data, arguments and optimizer must be those of the interrupted run, `epochs` may be more; what differs is
-    refused. The hooks of this callback come after those of all others, whatever its place among them.
+    Data, arguments and optimizer must be those of the interrupted run, `epochs` may be more; a
+    difference is refused. The hooks of this callback come after those of all others, whatever its place among
+    them.
 
     A backup costs the same in every epoch: the history is a file of its own, to which each epoch adds a line.
 
@@ -51,6 +53,7 @@ class BackupAndRestore(Callback):
         True
     """
 
+    model: Trainable
     comes_last = True
 
     def __init__(
@@ -70,15 +73,15 @@ class BackupAndRestore(Callback):
         self._delete, self._replay = delete_checkpoint, replay
         self._since = 0
         self._journal = Journal(self._folder / _HISTORY)
-        self._place: Place = {}  # what of the history is in the journal
+        self._place: Place = {}  # the part of the history that is in the journal
 
     def listens_to(self, hook: str) -> bool:
         """Return whether a hook does anything: batches matter only when they are counted."""
         return self._every is not None if hook == "on_train_batch_end" else super().listens_to(hook)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Lock the folder and go on from the backup, if there is one."""
-        session, self._since = self.model.session, 0
+        """Lock the folder and continue from the backup, if there is one."""
+        session, self._since = self._session, 0
         session.keep(owned(self._folder, "backup_dir"))
         for unfinished in self._folder.glob(f".{_NAME}.*"):  # a run was killed while it wrote this
             unfinished.unlink(missing_ok=True)
@@ -101,36 +104,44 @@ class BackupAndRestore(Callback):
         self._write(dict(logs or {}))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Delete the backup: training came to its end."""
+        """Delete the backup: training has ended."""
         if self._delete:
             self._path.unlink(missing_ok=True)
             self._journal.remove()
         elif self._path.exists():
-            # Who stopped this run may want the next one to go on; a callback that does not knows it.
+            # The user may want the next run to continue; a callback that does not has that in its own state.
             state = self.model.read_state(self._path)
             if state.facts["stopped"]:
                 state.facts["stopped"] = False
                 self.model.write_state(state, self._path)
 
-    def _resume(self, session: Any) -> None:
+    @property
+    def _session(self) -> FitSession:
+        session = self.model.session
+        assert session is not None  # `fit` calls the hooks
+        return session
+
+    def _resume(self, session: FitSession) -> None:
         state = self.model.read_state(self._path)
-        if "journal" in state.facts:  # what wrote no journal wrote another version, which `resume` refuses
+        if "journal" in state.facts:  # a state without a journal has another version, which `resume` refuses
             state.facts["history"] = self._journal.open_at(state.facts["journal"])
         session.resume(state, replay=self._replay)
         self._place = state.facts["place"]
 
-    def _write(self, ended: dict[str, Any] | None) -> None:
+    def _write(self, ended: Logs | None) -> None:
         self._since = 0
         try:
-            self._write_down(self.model.session.state(ended=ended))
+            self._add_history_and_write(self._session.state(ended=ended))
         except OSError as error:
             error.add_note(f"while a backup was written to {self._folder}; the one before it is whole")
             raise
 
-    def _write_down(self, state: Any) -> None:
-        news, place = self.model.history.since(self._place)
-        if news is not None:
-            self._journal.add(news)
+    def _add_history_and_write(self, state: TrainingState) -> None:
+        history = self.model.history
+        assert history is not None  # `fit` sets it before the first hook
+        entries, place = history.since(self._place)
+        if entries is not None:
+            self._journal.add(entries)
             self._place = place
         state.facts |= {"journal": self._journal.place, "place": self._place}
         self.model.write_state(state, self._path)

@@ -1,10 +1,9 @@
-"""`Bar`: one line that shows how far a run of steps has come, drawn on a terminal or written once."""
+"""`Bar`: one line that shows the progress of a run of steps, drawn on a terminal or written once."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from streamfit.training.callbacks import progress_text as text
 from streamfit.training.callbacks.terminal import Terminal
@@ -12,8 +11,8 @@ from streamfit.training.callbacks.terminal import Terminal
 __all__ = ["NEVER", "Bar"]
 
 NEVER = sys.maxsize
-# Steps between two looks at the clock: more would save next to nothing, and a bar whose steps have become
-# slow would stand still for long.
+# Most steps between two readings of the clock: more would save next to nothing, and a bar whose steps have
+# become slow would stand still for long.
 _LONGEST_STRIDE = 16
 
 
@@ -35,7 +34,7 @@ class Bar:
         verbose: int,
         target: int | None,
         terminal: Terminal,
-        logs: Callable[[], Mapping[str, Any]],
+        logs: Callable[[], Mapping[str, object]],
         clock: Callable[[], float],
         interval: float,
         width: int,
@@ -47,7 +46,7 @@ class Bar:
         self._clock = clock
         self._interval = max(interval, terminal.least_interval)
         self._glyphs = _glyphs(terminal, width)
-        self._shown: Mapping[str, Any] = {}
+        self._shown: Mapping[str, object] = {}
         self._length = 0  # of the text that the next redraw has to cover
         self._stride = 1
         self._looked = self._drawn = float("-inf")
@@ -56,7 +55,7 @@ class Bar:
         self._start = clock()
 
     def look(self, done: int) -> int:
-        """Redraw if it is time to, and return the number of the step at which to look again."""
+        """Redraw if it is time to, and return the number of the step for the next call."""
         now = self._clock()
         if self._first is None:
             self._first = (done, now)
@@ -70,10 +69,10 @@ class Bar:
         return done + self._stride
 
     def hold(self) -> None:
-        """Stop the clock of the steps: what follows is not training."""
+        """Stop the clock of the steps: validation is not training."""
         self._steps_end = self._clock()
 
-    def finish(self, done: int, logs: Mapping[str, Any] | None) -> None:
+    def finish(self, done: int, logs: Mapping[str, object] | None) -> None:
         """Write the last line, with `logs` or, if None, with those that were shown last."""
         if self._verbose not in (1, 2):
             return
@@ -86,7 +85,7 @@ class Bar:
             self._terminal.write(self._summary(done, now) + "\n")
 
     def _adapt(self, now: float) -> None:
-        """Look less often at the clock while looks come faster than needed, and more often otherwise."""
+        """Read the clock less often while readings come faster than needed, and more often otherwise."""
         quick = now - self._looked < self._interval / 4
         self._stride = min(self._stride * 2, _LONGEST_STRIDE) if quick else max(self._stride // 2, 1)
         self._looked = now
@@ -126,7 +125,7 @@ class Bar:
 
 
 def _glyphs(terminal: Terminal, width: int) -> text.Glyphs:
-    """Choose characters that the stream can encode; without colours two kinds tell done from to do."""
+    """Choose characters that the stream can encode; without colours, done and remaining steps differ."""
     if not terminal.encodes("━─"):
         return text.Glyphs("=", ".", width)
     return text.Glyphs("━", "━" if terminal.colours else "─", width)

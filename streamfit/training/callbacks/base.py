@@ -7,9 +7,16 @@ from typing import Any
 from streamfit._base.errors import NonFiniteError
 from streamfit.training.callbacks.log_names import LogNames
 
-__all__ = ["HOOKS", "Callback", "Logs"]
+__all__ = ["HOOKS", "Callback", "Logs", "Params", "State"]
 
 Logs = dict[str, Any]
+"""Results by name: floats, arrays where a metric has several values, and whatever callbacks have added."""
+
+Params = dict[str, Any]
+"""The arguments of a run, see `Callback.params`."""
+
+State = dict[str, Any]
+"""The state of a callback, see `Callback.state_dict`."""
 
 HOOKS = (
     *("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end"),
@@ -22,17 +29,17 @@ _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_
 
 
 class Callback:
-    """Base of everything that wants to be told what training does.
+    """Base of all callbacks: objects whose methods training, evaluation and prediction call.
 
     Subclass it and override the hooks you need. Hooks get plain Python floats in `logs`; one dictionary
-    goes through all callbacks of a hook, so what a callback adds in `on_epoch_end` reaches the history.
+    goes through all callbacks of a hook, so entries that a callback adds in `on_epoch_end` reach the history.
     Hooks that are not overridden cost nothing.
 
     Attributes:
         model: The model that is being trained; set before the first hook. Set `model.stop_training` to
             True to end training after the batch or epoch that is running.
-        params: What was asked for: ``verbose``, ``epochs``, ``steps`` (batches an epoch, None if unknown),
-            ``batch_size``, ``samples``, ``do_validation`` and ``metrics``.
+        params: The arguments of the run: ``verbose``, ``epochs``, ``steps`` (batches an epoch, None if
+            unknown), ``batch_size``, ``samples``, ``do_validation`` and ``metrics``.
 
     Example:
         >>> class Greeter(Callback):
@@ -44,14 +51,14 @@ class Callback:
 
     # Set on the class, so that a subclass may leave out super().__init__().
     model: Any = None
-    params: dict[str, Any] | None = None
+    params: Params | None = None
     comes_last = False
     """Whether its hooks are called after those of all others that may change something."""
     added_logs: tuple[str, ...] = ()
-    """Names that its `on_epoch_end` adds to the logs; what overrides the method may add any."""
+    """Names that its `on_epoch_end` adds to the logs; an override of the method may add any."""
 
-    def set_params(self, params: dict[str, Any]) -> None:
-        """Take what was asked for; called before the first hook."""
+    def set_params(self, params: Params) -> None:
+        """Take the arguments of the run; called before the first hook."""
         self.params = params
 
     def set_model(self, model: Any) -> None:
@@ -59,7 +66,7 @@ class Callback:
         self.model = model
 
     def listens_to(self, hook: str) -> bool:
-        """Return whether a hook does anything, so that no logs are made for it in vain.
+        """Return whether a hook does anything, so that no logs are made where none are read.
 
         Args:
             hook: Name of a hook, such as ``"on_train_batch_end"``.
@@ -82,25 +89,25 @@ class Callback:
         Called once more after the first step where the names cannot be known before.
 
         Args:
-            names: What the logs will hold.
+            names: The names that the logs will hold.
         """
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs to go on: `BackupAndRestore` keeps it with the backup.
+    def state_dict(self) -> State:
+        """Return the values that a resumed run needs to continue; `BackupAndRestore` saves them.
 
         It may hold None, numbers, text, bytes, lists, tuples, dictionaries and NumPy's arrays, nested at
-        will; it is written to disk before training goes on.
+        will; it is written to disk before training continues.
 
         Returns:
             The state; empty, as here, where nothing needs to be kept.
         """
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another run was; called in a resumed run, after `on_train_begin` of all callbacks.
+    def load_state_dict(self, state: State) -> None:
+        """Continue where another run was; called in a resumed run, after `on_train_begin` of all callbacks.
 
-        A run that is resumed in the middle of an epoch calls it once more after `on_epoch_begin`: what that
-        hook did is in the state already, as it is in the weights and in the learning rate.
+        A run that is resumed in the middle of an epoch calls it once more after `on_epoch_begin`: the
+        effect of that hook is in the state already, as it is in the weights and in the learning rate.
 
         Args:
             state: What `state_dict` returned; never empty.
@@ -112,10 +119,10 @@ class Callback:
         return False
 
     def on_nonfinite(self, error: NonFiniteError) -> None:
-        """Act when a step was stopped before its update; called where `wants_finite` is True alone.
+        """Act when a step was stopped before its update; called only where `wants_finite` is True.
 
         Args:
-            error: What was found.
+            error: The losses, weights and data that are not finite.
         """
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -8,11 +8,10 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
-from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.callbacks.base import Callback, Logs, State
 from streamfit.training.user_warnings import warn
 
 __all__ = ["CSVLogger"]
@@ -25,10 +24,10 @@ class CSVLogger(Callback):
     """Write one row for each epoch.
 
     The columns are ``epoch`` (counted from 0) and the names in the logs of the first epoch, sorted; if
-    validation is to come in a later epoch, its columns are there from the beginning. What an epoch does not
-    have is ``NA``; several values (of a metric whose result is an array) are JSON. The file is complete after
-    each epoch and is never left open. A run that is resumed by `BackupAndRestore` goes on in the file, and
-    each of its epochs has one row.
+    validation is to come in a later epoch, its columns are there from the beginning. A value that an epoch
+    does not have is ``NA``; several values (of a metric whose result is an array) are JSON. The file is
+    complete after each epoch and is never left open. A run that is resumed by `BackupAndRestore` continues in
+    the file, and each of its epochs has one row.
 
     Args:
         filename: Path of the file.
@@ -70,12 +69,12 @@ class CSVLogger(Callback):
         self._begun = False  # whether the file is as the first row needs it
         self._end = self._check = 0  # bytes of the file that are known, and their checksum
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Return how far the file is written."""
         return {"columns": self._columns, "bytes": self._end, "check": self._check}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take rows off the file that the backup does not know: their epochs are trained again."""
+    def load_state_dict(self, state: State) -> None:
+        """Remove the rows that came after the backup: their epochs are trained again."""
         size, known = state["bytes"], self._read(state["bytes"])
         if len(known) < size or zlib.crc32(known) != state["check"]:
             warn(
@@ -113,7 +112,7 @@ class CSVLogger(Callback):
         """Write the row of the epoch, and the header before the first."""
         self.on_epoch_begin(epoch)
         logs = logs or {}
-        rows: list[list[Any]] = []
+        rows: list[list[object]] = []
         if self._columns is None:
             self._columns = self._choose_columns(logs)
             rows.append(["epoch", *self._columns])
@@ -185,7 +184,7 @@ class CSVLogger(Callback):
             )
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     """Write several values as JSON in one cell."""
     if isinstance(value, np.ndarray) and value.ndim:
         return json.dumps(value.tolist())
@@ -194,6 +193,6 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _number(value: Any) -> Any:
-    """Return what JSON can hold of a value that it does not know."""
+def _number(value: object) -> object:
+    """Return a value that JSON can hold for one that it cannot."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

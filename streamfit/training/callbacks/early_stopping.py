@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from streamfit._base.checks import number, whole
+from streamfit._base.specs import Array
 from streamfit._base.telling import tell
-from streamfit.training.callbacks.base import Logs
+from streamfit.training.callbacks.base import Logs, State
 from streamfit.training.callbacks.monitor import Monitor
 from streamfit.training.callbacks.monitoring import MonitorCallback
 
@@ -16,7 +15,7 @@ __all__ = ["EarlyStopping"]
 class EarlyStopping(MonitorCallback):
     """Stop training when a quantity has not improved for `patience` epochs.
 
-    An instance can serve several runs; each begins anew.
+    An instance can serve several runs; each starts again.
 
     Args:
         monitor: Name in the logs of an epoch.
@@ -38,7 +37,7 @@ class EarlyStopping(MonitorCallback):
     Raises:
         TypeError: `patience` or `start_from_epoch` is no whole number, `min_delta` or `baseline` no number.
         ValueError: One of them is negative or NaN (the sign of `min_delta` means nothing); or, at the
-            beginning of training, no epoch will log `monitor`, or `mode` is 'auto' and nothing tells which
+            beginning of training, no epoch will log `monitor`, or `mode` is 'auto' and it is unknown which
             way is better.
 
     Example:
@@ -57,7 +56,7 @@ class EarlyStopping(MonitorCallback):
     stopped_epoch: int
     best: float | None
     best_epoch: int
-    best_weights: Any
+    best_weights: list[Array] | None
 
     def __init__(
         self,
@@ -80,8 +79,8 @@ class EarlyStopping(MonitorCallback):
         self._monitor = Monitor(monitor, mode, number("min_delta", min_delta), "EarlyStopping")
         self._reset()
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on waiting, or stop if that was decided already.
+    def load_state_dict(self, state: State) -> None:
+        """Continue waiting, or stop if that was decided already.
 
         Raises:
             ValueError: It is the state of another quantity.
@@ -90,10 +89,10 @@ class EarlyStopping(MonitorCallback):
         if self.stopped_epoch > 0 and self.wait >= self.patience:
             self.model.stop_training = True
         else:
-            self.stopped_epoch = 0  # the run goes on with more patience
+            self.stopped_epoch = 0  # the run continues with more patience
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begin anew."""
+        """Start again."""
         self._reset()
         self._monitor.resolve(self.model)
 
@@ -112,7 +111,7 @@ class EarlyStopping(MonitorCallback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Give the model the best weights, if asked to."""
+        """Give the model the best weights, with `restore_best_weights`."""
         if self.stopped_epoch > 0 and self.verbose > 0:
             tell(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:

@@ -1,4 +1,4 @@
-"""`History`: what `fit` returns, the logs of every epoch and what it takes to repeat the run."""
+"""`History`: the return value of `fit`: the logs of every epoch, the seed and the receipts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class History(Callback):
             so with ``validation_freq=2`` the ``val_`` lists are half as long. Values are floats, or arrays
             where a metric has several.
         epoch: Numbers of the epochs, counted from 0.
-        params: What was asked of `fit`.
+        params: The arguments of `fit`.
         seed: The seed that the run used, so that it can be repeated; None before a run.
-        receipts: What each epoch proved about its data: planned, delivered, retried, order.
+        receipts: For each epoch the proof about its data: planned, delivered, retried, order.
 
     Example:
         >>> history = History()
@@ -40,11 +40,11 @@ class History(Callback):
     def __init__(self) -> None:
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
-        self.receipts: list[Any] = []
+        self.receipts: list[Receipt] = []
         self.seed: int | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start new lists; those of an earlier run stay with whoever holds them."""
+        """Start new lists; references to those of an earlier run stay valid."""
         self.history = {}
         self.epoch = []
 
@@ -54,24 +54,24 @@ class History(Callback):
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
-    def since(self, place: Place) -> tuple[dict[str, Any] | None, Place]:
-        """Return what is new since a place, and the place that comes after it.
+    def since(self, place: Place) -> tuple[dict[str, object] | None, Place]:
+        """Return the entries that are new since a place, and the place that comes after them.
 
         Args:
-            place: What this returned before, or an empty dictionary for the beginning.
+            place: The place that this returned before, or an empty dictionary for the beginning.
 
         Returns:
             A record with the new entries of every list, None if there are none; and the new place.
         """
-        lists = {"epoch": self.epoch, "receipts": self.receipts}
+        lists: dict[str, list[Any]] = {"epoch": self.epoch, "receipts": self.receipts}
         lists |= {f"history/{name}": values for name, values in self.history.items()}
         new = {name: values[place.get(name, 0) :] for name, values in lists.items()}
         new = {name: [_for_json(value) for value in values] for name, values in new.items()}
         record = {name: values for name, values in new.items() if values}
-        return record or None, {name: len(values) for name, values in lists.items()}
+        return dict(record) or None, {name: len(values) for name, values in lists.items()}
 
     def resume(self, records: Iterable[Mapping[str, Any]], seed: int) -> Place:
-        """Go on with a history of which `since` gave the records; return the place that comes after them."""
+        """Continue with a history from the records of `since`; return the place that comes after them."""
         lists: dict[str, list[Any]] = {"epoch": [], "receipts": []}
         for record in records:
             for name, values in record.items():
@@ -85,7 +85,7 @@ class History(Callback):
         return f"History(epochs={len(self.epoch)}, logs={list(self.history)})"
 
 
-def _for_json(value: Any) -> Any:
+def _for_json(value: object) -> object:
     """Return a value of the lists as JSON can hold it; arrays come back as they were, to the bit."""
     if isinstance(value, Receipt):
         return asdict(value)
@@ -94,7 +94,7 @@ def _for_json(value: Any) -> Any:
     return value
 
 
-def _from_json(value: Any) -> Any:
+def _from_json(value: object) -> object:
     if isinstance(value, dict) and value.keys() == {"array", "dtype"}:
         return np.array(value["array"], value["dtype"])
     return value

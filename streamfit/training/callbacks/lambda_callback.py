@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from streamfit._base.names import did_you_mean
 from streamfit.training.callbacks.base import HOOKS, Callback
 
 __all__ = ["LambdaCallback"]
 
-Hook = Callable[..., Any]
+Hook = Callable[..., object]
 
 
 class LambdaCallback(Callback):
@@ -29,7 +28,7 @@ class LambdaCallback(Callback):
         hooks: Any other hook by its name, such as ``on_test_end=...`` or ``on_batch_end=...``.
 
     Raises:
-        TypeError: A name is no hook, or what is given cannot be called.
+        TypeError: A name is no hook, or a value cannot be called.
 
     Example:
         >>> callback = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))

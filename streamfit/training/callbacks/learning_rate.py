@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from streamfit.optimizers import Optimizer
 from streamfit.training.callbacks.base import Logs
+from streamfit.training.model_graph import CompiledModel
 
-__all__ = ["ADDED", "log_learning_rate"]
+__all__ = ["ADDED", "log_learning_rate", "needs_rate"]
 
 ADDED = ("learning_rate", "lr")
-"""What `log_learning_rate` adds."""
+"""The names that `log_learning_rate` adds."""
 
 
-def log_learning_rate(logs: Logs, optimizer: Any) -> float:
+def log_learning_rate(logs: Logs, optimizer: Optimizer) -> float:
     """Add ``learning_rate`` and ``lr`` to `logs` and return the rate.
 
     Example:
@@ -24,3 +24,16 @@ def log_learning_rate(logs: Logs, optimizer: Any) -> float:
     rate = float(optimizer.learning_rate)
     logs["learning_rate"] = logs["lr"] = rate
     return rate
+
+
+def needs_rate(model: CompiledModel, owner: str) -> None:
+    """Raise unless the learning rate of a model can be set.
+
+    Raises:
+        TypeError: It follows a schedule.
+    """
+    if getattr(model.optimizer, "follows_schedule", False):
+        raise TypeError(
+            f"{owner} sets the learning rate, but that of this optimizer follows a schedule and cannot be "
+            f"set; make the optimizer with a number, such as learning_rate=0.01, or leave {owner} out"
+        )

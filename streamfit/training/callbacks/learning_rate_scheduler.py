@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from streamfit._base.checks import scalar
 from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
-from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate
-from streamfit.training.callbacks.log_names import needs_rate
+from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate, needs_rate
+from streamfit.training.trainable import Trainable
 
 __all__ = ["LearningRateScheduler"]
 
@@ -41,6 +40,7 @@ class LearningRateScheduler(Callback):
         0.25
     """
 
+    model: Trainable
     added_logs = ADDED
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -75,12 +75,12 @@ class LearningRateScheduler(Callback):
         if logs is not None:
             log_learning_rate(logs, self.model.optimizer)
 
-    def _scheduled(self, epoch: int, rate: float) -> Any:
+    def _scheduled(self, epoch: int, rate: float) -> object:
         # Trying a call with two arguments first would hide a TypeError from inside the schedule.
         return self.schedule(epoch, rate) if _takes_two(self.schedule) else self.schedule(epoch)
 
 
-def _takes_two(function: Callable[..., Any]) -> bool:
+def _takes_two(function: Callable[..., object]) -> bool:
     try:
         signature = inspect.signature(function)
     except ValueError:  # some built-in functions have none

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Protocol, TypedDict, TypeGuard, cast
 
 from streamfit._base.errors import NonFiniteError
-from streamfit.training.callbacks.base import HOOKS, Callback, Logs
+from streamfit.training.callbacks.base import HOOKS, Callback, Logs, Params, State
 from streamfit.training.callbacks.history import History
 from streamfit.training.callbacks.log_names import LogNames
 from streamfit.training.callbacks.log_writers import may_add_to_logs
 from streamfit.training.callbacks.logs import plain_logs
 from streamfit.training.callbacks.progress import ProgressBar
+from streamfit.training.trainable import Trainable
 from streamfit.training.user_warnings import warn
 
 __all__ = ["CallbackList"]
@@ -24,13 +25,44 @@ _BATCH_HOOKS = [
 ]
 
 
+CallbackState = TypedDict("CallbackState", {"class": str, "state": State})
+"""The state of a callback, with the name of its class."""
+
+
+class HookObject(Protocol):
+    """A callback: a `Callback`, or an object of another class with the same hooks."""
+
+    def set_params(self, params: Params) -> None:
+        """Take the arguments of the run."""
+
+    def set_model(self, model: Trainable | None) -> None:
+        """Take the model."""
+
+
+class StatefulObject(Protocol):
+    """A callback that keeps a state."""
+
+    def state_dict(self) -> State:
+        """Return the state."""
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from a state."""
+
+
+class NonFiniteListener(Protocol):
+    """A callback that is called when a step was stopped before its update."""
+
+    def on_nonfinite(self, error: NonFiniteError) -> None:
+        """Act on the error."""
+
+
 class CallbackList:
     """Call the callbacks of one run of `fit`, `evaluate` or `predict`.
 
     Args:
         callbacks: None, one callback, or callbacks in lists or tuples of any depth.
-        model: The model that runs, handed to each callback.
-        params: What was asked for, handed to each callback as the same dictionary; a change of
+        model: The model that runs, passed to each callback.
+        params: The arguments of the run, passed to each callback as the same dictionary; a change of
             ``params["steps"]`` between epochs is seen by all.
         history: Comes after the user's callbacks; only those that say `comes_last`, as backups do, come after
             it.
@@ -67,9 +99,9 @@ class CallbackList:
 
     def __init__(
         self,
-        callbacks: Any = None,
-        model: Any = None,
-        params: dict[str, Any] | None = None,
+        callbacks: object = None,
+        model: Trainable | None = None,
+        params: Params | None = None,
         history: History | None = None,
         progress: ProgressBar | None = None,
     ) -> None:
@@ -79,8 +111,9 @@ class CallbackList:
         users = [callback for callback in users if not isinstance(callback, ProgressBar)]
         last = [callback for callback in users if getattr(callback, "comes_last", False)]
         users = [callback for callback in users if not getattr(callback, "comes_last", False)]
-        self.callbacks: list[Any] = [*users, *filter(None, (history,)), *last, *filter(None, (progress,))]
-        self.params = {} if params is None else params
+        self.callbacks: list[HookObject] = users
+        self.callbacks += [*filter(None, (history,)), *last, *filter(None, (progress,))]
+        self.params: Params = {} if params is None else params
         self.model = model
         self.tick: Callable[[int], None] = progress.tick if progress else _ignore
         self._progress = progress
@@ -90,8 +123,8 @@ class CallbackList:
             callback.set_params(self.params)
         self._listen()
 
-    def watch(self, logs: Callable[[], Mapping[str, Any]]) -> None:
-        """Let the progress bar ask `logs` for the values to show, whenever it redraws."""
+    def watch(self, logs: Callable[[], Mapping[str, object]]) -> None:
+        """Have the progress bar call `logs` for the values to show, whenever it redraws."""
         if self._progress:
             self._progress.watch(logs)
 
@@ -101,12 +134,12 @@ class CallbackList:
         return any(_wants_finite(callback) for callback in self.callbacks)
 
     def on_nonfinite(self, error: NonFiniteError) -> None:
-        """Tell the callbacks that want to know of a step that was stopped."""
+        """Call the callbacks that listen to a step that was stopped."""
         for callback in filter(_wants_finite, self.callbacks):
             callback.on_nonfinite(error)
 
     def check_names(self, batch: Sequence[str], validated: bool, sure: bool) -> None:
-        """Tell the callbacks which names the logs will hold.
+        """Give the callbacks the names that the logs will hold.
 
         Args:
             batch: Names in the logs of a training batch.
@@ -127,20 +160,20 @@ class CallbackList:
 
     @property
     def checks_names(self) -> bool:
-        """Whether any callback wants to know the names in the logs."""
+        """Whether any callback checks the names in the logs."""
         return any(type(callback).check_names is not Callback.check_names for callback in self._ours())
 
-    def state(self) -> list[dict[str, Any]]:
+    def state(self) -> list[CallbackState]:
         """Return the states of the callbacks that keep one, each with its class."""
         return [
             {"class": type(callback).__qualname__, "state": callback.state_dict()}
             for callback in self._with_state()
         ]
 
-    def load_state(self, states: Iterable[Mapping[str, Any]]) -> None:
-        """Hand out states again: the first of a class to the first callback of that class, and so on.
+    def load_state(self, states: Iterable[CallbackState]) -> None:
+        """Give states back: the first of a class to the first callback of that class, and so on.
 
-        A state without a callback, and a callback without a state, are told of in a warning.
+        A state without a callback, and a callback without a state, give a warning.
         """
         left = list(states)
         for callback in self._with_state():
@@ -169,7 +202,7 @@ class CallbackList:
     def _ours(self) -> list[Callback]:
         return [callback for callback in self.callbacks if isinstance(callback, Callback)]
 
-    def _with_state(self) -> list[Any]:
+    def _with_state(self) -> list[StatefulObject]:
         return [callback for callback in self.callbacks if _keeps_state(callback)]
 
     def interrupt(self) -> None:
@@ -177,72 +210,72 @@ class CallbackList:
         if self._progress:
             self._progress.interrupt()
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of every callback."""
         self._last_logs = {}
         self._call("on_train_begin", plain_logs(logs))
         self._listen()
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of every callback, with the logs of the last epoch if none are given."""
         self._call("on_train_end", plain_logs(self._last_logs if logs is None else logs))
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of every callback."""
         self._call("on_epoch_begin", epoch, plain_logs(logs))
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> Logs:
-        """Call the hook of every callback and return the logs with what the callbacks have added."""
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, object] | None = None) -> Logs:
+        """Call the hook of every callback and return the logs with the entries that callbacks have added."""
         self._last_logs = plain_logs(logs)
         self._call("on_epoch_end", epoch, self._last_logs)
         return self._last_logs
 
-    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen."""
         self._call_listeners("on_train_batch_begin", batch, plain_logs(logs))
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen."""
         self._call_listeners("on_train_batch_end", batch, plain_logs(logs))
 
-    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_test_begin(self, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of every callback."""
         self._call("on_test_begin", plain_logs(logs))
         self._listen()
 
-    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_test_end(self, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of every callback."""
         self._call("on_test_end", plain_logs(logs))
 
-    def on_test_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_test_batch_begin(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen."""
         self._call_listeners("on_test_batch_begin", batch, plain_logs(logs))
 
-    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen."""
         self._call_listeners("on_test_batch_end", batch, plain_logs(logs))
 
-    def on_predict_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_predict_begin(self, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of every callback."""
         self._call("on_predict_begin", plain_logs(logs))
         self._listen()
 
-    def on_predict_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_predict_end(self, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of every callback."""
         self._call("on_predict_end", plain_logs(logs))
 
-    def on_predict_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_predict_batch_begin(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen."""
         self._call_listeners("on_predict_batch_begin", batch, plain_logs(logs))
 
-    def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_predict_batch_end(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen; ``logs["outputs"]`` goes through as it is."""
         self._call_listeners("on_predict_batch_end", batch, dict(logs or {}))
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[HookObject]:
         return iter(self.callbacks)
 
-    def _call(self, hook: str, *arguments: Any) -> None:
+    def _call(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(*arguments)
 
@@ -251,14 +284,14 @@ class CallbackList:
             getattr(callback, hook)(batch, logs)
 
     def _listen(self) -> None:
-        """Find out who listens to what; again after each beginning, which may have set hooks."""
+        """Find the callbacks that listen to each hook; again after each beginning, which may set hooks."""
         self._listeners = {hook: [c for c in self.callbacks if _listens(c, hook)] for hook in _BATCH_HOOKS}
         for hook, listeners in self._listeners.items():
             setattr(self, hook.replace("on_", "wants_", 1), bool(listeners))
 
 
-def flat(callbacks: Any) -> Iterator[Any]:
-    """Yield the callbacks in `callbacks`, whatever they are packed in.
+def flat(callbacks: object) -> Iterator[object]:
+    """Yield the callbacks in `callbacks`, which may be nested lists.
 
     Example:
         >>> list(flat([1, (2, [3])])), list(flat(None)), list(flat(4))
@@ -271,11 +304,11 @@ def flat(callbacks: Any) -> Iterator[Any]:
         yield callbacks
 
 
-def checked(callback: Any) -> Any:
+def checked(callback: object) -> HookObject:
     """Return `callback` if it has all hooks.
 
     Raises:
-        TypeError: It is a class, or something that is no callback.
+        TypeError: It is a class, or no callback.
     """
     if inspect.isclass(callback):
         name = callback.__name__
@@ -286,34 +319,34 @@ def checked(callback: Any) -> Any:
             f"callbacks must be Callback instances, got {callback!r} of type {type(callback).__name__}, "
             f"which has no {', '.join(missing[:3])}; derive its class from Callback"
         )
-    return callback
+    return cast(HookObject, callback)
 
 
-def _missing(callback: Any, names: Iterable[str]) -> list[str]:
+def _missing(callback: object, names: Iterable[str]) -> list[str]:
     return [name for name in names if not callable(getattr(callback, name, None))]
 
 
-def _keeps_state(callback: Any) -> bool:
+def _keeps_state(callback: object) -> TypeGuard[StatefulObject]:
     if isinstance(callback, Callback):
         return type(callback).state_dict is not Callback.state_dict
     return not _missing(callback, ("state_dict", "load_state_dict"))
 
 
-def _may_add_logs(callback: Any, hook: str) -> bool:
+def _may_add_logs(callback: HookObject, hook: str) -> bool:
     """Return whether a hook is not the library's own, and may put any name into the logs."""
     function = getattr(callback, hook)
     ours = str(getattr(function, "__module__", "")).startswith(_PACKAGE)
     return not ours and may_add_to_logs(function)
 
 
-def _listens(callback: Any, hook: str) -> bool:
+def _listens(callback: HookObject, hook: str) -> bool:
     # An object from elsewhere that has all hooks may do anything in them.
     return callback.listens_to(hook) if isinstance(callback, Callback) else True
 
 
-def _wants_finite(callback: Any) -> bool:
+def _wants_finite(callback: object) -> TypeGuard[NonFiniteListener]:
     return bool(getattr(callback, "wants_finite", False))  # it need not be a `Callback`
 
 
 def _ignore(done: int) -> None:
-    """Take a tick that nobody shows."""
+    """Do nothing with a tick where there is no progress bar."""

@@ -1,19 +1,18 @@
-"""`LogNames`: what the logs of a run will hold; a name that never comes is refused before training."""
+"""`LogNames`: the names that the logs of a run will hold; any other name is refused before training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from streamfit._base.names import did_you_mean
 from streamfit.training.user_warnings import warn
 
-__all__ = ["LogNames", "needs_rate", "watched"]
+__all__ = ["LogNames", "watched"]
 
 
 @dataclass(frozen=True)
 class LogNames:
-    """What the logs of a run will hold.
+    """The names that the logs of a run will hold.
 
     Args:
         batch: Names in the logs of a training batch: losses and metrics.
@@ -33,8 +32,8 @@ def watched(name: str, names: LogNames, owner: str) -> bool:
     """Return whether the logs of an epoch are sure to hold a name, now and then at least.
 
     Args:
-        name: What a callback watches.
-        names: What the logs will hold.
+        name: The quantity that a callback watches.
+        names: The names that the logs will hold.
         owner: Name of the callback, for messages.
 
     Raises:
@@ -50,7 +49,7 @@ loss, val_loss. Did you mean 'val_loss'?
         return True
     if not names.sure:
         return False
-    if name.removeprefix("val_") in names.batch:  # the name is right, and as in Keras training goes on
+    if name.removeprefix("val_") in names.batch:  # the name is right, and as in Keras training continues
         warn(
             f"{owner} got monitor={name!r}, but this fit has no validation, so it will do nothing; pass "
             f"validation_data, or one of {', '.join(names.epoch)} as monitor"
@@ -60,16 +59,3 @@ loss, val_loss. Did you mean 'val_loss'?
         f"{owner} got monitor={name!r}, which no epoch of this fit will log; the names are "
         f"{', '.join(names.epoch)}.{did_you_mean(name, names.epoch)}"
     )
-
-
-def needs_rate(model: Any, owner: str) -> None:
-    """Raise unless the learning rate of a model can be set.
-
-    Raises:
-        TypeError: It follows a schedule.
-    """
-    if getattr(model.optimizer, "follows_schedule", False):
-        raise TypeError(
-            f"{owner} sets the learning rate, but that of this optimizer follows a schedule and cannot be "
-            f"set; make the optimizer with a number, such as learning_rate=0.01, or leave {owner} out"
-        )

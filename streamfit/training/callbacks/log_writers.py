@@ -1,7 +1,7 @@
-"""What a hook of the user's may do to the logs it is given, read from its code.
+"""Whether a hook of the user's may put something into the logs, read from its code.
 
-A callback may put any name into the logs of an epoch; then a name that nobody else logs is no mistake. Most
-callbacks only count or look, which their code shows. Whatever is not understood may add anything.
+A callback may put any name into the logs of an epoch; then an unknown name is no mistake. Most
+callbacks only count or read, which their code shows. Code that is not understood may add anything.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dis
 import re
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 __all__ = ["may_add_to_logs"]
 
@@ -19,7 +19,7 @@ _ON_ONE_VARIABLE = re.compile("(?:LOAD|STORE)_FAST(?:_BORROW)?")
 _SUBSCRIPTS = ("BINARY_SUBSCR", "BINARY_OP")  # the latter from Python 3.14 on, with "[]" for its argument
 
 
-def may_add_to_logs(hook: Any) -> bool:
+def may_add_to_logs(hook: object) -> bool:
     """Return whether a hook, called with a number and logs, may put something into them.
 
     Args:
@@ -49,10 +49,10 @@ def may_add_to_logs(hook: Any) -> bool:
 
 
 class _Step(NamedTuple):
-    """One thing that the interpreter does: with what, and how `dis` writes that."""
+    """One operation of the interpreter: its name, its argument, and the argument as `dis` writes it."""
 
     does: str
-    to: Any
+    to: object
     written: str
 
     def mentions(self, name: str) -> bool:
@@ -70,7 +70,7 @@ def _parts(step: dis.Instruction) -> list[_Step]:
 
 
 def _only_looked_up(steps: list[_Step]) -> bool:
-    """Return whether what the first of these steps puts on the stack is only asked for a value."""
+    """Return whether the value that the first of these steps puts on the stack is only read."""
     load, *after = steps[:3]
     if not load.does.startswith("LOAD_FAST") or not after:
         return False

@@ -10,15 +10,15 @@ from streamfit.training.callbacks.base import Logs
 __all__ = ["plain_logs"]
 
 
-def plain_logs(logs: Mapping[str, Any] | None) -> Logs:
+def plain_logs(logs: Mapping[str, object] | None) -> Logs:
     """Copy `logs` with every number as a Python float.
 
     Args:
         logs: Names and values in the order they shall be shown, or None for none.
 
     Returns:
-        A new dictionary in the same order. What is no single number (a metric with a value per class,
-        the outputs of a prediction) stays as it is.
+        A new dictionary in the same order. Other values (of a metric with one for each
+        class, the outputs of a prediction) stay as they are.
 
     Example:
         >>> import numpy as np
@@ -28,7 +28,7 @@ def plain_logs(logs: Mapping[str, Any] | None) -> Logs:
     return {name: _plain(value) for name, value in logs.items()} if logs else {}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> object:
     if type(value) is float:
         return value
     if isinstance(value, str) or getattr(value, "ndim", 0) != 0:

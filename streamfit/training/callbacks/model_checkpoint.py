@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from streamfit._base.checks import integer, number
 from streamfit._base.telling import tell, warn
-from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.callbacks.base import Callback, Logs, State
 from streamfit.training.callbacks.log_names import LogNames
 from streamfit.training.callbacks.monitor import Monitor
 from streamfit.training.callbacks.path_pattern import PathPattern, refuse_folder
@@ -23,8 +22,8 @@ class ModelCheckpoint(Callback):
             1, if saving by batches) and the logs: ``"run.{epoch:02d}-{val_loss:.2f}.keras"``. Missing
             folders are made. In an epoch that does not log a field, as one without validation, nothing is
             saved.
-        monitor: Name in the logs that tells which model is best.
-        verbose: 1 to print what is saved and why.
+        monitor: Name in the logs by which models are compared.
+        verbose: 1 to print each saving and its reason.
         save_best_only: Whether only a model that is better than all before it is saved. If the quantity
             has never been in the logs, the model is saved with a warning; in an epoch without validation
             it is not.
@@ -39,7 +38,7 @@ class ModelCheckpoint(Callback):
 
     Raises:
         ValueError: `save_freq` or `period` is not as above; or, at the beginning of `fit`, the model cannot
-            be saved whole, the quantity is an array or never logged, or `mode` is 'auto' and nothing tells
+            be saved whole, the quantity is an array or never logged, or `mode` is 'auto' and it is unknown
             which way is better (of a name that no metric has, at the first comparison).
         KeyError: At the beginning of `fit`, a field of `filepath` will never be in the logs.
         OSError: At the beginning of `fit`, the path is a folder (IsADirectoryError), or nothing can be
@@ -93,13 +92,13 @@ class ModelCheckpoint(Callback):
         if self.save_best_only:
             self._monitor.check_names(names)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the best value and what is counted."""
+    def state_dict(self) -> State:
+        """Return the best value and the counters."""
         monitor = self._monitor.state_dict() if self.save_best_only else None
         return {"monitor": monitor, "best": self.best, "epoch": self._epoch, "waiting": self._waiting}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the best value so far.
+    def load_state_dict(self, state: State) -> None:
+        """Continue with the best value so far.
 
         Raises:
             ValueError: It is the best of another quantity.
@@ -109,7 +108,7 @@ class ModelCheckpoint(Callback):
         self.best, self._epoch, self._waiting = state["best"], state["epoch"], state["waiting"]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Refuse what could only fail when the first epoch is done.
+        """Refuse now what would fail only after the first epoch.
 
         Raises:
             ValueError: The model cannot be saved in this way, or to a path with this ending.
@@ -142,7 +141,7 @@ class ModelCheckpoint(Callback):
             self._save_if_due(self.period, logs or {})
 
     def _save_if_due(self, every: int, logs: Logs) -> None:
-        """Save when it is time to; where the path asks for what is not logged now, as soon as it is."""
+        """Save when it is time to; where a field of the path is not logged now, as soon as it is."""
         self._waiting += 1
         if self._waiting >= every and self._pattern.can_be_filled(["epoch", *logs]):
             self._waiting = 0
@@ -162,7 +161,7 @@ class ModelCheckpoint(Callback):
             self.model.save(path)
 
     def _is_best(self, logs: Logs, path: str) -> bool:
-        current: Any = logs.get(self.monitor)
+        current = logs.get(self.monitor)
         if current is None:
             return self._is_unknown()
         self._monitor.seen = True

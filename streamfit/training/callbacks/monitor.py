@@ -1,20 +1,22 @@
-"""`Monitor`: finds a quantity in the logs and tells whether it has improved."""
+"""`Monitor`: finds a quantity in the logs and compares its values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from streamfit._base.names import did_you_mean
 from streamfit._base.telling import warn
+from streamfit.metrics import Metric
+from streamfit.training.callbacks.base import Logs, State
 from streamfit.training.callbacks.directions import direction_by_name
 from streamfit.training.callbacks.log_names import LogNames, watched
+from streamfit.training.results import Measure
 
 __all__ = ["Monitor"]
 
-_RATES = ("learning_rate", "lr")  # what our own callbacks add to the logs
+_RATES = ("learning_rate", "lr")  # names that our own callbacks add to the logs
 _MODES = {1.0: "max", -1.0: "min", 0.0: ""}
 
 
@@ -23,8 +25,8 @@ class Monitor:
 
     Args:
         name: Name in the logs, such as ``"val_loss"``.
-        mode: ``"min"`` if less is better, ``"max"`` if more is, ``"auto"`` to ask the model's metric or loss
-            of that name which way it is better, or else to decide by the words of its own name.
+        mode: ``"min"`` if less is better, ``"max"`` if more is, ``"auto"`` to read the direction of the
+            model's metric or loss of that name, or else to decide by the words of its own name.
         min_delta: A change that is not larger than this is no improvement.
         owner: Name of the callback, for messages.
 
@@ -48,20 +50,20 @@ class Monitor:
         self.expected = False  # the name is sure to be logged, in some later epoch perhaps
         self._owner = owner
         self._sign = 0.0
-        self._pending: Any = None  # the model, where it was not built when it was asked
+        self._pending: object = None  # the model, where it is built only later
 
-    def resolve(self, model: Any, *, required: bool = True) -> None:
+    def resolve(self, model: object, *, required: bool = True) -> None:
         """Decide which way is better.
 
-        Where the model is not built yet, what can only be known then is decided at the first value.
+        Where the model is not built yet, it is decided at the first value.
 
         Args:
-            model: Its `session` describes the logs; or its ``metrics`` are asked: objects with a ``name`` and
-                a ``direction``, ``"up"`` or ``"down"``.
+            model: Its `session` describes the logs, or else its ``metrics``: objects with a ``name`` and a
+                ``direction``, ``"up"`` or ``"down"``.
             required: Whether a quantity of which nothing at all is known is an error.
 
         Raises:
-            ValueError: The quantity is an array; or nothing tells which way it is better.
+            ValueError: The quantity is an array; or it is unknown which way it is better.
         """
         self._pending = None
         logs = _Logs(model, self.name)
@@ -76,7 +78,7 @@ class Monitor:
         elif logs.known or required:
             raise ValueError(self._unknown(logs))
 
-    def value(self, logs: Mapping[str, Any] | None, doing: str) -> Any:
+    def value(self, logs: Logs | None, doing: str) -> float | None:
         """Return the quantity, or None with a warning if it is not there and never was.
 
         Args:
@@ -84,7 +86,7 @@ class Monitor:
             doing: Beginning of the warning, such as ``"Early stopping"``.
 
         Raises:
-            ValueError: It is an array, of which nothing tells when it is better.
+            ValueError: It is an array, which cannot be compared.
         """
         value = (logs or {}).get(self.name)
         if value is not None:
@@ -128,12 +130,12 @@ class Monitor:
         """
         self.expected = watched(self.name, names, self._owner)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what the values that a callback remembers belong to."""
+    def state_dict(self) -> State:
+        """Return the quantity that the values of a callback belong to."""
         return {"name": self.name, "sign": self._sign, "seen": self.seen}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with remembered values.
+    def load_state_dict(self, state: State) -> None:
+        """Continue with remembered values.
 
         Raises:
             ValueError: They are those of another quantity, or of another direction.
@@ -165,19 +167,19 @@ class Monitor:
 
 
 class _Logs:
-    """What is known of the logs before there are any.
+    """The logs, as far as they are known before the first step.
 
     Args:
         model: As for `Monitor.resolve`.
-        name: The quantity that is looked for.
+        name: The quantity.
     """
 
-    def __init__(self, model: Any, name: str) -> None:
-        session: Any = getattr(model, "session", None)
+    def __init__(self, model: object, name: str) -> None:
+        session = getattr(model, "session", None)
         describe = getattr(session, "measures", None)
-        measures = describe() if describe else []
+        measures: list[Measure] = describe() if describe else []
         self._model, self._name = model, name.removeprefix("val_")
-        self.names: list[str] = session.log_names() if measures else []
+        self.names: list[str] = session.log_names() if session and measures else []
         self.measure = next((m for m in measures if m.name == self._name), None)
         self.known = self.measure is not None or name in _RATES
         plain = [measure.name for measure in measures]
@@ -193,7 +195,7 @@ class _Logs:
         return did_you_mean(self._wanted, self._candidates)
 
     def direction(self) -> str | None:
-        """Return ``"up"`` or ``"down"``, or None where neither a metric nor a name tells."""
+        """Return ``"up"`` or ``"down"``, or None where neither a metric nor a name says it."""
         if self.measure is not None:
             return self.measure.direction or direction_by_name(self.measure.label)
         for metric in getattr(self._model, "metrics", None) or ():
@@ -211,8 +213,8 @@ class _Logs:
         return self._name
 
 
-def _log_names(metric: Any, model: Any) -> Iterator[str]:
-    """Yield the names under which a metric can be logged: with several outputs theirs come first."""
+def _log_names(metric: Metric, model: object) -> Iterator[str]:
+    """Yield the names of a metric in the logs: with several outputs, the name of one comes first."""
     yield metric.name
     for output in getattr(model, "output_names", None) or ():
         yield f"{output}_{metric.name}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from streamfit.training.callbacks.base import Callback
+from streamfit.training.callbacks.base import Callback, State
 from streamfit.training.callbacks.log_names import LogNames
 from streamfit.training.callbacks.monitor import Monitor
+from streamfit.training.trainable import Trainable
 
 __all__ = ["MonitorCallback"]
 
@@ -19,20 +20,21 @@ class MonitorCallback(Callback):
 
     _remembered: ClassVar[tuple[str, ...]] = ()
     _monitor: Monitor
+    model: Trainable
 
     def check_names(self, names: LogNames) -> None:
         """Refuse a quantity that no epoch will log."""
         self._monitor.check_names(names)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what is remembered, and of which quantity."""
+    def state_dict(self) -> State:
+        """Return the attributes in `_remembered`, and the quantity that they belong to."""
         return {
             "monitor": self._monitor.state_dict(),
             **{name: getattr(self, name) for name in self._remembered},
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with what was remembered.
+    def load_state_dict(self, state: State) -> None:
+        """Continue with remembered attributes.
 
         Raises:
             ValueError: It is the state of another quantity.

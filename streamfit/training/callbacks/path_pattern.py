@@ -6,7 +6,6 @@ import os
 import string
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 from streamfit._base.names import did_you_mean
 from streamfit.training.folder import check_writable
@@ -44,7 +43,7 @@ class PathPattern:
             ) from None
         self._fields = [(field, spec) for _, field, spec, _ in parts if field is not None]
         self._names = [_first_name(field) for field, _ in self._fields]
-        self._expected: set[str] = set()  # names that may be missing now, but come or came
+        self._expected: set[str] = set()  # names that may be missing in some logs, but not in all
 
     def check_fields(self, known: Collection[str], sure: bool) -> None:
         """Refuse fields that can never be filled; those of `known` may be missing for a while.
@@ -92,7 +91,7 @@ class PathPattern:
             self._expected.update(self._names)
         return not missing
 
-    def filled(self, values: Mapping[str, Any]) -> str:
+    def filled(self, values: Mapping[str, object]) -> str:
         """Return the path."""
         return self.pattern.format(**values)
 
@@ -120,7 +119,7 @@ def refuse_folder(path: str, owner: str) -> None:
 
 
 def _first_name(field: str) -> str:
-    """Return the name of a field without what is looked up in it: ``loss`` of ``loss[0]``."""
+    """Return the name of a field without its subscripts and attributes: ``loss`` of ``loss[0]``."""
     for mark in ".[":
         field = field.partition(mark)[0]
     return field

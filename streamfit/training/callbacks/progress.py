@@ -1,7 +1,7 @@
-"""`ProgressBar`: shows how far training, evaluation or prediction has come.
+"""`ProgressBar`: shows the progress of training, evaluation or prediction.
 
-The bar asks for logs when it redraws, and for nothing else: the loop calls `tick` after each step, which
-looks at the clock only now and then and redraws at most every 0.05 s. So a bar costs a few dozen
+The bar reads the logs only when it redraws: the loop calls `tick` after each step, which reads the clock
+only now and then and redraws at most every 0.05 s. So a bar costs a few dozen
 nanoseconds a step.
 """
 
@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import TextIO
 
 from streamfit._base.checks import integer
 from streamfit.training.callbacks.bar import NEVER, Bar
-from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.callbacks.base import Callback, Logs, Params
 from streamfit.training.callbacks.terminal import Terminal
 
 __all__ = ["ProgressBar"]
 
 
-def _no_logs() -> Mapping[str, Any]:
+def _no_logs() -> Mapping[str, object]:
     return {}
 
 
@@ -60,17 +60,17 @@ class ProgressBar(Callback):
         self._stream = stream
         self._clock = clock
         self._verbose = 1
-        self._logs: Callable[[], Mapping[str, Any]] = _no_logs
-        self._bar: Bar | None = None  # between the beginning and the end of what it shows
+        self._logs: Callable[[], Mapping[str, object]] = _no_logs
+        self._bar: Bar | None = None  # while there is progress to show
         self._in_fit = False
         self._done = 0
-        self._holding = False  # while validation counts its own steps; those of the epoch are put aside
+        self._holding = False  # while validation counts its own steps; `_trained` keeps those of the epoch
         self._trained = 0
         self._next_look = NEVER
-        self._learned_steps: int | None = None  # of an epoch whose length only the epoch could tell
+        self._learned_steps: int | None = None  # of an epoch whose length was unknown before its end
 
-    def set_params(self, params: dict[str, Any]) -> None:
-        """Take what was asked for.
+    def set_params(self, params: Params) -> None:
+        """Take the arguments of the run.
 
         Raises:
             ValueError: ``params["verbose"]`` is neither a number from 0 nor 'auto'.
@@ -82,7 +82,7 @@ class ProgressBar(Callback):
             raise ValueError(f"verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
         self._verbose = number
 
-    def watch(self, logs: Callable[[], Mapping[str, Any]]) -> None:
+    def watch(self, logs: Callable[[], Mapping[str, object]]) -> None:
         """Ask `logs` for the values to show at each redraw, and at no other time."""
         self._logs = logs
 
@@ -130,7 +130,7 @@ class ProgressBar(Callback):
             self._holding, self._trained, self._next_look = True, self._done, NEVER
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Show the results of `evaluate`; those of a validation come with the epoch."""
+        """Show the results of `evaluate`; the results of a validation are in the line of the epoch."""
         if self._holding:
             self._resume()
         elif not self._in_fit:
@@ -156,7 +156,7 @@ class ProgressBar(Callback):
     def _resume(self) -> None:
         self._holding, self._done = False, self._trained
 
-    def _finish(self, logs: Mapping[str, Any] | None) -> None:
+    def _finish(self, logs: Mapping[str, object] | None) -> None:
         bar, self._bar = self._bar, None
         self._next_look = NEVER
         if bar:

@@ -6,11 +6,12 @@ coloured, so the escape sequences never count as columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from streamfit._base.specs import Array
 
 __all__ = [
     "Glyphs",
@@ -37,14 +38,14 @@ _ALIASES = {"lr": "learning_rate"}
 
 @dataclass(frozen=True)
 class Glyphs:
-    """Characters of the bar: what is done, what remains, how many there are."""
+    """Characters of the bar: those of done and of remaining steps, and how many there are."""
 
     done: str = "━"
     rest: str = "━"
     width: int = 20
 
 
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """Format a logged value: four decimals, or an exponent below 0.001; of many values the first and last;
     anything else as text.
 
@@ -58,7 +59,7 @@ def number(value: Any) -> str:
         return value
     try:
         array = np.asarray(value)
-    except (TypeError, ValueError):  # whatever a callback has put into the logs
+    except (TypeError, ValueError):  # a callback may put anything into the logs
         return str(value)
     if array.dtype.kind not in "iufb":
         return str(value)
@@ -69,7 +70,7 @@ def _one(value: float) -> str:
     return f"{value:.4f}" if abs(value) > 1e-3 else f"{value:.4e}"
 
 
-def _several(values: Any) -> str:
+def _several(values: Array) -> str:
     """Format an array in one line, its middle left out where it is long."""
     parts = [
         _one(float(part)) if part.ndim == 0 else _several(part) for part in map(np.asarray, _ends(values))
@@ -79,11 +80,11 @@ def _several(values: Any) -> str:
     return f"[{', '.join(parts)}]"
 
 
-def _ends(values: Any) -> Any:
+def _ends(values: Array) -> Iterable[Array]:
     return values if len(values) <= _MOST_SHOWN else [*values[: _MOST_SHOWN - 1], values[-1]]
 
 
-def measures(logs: Mapping[str, Any]) -> str:
+def measures(logs: Mapping[str, object]) -> str:
     """Format logs.
 
     Example:

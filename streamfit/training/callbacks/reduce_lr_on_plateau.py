@@ -5,8 +5,7 @@ from __future__ import annotations
 from streamfit._base.checks import number, whole
 from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Logs
-from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate
-from streamfit.training.callbacks.log_names import needs_rate
+from streamfit.training.callbacks.learning_rate import ADDED, log_learning_rate, needs_rate
 from streamfit.training.callbacks.monitor import Monitor
 from streamfit.training.callbacks.monitoring import MonitorCallback
 
@@ -40,7 +39,7 @@ class ReduceLROnPlateau(MonitorCallback):
             beginning of training, the learning rate follows a schedule.
         ValueError: `factor` is 1 or more, or something is negative or NaN (the sign of `min_delta` means
             nothing); or, at the beginning of training, no epoch will log `monitor`, or `mode` is 'auto' and
-            nothing tells which way is better.
+            it is unknown which way is better.
 
     Example:
         >>> from types import SimpleNamespace
@@ -85,7 +84,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self._reset()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begin anew.
+        """Start again.
 
         Raises:
             TypeError: The learning rate follows a schedule.

@@ -1,10 +1,10 @@
-"""`Terminal`: a text stream and what it can do: redraw a line, show colours, write characters."""
+"""`Terminal`: a text stream and its abilities: to redraw a line, show colours, write characters."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any, TextIO
+from typing import TextIO
 
 from streamfit._base.telling import tell_on
 
@@ -14,7 +14,7 @@ _NOTEBOOK_INTERVAL = 0.2  # seconds; every redraw is a message to the browser, a
 
 
 class Terminal:
-    """A text stream and what it can do.
+    """A text stream and its abilities.
 
     Args:
         stream: Where to write; None for the standard output of this moment, which may be absent.
@@ -46,7 +46,7 @@ class Terminal:
             return None
         try:
             return os.get_terminal_size(self._stream.fileno()).columns or None
-        except Exception:  # a stream of somebody's own may raise anything; then it has no columns
+        except Exception:  # a user's stream may raise anything; then it has no columns
             return None
 
     def encodes(self, text: str) -> bool:
@@ -62,8 +62,8 @@ class Terminal:
         tell_on(self._stream, text)
 
 
-def _is_terminal(stream: Any) -> bool:
+def _is_terminal(stream: TextIO | None) -> bool:
     try:
-        return bool(stream.isatty())
-    except Exception:  # no stream at all, a closed one, or one of somebody's own
+        return stream is not None and bool(stream.isatty())
+    except Exception:  # no stream at all, a closed one, or one of the user's
         return False

@@ -11,6 +11,7 @@ import math
 from streamfit._base.errors import NonFiniteError
 from streamfit._base.telling import tell
 from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.trainable import Trainable
 from streamfit.training.user_warnings import warn
 
 __all__ = ["TerminateOnNaN"]
@@ -19,14 +20,14 @@ __all__ = ["TerminateOnNaN"]
 class TerminateOnNaN(Callback):
     """Stop training after the batch in which the loss became NaN or infinite, or before it is applied.
 
-    By default, as in Keras, the average loss of the epoch is looked at after each step, when the weights
-    have already been changed. With `before_update` each step looks at its own loss and at its gradient
+    By default, as in Keras, the average loss of the epoch is checked after each step, when the weights
+    have already been changed. With `before_update` each step checks its own loss and its gradient
     between computing the gradient and using it. Then a batch whose loss or gradient holds NaN or Inf
     changes nothing: weights, optimizer, `iterations` and running results stay as the batch before left them,
     `on_train_batch_end` is not called for it, and the epoch ends. A warning names the epoch (pass over the
     data), the batch, its sample ids, which losses and which weights' gradients are not finite, and whether
-    the data of the batch or the weights were so before. The gradient is looked at before it is clipped.
-    Steps that run joined stay joined; what comes after the bad batch goes back to the stream.
+    the data of the batch or the weights were so before. The gradient is checked before it is clipped.
+    Steps that run joined stay joined; the batches after the bad one go back to the stream.
 
     Args:
         raise_error: Whether to raise in place of stopping; `on_train_end` is not called then.
@@ -34,7 +35,7 @@ class TerminateOnNaN(Callback):
 
     Raises:
         RuntimeError: The loss is NaN or infinite and `raise_error` is True. With `before_update` it is a
-            `NonFiniteError`, whose attributes say what was found.
+            `NonFiniteError`, whose attributes name the losses, weights and data.
 
     Example:
         >>> import numpy as np
@@ -53,6 +54,8 @@ class TerminateOnNaN(Callback):
         (2, True)
     """
 
+    model: Trainable
+
     def __init__(self, raise_error: bool = False, *, before_update: bool = False) -> None:
         super().__init__()
         self.raise_error, self.before_update = raise_error, before_update
@@ -63,7 +66,7 @@ class TerminateOnNaN(Callback):
         return self.before_update
 
     def listens_to(self, hook: str) -> bool:
-        """Return whether a hook does anything: before the update it is the step itself that looks."""
+        """Return whether a hook does anything: before the update the step itself checks."""
         return super().listens_to(hook) and not (self.before_update and hook == "on_train_batch_end")
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
@@ -80,10 +83,10 @@ class TerminateOnNaN(Callback):
         self.model.stop_training = True
 
     def on_nonfinite(self, error: NonFiniteError) -> None:
-        """Raise what was found if that is asked for, else warn of it and stop training.
+        """Raise the error with `raise_error`, else warn and stop training.
 
         Raises:
-            NonFiniteError: It is asked for.
+            NonFiniteError: With `raise_error`.
         """
         if self.raise_error:
             raise error

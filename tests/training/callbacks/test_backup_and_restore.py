@@ -1,4 +1,4 @@
-"""`BackupAndRestore` by itself; what it restores is tested with real fits in tests/properties."""
+"""`BackupAndRestore` by itself; restoring is tested with real fits in tests/properties."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamfit.training.callbacks import BackupAndRestore, History
 
 
 class FakeSession:
-    """Counts what a run of fit is asked for."""
+    """Counts the calls of a run of fit."""
 
     def __init__(self) -> None:
         self.resumed: list[Any] = []

@@ -1,4 +1,4 @@
-"""`Bar`: when it looks at the clock, when it redraws, and what each redraw covers."""
+"""`Bar`: when it reads the clock, when it redraws, and the text that each redraw covers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def bar_on(
 
 
 def drive(bar: Bar, clock: Clock, seconds: list[float]) -> list[int]:
-    """Do steps of the given lengths and return those at which the bar was asked to look."""
+    """Do steps of the given lengths and return those at which `look` was called."""
     following, looked = 1, []
     for done, length in enumerate(seconds, 1):
         clock.now += length

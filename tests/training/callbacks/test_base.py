@@ -1,4 +1,4 @@
-"""`Callback`: all hooks of both generations of Keras, their aliases, and who listens."""
+"""`Callback`: all hooks of both generations of Keras, their aliases, and `listens_to`."""
 
 from __future__ import annotations
 

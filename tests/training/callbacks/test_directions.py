@@ -1,4 +1,4 @@
-"""The words of a name, and what they say."""
+"""The words of a name, and the direction that they mean."""
 
 from __future__ import annotations
 

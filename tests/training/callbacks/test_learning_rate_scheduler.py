@@ -1,4 +1,4 @@
-"""`LearningRateScheduler`: both kinds of schedule, what is logged, what is refused."""
+"""`LearningRateScheduler`: both kinds of schedule, its logs, and its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`CallbackList`: order, what each hook gets, who is asked at all, and what is refused."""
+"""`CallbackList`: order, the arguments of hooks, the callbacks that are called, and errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WANTS = [f"wants_{kind}_batch_{edge}" for kind in ("train", "test", "predict") f
 
 
 class Recorder(Callback):
-    """Write down every hook with a copy of what it gets."""
+    """Record every hook with a copy of its arguments."""
 
     def __init__(self, name: str, events: list[Any]) -> None:
         self.name = name

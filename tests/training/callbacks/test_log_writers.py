@@ -1,4 +1,4 @@
-"""What a hook does to its logs is read from its code, on every version of Python that is supported."""
+"""Whether a hook changes its logs is read from its code, on every supported version of Python."""
 
 from __future__ import annotations
 

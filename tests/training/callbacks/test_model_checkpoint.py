@@ -1,4 +1,4 @@
-"""`ModelCheckpoint`: what is saved, when, and under which name."""
+"""`ModelCheckpoint`: the saved files, when they are saved, and their names."""
 
 from __future__ import annotations
 

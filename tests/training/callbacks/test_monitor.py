@@ -1,4 +1,4 @@
-"""`Monitor`: which way is better, what an improvement is, and what happens when nothing is logged."""
+"""`Monitor`: the better direction, improvements, and quantities that are not logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ProgressBar`: what appears on the screen or in a file during fit, evaluate and predict."""
+"""`ProgressBar`: the text on the screen or in a file during fit, evaluate and predict."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_interruption_outside_of_a_line_writes_nothing(stream: type[io.StringIO]
 
 @contextlib.contextmanager
 def terminal(columns: int) -> Iterator[tuple[Any, Callable[[], str]]]:
-    """Open a pseudo-terminal; give a stream into it and a function that reads what has come out so far."""
+    """Open a pseudo-terminal; return a stream into it and a function that reads its output so far."""
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     os.set_blocking(parent, False)

@@ -1,4 +1,4 @@
-"""What a stream can do: terminals, notebooks, files, encodings, no stream at all."""
+"""The abilities of a stream: terminals, notebooks, files, encodings, no stream at all."""
 
 from __future__ import annotations
 

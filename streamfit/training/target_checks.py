@@ -1,13 +1,12 @@
-"""Targets that a loss cannot mean, found inside the step and told once a run.
+"""Targets that have no meaning for their loss, found inside the step, with one warning a run.
 
-The look costs one pass over targets that the loss has just read, in vector code, and nothing once something
-was found.
+The check costs one pass over targets that the loss has just read, in vector code, and nothing once a wrong
+target was found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -25,16 +24,18 @@ _ROW_ROUNDING = 1e-2  # and a row of float16 add up to 1.002
 
 
 @kernel
-def watch_values(target: Array, weights: Array, repeat: int, bounds: Array, signs: int, found: Array) -> None:
-    """Note the first target outside of `bounds` (or that is no sign) whose weight is not 0.
+def find_wrong_value(
+    target: Array, weights: Array, repeat: int, bounds: Array, signs: int, found: Array
+) -> None:
+    """Write down the first target outside of `bounds` (or that is no sign) whose weight is not 0.
 
     Args:
         target: Vector.
-        weights: Vector; each serves `repeat` targets.
-        repeat: How many.
-        bounds: The least and the most, float64 (2,).
+        weights: Vector; each weight serves `repeat` targets.
+        repeat: Targets for each weight.
+        bounds: The smallest and the largest right value, float64 (2,).
         signs: Whether only -1, 0 and 1 are right.
-        found: Gets 1 and the value, float64 (2,); nothing is done if the first is not 0.
+        found: Gets 1 and the value, float64 (2,); nothing is done if its first number is not 0.
     """
     if found[0] != 0:
         return
@@ -59,8 +60,8 @@ def watch_values(target: Array, weights: Array, repeat: int, bounds: Array, sign
 
 
 @kernel
-def watch_rows(target: Array, weights: Array, repeat: int, rounding: Array, found: Array) -> None:
-    """Note the first row that does not add up to 1 and whose weight is not 0, as 2 and the sum."""
+def find_wrong_row(target: Array, weights: Array, repeat: int, rounding: Array, found: Array) -> None:
+    """Write down the first row that does not add up to 1 and whose weight is not 0, as 2 and the sum."""
     if found[0] != 0:
         return
     for i in range(target.shape[0]):
@@ -73,8 +74,11 @@ def watch_rows(target: Array, weights: Array, repeat: int, rounding: Array, foun
             return
 
 
-class TargetWatch(Op):
-    """Look at targets, beside their weights and a `StateTensor` for what is found; has no output."""
+class TargetCheck(Op):
+    """Check targets; has no output.
+
+    Its inputs are the targets, their weights, and a `StateTensor` for the first wrong target.
+    """
 
     differentiable = False
 
@@ -92,18 +96,18 @@ class TargetWatch(Op):
         """Return one call, and a second one where rows must add up to 1."""
         target, weights, found = inputs[0], flat(inputs[1]), inputs[2]
         repeat, signs = target.size // weights.size, int(self._meaning.signs)
-        calls: list[Call] = [(watch_values, (flat(target), weights, repeat, self._bounds, signs, found))]
+        calls: list[Call] = [(find_wrong_value, (flat(target), weights, repeat, self._bounds, signs, found))]
         if self._rows:
             rows = target.reshape(-1, target.shape[-1])
-            calls.append((watch_rows, (rows, weights, len(rows) // weights.size, _ROW_LIMIT, found)))
+            calls.append((find_wrong_row, (rows, weights, len(rows) // weights.size, _ROW_LIMIT, found)))
         return calls
 
 
 _ROW_LIMIT = np.array([_ROW_ROUNDING])
 
 
-class Watch:
-    """What was found among the targets of one output.
+class TargetWarnings:
+    """Check the targets of one output, and warn once a run.
 
     Args:
         loss: Its loss.
@@ -113,25 +117,25 @@ class Watch:
     def __init__(self, loss: losses.Loss, output: str) -> None:
         self._loss, self._output = loss, output
         self._found = np.zeros(2)
-        self._told = False
+        self._warned = False
 
     def node(self, target: Tensor, weights: Tensor) -> Node | None:
-        """Return the node that looks, or None where the loss can mean everything."""
+        """Return the node that checks, or None where all targets have a meaning for the loss."""
         meaning = self._loss.meaning
         if meaning is None:
             return None
         rows = meaning.rows and len(target.shape) > 1 and getattr(self._loss, "axis", -1) == -1
-        return Node(TargetWatch(meaning, rows), (target, weights, StateTensor(self._found)), ())
+        return Node(TargetCheck(meaning, rows), (target, weights, StateTensor(self._found)), ())
 
     def begin(self) -> None:
-        """Begin a run: what is found is told again."""
+        """Begin a run: a wrong target gives a warning again."""
         self._found[:] = 0
-        self._told = False
+        self._warned = False
 
-    def news(self) -> Iterator[str]:
-        """Yield what has been found since the last time, once a run."""
-        if self._found[0] and not self._told:
-            self._told = True
+    def new_warnings(self) -> Iterator[str]:
+        """Yield the warning of the first wrong target, once a run."""
+        if self._found[0] and not self._warned:
+            self._warned = True
             meaning = self._loss.meaning
             assert meaning is not None
             what = f"loss {self._loss.name!r} of output {self._output!r}"
@@ -139,9 +143,9 @@ class Watch:
 
 
 def constant_outputs(nodes: Sequence[Node]) -> str | None:
-    """Return a warning where a softmax has one unit only, which is 1 whatever comes in; else None."""
+    """Return a warning where a softmax has a single unit, which is always 1; else None."""
     for node in nodes:
-        op: Any = node.op
+        op = node.op
         if isinstance(op, Softmax) and not isinstance(op, Logsumexp) and node.inputs[0].shape[-1] == 1:
             return (
                 f"{op.name} over one unit (shape {node.inputs[0].shape}) always gives "
@@ -152,7 +156,7 @@ def constant_outputs(nodes: Sequence[Node]) -> str | None:
 
 
 def constant_losses(plans: Sequence[OutputPlan], outputs: Sequence[Tensor]) -> str | None:
-    """Return a warning where one unit gets the loss of several classes, which is 0 then; else None."""
+    """Return a warning where a single unit has a loss of several classes, which is then 0; else None."""
     for plan, output in zip(plans, outputs, strict=True):
         loss = plan.loss
         if isinstance(loss, losses.CategoricalCrossentropy) and loss.axis == -1 and output.shape[-1] == 1:

@@ -1,4 +1,4 @@
-"""What the look at targets finds in a batch, and what it costs once something was found."""
+"""The check of targets: the first wrong target is found, and nothing is checked after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamfit.kernels import run
 from streamfit.losses.meaning import CHANCES, DISTRIBUTIONS, SIGNS, Meaning
-from streamfit.training.watch import TargetWatch
+from streamfit.training.target_checks import TargetCheck
 
 NAN = float("nan")
 
@@ -20,9 +20,9 @@ def look(meaning: Meaning, target: Any, weights: Any = None, found: Any = None) 
     target = np.asarray(target)
     weights = np.ones(len(target)) if weights is None else np.asarray(weights, float)
     found = np.zeros(2) if found is None else found
-    watch = TargetWatch(meaning, meaning.rows and target.ndim > 1)
-    assert watch.infer() == ()
-    run(watch.forward([target, weights, found], [], []))
+    check = TargetCheck(meaning, meaning.rows and target.ndim > 1)
+    assert check.infer() == ()
+    run(check.forward([target, weights, found], [], []))
     return [float(number) for number in found]
 
 

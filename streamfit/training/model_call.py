@@ -1,12 +1,12 @@
-"""`Call`: one call of one thread at a model (`fit`, `predict`, ...), and which runner it works with.
+"""`ModelCall`: one call of one thread at a model (`fit`, `predict`, ...), and the runner that it works with.
 
 A model has one runner with the memory of its programs, its running results and its weights. One thread at
 a time works with it; calls of the same thread nest. Calls of other threads get a *spare*: a runner with
-programs, memory and metrics of its own. Where nobody trains, a spare reads the weights themselves; beside a
-training it reads copies of them, made between two of its steps. A call that reads the weights themselves when
-a training begins goes on with copies, made before the first step.
+programs, memory and metrics of its own. Where no thread trains, a spare reads the weights themselves; beside
+a training it reads copies of them, made between two of its steps. A call that reads the weights
+themselves when a training begins continues with copies, made before the first step.
 
-Guarantees kept here: each call sees the weights of one moment; what is computed beside a training changes no
+Guarantees kept here: each call sees the weights of one moment; a computation beside a training changes no
 bit of it; two threads never train one model, or models that share weights, at once.
 """
 
@@ -14,60 +14,81 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from streamfit._base import uses
+from streamfit._base.specs import Array
 from streamfit.streams import Batch
+from streamfit.training.call_settings import CallSettings
 from streamfit.training.runner import Runner
-from streamfit.training.terms import Terms
 
-_NOTHING: frozenset[Any] = frozenset()
+_NOTHING: frozenset[object] = frozenset()
 _MOST_IDLE = 4  # spares of a model that are kept for coming calls
 
 
-class Call(uses.Use):
+class HasRunner(Protocol):
+    """A model that makes its own runner."""
+
+    @property
+    def name(self) -> str:
+        """Return its name, for messages."""
+
+    def runner(self, compiled: bool = True) -> Runner:
+        """Return the model's own runner.
+
+        Raises:
+            NotCompiledError: `compiled` is asked for, and `compile` was not called.
+        """
+
+
+class ModelCall(uses.Use):
     """One call at a model.
 
     Args:
         model: The model.
         what: Name of the call, for messages.
-        compiled: Whether it needs what `compile` was told.
+        compiled: Whether it needs the arguments of `compile`.
         writes: Whether it changes weights.
         long: Whether other threads that want to change weights meanwhile are refused, and do not wait.
 
     Attributes:
         main: The model's own runner.
-        runner: The one that this call works with.
+        runner: The runner that this call works with.
     """
 
     def __init__(
-        self, model: Any, what: str, *, compiled: bool = True, writes: bool = False, long: bool = False
+        self, model: HasRunner, what: str, *, compiled: bool = True, writes: bool = False, long: bool = False
     ) -> None:
         super().__init__(what, model.name, _NOTHING, writes=writes, long=long)
-        self.main: Runner = model.runner(compiled)
+        self.main = model.runner(compiled)
         self.runner = self.main
         self.main.callers.add(self.thread)
         self._begun = self._settled = False
 
     @contextlib.contextmanager
     def work(
-        self, source: str, class_weight: Any = None, *, checked: bool = False, preserve_metrics: bool = False
+        self,
+        source: str,
+        class_weight: object = None,
+        *,
+        checked: bool = False,
+        preserve_metrics: bool = False,
     ) -> Iterator[None]:
         """Take many steps.
 
         Args:
-            source: What to call the data in messages.
+            source: Name of the data, for messages.
             class_weight: Their class weights.
             checked: Whether training steps are checked.
-            preserve_metrics: Whether running results begin anew, and are afterwards as they were.
+            preserve_metrics: Whether running results start again, and are afterwards as they were.
 
         Raises:
             ModelInUseError: The call writes, and another thread trains.
         """
         self.word = np.zeros(1, np.int64)
-        self._terms = Terms(source, class_weight, checked, preserve_metrics, self.writes, self.word)
+        self._settings = CallSettings(source, class_weight, checked, preserve_metrics, self.writes, self.word)
         try:
             self.main.set_up()
             if self.writes or self.main.ready:
@@ -78,14 +99,16 @@ class Call(uses.Use):
 
     @contextlib.contextmanager
     def one(
-        self, batch: Batch, class_weight: Any = None, *, preserve_metrics: bool = False
+        self, batch: Batch, class_weight: object = None, *, preserve_metrics: bool = False
     ) -> Iterator[Runner]:
         """Take one step: other threads come before it or after it.
 
         Raises:
             ModelInUseError: The call writes, and another thread is in `fit`.
         """
-        self._terms = Terms("one batch", class_weight, preserve_metrics=preserve_metrics, trains=self.writes)
+        self._settings = CallSettings(
+            "one batch", class_weight, preserve_metrics=preserve_metrics, trains=self.writes
+        )
         with self.lock:
             try:
                 if not self.main.ready:
@@ -98,23 +121,23 @@ class Call(uses.Use):
     # -- beginning and end --------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Find a runner, and a place among the calls that are under way."""
+        """Choose a runner, and join the calls that are under way."""
         main = self.main
         self._settled = main.ready
         if self.writes:
             self.seat = main
             self.begin(main.things)
             with self.lock:
-                self._before = main.occupy(self._terms)
+                self._before = main.occupy(self._settings)
         else:
             with self.lock:  # a training that begins now waits until this is done
                 self.seat = main
-                self._sit_down(self.begin(main.things))
-                self._before = self.runner.occupy(self._terms)
+                self._choose_runner(self.begin(main.things))
+                self._before = self.runner.occupy(self._settings)
         self._begun = True
 
-    def _sit_down(self, others: Sequence[uses.Use]) -> None:
-        """Take the runner that goes with what other threads do."""
+    def _choose_runner(self, others: Sequence[uses.Use]) -> None:
+        """Take a spare where other threads write, or work with the model's own runner."""
         others = [other for other in others if other.writes or other.seat is self.main]
         if others:
             self.seat, copies = None, any(other.writes for other in others)
@@ -122,12 +145,12 @@ class Call(uses.Use):
             self.live = not copies
 
     def step_aside(self) -> None:
-        """Go on with copies of the weights as they are now; called between two steps."""
-        old, results = self.runner, self.runner.results()
+        """Continue with copies of the weights as they are now; called between two steps."""
+        old, results = self.runner, self.runner.results.snapshot()
         new = self._spare(True, ())
         old.vacate(self._before)
-        self._before = new.occupy(self._terms)
-        new.go_on_with(results)
+        self._before = new.occupy(self._settings)
+        new.restore_results(results)
         self.runner, self.seat = new, None
         self._give_back(old)
 
@@ -141,7 +164,7 @@ class Call(uses.Use):
 
     def _settle(self, batch: Batch) -> None:
         """Begin with the weights: before the first batch the model had none, or not all."""
-        self.main.prepare_for(batch, self._terms.source)
+        self.main.prepare_for(batch, self._settings.source)
         if not self._begun:
             self._begin()
         elif self.writes:
@@ -149,7 +172,7 @@ class Call(uses.Use):
         self._settled = True
 
     def _spare(self, copies: bool, others: Sequence[uses.Use]) -> Runner:
-        """Return a spare; what it copies, it copies between steps of `others`."""
+        """Return a spare; it copies weights between steps of `others`."""
         idle, main = self.main.idle_spares[copies], self.main
         try:
             known = [idle.pop()]
@@ -173,7 +196,7 @@ class Call(uses.Use):
 
     def train(self, batch: Batch) -> None:
         """Train on one batch, or on several that are joined; see `Runner.train`."""
-        runner = self.runner  # who writes is never moved
+        runner = self.runner  # a call that writes is never moved to a spare
         if not self._settled:
             self._settle(batch)
         while True:
@@ -199,7 +222,7 @@ class Call(uses.Use):
                     return
                 batch, runner.rest = runner.rest, None
 
-    def predict(self, batch: Batch) -> Any:
+    def predict(self, batch: Batch) -> list[Array]:
         """Return copies of the outputs for one batch."""
         if not self._settled:
             self._settle(batch)
@@ -217,21 +240,20 @@ class Call(uses.Use):
 
     def steps_per_execution(self, mode: str) -> int:
         """Return how many batches may be joined; see `Runner.steps_per_execution`."""
-        steps: int = self.runner.steps_per_execution(mode)
-        return steps
+        return self.runner.steps_per_execution(mode)
 
     def begin_run(self) -> None:
-        """Begin a run, in which targets without meaning are told of once."""
+        """Begin a run, with one warning for targets that have no meaning."""
         with self.lock:
             self.runner.begin_run()
 
     def begin_results(self, source: str) -> None:
         """Begin with other data, and with new running results."""
         with self.lock:
-            self.runner.reset()
+            self.runner.results.reset()
             self.runner.source = source
 
-    def logs(self) -> dict[str, float]:
+    def logs(self) -> dict[str, object]:
         """Return the running results by name; empty before the first batch."""
         with self.lock:
             return self.runner.logs() if self._begun else {}

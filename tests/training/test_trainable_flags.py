@@ -1,4 +1,4 @@
-"""`TrainableFlags`: what was trainable when the flags were read."""
+"""`TrainableFlags`: the flags as they were when they were read."""
 
 from __future__ import annotations
 

@@ -1,0 +1,195 @@
+"""`GraphModel`: a layer that is a graph of layers, with inputs, outputs and weights that can be saved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from streamfit._base.names import did_you_mean
+from streamfit._base.specs import Spec
+from streamfit._base.telling import tell
+from streamfit._base.tree import flatten, pack
+from streamfit.layers.base import Layer
+from streamfit.models.network import check_graph, in_order, layers_of, output_names, run_graph
+from streamfit.models.summary import summary_text
+from streamfit.ops import Variable
+from streamfit.ops.core import Tensor
+from streamfit.saving import check_weights_path, read_state, read_weights, save_weights, write_state
+from streamfit.training import TrainingState
+
+
+class GraphModel(Layer):
+    """A layer that is a graph of layers.
+
+    Attributes:
+        inputs: The input tensors; empty until the model is built.
+        outputs: The output tensors; likewise.
+        output_names: A name for each output.
+    """
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    output_names: list[str]
+    _output_structure: object
+    sole_output: Sequence[str] = ()
+    """A name for the output, where it is known that there is one before its name is; else empty."""
+
+    def _set_graph(self, inputs: list[Tensor], outputs: list[Tensor], structure: object) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        self._output_structure = structure
+        self.output_names = []
+
+    def _connect(self, inputs: object, outputs: object) -> None:
+        tensors, results = flatten(inputs), flatten(outputs)
+        check_graph(tensors, results)
+        self._set_graph(tensors, results, outputs)
+        self.output_names = (
+            sorted(outputs, key=str) if isinstance(outputs, Mapping) else output_names(results)
+        )
+        if type(self).call is GraphModel.call:
+            for layer in layers_of(results, tensors):
+                if layer is not self and not any(layer is known for known in self._layers):
+                    self._layers.append(layer)
+        self.built = True
+
+    @property
+    def input_names(self) -> list[str]:
+        """List the names of the inputs."""
+        return [tensor.name for tensor in self.inputs]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """List the layers directly inside the model."""
+        return self.layers_inside
+
+    @property
+    def input_shape(self) -> Any:
+        """Return the shape of the input, or a list of shapes."""
+        shapes = [tensor.shape for tensor in self.inputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        """Return the shape of the output, or a list of shapes."""
+        shapes = [tensor.shape for tensor in self.outputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Run the model on tensors or arrays; subclasses compose layers here."""
+        if not self.outputs:
+            raise ValueError(f"model {self.name!r} is not built: pass inputs and outputs, or define call")
+        values = in_order(inputs, self.input_names)
+        results = run_graph(self.inputs, self.outputs, values, training)
+        return pack(self._output_structure, results)
+
+    def build_for(self, x: object) -> None:
+        """Build the graph for inputs like `x`, unless there is one."""
+        if not self.outputs:
+            names = _names_of(x, self.name)
+            tensors = [self._input_like(leaf, name) for leaf, name in zip(flatten(x), names, strict=True)]
+            self._build_on(pack(x, list(tensors)))
+
+    def _input_like(self, array: ArrayLike, name: str) -> Tensor:
+        shape = (None, *np.shape(array)[1:]) if np.ndim(array) > 1 else (None, 1)
+        return Tensor(Spec(shape, np.dtype(self.dtype)), name)
+
+    def _build_on(self, inputs: object) -> None:
+        self._connect(inputs, self(inputs))
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by name or by index.
+
+        Raises:
+            ValueError: There is none, or neither was given.
+        """
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"the model has {len(self.layers)} layers, got index {index}")
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        names = [layer.name for layer in self.layers]
+        raise ValueError(f"no layer named {name!r}; the layers are {names}.{did_you_mean(str(name), names)}")
+
+    # -- summary and saving ---------------------------------------------------------------------
+
+    def summary(self, line_length: int | None = None, print_fn: Callable[[str], object] = tell) -> None:
+        """Print a table of the layers, their output shapes and their numbers of weights.
+
+        Args:
+            line_length: Width in characters; 65 by default.
+            print_fn: Gets the whole text.
+        """
+        print_fn(summary_text(self, line_length or 65))
+
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write all weights to a safetensors file, whole or not at all.
+
+        Args:
+            filepath: A path that ends in ``.safetensors``.
+            overwrite: Whether an existing file may be replaced.
+
+        Raises:
+            ValueError: Another ending, or the model has no weights yet.
+            FileExistsError: The file exists and `overwrite` is false.
+        """
+        self._need_weights("save_weights")
+        paths = [path for path, _ in self.weight_paths()]
+        save_weights(list(zip(paths, self.get_weights(), strict=True)), filepath, overwrite)
+
+    def check_weights_path(self, filepath: str | os.PathLike[str]) -> None:
+        """Raise the error that `save_weights` would raise for this path, before there are weights.
+
+        Raises:
+            ValueError: Another ending.
+        """
+        check_weights_path(filepath)
+
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Read all weights from a file that `save_weights` wrote for a model of the same layers.
+
+        Raises:
+            ValueError: The file has other weights than the model.
+            ModelInUseError: Another thread trains the model.
+        """
+        self._need_weights("load_weights")
+        self.put_weights("load_weights", self.weights, read_weights(self.weight_paths(), filepath))
+
+    def write_state(self, state: TrainingState, filepath: str | os.PathLike[str]) -> None:
+        """Write a training state, whole or not at all; see `BackupAndRestore`."""
+        write_state(state.arrays, state.facts, filepath)
+
+    def read_state(self, filepath: str | os.PathLike[str]) -> TrainingState:
+        """Read a training state that `write_state` wrote.
+
+        Raises:
+            FileNotFoundError: There is none.
+            ValueError: It is damaged.
+        """
+        return TrainingState(*read_state(filepath))
+
+    def _need_weights(self, what: str) -> None:
+        if not self.built and not self.weights:
+            raise ValueError(
+                f"{what} needs the weights, but model {self.name!r} has none yet: give it an Input or an "
+                "input_shape, or train it once"
+            )
+
+    def _note_setting(self, key: str, value: object) -> None:
+        """Do nothing: attributes of a model are no settings, it computes its graph."""
+
+    def weight_paths(self) -> list[tuple[str, Variable]]:
+        """List (path, weight): paths are made of positions, so that automatic names do not matter."""
+        return [(f"{i:04d}/{weight.name}", weight) for i, weight in enumerate(self.weights)]
+
+
+def _names_of(x: object, base: str) -> list[str]:
+    if isinstance(x, Mapping):
+        return sorted(x, key=str)
+    count = len(flatten(x))
+    return [f"{base}_input"] if count == 1 else [f"{base}_input_{i}" for i in range(count)]

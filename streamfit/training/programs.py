@@ -1,0 +1,179 @@
+"""`Programs`: the programs that train, test and predict, made when the first data show their shapes.
+
+For each mode and each kind of data (shapes and dtypes of targets, ranks of weights) there is one
+program: the model's outputs, each output's loss and metrics, the total loss, and for training the
+gradient and the optimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from streamfit._base.specs import Array
+from streamfit.kernels import Call
+from streamfit.layers.base import changes
+from streamfit.ops.core import Tensor, Variable, tracing
+from streamfit.program import Arena, Lowering, Program, Training
+from streamfit.training.compile_config import OutputPlan
+from streamfit.training.model_graph import ModelGraph
+from streamfit.training.running_results import RunningResults
+from streamfit.training.step_objective import step_data, trace_objective
+from streamfit.training.target_checks import TargetWarnings, constant_losses, constant_outputs
+from streamfit.training.user_warnings import warn
+
+Key = tuple[object, ...]
+Update = Callable[[Array, Array, Array, Array], list[Call]]
+
+
+class Programs:
+    """Make and keep the programs of one model.
+
+    Args:
+        model: The model, built.
+        plans: One for each output, from `CompileConfig.plan`.
+        step_state: int64 array [seed, finished steps].
+        results: Holds the running sums of losses and metrics.
+        trainable: The weights that are trained.
+        update: Given (weights, gradient, sizes, step_state), returns the optimizer's calls; None for a model
+            that only predicts.
+        values: What to read in the place of the values of variables: copies of another moment.
+
+    Attributes:
+        target_warnings: One for each output with a loss.
+    """
+
+    def __init__(
+        self,
+        model: ModelGraph,
+        plans: Sequence[OutputPlan],
+        step_state: Array,
+        results: RunningResults,
+        trainable: Sequence[Variable] = (),
+        update: Update | None = None,
+        values: Mapping[Variable, Array] | None = None,
+    ) -> None:
+        self._model, self._plans, self._step_state, self._values = model, plans, step_state, values
+        self._results, self._trainable, self._update = results, list(trainable), update
+        self._arena = Arena()
+        self._training: Training | None = None
+        self._programs: dict[Key, Program] = {}
+        self.target_warnings = [
+            TargetWarnings(plan.loss, plan.name) for plan in plans if plan.loss is not None
+        ]
+        self._warned = False
+        self._seen: tuple[int, int] = (-1, -1)  # changes of all layers, and revision of the model's
+
+    def get(
+        self,
+        mode: str,
+        targets: Sequence[Array | None],
+        weights: Sequence[Array | None],
+        checked: bool = False,
+    ) -> Program:
+        """Return the program for this kind of data."""
+        if changes.count != self._seen[0]:
+            self._forget_outdated()
+        key: Key = (
+            mode,
+            checked,
+            *((None if y is None else (y.shape[1:], y.dtype.kind in "iub")) for y in targets),
+            *(0 if w is None else w.ndim for w in weights),
+        )
+        program = self._programs.get(key)
+        if program is None:
+            program = self._programs[key] = self._build(mode, targets, weights, checked)
+            self._seen = changes.count, self._revision()  # composing a layer may have set attributes
+        return program
+
+    def _forget_outdated(self) -> None:
+        """Forget programs that were made of layers with other settings."""
+        before, now = self._seen[1], self._revision()
+        self._seen = changes.count, now
+        if now != before:
+            self._programs.clear()
+
+    def _revision(self) -> int:
+        return sum(layer.revision for layer in self._model.layers)
+
+    # -- memory ---------------------------------------------------------------------------------
+
+    def refresh_bindings(self) -> None:
+        """Make sure that all weights are where the programs expect them."""
+        if self._training is not None:
+            self._training.flat.rebind()  # before any program checks where its weights are
+        for program in self._programs.values():
+            program.refresh_bindings()
+
+    def rebind(self) -> None:
+        """Ask for the optimizer's calls anew: a setting that decides on them has changed."""
+        if self._training is not None:
+            self._training.rebind()
+            for program in self._programs.values():
+                if program.training is not None:
+                    program.forget()
+
+    def release(self) -> None:
+        """Let go of the memory that the last batches were fed from."""
+        for program in self._programs.values():
+            program.release()
+
+    def trained_vector(self) -> Array:
+        """Return the vector that the trained weights live in."""
+        return self._train().flat.vector
+
+    @property
+    def gradients(self) -> dict[Variable, Array]:
+        """Return the gradient of each trained weight, as the last step left it."""
+        return {} if self._training is None else self._training.grads
+
+    def _train(self) -> Training:
+        if self._training is None:
+            assert self._update is not None
+            self._training = Training(self._trainable, self._step_state, self._update)
+            for program in self._programs.values():
+                program.refresh_bindings()  # the weights have just moved
+        return self._training
+
+    # -- building -------------------------------------------------------------------------------
+
+    def _build(
+        self, mode: str, targets: Sequence[Array | None], weights: Sequence[Array | None], checked: bool
+    ) -> Program:
+        lowering = Lowering(training=mode == "train")
+        outputs = lowering.lower(self._model.outputs)
+        if mode == "predict":
+            return Program(
+                self._model.inputs,
+                outputs,
+                arena=self._arena,
+                step_state=self._step_state,
+                values=self._values,
+            )
+        self._warn_of_constants(lowering, outputs)
+        data = step_data(targets, weights, outputs[0])
+        specs = [None if target is None else target.spec for target in data.targets]
+        epoch_metrics = self._results.metrics_for(specs, [tensor.spec for tensor in outputs])
+        with tracing():
+            objective = trace_objective(
+                self._model, self._plans, outputs, data, epoch_metrics, self.target_warnings
+            )
+        given = [target for target in data.targets if target is not None]
+        return Program(
+            [*self._model.inputs, *given, *data.weights],
+            [objective.total, *objective.losses, *outputs],
+            arena=self._arena,
+            step_state=self._step_state,
+            guards=objective.guards,
+            sinks=objective.sinks,
+            objective=objective.total,
+            training=self._train() if mode == "train" else None,
+            checked=checked,
+            values=self._values,
+        )
+
+    def _warn_of_constants(self, lowering: Lowering, outputs: Sequence[Tensor]) -> None:
+        if not self._warned:
+            text = constant_outputs(lowering.nodes) or constant_losses(self._plans, outputs)
+            self._warned = text is not None
+            if text is not None:
+                warn(text)

@@ -1,0 +1,37 @@
+"""`train_on_batch`, `test_on_batch` and `predict_on_batch`: one step on one batch."""
+
+from __future__ import annotations
+
+from streamfit._base.checks import plain
+from streamfit._base.specs import Array
+from streamfit.streams import Batch
+from streamfit.training.batches import one_batch
+from streamfit.training.model_call import ModelCall
+from streamfit.training.trainable import Trainable
+
+
+def train_on_batch(model: Trainable, batch: Batch, class_weight: object, reset: bool) -> dict[str, object]:
+    """Train on one batch and return the results; those of a `fit` under way stay as they are."""
+    call = ModelCall(model, "train_on_batch", writes=True)
+    with call.one(batch, plain(class_weight), preserve_metrics=model.session is not None) as runner:
+        if reset:
+            runner.results.reset()
+        runner.train(batch)
+        return runner.batch_logs()
+
+
+def test_on_batch(model: Trainable, batch: Batch, reset: bool) -> dict[str, object]:
+    """Test on one batch and return the results; those of a `fit` under way stay as they are."""
+    call = ModelCall(model, "test_on_batch")
+    with call.one(batch, preserve_metrics=model.session is not None) as runner:
+        if reset:
+            runner.results.reset()
+        runner.test(batch)
+        return runner.batch_logs()
+
+
+def predict_on_batch(model: Trainable, x: object) -> list[Array]:
+    """Return the outputs for one batch."""
+    batch = one_batch(x)
+    with ModelCall(model, "predict_on_batch", compiled=False).one(batch) as runner:
+        return runner.predict(batch)

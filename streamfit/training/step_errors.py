@@ -1,0 +1,38 @@
+"""Errors of a step, with the source, epoch, batch and samples that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streamfit._base.errors import DataError
+from streamfit._base.specs import Array
+from streamfit.ops.core import Tensor
+from streamfit.streams import Batch
+from streamfit.training.compile_config import OutputPlan
+from streamfit.training.multi_step import where
+
+
+def located(error: DataError, source: str, batch: Batch) -> DataError:
+    """Return an error of the same class that names the source and the batch."""
+    return type(error)(f"{error} (source {source!r}, {where(batch)})")
+
+
+def label_error(
+    plans: Sequence[OutputPlan],
+    outputs: Sequence[Tensor],
+    targets: Sequence[Array | None],
+    weights: Sequence[Array | None],
+) -> DataError:
+    """Return the error for the labels that stopped a step; labels that weigh 0 did not stop it."""
+    for plan, target, weight, output in zip(plans, targets, weights, outputs, strict=True):
+        if plan.loss is not None and target is not None:
+            if weight is not None:
+                rows = weight.reshape(weight.shape + (1,) * (target.ndim - weight.ndim))
+                target = np.where(rows == 0, 0, target)  # class 0 always exists
+            try:
+                plan.loss.check_targets(target, output.shape, f"output {plan.name!r}")
+            except DataError as error:
+                return error
+    return DataError("a class label does not exist")

@@ -1,0 +1,57 @@
+"""`TrainableFlags`: the `trainable` flags of a model as they were when it was compiled.
+
+A GAN compiles its discriminator, then freezes it and compiles the whole: each model is trained with the flags
+of its own `compile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streamfit.ops import Variable
+from streamfit.training.model_graph import WeightOwner
+
+
+class TrainableFlags:
+    """Keep the flags of a layer and of all layers and weights inside it, as they are now.
+
+    Args:
+        layer: A layer or model, built or not. Layers and weights that are made later count with the flags
+            that they have when `weights` is called.
+
+    Example:
+        >>> import numpy as np
+        >>> from streamfit.layers import Dense
+        >>> layer = Dense(2)
+        >>> layer(np.ones((1, 3))).shape
+        (1, 2)
+        >>> flags = TrainableFlags(layer)
+        >>> layer.trainable = False
+        >>> [weight.name for weight in flags.weights(layer)]
+        ['kernel', 'bias']
+    """
+
+    def __init__(self, layer: WeightOwner) -> None:
+        self._flags: dict[WeightOwner | Variable, bool] = {w: w.trainable for w in layer.weights}
+        self._flags.update((inner, inner.trainable) for inner in _nested(layer))
+
+    def weights(self, layer: WeightOwner) -> list[Variable]:
+        """List the weights of `layer` that are trained, each once, in the order of its `weights`."""
+        return list(dict.fromkeys(self._find(layer)))
+
+    def _find(self, layer: WeightOwner) -> Iterator[Variable]:
+        if not self._is_on(layer):
+            return
+        deeper = {weight for inner in layer.layers_inside for weight in inner.weights}
+        yield from (weight for weight in layer.weights if weight not in deeper and self._is_on(weight))
+        for inner in layer.layers_inside:
+            yield from self._find(inner)
+
+    def _is_on(self, item: WeightOwner | Variable) -> bool:
+        return self._flags.get(item, bool(item.trainable))
+
+
+def _nested(layer: WeightOwner) -> Iterator[WeightOwner]:
+    yield layer
+    for inner in layer.layers_inside:
+        yield from _nested(inner)
