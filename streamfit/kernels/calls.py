@@ -224,7 +224,7 @@ class CallList:
             moving.append(positions)
             strides.append(np.full(len(positions), stride, dtype=np.int64))
         where, how_far = np.concatenate(moving), np.concatenate(strides)
-        # A name keeps the words alive: an object whose attribute is called at once is gone before the call.
+        # The name keeps the words alive: a temporary object would be freed before its `run` is called.
         loop = self._bound(where, how_far, asked, steps)
         with on_one_thread(OF_KERNELS) if self._blas else _NOTHING_TO_DO:
             loop.run()

@@ -20,11 +20,11 @@ from streamfit.kernels.native_cache import MachineCode, link, missing_symbols, u
 from streamfit.kernels.numba_internals import Dispatcher, Overload
 from streamfit.kernels.thunks import thunk_name
 
-_kept: list[object] = []  # what Numba compiled and we run where Numba put it
+_kept: list[object] = []  # compiled functions that run where Numba put them
 
 
 class KernelSource(Protocol):
-    """What a kernel is compiled from."""
+    """A function that can be compiled as a kernel."""
 
     def dispatcher(self, counting: bool) -> Dispatcher:
         """Return Numba's compiler of the function, which counts references to arrays or does not."""
@@ -35,7 +35,7 @@ class Compiled(NamedTuple):
 
     Attributes:
         address: Of its thunk.
-        code: What can be kept on disk; None if nothing can.
+        code: The machine code to keep on disk; None if it cannot be kept.
         calls_blas: Whether it calls BLAS.
     """
 
@@ -88,7 +88,7 @@ def machine_code(source: KernelSource, signature: Signature) -> Compiled:
         if not missing_symbols(machine):
             return Compiled(link(machine), machine, calls_blas(needs))
     _kept.append(overload)
-    if needs is None:  # no ELF file: look at what it was made of
+    if needs is None:  # no ELF file: read the instructions that it was made from
         needs = tuple(word for word in SYMBOLS if word in library.get_llvm_str())
     return Compiled(address, None, calls_blas(needs))
 
@@ -110,5 +110,5 @@ def bring_symbols() -> None:
 
 def resolve(function: object) -> types.Type:
     """Return Numba's type of a function that compiled code may call."""
-    cpu_target.typing_context.refresh()  # takes in what was registered since the last time
+    cpu_target.typing_context.refresh()  # includes what was registered since the last time
     return cpu_target.typing_context.resolve_value_type(function)

@@ -1,9 +1,9 @@
-"""The Numba policy: one decorator, and the only place that names Numba's options.
+"""How kernels are compiled: one decorator, and the only place that names Numba's options.
 
 A kernel is a function at module level over C-contiguous arrays and whole numbers. It returns nothing,
-allocates little or nothing, and does not raise: what can be wrong is checked before it is called. (Only
-a *guard* kernel raises, a bare ``FloatingPointError``, to stop a call loop before harm is done.) Floats
-travel in small float64 arrays. Machine code is kept on disk, so a new model compiles nothing that an
+allocates little or nothing, and does not raise: its arguments are checked before the call. (Only a
+*guard* kernel raises, a bare ``FloatingPointError``, to stop a call loop before harm is done.) Floats
+are passed in small float64 arrays. Machine code is kept on disk, so a new model compiles nothing that an
 older model has compiled, and it runs without the interpreter lock.
 
 A kernel may call kernels, of its own file and of others.
@@ -40,7 +40,7 @@ F = TypeVar("F", bound=Callable[..., object])
 # NaN and infinity keep their meaning ("nnan" and "ninf" are absent).
 _FAST_MATH = frozenset({"contract", "reassoc", "nsz", "arcp"})
 _OPTIONS: dict[str, object] = {"nogil": True, "error_model": "numpy", "fastmath": set(_FAST_MATH)}
-# Thunks call machine code, so that it needs no entry from Python, and counts no references.
+# Only thunks call machine code, so it needs no entry from Python.
 _BARE: dict[str, object] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 JIT_ENABLED = os.environ.get("NUMBA_DISABLE_JIT", "0").strip() in ("", "0")
@@ -73,7 +73,7 @@ class CompiledKernel:
         self._without_thunk: set[Signature] = set()  # so that the disk is not searched at each call
 
     def __call__(self, *arguments: object) -> object:
-        """Run on any arguments: by machine code from disk where they are as kernels need them."""
+        """Run on any arguments: by machine code from disk where they are native arrays and whole numbers."""
         words = None if self.options else words_of(arguments)
         if words is None:
             return self._plain(*arguments)
@@ -92,7 +92,7 @@ class CompiledKernel:
         return None
 
     def _run_publicly(self, *arguments: object) -> object:
-        """Run without Numba's internals; what the machine code calls is then unknown, and it may be BLAS."""
+        """Run without Numba's internals; whether the machine code calls BLAS is then unknown."""
         with on_one_thread(OF_KERNELS):
             return self._plain(*arguments)
 
@@ -200,7 +200,7 @@ class CompiledKernel:
 
     @property
     def _numba_type_(self) -> Type:
-        """Return what this is to Numba inside a function that it compiles."""
+        """Return the type that Numba gives this function inside another one that it compiles."""
         import numba
 
         kind: Type = numba.typeof(self._nested())
@@ -225,7 +225,7 @@ class CompiledKernel:
 
 
 def _complete(code: native_cache.MachineCode) -> bool:
-    """Return whether this process has all that machine code calls; Numba brings some of it."""
+    """Return whether this process has all functions that machine code calls; Numba brings some."""
     if native_cache.missing_symbols(code) and numba_internals.usable():
         try:
             from streamfit.kernels import compiling

@@ -1,9 +1,9 @@
 """Fingerprints: what a function computes, in 32 hexadecimal digits.
 
-Machine code on disk is only valid for the very function it was made of. The fingerprint is taken from the
-compiled Python code and from all that it refers to: constants, the kernels that it calls, in whichever file
-they are, and what these refer to. Comments and line numbers do not count. It is taken from what runs, not
-from a file, so it cannot be wrong about a file that was edited after its import.
+Machine code on disk is valid only for the function that it was made from. The fingerprint covers the compiled
+Python code and all that it refers to: constants, the kernels that it calls, in any file, and all that these
+refer to. Comments and line numbers do not count. It is computed from the loaded code, not from a file, so it
+is right even if a file was edited after its import.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _PLAIN = (int, float, complex, str, bytes, type(None), type(...), np.generic)
 
 
 class UnknownReferenceError(Exception):
-    """A function refers to something whose meaning cannot be put in words."""
+    """A function refers to an object that a fingerprint cannot describe."""
 
 
 def fingerprint(function: FunctionType) -> str:
     """Return the fingerprint of a function.
 
     Raises:
-        UnknownReferenceError: It refers to an object of which nothing is known.
+        UnknownReferenceError: It refers to an object that a fingerprint cannot describe.
 
     Example:
         >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 1)
@@ -71,14 +71,14 @@ def _globals(code: CodeType, known: dict[str, object], seen: set[int]) -> Iterat
         if name in known and not isinstance(known[name], ModuleType):
             yield f"global {name}"
             yield from _value(known[name], seen)
-        for module in modules:  # which of the names are attributes of which module is not worth finding out
+        for module in modules:  # not worth finding out which name is an attribute of which module
             if name in vars(module):
                 yield f"attribute {module.__name__}.{name}"
                 yield from _attribute(vars(module)[name], seen)
 
 
 def _attribute(value: object, seen: set[int]) -> Iterator[str]:
-    """Describe what a module holds: in our own modules by content, elsewhere by type and name."""
+    """Describe an attribute of a module: by content in our own modules, else by type and name."""
     if isinstance(getattr(value, "py_func", None), FunctionType):
         yield from _value(value, seen)
     elif isinstance(value, _PLAIN):

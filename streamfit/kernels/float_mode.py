@@ -1,9 +1,9 @@
-"""How the processor treats denormal numbers: the instructions that change it and put it back.
+"""How the processor treats denormal numbers: the instructions that change and restore it.
 
-Numbers below the smallest normal one (1.2e-38 in single precision) take some processors a hundred times as
-long as others, and they come by themselves: the moments of weights without gradient decay into them and stay
-there. So native code runs with denormal results and operands taken as zero. The mode belongs to a thread,
-so what the caller had is put back at the end, whichever way a call loop ends.
+Some processors need a hundred times as long for numbers below the smallest normal one (1.2e-38 in single
+precision), and training produces them: the moments of weights without gradient decay into them and stay
+there. So native code runs with denormal results and operands taken as zero. The mode belongs to a thread, so
+the caller's mode is restored at the end, however a call loop ends.
 
 On x86-64 the mode is in the register MXCSR (Intel's manual, volume 1, 10.2.3: bit 15 flushes results, bit 6
 operands), on AArch64 in FPCR (Arm's manual, D24: bit 24 does both). Elsewhere nothing is changed.
@@ -29,7 +29,7 @@ _ARM_FLUSH = 1 << 24
 
 
 def write_flush(typing_context: TypingContext) -> tuple[Signature, Writer]:
-    """Take denormal numbers as zero from here on; the result is the mode from before."""
+    """Take denormal numbers as zero from here on; the result is the earlier mode."""
     from llvmlite import ir
     from numba.core import cgutils, types
 
@@ -56,7 +56,7 @@ def write_flush(typing_context: TypingContext) -> tuple[Signature, Writer]:
 
 
 def write_restore(typing_context: TypingContext, mode: Type) -> tuple[Signature, Writer]:
-    """Put a mode back that `write_flush` has returned."""
+    """Restore a mode that `write_flush` has returned."""
     from llvmlite import ir
     from numba.core import cgutils, types
 

@@ -1,8 +1,8 @@
 """Programs: a graph, and its bindings to batch sizes.
 
-A `Binding` is the whole work of a step on a batch of n samples as one `CallList`: arrays have their
-place in memory, kernels have their arguments, a run is one native loop. Another batch size (a partial
-last batch) is another binding of the same graph over the same memory.
+A `Binding` is the whole work of a step on a batch of n samples as one `CallList`: all arrays are allocated,
+all kernels have their arguments, and a run is one native loop. Another batch size (a partial last batch) is
+another binding of the same graph over the same memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def tick(step_state: Array) -> None:
 
 
 class Training:
-    """What a program needs to train: the variables, their gradient, and the optimizer's calls.
+    """The variables that a program trains, their gradient, and the optimizer's calls.
 
     Args:
         variables: The trainable variables; they move into one flat vector.
@@ -53,7 +53,7 @@ class Training:
         self.rebind()
 
     def rebind(self) -> None:
-        """Ask for the optimizer's calls; programs that have them must forget their bindings."""
+        """Make the optimizer's calls anew; programs that use the old ones must forget their bindings."""
         update = self._update(self.flat.vector, self.gradient, self.flat.sizes, self.step_state)
         self.calls: list[Call] = [*update, (tick, (self.step_state,))]
 
@@ -62,7 +62,7 @@ class Binding:
     """A program bound to one batch size.
 
     Attributes:
-        feeds: A `InputPointer` for each tensor that is fed, in the program's order.
+        feeds: An `InputPointer` for each tensor that is fed, in the program's order.
         fetches: The array of each tensor that is fetched; valid until the next run of any program
             that shares the arena.
     """
@@ -120,7 +120,7 @@ class Binding:
         return calls
 
     def _bind_fetches(self) -> tuple[list[Array], list[Call]]:
-        """Return the fetched arrays; what lies in fed memory is copied, because feeding moves it."""
+        """Return the fetched arrays; an array in fed memory is copied, because feeding changes its place."""
         fed = [self._arrays[tensor] for tensor in self._program.feeds]
         fetches: list[Array] = []
         calls: list[Call] = []
@@ -134,7 +134,7 @@ class Binding:
         return fetches, calls
 
     def _gradient(self) -> list[Call]:
-        """Return the calls from the objective to the gradient, and the look at both where it is asked for."""
+        """Return the calls from the objective to the gradient, and the check of both if there is one."""
         training, objective = self._program.training, self._program.objective
         if training is None or objective is None:
             return []
@@ -148,7 +148,7 @@ class Binding:
         """Run `steps` times in one native call, on the next rows of each of `data` at each step.
 
         Returns:
-            How many times: fewer where `asked` (int64 (1,), looked at after each step) was not 0.
+            How many times: fewer where `asked` (int64 (1,), read after each step) was not 0.
         """
         return self._calls.run_steps(self.feeds, data, steps, asked)
 
@@ -163,7 +163,7 @@ class Program:
 
     Args:
         feeds: Tensors whose arrays are given at each run.
-        fetches: Tensors whose arrays are wanted after a run.
+        fetches: Tensors whose arrays are read after a run.
         guards: Nodes without outputs that run before the gradient, to stop a step with wrong data.
         sinks: Nodes without outputs that run after it, such as metric sums.
         arena: Memory for everything that lives for one run.
@@ -172,7 +172,7 @@ class Program:
         training: Variables, gradient and optimizer, when training.
         checked: Whether a step stops, before sinks and optimizer, when the objective or its gradient is not
             finite.
-        values: What to read in the place of the values of variables: copies of another moment.
+        values: Arrays to read in the place of the values of variables, such as copies from an earlier step.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class Program:
         return binding
 
     def release(self) -> None:
-        """Let go of the memory that was fed last."""
+        """Drop the references to the memory that was fed last."""
         for binding in self._bindings.values():
             for feed in binding.feeds:
                 feed.release()

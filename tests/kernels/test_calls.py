@@ -1,4 +1,4 @@
-"""Calls bound to their arguments: the native loop does what Python would, and refuses what it cannot do."""
+"""Calls bound to their arguments: the native loop computes the same as Python, and refuses bad arguments."""
 
 from __future__ import annotations
 
