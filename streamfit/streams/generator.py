@@ -194,8 +194,8 @@ class GeneratorSource(Source):
                     _note(error, thread)
                     raise
                 raise DataError(
-                    f"source {self.name!r}, epoch {epoch}: the generator is being run by another thread at "
-                    "this moment; give each consumer a generator of its own"
+                    f"source {self.name!r}, epoch {epoch}: the generator is being run by another thread "
+                    "at this moment; give each consumer a generator of its own"
                 ) from error
             except Exception as error:
                 _note(error, thread)
