@@ -36,7 +36,7 @@ class Unmarked(Numbered):
 
 def leave_no_notes() -> None:
     """Stop workers from noting the begin and the end of loads."""
-    ProgressPage.begin = ProgressPage.end = ProgressPage.prepare = note_nothing  # type: ignore[method-assign,assignment]
+    ProgressPage.begin = ProgressPage.end = ProgressPage.set_preparing = note_nothing  # type: ignore[method-assign,assignment]
 
 
 class BarePool(ProcessPool):

@@ -1,3 +1,3 @@
-"""Floor 0: what every room may use and what uses no room: errors, specs, names, keys, settings."""
+"""Layer 0: errors, specs, names, keys and settings. Every package may use it; it uses no other package."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Checks of arguments that several packages have in common.
 
-What behaves like the type asked for is taken: NumPy's scalars and arrays of no axis, whatever has
-``__index__``, whole floats, fractions and decimals. Truth values are no numbers, and text is never read.
+A value that behaves like the expected type is accepted: NumPy scalars and arrays without axes, objects with
+``__index__``, whole floats, fractions and decimals. Truth values are not numbers, and text is never parsed.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import numbers
 import operator
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, SupportsInt, TypeGuard, cast
 
 import numpy as np
 
 _TRUTH = (bool, np.bool_)
 
 
-def scalar(value: Any) -> Any:
-    """Return what an array of no axis holds; anything else as it is.
+def scalar(value: object) -> object:
+    """Return the element of an array without axes; return any other value as it is.
 
     Example:
         >>> scalar(np.array(3)), scalar("auto")
@@ -27,7 +27,7 @@ def scalar(value: Any) -> Any:
     return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
-def integer(value: Any) -> int | None:
+def integer(value: object) -> int | None:
     """Return `value` as an int where it is a whole number of any kind, else None.
 
     Example:
@@ -40,13 +40,13 @@ def integer(value: Any) -> int | None:
     if isinstance(value, SupportsIndex):
         try:
             return operator.index(value)
-        except TypeError:  # tensors have the method whatever they hold
+        except TypeError:  # tensors have the method even if they hold no whole number
             return None
     number = real(value)
-    return int(value) if number is not None and number.is_integer() else None
+    return int(cast("SupportsInt", value)) if number is not None and number.is_integer() else None
 
 
-def real(value: Any) -> float | None:
+def real(value: object) -> float | None:
     """Return `value` as a float where it is a real number of any kind, else None.
 
     Example:
@@ -59,7 +59,7 @@ def real(value: Any) -> float | None:
     if isinstance(value, (int, float, np.integer, np.floating, numbers.Real, Decimal)):
         try:
             return float(value)
-        except OverflowError:  # whole numbers have no largest one
+        except OverflowError:  # Python's whole numbers have no upper limit
             return None
     if isinstance(value, SupportsIndex) and not isinstance(value, np.ndarray):
         found = integer(value)
@@ -67,11 +67,11 @@ def real(value: Any) -> float | None:
     return None
 
 
-def whole(name: str, value: Any, least: int) -> int:
+def whole(name: str, value: object, least: int) -> int:
     """Return `value` as an int.
 
     Raises:
-        TypeError: It is no whole number.
+        TypeError: It is not a whole number.
         ValueError: It is less than `least`, or NaN.
     """
     number = integer(value)
@@ -86,12 +86,12 @@ def whole(name: str, value: Any, least: int) -> int:
     return number
 
 
-def whole_or_none(name: str, value: Any, least: int) -> int | None:
+def whole_or_none(name: str, value: object, least: int) -> int | None:
     """Return `value` as an int, or None."""
     return None if value is None else whole(name, value, least)
 
 
-def as_float(name: str, value: Any) -> float:
+def as_float(name: str, value: object) -> float:
     """Return `value` as a float, NaN included.
 
     Raises:
@@ -107,11 +107,11 @@ def as_float(name: str, value: Any) -> float:
     return found
 
 
-def number(name: str, value: Any, least: float | None = None) -> float:
+def number(name: str, value: object, least: float | None = None) -> float:
     """Return `value` as a float if it is a number and not less than `least`.
 
     Raises:
-        TypeError: It is no number.
+        TypeError: It is not a number.
         ValueError: It is NaN, or less than `least`.
 
     Example:
@@ -126,7 +126,7 @@ def number(name: str, value: Any, least: float | None = None) -> float:
     return found
 
 
-def truth(name: str, value: Any) -> bool:
+def truth(name: str, value: object) -> bool:
     """Return `value` as a bool: True, False, or 1 or 0 of any kind.
 
     Raises:
@@ -145,13 +145,13 @@ def truth(name: str, value: Any) -> bool:
     raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
 
 
-def is_mapping(value: Any) -> bool:
-    """Return whether `value` gives values by key, as a dict does: any `Mapping`."""
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Return whether `value` is a mapping: a dict or any other `Mapping`."""
     return isinstance(value, (dict, Mapping))
 
 
-def plain(value: Any) -> Any:
-    """Return mappings as dicts, at any depth of lists and mappings; everything else as it is.
+def plain(value: object) -> object:
+    """Return `value` with a dict in place of each mapping, at any depth of lists, tuples and mappings.
 
     Example:
         >>> from types import MappingProxyType

@@ -9,7 +9,7 @@ from streamfit._base.keys import derive, draw_seed, seed_from
 
 
 class _Settings:
-    """Hold the settings; one instance a process."""
+    """Hold the settings; each process has one instance."""
 
     def __init__(self) -> None:
         self.floatx = "float32"
@@ -63,7 +63,7 @@ def set_random_seed(seed: int) -> None:
         seed: A whole number from 0 on, of any kind and size.
 
     Raises:
-        TypeError: `seed` is no whole number.
+        TypeError: `seed` is not a whole number.
         ValueError: It is negative.
 
     Example:
@@ -79,13 +79,13 @@ def set_random_seed(seed: int) -> None:
 
 
 def forget_seed() -> None:
-    """Return to seeds drawn from the system."""
+    """Return to seeds drawn from the operating system."""
     _settings.seed = None
     _settings.draws = 0
 
 
 def next_seed() -> int:
-    """Return the next seed: derived from the one that was set, else drawn from the system."""
+    """Return the next seed: derived from the seed that was set, or drawn from the operating system."""
     with _drawing:
         if _settings.seed is None:
             return draw_seed()
@@ -94,6 +94,6 @@ def next_seed() -> int:
 
 
 def looking_seed() -> int:
-    """Return a seed for what only looks at data; taking it does not change the seed of the next training."""
+    """Return a seed for code that only inspects data; it does not change the seed of the next training."""
     seed = _settings.seed
     return draw_seed() if seed is None else derive(seed, "looking") >> 1

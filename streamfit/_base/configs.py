@@ -1,21 +1,21 @@
-"""Configurations: objects described by the arguments that make an equal one.
+"""Configurations: an object is described by the arguments that make an equal object.
 
-An object whose class keeps each argument of its ``__init__`` in an attribute of the same name derives
-from `Configurable` and needs to write no `get_config`.
+A class that keeps each argument of its ``__init__`` in an attribute of the same name derives from
+`Configurable` and needs no `get_config` of its own.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from streamfit._base.names import Registry, describe_callable
 
 Config = dict[str, object]
-"""The arguments that make an equal object, by name."""
+"""The arguments of an object by name, as plain Python values; ``cls(**config)`` makes an equal one."""
 
 
 class Configurable:
@@ -32,12 +32,12 @@ class Configurable:
     """
 
     def get_config(self) -> Config:
-        """Return the arguments that make an equal object, as plain Python values."""
+        """Return the arguments of an equal object, as plain Python values."""
         return {name: describe(getattr(self, name)) for name in arguments_of(type(self))}
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Make an object from what `get_config` returned."""
+        """Make an object from the result of `get_config`."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -46,7 +46,7 @@ class Configurable:
 
 
 def arguments_of(cls: type) -> list[str]:
-    """List the names that ``cls(...)`` takes, also those that pass through ``**kwargs`` to a base class.
+    """List the argument names of ``cls(...)``, with those that pass through ``**kwargs`` to a base class.
 
     Example:
         >>> class Base:
@@ -68,7 +68,7 @@ def arguments_of(cls: type) -> list[str]:
     return names
 
 
-def describe(value: Any) -> Any:
+def describe(value: object) -> object:
     """Turn an argument into plain Python values: numbers, strings, lists, dictionaries.
 
     A `Configurable` becomes ``{"class_name": ..., "config": ...}``, a function its name.
@@ -88,16 +88,16 @@ def describe(value: Any) -> Any:
     return describe_callable(value) if callable(value) else value
 
 
-def resolve(registry: Registry[Any], identifier: Any) -> Any:
-    """Turn what a user wrote into an object: a name, a class, a description or the object itself.
+def resolve(registry: Registry[Any], identifier: object) -> Any:
+    """Turn the identifier that a user wrote into an object.
 
     Args:
-        registry: Where names are looked up.
-        identifier: A name, a class, a dictionary as `describe` makes it, an instance, or a function.
+        registry: The registry in which names are looked up.
+        identifier: A name, a class, a dictionary as `describe` returns it, an instance, or a function.
 
     Raises:
         UnknownNameError: The name is not registered.
-        TypeError: It is none of these.
+        TypeError: The identifier is none of these.
     """
     if isinstance(identifier, dict):
         return _from_description(registry, identifier)
@@ -110,12 +110,12 @@ def resolve(registry: Registry[Any], identifier: Any) -> Any:
     return found
 
 
-def _from_description(registry: Registry[Any], description: dict[str, Any]) -> Any:
+def _from_description(registry: Registry[Any], description: Config) -> Any:
     if "class_name" not in description:
         raise ValueError(
             f"a dictionary that describes a {registry.kind} looks like "
             f"{{'class_name': ..., 'config': ...}}, got the keys {sorted(description, key=str)}"
         )
-    cls: Callable[..., Any] = registry.find(description["class_name"])
-    config = description.get("config") or {}
+    cls: Callable[..., Any] = registry.find(str(description["class_name"]))
+    config = cast(Config, description.get("config") or {})
     return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)

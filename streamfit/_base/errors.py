@@ -1,30 +1,29 @@
-"""Every exception that streamfit raises on its own account.
+"""All exceptions that streamfit defines.
 
 ::
 
     StreamfitError
     ├── NotCompiledError (RuntimeError, ValueError)   fit, evaluate, ... before compile
     ├── ModelInUseError (RuntimeError)                another thread trains the model, or changes its weights
-    ├── NonFiniteError (RuntimeError)                 a loss or gradient is NaN or infinite, where that counts
-    ├── DataError (ValueError)                        the data are not what the model or the stream needs
+    ├── NonFiniteError (RuntimeError)                 a loss or gradient is NaN or infinite and must not be
+    ├── DataError (ValueError)                        the data do not fit the model or the stream
     │   └── ShapeError                                ... because a shape does not fit
-    ├── WorkerError (RuntimeError)                    a worker could not give a result
-    │   ├── WorkerDiedError                           ... because it died on the same batch again and again
-    │   └── PicklingError (TypeError)                 ... because something cannot travel to it
-    ├── FolderInUseError (RuntimeError)               a folder belongs to another run at this moment
-    ├── UnknownNameError (ValueError)                 a string that names nothing we have
+    ├── WorkerError (RuntimeError)                    a worker could not return a result
+    │   ├── WorkerDiedError                           ... because it died repeatedly on the same batch
+    │   └── PicklingError (TypeError)                 ... because an object cannot be sent to it
+    ├── FolderInUseError (RuntimeError)               another run uses the folder at this moment
+    ├── UnknownNameError (ValueError)                 a string is not a known name
     └── MissingExtraError (ImportError)               an optional package is not installed
 
 Each class also derives from the built-in exception that a Keras user would catch. Wrong arguments
-are plain ``ValueError`` and ``TypeError``. An exception from user code that runs in a worker keeps its
-own type.
+raise plain ``ValueError`` and ``TypeError``. An exception from user code that runs in a worker keeps its
+type.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 
 class StreamfitError(Exception):
@@ -36,20 +35,20 @@ class NotCompiledError(StreamfitError, RuntimeError, ValueError):
 
 
 class ModelInUseError(StreamfitError, RuntimeError):
-    """Raised when a model is to be changed while another thread trains it, or a model that shares weights."""
+    """Raised when a call would change a model that another thread trains, or that shares weights with one."""
 
 
 class NonFiniteError(StreamfitError, RuntimeError):
-    """Raised when a loss or a gradient is NaN or infinite, before anything of the batch is applied.
+    """Raised when a loss or a gradient is NaN or infinite, before the batch changes any weight.
 
     Args:
-        text: All that is known.
+        text: The message.
         epoch: Number of the pass over the data.
         batch: Number of the batch in that pass.
-        ids: Which samples the batch holds.
+        ids: Ids of the samples in the batch.
         loss: The loss of the batch.
         weights: The weights whose gradient is not finite, by path.
-        data: Which of ``"x"``, ``"y"`` and ``"sample_weight"`` are not finite.
+        data: Those of ``"x"``, ``"y"`` and ``"sample_weight"`` that are not finite.
 
     Example:
         >>> error = NonFiniteError("loss is nan", batch=3, data=["x"])
@@ -63,7 +62,7 @@ class NonFiniteError(StreamfitError, RuntimeError):
         *,
         epoch: int = 0,
         batch: int = 0,
-        ids: Any = None,
+        ids: object = None,
         loss: float = math.nan,
         weights: Sequence[str] = (),
         data: Sequence[str] = (),
@@ -74,7 +73,7 @@ class NonFiniteError(StreamfitError, RuntimeError):
 
 
 class DataError(StreamfitError, ValueError):
-    """Raised when data are not what the model or the stream needs."""
+    """Raised when data do not fit the model or the stream."""
 
 
 class ShapeError(DataError):
@@ -82,7 +81,7 @@ class ShapeError(DataError):
 
 
 class WorkerError(StreamfitError, RuntimeError):
-    """Raised when a worker could not give a result."""
+    """Raised when a worker could not return a result."""
 
 
 class WorkerDiedError(WorkerError):
@@ -94,7 +93,7 @@ class PicklingError(WorkerError, TypeError):
 
 
 class FolderInUseError(StreamfitError, RuntimeError):
-    """Raised when another run works with a folder, in this program or in another one."""
+    """Raised when another run uses a folder, in this program or in another one."""
 
 
 class UnknownNameError(StreamfitError, ValueError):

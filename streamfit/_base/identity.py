@@ -1,22 +1,23 @@
-"""`IdentityMap`: values kept for objects that may be neither hashable nor referable weakly.
+"""`IdentityMap`: values for objects that may support neither hashing nor weak references.
 
-Guarantee kept here: an entry belongs to one object and not to another that came to its address later.
+Guarantee kept here: an entry belongs to one object, never to a later object at the same address.
 """
 
 from __future__ import annotations
 
 import sys
 import weakref
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_Reference = weakref.ref[object] | None  # None where the map keeps the object itself
 
 
 class IdentityMap(Generic[T]):
-    """Map objects to values, by what they are and not by what they equal.
+    """Map objects to values by identity, not by equality.
 
-    An entry goes with its object. Objects that cannot be referred to weakly (many iterators of the standard
-    library) are held, until nobody else holds them and the map is used again.
+    An entry is removed when its object is freed. The map itself keeps objects without weak references (many
+    iterators of the standard library), until nothing else refers to them and the map is used again.
 
     Example:
         >>> names = IdentityMap()
@@ -27,11 +28,11 @@ class IdentityMap(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._entries: dict[int, tuple[Any, T]] = {}
-        self._held: dict[int, Any] = {}
+        self._entries: dict[int, tuple[_Reference, T]] = {}
+        self._held: dict[int, object] = {}
 
-    def put(self, key: Any, value: T) -> None:
-        """Keep a value for an object."""
+    def put(self, key: object, value: T) -> None:
+        """Store a value for an object."""
         self._sweep()
         number = id(key)
         try:
@@ -41,20 +42,20 @@ class IdentityMap(Generic[T]):
             self._entries[number] = (None, value)
             self._held[number] = key
 
-    def get(self, key: Any) -> T | None:
-        """Return the value kept for an object, or None."""
+    def get(self, key: object) -> T | None:
+        """Return the value of an object, or None."""
         entry = self._entries.get(id(key))
         return None if entry is None or not self._is_of(entry[0], key) else entry[1]
 
-    def pop(self, key: Any) -> T | None:
-        """Return the value kept for an object, or None, and keep it no longer."""
+    def pop(self, key: object) -> T | None:
+        """Remove and return the value of an object, or None."""
         value = self.get(key)
         self._entries.pop(id(key), None)
         self._held.pop(id(key), None)
         self._sweep()
         return value
 
-    def _is_of(self, ref: Any, key: Any) -> bool:
+    def _is_of(self, ref: _Reference, key: object) -> bool:
         return self._held.get(id(key)) is key if ref is None else ref() is key
 
     def _sweep(self) -> None:
@@ -63,7 +64,7 @@ class IdentityMap(Generic[T]):
                 del self._held[number], self._entries[number]
 
 
-def _forget(entries: dict[int, tuple[Any, Any]], number: int, ref: Any) -> None:
+def _forget(entries: dict[int, tuple[_Reference, T]], number: int, ref: _Reference) -> None:
     if entries.get(number, (None,))[0] is ref:
         del entries[number]
 
@@ -73,4 +74,4 @@ def _count_alone() -> int:
     return sys.getrefcount(kept[0])
 
 
-_ALONE = _count_alone()  # what the interpreter counts for an object that only a dictionary holds
+_ALONE = _count_alone()  # the reference count of an object that only a dictionary holds

@@ -1,16 +1,15 @@
-"""What objects hold, what differs between two states, and which modules are the user's."""
+"""Attributes of objects, differences between two states, and modules that are not the user's."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 __all__ = ["attributes_of", "differences", "differing", "is_foreign"]
 
 
-def attributes_of(thing: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the attributes of an object, those in slots too, with their names.
+def attributes_of(thing: object) -> Iterator[tuple[str, object]]:
+    """Yield the attributes of an object with their names, including those in slots.
 
     Example:
         >>> class Point:
@@ -28,7 +27,7 @@ def attributes_of(thing: Any) -> Iterator[tuple[str, Any]]:
                 yield name, getattr(thing, name)
 
 
-def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """List the names whose values differ between two states, or that only one of them has.
 
     Example:
@@ -38,13 +37,15 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], absent: str = "not there") -> list[str]:
-    """Say for messages what differs between two states: both values of each name.
+def differences(
+    before: Mapping[str, object], now: Mapping[str, object], absent: str = "not there"
+) -> list[str]:
+    """Describe for messages the differences between two states, with both values of each name.
 
     Args:
         before: Values by name.
-        now: The same, later.
-        absent: What to write for a name that one of them does not have.
+        now: Values by name, at a later time.
+        absent: The text for a name that one of them does not have.
 
     Example:
         >>> differences({"batch_size": 8, "seed": 1}, {"batch_size": 16, "seed": 1})
@@ -57,7 +58,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], absent: str =
 
 
 def is_foreign(name: str) -> bool:
-    """Return whether a module is none of the user's: of Python, of this library, or installed beside it.
+    """Return whether a module belongs to Python, to this library or to an installed package.
 
     Example:
         >>> is_foreign("json"), is_foreign("numpy.linalg"), is_foreign("my_pipeline")

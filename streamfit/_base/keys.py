@@ -1,8 +1,8 @@
 """Keys: randomness without state.
 
-A key is a 64-bit number that is derived from a seed and from words that say what the randomness is
-for: ``derive(seed, epoch, "shuffle")``. Equal words give equal keys on every worker and at every
-attempt, and nothing is ever advanced, so no order of calls can change a draw.
+A key is a 64-bit number that is derived from a seed and from words that name the purpose of the
+randomness: ``derive(seed, epoch, "shuffle")``. Equal words give equal keys on every worker and at every
+attempt. There is no state to advance, so the order of calls cannot change a draw.
 
 The mixing function is the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable
 pseudorandom number generators", OOPSLA 2014); draws come from NumPy's Philox, a counter-based
@@ -12,7 +12,6 @@ generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 import numpy as np
 
@@ -70,14 +69,14 @@ def generator(key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key))
 
 
-def seed_from(value: Any) -> int:
+def seed_from(value: object) -> int:
     """Return a seed in [0, 2**63) for a whole number of any kind and size; the only place that reduces seeds.
 
-    A seed in that range stands for itself. Any other, such as a hash or a clock, is mixed down with all its
-    bits and its sign, the same way everywhere.
+    A number in that range is returned as it is. Any other number, such as a hash or a clock, is hashed with
+    its sign and all its bits.
 
     Raises:
-        TypeError: `value` is no whole number.
+        TypeError: `value` is not a whole number.
 
     Example:
         >>> seed_from(7), seed_from(np.uint8(7)), seed_from(2**63) == seed_from(np.uint64(2**63))
@@ -98,7 +97,7 @@ def seed_from(value: Any) -> int:
     return derive(len(words), *words) >> 1
 
 
-def seed_or_none(value: Any) -> int | None:
+def seed_or_none(value: object) -> int | None:
     """Return the seed for a whole number of any kind and size; None stays None.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Names that users write: registries of strings, did-you-mean, snake case."""
+"""Names that users write: registries, hints for misspelled names, snake case."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
         >>> did_you_mean("adm", ["adam", "sgd"])
         " Did you mean 'adam'?"
     """
-    import difflib  # only needed for mistakes
+    import difflib  # only needed for misspelled names
 
     near = difflib.get_close_matches(str(name), list(options), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
@@ -43,7 +43,7 @@ def snake_case(name: str) -> str:
 
 
 class UniqueNames:
-    """Hand out names that are unique within one scope: dense, dense_1, dense_2.
+    """Make names that are unique within one scope: dense, dense_1, dense_2.
 
     Example:
         >>> names = UniqueNames()
@@ -56,7 +56,7 @@ class UniqueNames:
         self._lock = threading.Lock()
 
     def new(self, base: str) -> str:
-        """Return `base`, with a number behind it when it was handed out before."""
+        """Return `base`, with a number appended if it was returned before."""
         with self._lock:
             count = self._counts.get(base, 0)
             self._counts[base] = count + 1
@@ -70,11 +70,11 @@ class UniqueNames:
 class Registry(Generic[T]):
     """Find an object by any of the names a Keras user writes for it.
 
-    Names are compared without case and underscores, so ``'mean_squared_error'``,
-    ``'MeanSquaredError'`` and a registered alias ``'mse'`` are one object.
+    Names are compared without case and underscores: ``'mean_squared_error'``, ``'MeanSquaredError'`` and
+    the registered alias ``'mse'`` find the same object.
 
     Args:
-        kind: What the registry holds, for messages, such as ``"optimizer"``.
+        kind: What the entries are, for messages, such as ``"optimizer"``.
 
     Example:
         >>> registry = Registry("shape")
@@ -111,10 +111,10 @@ class Registry(Generic[T]):
                 f"Unknown {self.kind}: {name!r}.{did_you_mean(name, known)} Known names: {', '.join(known)}."
             ) from None
 
-    def get(self, identifier: Any) -> Any:
+    def get(self, identifier: object) -> Any:
         """Resolve a name, a class or an instance to an instance (or to the function itself).
 
-        A class, named or given, is called without arguments; anything else is returned as it is.
+        A class, given itself or by name, is called without arguments; any other object is returned as it is.
         """
         found = self.find(identifier) if isinstance(identifier, str) else identifier
         return found() if inspect.isclass(found) else found

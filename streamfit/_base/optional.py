@@ -1,4 +1,4 @@
-"""Optional packages: import them where they are needed and say which extra brings them."""
+"""Optional packages: imported where they are needed; errors name the extra that installs them."""
 
 from __future__ import annotations
 

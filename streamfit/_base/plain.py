@@ -1,7 +1,7 @@
-"""Values of all kinds as JSON and back, to the bit: what callbacks and data say of their state.
+"""States of callbacks and data as JSON and back, bit for bit.
 
 A state may hold None, numbers, text, bytes, lists, tuples, dictionaries and NumPy's arrays and numbers,
-nested at will. What JSON does not know becomes a dictionary with the key ``"$"``.
+nested to any depth. A value that JSON does not know becomes a dictionary with the key ``"$"``.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from streamfit._base.specs import Array
 
 __all__ = ["pack", "unpack"]
 
+_Marked = dict[str, Any]  # a dictionary that stands for another value
 _MARK = "$"
 _PLAIN = (type(None), bool, int, float, str)
 _TENSORS = frozenset("biuf")
 _TENSOR_BYTES = 8
 
 
-def pack(value: Any, place: str, arrays: dict[str, Array] | None = None) -> Any:
+def pack(value: object, place: str, arrays: dict[str, Array] | None = None) -> Any:
     """Return `value` for JSON.
 
     Args:
-        value: What to keep.
-        place: What to call it in messages.
-        arrays: Where arrays go, each under a new name; None to write them into the JSON.
+        value: The value to save.
+        place: Its name in messages.
+        arrays: Receives each array under a new name; None writes them into the JSON.
 
     Raises:
-        TypeError: Something in it cannot be kept; the message says where and what.
+        TypeError: It contains a value that cannot be saved; the message names the value and its place.
 
     Example:
         >>> pack({"best": np.float32(0.5), "at": (1, 2)}, "state")["at"]
@@ -61,7 +62,7 @@ tuples, dictionaries and arrays of numbers
     )
 
 
-def _pack_mapping(value: Mapping[Any, Any], place: str, arrays: dict[str, Array] | None) -> Any:
+def _pack_mapping(value: Mapping[object, object], place: str, arrays: dict[str, Array] | None) -> object:
     if _MARK not in value and all(type(key) is str for key in value):
         return {key: pack(item, f"{place}[{key!r}]", arrays) for key, item in value.items()}
     items = [
@@ -71,7 +72,7 @@ def _pack_mapping(value: Mapping[Any, Any], place: str, arrays: dict[str, Array]
     return {_MARK: "dict", "items": items}
 
 
-def _pack_array(array: Array, arrays: dict[str, Array] | None) -> dict[str, Any]:
+def _pack_array(array: Array, arrays: dict[str, Array] | None) -> _Marked:
     fits = array.dtype.kind in _TENSORS and array.dtype.itemsize <= _TENSOR_BYTES and array.dtype.isnative
     if arrays is not None and fits:
         name = f"fact/{len(arrays)}"
@@ -80,8 +81,8 @@ def _pack_array(array: Array, arrays: dict[str, Array] | None) -> dict[str, Any]
     return {"dtype": array.dtype.str, "shape": list(array.shape), "data": _text(array.tobytes())}
 
 
-def unpack(value: Any, arrays: Mapping[str, Array] | None = None) -> Any:
-    """Return what `pack` was given.
+def unpack(value: object, arrays: Mapping[str, Array] | None = None) -> Any:
+    """Return the value from which `pack` made its result.
 
     Example:
         >>> unpack(pack({1: (np.arange(2), b"x")}, "state"))
@@ -96,14 +97,14 @@ def unpack(value: Any, arrays: Mapping[str, Array] | None = None) -> Any:
     return _UNPACK[value[_MARK]](value, arrays)
 
 
-def _unpack_array(value: dict[str, Any], arrays: Mapping[str, Array] | None) -> Array:
+def _unpack_array(value: _Marked, arrays: Mapping[str, Array] | None) -> Array:
     if "name" in value:
         return (arrays or {})[value["name"]]
     flat = np.frombuffer(_data(value), np.dtype(value["dtype"]))
     return flat.reshape(value["shape"]).copy()
 
 
-_UNPACK: dict[str, Callable[[dict[str, Any], Mapping[str, Array] | None], Any]] = {
+_UNPACK: dict[str, Callable[[_Marked, Mapping[str, Array] | None], object]] = {
     "array": _unpack_array,
     "number": lambda value, arrays: _unpack_array(value, arrays)[()],
     "tuple": lambda value, arrays: tuple(unpack(value["items"], arrays)),
@@ -116,5 +117,5 @@ def _text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def _data(value: dict[str, Any]) -> bytes:
+def _data(value: _Marked) -> bytes:
     return base64.b64decode(value["data"])

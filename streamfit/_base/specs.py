@@ -53,11 +53,11 @@ class Spec:
         return tuple(batch_size if axis is None else axis for axis in self.shape)
 
     def with_shape(self, shape: Shape) -> Spec:
-        """Return the same dtype with another shape."""
+        """Return a spec of another shape with the same dtype."""
         return Spec(tuple(shape), self.dtype)
 
     def with_dtype(self, dtype: npt.DTypeLike) -> Spec:
-        """Return the same shape with another dtype."""
+        """Return a spec of another dtype with the same shape."""
         return Spec(self.shape, np.dtype(dtype))
 
     @staticmethod

@@ -1,8 +1,8 @@
-"""Telling people what happens: text on a stream, warnings. What is told never ends what is done.
+"""Output to users: text on streams, and warnings. A failing stream never ends a run.
 
-A stream may be closed, full, a pipe that nobody reads any more, absent (a program without a console), or
-unable to encode a character. None of that is a reason to lose a training run: characters that cannot be
-encoded are replaced, anything else makes the text disappear.
+A stream may be closed, full, a pipe without a reader, absent (a program without a console), or unable to
+encode a character. None of these is a reason to lose a training run: characters that cannot be encoded are
+replaced; after any other error the text is dropped.
 
 Guarantee kept here: every text that the library shows during a run goes through this module, and no error of
 a stream leaves it.
@@ -15,16 +15,28 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Protocol
 
 __all__ = ["encodable", "tell", "tell_on", "undisturbed", "warn"]
 
 
+class TextStream(Protocol):
+    """The part of a text stream that is used here."""
+
+    def write(self, text: str, /) -> object:
+        """Write some text."""
+        ...
+
+    def flush(self) -> object:
+        """Write out what is buffered."""
+        ...
+
+
 def tell(text: str) -> bool:
-    """Write a line on the standard output of this moment, as `print` does.
+    """Write a line to the current standard output, as `print` does.
 
     Returns:
-        Whether the stream took it.
+        Whether the stream accepted the text.
 
     Example:
         >>> tell("Epoch 3: early stopping")
@@ -34,15 +46,15 @@ def tell(text: str) -> bool:
     return tell_on(sys.stdout, f"{text}\n")
 
 
-def tell_on(stream: Any, text: str) -> bool:
-    """Write `text` on a stream, without a line break at its end, and show it at once.
+def tell_on(stream: TextStream | None, text: str) -> bool:
+    """Write `text` to a stream without adding a line break, and flush the stream.
 
     Args:
-        stream: Anything with ``write`` and ``flush``; None for nothing.
-        text: What the stream cannot encode is shown as ``?``.
+        stream: An object with ``write`` and ``flush``; None writes nothing.
+        text: The text. Characters that the stream cannot encode become ``?``.
 
     Returns:
-        Whether the stream took it.
+        Whether the stream accepted the text.
 
     Example:
         >>> import io
@@ -65,7 +77,7 @@ def tell_on(stream: Any, text: str) -> bool:
     return False
 
 
-def encodable(stream: Any, text: str) -> str:
+def encodable(stream: object, text: str) -> str:
     """Return `text` with a question mark for each character that the stream cannot encode.
 
     Example:
@@ -76,34 +88,34 @@ def encodable(stream: Any, text: str) -> str:
     try:
         encoding = getattr(stream, "encoding", None) or "ascii"
         return text.encode(encoding, "replace").decode(encoding)
-    except (LookupError, TypeError, UnicodeError):  # no such encoding, or one that cannot even replace
+    except (LookupError, TypeError, UnicodeError):  # unknown encoding, or one without replacement
         return text.encode("ascii", "replace").decode("ascii")
 
 
 def warn(text: str, category: type[Warning] = UserWarning, stacklevel: int = 1) -> None:
-    """Give a warning as `warnings.warn` does; a standard error that cannot be written to is no error.
+    """Issue a warning as `warnings.warn` does; ignore a standard error stream that cannot be written to.
 
     Args:
-        text: What is wrong, and what to write instead.
+        text: The problem, and what to write instead.
         category: Its class.
         stacklevel: 1 for the line that calls this function, 2 for its caller, and so on.
 
     Raises:
-        Warning: A filter asks for an exception in place of a warning.
+        Warning: A filter turns the warning into an exception.
     """
     with undisturbed():
         try:
             warnings.warn(text, category, stacklevel=stacklevel + 1)
-        except UnicodeEncodeError:  # a standard error of somebody's own
+        except UnicodeEncodeError:  # a replaced standard error stream
             tell_on(sys.stderr, f"{category.__name__}: {text}\n")
 
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Go on after what is shown in this block could not be shown.
+    """Ignore errors of streams in this block.
 
     Raises:
-        Warning: A filter asks for an exception in place of a warning.
+        Warning: A filter turns the warning into an exception.
     """
     try:
         yield
@@ -114,7 +126,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def _raise_if_from_a_signal(error: Exception) -> None:
-    """Raise what a signal handler raised while a stream was being written to: it is meant for the run."""
+    """Raise `error` again if a signal handler raised it during the output: it is meant for the run."""
     handlers = [signal.getsignal(number) for number in signal.valid_signals()]
     codes = [getattr(getattr(handler, "func", handler), "__code__", None) for handler in handlers]
     place = error.__traceback__

@@ -1,28 +1,30 @@
-"""Structures: lists, tuples and dicts of leaves, as users nest arrays and tensors."""
+"""Nested structures: lists, tuples and mappings of leaves, as users nest arrays and tensors.
+
+Leaves, and the results of functions that keep a structure, are `Any`: types cannot express that a result has
+the structure of an argument, nor which leaves a structure of the user's has.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from streamfit._base.checks import is_mapping
 
-
-def flatten(structure: Any) -> list[Any]:
-    """List the leaves; dictionaries are walked in the order of their sorted keys.
+def flatten(structure: object) -> list[Any]:
+    """List the leaves; mappings are walked in the order of their sorted keys.
 
     Example:
         >>> flatten({"b": 1, "a": [2, (3, 4)]})
         [2, 3, 4, 1]
     """
-    if is_mapping(structure):
+    if isinstance(structure, (dict, Mapping)):
         return [leaf for key in sorted(structure, key=str) for leaf in flatten(structure[key])]
     if isinstance(structure, (list, tuple)):
         return [leaf for item in structure for leaf in flatten(item)]
     return [structure]
 
 
-def pack(structure: Any, leaves: list[Any]) -> Any:
+def pack(structure: object, leaves: Iterable[object]) -> Any:
     """Put `leaves` into the shape of `structure`, in the order of `flatten`.
 
     Example:
@@ -32,17 +34,18 @@ def pack(structure: Any, leaves: list[Any]) -> Any:
     return _fill(structure, iter(leaves))
 
 
-def _fill(structure: Any, leaves: Iterator[Any]) -> Any:
-    if is_mapping(structure):
+def _fill(structure: object, leaves: Iterator[object]) -> object:
+    if isinstance(structure, (dict, Mapping)):
         filled = {key: _fill(structure[key], leaves) for key in sorted(structure, key=str)}
         return {key: filled[key] for key in structure}
     if isinstance(structure, (list, tuple)):
+        kind: Callable[..., object] = type(structure)
         items = [_fill(item, leaves) for item in structure]
-        return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
+        return kind(*items) if hasattr(kind, "_fields") else kind(items)
     return next(leaves)
 
 
-def transform(function: Callable[[Any], Any], structure: Any) -> Any:
+def transform(function: Callable[[Any], object], structure: object) -> Any:
     """Apply `function` to each leaf and keep the structure.
 
     Example:
@@ -50,3 +53,31 @@ def transform(function: Callable[[Any], Any], structure: Any) -> Any:
         ('1', ['2'])
     """
     return pack(structure, [function(leaf) for leaf in flatten(structure)])
+
+
+def map_entries(container: Any, function: Callable[[Any, object], object]) -> Any:
+    """Apply ``function(entry, key)`` to each entry of one list, tuple or mapping, without going deeper.
+
+    Mappings become dicts, subclasses of lists become lists, and named tuples keep their class.
+
+    Example:
+        >>> map_entries({"a": 1, "b": None}, lambda entry, key: (key, entry))
+        {'a': ('a', 1), 'b': ('b', None)}
+        >>> map_entries((3, 4), lambda entry, key: entry * key)
+        (0, 4)
+    """
+    if isinstance(container, (dict, Mapping)):
+        return {key: function(container[key], key) for key in container}
+    entries = [function(entry, index) for index, entry in enumerate(container)]
+    return as_tuple(type(container), entries) if isinstance(container, tuple) else entries
+
+
+def as_tuple(kind: type, items: Sequence[object]) -> tuple[Any, ...]:
+    """Return `items` as a named tuple where `kind` is one, else as a plain tuple.
+
+    Example:
+        >>> as_tuple(tuple, [3, 4])
+        (3, 4)
+    """
+    named: tuple[Any, ...] = kind(*items) if hasattr(kind, "_fields") else tuple(items)
+    return named

@@ -1,17 +1,16 @@
-"""Uses: which calls of which threads read and write shared things just now, and how they get out of each
-other's way.
+"""Uses: which calls of which threads read or write shared objects now, and how conflicts are resolved.
 
-A `Use` is one call (`fit`, `predict`, ...) of one thread, at work on a set of things: a model and its
-weights. Uses that have nothing in common know nothing of each other. The rules for the others:
+A `Use` is one call (`fit`, `predict`, ...) of one thread that works on a set of objects: a model and its
+weights. Uses without common objects do not affect each other. The rules for the others:
 
-* Of several threads one writes at a time. Who would join a long write is refused; who meets a short one
-  waits for its end.
-* Who reads beside a writer copies what it needs *between two steps* of the writer, and goes on with that.
-* Who read before a writer came is moved to a copy by the writer, before that takes its first step.
+* Only one thread writes at a time. A call that meets a long write is refused; a call that meets a short
+  write waits for its end.
+* A reader that begins beside a writer copies the values it needs *between two steps* of the writer, and
+  works on the copies.
+* A reader that began before a writer is moved to copies by the writer, before the writer's first step.
 
-So a reader sees the things as they were at one moment, and a writer never waits longer than for one step of a
-reader. No cycle of waiting is possible: a use waits only for uses that began before it, and only between
-their steps.
+So a reader sees the state of one moment, and a writer waits for one step of a reader at most. Deadlock is
+impossible: a use waits only for uses that began before it, and only between their steps.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from streamfit._base.errors import ModelInUseError
 from streamfit._base.specs import Array
@@ -30,26 +29,26 @@ T = TypeVar("T")
 building = threading.RLock()
 """Held while layers make their weights and models their graphs: once in the life of each."""
 
-_mutex = threading.Lock()  # held for moments; a `with` of a lock written in C cannot be torn by Ctrl-C
-_active: list[weakref.ref[Use]] = []  # in the order of their beginning; what its caller lost is gone
+_mutex = threading.Lock()  # held briefly; Ctrl-C cannot interrupt a `with` of a lock that is written in C
+_active: list[weakref.ref[Use]] = []  # in the order of their beginning; a use that its caller lost is dropped
 
 
 class Use:
-    """One call of one thread at work on things.
+    """One call of one thread that works on shared objects.
 
     Args:
         what: Name of the call, for messages.
         name: Name of the model, for messages.
-        things: What is read or written: models and weights, compared by identity.
+        things: The models and weights that are read or written, compared by identity.
         writes: Whether they are written.
-        long: Whether others are refused, and do not wait, while this one writes.
-        seat: Something that serves one thread at a time, such as the memory of a model's programs.
+        long: Whether other calls are refused instead of waiting while this one writes.
+        seat: A resource that one thread can use at a time, such as the memory of a model's programs.
 
     Attributes:
         lock: Held by the call's own thread while it takes a step.
-        asked: Whether somebody waits to come between two steps.
-        word: The same as a machine word, for native loops: not 0 when somebody waits, int64 (1,); or None.
-        live: Whether the call is at work on the things themselves, not on a copy.
+        asked: Whether another thread waits to run code between two steps.
+        word: The same for native loops: int64 (1,), not 0 while a thread waits; or None.
+        live: Whether the call works on the objects themselves, not on copies.
     """
 
     __slots__ = (
@@ -61,11 +60,11 @@ class Use:
         self,
         what: str,
         name: str,
-        things: frozenset[Any],
+        things: frozenset[object],
         *,
         writes: bool = False,
         long: bool = False,
-        seat: Any = None,
+        seat: object = None,
     ) -> None:
         self.what, self.name, self.things = what, name, things
         self.writes, self.long, self.seat = writes, long, seat
@@ -76,13 +75,13 @@ class Use:
         self._queue = threading.Lock()
         self._ref = weakref.ref(self)
 
-    def begin(self, things: frozenset[Any] | None = None) -> list[Use]:
-        """Begin, or go on with other things; return the uses of other threads that share some of them.
+    def begin(self, things: frozenset[object] | None = None) -> list[Use]:
+        """Begin, or continue with other objects; return the uses of other threads that share some of them.
 
-        A reader holds its own `lock` meanwhile, so that a writer that comes now waits until it is set up.
+        A reader holds its own `lock` during this call, so a new writer waits until the reader is set up.
 
         Raises:
-            ModelInUseError: Another thread is at a long write, or this is one and another thread writes.
+            ModelInUseError: This use writes, and another thread is in a long write.
         """
         if things is not None:
             self.things = things
@@ -112,11 +111,11 @@ class Use:
         for rival in rivals:
             if rival.long:
                 raise ModelInUseError(_refusal(self, rival))
-        with rivals[0].lock:  # a short write holds it from beginning to end
+        with rivals[0].lock:  # a short write holds this lock from its beginning to its end
             pass
 
     def _move_aside(self, readers: Sequence[Use]) -> None:
-        """Move readers to copies; those that began inside of others go first."""
+        """Move readers to copies, starting with those that began last."""
         try:
             for reader in reversed(readers):
                 between_steps([reader], reader.detach)
@@ -125,23 +124,23 @@ class Use:
             raise
 
     def detach(self) -> None:
-        """Go on with a copy from now on; called between two steps."""
+        """Continue with copies; called between two steps."""
         if self.live:
             self.step_aside()
             self.live = False
 
     def step_aside(self) -> None:
-        """Move to a copy: what reads over several steps defines it; called perhaps on another thread."""
+        """Move to copies; uses that read over several steps define it. May be called from another thread."""
 
     def end(self) -> None:
-        """End, if it has begun."""
+        """End the use, if it has begun."""
         self.live = False
         with _mutex:
             if self._ref in _active:
                 _active.remove(self._ref)
 
     def let_pass(self) -> None:
-        """Wait until who asks has come between two steps; called by the owner, without its lock."""
+        """Let a waiting thread run its code between two steps; called by the owner without its lock."""
         with self._queue:
             pass
 
@@ -173,12 +172,12 @@ def between_steps(uses: Sequence[Use], act: Callable[[], T]) -> T:
     """Run `act` at a moment when none of `uses` (in the order of their beginning) is in a step."""
     if not uses:
         return act()
-    # The last first: who waits then holds only what began after that which it waits for.
+    # The last first: a waiting thread then holds only locks of uses that began after the one it waits for.
     return uses[-1].ask(lambda: between_steps(uses[:-1], act))
 
 
-def read(what: str, name: str, things: frozenset[Any], act: Callable[[], T]) -> T:
-    """Run a short `act` that reads `things`, at a moment when nobody writes to them."""
+def read(what: str, name: str, things: frozenset[object], act: Callable[[], T]) -> T:
+    """Run a short `act` that reads `things`, at a moment when no thread writes to them."""
     use = Use(what, name, things)
     with use.lock:
         try:
@@ -187,19 +186,19 @@ def read(what: str, name: str, things: frozenset[Any], act: Callable[[], T]) -> 
             use.end()
 
 
-def write(what: str, name: str, things: frozenset[Any], act: Callable[[], T]) -> T:
+def write(what: str, name: str, things: frozenset[object], act: Callable[[], T]) -> T:
     """Run a short `act` that writes to `things`.
 
     Raises:
-        ModelInUseError: Another thread is at a long write.
+        ModelInUseError: Another thread is in a long write.
     """
     use = Use(what, name, things, writes=True)
     with use.lock, use:
         return act()
 
 
-def written(things: frozenset[Any]) -> bool:
-    """Return whether another thread writes to some of `things` just now."""
+def written(things: frozenset[object]) -> bool:
+    """Return whether another thread is writing to some of `things`."""
     if not _active:
         return False
     me = threading.get_ident()
@@ -211,7 +210,7 @@ def written(things: frozenset[Any]) -> bool:
 
 
 def _living() -> list[Use]:
-    """List the uses under way; those that their callers have lost are dropped."""
+    """List the active uses; drop those that their callers have lost."""
     found = [use for ref in _active if (use := ref()) is not None]
     if len(found) < len(_active):
         _active[:] = [use._ref for use in found]
@@ -231,7 +230,7 @@ def _refusal(use: Use, rival: Use) -> str:
 
 
 def _after_fork() -> None:
-    """Forget the uses of threads that a child process does not have."""
+    """Remove the uses of threads that do not exist in the child process."""
     global _mutex
     _mutex = threading.Lock()
     me = threading.get_ident()

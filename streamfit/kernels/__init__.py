@@ -1,4 +1,4 @@
-"""Floor 1: the Numba policy, bound calls, and the kernels that several packages share."""
+"""Layer 1: the `kernel` decorator, bound calls, and the kernels that several packages share."""
 
 from __future__ import annotations
 

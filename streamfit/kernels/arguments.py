@@ -1,46 +1,68 @@
 """Arguments of kernels: their types, which decide what is compiled, and their machine words.
 
-Numba compiles a kernel to a C function ``status f(result*, error*, words...)`` in which an array is
-flattened to ``(parent, owner, size, itemsize, data, shape..., strides...)``. All of these are pointers or
-64-bit integers, which every 64-bit calling convention passes as one class of argument.
+Numba flattens an array to ``(parent, owner, size, itemsize, data, shape..., strides...)``. Each of these is a
+pointer or a 64-bit integer, one *word*; so is a whole number. The words of a call lie side by side in memory,
+and the kernel's thunk (`kernels/thunks.py`) loads them from there.
 """
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 
 from streamfit._base.specs import Array
 
+Argument = Array | int
 Type = tuple[str, int] | None
 """An array by its dtype and number of axes; None is a whole number."""
 Signature = tuple[Type, ...]
+Thunk = Callable[[int], int]
+"""A thunk as Python calls it: from the address of words to a status, 0 where the kernel ran to its end."""
+DATA = 4
+"""Which word of an array points at its data."""
 _KINDS = "biufc"
+_CFunction = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 
 
-def signature_of(arguments: tuple[Any, ...]) -> Signature:
+def signature_of(arguments: Sequence[object]) -> Signature:
     """Return the types of arguments."""
     return tuple((a.dtype.str, a.ndim) if isinstance(a, np.ndarray) else None for a in arguments)
+
+
+def words_of_array(axes: int) -> int:
+    """Count the words of an array.
+
+    Example:
+        >>> len(words_of([np.zeros((2, 3))])) == words_of_array(2) == 9
+        True
+    """
+    return DATA + 1 + 2 * axes
+
+
+def thunk_at(address: int) -> Thunk:
+    """Return the thunk at an address as a function that lets go of the interpreter's lock."""
+    return cast(Thunk, _CFunction(address))
 
 
 def address_of(array: Array) -> int:
     """Return where the data of a C-contiguous array begin."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
-    except (TypeError, ValueError):  # empty; this way takes five times as long
+    except (TypeError, ValueError):  # an empty array; this way takes five times as long
         address: int = array.ctypes.data
         return address
 
 
 def is_native(array: Array) -> bool:
-    """Return whether machine code can be given an array: to read, and to write, as nobody says which."""
+    """Return whether machine code can read and write an array: kernels do not declare which they do."""
     dtype = array.dtype
     return array.flags.carray and dtype.isnative and dtype.kind in _KINDS  # C-contiguous, aligned, writeable
 
 
-def words_of(arguments: tuple[Any, ...]) -> list[int] | None:
+def words_of(arguments: Sequence[object]) -> list[int] | None:
     """Return the machine words of arguments, or None if machine code cannot be called with them."""
     words: list[int] = []
     for argument in arguments:
@@ -57,12 +79,12 @@ def words_of(arguments: tuple[Any, ...]) -> list[int] | None:
     return words
 
 
-def checked_words(name: str, arguments: tuple[Any, ...]) -> list[int]:
+def checked_words(name: str, arguments: Sequence[object]) -> list[int]:
     """Return the machine words of arguments that a kernel may also write to.
 
     Raises:
         ValueError: An array is not as kernels need it.
-        TypeError: Something is neither an array nor a whole number.
+        TypeError: An argument is neither an array nor a whole number.
     """
     for argument in arguments:
         if isinstance(argument, np.ndarray):

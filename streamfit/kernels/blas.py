@@ -1,16 +1,16 @@
-"""BLAS on one thread, while our own products run.
+"""BLAS on one thread while our own products run.
 
-A sum that is split over threads is rounded otherwise, so with as many threads as processors a run would have
-other last bits on another machine, or in a container with another quota. And processors are shared out among
-workers and training here, not by every product for itself.
+A sum that is split over threads is rounded differently. With as many threads as processors, a run would
+have other last bits on another machine, or in a container with another quota. Besides, workers and training
+share the processors here; no single product should take them all.
 
-How many threads BLAS uses is a setting of a loaded library, the one that SciPy (for compiled kernels) or
-NumPy calls. It is set to one at the beginning of a call loop that calls BLAS and put back at its end: what
-a user has set for computations of their own is there again. Only what other threads of the process compute
-with the same library during such a call loop runs on one thread, too.
+The number of threads is a setting of the loaded BLAS library that SciPy (for compiled kernels) or NumPy
+calls. It is set to one at the beginning of a call loop that calls BLAS and restored at its end, so that the
+user's setting holds for the user's own computations. Only computations of other threads of the process with
+the same library run on one thread during such a call loop, too.
 
-OpenBLAS and MKL are known by their functions. With another library nothing is done: its own environment
-variable must say 1 where bits have to be the same on any number of processors.
+OpenBLAS and MKL are recognised by their functions. With another library nothing is done: set its own
+environment variable to 1 where bits have to be the same on any number of processors.
 """
 
 from __future__ import annotations
@@ -20,23 +20,26 @@ import ctypes
 import functools
 import importlib
 import threading
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _ctypes import CFuncPtr
 
 OF_KERNELS = "scipy.linalg.cython_blas"
 """The module whose BLAS compiled kernels call."""
 OF_NUMPY = "numpy.linalg._umath_linalg"
 SYMBOLS = ("numba_xx", "numba_xg", "numba_ez")
-"""How the names begin by which machine code calls BLAS and LAPACK."""
+"""The beginnings of the names by which machine code calls BLAS and LAPACK."""
 _PREFIXES, _SUFFIXES = ("", "scipy_"), ("", "64_", "_64_")
 _OF_ALL_THREADS, _OF_EACH_THREAD = "openblas_set_num_threads", "openblas_set_num_threads_local"
-_OPENMP = 2  # what openblas_get_parallel says of a library whose count of threads is one for each thread
+_OPENMP = 2  # the result of openblas_get_parallel where each thread has a thread count of its own
 
 
 class _Shared:
-    """A count that all threads of the process share: it is one as long as any of them asks for that."""
+    """A thread count that all threads of the process share: it is 1 as long as one of them asks for that."""
 
-    def __init__(self, get: Any, put: Any) -> None:
+    def __init__(self, get: Callable[[], int], put: Callable[[int], object]) -> None:
         self._get, self._put = get, put
         self._lock = threading.Lock()
         self._users: set[int] = set()
@@ -52,7 +55,7 @@ class _Shared:
         return 0
 
     def end(self, _: int | None) -> None:
-        """Put the count back if nobody else needs it, unless somebody has set another one meanwhile."""
+        """Restore the count when no other thread needs 1, unless it was set to another value meanwhile."""
         with self._lock:
             if threading.get_ident() not in self._users:
                 return
@@ -62,18 +65,17 @@ class _Shared:
 
 
 class _Separate:
-    """A count that each thread has for itself: to set it returns the one before."""
+    """A thread count that each thread has for itself; to set it returns the earlier one."""
 
-    def __init__(self, put: Any) -> None:
+    def __init__(self, put: Callable[[int], int]) -> None:
         self._put = put
 
     def begin(self) -> int:
-        """Set the count to one and return the one before."""
-        before: int = self._put(1)
-        return before
+        """Set the count to one and return the earlier one."""
+        return self._put(1)
 
     def end(self, before: int | None) -> None:
-        """Put the count back."""
+        """Restore the count."""
         if before is not None:
             self._put(before)
 
@@ -90,7 +92,7 @@ def calls_blas(needs: Iterable[str]) -> bool:
 
 @functools.cache
 def _count_of(module: str) -> _Shared | _Separate | None:
-    """Return the count of threads of the library that a compiled module calls; None if it has none."""
+    """Return the thread count of the library that a compiled module calls; None if it has none."""
     try:
         library = ctypes.CDLL(importlib.import_module(module).__file__)
     except (ImportError, OSError, TypeError):
@@ -112,14 +114,15 @@ def _count_of(module: str) -> _Shared | _Separate | None:
     return None
 
 
-def _function(library: Any, name: str) -> Any:
-    return getattr(library, name, None)
+def _function(library: ctypes.CDLL, name: str) -> CFuncPtr | None:
+    function: CFuncPtr | None = getattr(library, name, None)
+    return function
 
 
 _shared_counts: dict[int | None, _Shared] = {}
 
 
-def _shared(address: int | None, get: Any, put: Any) -> _Shared:
+def _shared(address: int | None, get: Callable[[], int], put: Callable[[int], object]) -> _Shared:
     """Return the one object for a library, also when two modules call the same one."""
     return _shared_counts.setdefault(address, _Shared(get, put))
 

@@ -1,22 +1,30 @@
-"""The walk: kernels that jump to other kernels, so that a list of them runs in one native call.
+"""The call loop: kernels that call other kernels by address, so that a list of them runs in one native call.
 
-The arguments of a kernel are pointers and 64-bit integers, which every 64-bit calling convention passes as
-one class of argument, so a function of k words can be called with k loaded words. This is why kernels
-take no float scalars. Surplus words are harmless (the caller owns the argument area), so a handful of
-widths serve all kernels.
+Every address is that of a *thunk*, a function ``int32 thunk(int64 *words)`` which takes the arguments of its
+kernel from memory (`kernels/thunks.py`). So one type of call serves kernels of any arguments.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 from streamfit._base.specs import Array
 from streamfit.kernels.decorator import kernel
 from streamfit.kernels.float_mode import write_flush, write_restore
 
-WIDTHS = (16, 32, 48, 64, 80, 96, 128)
+if TYPE_CHECKING:
+    from llvmlite import ir
+    from numba.core.base import BaseContext
+    from numba.core.typing.context import BaseContext as TypingContext
+    from numba.core.typing.templates import Signature
+    from numba.types import Type
+
+    from streamfit.kernels.float_mode import Writer
+
+Generator = Callable[..., tuple["Signature", "Writer"]]
 
 
 class Instructions:
@@ -27,11 +35,11 @@ class Instructions:
             writes the instructions.
     """
 
-    def __init__(self, generator: Any) -> None:
+    def __init__(self, generator: Generator) -> None:
         self.py_func = cast(FunctionType, generator)
 
     @functools.cached_property
-    def _numba_type_(self) -> Any:
+    def _numba_type_(self) -> Type:
         from numba.extending import intrinsic
 
         from streamfit.kernels import compiling
@@ -39,44 +47,31 @@ class Instructions:
         return compiling.resolve(intrinsic(self.py_func))
 
 
-def _write_jump(typing_context: Any, address: Any, words: Any, count: Any) -> Any:
-    """Call the kernel at `address` with `count` words that are stored from `words` on."""
+def _write_call(typing_context: TypingContext, thunk: Type, words: Type) -> tuple[Signature, Writer]:
+    """Call the thunk at an address with the address of its words; the result is its status."""
     from llvmlite import ir
-    from numba.core import cgutils, types
+    from numba.core import types
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, words, count = arguments
-        word, status = ir.IntType(64), ir.IntType(32)
-        source = builder.inttoptr(words, word.as_pointer())
-        result = builder.ptrtoint(cgutils.alloca_once(builder, ir.ArrayType(word, 4)), word)
-        error = builder.ptrtoint(cgutils.alloca_once(builder, word), word)
-        outcome = cgutils.alloca_once(builder, status)
-        end = builder.append_basic_block("end")
-        for width in WIDTHS:
-            fits, wider = builder.append_basic_block("fits"), builder.append_basic_block("wider")
-            builder.cbranch(builder.icmp_signed("<=", count, word(width)), fits, wider)
-            builder.position_at_end(fits)
-            function = builder.inttoptr(address, ir.FunctionType(status, [word] * (2 + width)).as_pointer())
-            loaded = [builder.load(builder.gep(source, [word(i)])) for i in range(width)]
-            builder.store(builder.call(function, [result, error, *loaded]), outcome)
-            builder.branch(end)
-            builder.position_at_end(wider)
-        builder.store(status(-1), outcome)
-        builder.branch(end)
-        builder.position_at_end(end)
-        return builder.load(outcome)
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        thunk, words = arguments
+        pointer = ir.IntType(64).as_pointer()
+        function = builder.inttoptr(thunk, ir.FunctionType(ir.IntType(32), [pointer]).as_pointer())
+        return builder.call(function, [builder.inttoptr(words, pointer)])
 
-    return types.int32(types.int64, types.int64, types.int64), generate
+    return types.int32(types.int64, types.int64), generate
 
 
-_jump: Any = Instructions(_write_jump)
+_call = cast("Callable[[int, int], int]", Instructions(_write_call))
+_flush = cast("Callable[[], int]", Instructions(write_flush))
+_restore = cast("Callable[[int], None]", Instructions(write_restore))
 
 
 @kernel
-def call_loop(  # pragma: no cover - jumps to machine code, so it runs compiled only
-    addresses: Array,
-    offsets: Array,
-    counts: Array,
+def call_loop(  # pragma: no cover - calls machine code, so it runs compiled only
+    thunks: Array,
+    starts: Array,
     words: Array,
     failed: Array,
     moving: Array,
@@ -84,24 +79,22 @@ def call_loop(  # pragma: no cover - jumps to machine code, so it runs compiled 
     asked: Array,
     steps: int,
 ) -> None:
-    """Run all calls `steps` times, or fewer; after each time the words `moving` go on by their strides.
+    """Run all calls `steps` times, or fewer; after each time, add the strides to the words `moving`.
 
     Args:
-        addresses: Of the kernels, int64 (calls,).
-        offsets: Where the words of each call begin in `words`, int64 (calls,).
-        counts: How many words each call has, int64 (calls,).
-        words: All words, int64.
+        thunks: Addresses of the kernels' thunks, int64 (calls,).
+        starts: Addresses of the words of each call, int64 (calls,).
+        words: The words of all calls, int64.
         failed: Gets the number of the call that raised, counted from 1, and the step; and how many times all
             calls were run, int64 (3,).
         moving: Places in `words`, int64 (m,).
         strides: What to add there, int64 (m,).
-        asked: Looked at after each time: not 0 where somebody waits for the end of a step, int64 (1,).
+        asked: Read after each time: not 0 where another thread waits for the end of a step, int64 (1,).
         steps: How many times.
     """
-    base = words.ctypes.data
     for step in range(steps):
-        for i in range(addresses.shape[0]):
-            if _jump(addresses[i], base + 8 * offsets[i], counts[i]) != 0:
+        for i in range(thunks.shape[0]):
+            if _call(thunks[i], starts[i]) != 0:
                 failed[0] = i + 1
                 failed[1] = step
                 return
@@ -113,18 +106,11 @@ def call_loop(  # pragma: no cover - jumps to machine code, so it runs compiled 
     failed[2] = steps
 
 
-_flush: Any = Instructions(write_flush)
-_restore: Any = Instructions(write_restore)
-
-
 @kernel
-def enter(address: int, words: int, count: int) -> None:  # pragma: no cover - runs compiled only
-    """Run the kernel at `address` with words that lie in memory: few arguments are soon passed.
-
-    Everything in it takes denormal numbers as zero; the caller's mode is put back in the end.
-    """
+def enter(thunk: int, words: int) -> None:  # pragma: no cover - runs compiled only
+    """Call the thunk of a kernel with denormal numbers taken as zero, then restore the caller's mode."""
     mode = _flush()
-    status = _jump(address, words, count)
+    status = _call(thunk, words)
     _restore(mode)
     if status != 0:
         raise FloatingPointError

@@ -2,8 +2,9 @@
 
 A `Call` is ``(kernel, arguments)``. `run` runs calls one by one from Python. A `CallList` packs the
 arguments of all its calls into one vector of machine words; its `run` is a single call of a compiled
-loop that jumps from kernel to kernel, so that a step of many small kernels costs what the kernels
-cost, without the interpreter and without its lock.
+loop that calls the thunk of each kernel, so that a step of many small kernels costs what the kernels
+cost, without the interpreter and without its lock. Where there is no machine code with thunks, because the
+compiler is off or Numba's internals are missing, Python calls the kernels, with the same results.
 """
 
 from __future__ import annotations
@@ -14,23 +15,36 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit._base.telling import tell_on
-from streamfit.kernels.arguments import Signature, checked_words, signature_of, words_of
+from streamfit.kernels.arguments import (
+    DATA,
+    Argument,
+    Signature,
+    Thunk,
+    checked_words,
+    signature_of,
+    thunk_at,
+    words_of,
+    words_of_array,
+)
 from streamfit.kernels.blas import OF_KERNELS, on_one_thread
-from streamfit.kernels.call_loop import WIDTHS, call_loop, enter
+from streamfit.kernels.call_loop import call_loop, enter
 from streamfit.kernels.decorator import JIT_ENABLED, CompiledKernel
 
 Kernel = Callable[..., None]
-Call = tuple[Kernel, tuple[Any, ...]]
+Call = tuple[Kernel, tuple[Argument, ...]]
 
 _NOTHING_TO_DO = contextlib.nullcontext()
-_ANNOUNCE_AFTER = 2.0  # seconds of compiling before we say so
-_NOBODY = np.zeros(1, dtype=np.int64)  # asks a call loop to stop
+_ANNOUNCE_AFTER = 2.0  # seconds of compiling before we announce it
+_MOST_WORDS = 128  # beyond, to pass the arguments takes longer than a small kernel
+_NOTHING: Array = np.zeros(0, dtype=np.int64)
+_NOT_ASKED = np.zeros(1, dtype=np.int64)  # nobody asks a call loop to stop
+_TYPES_OF_LOOP = signature_of((_NOTHING,) * 7 + (1,))
 
 
 def run(calls: Iterable[Call]) -> None:
@@ -43,23 +57,26 @@ def run(calls: Iterable[Call]) -> None:
             _run_alone(function, arguments, words)
 
 
-def _run_alone(function: CompiledKernel, arguments: tuple[Any, ...], words: list[int]) -> None:
-    address = _address(function, signature_of(arguments))
-    scratch, packed = (ctypes.c_int64 * 8)(), (ctypes.c_int64 * (len(words) + WIDTHS[-1]))(*words)
-    start, where = ctypes.addressof(scratch), ctypes.addressof(packed)
+def _run_alone(function: CompiledKernel, arguments: tuple[Argument, ...], words: list[int]) -> None:
+    thunk, entrance = function.address(signature_of(arguments)), _enter()
+    if thunk is None or entrance is None:
+        function(*arguments)
+        return
+    packed = (ctypes.c_int64 * len(words))(*words)
+    words_of_enter = (ctypes.c_int64 * 2)(thunk, ctypes.addressof(packed))
     with on_one_thread(OF_KERNELS) if function.calls_blas else _NOTHING_TO_DO:
-        stopped = _enter()(start, start, address, where, len(words))
+        stopped = entrance(ctypes.addressof(words_of_enter))
     if stopped:
         raise FloatingPointError(f"kernel {function.py_func.__name__} raised")
 
 
 class _Announcer:
-    """Say what is being compiled once it has taken a while."""
+    """Announce what is being compiled once it has taken a while."""
 
     def __init__(self) -> None:
         self._spent = 0.0
 
-    def compile(self, function: Any, signature: Signature, waiting: int) -> None:
+    def compile(self, function: CompiledKernel, signature: Signature, waiting: int) -> None:
         """Compile one kernel for one signature."""
         started = time.perf_counter()
         if self._spent > _ANNOUNCE_AFTER:
@@ -69,51 +86,44 @@ class _Announcer:
         self._spent += time.perf_counter() - started
 
 
-def _addresses(calls: Sequence[Call]) -> list[int]:
-    """Compile what is not compiled yet and return the machine address of each call's kernel."""
-    wanted: list[tuple[Any, Signature]] = [
-        (function, signature_of(arguments)) for function, arguments in calls
-    ]
+def _thunks(calls: Sequence[Call]) -> list[int] | None:
+    """Return the address of each call's thunk, compiled if it must be; None if a kernel has none."""
+    wanted = [(cast(CompiledKernel, function), signature_of(arguments)) for function, arguments in calls]
     missing = [(function, kinds) for function, kinds in dict.fromkeys(wanted) if function.find(kinds) is None]
     announcer = _Announcer()
     for done, (function, signature) in enumerate(missing):
         announcer.compile(function, signature, len(missing) - done - 1)
-    return [function.overloads[signature] for function, signature in wanted]
-
-
-class BoundLoop:
-    """One way of walking through calls, bound: to run it is to pass five words.
-
-    Args:
-        arguments: The arguments of `call_loop`; they are kept alive.
-    """
-
-    def __init__(self, *arguments: Any) -> None:
-        words = checked_words("walk", arguments)
-        self._kept = (_readable(words), np.zeros(8, dtype=np.int64), arguments)
-        start, scratch = (array.ctypes.data for array in self._kept[:2])
-        address = _address(call_loop, signature_of(arguments))
-        self.run = functools.partial(_enter(), scratch, scratch, address, start, len(words))
-
-
-def _readable(words: list[int]) -> Array:
-    """Return words in memory with as many behind them as the widest call reads beyond its own.
-
-    What lies behind a small array may be the end of a thread's heap, where nothing can be read.
-    """
-    return np.array(words + [0] * WIDTHS[-1], dtype=np.int64)
-
-
-def _address(function: Any, signature: Signature) -> int:
-    address: int = function.find(signature) or function.compile(signature)
-    return address
+    found = [function.overloads.get(signature) for function, signature in wanted]
+    thunks = [address for address in found if address is not None]
+    return thunks if len(thunks) == len(found) else None
 
 
 @functools.cache
-def _enter() -> Callable[..., int]:
-    """Return `enter` as a function of the C language, which lets go of the interpreter's lock."""
-    shape = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_int64] * 5)
-    return shape(_address(enter, (None, None, None)))
+def _enter() -> Thunk | None:
+    """Return `enter`, as Python calls it; None where there is no machine code with thunks."""
+    address = cast(CompiledKernel, enter).address((None, None))
+    return None if address is None else thunk_at(address)
+
+
+def _loop() -> int | None:
+    """Return the address of the thunk of `call_loop`, or None as `_enter` does."""
+    return cast(CompiledKernel, call_loop).address(_TYPES_OF_LOOP)
+
+
+class BoundLoop:
+    """The call loop with its arguments bound: to run it is to pass one address.
+
+    Args:
+        entrance: The thunk of `enter`.
+        loop: The address of the thunk of `call_loop`.
+        arguments: The arguments of `call_loop`; they are kept alive.
+    """
+
+    def __init__(self, entrance: Thunk, loop: int, *arguments: Argument) -> None:
+        words = np.array(checked_words("call_loop", arguments), dtype=np.int64)
+        words_of_enter = np.array([loop, words.ctypes.data], dtype=np.int64)
+        self._kept = (words, words_of_enter, arguments)
+        self.run = functools.partial(entrance, words_of_enter.ctypes.data)
 
 
 class KernelStoppedError(Exception):
@@ -148,28 +158,31 @@ class CallList:
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self.calls = list(calls)
-        self.run = self._run_native if JIT_ENABLED else self._run_python
-        if JIT_ENABLED:
-            self._pack()
+        self.native = JIT_ENABLED and self._pack()
+        self.run = self._run_native if self.native else self._run_python
 
-    def _pack(self) -> None:
-        offsets, counts, words = [], [], list[int]()
+    def _pack(self) -> bool:
+        """Lay out the words of all calls; return whether the native loop can run them."""
+        offsets, words = [], list[int]()
         for function, arguments in self.calls:
             packed = checked_words(function.__name__, arguments)
-            if len(packed) > WIDTHS[-1]:
+            if len(packed) > _MOST_WORDS:
                 raise ValueError(
-                    f"kernel {function.__name__} takes {len(packed)} words, more than {WIDTHS[-1]}"
+                    f"kernel {function.__name__} takes {len(packed)} words, more than {_MOST_WORDS}"
                 )
             offsets.append(len(words))
-            counts.append(len(packed))
             words += packed
-        self._words = _readable(words)
+        thunks, entrance, loop = _thunks(self.calls), _enter(), _loop()
+        if thunks is None or entrance is None or loop is None:
+            return False
+        self._words = np.array(words, dtype=np.int64)
+        starts = self._words.ctypes.data + 8 * np.array(offsets, dtype=np.int64)
         self._failed = np.zeros(3, dtype=np.int64)
-        addresses = np.array(_addresses(self.calls), dtype=np.int64)
-        self._tables = (addresses, np.array(offsets, dtype=np.int64), np.array(counts, dtype=np.int64))
+        tables = (np.array(thunks, dtype=np.int64), starts, self._words, self._failed)
+        self._bound = functools.partial(BoundLoop, entrance, loop, *tables)
+        self._once = self._bound(_NOTHING, _NOTHING, _NOT_ASKED, 1)
         self._blas = any(cast(CompiledKernel, function).calls_blas for function, _ in self.calls)
-        nothing = np.zeros(0, dtype=np.int64)
-        self._once = BoundLoop(*self._tables, self._words, self._failed, nothing, nothing, _NOBODY, 1)
+        return True
 
     def _run_native(self) -> None:
         if self._blas:
@@ -195,13 +208,13 @@ class CallList:
             data: For each reader an array of `steps` times as many rows as it reads at a time, or of
                 just as many rows, which are then read at each step.
             steps: How many times.
-            asked: Looked at after each time: where it is not 0, others wait, int64 (1,).
+            asked: Read after each time: not 0 where another thread waits for the end of a step, int64 (1,).
 
         Returns:
-            How many times they were run: `steps`, or fewer when it was `asked` to stop.
+            How many times they were run: `steps`, or fewer where `asked` became 1.
         """
-        asked = _NOBODY if asked is None else asked
-        if not JIT_ENABLED:
+        asked = _NOT_ASKED if asked is None else asked
+        if not self.native:
             return self._run_steps_one_by_one(readers, data, steps, asked)
         moving, strides, kept = [], [], []
         for reader, rows in zip(readers, data, strict=True):
@@ -211,10 +224,10 @@ class CallList:
             moving.append(positions)
             strides.append(np.full(len(positions), stride, dtype=np.int64))
         where, how_far = np.concatenate(moving), np.concatenate(strides)
-        # A name keeps the words alive: an object whose attribute is called at once is gone before the call.
-        walking = BoundLoop(*self._tables, self._words, self._failed, where, how_far, asked, steps)
+        # The name keeps the words alive: a temporary object would be freed before its `run` is called.
+        loop = self._bound(where, how_far, asked, steps)
         with on_one_thread(OF_KERNELS) if self._blas else _NOTHING_TO_DO:
-            walking.run()
+            loop.run()
         for reader in readers:
             reader.release()
         if self._failed[0]:
@@ -247,7 +260,7 @@ class CallList:
         return InputPointer(self, array)
 
     def places(self, array: Array) -> tuple[Array, Array]:
-        """Find the words that point into `array`: their positions, and how far into it they point."""
+        """Find the words that point into `array`: their positions, and how many bytes into it they point."""
         start, positions, distances = array.ctypes.data, [], []
         index = 0
         for _, arguments in self.calls:
@@ -257,9 +270,9 @@ class CallList:
                     continue
                 distance = argument.ctypes.data - start
                 if array.nbytes and 0 <= distance < array.nbytes:
-                    positions.append(index + 4)
+                    positions.append(index + DATA)
                     distances.append(distance)
-                index += 5 + 2 * argument.ndim
+                index += words_of_array(argument.ndim)
         return np.array(positions, dtype=np.int64), np.array(distances, dtype=np.int64)
 
     def point(self, positions: Array, addresses: Array) -> None:
@@ -278,16 +291,15 @@ class InputPointer:
 
     def __init__(self, calls: CallList, array: Array) -> None:
         self._calls, self._staging, self._held = calls, array, array
-        self._positions: Any = None
-        self._distances: Any = None
-        if JIT_ENABLED:
-            self._positions, self._distances = calls.places(array)
+        self._points = calls.native
+        positions, distances = calls.places(array) if calls.native else (_NOTHING, _NOTHING)
+        self._positions, self._distances = positions, distances
         self._shape, self._dtype = array.shape, array.dtype
 
     def feed(self, data: Array) -> None:
         """Make the calls read `data`: any dtype, same shape as the array they were bound with."""
         if (
-            self._positions is None
+            not self._points
             or data.dtype != self._dtype
             or not data.flags.c_contiguous
             or not data.flags.aligned
@@ -296,7 +308,7 @@ class InputPointer:
                 np.copyto(self._staging, data, casting="unsafe")
             data = self._staging
         if data is not self._held:
-            if self._positions is not None:
+            if self._points:
                 self._calls.point(self._positions, self._distances + data.ctypes.data)
             self._held = data
 
@@ -327,5 +339,5 @@ class InputPointer:
         """Point back at the staging area, so that nothing of the last batch is kept alive."""
         if self._held is not self._staging:
             self._held = self._staging
-            if self._positions is not None:
+            if self._points:
                 self._calls.point(self._positions, self._distances + self._staging.ctypes.data)

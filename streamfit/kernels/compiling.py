@@ -1,12 +1,13 @@
 """Compiling with Numba: from a kernel and the types of its arguments to machine code.
 
-This module is imported when something must be compiled, and Numba with it.
+This module is imported when something must be compiled, and Numba with it. It uses internals of Numba;
+`kernels/numba_internals.py` says what happens where they are missing.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numba import from_dtype, types
@@ -16,8 +17,31 @@ from numba.core.registry import cpu_target
 from streamfit.kernels.arguments import Signature, Type
 from streamfit.kernels.blas import SYMBOLS, calls_blas
 from streamfit.kernels.native_cache import MachineCode, link, missing_symbols, undefined_symbols
+from streamfit.kernels.numba_internals import Dispatcher, Overload
+from streamfit.kernels.thunks import thunk_name
 
-_kept: list[Any] = []  # what Numba compiled and we run where Numba put it
+_kept: list[object] = []  # compiled functions that run where Numba put them
+
+
+class KernelSource(Protocol):
+    """A function that can be compiled as a kernel."""
+
+    def dispatcher(self, counting: bool) -> Dispatcher:
+        """Return Numba's compiler of the function, which counts references to arrays or does not."""
+
+
+class Compiled(NamedTuple):
+    """A kernel that was compiled for one signature.
+
+    Attributes:
+        address: Of its thunk.
+        code: The machine code to keep on disk; None if it cannot be kept.
+        calls_blas: Whether it calls BLAS.
+    """
+
+    address: int
+    code: MachineCode | None
+    calls_blas: bool
 
 
 class _Counting(threading.local):
@@ -28,45 +52,51 @@ _counting = _Counting()
 
 
 def counts_references() -> bool:
-    """Return whether what is being compiled counts references to arrays."""
+    """Return whether the function that is being compiled counts references to arrays."""
     return _counting.on
 
 
-def _numba_type(kind: Type) -> Any:
+def _numba_type(kind: Type) -> types.Type:
     if kind is None:
         return types.int64
     dtype, axes = kind
     return types.Array(from_dtype(np.dtype(dtype)), axes, "C")
 
 
-def machine_code(compiled: Any, signature: Signature) -> tuple[int, MachineCode | None, bool]:
-    """Compile a kernel; return its address, what can be kept on disk, if it can, and if it calls BLAS.
+def machine_code(source: KernelSource, signature: Signature) -> Compiled:
+    """Compile a kernel.
 
     Kernels allocate nothing, so references are only counted for the few that do not compile otherwise:
     counting takes time to compile, and calls into Numba.
+
+    Raises:
+        LookupError: Numba has changed, so that the kernel has no thunk.
     """
     kinds = tuple(_numba_type(kind) for kind in signature)
     try:
-        overload = _compiled(compiled, kinds, counting=False)
+        overload = _compiled(source, kinds, counting=False)
     except (NumbaError, NotImplementedError):
-        overload = _compiled(compiled, kinds, counting=True)
-    symbol = overload.fndesc.llvm_func_name
-    code = overload.library.serialize_using_object_code()[2][0]
+        overload = _compiled(source, kinds, counting=True)
+    library, symbol = overload.library, thunk_name(overload.fndesc.llvm_func_name)
+    address = library.get_pointer_to_function(symbol)
+    if not address:
+        raise LookupError(f"{overload.fndesc.llvm_func_name} takes other words than kernels are called with")
+    code = library.serialize_using_object_code()[2][0]
     needs = undefined_symbols(code)
     if needs is not None and not any(name.startswith(("Py", "_Py")) for name in needs):
         machine = MachineCode(symbol, needs, code)
         if not missing_symbols(machine):
-            return link(machine), machine, calls_blas(needs)
+            return Compiled(link(machine), machine, calls_blas(needs))
     _kept.append(overload)
-    if needs is None:  # no ELF file: look at what it was made of
-        needs = tuple(word for word in SYMBOLS if word in overload.library.get_llvm_str())
-    return overload.library.get_pointer_to_function(symbol), None, calls_blas(needs)
+    if needs is None:  # no ELF file: read the instructions that it was made from
+        needs = tuple(word for word in SYMBOLS if word in library.get_llvm_str())
+    return Compiled(address, None, calls_blas(needs))
 
 
-def _compiled(compiled: Any, kinds: tuple[Any, ...], counting: bool) -> Any:
+def _compiled(source: KernelSource, kinds: tuple[types.Type, ...], counting: bool) -> Overload:
     before, _counting.on = _counting.on, counting
     try:
-        dispatcher = compiled.dispatcher(counting)
+        dispatcher = source.dispatcher(counting)
         dispatcher.compile(kinds)
         return dispatcher.overloads[kinds]
     finally:
@@ -78,7 +108,7 @@ def bring_symbols() -> None:
     _kept.append(cpu_target.target_context)
 
 
-def resolve(value: Any) -> Any:
-    """Return Numba's type of something that compiled code may refer to."""
-    cpu_target.typing_context.refresh()  # takes in what was registered since the last time
-    return cpu_target.typing_context.resolve_value_type(value)
+def resolve(function: object) -> types.Type:
+    """Return Numba's type of a function that compiled code may call."""
+    cpu_target.typing_context.refresh()  # includes what was registered since the last time
+    return cpu_target.typing_context.resolve_value_type(function)

@@ -1,15 +1,15 @@
-"""The Numba policy: one decorator, and the only place that names Numba's options.
+"""How kernels are compiled: one decorator, and the only place that names Numba's options.
 
 A kernel is a function at module level over C-contiguous arrays and whole numbers. It returns nothing,
-allocates little or nothing, and does not raise: what can be wrong is checked before it is called. (Only
-a *guard* kernel raises, a bare ``FloatingPointError``, to stop a call loop before harm is done.) Floats
-travel in small float64 arrays. Machine code is kept on disk, so a new model compiles nothing that an
+allocates little or nothing, and does not raise: its arguments are checked before the call. (Only a
+*guard* kernel raises, a bare ``FloatingPointError``, to stop a call loop before harm is done.) Floats
+are passed in small float64 arrays. Machine code is kept on disk, so a new model compiles nothing that an
 older model has compiled, and it runs without the interpreter lock.
 
 A kernel may call kernels, of its own file and of others.
 
-Numba is imported when something must be compiled, and not before: that is most of the time that passes
-before a first training step.
+Numba is imported when something must be compiled, and not before: its import takes most of the time that
+passes before a first training step.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from streamfit.kernels import native_cache
-from streamfit.kernels.arguments import Signature, signature_of, words_of
+from streamfit.kernels import native_cache, numba_internals
+from streamfit.kernels.arguments import Signature, Thunk, signature_of, thunk_at, words_of
 from streamfit.kernels.blas import OF_KERNELS, calls_blas, on_one_thread
 from streamfit.kernels.fingerprint import UnknownReferenceError, fingerprint
 
-F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from numba.types import Type
+
+    from streamfit.kernels.numba_internals import Dispatcher
+
+F = TypeVar("F", bound=Callable[..., object])
 
 # What may be assumed of floats: sums may be reordered, products fused, the sign of zero dropped.
 # NaN and infinity keep their meaning ("nnan" and "ninf" are absent).
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "error_model": "numpy",
-    "fastmath": {"contract", "reassoc", "nsz", "arcp"},
-}
-# Machine code is called with words, so that it needs no entry from Python, and counts no references.
-_BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_FAST_MATH = frozenset({"contract", "reassoc", "nsz", "arcp"})
+_OPTIONS: dict[str, object] = {"nogil": True, "error_model": "numpy", "fastmath": set(_FAST_MATH)}
+# Only thunks call machine code, so it needs no entry from Python.
+_BARE: dict[str, object] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 JIT_ENABLED = os.environ.get("NUMBA_DISABLE_JIT", "0").strip() in ("", "0")
 
@@ -56,40 +58,65 @@ class CompiledKernel:
 
     Attributes:
         py_func: The Python function.
-        overloads: The address of the machine code for each signature that has been asked for.
+        overloads: The address of the thunk for each signature that has been asked for.
         calls_blas: Whether any of this machine code calls BLAS.
     """
 
-    def __init__(self, function: FunctionType, options: dict[str, Any]) -> None:
+    __name__: str
+
+    def __init__(self, function: FunctionType, options: dict[str, object]) -> None:
         functools.update_wrapper(self, function)
         self.py_func, self.options = function, options
         self.overloads: dict[Signature, int] = {}
         self.calls_blas = False
-        self._entries: dict[Signature, Callable[..., int]] = {}
+        self._thunks: dict[Signature, Thunk | None] = {}
+        self._without_thunk: set[Signature] = set()  # so that the disk is not searched at each call
 
-    def __call__(self, *arguments: Any) -> Any:
-        """Run on any arguments: by machine code from disk where they are as kernels need them."""
+    def __call__(self, *arguments: object) -> object:
+        """Run on any arguments: by machine code from disk where they are native arrays and whole numbers."""
         words = None if self.options else words_of(arguments)
         if words is None:
             return self._plain(*arguments)
         signature = signature_of(arguments)
-        entry = self._entries.get(signature) or self._entry(signature)
-        scratch = (ctypes.c_int64 * 8)()
+        try:
+            thunk = self._thunks[signature]
+        except KeyError:
+            thunk = self._thunk(signature)
+        if thunk is None:
+            return self._run_publicly(*arguments)
+        packed = (ctypes.c_int64 * len(words))(*words)
         with on_one_thread(OF_KERNELS) if self.calls_blas else _NOTHING_TO_DO:
-            stopped = entry(scratch, scratch, *words)
+            stopped = thunk(ctypes.addressof(packed))
         if stopped:
             raise FloatingPointError(f"kernel {self.py_func.__name__} raised")
         return None
 
-    def _entry(self, signature: Signature) -> Callable[..., int]:
-        words = sum(1 if kind is None else 5 + 2 * kind[1] for kind in signature)
-        shape = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * words)
-        entry: Callable[..., int] = shape(self.find(signature) or self.compile(signature))
-        self._entries[signature] = entry
-        return entry
+    def _run_publicly(self, *arguments: object) -> object:
+        """Run without Numba's internals; whether the machine code calls BLAS is then unknown."""
+        with on_one_thread(OF_KERNELS):
+            return self._plain(*arguments)
+
+    def _thunk(self, signature: Signature) -> Thunk | None:
+        address = self.address(signature)
+        thunk = None if address is None else thunk_at(address)
+        self._thunks[signature] = thunk
+        return thunk
+
+    def address(self, signature: Signature) -> int | None:
+        """Return the address of the thunk, compiled if it must be.
+
+        Returns:
+            None where Numba's internals are missing.
+        """
+        if signature in self._without_thunk:
+            return None
+        address = self.find(signature) or self.compile(signature)
+        if address is None:
+            self._without_thunk.add(signature)
+        return address
 
     def find(self, signature: Signature) -> int | None:
-        """Return the address of the machine code if it is in memory or on disk."""
+        """Return the address of the thunk if it is in memory or on disk."""
         address = self.overloads.get(signature)
         if address is None:
             with _compiling:
@@ -101,19 +128,29 @@ class CompiledKernel:
                 address = self.overloads[signature] = native_cache.link(code)
         return address
 
-    def compile(self, signature: Signature) -> int:
-        """Compile for one signature, keep the machine code on disk and return its address."""
+    def compile(self, signature: Signature) -> int | None:
+        """Compile for one signature, keep the machine code on disk and return the address of the thunk.
+
+        Returns:
+            None where Numba's internals are missing.
+        """
+        with _compiling:
+            if signature not in self.overloads and numba_internals.usable():
+                try:
+                    self._compile(signature)
+                except numba_internals.CHANGED as error:
+                    numba_internals.give_up(error)
+        return self.overloads.get(signature)
+
+    def _compile(self, signature: Signature) -> None:
         from streamfit.kernels import compiling
 
-        with _compiling:
-            if signature not in self.overloads:
-                address, code, blas = compiling.machine_code(self, signature)
-                self.calls_blas |= blas
-                entry = self._cache_entry(signature)
-                if code is not None and entry is not None:
-                    entry.store(code)
-                self.overloads[signature] = address
-        return self.overloads[signature]
+        address, code, blas = compiling.machine_code(self, signature)
+        self.calls_blas |= blas
+        entry = self._cache_entry(signature)
+        if code is not None and entry is not None:
+            entry.store(code)
+        self.overloads[signature] = address
 
     def _cache_entry(self, signature: Signature) -> native_cache.CacheEntry | None:
         if self._fingerprint is None:
@@ -126,12 +163,12 @@ class CompiledKernel:
     @functools.cached_property
     def _fingerprint(self) -> str | None:
         try:
-            return f"{fingerprint(self.py_func)} {sorted(_OPTIONS['fastmath'])}"
+            return f"{fingerprint(self.py_func)} {sorted(_FAST_MATH)}"
         except UnknownReferenceError:
             return None  # compiled anew in each process
 
-    def dispatcher(self, counting: bool) -> Any:
-        """Return Numba's compiler of the function as machine code that is called with words.
+    def dispatcher(self, counting: bool) -> Dispatcher:
+        """Return Numba's compiler of the function as machine code with a thunk.
 
         Args:
             counting: Count references to arrays, as functions must that allocate some.
@@ -139,42 +176,63 @@ class CompiledKernel:
         return self._counting if counting else self._uncounting
 
     @functools.cached_property
-    def _uncounting(self) -> Any:
-        return self._jit(_nrt=False, **_BARE)
+    def _uncounting(self) -> Dispatcher:
+        return self._bare(_nrt=False)
 
     @functools.cached_property
-    def _counting(self) -> Any:
-        return self._jit(**_BARE)
+    def _counting(self) -> Dispatcher:
+        return self._bare()
 
     @functools.cached_property
-    def _plain(self) -> Any:
+    def _plain(self) -> Dispatcher:
         return self._jit()
 
-    def _jit(self, **options: Any) -> Any:
+    def _bare(self, **options: object) -> Dispatcher:
+        from streamfit.kernels.thunks import CompilerWithThunk
+
+        return self._jit(pipeline_class=CompilerWithThunk, **_BARE, **options)
+
+    def _jit(self, **options: object) -> Dispatcher:
         import numba
 
-        return numba.njit(**{**_OPTIONS, **self.options}, **options)(self.py_func)
+        dispatcher: Dispatcher = numba.njit(**{**_OPTIONS, **self.options}, **options)(self.py_func)
+        return dispatcher
 
     @property
-    def _numba_type_(self) -> Any:
-        """Tell Numba what this is inside a function that it compiles."""
-        from streamfit.kernels import compiling
+    def _numba_type_(self) -> Type:
+        """Return the type that Numba gives this function inside another one that it compiles."""
+        import numba
 
-        return self.dispatcher(compiling.counts_references())._numba_type_
+        kind: Type = numba.typeof(self._nested())
+        return kind
 
-    def __reduce__(self) -> Any:
-        module = sys.modules.get(self.py_func.__module__)
-        if getattr(module, self.py_func.__name__, None) is self and module is not sys.modules.get("__main__"):
-            return self.py_func.__name__
+    def _nested(self) -> Dispatcher:
+        """Return the compiler that is used where another function calls this one."""
+        if numba_internals.usable():
+            try:
+                from streamfit.kernels import compiling
+
+                return self.dispatcher(compiling.counts_references())
+            except numba_internals.CHANGED as error:
+                numba_internals.give_up(error)
+        return self._plain
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        module, name = sys.modules.get(self.py_func.__module__), str(self.py_func.__name__)
+        if getattr(module, name, None) is self and module is not sys.modules.get("__main__"):
+            return name
         return (CompiledKernel, (self.py_func, self.options))
 
 
 def _complete(code: native_cache.MachineCode) -> bool:
-    """Return whether this process has all that machine code calls; Numba brings some of it."""
-    if native_cache.missing_symbols(code):
-        from streamfit.kernels import compiling
+    """Return whether this process has all functions that machine code calls; Numba brings some."""
+    if native_cache.missing_symbols(code) and numba_internals.usable():
+        try:
+            from streamfit.kernels import compiling
 
-        compiling.bring_symbols()
+            compiling.bring_symbols()
+        except numba_internals.CHANGED as error:
+            numba_internals.give_up(error)
     return not native_cache.missing_symbols(code)
 
 
@@ -193,22 +251,18 @@ def kernel(function: F) -> F:
         >>> total
         array([3., 3., 3.], dtype=float32)
     """
-    return cast(F, CompiledKernel(cast(FunctionType, function), {})) if JIT_ENABLED else function
+    return _compiled(function, {})
 
 
 def inlined(function: F) -> F:
     """Compile a scalar function that kernels call; it may return a value."""
-    return (
-        cast(F, CompiledKernel(cast(FunctionType, function), {"inline": "never"}))
-        if JIT_ENABLED
-        else function
-    )
+    return _compiled(function, {"inline": "never"})
 
 
 def exact(function: F) -> F:
     """Compile a function that kernels call and in which every operation rounds by itself, in its order."""
-    return (
-        cast(F, CompiledKernel(cast(FunctionType, function), {"fastmath": False}))
-        if JIT_ENABLED
-        else function
-    )
+    return _compiled(function, {"fastmath": False})
+
+
+def _compiled(function: F, options: dict[str, object]) -> F:
+    return cast(F, CompiledKernel(cast(FunctionType, function), options)) if JIT_ENABLED else function

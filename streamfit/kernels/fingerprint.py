@@ -1,9 +1,9 @@
 """Fingerprints: what a function computes, in 32 hexadecimal digits.
 
-Machine code on disk is only valid for the very function it was made of. The fingerprint is taken from the
-compiled Python code and from all that it refers to: constants, the kernels that it calls, in whichever file
-they are, and what these refer to. Comments and line numbers do not count. It is taken from what runs, not
-from a file, so it cannot be wrong about a file that was edited after its import.
+Machine code on disk is valid only for the function that it was made from. The fingerprint covers the compiled
+Python code and all that it refers to: constants, the kernels that it calls, in any file, and all that these
+refer to. Comments and line numbers do not count. It is computed from the loaded code, not from a file, so it
+is right even if a file was edited after its import.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import builtins
 import hashlib
 from collections.abc import Iterator
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -20,14 +19,14 @@ _PLAIN = (int, float, complex, str, bytes, type(None), type(...), np.generic)
 
 
 class UnknownReferenceError(Exception):
-    """A function refers to something whose meaning cannot be put in words."""
+    """A function refers to an object that a fingerprint cannot describe."""
 
 
 def fingerprint(function: FunctionType) -> str:
     """Return the fingerprint of a function.
 
     Raises:
-        UnknownReferenceError: It refers to an object of which nothing is known.
+        UnknownReferenceError: It refers to an object that a fingerprint cannot describe.
 
     Example:
         >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 1)
@@ -65,20 +64,21 @@ def _code(code: CodeType, function: FunctionType, seen: set[int]) -> Iterator[st
     yield from _globals(code, function.__globals__, seen)
 
 
-def _globals(code: CodeType, known: dict[str, Any], seen: set[int]) -> Iterator[str]:
-    modules = [known[name] for name in code.co_names if isinstance(known.get(name), ModuleType)]
+def _globals(code: CodeType, known: dict[str, object], seen: set[int]) -> Iterator[str]:
+    values = [known.get(name) for name in code.co_names]
+    modules = [value for value in values if isinstance(value, ModuleType)]
     for name in code.co_names:
         if name in known and not isinstance(known[name], ModuleType):
             yield f"global {name}"
             yield from _value(known[name], seen)
-        for module in modules:  # which of the names are attributes of which module is not worth finding out
+        for module in modules:  # not worth finding out which name is an attribute of which module
             if name in vars(module):
                 yield f"attribute {module.__name__}.{name}"
                 yield from _attribute(vars(module)[name], seen)
 
 
-def _attribute(value: Any, seen: set[int]) -> Iterator[str]:
-    """Describe what a module holds: in our own modules by content, elsewhere by type and name."""
+def _attribute(value: object, seen: set[int]) -> Iterator[str]:
+    """Describe an attribute of a module: by content in our own modules, else by type and name."""
     if isinstance(getattr(value, "py_func", None), FunctionType):
         yield from _value(value, seen)
     elif isinstance(value, _PLAIN):
@@ -87,12 +87,12 @@ def _attribute(value: Any, seen: set[int]) -> Iterator[str]:
         yield f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"
 
 
-def _is_builtin(value: Any) -> bool:
+def _is_builtin(value: object) -> bool:
     """Return whether a value has a name in `builtins`; by identity: in a shell ``_`` may be an array."""
     return any(value is item for item in vars(builtins).values())
 
 
-def _value(value: Any, seen: set[int]) -> Iterator[str]:
+def _value(value: object, seen: set[int]) -> Iterator[str]:
     compiled = getattr(value, "py_func", None)
     if isinstance(value, _PLAIN):
         yield f"{type(value).__name__} {value!r}"

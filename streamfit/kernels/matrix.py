@@ -1,4 +1,4 @@
-"""Kernels that more than one room needs: filling, adding, copying vectors."""
+"""Kernels that more than one package needs: filling, adding, copying vectors."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Machine code of kernels on disk, and its way into this process, without Numba.
+"""Machine code of kernels on disk: stored, found again, and loaded into this process without Numba.
 
-Importing Numba and preparing it costs more than everything else before the first step. What a kernel needs
-to run is only its machine code, which LLVM's linker (in llvmlite) can load by itself.
+To import and prepare Numba costs more than everything else before the first step. A kernel needs only its
+machine code to run, which LLVM's linker (in llvmlite) can load by itself.
 
-Guarantees kept here: machine code runs only where all that it depends on is as it was when it was made
+Guarantees kept here: machine code runs only where everything that it depends on is as it was when it was made
 (the function and all that it refers to, types of arguments, processor, versions, Numba's settings), where
 every byte is as it was written, and where nobody but this user or root can have written it
-(`kernels/private_files.py`); readers and writers in other processes never meet half a file; what cannot be
-read or written is compiled, as if there were no cache.
+(`kernels/private_files.py`); readers and writers in other processes never find half a file; a kernel whose
+file cannot be read or written is compiled, as if there were no cache.
 """
 
 from __future__ import annotations
@@ -25,25 +25,29 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from streamfit.kernels import private_files
 
+if TYPE_CHECKING:
+    from llvmlite.binding import ExecutionEngine
+
 _ELF = b"\x7fELF\x02\x01"
-_FORMAT = "streamfit kernel 1"
+_FORMAT = "streamfit kernel 2"
 _HARMLESS = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DISABLE_JIT", "NUMBA_WARNINGS"}
 LOGGER = logging.getLogger("streamfit.kernels")
-_told: set[str] = set()
-_engines: dict[int, Any] = {}  # by address; they own the memory of the machine code
+_reported: set[str] = set()
+_engines: dict[int, object] = {}  # by address of a thunk; they own the memory of the machine code
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class MachineCode:
-    """An object file with one kernel.
+    """An object file with one kernel and its thunk.
 
     Attributes:
-        symbol: The kernel's name in it.
+        symbol: The thunk's name in it.
         needs: Names of the functions that it calls and does not contain.
         code: The object file.
     """
@@ -54,16 +58,17 @@ class MachineCode:
 
 
 @functools.cache
-def _llvm() -> Any:
+def _llvm() -> ModuleType:
     import llvmlite.binding
 
     llvmlite.binding.initialize_native_target()
     llvmlite.binding.initialize_native_asmprinter()
-    _engines[0] = _engine(llvmlite.binding)  # from the first one on, symbols of the process can be found
-    return llvmlite.binding
+    _engines[0] = _engine(llvmlite.binding)  # once there is an engine, symbols of the process can be found
+    binding: ModuleType = llvmlite.binding
+    return binding
 
 
-def _engine(llvm: Any) -> Any:
+def _engine(llvm: ModuleType) -> ExecutionEngine:
     target = llvm.Target.from_default_triple().create_target_machine(jit=True)
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
 
@@ -100,8 +105,8 @@ class CacheEntry:
     Args:
         source: The file that defines the kernel.
         name: Its qualified name.
-        variant: What tells apart entries that may live side by side, such as the signature.
-        fingerprint: What the kernel computes; an entry of another fingerprint is replaced.
+        variant: Distinguishes entries that exist side by side, such as the signature.
+        fingerprint: Describes the computation; an entry of another fingerprint is replaced.
     """
 
     def __init__(self, source: str, name: str, variant: str, fingerprint: str) -> None:
@@ -161,7 +166,7 @@ class CacheEntry:
                 reasons.append(error)
             else:
                 return True
-        _tell_of(reasons)
+        _report(reasons)
         return False
 
 
@@ -187,8 +192,8 @@ def _write(place: Path, data: bytes) -> None:
     private_files.write(place, data, make_folder=place.parent.name != "__pycache__")
 
 
-def _tell_of(reasons: list[OSError]) -> None:
-    """Say once that kernels are kept nowhere because others could change them."""
+def _report(reasons: list[OSError]) -> None:
+    """Report once that kernels are not kept, because others could change them."""
     distrusted = [reason for reason in reasons if isinstance(reason, private_files.UntrustedError)]
     if not distrusted:
         return
@@ -198,19 +203,19 @@ def _tell_of(reasons: list[OSError]) -> None:
     )
     if os.environ.get("NUMBA_CACHE_DIR"):
         _warn_once(text)
-    elif text not in _told:
-        _told.add(text)
+    elif text not in _reported:
+        _reported.add(text)
         LOGGER.warning("%s", text)
 
 
 def _warn_once(text: str) -> None:
-    if text not in _told:
-        _told.add(text)
+    if text not in _reported:
+        _reported.add(text)
         warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 def _is_whole(code: bytes, symbol: bytes) -> bool:
-    """Return whether this looks like an object file with a symbol; LLVM itself checks nothing."""
+    """Return whether this looks like an object file with a symbol: LLVM itself does not check that."""
     if code[:6] != _ELF or len(code) < 64 or symbol not in code:
         return False
     (table,) = struct.unpack_from("<Q", code, 40)
@@ -248,10 +253,10 @@ def missing_symbols(machine: MachineCode) -> list[str]:
 
 
 def link(machine: MachineCode) -> int:
-    """Bring machine code into this process, for good, and return the address of its kernel.
+    """Load machine code into this process, for good, and return the address of its thunk.
 
-    Each has a linker of its own, so that equal names in two of them never meet. Nothing may be missing:
-    see `missing_symbols`.
+    Each object file has a linker of its own, so that equal names in two of them do not clash. No symbol may
+    be missing: see `missing_symbols`.
     """
     llvm = _llvm()
     with _lock:

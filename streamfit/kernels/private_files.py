@@ -1,12 +1,13 @@
-"""Files that nobody else can have written: what is read from them may be run.
+"""Files that nobody else can have written, so that code from them may be run.
 
-A hash beside the data tells damage, not who wrote it. Guarantee kept here: bytes are returned only from a
+A hash beside the data reveals damage, not who wrote it. Guarantee kept here: bytes are returned only from a
 regular file in a regular folder, both owned by this user or by root and writable by nobody else, in a place
-where nobody else can put another folder. What was looked at is what is read: it is opened first, without
-following a link and without waiting for a writer, and examined by its descriptor.
+where nobody else can put another folder. The file that is checked is the file that is read: it is opened
+first, without following a link and without waiting for a writer, and checked by its descriptor.
 
-A file is written whole or not at all. While it is written it has no name, or, where the system knows no such
-files, a name that ends in two numbers and a lock; what a killed program left of these, the next one removes.
+A file is written whole or not at all. While it is written it has no name. Where the system has no files
+without a name, it has a name that ends in two numbers, and a lock; the next program removes files that a
+killed program left.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ _swept: set[Path] = set()
 
 
 class UntrustedError(OSError):
-    """Somebody else may have written, or may replace, what lies here."""
+    """Another user may have written this file or folder, or may replace it."""
 
 
 def read(path: Path) -> bytes:
-    """Return what a file holds.
+    """Return the bytes of a file.
 
     Raises:
-        OSError: It cannot be read; an `UntrustedError` if it may be somebody else's.
+        OSError: It cannot be read; an `UntrustedError` if another user may have written it.
     """
     if not _POSIX:
         return path.read_bytes()
@@ -54,9 +55,9 @@ def write(path: Path, data: bytes, make_folder: bool = False) -> None:
 
     Args:
         path: Its name; a file that has it is replaced.
-        data: What it holds then.
-        make_folder: Whether the folder is ours alone: it is made where it is missing, and taken from others
-            who may write to it.
+        data: Its contents.
+        make_folder: Whether the folder is ours alone: it is made where it is missing, and others lose the
+            right to write to it.
 
     Raises:
         OSError: It cannot be written, or not in a place where nobody else may write.
@@ -71,7 +72,7 @@ def write(path: Path, data: bytes, make_folder: bool = False) -> None:
             _write_named(path.name, data, folder)
 
 
-# -- who may write ----------------------------------------------------------------------------------
+# -- owners and permissions ----------------------------------------------------------------------------------
 
 
 def _check_owner(path: Path, found: os.stat_result) -> None:
@@ -83,8 +84,8 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
 
 @contextlib.contextmanager
 def _folder(path: Path, tighten: bool = False) -> Iterator[int]:
-    """Open a folder that nobody else may write to, or to which nobody may from now on."""
-    handle = os.open(_checked_way_to(path), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    """Open a folder that nobody else may write to; with `tighten`, take that right from others."""
+    handle = os.open(_checked_path(path), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         found = os.fstat(handle)
         if tighten and found.st_uid == os.geteuid() and found.st_mode & 0o777 != 0o700:
@@ -98,15 +99,15 @@ def _folder(path: Path, tighten: bool = False) -> Iterator[int]:
 
 
 @functools.cache
-def _checked_way_to(path: Path) -> Path:
-    """Return the path without links on the way; raise if others can put another folder in its place."""
+def _checked_path(path: Path) -> Path:
+    """Return the path with its links resolved; raise if others can put another folder in its place."""
     real = Path(os.path.realpath(path.parent), path.name)
     for folder in real.parents:
         found = os.stat(folder)
         if found.st_uid not in (os.geteuid(), 0):
             raise UntrustedError(f"{folder} belongs to the user with the number {found.st_uid}")
         if found.st_mode & stat.S_ISVTX:
-            continue  # as in /tmp, nobody can move what belongs to others
+            continue  # as in /tmp: only the owner of a file can move it
         by_group = found.st_mode & _WRITABLE_BY_GROUP and not _is_own_group(found.st_gid)
         if by_group or found.st_mode & _WRITABLE_BY_ALL:
             raise UntrustedError(f"others may write to {folder}")
@@ -114,7 +115,7 @@ def _checked_way_to(path: Path) -> Path:
 
 
 def _is_own_group(number: int) -> bool:
-    """Return whether a group is the one that many systems make for each user, with nobody else in it."""
+    """Return whether a group is the private group that many systems make for each user."""
     import grp
     import pwd
 
@@ -143,7 +144,7 @@ def _write_nameless(name: str, data: bytes, folder: int) -> bool:
         return False
     try:
         handle = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
-    except OSError:  # not on this file system; what else is wrong will show
+    except OSError:  # not on this file system; any other cause shows in the next attempt
         return False
     with open(handle, "wb") as file:
         os.fchmod(handle, 0o600)
@@ -156,7 +157,7 @@ def _write_nameless(name: str, data: bytes, folder: int) -> bool:
                 os.link(f"{_OPEN_FILES}/{handle}", name, src_dir_fd=handle, dst_dir_fd=folder)
             except FileExistsError:
                 continue
-            except OSError:  # this file system gives no names later
+            except OSError:  # this file system cannot name a file later
                 return False
             break
     return True
@@ -193,7 +194,7 @@ def _write_anywhere(path: Path, data: bytes) -> None:
 
 
 def _lock(handle: int) -> bool:
-    """Lock an open file; return whether that was possible: a writer that lives holds the lock."""
+    """Lock an open file; return whether that was possible: a running writer holds the lock."""
     import fcntl
 
     try:
@@ -204,7 +205,7 @@ def _lock(handle: int) -> bool:
 
 
 def _sweep(path: Path, folder: int) -> None:
-    """Remove what killed writers left in a folder; once for each program."""
+    """Remove the files that killed writers left in a folder; once for each program."""
     if path in _swept:
         return
     _swept.add(path)

@@ -1,11 +1,11 @@
 """Matrix products: loops for small matrices, BLAS for large ones; the choice depends on shapes alone.
 
-BLAS has a price for each call, which small products never earn back, and Numba reaches it through SciPy,
-whose import takes longer than everything else before the first step. It runs on one thread here (see
+A call of BLAS has a cost that small products do not recover, and Numba reaches BLAS through SciPy, whose
+import takes longer than everything else before the first step. BLAS runs on one thread here (see
 `kernels/blas.py`), so that the number of processors changes no bit. The loops work on tiles of four by
-four numbers, so that each loaded row is used four times, with the innermost loop along the last axis,
-where it becomes vector code. A product with few columns would leave the vectors empty; there one factor
-is turned over first and the innermost loop runs along the sums instead.
+four numbers, so that each loaded row is used four times. Their innermost loop runs along the last axis,
+where it becomes vector code. A product with few columns would not fill the vectors; there one factor is
+transposed first and the innermost loop runs along the sums instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streamfit.kernels.calls import Call
 from streamfit.kernels.decorator import kernel
 
 LOOPS_UP_TO = 1 << 22
-"""Multiplications of a product up to which the loops are used: beyond, BLAS gains by its blocks."""
+"""Products of up to so many multiplications use the loops; larger ones gain by the blocks of BLAS."""
 _NARROW = 16  # columns that fill the widest vector register of single precision
 
 

@@ -1,9 +1,9 @@
-"""Running sums that keep what rounding takes from them.
+"""Running sums that keep their rounding errors.
 
-A float64 sum of a billion numbers is off by some 1e-11 of itself. So beside each sum lies its *rest*: what
-the additions rounded away, which each of them tells exactly (Knuth, "The Art of Computer Programming",
-volume 2, theorem 4.2.2 B). The value is sum plus rest. Two runs of sums are merged by adding sums to sums
-and rests to rests.
+A float64 sum of a billion numbers has a relative error of some 1e-11. So beside each sum lies its *rest*:
+the sum of the rounding errors of its additions, each of which can be computed exactly (Knuth, "The Art of
+Computer Programming", volume 2, theorem 4.2.2 B). The value is sum plus rest. To merge two running sums, add
+sum to sum and rest to rest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streamfit.kernels.decorator import exact
 
 @exact
 def grow(state: Array, place: int, part: float) -> None:
-    """Add a number to a sum, and what that rounds away to its rest.
+    """Add a number to a sum, and the rounding error to its rest.
 
     Args:
         state: Sums, then as many rests, float64 (2 k,).
@@ -25,7 +25,7 @@ def grow(state: Array, place: int, part: float) -> None:
     """
     before = state[place]
     after = before + part
-    if np.isfinite(after):  # else the sum says it all, and a rest would make a NaN of an infinity
+    if np.isfinite(after):  # else the sum is the result, and a rest would turn an infinity into NaN
         taken = after - before
         state[place + state.shape[0] // 2] += (before - (after - taken)) + (part - taken)
     state[place] = after

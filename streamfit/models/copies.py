@@ -31,7 +31,7 @@ def state_of(model: Trainer) -> dict[str, object]:
     runner = model._runner
     if runner is not None:
         results = {name: value.copy() for name, value in runner.results.states().items()}
-        state["_carried"] = runner.clock.copy(), results
+        state["_carried"] = runner.step_state.copy(), results
     things = frozenset((model, *model.weights))
     others = runner is not None and runner.callers - {threading.get_ident()}
     if others or uses.written(things):  # weights are pickled one by one, and may change meanwhile

@@ -146,8 +146,8 @@ class Trainer(GraphModel):
     def _new_runner(self) -> Runner:
         if self._carried is None:
             return Runner(self, self._compiled)
-        clock, results = self._carried
-        runner = Runner(self, self._compiled, clock.copy())
+        step_state, results = self._carried
+        runner = Runner(self, self._compiled, step_state.copy())
         runner.restore_states(results)
         return runner
 

@@ -138,22 +138,22 @@ def _checked_stream(stream: int) -> int:
     return int(stream)
 
 
-def _step_state(clock: Operand) -> Value:
-    value = operand(clock if isinstance(clock, Tensor) else np.asarray(clock))
+def _step_state(step_state: Operand) -> Value:
+    value = operand(step_state if isinstance(step_state, Tensor) else np.asarray(step_state))
     if value.shape != (2,) or value.dtype != np.int64:
         raise ShapeError(
-            f"clock must be an int64 array [seed, iteration], got {value.dtype} of shape {value.shape}"
+            f"step_state must be an int64 array [seed, iteration], got {value.dtype} of shape {value.shape}"
         )
     return value
 
 
-def dropout(x: Operand, rate: float, clock: Operand, stream: int) -> Value:
+def dropout(x: Operand, rate: float, step_state: Operand, stream: int) -> Value:
     """Set a share of the elements to 0 and divide the others by ``1 - rate`` (Srivastava et al., 2014).
 
     Args:
         x: Array or tensor of any shape.
         rate: The share to drop, in [0, 1).
-        clock: The step state, an int64 array or tensor ``[seed, iteration]``, read when the step runs.
+        step_state: The step state, an int64 array or tensor ``[seed, iteration]``, read when the step runs.
         stream: A whole number of at least 0, a different one for each random operation of a model.
 
     Returns:
@@ -163,23 +163,23 @@ def dropout(x: Operand, rate: float, clock: Operand, stream: int) -> Value:
         ValueError: `rate` is not in [0, 1).
 
     Example:
-        >>> dropout([1.0, 1.0, 1.0, 1.0], 0.5, clock=[1, 0], stream=0)
+        >>> dropout([1.0, 1.0, 1.0, 1.0], 0.5, step_state=[1, 0], stream=0)
         array([2., 0., 2., 2.], dtype=float32)
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout rate must lie in [0, 1), got {rate}")
     value = floating(x)
-    return value if rate == 0 else apply(Dropout(float(rate), stream), value, _step_state(clock))
+    return value if rate == 0 else apply(Dropout(float(rate), stream), value, _step_state(step_state))
 
 
 def random_uniform(
-    like: Operand, clock: Operand, stream: int, minimum: float = 0.0, maximum: float = 1.0
+    like: Operand, step_state: Operand, stream: int, minimum: float = 0.0, maximum: float = 1.0
 ) -> Value:
     """Draw numbers that are uniform between two limits.
 
     Args:
         like: Array or tensor whose shape and dtype the result takes.
-        clock: The step state, an int64 array or tensor ``[seed, iteration]``, read when the step runs.
+        step_state: The step state, an int64 array or tensor ``[seed, iteration]``, read when the step runs.
         stream: A whole number of at least 0, a different one for each random operation of a model.
         minimum: The lower end.
         maximum: The upper end, reached only by rounding.
@@ -188,22 +188,24 @@ def random_uniform(
         The shape of `like`, floats. Equal arguments give equal results.
 
     Example:
-        >>> random_uniform([0.0, 0.0], clock=[1, 0], stream=0)
+        >>> random_uniform([0.0, 0.0], step_state=[1, 0], stream=0)
         array([0.8847898 , 0.40316737], dtype=float32)
     """
     return apply(
-        RandomUniform((float(minimum), float(maximum - minimum)), stream), floating(like), _step_state(clock)
+        RandomUniform((float(minimum), float(maximum - minimum)), stream),
+        floating(like),
+        _step_state(step_state),
     )
 
 
 def random_normal(
-    like: Operand, clock: Operand, stream: int, mean: float = 0.0, stddev: float = 1.0
+    like: Operand, step_state: Operand, stream: int, mean: float = 0.0, stddev: float = 1.0
 ) -> Value:
     """Draw numbers from a normal distribution.
 
     Args:
         like: Array or tensor whose shape and dtype the result takes.
-        clock: The step state, an int64 array or tensor ``[seed, iteration]``, read when the step runs.
+        step_state: The step state, an int64 array or tensor ``[seed, iteration]``, read when the step runs.
         stream: A whole number of at least 0, a different one for each random operation of a model.
         mean: The mean.
         stddev: The standard deviation.
@@ -212,7 +214,7 @@ def random_normal(
         The shape of `like`, floats. Equal arguments give equal results.
 
     Example:
-        >>> random_normal([0.0, 0.0], clock=[1, 0], stream=0)
+        >>> random_normal([0.0, 0.0], step_state=[1, 0], stream=0)
         array([-0.40599608, -0.52623177], dtype=float32)
     """
-    return apply(RandomNormal((float(mean), float(stddev)), stream), floating(like), _step_state(clock))
+    return apply(RandomNormal((float(mean), float(stddev)), stream), floating(like), _step_state(step_state))

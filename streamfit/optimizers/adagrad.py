@@ -91,7 +91,7 @@ class Adagrad(Optimizer):
         """Return the sum of squares."""
         return {"accumulator": self.initial_accumulator_value}
 
-    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+    def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return one call."""
         return [(adagrad_step, (weights, grads, self.state["accumulator"], self.hyper))]
 
@@ -134,7 +134,7 @@ class Adadelta(Optimizer):
         """Return the two mean squares."""
         return {"gradients": 0.0, "changes": 0.0}
 
-    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+    def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return one call."""
         vectors = (self.state["gradients"], self.state["changes"])
         return [(adadelta_step, (weights, grads, *vectors, self.hyper))]

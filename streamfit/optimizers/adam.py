@@ -16,10 +16,10 @@ _NADAM_DECAY = 0.96
 
 
 @kernel
-def adam_step(w: Array, g: Array, m: Array, v: Array, hyper: Array, clock: Array) -> None:
+def adam_step(w: Array, g: Array, m: Array, v: Array, hyper: Array, step_state: Array) -> None:
     """Move the means of g and g^2, and w by their corrected ratio."""
     real = w.dtype.type
-    step = np.float64(clock[1] + 1)
+    step = np.float64(step_state[1] + 1)
     correction = np.sqrt(1.0 - hyper[_BETA_2] ** step) / (1.0 - hyper[_BETA_1] ** step)
     alpha, epsilon = real(hyper[LEARNING_RATE] * correction), real(hyper[_EPSILON])
     new_1, new_2 = real(1.0 - hyper[_BETA_1]), real(1.0 - hyper[_BETA_2])
@@ -30,10 +30,10 @@ def adam_step(w: Array, g: Array, m: Array, v: Array, hyper: Array, clock: Array
 
 
 @kernel
-def amsgrad_step(w: Array, g: Array, m: Array, v: Array, top: Array, hyper: Array, clock: Array) -> None:
+def amsgrad_step(w: Array, g: Array, m: Array, v: Array, top: Array, hyper: Array, step_state: Array) -> None:
     """Do the same with the largest v so far in the place of v."""
     real = w.dtype.type
-    step = np.float64(clock[1] + 1)
+    step = np.float64(step_state[1] + 1)
     correction = np.sqrt(1.0 - hyper[_BETA_2] ** step) / (1.0 - hyper[_BETA_1] ** step)
     alpha, epsilon = real(hyper[LEARNING_RATE] * correction), real(hyper[_EPSILON])
     new_1, new_2 = real(1.0 - hyper[_BETA_1]), real(1.0 - hyper[_BETA_2])
@@ -45,10 +45,10 @@ def amsgrad_step(w: Array, g: Array, m: Array, v: Array, top: Array, hyper: Arra
 
 
 @kernel
-def adamax_step(w: Array, g: Array, m: Array, u: Array, hyper: Array, clock: Array) -> None:
+def adamax_step(w: Array, g: Array, m: Array, u: Array, hyper: Array, step_state: Array) -> None:
     """Move the mean of g and the decaying maximum of abs(g), and w by their ratio."""
     real = w.dtype.type
-    step = np.float64(clock[1] + 1)
+    step = np.float64(step_state[1] + 1)
     alpha = real(hyper[LEARNING_RATE] / (1.0 - hyper[_BETA_1] ** step))
     new, kept, epsilon = real(1.0 - hyper[_BETA_1]), real(hyper[_BETA_2]), real(hyper[_EPSILON])
     for i in range(w.shape[0]):
@@ -60,13 +60,15 @@ def adamax_step(w: Array, g: Array, m: Array, u: Array, hyper: Array, clock: Arr
 
 
 @kernel
-def nadam_step(w: Array, g: Array, m: Array, v: Array, product: Array, hyper: Array, clock: Array) -> None:
+def nadam_step(
+    w: Array, g: Array, m: Array, v: Array, product: Array, hyper: Array, step_state: Array
+) -> None:
     """Do as Adam with Nesterov's momentum, whose schedule is kept in the one number of `product`."""
     real = w.dtype.type
-    step = np.float64(clock[1] + 1)
+    step = np.float64(step_state[1] + 1)
     now = hyper[_BETA_1] * (1.0 - 0.5 * _NADAM_DECAY**step)
     later = hyper[_BETA_1] * (1.0 - 0.5 * _NADAM_DECAY ** (step + 1.0))
-    if clock[1] == 0:
+    if step_state[1] == 0:
         product[0] = 1.0
     product[0] *= now
     part_m = real(later / (1.0 - product[0] * later))
@@ -126,10 +128,12 @@ class Adam(Optimizer):
         """Return the two means, and the maximum that AMSGrad needs."""
         return {**self.state_names, "top": 0.0} if self.amsgrad else dict(self.state_names)
 
-    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+    def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return one call."""
         vectors = tuple(self.state[name] for name in self.first_values())
-        return [(amsgrad_step if self.amsgrad else adam_step, (weights, grads, *vectors, self.hyper, clock))]
+        return [
+            (amsgrad_step if self.amsgrad else adam_step, (weights, grads, *vectors, self.hyper, step_state))
+        ]
 
 
 class AdamW(Adam):
@@ -201,9 +205,9 @@ class Adamax(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
-    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+    def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return one call."""
-        return [(adamax_step, (weights, grads, self.state["m"], self.state["u"], self.hyper, clock))]
+        return [(adamax_step, (weights, grads, self.state["m"], self.state["u"], self.hyper, step_state))]
 
 
 class Nadam(Optimizer):
@@ -243,11 +247,11 @@ class Nadam(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
-    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+    def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return one call."""
         product = self.state.setdefault("product", np.ones(1))
         vectors = (self.state["m"], self.state["v"], product)
-        return [(nadam_step, (weights, grads, *vectors, self.hyper, clock))]
+        return [(nadam_step, (weights, grads, *vectors, self.hyper, step_state))]
 
 
 registry.register(Adam, "adam")

@@ -269,7 +269,7 @@ class Optimizer(Configurable):
     @property
     def iterations(self) -> int:
         """Return how many steps have been finished."""
-        return int(self.work.clock[1])
+        return int(self.work.step_state[1])
 
     @iterations.setter
     def iterations(self, value: int) -> None:
@@ -279,7 +279,7 @@ class Optimizer(Configurable):
             raise TypeError(f"iterations must be a whole number, got {value!r}") from None
         if steps < 0:
             raise ValueError(f"iterations must be zero or positive, got {value!r}")
-        self.work.clock[1] = steps
+        self.work.step_state[1] = steps
 
     # -- called by a program --------------------------------------------------------------------
 
@@ -298,14 +298,14 @@ class Optimizer(Configurable):
         rate = self._rate if self._schedule is None else float(self._schedule(iteration))
         self.hyper[LEARNING_RATE] = rate / (1.0 + self.decay * iteration)
 
-    def bind(self, weights: Array, grads: Array, sizes: Array, clock: Array) -> list[Call]:
+    def bind(self, weights: Array, grads: Array, sizes: Array, step_state: Array) -> list[Call]:
         """Return the kernel calls of one step.
 
         Args:
             weights: All trainable weights, one float vector; changed in place.
             grads: Their gradient; clipping changes it in place.
             sizes: int64 vector: the number of elements of each weight array.
-            clock: int64 vector [seed, finished steps]; the caller increments it after the step.
+            step_state: int64 vector [seed, finished steps]; the caller increments it after the step.
 
         Returns:
             Calls to be run in this order. State of the right size is kept, so that training continues; with
@@ -314,13 +314,13 @@ class Optimizer(Configurable):
         self.work.drop_unneeded(self.first_values())
         if any(not self._fits(vector, weights) for vector in self._own_vectors()):
             self.reset()
-        clock[1] = max(int(clock[1]), self.iterations)
-        self.work.clock = clock
+        step_state[1] = max(int(step_state[1]), self.iterations)
+        self.work.step_state = step_state
         self._make_state(weights)
         calls = self._clip_calls(grads, sizes)
         if self.weight_decay:
             calls.append((decay_weights, (weights, self.hyper)))
-        return calls + self.step(weights, grads, clock)
+        return calls + self.step(weights, grads, step_state)
 
     def _clip_calls(self, grads: Array, sizes: Array) -> list[Call]:
         if self._clipping == "clipvalue":
@@ -347,9 +347,9 @@ class Optimizer(Configurable):
         """Return the name and the first value of each vector of `state` that the settings need."""
         return dict(self.state_names)
 
-    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+    def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return the kernel calls of the optimizer's own step."""
-        raise TypeError(f"{type(self).__name__} must define step(self, weights, grads, clock)")
+        raise TypeError(f"{type(self).__name__} must define step(self, weights, grads, step_state)")
 
     def work_for(self, owner: object) -> Work:
         """Return the state for one model, and show it from now on.

@@ -100,7 +100,7 @@ class RMSprop(Optimizer):
             names.append("average")
         return dict.fromkeys(names, 0.0)
 
-    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+    def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return one call."""
         vectors = tuple(self.state[name] for name in self.first_values())
         kind = (rmsprop_step, rmsprop_momentum_step, rmsprop_centered_step)[len(vectors) - 1]

@@ -79,7 +79,7 @@ class SGD(Optimizer):
         """Return the velocity, which only momentum needs."""
         return {"velocity": 0.0} if self.momentum > 0 else {}
 
-    def step(self, weights: Array, grads: Array, clock: Array) -> list[Call]:
+    def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return one call."""
         if self.momentum == 0:
             return [(sgd_step, (weights, grads, self.hyper))]

@@ -40,7 +40,7 @@ class Work:
 
     Attributes:
         state: State vectors by name.
-        clock: int64 array [seed, finished steps].
+        step_state: int64 array [seed, finished steps].
         needed: Names of the vectors of `state` that the settings need.
         places: The slice of each weight in the vectors; None when it is not known.
     """
@@ -48,20 +48,20 @@ class Work:
     def __init__(self, owner: object = None) -> None:
         self.owner = owner
         self.state: dict[str, Array] = {}
-        self.clock: Array = np.zeros(2, dtype=np.int64)
+        self.step_state: Array = np.zeros(2, dtype=np.int64)
         self.needed: set[str] = set()
         self.places: Places | None = None
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Restore a pickled object; arrays are copied, because workers may share their memory."""
         self.__dict__.update(state)
-        self.clock = np.array(self.clock)
+        self.step_state = np.array(self.step_state)
         self.state = {name: np.array(vector) for name, vector in self.state.items()}
 
     def forget(self) -> None:
         """Start again: no vectors, no steps."""
         self.state, self.needed, self.places = {}, set(), None
-        self.clock[1] = 0
+        self.step_state[1] = 0
 
     def arrange(self, places: Places, weights: Array, first: Mapping[str, float]) -> None:
         """Make the vectors fit weights whose slices are `places`.

@@ -1,4 +1,4 @@
-"""Floor 4: from a graph of layers to an ordered list of kernel calls over flat buffers."""
+"""Layer 6: from a graph of layers to an ordered list of kernel calls over flat buffers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check that ends a training step before anything is changed, when loss or gradient are no numbers.
+"""The check that ends a training step before it changes anything, where loss or gradient are not finite.
 
 Guarantee kept here: a step whose loss or gradient holds NaN or Inf writes no weight, no state of the
 optimizer and no running result.
@@ -22,7 +22,7 @@ def check_finite(loss: Array, bits: Array, exponent: int) -> None:
         bits: The gradient, its memory read as whole numbers of the same width.
         exponent: The bits that are all set in NaN and infinity, and in no finite number.
     """
-    # Whole numbers are compared side by side in wide registers, and no rule for floats can bend the outcome.
+    # Whole numbers are compared in vector registers, and no fast-math rule can change the result.
     mask = bits.dtype.type(exponent)
     found = 0
     for i in range(bits.shape[0]):

@@ -81,7 +81,7 @@ class Gradient:
         self.calls += additions
 
     def _output_grad(self, tensor: Tensor) -> Array:
-        if tensor not in self._grads:  # one of several outputs, used by nothing that leads to the objective
+        if tensor not in self._grads:  # one of several outputs, which the objective does not depend on
             self._grads[tensor] = self._take(tensor)
             self.calls.append((fill_zero, (flat(self._grads[tensor]),)))
         return self._grads[tensor]

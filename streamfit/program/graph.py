@@ -8,7 +8,7 @@ each after everything that it reads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Protocol, TypeGuard
 
 from streamfit.ops.core import Node, Tensor
 
@@ -35,11 +35,28 @@ def _sorted_nodes(outputs: Iterable[Tensor], known: dict[Tensor, Tensor]) -> lis
     return order
 
 
+class LayerUse(Protocol):
+    """One use of a layer in a graph.
+
+    Attributes:
+        training: Whether it is fixed to training or to inference; None if the program decides.
+    """
+
+    training: bool | None
+
+    def expand(self, tensors: Sequence[Tensor], training: bool) -> Sequence[Tensor]:
+        """Call the layer on other inputs, for training or for inference."""
+
+
+def _is_layer(op: object) -> TypeGuard[LayerUse]:
+    return hasattr(op, "expand")
+
+
 class Lowering:
     """Collect the operations behind tensors, for training or for inference.
 
     Args:
-        training: What layers that differ between training and inference are told.
+        training: For which of the two: some layers differ between training and inference.
         stand_ins: Tensors to read in the place of others, such as new inputs.
     """
 
@@ -49,18 +66,16 @@ class Lowering:
         self._known: dict[Tensor, Tensor] = dict(stand_ins or {})
 
     def lower(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return the lowered tensors; the nodes they need are appended to `nodes`."""
+        """Return the lowered tensors, and append the nodes that they need to `nodes`."""
         for node in _sorted_nodes(tensors, self._known):
             inputs = [self._known.get(tensor, tensor) for tensor in node.inputs]
-            if hasattr(node.op, "expand"):
-                results: Sequence[Tensor] = self._expanded(node.op, inputs)
-            else:
-                results = self._add(node, inputs)
+            op = node.op
+            results = self._expanded(op, inputs) if _is_layer(op) else self._add(node, inputs)
             self._known.update(zip(node.outputs, results, strict=True))
         return [self._known.get(tensor, tensor) for tensor in tensors]
 
-    def _expanded(self, use: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """Lower what a layer is made of; a use that is fixed to training or inference fixes all inside it."""
+    def _expanded(self, use: LayerUse, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Lower the operations of a layer; a use with a fixed mode fixes the mode of all uses inside it."""
         before = self.training
         self.training = before if use.training is None else use.training
         try:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from streamfit._base.specs import Array
 from streamfit.ops.core import Variable
@@ -33,7 +33,7 @@ def _padded(nbytes: int) -> int:
 
 
 class Arena:
-    """Give out arrays from a few large blocks, one behind the other.
+    """Allocate arrays from a few large blocks, one behind the other.
 
     Programs that never run at the same time share an arena: each calls `rewind` before it takes its
     arrays, so that a partial last batch and validation need no memory of their own.
@@ -45,10 +45,10 @@ class Arena:
         self._offset = 0
 
     def rewind(self) -> None:
-        """Give out the same memory again."""
+        """Reuse the memory from its beginning."""
         self._block = self._offset = 0
 
-    def take(self, shape: Sequence[int], dtype: Any) -> Array:
+    def take(self, shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
         """Return an uninitialised C-contiguous array."""
         dtype = np.dtype(dtype)
         nbytes = math.prod(shape) * dtype.itemsize
@@ -92,7 +92,7 @@ class FlatVariables:
         unit = ALIGNMENT // self.dtype.itemsize
         self.sizes = np.array([-(-v.value.size // unit) * unit for v in self.variables], dtype=np.int64)
         self.vector = self._zeros()
-        # The same view objects each time: a binding that has one is valid again when the variable is back.
+        # The same view objects each time: a binding that has one is valid again when its variable returns.
         self._places = self.views(self.vector)
         self.rebind()
 
@@ -115,12 +115,12 @@ class FlatVariables:
 
     @property
     def at_home(self) -> bool:
-        """Return whether all variables still live in `vector` (another model may have taken them)."""
+        """Return whether all variables still lie in `vector` (another model may have moved them)."""
         return all(variable.home is self for variable in self.variables)
 
     def rebind(self) -> None:
-        """Move the variables (back) into `vector`, with the values they have now."""
+        """Move the variables (back) into `vector`, with their present values."""
         for variable, memory in zip(self.variables, self._places, strict=True):
             if variable.home is not self:
-                with _moving:  # another model that has this weight may want it at home, too
+                with _moving:  # another model with this weight may move it at the same time
                     variable.move(memory, self)

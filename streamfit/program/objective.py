@@ -1,16 +1,16 @@
-"""Operations that turn values of single samples into what training needs: one scalar, and sums.
+"""Operations that turn values of single samples into one scalar to minimise, and into running sums.
 
-Sums are taken in float64 whatever the model's dtype: a float32 running mean is off by a factor of two
-at 10**9 samples. Running sums also keep what rounding takes from them.
+Sums are float64 for every dtype of the model: a float32 running mean is off by a factor of two at 10**9
+samples. Running sums also keep their rounding errors.
 
-Guarantees kept here: a running mean over 10**9 samples is exact to 1e-12; what weighs 0 adds exactly 0,
-whatever it is.
+Guarantees kept here: a running mean over 10**9 samples is exact to 1e-12; a value of weight 0 adds exactly 0,
+even if it is NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import overload
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import fill_zero
 from streamfit.kernels.running_sums import grow
-from streamfit.ops.core import Constant, Op, apply, flat
+from streamfit.ops.core import Constant, Op, Operand, Tensor, Value, apply, flat
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -49,7 +49,7 @@ def weighted_mean_backward(weights: Array, repeat: int, gout: Array, gvalues: Ar
 
 @kernel
 def counted_mean_forward(values: Array, weights: Array, repeat: int, out: Array) -> None:
-    """Compute sum(w * v) / number of values, where what weighs 0 may be anything, NaN included."""
+    """Compute sum(w * v) / number of values, where values of weight 0 may be anything, NaN included."""
     total = 0.0
     n = values.shape[0]
     for i in range(n):
@@ -63,7 +63,7 @@ class WeightedMean(Op):
     """Sum of weight times value over the number of values: Keras' ``sum_over_batch_size``.
 
     Args:
-        chosen: Whether weights are given, so that some may be 0; else all are known to be 1.
+        chosen: Whether the user gives weights, so that some may be 0; else all are 1.
     """
 
     def __init__(self, chosen: bool = True) -> None:
@@ -102,7 +102,7 @@ class WeightedMean(Op):
 
 
 SHARES = {"sum_over_batch_size": 0, "mean": 0, "sum": 1, "mean_with_sample_weight": 2}
-"""What a sum of losses is divided by: 0 the number of values that count, 1 nothing, 2 their weights."""
+"""The divisor of a sum of losses: 0 the number of values that count, 1 nothing, 2 their weights."""
 
 
 @kernel
@@ -114,7 +114,7 @@ def reduced_forward(
     mass = 0.0
     for i in range(values.shape[0]):
         if mask.shape[0] and mask[i] == 0:
-            continue  # not times zero: what does not count may be NaN
+            continue  # not times zero: a value that does not count may be NaN
         weight = np.float64(weights[i // repeat])
         if weight != 0:
             total += weight * np.float64(values[i])
@@ -141,7 +141,7 @@ def reduced_backward(
 class Reduced(Op):
     """Sum of weight times value over the values that count, divided as `SHARES` says.
 
-    Nothing that counts gives 0.
+    The result is 0 where no value counts.
     """
 
     def __init__(self, share: int) -> None:
@@ -156,7 +156,7 @@ class Reduced(Op):
         return (Spec((), _FLOAT64),)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the place of the factor that the gradient needs."""
+        """Return the spec of the factor that the gradient needs."""
         return (Spec((1,), _FLOAT64),)
 
     def forward(
@@ -244,7 +244,7 @@ class WeightedTotal(Op):
 
 
 class StateTensor(Constant):
-    """A leaf whose array is read and written at every run and belongs to somebody outside."""
+    """A leaf whose array is read and written at every run, and which the program does not own."""
 
     def __init__(self, value: Array) -> None:
         super().__init__(value)
@@ -330,14 +330,27 @@ class AccumulateScalar(Op):
         return [(accumulate_scalar, (flat(value), samples.reshape(samples.shape[0], -1), state))]
 
 
+@overload
 def weighted_mean(
-    values: Any,
-    weights: Any,
-    mask: Any = None,
+    values: Tensor, weights: Operand, mask: Operand | None = None, reduction: str = ..., *, chosen: bool = ...
+) -> Tensor: ...
+@overload
+def weighted_mean(
+    values: Operand,
+    weights: Operand,
+    mask: Operand | None = None,
+    reduction: str = ...,
+    *,
+    chosen: bool = ...,
+) -> Value: ...
+def weighted_mean(
+    values: Operand,
+    weights: Operand,
+    mask: Operand | None = None,
     reduction: str = "sum_over_batch_size",
     *,
     chosen: bool = True,
-) -> Any:
+) -> Value:
     """Return the losses of a batch as one float64 scalar; a value of weight 0 adds 0 to it, even a NaN.
 
     Args:
@@ -359,6 +372,10 @@ def weighted_mean(
     return apply(Reduced(share), values, weights, *(() if mask is None else (mask,)))
 
 
-def weighted_total(terms: Sequence[Any], factors: Sequence[float]) -> Any:
+@overload
+def weighted_total(terms: Sequence[Tensor], factors: Sequence[float]) -> Tensor: ...
+@overload
+def weighted_total(terms: Sequence[Operand], factors: Sequence[float]) -> Value: ...
+def weighted_total(terms: Sequence[Operand], factors: Sequence[float]) -> Value:
     """Return the sum of factor * term, as a float64 scalar."""
     return apply(WeightedTotal(factors), *terms)

@@ -1,8 +1,8 @@
 """Programs: a graph, and its bindings to batch sizes.
 
-A `Binding` is the whole work of a step on a batch of n samples as one `CallList`: arrays have their
-place in memory, kernels have their arguments, a run is one native loop. Another batch size (a partial
-last batch) is another binding of the same graph over the same memory.
+A `Binding` is the whole work of a step on a batch of n samples as one `CallList`: all arrays are allocated,
+all kernels have their arguments, and a run is one native loop. Another batch size (a partial last batch) is
+another binding of the same graph over the same memory.
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ _KEPT_BINDINGS = 16  # batch sizes that stay bound; more only cost memory for th
 
 
 @kernel
-def tick(clock: Array) -> None:
+def tick(step_state: Array) -> None:
     """Count one finished training step."""
-    clock[1] += 1
+    step_state[1] += 1
 
 
 class Training:
-    """What a program needs to train: the variables, their gradient, and the optimizer's calls.
+    """The variables that a program trains, their gradient, and the optimizer's calls.
 
     Args:
         variables: The trainable variables; they move into one flat vector.
-        clock: int64 array [seed, finished steps], shape (2,).
-        update: Given (weights, gradient, sizes, clock), returns the optimizer's calls.
+        step_state: int64 array [seed, finished steps], shape (2,).
+        update: Given (weights, gradient, sizes, step_state), returns the optimizer's calls.
     """
 
     def __init__(
         self,
         variables: Sequence[Variable],
-        clock: Array,
+        step_state: Array,
         update: Callable[[Array, Array, Array, Array], list[Call]],
     ) -> None:
         self.flat = FlatVariables(variables)
         self.gradient = self.flat.zeros_like()
-        self.clock = clock
+        self.step_state = step_state
         self.grads = dict(zip(self.flat.variables, self.flat.views(self.gradient), strict=True))
         self._update = update
         self.rebind()
 
     def rebind(self) -> None:
-        """Ask for the optimizer's calls; programs that have them must forget their bindings."""
-        update = self._update(self.flat.vector, self.gradient, self.flat.sizes, self.clock)
-        self.calls: list[Call] = [*update, (tick, (self.clock,))]
+        """Make the optimizer's calls anew; programs that use the old ones must forget their bindings."""
+        update = self._update(self.flat.vector, self.gradient, self.flat.sizes, self.step_state)
+        self.calls: list[Call] = [*update, (tick, (self.step_state,))]
 
 
 class Binding:
     """A program bound to one batch size.
 
     Attributes:
-        feeds: A `InputPointer` for each tensor that is fed, in the program's order.
+        feeds: An `InputPointer` for each tensor that is fed, in the program's order.
         fetches: The array of each tensor that is fetched; valid until the next run of any program
             that shares the arena.
     """
@@ -97,7 +97,7 @@ class Binding:
             elif isinstance(leaf, Constant):
                 self._arrays[leaf] = leaf.value
             elif leaf is STEP_STATE:
-                self._arrays[leaf] = self._program.clock
+                self._arrays[leaf] = self._program.step_state
             elif leaf not in self._arrays:
                 raise ValueError(
                     f"the graph reads {leaf}, which is not among its inputs; "
@@ -120,7 +120,7 @@ class Binding:
         return calls
 
     def _bind_fetches(self) -> tuple[list[Array], list[Call]]:
-        """Return the fetched arrays; what lies in fed memory is copied, because feeding moves it."""
+        """Return the fetched arrays; an array in fed memory is copied, because feeding changes its place."""
         fed = [self._arrays[tensor] for tensor in self._program.feeds]
         fetches: list[Array] = []
         calls: list[Call] = []
@@ -134,7 +134,7 @@ class Binding:
         return fetches, calls
 
     def _gradient(self) -> list[Call]:
-        """Return the calls from the objective to the gradient, and the look at both where it is asked for."""
+        """Return the calls from the objective to the gradient, and the check of both if there is one."""
         training, objective = self._program.training, self._program.objective
         if training is None or objective is None:
             return []
@@ -148,7 +148,7 @@ class Binding:
         """Run `steps` times in one native call, on the next rows of each of `data` at each step.
 
         Returns:
-            How many times: fewer where `asked` (int64 (1,), looked at after each step) was not 0.
+            How many times: fewer where `asked` (int64 (1,), read after each step) was not 0.
         """
         return self._calls.run_steps(self.feeds, data, steps, asked)
 
@@ -163,16 +163,16 @@ class Program:
 
     Args:
         feeds: Tensors whose arrays are given at each run.
-        fetches: Tensors whose arrays are wanted after a run.
+        fetches: Tensors whose arrays are read after a run.
         guards: Nodes without outputs that run before the gradient, to stop a step with wrong data.
         sinks: Nodes without outputs that run after it, such as metric sums.
         arena: Memory for everything that lives for one run.
-        clock: int64 array [seed, finished steps], shape (2,).
+        step_state: int64 array [seed, finished steps], shape (2,).
         objective: The scalar to minimise, when training.
         training: Variables, gradient and optimizer, when training.
         checked: Whether a step stops, before sinks and optimizer, when the objective or its gradient is not
             finite.
-        values: What to read in the place of the values of variables: copies of another moment.
+        values: Arrays to read in the place of the values of variables, such as copies from an earlier step.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class Program:
         fetches: Sequence[Tensor],
         *,
         arena: Arena,
-        clock: Array,
+        step_state: Array,
         guards: Sequence[Node] = (),
         sinks: Sequence[Node] = (),
         objective: Tensor | None = None,
@@ -190,7 +190,7 @@ class Program:
         values: Mapping[Variable, Array] | None = None,
     ) -> None:
         self.values = values
-        self.feeds, self.fetches, self.arena, self.clock = list(feeds), list(fetches), arena, clock
+        self.feeds, self.fetches, self.arena, self.step_state = list(feeds), list(fetches), arena, step_state
         self.objective, self.training, self.checked = objective, training, checked
         self.sinks = list(sinks)
         wanted = self.fetches + ([] if objective is None else [objective])
@@ -209,7 +209,7 @@ class Program:
         return binding
 
     def release(self) -> None:
-        """Let go of the memory that was fed last."""
+        """Drop the references to the memory that was fed last."""
         for binding in self._bindings.values():
             for feed in binding.feeds:
                 feed.release()

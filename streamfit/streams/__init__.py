@@ -1,4 +1,4 @@
-"""Floor 2: sources of batches, their order, pipelines, and feeds that deliver them epoch by epoch."""
+"""Layer 2: sources of batches, their order, pipelines, and feeds that deliver them epoch by epoch."""
 
 from __future__ import annotations
 

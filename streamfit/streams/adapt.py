@@ -1,14 +1,14 @@
-"""`as_stream`: the only place that asks what kind of thing the user passed.
+"""`as_stream`: the only place that checks what kind of object the user passed.
 
-Guarantee kept here: the kind of the data changes how they are read and nothing else; an argument that
-means nothing for a kind is an error and not ignored. (`shuffle` is the exception, as in Keras: an
+Guarantee kept here: the kind of the data changes only how they are read; an argument that has no meaning
+for a kind is an error and is not ignored. (`shuffle` is the exception, as in Keras: an
 iterator has no order to change.)
 """
 
 from __future__ import annotations
 
 from collections import UserList
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from streamfit.streams.arrays import ArraySource
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.streams.sequence import SequenceSource
+from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
 
 Kind = Literal["pipeline", "source", "arrays", "iterator", "sequence", "iterable"]
@@ -27,9 +28,9 @@ DEFAULT_BATCH_SIZE = 32
 
 
 def as_stream(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+    x: object,
+    y: object = None,
+    sample_weight: object = None,
     *,
     batch_size: int | None = None,
     shuffle: bool | str = False,
@@ -37,28 +38,27 @@ def as_stream(
     name: str = "data",
     targets: bool = True,
 ) -> Source:
-    """Make a source of whatever holds the data.
+    """Make a source of the object that holds the data.
 
     Args:
-        x: Arrays (one, or a list, tuple or mapping of them; anything NumPy can read, and what can be
-            sliced like an array), a generator, a
-            `Sequence` or another object with ``__getitem__`` and ``__len__``, an iterable of batches, or
-            a `Source`, which is returned as it is.
+        x: Arrays (one, or a list, tuple or mapping of them; any object that NumPy can read or that can be
+            sliced like an array), a generator, a `Sequence` or another object with ``__getitem__`` and
+            ``__len__``, an iterable of batches, or a `Source`, which is returned as it is.
         y: Targets, when `x` are arrays.
         sample_weight: Weights, when `x` are arrays.
         batch_size: Samples in a batch, when `x` are arrays; None for 32.
         shuffle: True, False or ``'batch'``.
-        seed: Where the orders start from, a whole number of any size; None draws one (or follows
+        seed: Seed of the orders, a whole number of any size; None draws one (or follows
             `set_random_seed`).
-        name: What to call the source in messages.
+        name: Name of the source in messages.
         targets: Whether the consumer wants targets.
 
     Returns:
         The source.
 
     Raises:
-        TypeError: `x` is not data, or `batch_size` is no whole number.
-        ValueError: An argument means nothing for this kind of data, or has a wrong value.
+        TypeError: `x` is not data, or `batch_size` is not a whole number.
+        ValueError: An argument has no meaning for this kind of data, or a wrong value.
 
     Example:
         >>> as_stream(np.zeros((10, 3)), batch_size=4).batches(0)
@@ -72,20 +72,20 @@ def as_stream(
     if kind != "arrays":
         _refuse_array_arguments(x, y, sample_weight, batch_size)
     if kind == "source":
-        source: Source = x
-        return source
+        assert isinstance(x, Source)
+        return x
     start = next_seed() if seed is None else seed_from(seed)
     if kind == "arrays":
         size = check_batch_size(batch_size)
-        order: Any = shuffle
+        order = check_shuffle(shuffle)
         return ArraySource(x, y, sample_weight, batch_size=size, shuffle=order, seed=start, name=name)
     if kind == "sequence":
         return SequenceSource(x, shuffle=shuffle, seed=start, name=name, targets=targets)
     return GeneratorSource(x, name=name, seed=start, targets=targets)
 
 
-def kind_of(x: Any, name: str = "data") -> Kind:
-    """Say what kind of thing holds the data.
+def kind_of(x: object, name: str = "data") -> Kind:
+    """Return the kind of the object that holds the data.
 
     Raises:
         TypeError: `x` is not data.
@@ -104,11 +104,11 @@ def kind_of(x: Any, name: str = "data") -> Kind:
     if isinstance(x, (np.ndarray, list, tuple, UserList)) or is_mapping(x) or is_arraylike(x):
         return "arrays"
     if getattr(x, "shape", None) == () and hasattr(x, "dtype"):
-        return "arrays"  # a single value, which is refused as such
+        return "arrays"  # a single value; `ArraySource` refuses it with a clear message
     if isinstance(x, type):
         raise TypeError(f"source {name!r}: a type is not data; call it and pass what it returns")
     if hasattr(x, "__getitem__") and (hasattr(x, "__len__") or hasattr(x, "num_batches")):
-        return "sequence"  # also where it is an iterator besides: by number, batches can be loaded anywhere
+        return "sequence"  # even if it is also an iterator: workers can load batches by number
     if hasattr(x, "__next__"):
         return "iterator"
     if hasattr(x, "__iter__"):
@@ -117,11 +117,11 @@ def kind_of(x: Any, name: str = "data") -> Kind:
     raise TypeError(f"source {name!r}: {_refusal(x)}{called}")
 
 
-def check_batch_size(batch_size: Any) -> int:
+def check_batch_size(batch_size: object) -> int:
     """Return the batch size as an int; 32 for None.
 
     Raises:
-        TypeError: It is no whole number.
+        TypeError: It is not a whole number.
         ValueError: It is less than 1.
 
     Example:
@@ -141,14 +141,14 @@ def check_batch_size(batch_size: Any) -> int:
     return size
 
 
-def _refusal(x: Any) -> str:
+def _refusal(x: object) -> str:
     hint = "; load the file and pass its arrays" if isinstance(x, (str, bytes)) else ""
     if isinstance(x, (set, frozenset)):
         hint = "; a set has no order, so pass a list or an array"
     return f"{brief(x)} is not data; pass arrays, a generator, a Sequence or an iterable of batches{hint}"
 
 
-def _refuse_array_arguments(x: Any, y: Any, sample_weight: Any, batch_size: Any) -> None:
+def _refuse_array_arguments(x: object, y: object, sample_weight: object, batch_size: object) -> None:
     taken = f" (x is a {type(x).__name__}, which is taken for one)"
     if y is not None:
         raise ValueError(

@@ -1,7 +1,7 @@
 """`ArraySource`: arrays in memory or in files, shuffled by sample or by batch.
 
-Guarantees kept here: every sample once per pass, in an order that depends on (seed, epoch) alone; all
-arrays have the same number of samples; dtypes never change; nothing that a user keeps is overwritten.
+Guarantees kept here: every sample comes once per pass, in an order that depends on (seed, pass) alone; all
+arrays have the same number of samples; dtypes never change; arrays that a user keeps are never overwritten.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ import copy
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from streamfit._base.checks import whole
 from streamfit._base.errors import DataError
 from streamfit._base.keys import seed_from
-from streamfit._base.specs import Array
-from streamfit.streams.batch import ROLES, Batch
+from streamfit._base.specs import Array, Spec
+from streamfit._base.tree import map_entries
+from streamfit.streams.batch import ROLES, Batch, Part, Structure
 from streamfit.streams.batch_order import BatchOrder, ShuffledOrder
 from streamfit.streams.items import Value
 from streamfit.streams.leaves import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.objects import stack_hint
 from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, rows_of
 from streamfit.streams.shuffle import Shuffle, check_shuffle
-from streamfit.streams.source import Source
+from streamfit.streams.source import Identity, Source
 from streamfit.streams.ticket import Ticket
 
-_DIGEST_ROWS, _DIGEST_BYTES = 8, 8 << 20  # at most, of the samples that stand for all
+_DIGEST_ROWS, _DIGEST_BYTES = 8, 8 << 20  # at most, for the digest of a few samples
 _JOINED_BYTES = 256 << 10  # joined batches should still be in the processor's cache when they are used
 
 
@@ -37,15 +38,16 @@ class ArraySource(Source):
 
     Args:
         x: Array of shape (n, ...) with numbers of any dtype, or a list, tuple or dict of such arrays.
-            Memory maps, lists of numbers, data frames and tensors of other libraries will do, and so does
-            what can only be sliced, such as a data set in an HDF5 file: its rows are read batch by batch.
+            Memory maps, lists of numbers, data frames and tensors of other libraries are accepted, and so
+            are objects that can only be sliced, such as a data set in an HDF5 file: their rows are read
+            batch by batch.
         y: Targets, likewise, or None.
         sample_weight: Weights, likewise, or None.
         batch_size: Samples in a batch; the last batch of a pass may be smaller.
         shuffle: True for a new order of the samples in each pass, ``'batch'`` for a new order of whole
             batches (a smaller last batch stays last), False for none.
-        seed: Where the orders start from.
-        name: What to call the source in messages.
+        seed: Seed of the orders.
+        name: Name of the source in messages.
 
     Raises:
         DataError: The arrays hold no numbers, no samples, or differ in their number of samples.
@@ -60,9 +62,9 @@ class ArraySource(Source):
 
     def __init__(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
         *,
         batch_size: int = 32,
         shuffle: Shuffle = True,
@@ -83,10 +85,10 @@ class ArraySource(Source):
         self.remote = any(rows.remote for part in self._parts for rows in _rows(part))
         self._sliced = any(isinstance(rows, SlicedRows) for part in self._parts for rows in _rows(part))
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in self.__dict__.items() if key != "_parts"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._open()
 
@@ -105,12 +107,12 @@ class ArraySource(Source):
         """Count the batches of a pass."""
         return self.order.batches(epoch)
 
-    def spec(self) -> Any:
+    def spec(self) -> tuple[Structure[Spec], ...]:
         """Return the specs of (x, y, sample_weight)."""
         return self._spec
 
-    def identity(self) -> dict[str, Any]:
-        """Return what a saved place belongs to."""
+    def identity(self) -> Identity:
+        """Return the properties of the data that a saved place belongs to."""
         return {
             "kind of source": "arrays",
             "samples": self.samples,
@@ -130,19 +132,19 @@ class ArraySource(Source):
         return found.hexdigest()
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Write the tickets of a pass: the ids of each batch."""
+        """Yield the tickets of a pass, with the ids of each batch."""
         key = self.key(epoch)
         for number, ids in enumerate(self.order.batch_ids(epoch, start), start):
             yield Ticket(epoch, number, ids, key)
 
     def load(self, ticket: Ticket) -> Value:
-        """Copy the rows of one batch to fresh arrays."""
+        """Copy the rows of one batch to new arrays."""
         ids = ticket.ids
         x, y, sample_weight = (_map(part, lambda rows: rows.pick(ids)) for part in self._parts)
         return x, y, sample_weight
 
     def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Load the batches of a pass here, without the detour of tickets."""
+        """Load the batches of a pass in this thread, without tickets."""
         take = self.reader(epoch, start)
         while True:
             try:
@@ -151,9 +153,10 @@ class ArraySource(Source):
                 return
 
     def reader(self, epoch: int, start: int) -> Callable[[int], Batch]:
-        """Return a function that takes the next batch, or up to so many joined into one.
+        """Return a function that takes the next batch, or several batches joined into one.
 
-        It raises StopIteration at the end of the pass. Only whole batches are joined.
+        Its argument is the largest number of batches to join; only whole batches are joined. It raises
+        StopIteration at the end of the pass.
         """
         readers = [_reader(part, self.batch_size, not self.order.sequential) for part in self._parts]
         read_x, read_y, read_weight = readers
@@ -178,7 +181,7 @@ class ArraySource(Source):
         return take
 
 
-def _count_samples(given: tuple[Any, Any, Any], x: Any, y: Any, sample_weight: Any) -> int:
+def _count_samples(given: tuple[object, object, object], x: Part, y: Part, sample_weight: Part) -> int:
     named = leaves(x, "x")
     if not named:
         raise DataError("x holds no array; pass at least one array of samples")
@@ -205,37 +208,37 @@ def _count_samples(given: tuple[Any, Any, Any], x: Any, y: Any, sample_weight: A
     return count
 
 
-def _rows(part: Any) -> list[Rows]:
+def _rows(part: Structure[Rows]) -> list[Rows]:
     if isinstance(part, ROWS):
         return [part]
     entries = part.values() if isinstance(part, dict) else part or ()
     return [rows for rows in entries if rows is not None]
 
 
-def _map(part: Any, read: Callable[[Rows], Array]) -> Any:
+def _map(part: Structure[Rows], read: Callable[[Rows], Array]) -> Part:
     if isinstance(part, ROWS):
         return read(part)
     if part is None:
         return None
-    if isinstance(part, dict):
-        return {key: None if rows is None else read(rows) for key, rows in part.items()}
-    entries = [None if rows is None else read(rows) for rows in part]
-    if isinstance(part, list):
-        return entries
-    return type(part)(*entries) if hasattr(part, "_fields") else tuple(entries)
+    mapped: Part = map_entries(part, lambda rows, key: None if rows is None else read(rows))
+    return mapped
 
 
-def _reader(part: Any, size: int, shuffled: bool) -> Callable[[Array], Any]:
+def _reader(part: Structure[Rows], size: int, shuffled: bool) -> Callable[[Array], Part]:
     """Return a function from ids to the rows of one part, as cheap as its structure allows."""
     if part is None:
         return lambda ids: None
-    if not isinstance(part, ROWS):
-        readers = {id(rows): _reader(rows, size, shuffled) for rows in _rows(part)}
-        return lambda ids: _map(part, lambda rows: readers[id(rows)](ids))
+    if isinstance(part, ROWS):
+        return _rows_reader(part, size, shuffled)
+    readers = {id(rows): _rows_reader(rows, size, shuffled) for rows in _rows(part)}
+    return lambda ids: _map(part, lambda rows: readers[id(rows)](ids))
+
+
+def _rows_reader(rows: Rows, size: int, shuffled: bool) -> Callable[[Array], Array]:
     if not shuffled:
-        span = part.span
+        span = rows.span
         return lambda ids: span(int(ids[0]), int(ids[-1]) + 1)
-    buffers, pick = Buffers(part.array, size), part.pick
-    if isinstance(part, MemoryRows) and part.straight and not buffers.buffer_reuse:
-        return functools.partial(part.array.take, axis=0, mode="clip")  # as `pick` does, with less around it
+    buffers, pick = Buffers(rows.array, size), rows.pick
+    if isinstance(rows, MemoryRows) and rows.straight and not buffers.reuses:
+        return functools.partial(rows.array.take, axis=0, mode="clip")  # as `pick` does, with less around it
     return lambda ids: pick(ids, buffers.lend(len(ids)))

@@ -1,19 +1,19 @@
-"""`Contents`: a checksum of what was trained on, beside the digest of which samples it was.
+"""`Contents`: a checksum of the data that a model was trained on; `Digest` is one of the sample ids.
 
 Guarantee kept here: the checksum depends on the dtype, shape and bytes of every array of every batch, in
-their order, and on nothing else; not on who loaded them or where they lie in memory.
+their order, and on nothing else: not on the worker that loaded them, not on their place in memory.
 
-The hash is BLAKE2b (RFC 7693), 8 bytes of it for each batch, chained: the checksum after a batch is the hash
-of the one before it and of the batch. So it is a small number that can be saved and taken up again.
+The hash is BLAKE2b (RFC 7693) with 8 bytes, chained: the checksum after a batch is the hash of the checksum
+before it and of the batch. So it is a small number that can be saved and continued later.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 
+from streamfit._base.specs import Array
 from streamfit.streams.batch import ROLES, Batch
 from streamfit.streams.leaves import leaves
 
@@ -21,10 +21,10 @@ _BYTES = 8
 
 
 class Contents:
-    """Run a checksum over batches in their order.
+    """Compute a checksum over batches in their order.
 
     Args:
-        state: Where to go on: the `value` of another one; 0 to begin.
+        state: The `value` of another checksum to continue; 0 to begin.
 
     Attributes:
         value: The checksum so far.
@@ -61,5 +61,5 @@ class Contents:
         return f"{self.value:016x}"
 
 
-def _bytes_of(data: Any) -> Any:
-    return memoryview(data.reshape(-1).view(np.uint8)) if data.size else b""
+def _bytes_of(data: Array) -> memoryview | bytes:
+    return data.reshape(-1).view(np.uint8).data if data.size else b""

@@ -1,7 +1,7 @@
-"""The backlog of an iterator: what was pulled from it and not used, kept for whoever reads it next.
+"""The backlog of an iterator: items that were pulled and not used, kept for its next reader.
 
-Guarantee kept here: what was pulled from an iterator is used in its order and once, however many streams read
-it one after the other; an exception that it raised meanwhile comes out at its place.
+Guarantee kept here: each item of an iterator is used once and in order, however many streams read the
+iterator one after the other; an exception of the iterator is raised at its place between the items.
 """
 
 from __future__ import annotations
@@ -10,22 +10,21 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from streamfit._base.identity import IdentityMap
 
 
 @dataclass(slots=True)
 class Backlog:
-    """What is left over of one iterator.
+    """The unused items of one iterator.
 
     Attributes:
-        items: What was pulled and not used, in order.
-        error: What the iterator raised after these.
-        thread: One that was not waited for, and may still be inside the iterator.
+        items: Items that were pulled and not used, in order.
+        error: The exception that the iterator raised after these items.
+        thread: A thread that may still be inside the iterator, because the wait for it was given up.
     """
 
-    items: deque[Any] = field(default_factory=deque)
+    items: deque[object] = field(default_factory=deque)
     error: BaseException | None = None
     thread: threading.Thread | None = None
 
@@ -34,31 +33,31 @@ _backlogs: IdentityMap[Backlog] = IdentityMap()
 _lock = threading.Lock()
 
 
-def of(iterator: Any) -> Backlog | None:
-    """Return what is left over of an iterator, if anything is."""
+def of(iterator: object) -> Backlog | None:
+    """Return the backlog of an iterator, or None."""
     with _lock:
         return _backlogs.get(iterator)
 
 
-def settle(iterator: Any) -> None:
-    """Take note that everything that was left over was used."""
+def settle(iterator: object) -> None:
+    """Remove the backlog of an iterator, after all of it was used."""
     with _lock:
         _backlogs.pop(iterator)
 
 
 def give_back(
-    iterator: Any,
-    items: Iterable[Any],
+    iterator: object,
+    items: Iterable[object],
     error: BaseException | None = None,
     thread: threading.Thread | None = None,
 ) -> None:
-    """Keep what was pulled last, ahead of what was left over before.
+    """Keep the items that were pulled last, before any items kept earlier.
 
     Args:
-        iterator: Where it comes from.
-        items: What was pulled and not used, in order.
-        error: What the iterator raised after them.
-        thread: One that may still be inside the iterator; it gives back what it has when it comes out.
+        iterator: The iterator.
+        items: Items that were pulled and not used, in order.
+        error: The exception that the iterator raised after them.
+        thread: A thread that may still be inside the iterator; it gives back its item when the pull ends.
     """
     with _lock:
         left = _backlogs.get(iterator)

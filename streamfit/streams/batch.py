@@ -1,12 +1,21 @@
-"""`Batch`: what one training step eats."""
+"""`Batch`: the data of one training step."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
+
+from streamfit._base.specs import Array
+
+T = TypeVar("T")
+Structure: TypeAlias = T | list[T | None] | tuple[T | None, ...] | dict[str, T | None] | None
+"""One T, or a list, tuple or dict of T with None for missing entries; None where there is none at all."""
+
+Part: TypeAlias = Structure[Array]
+"""x, y or sample_weight of a batch."""
 
 ROLES = ("x", "y", "sample_weight")
-"""What the parts of a batch are, in the order of `Batch.parts`."""
+"""Names of the parts of a batch, in the order of `Batch.parts`."""
 
 
 @dataclass(slots=True)
@@ -17,15 +26,15 @@ class Batch:
         x: Inputs: an array of shape (size, ...), or a list, tuple or dict of such arrays.
         y: Targets, likewise, or None.
         sample_weight: Weights, likewise, or None.
-        ids: Which samples these are: an int64 array for arrays, the index of the batch for a
+        ids: Ids of the samples: an int64 array for arrays, the index of the batch for a
             `Sequence`, the running number for a generator.
         number: Number of the batch within its pass over the data.
         epoch: Number of the pass.
         size: Number of samples.
-        steps: How many batches lie behind one another in these arrays: more than 1 only where the consumer
-            of a feed has asked for it.
-        lost: Ids of the samples that were left out because they cannot be loaded; where those are all of
-            them, x is None.
+        steps: How many batches are joined in these arrays, one after the other: more than 1 only if the
+            consumer of a feed asked for it.
+        lost: Ids of the samples that were left out because they cannot be loaded; x is None if these are
+            all samples of the batch.
 
     Example:
         >>> import numpy as np
@@ -34,18 +43,18 @@ class Batch:
         (2, True)
     """
 
-    x: Any
-    y: Any = None
-    sample_weight: Any = None
-    ids: Any = None
+    x: Part
+    y: Part = None
+    sample_weight: Part = None
+    ids: object = None
     number: int = 0
     epoch: int = 0
     size: int = 0
     steps: int = 1
-    lost: tuple[Any, ...] = ()
+    lost: tuple[object, ...] = ()
 
-    def parts(self) -> tuple[Any, Any, Any]:
-        """Return x, y and sample_weight; None for what is not there."""
+    def parts(self) -> tuple[Part, Part, Part]:
+        """Return x, y and sample_weight; None for a missing one."""
         return self.x, self.y, self.sample_weight
 
     def given(self) -> Any:

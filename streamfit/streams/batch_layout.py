@@ -1,7 +1,7 @@
 """`BatchLayout`: check that the batches of a stream are alike.
 
-Guarantee kept here: a batch whose x, y and weights differ in length, or that is shaped otherwise than the
-first batch, is an error that names it; nothing is cut off or spread.
+Guarantee kept here: a batch whose x, y and weights differ in length, or whose layout differs from that of the
+first batch, raises an error that names the batch; nothing is cut off or broadcast.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ import numpy as np
 from numpy import ndarray  # looked up for every batch
 
 from streamfit._base.errors import DataError
-from streamfit.streams.batch import ROLES, Batch
+from streamfit._base.specs import Array
+from streamfit.streams.batch import ROLES, Batch, Part
 from streamfit.streams.leaves import brief, leaves
+from streamfit.streams.naming import name_batch, name_ids
 from streamfit.streams.objects import stack_hint
 
+_OfOne = tuple[tuple[int, ...], str]  # of one array: shape without the batch axis, and kind of dtype
+_Form = _OfOne | list[_OfOne | None] | dict[str, _OfOne | None] | None
 _WHAT = {"b": "truth values", "i": "whole numbers", "u": "whole numbers", "f": "floats"}
 
 
@@ -35,9 +39,9 @@ class BatchLayout:
 
     def __init__(self, alike: bool = True) -> None:
         self._alike = alike
-        self._first: tuple[Any, ...] | None = None
+        self._first: tuple[_Form, ...] | None = None
         self._shown = ""
-        self._last: tuple[Any, ...] | None = None  # what passed last: nearly every batch is exactly like it
+        self._last: tuple[object, ...] | None = None  # of the batch before: nearly every batch is like it
 
     def __call__(self, batch: Batch, source: str) -> None:
         """Check one batch.
@@ -47,10 +51,10 @@ class BatchLayout:
             source: Name of its source, for messages.
 
         Raises:
-            DataError: It is not like the first one.
+            DataError: It differs from the first batch, or its parts differ in length.
         """
         x, y = batch.x, batch.y
-        plain: tuple[Any, ...] | None = None  # of plain arrays without weights: the shapes and dtypes
+        plain: tuple[object, ...] | None = None  # of plain arrays without weights: the shapes and dtypes
         if type(x) is ndarray and batch.sample_weight is None:
             if y is None:
                 plain = x.shape, x.dtype
@@ -78,12 +82,12 @@ class BatchLayout:
             for name, array in leaves(part, role):
                 if len(array) != size:
                     raise DataError(
-                        f"{_place(batch, source)}: x and y of one batch must have the same number of "
+                        f"{_name(batch, source)}: x and y of one batch must have the same number of "
                         f"samples; x has {size} and {name} has {len(array)}{stack_hint(batch.x, 'x')}"
                     )
 
-    def _difference(self, batch: Batch, form: tuple[Any, ...], source: str) -> DataError:
-        before, where = self._first, _place(batch, source)
+    def _difference(self, batch: Batch, form: tuple[_Form, ...], source: str) -> DataError:
+        before, where = self._first, _name(batch, source)
         assert before is not None
         for role, part, new, old in zip(ROLES, batch.parts(), form, before, strict=True):
             if new == old:
@@ -105,13 +109,13 @@ class BatchLayout:
         return DataError(f"{where}: the batch is {now}, but the first batch was {self._shown}")
 
 
-def _kind(array: Any) -> str:
+def _kind(array: Array) -> str:
     kind: str = array.dtype.kind
     return "i" if kind == "u" else kind
 
 
-def _form(part: Any) -> Any:
-    """Return what must stay the same of one part, as a value that can be compared."""
+def _form(part: Part) -> Any:
+    """Return the layout of one part, as a value that can be compared."""
     if part is None:
         return None
     if isinstance(part, np.ndarray):
@@ -121,7 +125,7 @@ def _form(part: Any) -> Any:
     return [_form(array) for array in part]
 
 
-def _named(form: Any, name: str) -> list[tuple[str, Any]]:
+def _named(form: _Form, name: str) -> list[tuple[str, _OfOne]]:
     if form is None:
         return []
     if isinstance(form, tuple):
@@ -130,7 +134,5 @@ def _named(form: Any, name: str) -> list[tuple[str, Any]]:
     return [(f"{name}[{key!r}]", entry) for key, entry in entries if entry is not None]
 
 
-def _place(batch: Batch, source: str) -> str:
-    ids = batch.ids
-    shown = f"[{', '.join(map(str, ids[:8]))}{', ...' if len(ids) > 8 else ''}]" if np.ndim(ids) else str(ids)
-    return f"source {source!r}, epoch {batch.epoch}, batch {batch.number}, ids {shown}"
+def _name(batch: Batch, source: str) -> str:
+    return name_batch(source, batch.epoch, batch.number, name_ids(batch.ids))

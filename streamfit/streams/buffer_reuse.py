@@ -1,9 +1,9 @@
-"""Reuse: find that an object gives out the same memory to several threads that load from it at once.
+"""Buffer reuse: detect an object that returns the same memory to several threads that load at the same time.
 
-What one thread loads is copied before that thread loads again. But where two threads get the same buffer, the
-second load overwrites what the first has not copied yet, and no copy can help: that is an error. Memory that
-is given out again and again and never changes (weights, a row of ones) is none, nor is a buffer for each
-thread.
+The result of a load is copied before its thread loads again. But if two threads get the same buffer, the
+second load overwrites the batch that the first has not copied yet, and no copy can help: that is an error.
+Memory that is returned repeatedly and never changes (weights, a row of ones) is no error, nor is one buffer
+for each thread.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import weakref
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from streamfit._base.errors import DataError
 from streamfit._base.identity import IdentityMap
@@ -24,17 +24,17 @@ from streamfit._base.specs import Array
 from streamfit.streams.ownership import memory_owner
 from streamfit.workers.transport.segments import address_of
 
-_MOST = 4096  # addresses that are remembered for one object
-_WHOLE_BYTES = 1 << 14  # of larger arrays every so many bytes are looked at
+_MOST = 4096  # addresses that are kept for one object
+_WHOLE_BYTES = 1 << 14  # of larger arrays only some bytes are read
 _SAMPLES = 1 << 9
 
 
 @dataclass(slots=True)
 class _Use:
-    """Where one address was given out last, and what was seen of it since."""
+    """The last load that returned one address, and what is known of the loads before it."""
 
-    ids: Any
-    owner: Callable[[], Any]
+    ids: ArrayLike
+    owner: Callable[[], object]
     thread: int
     until: int
     digest: int
@@ -43,25 +43,25 @@ class _Use:
 
 
 class ReuseWatch:
-    """What several threads were given by one object."""
+    """The memory that one object returned to several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._uses: dict[int, _Use] = {}
         self._begun = time.monotonic_ns()
 
-    def note(self, ids: Any, since: int, copied: Sequence[tuple[Array, Array]]) -> Any:
-        """Note what a load gave out.
+    def note(self, ids: ArrayLike, since: int, copied: Sequence[tuple[Array, Array]]) -> ArrayLike | None:
+        """Record the memory that a load returned.
 
         Args:
-            ids: What was loaded.
-            since: When the load began, by `time.monotonic_ns`.
-            copied: The arrays that its maker still holds, each with the copy that was taken of it.
+            ids: Ids of the load.
+            since: The start of the load, by `time.monotonic_ns`.
+            copied: The arrays to which the object still refers, each with its copy.
 
         Returns:
-            None, or the ids of the load that got the same memory at the same time.
+            The ids of a load that got the same memory at the same time, or None.
         """
-        if since < self._begun:  # a load of what the object held before
+        if since < self._begun:  # a load that began before the object may have changed
             return None
         found = [
             (address_of(array), memory_owner(array), _digest(copy)) for array, copy in copied if array.nbytes
@@ -71,7 +71,7 @@ class ReuseWatch:
             for address, owner, digest in found:
                 last = self._uses.pop(address, None)
                 use = self._uses[address] = _Use(ids, _reference(owner), thread, until, digest)
-                if last is None or last.owner() is not owner:  # that was freed, and is no more
+                if last is None or last.owner() is not owner:  # the memory of the last load was freed
                     continue
                 other = not _same(last.ids, ids)
                 use.varies = last.varies or (other and last.digest != digest)
@@ -87,17 +87,17 @@ _watches: IdentityMap[ReuseWatch] = IdentityMap()
 _lock = threading.Lock()
 
 
-def begin(producer: Any) -> None:
-    """Forget what was seen of an object: what it holds may have changed."""
+def begin(producer: object) -> None:
+    """Start anew for an object: its contents may have changed."""
     with _lock:
         _watches.put(producer, ReuseWatch())
 
 
-def check(producer: Any, ids: Any, since: int, copied: Sequence[tuple[Array, Array]]) -> None:
+def check(producer: object, ids: ArrayLike, since: int, copied: Sequence[tuple[Array, Array]]) -> None:
     """Raise if two threads got the same memory of an object.
 
     Raises:
-        DataError: They did.
+        DataError: Two threads got the same memory at the same time.
     """
     watch = _watches.get(producer)
     if watch is None:
@@ -113,24 +113,24 @@ def check(producer: Any, ids: Any, since: int, copied: Sequence[tuple[Array, Arr
         )
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: ArrayLike, other: ArrayLike) -> bool:
     return bool(np.array_equal(one, other))
 
 
-def _brief(ids: Any) -> str:
-    return f"samples {ids[0]}..{ids[-1]}" if isinstance(ids, np.ndarray) and ids.size else f"index {ids}"
+def _brief(ids: ArrayLike) -> str:
+    return f"samples {ids[0]}..{ids[-1]}" if isinstance(ids, np.ndarray) and ids.size else f"index {ids!s}"
 
 
-def _reference(owner: Any) -> Callable[[], Any]:
+def _reference(owner: object) -> Callable[[], object]:
     try:
         return weakref.ref(owner)
-    except TypeError:  # a map of a file, a bytearray: held until it is given out no more
+    except TypeError:  # a map of a file, a bytearray: kept until its entry is removed
         return lambda: owner
 
 
 def _digest(copy: Array) -> int:
     flat = copy.reshape(-1) if copy.flags.c_contiguous else copy.ravel(order="K")
-    data: Any = flat.view(np.uint8)
+    data = flat.view(np.uint8)
     if data.size > _WHOLE_BYTES:
         data = np.ascontiguousarray(data[:: data.size // _SAMPLES])
-    return zlib.crc32(data)
+    return zlib.crc32(data.data)

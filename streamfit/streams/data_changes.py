@@ -1,18 +1,17 @@
-"""Changes of an object whose batches are loaded ahead, found at the beginning of an epoch.
+"""Changes of an object whose batches are loaded ahead, detected at the beginning of an epoch.
 
-What a callback changes between two epochs counts from the next batch on, so what was loaded ahead before has
-to be loaded again; and when nothing was changed, nothing should be loaded twice. Noticed are assignments to a
-`Sequence`, and differences of the pickled state of any object, attribute by attribute: of arrays of 1 MB and
-more, and of what cannot be pickled, only whether it is another object.
+A change that a callback makes between two epochs takes effect with the next batch, so batches that were
+loaded ahead must be loaded again; without a change, no batch should be loaded twice. Two kinds of changes
+are detected: assignments to attributes of a `Sequence`, and differences in the pickled state of any object,
+attribute by attribute. Arrays of 1 MB and more, and values that cannot be pickled, are compared by identity.
 
-Threads share the object, and a load may change it itself (a counter, a cache). An attribute that differed
-before while loads ran is therefore not taken for a change, unless somebody else has assigned it.
+Threads share the object, and a load may change it (a counter, a cache). An attribute that changed while loads
+ran is therefore not counted as a change, unless other code assigned it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -22,9 +21,9 @@ from streamfit.streams import rng_context
 from streamfit.workers.transport.segments import address_of
 
 LARGE_BYTES = 1 << 20
-"""From how many bytes on an array counts as changed only when it is another one."""
+"""Arrays of this size and more count as changed only when they are other objects."""
 
-_DEEP = 3  # levels of what cannot be pickled that are looked through
+_DEEP = 3  # levels of values that cannot be pickled that are searched
 _OURS = __name__.partition(".")[0]
 _SIMPLE = (str, bytes, int, float, complex, bool, type(None))
 _MISSING = object()
@@ -34,11 +33,11 @@ _watched: dict[int, list[ChangeWatch]] = {}
 
 
 class ChangeWatch:
-    """Look after one object from an epoch to the next.
+    """Watch one object for changes from one epoch to the next.
 
     Args:
         thing: The object.
-        shared: Whether loads run on the object itself, as those in threads do.
+        shared: Whether loads run on the object itself, as loads in threads do.
 
     Example:
         >>> class Data:
@@ -52,23 +51,23 @@ class ChangeWatch:
         (True, False)
     """
 
-    def __init__(self, thing: Any, *, shared: bool) -> None:
+    def __init__(self, thing: object, *, shared: bool) -> None:
         self._thing, self._shared = thing, shared
         self._assigned = False
-        self._own: set[str] = set()  # what loads change
+        self._own: set[str] = set()  # attributes that loads change
         self._begun: _Digests = {}
         self._late: _Digests | None = None
-        self._objects: list[Any] = []
+        self._objects: list[object] = []
         self._begin(digests(thing))
 
     def look(self) -> None:
-        """Note the state before the last batch of an epoch: what differs by now may have been loads."""
+        """Record the state before the last batch of an epoch; loads may have made the changes up to now."""
         if self._shared:
             self._late = digests(self._thing)
             self._own.update(differing(self._begun, self._late))
 
     def changed(self) -> bool:
-        """Return whether somebody has changed the object since the epoch began, and begin another."""
+        """Return whether the object was changed since the epoch began, and begin the next epoch."""
         now = digests(self._thing)
         before = self._begun if self._late is None else self._late
         found = self._assigned or not self._own.issuperset(differing(before, now))
@@ -76,7 +75,7 @@ class ChangeWatch:
         return found
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         for part in self._objects:
             watches = _watched.get(id(part), [])
             if self in watches:
@@ -86,7 +85,7 @@ class ChangeWatch:
         self._objects = []
 
     def note(self) -> None:
-        """Take note of an assignment."""
+        """Record an assignment."""
         self._assigned = True
 
     def _begin(self, now: _Digests) -> None:
@@ -97,8 +96,8 @@ class ChangeWatch:
             _watched.setdefault(id(part), []).append(self)
 
 
-def assign(thing: Any, name: str, value: Any) -> None:
-    """Note that an attribute is about to be assigned, unless a load does it."""
+def assign(thing: object, name: str, value: object) -> None:
+    """Record that an attribute is about to be assigned, unless a load assigns it."""
     watches = _watched.get(id(thing))
     if not watches or rng_context.loading():
         return
@@ -109,7 +108,7 @@ def assign(thing: Any, name: str, value: Any) -> None:
         watch.note()
 
 
-def digests(thing: Any) -> _Digests:
+def digests(thing: object) -> _Digests:
     """Return a digest of each attribute of an object, and of the values in its classes."""
     found = {name: _digest(value) for name, value in attributes_of(thing)}
     for kind in type(thing).__mro__:
@@ -120,11 +119,11 @@ def digests(thing: Any) -> _Digests:
     return found
 
 
-def _digest(value: Any, depth: int = 0) -> bytes:
+def _digest(value: object, depth: int = 0) -> bytes:
     hashed = _Hashed()
     try:
         _Pickler(hashed, protocol=5).dump(value)
-    except Exception:  # user code runs here; of what cannot be pickled, the parts perhaps can
+    except Exception:  # user code runs here; parts of the value may be picklable
         hashed = _Hashed()
         hashed.write(b"object %d" % id(value))
         for name, part in _entries(value) if depth < _DEEP else ():
@@ -133,7 +132,7 @@ def _digest(value: Any, depth: int = 0) -> bytes:
     return hashed.hash.digest()
 
 
-def _entries(value: Any) -> list[tuple[Any, Any]]:
+def _entries(value: object) -> list[tuple[object, object]]:
     if isinstance(value, dict):
         return list(value.items())
     if isinstance(value, (list, tuple)):
@@ -142,23 +141,23 @@ def _entries(value: Any) -> list[tuple[Any, Any]]:
 
 
 class _Hashed:
-    """A file that keeps a hash of what is written to it."""
+    """A file that hashes the bytes written to it."""
 
     def __init__(self) -> None:
         self.hash = hashlib.blake2b(digest_size=16)
 
-    def write(self, data: Any) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         self.hash.update(data)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles a value, large arrays by what they are."""
+    """Pickles a value, and large arrays by their identity."""
 
-    def reducer_override(self, obj: Any) -> Any:
+    def reducer_override(self, obj: object) -> object:
         if isinstance(obj, np.ndarray) and obj.nbytes >= LARGE_BYTES:
             return _large, (id(obj), address_of(obj), obj.shape, obj.dtype.str)
         return super().reducer_override(obj)
 
 
-def _large(*what: Any) -> Any:
+def _large(*what: object) -> object:
     return what

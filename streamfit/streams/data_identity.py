@@ -1,9 +1,8 @@
-"""What a saved place in a stream belongs to, compared with the data that are there now."""
+"""Comparison of the data that a saved place in a stream belongs to with the present data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from streamfit._base.errors import DataError
 from streamfit._base.inspection import differences
@@ -11,16 +10,16 @@ from streamfit._base.inspection import differences
 __all__ = ["check_same"]
 
 
-def check_same(name: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise unless data are what they were.
+def check_same(name: str, saved: Mapping[str, object], now: Mapping[str, object]) -> None:
+    """Raise unless the data are those of a saved place.
 
     Args:
-        name: What to call the source in messages.
-        saved: What `Source.identity` and the like returned when the place was saved.
-        now: The same of the data that are there now.
+        name: Name of the source in messages.
+        saved: The identity of the data when the place was saved, as `Source.identity` returned it.
+        now: The identity of the present data.
 
     Raises:
-        DataError: Something differs; the message has both values.
+        DataError: A value differs; the message has both values.
 
     Example:
         >>> check_same("data", {"batch_size": 8, "samples": 96}, {"batch_size": 16, "samples": 96})

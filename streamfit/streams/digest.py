@@ -1,15 +1,13 @@
-"""`Digest`: 64 bits that stand for the ids of all delivered samples in their order.
+"""`Digest`: a checksum of 64 bits over the ids of all delivered samples in their order.
 
-The digest is a number that goes on from batch to batch, so that it can be saved with the place of a
-stream and taken up again. Each id is mixed in by a multiplication with an odd number and a shift, both
-of which can be undone, so two runs that differ in one id cannot meet again by that step alone; it is a
-checksum and no cryptographic hash.
+The digest is a number that is updated batch by batch, so it can be saved with the place of a stream and
+continued later. Each id is mixed in by a multiplication with an odd number and a shift. Both can be inverted,
+so one step never maps two different digests to the same one; it is a checksum, not a cryptographic hash.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 
@@ -26,14 +24,14 @@ def mix_in(ids: Array, state: Array) -> None:
     """Mix ids, one after the other, into the one number of `state`; both int64."""
     digest = int(state[0])
     for i in range(ids.shape[0]):
-        # What overflows 64 bits is masked away, with or without the compiler.
+        # The mask removes bits above 64, in compiled code and in Python.
         digest = ((digest ^ int(ids[i])) * _ODD) & _MASK
         digest = digest ^ (digest >> 32)
     state[0] = digest
 
 
 def mixed(state: int, number: int) -> int:
-    """Return what `mix_in` makes of one id.
+    """Return the state after one id, as `mix_in` computes it.
 
     Example:
         >>> state = np.array([5])
@@ -46,10 +44,10 @@ def mixed(state: int, number: int) -> int:
 
 
 class Digest:
-    """Run a digest over the ids of batches in their order.
+    """Compute a digest over the ids of batches in their order.
 
     Args:
-        state: Where to go on: the `value` of another digest; None to begin.
+        state: The `value` of another digest to continue; None to begin.
 
     Example:
         >>> one, two = Digest(), Digest()
@@ -70,12 +68,12 @@ class Digest:
         return int(self._state[0])
 
     def mark(self, epoch: int, number: int) -> None:
-        """Add where a run of batches starts: pass and number; within a run both follow from the order."""
+        """Add the start of a run of batches, its pass and number; within a run both follow from the order."""
         self._state[0] = mixed(mixed(self.value, epoch), number)
 
-    def add(self, ids: Any) -> None:
-        """Add the ids of one batch: an array, a whole number, or whatever a source calls its batches."""
-        # A plain number comes first: every batch of a `Sequence` has one, and looking costs.
+    def add(self, ids: object) -> None:
+        """Add the ids of one batch: an array, a whole number, or any other value that a source uses."""
+        # A plain number comes first: every batch of a `Sequence` has one, and each check costs time.
         if type(ids) is int and _LEAST <= ids <= _MASK:
             self._state[0] = mixed(self.value, ids)
         elif isinstance(ids, np.ndarray) and ids.dtype == np.int64:
@@ -88,7 +86,7 @@ class Digest:
             self._state[0] = mixed(self.value, int.from_bytes(brief, "little"))
 
     def add_numbers(self, numbers: list[int]) -> None:
-        """Add the ids of several batches that are one whole number each, in their order."""
+        """Add the ids of several batches, each a whole number, in their order."""
         # In Python: called between batches, with cold caches, a kernel takes five times as long (60 us).
         if min(numbers) < _LEAST or max(numbers) > _MASK:
             for number in numbers:

@@ -1,15 +1,17 @@
-"""Tables by columns: data frames and their columns become arrays of numbers, or an error names the column.
+"""Data frames: frames and their columns become arrays of numbers, or an error names the column.
 
-Everything is told apart by what it can do, as several libraries have data frames. Missing values become NaN
-in columns of floats, as these libraries do it; where there is no NaN, in columns of whole numbers and truth
-values, they are an error.
+Frames are recognised by their methods, as several libraries have data frames. In columns of floats missing
+values become NaN, as in these libraries; in columns of whole numbers and truth values, which have no NaN,
+they are an error.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Protocol, TypeGuard
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
@@ -18,20 +20,45 @@ from streamfit.streams.objects import refusal
 _NUMBERS = "biuf"
 
 
-def is_frame(value: Any) -> bool:
+class Column(Protocol):
+    """A column of a table, or an index of one."""
+
+    def to_numpy(self, **settings: object) -> ArrayLike:
+        """Return its values."""
+        ...
+
+
+class DataFrame(Protocol):
+    """A table with named columns."""
+
+    @property
+    def columns(self) -> Iterable[object]:
+        """The names of the columns."""
+        ...
+
+    def to_numpy(self) -> ArrayLike:
+        """Return all values in one array."""
+        ...
+
+    def __getitem__(self, label: object, /) -> Column:
+        """Return a column by its name."""
+        ...
+
+
+def is_frame(value: object) -> TypeGuard[DataFrame]:
     """Return whether `value` is a table with named columns."""
     return all(hasattr(value, name) for name in ("columns", "dtypes", "to_numpy"))
 
 
-def frame_array(frame: Any, name: str) -> Array:
+def frame_array(frame: DataFrame, name: str) -> Array:
     """Return the columns of a data frame as one array (rows, columns).
 
     Args:
         frame: The data frame; its columns may have different dtypes and extension dtypes.
-        name: What to call it in messages.
+        name: Its name in messages.
 
     Raises:
-        DataError: A column holds something else than numbers, or lacks some.
+        DataError: A column holds other values than numbers, or missing values that cannot be NaN.
     """
     labels = list(frame.columns)
     if not labels:
@@ -39,9 +66,9 @@ def frame_array(frame: Any, name: str) -> Array:
     columns = [_column(frame, place, label) for place, label in enumerate(labels)]
     kinds = {_plain_kind(column) for column in columns}
     if kinds <= set("iuf") or kinds == {"b"}:
-        return np.asarray(frame.to_numpy())  # at once, without a copy where the frame is one array
+        return np.asarray(frame.to_numpy())  # in one call, without a copy if the frame is one array
     arrays: list[Array] = []
-    wrong: list[tuple[Any, DataError]] = []
+    wrong: list[tuple[object, DataError]] = []
     for label, column in zip(labels, columns, strict=True):
         try:
             arrays.append(column_array(column, f"column {label!r} of {name}", f"{name}[{label!r}]"))
@@ -53,28 +80,28 @@ def frame_array(frame: Any, name: str) -> Array:
     return np.stack(arrays, axis=1)
 
 
-def _column(frame: Any, place: int, label: Any) -> Any:
+def _column(frame: DataFrame, place: int, label: object) -> Column:
     return frame.iloc[:, place] if hasattr(frame, "iloc") else frame[label]
 
 
-def _plain_kind(column: Any) -> str:
+def _plain_kind(column: Column) -> str:
     """Return the kind of a column of NumPy's dtype; '' for an extension dtype."""
     dtype = getattr(column, "dtype", None)
     return dtype.kind if isinstance(dtype, np.dtype) else ""
 
 
-def column_array(column: Any, name: str, expression: str) -> Array:
+def column_array(column: Column, name: str, expression: str) -> Array:
     """Return one column of a table, or an index of it, as an array of numbers.
 
     Args:
         column: The column.
-        name: What to call it in messages.
-        expression: How to write it in code.
+        name: Its name in messages.
+        expression: The column as an expression in Python.
 
     Raises:
-        DataError: It holds something else than numbers, or lacks some.
+        DataError: It holds other values than numbers, or missing values that cannot be NaN.
     """
-    dtype: Any = getattr(column, "dtype", None)
+    dtype: object = getattr(column, "dtype", None)
     if isinstance(dtype, np.dtype):
         array = np.asarray(column.to_numpy())
     else:
@@ -91,16 +118,16 @@ def column_array(column: Any, name: str, expression: str) -> Array:
     return array
 
 
-def _to_numpy(column: Any, dtype: Any, missing: int) -> Array:
-    plain = getattr(dtype, "numpy_dtype", None)  # of nullable columns, and of those kept by Arrow
+def _to_numpy(column: Column, dtype: object, missing: int) -> Array:
+    plain = getattr(dtype, "numpy_dtype", None)  # of nullable columns, and of columns in Arrow memory
     if isinstance(plain, np.dtype) and plain.kind in _NUMBERS:
         settings = {"na_value": np.nan} if missing else {}
         return np.asarray(column.to_numpy(dtype=plain, **settings))
     return np.asarray(column.to_numpy())
 
 
-def _refuse_other_kinds(dtype: Any, name: str, expression: str) -> None:
-    """Raise for extension dtypes that hold no numbers, in words of their own."""
+def _refuse_other_kinds(dtype: object, name: str, expression: str) -> None:
+    """Raise for extension dtypes that hold no numbers, with advice for each."""
     if hasattr(dtype, "categories"):
         raise DataError(
             f"{name} has dtype {dtype}, which is no number; write its codes, {expression}.cat.codes, or make "
@@ -113,17 +140,17 @@ def _refuse_other_kinds(dtype: Any, name: str, expression: str) -> None:
         )
 
 
-def _may_be_number(dtype: Any) -> bool:
+def _may_be_number(dtype: object) -> bool:
     kind = getattr(dtype, "kind", None)
     return not isinstance(kind, str) or kind in _NUMBERS
 
 
-def _is_float(dtype: Any) -> bool:
+def _is_float(dtype: object) -> bool:
     kind = getattr(dtype, "kind", None)
     return kind == "f" if isinstance(kind, str) else "float" in str(dtype).lower()
 
 
-def _missing(column: Any) -> int:
+def _missing(column: Column) -> int:
     """Count the missing values of a column."""
     if hasattr(column, "isna"):
         return int(np.count_nonzero(np.asarray(column.isna())))
@@ -131,7 +158,7 @@ def _missing(column: Any) -> int:
     return int(count() if callable(count) else count)
 
 
-def named(column: Any, name: str) -> str:
-    """Return what to call a column in messages: its own name, where it has one, and whose it is."""
+def named(column: object, name: str) -> str:
+    """Return the name of a column for messages, with its own name if it has one."""
     own = getattr(column, "name", None)
     return name if own is None or not isinstance(own, (str, int, tuple)) else f"{name} (column {own!r})"

@@ -1,9 +1,9 @@
 """`GeneratorSource`: iterators and other iterables, pulled in order by one owner.
 
-Guarantees kept here: `next` is called exactly as often as batches are asked for; nothing is pulled by
-two owners; nothing that was pulled is dropped: what a stream did not use is given to the next one that reads
-the same iterator; an exception of the iterator comes out at its place, with its own type; an end is an end
-and never a replay; what waits while the iterator goes on shares no memory with it.
+Guarantees kept here: `next` is called exactly once for each requested batch; no item is pulled by two owners;
+no pulled item is dropped: the next stream that reads the same iterator gets the items that a stream did not
+use; an exception of the iterator is raised at its place, with its own type; an exhausted iterator is never
+begun again; items that wait while the iterator continues share no memory with it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.ownership import detached
 from streamfit.streams.puller import await_pull
-from streamfit.streams.source import Source
+from streamfit.streams.source import Identity, Source
 from streamfit.streams.ticket import Ticket
 
 _NOTHING = object()
@@ -35,8 +35,8 @@ class GeneratorSource(Source):
     Args:
         batches: An iterator, which is read once, or an iterable without ``__next__`` (such as the data
             loader of another library), for which each pass calls ``iter`` anew.
-        name: What to call the source in messages.
-        seed: Where the randomness of its passes starts from.
+        name: Name of the source in messages.
+        seed: Seed of the randomness of its passes.
         targets: Whether the consumer wants targets: then each item must be a tuple (x, y) or
             (x, y, sample_weight); else it may be x alone.
 
@@ -54,32 +54,32 @@ class GeneratorSource(Source):
         self.rewinds = not hasattr(batches, "__next__")
         self._has_state = hasattr(batches, "state_dict") and hasattr(batches, "load_state_dict")
         if self._has_state:
-            self.pulled = False  # the state has to be that of the batch which was delivered last
+            self.pulled = False  # the saved state must be that of the last delivered batch
         self._pulled = 0
 
     def batches(self, epoch: int) -> int | None:
-        """Count the batches of a pass where the iterable knows it."""
+        """Count the batches of a pass; None if the iterable does not know its length."""
         if not self.rewinds or not hasattr(self.iterable, "__len__"):
             return None
         try:
             return len(self.iterable)
-        except TypeError:  # a data loader over an iterable has the method, and no answer
+        except TypeError:  # a data loader over an iterable has the method but no length
             return None
 
-    def identity(self) -> dict[str, Any]:
-        """Return what a saved place belongs to."""
+    def identity(self) -> Identity:
+        """Return the properties of the data that a saved place belongs to."""
         kind = "iterable" if self.rewinds else "iterator"
         return {"kind of source": kind, "class": type(self.iterable).__name__}
 
-    def state(self) -> Any:
-        """Return the iterable's own state where it has a ``state_dict``."""
+    def state(self) -> object:
+        """Return the iterable's own state if it has a ``state_dict``, else None."""
         return self.iterable.state_dict() if self._has_state else None
 
-    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
-        """Restore the iterable's own state, or pull and drop what lies behind.
+    def restore(self, state: object, epoch: int, number: int, *, replay: bool) -> None:
+        """Restore the iterable's own state, or pull and drop the items before the place.
 
         Raises:
-            DataError: A plain iterator, and `replay` was not asked for; or it ends too early.
+            DataError: The iterator has no state and `replay` is False; or it ends too early.
         """
         if self._has_state and state is not None:
             self.iterable.load_state_dict(state)
@@ -105,12 +105,12 @@ class GeneratorSource(Source):
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Pull the items of a pass, one at each request.
 
-        An iterable that is begun anew pulls and drops what lies before `start`; an iterator is already there.
+        Of an iterable, items before `start` are pulled and dropped; an iterator is already at `start`.
         """
         return self._tickets(epoch, start)
 
     def pull(self, epoch: int, start: int = 0, *, thread: bool = False) -> Iterator[tuple[Ticket, Batch]]:
-        """Pull and load the items of a pass; they share no memory with what the iterator may overwrite."""
+        """Pull and load the items of a pass; they share no memory that the iterator may overwrite."""
         for ticket in self._tickets(epoch, start, apart=True, thread=thread):
             yield ticket, self.loaded(ticket, self.load)
 
@@ -124,9 +124,9 @@ class GeneratorSource(Source):
         error: BaseException | None = None,
         thread: threading.Thread | None = None,
     ) -> None:
-        """Keep what was pulled and not used for whoever reads the iterator next.
+        """Keep unused items for the next reader of the iterator.
 
-        An iterable that is begun anew for each pass needs nothing kept.
+        Of an iterable, which begins again for each pass, nothing needs to be kept.
         """
         if not self.rewinds:
             self._pulled -= len(tickets)
@@ -142,7 +142,7 @@ class GeneratorSource(Source):
             if number + 1 == count:
                 self._expect_end(iterator, count)
             if number >= start:
-                # By its place in the pass, where there is one: so a resumed run gives it the same id.
+                # If the pass can begin again, the place in the pass: so a resumed run gives the same id.
                 ids, self._pulled = number if self.rewinds else self._pulled, self._pulled + 1
                 yield Ticket(epoch, number, ids, key, item)
             number += 1
@@ -158,7 +158,7 @@ class GeneratorSource(Source):
                 "Received an empty generator."
             )
 
-    def _expect_end(self, iterator: Iterator[Any], count: int) -> None:
+    def _expect_end(self, iterator: Iterator[object], count: int) -> None:
         for _ in iterator:
             raise DataError(
                 f"source {self.name!r}: the {type(self.iterable).__name__} says it has {count} batches and "
@@ -167,26 +167,26 @@ class GeneratorSource(Source):
 
     def _pull(
         self,
-        iterator: Iterator[Any],
+        iterator: Iterator[object],
         epoch: int,
         number: int = 0,
         *,
         apart: bool = False,
         thread: bool = False,
-    ) -> Iterator[Any]:
-        """Yield the items of an iterator, first what another stream has left over of it.
+    ) -> Iterator[object]:
+        """Yield the items of an iterator, first those that another stream has not used.
 
         Args:
-            iterator: What to pull.
+            iterator: The iterator.
             epoch: Number of the pass.
-            number: Number of the item that comes next in that pass.
-            apart: Whether items must not share memory with what the iterator may overwrite.
+            number: Number of the next item in that pass.
+            apart: Whether items must not share memory that the iterator may overwrite.
             thread: Whether this runs in a thread of its own.
         """
         for item in self._left_over(iterator):
             yield item
             number += 1
-        # Neither "yield from" nor anything else that would close the user's generator along with this one.
+        # No "yield from", which would close the user's generator together with this one.
         while True:
             try:
                 with rng_context.RngContext(self.seed, epoch, self.iterable, "item", number):
@@ -198,8 +198,8 @@ class GeneratorSource(Source):
                     _note(error, thread)
                     raise
                 raise DataError(
-                    f"source {self.name!r}, epoch {epoch}: the generator is being run by another thread at "
-                    "this moment; give each consumer a generator of its own"
+                    f"source {self.name!r}, epoch {epoch}: the generator is being run by another thread "
+                    "at this moment; give each consumer a generator of its own"
                 ) from error
             except Exception as error:
                 _note(error, thread)
@@ -210,7 +210,7 @@ class GeneratorSource(Source):
             del item
             number += 1
 
-    def _left_over(self, iterator: Iterator[Any]) -> Iterator[Any]:
+    def _left_over(self, iterator: Iterator[object]) -> Iterator[object]:
         left = None if self.rewinds else backlog.of(iterator)
         if left is None:
             return
@@ -223,7 +223,7 @@ class GeneratorSource(Source):
             raise left.error
 
     def load(self, ticket: Ticket) -> Value:
-        """Take the pulled item apart."""
+        """Split the pulled item into x, y and sample_weight."""
         try:
             return unpack(ticket.item, targets=self.targets, bare=not self.targets, maker="generator")
         except DataError as error:

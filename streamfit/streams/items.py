@@ -1,7 +1,7 @@
-"""Items: what a generator yields and a `Sequence` returns, taken apart into x, y and sample_weight.
+"""Items: the values that a generator yields or a `Sequence` returns, split into x, y and sample_weight.
 
-Guarantee kept here: nothing is guessed. A tuple of one, two or three is (x, y, sample_weight); an
-array is never cut into x and y, however long it is.
+Guarantee kept here: no guesses. A tuple of one, two or three is (x, y, sample_weight); an array is never
+split into x and y, whatever its length.
 """
 
 from __future__ import annotations
@@ -10,27 +10,28 @@ from collections import UserList
 from typing import Any
 
 from streamfit._base.errors import DataError
+from streamfit.streams.batch import Part
 from streamfit.streams.leaves import as_array, brief, rebuild
 
-Value = tuple[Any, Any, Any]
+Value = tuple[Part, Part, Part]
 
 _WANTED = "should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: "
 
 
 def unpack(item: Any, *, targets: bool, bare: bool, maker: str) -> Value:
-    """Take one item apart.
+    """Split one item into x, y and sample_weight.
 
     Args:
         item: A tuple (x,), (x, y) or (x, y, sample_weight), each an array or a structure of arrays.
         targets: Whether targets are wanted: then a list is read like a tuple; else it is x.
-        bare: Whether an array that is no tuple may stand for x.
-        maker: What made the item, such as ``"generator"``, for messages.
+        bare: Whether an item that is not a tuple may be x.
+        maker: The name of the producer in messages, such as ``"generator"``.
 
     Returns:
-        x, y, sample_weight, all arrays; None for what is not there.
+        x, y, sample_weight, all arrays; None for missing parts.
 
     Raises:
-        DataError: It is none of these.
+        DataError: The item has another form.
 
     Example:
         >>> x, y, weight = unpack(([[1.0], [2.0]], [0, 1]), targets=True, bare=False, maker="generator")

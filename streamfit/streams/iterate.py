@@ -1,7 +1,7 @@
-"""`stream`: batches for any loop, also for that of another library.
+"""`stream`: batches for any loop, including the loops of other libraries.
 
 Guarantees kept here: the same batches in the same order for any number of workers of any kind; leaving
-the loop at any point leaves nothing behind.
+the loop at any point releases all resources.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from streamfit.streams.feed import Feed
 from streamfit.streams.load_policy import LoadPolicy
 from streamfit.streams.source import Source
 from streamfit.workers import Pool, check_init, hash_seed_of_program, hash_seed_of_run, make_pool
+from streamfit.workers.contract import Kind
 
 
 class Stream:
     """Iterate over the batches of a source, pass by pass.
 
-    Each ``for`` loop reads one pass, and the next loop reads the next one. `epoch` reads any pass.
+    Each ``for`` loop reads the next pass. `epoch` reads any pass.
 
     Args:
-        source: What to read.
+        source: The source.
         workers: How many workers load batches; 0 loads in the caller's thread.
         use_multiprocessing: Whether the workers are processes and not threads.
         max_queue_size: How many batches are loaded ahead.
-        policy: What becomes of loads that hang, raise or kill.
-        worker_init: What each worker calls before its first load.
-        hash_seed: That of worker processes; None for that of the program's last run.
+        policy: The treatment of loads that hang, raise an exception or kill a worker.
+        worker_init: A function that each worker calls before its first load.
+        hash_seed: Hash seed of worker processes; None for that of the program's last run.
 
     Example:
         >>> import numpy as np
@@ -50,13 +51,13 @@ class Stream:
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
         policy: LoadPolicy | None = None,
-        worker_init: Callable[[], Any] | None = None,
+        worker_init: Callable[[], object] | None = None,
         hash_seed: int | None = None,
     ) -> None:
         workers = whole("workers", workers, 0)
         max_queue_size = whole("max_queue_size", max_queue_size, 1)
         processes = truth("use_multiprocessing", use_multiprocessing)
-        kind: Any = ("processes" if processes else "threads") if workers else "inline"
+        kind: Kind = ("processes" if processes else "threads") if workers else "inline"
         policy = LoadPolicy() if policy is None else policy
         policy.check(source, kind if source.remote else "inline")
         self.source, self._tolerance = source, policy.tolerance
@@ -67,11 +68,13 @@ class Stream:
                 kind, workers, max_queue_size, policy.load_timeout, init=worker_init, hash_seed=hash_seed
             )
         check_init(worker_init)
-        own = source.remote if workers else isinstance(source, ArraySource)  # workers call it, or nobody
+        own = (
+            source.remote if workers else isinstance(source, ArraySource)
+        )  # workers call it, or no call is needed
         self._init = None if own else worker_init
         self._next = 0
         self._closed = False
-        self._kept = None if source.rewinds else self._feed()  # what it has pulled ahead must not be lost
+        self._kept = None if source.rewinds else self._feed()  # batches that it pulled ahead must not be lost
 
     def _feed(self) -> Feed:
         tolerance = self._tolerance
@@ -80,7 +83,7 @@ class Stream:
     def epoch(self, number: int) -> Iterator[Batch]:
         """Return the batches of pass `number`. Leaving the loop early is fine.
 
-        An iterator (a generator object) can only be read on.
+        An iterator (a generator object) only continues.
         """
         if self._closed:
             raise ValueError("the stream is closed; make a new one with streamfit.stream(...)")
@@ -129,9 +132,9 @@ class Stream:
 
 
 def stream(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+    x: object,
+    y: object = None,
+    sample_weight: object = None,
     *,
     batch_size: int | None = None,
     shuffle: bool | str = False,
@@ -143,32 +146,33 @@ def stream(
     load_timeout: float | None = None,
     on_bad_sample: str = "raise",
     max_bad_samples: int | None = None,
-    worker_init: Callable[[], Any] | None = None,
+    worker_init: Callable[[], object] | None = None,
 ) -> Stream:
     """Turn arrays, a generator, a `Sequence` or an iterable into a stream of batches.
 
     Args:
-        x: Inputs, or the object that gives the batches.
+        x: Inputs, or the object that returns the batches.
         y: Targets, when `x` are arrays.
         sample_weight: Weights, when `x` are arrays.
         batch_size: Samples in a batch, when `x` are arrays; None for 32.
         shuffle: True, False or ``'batch'``.
-        seed: Where the orders start from; None draws one.
+        seed: Seed of the orders; None draws one.
         workers: How many workers load batches; 0 loads in the caller's thread.
         use_multiprocessing: Whether the workers are processes and not threads.
         max_queue_size: How many batches are loaded ahead.
-        name: What to call the source in messages.
-        load_timeout: Seconds that a load may take before its worker process is taken for hung and replaced;
-            None judges by the loads before it, a minute at the least.
-        on_bad_sample: What to do about a sample whose load raises or kills its workers: ``'raise'``, or
-            ``'skip'`` to leave it out of its batch, with a warning; of a `Sequence`, the whole batch.
+        name: Name of the source in messages.
+        load_timeout: Seconds that a load may take before its worker process counts as hung and is replaced;
+            None sets the limit by the earlier loads, at least one minute.
+        on_bad_sample: The treatment of a sample whose load raises an exception or kills its workers:
+            ``'raise'``, or ``'skip'`` to leave it out of its batch (a `Sequence`: the whole batch) with a
+            warning.
         max_bad_samples: How many may be left out in all passes together; needed with ``'skip'``.
-        worker_init: Called without arguments once in each worker before its first load: in each process
-            (those that take a dead one's place too) or thread; where no worker loads, once in the caller's
-            thread. What it raises ends the loop.
+        worker_init: Called without arguments once in each worker process (also in replacements) or thread,
+            before its first load; without workers, once in the caller's thread. Its exceptions end the
+            loop.
 
     Returns:
-        An iterable of x, (x, y) or (x, y, sample_weight), whatever is given.
+        An iterable of x, (x, y) or (x, y, sample_weight), as the data have them.
 
     Example:
         >>> import numpy as np
@@ -184,7 +188,7 @@ def stream(
         ...         return np.zeros((2, 3)), np.zeros(2)
         >>> import warnings
         >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("ignore")  # of batch 1, that it was left out
+        ...     warnings.simplefilter("ignore")  # the warning that batch 1 was left out
         ...     len(list(stream(Torn(), on_bad_sample="skip", max_bad_samples=1)))
         2
     """

@@ -1,7 +1,7 @@
-"""Structures: one array, or a list, tuple or dict of arrays, as a Keras user passes x, y and weights.
+"""Parts of a batch: one array, or a list, tuple or dict of arrays, as a Keras user passes x, y and weights.
 
-An entry may be None where an output has no target or no weight. Structures are one level deep and are
-kept as the user gave them, but for the class of mappings.
+An entry may be None if an output has no target or no weight. These structures are one level deep and stay as
+the user passed them, except that every mapping becomes a dict.
 """
 
 from __future__ import annotations
@@ -9,23 +9,26 @@ from __future__ import annotations
 from array import array as python_array
 from collections import UserList
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
+from streamfit._base.tree import map_entries
+from streamfit.streams.batch import Part, Structure
 from streamfit.streams.frames import column_array, frame_array, is_frame, named
 from streamfit.streams.objects import ragged, refusal
 from streamfit.streams.sliced import Sliced, is_sliceable
 
+T = TypeVar("T")
 _NUMBERS = "biuf"
 _LISTS = (list, tuple, UserList)
 
 
-def is_arraylike(value: Any) -> bool:
-    """Return whether `value` is an array with at least one axis: of NumPy, or something that becomes one."""
+def is_arraylike(value: object) -> bool:
+    """Return whether `value` is an array with at least one axis, of NumPy or convertible to NumPy."""
     if isinstance(value, np.ndarray):
         return value.ndim > 0
     if hasattr(value, "to_numpy") or isinstance(value, (python_array, memoryview)):
@@ -36,12 +39,12 @@ def is_arraylike(value: Any) -> bool:
     return has_axes and (hasattr(value, "__array__") or hasattr(value, "__dlpack__"))
 
 
-def is_sparse(value: Any) -> bool:
+def is_sparse(value: object) -> bool:
     """Return whether `value` is a sparse matrix."""
     return hasattr(value, "toarray") and hasattr(value, "shape")
 
 
-def is_structure(value: Any) -> bool:
+def is_structure(value: object) -> bool:
     """Return whether `value` holds several arrays: a mapping, or a list or tuple of arrays and None.
 
     Example:
@@ -56,7 +59,7 @@ def is_structure(value: Any) -> bool:
 
 
 def leaves(value: Any, name: str = "x") -> list[tuple[str, Any]]:
-    """List the arrays of a structure with the words that name them, such as ``x[0]``.
+    """List the arrays of a structure with their names, such as ``x[0]``.
 
     Example:
         >>> [name for name, _ in leaves({"a": np.zeros(2), "b": np.ones(2)})]
@@ -73,33 +76,26 @@ def leaves(value: Any, name: str = "x") -> list[tuple[str, Any]]:
     return [(name, value)]
 
 
-def rebuild(value: Any, convert: Callable[[Any, str], Any], name: str = "x") -> Any:
+def rebuild(value: Any, convert: Callable[[Any, str], object], name: str = "x") -> Any:
     """Return the same structure with every array replaced by ``convert(array, name)``.
 
-    Mappings of any class become dicts, other lists become lists: what is made here holds arrays alone, and
-    goes to workers as it is.
+    Mappings become dicts and subclasses of lists become lists: the result holds only arrays in built-in
+    containers, which travel to workers as they are.
     """
-    if value is None or isinstance(value, np.ndarray):
-        return None if value is None else convert(value, name)
-    if is_mapping(value):
-        return {key: rebuild_entry(value[key], convert, f"{name}[{key!r}]") for key in value}
-    if is_structure(value):
-        entries = [rebuild_entry(entry, convert, f"{name}[{index}]") for index, entry in enumerate(value)]
-        return _as_tuple(type(value), entries) if isinstance(value, tuple) else entries
-    return convert(value, name)
+    if isinstance(value, np.ndarray):
+        return convert(value, name)
+    if is_mapping(value) or is_structure(value):
+        return map_entries(value, lambda entry, key: rebuild_entry(entry, convert, f"{name}[{key!r}]"))
+    return rebuild_entry(value, convert, name)
 
 
-def rebuild_entry(entry: Any, convert: Callable[[Any, str], Any], name: str) -> Any:
-    """Convert one entry of a structure; None stays None."""
+def rebuild_entry(entry: object, convert: Callable[[Any, str], T], name: str) -> T | None:
+    """Convert one array of a structure; None stays None."""
     return None if entry is None else convert(entry, name)
 
 
-def _as_tuple(kind: type, entries: list[Any]) -> Any:
-    return kind(*entries) if hasattr(kind, "_fields") else tuple(entries)
-
-
-def as_array(value: Any, name: str) -> Array:
-    """Return `value` as an array of numbers with at least one axis, without changing its dtype.
+def as_array(value: object, name: str) -> Array:
+    """Return `value` as an array of numbers with at least one axis; the dtype stays the same.
 
     Args:
         value: An array, a list of numbers, a data frame or a tensor of another library.
@@ -109,7 +105,7 @@ def as_array(value: Any, name: str) -> Array:
         DataError: It is no array of numbers.
     """
     array = value if isinstance(value, np.ndarray) else _convert(value, name)
-    # A plain array is no masked one; NumPy imports that class when it is first named, which takes its time.
+    # A plain array is not masked. NumPy imports that class at its first use, which takes time.
     if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
         raise DataError(f"{name} is a masked array; its mask would be lost, so fill it: array.filled(0)")
     if array.ndim == 0:
@@ -122,8 +118,8 @@ def as_array(value: Any, name: str) -> Array:
     return array
 
 
-def as_rows(value: Any, name: str) -> Any:
-    """Return `value` as `as_array` does, or as `Sliced` where it can be sliced and lies elsewhere."""
+def as_rows(value: object, name: str) -> Array | Sliced:
+    """Return `value` as `as_array` does, or as `Sliced` if it can be sliced and is not in memory."""
     if isinstance(value, Sliced):
         return value
     return Sliced(value, name) if is_sliceable(value) else as_array(value, name)
@@ -153,13 +149,14 @@ def _convert(value: Any, name: str) -> Array:
         raise DataError(f"{name} ({brief(value)}) cannot be made an array: {why}") from error
 
 
-def spec_of(value: Any) -> Any:
-    """Return the structure of `Spec` of a structure of arrays; the first axis is the batch."""
-    return rebuild(value, lambda array, _: Spec((None, *array.shape[1:]), array.dtype))
+def spec_of(value: Part) -> Structure[Spec]:
+    """Return a `Spec` for each array of a structure; the first axis is the batch."""
+    specs: Structure[Spec] = rebuild(value, lambda array, _: Spec((None, *array.shape[1:]), array.dtype))
+    return specs
 
 
-def brief(value: Any) -> str:
-    """Describe any value in a few words for a message.
+def brief(value: object) -> str:
+    """Describe any value briefly for a message.
 
     Example:
         >>> brief(np.zeros((2, 3))), brief((np.zeros(2), None)), brief("abc")
@@ -167,7 +164,7 @@ def brief(value: Any) -> str:
     """
     if isinstance(value, np.ndarray):
         return f"array of shape {value.shape} and dtype {value.dtype}"
-    if type(value) in (list, tuple):
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
         shown = ", ".join(brief(entry) for entry in value[:5]) + (", ..." if len(value) > 5 else "")
         return f"[{shown}]" if isinstance(value, list) else f"({shown})"
     if isinstance(value, (str, bytes, int, float, complex, type(None))):

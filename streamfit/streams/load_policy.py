@@ -1,7 +1,7 @@
-"""`LoadPolicy`: what becomes of loads that hang, raise or kill.
+"""`LoadPolicy`: the treatment of loads that hang, raise an exception or kill a worker.
 
-Guarantee kept here: nothing is left out unless it was asked for, with a number of how many at most; a rule
-that could do nothing for a source is refused.
+Guarantee kept here: no sample is left out unless the user allows it and says how many at most; a rule that
+has no effect for a source is refused.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from streamfit.streams.source import Source
 
 @dataclass(frozen=True)
 class LoadPolicy:
-    """Say how long loads may take and what to do about samples that cannot be loaded.
+    """Set how long loads may take, and the treatment of samples that cannot be loaded.
 
     Args:
-        load_timeout: Seconds that a load may take before its worker process is taken for hung and replaced;
-            None judges by the loads before it, a minute at the least.
-        on_bad_sample: What to do about a sample whose load raises or kills its workers: ``'raise'``, or
-            ``'skip'`` to leave it out of its batch.
+        load_timeout: Seconds that a load may take before its worker process counts as hung and is replaced;
+            None sets the limit by the earlier loads, at least one minute.
+        on_bad_sample: The treatment of a sample whose load raises an exception or kills its workers:
+            ``'raise'``, or ``'skip'`` to leave it out of its batch.
         max_bad_samples: How many may be left out in all; needed with ``'skip'``.
 
     Raises:
-        TypeError: An argument is no number where one is needed.
-        ValueError: Arguments are out of range or do not go together.
+        TypeError: An argument that must be a number is not.
+        ValueError: Arguments are out of range or contradict each other.
 
     Example:
         >>> LoadPolicy().tolerance is None, LoadPolicy(on_bad_sample="skip", max_bad_samples=3).tolerance
@@ -45,9 +45,9 @@ class LoadPolicy:
             raise ValueError(f"load_timeout={seconds}: write a positive number of seconds")
         if self.on_bad_sample not in ("raise", "skip"):
             raise ValueError(f"on_bad_sample must be 'raise' or 'skip', got {self.on_bad_sample!r}")
-        settle = object.__setattr__  # the class is frozen
-        settle(self, "load_timeout", None if seconds is None else real(seconds))
-        settle(self, "max_bad_samples", whole_or_none("max_bad_samples", self.max_bad_samples, 1))
+        assign = object.__setattr__  # the class is frozen
+        assign(self, "load_timeout", None if seconds is None else real(seconds))
+        assign(self, "max_bad_samples", whole_or_none("max_bad_samples", self.max_bad_samples, 1))
         if self.on_bad_sample == "skip" and self.max_bad_samples is None:
             raise ValueError(
                 "on_bad_sample='skip' needs max_bad_samples: write how many samples may be left out in all"
@@ -60,18 +60,18 @@ class LoadPolicy:
 
     @property
     def tolerance(self) -> int | None:
-        """How many samples may be left out; None where what cannot be loaded raises."""
+        """How many samples may be left out; None if a sample that cannot be loaded is an error."""
         return whole_or_none("max_bad_samples", self.max_bad_samples, 1)
 
     def check(self, source: Source, kind: str) -> None:
-        """Check that the rules can do something for a source.
+        """Check that the rules have an effect for a source.
 
         Args:
-            source: Where batches come from.
-            kind: Who loads it: ``'inline'``, ``'threads'`` or ``'processes'``.
+            source: The source.
+            kind: The kind of pool that loads it: ``'inline'``, ``'threads'`` or ``'processes'``.
 
         Raises:
-            ValueError: They cannot.
+            ValueError: A rule has no effect.
         """
         if self.tolerance is not None and isinstance(source, GeneratorSource):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What an array that holds no numbers holds instead, in words that say what to write."""
+"""Messages about arrays that do not hold numbers: what they hold, and what to write instead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from streamfit._base.checks import is_mapping
 from streamfit._base.specs import Array
 
-_LOOKED_AT = 10_000  # elements of an array of objects
+_INSPECTED = 10_000  # elements of an array of objects, at most
 _SAME_SHAPE = "give every sample the same shape and a numeric dtype"
 _ADVICE = {
     "U": "encode the text as numbers first",
@@ -25,12 +25,12 @@ _ADVICE = {
 
 
 def refusal(array: Array, name: str, *, expression: str = "") -> str:
-    """Say why an array cannot be trained on, and what to do.
+    """Explain why an array cannot be used for training, and what to write instead.
 
     Args:
         array: The array.
-        name: What to call it.
-        expression: How to write it in code, where that is not the name; it is then a column of a table.
+        name: Its name.
+        expression: A column of a table as an expression in Python; empty if the name is one.
 
     Example:
         >>> refusal(np.array(["Rome", "Oslo"]), "x")
@@ -58,17 +58,17 @@ def _of_bytes(array: Array, name: str) -> str:
 
 
 def ragged(samples: Iterable[Any]) -> str:
-    """Say how samples that do not fit into one array differ; empty when they do not.
+    """Describe how the shapes of samples differ; empty if they do not differ.
 
     Example:
         >>> ragged([[1, 2], [3]])
         'its samples differ in shape, such as (2,) and (1,): pad them to one shape'
     """
-    shapes: list[Any] = []
-    for sample in itertools.islice(samples, _LOOKED_AT):
+    shapes: list[tuple[object, ...]] = []
+    for sample in itertools.islice(samples, _INSPECTED):
         try:
             shape = np.shape(sample)
-        except ValueError:  # ragged inside, too
+        except ValueError:  # the sample itself is ragged
             shape = (len(sample), "...")
         if shape not in shapes:
             shapes.append(shape)
@@ -77,8 +77,8 @@ def ragged(samples: Iterable[Any]) -> str:
     return ""
 
 
-def stack_hint(entries: Any, name: str) -> str:
-    """Say how to make one array of a list of single samples; empty when it does not look like one.
+def stack_hint(entries: object, name: str) -> str:
+    """Advise how to make one array of a list of single samples; empty if it does not look like such a list.
 
     Example:
         >>> stack_hint([np.zeros(3), np.zeros(3)], "x")
@@ -96,10 +96,10 @@ def stack_hint(entries: Any, name: str) -> str:
 def _of_objects(array: Array, name: str) -> str:
     if array.ndim == 0:
         return f"it is one {type(array.item()).__name__}"
-    looked = list(itertools.islice(array.flat, _LOOKED_AT))
-    if all(hasattr(item, "shape") or isinstance(item, (list, tuple)) for item in looked):
-        return ragged(looked) or f"its elements are arrays of one shape, so write np.stack({name})"
-    for place, item in enumerate(looked):
+    inspected = list(itertools.islice(array.flat, _INSPECTED))
+    if all(hasattr(item, "shape") or isinstance(item, (list, tuple)) for item in inspected):
+        return ragged(inspected) or f"its elements are arrays of one shape, so write np.stack({name})"
+    for place, item in enumerate(inspected):
         if _is_number(item):
             continue
         where = ", ".join(map(str, np.unravel_index(place, array.shape)))
@@ -107,16 +107,16 @@ def _of_objects(array: Array, name: str) -> str:
     return f"its elements are Python objects, so write {name}.astype('float32')"
 
 
-def _is_number(item: Any) -> bool:
+def _is_number(item: object) -> bool:
     return isinstance(item, (numbers.Real, Decimal, np.bool_))
 
 
-def _shown(item: Any) -> str:
+def _shown(item: object) -> str:
     text = repr(item)
     return text if len(text) <= 60 else f"a {type(item).__name__}"
 
 
-def _remedy(item: Any, name: str) -> str:
+def _remedy(item: object, name: str) -> str:
     if isinstance(item, (str, bytes)):
         return "encode the text as numbers first"
     if item is None or type(item).__name__ in ("NAType", "NaTType"):

@@ -1,15 +1,15 @@
 """Order: a keyed bijection on [0, n), computed position by position.
 
-Guarantees kept here: the order of a pass depends on nothing but its key; every id comes exactly once;
-no table is kept, so n = 10^12 needs as much memory as n = 10.
+Guarantees kept here: the order of a pass depends only on its key; every id comes exactly once; there is no
+table, so n = 10^12 needs as much memory as n = 10.
 
 The bijection is a Feistel network on pairs (left, right) with position = right * width + left, where
 width * height is the smallest such rectangle near a square that covers n, so that fewer than `width`
-positions fall outside; those walk the cycle until they are inside (J. Black and P. Rogaway, "Ciphers
-with arbitrary finite domains", CT-RSA 2002). Each round adds a hash of one half to the other half,
-modulo its range. The hash is Chris Wellons' `lowbias32` ("Prospecting for hash functions", 2018); a
-32-bit hash h is brought to [0, m) by (h * m) >> 32, which needs no division. The rounds run over whole
-runs of positions, so that the compiler turns them into vector instructions.
+positions fall outside; for those the permutation is repeated until they are inside (cycle walking; J. Black
+and P. Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). Each round adds a hash of one half to
+the other half, modulo its range. The hash is Chris Wellons' `lowbias32` ("Prospecting for hash functions",
+2018); a 32-bit hash h is mapped to [0, m) by (h * m) >> 32, which needs no division. Each round runs over
+many positions, so that the compiler can use vector instructions.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _rounds(sizes: Array, keys: Array, halves: Array, out: Array) -> None:
     n, width, height = int(sizes[0]), int(sizes[1]), int(sizes[2])
     count = out.shape[0]
     left, right = halves[0], halves[1]
-    # Plain whole numbers throughout: what overflows 64 bits is masked away, with or without the compiler.
+    # Plain whole numbers throughout: masks remove the upper bits, in compiled code and in Python.
     for k in range(0, keys.shape[0], 2):
         key_1, key_2 = int(keys[k]), int(keys[k + 1])
         for i in range(count):

@@ -1,11 +1,11 @@
-"""Ownership: arrays that whoever made them may still write to, told from those that nobody else holds.
+"""Ownership: which arrays their producer may still write to, and which it can no longer reach.
 
-Guarantee kept here: what `detached` returns shares no memory with anything that its maker can reach, so it
-may wait in a queue while the maker goes on. What is fresh is not copied; in doubt it is.
+Guarantee kept here: the result of `detached` shares no memory with any object that its producer can reach, so
+it may wait in a queue while the producer continues. A new array is not copied; in case of doubt it is.
 
-Who holds an array is read from its reference count: an array that owns its memory, and that only its
-container refers to, cannot be reached by anybody else. A name that still stands for it in the frame of a
-generator counts, so ``x = make(); yield x`` is copied and ``yield make()`` is not.
+Ownership is read from the reference count: an array that owns its memory, and to which only its container
+refers, cannot be reached from elsewhere. A variable in the frame of a generator counts as a reference, so
+``x = make(); yield x`` is copied and ``yield make()`` is not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import sysconfig
 from collections.abc import Mapping
 from sys import getrefcount
-from typing import Any
+from typing import Any, Protocol
 from weakref import getweakrefcount
 
 import numpy as np
@@ -21,18 +21,19 @@ from numpy import ndarray  # looked up for every batch
 
 from streamfit._base.errors import StreamfitError
 from streamfit._base.specs import Array
+from streamfit._base.tree import as_tuple
 from streamfit.streams.leaves import as_array, is_arraylike, is_structure, rebuild_entry
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), np.generic)
 
 
 def detached(box: list[Any], *, listed: bool, copied: list[tuple[Array, Array]] | None = None) -> Any:
-    """Return the only thing in `box`, with a copy in place of each array that somebody else may write to.
+    """Return the only item in `box`, with a copy in place of each array that other code may write to.
 
     Args:
-        box: A list that holds one item of a producer, and is the only one to hold it.
+        box: A list with one item of a producer; no variable of the caller refers to the item.
         listed: Whether a list of two or three is read like a tuple (x, y, sample_weight).
-        copied: Takes in each array that was copied, and its copy.
+        copied: A list to which each copied array is appended, with its copy.
 
     Example:
         >>> buffer = np.zeros(3)
@@ -43,14 +44,22 @@ def detached(box: list[Any], *, listed: bool, copied: list[tuple[Array, Array]] 
     """
     mine = _count(box, 0) == _ALONE and not _SHARED_COUNTS
     item = box[0]
-    if mine and type(item) is tuple and _all_fresh(item):  # nearly all that is made anew, in a microsecond
+    if mine and type(item) is tuple and _all_fresh(item):  # nearly all new items, in a microsecond
         return item
     work = _Work(copied)
     if isinstance(item, tuple) or (listed and isinstance(item, list) and len(item) in (2, 3)):
         entries = [work.part(item, place, mine) for place in range(len(item))]
-        return entries if isinstance(item, list) else _as_tuple(type(item), entries)
+        return entries if isinstance(item, list) else as_tuple(type(item), entries)
     del item
     return work.part(box, 0, not _SHARED_COUNTS)
+
+
+class _Holder(Protocol):
+    """A list, tuple or mapping that holds one item, or the parts of one."""
+
+    def __getitem__(self, key: Any, /) -> object:
+        """Return an entry."""
+        ...
 
 
 class _Work:
@@ -59,13 +68,13 @@ class _Work:
     def __init__(self, copied: list[tuple[Array, Array]] | None) -> None:
         self._copied = copied
 
-    def part(self, holder: Any, key: Any, mine: bool) -> Any:
+    def part(self, holder: _Holder, key: object, mine: bool) -> object:
         """Return a part of an item: one array, or a structure of arrays.
 
         Args:
-            holder: What holds it.
-            key: Its place there.
-            mine: Whether nobody else holds the holder.
+            holder: The container of the part.
+            key: The key of the part.
+            mine: Whether no other code refers to the container.
         """
         mine = mine and _count(holder, key) == _ALONE
         value = holder[key]
@@ -73,21 +82,21 @@ class _Work:
             return {name: self._leaf(value, name, mine and type(value) is dict) for name in value}
         if isinstance(value, (list, tuple)) and is_structure(value):
             entries = [self._leaf(value, place, mine) for place in range(len(value))]
-            return entries if isinstance(value, list) else _as_tuple(type(value), entries)
+            return entries if isinstance(value, list) else as_tuple(type(value), entries)
         return self._whole(value, mine)
 
-    def _leaf(self, holder: Any, key: Any, mine: bool) -> Any:
+    def _leaf(self, holder: _Holder, key: object, mine: bool) -> object:
         mine = mine and _count(holder, key) == _ALONE
         return rebuild_entry(holder[key], lambda value, _: self._whole(value, mine), "")
 
-    def _whole(self, value: Any, mine: bool) -> Any:
+    def _whole(self, value: object, mine: bool) -> object:
         if isinstance(value, np.ndarray):
             return value if _is_fixed(value) or (mine and _owns(value)) else self._copy(value)
         if isinstance(value, _PLAIN):
             return value
         try:
             array = as_array(value, "item")
-        except (StreamfitError, ValueError, TypeError, OverflowError):  # said where the item is taken apart
+        except (StreamfitError, ValueError, TypeError, OverflowError):  # `unpack` reports it later
             return value
         listed = isinstance(value, (list, tuple)) and not is_arraylike(value)
         return array if listed else self._copy(array)
@@ -100,7 +109,7 @@ class _Work:
 
 
 def _owns(array: Array) -> bool:
-    """Return whether the memory of an array that nobody else holds is held by nobody else either."""
+    """Return whether only this array refers to its memory; no other code refers to the array."""
     if getweakrefcount(array):
         return False
     if array.base is None:
@@ -114,8 +123,8 @@ def _owns(array: Array) -> bool:
     )
 
 
-def _all_fresh(parts: tuple[Any, ...]) -> bool:
-    """Return whether a tuple, which nobody else holds, holds plain arrays alone, and is the only one to."""
+def _all_fresh(parts: tuple[object, ...]) -> bool:
+    """Return whether a tuple holds only plain arrays to which nothing else refers."""
     for part in parts:
         if part is not None and not (
             type(part) is ndarray
@@ -129,34 +138,30 @@ def _all_fresh(parts: tuple[Any, ...]) -> bool:
 
 
 def _is_fixed(array: Array) -> bool:
-    """Return whether the memory cannot be written to at all."""
+    """Return whether the memory is read-only for everybody."""
     return type(memory_owner(array)) is bytes
 
 
-def memory_owner(array: Array) -> Any:
-    """Return what holds the memory of an array: an array, or what gave its buffer."""
-    owner: Any = array
+def memory_owner(array: Array) -> object:
+    """Return the object that owns the memory of an array: an array, or another object with a buffer."""
+    owner: object = array
     while isinstance(owner, np.ndarray) and owner.base is not None:
         owner = owner.base
     return owner
 
 
-def _as_tuple(kind: type, entries: list[Any]) -> Any:
-    return kind(*entries) if hasattr(kind, "_fields") else tuple(entries)
-
-
-def _count_in_loop(parts: tuple[Any, ...]) -> int:
+def _count_in_loop(parts: tuple[object, ...]) -> int:
     for part in parts:
         return getrefcount(part)
     return 0
 
 
-def _count(holder: Any, key: Any) -> int:
+def _count(holder: _Holder, key: object) -> int:
     return getrefcount(holder[key])
 
 
-# What the interpreter counts for an object that only its container holds; it differs between versions.
+# The reference count of an object that only its container holds; it differs between versions of Python.
 _ALONE = _count([np.empty(1)], 0)
 _IN_LOOP = _count_in_loop((np.empty(1),))
-# Without the global lock counts may be kept in several places and say too little.
+# Without the global lock a reference count may be split, so it may be too small.
 _SHARED_COUNTS = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))

@@ -1,7 +1,7 @@
-"""Lanes: the three ways to get the batches of one pass, behind one face.
+"""`PassReader`: the batches of one pass, read in one of three ways.
 
-Inline: loaded in the caller's thread when asked for. Pulled: an iterator, run ahead by a thread of its own.
-Pooled: loaded by workers. The batches and their order are the same.
+Inline: loaded in the caller's thread on request. Pulled: a thread reads an iterator ahead. Pooled: workers
+load them. The batches and their order are the same.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from streamfit.streams import buffer_reuse
 from streamfit.streams.batch import Batch
+from streamfit.streams.items import Value
 from streamfit.streams.ordered import OrderedSource, PoolRunner
 from streamfit.streams.puller import Puller
 from streamfit.streams.source import Source
@@ -26,15 +26,15 @@ Counts = tuple[int, int]
 
 @dataclass(slots=True)
 class PassReader:
-    """The batches of one pass, while it is being read.
+    """Read the batches of one pass.
 
     Args:
-        take: Returns the next batch, or raises StopIteration. Its argument is how many batches may come
-            joined into one; only some sources join them.
-        close: Gives up the rest.
-        counts: Returns how many loads were done again and how many workers were replaced so far.
-        allow: Told how many more batches will be asked for at most for now, None for any number; an iterator
-            is pulled no further.
+        take: Returns the next batch, or raises StopIteration. Its argument is the largest number of batches
+            to join; only some sources join batches.
+        close: Stops reading.
+        counts: Returns how many loads were repeated and how many workers were replaced so far.
+        allow: Sets how many more batches may be read for now, None for any number; an iterator is pulled no
+            further.
     """
 
     take: Callable[[int], Batch]
@@ -52,16 +52,16 @@ def open_pass(
     tolerance: int | None = None,
     kept: bool = False,
 ) -> PassReader:
-    """Open the best pass reader for a source.
+    """Open the fastest pass reader for a source.
 
     Args:
         source: The source.
         pool: The workers; None for none.
         place: The pass and the number of the first batch.
         ahead: How many items of an iterator a thread may pull ahead; 0 pulls in the caller's thread.
-        total: How many batches will be asked for at most; None when that is not known.
-        tolerance: How many samples may be left out because they cannot be loaded; None where none was
-            asked for.
+        total: The largest number of batches that will be read; None if that is not known.
+        tolerance: How many samples may be left out because they cannot be loaded; None raises the error of
+            the first one.
         kept: Whether the consumer may keep a batch when it asks for the next one.
     """
     if isinstance(source, OrderedSource):
@@ -77,9 +77,9 @@ def open_pass(
     if skips:
         return _pooled(source, make_pool("inline", 0), place, tolerance, kept)
     if kept:
-        pairs: Any = source.pull(*place)
+        pairs = source.pull(*place)
         return PassReader(lambda _: next(pairs)[1], getattr(pairs, "close", _nothing), _no_counts, _allow_all)
-    batches: Any = source.read(*place)
+    batches = source.read(*place)
     return PassReader(lambda _: next(batches), getattr(batches, "close", _nothing), _no_counts, _allow_all)
 
 
@@ -101,7 +101,7 @@ def _in_order(source: OrderedSource, pool: Pool | None, place: tuple[int, int]) 
 
 
 class _Apart:
-    """Loads from a source batches that its consumer may keep."""
+    """A loader of batches that their consumer may keep."""
 
     def __init__(self, source: Source) -> None:
         self.load, self.parts, self.merge = source.load_apart, source.parts, source.merge
@@ -122,7 +122,7 @@ def _pooled(
     return PassReader(take, run.close, lambda: (run.retried, run.restarts), _allow_all)
 
 
-def _without_lost(source: Source, loaded: Loaded) -> Batch:
+def _without_lost(source: Source, loaded: Loaded[Ticket, Value]) -> Batch:
     ticket = loaded.ticket
     if loaded.value is None:
         batch = Batch(None, ids=ticket.ids, number=ticket.number, epoch=ticket.epoch)

@@ -1,8 +1,8 @@
 """`Puller`: pull an iterator in a thread of its own, a bounded number of items ahead.
 
-Guarantees kept here: one thread pulls, in order; never more than `ahead` items wait, and never more are
-pulled than `total` and than were allowed; an exception of the iterator comes out at its place, as it is; when
-`close` has returned the thread has ended, and what it had pulled was given back.
+Guarantees kept here: one thread pulls, in order; at most `ahead` items wait, and at most `total` items, and
+only as many as were allowed, are pulled; an exception of the iterator is raised unchanged at its place; when
+`close` has returned, the thread has ended and unused items were given back.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 5.0
-"""How long a pull is waited for in silence."""
+"""How long to wait for a pull before a warning."""
 
 _INTERRUPTED_SECONDS = 1.0  # after Ctrl-C: long enough for an ordinary pull, not for one that hangs
 _LOOK_SECONDS = 0.5
 
 
 class Puller(Generic[T]):
-    """Iterate over `iterator` with a thread that works ahead.
+    """Iterate over `iterator` with a thread that reads ahead.
 
     Args:
-        iterator: What to pull; only the thread touches it.
+        iterator: The iterator; only the thread uses it.
         ahead: How many items may wait, at least 1.
-        total: How many items will be asked for at most; None when that is not known.
-        name: What to call the iterator in messages.
-        give_back: Called once with what was pulled and not taken, an exception of the iterator that did not
-            come out, and None; or, when the wait for a pull was given up, with nothing and the thread, and
-            then by that thread as soon as its pull has ended.
+        total: The largest number of items that will be read; None if that is not known.
+        name: Name of the iterator in messages.
+        give_back: Called once with the unused items, the exception of the iterator that was not raised yet,
+            and None. If the wait for a pull is given up, it is called first without items but with the
+            thread, and by that thread again as soon as its pull has ended.
 
     Example:
         >>> puller = Puller(iter("abc"), ahead=2)
@@ -84,14 +84,14 @@ class Puller(Generic[T]):
         raise StopIteration
 
     def allow(self, count: int | None) -> None:
-        """Say how many more items will be asked for at most for now; None for any number."""
+        """Set how many more items may be pulled for now; None for any number."""
         with self._change:
             pulled = len(self._items) + self._pulling
             self._allowed = None if count is None else max(0, count - pulled)
             self._change.notify_all()
 
     def close(self) -> None:
-        """Stop pulling, and wait for the pull that is under way; Ctrl-C ends the wait."""
+        """Stop pulling, and wait for the current pull; Ctrl-C ends the wait."""
         with self._change:
             first, self._closed = not self._closed, True
             self._change.notify_all()
@@ -106,7 +106,7 @@ class Puller(Generic[T]):
             self._hand_over(thread)
 
     def _start(self) -> None:
-        # The thread sees what the caller has set in its context: NumPy's way with errors, decimal places.
+        # The thread gets the caller's context: NumPy's error handling, the precision of decimals.
         context = contextvars.copy_context()
         self._thread = threading.Thread(
             target=context.run, args=(self._pull,), name="streamfit-puller", daemon=True
@@ -114,7 +114,7 @@ class Puller(Generic[T]):
         self._thread.start()
 
     def _hand_over(self, thread: threading.Thread | None) -> None:
-        """Give back what was pulled and not taken, or have the thread do so that is still pulling."""
+        """Give back the unused items, or let the thread do so if it is still pulling."""
         with self._change:
             self._abandoned = thread is not None and not self._ended
             if self._abandoned:
@@ -132,7 +132,7 @@ class Puller(Generic[T]):
     def _pull(self) -> None:
         while self._may_pull():
             try:
-                item: Any = next(self._iterator)
+                item = next(self._iterator)
             except StopIteration:
                 self._end(None)
                 return
@@ -170,23 +170,23 @@ class Puller(Generic[T]):
 
 
 def await_pull(thread: threading.Thread, name: str, patience: float | None = None) -> None:
-    """Wait until a thread has ended that is inside an iterator, and say so when that takes long.
+    """Wait until a thread inside an iterator has ended, and warn if that takes long.
 
     Args:
         thread: The thread.
-        name: What to call the iterator in messages.
-        patience: After how many seconds to give up; None never gives up.
+        name: Name of the iterator in messages.
+        patience: Seconds after which to give up; None never gives up.
     """
     thread.join(PATIENCE_SECONDS if patience is None else patience)
     if not thread.is_alive():
         return
     if patience is not None:
-        _tell(
+        _warn(
             f"source {name!r}: its generator is still making an item, in a thread that ends with that; the "
             "item is kept for the next stream that reads it"
         )
         return
-    _tell(
+    _warn(
         f"source {name!r}: waiting for its generator, which has been making an item for more than "
         f"{PATIENCE_SECONDS:.0f} seconds; press Ctrl-C to go on without it"
     )
@@ -194,8 +194,8 @@ def await_pull(thread: threading.Thread, name: str, patience: float | None = Non
         thread.join(_LOOK_SECONDS)
 
 
-def _tell(text: str) -> None:
+def _warn(text: str) -> None:
     try:
         warnings.warn(text, RuntimeWarning, stacklevel=4)
-    except RuntimeWarning:  # warnings are errors here, and the end of a call is no place to raise one
+    except RuntimeWarning:  # a filter raises warnings; the end of a call must not raise
         _log.warning(text)

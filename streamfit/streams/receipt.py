@@ -1,43 +1,56 @@
-"""`Receipt`: what an epoch proves about the batches that were delivered.
+"""`Receipt`: proof of the batches that an epoch has delivered.
 
 Guarantee kept here: an epoch whose delivered batches are not the planned ones ends in an exception.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from streamfit._base.errors import StreamfitError
+from streamfit._base.specs import Array
 from streamfit.streams.audit import Contents
 from streamfit.streams.batch import Batch
 from streamfit.streams.digest import Digest
 from streamfit.streams.replay import delivered
 
 MOST_WAITING = 256
-"""How many ids a tally takes in before it brings its digest up to date."""
+"""How many ids a tally collects before it updates its digest."""
+
+
+class EpochState(TypedDict, total=False):
+    """The counts of an epoch, a value for JSON; older versions wrote fewer of them."""
+
+    delivered: int
+    digest: int
+    left_out: int
+    skipped: Sequence[object]
+    contents: int | None
+    passes: list[list[int]]
+    filtered: int
 
 
 @dataclass(slots=True, weakref_slot=True)
 class Receipt:
-    """Say what was delivered in an epoch.
+    """Record the batches that were delivered in an epoch.
 
     Args:
         epoch: Number of the epoch.
         planned: How many batches were due.
-        delivered: How many were handed to the training step.
-        retried: How many loads had to be done again because a worker died.
+        delivered: How many batches reached the training step.
+        retried: How many loads were repeated because a worker died.
         restarts: How many workers were replaced.
         digest: 64-bit digest, in hexadecimal, of the ids of the delivered samples in their order; equal
             digests mean equal data in equal order.
         seed: The seed of the stream.
-        skipped: Ids of the samples that were left out, with leave, because they cannot be loaded; of a
-            `Sequence`, the indices of its batches.
-        left_out: How many batches nothing was left of.
-        contents: Checksum, in hexadecimal, of the delivered arrays themselves, where an audit was asked for:
-            equal checksums mean that the same bytes were trained on. None without an audit, or where an
-            interrupted run did without.
+        skipped: Ids of the samples that were left out because they cannot be loaded; of a `Sequence`, the
+            indices of its batches.
+        left_out: How many batches were left out completely.
+        contents: Checksum, in hexadecimal, of the delivered arrays, if an audit was requested: equal
+            checksums mean that the model was trained on the same bytes. None without an audit, also if an
+            interrupted run had none.
         filtered: How many samples the filters of a pipeline left out, beside those that were delivered.
         passes: For each stretch of batches of one pass: its first number in the epoch, the pass, and its
             first number there.
@@ -54,7 +67,7 @@ class Receipt:
     restarts: int
     digest: str
     seed: int
-    skipped: list[Any] = field(default_factory=list)
+    skipped: list[object] = field(default_factory=list)
     left_out: int = 0
     contents: str | None = None
     filtered: int = 0
@@ -98,7 +111,7 @@ class Receipt:
         """Check that everything planned was delivered.
 
         Raises:
-            StreamfitError: It was not.
+            StreamfitError: Delivered and planned batches differ.
         """
         done = self.delivered + self.left_out
         if done != self.planned:
@@ -119,21 +132,21 @@ class Receipt:
 
 
 class Tally:
-    """Keep count of an epoch under way.
+    """Count the batches of the current epoch.
 
     Args:
         epoch: Number of the epoch.
         seed: The seed of the stream.
         limit: How many batches the epoch may have at most.
-        before: How many loads were done again and workers replaced before this epoch.
-        resumed: What an interrupted run had done of the epoch, as `state` returned it.
+        before: How many loads were repeated and workers replaced before this epoch.
+        resumed: The state that an interrupted run saved of the epoch.
         audit: Whether to keep a checksum of contents.
 
     Attributes:
-        contents: The checksum; None where there is none for the whole epoch.
-        left_out: How many batches nothing was left of.
-        waiting: Ids of single batches that were delivered and not yet mixed into the digest. Every batch of
-            a `Sequence` has a whole number for its id: to append it here is to count the batch.
+        contents: The checksum; None if there is none for the whole epoch.
+        left_out: How many batches were left out completely.
+        waiting: Ids of single batches that were delivered and are not in the digest yet. Each batch of a
+            `Sequence` has a whole number as its id; appending it here counts the batch.
     """
 
     def __init__(
@@ -142,16 +155,15 @@ class Tally:
         seed: int,
         limit: int | None,
         before: tuple[int, int],
-        resumed: Mapping[str, Any] | None = None,
+        resumed: EpochState | None = None,
         audit: bool = False,
     ) -> None:
-        state = resumed or {}
+        state = resumed or EpochState()
         self.limit = limit
         self.planned: int | None = None
-        self.left_out: int = state.get("left_out", 0)
-        self._begun: int = state.get("delivered", 0) + self.left_out
-        self._counted: int = self._begun
-        self.skipped: list[Any] = list(state.get("skipped", ()))
+        self.left_out = state.get("left_out", 0)
+        self._begun = self._counted = state.get("delivered", 0) + self.left_out
+        self.skipped: list[object] = list(state.get("skipped", ()))
         self._digest = Digest(state.get("digest"))
         self.waiting: list[int] = []
         known = state.get("contents", None if self._begun else 0)
@@ -167,7 +179,7 @@ class Tally:
 
     @property
     def added(self) -> int:
-        """How many of these were not done before an interruption."""
+        """How many of these were delivered or left out after an interruption."""
         return self.done - self._begun
 
     @property
@@ -175,8 +187,13 @@ class Tally:
         """How many batches were delivered."""
         return self.done - self.left_out
 
-    def state(self) -> dict[str, Any]:
-        """Return what was done so far, a value for JSON."""
+    @property
+    def left(self) -> int | None:
+        """How many more batches the epoch may have; None without a limit."""
+        return None if self.limit is None else max(0, self.limit - self.done)
+
+    def state(self) -> EpochState:
+        """Return the counts so far, a value for JSON."""
         return {
             "delivered": self.delivered,
             "digest": self.catch_up().value,
@@ -187,12 +204,12 @@ class Tally:
         }
 
     def mark(self, epoch: int, number: int) -> None:
-        """Add to the digest that what follows begins at batch `number` of pass `epoch`."""
+        """Add to the digest that the next batches begin at batch `number` of pass `epoch`."""
         self.passes.append([self.done, epoch, number])
         self.catch_up().mark(epoch, number)
 
-    def add(self, ids: Any, steps: int) -> None:
-        """Count delivered batches; the digest of several joined ones is that of each after the other."""
+    def add(self, ids: object, steps: int) -> None:
+        """Count delivered batches; joined batches give the same digest as single ones."""
         digest = self.catch_up()
         self._counted += steps
         if steps > 1:
@@ -200,21 +217,21 @@ class Tally:
         digest.add(ids)
 
     def leave_out(self) -> None:
-        """Count a batch that nothing is left of."""
+        """Count a batch that was left out completely."""
         self.left_out += 1
         self._counted += 1
 
-    def take_back(self, ids: Any, steps: int, taken: int) -> None:
-        """Count only the first `taken` of the joined batches that were added last."""
+    def take_back(self, ids: Array, steps: int, taken: int) -> None:
+        """Uncount all but the first `taken` of the joined batches that were added last."""
         self._counted -= steps
         self._digest = Digest(self._before_joined)
         self.add(ids[: len(ids) // steps * taken], taken)
 
     def receipt(self, counts: tuple[int, int], filtered: int = 0) -> Receipt:
-        """Write the receipt.
+        """Return the receipt.
 
         Args:
-            counts: How many loads were done again and workers replaced until now.
+            counts: How many loads were repeated and workers replaced until now.
             filtered: How many samples were filtered out in the epoch.
         """
         planned = self.done if self.planned is None else self.planned

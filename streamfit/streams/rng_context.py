@@ -1,12 +1,12 @@
-"""Places: from which stream, pass and object a draw of `Sequence.rng` is.
+"""`RngContext`: the stream, pass and object to which a draw of `Sequence.rng` belongs.
 
-A load runs at a place: the seed and the pass of its stream, and the object that the stream reads (the root).
-Whoever asks for randomness while it runs finds the place: in the same thread by a context variable, in other
-threads by the loads that are under way. An object inside the root has draws of its own, keyed by the way to
-it (``.left``, ``.parts[0]``), which is the same in every process.
+A load runs in a context: the seed and the pass of its stream, and the object that the stream reads (the
+root). Code that draws during a load finds its context: in the same thread by a context variable, in other
+threads among the active loads. An object inside the root has draws of its own, keyed by its path (``.left``,
+``.parts[0]``), which is the same in every process.
 
-Guarantee kept here: a draw within a stream is keyed by seed, pass, index and object, or it is an error; never
-is it a constant.
+Guarantee kept here: a draw within a stream is keyed by seed, pass, index and object, or it is an error; it is
+never a constant.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextvars import ContextVar, Token
 from types import CellType, FunctionType, MethodType, ModuleType
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -30,36 +29,36 @@ from streamfit._base.keys import derive
 from streamfit.workers.contract import inside_worker
 
 Word = int | str
-_Step = tuple[str, Any]  # how to get from an object to one inside it
+_Step = tuple[str, object]  # kind and name of one step of a path: an attribute or an item
 
-_DEEP, _WIDE, _MANY = 6, 1000, 20_000  # how far objects inside the root are looked for
+_DEEP, _WIDE, _MANY = 6, 1000, 20_000  # limits of the search for objects inside the root
 _LEAVES = (str, bytes, int, float, complex, bool, type(None), np.ndarray, np.generic, type, ModuleType)
 
 
 class RngContext:
-    """Enter the place of a load; use it in a ``with`` statement.
+    """Enter the context of a load, in a ``with`` statement.
 
     Args:
         seed: Seed of the stream.
         epoch: Number of the pass.
-        root: The object that the stream reads; one that only passes on what another gives names that one in
-            its attribute ``stands_for``, and the draws are those of the other.
-        words: What else tells this place from others of the same pass.
+        root: The object that the stream reads. A wrapper names the wrapped object in its attribute
+            ``stands_for``; its draws are those of the wrapped object.
+        words: Words that distinguish this context from others of the same pass.
     """
 
     __slots__ = ("_numbers", "_token", "epoch", "root", "seed", "words")
 
-    def __init__(self, seed: int, epoch: int, root: Any, *words: Word) -> None:
+    def __init__(self, seed: int, epoch: int, root: object, *words: Word) -> None:
         self.seed, self.epoch, self.words = seed, epoch, words
         self.root = getattr(root, "stands_for", root)
-        self._numbers: dict[int, tuple[int, Any]] | None = None
+        self._numbers: dict[int, tuple[int, object]] | None = None
         self._token: Token[RngContext | None] | None = None
 
     def __enter__(self) -> RngContext:
         outer = _here.get()
         if outer is not None and outer.root is not self.root and hasattr(outer.root, "tickets"):
-            # A source that loads from others: each of them has draws of its own.
-            self.words += _way_words(outer, self.root) or ("made", outer.number(self.root))
+            # A source that loads from other sources: each of them has draws of its own.
+            self.words += _path_words(outer, self.root) or ("made", outer.number(self.root))
         self._token = _here.set(self)
         _active.append(self)
         return self
@@ -69,68 +68,68 @@ class RngContext:
         assert self._token is not None
         _here.reset(self._token)
 
-    def same(self) -> tuple[Any, ...]:
-        """Return what is equal for places at which draws are the same."""
+    def same(self) -> tuple[object, ...]:
+        """Return a value that is equal for contexts with the same draws."""
         return self.seed, self.epoch, self.words, id(self.root)
 
-    def number(self, thing: Any) -> int:
-        """Number the objects that the root does not hold, in the order in which they are first asked."""
+    def number(self, thing: object) -> int:
+        """Number the objects that the root does not hold, in the order of their first draws."""
         if self._numbers is None:
             self._numbers = {}
         return self._numbers.setdefault(id(thing), (len(self._numbers), thing))[0]
 
 
-_here: ContextVar[RngContext | None] = ContextVar("streamfit place", default=None)
-_active: list[RngContext] = []  # few: as many as there are threads that load
-_read: WeakKeyDictionary[Any, tuple[RngContext, int]] = WeakKeyDictionary()
+_here: ContextVar[RngContext | None] = ContextVar("streamfit rng context", default=None)
+_active: list[RngContext] = []  # one for each thread that loads
+_read: WeakKeyDictionary[object, tuple[RngContext, int]] = WeakKeyDictionary()
 
 
 def current() -> RngContext | None:
-    """Return the place at which this code runs, if a load has entered one."""
+    """Return the context in which this code runs, or None outside of loads."""
     return _here.get()
 
 
 def loading() -> bool:
-    """Return whether this code runs in a load, and not in a hook or by hand."""
-    place = _here.get()
-    return place is not None and place.words[:1] not in (("begin",), ("end",))
+    """Return whether this code runs in a load, not in a hook or in a call by hand."""
+    context = _here.get()
+    return context is not None and context.words[:1] not in (("begin",), ("end",))
 
 
-def bind(reader: Any, seed: int, epoch: int, root: Any) -> None:
-    """Note which pass `reader` is at, for calls by hand between its loads; goes with the reader."""
+def bind(reader: object, seed: int, epoch: int, root: object) -> None:
+    """Record the pass of `reader`, for calls by hand between its loads, as long as the reader lives."""
     _read[reader] = RngContext(seed, epoch, root), threading.get_ident()
 
 
-def unbind(reader: Any) -> None:
-    """Note that `reader` is done."""
+def unbind(reader: object) -> None:
+    """Remove the record of `reader`."""
     _read.pop(reader, None)
 
 
-def key(thing: Any, index: int) -> int:
+def key(thing: object, index: int) -> int:
     """Return the key of the draws of one object for one batch or sample.
 
     Raises:
-        StreamfitError: It cannot be told which stream and which object inside it they belong to.
+        StreamfitError: The stream, or the object inside it, cannot be determined.
     """
-    place = _here.get()
-    if place is not None:
-        words = _way_words(place, thing)
-        if words is None:  # made in the load, or held by a module
-            words = ("made", place.number(thing))
+    context = _here.get()
+    if context is not None:
+        words = _path_words(context, thing)
+        if words is None:  # created in the load, or held by a module
+            words = ("made", context.number(thing))
     else:
-        place = _elsewhere(thing)
-        words = _way_words(place, thing) or ()
-    return derive(place.seed, place.epoch, index, "sequence", *place.words, *words)
+        context = _elsewhere(thing)
+        words = _path_words(context, thing) or ()
+    return derive(context.seed, context.epoch, index, "sequence", *context.words, *words)
 
 
-def _elsewhere(thing: Any) -> RngContext:
-    """Return the place of a call that comes from another thread than the load, or from none."""
+def _elsewhere(thing: object) -> RngContext:
+    """Return the context of a call from a thread other than that of the load, or from outside of loads."""
     under_way, read = list(_active), list(_read.values())
     in_loop = threading.get_ident() in {who for _, who in read}
     found = _those_of(under_way, thing)
     if not found:
-        found = _those_of([place for place, _ in read], thing)
-        if in_loop:  # a call by hand, of a callback: it goes with the stream that was begun first
+        found = _those_of([context for context, _ in read], thing)
+        if in_loop:  # a call by hand or by a callback: it belongs to the stream that began first
             found = found[:1]
     if len(found) > 1:
         raise StreamfitError(
@@ -155,17 +154,17 @@ def _elsewhere(thing: Any) -> RngContext:
     return RngContext(0, 0, thing)
 
 
-def _those_of(rng_context: list[RngContext], thing: Any) -> list[RngContext]:
-    found = {place.same(): place for place in rng_context if _way_words(place, thing) is not None}
+def _those_of(contexts: list[RngContext], thing: object) -> list[RngContext]:
+    found = {context.same(): context for context in contexts if _path_words(context, thing) is not None}
     return list(found.values())
 
 
-def _call(thing: Any) -> str:
+def _call(thing: object) -> str:
     return f"rng of a {type(thing).__name__}"
 
 
-def _is_being_made(thing: Any) -> bool:
-    """Return whether the call comes out of the ``__init__`` of an object like this one."""
+def _is_being_made(thing: object) -> bool:
+    """Return whether the call comes from the ``__init__`` of an object like this one."""
     frame = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
@@ -177,32 +176,32 @@ def _is_being_made(thing: Any) -> bool:
     return False
 
 
-# -- the way from the root to an object inside it -------------------------------------------------
+# -- the path from the root to an object inside it ------------------------------------------------
 
 
-_ways: IdentityMap[dict[int, tuple[_Step, ...]]] = IdentityMap()
+_paths: IdentityMap[dict[int, tuple[_Step, ...]]] = IdentityMap()
 
 
-def _way_words(place: RngContext, thing: Any) -> tuple[Word, ...] | None:
-    """Return the words for an object inside the root: none for the root itself, None for one that is not."""
-    root = place.root
+def _path_words(context: RngContext, thing: object) -> tuple[Word, ...] | None:
+    """Return the words for an object inside the root: none for the root, None for an object outside."""
+    root = context.root
     if thing is root:
         return ()
-    ways = _ways.get(root)
-    if ways is None:
-        ways = {}
-        _ways.put(root, ways)
-    way = ways.get(id(thing))
-    if way is None or _follow(root, way) is not thing:
-        way = _search(root, thing)
-        if way is None:
+    paths = _paths.get(root)
+    if paths is None:
+        paths = {}
+        _paths.put(root, paths)
+    path = paths.get(id(thing))
+    if path is None or _follow(root, path) is not thing:
+        path = _search(root, thing)
+        if path is None:
             return None
-        ways[id(thing)] = way
-    return ("in", "".join(f".{name}" if kind == "attribute" else f"[{name!r}]" for kind, name in way))
+        paths[id(thing)] = path
+    return ("in", "".join(f".{name}" if kind == "attribute" else f"[{name!r}]" for kind, name in path))
 
 
-def _follow(root: Any, way: tuple[_Step, ...]) -> Any:
-    for step in way:
+def _follow(root: object, path: tuple[_Step, ...]) -> object:
+    for step in path:
         held = getattr(root, "__dict__", {}) if step[0] == "attribute" else root
         if isinstance(held, dict) and step[1] in held:
             root = held[step[1]]
@@ -211,35 +210,35 @@ def _follow(root: Any, way: tuple[_Step, ...]) -> Any:
     return root
 
 
-def _search(root: Any, thing: Any) -> tuple[_Step, ...] | None:
-    """Return the shortest way from the root to an object, the first of several."""
-    return next((way for part, way in _walk(root) if part is thing), None)
+def _search(root: object, thing: object) -> tuple[_Step, ...] | None:
+    """Return the shortest path from the root to an object, the first one of several."""
+    return next((path for part, path in _walk(root) if part is thing), None)
 
 
-def inside(root: Any) -> list[Any]:
-    """Return an object and those inside it that draw, as a `Sequence` does."""
-    found = [part for part, way in _walk(root) if len(way) <= _DEEP and hasattr(type(part), "rng")]
+def inside(root: object) -> list[object]:
+    """Return an object and the objects inside it that have an `rng` method, as a `Sequence` has."""
+    found = [part for part, path in _walk(root) if len(path) <= _DEEP and hasattr(type(part), "rng")]
     return [root, *found]
 
 
-def _walk(root: Any) -> Iterator[tuple[Any, tuple[_Step, ...]]]:
-    """Yield what is inside an object with the way to it, the nearest first."""
-    queue: deque[tuple[Any, tuple[_Step, ...]]] = deque([(root, ())])
-    seen, kept = {id(root)}, [root]  # kept, so that no address is used twice meanwhile
+def _walk(root: object) -> Iterator[tuple[object, tuple[_Step, ...]]]:
+    """Yield the objects inside an object with their paths, the nearest first."""
+    queue: deque[tuple[object, tuple[_Step, ...]]] = deque([(root, ())])
+    seen, kept = {id(root)}, [root]  # kept alive, so that no address is reused during the search
     while queue and len(seen) < _MANY:
-        holder, way = queue.popleft()
+        holder, path = queue.popleft()
         for step, part in _parts(holder):
             if id(part) in seen:
                 continue
-            yield part, (*way, step)
-            if len(way) < _DEEP:
+            yield part, (*path, step)
+            if len(path) < _DEEP:
                 seen.add(id(part))
                 kept.append(part)
-                queue.append((part, (*way, step)))
+                queue.append((part, (*path, step)))
 
 
-def _parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
-    """Yield what an object holds, but for plain values."""
+def _parts(holder: object) -> Iterator[tuple[_Step, object]]:
+    """Yield the objects that an object holds, without plain values."""
     for number, (step, part) in enumerate(_all_parts(holder)):
         if number >= _WIDE:
             return
@@ -247,7 +246,7 @@ def _parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
             yield step, part
 
 
-def _all_parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
+def _all_parts(holder: object) -> Iterator[tuple[_Step, object]]:
     if isinstance(holder, dict):
         yield from ((("item", name), part) for name, part in list(holder.items()))
     elif isinstance(holder, (list, tuple, deque)):
@@ -264,8 +263,8 @@ def _all_parts(holder: Any) -> Iterator[tuple[_Step, Any]]:
         yield from ((("attribute", name), part) for name, part in attributes_of(holder))
 
 
-def _content(cell: CellType) -> Any:
+def _content(cell: CellType) -> object:
     try:
         return cell.cell_contents
-    except ValueError:  # it was not set yet
+    except ValueError:  # not set yet
         return None

@@ -1,8 +1,8 @@
-"""Rows: read the rows of one array, in memory, mapped from a file, or behind an object that gives slices.
+"""Rows: read the rows of one array in memory, of one mapped from a file, or of an object that can be sliced.
 
-Guarantees kept here: dtypes never change; what is handed out is C-contiguous; no array that anybody
-still holds is written to again; a mapped file that became shorter is an error and not a dead process;
-pages of a mapped file do not pile up in memory.
+Guarantees kept here: dtypes never change; returned arrays are C-contiguous; an array in use is never written
+to again; a mapped file that became shorter raises an error and does not kill the process; pages of a mapped
+file do not accumulate in memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import mmap
 import sys
-from typing import Any
 
 import numpy as np
 
@@ -18,9 +17,9 @@ from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 from streamfit.streams.sliced import Sliced
 
-_RESIDENT = 64 << 20  # bytes of a mapped file that may be resident before they are given back
+_RESIDENT = 64 << 20  # bytes of a mapped file that may be resident before they are released
 _FAULT_AROUND = 64 << 10  # a touched row makes its neighbours resident too
-_REUSE_FROM = 1 << 20  # bytes of a batch; below, a fresh allocation costs less than looking for a used one
+_REUSE_FROM = 1 << 20  # bytes of a batch; below, a new array costs less than the search for a used one
 _KEPT = 4
 
 
@@ -29,7 +28,7 @@ class MemoryRows:
 
     Args:
         array: The array; its first axis are the samples.
-        name: What to call it in messages.
+        name: Its name in messages.
     """
 
     remote = False
@@ -40,14 +39,14 @@ class MemoryRows:
         self.straight = array.flags.c_contiguous and array.flags.aligned
 
     def span(self, start: int, stop: int) -> Array:
-        """Return the rows [start, stop), without a copy where the memory allows."""
+        """Return the rows [start, stop), without a copy if the memory is contiguous."""
         rows = self.array[start:stop]
         return rows if self.straight else np.array(rows, order="C")
 
     def pick(self, ids: Array, out: Array | None = None) -> Array:
-        """Copy the rows `ids` to `out`, or to a fresh array."""
+        """Copy the rows `ids` to `out`, or to a new array."""
         if self.straight:
-            # "clip" only spares NumPy a second buffer: ids are in range by construction.
+            # "clip" only saves NumPy a second buffer: ids are in range by construction.
             return self.array.take(ids, 0, out, "clip")
         rows = np.empty((len(ids), *self.array.shape[1:]), self.array.dtype) if out is None else out
         rows[...] = self.array[ids]  # take would copy the whole array first
@@ -58,8 +57,8 @@ class MappedRows:
     """Read rows of an array that is mapped from a file.
 
     Args:
-        array: The array; the memory map is somewhere below it.
-        name: What to call it in messages.
+        array: The array, a view of the memory map.
+        name: Its name in messages.
         mapping: The memory map.
     """
 
@@ -74,14 +73,14 @@ class MappedRows:
         self._resident = 0
 
     def span(self, start: int, stop: int) -> Array:
-        """Copy the rows [start, stop): a view would be read after the file was checked."""
+        """Copy the rows [start, stop): a view would be read later than the check of the file."""
         self._check()
         rows = np.array(self.array[start:stop], order="C", subok=False)
         self._count(rows.nbytes)
         return rows
 
     def pick(self, ids: Array, out: Array | None = None) -> Array:
-        """Copy the rows `ids`, read in the order of the file, to `out` or to a fresh array."""
+        """Copy the rows `ids`, read in the order of the file, to `out` or to a new array."""
         self._check()
         order = ids.argsort()
         rows = np.empty((len(ids), *self.array.shape[1:]), self.array.dtype) if out is None else out
@@ -92,7 +91,7 @@ class MappedRows:
     def _check(self) -> None:
         try:
             size = self._mapping.size()
-        except (OSError, ValueError):  # an anonymous map has no file to look at
+        except (OSError, ValueError):  # an anonymous map has no file
             return
         if size < self._length:
             raise DataError(
@@ -112,7 +111,7 @@ class SlicedRows:
 
     Args:
         rows: The rows.
-        name: What to call them in messages.
+        name: Their name in messages.
     """
 
     remote = True
@@ -126,14 +125,14 @@ class SlicedRows:
         return self.array.rows(start, stop)
 
     def pick(self, ids: Array, out: Array | None = None) -> Array:
-        """Read the rows `ids` in the order of the file, as few slices as there are runs of neighbours."""
+        """Read the rows `ids` in the order of the file, one slice for each run of neighbours."""
         order = ids.argsort()
-        rng_context = ids[order]
-        ends = [*(np.flatnonzero(np.diff(rng_context) != 1) + 1).tolist(), len(rng_context)]
+        ordered = ids[order]
+        ends = [*(np.flatnonzero(np.diff(ordered) != 1) + 1).tolist(), len(ordered)]
         rows = np.empty((len(ids), *self.array.shape[1:]), self.array.dtype) if out is None else out
         begin = 0
         for end in ends:
-            rows[order[begin:end]] = self.span(int(rng_context[begin]), int(rng_context[end - 1]) + 1)
+            rows[order[begin:end]] = self.span(int(ordered[begin]), int(ordered[end - 1]) + 1)
             begin = end
         return rows
 
@@ -142,8 +141,8 @@ Rows = MemoryRows | MappedRows | SlicedRows
 ROWS = (MemoryRows, MappedRows, SlicedRows)
 
 
-def rows_of(array: Any, name: str) -> Rows:
-    """Return the reader for an array, or for what can be sliced like one."""
+def rows_of(array: Array | Sliced, name: str) -> Rows:
+    """Return the reader for an array, or for an object that can be sliced like one."""
     if isinstance(array, Sliced):
         return SlicedRows(array, name)
     mapping = mapping_below(array)
@@ -152,15 +151,15 @@ def rows_of(array: Any, name: str) -> Rows:
 
 def mapping_below(array: Array) -> mmap.mmap | None:
     """Return the memory map that an array is a view of, or None."""
-    base: Any = array
+    base: object = array
     while isinstance(base, (np.ndarray, memoryview)):
         base = base.base if isinstance(base, np.ndarray) else base.obj
     return base if isinstance(base, mmap.mmap) else None
 
 
 def _droppable(array: Array) -> bool:
-    """Return whether dropping pages loses nothing: a private map may hold what the file does not."""
-    base: Any = array
+    """Return whether pages can be dropped without loss: a private map may hold data that the file lacks."""
+    base: object = array
     while isinstance(base, np.ndarray):
         if isinstance(base, np.memmap) and getattr(base, "mode", None) is not None:
             return base.mode in ("r", "r+", "w+") and hasattr(mmap, "MADV_DONTNEED")
@@ -171,25 +170,25 @@ def _droppable(array: Array) -> bool:
 
 
 class Buffers:
-    """Lend arrays for batches; an array is lent again when nobody holds it any more.
+    """Provide arrays for batches; an array is used again when nothing else refers to it.
 
-    Large fresh arrays cost page faults, which cost more than the copy itself.
+    Large new arrays cause page faults, which cost more than the copy itself.
 
     Args:
-        array: The array whose rows the batches hold, or what has its shape and dtype.
+        array: The array whose rows the batches hold, or an object with its shape and dtype.
         size: The usual number of rows.
     """
 
     def __init__(self, array: Array | Sliced, size: int) -> None:
         self._shape, self._dtype, self._size = (size, *array.shape[1:]), array.dtype, size
         self._kept: list[Array] = []
-        self.buffer_reuse = array.dtype.itemsize * math.prod(array.shape[1:]) * size >= _REUSE_FROM
+        self.reuses = array.dtype.itemsize * math.prod(array.shape[1:]) * size >= _REUSE_FROM
 
     def lend(self, size: int) -> Array:
-        """Return an array of `size` rows that nobody else holds."""
+        """Return an array of `size` rows to which nothing else refers."""
         if size != self._size:
             return np.empty((size, *self._shape[1:]), self._dtype)
-        if not self.buffer_reuse:
+        if not self.reuses:
             return np.empty(self._shape, self._dtype)
         for index in range(len(self._kept)):
             if sys.getrefcount(self._kept[index]) == _ALONE:
@@ -206,4 +205,4 @@ def _count_alone() -> int:
     return sys.getrefcount(kept[0])
 
 
-_ALONE = _count_alone()  # what the interpreter counts for an array that only a list holds
+_ALONE = _count_alone()  # the reference count of an array that only a list holds

@@ -1,7 +1,7 @@
-"""`Sequence`: data that know their batches by number, and the source that reads them.
+"""`Sequence`: batches by number, and the source that reads them.
 
-Guarantees kept here: every index once per pass, whatever the workers; `on_epoch_end` runs in the main
-process, once after each full pass and before any load of the next, and the length is read again then;
+Guarantees kept here: every index comes once per pass, with any workers; `on_epoch_end` runs in the main
+process, once after each full pass and before any load of the next pass, and then the length is read again;
 no hook runs before the first pass; `rng` gives the same draws for a batch on every worker and at every
 attempt.
 """
@@ -21,24 +21,24 @@ from streamfit._base.keys import derive, generator, seed_from
 from streamfit.streams import data_changes, rng_context
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.shuffle import check_shuffle
-from streamfit.streams.source import Source
+from streamfit.streams.source import Identity, Source
 from streamfit.streams.ticket import Ticket
 
 _CHUNK = 1024  # indices of the order that are computed in one call
 
 
 class Sequence(ABC):
-    """Give batches by number: define ``__len__`` and ``__getitem__``.
+    """Base class of data with numbered batches: define ``__len__`` and ``__getitem__``.
 
-    Each call ``sequence[index]`` returns one batch: x, or (x, y), or (x, y, sample_weight). It may be
-    called from several threads or processes at once, and again after a crash, so it should change nothing.
-    It may return the same buffers again where one load runs at a time (workers=0, one thread, processes):
-    what it still holds is copied before it waits. What is changed between two epochs, by a callback or in
-    `on_epoch_end`, counts from the next batch on.
-    In place of ``__len__``, the property `num_batches` may be overridden; None stands for no end.
+    Each call ``sequence[index]`` returns one batch: x, or (x, y), or (x, y, sample_weight). It may run in
+    several threads or processes at once, and again after a crash, so it should change nothing. It may return
+    the same buffers again if one load runs at a time (workers=0, one thread, processes): arrays to which it
+    still refers are copied before they wait. A change between two epochs, by a callback or in
+    `on_epoch_end`, takes effect with the next batch.
+    In place of ``__len__``, the property `num_batches` may be overridden; None means endless.
 
     Args:
-        workers: How many workers load batches; arguments of `fit` win.
+        workers: How many workers load batches; arguments of `fit` take precedence.
         use_multiprocessing: Whether these are processes and not threads.
         max_queue_size: How many batches are loaded ahead.
 
@@ -65,7 +65,7 @@ class Sequence(ABC):
         self.use_multiprocessing = use_multiprocessing
         self.max_queue_size = max_queue_size
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         data_changes.assign(self, name, value)
         super().__setattr__(name, value)
 
@@ -75,16 +75,16 @@ class Sequence(ABC):
 
     @property
     def num_batches(self) -> int | None:
-        """Count the batches of a pass; None stands for no end."""
+        """Count the batches of a pass; None means endless."""
         count: int | None = _length(self)
         return count
 
     def on_epoch_begin(self) -> None:
-        """Do something before each pass, in the main process."""
+        """Called before each pass, in the main process."""
         return
 
     def on_epoch_end(self) -> None:
-        """Do something after each full pass, in the main process; the next pass sees its effect."""
+        """Called after each full pass, in the main process; the next pass sees its changes."""
         return
 
     def __iter__(self) -> Iterator[Any]:
@@ -97,14 +97,13 @@ class Sequence(ABC):
     def rng(self, index: int) -> np.random.Generator:
         """Return the random generator of batch (or sample) `index` in this pass.
 
-        Its draws depend on the seed of the stream, the pass, the index, and which object this is within the
-        one that is read; not on who loads the batch, how often, or in which thread of yours. In
-        `on_epoch_begin` and `on_epoch_end` it has draws of its own for each pass. Called by hand, on an
-        object that no stream reads, seed and pass are 0.
+        Its draws depend on the seed of the stream, the pass, the index, and the place of this object within
+        the one that is read; not on the worker, the attempt, or the thread. In `on_epoch_begin` and
+        `on_epoch_end` each pass has other draws. If no stream reads the object, seed and pass are 0.
 
         Raises:
-            StreamfitError: Called in ``__init__``, where there is no seed yet, or in another thread where it
-                cannot be told for which stream.
+            StreamfitError: Called in ``__init__``, where there is no seed yet, or in a thread in which the
+                stream cannot be determined.
         """
         return generator(rng_context.key(self, index))
 
@@ -113,11 +112,11 @@ class SequenceSource(Source):
     """Feed the batches of a `Sequence`, or of anything with ``__getitem__`` and ``__len__``.
 
     Args:
-        sequence: The object. It is told apart by what it can do, not by its class.
-        shuffle: Whether the batches come in a new order in each pass; what is in a batch stays together.
-        seed: Where the orders start from.
-        name: What to call the source in messages.
-        targets: Whether the consumer wants targets; else a list is taken for several inputs.
+        sequence: The object. Its methods count, not its class.
+        shuffle: Whether the batches come in a new order in each pass; the samples of a batch stay together.
+        seed: Seed of the orders.
+        name: Name of the source in messages.
+        targets: Whether the consumer wants targets; otherwise a list means several inputs.
 
     Raises:
         ValueError: `shuffle` is neither True, False nor ``'batch'``.
@@ -135,7 +134,7 @@ class SequenceSource(Source):
 
     remote = True
     may_change = True
-    _planned: tuple[int, int | None] | None = None  # pass and length of what was begun last
+    _planned: tuple[int, int | None] | None = None  # number and length of the pass that was begun last
 
     def __init__(
         self,
@@ -150,21 +149,21 @@ class SequenceSource(Source):
         self.shuffle = bool(check_shuffle(shuffle))
         self.targets = targets
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in self.__dict__.items() if key != "_planned"}
 
-    def identity(self) -> dict[str, Any]:
-        """Return what a saved place belongs to: loading a batch may be dear, so none is looked at."""
-        found: dict[str, Any] = {"kind of source": "Sequence", "class": type(self.sequence).__name__}
+    def identity(self) -> Identity:
+        """Return the properties of the data that a saved place belongs to, without loading a batch."""
+        found: Identity = {"kind of source": "Sequence", "class": type(self.sequence).__name__}
         size = getattr(self.sequence, "batch_size", None)
         return found | {"shuffle": self.shuffle} | ({"batch_size": size} if type(size) is int else {})
 
-    def state(self) -> Any:
-        """Return the sequence's own state where it has a ``state_dict``."""
+    def state(self) -> object:
+        """Return the sequence's own state if it has a ``state_dict``, else None."""
         return self.sequence.state_dict() if hasattr(self.sequence, "state_dict") else None
 
-    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
-        """Restore the sequence's own state, or call `on_epoch_end` for each pass that lies behind."""
+    def restore(self, state: object, epoch: int, number: int, *, replay: bool) -> None:
+        """Restore the sequence's own state, or call `on_epoch_end` for each earlier pass."""
         if state is not None:
             self.sequence.load_state_dict(state)
             return
@@ -172,7 +171,7 @@ class SequenceSource(Source):
             self.end_pass(done)
 
     def batches(self, epoch: int) -> int | None:
-        """Count the batches of a pass, as the object says now."""
+        """Ask the object for the number of batches in a pass."""
         kind = type(self.sequence)
         own = getattr(kind, "num_batches", None)
         asked = "num_batches" if own is not None and own is not Sequence.num_batches else "__len__"
@@ -189,9 +188,9 @@ class SequenceSource(Source):
         return whole
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Write the tickets of a pass: the index of each batch.
+        """Yield the tickets of a pass, with the index of each batch.
 
-        A pass that is taken up again in its middle has the length that it began with.
+        A pass that continues in its middle keeps the length that it began with.
         """
         if not start or self._planned is None or self._planned[0] != epoch:
             self._planned = epoch, self.batches(epoch)
@@ -216,25 +215,25 @@ class SequenceSource(Source):
             yield from order.ids(first, min(_CHUNK, count - first)).tolist()
 
     @property
-    def producer(self) -> Any:
-        """The object that gives the batches."""
+    def producer(self) -> object:
+        """The object that makes the batches."""
         return self.sequence
 
     def load(self, ticket: Ticket) -> Value:
-        """Ask the object for one batch and take it apart."""
+        """Ask the object for one batch and split it."""
         return self._unpack(ticket, self._item(ticket))
 
     def load_apart(self, ticket: Ticket, *, threads: bool = False) -> Value:
-        """Load one batch that shares no memory with what the object may write to later."""
+        """Load one batch that shares no memory to which the object may write later."""
         # A list of two is inputs and targets, as `unpack` reads it.
         item = self._apart(lambda: self._item(ticket), ticket, threads, listed=self.targets)
         return self._unpack(ticket, item)
 
-    def _item(self, ticket: Ticket) -> Any:
+    def _item(self, ticket: Ticket) -> object:
         with rng_context.RngContext(self.seed, ticket.epoch, self.sequence):
             return self.sequence[ticket.ids]
 
-    def _unpack(self, ticket: Ticket, item: Any) -> Value:
+    def _unpack(self, ticket: Ticket, item: object) -> Value:
         try:
             return unpack(item, targets=self.targets, bare=True, maker=type(self.sequence).__name__)
         except DataError as error:
@@ -251,12 +250,12 @@ class SequenceSource(Source):
             _call_hook(self.sequence, "on_epoch_end")
 
     def describe(self, ticket: Ticket) -> str:
-        """Say which batch a ticket is for, with its index in the sequence."""
+        """Name the batch of a ticket, with its index in the sequence."""
         return f"{super().describe(ticket)}, index {ticket.ids}"
 
 
-def _length(sequence: Any) -> Any:
-    """Return what ``__len__`` returns, also where `len` would refuse it: tutorials return a float."""
+def _length(sequence: object) -> Any:
+    """Return the result of ``__len__``, even if `len` would refuse it: tutorials return a float."""
     kind = type(sequence)
     if not hasattr(kind, "__len__"):
         raise TypeError(
@@ -269,7 +268,7 @@ def _length(sequence: Any) -> Any:
 
 
 def _whole(count: Any) -> int | None:
-    """Return a count as an int, or None if it is no whole number."""
+    """Return a count as an int, or None if it is not a whole number."""
     if isinstance(count, (bool, np.bool_)):
         return None
     if _is_real(count):
@@ -280,7 +279,7 @@ def _whole(count: Any) -> int | None:
         return None
 
 
-def _is_real(count: Any) -> bool:
+def _is_real(count: object) -> bool:
     return isinstance(count, (float, np.floating))
 
 

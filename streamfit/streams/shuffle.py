@@ -1,19 +1,19 @@
-"""What `shuffle` may be."""
+"""The argument `shuffle`."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from streamfit._base.checks import truth
 
 Shuffle = bool | Literal["batch"]
 
 
-def check_shuffle(shuffle: Any) -> Shuffle:
+def check_shuffle(shuffle: object) -> Shuffle:
     """Return `shuffle` as True, False or ``'batch'``.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: It has another value.
 
     Example:
         >>> import numpy as np

@@ -1,30 +1,47 @@
-"""`Sliced`: data that can be sliced and are never read whole, such as a data set in an HDF5 file.
+"""`Sliced`: data that can be sliced and are never read completely, such as a data set in an HDF5 file.
 
-Guarantees kept here: nothing but slices of rows is asked of the object, so anything that gives them will do;
-what is read at once is never more than a batch; rows that come with another shape or dtype than the first
-one are an error.
+Guarantees kept here: the object only has to return slices of rows; one read is never larger than a batch;
+rows whose shape or dtype differs from the first row raise an error.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeGuard
 
 import cloudpickle
 import numpy as np
+from numpy.typing import ArrayLike
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 from streamfit.streams.objects import refusal
 
 _IN_MEMORY = ("__array_interface__", "__cuda_array_interface__", "__dlpack__", "to_numpy", "toarray")
-_BATCHES = ("on_epoch_end", "on_epoch_begin", "num_batches")  # what a sequence of batches has
+_BATCHES = ("on_epoch_end", "on_epoch_begin", "num_batches")  # attributes of a sequence of batches
 
 
-def is_sliceable(value: Any) -> bool:
-    """Return whether `value` has a shape, a dtype and rows, and is no array in memory.
+class Sliceable(Protocol):
+    """The methods that are used of an object that can be sliced."""
 
-    An object that says by its length, or by its hooks, that it is a sequence of batches is none, whatever
-    else it has.
+    @property
+    def shape(self) -> Sequence[int]:
+        """Length of each axis; the first one are the samples."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of rows; some objects have a shape alone."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> ArrayLike:
+        """Return some of the rows."""
+        ...
+
+
+def is_sliceable(value: Any) -> TypeGuard[Sliceable]:
+    """Return whether `value` has a shape, a dtype and rows, and is not an array in memory.
+
+    An object whose length or hooks show that it is a sequence of batches is not sliceable.
     """
     kind = type(value)
     if not (hasattr(kind, "__getitem__") and hasattr(value, "shape") and hasattr(value, "dtype")):
@@ -41,21 +58,21 @@ def is_sliceable(value: Any) -> bool:
 
 
 class Sliced:
-    """Hold a run of rows of an object that can be sliced, without reading them.
+    """Hold a range of rows of an object that can be sliced, without reading them.
 
     Args:
-        of: The object: it has a shape, and ``of[start:stop]`` gives rows.
-        name: What to call it in messages.
+        of: The object: it has a shape, and ``of[start:stop]`` returns rows.
+        name: Its name in messages.
 
     Attributes:
-        shape: Shape of the rows that are held; the first axis are the samples.
-        dtype: dtype of the rows, as the first one has it.
+        shape: Shape of the rows; the first axis are the samples.
+        dtype: dtype of the first row, and so of all rows.
 
     Raises:
         DataError: The first row cannot be read, or holds no numbers.
     """
 
-    def __init__(self, of: Any, name: str) -> None:
+    def __init__(self, of: Sliceable, name: str) -> None:
         self.of, self.name = of, name
         self.start, self.stop = 0, int(of.shape[0])
         self._tail: tuple[int, ...] = tuple(int(length) for length in of.shape[1:])
@@ -68,7 +85,7 @@ class Sliced:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Return the shape of the rows that are held."""
+        """Return the shape of the rows."""
         return (len(self), *self._tail)
 
     @property
@@ -80,7 +97,7 @@ class Sliced:
         return self.stop - self.start
 
     def __getitem__(self, rows: slice) -> Sliced:
-        """Return the rows ``[start:stop]``, still unread."""
+        """Return the rows ``[start:stop]``, without reading them."""
         start, stop, step = rows.indices(len(self))
         if step != 1:
             raise ValueError(f"rows are taken one after another, got {rows}")
@@ -93,12 +110,12 @@ class Sliced:
         """Read the rows [start, stop).
 
         Raises:
-            DataError: They are not there, or unlike the first row.
+            DataError: They cannot be read, or differ from the first row in shape or dtype.
         """
         rows = self._read(self.start + start, self.start + stop)
         if rows.shape != (stop - start, *self._tail) or rows.dtype != self.dtype:
             raise DataError(
-                f"{self._who()}: rows {start} to {stop} have shape {rows.shape} and dtype {rows.dtype}, "
+                f"{self._label()}: rows {start} to {stop} have shape {rows.shape} and dtype {rows.dtype}, "
                 f"where shape {(stop - start, *self._tail)} and dtype {self.dtype} were due"
             )
         return rows
@@ -109,25 +126,25 @@ class Sliced:
             if isinstance(rows, np.ma.MaskedArray):
                 if np.ma.is_masked(rows):
                     raise DataError(
-                        f"{self._who()}: rows {start} to {stop} have masked values; fill them first, or have "
-                        "them read as they are"
+                        f"{self._label()}: rows {start} to {stop} have masked values; fill them first, or "
+                        "have them read as they are"
                     )
                 rows = rows.data
             return np.asarray(rows)
         except (TypeError, AttributeError) as error:
             raise DataError(
-                f"{self._who()} has a shape and a dtype, but [{start}:{stop}] gives no rows: {error}. Pass "
+                f"{self._label()} has a shape and a dtype, but [{start}:{stop}] gives no rows: {error}. Pass "
                 "an array, or give the class a __getitem__ that takes slices"
             ) from error
 
-    def _who(self) -> str:
+    def _label(self) -> str:
         return f"{self.name} (a {type(self.of).__name__} of shape {tuple(self.of.shape)})"
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Return the state for worker processes.
 
         Raises:
-            DataError: The object cannot be sent to them.
+            DataError: The object cannot be sent to worker processes.
         """
         try:
             cloudpickle.dumps(self.of)

@@ -1,7 +1,7 @@
-"""`Source`: what exists, in which order, and how one batch of it is loaded.
+"""`Source`: the batches of a data set, their order, and how one of them is loaded.
 
-Guarantee kept here: order is apart from work. `tickets` is pure and runs in the main process; `load`
-depends on its ticket alone, so it may run anywhere, any number of times.
+Guarantee kept here: order and work are separate. `tickets` is pure and runs in the main process; `load`
+depends only on its ticket, so it may run anywhere, any number of times.
 """
 
 from __future__ import annotations
@@ -19,28 +19,32 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive
-from streamfit._base.specs import Array
+from streamfit._base.specs import Array, Spec
 from streamfit.streams import buffer_reuse, rng_context
-from streamfit.streams.batch import Batch
+from streamfit.streams.batch import Batch, Part, Structure
 from streamfit.streams.items import Value
 from streamfit.streams.leaves import leaves
+from streamfit.streams.naming import name_batch, name_samples
 from streamfit.streams.ownership import detached
 from streamfit.streams.ticket import Ticket
+
+Identity = dict[str, object]
+"""The properties of the data that a saved place belongs to: values for JSON, by their names in messages."""
 
 
 class Source(ABC):
     """Base of all sources of batches.
 
-    A subclass gives `tickets` and `load`, and says by its attributes how it may be used.
+    A subclass defines `tickets` and `load`; its attributes define how it may be used.
 
     Attributes:
-        name: What to call the source in messages.
-        seed: Where its randomness starts from.
+        name: Name of the source in messages.
+        seed: Seed of its randomness.
         remote: Whether `load` may run in workers.
         may_change: Whether its content can change between two passes.
         pulled: Whether its batches come from an iterator that a thread may pull ahead.
-        rewinds: Whether a pass can be started anew; a generator cannot.
-        batch_layout: Whether its batches are known to be alike, so that they need no check.
+        rewinds: Whether a pass can begin again; a generator cannot.
+        batch_layout: Whether all its batches have one layout by construction, so that no check is needed.
         filtered: How many samples its filters have left out, in all passes up to the batch delivered last.
     """
 
@@ -53,71 +57,71 @@ class Source(ABC):
     batch_layout: bool = False
     filtered: int = 0
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Have `load` of a subclass know where it runs, so that `Sequence.rng` does wherever it is called."""
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Run `load` of a subclass in an `RngContext`, so that `Sequence.rng` works wherever it is called."""
         super().__init_subclass__(**kwargs)
-        load: Any = cls.load
+        load = cls.load
         if not _is_ours(load) and not getattr(load, "placed", False):
             setattr(cls, "load", _placed(load))  # noqa: B010 - a method is not to be assigned to
 
     @abstractmethod
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Write the tickets of pass `epoch` in order, from batch `start` on."""
+        """Yield the tickets of pass `epoch` in order, from batch `start` on."""
 
     @abstractmethod
     def load(self, ticket: Ticket) -> Value:
         """Load x, y and sample_weight of one batch."""
 
     def batches(self, epoch: int) -> int | None:
-        """Count the batches of pass `epoch`; None when that is not known."""
+        """Count the batches of pass `epoch`; None if that is not known."""
         return None
 
-    def spec(self) -> Any:
+    def spec(self) -> tuple[Structure[Spec], ...] | None:
         """Return the specs of (x, y, sample_weight), or None before the first batch has been seen."""
         return None
 
     def begin_pass(self, epoch: int) -> None:
-        """Get ready for a pass; called in the main process before any of its batches is loaded."""
+        """Prepare a pass; called in the main process before any of its batches is loaded."""
         return
 
     def end_pass(self, epoch: int) -> None:
-        """Take note that every batch of a pass was delivered; called once, in the main process."""
+        """Called once in the main process, after every batch of a pass was delivered."""
         return
 
-    def identity(self) -> dict[str, Any]:
-        """Return what a saved place in these data belongs to: values for JSON, by the words of an error.
+    def identity(self) -> Identity:
+        """Return the properties of the data that a saved place belongs to: values for JSON by name.
 
-        A run is resumed only where all of them are as they were. As it is, they are the class and the first
-        batch of pass 0: how many samples it has, and which. A source whose data can differ otherwise adds to
-        them; seed and number of batches are looked after elsewhere.
+        A run is resumed only if all of them are unchanged. By default they are the class and the first batch
+        of pass 0: the number of its samples, and their ids. A source whose data can differ in other ways
+        adds to them; seed and number of batches are checked elsewhere.
         """
-        found: dict[str, Any] = {"kind of source": type(self).__name__}
+        found: Identity = {"kind of source": type(self).__name__}
         if not self.pulled:
             first = next(iter(self.tickets(0)), None)
             ids = None if first is None else first.ids
             if isinstance(ids, np.ndarray):
                 found["samples in a batch"] = len(ids)
-                found["first samples"] = _show_ids(ids)
+                found["first samples"] = name_samples(ids)
             else:
                 found["first batch"] = repr(ids)
         return found
 
     def sample_digest(self) -> str | None:
-        """Return a digest of a few samples as they are now, or None where reading them is not cheap."""
+        """Return a digest of the present values of a few samples, or None if reading them is slow."""
         return None
 
-    def state(self) -> Any:
-        """Return what else, beside seed and place, a resumed stream needs; a value for JSON, mostly None."""
+    def state(self) -> object:
+        """Return what a resumed stream needs beside seed and place; a value for JSON, mostly None."""
         return None
 
-    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:  # noqa: B027 - optional
-        """Get ready to go on at batch `number` of pass `epoch`, in a process that read nothing so far.
+    def restore(self, state: object, epoch: int, number: int, *, replay: bool) -> None:  # noqa: B027 - optional
+        """Prepare to continue at batch `number` of pass `epoch`, in a process that has read nothing yet.
 
         Args:
-            state: What `state` returned.
+            state: The result of `state`.
             epoch: The pass.
             number: The batch.
-            replay: Whether what cannot jump there may be read and dropped up to there.
+            replay: Whether a source that cannot jump may read and drop the batches before the place.
         """
 
     def with_seed(self, seed: int) -> Self:
@@ -149,17 +153,15 @@ class Source(ABC):
         return derive(self.seed, epoch)
 
     def describe(self, ticket: Ticket) -> str:
-        """Say which batch a ticket is for: source, epoch (pass), batch, samples."""
-        place = f"source {self.name!r}, epoch {ticket.epoch}, batch {ticket.number}"
+        """Name the batch of a ticket: source, pass, batch, samples."""
         ids = ticket.ids
-        return (
-            f"{place}, samples {_show_ids(ids)}" if isinstance(ids, np.ndarray) and ids.ndim == 1 else place
-        )
+        details = f"samples {name_samples(ids)}" if isinstance(ids, np.ndarray) and ids.ndim == 1 else ""
+        return name_batch(self.name, ticket.epoch, ticket.number, details)
 
     def parts(self, ticket: Ticket) -> list[Ticket]:
-        """Return a ticket for each sample, to find the bad ones of a batch that cannot be loaded.
+        """Return a ticket for each sample, to find the bad samples of a batch that cannot be loaded.
 
-        Empty where a batch can only be loaded whole, as that of a `Sequence`.
+        Empty if a batch can only be loaded as a whole, as that of a `Sequence`.
         """
         ids = ticket.ids
         if not isinstance(ids, np.ndarray) or ids.ndim != 1:
@@ -167,13 +169,13 @@ class Source(ABC):
         return [replace(ticket, ids=ids[at : at + 1]) for at in range(len(ids))]
 
     def merge(self, parts: Sequence[Ticket]) -> Ticket:
-        """Return the ticket for some of the samples of a batch, given those of `parts`."""
+        """Return one ticket for some of the samples of a batch, given their tickets from `parts`."""
         if len(parts) == 1:
             return parts[0]
         return replace(parts[0], ids=np.concatenate([part.ids for part in parts]))
 
     def batch(self, ticket: Ticket, value: Value) -> Batch:
-        """Make a batch of a ticket and what was loaded for it."""
+        """Make a batch of a ticket and its loaded value."""
         x, y, sample_weight = value
         size = len(x) if type(x) is np.ndarray else _first_length(x)
         if not size:
@@ -183,21 +185,21 @@ class Source(ABC):
         return Batch(x, y, sample_weight, ticket.ids, ticket.number, ticket.epoch, size)
 
     def reader(self, epoch: int, start: int) -> Callable[[int], Batch] | None:
-        """Return a function that loads the next batch here and now, or None where `read` does as well.
+        """Return a function that loads the next batch in this thread, or None if `read` is as fast.
 
-        Its argument is how many batches may come joined into one; it raises StopIteration at the end.
+        Its argument is the largest number of batches to join; it raises StopIteration at the end.
         """
         return None
 
     def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Load the batches of a pass here and now, one at each request."""
+        """Load the batches of a pass in this thread, one at each request."""
         for ticket in self.tickets(epoch, start):
             yield self.loaded(ticket, self.load)
 
     def pull(self, epoch: int, start: int = 0, *, thread: bool = False) -> Iterator[tuple[Ticket, Batch]]:
         """Load the batches of a pass, one at each request, for a consumer that keeps them.
 
-        They share no memory with anything that the source may write to when it goes on.
+        They share no memory to which the source may write when it continues.
 
         Args:
             epoch: Number of the pass.
@@ -213,34 +215,34 @@ class Source(ABC):
         error: BaseException | None = None,
         thread: threading.Thread | None = None,
     ) -> None:
-        """Take back what was pulled and not used.
+        """Take back tickets that were pulled and not used.
 
         Args:
-            tickets: What was pulled last, in order.
-            error: What came after them and was not raised.
-            thread: One that may still be pulling.
+            tickets: The tickets that were pulled last, in order.
+            error: The exception that followed them and was not raised.
+            thread: A thread that may still be pulling.
         """
 
     @property
-    def producer(self) -> Any:
-        """The object of the user's that makes the batches."""
+    def producer(self) -> object:
+        """The user's object that makes the batches."""
         return self
 
     def load_apart(self, ticket: Ticket, *, threads: bool = False) -> Value:
-        """Load one batch that shares no memory with anything that the source may write to later.
+        """Load one batch that shares no memory to which the source may write later.
 
         Args:
             ticket: Which batch.
             threads: Whether several threads load from the source at once.
 
         Raises:
-            DataError: Two of them got the same memory.
+            DataError: Two threads got the same memory.
         """
         value: Value = self._apart(lambda: self.load(ticket), ticket, threads, listed=False)
         return value
 
-    def _apart(self, make: Callable[[], Any], ticket: Ticket, threads: bool, *, listed: bool) -> Any:
-        """Return what `make` returns without the memory that is still its maker's."""
+    def _apart(self, make: Callable[[], object], ticket: Ticket, threads: bool, *, listed: bool) -> Any:
+        """Return the result of `make`, with a copy in place of memory that its producer can still reach."""
         if not threads:
             return detached([make()], listed=listed)
         since, copied = time.monotonic_ns(), list[tuple[Array, Array]]()
@@ -250,7 +252,7 @@ class Source(ABC):
         return item
 
     def loaded(self, ticket: Ticket, load: Callable[[Ticket], Value]) -> Batch:
-        """Return the batch that `load` makes of a ticket; what it raises says for which."""
+        """Return the batch that `load` makes of a ticket; its exceptions name the batch."""
         try:
             value = load(ticket)
         except Exception as error:
@@ -259,7 +261,7 @@ class Source(ABC):
         return self.batch(ticket, value)
 
 
-def _is_ours(function: Any) -> bool:
+def _is_ours(function: object) -> bool:
     return str(getattr(function, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]
 
 
@@ -276,14 +278,6 @@ def _placed(load: Callable[[Any, Ticket], Value]) -> Callable[[Any, Ticket], Val
     return placed
 
 
-def _first_length(x: Any) -> int:
+def _first_length(x: Part) -> int:
     arrays = leaves(x)
     return len(arrays[0][1]) if arrays else 0
-
-
-def _show_ids(ids: Array) -> str:
-    runs = len(ids) > 1 and ids.dtype.kind in "iu" and int(ids[-1]) - int(ids[0]) == len(ids) - 1
-    if runs and (np.diff(ids) == 1).all():
-        return f"{ids[0]}..{ids[-1]}"
-    shown = ", ".join(str(number) for number in ids[:8])
-    return f"[{shown}, ... {len(ids)} in all]" if len(ids) > 8 else f"[{shown}]"

@@ -1,7 +1,7 @@
-"""`Ticket`: the small picklable order for one batch.
+"""`Ticket`: the small picklable request for one batch.
 
-Guarantee kept here: a ticket says everything that a load may depend on (which pass, which batch,
-which samples, which randomness), so a batch is the same whoever loads it and however often.
+Guarantee kept here: a ticket holds everything that a load may depend on (pass, batch, samples, randomness),
+so every load of a ticket gives the same batch.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Order one batch.
+    """Request one batch.
 
     Args:
         epoch: Number of the pass over the data, from 0.
         number: Number of the batch within the pass, from 0.
-        ids: What to load: an int64 array of sample ids for arrays, the index of the batch for a
-            `Sequence`, and None where the item itself was pulled.
+        ids: Ids of the data to load: an int64 array of sample ids for arrays, the index of the batch for a
+            `Sequence`, the running number for a generator.
         key: Key of the randomness of this pass.
         item: The item that was pulled from a generator.
 
@@ -32,8 +32,8 @@ class Ticket:
     number: int
     ids: Any = None
     key: int = 0
-    item: Any = None
+    item: object = None
 
-    def __reduce__(self) -> tuple[Callable[..., Ticket], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., Ticket], tuple[object, ...]]:
         # The default of a frozen slotted dataclass looks up its fields on every pickle: five times slower.
         return Ticket, (self.epoch, self.number, self.ids, self.key, self.item)

@@ -39,7 +39,7 @@ class BuiltSteps:
 def build_steps(
     model: ModelGraph,
     compiled: CompileConfig | None,
-    clock: Array,
+    step_state: Array,
     results: RunningResults,
     values: Mapping[Variable, Array] | None,
     spare: bool,
@@ -49,7 +49,7 @@ def build_steps(
     Args:
         model: The model.
         compiled: The arguments of `compile`; None for a model that only predicts.
-        clock: int64 array [seed, finished steps].
+        step_state: int64 array [seed, finished steps].
         results: Gets the plans of the outputs.
         values: Copies of the weights to read; None to read the weights themselves.
         spare: Whether these steps never train, and count in metrics of their own.
@@ -65,7 +65,7 @@ def build_steps(
         trained = compiled.flags.weights(model)
         update = functools.partial(compiled.bind, variables=trained)
     results.plan(plans)
-    programs = Programs(model, plans, clock, results, trained, update, values)
+    programs = Programs(model, plans, step_state, results, trained, update, values)
     batch_inputs = BatchInputs(model.inputs, plans, [tensor.spec for tensor in model.outputs])
     return BuiltSteps(plans, batch_inputs, programs, Steps(programs), things_of(model, compiled))
 

@@ -168,17 +168,17 @@ class CompileConfig:
         self.optimizer.work = self._work
         return self.optimizer
 
-    def keep_time(self, clock: Array) -> None:
-        """Count the steps of this model in `clock` from now on; it continues with the finished ones."""
-        clock[1] = self._work.clock[1]
-        self._work.clock = clock
+    def keep_time(self, step_state: Array) -> None:
+        """Count the steps of this model in `step_state` from now on; it continues with the finished ones."""
+        step_state[1] = self._work.step_state[1]
+        self._work.step_state = step_state
 
     def bind(
         self,
         weights: Array,
         grads: Array,
         sizes: Array,
-        clock: Array,
+        step_state: Array,
         variables: Sequence[Variable] | None = None,
     ) -> list[Call]:
         """Return the optimizer's calls for one step, as `Optimizer.bind` does.
@@ -188,7 +188,7 @@ class CompileConfig:
         optimizer = self.own_optimizer()
         if variables is not None:
             self._work.arrange(places_of(variables, sizes), weights, optimizer.first_values())
-        calls = optimizer.bind(weights, grads, sizes, clock)
+        calls = optimizer.bind(weights, grads, sizes, step_state)
         self.revision = optimizer.revision
         return calls
 

@@ -41,7 +41,7 @@ def fit(model: Trainable, plan: FitPlan) -> History:
 def _outer_fit_unchanged(model: Trainable, call: ModelCall) -> Iterator[None]:
     """Leave a `fit` from whose callback this one is called as it was, but for weights and optimizer."""
     session, history, stop = model.session, model.history, model.stop_training
-    seed = int(call.main.clock[0])
+    seed = int(call.main.step_state[0])
     try:
         yield
     finally:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamfit._base.tree import flatten, transform
+from streamfit._base.tree import transform
 from streamfit.streams import Batch
+from streamfit.streams.leaves import leaves
 
 
 def rows_of_step(batch: Batch, step: int) -> slice:
     """Return the rows of one of the joined batches."""
-    size = len(flatten(batch.x)[0]) // batch.steps
+    size = len(leaves(batch.x)[0][1]) // batch.steps
     return slice(step * size, (step + 1) * size)
 
 

@@ -1,4 +1,4 @@
-"""The optimizer in a training state: its settings, its vectors, its clock, and whether they still fit.
+"""The optimizer in a training state: its settings, its vectors, its steps, and whether they still fit.
 
 Guarantee kept here: an optimizer with other settings, or a state that is not whole, is refused by name; the
 learning rate is no setting but part of the state, as callbacks change it.

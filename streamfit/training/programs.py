@@ -31,11 +31,11 @@ class Programs:
     Args:
         model: The model, built.
         plans: One for each output, from `CompileConfig.plan`.
-        clock: int64 array [seed, finished steps].
+        step_state: int64 array [seed, finished steps].
         results: Holds the running sums of losses and metrics.
         trainable: The weights that are trained.
-        update: Given (weights, gradient, sizes, clock), returns the optimizer's calls; None for a model that
-            only predicts.
+        update: Given (weights, gradient, sizes, step_state), returns the optimizer's calls; None for a model
+            that only predicts.
         values: What to read in the place of the values of variables: copies of another moment.
 
     Attributes:
@@ -46,13 +46,13 @@ class Programs:
         self,
         model: ModelGraph,
         plans: Sequence[OutputPlan],
-        clock: Array,
+        step_state: Array,
         results: RunningResults,
         trainable: Sequence[Variable] = (),
         update: Update | None = None,
         values: Mapping[Variable, Array] | None = None,
     ) -> None:
-        self._model, self._plans, self._clock, self._values = model, plans, clock, values
+        self._model, self._plans, self._step_state, self._values = model, plans, step_state, values
         self._results, self._trainable, self._update = results, list(trainable), update
         self._arena = Arena()
         self._training: Training | None = None
@@ -129,7 +129,7 @@ class Programs:
     def _train(self) -> Training:
         if self._training is None:
             assert self._update is not None
-            self._training = Training(self._trainable, self._clock, self._update)
+            self._training = Training(self._trainable, self._step_state, self._update)
             for program in self._programs.values():
                 program.refresh_bindings()  # the weights have just moved
         return self._training
@@ -143,7 +143,11 @@ class Programs:
         outputs = lowering.lower(self._model.outputs)
         if mode == "predict":
             return Program(
-                self._model.inputs, outputs, arena=self._arena, clock=self._clock, values=self._values
+                self._model.inputs,
+                outputs,
+                arena=self._arena,
+                step_state=self._step_state,
+                values=self._values,
             )
         self._warn_of_constants(lowering, outputs)
         data = step_data(targets, weights, outputs[0])
@@ -158,7 +162,7 @@ class Programs:
             [*self._model.inputs, *given, *data.weights],
             [objective.total, *objective.losses, *outputs],
             arena=self._arena,
-            clock=self._clock,
+            step_state=self._step_state,
             guards=objective.guards,
             sinks=objective.sinks,
             objective=objective.total,

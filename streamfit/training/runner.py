@@ -43,7 +43,7 @@ class Runner:
     Args:
         model: The model; `build_for` is called with the first batch, unless the model is built.
         compiled: The arguments of `compile`; None for a model that only predicts.
-        clock: int64 [seed, finished steps]; by default that of a new run.
+        step_state: int64 [seed, finished steps]; by default that of a new run.
         values: For a spare (see `ModelCall`): an empty dictionary to read copies of the weights, which `load`
             puts there, or None to read the weights themselves.
         spare: Whether this is one.
@@ -60,7 +60,7 @@ class Runner:
         self,
         model: ModelGraph,
         compiled: CompileConfig | None,
-        clock: Array | None = None,
+        step_state: Array | None = None,
         values: dict[Variable, Array] | None = None,
         *,
         spare: bool = False,
@@ -69,10 +69,10 @@ class Runner:
         self._built: BuiltSteps | None = None
         self.results = RunningResults()
         self.callers: set[int] = set()  # the threads that have worked with the model
-        self._seeded = clock is not None
-        self.clock = np.array([looking_seed(), 0], np.int64) if clock is None else clock
+        self._seeded = step_state is not None
+        self.step_state = np.array([looking_seed(), 0], np.int64) if step_state is None else step_state
         if compiled is not None and not spare:
-            compiled.keep_time(self.clock)
+            compiled.keep_time(self.step_state)
         self.values, self.is_spare = values, spare
         self.idle_spares: dict[bool, list[Runner]] = {True: [], False: []}  # with and without copies
         self.class_weight: object = None
@@ -111,7 +111,7 @@ class Runner:
 
     def _set_up(self) -> None:
         self._built = build_steps(
-            self._model, self._compiled, self.clock, self.results, self.values, self.is_spare
+            self._model, self._compiled, self.step_state, self.results, self.values, self.is_spare
         )
 
     def refresh_bindings(self) -> None:
@@ -148,18 +148,18 @@ class Runner:
 
     def reseed(self, seed: int) -> None:
         """Set the seed that keyed operations such as dropout read."""
-        self.clock[0] = seed
+        self.step_state[0] = seed
 
     # -- spares ---------------------------------------------------------------------------------
 
     def new_spare(self, copies: bool) -> Runner:
         """Return a runner of the same model, with memory and metrics of its own, for another thread."""
         values: dict[Variable, Array] | None = {} if copies else None
-        return Runner(self._model, self._compiled, self.clock.copy(), values, spare=True)
+        return Runner(self._model, self._compiled, self.step_state.copy(), values, spare=True)
 
     def load(self, main: Runner) -> None:
-        """Make a spare ready for a call: copy the clock, and the weights if it has copies of them."""
-        self.clock[:] = main.clock
+        """Make a spare ready for a call: copy the step state, and the weights if it has copies of them."""
+        self.step_state[:] = main.step_state
         if self.values is not None:
             for weight in self._model.weights:
                 memory = self.values.get(weight)
@@ -174,7 +174,7 @@ class Runner:
     def occupy(self, settings: CallSettings) -> SuspendedCall:
         """Serve a call, perhaps in the middle of a `fit`; return the call before, for `vacate`."""
         if settings.trains and not self._seeded:  # a call that only reads takes no seed from a training
-            self._seeded, self.clock[0] = True, next_seed()
+            self._seeded, self.step_state[0] = True, next_seed()
         self.refresh_bindings()
         preserve = settings.preserve_metrics
         before = SuspendedCall(
@@ -225,7 +225,7 @@ class Runner:
         if optimizer.revision != compiled.revision and self._built is not None:  # type: ignore[union-attr]
             self._built.programs.rebind()
         if optimizer.needs_prepare:
-            optimizer.prepare(int(self.clock[1]))
+            optimizer.prepare(int(self.step_state[1]))
         self._score("train", batch, self.class_weight)
 
     def test(self, batch: Batch) -> None:

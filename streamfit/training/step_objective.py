@@ -99,6 +99,7 @@ def trace_objective(
         if plan.loss.sparse:
             guards.append(_label_guard(plan.loss, outputs[i], target, weights if data.weighted[i] else None))
         values, mask = _loss_values(plan.loss, target, outputs[i], weights if data.weighted[i] else None)
+        assert isinstance(values, Tensor)  # its output is one
         means.append(weighted_mean(values, weights, mask, plan.loss.reduction, chosen=data.weighted[i]))
         factors.append(plan.loss_weight)
         if i in epoch_metrics.split:  # a single output's loss is the total, which is kept anyway

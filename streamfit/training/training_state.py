@@ -1,6 +1,6 @@
 """`TrainingState`: everything that a run needs to continue where it stopped, to the bit.
 
-Weights, the optimizer's vectors and its clock, the running results of the epoch, and the place of each
+Weights, the optimizer's vectors and steps, the running results of the epoch, and the place of each
 stream. Arrays are arrays, the rest is plain JSON.
 """
 
@@ -50,7 +50,7 @@ def capture(model: CompiledModel, runner: Runner, settings: dict[str, object]) -
     arrays.update({name: np.array(state) for name, state in runner.results.states().items()})
     facts = {
         "version": VERSION,
-        "iterations": int(runner.clock[1]),
+        "iterations": int(runner.step_state[1]),
         "optimizer": settings,
         "learning_rate": None if optimizer.follows_schedule else float(optimizer.learning_rate),
         "input_shapes": [list(tensor.shape[1:]) for tensor in model.inputs],
@@ -79,7 +79,7 @@ def restore(model: CompiledModel, runner: Runner, state: TrainingState, settings
     optimizer.restore(_part(arrays, "optimizer/"), arrays["hyper"], state.facts["iterations"])
     if state.facts["learning_rate"] is not None:
         optimizer.learning_rate = state.facts["learning_rate"]
-    runner.clock[1] = state.facts["iterations"]
+    runner.step_state[1] = state.facts["iterations"]
     runner.restore_states({name: value for name, value in arrays.items() if name.startswith("score/")})
 
 

@@ -3,8 +3,8 @@
 Four subpackages:
 
 - `transport`: how values and loaders travel (frames, slots, shared memory, pickled loaders).
-- `recovery`: what happens when a load hangs, crashes or cannot be loaded.
-- `pool`: what every pool promises, the scheduler as a pure state machine, ordered runs, inline and threads.
+- `recovery`: handles loads that hang, crash their worker, or fail.
+- `pool`: the scheduler as a pure state machine, ordered runs, inline and threads.
 - `processes`: worker processes, the fork server that starts them, and the state that they take over.
 """
 

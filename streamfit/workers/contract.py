@@ -1,13 +1,13 @@
-"""What a pool promises, whatever carries out the loads: the types shared by all kinds of pools.
+"""The contract of pools: types and guarantees shared by all kinds.
 
-A pool knows nothing of samples or batches. It is handed a *loader* and an iterator of *tickets*, has
-`loader.load(ticket)` run somewhere, and gives the values back in the order of the tickets.
+A pool knows nothing about samples or batches. It gets a *loader* and an iterator of *tickets*, runs
+`loader.load(ticket)` in its workers, and returns the values in the order of the tickets.
 
 Guarantees kept by every pool:
 
 * **Order.** Values arrive in the order of the tickets, for any kind and any number of workers.
 * **Exactly once.** Each ticket's value is delivered once, or iteration ends in an exception.
-  A run never ends early without saying so.
+  A run never ends early without an exception.
 * **Bounded.** At most `ahead` tickets are out beyond the one delivered last.
 """
 
@@ -18,51 +18,60 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 Kind = Literal["inline", "threads", "processes"]
-Ticket = Any
-Describe = Callable[[Ticket], str]
-Init = Callable[[], Any]
+Describe = Callable[[Any], str]
+"""Names a ticket in messages. A pool only passes tickets on, so any kind of ticket will do."""
+Init = Callable[[], object]
+
+TicketT = TypeVar("TicketT")
+ValueT = TypeVar("ValueT")
+_TicketT_contra = TypeVar("_TicketT_contra", contravariant=True)
+_ValueT_co = TypeVar("_ValueT_co", covariant=True)
 
 
-class Loader(Protocol):
-    """Anything that turns a ticket into a value.
+class Loader(Protocol[_TicketT_contra, _ValueT_co]):
+    """Turns a ticket into a value.
 
-    Two optional attributes are read: `may_change` (its content may differ from one `Pool.open` to the
-    next; False when absent) and `name` (used in error messages; the class name when absent). Two optional
-    methods serve to find what is bad in a ticket that cannot be loaded: `parts(ticket)` returns tickets for
-    its parts, in order (none if it has no parts), and `merge(parts)` one ticket for some of them. One more
-    is called by threads in place of `load`, if it is there: `load_apart(ticket, threads=...)` returns a value
-    that shares no memory with anything that the loader may write to later, and is told whether several
+    Two optional attributes are read: `may_change` (its content may differ from one `Pool.open` to the next;
+    False when absent) and `name` (used in error messages; the class name when absent). Two optional methods
+    serve to find the bad parts of a ticket that cannot be loaded: `parts(ticket)` returns tickets for its
+    parts, in order (none if it has no parts), and `merge(parts)` one ticket for some of them. Threads call
+    a further optional method in place of `load`: `load_apart(ticket, threads=...)` returns a value that
+    shares no memory with anything that the loader may write to later; `threads` says whether several
     threads load at once.
     """
 
-    def load(self, ticket: Any, /) -> Any:
+    def load(self, ticket: _TicketT_contra, /) -> _ValueT_co:
         """Return the value of one ticket; called anywhere, any number of times, without side effects."""
         ...
 
 
+AnyLoader = Loader[Any, object]
+"""A loader as the inside of a pool sees it: it calls `load` with the tickets that came with the loader."""
+
+
 @dataclass(slots=True)
-class Loaded:
+class Loaded(Generic[TicketT, ValueT]):
     """One delivered value.
 
     Attributes:
         ticket: the ticket it belongs to.
-        value: what `loader.load(ticket)` returned. From worker processes, its arrays are writable views of
+        value: the result of `loader.load(ticket)`. From worker processes, its arrays are writable views of
             shared memory that stay valid for as long as anything refers to them.
         attempts: how many times the load was started (1 unless a worker died).
-        lost: tickets of the parts that were left out because they cannot be loaded; where that is all of it,
-            the value is None.
+        lost: tickets of the parts that were left out because they cannot be loaded; if no part is left, the
+            value is None.
     """
 
-    ticket: Any
-    value: Any
+    ticket: TicketT
+    value: ValueT
     attempts: int
-    lost: tuple[Any, ...] = ()
+    lost: tuple[TicketT, ...] = ()
 
 
-class Run(ABC):
+class Run(ABC, Generic[TicketT, ValueT]):
     """The values of one sequence of tickets, in order.
 
     Attributes:
@@ -73,17 +82,17 @@ class Run(ABC):
     retried: int = 0
     restarts: int = 0
 
-    def __iter__(self) -> Iterator[Loaded]:
+    def __iter__(self) -> Iterator[Loaded[TicketT, ValueT]]:
         """Return the run itself."""
         return self
 
     @abstractmethod
-    def __next__(self) -> Loaded:
-        """Return the next value; raise what its load raised."""
+    def __next__(self) -> Loaded[TicketT, ValueT]:
+        """Return the next value, or raise the exception of its load."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give up what has not been delivered; safe to call twice."""
+        """Discard the values that are not delivered; safe to call twice."""
 
     def __enter__(self) -> Self:
         """Return the run itself."""
@@ -113,26 +122,26 @@ class Pool(ABC):
 
         Args:
             preload: names of modules that the loaders will need. Worker processes import them once and
-                share them; unknown names are ignored. Other kinds of pools ignore them all.
+                share them; unknown names are ignored. Other kinds of pools ignore all names.
         """
 
     @abstractmethod
     def open(
         self,
-        loader: Loader,
-        tickets: Iterable[Ticket],
+        loader: Loader[TicketT, ValueT],
+        tickets: Iterable[TicketT],
         *,
-        describe: Describe = str,
+        describe: Callable[[TicketT], str] = str,
         tolerance: int | None = None,
-    ) -> Run:
+    ) -> Run[TicketT, ValueT]:
         """Begin to load `tickets` and return their run.
 
         Args:
             loader: turns a ticket into a value.
             tickets: pulled lazily in the caller's thread, at most `ahead` beyond the delivered one.
             describe: names a ticket in error messages.
-            tolerance: how many parts of tickets may be left out because they cannot be loaded; None where
-                none was asked for.
+            tolerance: how many parts of tickets may be left out because they cannot be loaded; None if the
+                user did not allow any.
         """
 
     @abstractmethod
@@ -140,9 +149,9 @@ class Pool(ABC):
         """Return the process ids of the worker processes (empty for other kinds)."""
 
     def use_hash_seed(self, hash_seed: int) -> None:
-        """Have worker processes hash with another seed, which ends runs of theirs that are open.
+        """Have worker processes hash with another seed, which ends their open runs.
 
-        Other kinds of workers hash as this process does, and nothing changes that.
+        Other kinds of workers always hash as this process does.
         """
         return None
 
@@ -167,20 +176,20 @@ def name_of(loader: object) -> str:
     return name if isinstance(name, str) and name else type(loader).__name__
 
 
-class _Place:
-    """Where this code runs: set once, in a worker process, before any user code."""
+class _Process:
+    """The kind of this process: set once, in a worker, before any user code."""
 
     inside_worker = False
 
 
 def enter_worker() -> None:
     """Note that this process is a worker, so that pools made in it load inline."""
-    _Place.inside_worker = True
+    _Process.inside_worker = True
 
 
 def inside_worker() -> bool:
     """Return whether this process is a worker of a pool."""
-    return _Place.inside_worker
+    return _Process.inside_worker
 
 
 fresh_id = itertools.count(1).__next__

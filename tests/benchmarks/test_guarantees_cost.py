@@ -164,7 +164,7 @@ def test_without_guarantees_a_batch_that_is_kept_is_overwritten(monkeypatch: pyt
             numbers = [int(loaded.value[0][0, 0, 0]) for loaded in run]
             assert numbers == list(range(1, 40))
             firsts.append(int(first[0, 0, 0]))
-            assert [handle.progress_page.begun() for handle in pool._worker_group.handles.values()] == [0]
+            assert [handle.progress_page.begun() for handle in pool._worker_group.workers.values()] == [0]
     assert firsts[0] > 0
     assert firsts[1] == 0
 

@@ -1,4 +1,4 @@
-"""Every test of workers ends with a look at what it left behind."""
+"""Every test of workers ends with a check that it leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_10_an_exception_that_cannot_travel_is_told(how: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("odd", "kind", "told"),
+    ("odd", "kind", "message"),
     [
         (RefusesToBePickled, RuntimeError, "not me"),
         (DiesWhenPickled, WorkerDiedError, "SIGABRT"),
@@ -91,14 +91,14 @@ def test_10_an_exception_that_cannot_travel_is_told(how: str, tmp_path: Path) ->
     ],
 )
 def test_11_an_object_that_crashes_on_its_way_is_a_named_error(
-    odd: type, kind: type[Exception], told: str
+    odd: type, kind: type[Exception], message: str
 ) -> None:
     with make_pool("processes", 2) as pool:
         open_run = pool.open(
             Calls(functools.partial(odd_at, odd=odd)), range(9), describe=lambda t: f"row {t}"
         )
         assert [next(open_run).value for _ in range(AT)] == [[ticket] for ticket in range(AT)]
-        with pytest.raises(kind, match=told) as caught:
+        with pytest.raises(kind, match=message) as caught:
             next(open_run)
         assert f"row {AT}" in "\n".join([str(caught.value), *caught.value.__notes__])
         assert len(list(pool.open(Numbers(), range(9)))) == 9, "the pool is usable"
@@ -113,18 +113,18 @@ class RefusesToBeSent(Drawn):
 
 
 class DiesOnArrival(Drawn):
-    """A data set that kills whoever unpickles it."""
+    """A data set that kills the process that unpickles it."""
 
     def __reduce__(self) -> Any:
         return os.abort, ()
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [(RefusesToBeSent, "row 8, column a"), (DiesOnArrival, "before they loaded anything.*SIGABRT")],
 )
-def test_11_a_data_set_that_crashes_on_its_way_is_a_named_error(data: type[Drawn], told: str) -> None:
+def test_11_a_data_set_that_crashes_on_its_way_is_a_named_error(data: type[Drawn], message: str) -> None:
     model, seen = make_model()
-    with pytest.raises(WorkerError, match=told):
+    with pytest.raises(WorkerError, match=message):
         model.fit(data(9), verbose=0, workers=2, use_multiprocessing=True)
     assert seen.numbers == []

@@ -52,11 +52,11 @@ def test_12_a_load_that_always_hangs_is_named_with_seconds_and_stack(tmp_path: P
             next(open_run)
         assert len(list(tmp_path.iterdir())) == 3
         assert [check(item) for item in pool.open(Numbers(), range(9))] == list(range(9))
-    told = "".join(getattr(caught.value, "__notes__", ()))
+    notes = "".join(getattr(caught.value, "__notes__", ()))
     if how != "stop_myself":  # which lets nothing run but its end
-        assert f"in {how}" in told
-        assert "hangs.py" in told
-        assert told.index(f"in {how}") < told.index("in load")
+        assert f"in {how}" in notes
+        assert "hangs.py" in notes
+        assert notes.index(f"in {how}") < notes.index("in load")
 
 
 def test_12_an_idle_worker_that_was_stopped_is_replaced_and_no_ticket_blamed() -> None:
@@ -110,7 +110,7 @@ def test_13_a_straggler_keeps_its_place_and_meets_no_deadline() -> None:
 
 
 def test_41_a_consumer_that_is_busy_elsewhere_brings_no_deadline() -> None:
-    """The load takes longer than it may, and is done when somebody asks for it."""
+    """The load takes longer than it may, and has ended when its value is asked for."""
 
     def load(ticket: int) -> Any:
         time.sleep(0.9 if ticket == 1 else 0.0)

@@ -129,7 +129,7 @@ def fed(kind: str, x: np.ndarray, y: np.ndarray) -> tuple[tuple[Any, ...], dict[
 
 
 def before(fault: str, at: int, epochs: int = 1) -> tuple[Any, Any]:
-    """Train on what comes before the poison alone."""
+    """Train only on the samples before the poison."""
     x, y = poison(fault, at)
     model = careful_model()
     model.build_for(x)
@@ -379,7 +379,7 @@ def test_40_weighted_decisions_go_on_from_a_billion_samples() -> None:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_40_a_mean_goes_on_from_a_billion_samples(weighted: bool) -> None:
-    """What a further batch adds is not rounded away."""
+    """The contribution of a further batch is not rounded away."""
     state = np.array([0.3 * BILLION, float(BILLION), 0.0, 0.0])
     exact = [Fraction(float(part)) for part in state[:2]]
     rng = np.random.default_rng(3)
@@ -417,7 +417,7 @@ def test_40_orders_beyond_32_bits(n: int) -> None:
 
 
 class Virtual(Source):
-    """A trillion samples that are not there: what is loaded is made of its own ids."""
+    """A trillion samples that are nowhere stored: each batch is made of its own ids."""
 
     remote = True
     name = "virtual"

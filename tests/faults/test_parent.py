@@ -66,7 +66,7 @@ ON_TERM = {"default": "signal.SIG_DFL", "handled": "lambda *_: sys.exit(5)"}
 
 
 def interrupted(program: str, times: int, number: int, moment: float) -> tuple[int, str, str]:
-    """Run a program, send it a signal so many times when it is at work; return how it ended."""
+    """Run a program, send it a signal a number of times while it works; return how it ended."""
     process = start(program)
     try:
         words = next_line(process).split()

@@ -49,11 +49,11 @@ def test_8_exactly_the_poisoned_sample_is_named_after_three_deaths(tmp_path: Pat
             next(run)
         assert pool.restarts == 2
         assert ids_of(open_rows(pool, Rows()), source) == order(source)  # it can be used again
-    told = str(caught.value)
-    assert told.startswith("3 workers in a row died while loading source 'rows', epoch 0, batch 2, samples [")
-    (named,) = re.findall(r"cannot be loaded: source 'rows', epoch 0, batch 2, samples \[(.*?)\]", told)
+    text = str(caught.value)
+    assert text.startswith("3 workers in a row died while loading source 'rows', epoch 0, batch 2, samples [")
+    (named,) = re.findall(r"cannot be loaded: source 'rows', epoch 0, batch 2, samples \[(.*?)\]", text)
     assert named == str(poisoned)
-    assert ENDS[how] in told
+    assert ENDS[how] in text
 
 
 def test_8_two_poisoned_samples_of_a_batch_are_both_named() -> None:

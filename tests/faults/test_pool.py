@@ -36,14 +36,14 @@ def fork_server_of(pool: Pool) -> int:
 
 
 def take(run: Run, seen: list[int], count: int) -> None:
-    """Take so many values of a run over 0, 1, 2, ..."""
+    """Take `count` values of a run over 0, 1, 2, ..."""
     for _ in range(count):
         seen.append(check(next(run)))
         assert seen[-1] == len(seen) - 1
 
 
 def take_until_replaced(pool: Pool, run: Run, seen: list[int], workers: int) -> None:
-    """Take values until so many workers were replaced: how late a death is seen is up to the machine."""
+    """Take values until a number of workers were replaced: when a death is seen depends on the machine."""
     while pool.restarts < workers:
         take(run, seen, 1)
 
@@ -187,7 +187,7 @@ def test_7_and_14_every_kind_of_end_is_survived(tmp_path: Path, how: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "message"),
     [
         ("exit 0", "exited with code 0"),
         ("exit 3", "exited with code 3"),
@@ -196,13 +196,13 @@ def test_7_and_14_every_kind_of_end_is_survived(tmp_path: Path, how: str) -> Non
         ("kill", "SIGKILL.*memory"),
     ],
 )
-def test_8_poison_is_named_after_what_came_before_and_the_pool_goes_on(how: str, told: str) -> None:
+def test_8_poison_is_named_after_what_came_before_and_the_pool_goes_on(how: str, message: str) -> None:
     with make_pool("processes", 2) as pool:
         open_run = pool.open(
             EndsAlways(how, at=6), range(20), describe=lambda ticket: f"batch {ticket}, samples 6..7"
         )
         assert [check(next(open_run)) for _ in range(6)] == list(range(6))
-        with pytest.raises(WorkerDiedError, match=f"(?s)3 workers.*batch 6, samples 6..7.*{told}"):
+        with pytest.raises(WorkerDiedError, match=f"(?s)3 workers.*batch 6, samples 6..7.*{message}"):
             next(open_run)
         assert [check(item) for item in pool.open(Numbers(), range(9))] == list(range(9))
 
@@ -238,7 +238,7 @@ def test_fork_server_that_cannot_live_is_an_error(monkeypatch: pytest.MonkeyPatc
 
 
 class Explosive:
-    """Kills whoever unpickles it."""
+    """Kills the process that unpickles it."""
 
     def __reduce__(self) -> Any:
         return os.abort, ()
@@ -274,9 +274,9 @@ with nothing_left_behind():
 """
     code, out, err = run(program)
     assert (code, err) == (0, "")
-    told, count = out.splitlines()
-    assert "no file descriptors left" in told
-    assert "max_queue_size" in told
+    message, count = out.splitlines()
+    assert "no file descriptors left" in message
+    assert "max_queue_size" in message
     assert count == "400"
 
 

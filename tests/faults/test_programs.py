@@ -34,8 +34,8 @@ def fit(workers):
     history = model.fit(Data(), epochs=2, seed=4, verbose=0, **how)
     return [receipt.delivered for receipt in history.receipts], model.get_weights()[0].tobytes()
 
-told, bits = fit(2)
-print(told, bits == fit(0)[1])
+report, bits = fit(2)
+print(report, bits == fit(0)[1])
 """
 EXPECTED = ["started", "[9, 9] True"]
 

@@ -34,7 +34,7 @@ def generated(batches: list[Any]) -> Iterator[Any]:
 
 
 class Single:
-    """An iterator that notes who pulls it, and whether anybody does while another one is at it."""
+    """An iterator that notes the threads that pull it, and whether two pull it at once."""
 
     def __init__(self, count: int) -> None:
         self.count, self.at = count, 0
@@ -252,8 +252,8 @@ def test_30_a_file_cut_short_under_a_memory_map_is_an_error(how: str, tmp_path: 
     code, out, err = run(TRUNCATED.format(path=[tools], how=settings), "script", tmp_path, 45)
     told_of_deaths = how == "processes" and "was killed by SIGBUS (often: a mapped file was cut short)" in err
     assert (code, complaints(err) == "" or told_of_deaths) == (0, True), err
-    told, alive = out.splitlines()
-    told = told.replace(",", "")  # a worker finds it when it reads; one that is late, when it maps the file
-    assert "was 256128 bytes long" in told or "size changed (256128 bytes then" in told
-    assert "4096 now" in told
+    text, alive = out.splitlines()
+    text = text.replace(",", "")  # a worker finds it when it reads; one that is late, when it maps the file
+    assert "was 256128 bytes long" in text or "size changed (256128 bytes then" in text
+    assert "4096 now" in text
     assert 40 <= int(alive.split()[2]) <= 60

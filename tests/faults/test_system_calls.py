@@ -119,10 +119,10 @@ def test_23_a_process_that_cannot_be_made_leaves_fewer_workers() -> None:
         pool.start()
         (fork_server,) = psutil.Process().children()
         with injected(fork_server.pid, FORKS, "error=EAGAIN:when=2+"):
-            with pytest.warns(RuntimeWarning, match=r"could not be started .*going on with") as told:
+            with pytest.warns(RuntimeWarning, match=r"could not be started .*going on with") as caught:
                 got = list(pool.open(Numbers(), range(20)))
             assert len(pool.pids()) == 1
-        assert len(told) == 2
+        assert len(caught) == 2
         assert [loaded.ticket for loaded in got] == list(range(20))
 
 

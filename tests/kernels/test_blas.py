@@ -1,4 +1,4 @@
-"""BLAS on one thread for a while: for all who ask, and as before when the last is done."""
+"""BLAS on one thread for a while: for all threads that ask, and as before after the last of them."""
 
 from __future__ import annotations
 

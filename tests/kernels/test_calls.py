@@ -1,10 +1,14 @@
-"""Calls bound to their arguments: the native loop does what Python would, and refuses what it cannot do."""
+"""Calls bound to their arguments: the native loop computes the same as Python, and refuses bad arguments."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
+import mmap
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from hypothesis import strategies as st
 from streamfit._base.specs import Array
 from streamfit.kernels import CallList, KernelStoppedError, kernel, run
 from streamfit.kernels import calls as machinery
+from streamfit.kernels.arguments import signature_of, thunk_at, words_of
 from streamfit.kernels.matrix import add_into, copy_into, fill_zero
 
 
@@ -266,15 +271,43 @@ def test_places_are_found_in_views_only() -> None:
 
 
 @pytest.mark.jit
-def test_memory_behind_words_can_be_read_as_far_as_the_widest_call_reads() -> None:
-    calls, _, _ = reading()
-    _, offsets, counts = calls._tables
-    once = calls._once
-    blocks = [(calls._words, int(offset), int(count)) for offset, count in zip(offsets, counts, strict=True)]
-    blocks.append((once._kept[0], 0, once.run.args[-1]))
-    for words, offset, count in blocks:
-        width = next(width for width in machinery.WIDTHS if width >= count)
-        assert len(words) >= offset + width
+def test_a_thunk_reads_its_own_words_and_nothing_behind_them() -> None:
+    x, total = np.ones(3), np.zeros(3)
+    arguments = (x, total)
+    thunk = thunk_at(add_into.address(signature_of(arguments)))  # type: ignore[attr-defined]
+    words = np.array(words_of(arguments), dtype=np.int64)
+    with words_before_a_forbidden_page(words) as start:
+        for _ in range(3):
+            assert thunk(start) == 0
+    assert total.tolist() == [3, 3, 3]
+
+
+@pytest.mark.jit
+def test_a_thunk_returns_another_status_where_its_kernel_raises() -> None:
+    x = np.ones(1)
+    arguments = (x, 3)
+    thunk = thunk_at(stop_above.address(signature_of(arguments)))  # type: ignore[attr-defined]
+    words = np.array(words_of(arguments), dtype=np.int64)
+    assert thunk(words.ctypes.data) == 0
+    x[0] = 4
+    assert thunk(words.ctypes.data) != 0
+
+
+@contextlib.contextmanager
+def words_before_a_forbidden_page(words: Array) -> Iterator[int]:
+    """Copy words to the end of a page whose next page cannot be read; return where they begin."""
+    page = mmap.PAGESIZE
+    memory = mmap.mmap(-1, 2 * page)
+    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    start = base + page - words.nbytes
+    ctypes.memmove(start, words.ctypes.data, words.nbytes)
+    assert protect(base + page, page, 0) == 0
+    try:
+        yield start
+    finally:
+        assert protect(base + page, page, mmap.PROT_READ | mmap.PROT_WRITE) == 0
 
 
 # --- compiling

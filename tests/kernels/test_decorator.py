@@ -1,4 +1,4 @@
-"""The policy: what the fast-math flags must not change, and that kernels are compiled once and kept."""
+"""The decorator: fast-math flags keep NaN and infinity, and kernels are compiled once and kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamfit.kernels.decorator import inlined
 
 @kernel
 def classify(x: Array, out: Array) -> None:
-    """Tell NaN (1), plus infinity (2) and minus infinity (3) from numbers (0)."""
+    """Write 1 for NaN, 2 for plus infinity, 3 for minus infinity and 0 for other numbers."""
     for i in range(x.shape[0]):
         if x[i] != x[i]:
             out[i] = 1
@@ -56,7 +56,7 @@ def double(x: Array, out: Array) -> None:
 
 @kernel
 def wait_for(flag: Array) -> None:
-    """Wait for another thread, which can only run if this kernel has let go of the interpreter."""
+    """Wait for another thread, which can only run if this kernel has released the interpreter lock."""
     flag[1] = 1
     for _ in range(2_000_000_000):
         np.random.random()  # a call the compiler cannot look into, so that it reads the flag each time

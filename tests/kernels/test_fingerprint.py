@@ -1,4 +1,4 @@
-"""Fingerprints: they change with what a function computes, however far away that is written, and not else."""
+"""Fingerprints: they change with the computation of a function, in whichever file it is, and only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The instructions that change the floating-point mode, for processors that this machine has and has not."""
+"""The instructions that change the floating-point mode, for several kinds of processors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.jit
 
 
 def assembly(triple: str) -> str:
-    """Write a function that changes the mode and puts it back, and translate it for a processor."""
+    """Write a function that changes and restores the mode, and translate it for a processor."""
     import llvmlite.binding as llvm
     from llvmlite import ir
 

@@ -35,7 +35,7 @@ FAIR = ("-DNFAIR=3",)  # NFAIR: a place for every process in the verifier's book
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the verifier found."""
+    """The result of the verifier."""
 
     errors: int
     states: int
@@ -49,14 +49,14 @@ class Verdict:
 
 
 def sizes(**given: int) -> list[str]:
-    """Return the sizes of a search as options: one queue, two workers, one death, unless told."""
+    """Return the sizes of a search as options: one queue, two workers, one death, unless others are given."""
     usual = {"WORKERS": 2, "QUEUES": 1, "TICKETS": 3, "SLOTS": 3, "DEPTH": 2, "AHEAD": 2, "MAX_DEATHS": 2}
     usual |= {"CRASHES": 1, "FAILS": 0, "CLOSES": 0, "LARGEST": 1, "WITHDRAWS": 0}
     return [f"-D{name}={value}" for name, value in (usual | given).items()]
 
 
 def tool(command: list[str], folder: Path) -> str:
-    """Run a tool; return what it printed."""
+    """Run a tool; return its output."""
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
     )
@@ -197,7 +197,7 @@ FAULTS: dict[str, tuple[dict[str, int], str]] = {
 }
 
 
-@pytest.mark.parametrize(("fault", "needs", "seen_by"), [(name, *told) for name, told in FAULTS.items()])
+@pytest.mark.parametrize(("fault", "needs", "seen_by"), [(name, *values) for name, values in FAULTS.items()])
 def test_planted_fault_is_found(fault: str, needs: dict[str, int], seen_by: str, tmp_path: Path) -> None:
     verdict = search(HERE / "pool.pml", [*sizes(**needs), f"-D{fault}"], tmp_path, run=("-w20",))
     assert verdict.errors > 0, verdict.text
@@ -228,14 +228,14 @@ def accept(traces: list[list[Event]], depth: int, folder: Path) -> Verdict:
 def assert_eventful(traces: list[list[Event]]) -> None:
     """See that whatever matters happens in the logs: calm ones would be accepted for nothing."""
     events = [event for events in traces for event in events]
-    taken = {told[3] for name, told in events if name == "take"}
+    taken = {values[3] for name, values in events if name == "take"}
     assert taken == {3, 4, 5}  # loaded, failed, deadly
-    assert {told[5] for name, told in events if name == "answer"} == {3, 4, 3 + 8, 4 + 8}
-    assert {told[3] for name, told in events if name == "queue"} == {0, 1}  # finished or not
-    assert max(told[4] for name, told in events if name == "job") >= 3  # attempts
+    assert {values[5] for name, values in events if name == "answer"} == {3, 4, 3 + 8, 4 + 8}
+    assert {values[3] for name, values in events if name == "queue"} == {0, 1}  # finished or not
+    assert max(values[4] for name, values in events if name == "job") >= 3  # attempts
     assert {name for name, _ in events} >= {"close", "death", "end", "return", "withdraw"}
-    assert {told[4] for name, told in events if name == "take"} == {1, 2, 3}  # tickets of a job
-    sizes_of = {(told[1:3], told[3]): told[5] for name, told in events if name == "issue"}
+    assert {values[4] for name, values in events if name == "take"} == {1, 2, 3}  # tickets of a job
+    sizes_of = {(values[1:3], values[3]): values[5] for name, values in events if name == "issue"}
     assert any(size > sizes_of.get((ticket, 2), size) for (ticket, _), size in sizes_of.items())  # apart
 
 
@@ -262,7 +262,7 @@ BUGGY = [kind for kind in BUGS if kind not in RARE]
 
 
 def logs_with_the_bug(kind: type[Scheduler]) -> Iterator[list[Event]]:
-    """Yield logs that differ from what the real scheduler logs under the same faults."""
+    """Yield logs that differ from those of the real scheduler under the same faults."""
     logs = ((trace(seed, STEPS, 2, kind), trace(seed, STEPS, 2)) for seed in range(100))
     return (events for events, real in logs if events != real)
 

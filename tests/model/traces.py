@@ -41,7 +41,7 @@ def job_index(queue: int, number: int) -> int:
 
 @dataclass
 class Driver:
-    """Does to a scheduler what a pool, its consumers and bad luck may do, and logs it.
+    """Drives a scheduler as a pool, its consumers and bad luck may do, and logs it.
 
     Workers go by the numbers 0 to 2 for ever: one that takes the place of a dead one takes its number, too.
     """
@@ -60,7 +60,7 @@ class Driver:
         self.events.append((name, tuple(byte(int(argument)) for argument in arguments)))
 
     def run(self, steps: int) -> list[Event]:
-        """Take random steps; return what was logged."""
+        """Take random steps; return the log."""
         actions = (
             *[self.open_queue, self.join] * 2,
             *[self.plan, self.issue, self.answer, self.take, self.look, self.ask] * 4,
@@ -238,7 +238,7 @@ def trace(seed: int, steps: int, depth: int, kind: type[Scheduler] = Scheduler) 
 
 
 def write(traces: list[list[Event]], depth: int, acceptor: Path, folder: Path) -> Path:
-    """Write a model that runs any one of some logs against the acceptor, and the logs beside it."""
+    """Write a model that runs any one of some logs against the acceptor, and a file with the logs."""
     sizes = {"WORKERS": WORKERS, "QUEUES": QUEUES, "TICKETS": TICKETS, "SLOTS": SLOTS, "DEPTH": depth}
     sizes |= {"MAX_DEATHS": MAX_DEATHS, "LARGEST": LARGEST, "COUNT_RETRIED": 1}
     sizes |= {f"{name}_event": number for number, name in enumerate(EVENTS, 1)}
@@ -259,7 +259,7 @@ def _row(name: str, arguments: tuple[int, ...]) -> str:
 
 
 def corrupt(events: list[Event], seed: int) -> tuple[list[Event], str]:
-    """Return a log with one result changed to what no scheduler could have answered, and what it was."""
+    """Return a log with one result changed to an impossible one, and a description of the change."""
     chance = random.Random(seed)
     kind = chance.choice(sorted({event[0] for event in events if _lies(event)}))
     lies = [(at, lie) for at, event in enumerate(events) if event[0] == kind for lie in _lies(event)]
@@ -269,20 +269,20 @@ def corrupt(events: list[Event], seed: int) -> tuple[list[Event], str]:
 
 def _lies(event: Event) -> list[Event]:
     """List changes of an event that cannot be true if the event was."""
-    name, told = event
+    name, values = event
     changed: list[tuple[int, ...]] = []
     if name == "issue":  # another job, attempt, size
-        changed = [tuple(told[k] + (k == place) for k in range(6)) for place in (2, 3, 5)]
+        changed = [tuple(values[k] + (k == place) for k in range(6)) for place in (2, 3, 5)]
     elif name == "answer":  # it counted: it did not; the other way round
-        changed = [(*told[:5], told[5] ^ 8)]
+        changed = [(*values[:5], values[5] ^ 8)]
     elif name == "take":  # number, slot, state, size
-        changed = [tuple(told[k] + (k == place) for k in range(5)) for place in (1, 2, 3, 4)]
+        changed = [tuple(values[k] + (k == place) for k in range(5)) for place in (1, 2, 3, 4)]
     elif name == "job":
-        changed = [tuple(told[k] + (k == place) for k in range(6)) for place in (2, 3, 4, 5)]
+        changed = [tuple(values[k] + (k == place) for k in range(6)) for place in (2, 3, 4, 5)]
     elif name == "queue":
-        changed = [(told[0], told[1] + 1, *told[2:])]
-        changed += [(*told[:2], 1 - told[2], *told[3:]), (*told[:3], 1 - told[3], told[4])]
-        changed += [(*told[:4], told[4] + 1)]
+        changed = [(values[0], values[1] + 1, *values[2:])]
+        changed += [(*values[:2], 1 - values[2], *values[3:]), (*values[:3], 1 - values[3], values[4])]
+        changed += [(*values[:4], values[4] + 1)]
     elif name == "plan":
-        changed = [(told[0], told[1] + 1, told[2])]
+        changed = [(values[0], values[1] + 1, values[2])]
     return [(name, tuple(value % 256 for value in change)) for change in changed]

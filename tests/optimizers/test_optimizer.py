@@ -17,14 +17,14 @@ from streamfit.optimizers import schedules
 
 def trained(optimizer: optimizers.Optimizer, n_steps: int) -> Any:
     """Train one weight with a gradient of one, and return it."""
-    w, g, clock = np.zeros(1), np.ones(1), np.zeros(2, dtype=np.int64)
-    calls = optimizer.bind(w, g, np.array([1]), clock)
+    w, g, step_state = np.zeros(1), np.ones(1), np.zeros(2, dtype=np.int64)
+    calls = optimizer.bind(w, g, np.array([1]), step_state)
     for _ in range(n_steps):
         if optimizer.needs_prepare:
-            optimizer.prepare(int(clock[1]))
+            optimizer.prepare(int(step_state[1]))
         g[:] = 1.0
         run(calls)
-        clock[1] += 1
+        step_state[1] += 1
     return w[0]
 
 
@@ -66,13 +66,13 @@ def test_schedule_in_the_reference() -> None:
     rng = np.random.default_rng(0)
     grads = rng.normal(size=(8, 4))
     optimizer = optimizers.Adam(rates)
-    w, g, clock = np.ones(4), np.zeros(4), np.zeros(2, dtype=np.int64)
-    calls = optimizer.bind(w, g, np.array([4]), clock)
+    w, g, step_state = np.ones(4), np.zeros(4), np.zeros(2, dtype=np.int64)
+    calls = optimizer.bind(w, g, np.array([4]), step_state)
     for gradient in grads:
-        optimizer.prepare(int(clock[1]))
+        optimizer.prepare(int(step_state[1]))
         g[:] = gradient
         run(calls)
-        clock[1] += 1
+        step_state[1] += 1
     wanted = reference.train(reference.adam, [np.ones(4)], [[g] for g in grads], rates=rates)
     np.testing.assert_allclose(w, wanted[0], rtol=1e-12)
 
@@ -88,8 +88,8 @@ def test_learning_rate_takes_numpy_numbers() -> None:
 
 def test_settings_are_attributes_that_kernels_read() -> None:
     optimizer = optimizers.SGD(1.0, momentum=0.5)
-    w, g, clock = np.zeros(1), np.ones(1), np.zeros(2, dtype=np.int64)
-    calls = optimizer.bind(w, g, np.array([1]), clock)
+    w, g, step_state = np.zeros(1), np.ones(1), np.zeros(2, dtype=np.int64)
+    calls = optimizer.bind(w, g, np.array([1]), step_state)
     run(calls)
     optimizer.momentum = 0.25
     run(calls)
@@ -99,19 +99,19 @@ def test_settings_are_attributes_that_kernels_read() -> None:
 def test_other_weights_start_again() -> None:
     optimizer = optimizers.Adam()
     for size in (3, 4):
-        vector, clock = np.zeros(size), np.zeros(2, dtype=np.int64)
-        run(optimizer.bind(vector, np.ones(size), np.array([size]), clock))
+        vector, step_state = np.zeros(size), np.zeros(2, dtype=np.int64)
+        run(optimizer.bind(vector, np.ones(size), np.array([size]), step_state))
         assert {name: value.shape for name, value in optimizer.state.items()} == {"m": (size,), "v": (size,)}
         assert optimizer.iterations == 0
         np.testing.assert_allclose(vector, -0.001, rtol=1e-5)
-        clock[1] += 1
+        step_state[1] += 1
 
 
 def test_clock_of_a_resumed_run_is_kept() -> None:
-    clock = np.array([7, 100])
+    step_state = np.array([7, 100])
     optimizer = optimizers.Adam()
-    optimizer.bind(np.zeros(1), np.zeros(1), np.array([1]), clock)
-    assert clock.tolist() == [7, 100]
+    optimizer.bind(np.zeros(1), np.zeros(1), np.array([1]), step_state)
+    assert step_state.tolist() == [7, 100]
     assert optimizer.iterations == 100
 
 
@@ -192,7 +192,7 @@ def test_unknown_optimizers_are_refused() -> None:
 
 def test_custom_optimizer_needs_only_a_step() -> None:
     class Halving(optimizers.Optimizer):
-        def step(self, weights: Any, grads: Any, clock: Any) -> Any:
+        def step(self, weights: Any, grads: Any, step_state: Any) -> Any:
             return [(halve, (weights,))]
 
     def halve(w: Any) -> None:

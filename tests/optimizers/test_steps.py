@@ -74,18 +74,18 @@ class Loop:
     def __init__(self, optimizer: optimizers.Optimizer, weights: list[Any], dtype: str) -> None:
         self.optimizer, self.vector = optimizer, flat(weights, dtype)
         self.gradient = np.zeros_like(self.vector)
-        self.clock = np.zeros(2, dtype=np.int64)
+        self.step_state = np.zeros(2, dtype=np.int64)
         sizes = np.array([w.size for w in weights], dtype=np.int64)
-        self.calls = optimizer.bind(self.vector, self.gradient, sizes, self.clock)
+        self.calls = optimizer.bind(self.vector, self.gradient, sizes, self.step_state)
 
     def train(self, steps: list[list[Any]], native: bool = False) -> Any:
         walk = CallList(self.calls).run if native else lambda: run(self.calls)
         for grads in steps:
             if self.optimizer.needs_prepare:
-                self.optimizer.prepare(int(self.clock[1]))
+                self.optimizer.prepare(int(self.step_state[1]))
             self.gradient[:] = flat(grads, self.gradient.dtype.name)
             walk()
-            self.clock[1] += 1
+            self.step_state[1] += 1
         return self.vector
 
 
@@ -127,7 +127,7 @@ def test_binding_again_goes_on(case: Case) -> None:
     first = Loop(optimizer, weights, "float64")
     half = first.train(steps[:3])
     second = Loop(optimizer, [half], "float64")
-    assert optimizer.iterations == second.clock[1] == 3
+    assert optimizer.iterations == second.step_state[1] == 3
     pieces = [np.concatenate([g.ravel() for g in grads]) for grads in steps[3:]]
     if "clipnorm" not in case.options:  # one array instead of four: other norms
         np.testing.assert_array_equal(second.train([[g] for g in pieces]), whole)

@@ -47,7 +47,7 @@ def test_the_first_model_takes_earlier_settings_and_others_start_again() -> None
     assert (optimizer.iterations, optimizer.work_for(first)) == (5, work)
     assert optimizer.work_for(second) is not work
     assert optimizer.iterations == 0
-    assert work.clock[1] == 5
+    assert work.step_state[1] == 5
 
 
 def test_revision_moves_where_other_calls_are_needed() -> None:

@@ -1,4 +1,4 @@
-"""Data sets that misbehave, or that hold what does; in a module that worker processes import quickly."""
+"""Data sets that misbehave, or hold objects that do; in a module that worker processes import quickly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from soak_data import SCALE, SIZE, Drawn
 from streamfit.streams import Sequence
 
 AT = 5
-"""The batch or ticket at which what is here does something else than load."""
+"""The batch or ticket at which the data sets here misbehave."""
 
 
 class Batches(Sequence):
@@ -40,7 +40,7 @@ def batch_of(number: int) -> list[np.ndarray]:
 
 
 class Listed(Sequence):
-    """Gives the batches of a list; calls what can be called."""
+    """Gives the batches of a list; calls those that are functions."""
 
     def __init__(self, batches: list[Any]) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Listed(Sequence):
 
 
 class Poisoned(Drawn):
-    """Kills whoever loads one batch."""
+    """Kills the process that loads one batch."""
 
     def __getitem__(self, index: int) -> Any:
         if index == 4:
@@ -110,7 +110,7 @@ class RowError(Exception):
 
 
 class HeldError(Exception):
-    """Holds what cannot travel."""
+    """Holds an object that cannot travel."""
 
     def __init__(self) -> None:
         super().__init__("the disk is gone")
@@ -173,7 +173,7 @@ def odd_at(ticket: int, odd: type) -> Any:
 
 
 class Stuck:
-    """Sleeps for ever over what is loaded first, until two workers have been caught in it."""
+    """Sleeps for ever in the first load, until two workers have been caught in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""A model without layers and a loop without data: what callbacks see of training, and no more."""
+"""A model without layers and a loop without data: only the parts of training that callbacks see."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FakeModel:
 
 
 class Clock:
-    """A clock that stands still until it is told to go on; it counts how often it is read."""
+    """A clock that stands still until it is advanced; it counts how often it is read."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -97,7 +97,7 @@ def train_step(run: CallbackList, step: int, logs: Mapping[str, Any]) -> None:
 
 
 def screen(text: str, columns: int = 10_000) -> list[str]:
-    """Return the lines that a terminal of so many columns shows after `text`, trailing blanks removed."""
+    """Return the lines that a terminal with `columns` columns shows after `text`, trailing blanks removed."""
     lines, row, column, position = [""], 0, 0, 0
     while position < len(text):
         character = text[position]

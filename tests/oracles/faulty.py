@@ -75,7 +75,7 @@ class Augmented(Clean):
 
 
 class Cached(Clean):
-    """Keeps what it has loaded: that takes memory, but no more and more of it."""
+    """Keeps the batches it has loaded: that takes memory, but not more and more of it."""
 
     def __init__(self) -> None:
         self.seen: dict[int, Any] = {}

@@ -1,4 +1,4 @@
-"""A made-up pool around a scheduler: workers die, reports come late, twice or forged, queues are closed.
+"""A simulated pool around a scheduler: workers die, reports come late, twice or forged, queues are closed.
 
 The machine keeps books of its own and holds the scheduler to them after every event. Memory is simulated: a
 load writes its ticket to the slot of its job. Whatever the scheduler believes, what is taken must be what is
@@ -14,7 +14,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from oracles.sim_worker import Key, Report, Script, Sent, Shadow, SimWorker, Told
+from oracles.sim_worker import Assignment, Key, Report, Script, Sent, Shadow, SimWorker
 
 from streamfit.workers.pool.scheduler import Job, JobState, Scheduler, TicketQueue
 
@@ -79,14 +79,14 @@ class FaultyPool(RuleBasedStateMachine):
         self.owner: dict[int, Key] = {}
         self.memory: dict[int, tuple[Key, ...]] = {}
         self.leased: list[tuple[int, Key, tuple[Key, ...] | None]] = []
-        self.past: list[tuple[int, Told]] = []
+        self.past: list[tuple[int, Assignment]] = []
         for _ in range(workers):
             self.join()
         for ahead in aheads:
             self.open_queue(Script(ahead))
 
     def go_on(self, data: Any, steps: int) -> None:
-        """Do what pools do all the time, a few steps of it."""
+        """Take a few of the steps that pools take all the time."""
         for _ in range(steps):
             self.everything_is_as_the_books_say()
             possible = [
@@ -133,10 +133,10 @@ class FaultyPool(RuleBasedStateMachine):
     def close_queue(self, data: Any) -> None:
         queue = self.queues.pop(data.draw(st.integers(0, len(self.queues) - 1)))
         out = {
-            sent.told.slot: name
+            sent.assignment.slot: name
             for name, worker in self.workers.items()
             for sent in worker.unfinished()
-            if sent.told.queue == queue.key
+            if sent.assignment.queue == queue.key
         }
         kept = set(out) | {slot for slot, _, _ in self.leased}
         for slot in [slot for slot, key in self.owner.items() if key[0] == queue.key and slot not in kept]:
@@ -172,33 +172,33 @@ class FaultyPool(RuleBasedStateMachine):
     @happens(lambda self: self.past)
     def repeat_report(self, data: Any) -> None:
         """Have a report arrive again, or one of the dead arrive at last."""
-        name, told = data.draw(st.sampled_from(self.past))
-        assert self._answer(data.draw(st.booleans()), name, told) is None
+        name, assignment = data.draw(st.sampled_from(self.past))
+        assert self._answer(data.draw(st.booleans()), name, assignment) is None
 
     @happens(jobs_out)
     def forge_report(self, data: Any) -> None:
         """Have a report arrive that is wrong in one place."""
         wrong = data.draw(st.sampled_from(["number", "number", "attempt", "slot", "worker", "queue"]))
         name = data.draw(st.sampled_from(self._busy()))
-        told = data.draw(st.sampled_from(self.workers[name].inbox)).told
+        assignment = data.draw(st.sampled_from(self.workers[name].inbox)).assignment
         by = data.draw(st.sampled_from([-1, 1, 2]))
         if wrong == "worker":
             name += by
         else:
-            told = told._replace(**{wrong: getattr(told, wrong) + by})
+            assignment = assignment._replace(**{wrong: getattr(assignment, wrong) + by})
         worker = self.workers.get(name, SimWorker())
-        if all(told != sent.told for sent in worker.unfinished()):
-            assert self._answer(True, name, told) is None
+        if all(assignment != sent.assignment for sent in worker.unfinished()):
+            assert self._answer(True, name, assignment) is None
 
     @happens(lambda self: self.workers)
     def die(self, data: Any) -> None:
-        """Lose a worker and some of its reports; what it was at may be known."""
+        """Lose a worker and some of its reports; the load under way may be known."""
         name = data.draw(st.sampled_from(self._busy() * 3 + sorted(self.workers)))
         worker = self.workers[name]
         for _ in range(data.draw(st.integers(0, len(worker.reports)))):
             self._arrive(name)
         loads = [load for sent in worker.unfinished() for load in sent.loads()]
-        past = [(*told.key, told.attempt) for _, told in self.past[-2:]]
+        past = [(*assignment.key, assignment.attempt) for _, assignment in self.past[-2:]]
         self._bury(name, data.draw(st.sampled_from([None, (0, 0, 0), *past, *loads * 3])))
 
     @happens(jobs_out)
@@ -271,25 +271,25 @@ class FaultyPool(RuleBasedStateMachine):
         return [name for name, worker in self.workers.items() if worker.inbox]
 
     def _send(self, job: Job) -> None:
-        """Send a job to its worker, as the pool does: what cannot go together goes by itself."""
-        told = Told(job.queue, job.number, job.attempt, job.slot)
+        """Send a job to its worker, as the pool does: tickets that cannot go together go one by one."""
+        assignment = Assignment(job.queue, job.number, job.attempt, job.slot)
         assert job.tickets == tuple((job.queue, job.number + at) for at in range(len(job.tickets)))
-        assert self.owner.get(job.slot, told.key) == told.key, "a slot with two owners"
-        assert self.shadows[told.key].slot in (-1, job.slot), "a retry changed its slot"
+        assert self.owner.get(job.slot, assignment.key) == assignment.key, "a slot with two owners"
+        assert self.shadows[assignment.key].slot in (-1, job.slot), "a retry changed its slot"
         assert {self.shadows[key].attempts for key in job.tickets} == {job.attempt}
-        assert job.deaths == self.shadows[told.key].deaths
+        assert job.deaths == self.shadows[assignment.key].deaths
         assert len(self.workers[job.worker].unfinished()) < self.depth
-        self.owner[job.slot] = told.key
-        self.shadows[told.key].slot = job.slot
+        self.owner[job.slot] = assignment.key
+        self.shadows[assignment.key].slot = job.slot
         name = job.worker
         if not any(self.shadows[key].unsendable for key in job.tickets):
-            self.workers[name].inbox.append(Sent(told, job.tickets))
+            self.workers[name].inbox.append(Sent(assignment, job.tickets))
         elif len(job.tickets) > 1:
             self.scheduler.withdraw(job)
-            assert self._answer(True, name, told) is None
+            assert self._answer(True, name, assignment) is None
         else:
             self.memory[job.slot] = ()
-            assert self._answer(False, name, told) is job
+            assert self._answer(False, name, assignment) is job
             assert job.state is JobState.FAILED
 
     def _check_idle(self) -> None:
@@ -303,9 +303,10 @@ class FaultyPool(RuleBasedStateMachine):
 
     def _write(self, worker: SimWorker, count: int) -> None:
         sent = worker.inbox[0]
-        assert self.owner.get(sent.told.slot) == sent.told.key, "a worker writes to a slot not its own"
+        slot = sent.assignment.slot
+        assert self.owner.get(slot) == sent.assignment.key, "a worker writes to a slot not its own"
         worker.at = min(worker.at + count, len(sent.tickets))
-        self.memory[sent.told.slot] = sent.tickets[: worker.at]
+        self.memory[slot] = sent.tickets[: worker.at]
 
     def _load(self, worker: SimWorker, count: int) -> None:
         self._write(worker, count)
@@ -323,34 +324,34 @@ class FaultyPool(RuleBasedStateMachine):
         while worker.reports:
             self._arrive(name)
 
-    def _answer(self, fine: bool, name: int, told: Told) -> Job | None:
-        return (self.scheduler.done if fine else self.scheduler.failed)(name, *told)
+    def _answer(self, fine: bool, name: int, assignment: Assignment) -> Job | None:
+        return (self.scheduler.done if fine else self.scheduler.failed)(name, *assignment)
 
     def _arrive(self, name: int) -> None:
-        fine, (told, tickets) = self.workers[name].reports.pop(0)
-        job = self._answer(fine, name, told)
-        self.past.append((name, told))
-        if told.queue in self.closed:
+        fine, (assignment, tickets) = self.workers[name].reports.pop(0)
+        job = self._answer(fine, name, assignment)
+        self.past.append((name, assignment))
+        if assignment.queue in self.closed:
             assert job is None, "a result of a closed queue counts"
-            assert self.owner.pop(told.slot, None) == told.key
+            assert self.owner.pop(assignment.slot, None) == assignment.key
         else:
             assert job is not None, "a result does not count"
             assert job.state is (JobState.READY if fine else JobState.FAILED)
-            assert (*told, tickets) == (job.queue, job.number, job.attempt, job.slot, job.tickets)
+            assert (*assignment, tickets) == (job.queue, job.number, job.attempt, job.slot, job.tickets)
 
     def _bury(self, name: int, at: tuple[int, int, int] | None) -> None:
-        """Have a worker die; what it had comes back as one job for each ticket, in the same order."""
+        """Let a worker die; its tickets come back as one job each, in the same order."""
         unfinished = self.workers.pop(name).unfinished()
-        self.past += [(name, sent.told) for sent in unfinished]
+        self.past += [(name, sent.assignment) for sent in unfinished]
         again = self.scheduler.died(name, "cause", at)
         expected: list[tuple[Key, int, int]] = []
-        for told, tickets in unfinished:
-            if told.queue in self.closed:
-                assert self.owner.pop(told.slot, None) == told.key
+        for assignment, tickets in unfinished:
+            if assignment.queue in self.closed:
+                assert self.owner.pop(assignment.slot, None) == assignment.key
                 continue
             for key in tickets:
                 shadow = self.shadows[key]
-                shadow.deaths += (*key, told.attempt) == at
+                shadow.deaths += (*key, assignment.attempt) == at
                 if shadow.deaths >= self.deaths:
                     self._see_poisoned(key)
                     continue

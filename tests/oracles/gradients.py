@@ -12,7 +12,7 @@ from streamfit.kernels import Call, CallList, run
 from streamfit.ops import Constant, Node, Tensor, Variable
 
 GARBAGE = 1e30
-"""What arrays hold before a kernel has written them, so that nothing passes that was not written."""
+"""The content of arrays before a kernel has written them, so that an unwritten element fails a test."""
 
 
 def replace_arrays(tree: Any, function: Callable[[Array], Any]) -> Any:
@@ -65,7 +65,7 @@ class Trace:
         function: A function of `streamfit.ops`.
         arguments: Its arguments; arrays become inputs of the graph.
         batch: Length of the batch axis.
-        batched: Tells of each array whether its first axis is the batch.
+        batched: For each array, whether its first axis is the batch.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ class StopError(Exception):
 
 
 class Stop(Callback):
-    """Raise after so many steps in all."""
+    """Raise after a number of steps in all."""
 
     def __init__(self, after: int) -> None:
         self.left = after

@@ -1,4 +1,4 @@
-"""The ledger of what must not be left behind is the one that users get."""
+"""The check for leaks is the one that users get."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Slow:
 
 @dataclass
 class Raises:
-    """Raises at one ticket what `make` returns."""
+    """Raises at one ticket the exception that `make` returns."""
 
     at: int
     make: Callable[[], BaseException]
@@ -73,7 +73,7 @@ class TwoArguments(Exception):  # noqa: N818
 
 
 class Unpicklable(Exception):  # noqa: N818
-    """Holds what no other process can have."""
+    """Holds an object that no other process can have."""
 
     def __init__(self) -> None:
         super().__init__("held by a lock")
@@ -81,7 +81,7 @@ class Unpicklable(Exception):  # noqa: N818
 
 
 class Misprints(Exception):  # noqa: N818
-    """Cannot even say what it is."""
+    """An exception whose text fails."""
 
     def __str__(self) -> str:
         raise ZeroDivisionError("in __str__")
@@ -161,7 +161,7 @@ class Gate:
 
 @dataclass
 class Holder:
-    """Holds arrays and tells of them what `look` sees."""
+    """Holds arrays, and loads what `look` returns for them."""
 
     arrays: list[Any]
     look: Callable[[list[Any], int], Any]
@@ -174,7 +174,7 @@ class Holder:
 
 @dataclass
 class Calls:
-    """Returns what a function returns; for odds and ends."""
+    """Returns the result of a function."""
 
     function: Callable[[Any], Any]
 

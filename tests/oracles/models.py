@@ -1,4 +1,4 @@
-"""Small models whose results NumPy computes in one line, and a callback that writes down what it sees."""
+"""Small models whose results NumPy computes in one line, and a callback that records its calls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def data(n: int = 10, outputs: int = 1, seed: int = 0) -> tuple[Any, Any]:
 
 
 def linear(outputs: int = 1, **compile_arguments: Any) -> Sequential:
-    """Return a compiled linear model that does not learn unless it is told to."""
+    """Return a compiled linear model that does not learn unless its learning rate is set."""
     model = Sequential([Input((FEATURES,), name="x"), layers.Dense(outputs, name="y")])
     arguments = {"optimizer": still(), "loss": "mse", **compile_arguments}
     model.compile(**arguments)

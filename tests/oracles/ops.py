@@ -224,24 +224,24 @@ def mix(value):
     return value ^ (value >> 31)
 
 
-def numbers(clock, stream, count):
+def numbers(step_state, stream, count):
     """The 64-bit numbers of the first `count` places."""
-    key = derive(int(clock[0]), int(clock[1]), stream)
+    key = derive(int(step_state[0]), int(step_state[1]), stream)
     return [mix((key + i * 0x9E3779B97F4A7C15) & MASK) for i in range(count)]
 
 
-def dropout(x, rate, clock, stream):
-    kept = [number >= builtins.round(rate * 2**64) for number in numbers(clock, stream, x.size)]
+def dropout(x, rate, step_state, stream):
+    kept = [number >= builtins.round(rate * 2**64) for number in numbers(step_state, stream, x.size)]
     return np.where(np.reshape(kept, x.shape), x / (1 - rate), 0)
 
 
-def random_uniform(like, clock, stream, minimum=0.0, maximum=1.0):
-    u = np.array([(number >> 11) / 2**53 for number in numbers(clock, stream, like.size)])
+def random_uniform(like, step_state, stream, minimum=0.0, maximum=1.0):
+    u = np.array([(number >> 11) / 2**53 for number in numbers(step_state, stream, like.size)])
     return (minimum + (maximum - minimum) * u).reshape(like.shape)
 
 
-def random_normal(like, clock, stream, mean=0.0, stddev=1.0):
-    drawn = numbers(clock, stream, 2 * like.size)
+def random_normal(like, step_state, stream, mean=0.0, stddev=1.0):
+    drawn = numbers(step_state, stream, 2 * like.size)
     u = np.array([((number >> 11) + 1) / 2**53 for number in drawn[::2]])
     v = np.array([(number >> 11) / 2**53 for number in drawn[1::2]])
     return (mean + stddev * np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)).reshape(like.shape)

@@ -14,7 +14,7 @@ from streamfit.streams import Source, Ticket
 
 
 class TornError(Exception):
-    """What loading a bad sample raises."""
+    """The exception of loading a bad sample."""
 
 
 class Rows(Source):

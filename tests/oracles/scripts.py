@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def environment() -> dict[str, str]:
-    """Return an environment in which a child finds what this process finds."""
+    """Return an environment in which a child finds the same modules as this process."""
     return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
@@ -45,7 +45,7 @@ def start(text: str, how: str = "-c", folder: Path | None = None) -> subprocess.
 
 
 def run(text: str, how: str = "-c", folder: Path | None = None, seconds: float = 25) -> tuple[int, str, str]:
-    """Run a program to its end; return its exit code and what it printed."""
+    """Run a program to its end; return its exit code and its output."""
     process = start(text, how, folder)
     try:
         out, err = process.communicate(timeout=seconds)
@@ -55,7 +55,7 @@ def run(text: str, how: str = "-c", folder: Path | None = None, seconds: float =
 
 
 def complaints(err: str) -> str:
-    """Return what a program printed on standard error, but for notes that kernels are being compiled."""
+    """Return the standard error of a program, without the notes that kernels are being compiled."""
     return "".join(line for line in err.splitlines(True) if not line.startswith("streamfit: compiling "))
 
 

@@ -1,4 +1,4 @@
-"""What a made-up pool sends to its made-up workers, and what it knows of them and of tickets."""
+"""The messages between a simulated pool and its simulated workers, and its records of them and of tickets."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 Key = tuple[int, int]  # queue and number: a ticket, or the job that begins with it
 
 
-class Told(NamedTuple):
-    """What a worker is told with a job, and tells with its outcome."""
+class Assignment(NamedTuple):
+    """The numbers that a worker gets with a job, and returns with its outcome."""
 
     queue: int
     number: int
@@ -18,23 +18,23 @@ class Told(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """Return what the job is known by."""
+        """Return queue and number of the job."""
         return self.queue, self.number
 
 
 class Sent(NamedTuple):
     """A job as it was sent."""
 
-    told: Told
+    assignment: Assignment
     tickets: tuple[Key, ...]
 
     def loads(self) -> list[tuple[int, int, int]]:
-        """Return what the worker may note that it is at: queue, number and attempt of each ticket."""
-        return [(*ticket, self.told.attempt) for ticket in self.tickets]
+        """Return the loads that the worker may note: queue, number and attempt of each ticket."""
+        return [(*ticket, self.assignment.attempt) for ticket in self.tickets]
 
 
 class Report(NamedTuple):
-    """The outcome of a job, on its way from a worker."""
+    """The outcome of a job, sent by a worker."""
 
     fine: bool
     sent: Sent
@@ -42,7 +42,7 @@ class Report(NamedTuple):
 
 @dataclass
 class Shadow:
-    """What the machine knows of one ticket."""
+    """The record of the state machine about one ticket."""
 
     slot: int = -1
     deaths: int = 0
@@ -59,12 +59,12 @@ class SimWorker:
     reports: list[Report] = field(default_factory=list)
 
     def unfinished(self) -> list[Sent]:
-        """Return the jobs that the parent has heard nothing of."""
+        """Return the jobs whose outcome the parent has not received."""
         return [report.sent for report in self.reports] + self.inbox
 
 
 class Script:
-    """Draws what it was told to draw."""
+    """Draws the given values, in order."""
 
     def __init__(self, *values: Any) -> None:
         self._values = iter(values)

@@ -1,4 +1,4 @@
-"""What user code does to descriptors that it did not open; light to import, since workers do."""
+"""Misuse of descriptors that user code did not open; quick to import, since workers do."""
 
 from __future__ import annotations
 

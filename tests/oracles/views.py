@@ -37,14 +37,14 @@ def used() -> float:
     return (total + sum(shared.values())) / 2**20
 
 
-def told(array: np.ndarray) -> str:
+def described(array: np.ndarray) -> str:
     """Return all that can be seen of an array."""
     bits = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:12]
     return f"{array.shape} {array.dtype} {array.flags.writeable} {bits}"
 
 
 class Holds(streamfit.Sequence):
-    """Tells what its arrays look like where it is loaded."""
+    """Loads a description of its arrays as they are in the process that loads."""
 
     def __init__(self, arrays: Any) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Holds(streamfit.Sequence):
 
     def __getitem__(self, index: int) -> Any:
         arrays = self.arrays.values() if isinstance(self.arrays, dict) else self.arrays
-        text = "|".join(told(array) for array in arrays)
+        text = "|".join(described(array) for array in arrays)
         same = [[one is other for other in arrays] for one in arrays] if len(arrays) < 20 else []
         return np.frombuffer(f"{text} {same}".encode().ljust(20_000), np.uint8).copy()
 

@@ -25,11 +25,13 @@ def trained(
 ) -> tuple[Program, Training]:
     """Make the program of the sum of what `build` makes of an input, with an optimizer that does nothing."""
     x = Tensor(Spec((None, width), FLOAT), "x")
-    clock = np.zeros(2, np.int64)
+    step_state = np.zeros(2, np.int64)
     with tracing():
         objective = weighted_total([ops.sum(build(x))], [1.0])
-    training = Training(variables, clock, lambda *vectors: [])
-    program = Program([x], [objective], arena=Arena(), clock=clock, objective=objective, training=training)
+    training = Training(variables, step_state, lambda *vectors: [])
+    program = Program(
+        [x], [objective], arena=Arena(), step_state=step_state, objective=objective, training=training
+    )
     return program, training
 
 
@@ -108,7 +110,7 @@ def test_the_step_is_counted() -> None:
     program, training = trained(lambda x: ops.dense(x, w, b), [w, b], 4)
     for _ in range(3):
         run(program, np.ones((2, 4)))
-    assert training.clock.tolist() == [0, 3]
+    assert training.step_state.tolist() == [0, 3]
 
 
 def test_fed_memory_is_pointed_at_or_copied_with_the_same_result() -> None:
@@ -125,7 +127,7 @@ def test_fed_memory_is_pointed_at_or_copied_with_the_same_result() -> None:
 
 def test_an_output_that_is_an_input_is_fetched_from_each_batch() -> None:
     x = Tensor(Spec((None, 2), FLOAT), "x")
-    program = Program([x], [ops.reshape(x, (-1, 2, 1)), x], arena=Arena(), clock=np.zeros(2, np.int64))
+    program = Program([x], [ops.reshape(x, (-1, 2, 1)), x], arena=Arena(), step_state=np.zeros(2, np.int64))
     binding = program.bind(1)
     for value in (1.0, 2.0):
         binding.feeds[0].feed(np.full((1, 2), value))
@@ -151,7 +153,7 @@ def test_a_binding_follows_a_weight_that_moved() -> None:
     x = Tensor(Spec((None, 2), FLOAT), "x")
     with tracing():
         y = ops.dense(x, w, b)
-    program = Program([x], [y], arena=Arena(), clock=np.zeros(2, np.int64))
+    program = Program([x], [y], arena=Arena(), step_state=np.zeros(2, np.int64))
     program.bind(1)
     FlatVariables([w, b])
     w.assign(np.zeros((2, 2)))
@@ -170,7 +172,7 @@ def test_weights_of_two_dtypes_are_refused() -> None:
 
 def test_a_missing_input_is_named() -> None:
     x, other = Tensor(Spec((None, 2), FLOAT), "x"), Tensor(Spec((None, 2), FLOAT), "other")
-    program = Program([x], [ops.add(x, other)], arena=Arena(), clock=np.zeros(2, np.int64))
+    program = Program([x], [ops.add(x, other)], arena=Arena(), step_state=np.zeros(2, np.int64))
     with pytest.raises(ValueError, match="other"):
         program.bind(1)
 

@@ -1,4 +1,4 @@
-"""What behaves like the type asked for is taken, at every argument; what only looks like it is not."""
+"""Every argument accepts values that behave like the expected type, and no values that only look like it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Y = X[:, :1] ** 2
 
 
 class Three:
-    """Is the whole number 3 by its `__index__` alone."""
+    """A whole number 3 that has only `__index__`."""
 
     def __index__(self) -> int:
         return 3

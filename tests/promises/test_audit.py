@@ -1,4 +1,4 @@
-"""fit(audit=True): a checksum in the receipts that tells what was trained on, and not only which samples."""
+"""fit(audit=True): a checksum in the receipts of the data themselves, beside the digest of the sample ids."""
 
 from __future__ import annotations
 
@@ -119,5 +119,5 @@ def test_it_goes_on_over_a_resume(tmp_path: Path, audit: bool) -> None:
     got = [receipt.contents for receipt in again]
     if audit:
         assert got == [receipt.contents for receipt in whole]
-    else:  # what was not looked at cannot be vouched for
+    else:  # no checksum of data that were not read
         assert got == [None, None, whole[2].contents]

@@ -1,4 +1,4 @@
-"""What a backup costs, what it leaves on the disk, and whose folder it is."""
+"""The cost of a backup, its files on the disk, and the owner of its folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATE, HISTORY = "training-state.safetensors", "training-history.jsonl"
 
 
 class CrashError(BaseException):
-    """Stands for the end of the program; nothing in the library may take it for an error of the disk."""
+    """Simulates the end of the program; the library must not treat it as an error of the disk."""
 
 
 def fit(callbacks: list[Any], epochs: int = 4, seed: int | None = 7, **how: Any) -> tuple[Any, ...]:
@@ -202,7 +202,7 @@ def test_a_damaged_history_is_refused(damage: str, tmp_path: Path) -> None:
         fit([BackupAndRestore(tmp_path)], seed=None)
 
 
-# -- whose folder it is
+# -- the owner of the folder
 
 
 def test_the_same_folder_twice_in_one_program_is_refused(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_the_same_folder_twice_in_one_program_is_refused(tmp_path: Path) -> None
     assert len(inner) == 4
     with pytest.raises(RuntimeError, match="give each run a folder of its own"):
         fit([BackupAndRestore(tmp_path), BackupAndRestore(tmp_path)])
-    fit([BackupAndRestore(tmp_path)])  # and it is free again
+    fit([BackupAndRestore(tmp_path)])  # the folder is free again
 
 
 HOLDING = """
@@ -239,7 +239,7 @@ backups.fit([backups.BackupAndRestore({folder!r}), backups.LambdaCallback(on_epo
 @pytest.mark.parametrize("forked", [False, True])
 def test_a_folder_is_held_by_a_living_program_only(forked: bool, tmp_path: Path) -> None:
     text = HOLDING.format(file=__file__, folder=str(tmp_path))
-    if forked:  # a child of its own outlives it
+    if forked:  # its child process outlives it
         fork = "import os, time\n        if os.fork() == 0:\n            time.sleep(60)\n        "
         text = text.replace('print("ready"', fork + 'print("ready"')
     process = subprocess.Popen(
@@ -273,7 +273,7 @@ def test_where_nothing_can_be_locked_a_warning_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*arguments: Any) -> None:
-        raise OSError(9, "Bad file descriptor")  # what network file systems say of folders
+        raise OSError(9, "Bad file descriptor")  # the error of network file systems for folders
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.warns(UserWarning, match="another program works with backup_dir=.* cannot be told"):

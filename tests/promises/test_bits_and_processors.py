@@ -24,7 +24,7 @@ import numpy as np
 import streamfit
 from streamfit import Input, Model, Sequential, initializers, layers, ops
 
-def told(name, *arrays):
+def report(name, *arrays):
     print(name, hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:12])
 
 def network(seed):
@@ -41,22 +41,22 @@ def trained(model):
 
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(800, 400)), rng.normal(size=(800, 1))
-told("orthogonal", initializers.Orthogonal(seed=1)((500, 300), "float64"))
+report("orthogonal", initializers.Orthogonal(seed=1)((500, 300), "float64"))
 model = network(1)
-told("fit", *trained(model))
-told("evaluate", model.evaluate(x, y, batch_size=400, verbose=0))
-told("predict", model.predict(x, batch_size=800))
-told("train_on_batch", model.train_on_batch(x, y), *model.get_weights())
-told("matmul", ops.matmul(rng.normal(size=(4, 300, 200)), rng.normal(size=(4, 200, 300))))
-told("dense", ops.dense(x, rng.normal(size=(400, 300)), np.zeros(300), "relu"))
+report("fit", *trained(model))
+report("evaluate", model.evaluate(x, y, batch_size=400, verbose=0))
+report("predict", model.predict(x, batch_size=800))
+report("train_on_batch", model.train_on_batch(x, y), *model.get_weights())
+report("matmul", ops.matmul(rng.normal(size=(4, 300, 200)), rng.normal(size=(4, 200, 300))))
+report("dense", ops.dense(x, rng.normal(size=(400, 300)), np.zeros(300), "relu"))
 # Three threads at once: the first that ends must not give the others more threads of BLAS.
 models = [network(seed) for seed in (2, 3, 4)]
 threads = [threading.Thread(target=trained, args=(model,)) for model in models]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-told("threads", *(weight for model in models for weight in model.get_weights()))
+report("threads", *(weight for model in models for weight in model.get_weights()))
 streamfit.set_floatx("float64")
-told("double", *trained(network(5)))
+report("double", *trained(network(5)))
 """
 
 
@@ -86,14 +86,14 @@ def test_processors_and_threads_change_no_bit() -> None:
     every = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     first = {min(every)} if every else set()
     runs = [start(None, first), start("4", every), start(None, every)]
-    told = []
+    outputs = []
     for run in runs:
         out, err = run.communicate()
         assert run.returncode == 0, err
-        told.append(out.splitlines())
-    assert len(told[0]) == 9
-    assert told[0] == told[1]
-    assert told[0] == told[2]
+        outputs.append(out.splitlines())
+    assert len(outputs[0]) == 9
+    assert outputs[0] == outputs[1]
+    assert outputs[0] == outputs[2]
 
 
 def limits() -> dict[str, int]:

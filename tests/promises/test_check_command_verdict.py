@@ -1,4 +1,4 @@
-"""`streamfit check` passes only what was checked to the end, whatever a pipeline does to its process."""
+"""`streamfit check` passes only pipelines that were checked completely, whatever they do to their process."""
 
 from __future__ import annotations
 
@@ -185,15 +185,15 @@ def test_a_check_that_is_stopped_ends_its_process(
 ) -> None:
     process = start("pipelines:Waits", folder, "--only", "length")
     assert process.stdout is not None
-    told, _, inner = process.stdout.readline().partition(" ")
-    assert told == "waits"
+    state, _, inner = process.stdout.readline().partition(" ")
+    assert state == "waits"
     watched = os.pidfd_open(int(inner))
     try:
         process.send_signal(number)
         process.communicate(timeout=30)  # both have closed their output by then
         signal.pidfd_send_signal(watched, 0)
     except ProcessLookupError:
-        pass  # it has ended, and somebody has asked how
+        pass  # it has ended, and its exit code was read
     finally:
         os.close(watched)
     assert process.returncode != 0

@@ -1,4 +1,4 @@
-"""class_weight wants one class for each sample, and says which row is none."""
+"""class_weight needs one class for each sample, and names a row that has none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models, trained or not, and what holds them can be pickled and deep-copied; copies go on alike."""
+"""Models, trained or not, and objects that hold them can be pickled and deep-copied; copies train alike."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def bits(model: Model) -> list[bytes]:
 
 
 def go_on(model: Model) -> Any:
-    """Go on with all that a model keeps: running results, dropout, steps, rate, state of the optimizer."""
+    """Continue with everything that a model keeps: running results, dropout, steps, rate, optimizer state."""
     single = [model.train_on_batch(X[:9], Y[:9], reset_metrics=False) for _ in range(3)]
     history = model.fit(X, Y, 16, epochs=2, verbose=0, seed=7, validation_split=0.2).history
     looks = model.evaluate(X, Y, verbose=0), model.predict(X).tobytes()
@@ -173,7 +173,7 @@ def test_what_models_share_stays_shared(way: Any) -> None:
     both.fit(X, np.ones((48, 1)), verbose=0)
     assert (made.predict(X) != before).any()
     np.testing.assert_allclose(both.predict(X), judging.predict(made.predict(X)), rtol=1e-5)
-    assert (generator.predict(X) == before).all()  # the originals know nothing of it
+    assert (generator.predict(X) == before).all()  # the originals are unchanged
 
 
 @ways

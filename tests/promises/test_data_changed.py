@@ -1,4 +1,4 @@
-"""Data that are changed between two epochs: the change counts from the next batch on, whoever loads."""
+"""Data that are changed between two epochs: the change takes effect with the next batch, with any workers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORKERS = [INLINE, {}, THREADS, PROCESSES]
 
 
 class Loads:
-    """Which batches this process has loaded; apart from the data, so that it is no part of their state."""
+    """The batches that this process has loaded; outside the data, so not part of their state."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
@@ -125,7 +125,7 @@ class OfInner(Plain):
 
 
 class Duck:
-    """Neither a `Sequence` nor anything else of the library."""
+    """An object that uses no class of the library."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -251,7 +251,7 @@ def test_every_batch_is_used_once_and_in_its_order_all_the_same(options: Any) ->
 
 
 class Unchanged(Plain):
-    """Counts its loads and keeps what it has made, as many do; none of that is a change from outside."""
+    """Counts its loads and caches its batches, as many data sets do; these are not changes from outside."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,7 +263,7 @@ class Unchanged(Plain):
         return self.kept.setdefault(self.count, np.float32(1.0))
 
     def change(self, level: int) -> None:
-        self.value = 0.0  # what it was
+        self.value = 0.0  # the value before
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -334,7 +334,7 @@ def test_validation_sees_what_was_changed_before_it(options: Any) -> None:
     assert history.history["val_loss"] == [1, 2, 3]
 
 
-# -- what cannot be loaded again ----------------------------------------------------------------------------
+# -- batches that cannot be loaded again --------------------------------------------------------------------
 
 
 def endless(state: Any) -> Iterator[Any]:
@@ -345,7 +345,7 @@ def endless(state: Any) -> Iterator[Any]:
 
 
 class Anew:
-    """An iterable that is begun anew for each pass."""
+    """An iterable that begins again for each pass."""
 
     def __init__(self, state: Any) -> None:
         self._state = state

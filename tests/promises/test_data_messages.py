@@ -1,4 +1,4 @@
-"""What cannot be trained on is refused in words that name it and say what to write."""
+"""Data that cannot be used for training raise an error that names them and says what to write."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_one_sample_without_an_axis_of_samples() -> None:
 
 
 class Texts(Sequence):
-    """Yields what cannot be trained on."""
+    """Yields data that cannot be used for training."""
 
     def __len__(self) -> int:
         return 2

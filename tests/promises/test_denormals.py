@@ -1,4 +1,4 @@
-"""Denormal numbers: none is left behind by training, and the caller's floating-point mode is untouched."""
+"""Denormal numbers: training leaves none, and does not change the caller's floating-point mode."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def denormals(array: Any) -> int:
 
 
 def keeps_denormals() -> bool:
-    """Return whether denormal numbers are numbers here: as operands and as results."""
+    """Return whether this processor keeps denormal operands and results."""
     single, double = np.float32(1e-38), np.float64(1e-308)
     return bool(
         single * np.float32(0.1) > 0 and np.float32(1e-40) * np.float32(1e10) > 0 and double * 0.1 > 0

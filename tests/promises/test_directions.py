@@ -1,4 +1,4 @@
-"""mode='auto' asks the metric, then the whole words of its own name, and else says what exists."""
+"""mode='auto' asks the metric, then the whole words of its own name, and otherwise lists the known names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def named(name: str, direction: Any = None) -> Any:
 
 
 class Own(metrics.MeanMetric):
-    """A metric that says nothing of its direction, unless it is told."""
+    """A metric without a direction, unless one is passed."""
 
     def __init__(self, name: str, **attributes: Any) -> None:
         super().__init__(name)
@@ -41,8 +41,8 @@ class Own(metrics.MeanMetric):
         return plain(y_true, y_pred)
 
 
-class Told(Callback):
-    """Put rising values in the place of those of a name."""
+class Reporter(Callback):
+    """Replace the values of one name by rising values."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -59,8 +59,8 @@ def network(*items: Any, loss: Any = "mse") -> Any:
 
 
 def found(model: Any, name: str, y: Any = Y) -> str:
-    """Return which way a callback takes for better: rising values end a run after 2 epochs, or never."""
-    callbacks = [Told(name), EarlyStopping(name, patience=1)]
+    """Return the direction that a callback uses: rising values end a run after 2 epochs, or never."""
+    callbacks = [Reporter(name), EarlyStopping(name, patience=1)]
     history = model.fit(X, y, epochs=4, verbose=0, validation_data=(X, y), callbacks=callbacks)
     return {4: "up", 2: "down"}[len(history.epoch)]
 

@@ -1,4 +1,4 @@
-"""What can be known before the first step fails there, and says what to write instead."""
+"""Errors that can be found before the first step are raised there, with what to write instead."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HALVING = sf.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
 
 
 class Count(Callback):
-    """Counts steps and epochs, and looks at the logs as users do."""
+    """Counts steps and epochs, and reads the logs as users do."""
 
     def __init__(self) -> None:
         self.steps = self.epochs = 0
@@ -49,7 +49,7 @@ def model_with(optimizer: Any = "sgd", built: bool = True, metrics: Any = ("mae"
 
 
 def fails(make: Any, error: Any, words: str, model: Any = None, steps: int = 0, **how: Any) -> None:
-    """Train with a callback, and expect an error before so many steps were done."""
+    """Train with a callback, and expect an error before that many steps."""
     count = Count()
     how = {"epochs": 3, "verbose": 0, **how}
     with pytest.raises(error, match=words):
@@ -101,15 +101,15 @@ def test_without_validation_a_warning_comes_before_the_first_step(
 
     class Listen(Callback):
         def on_train_begin(self, logs: Any = None) -> None:
-            heard.append(len(told))
+            heard.append(len(warned))
 
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         callbacks = [Listen(), WATCHERS[watcher]("val_loss")]
         assert len(model_with().fit(X, Y, epochs=2, verbose=0, callbacks=callbacks).epoch) == 2
     assert heard == [1]
-    assert "has no validation" in str(told[0].message)
-    assert "one of loss, mae" in str(told[0].message)
+    assert "has no validation" in str(warned[0].message)
+    assert "one of loss, mae" in str(warned[0].message)
 
 
 def test_a_name_that_a_callback_logs_is_no_mistake() -> None:
@@ -129,7 +129,7 @@ def test_a_name_that_a_callback_logs_is_no_mistake() -> None:
 
 def test_names_that_a_metric_decides_on_are_checked_after_the_first_step() -> None:
     class Two(sf.metrics.Metric):
-        """A metric of somebody's own: nobody knows yet what it returns."""
+        """A user's metric: its results are not known yet."""
 
         def __init__(self, name: str = "two") -> None:
             super().__init__(name=name)
@@ -290,7 +290,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert len(model_with().fit(X, Y, epochs=9, verbose=0, callbacks=[stop, plateau]).epoch) == 2
 
 
-# -- a log that was cut
+# -- a truncated log
 
 
 @pytest.mark.parametrize("cut", ['1,0.2,"[0.5, 1', "1,0.2", "1,"])

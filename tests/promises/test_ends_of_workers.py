@@ -1,4 +1,4 @@
-"""Workers end as Python processes do, in a bounded time, and leave nothing behind."""
+"""Workers end as Python processes do, in bounded time, and release all resources."""
 
 from __future__ import annotations
 

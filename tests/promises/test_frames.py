@@ -1,4 +1,4 @@
-"""Data frames: all columns of numbers are taken, and an error names the column that is none."""
+"""Data frames: all columns of numbers are accepted, and an error names any other column."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_kept_by_arrow() -> None:
 
 
 class Column:
-    """A column of another library: no NaN, no `isna`, a dtype that is no dtype of NumPy."""
+    """A column of another library: no NaN, no `isna`, a dtype that is not NumPy's."""
 
     def __init__(self, values: list[Any], dtype: str) -> None:
         self.values, self.dtype = values, dtype

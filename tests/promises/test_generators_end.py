@@ -1,4 +1,4 @@
-"""When a call returns, nothing of the library runs the user's generator, and nothing that it made is lost."""
+"""When a call returns, no thread of the library runs the user's generator, and no item of it is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def batch(number: int) -> Any:
 
 
 class Counted:
-    """An endless iterator that can be waited for, and made to raise."""
+    """An endless iterator whose items a test can await, and that can be made to raise."""
 
     def __init__(self, fails_at: int = -1) -> None:
         self.made, self._fails_at, self._change = 0, fails_at, threading.Condition()
@@ -81,7 +81,7 @@ def wrapped(counted: Counted) -> Iterator[Any]:
 SHAPES: list[Callable[[Counted], Any]] = [
     lambda counted: counted,
     wrapped,
-    lambda counted: map(tuple, counted),  # cannot be referred to weakly
+    lambda counted: map(tuple, counted),  # without weak references
     lambda counted: ((x, y) for x, y in counted),
 ]
 
@@ -168,7 +168,7 @@ def test_a_pull_that_is_under_way_is_waited_for() -> None:
 
 def test_a_long_wait_is_told_and_ctrl_c_ends_it() -> None:
     inside, release = threading.Event(), threading.Event()
-    told: list[str] = []
+    warned: list[str] = []
 
     def items() -> Iterator[Any]:
         for number in range(100):
@@ -182,7 +182,7 @@ def test_a_long_wait_is_told_and_ctrl_c_ends_it() -> None:
             self.model.stop_training = inside.wait(20) if step == 1 else False
 
     def show(message: Any, *_: Any, **__: Any) -> None:
-        told.append(str(message))
+        warned.append(str(message))
         os.kill(os.getpid(), signal.SIGINT)
 
     generator = items()
@@ -191,15 +191,15 @@ def test_a_long_wait_is_told_and_ctrl_c_ends_it() -> None:
         warnings.showwarning = show
         with pytest.raises(KeyboardInterrupt):
             model().fit(generator, steps_per_epoch=20, verbose=0, callbacks=[Stop()])
-    assert "waiting for its generator" in told[0]
-    assert "Ctrl-C" in told[0]
+    assert "waiting for its generator" in warned[0]
+    assert "Ctrl-C" in warned[0]
     threading.Timer(0.1, release.set).start()
-    # The next reader waits for what the thread is still making, and loses nothing.
+    # The next reader waits for the item that the thread is still making, and loses none.
     assert model().fit(generator, steps_per_epoch=2, verbose=0).history["loss"] == [2.5]
     assert pullers() == []
 
 
-# -- bound to a thread --------------------------------------------------------------------------------------
+# -- generators bound to a thread ---------------------------------------------------------------------------
 
 
 def rows_of_a_database(until: ExitStack) -> Iterator[Any]:

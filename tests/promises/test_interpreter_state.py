@@ -1,4 +1,4 @@
-"""Loads in workers find the interpreter as the main process has it: flags, filters, errors, hash seed."""
+"""Workers have the interpreter state of the main process: flags, filters, error states, hash seed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def no_leaks() -> Iterator[None]:
 
 
 def program(text: str, *flags: str, folder: Path, **variables: str) -> tuple[str, str]:
-    """Run a program with flags of the interpreter; return what it printed, and complained of."""
+    """Run a program with flags of the interpreter; return its standard output and standard error."""
     (folder / "program.py").write_text(text)
     done = subprocess.run(
         [sys.executable, *flags, str(folder / "program.py")],
@@ -63,13 +63,13 @@ def state():
     return repr((tuple(sys.flags), options, sys.warnoptions, sys.dont_write_bytecode, sys.pycache_prefix,
                  sys.stdout.write_through, sys.get_int_max_str_digits(), __debug__))
 
-class Told(streamfit.Sequence):
+class Reporter(streamfit.Sequence):
     def __len__(self):
         return 1
     def __getitem__(self, index):
         return np.frombuffer(state().encode(), np.uint8)[None]
 
-with streamfit.stream(Told(), workers=1, use_multiprocessing=True) as batches:
+with streamfit.stream(Reporter(), workers=1, use_multiprocessing=True) as batches:
     there = next(iter(batches)).tobytes().decode()
 print(there == state() or (there, state()))
 """
@@ -103,14 +103,14 @@ import os
 import numpy as np
 import streamfit
 
-class Told(streamfit.Sequence):
+class Reporter(streamfit.Sequence):
     def __len__(self):
         return 1
     def __getitem__(self, index):
         seen = sorted(name for name in os.environ if name.startswith("PYTHON"))
         return np.array([[len(seen), seen == ["PYTHONHASHSEED"], hash("a") == hash("a")]])
 
-with streamfit.stream(Told(), workers=1, use_multiprocessing=True) as batches:
+with streamfit.stream(Reporter(), workers=1, use_multiprocessing=True) as batches:
     print(next(iter(batches)).tolist())
 """
 
@@ -175,7 +175,7 @@ class Warns(Sequence):
 
 
 class OwnWarning(UserWarning):
-    """A class of the user's."""
+    """A user's class."""
 
 
 @placements
@@ -295,7 +295,7 @@ VARIABLE: contextvars.ContextVar[float] = contextvars.ContextVar("VARIABLE", def
 
 
 class Reads(Sequence):
-    """Reads what its thread has been told."""
+    """Reads the settings of its thread."""
 
     def __len__(self) -> int:
         return 8

@@ -1,4 +1,4 @@
-"""A signal handler that raises, at any moment of a run: nothing is left, and the next run works."""
+"""A signal handler that raises at any moment of a run: no resources are left, and the next run works."""
 
 from __future__ import annotations
 

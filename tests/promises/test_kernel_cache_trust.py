@@ -1,4 +1,4 @@
-"""Compiled kernels on disk: run only if nobody else can have written them; nothing is left half written."""
+"""Compiled kernels on disk: run only if no other user can have written them; no file is left half written."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ except ImportError:
 def run(
     cache: Path | str | None, how: str = "load", before: str = "", folder: Path | None = None, **more: str
 ) -> tuple[str, str]:
-    """Use a kernel in a program of its own; return what it says, and what stands on standard error."""
+    """Use a kernel in another process; return its output and its standard error."""
     surroundings = environment() | more
     surroundings.pop("NUMBA_CACHE_DIR", None)
     if cache is not None:
@@ -63,7 +63,7 @@ def run(
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder that a program has filled under a umask that allows everything."""
+    """Return a folder that a program has filled under a umask that allows everything."""
     cache = tmp_path_factory.mktemp("filled") / "deep" / "cache"
     assert run(cache, "compile", "import os; os.umask(0)\n")[0] == "right compiled"
     assert run(cache)[0] == "right loaded"

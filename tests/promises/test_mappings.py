@@ -1,4 +1,4 @@
-"""Any mapping is taken as the dict it is: as data, in batches, as weights, and as arguments of compile."""
+"""Any mapping is accepted like a dict: as data, in batches, as weights, and as arguments of compile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ W = {"one": np.linspace(0, 1, 10)}
 
 
 class Frozen(Mapping[str, Any]):
-    """A mapping that is related to no dict."""
+    """A mapping that does not derive from dict."""
 
     def __init__(self, entries: dict[str, Any]) -> None:
         self._entries = entries
@@ -37,7 +37,7 @@ class Frozen(Mapping[str, Any]):
 
 
 class Encoding(UserDict[str, Any]):
-    """What a tokenizer returns."""
+    """The result of a tokenizer."""
 
 
 def chained(entries: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Data sets are shared by the memory they lie in, once; batches in flight take what they need."""
+"""Workers share the memory behind data sets once; batches in flight take only the memory they need."""
 
 from __future__ import annotations
 

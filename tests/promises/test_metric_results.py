@@ -1,4 +1,4 @@
-"""Results that are arrays or dictionaries reach logs, history, files and the bar; others are named."""
+"""Results that are arrays or dictionaries reach logs, history, files and the bar; errors name others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEVELS = [0.3, 0.5, 0.6]
 
 
 class Table(metrics.Metric):
-    """Count targets and decisions; hands out its own state."""
+    """Count targets and decisions; returns its own state arrays."""
 
     def __init__(self, name: str = "table") -> None:
         super().__init__(name=name)
@@ -40,7 +40,7 @@ class Table(metrics.Metric):
 
 
 class Parts(Table):
-    """Give several results by name."""
+    """Return several results by name."""
 
     def result(self) -> Any:
         return {"hits": np.trace(self.counts), "more": {"table": self.counts, "loss": np.float32(2)}}
@@ -174,7 +174,7 @@ def test_an_array_that_comes_as_a_surprise_cannot_be_watched_either() -> None:
 def test_a_key_of_a_dictionary_can_be_watched() -> None:
     stopping = EarlyStopping("val_hits", patience=0)
     history = network(Parts()).fit(X, Y, epochs=5, verbose=0, validation_data=(X, Y), callbacks=[stopping])
-    assert len(history.epoch) == 2  # more hits are better, and there are never more
+    assert len(history.epoch) == 2  # more hits are better, and they never increase
 
 
 @pytest.mark.parametrize("value", [None, "0.5", object(), {"a": None}, ["x"]])

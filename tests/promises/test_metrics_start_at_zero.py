@@ -1,4 +1,4 @@
-"""A metric object begins at zero in every compile, fit and evaluate, wherever it counted before."""
+"""A metric object begins at zero in every compile, fit and evaluate, whatever it counted before."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ import streamfit
 import my_settings
 from my_settings import NAMES, ORDER, SCALE, SIZES, Options
 
-class Told(streamfit.Sequence):
+class Reporter(streamfit.Sequence):
     def __init__(self, *expressions):
         self.expressions = expressions
 
@@ -113,7 +113,7 @@ def read(data: Any, **options: Any) -> list[float]:
         return [float(batch[0, 0]) for batch in batches]
 
 
-def told(data: Any, **options: Any) -> list[str]:
+def warnings_of(data: Any, **options: Any) -> list[str]:
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         read(data, **options)
@@ -124,7 +124,7 @@ def test_values_of_every_simple_kind_hold(modules: tuple[Any, Any]) -> None:
     settings, data = modules
     settings.SCALE = 2.5
     settings.MODE = settings.Mode.SLOW
-    settings.SIZES["y"] = 7  # in place: who imported it by name sees it too
+    settings.SIZES["y"] = 7  # in place: visible to modules that imported it by name, too
     settings.ORDER.append(5)
     settings.MEAN[1] = 4
     settings.OPTIONS.depth = 9
@@ -145,7 +145,7 @@ def test_values_of_every_simple_kind_hold(modules: tuple[Any, Any]) -> None:
         "my_settings.NEW[1]['a']": 6,
         "my_settings._hidden": 8,
     }
-    assert read(data.Told(*expressions)) == list(expressions.values())
+    assert read(data.Reporter(*expressions)) == list(expressions.values())
 
 
 def test_attributes_of_classes_hold(modules: tuple[Any, Any]) -> None:
@@ -153,14 +153,14 @@ def test_attributes_of_classes_hold(modules: tuple[Any, Any]) -> None:
     settings.Options.size = 64
     settings.Options.names.append("b")
     settings.Options.extra = 3.0
-    assert read(data.Told("Options.size", "len(Options.names)", "Options.extra")) == [64, 2, 3]
+    assert read(data.Reporter("Options.size", "len(Options.names)", "Options.extra")) == [64, 2, 3]
 
 
 def test_result_of_a_command_line_and_functions_by_name_hold(modules: tuple[Any, Any]) -> None:
     settings, data = modules
     settings.ARGUMENTS = settings.argparse.Namespace(crop=48)
     settings.transform = math.sqrt
-    assert read(data.Told("my_settings.ARGUMENTS.crop", "my_settings.transform(16)")) == [48, 4]
+    assert read(data.Reporter("my_settings.ARGUMENTS.crop", "my_settings.transform(16)")) == [48, 4]
 
 
 def test_module_that_is_imported_by_a_load_has_its_settings(modules: tuple[Any, Any]) -> None:
@@ -193,7 +193,7 @@ def test_worker_that_takes_the_place_of_another_has_them(modules: tuple[Any, Any
     dies = f"__import__('os').path.exists({flag!r}) or (open({flag!r}, 'w'), __import__('os')._exit(1))"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert read(data.Told(dies, *["my_settings.SCALE"] * 5)) == [1.0, *[6.0] * 5]
+        assert read(data.Reporter(dies, *["my_settings.SCALE"] * 5)) == [1.0, *[6.0] * 5]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_what_cannot_be_passed_on_is_named_once(modules: tuple[Any, Any], name: 
     settings, data = modules
     owner, _, attribute = name.rpartition(".")
     setattr(getattr(settings, owner) if owner else settings, attribute, value)
-    (text,) = told(data.Told("1", "2", "3"))
+    (text,) = warnings_of(data.Reporter("1", "2", "3"))
     assert f"my_settings.{name}" in text
     assert "worker_init" in text
 
@@ -221,19 +221,19 @@ def test_it_is_an_error_where_warnings_are(modules: tuple[Any, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(RuntimeWarning, match=r"my_settings\.LOCK"):
-            read(data.Told("1", "2"))
+            read(data.Reporter("1", "2"))
 
 
 def test_nothing_is_said_of_what_is_as_imported(modules: tuple[Any, Any]) -> None:
-    assert told(modules[1].Told("1", "2")) == []
+    assert warnings_of(modules[1].Reporter("1", "2")) == []
 
 
 def test_what_was_opened_here_is_opened_there(modules: tuple[Any, Any]) -> None:
     settings, data = modules
     settings._opened, settings._handle = True, open("/dev/null")  # noqa: SIM115
     try:
-        assert read(data.Told("my_settings._opened", "my_settings._handle is None")) == [0, 1]
-        assert told(data.Told("1")) == []
+        assert read(data.Reporter("my_settings._opened", "my_settings._handle is None")) == [0, 1]
+        assert warnings_of(data.Reporter("1")) == []
     finally:
         settings._handle.close()
 
@@ -241,7 +241,7 @@ def test_what_was_opened_here_is_opened_there(modules: tuple[Any, Any]) -> None:
 def test_the_float_type_of_the_library_holds(modules: tuple[Any, Any]) -> None:
     streamfit.set_floatx("float64")
     try:
-        assert read(modules[1].Told("streamfit.floatx() == 'float64'")) == [1]
+        assert read(modules[1].Reporter("streamfit.floatx() == 'float64'")) == [1]
     finally:
         streamfit.set_floatx("float32")
 
@@ -251,7 +251,7 @@ def test_variables_of_the_environment_hold(modules: tuple[Any, Any], monkeypatch
     monkeypatch.setenv("MY_LARGE", "x" * 200_000)
     value = "float(__import__('os').environ.get('MY_CROP', -1))"
     large = "len(__import__('os').environ['MY_LARGE'])"
-    data = modules[1].Told(value, large)
+    data = modules[1].Reporter(value, large)
     with streamfit.stream(data, workers=1, use_multiprocessing=True) as batches:
         found = [[float(batch[0, 0]) for batch in batches]]
         monkeypatch.setenv("MY_CROP", "2")
@@ -266,4 +266,4 @@ def test_modules_of_others_are_left_alone(modules: tuple[Any, Any], monkeypatch:
     stranger.__file__ = "/somewhere/site-packages/stranger.py"
     stranger.THING = object()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "stranger", stranger)
-    assert told(modules[1].Told("1")) == []
+    assert warnings_of(modules[1].Reporter("1")) == []

@@ -1,4 +1,4 @@
-"""A prediction of NaN is never a hit, for no metric that counts hits, in no place where it is called."""
+"""A prediction of NaN is never a hit, for any metric that counts hits, wherever it is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One model, many callers: right answers in every thread, and training to the bit as without them."""
+"""One model, many callers: correct results in every thread, and bit for bit the same training."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def bits(model: Model) -> list[bytes]:
 
 @contextlib.contextmanager
 def beside(*acts: Callable[[], Any]) -> Iterator[list[list[Any]]]:
-    """Repeat each act on a thread of its own until the block ends; what one raises is raised at the end."""
+    """Repeat each act on a thread of its own until the block ends; then raise any of their exceptions."""
     end, errors = threading.Event(), []
     found: list[list[Any]] = [[] for _ in acts]
 
@@ -91,7 +91,7 @@ def beside(*acts: Callable[[], Any]) -> Iterator[list[list[Any]]]:
 
 
 def elsewhere(act: Callable[[], Any]) -> Any:
-    """Run an act on another thread; return what it returns or raises."""
+    """Run an act on another thread; return its result or its exception."""
     found: list[Any] = []
 
     def run() -> None:
@@ -133,7 +133,7 @@ class AtBatch(Callback):
 
 
 class Moments(Callback):
-    """Note what the model answers after each step."""
+    """Record the model's predictions after each step."""
 
     def __init__(self, ask: Callable[[], np.ndarray]) -> None:
         self.ask, self.answers = ask, list[bytes]()
@@ -495,7 +495,7 @@ def test_of_two_fits_that_begin_together_one_is_refused() -> None:
         history = next(result for result in results if not isinstance(result, Exception))
         assert history == alone.fit(X, Y, 8, verbose=0, seed=5).history
         assert bits(model) == bits(alone)
-        model.fit(X, Y, 8, verbose=0, seed=5)  # nothing is left in the way
+        model.fit(X, Y, 8, verbose=0, seed=5)  # no use is left over
 
 
 def test_single_batches_from_several_threads_come_one_after_the_other() -> None:

@@ -1,4 +1,4 @@
-"""Memory that the producer still owns never waits in a queue: batches are those that it gave out."""
+"""Memory that the producer still owns never waits in a queue: batches hold the values that it returned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = 8
 
 
 class Meter:
-    """Counts what was made, so that a consumer can wait until a producer has run ahead of it."""
+    """Counts items, so that a consumer can wait until a producer is ahead of it."""
 
     def __init__(self) -> None:
         self.made, self._change = 0, threading.Condition()
@@ -133,7 +133,7 @@ class Reader:
 
 
 class Loader:
-    """An iterable that is begun anew for each pass, with one buffer for all of them."""
+    """An iterable that begins again for each pass, with one buffer for all passes."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter, self._x = meter, np.empty((4, 2), "float32")
@@ -274,11 +274,11 @@ def test_one_buffer_of_an_object_is_right_where_one_load_runs_at_a_time(make: An
 
 
 class Meeting(OneBuffer):
-    """Two loads are always under way at once: both have written before one returns."""
+    """Two loads always run at once: both have written before one returns."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.meet = threading.Barrier(2, timeout=4)  # the last load waits for nobody
+        self.meet = threading.Barrier(2, timeout=4)  # the last load does not wait
 
     def __getitem__(self, index: int) -> Any:
         x, y = super().__getitem__(index)

@@ -1,4 +1,4 @@
-"""A backup is resumed only where it belongs: what differs is refused before the first step, values named."""
+"""A backup is resumed only with its own data and arguments: differences are errors before step 1."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Y = X.sum(1, keepdims=True)
 
 
 class CrashError(Exception):
-    """Stands for the end of the program."""
+    """Simulates the end of the program."""
 
 
 class Steps(Callback):
-    """Counts steps, and raises after so many."""
+    """Counts steps, and raises after a given number."""
 
     def __init__(self, last: int = 10**9) -> None:
         self.done, self.last = 0, last
@@ -62,7 +62,7 @@ class Loader:
 
 
 class Drawn(sf.Source):
-    """A source of somebody's own that says nothing about itself."""
+    """A user's source without an identity of its own."""
 
     remote = True
 

@@ -1,4 +1,4 @@
-"""A run that is interrupted anywhere and resumed ends as if it had not been: with callbacks that remember."""
+"""A run that is interrupted and resumed anywhere ends like any other, with callbacks of any state."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Y = X.sum(1, keepdims=True)
 
 
 class CrashError(Exception):
-    """Stands for the end of the program."""
+    """Simulates the end of the program."""
 
 
 class Crash(Callback):
-    """Raise at the n-th call of a hook; the order among the callbacks is part of what is tried."""
+    """Raise at the n-th call of a hook; tests also vary the order of the callbacks."""
 
     def __init__(self, hook: str, at: int) -> None:
         self.left = at
@@ -46,7 +46,7 @@ class Crash(Callback):
 
 
 class Script(Callback):
-    """Puts chosen values in the place of a log, so that callbacks have something to decide."""
+    """Replaces the values of a log, so that callbacks have something to decide."""
 
     def __init__(self, name: str, values: list[float]) -> None:
         self.name, self.values = name, values
@@ -56,7 +56,7 @@ class Script(Callback):
 
 
 class Memory(Callback):
-    """Somebody's own callback with a state of all kinds."""
+    """A user's callback with a state of all kinds."""
 
     def __init__(self) -> None:
         self.seen: dict[Any, Any] = {"sums": np.zeros(2), "epochs": (), "losses": [], 3: np.float32(1)}

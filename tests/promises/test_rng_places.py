@@ -61,7 +61,7 @@ class InThread(Noise):
 
 
 class Columns(Noise):
-    """Several objects in one, held in all sorts of ways."""
+    """Several objects in one, held in all kinds of containers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ OUTSIDE = Noise()
 
 
 class MadeInTheLoad(Noise):
-    """Its parts are in no attribute: made anew for each batch, and in the module."""
+    """Its parts are not in attributes: one is created for each batch, one is in the module."""
 
     def __getitem__(self, index: int) -> Any:
         return np.hstack([Noise()[index], Noise()[index], OUTSIDE[index], super().__getitem__(index)])
@@ -206,7 +206,7 @@ def test_training_and_validation_on_one_object_are_told_apart() -> None:
         assert np.array_equal(np.concatenate([pair[place] for pair in mixed]), read(InPool, seed)[0])
 
 
-# -- and where it cannot be told ----------------------------------------------------------------------------
+# -- calls whose stream cannot be determined ----------------------------------------------------------------
 
 
 def test_rng_in_init_is_an_error() -> None:

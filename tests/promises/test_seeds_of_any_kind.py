@@ -15,7 +15,7 @@ LARGE = [2**63, 2**64 - 1, 2**64, 2**64 + 1, 10**40]
 
 
 class Index:
-    """Is a whole number by its `__index__`."""
+    """A whole number that has only `__index__`."""
 
     def __index__(self) -> int:
         return 2**64

@@ -1,4 +1,4 @@
-"""Settings of an optimizer count from the next step on, whenever they change; or the change is refused."""
+"""A changed setting of an optimizer takes effect with the next step, or the change is refused."""
 
 from __future__ import annotations
 
@@ -242,8 +242,8 @@ class Scaled(optimizers.SGD):
         super().__init__(**options)
         self.factor = factor
 
-    def step(self, weights: Any, grads: Any, clock: Any) -> Any:
-        return super().step(weights, grads, clock) * self.factor
+    def step(self, weights: Any, grads: Any, step_state: Any) -> Any:
+        return super().step(weights, grads, step_state) * self.factor
 
 
 def test_settings_of_ones_own_act_too() -> None:
@@ -264,7 +264,7 @@ def deep(optimizer: Any) -> Sequential:
 
 
 def moved_by_momentum(model: Sequential) -> list[bool]:
-    """Tell of each layer whether a step without gradient moves it, as only what is remembered can."""
+    """Return for each layer whether a step without gradient moves it, as only optimizer state can."""
     before = model.get_weights()
     rate, model.optimizer.learning_rate = model.optimizer.learning_rate, 0.0
     model.train_on_batch(X[:4], X[:4])
@@ -403,7 +403,7 @@ SMALL = X / 4
 
 
 class Power(layers.Layer):
-    """A layer of one's own, whose call reads a setting, and writes another attribute."""
+    """A user's layer whose call reads a setting and writes another attribute."""
 
     def __init__(self, power: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Data that can only be sliced are read by rows, a batch at a time, and give the bits of the same array."""
+"""Data that can only be sliced are read by rows, a batch at a time, with the bits of the same array."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Y = X[:, :1] ** 2
 
 
 class OnDisk:
-    """Rows that can be sliced; keeps count, and refuses to be read in any other way or whole."""
+    """Rows that can be sliced; counts reads, and refuses any other read and a read of all rows."""
 
     most = BATCH
 
@@ -44,7 +44,7 @@ class OnDisk:
 
 
 class WithLength(OnDisk):
-    """Knows its length, and could be read whole, but must not be."""
+    """Has a length and could be read completely, but must not be."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -74,7 +74,7 @@ def test_every_row_once_an_epoch_and_the_bits_of_the_array(kind: Any, shuffle: A
     assert got == fitted(X, Y, sample_weight=np.linspace(0, 1, N), shuffle=shuffle)
     read = np.bincount(x.read, minlength=N) - np.bincount([0] * probes, minlength=N)
     assert read[1:].tolist() == [2] * (N - 1)
-    assert 2 <= read[0] <= 4  # the first row also tells shape and dtype
+    assert 2 <= read[0] <= 4  # the first row also gives shape and dtype
 
 
 @pytest.mark.parametrize("shuffle", [True, False, "batch"])
@@ -132,7 +132,7 @@ def test_dtypes_stay_as_they_are(dtype: str) -> None:
 
 
 class Liar(OnDisk):
-    """Gives other rows than its shape says, from the second batch on."""
+    """Returns rows that contradict its shape, from the second batch on."""
 
     def __getitem__(self, key: Any) -> Any:
         rows = super().__getitem__(key)
@@ -140,7 +140,7 @@ class Liar(OnDisk):
 
 
 class Masked(OnDisk):
-    """Gives masked arrays, as data sets of measurements do."""
+    """Returns masked arrays, as data sets of measurements do."""
 
     def __getitem__(self, key: Any) -> Any:
         rows = super().__getitem__(key)
@@ -148,7 +148,7 @@ class Masked(OnDisk):
 
 
 class Stubborn(OnDisk):
-    """Takes numbers only."""
+    """Accepts only numbers as indices."""
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
@@ -187,7 +187,7 @@ class Images(streamfit.Sequence):
 
 
 class Batches:
-    """The same, related to no class; its shape is that of one sample."""
+    """The same without a base class; its shape is that of one sample."""
 
     shape, dtype = (3,), np.dtype("float32")
 
@@ -226,7 +226,7 @@ def test_data_sets_of_a_file(file: Any, shuffle: Any, workers: int) -> None:
 
 def test_memory_stays_that_of_a_batch(file: Any) -> None:
     resource = pytest.importorskip("resource", reason="peak memory is read from it")
-    large = file.create_dataset("large", (200_000, 256), "float32", chunks=(1000, 256))  # takes no room
+    large = file.create_dataset("large", (200_000, 256), "float32", chunks=(1000, 256))  # a sparse file
     targets = file.create_dataset("targets", (200_000, 1), "float32", chunks=(1000, 1))
     made = model(256)
     made.fit(np.zeros((200, 256), "float32"), np.zeros((200, 1), "float32"), batch_size=100, verbose=0)

@@ -48,14 +48,14 @@ def digest(data, **how):
         sums = [hashlib.sha256(b["x"].tobytes() + b["y"].tobytes()).hexdigest() for b in batches]
     return f"{len(sums)} {hashlib.sha256(repr(sums).encode()).hexdigest()[:16]}"
 
-def tell(text):
+def report(text):
     with open(sys.argv[1], "w") as file:
         file.write(text)
 """
 
 
 def result_of(text: str, folder: Path, closing: str = ">/dev/null 2>/dev/null") -> str:
-    """Run a program whose streams are closed by the shell; return what it wrote to a file."""
+    """Run a program whose streams the shell has closed; return the text that it wrote to a file."""
     program, result = folder / "program.py", folder / "result"
     program.write_text(HEAD + text)
     result.write_text("nothing")
@@ -70,7 +70,7 @@ def result_of(text: str, folder: Path, closing: str = ">/dev/null 2>/dev/null") 
 @pytest.fixture(scope="module")
 def right(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the digest of the data loaded inline."""
-    return result_of("tell(digest(Data()))", tmp_path_factory.mktemp("right"))
+    return result_of("report(digest(Data()))", tmp_path_factory.mktemp("right"))
 
 
 WAYS = [" ".join(c) for n in (1, 2, 3) for c in itertools.combinations(("<&-", ">&-", "2>&-"), n)]
@@ -79,7 +79,7 @@ WAYS = [" ".join(c) for n in (1, 2, 3) for c in itertools.combinations(("<&-", "
 @pytest.mark.parametrize("closing", WAYS)
 def test_native_code_writes_to_closed_streams(closing: str, right: str, tmp_path: Path) -> None:
     text = (
-        "shout(); got = digest(Data(lambda index: shout()), workers=2, use_multiprocessing=True); tell(got)"
+        "shout(); got = digest(Data(lambda index: shout()), workers=2, use_multiprocessing=True); report(got)"
     )
     assert result_of(text, tmp_path, closing) == right
 
@@ -96,7 +96,7 @@ def act(index):
             os.dup2(file, 2)
         shout()
 
-tell(digest(Data(act), workers=3, use_multiprocessing=True))
+report(digest(Data(act), workers=3, use_multiprocessing=True))
 """
 
 
@@ -114,7 +114,7 @@ with streamfit.stream(Data(lambda index: shout()), seed=3, workers=2, use_multip
             os.kill(int(b["pid"][0]), 9)
         shout()
         sums.append(hashlib.sha256(b["x"].tobytes() + b["y"].tobytes()).hexdigest())
-tell(f"{len(sums)} {hashlib.sha256(repr(sums).encode()).hexdigest()[:16]}")
+report(f"{len(sums)} {hashlib.sha256(repr(sums).encode()).hexdigest()[:16]}")
 """
 
 
@@ -133,7 +133,7 @@ class Look(Data):
 with streamfit.stream(Look(), workers=2, use_multiprocessing=True) as batches:
     ours = all(b["fds"].all() for b in batches)
     low = [os.readlink(f"/proc/self/fd/{n}") for n in (0, 1, 2) if os.path.islink(f"/proc/self/fd/{n}")]
-tell(f"{ours} {low}")
+report(f"{ours} {low}")
 """
 
 

@@ -1,4 +1,4 @@
-"""Bytes that are no messages, and descriptors that user code closes: loaded again, or a named error."""
+"""Bytes that are not messages, and descriptors that user code closes: a new load, or a clear error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets and outputs meet by one rule: a last axis of length 1 may differ, and nothing is broadcast."""
+"""Targets and outputs are aligned by one rule: a last axis of length 1 may differ; nothing is broadcast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets that a loss cannot mean are told once a run, with a value and with what to write."""
+"""Targets outside the range of a loss give one warning per run, with a value and with what to write."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def heard(run: Any) -> list[str]:
     return [str(warning.message) for warning in caught]
 
 
-def told(loss: Any, y: Any, how: str = "fit", weights: Any = None) -> list[str]:
+def warnings_of(loss: Any, y: Any, how: str = "fit", weights: Any = None) -> list[str]:
     model = network(loss, 3 if np.ndim(y) > 1 else 1)
     x = np.zeros((N, 2))
     if how == "fit":
@@ -71,7 +71,7 @@ GOOD = [
 @pytest.mark.parametrize(("loss", "y"), GOOD)
 def test_right_targets_are_met_with_silence(loss: Any, y: Any) -> None:
     for how in ("fit", "evaluate"):
-        assert told(loss, y, how) == []
+        assert warnings_of(loss, y, how) == []
 
 
 BAD = [
@@ -97,7 +97,7 @@ BAD = [
 @pytest.mark.parametrize("how", ["fit", "evaluate", "generator", "train_on_batch"])
 @pytest.mark.parametrize(("loss", "y", "words"), BAD)
 def test_wrong_targets_are_told_once_wherever_they_come(loss: Any, y: Any, words: str, how: str) -> None:
-    (text,) = told(loss, y, how)
+    (text,) = warnings_of(loss, y, how)
     assert text.startswith(f"loss {losses.get(loss).name!r} of output ")  # type: ignore[union-attr]
     for part in words.split(".*"):
         assert part in text
@@ -105,10 +105,10 @@ def test_wrong_targets_are_told_once_wherever_they_come(loss: Any, y: Any, words
 
 def test_what_weighs_nothing_may_be_anything() -> None:
     y = late(HALF, 7)
-    assert told("binary_crossentropy", y, weights=(y != 7) * 1.0) == []
-    assert told("binary_crossentropy", y, weights=(y != 0) * 1.0) != []
+    assert warnings_of("binary_crossentropy", y, weights=(y != 7) * 1.0) == []
+    assert warnings_of("binary_crossentropy", y, weights=(y != 0) * 1.0) != []
     rows = late(ROWS, [1, 1, 1])
-    assert told("categorical_crossentropy", rows, weights=(rows.sum(1) == 1) * 1.0) == []
+    assert warnings_of("categorical_crossentropy", rows, weights=(rows.sum(1) == 1) * 1.0) == []
 
 
 def test_each_run_tells_anew_and_once_with_its_validation() -> None:

@@ -1,4 +1,4 @@
-"""What a run tells never ends it: whatever the streams do, training comes to the same bits."""
+"""Output never ends a run: whatever the streams do, training gives the same bits."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class Broken(io.StringIO):
 
 
 class Bare:
-    """Something that is hardly a stream."""
+    """An object that is hardly a stream."""
 
     def write(self, text: str) -> None:
         raise RuntimeError("the window is gone")
 
 
 class Odd(Bare):
-    """Raises whatever it is asked."""
+    """Raises at every use."""
 
     def isatty(self) -> bool:
         raise RuntimeError("no")
@@ -131,12 +131,12 @@ def test_every_text_on_every_stream(
     kind: str, verbose: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "calm").mkdir()
-    (tmp_path / "told").mkdir()
+    (tmp_path / "reported").mkdir()
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     expected = train(tmp_path / "calm", verbose)
     stream = STREAMS[kind]()
     monkeypatch.setattr(sys, "stdout", stream)
-    assert train(tmp_path / "told", verbose) == expected
+    assert train(tmp_path / "reported", verbose) == expected
     if isinstance(stream, io.TextIOWrapper):
         stream.flush()
         text = stream.buffer.getvalue().decode(stream.encoding)  # type: ignore[attr-defined]
@@ -173,18 +173,18 @@ for kind, make in telling.STREAMS.items():
     stream = sys.stderr = make()
     watching = telling.EarlyStopping("val_" + telling.NAME, mode="min")
     history = model.fit(telling.X, telling.Y, epochs=2, verbose=0, callbacks=[watching])
-    told = None
+    reported = None
     if isinstance(stream, io.TextIOWrapper):
         stream.flush()
-        told = b"no validation" in stream.buffer.getvalue()
+        reported = b"no validation" in stream.buffer.getvalue()
     sys.stderr = real
-    print(kind, len(history.epoch), told, sep=":")
+    print(kind, len(history.epoch), reported, sep=":")
 """
 
 
 @pytest.mark.timeout(60)
 def test_warnings_on_every_stream() -> None:
-    """In a program of its own: under pytest no warning comes to a stream."""
+    """In another process: under pytest no warning reaches a stream."""
     code, out, err = run_program(WARNING.format(file=__file__))
     assert code == 0, err
     words = {"ascii": "True", "latin": "True", "japanese": "True"}

@@ -1,4 +1,4 @@
-"""Thresholds are compared in the precision of the predictions, and 'accuracy' knows where its loss cuts."""
+"""Thresholds have the precision of the predictions, and 'accuracy' uses the threshold of its loss."""
 
 from __future__ import annotations
 
@@ -113,6 +113,6 @@ def test_what_is_asked_for_by_another_name_is_told() -> None:
     model.compile("sgd", losses.BinaryCrossentropy(from_logits=True), metrics=["binary_accuracy"])
     with pytest.warns(UserWarning, match=r"'binary_accuracy' .* cuts the outputs at 0\.5.*write 'accuracy'"):
         model.evaluate(x, y, verbose=0)
-    items = [metrics.BinaryAccuracy(threshold=0.5)]  # this was meant
+    items = [metrics.BinaryAccuracy(threshold=0.5)]  # this is correct
     model.compile("sgd", losses.BinaryCrossentropy(from_logits=True), metrics=items)
     model.evaluate(x, y, verbose=0)

@@ -1,4 +1,4 @@
-"""`worker_init`: called once in each worker before it loads anything, with errors that end the run."""
+"""`worker_init`: called once in each worker before its first load; its errors end the run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Notes:
 
 
 class Needs(streamfit.Sequence):
-    """Loads only where the call was made."""
+    """Loads only in workers that were initialized."""
 
     def __init__(self, notes: Notes, length: int = 8, kill: int = -1) -> None:
         self.notes, self.length, self.kill = notes, length, kill
@@ -109,7 +109,7 @@ def test_worker_that_takes_the_place_of_another_calls_it(tmp_path: Path) -> None
 
 
 class BrokenError(Exception):
-    """An error of the user's."""
+    """A user's error."""
 
 
 @placements

@@ -1,4 +1,4 @@
-"""What loads log in worker processes is handled by the loggers of the main process."""
+"""The loggers of the main process handle log records of loads in worker processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROCESSES: dict[str, Any] = {"workers": 2, "use_multiprocessing": True}
 
 
 class Heard(logging.Handler):
-    """Keeps the records that it is given."""
+    """Keeps its records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ def no_leaks() -> Iterator[None]:
 
 @pytest.fixture
 def heard() -> Iterator[Heard]:
-    """Return a handler of a logger whose records go no further."""
+    """Return a handler of a logger that does not propagate its records."""
     handler, logger = Heard(), logging.getLogger("promises.loads")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -263,7 +263,7 @@ import logging
 import numpy as np
 import streamfit
 {setup}
-class Told(streamfit.Sequence):
+class Reporter(streamfit.Sequence):
     def __len__(self):
         return 2
     def __getitem__(self, index):
@@ -272,7 +272,7 @@ class Told(streamfit.Sequence):
         logging.getLogger("mine").warning("warning %d", index)
         return np.zeros((2, 2))
 
-with streamfit.stream(Told(), workers=1, use_multiprocessing=True) as batches:
+with streamfit.stream(Reporter(), workers=1, use_multiprocessing=True) as batches:
     list(batches)
 """
 

@@ -1,4 +1,4 @@
-"""Worker processes start wherever there is a Python interpreter, and one clear error says so where not."""
+"""Worker processes start wherever a Python interpreter exists; otherwise there is one clear error."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def numbers(**options: Any) -> list[float]:
         return [float(x[0, 0]) for x, _ in batches]
 
 
-# --- what is no interpreter
+# --- programs that are no interpreter
 
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """Put a program in the place of the interpreter; return what counts its starts."""
+    """Replace the interpreter by a program; return the file that counts its starts."""
     log, path = tmp_path / "starts", tmp_path / "my_program"
     path.write_text(f"#!/bin/sh\necho >> '{log}'\necho 'usage: my_program FILE' >&2\nexit 2\n")
     path.chmod(0o755)
@@ -146,16 +146,16 @@ def test_nothing_that_is_long_is_too_long(monkeypatch: pytest.MonkeyPatch, tmp_p
     for name in "ABC":
         monkeypatch.setenv(f"MY_{name}", name * 1_000_000)
 
-    class Told(Numbers):
+    class Reporter(Numbers):
         def __getitem__(self, index: int) -> Any:
             sizes = [os.environ[f"MY_{name}"] == name * 1_000_000 for name in "ABC"]
             return np.array([[len(sys.argv), sys.argv[-1] == "image-19999-ä\udce4.png", all(sizes)]])
 
-    with streamfit.stream(Told(), **PROCESSES) as batches:
+    with streamfit.stream(Reporter(), **PROCESSES) as batches:
         assert next(iter(batches)).tolist() == [[len(sys.argv), 1, 1]]
 
 
-# --- what a system may lack
+# --- features that a system may lack
 
 
 def _refusing(number: int) -> Callable[..., Any]:
@@ -264,7 +264,7 @@ def test_working_folder_that_goes_between_two_passes(tmp_path: Path, monkeypatch
     assert model.fit(Numbers(), verbose=0, **PROCESSES).receipts[-1].delivered == 4
 
 
-# --- what cannot travel is named
+# --- errors name objects that cannot be sent
 
 NOTEBOOK = """
 import functools, os, threading

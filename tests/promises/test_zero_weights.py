@@ -1,4 +1,4 @@
-"""A sample of weight 0 adds 0 to loss, gradient and weighted metrics, whatever it holds, and counts in N."""
+"""A sample of weight 0 adds 0 to loss, gradient and weighted metrics, with any values, and counts in N."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples that cannot be loaded, left out with leave: the same bits and receipts whoever loads."""
+"""Samples that cannot be loaded and may be left out: the same bits and receipts with any workers."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def receipts(history: Any) -> list[Any]:
 
 
 def skipped(source: Rows) -> list[list[int]]:
-    """Return which samples each epoch leaves out, in the order in which they are met."""
+    """Return the samples that each epoch leaves out, in their order."""
     batches = [source.plan(epoch) for epoch in range(EPOCHS)]
     return [[int(n) for ids in plan for n in ids if int(n) in source.bad] for plan in batches]
 
@@ -141,7 +141,10 @@ def test_a_sample_that_hangs_is_left_out() -> None:
 def test_whole_batches_of_a_sequence(at: tuple[int, ...], workers: int) -> None:
     kept = tuple(index for index in range(6) if index not in at)
     expected, _ = run(Torn(kept=kept), workers=0)
-    for how in ({}, {"steps_per_epoch": 6}):  # with a number of steps, and no word of data that ran out
+    for how in (
+        {},
+        {"steps_per_epoch": 6},
+    ):  # with a number of steps, and no warning
         found, history = run(Torn(at), len(at) * EPOCHS, workers=workers, **how)
         assert found == expected
         assert [r[:4] for r in receipts(history)] == [(6, 6 - len(at), len(at), list(at))] * EPOCHS
@@ -162,13 +165,13 @@ def test_an_epoch_of_which_nothing_is_left_is_an_error(how: dict[str, int]) -> N
     count = how.get("steps_per_epoch", 6)
     with pytest.raises(
         DataError, match=f"nothing is left of epoch 0: all of its {count} batches.*\\(0"
-    ) as told:
+    ) as reported:
         run(Torn((0, 1, 2, 3, 4, 5)), 9, **how)
-    assert "training data" in str(told.value)
+    assert "training data" in str(reported.value)
 
 
 def notes_of_failure(source: Rows, most: int, who: dict[str, Any]) -> str:
-    """Return what is told with the error; its traceback, which holds a batch, is let go of."""
+    """Return the notes of the error; drop its traceback, which holds a batch."""
     with pytest.raises(TornError, match="is torn") as caught:
         run(source, most, **who)
     return "\n".join(caught.value.__notes__)
@@ -202,9 +205,9 @@ def test_the_first_epoch_may_use_up_what_there_is() -> None:
 def test_what_is_left_out_is_told() -> None:
     model = make_model()
     source, skip = Rows(bad={4: "raise", 5: "raise"}), {"on_bad_sample": "skip", "max_bad_samples": 2}
-    with pytest.warns(RuntimeWarning) as told:
+    with pytest.warns(RuntimeWarning) as reported:
         history = model.fit(source, verbose=0, workers=0, seed=5, **skip)
-    texts = [str(warning.message) for warning in told]
+    texts = [str(warning.message) for warning in reported]
     assert all(text.startswith("left out: source 'rows', epoch 0, batch ") for text in texts)
     assert all(f"samples [{sample}]" in "".join(texts) for sample in (4, 5))
     assert "its load raised TornError: sample" in texts[0]
@@ -354,11 +357,11 @@ def test_a_mapped_file_that_was_cut_short(tmp_path: Path) -> None:
         file.truncate(file.seek(0, 2) - 3 * 64)
     with pytest.raises(
         DataError, match="do not shorten a file that is mapped"
-    ):  # no sample of it is known good
+    ):  # none of its samples is known to be good
         list(Feed(source, tolerance=3).run())
 
 
-# -- what is refused ----------------------------------------------------------------------------------------
+# -- refused arguments --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -399,7 +402,7 @@ def batches_of_ones() -> Iterator[Any]:
 
 
 class Stateful:
-    """An iterator that knows its state."""
+    """An iterator with a state."""
 
     def __iter__(self) -> Stateful:
         return self

@@ -1,4 +1,4 @@
-"""Fifty workers killed during one fit: the same bits as without, and nothing left behind."""
+"""Fifty workers killed during one fit: the same bits as without, and all resources released."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KILLS, BATCHES, EPOCHS = 50, 60, 3
 
 
 class Augmented(Sequence):
-    """Batches with random draws, so that a load that ran twice could show."""
+    """Batches with random draws, which would show a load that ran twice."""
 
     def __len__(self) -> int:
         return BATCHES

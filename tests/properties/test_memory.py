@@ -71,7 +71,7 @@ def measured(make: str, folder: Path) -> dict[str, Any]:
 
 
 def soonest(make: str, folder: Path) -> dict[str, Any]:
-    """Run up to three times: what else the machine does can only make a start later."""
+    """Run up to three times: other load on the machine can only delay a start."""
     figures = measured(make, folder)
     for _ in range(2):
         if figures["start"] >= 3:

@@ -1,4 +1,4 @@
-"""`steps_per_epoch` carries over: every batch once per pass, whatever the epochs cut out of it."""
+"""`steps_per_epoch` carries over: every batch comes once per pass, however epochs divide it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Numbered(Sequence):
 
 
 class Seen(Metric):
-    """Note which batches reached the training step."""
+    """Record the batches that reached the training step."""
 
     def __init__(self) -> None:
         super().__init__(name="seen")
@@ -48,7 +48,7 @@ def test_three_of_ten_batches_an_epoch(processes: bool, wrap: bool) -> None:
     fit = model.fit_generator if wrap else model.fit
     epochs = 10 if wrap else 12
     with nothing_left_behind(), warnings.catch_warnings():
-        warnings.simplefilter("ignore" if not wrap else "error")  # fit says once that a pass ended early
+        warnings.simplefilter("ignore" if not wrap else "error")  # fit warns once that a pass ended early
         history = fit(
             Numbered(),
             steps_per_epoch=3,

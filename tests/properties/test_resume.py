@@ -1,4 +1,4 @@
-"""Training that stops at any batch and goes on in another process state ends with the same bits."""
+"""Training that stops at any batch and continues in another process ends with the same bits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Drawing(Sequence):
 
 
 class Reader:
-    """An iterator that knows its state."""
+    """An iterator with a state."""
 
     def __init__(self) -> None:
         self.at = 0

@@ -1,4 +1,4 @@
-"""The same samples in the same order give the same weights, bit for bit, whatever carries them."""
+"""The same samples in the same order give the same weights, bit for bit, for any kind of data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_model(features: int, optimizer: str) -> Sequential:
 
 
 def fingerprint(model: Sequential, history: Any) -> str:
-    """Digest weights, optimizer state, the clock, and the logs of all epochs."""
+    """Hash weights, optimizer state, the step count, and the logs of all epochs."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
         digest.update(weight.tobytes())

@@ -147,4 +147,4 @@ def test_odd_sizes_and_small_batches_get_fresh_arrays() -> None:
     assert large.lend(3).shape == (3, 40_000)
     small = Buffers(np.zeros((8, 4), "int16"), 8)
     assert small.lend(8).dtype == np.int16
-    assert not small.buffer_reuse
+    assert not small.reuses

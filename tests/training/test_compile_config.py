@@ -80,15 +80,15 @@ def test_weighted_metrics_come_after_the_others_and_are_marked() -> None:
 
 def bind(made: CompileConfig, size: int = 4) -> Any:
     vectors = np.zeros(size), np.zeros(size)
-    clock = np.zeros(2, np.int64)
-    made.bind(*vectors, np.array([size]), clock)
-    return clock
+    step_state = np.zeros(2, np.int64)
+    made.bind(*vectors, np.array([size]), step_state)
+    return step_state
 
 
 def test_another_model_does_not_see_what_an_optimizer_remembers() -> None:
     optimizer = Adam()
-    clock = bind(compiled(optimizer=optimizer))
-    clock[1] = 5
+    step_state = bind(compiled(optimizer=optimizer))
+    step_state[1] = 5
     assert (optimizer.iterations, len(optimizer.state)) == (5, 2)
     compiled(optimizer=optimizer)
     assert (optimizer.iterations, optimizer.state) == (0, {})
@@ -99,8 +99,8 @@ def test_an_optimizer_that_works_for_another_begins_anew_and_the_other_keeps_its
     first, second = compiled(optimizer=optimizer), compiled(optimizer=optimizer)
     bind(first)[1] = 3
     kept = dict(optimizer.state)
-    clock = bind(second)
-    assert clock[1] == optimizer.iterations == 0
+    step_state = bind(second)
+    assert step_state[1] == optimizer.iterations == 0
     assert all(optimizer.state[name] is not vector for name, vector in kept.items())
 
 

@@ -1,4 +1,4 @@
-"""What becomes of tickets that cannot be loaded: the search and its verdicts, on loads that are made up."""
+"""The search for bad parts of tickets that cannot be loaded, on simulated loads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamfit._base.errors import WorkerDiedError, WorkerError
-from streamfit.workers.recovery.bad_samples import BadSampleFinder, CannotExamineError, here
+from streamfit.workers.recovery.bad_samples import BadSampleFinder, CannotExamineError, local_probe
 from streamfit.workers.recovery.crash_report import WorkerExit
 
 KILLED = WorkerExit(status=9, pid=1)
@@ -101,10 +101,10 @@ def test_exactly_what_fails_alone_is_left_out(
             assert caught.value is cause
         assert any(f"No more than {tolerance} could" in note for note in caught.value.__notes__)
         return
-    with pytest.warns(RuntimeWarning, match="^left out: samples ") as told:
+    with pytest.warns(RuntimeWarning, match="^left out: samples ") as record:
         loaded, left = settle(probe, size, tolerance, cause)
-    assert len(told) == 1
-    assert str(tuple(sorted(bad))) in str(told[0].message)
+    assert len(record) == 1
+    assert str(tuple(sorted(bad))) in str(record[0].message)
     assert sorted(part for (part,) in loaded.lost) == sorted(bad)
     rest = tuple(part for part in range(size) if part not in bad)
     assert loaded.value == (rest or None)
@@ -146,13 +146,13 @@ PAIRS = st.integers(2, 24).flatmap(
 def test_with_parts_that_fail_only_together_the_rest_is_loaded(made: Any, tolerance: int) -> None:
     size, alone, pairs = made
     probe, cause = Probing(alone, pairs), ValueError("torn")
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
         try:
             loaded, left = settle(probe, size, tolerance, cause)
         except ValueError:
             assert len(probe.calls) >= 2
-            assert not told
+            assert not record
             return
     lost = {part for (part,) in loaded.lost}
     rest = tuple(part for part in range(size) if part not in lost)
@@ -161,7 +161,7 @@ def test_with_parts_that_fail_only_together_the_rest_is_loaded(made: Any, tolera
     assert left == tolerance - len(lost)
     assert not probe.fails(rest)
     assert loaded.value == (rest or None)
-    assert all(name in str(told[0].message) for name in map(str, lost))
+    assert all(name in str(record[0].message) for name in map(str, lost))
     assert not rest or probe.calls.count(rest) >= 1
     if not pairs:
         assert lost == alone
@@ -249,7 +249,7 @@ def test_a_load_here_raises_ordinary_exceptions() -> None:
         def load(self, ticket: BaseException) -> Any:
             raise ticket
 
-    probe = here(Exits())
+    probe = local_probe(Exits())
     with pytest.raises(WorkerError, match="SystemExit"):
         probe(SystemExit(3))
     with pytest.raises(ValueError, match="torn"):

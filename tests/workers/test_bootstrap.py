@@ -1,4 +1,4 @@
-"""The package in a worker: put in place without being run, and whole for whoever asks for it."""
+"""The package in a worker: registered without being run, and complete for code that imports from it."""
 
 from __future__ import annotations
 

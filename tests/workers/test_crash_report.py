@@ -1,4 +1,4 @@
-"""Deaths of workers: what is known of them, what is told, what is logged."""
+"""Deaths of workers: what the parent knows about them, and the messages and log records about it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from streamfit.workers.recovery import crash_report
 from streamfit.workers.recovery.progress_page import ProgressPage
 
 progress_page = ProgressPage()
-crash_report.leave_behind(progress_page.fd)
+crash_report.write_stacks_to(progress_page.fd)
 progress_page.begin(3, 7, 1)
 
 def innermost():
@@ -89,7 +89,11 @@ def test_frames_of_the_workers_own_loop_are_left_out(tmp_path: Path) -> None:
         f'  File "{tmp_path}/data.py", line 3 in load',
         f'  File "{folder}/worker_main.py", line 90 in _work',
     ]
-    rest = [f'  File "{folder}/fork_server.py", line 9 in _become', "", "Extension modules: a, b (total: 2)"]
+    rest = [
+        f'  File "{folder}/fork_server.py", line 9 in _run_worker',
+        "",
+        "Extension modules: a, b (total: 2)",
+    ]
     os.pwrite(progress_page.fd, "\n".join(lines + frames + rest).encode(), os.sysconf("SC_PAGE_SIZE"))
     assert crash_report.read(progress_page.fd) == "\n".join([*lines, frames[0]])
     progress_page.close()
@@ -135,9 +139,9 @@ def test_peak_is_the_resident_memory(tmp_path: Path) -> None:
 def test_lack_of_memory_is_told_when_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = iter([4, 4, 5, 5])
     monkeypatch.setattr(crash_report, "_out_of_memory_kills", lambda: next(counts))
-    registrar, usage = crash_report.ExitReporter(), resource.getrusage(resource.RUSAGE_SELF)
+    reporter, usage = crash_report.ExitReporter(), resource.getrusage(resource.RUSAGE_SELF)
     statuses = (signal.SIGKILL, signal.SIGSEGV, signal.SIGKILL, signal.SIGKILL)
-    starved = [struct.unpack("<Q?", registrar.report(status, usage))[1] for status in statuses]
+    starved = [struct.unpack("<Q?", reporter.report(status, usage))[1] for status in statuses]
     assert starved == [False, False, True, False]
     assert "has run out of memory" in WorkerExit(signal.SIGKILL, starved=True).how()
     assert "often: the system ran out of memory" in WorkerExit(signal.SIGKILL).how()

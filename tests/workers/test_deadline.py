@@ -1,4 +1,4 @@
-"""How long a load may take, and how long somebody has waited: arithmetic without a clock."""
+"""How long a load may take, and how long the consumer has waited: arithmetic without a clock."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ def test_births_and_deaths_are_reported_with_their_status() -> None:
     fork_server_client = ForkServerClient()
     channels = [fork_server_client.spawn(key) for key in (5, 6)]
     born = frames(fork_server_client, 2)
-    assert [(frame.kind, frame.number) for frame in born] == [(wire.BORN, 5), (wire.BORN, 6)]
+    assert [(frame.kind, frame.number) for frame in born] == [(wire.SPAWNED, 5), (wire.SPAWNED, 6)]
     fork_server_client.kill(6)
     (dead,) = frames(fork_server_client, 1)
-    assert (dead.kind, dead.number, dead.extra) == (wire.DEAD, 6, 9)
+    assert (dead.kind, dead.number, dead.extra) == (wire.EXITED, 6, 9)
     channels[0].close()  # its worker sees the end of its socket and leaves
     (dead,) = frames(fork_server_client, 1)
-    assert (dead.kind, dead.number, dead.extra) == (wire.DEAD, 5, 0)
+    assert (dead.kind, dead.number, dead.extra) == (wire.EXITED, 5, 0)
     fork_server_client.kill(5)  # long gone: nobody else is hit
     channels[1].close()
     fork_server_client.close()

@@ -1,4 +1,4 @@
-"""The pool without workers, beyond what all pools promise."""
+"""The pool without workers, beyond the guarantees of all pools."""
 
 from __future__ import annotations
 

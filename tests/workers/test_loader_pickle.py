@@ -1,4 +1,4 @@
-"""Loaders on their way: once per change, nothing large in the pickle, and what cannot travel is named."""
+"""Pickled loaders: sent once per change, nothing large in the pickle, unpicklable parts are named."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def unpack(pickled_loader: PickledLoader, monkeypatch: pytest.MonkeyPatch) -> An
     receiver = SharedArrayReceiver()
     monkeypatch.setattr(shared_arrays, "RECEIVER", receiver)
     for segment in pickled_loader.segments:
-        receiver.add_arena(segment.key, os.dup(segment.fd))
+        receiver.add_segment(segment.key, os.dup(segment.fd))
     data = os.pread(pickled_loader.fd, 1 << 30, 0)
     with receiver.placing(np.frombuffer(data[pickled_loader.size :], np.int64).reshape(-1, 2)):
         return pickle.loads(data)

@@ -1,4 +1,4 @@
-"""What every pool promises, for every kind and number of workers."""
+"""The guarantees of every pool, for every kind and number of workers."""
 
 from __future__ import annotations
 
@@ -161,17 +161,17 @@ def test_values_outlive_their_pool_and_can_be_written_to(make: MakePool) -> None
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"), [(ValueError, ("bad row",)), (KeyError, (7,)), (TwoArguments, ("a", 3))]
+    ("kind", "arguments"), [(ValueError, ("bad row",)), (KeyError, (7,)), (TwoArguments, ("a", 3))]
 )
 def test_exception_surfaces_at_its_place_with_its_type(
-    make: MakePool, kind: type[Exception], told: tuple[Any, ...]
+    make: MakePool, kind: type[Exception], arguments: tuple[Any, ...]
 ) -> None:
     pool = make()
-    run = pool.open(Raises(17, functools.partial(kind, *told)), range(40), describe=describe)
+    run = pool.open(Raises(17, functools.partial(kind, *arguments)), range(40), describe=describe)
     assert [next(run).value for _ in range(17)] == list(range(17))
     with pytest.raises(kind) as caught:
         next(run)
-    assert caught.value.args == kind(*told).args
+    assert caught.value.args == kind(*arguments).args
     assert "source 'train', batch 17" in "\n".join(caught.value.__notes__)
     if pool.kind == "processes":
         assert "in load" in "\n".join(caught.value.__notes__)
@@ -231,7 +231,7 @@ def test_large_and_odd_tickets_travel(make: MakePool) -> None:
 
 
 def test_pool_may_be_closed_while_another_thread_waits(make: MakePool, tmp_path: Path) -> None:
-    pool, gate, told = make(), Gate(tmp_path, at=0), []
+    pool, gate, messages = make(), Gate(tmp_path, at=0), []
     if pool.kind == "inline":
         return
 
@@ -239,7 +239,7 @@ def test_pool_may_be_closed_while_another_thread_waits(make: MakePool, tmp_path:
         try:
             next(pool.open(gate, range(3)))
         except WorkerError as error:
-            told.append(str(error))
+            messages.append(str(error))
 
     thread = threading.Thread(target=wait)
     thread.start()
@@ -249,8 +249,8 @@ def test_pool_may_be_closed_while_another_thread_waits(make: MakePool, tmp_path:
     pool.close()
     thread.join()
     opener.join()
-    assert told in (["This run was ended because its pool was closed."], [])
-    assert pool.kind == "threads" or told
+    assert messages in (["This run was ended because its pool was closed."], [])
+    assert pool.kind == "threads" or messages
 
 
 def test_forked_copy_of_a_pool_refuses(make: MakePool) -> None:
@@ -261,13 +261,13 @@ def test_forked_copy_of_a_pool_refuses(make: MakePool) -> None:
     next(run)
     pid = os.fork()
     if pid == 0:
-        told = 0
+        refusals = 0
         for call in (lambda: pool.open(Numbers(), range(3)), lambda: next(run)):
             try:
                 call()
             except WorkerError as error:
-                told += "forked from it" in str(error)
+                refusals += "forked from it" in str(error)
         pool.close()
-        os._exit(told)
+        os._exit(refusals)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
     assert numbers(run) == list(range(1, 20))

@@ -32,7 +32,7 @@ from streamfit.workers.transport.wire import Channel
 pytestmark = pytest.mark.timeout(60)
 RECORD = np.dtype([("when", "M8[D]"), ("name", "U3"), ("at", "f4", (2,))])
 
-# Each makes values that are alike in structure and shapes; `n` tells one from the other.
+# Each makes values that are alike in structure and shapes; `n` makes them different.
 ALIKE: dict[str, Callable[[int], Any]] = {
     "array": lambda n: np.arange(6.0).reshape(2, 3) + n,
     "F order": lambda n: np.asfortranarray(np.arange(6.0).reshape(2, 3) + n),
@@ -64,7 +64,7 @@ GROUPS = st.lists(st.tuples(st.sampled_from(sorted(ALIKE)), st.integers(1, 5)), 
 
 
 def made(groups: list[tuple[str, int]]) -> list[Any]:
-    """Return values of some kinds, so many of each, no two of them with the same numbers."""
+    """Return values of some kinds, a number of each, no two of them with the same numbers."""
     kinds = [kind for kind, count in groups for _ in range(count)]
     return [ALIKE[kind](n) for n, kind in enumerate(kinds)]
 
@@ -99,7 +99,7 @@ class Pair:
 
 
 def memory_of(slot: Slot, packed: Packed) -> Array:
-    """Map what a frame describes, as the pool does."""
+    """Map the memory that a frame describes, as the pool does."""
     slot.attach(packed.capacity)
     return slot.bytes(max(packed.used, 1))
 
@@ -121,7 +121,7 @@ def pair() -> Iterator[Pair]:
 
 
 def root(array: Array) -> Any:
-    """Return what holds the memory of an array."""
+    """Return the owner of the memory of an array."""
     while isinstance(array, np.ndarray) and array.base is not None:
         array = array.base
     return array
@@ -307,7 +307,7 @@ def arrays_in(value: Any) -> list[Array]:
 
 
 def root_of_buffer(array: Array) -> Any:
-    """Follow what holds the memory, through the views that pickle makes of buffers."""
+    """Find the owner of the memory, through the views that pickle makes of buffers."""
     owner = root(array)
     while isinstance(owner, memoryview):
         owner = root(owner.obj)

@@ -1,4 +1,4 @@
-"""The pool of processes, beyond what all pools promise: transport, sharing, births and ends."""
+"""The pool of processes, beyond the guarantees of all pools: transport, sharing, starts and ends."""
 
 from __future__ import annotations
 
@@ -467,7 +467,7 @@ def test_failed_fork_of_all_workers_is_an_error(monkeypatch: pytest.MonkeyPatch)
 
 
 def _refuse_births(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Have the parent hear that a fork failed, as the fork server tells it."""
+    """Make the parent receive a report that a fork failed, as the fork server sends it."""
     from streamfit.workers.processes import fork_server_client
     from streamfit.workers.transport import wire
 
@@ -477,11 +477,11 @@ def _refuse_births(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         nonlocal births
         frames = original(self, wait=wait)
         for place, frame in enumerate(frames):
-            if frame.kind == wire.BORN:
+            if frame.kind == wire.SPAWNED:
                 births += 1
                 if births == at + 1:
                     os.kill(frame.extra, signal.SIGKILL)
-                    frames[place] = frame._replace(kind=wire.UNBORN, body=b"no more")
+                    frames[place] = frame._replace(kind=wire.SPAWN_FAILED, body=b"no more")
         return frames
 
     original = wire.Channel.receive

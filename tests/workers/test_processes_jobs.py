@@ -1,4 +1,4 @@
-"""The pool of processes with jobs of several tickets: what comes of a run is what comes without them."""
+"""The pool of processes with jobs of several tickets: a run gives the same values as without them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workers.test_processes import Stubborn, shapes
 
 from streamfit._base.errors import PicklingError, WorkerDiedError
 from streamfit.workers import Loaded, Run, make_pool
-from streamfit.workers.pool import ordered_run
+from streamfit.workers.pool import ticket_puller
 from streamfit.workers.pool.scheduler import Scheduler, TicketQueue
 from streamfit.workers.processes import pool as process_pool
 
@@ -45,7 +45,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Jobs:
 def merge(planned: Jobs, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     """Have tickets go together however slow this machine is; return the jobs."""
     monkeypatch.setattr(process_pool, "_JOB_NANOSECONDS", 1 << 60)
-    monkeypatch.setattr(ordered_run, "_PULL_SECONDS", 60.0)
+    monkeypatch.setattr(ticket_puller, "_PULL_SECONDS", 60.0)
     return planned
 
 
@@ -198,7 +198,7 @@ def test_exception_at_any_ticket_of_a_job_surfaces_after_the_values_before_it(
 
 
 def refuse(ticket: int) -> Any:
-    """Return what cannot travel at one ticket."""
+    """Return a value that cannot travel at one ticket."""
     return (np.zeros(3), threading.Lock()) if ticket == 207 else np.full(3, ticket)
 
 
@@ -214,7 +214,7 @@ def test_value_that_cannot_travel_surfaces_at_its_place(merge: Jobs) -> None:
 
 
 def unreadable(ticket: int) -> Any:
-    """Return what cannot be put together at one ticket."""
+    """Return a value that cannot be put together at one ticket."""
     return Stubborn() if ticket == 207 else np.full(3, ticket)
 
 
@@ -280,7 +280,7 @@ def test_one_value_that_is_kept_does_not_keep_the_memory_of_others_for_ever(merg
 
 
 def root(array: Any) -> Any:
-    """Return what holds the memory of an array."""
+    """Return the owner of the memory of an array."""
     while isinstance(array, np.ndarray) and array.base is not None:
         array = array.base
     return array

@@ -1,4 +1,4 @@
-"""The state machine alone: what it orders, what it believes, and what it does when everything goes wrong."""
+"""The state machine alone: its orders, the results it accepts, and its behaviour under faults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def plan(scheduler: Scheduler, count: int, ahead: int = 10) -> TicketQueue:
 
 
 def plan_jobs(scheduler: Scheduler, *sizes: int, ahead: int = 10) -> TicketQueue:
-    """Open a queue of jobs with so many tickets; the tickets are numbers."""
+    """Open a queue of jobs with the given numbers of tickets; the tickets are numbers."""
     queue = scheduler.open_queue(ahead)
     for size in sizes:
         scheduler.plan(queue, *range(queue.planned, queue.planned + size))
@@ -71,11 +71,11 @@ def test_answer_that_does_not_match_does_not_count(change: dict[str, int]) -> No
     queue = plan(scheduler, 1)
     scheduler.join(1)
     (job,) = scheduler.issue()
-    told = {"worker": 1, "queue": job.queue, "number": 0, "attempt": 1, "slot": job.slot}
-    assert scheduler.done(**(told | change)) is None
+    result = {"worker": 1, "queue": job.queue, "number": 0, "attempt": 1, "slot": job.slot}
+    assert scheduler.done(**(result | change)) is None
     assert not scheduler.ready(queue)
-    assert scheduler.done(**told) is job
-    assert scheduler.done(**told) is None
+    assert scheduler.done(**result) is job
+    assert scheduler.done(**result) is None
 
 
 def test_retry_keeps_its_slot_and_counts_as_another_attempt() -> None:

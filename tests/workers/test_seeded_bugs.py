@@ -52,7 +52,7 @@ class AnySlot(Scheduler):
 
 
 class AnyWorker(Scheduler):
-    """Accept the result of a worker that is dead, whoever has the job now."""
+    """Accept the result of a worker that is dead, no matter which worker has the job now."""
 
     def _answer(
         self, worker: int, queue: int, number: int, attempt: int, slot: int, state: JobState
@@ -100,7 +100,7 @@ class FinishedWhenPlanned(Scheduler):
 
 
 class OutOfOrder(Scheduler):
-    """Deliver what is ready, whatever its number."""
+    """Deliver any ready job, whatever its number."""
 
     def ready(self, queue: TicketQueue) -> bool:
         return bool(self._ready(queue))
@@ -117,7 +117,7 @@ class OutOfOrder(Scheduler):
 
 
 class LosesJobs(Scheduler):
-    """Forget what a dead worker had, but say that it will be loaded again."""
+    """Forget the jobs of a dead worker, but report that they will be loaded again."""
 
     def died(self, worker: int, cause: Any, loading: Loading = None) -> list[Job]:
         again = super().died(worker, cause, loading)
@@ -234,7 +234,7 @@ class LeaksOnClose(Scheduler):
 
 
 class DeliversOneOfMany(Scheduler):
-    """Count a job of several tickets as one in what was delivered."""
+    """Count a job of several tickets as one delivered ticket."""
 
     def take(self, queue: TicketQueue) -> Job:
         job = super().take(queue)
@@ -243,7 +243,7 @@ class DeliversOneOfMany(Scheduler):
 
 
 class PlansOneOfMany(Scheduler):
-    """Count a job of several tickets as one in what was planned."""
+    """Count a job of several tickets as one planned ticket."""
 
     def plan(self, queue: TicketQueue, *tickets: Any) -> None:
         super().plan(queue, *tickets)
@@ -261,7 +261,7 @@ class ForgetsLastTicket(Scheduler):
 
 
 class LastTicketWaitsForEver(Scheduler):
-    """Keep the last ticket of a job that is taken apart, but load it never again."""
+    """Keep the last ticket of a job that is taken apart, but never load it again."""
 
     def _apart(self, job: Job) -> list[Job]:
         parts = super()._apart(job)
@@ -295,7 +295,7 @@ class BlamesWholeJob(Scheduler):
 
 
 class OneSlotForAllParts(Scheduler):
-    """Have all tickets of a job that is taken apart keep its slot."""
+    """Let all tickets of a job that is taken apart keep its slot."""
 
     def _apart(self, job: Job) -> list[Job]:
         parts = super()._apart(job)
@@ -305,7 +305,7 @@ class OneSlotForAllParts(Scheduler):
 
 
 class LosesSlotOfWhole(Scheduler):
-    """Have no ticket of a job that is taken apart keep its slot."""
+    """Let no ticket of a job that is taken apart keep its slot."""
 
     def _apart(self, job: Job) -> list[Job]:
         parts = super()._apart(job)
@@ -335,15 +335,15 @@ class RetriesWhole(Scheduler):
 class StaleWhole(Scheduler):
     """Accept an answer to the whole job after it was taken apart."""
 
-    def __init__(self, *told: Any) -> None:
-        super().__init__(*told)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self._whole: dict[tuple[int, ...], list[Job]] = {}
 
     def _apart(self, job: Job) -> list[Job]:
-        told = job.queue, job.number, job.attempt, job.slot
+        arguments = job.queue, job.number, job.attempt, job.slot
         parts = super()._apart(job)
         if len(parts) > 1:
-            self._whole[told] = parts
+            self._whole[arguments] = parts
         return parts
 
     def _answer(
@@ -384,7 +384,7 @@ class PartsBeginAnew(Scheduler):
 
 
 class RetriedCountsJobs(Scheduler):
-    """Count a job of several tickets as one in what was loaded again."""
+    """Count a job of several tickets as one ticket loaded again."""
 
     def died(self, worker: int, cause: Any, loading: Loading = None) -> list[Job]:
         held = [

@@ -1,4 +1,4 @@
-"""Large arrays: what workers would see is what the parent has, whatever the layout and wherever it lies."""
+"""Large arrays: workers get the same arrays as the parent has, for every layout and memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedArrayReceiver]:
     made = SharedArrayReceiver()
     monkeypatch.setattr(shared_arrays, "RECEIVER", made)
     yield made
-    made.keep_arenas(set())
+    made.keep_segments(set())
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def shared(*arrays: np.ndarray, known: list[Block] | None = None) -> tuple[list[
 def received(receiver: SharedArrayReceiver, found: tuple[list[Block], list[Layout], Any]) -> list[np.ndarray]:
     blocks, layouts, places = found
     for segment in {block.segment.key: block.segment for block in blocks}.values():
-        receiver.add_arena(segment.key, os.dup(segment.fd))
+        receiver.add_segment(segment.key, os.dup(segment.fd))
     with receiver.placing(places):
         return [receiver.shared_array(number, layout) for number, layout in enumerate(layouts)]
 

@@ -1,4 +1,4 @@
-"""The pool of threads, beyond what all pools promise."""
+"""The pool of threads, beyond the guarantees of all pools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values through a slot: what is put together equals what was taken apart."""
+"""Values through a slot: the value put together equals the one taken apart."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """How a worker ends when it is asked to: as Python processes do.
 
-A load whose result nobody wants any more is interrupted by a signal, as by Ctrl-C: it unwinds, and with it
-what it has begun. Then threads are waited for, exit functions and finalizers run, files are flushed. Where
-this takes too long, the fork server kills the worker; what it has started and left is ended with the fork
-server.
+A load whose result is no longer wanted is interrupted by a signal, as by Ctrl-C: its `finally` clauses run.
+Then threads are waited for, exit functions and finalizers run, files are flushed. Where this takes too long,
+the fork server kills the worker. Processes that a worker has started and left end with the fork server.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 ORDINARY_SECONDS = 3.0
 """How long workers may take to end when a pool is closed; they end side by side."""
@@ -34,18 +32,18 @@ _SIGNAL = signal.SIGRTMIN + 11 if hasattr(signal, "SIGRTMIN") else None
 
 
 class Finished(BaseException):
-    """Raised in a load whose result nobody wants any more."""
+    """Raised in a load whose result is no longer wanted."""
 
 
 # -- in the worker ------------------------------------------------------------------------------------------
 
 
 class Interruptible:
-    """Lets `ask` interrupt what is done while it is on, and nothing else.
+    """Lets `ask` interrupt a load while it is on, and no other code.
 
     Attributes:
         asked: this worker is to end.
-        on: what is done now may be interrupted.
+        on: the code that runs now may be interrupted.
     """
 
     def __init__(self) -> None:
@@ -53,16 +51,16 @@ class Interruptible:
         self.on = False
 
     def open(self) -> None:
-        """Be ready to be asked; called in the main thread."""
+        """Install the signal handler; called in the main thread."""
         if _SIGNAL is not None:
             signal.signal(_SIGNAL, self._asked)
 
     def close(self) -> None:
-        """Be asked no more: the interpreter gives signals back to the system, which would end the process."""
+        """Ignore the signal: at its end the interpreter removes its handlers, and a signal would kill it."""
         if _SIGNAL is not None:
             signal.signal(_SIGNAL, signal.SIG_IGN)
 
-    def _asked(self, *_: Any) -> None:
+    def _asked(self, *_: object) -> None:
         self.asked = True
         if self.on:
             self.on = False
@@ -76,12 +74,12 @@ def finish(known: Iterable[str]) -> None:
         known: names of the modules that were there before any user code.
 
     Raises:
-        SystemExit: modules of others were imported, and only the interpreter's own end takes them down.
+        SystemExit: foreign modules were imported, and only the interpreter itself shuts them down properly.
     """
     if any(_is_of_others(name) for name in sys.modules.keys() - set(known)):
         raise SystemExit(0)
     for step in (threading._shutdown, atexit._run_exitfuncs, gc.collect, _flush):  # type: ignore[attr-defined]
-        with contextlib.suppress(BaseException):  # user code runs, and it has been reported
+        with contextlib.suppress(BaseException):  # user code runs here, which has reported its errors
             step()
     os._exit(0)
 
@@ -108,27 +106,27 @@ def ask(pids: Iterable[int]) -> None:
 
 
 def adopt_orphans() -> None:
-    """Have processes that a worker has started and left become children of this process, where that works."""
+    """Make processes that a worker has started and left children of this process, where that works."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_orphans() -> None:
-    """End all children of this process that are left: what workers have started and not ended."""
+    """End all children of this process that are left: processes that workers have started and not ended."""
     for by, seconds in ((signal.SIGTERM, _TERM_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
-        told: set[int] = set()
+        signalled: set[int] = set()
         until = time.monotonic() + seconds
         while _has_children() and time.monotonic() < until:
             pids = _children()
-            for pid in pids - told:
+            for pid in pids - signalled:
                 with contextlib.suppress(OSError):
                     os.kill(pid, by)
-            told |= pids
+            signalled |= pids
             time.sleep(_LOOK_SECONDS)
 
 
 def _has_children() -> bool:
-    """Return whether there are children that live, taking note of the ends of the others."""
+    """Return whether there are children that live, and reap the others."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -138,7 +136,7 @@ def _has_children() -> bool:
 
 
 def _children() -> set[int]:
-    """Return the process ids of all children, as far as the system tells."""
+    """Return the process ids of all children, as far as the system shows them."""
     me, found = os.getpid(), set()
     with contextlib.suppress(OSError):
         for name in os.listdir("/proc"):

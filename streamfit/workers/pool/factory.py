@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit._base.names import did_you_mean
@@ -32,12 +31,12 @@ def make_pool(
         kind: "inline" (load in the caller's thread), "threads" or "processes".
         workers: how many loads go on at once; 0 is the same as "inline".
         ahead: how many tickets may be out beyond the delivered one.
-        timeout: seconds that a load may take before its worker process is taken for hung and replaced; None
+        timeout: seconds that a load may take before its worker process counts as hung and is replaced; None
             judges by the loads before it, a minute at the least. Loads in this process cannot be stopped.
-        init: called without arguments once in each worker before its first load: in each process, those
-            that take another's place too, or each thread; where there are none, once in the caller's thread.
-        hash_seed: what worker processes seed `hash` with, in [0, 2**32), whatever becomes of them; None for
-            that of the program's last run. Loads in this process hash as it does.
+        init: called without arguments once in each worker before its first load: in each process (also one
+            that replaces another) or thread; without workers, once in the caller's thread.
+        hash_seed: the seed of `hash` in worker processes, in [0, 2**32), also after they are replaced; None
+            for that of the program's last run. Loads in this process hash as it does.
 
     Returns:
         a pool whose workers start with the first `open`, or with `start`. Close it, or use it in a `with`.
@@ -82,14 +81,16 @@ def make_pool(
     if kind == "threads":
         pool: Pool = ThreadPool(workers, ahead, init)
     else:
-        from streamfit.workers.processes.pool import ProcessPool  # takes a while; most programs need none
+        from streamfit.workers.processes.probe_pool import (
+            ExaminingPool,  # takes a while; most programs need none
+        )
 
-        pool = ProcessPool(workers, ahead, timeout, init=init, hash_seed=hash_seed)
+        pool = ExaminingPool(workers, ahead, timeout, init=init, hash_seed=hash_seed)
     _pools.add(pool)
     return pool
 
 
-def check_init(init: Any) -> None:
+def check_init(init: object) -> None:
     """Raise a TypeError unless `init` is None or can be called."""
     if init is not None and not callable(init):
         raise TypeError(
@@ -106,6 +107,6 @@ def live_pids() -> list[int]:
     """
     pids: list[int] = []
     for pool in list(_pools):
-        with contextlib.suppress(WorkerError):  # closed, and only not collected yet
+        with contextlib.suppress(WorkerError):  # closed, but not collected yet
             pids += pool.pids()
     return pids

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic
 
 from streamfit._base.errors import WorkerError
-from streamfit.workers.contract import Describe, Init, Kind, Loaded, Loader, Pool, Run, Ticket
-from streamfit.workers.recovery.bad_samples import BadSampleFinder, here
+from streamfit.workers.contract import Init, Kind, Loaded, Loader, Pool, Run, TicketT, ValueT
+from streamfit.workers.pool.run_state import RunState
+from streamfit.workers.recovery.bad_samples import BadSampleFinder, local_probe
 
 
-class InlineRun(Run):
-    """Loads on demand; nothing is ahead of the consumer."""
+class InlineRun(Run[TicketT, ValueT], Generic[TicketT, ValueT]):
+    """Loads on demand; nothing is loaded ahead of the consumer."""
 
     def __init__(
-        self, loader: Loader, tickets: Iterable[Ticket], describe: Describe, tolerance: int | None
+        self,
+        loader: Loader[TicketT, ValueT],
+        tickets: Iterable[TicketT],
+        describe: Callable[[TicketT], str],
+        tolerance: int | None,
     ) -> None:
-        self._probe = here(loader)
-        self._tickets: Iterator[Ticket] = iter(tickets)
+        self._probe = local_probe(loader)
+        self._tickets: Iterator[TicketT] = iter(tickets)
         self._finder = BadSampleFinder(loader, describe, tolerance)
-        self._closed = ""
-        self._finished = False
+        self._state = RunState.OPEN
 
-    def __next__(self) -> Loaded:
+    def __next__(self) -> Loaded[TicketT, ValueT]:
         """Load the next ticket."""
-        if self._finished:
-            raise StopIteration
-        if self._closed:
-            raise WorkerError(self._closed)
+        if self._state is not RunState.OPEN:
+            self._state.refuse()
         try:
             ticket = next(self._tickets)
         except StopIteration:
-            self._finished = True
+            self._state = RunState.FINISHED
             raise
         except BaseException:
-            self._closed = "This run was ended by an exception from its tickets; open another."
+            self._state = RunState.TICKETS_FAILED
             raise
         try:
             return self._load(ticket)
@@ -41,10 +44,10 @@ class InlineRun(Run):
             self.close()
             raise
         except BaseException:
-            self._closed = "This run was ended by an exception from its loader; open another."
+            self._state = RunState.LOADER_FAILED
             raise
 
-    def _load(self, ticket: Ticket) -> Loaded:
+    def _load(self, ticket: TicketT) -> Loaded[TicketT, ValueT]:
         try:
             return Loaded(ticket, self._probe(ticket), 1)
         except Exception as error:
@@ -52,8 +55,9 @@ class InlineRun(Run):
         return self._finder.settle(ticket, self._probe, failure, 1)
 
     def close(self) -> None:
-        """Give up the tickets that are left."""
-        self._closed = self._closed or "This run was closed before its last value; open another."
+        """Discard the tickets that are left."""
+        if self._state is RunState.OPEN:
+            self._state = RunState.CLOSED
 
 
 class InlinePool(Pool):
@@ -82,12 +86,12 @@ class InlinePool(Pool):
 
     def open(
         self,
-        loader: Loader,
-        tickets: Iterable[Ticket],
+        loader: Loader[TicketT, ValueT],
+        tickets: Iterable[TicketT],
         *,
-        describe: Describe = str,
+        describe: Callable[[TicketT], str] = str,
         tolerance: int | None = None,
-    ) -> Run:
+    ) -> Run[TicketT, ValueT]:
         """Return a run that loads each ticket when its value is asked for."""
         if self._closed:
             raise WorkerError("This pool is closed; make another with make_pool().")

@@ -1,13 +1,13 @@
-"""Who loads which ticket, into which slot, and what is delivered next: a pure state machine.
+"""Decides which worker loads which ticket into which slot, and which value is next: a pure state machine.
 
 No clock, no input, no output, no threads: events go in by method calls, orders come out as `Job` objects.
-The shells (`threads`, `processes`) carry them out; the tests drive it with made-up faults.
+The pools (`threads`, `processes`) carry them out; the tests drive it with simulated faults.
 
 Guarantees kept here:
 
-* a slot has one owner: nobody, one job, or the consumer;
-* a job that is loaded again keeps its slot, and if it was of several tickets it is loaded again as one job
-  for each of them, so that a death counts against one ticket only;
+* a slot is free, or has one owner: a job or the consumer;
+* a job that is loaded again keeps its slot; one of several tickets is loaded again as one job for each of
+  them, so that a death counts against one ticket only;
 * a result counts only if worker, queue, number, attempt and slot all match what was issued;
 * tickets are taken by number, each once, with no gap;
 * the lowest numbers are issued first, so the lowest one not delivered is always out;
@@ -26,7 +26,7 @@ MAX_DEATHS = 2
 
 
 class JobState(Enum):
-    """Where a job is on its way."""
+    """The state of a job."""
 
     PENDING = "waits for a worker"
     ISSUED = "is with a worker"
@@ -38,9 +38,9 @@ class JobState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One or several tickets, numbered from `number` on, on their way through one worker and one slot.
+    """One or several tickets, numbered from `number` on, for one worker and one slot.
 
-    `loader_handle` (the queue's) and `outcome` mean something to the shell only.
+    The scheduler only passes on tickets, `loader_handle` (the queue's) and `outcome`: the pool defines them.
     """
 
     queue: int
@@ -100,8 +100,8 @@ class Scheduler:
 
     # -- queues ------------------------------------------------------------------------------------------
 
-    def open_queue(self, ahead: int, loader_handle: Any = None) -> TicketQueue:
-        """Open a queue that may be `ahead` tickets beyond what was taken."""
+    def open_queue(self, ahead: int, loader_handle: object = None) -> TicketQueue:
+        """Open a queue that may be `ahead` tickets beyond those taken."""
         self._last_key += 1
         queue = self._queues[self._last_key] = TicketQueue(self._last_key, ahead, loader_handle)
         return queue
@@ -110,7 +110,7 @@ class Scheduler:
         """Return how many more tickets the queue takes now."""
         return 0 if queue.ended else queue.delivered + queue.ahead - queue.planned
 
-    def plan(self, queue: TicketQueue, *tickets: Any) -> None:
+    def plan(self, queue: TicketQueue, *tickets: object) -> None:
         """Add the next tickets of a queue, as one job."""
         job = Job(queue.key, queue.planned, tickets, queue.loader_handle)
         queue.jobs[job.number] = job
@@ -180,13 +180,13 @@ class Scheduler:
         """Take in that a load raised; return its job, or None if that does not count."""
         return self._answer(worker, queue, number, attempt, slot, _FAILED)
 
-    def died(self, worker: int, cause: Any, loading: tuple[int, int, int] | None = None) -> list[Job]:
-        """Take in the death of a worker; return the jobs that have to be loaded again.
+    def died(self, worker: int, cause: object, loading: tuple[int, int, int] | None = None) -> list[Job]:
+        """Take in the death of a worker; return the jobs that must be loaded again.
 
         Args:
             worker: the one that died.
             cause: the outcome of a job that has now killed too many workers (state POISONED).
-            loading: queue, number and attempt of the ticket that it was at, against which the death counts.
+            loading: queue, number and attempt of the ticket under way, against which the death counts.
         """
         outstanding = self._outstanding.pop(worker, None)
         if not outstanding:
@@ -211,7 +211,7 @@ class Scheduler:
                 again.append(job)
         return again
 
-    def first_of(self, worker: int) -> tuple[int, int, int] | None:
+    def next_ticket_of(self, worker: int) -> tuple[int, int, int] | None:
         """Return queue, number and attempt of the ticket that a worker was to answer next, if it is one."""
         job = next(iter(self._outstanding.get(worker, {}).values()), None)
         return None if job is None or len(job.tickets) > 1 else (job.queue, job.number, job.attempt)
@@ -250,7 +250,7 @@ class Scheduler:
         return self._lent[slot].leased
 
     def free_slots(self) -> tuple[int, ...]:
-        """Return the slots that nobody has."""
+        """Return the slots without an owner."""
         return tuple(self._free)
 
     def give_back(self, slot: int) -> None:
@@ -292,7 +292,7 @@ class Scheduler:
         return [queue.jobs[job.number + at] for at in range(len(job.tickets))]
 
     def _take_slot(self) -> int:
-        if self._free:  # the one freed last is the warmest
+        if self._free:  # the one freed last: its memory is most likely in the cache
             return self._free.pop()
         self._slots += 1
         return self._slots - 1

@@ -14,36 +14,36 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
-from typing import Any
 
-from streamfit.workers.contract import Describe, Init, Kind, Loader
+from streamfit.workers.contract import AnyLoader, Describe, Init, Kind
 from streamfit.workers.pool.ordered_run import LOOK_SECONDS, ScheduledPool
 from streamfit.workers.pool.scheduler import Job, JobState, Scheduler, TicketQueue
 from streamfit.workers.recovery import exceptions
-from streamfit.workers.recovery.bad_samples import Probe, here
+from streamfit.workers.recovery.bad_samples import AnyProbe, local_probe
 
 # All threads take from one queue, so to the scheduler they are one worker that holds any number of jobs.
-_CREW = 0
-_Report = tuple[Job, bool, Any]
+_ALL_THREADS = 0
+# A job, whether it was loaded, and its value or its exception.
+_Report = tuple[Job, bool, object]
 
 
 class _LoaderHandle:
-    """A loader and whether anybody still wants its values.
+    """A loader, and whether its values are still wanted.
 
     Attributes:
-        context: what the consumer has set for its own thread, NumPy's error state among it; loads run in
-            copies.
+        context: the context variables of the consumer's thread, NumPy's error state among them; loads run
+            in copies.
     """
 
     __slots__ = ("__weakref__", "context", "loader", "wanted")
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: AnyLoader) -> None:
         self.loader, self.wanted = loader, True
         self.context = copy_context()
 
 
-class _Refused:
-    """What the user wants called in each thread has failed."""
+class _InitFailed:
+    """The outcome of a job whose thread could not run `worker_init`."""
 
     def __init__(self, error: Exception) -> None:
         error.add_note("worker_init raised this in a new worker thread.")
@@ -74,7 +74,7 @@ class ThreadPool(ScheduledPool):
         self._init = init
         self._tasks: SimpleQueue[Job | None] = SimpleQueue()
         self._reports: SimpleQueue[_Report] = SimpleQueue()
-        self._cargoes: weakref.WeakSet[_LoaderHandle] = weakref.WeakSet()
+        self._loader_handles: weakref.WeakSet[_LoaderHandle] = weakref.WeakSet()
         self._threads: list[threading.Thread] = []
         self._finalizer: weakref.finalize[..., ThreadPool] | None = None
 
@@ -85,9 +85,9 @@ class ThreadPool(ScheduledPool):
             if self._threads:
                 return
             self._tasks, self._reports = SimpleQueue(), SimpleQueue()
-            self._finalizer = weakref.finalize(self, _dismiss, self._tasks, self.workers, os.getpid())
+            self._finalizer = weakref.finalize(self, _stop_threads, self._tasks, self.workers, os.getpid())
             self._finalizer.atexit = False  # daemon threads end with the interpreter
-            self.scheduler.join(_CREW)
+            self.scheduler.join(_ALL_THREADS)
             for number in range(self.workers):
                 thread = threading.Thread(
                     target=_work,
@@ -106,33 +106,33 @@ class ThreadPool(ScheduledPool):
         """Return a scheduler on which one worker takes any number of jobs."""
         return Scheduler(depth=1 << 62)
 
-    def prepare(self, loader: Loader) -> _LoaderHandle:
-        """Return what threads need to know of a loader."""
+    def register_loader(self, loader: AnyLoader) -> _LoaderHandle:
+        """Return a handle of the loader for the threads."""
         loader_handle = _LoaderHandle(loader)
-        self._cargoes.add(loader_handle)
+        self._loader_handles.add(loader_handle)
         return loader_handle
 
     def issue(self) -> None:
-        """Queue what the scheduler wants loaded."""
+        """Queue the jobs that the scheduler issues."""
         for job in self.scheduler.issue():
             self._tasks.put(job)
 
     def step(self, *, wait: bool) -> None:
-        """Take in what threads report."""
-        self.sweep()
+        """Take in reports of threads."""
+        self.drop_abandoned()
         while wait or not self._reports.empty():
             try:
                 job, loaded, outcome = self._reports.get(timeout=LOOK_SECONDS)
             except Empty:
                 return
-            if isinstance(outcome, _Refused):
+            if isinstance(outcome, _InitFailed):
                 raise outcome.error
             answer = self.scheduler.done if loaded else self.scheduler.failed
-            if answer(_CREW, job.queue, job.number, job.attempt, job.slot) is not None:
+            if answer(_ALL_THREADS, job.queue, job.number, job.attempt, job.slot) is not None:
                 job.outcome = outcome
             wait = False
 
-    def values_of(self, job: Job) -> list[Any]:
+    def values_of(self, job: Job) -> list[object]:
         """Return the object that the loader returned, if it did."""
         self.scheduler.give_back(job.slot)
         return [job.outcome] if job.state is JobState.READY else []
@@ -142,10 +142,10 @@ class ThreadPool(ScheduledPool):
         return exceptions.ordinary(job.outcome)
 
     def probing(
-        self, loader: Loader, loader_handle: _LoaderHandle, describe: Describe
-    ) -> AbstractContextManager[Probe]:
-        """Return the loader, to be called here: what fails in a thread raises."""
-        return nullcontext(here(loader))
+        self, loader: AnyLoader, loader_handle: _LoaderHandle, describe: Describe
+    ) -> AbstractContextManager[AnyProbe]:
+        """Return a probe that calls the loader here: a failing load only raises."""
+        return nullcontext(local_probe(loader))
 
     def drop(self, scheduler: Scheduler, queue: TicketQueue) -> None:
         """Close a queue; its tickets that are still queued are not loaded."""
@@ -155,7 +155,7 @@ class ThreadPool(ScheduledPool):
 
     def stop_workers(self, grace: float) -> None:
         """Have the threads stop and wait for the loads that are under way."""
-        for loader_handle in self._cargoes:
+        for loader_handle in self._loader_handles:
             loader_handle.wanted = False
         threads, self._threads = self._threads, []
         if threads and self._finalizer is not None:
@@ -178,7 +178,7 @@ def _work(
             try:
                 context.run(init)
             except BaseException as error:
-                reports.put((job, False, _Refused(exceptions.ordinary(error))))
+                reports.put((job, False, _InitFailed(exceptions.ordinary(error))))
                 return
             init = None
         try:
@@ -187,7 +187,7 @@ def _work(
                 if job.loader_handle.wanted
                 else None
             )
-        except BaseException as error:  # handed to the consumer, whatever it is
+        except BaseException as error:  # of any class: the consumer gets it
             reports.put((job, False, error))
             del error
         else:
@@ -196,12 +196,12 @@ def _work(
         del job
 
 
-def _load(loader: Any, ticket: Any, several: bool) -> Any:
+def _load(loader: AnyLoader, ticket: object, several: bool) -> object:
     apart = getattr(loader, "load_apart", None)
     return loader.load(ticket) if apart is None else apart(ticket, threads=several)
 
 
-def _dismiss(tasks: SimpleQueue[Job | None], workers: int, owner: int) -> None:
+def _stop_threads(tasks: SimpleQueue[Job | None], workers: int, owner: int) -> None:
     if os.getpid() == owner:
         for _ in range(workers):
             tasks.put(None)

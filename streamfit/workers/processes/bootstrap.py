@@ -1,9 +1,8 @@
 """The script that the fork server's interpreter runs: makes this process see the modules its parent sees.
 
-Imports nothing of streamfit's public face. The package itself is put in place as a module that runs its
-`__init__` when a name in it is first asked for that is no module of its own, so that a worker which needs
-only the pool does not wait for compilers and layers, while user code that does `from streamfit import ...`
-finds all of it.
+Imports nothing of streamfit's public API. The package itself is a lazy module here: its `__init__` runs when
+a name in it is first asked for that is no module of its own. So a worker that needs only the pool does not
+wait for compilers and layers, while user code that does `from streamfit import ...` finds all of it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:
-    del sys.path[0]  # the folder of this file, where no module of Python's is to be looked for
+    del sys.path[0]  # the folder of this file must not hide modules of Python
 
 import contextlib
 import gc
@@ -22,19 +21,18 @@ import marshal
 import os
 import traceback
 import types
-from typing import Any
 
 _OWN_VARIABLES = ("STREAMFIT_NURSERY_OF",)
 
 
 class _Deferred(types.ModuleType):
-    """A package whose `__init__` runs at the first look for a name that is missing and no module in it."""
+    """A package whose `__init__` runs when a name is first asked for that is neither there nor a module."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         module = f"{self.__name__}.{name}"
         if importlib.util.find_spec(module) is not None:
-            # Modules in here ask for one another in this way while they are imported, and `__init__` asks for
-            # all of them: run now, it would find the one that asks half done.
+            # Modules of the package import one another in this way, and `__init__` imports all of them: if it
+            # ran now, it would find the importing module half done.
             return importlib.import_module(module)
         spec = self.__spec__
         self.__class__ = types.ModuleType  # type: ignore[assignment]
@@ -44,7 +42,7 @@ class _Deferred(types.ModuleType):
 
 
 def defer(name: str) -> None:
-    """Put a package in place without running it."""
+    """Register a package without running it."""
     spec = importlib.util.find_spec(name)
     if spec is not None:
         module = _Deferred(name)
@@ -57,7 +55,7 @@ def defer(name: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Take over the parent's search path and run the fork server.
+    """Set the parent's search path and run the fork server.
 
     Args:
         arguments: number of the control socket's descriptor, that of memory with the parent's search path,
@@ -82,7 +80,7 @@ def main(arguments: list[str]) -> None:
     with contextlib.suppress(Exception):  # either may be closed
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(status)  # nothing here needs an interpreter taken down with care, and the parent waits
+    os._exit(status)  # nothing here needs a clean shutdown of the interpreter, and the parent waits
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """The process that workers are forked from: small, single-threaded, free of the user's code.
 
-It is started by `fork_server`, imports what every worker needs, and then does three things: forks a worker
-when asked, kills one when asked, and reports the ones that ended. When it is asked to finish, it lets the
-workers end by themselves for a while; when its own parent is gone it kills them at once. What workers have
-started and left behind is ended last.
+`fork_server_client` starts it. It imports the modules that every worker needs, and then does three things: it
+forks a worker when asked, kills one when asked, and reports those that ended. When it is asked to finish, it
+gives the workers a while to end by themselves; when its own parent is gone, it kills them at once. Last, it
+ends processes that workers have started and left.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class ForkServer:
     def __init__(self, sock: socket.socket, parent: int) -> None:
         self._channel = Channel(sock)
         self._children: dict[int, int] = {}
-        self._until: float | None = None
+        self._finish_at: float | None = None
         self._modules = frozenset(sys.modules)
         self._exit_reporter = ExitReporter()
-        self._parent = _watch(parent)
-        self._wake, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._parent = _open_pidfd(parent)
+        self._wakeup_read, self._wakeup_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         _raise_descriptor_limit()
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])  # what the parent's thread blocked is inherited
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the mask of the parent's thread is inherited
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
         ending.adopt_orphans()
 
     def serve(self) -> None:
@@ -59,13 +59,13 @@ class ForkServer:
         self._channel.flush()
         poller = select.poll()
         poller.register(self._channel, select.POLLIN)
-        poller.register(self._wake, select.POLLIN)
+        poller.register(self._wakeup_read, select.POLLIN)
         if self._parent is not None:
             poller.register(self._parent, select.POLLIN)
         while not self._channel.ended:
-            ready = {fd for fd, _ in poller.poll(self._patience())}
-            if self._wake in ready:
-                os.read(self._wake, 4096)
+            ready = {fd for fd, _ in poller.poll(self._poll_timeout())}
+            if self._wakeup_read in ready:
+                os.read(self._wakeup_read, 4096)
                 self._reap()
             if self._parent in ready:
                 break
@@ -73,13 +73,13 @@ class ForkServer:
                 for frame in self._channel.receive():
                     self._handle(frame)
             self._channel.flush()
-            if self._until is not None and (not self._children or time.monotonic() > self._until):
+            if self._finish_at is not None and (not self._children or time.monotonic() > self._finish_at):
                 break
         self._finish()
 
-    def _patience(self) -> float | None:
-        """Return how many milliseconds there are until workers are killed; None for no limit."""
-        return None if self._until is None else max(self._until - time.monotonic(), 0) * 1000 + 1
+    def _poll_timeout(self) -> float | None:
+        """Return the milliseconds until workers are killed; None for no limit."""
+        return None if self._finish_at is None else max(self._finish_at - time.monotonic(), 0) * 1000 + 1
 
     def _handle(self, frame: Frame) -> None:
         if frame.kind == wire.PRELOAD:
@@ -91,10 +91,10 @@ class ForkServer:
                 if worker == frame.number:  # not reaped yet, so the id is still its own
                     os.kill(pid, frame.extra)
         elif frame.kind == wire.FINISH:
-            self._channel.put(wire.FINISH)  # who is stopped, or hangs, does not answer
-            if self._until is None:
+            self._channel.put(wire.FINISH)  # a fork server that is stopped, or hangs, does not answer
+            if self._finish_at is None:
                 ending.ask(self._children)
-            self._until = time.monotonic() + frame.extra / 1000
+            self._finish_at = time.monotonic() + frame.extra / 1000
 
     def _spawn(self, worker: int, fd: int) -> None:
         fork_server = os.getpid()
@@ -102,28 +102,28 @@ class ForkServer:
             pid = os.fork()
         except OSError as error:
             os.close(fd)
-            self._channel.put(wire.UNBORN, str(error).encode(), number=worker)
+            self._channel.put(wire.SPAWN_FAILED, str(error).encode(), number=worker)
             return
         if pid == 0:
-            self._become(fd, fork_server)
+            self._run_worker(fd, fork_server)
         os.close(fd)
         self._children[pid] = worker
-        self._channel.put(wire.BORN, number=worker, extra=pid)
+        self._channel.put(wire.SPAWNED, number=worker, extra=pid)
 
-    def _become(self, fd: int, fork_server: int) -> None:
-        """Be a worker from here on."""
+    def _run_worker(self, fd: int, fork_server: int) -> None:
+        """Run a worker in this process, which was just forked."""
         status: int | None = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.close(self._wake)
-            os.close(self._alarm)
+            os.close(self._wakeup_read)
+            os.close(self._wakeup_write)
             if self._parent is not None:
                 os.close(self._parent)
             self._channel.close()
             if worker_main.main(socket.socket(fileno=fd), fork_server):
                 ending.finish(self._modules)
-        except SystemExit:  # of `finish`: the interpreter is taken down, in the last frame of `bootstrap`
+        except SystemExit:  # of `finish`: the interpreter shuts down, in the last frame of `bootstrap`
             status = None
             raise
         except BaseException:  # nothing may return into the fork server's loop
@@ -146,7 +146,7 @@ class ForkServer:
             worker = self._children.pop(pid, None)
             if worker is not None:
                 report = self._exit_reporter.report(status, usage)
-                self._channel.put(wire.DEAD, report, number=worker, extra=status)
+                self._channel.put(wire.EXITED, report, number=worker, extra=status)
 
     def _finish(self) -> None:
         for pid in self._children:
@@ -172,11 +172,11 @@ def _raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def _watch(pid: int) -> int | None:
-    """Return a descriptor that becomes readable when a process ends, or None where there is no such thing.
+def _open_pidfd(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when a process ends, or None where the system has none.
 
-    The end of the control socket tells the same, unless a process that the parent forked in native code
-    still holds a copy of it.
+    The end of the control socket shows the same, unless a process that the parent forked in native code still
+    holds a copy of it.
     """
     if hasattr(os, "pidfd_open"):
         with contextlib.suppress(OSError):
@@ -188,6 +188,6 @@ def main(fd: int, parent: int) -> None:
     """Run the fork server of the process `parent` on the control socket `fd`."""
     descriptors.fill_standard()
     fork_server = ForkServer(socket.socket(fileno=fd), parent)
-    gc.freeze()  # what is here now is shared with all workers; to look at it for garbage would copy its pages
+    gc.freeze()  # all workers share these objects; a search for garbage in them would copy their pages
     gc.enable()
     fork_server.serve()

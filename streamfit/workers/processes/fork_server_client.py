@@ -1,4 +1,4 @@
-"""The parent's side of the fork server: starts it, asks for workers, hears of their ends.
+"""The parent's side of the fork server: starts it, asks for workers, receives reports of their ends.
 
 Guarantees kept here: the fork server and with it all workers end when this process does, however that
 happens; a copy of this process made by `fork` keeps neither alive.
@@ -18,13 +18,15 @@ import time
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit.workers.processes import interpreter
 from streamfit.workers.transport import descriptors, slots, wire
 from streamfit.workers.transport.slots import taking_descriptors
 from streamfit.workers.transport.wire import Channel, Frame
+
+# Search path, arguments, warning options and variables of the environment.
+_Inherited = tuple[list[str], list[str], list[str], dict[str, str]]
 
 _END_SECONDS = 2.0
 _LOOK_MILLISECONDS = 20
@@ -77,7 +79,7 @@ class ForkServerClient:
             theirs.close()
             if inherited >= 0:
                 os.close(inherited)
-        self._ready = self._up = self._hurry = False
+        self._ready = self._has_workers = self._hurry = False
         self.channel = Channel(ours)
         self.preload(preload)
 
@@ -106,25 +108,25 @@ class ForkServerClient:
         return Channel(ours)
 
     def frames(self) -> list[Frame]:
-        """Return what the fork server reports."""
+        """Return the reports of the fork server."""
         frames = self.channel.receive()
-        if not self._up:
+        if not self._has_workers:
             self._ready = self._ready or any(frame.kind == wire.READY for frame in frames)
-            self._up = any(frame.kind == wire.BORN for frame in frames)
+            self._has_workers = any(frame.kind == wire.SPAWNED for frame in frames)
             frames = [frame for frame in frames if frame.kind != wire.READY]
         return frames
 
     def check_start(self) -> None:
-        """Raise if the process ended by itself before it became a fork server: it never will be one."""
+        """Raise if the process ended by itself before it became a fork server: another try would fail too."""
         if self._ready:
             return
         try:
             status = self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:  # whatever it is
+        except subprocess.TimeoutExpired:  # it is no fork server
             status, how = 1, "goes on without having answered,"
         else:
             how = f"ended with status {status}"
-        if status >= 0:  # a kill says nothing about it
+        if status >= 0:  # if it was killed, another may start
             raise WorkerError(
                 f"worker processes cannot be started: {sys.executable!r} (sys.executable), which was to "
                 f"start them, {how} before it was ready. Look at what it printed; if it is no Python "
@@ -144,7 +146,7 @@ class ForkServerClient:
         """
         if self._process.returncode is None:
             self.frames()
-            if self._up and not self.channel.ended:
+            if self._has_workers and not self.channel.ended:
                 self._finish(grace)
             else:  # it has no workers, and may be busy with its imports for a while
                 self._process.kill()
@@ -156,33 +158,31 @@ class ForkServerClient:
             self._process.wait()
 
     def hurry(self) -> None:
-        """Have a `close` that is under way in another thread, and those to come, wait for no worker."""
+        """Make `close` wait for no worker, also a call that is under way in another thread."""
         self._hurry = True
 
     def _finish(self, grace: float) -> None:
-        """Have the workers end by themselves, and wait until the fork server has seen to it."""
+        """Let the workers end by themselves, and wait for the end of the fork server."""
         poller = select.poll()
         poller.register(self.channel, select.POLLIN)
-        told: float | None = None
+        sent: float | None = None
         until = time.monotonic() + _END_SECONDS
         while not self.channel.ended and time.monotonic() < until:
             wanted = 0.0 if self._hurry else grace
-            if told != wanted:
-                told = wanted
+            if sent != wanted:
+                sent = wanted
                 self.channel.put(wire.FINISH, extra=int(wanted * 1000))
                 self.channel.flush()
             if poller.poll(_LOOK_MILLISECONDS) and any(f.kind == wire.FINISH for f in self.frames()):
-                until = (
-                    time.monotonic() + wanted + 2 * _END_SECONDS
-                )  # it is at work, and will keep to the time
+                until = time.monotonic() + wanted + 2 * _END_SECONDS  # it has answered, and keeps to the time
 
     def _push(self) -> None:
-        """Send what is queued: a few dozen bytes, for which there is room unless the fork server hangs."""
+        """Send the queued frames: a few dozen bytes, for which there is room unless the fork server hangs."""
         if not self.channel.flush():
             raise WorkerError(f"the process that starts workers (process id {self.pid}) does not answer")
 
 
-def _memory(content: Any) -> int:
+def _memory(content: _Inherited) -> int:
     """Return a descriptor of anonymous memory that holds plain data of any size for another interpreter."""
     data = marshal.dumps(content)
     fd = slots.create("inherited", len(data))
@@ -204,14 +204,14 @@ def _pair() -> tuple[socket.socket, socket.socket]:
     """Return a non-blocking end for this process and a blocking one for the other."""
     with taking_descriptors():
         both = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        ours, theirs = (descriptors.lifted_socket(end) for end in both)
+        ours, theirs = (descriptors.socket_above_standard(end) for end in both)
     ours.setblocking(False)
     _sockets.add(ours)
     return ours, theirs
 
 
 def _close_copies() -> None:
-    """After a fork, in the child: give up the copies of our sockets, which would outlive their owner."""
+    """Close, in a forked child, the copies of our sockets, which would outlive their owner."""
     for sock in list(_sockets):
         with contextlib.suppress(OSError):
             sock.close()

@@ -2,7 +2,7 @@
 
 Guarantees kept here: workers have the flags that this process was started with; a program that is its own
 interpreter is never started again; where the environment is not to be trusted (`python -I`, `python -E`)
-no `PYTHON*` variable of it is handed on; nothing whose size is up to the user is on the command line or in
+no `PYTHON*` variable of it is passed on; nothing whose size is up to the user is on the command line or in
 the environment that the system passes on, which are limited.
 """
 
@@ -11,12 +11,11 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import Any
 
 from streamfit._base.errors import WorkerError
 from streamfit._base.keys import derive, draw_seed
 
-# A worker is one of many: each has its share of the processor, not a pool of threads per library.
+# Workers share the processor, so libraries in them use one thread each.
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -40,12 +39,12 @@ _COUNTED = {
 _MOST_BYTES = 96 << 10  # Linux refuses 128 KiB in one string, and in all of them where stacks are small
 _SEED_VARIABLE = "PYTHONHASHSEED"
 _SEEDS = 1 << 32
-# Variables of the fork server itself: whose it is, so that a program that is started in its place notices.
-NURSERY_VARIABLE = "STREAMFIT_NURSERY_OF"
+# Process id of the owner of a fork server: a program that is started in place of an interpreter notices it.
+FORK_SERVER_VARIABLE = "STREAMFIT_NURSERY_OF"
 
 
 class _Program:
-    """The hash seed that the workers of this program had last: those that only look take the same."""
+    """The hash seed of the latest run of this program: workers that belong to no run take the same."""
 
     hash_seed: int | None = None
 
@@ -69,7 +68,7 @@ def check_platform() -> None:
             "worker processes need the path of a Python interpreter, and sys.executable is empty here; "
             "use threads (use_multiprocessing=False)."
         )
-    owner = os.environ.get(NURSERY_VARIABLE)
+    owner = os.environ.get(FORK_SERVER_VARIABLE)
     if owner is not None:
         raise WorkerError(
             f"process {owner} started this program as the interpreter of its worker processes "
@@ -78,7 +77,7 @@ def check_platform() -> None:
 
 
 def _frozen_by() -> str:
-    """Return what tells that this program is frozen, or nothing."""
+    """Return the sign that this program is frozen, or nothing."""
     frozen = getattr(sys, "frozen", False)  # PyInstaller, cx_Freeze, py2exe, py2app, PyOxidizer
     if frozen:
         return f"sys.frozen={frozen!r}"
@@ -95,7 +94,7 @@ def _frozen_by() -> str:
 def flags() -> list[str]:
     """Return the options of the command line that give an interpreter the flags of this one.
 
-    Isolation is handed on in parts: an interpreter that ignores all of the environment ignores its hash seed.
+    Isolation is passed on in parts: an interpreter that ignores all of the environment ignores its hash seed.
     """
     own = sys.flags
     found = []
@@ -112,7 +111,7 @@ def flags() -> list[str]:
 
 
 def environment(hash_seed: int) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the environment to start an interpreter in, and what is to be added to it afterwards.
+    """Return the environment to start an interpreter in, and the variables to add afterwards.
 
     Args:
         hash_seed: that of its `hash`, in [0, 2**32).
@@ -127,12 +126,12 @@ def environment(hash_seed: int) -> tuple[dict[str, str], dict[str, str]]:
         later[name] = wanted.pop(name)
         size -= len(name) + len(later[name]) + 2
     wanted[_SEED_VARIABLE] = str(hash_seed)
-    wanted[NURSERY_VARIABLE] = str(os.getpid())
+    wanted[FORK_SERVER_VARIABLE] = str(os.getpid())
     return wanted, later
 
 
 def own_environment() -> dict[str, str]:
-    """Return the variables of the environment, but for those that this interpreter was told to ignore."""
+    """Return the variables of the environment, except those that this interpreter ignores."""
     if not sys.flags.ignore_environment:
         return dict(os.environ)
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
@@ -146,12 +145,12 @@ def search_path() -> list[str]:
 def _absolute(entry: str) -> str | None:
     try:
         return os.path.abspath(entry)
-    except OSError:  # the working folder is gone, and what is relative to it too
+    except OSError:  # the working folder is gone, and with it all relative paths
         return None
 
 
 def hash_seed_of_run(seed: int) -> int:
-    """Return the hash seed for the workers of a run, and keep it for those that look at its results.
+    """Return the hash seed for the workers of a run, and keep it for later workers without a run.
 
     Args:
         seed: that of the run; equal ones give equal hash seeds.
@@ -172,11 +171,11 @@ def keep_hash_seed(hash_seed: int) -> int:
 
 
 def hash_seed_of_program(seed: int | None = None) -> int:
-    """Return the hash seed for workers that belong to no run: that of the last run, so that names are in the
-    order that it knew them in.
+    """Return the hash seed for workers that belong to no run: that of the last run, so that sets have the
+    same order.
 
     Args:
-        seed: what to take it from if there was no run; None draws it.
+        seed: to derive it from if there was no run; None draws it.
     """
     found = _seed_of_environment()
     if found is None and _Program.hash_seed is None:
@@ -186,5 +185,5 @@ def hash_seed_of_program(seed: int | None = None) -> int:
 
 def _seed_of_environment() -> int | None:
     """Return the hash seed that the environment asks for, unless this interpreter ignores it."""
-    text: Any = own_environment().get(_SEED_VARIABLE, "")
+    text = own_environment().get(_SEED_VARIABLE, "")
     return int(text) if text.isascii() and text.isdigit() and int(text) < _SEEDS else None

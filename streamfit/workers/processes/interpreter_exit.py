@@ -1,7 +1,7 @@
-"""The end of the interpreter under threads that still use workers.
+"""Stops threads that still use workers when the interpreter ends.
 
-Daemon threads run on while the interpreter ends: one that is in the middle of a run would find everything
-closed, with nobody left to tell but the terminal. So they are put to sleep first, where they can be.
+Daemon threads run on while the interpreter ends: one in the middle of a run would find everything closed, and
+print errors that nobody can handle. So such threads are blocked first, where that is possible.
 """
 
 from __future__ import annotations
@@ -16,53 +16,53 @@ from typing import Protocol
 _PATIENCE_SECONDS, _LOOK_SECONDS = 1.0, 0.02
 
 
-class Parking:
-    """Where the threads of one pool are held up for ever when the interpreter ends.
+class ExitGate:
+    """Blocks the threads that use one pool for ever when the interpreter ends.
 
     Args:
-        lock: held by whoever uses the pool.
+        lock: held by the thread that uses the pool.
     """
 
     def __init__(self, lock: threading.RLock) -> None:
         self._lock = lock
-        self._wanted = False
-        self._parked = threading.Event()
+        self._closed = False
+        self._blocked = threading.Event()
 
-    def look(self) -> None:
-        """Stay here if the interpreter ends; called now and then by whoever holds the lock."""
-        if self._wanted:
-            self._parked.set()
+    def pass_through(self) -> None:
+        """Block for ever if the gate is closed; called now and then by the thread that holds the lock."""
+        if self._closed:
+            self._blocked.set()
             threading.Event().wait()
 
     def close(self, work: Callable[[], object]) -> None:
-        """Do the last work on the pool once nobody else uses it; if somebody goes on to, do nothing."""
-        self._wanted = True
+        """Do the last work on the pool once no thread uses it; if one goes on to use it, do nothing."""
+        self._closed = True
         until = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < until:
-            # Never released: whoever comes for the pool now waits for the end.
-            if self._lock.acquire(timeout=_LOOK_SECONDS) or self._parked.is_set():
+            # Never released: a thread that wants the pool now waits for the end of the process.
+            if self._lock.acquire(timeout=_LOOK_SECONDS) or self._blocked.is_set():
                 work()
                 return
 
 
-class Ending(Protocol):
-    """What has to be told that the interpreter ends."""
+class EndsWithInterpreter(Protocol):
+    """An object that stops its work when the interpreter ends."""
 
     def end_with_interpreter(self) -> None:
-        """End what would outlive the interpreter or be met by it half ended."""
+        """Release everything that must not be left when the interpreter ends."""
 
 
-_known: weakref.WeakSet[Ending] = weakref.WeakSet()
+_known: weakref.WeakSet[EndsWithInterpreter] = weakref.WeakSet()
 
 
-def tell_at_exit(ending: Ending) -> None:
-    """Have an object told when the interpreter ends, if it lives until then."""
+def register_for_exit(ending: EndsWithInterpreter) -> None:
+    """Call an object's `end_with_interpreter` when the interpreter ends, if it lives until then."""
     _known.add(ending)
 
 
-def _tell() -> None:
+def _end_all() -> None:
     for ending in list(_known):
         ending.end_with_interpreter()
 
 
-atexit.register(_tell)
+atexit.register(_end_all)

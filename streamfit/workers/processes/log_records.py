@@ -1,8 +1,8 @@
 """Log records of loads in worker processes: made there, handled by the loggers of the main process.
 
-A worker takes the place of nothing but the handlers: its loggers have the levels of the main process and its
-records go to the logger of the same name there, with its filters, its handlers and those of its parents.
-Handlers that a worker was given on purpose (by `worker_init`, by a load) work besides.
+The loggers of a worker have the levels of the main process. Their records go to the logger of the same name
+there, with its filters, its handlers and those of its parents. Handlers that `worker_init` or a load adds in
+a worker work besides.
 
 Guarantees kept here: the records of a worker are handled in their order; one that is too large, or that
 cannot be pickled, arrives as text; a handler that fails in the main process ends nothing.
@@ -17,9 +17,19 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypedDict
 
-Levels = dict[str, Any]
+
+class Levels(TypedDict):
+    """The settings of a process that decide which records are made."""
+
+    root: int
+    disabled: int
+    handled: bool
+    warnings: bool
+    names: dict[int, str]
+    loggers: dict[str, int]
+
 
 _MOST_TEXT = 1 << 18
 _MOST_ARGUMENTS = 1 << 16
@@ -30,7 +40,7 @@ _OWN = ("args", "msg", "exc_info", "exc_text", "relativeCreated", "processName",
 
 
 def levels() -> Levels:
-    """Return what decides in this process which records are made."""
+    """Return the settings of this process that decide which records are made."""
     root = logging.root
     loggers = list(root.manager.loggerDict.items())
     return {
@@ -47,7 +57,7 @@ def handle(data: bytes, worker: int | None) -> None:
     """Handle a record that a worker made as one of this process.
 
     Args:
-        data: what the worker sent.
+        data: the bytes that the worker sent.
         worker: its process id.
     """
     try:
@@ -64,7 +74,7 @@ def handle(data: bytes, worker: int | None) -> None:
         if isinstance(started, float):  # later versions count in nanoseconds
             record.relativeCreated = (record.created - started) * 1000
         logging.getLogger(None if record.name == "root" else record.name).handle(record)
-    except Exception:  # code of the user's handlers runs here, and telling is no reason to end
+    except Exception:  # code of the user's handlers runs here; its failure must not end the run
         if logging.raiseExceptions and sys.stderr is not None:
             traceback.print_exc()
 
@@ -81,7 +91,9 @@ class Relay:
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send, self._owner = send, os.getpid()
-        self._placeholder = logging.NullHandler()  # so that basicConfig does nothing where it did nothing
+        self._placeholder = (
+            logging.NullHandler()
+        )  # so that basicConfig does nothing where it did nothing in the main process
         self._set: set[str] = set()
         self._call_handlers = logging.Logger.callHandlers
         relay = self
@@ -92,8 +104,8 @@ class Relay:
         logging.Logger.callHandlers = call_handlers  # type: ignore[assignment, method-assign]
 
     def relay(self, logger: logging.Logger, record: logging.LogRecord) -> None:
-        """Send a record, and have the handlers see it that this process has itself."""
-        forked = os.getpid() != self._owner  # off a load: the socket is not its own
+        """Send a record, and give it to the handlers of this process."""
+        forked = os.getpid() != self._owner  # by a load: the socket is not its own
         if forked:
             logging.root.removeHandler(self._placeholder)
         else:
@@ -113,7 +125,7 @@ class Relay:
         logging.root.removeHandler(self._placeholder)
         if levels["handled"]:
             logging.root.addHandler(self._placeholder)
-        wanted: dict[str, int] = levels["loggers"]
+        wanted = levels["loggers"]
         for name in self._set - wanted.keys():
             logging.getLogger(name).setLevel(logging.NOTSET)
         for name, level in wanted.items():
@@ -123,8 +135,8 @@ class Relay:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Undo what modules do to loggers while they are imported: they did it in the main process too, and what
-    came of it there counts."""
+    """Undo changes that modules make to loggers while they are imported: they made them in the main process
+    too, and the state there counts."""
     before = {logger: (logger.level, list(logger.handlers)) for logger in _loggers()}
     try:
         yield
@@ -152,12 +164,12 @@ def _packed(record: logging.LogRecord) -> bytes:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception as error:  # as wrong here as it would be in a handler, which tells of it
+    except Exception as error:  # as wrong here as in a handler, which would report it
         return f"{record.msg!r} with arguments {record.args!r} ({type(error).__name__}: {error})"
 
 
 def _arguments(record: logging.LogRecord) -> bytes | None:
-    """Pickle what the message is made of, for filters that look at it; None where the text has to do."""
+    """Pickle message and arguments, for filters that look at them; None where only the text can travel."""
     try:
         data = pickle.dumps((record.msg, record.args), 5)
     except Exception:  # code of the user's may run; the text is there
@@ -165,7 +177,7 @@ def _arguments(record: logging.LogRecord) -> bytes | None:
     return data if len(data) <= _MOST_ARGUMENTS and b"__main__" not in data else None
 
 
-def _portable(value: Any) -> Any:
+def _portable(value: object) -> object:
     if value is None or type(value) in (str, int, float, bool):
         return _shortened(value) if type(value) is str else value
     try:

@@ -1,13 +1,14 @@
-"""Settings in the user's own modules, on their way to worker processes, which import these modules anew.
+"""Sends settings in the user's own modules to worker processes, which import these modules anew.
 
 The main process collects the simple globals of the user's modules, and the simple attributes of their
-classes. A worker compares them with what its own import gave, as soon as it has imported a module, and takes
-over what differs. A container is changed in place, so that those who imported it by name see the change too.
-What differs and cannot travel (a lock, a large array, a function put in the place of another) is named.
+classes. As soon as a worker has imported a module, it compares them with those of its own import, and takes
+over those that differ. A container is changed in place, so that modules which imported it by name see the
+change too. A setting that differs and cannot travel (a lock, a large array, a function put in the place of
+another) is named.
 
-Guarantees kept here: nothing of the user's is called but what pickle calls for plain objects; what is looked
-at for one global is bounded; a module that a worker does not import costs it nothing; what a worker has set
-itself meanwhile stays until the main process sets it anew.
+Guarantees kept here: no code of the user is called except what pickle calls for plain objects; the work for
+one global is bounded; a module that a worker does not import costs it nothing; a setting that a worker has
+changed itself stays until the main process sets it anew.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import pickle
 import random
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, cast
 
 import numpy as np
 
@@ -36,7 +37,7 @@ MOST_BYTES = 64 << 10
 
 _MOST_BYTES_IN_ALL = 1 << 20
 _PROBE = 4096
-_PLAIN = (type(None), bool, int, float, complex)
+_PLAIN = frozenset((type(None), bool, int, float, complex))
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
 _SIZED = (dict, list, tuple, set, frozenset, str, bytes)
 _CONTAINERS = (dict, list, tuple, set, frozenset, str, int, float, bytes, enum.Enum)
@@ -44,10 +45,19 @@ _CONTAINERS = (dict, list, tuple, set, frozenset, str, int, float, bytes, enum.E
 _ALIVE = (io.IOBase, random.Random)
 _HOOKS = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
 _MISSING = object()
-_RAW, _PICKLED, _NAMED, _DESCRIBED = range(4)
-# What is known of a value: as it is, pickled, a name to import, or a description to compare. A path to it is
-# the name of a global, or of a class and its attribute.
-Entry = tuple[int, Any]
+_RAW: Final = 0
+_PICKLED: Final = 1
+_NAMED: Final = 2
+_DESCRIBED: Final = 3
+Plain = bool | int | float | complex | str | bytes | None
+# A value as it is, pickled, as a module and a name in it, or as a description to compare. A path to it is the
+# name of a global, or of a class and its attribute.
+Entry = (
+    tuple[Literal[0], Plain]
+    | tuple[Literal[1], bytes]
+    | tuple[Literal[2], tuple[str, str]]
+    | tuple[Literal[3], str]
+)
 Entries = dict[str, Entry]
 
 
@@ -59,36 +69,36 @@ class Collector:
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
-        self._mine: list[_Module] = []
+        self._modules: list[_Module] = []
 
     def collect(self) -> dict[str, Entries]:
-        """Return the entries of each module of the user's, by name."""
+        """Return the entries of each of the user's modules, by name."""
         if new := sys.modules.keys() - self._seen:
             self._seen |= new
-            self._mine += [_Module(name) for name in sorted(new) if _is_users(name, sys.modules.get(name))]
+            self._modules += [_Module(name) for name in sorted(new) if _is_users(name, sys.modules.get(name))]
         found, left = {}, _MOST_BYTES_IN_ALL
-        for mine in self._mine:
-            module = sys.modules.get(mine.name)
+        for known in self._modules:
+            module = sys.modules.get(known.name)
             if module is not None:
                 with suppress(Exception):  # code of the user's metaclasses may run, and fail
-                    found[mine.name], left = mine.entries(vars(module), left)
+                    found[known.name], left = known.entries(vars(module), left)
         return found
 
 
-def _is_users(name: str, module: Any) -> bool:
+def _is_users(name: str, module: object) -> bool:
     return isinstance(getattr(module, "__file__", None), str) and not is_foreign(name)
 
 
 class _Module:
-    """One module of the user's, and what is known of those of its globals that cannot change in place."""
+    """One of the user's modules, with the known entries of globals that cannot change in place."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._known: dict[str, tuple[Any, Entry | None]] = {}
-        self._file: Any = None
+        self._known: dict[str, tuple[object, Entry | None]] = {}
+        self._file: object = None
 
-    def entries(self, names: dict[str, Any], left: int) -> tuple[Entries, int]:
-        """Return the entries of what may be a setting, and how many bytes are left for other modules."""
+    def entries(self, names: dict[str, object], left: int) -> tuple[Entries, int]:
+        """Return the entries of possible settings, and how many bytes are left for other modules."""
         found: Entries = {}
         self._file = names.get("__file__")
         for path, value in self._members(names):
@@ -104,32 +114,36 @@ class _Module:
                 left -= len(entry[1]) if entry[0] == _PICKLED else 0
         return found, left
 
-    def _members(self, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _members(self, names: dict[str, object]) -> Iterator[tuple[str, object]]:
         for name, value in list(names.items()):
             yield name, value
-            # Proxies may answer for their class with an error: what counts is their type.
-            if not issubclass(type(value), type) or issubclass(value, enum.Enum):
+            if not _is_class(value) or issubclass(value, enum.Enum):
                 continue
             if value.__module__ == self.name and value.__qualname__ == name:
                 for attribute, content in list(vars(value).items()):
                     yield f"{name}.{attribute}", content
 
-    def _entry(self, path: str, value: Any, most: int) -> Entry | None:
-        """Return what is known of a value; None where it is what the source of the module defines."""
+    def _entry(self, path: str, value: object, most: int) -> Entry | None:
+        """Return the entry of a value; None for a function, class or module that the source defines."""
         kind = type(value)
         name = path.rpartition(".")[2]
         if kind is FunctionType:
             return None if _is_own(value, self.name, path, self._file) else _entry(value, most)
         if name[:2] == "__" or issubclass(kind, ModuleType):
             return None
-        if issubclass(kind, type) and value.__module__ == self.name and value.__qualname__ == path:
+        if _is_class(value) and value.__module__ == self.name and value.__qualname__ == path:
             return None
         if name != path and (issubclass(kind, type) or hasattr(kind, "__get__")):
             return None
         return _entry(value, most)
 
 
-def _is_own(value: Any, module: str, path: str, file: Any) -> bool:
+def _is_class(value: object) -> TypeGuard[type]:
+    """Return whether a value is a class, by its type: proxies may raise when asked for their class."""
+    return issubclass(type(value), type)
+
+
+def _is_own(value: object, module: str, path: str, file: object) -> bool:
     """Return whether a function is the one that the source of its module defines by this name."""
     return (
         type(value) is FunctionType
@@ -142,9 +156,9 @@ def _is_own(value: Any, module: str, path: str, file: Any) -> bool:
 # --- both
 
 
-def _entry(value: Any, most: int) -> Entry | None:
+def _entry(value: object, most: int) -> Entry | None:
     kind = type(value)
-    if kind in _PLAIN or (kind in (str, bytes) and len(value) <= most):
+    if _is_raw(value, most):
         return _RAW, value
     if issubclass(kind, (type, *_FUNCTIONS)):
         place = _place_of(value)
@@ -153,11 +167,17 @@ def _entry(value: Any, most: int) -> Entry | None:
         return _DESCRIBED, _description(value)
     try:
         return _PICKLED, _pickled(value, most)
-    except Exception:  # code of the user's classes may run; that it is no simple value is the answer
+    except Exception:  # code of the user's classes may run; it is no simple value then
         return _DESCRIBED, _description(value)
 
 
-def _place_of(value: Any) -> tuple[str, str] | None:
+def _is_raw(value: object, most: int) -> TypeGuard[Plain]:
+    if type(value) is str or type(value) is bytes:
+        return len(value) <= most
+    return type(value) in _PLAIN
+
+
+def _place_of(value: object) -> tuple[str, str] | None:
     """Return where a class or function can be imported from, or None."""
     module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
     if not isinstance(module, str) or module == "__main__":
@@ -165,28 +185,28 @@ def _place_of(value: Any) -> tuple[str, str] | None:
     return (module, path) if _at(sys.modules.get(module), path) is value else None
 
 
-def _at(value: Any, path: str) -> Any:
+def _at(value: object, path: str) -> object:
     for name in path.split("."):
         value = getattr(value, name, None)
     return value
 
 
-def _description(value: Any) -> str:
-    """Say enough of a value to see whether another process has the same."""
+def _description(value: object) -> str:
+    """Return a text that is the same in another process if it has the same value."""
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     if _is_stream(kind):
         return "an open file"
-    if kind is np.ndarray:
+    if type(value) is np.ndarray:
         return f"{name} {value.shape} {value.dtype} {_digest(value)}"
     if issubclass(kind, (type, *_FUNCTIONS)):
-        line = f" (line {value.__code__.co_firstlineno})" if kind is FunctionType else ""
+        line = f" (line {value.__code__.co_firstlineno})" if type(value) is FunctionType else ""
         module, path = (getattr(value, where, None) for where in ("__module__", "__qualname__"))
         return f"{name} {module}.{path}{line}"
-    return f"{name} of {len(value)}" if issubclass(kind, _SIZED) else name
+    return f"{name} of {len(cast(Sized, value))}" if issubclass(kind, _SIZED) else name
 
 
-def _digest(array: Any) -> int:
+def _digest(array: np.ndarray) -> int:
     if array.dtype.hasobject or not array.size:
         return 0
     step = max(1, array.size // _PROBE)
@@ -199,7 +219,7 @@ def _is_stream(kind: type) -> bool:
 
 
 class _NotSimpleError(Exception):
-    """Part of a value is nothing that is passed on."""
+    """A part of a value cannot be passed on."""
 
 
 class _Sink:
@@ -207,7 +227,7 @@ class _Sink:
         self.parts: list[bytes] = []
         self._left = most
 
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes | pickle.PickleBuffer) -> int:
         size = memoryview(data).nbytes
         self._left -= size
         if self._left < 0:
@@ -219,12 +239,12 @@ class _Sink:
 class _SettingPickler(pickle.Pickler):
     """Pickles simple values only."""
 
-    def reducer_override(self, value: Any) -> Any:
-        """Refuse what is large, what has a life of its own, and what another process cannot import."""
+    def reducer_override(self, value: object) -> Any:
+        """Refuse large values, live objects, and classes and functions that another process cannot import."""
         kind = type(value)
         if issubclass(kind, (type, *_FUNCTIONS)):
             simple = _place_of(value) is not None
-        elif kind is np.ndarray:
+        elif type(value) is np.ndarray:
             simple = value.nbytes <= MOST_BYTES and not value.dtype.hasobject
         elif issubclass(kind, (*_CONTAINERS, np.generic, np.dtype)):
             simple = True
@@ -238,11 +258,11 @@ class _SettingPickler(pickle.Pickler):
 
 
 def _is_plain(kind: type) -> bool:
-    """Return whether objects of a class are their attributes, as far as pickle knows."""
+    """Return whether pickle takes nothing but the attributes of objects of a class."""
     return all(getattr(kind, hook, None) is getattr(object, hook, None) for hook in _HOOKS)
 
 
-def _pickled(value: Any, most: int) -> bytes:
+def _pickled(value: object, most: int) -> bytes:
     sink = _Sink(most)
     _SettingPickler(sink, 5).dump(value)
     return b"".join(sink.parts)
@@ -255,16 +275,16 @@ class SettingReceiver:
     """Gives the modules of this process the settings of another, each when it has been imported.
 
     Args:
-        tell: is called with the names of settings that differ and could not be passed on.
+        report: is called with the names of settings that differ and could not be passed on.
     """
 
-    def __init__(self, tell: Callable[[list[str]], None]) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[list[str]], None]) -> None:
+        self._report = report
         self._wanted: dict[str, Entries] = {}
         self._taken: dict[str, Entries] = {}
 
     def update(self, wanted: dict[str, Entries]) -> None:
-        """Take over settings: now in modules that are here, later in others."""
+        """Take over settings: now in modules that are imported, later in others."""
         self._wanted = wanted
         if wanted and self not in sys.meta_path:
             sys.meta_path.insert(0, self)
@@ -273,7 +293,7 @@ class SettingReceiver:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find a module of the user's as the other finders do; its settings follow when it was run."""
+        """Find a module of the user's as the other finders do; its settings follow when it has run."""
         if name not in self._wanted:
             return None
         for finder in sys.meta_path:
@@ -281,7 +301,9 @@ class SettingReceiver:
             spec: ModuleSpec | None = find(name, path, target) if find is not None else None
             if spec is not None:
                 if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                    spec.loader = cast("Loader", _Then(spec.loader, lambda: self._take_anew(name)))
+                    spec.loader = cast(
+                        "Loader", _LoaderWithCallback(spec.loader, lambda: self._take_anew(name))
+                    )
                 return spec
         return None
 
@@ -290,23 +312,23 @@ class SettingReceiver:
         self._take([name])
 
     def _take(self, names: list[str]) -> None:
-        untold = []
+        unsent = []
         for name in names:
             before, wanted = self._taken.get(name, {}), self._wanted[name]
             self._taken[name] = wanted
             changed = {path: entry for path, entry in wanted.items() if before.get(path) != entry}
-            untold += [f"{name}.{path}" for path in _take_over(vars(sys.modules[name]), changed)]
-        if untold:
-            self._tell(untold)
+            unsent += [f"{name}.{path}" for path in _take_over(vars(sys.modules[name]), changed)]
+        if unsent:
+            self._report(unsent)
 
 
-class _Then:
-    """The loader of a module, and what is to be done when it has run the module."""
+class _LoaderWithCallback:
+    """The loader of a module, with a function to call when the module has run."""
 
-    def __init__(self, loader: Any, then: Callable[[], None]) -> None:
-        self._loader, self._then = loader, then
+    def __init__(self, loader: Loader, after: Callable[[], None]) -> None:
+        self._loader, self._after = loader, after
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
@@ -320,37 +342,37 @@ class _Then:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        self._then()
+        self._after()
 
 
-def _take_over(names: dict[str, Any], entries: Entries) -> list[str]:
-    """Give a module its settings; return what differs and cannot be passed on."""
+def _take_over(names: dict[str, object], entries: Entries) -> list[str]:
+    """Give a module its settings; return the names of those that differ and cannot be passed on."""
     own = {path: _found(names, path) for path in entries}
     differing = [path for path, entry in entries.items() if _differs(own[path], entry)]
-    hopeless = [path for path in differing if entries[path][0] == _DESCRIBED]
-    untold = [path for path in hopeless if not (path[0] == "_" and own[path] in (None, _MISSING))]
+    undeliverable = [path for path in differing if entries[path][0] == _DESCRIBED]
+    unsent = [path for path in undeliverable if not (path[0] == "_" and own[path] in (None, _MISSING))]
     for path in differing:
-        if path in hopeless or (hopeless and _is_flag(path, own[path])):
+        if path in undeliverable or (undeliverable and _is_flag(path, own[path])):
             continue
         try:
             _set(names, path, own[path], _value(entries[path]))
-        except Exception:  # code of the user's may run: a class is not here, or refuses to be changed
-            untold.append(path)
-    return untold
+        except Exception:  # code of the user's may run: a class is missing here, or refuses a change
+            unsent.append(path)
+    return unsent
 
 
-def _is_flag(path: str, value: Any) -> bool:
-    """Return whether a global may say that something is there that could not be passed on."""
+def _is_flag(path: str, value: object) -> bool:
+    """Return whether a global may be a flag for another setting, which could not be passed on."""
     return path[0] == "_" and value is False
 
 
-def _found(names: dict[str, Any], path: str) -> Any:
+def _found(names: dict[str, object], path: str) -> object:
     owner, _, attribute = path.partition(".")
     value = names.get(owner, _MISSING)
     return vars(value).get(attribute, _MISSING) if attribute and isinstance(value, type) else value
 
 
-def _differs(own: Any, entry: Entry) -> bool:
+def _differs(own: object, entry: Entry) -> bool:
     kind, content = entry
     if own is _MISSING:
         return True
@@ -362,25 +384,24 @@ def _differs(own: Any, entry: Entry) -> bool:
         return bool(_description(own) != content)
     try:
         return bool(_pickled(own, MOST_BYTES) != content)
-    except Exception:  # it is no simple value, as the other is
+    except Exception:  # it is no simple value, while the other is
         return True
 
 
-def _value(entry: Entry) -> Any:
-    kind, content = entry
-    if kind == _PICKLED:
-        return pickle.loads(content)
-    if kind == _NAMED:
-        module, path = content
+def _value(entry: Entry) -> object:
+    if entry[0] == _PICKLED:
+        return pickle.loads(entry[1])
+    if entry[0] == _NAMED:
+        module, path = entry[1]
         __import__(module)
         found = _at(sys.modules[module], path)
         if found is None:
             raise _NotSimpleError
         return found
-    return content
+    return entry[1]
 
 
-def _set(names: dict[str, Any], path: str, own: Any, value: Any) -> None:
+def _set(names: dict[str, object], path: str, own: object, value: object) -> None:
     """Put a value in its place, or into the container that is there."""
     if type(own) is type(value) and _filled(own, value):
         return
@@ -391,12 +412,13 @@ def _set(names: dict[str, Any], path: str, own: Any, value: Any) -> None:
         names[owner] = value
 
 
-def _is_its_attributes(value: Any) -> bool:
+def _is_its_attributes(value: object) -> bool:
     kind = type(value)
     return hasattr(value, "__dict__") and not getattr(kind, "__slots__", None) and _is_plain(kind)
 
 
-def _filled(own: Any, value: Any) -> bool:
+def _filled(own: object, value: Any) -> bool:
+    """Give a container the content of `value`, of the same class; return whether it is one."""
     if isinstance(own, (dict, set)):
         own.clear()
         own.update(value)

@@ -1,17 +1,18 @@
-"""What loads depend on beside their data: the state of this process, on its way to worker processes.
+"""Sends the state of this process, on which loads depend beside their data, to worker processes.
 
 The working folder and the search path, warning filters, NumPy's error state, logging (`log_records`),
 limits of the interpreter, variables of the environment, the default float type, and the settings of the
-user's modules (`module_settings`). The state is taken when a pass begins; workers that have another get it
-before their next load.
+user's modules (`module_settings`). The state is taken when a data pass begins; workers that have another one
+get it before their next load.
 
 Guarantees kept here: a state that did not change is not sent again; only what changed since the last state
-is set in a worker, so what it has set itself (in `worker_init`, in a load) stays; nothing is imported in a
-worker for the sake of its state, but what a setting that differs refers to.
+is set in a worker, so settings that it has changed itself (in `worker_init`, in a load) stay; its state
+makes a worker import nothing except modules that a differing setting refers to.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
 import re
@@ -21,7 +22,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal, TypedDict, cast
 
 import cloudpickle
 import numpy as np
@@ -32,19 +33,43 @@ from streamfit.workers.processes import interpreter, log_records, module_setting
 from streamfit.workers.transport import descriptors, slots
 from streamfit.workers.transport.uninterrupted import uninterrupted
 
-Filter = tuple[Any, ...]
 _MOST_STATES = 8
+
+# A pattern as text and flags; or the text itself, which some versions of Python keep; or nothing.
+_Pattern = tuple[str, int] | str | None
+# A class as its module and name, or as pickle bytes; None for one that cannot travel.
+_Category = tuple[str, str] | bytes | None
+Filter = tuple[str, _Pattern, _Category, _Pattern, int]
+"""One warning filter, ready to travel: action, message, category, module, line."""
+ErrorModes = dict[str, Literal["ignore", "warn", "raise", "call", "print", "log"]]
+ErrorState = tuple[ErrorModes, bytes | None]
+"""How NumPy handles floating-point errors, and the function it calls, as pickle bytes."""
+
+
+class State(TypedDict, total=False):
+    """The parts of a state, as they are sent."""
+
+    folder: str | None
+    path: list[str]
+    filters: list[Filter]
+    numpy: ErrorState
+    logging: log_records.Levels
+    recursion: int
+    digits: int
+    floatx: str
+    environment: dict[str, str | None]
+    settings: dict[str, module_settings.Entries]
 
 
 # --- the main process
 
 
-class ProcessState:
+class StateSnapshot:
     """The state of this process at one moment.
 
     Attributes:
         key: number of this state.
-        data: what it is, as bytes.
+        data: its pickle bytes.
         fd: anonymous memory that holds them.
     """
 
@@ -56,34 +81,34 @@ class ProcessState:
         slots.write(self.fd, memoryview(data), 0)
 
     def close(self) -> None:
-        """Give back the memory; workers that have mapped it keep it."""
+        """Release the memory; workers that have mapped it keep it."""
         self._finalizer()
 
 
-class ParentState:
+class StateRecorder:
     """Takes the state of this process.
 
     Attributes:
-        untold: what of it cannot be passed on, as it was found.
+        unsent: names of parts of it that cannot be passed on.
     """
 
     def __init__(self) -> None:
         self._collector = module_settings.Collector()
         self._environment: dict[str, str] = {}
-        self._states: deque[ProcessState] = deque()  # the last one counts; others may still be on their way
-        self.untold: list[str] = []
+        self._states: deque[StateSnapshot] = deque()  # the last one counts; others may still be on their way
+        self.unsent: list[str] = []
 
-    def begin(self) -> None:
-        """Note what workers inherit that are started now."""
+    def note_environment(self) -> None:
+        """Note the environment that workers inherit which are started now."""
         self._environment = interpreter.own_environment()
 
-    def take(self) -> ProcessState:
-        """Return the state now: that of the last call, if nothing has changed."""
-        parts = {
+    def take(self) -> StateSnapshot:
+        """Return the state now; the same object as before if nothing has changed."""
+        parts: State = {
             "folder": _folder(),
             "path": interpreter.search_path(),
             "filters": [_packed_filter(entry) for entry in warnings.filters],
-            "numpy": (np.geterr(), self._error_call()),
+            "numpy": (cast("ErrorModes", np.geterr()), self._error_call()),
             "logging": log_records.levels(),
             "recursion": sys.getrecursionlimit(),
             "digits": sys.get_int_max_str_digits(),
@@ -97,11 +122,11 @@ class ParentState:
         return self._states[-1]
 
     def clear(self) -> None:
-        """Give back all memory."""
+        """Release all memory."""
         uninterrupted(lambda: self._drop(0))
 
     def _keep(self, data: bytes) -> None:
-        self._states.append(ProcessState(data))
+        self._states.append(StateSnapshot(data))
         self._drop(_MOST_STATES)
 
     def _drop(self, most: int) -> None:
@@ -115,7 +140,7 @@ class ParentState:
         try:
             return bytes(cloudpickle.dumps(call))
         except Exception:  # it holds an open file, for one
-            self.untold.append("numpy.seterrcall's function")
+            self.unsent.append("numpy.seterrcall's function")
             return None
 
     def _changes(self) -> dict[str, str | None]:
@@ -130,24 +155,26 @@ class ParentState:
 def _folder() -> str | None:
     try:
         return os.getcwd()
-    except OSError:  # it was deleted; what is relative to it is not there for us either
+    except OSError:  # it was deleted, and with it all relative paths
         return None
 
 
-def _packed_filter(entry: Any) -> Filter:
+def _packed_filter(
+    entry: Any,
+) -> Filter:
     action, message, category, module, line = entry
     return action, _packed_pattern(message), _packed_category(category), _packed_pattern(module), line
 
 
-def _packed_pattern(pattern: Any) -> Any:
+def _packed_pattern(pattern: re.Pattern[str] | str | None) -> _Pattern:
     return (pattern.pattern, pattern.flags) if isinstance(pattern, re.Pattern) else pattern
 
 
-def _packed_category(category: Any) -> Any:
+def _packed_category(category: type[Warning]) -> _Category:
     if category.__module__ == "__main__":
         try:
-            return cloudpickle.dumps(category)
-        except Exception:  # its methods use what cannot travel; warnings of it cannot either
+            return bytes(cloudpickle.dumps(category))
+        except Exception:  # its methods use objects that cannot travel, so its warnings cannot either
             return None
     return category.__module__, category.__qualname__
 
@@ -159,17 +186,17 @@ class StateApplier:
     """Brings this process into the state of another.
 
     Args:
-        send_record: takes the bytes of log records.
-        tell: takes the names of settings that differ and could not be passed on.
+        send_record: sends the bytes of a log record.
+        report: is called with the names of settings that differ and could not be passed on.
     """
 
-    def __init__(self, send_record: Callable[[bytes], None], tell: Callable[[list[str]], None]) -> None:
+    def __init__(self, send_record: Callable[[bytes], None], report: Callable[[list[str]], None]) -> None:
         self._send_record = send_record
         self._relay: log_records.Relay | None = None
-        self._receiver = module_settings.SettingReceiver(tell)
+        self._receiver = module_settings.SettingReceiver(report)
         self._inherited: dict[str, str] | None = None
-        self._wanted: dict[str, Any] = {}
-        self._settled: dict[str, Any] = {}
+        self._wanted: State = {}
+        self._current: State = {}
         self._modules = 0
         self._setters: dict[str, Callable[[Any], None]] = {
             "folder": _set_folder,
@@ -184,20 +211,20 @@ class StateApplier:
             "settings": self._receiver.update,
         }
 
-    def want(self, data: Any) -> None:
-        """Take in a state, as bytes; `settle` brings it about."""
+    def want(self, data: bytes | mmap.mmap) -> None:
+        """Take in a state, as pickle bytes; `settle` sets it."""
         self._wanted = pickle.loads(data)
 
     def settle(self) -> None:
-        """Set what has changed since it was set last."""
-        wanted, settled = self._wanted, self._settled
+        """Set the parts of the state that have changed since the last call."""
+        wanted, settled = self._wanted, self._current
         if wanted is settled and len(sys.modules) == self._modules:  # as before nearly every load
             return
         if wanted is not settled:
             for name, value in wanted.items():
                 if settled.get(name) != value:
                     self._setters[name](value)
-            self._settled = wanted
+            self._current = wanted
         elif wanted and any(self._unknown(entry) for entry in wanted["filters"]):
             self._set_filters(wanted["filters"])  # classes of warnings may have come with new modules
         self._modules = len(sys.modules)
@@ -206,8 +233,8 @@ class StateApplier:
     def importing(self) -> Iterator[None]:
         """Import modules in the block, and leave the state of this process as it is.
 
-        The main process has imported them, perhaps when it was not in this state yet: filters may make errors
-        of warnings that were none then. And what they do to the state they did there before it was taken.
+        The main process may have imported them before it was in this state: filters may now make errors of
+        warnings that were none then. And its state already contains the changes that these modules make.
         """
         errors, call, depth = np.geterr(), np.geterrcall(), sys.getrecursionlimit()
         with warnings.catch_warnings(), log_records.undisturbed():
@@ -219,14 +246,14 @@ class StateApplier:
                 sys.setrecursionlimit(depth)
                 np.seterrcall(call)
                 np.seterr(**errors)
-                for name, value in self._settled.get("environment", {}).items():
+                for name, value in self._current.get("environment", {}).items():
                     _set_variable(name, value)
 
     def _unknown(self, entry: Filter) -> bool:
         return isinstance(entry[2], tuple) and _category(entry[2]) is None
 
     def _set_filters(self, filters: list[Filter]) -> None:
-        warnings.resetwarnings()  # has what was said once be looked at again
+        warnings.resetwarnings()  # also forgets which warnings were shown once
         for action, message, packed, module, line in filters:
             category = _category(packed)
             if category is not None:
@@ -240,7 +267,7 @@ class StateApplier:
     def _set_environment(self, changes: dict[str, str | None]) -> None:
         if self._inherited is None:
             self._inherited = dict(os.environ)
-        before = self._settled.get("environment", {})
+        before = self._current.get("environment", {})
         for name in before.keys() - changes.keys():
             _set_variable(name, self._inherited.get(name))
         for name, value in changes.items():
@@ -270,24 +297,24 @@ def _set_variable(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
-def _set_errors(state: tuple[dict[str, Any], bytes | None]) -> None:
+def _set_errors(state: ErrorState) -> None:
     errors, call = state
     np.seterrcall(None if call is None else pickle.loads(call))
     np.seterr(**errors)
 
 
-def _pattern(packed: Any) -> Any:
+def _pattern(packed: _Pattern) -> re.Pattern[str] | str | None:
     return re.compile(*packed) if isinstance(packed, tuple) else packed
 
 
-def _category(packed: Any) -> Any:
+def _category(packed: _Category) -> type[Warning] | None:
     """Return a class of warnings; None if its module is not imported here, so that none can be given."""
     if packed is None:
         return None
     if isinstance(packed, bytes):
-        return pickle.loads(packed)
+        return cast("type[Warning]", pickle.loads(packed))
     module, path = packed
-    found: Any = sys.modules.get(module)
+    found: object = sys.modules.get(module)
     for name in path.split("."):
         found = getattr(found, name, None)
-    return found
+    return cast("type[Warning] | None", found)

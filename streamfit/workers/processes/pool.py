@@ -8,19 +8,17 @@ nothing outlives this process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterable
 
-from streamfit.workers.contract import Describe, Init, Kind, Loader, Ticket
+from streamfit.workers.contract import AnyLoader, Init, Kind
 from streamfit.workers.pool.ending import HASTY_SECONDS
 from streamfit.workers.pool.ordered_run import LOOK_SECONDS
+from streamfit.workers.pool.run_state import RunState
 from streamfit.workers.pool.scheduler import MAX_DEATHS, Job, Scheduler, TicketQueue
 from streamfit.workers.processes.interpreter import check_platform
 from streamfit.workers.processes.supervision import SupervisedPool
 from streamfit.workers.processes.worker_group import WorkerHandle
 from streamfit.workers.recovery import exceptions
-from streamfit.workers.recovery.bad_samples import CannotExamineError, Probe
 from streamfit.workers.recovery.crash_report import WorkerExit
 from streamfit.workers.transport import wire
 from streamfit.workers.transport.loader_pickle import PickledLoader
@@ -30,7 +28,7 @@ from streamfit.workers.transport.uninterrupted import uninterrupted
 
 # A consumer that keeps more values than this gets the further ones as copies, so that slots stay few.
 _MAX_LEASED = 4
-# A job takes in further tickets up to this time and this memory; beyond it, sending is next to nothing.
+# A job takes in further tickets up to this time and this memory; beyond it, sending costs next to nothing.
 _JOB_NANOSECONDS = 2_000_000
 _JOB_BYTES = 1 << 22
 _LOOK_MILLISECONDS = int(LOOK_SECONDS * 1000)
@@ -43,8 +41,11 @@ class ProcessPool(SupervisedPool):
         workers: number of processes.
         ahead: how many tickets may be out beyond the delivered one.
         timeout: seconds that a load may take; None judges by the loads before it.
-        init: what each of them calls before its first load.
+        init: called in each of them before its first load.
         hash_seed: that of all workers; None for that of the program.
+
+    Attributes:
+        deaths: how many workers a ticket may kill before it is set apart.
     """
 
     kind: Kind = "processes"
@@ -62,7 +63,7 @@ class ProcessPool(SupervisedPool):
         check_platform()
         super().__init__(workers, ahead, timeout, init=init, hash_seed=hash_seed)
 
-    # -- the pool's public face -------------------------------------------------------------------------
+    # -- the contract of pools --------------------------------------------------------------------------
 
     def start(self, preload: Iterable[str] = ()) -> None:
         """Start the process that workers are forked from, unless it runs; return at once."""
@@ -70,34 +71,34 @@ class ProcessPool(SupervisedPool):
         with self.lock:
             self._preload = tuple(preload) or self._preload
             if self._worker_group is None:
-                self._setup.begin()
+                self._setup.note_environment()
                 try:
-                    uninterrupted(self._engage)
+                    uninterrupted(self._start_group)
                 except BaseException:
                     self.stop_workers(HASTY_SECONDS)
                     raise
 
     def use_hash_seed(self, hash_seed: int) -> None:
-        """Have all workers hash with another seed; ends runs that are open if there is one already."""
+        """Have all workers hash with another seed; ends open runs if there are workers already."""
         with self.lock:
             if hash_seed != self._hash_seed:
                 self._hash_seed = hash_seed
                 if self._worker_group is not None:
-                    self.reset("This run was ended because its workers got another hash seed; open another.")
+                    self.reset(RunState.OTHER_HASH_SEED)
 
     def pids(self) -> list[int]:
-        """Return the process ids of the workers that are alive, waiting for those that are being born."""
+        """Return the process ids of the workers that are alive, waiting for those that are being forked."""
         with self.lock:
             self.check_usable()
             while self._worker_group is not None and any(
-                handle.pid is None for handle in self._worker_group.handles.values()
+                handle.pid is None for handle in self._worker_group.workers.values()
             ):
                 self._collect(100)
-            handles = self._worker_group.handles.values() if self._worker_group is not None else ()
+            handles = self._worker_group.workers.values() if self._worker_group is not None else ()
             return [handle.pid for handle in handles if handle.pid is not None]
 
     def close(self) -> None:
-        """Kill the workers; safe to call twice. Values already delivered stay valid."""
+        """Stop the workers; safe to call twice. Values already delivered stay valid."""
         super().close()
         self._registry.clear()
         self._setup.clear()
@@ -108,52 +109,52 @@ class ProcessPool(SupervisedPool):
         """Return a scheduler on which the workers together can hold all tickets that are ahead."""
         return Scheduler(-(-self.ahead // self.workers) + 1, self.deaths)
 
-    def prepare(self, loader: Loader) -> PickledLoader:
-        """Pickle a loader, if that is needed, and have workers ready."""
+    def register_loader(self, loader: AnyLoader) -> PickledLoader:
+        """Pickle a loader, if needed, and start workers that are missing."""
         self._setup.update()
         pickled_loader = self.pickled_loader_for(loader)
         # Ours are known to be safe to fork with; the user's own modules are imported in each worker.
         ours = [name for name in pickled_loader.modules if name.partition(".")[0] == "streamfit"]
         self._live_group().fork_server.preload(ours)
-        self._staff()
+        self._ensure_workers()
         return pickled_loader
 
-    def pickled_loader_for(self, loader: Loader) -> PickledLoader:
-        """Return a loader as it is sent to workers."""
+    def pickled_loader_for(self, loader: AnyLoader) -> PickledLoader:
+        """Return the pickled loader that is sent to workers."""
         return self._registry.pickled_loader_for(loader)
 
     def issue(self) -> None:
-        """Send workers what the scheduler wants loaded."""
+        """Send workers the jobs that the scheduler issues."""
         worker_group = self._live_group()
-        self._take_back(worker_group)
+        self._reclaim(worker_group)
         if worker_group.budget.large:
             for handle in worker_group.trim(self.scheduler.free_slots()):
                 self._flush(handle)
         touched: dict[int, WorkerHandle] = {}
-        while jobs := self.scheduler.issue():  # what could not be sent together is issued again, one by one
+        while jobs := self.scheduler.issue():  # tickets that cannot be sent together come again, one by one
             for job in jobs:
-                handle = touched[job.worker] = worker_group.handles[job.worker]
+                handle = touched[job.worker] = worker_group.workers[job.worker]
                 self._send(worker_group, handle, job)
         for handle in touched.values():
             self._flush(handle)
 
     def step(self, *, wait: bool) -> None:
-        """Take in what workers and the fork server report."""
+        """Take in reports of workers and the fork server."""
         if wait:
-            self._parking.look()
-        self.sweep()
+            self._exit_gate.pass_through()
+        self.drop_abandoned()
         self._collect(_LOOK_MILLISECONDS if wait else 0)
         self.issue()
         self._setup.reports.pass_on()
 
-    def values_of(self, job: Job) -> list[Any]:
+    def values_of(self, job: Job) -> list[object]:
         """Return the values as views of the job's slot, or as copies if many slots are leased already."""
         packed = job.outcome
         if not isinstance(packed, Packed):
             self.scheduler.give_back(job.slot)
             return []
         worker_group = self._live_group()
-        self._take_back(worker_group)  # what was given up is not leased any more
+        self._reclaim(worker_group)  # values that were given up are not leased any more
         slot = worker_group.slot(job.slot)
         slot.attach(packed.capacity)
         memory = slot.bytes(max(packed.used, 1))
@@ -168,33 +169,15 @@ class ProcessPool(SupervisedPool):
             self.scheduler.give_back(job.slot)
 
     def failure_of(self, job: Job) -> WorkerExit | Exception:
-        """Return what the loader raised, or how the last worker ended."""
+        """Return the exception that the loader raised, or how the last worker ended."""
         outcome = job.outcome
         if isinstance(outcome, WorkerExit | Exception):
             return outcome
         packed: Packed = outcome
         return exceptions.unpack(packed.failure)
 
-    @contextmanager
-    def probing(self, loader: Loader, loader_handle: PickledLoader, describe: Describe) -> Iterator[Probe]:
-        """Return what loads tickets in a worker set aside for it."""
-        with _ProbePool(loader_handle, self) as pool:
-
-            def probe(ticket: Ticket) -> Any:
-                run = None
-                try:
-                    with pool.open(loader, [ticket], describe=describe) as run:
-                        return next(run).value
-                except Exception as error:
-                    if run is not None and run.failed:
-                        raise
-                    text = f"what cannot be loaded could not be examined: {error}"
-                    raise CannotExamineError(text) from error
-
-            yield probe
-
-    def size_after(self, job: Job, size: int) -> int:
-        """Return how many tickets fit a job: several where loads are so quick and small sending tells."""
+    def next_job_size(self, job: Job, size: int) -> int:
+        """Return how many tickets a job may have: several where loads are quick and small."""
         packed: Packed = job.outcome
         count = len(job.tickets)
         quick = _JOB_NANOSECONDS * count // max(packed.nanoseconds, 1)
@@ -205,18 +188,18 @@ class ProcessPool(SupervisedPool):
         """Close a queue; its tickets that still wait in workers are not loaded."""
         if scheduler is self.scheduler and self._worker_group is not None:
             for worker in scheduler.close_queue(queue):
-                handle = self._worker_group.handles[worker]
+                handle = self._worker_group.workers[worker]
                 handle.channel.put(wire.CANCEL, queue=queue.key)
                 self._flush(handle)
 
     def stop_workers(self, grace: float) -> None:
         """Have all workers end, and kill those that have not after `grace` seconds.
 
-        What they have logged until now is handled, what they have loaded is not wanted.
+        Their log records until now are handled; their results are discarded.
         """
         reports = self._setup.reports
         if self._worker_group is not None:
-            for handle in self._worker_group.handles.values():
+            for handle in self._worker_group.workers.values():
                 reports.take_last(handle.pid, handle.channel)
             self._worker_group.close(
                 grace
@@ -225,24 +208,3 @@ class ProcessPool(SupervisedPool):
             self._finalizer.detach()
         self._worker_group = self._finalizer = None
         reports.pass_on_records()
-
-
-class _ProbePool(ProcessPool):
-    """One worker for tickets that may kill it; the first death is told and nothing is tried again.
-
-    Args:
-        pickled_loader: the loader as the other workers got it, however the original has changed since.
-        pool: the one that it serves.
-    """
-
-    examines = False
-    deaths = 1
-
-    def __init__(self, pickled_loader: PickledLoader, pool: ProcessPool) -> None:
-        super().__init__(workers=1, ahead=1, hash_seed=pool._hash_seed)
-        self._pickled_loader, self._deadline = pickled_loader, pool._deadline
-        self._setup = pool._setup.for_one_more(self._registry)
-
-    def pickled_loader_for(self, loader: Loader) -> PickledLoader:
-        """Return the other pool's."""
-        return self._pickled_loader

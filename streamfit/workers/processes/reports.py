@@ -1,4 +1,4 @@
-"""What workers tell beside values: log records, settings that they lack, a `worker_init` that failed."""
+"""Messages of workers beside values: log records, settings that they lack, a `worker_init` that failed."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from streamfit.workers.recovery import exceptions
 from streamfit.workers.transport import wire
 from streamfit.workers.transport.wire import Channel, Frame
 
-KINDS = frozenset({wire.RECORD, wire.UNTOLD, wire.REFUSED})
+KINDS = frozenset({wire.RECORD, wire.UNSENT, wire.INIT_FAILED})
 _NAMED = 20
-_MOST_READS = 64  # a worker that goes on logging is not listened to for ever
+_MOST_READS = 64  # a worker may go on logging for ever
 
 
 class Reports:
-    """Takes in what workers of a pool tell, and passes it on when the pool is between two steps."""
+    """Collects messages of the workers of a pool, and passes them on when the pool is between two steps."""
 
     def __init__(self) -> None:
         self._records: deque[tuple[bytes, int | None]] = deque()
-        self._untold: list[str] = []
-        self._told: set[str] = set()
-        self._refused: Exception | None = None
+        self._unsent: list[str] = []
+        self._reported: set[str] = set()
+        self._init_error: Exception | None = None
 
     def take(self, worker: int | None, frame: Frame) -> None:
         """Take in a frame of one of `KINDS` from a worker, given its process id."""
         if frame.kind == wire.RECORD:
             self._records.append((frame.body, worker))
-        elif frame.kind == wire.UNTOLD:
+        elif frame.kind == wire.UNSENT:
             self.note(pickle.loads(frame.body))
-        elif self._refused is None:
-            self._refused = exceptions.unpack(frame.body)
-            self._refused.add_note("worker_init raised this in a new worker process.")
+        elif self._init_error is None:
+            self._init_error = exceptions.unpack(frame.body)
+            self._init_error.add_note("worker_init raised this in a new worker process.")
 
     def take_last(self, worker: int | None, channel: Channel) -> None:
-        """Take in the log records that a worker has sent and nobody has read, and nothing else."""
+        """Take in the unread log records of a worker, and no other messages."""
         for _ in range(_MOST_READS):
             if channel.ended:
                 return
@@ -54,21 +54,21 @@ class Reports:
                 if frame.kind == wire.RECORD:
                     self.take(worker, frame)
 
-    def note(self, untold: list[str]) -> None:
-        """Note settings that cannot be passed on; each is told once."""
-        self._untold += [name for name in untold if name not in self._told]
-        self._told.update(untold)
+    def note(self, unsent: list[str]) -> None:
+        """Note settings that cannot be passed on; each is reported once."""
+        self._unsent += [name for name in unsent if name not in self._reported]
+        self._reported.update(unsent)
 
     def pass_on(self) -> None:
-        """Handle log records, warn of settings, raise what `worker_init` raised."""
-        if not (self._records or self._untold or self._refused):
+        """Handle log records, warn of settings, raise the exception of `worker_init`."""
+        if not (self._records or self._unsent or self._init_error):
             return
         self.pass_on_records()
-        if self._refused is not None:
-            refused, self._refused = self._refused, None
-            raise refused
-        if self._untold:
-            names, self._untold = self._untold, []
+        if self._init_error is not None:
+            error, self._init_error = self._init_error, None
+            raise error
+        if self._unsent:
+            names, self._unsent = self._unsent, []
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             warnings.warn(
                 "these settings of this process differ from what an import gives, and worker processes, "

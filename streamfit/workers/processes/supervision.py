@@ -1,4 +1,4 @@
-"""Supervision of worker processes: how they come and go, and what passes between them and the pool.
+"""Supervision of worker processes: starts them, exchanges frames with them, replaces those that die.
 
 Guarantees kept here: a worker that dies, for whatever reason, is replaced and what it had not finished is
 loaded again; nothing is shared between workers, so a dead one harms only its own socket.
@@ -21,7 +21,7 @@ from streamfit.workers.pool.ending import HASTY_SECONDS
 from streamfit.workers.pool.ordered_run import LOOK_SECONDS, ScheduledPool
 from streamfit.workers.pool.scheduler import Job
 from streamfit.workers.processes.interpreter import hash_seed_of_program
-from streamfit.workers.processes.interpreter_exit import Parking, tell_at_exit
+from streamfit.workers.processes.interpreter_exit import ExitGate, register_for_exit
 from streamfit.workers.processes.reports import KINDS as REPORTS
 from streamfit.workers.processes.worker_group import WorkerGroup, WorkerHandle
 from streamfit.workers.processes.worker_setup import WorkerSetup
@@ -40,13 +40,13 @@ _IN, _OUT = select.POLLIN, select.POLLOUT
 
 
 class SupervisedPool(ScheduledPool):
-    """A pool whose workers are processes: it starts them, hears them, and replaces those that die.
+    """A pool whose workers are processes: it starts them, listens to them, and replaces those that die.
 
     Args:
         workers: number of processes.
         ahead: how many tickets may be out beyond the delivered one.
         timeout: seconds that a load may take; None judges by the loads before it.
-        init: what each of them calls before its first load.
+        init: called in each of them before its first load.
         hash_seed: that of all workers; None for that of the program.
     """
 
@@ -69,48 +69,48 @@ class SupervisedPool(ScheduledPool):
         self._poller = select.poll()
         self._finalizer: weakref.finalize[..., SupervisedPool] | None = None
         self._restart_limit = RestartLimit()
-        self._parking = Parking(self.lock)
+        self._exit_gate = ExitGate(self.lock)
         self._handlers: dict[int, Callable[[WorkerHandle, Frame], None]] = {
-            wire.TEMPLATE: WorkerHandle.learn,
+            wire.TEMPLATE: WorkerHandle.add_template,
             wire.RESULT: self._on_result,
             wire.SKIPPED: self._on_skipped,
         }
 
     # -- workers come and go ----------------------------------------------------------------------------
 
-    def _engage(self) -> None:
+    def _start_group(self) -> None:
         self._worker_group = worker_group = WorkerGroup(self._preload, self._hash_seed)
         self._finalizer = weakref.finalize(self, worker_group.close)
         self._finalizer.atexit = False  # see `end_with_interpreter`
-        tell_at_exit(self)
-        self._poller = _listening_to(worker_group)
+        register_for_exit(self)
+        self._poller = _poller_of(worker_group)
 
     def _live_group(self) -> WorkerGroup:
         if self._worker_group is None:
             raise WorkerError("The workers of this pool were stopped; open another run.")
         return self._worker_group
 
-    def _staff(self) -> None:
+    def _ensure_workers(self) -> None:
         """Have as many workers as there should be."""
         worker_group = self._live_group()
-        if len(worker_group.handles) < self.workers:
-            uninterrupted(lambda: self._hire(worker_group))
+        if len(worker_group.workers) < self.workers:
+            uninterrupted(lambda: self._spawn_workers(worker_group))
 
-    def _hire(self, worker_group: WorkerGroup) -> None:
-        while len(worker_group.handles) < self.workers:
+    def _spawn_workers(self, worker_group: WorkerGroup) -> None:
+        while len(worker_group.workers) < self.workers:
             key = fresh_id()
-            handle = worker_group.handles[key] = WorkerHandle(key, worker_group.fork_server.spawn(key))
+            handle = worker_group.workers[key] = WorkerHandle(key, worker_group.fork_server.spawn(key))
             self._poller.register(handle.channel, _IN)
-            self._setup.greet(handle)
+            self._setup.send_init(handle)
             self.scheduler.join(key)
 
     def _lose(
         self, worker_group: WorkerGroup, handle: WorkerHandle, death: WorkerExit, *, blame: bool = False
     ) -> WorkerExit:
-        """Take in the end of a worker: first what it had finished, then what it had not.
+        """Take in the end of a worker: first the results it has sent, then the jobs it has not finished.
 
         Returns:
-            how it ended, as far as that is known then.
+            how it ended, as far as that is known by then.
         """
         while not handle.channel.ended:
             frames = handle.channel.receive(wait=False)
@@ -119,13 +119,13 @@ class SupervisedPool(ScheduledPool):
             self._handle(handle, frames)
         if handle.ended_at is None:
             self._poller.unregister(handle.channel)
-        del worker_group.handles[handle.key]
+        del worker_group.workers[handle.key]
         stray = handle.stray()
         loading: tuple[int, int, int] | None = handle.progress_page.under_way() if blame else None
-        if stray:  # it was written before the next answer, however far the worker has come since
-            loading = self.scheduler.first_of(handle.key)
+        if stray:  # before the next result, however far the worker has come since
+            loading = self.scheduler.next_ticket_of(handle.key)
             death = replace(death, stray=stray)
-        in_vain = stray or not handle.progress_page.begun() or (loading is None and not handle.answered)
+        in_vain = stray or not handle.progress_page.begun() or (loading is None and not handle.n_results)
         self._restart_limit.worker(in_vain=bool(in_vain))
         handle.close()
         self.scheduler.died(handle.key, death, loading)
@@ -135,7 +135,7 @@ class SupervisedPool(ScheduledPool):
         return death
 
     def _on_death(self, worker_group: WorkerGroup, frame: Frame) -> None:
-        handle = worker_group.handles.get(frame.number)
+        handle = worker_group.workers.get(frame.number)
         if handle is not None:
             death = crash_report.exit_of(
                 handle.pid, frame.extra, frame.body, handle.progress_page.fd, handle.overdue
@@ -143,46 +143,46 @@ class SupervisedPool(ScheduledPool):
             death = self._lose(worker_group, handle, death, blame=True)
             self.restarts += 1
             self._restart_limit.check(death)
-            self._staff()
+            self._ensure_workers()
 
-    def _on_unborn(self, worker_group: WorkerGroup, frame: Frame) -> None:
-        handle = worker_group.handles.get(frame.number)
+    def _on_spawn_failed(self, worker_group: WorkerGroup, frame: Frame) -> None:
+        handle = worker_group.workers.get(frame.number)
         if handle is not None:
             self._lose(worker_group, handle, WorkerExit())
         message = f"a worker process could not be started ({frame.body.decode()})"
-        if not worker_group.handles:
+        if not worker_group.workers:
             raise WorkerError(f"{message}; use fewer workers, or threads (use_multiprocessing=False)")
-        warn(f"{message}; going on with {len(worker_group.handles)}", RuntimeWarning, stacklevel=2)
+        warn(f"{message}; going on with {len(worker_group.workers)}", RuntimeWarning, stacklevel=2)
 
-    def _fork_server_lost(self, worker_group: WorkerGroup) -> None:
-        """The fork server died, and the workers with it: start both again."""
+    def _restart_fork_server(self, worker_group: WorkerGroup) -> None:
+        """Start the fork server and its workers again: it died, and they with it."""
         worker_group.fork_server.check_start()
         self._restart_limit.fork_server()
         worker_group.fork_server.close()
-        for handle in list(worker_group.handles.values()):
+        for handle in list(worker_group.workers.values()):
             self._lose(worker_group, handle, WorkerExit(pid=handle.pid))
             self.restarts += 1
         uninterrupted(worker_group.relaunch)
-        self._poller = _listening_to(worker_group)
-        self._staff()
+        self._poller = _poller_of(worker_group)
+        self._ensure_workers()
 
     def end_with_interpreter(self) -> None:
-        """Stop the workers under daemon threads that still use them, which sleep from now on."""
+        """Stop the workers; daemon threads that still use them sleep from now on."""
         worker_group = self._worker_group
         if worker_group is not None and os.getpid() == self._owner:
-            self._parking.close(lambda: worker_group.close(HASTY_SECONDS))
+            self._exit_gate.close(lambda: worker_group.close(HASTY_SECONDS))
 
     # -- frames out -------------------------------------------------------------------------------------
 
     def _send(self, worker_group: WorkerGroup, handle: WorkerHandle, job: Job) -> None:
         slot = worker_group.slot(job.slot)
-        if handle.state != self._setup.state:
-            self._setup.send(handle)
+        if handle.state_key != self._setup.state_key:
+            self._setup.send_state(handle)
         handle.send_slot(job.slot, slot)
         handle.send_loader(job.loader_handle)
         try:
             handle.send_job(job, slot)
-        except Exception as error:  # surfaces at its place in the order
+        except Exception as error:  # raised at its place in the order
             if len(job.tickets) > 1:
                 self.scheduler.withdraw(job)
                 return
@@ -191,52 +191,52 @@ class SupervisedPool(ScheduledPool):
                 failed.outcome = error
 
     def _flush(self, handle: WorkerHandle) -> None:
-        """Send what the worker's socket takes; the rest goes when it has room."""
+        """Send as much as the worker's socket takes; the rest goes when it has room."""
         blocked = not handle.channel.flush()
         if blocked != handle.blocked and handle.ended_at is None:
             handle.blocked = blocked
             self._poller.modify(handle.channel, _IN | _OUT if blocked else _IN)
 
-    def _take_back(self, worker_group: WorkerGroup) -> None:
-        """Free the slots of values that were given up, and have workers forget loaders that were."""
+    def _reclaim(self, worker_group: WorkerGroup) -> None:
+        """Free the slots of values without references; have workers forget loaders without references."""
         while worker_group.returned:
             slot = worker_group.returned.popleft().slot
             del worker_group.leases[slot]
             self.scheduler.give_back(slot)
         while self._registry.retired:
             key = self._registry.retired.popleft()
-            for handle in worker_group.handles.values():
+            for handle in worker_group.workers.values():
                 handle.forget_loader(key)
 
     # -- frames in --------------------------------------------------------------------------------------
 
     def _collect(self, timeout: int) -> None:
-        """Read what is there, waiting for something for `timeout` milliseconds."""
+        """Read the messages that are there, waiting up to `timeout` milliseconds for one."""
         worker_group = self._live_group()
         gone = [
             at
-            for handle in worker_group.handles.values()
-            for at in (handle.ended_at, handle.watch.stopped)
+            for handle in worker_group.workers.values()
+            for at in (handle.ended_at, handle.timer.stopped)
             if at
         ]
         if gone and time.monotonic() > min(gone) + _REPORT_SECONDS:  # the fork server is stopped or hangs
-            return self._fork_server_lost(worker_group)
-        for handle in worker_group.handles.values() if gone else ():
-            if handle.lives_on(time.monotonic()):
+            return self._restart_fork_server(worker_group)
+        for handle in worker_group.workers.values() if gone else ():
+            if handle.outlives_socket(time.monotonic()):
                 worker_group.fork_server.kill(handle.key)
-        by_fd = {handle.channel.fileno(): handle for handle in worker_group.handles.values()}
+        by_fd = {handle.channel.fileno(): handle for handle in worker_group.workers.values()}
         control = worker_group.fork_server.channel.fileno()
         before = time.monotonic()
         found = self._poller.poll(timeout)
         if not found and timeout:
-            # Longer than a look only if this process was stopped, and perhaps the workers: it does not count.
+            # More only if this process was stopped, perhaps together with the workers: that does not count.
             passed = min(time.monotonic() - before, LOOK_SECONDS)
             worker_group.stop_hung(self.scheduler.holds, self._deadline, passed)
         for fd, events in found:
             if fd == control:
                 return self._on_control(
                     worker_group
-                )  # workers may come and go: what else is ready is seen next time
+                )  # workers may come and go: the next call sees the other events
             self._on_events(worker_group, by_fd[fd], events)
         return None
 
@@ -246,10 +246,10 @@ class SupervisedPool(ScheduledPool):
         if events & ~_OUT:
             self._handle(handle, handle.channel.receive())
             if handle.channel.ended and handle.ended_at is None:
-                self._hang_up(worker_group, handle)
+                self._on_socket_end(worker_group, handle)
 
-    def _hang_up(self, worker_group: WorkerGroup, handle: WorkerHandle) -> None:
-        """See to a worker whose socket has ended: the fork server reports its death, or it dies soon."""
+    def _on_socket_end(self, worker_group: WorkerGroup, handle: WorkerHandle) -> None:
+        """Listen no more to a worker whose socket has ended: it has died, or dies soon."""
         self._poller.unregister(handle.channel)
         handle.ended_at = time.monotonic()
         if handle.channel.stray:
@@ -258,18 +258,18 @@ class SupervisedPool(ScheduledPool):
     def _on_control(self, worker_group: WorkerGroup) -> None:
         channel = worker_group.fork_server.channel
         for frame in worker_group.fork_server.frames():
-            if frame.kind == wire.BORN:
-                if frame.number in worker_group.handles:
-                    worker_group.handles[frame.number].pid = frame.extra
-            elif frame.kind == wire.UNBORN:
-                self._on_unborn(worker_group, frame)
-            elif frame.kind == wire.DEAD:
+            if frame.kind == wire.SPAWNED:
+                if frame.number in worker_group.workers:
+                    worker_group.workers[frame.number].pid = frame.extra
+            elif frame.kind == wire.SPAWN_FAILED:
+                self._on_spawn_failed(worker_group, frame)
+            elif frame.kind == wire.EXITED:
                 self._on_death(worker_group, frame)
         if channel.ended:
-            self._fork_server_lost(worker_group)
+            self._restart_fork_server(worker_group)
 
     def _handle(self, handle: WorkerHandle, frames: list[Frame]) -> None:
-        handle.heard += len(frames)
+        handle.n_frames += len(frames)
         for frame in frames:
             handler = self._handlers.get(frame.kind)
             if handler is None and frame.kind in REPORTS:
@@ -288,7 +288,7 @@ class SupervisedPool(ScheduledPool):
 
     def _on_result(self, handle: WorkerHandle, frame: Frame) -> None:
         packed = Packed(frame.body, handle.readers)
-        handle.answered += 1
+        handle.n_results += 1
         answer = self.scheduler.failed if packed.failure else self.scheduler.done
         job = answer(handle.key, frame.queue, frame.number, frame.attempt, frame.slot)
         if job is not None:
@@ -300,7 +300,7 @@ class SupervisedPool(ScheduledPool):
         self.scheduler.done(handle.key, frame.queue, frame.number, frame.attempt, frame.slot)
 
 
-def _listening_to(worker_group: WorkerGroup) -> select.poll:
+def _poller_of(worker_group: WorkerGroup) -> select.poll:
     poller = select.poll()
     poller.register(worker_group.fork_server.channel, _IN)
     return poller

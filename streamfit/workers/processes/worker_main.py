@@ -1,8 +1,8 @@
 """A worker process: reads tickets, loads them, writes the values to their slots, sends headers.
 
-Guarantees kept here: a value is complete in its slot before its header is sent; whatever a load raises is
-sent to the parent as an exception; the worker ends when its parent does; one whose socket was written to, or
-closed, by user code says so and ends.
+Guarantees kept here: a value is complete in its slot before its header is sent; any exception of a load is
+sent to the parent; the worker ends when its parent does; if user code has closed its socket, or written to
+it, the worker notes that and ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.random import seed as seed_numpy  # NumPy would import it when it is first used: in every worker
 
 from streamfit._base.errors import PicklingError, WorkerError
-from streamfit.workers.contract import Loader, enter_worker
+from streamfit.workers.contract import AnyLoader, enter_worker
 from streamfit.workers.pool.ending import Finished, Interruptible
 from streamfit.workers.processes.parent_state import StateApplier
 from streamfit.workers.recovery import crash_report, exceptions
@@ -54,18 +54,18 @@ class Worker:
         sock: its end of the socket pair that joins it to the parent.
 
     Attributes:
-        interruptible: what may be interrupted when the worker is to end.
+        interruptible: lets the fork server interrupt a load when the worker is to end.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._channel = Channel(sock)
         self._outbox = Outbox(self._channel)
-        self._applier = StateApplier(self._send_record, self._tell_untold)
+        self._applier = StateApplier(self._send_record, self._report_unsent)
         self._initialize: mmap.mmap | None = None
         self._slots: dict[int, Slot] = {}
-        self._loaders: dict[int, _Received] = {}
+        self._loaders: dict[int, _ReceivedLoader] = {}
         self._templates: dict[Template, int] = {}
-        self._todo: deque[Frame] = deque()
+        self._pending: deque[Frame] = deque()
         self._progress_page = ProgressPage()
         self.interruptible = Interruptible()
         self._handlers: dict[int, Callable[[Frame], None]] = {
@@ -76,27 +76,27 @@ class Worker:
             wire.SHARE: self._on_share,
             wire.LOADER: self._on_loader,
             wire.FORGET: self._on_forget,
-            wire.TICKET: self._todo.append,
-            wire.LARGE_TICKET: self._todo.append,
+            wire.TICKET: self._pending.append,
+            wire.LARGE_TICKET: self._pending.append,
             wire.CANCEL: self._on_cancel,
             wire.DROP_SLOT: self._on_drop_slot,
         }
 
     def serve(self) -> bool:
-        """Work until the parent closes its end; return whether it was the parent that did."""
+        """Work until the parent closes its end; return False if user code has ended the channel instead."""
         with contextlib.suppress(Finished):
             while not self._channel.ended and not self.interruptible.asked:
-                for frame in self._channel.receive(wait=not self._todo):
+                for frame in self._channel.receive(wait=not self._pending):
                     self._handlers.get(frame.kind, self._on_unknown)(frame)
-                # While loads are quick, those at hand are done before looking whether some were cancelled.
+                # Quick loads are done one after the other, before the next look for cancellations.
                 until = time.monotonic() + _LOOK_SECONDS
-                while self._todo and not self.interruptible.asked:
-                    self._work(self._todo.popleft())
+                while self._pending and not self.interruptible.asked:
+                    self._work(self._pending.popleft())
                     if time.monotonic() > until:
                         break
         if self._channel.stray:
-            self._progress_page.stray()
-        # Let go of in order, not as garbage: files in a cycle are closed before they are flushed.
+            self._progress_page.mark_stray()
+        # Released in order, not as garbage: files in a cycle would be closed before they are flushed.
         self._handlers.clear()
         self._loaders.clear()
         return not self._channel.stray
@@ -105,7 +105,7 @@ class Worker:
         self._channel.give_up(f"a message of kind {frame.kind} came, which is none of ours")
 
     def _work(self, frame: Frame) -> None:
-        """Load the tickets of a job, one after the other, and send what came of it."""
+        """Load the tickets of a job, one after the other, and send the outcome."""
         if len(self._templates) >= _MAX_TEMPLATES:
             self._templates.clear()
         slot, progress_page, failure = self._slots[frame.slot], self._progress_page, b""
@@ -121,7 +121,7 @@ class Worker:
                 SCRATCH.open(slot, packer.used)
                 _pack(packer, load(ticket))
                 SCRATCH.close()
-        except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
+        except BaseException as error:  # user code ran; the consumer gets its exception, of any class
             failure = exceptions.pack(error)
         self.interruptible.on = False
         SCRATCH.close()
@@ -129,12 +129,12 @@ class Worker:
         progress_page.end()
         received.drop_pages()
 
-    def _ready(self, received: _Received) -> Callable[[Any], Any]:
-        """Return what loads tickets; takes its time once, which is not the ticket's fault."""
+    def _ready(self, received: _ReceivedLoader) -> Callable[[object], object]:
+        """Return the function that loads tickets; it is made ready once, which does not count as a load."""
         self._applier.settle()
         if received.load is not None and self._initialize is None:
             return received.load
-        self._progress_page.prepare(True)
+        self._progress_page.set_preparing(True)
         try:
             with self._applier.importing():
                 loader = received.loader()
@@ -142,10 +142,10 @@ class Worker:
             received.load = loader.load
             return loader.load
         finally:
-            self._progress_page.prepare(False)
+            self._progress_page.set_preparing(False)
 
     def _run_initialize(self) -> None:
-        """Call what the user wants called once in each worker; the run ends if it fails."""
+        """Call `worker_init`, once in each worker; the run ends if it fails."""
         data, self._initialize = self._initialize, None
         if data is None:
             return
@@ -153,34 +153,34 @@ class Worker:
             with self._applier.importing():
                 initialize = pickle.loads(data)
             initialize()
-        except BaseException as error:  # user code ran; whatever it raised is the consumer's to see
-            self._outbox.send(wire.REFUSED, exceptions.pack(error))
+        except BaseException as error:  # user code ran; the consumer gets its exception, of any class
+            self._outbox.send(wire.INIT_FAILED, exceptions.pack(error))
             raise
 
     def _answer(self, kind: int, frame: Frame, body: bytes = b"") -> None:
         self._outbox.send(kind, body, frame.number, frame.queue, frame.attempt, frame.slot)
         if self._channel.stray:
-            self._todo.clear()
+            self._pending.clear()
 
     def _send_record(self, record: bytes) -> None:
         self._outbox.send(wire.RECORD, record)
 
-    def _tell_untold(self, names: list[str]) -> None:
-        self._outbox.send(wire.UNTOLD, pickle.dumps(names))
+    def _report_unsent(self, names: list[str]) -> None:
+        self._outbox.send(wire.UNSENT, pickle.dumps(names))
 
     def _number_of(self, template: Template) -> int:
-        """Return the number of a template, telling the parent about a new one."""
+        """Return the number of a template; send a new one to the parent."""
         known = self._templates.get(template)
         if known is None:
             known = len(self._templates)
             self._outbox.put(wire.TEMPLATE, dump(template)[0], number=known)
-            self._templates[template] = known  # not before: one that cannot travel was not told
+            self._templates[template] = known  # not before: a template that cannot travel was not sent
         return known
 
     def _on_progress_page(self, frame: Frame) -> None:
         self._progress_page.close()
         self._progress_page = ProgressPage(frame.fds[0])
-        crash_report.leave_behind(frame.fds[0])
+        crash_report.write_stacks_to(frame.fds[0])
 
     def _on_state(self, frame: Frame) -> None:
         self._applier.want(_mapped(frame.fds[0]))
@@ -198,42 +198,42 @@ class Worker:
             slot.close()
 
     def _on_share(self, frame: Frame) -> None:
-        shared_arrays.RECEIVER.add_arena(frame.number, frame.fds[0])
+        shared_arrays.RECEIVER.add_segment(frame.number, frame.fds[0])
 
     def _on_loader(self, frame: Frame) -> None:
         segments, size = pickle.loads(frame.body)
-        self._loaders[frame.number] = _Received(frame.fds[0], size, segments)
+        self._loaders[frame.number] = _ReceivedLoader(frame.fds[0], size, segments)
 
     def _on_forget(self, frame: Frame) -> None:
         self._loaders.pop(frame.number, None)
-        shared_arrays.RECEIVER.keep_arenas(
+        shared_arrays.RECEIVER.keep_segments(
             {key for received in self._loaders.values() for key in received.segments}
         )
 
     def _on_cancel(self, frame: Frame) -> None:
-        for waiting in [item for item in self._todo if item.queue == frame.queue]:
-            self._todo.remove(waiting)
+        for waiting in [item for item in self._pending if item.queue == frame.queue]:
+            self._pending.remove(waiting)
             self._answer(wire.SKIPPED, waiting)
 
 
-class _Received:
-    """A loader as it came, unpickled when it is first needed."""
+class _ReceivedLoader:
+    """A loader as it was received; unpickled when it is first needed."""
 
     def __init__(self, fd: int, size: int, segments: list[int]) -> None:
         data = _mapped(fd)
         self._data: mmap.mmap | None = data
         self._places = np.frombuffer(data[size:], np.int64).reshape(-1, 2)
-        self._loader: Loader | None = None
-        self.load: Callable[[Any], Any] | None = None  # what loads tickets, once all is ready
+        self._loader: AnyLoader | None = None
+        self.load: Callable[[object], object] | None = None  # once the worker is ready
         self._resident = 0
         self.segments = segments
 
-    def loader(self) -> Loader:
+    def loader(self) -> AnyLoader:
         """Return the loader."""
         if self._loader is None and self._data is not None:
             try:
                 with shared_arrays.RECEIVER.placing(self._places):
-                    loader: Loader = pickle.loads(self._data)
+                    loader: AnyLoader = pickle.loads(self._data)
             except Exception as error:
                 error.add_note("This happened when the data set was unpickled in a worker process.")
                 raise
@@ -243,13 +243,13 @@ class _Received:
         return self._loader
 
     def drop_pages(self) -> None:
-        """Keep what is resident of mapped files within bounds."""
+        """Keep the resident memory of mapped files within bounds."""
         if shared_arrays.RECEIVER.has_files() and _file_pages() > self._resident + _MAX_FILE_PAGES:
             shared_arrays.RECEIVER.drop_pages()
 
 
 def main(sock: socket.socket, parent: int) -> bool:
-    """Run a worker; never returns to the caller's loop but for its end.
+    """Run a worker until its end.
 
     Args:
         sock: its end of the socket pair.
@@ -258,15 +258,15 @@ def main(sock: socket.socket, parent: int) -> bool:
     Returns:
         whether it has been asked to end.
     """
-    if not _die_with(parent):
+    if not _end_with_parent(parent):
         return False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     enter_worker()
-    _prefer_as_victim()
+    _raise_oom_score()
     _keep_freed_memory()
     random.seed()
-    seed_numpy()  # otherwise all workers, being forks of one process, would draw the same numbers
+    seed_numpy()  # else all workers, forks of one process, would draw the same numbers
     copyreg.pickle(np.memmap, _reduce_memmap)
     worker = Worker(sock)
     worker.interruptible.open()
@@ -276,25 +276,25 @@ def main(sock: socket.socket, parent: int) -> bool:
 
 
 def _mapped(fd: int) -> mmap.mmap:
-    """Return the memory behind a descriptor, which is closed: the position in it is one for all workers."""
+    """Map a descriptor and close it; its position is not used, since all workers share it."""
     try:
         return slots.mapping(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
     finally:
         os.close(fd)
 
 
-def _die_with(parent: int) -> bool:
+def _end_with_parent(parent: int) -> bool:
     """Have the kernel kill this process when the fork server dies; return whether that is still alive."""
     try:
         prctl = ctypes.CDLL(None).prctl
-    except (OSError, AttributeError):  # not Linux: the end of the socket has to do
+    except (OSError, AttributeError):  # not Linux: the end of the socket is the only sign
         return True
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     return os.getppid() == parent
 
 
-def _prefer_as_victim() -> None:
-    """Have the system, when memory runs out, kill a worker, which can be replaced, before the parent."""
+def _raise_oom_score() -> None:
+    """Make the system, when memory runs out, kill a worker, which can be replaced, before the parent."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")
 
@@ -311,22 +311,22 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 64 << 20)
 
 
-def _reduce_memmap(array: np.memmap[Any, Any]) -> Any:
+def _reduce_memmap(array: np.memmap) -> Any:
     """Pickle a memory map as the plain array that it arrives as."""
     return np.array(array, copy=None, subok=False).__reduce_ex__(5)
 
 
-def _tickets(frame: Frame, slot: Slot) -> tuple[Any, ...]:
+def _tickets(frame: Frame, slot: Slot) -> tuple[object, ...]:
     data = frame.body
     if frame.kind == wire.LARGE_TICKET:
         size = int.from_bytes(data, "little")
         slot.reserve(size)
         data = slot.bytes(size).tobytes()
-    tickets: tuple[Any, ...] = pickle.loads(data)
+    tickets: tuple[object, ...] = pickle.loads(data)
     return tickets
 
 
-def _pack(packer: Packer, value: Any) -> None:
+def _pack(packer: Packer, value: object) -> None:
     try:
         packer.add(value)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
@@ -342,8 +342,8 @@ def _pack(packer: Packer, value: Any) -> None:
 def _file_pages() -> int:
     """Return how many pages of files and shared memory are resident in this process.
 
-    Where the system does not tell (/proc is not mounted) the most that this process ever had resident stands
-    for it, which never falls: too many pages are dropped then rather than too few.
+    Without /proc, return the largest resident size of this process so far, which never falls: then too many
+    pages are dropped rather than too few.
     """
     try:
         with open("/proc/self/statm", "rb") as file:

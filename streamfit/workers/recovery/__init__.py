@@ -1,1 +1,1 @@
-"""What happens when a load hangs, crashes or cannot be loaded."""
+"""Handles loads that hang, crash their worker, or fail."""

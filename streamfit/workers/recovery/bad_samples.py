@@ -1,41 +1,51 @@
-"""What is wrong with a ticket that cannot be loaded: which of its parts, found by loading them apart.
+"""Finds the bad parts of a ticket that cannot be loaded, by loading its parts apart.
 
-A loader may say what its tickets are made of (`parts`, `merge`): then the parts that fail are found by
-halving, and the rest of the ticket can still be loaded. A ticket without parts is bad as a whole.
+A loader may divide its tickets into parts (`parts`, `merge`): then the parts that fail are found by halving,
+and the rest of the ticket can still be loaded. A ticket without parts is bad as a whole.
 
 Guarantees kept here: a part is called bad only after it failed twice when it was loaded alone, or, where
-parts fail only together, after these failed together twice; so a worker that is killed by chance meanwhile
-condemns nothing; whatever is left out is named, with a warning, and counted; more than was allowed is never
-left out.
+parts fail only together, after these failed together twice; so the death of a worker by chance makes no part
+bad; each part that is left out is named, with a warning, and counted; never are more left out than allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, cast
 
 from streamfit._base.errors import WorkerDiedError, WorkerError
 from streamfit._base.telling import warn
-from streamfit.workers.contract import Describe, Loaded, Loader, Ticket
+from streamfit.workers.contract import Loaded, Loader, TicketT, ValueT
 from streamfit.workers.recovery import exceptions
 from streamfit.workers.recovery.crash_report import WorkerExit
 
-Probe = Callable[[Ticket], Any]
-"""Loads a ticket where a death does no harm; returns its value or raises."""
+Probe = Callable[[TicketT], ValueT]
+"""Loads a ticket where the death of a worker does no harm; returns its value or raises."""
+
+
+AnyProbe = Probe[Any, object]
+
+
+class _Divisible(Protocol[TicketT]):
+    """The optional methods of a loader whose tickets have parts."""
+
+    def parts(self, ticket: TicketT, /) -> Iterable[TicketT]: ...
+
+    def merge(self, parts: Sequence[TicketT], /) -> TicketT: ...
 
 
 class CannotExamineError(WorkerError):
-    """Workers fail before they load anything, which says nothing about the ticket."""
+    """Workers fail before they load anything, so the ticket may be good."""
 
 
-_NAMED = 3  # of the bad parts, when none may be left out: more are not looked for
+_NAMED = 3  # bad parts that are searched for and named when none may be left out
 
 
-def here(loader: Loader) -> Probe:
+def local_probe(loader: Loader[TicketT, ValueT]) -> Probe[TicketT, ValueT]:
     """Return a function that loads a ticket in the caller's thread and raises ordinary exceptions."""
 
-    def probe(ticket: Ticket) -> Any:
+    def probe(ticket: TicketT) -> ValueT:
         try:
             return loader.load(ticket)
         except KeyboardInterrupt:
@@ -47,27 +57,37 @@ def here(loader: Loader) -> Probe:
     return probe
 
 
-class BadSampleFinder:
-    """Decides what becomes of tickets that cannot be loaded.
+class BadSampleFinder(Generic[TicketT, ValueT]):
+    """Decides about tickets that cannot be loaded: which parts are left out, and when to give up.
 
     Args:
         loader: loads tickets.
         describe: names a ticket in messages.
-        tolerance: how many parts of tickets may be left out; None where leaving out was not asked for.
+        tolerance: how many parts of tickets may be left out; None if the user did not allow any.
     """
 
-    def __init__(self, loader: Loader, describe: Describe, tolerance: int | None = None) -> None:
+    def __init__(
+        self,
+        loader: Loader[TicketT, ValueT],
+        describe: Callable[[TicketT], str],
+        tolerance: int | None = None,
+    ) -> None:
         self._loader, self._describe, self.tolerance = loader, describe, tolerance
 
     def settle(
-        self, ticket: Ticket, probe: Probe, cause: WorkerExit | Exception, attempts: int, deaths: int = 0
-    ) -> Loaded:
-        """Return what can be loaded of a ticket.
+        self,
+        ticket: TicketT,
+        probe: Probe[TicketT, ValueT],
+        cause: WorkerExit | Exception,
+        attempts: int,
+        deaths: int = 0,
+    ) -> Loaded[TicketT, ValueT]:
+        """Return the parts of a ticket that can be loaded.
 
         Args:
             ticket: the one that failed.
             probe: loads a ticket.
-            cause: how the last worker that loaded it ended, or what it raised.
+            cause: how the last worker that loaded it ended, or the exception that its load raised.
             attempts: how often it was loaded before.
             deaths: how many workers it has killed.
 
@@ -91,22 +111,24 @@ class BadSampleFinder:
             raise self._refusal(ticket, found.bad, cause, deaths)
         return self._without(ticket, found, cause, attempts + 1)
 
-    def _without(self, ticket: Ticket, found: _Found, cause: WorkerExit | Exception, attempts: int) -> Loaded:
-        """Return what is good of a ticket, and tell what is not."""
-        told = cause.how() if isinstance(cause, WorkerExit) else f"raised {type(cause).__name__}: {cause}"
+    def _without(
+        self, ticket: TicketT, found: _Found[TicketT, ValueT], cause: WorkerExit | Exception, attempts: int
+    ) -> Loaded[TicketT, ValueT]:
+        """Return the good parts of a ticket, and warn of the others."""
+        how = cause.how() if isinstance(cause, WorkerExit) else f"raised {type(cause).__name__}: {cause}"
         if not found.bad:
             if isinstance(cause, Exception):
-                text = f"loaded only when it was tried again: {self._describe(ticket)}: its load {told}"
+                text = f"loaded only when it was tried again: {self._describe(ticket)}: its load {how}"
                 warn(text, RuntimeWarning, stacklevel=2)
             return Loaded(ticket, found.value, attempts)
         if self.tolerance is not None:
             self.tolerance -= len(found.bad)
-        text = f"left out: {self._names(found.bad)}: its load {told}"
+        text = f"left out: {self._names(found.bad)}: its load {how}"
         warn(text, RuntimeWarning, stacklevel=2)
         return Loaded(found.good or ticket, found.value, attempts, tuple(found.bad))
 
     def _refusal(
-        self, ticket: Ticket, bad: Sequence[Ticket], cause: WorkerExit | Exception, deaths: int
+        self, ticket: TicketT, bad: Sequence[TicketT], cause: WorkerExit | Exception, deaths: int
     ) -> Exception:
         place = self._describe(ticket)
         if bad[0] is not ticket:
@@ -118,44 +140,44 @@ class BadSampleFinder:
             error.add_note(f"No more than {self.tolerance} could still be left out (max_bad_samples).")
         return error
 
-    def _names(self, bad: Sequence[Ticket]) -> str:
+    def _names(self, bad: Sequence[TicketT]) -> str:
         return self._describe(bad[0] if len(bad) == 1 else _merge(self._loader, bad))
 
 
 @dataclass(slots=True)
-class _Found:
+class _Found(Generic[TicketT, ValueT]):
     """The bad parts of a ticket, the ticket for the good ones together (if there are any), and its value."""
 
-    bad: list[Ticket]
-    good: Ticket | None = None
+    bad: list[TicketT]
+    good: TicketT | None = None
     value: Any = None
 
 
-class _Search:
-    def __init__(self, loader: Loader, probe: Probe, most: int) -> None:
+class _Search(Generic[TicketT, ValueT]):
+    def __init__(self, loader: Loader[TicketT, ValueT], probe: Probe[TicketT, ValueT], most: int) -> None:
         self._loader, self._probe, self._most = loader, probe, most
         self._found = 0
         self._value: Any = None
 
-    def sort(self, ticket: Ticket) -> _Found:
+    def sort(self, ticket: TicketT) -> _Found[TicketT, ValueT]:
         """Sort the parts of a ticket that fails; the good ones were loaded together in the end."""
         parts = _parts(self._loader, ticket)
         if len(parts) < 2:
             return _Found([ticket])
         good = parts
-        while True:  # once, unless some of those that are left fail together, or by chance
+        while True:  # once, unless some of the others fail together, or by chance
             found = self._bad(good)
-            good = _but(good, found)
+            good = _except(good, found)
             if not good or self._found > self._most:
-                return _Found(_but(parts, good))
+                return _Found(_except(parts, good))
             if not self._fails(good):
-                return _Found(_but(parts, good), _merge(self._loader, good), self._value)
-            if not found:  # it fails now and then, whatever it is
+                return _Found(_except(parts, good), _merge(self._loader, good), self._value)
+            if not found:  # it fails now and then, with any of its parts
                 return _Found(parts)
 
-    def _bad(self, parts: list[Ticket]) -> list[Ticket]:
-        """Return the bad ones of parts that have failed together, a few more at most than are wanted."""
-        bad: list[Ticket] = []
+    def _bad(self, parts: list[TicketT]) -> list[TicketT]:
+        """Return the bad ones of parts that have failed together, at most a few more than wanted."""
+        bad: list[TicketT] = []
         half = len(parts) // 2
         for some in (parts[:half], parts[half:]) if half else ():
             if self._found <= self._most and self._fails(some):
@@ -165,23 +187,28 @@ class _Search:
             return parts
         return bad
 
-    def _fails(self, parts: list[Ticket]) -> bool:
+    def _fails(self, parts: list[TicketT]) -> bool:
         try:
             self._value = self._probe(_merge(self._loader, parts))
         except CannotExamineError:
             raise
-        except Exception:  # user code runs here, and dies: that is the question
+        except Exception:  # user code runs here, and may kill its worker: that is the question
             return True
         return False
 
 
-def _but(parts: list[Ticket], others: list[Ticket]) -> list[Ticket]:
+def _except(parts: list[TicketT], others: list[TicketT]) -> list[TicketT]:
     return [part for part in parts if not any(part is other for other in others)]
 
 
-def _parts(loader: Any, ticket: Ticket) -> list[Ticket]:
-    return list(loader.parts(ticket)) if hasattr(loader, "parts") else []
+def _parts(loader: Loader[TicketT, ValueT], ticket: TicketT) -> list[TicketT]:
+    return list(_divisible(loader).parts(ticket)) if hasattr(loader, "parts") else []
 
 
-def _merge(loader: Any, parts: Sequence[Ticket]) -> Ticket:
-    return loader.merge(parts)
+def _merge(loader: Loader[TicketT, ValueT], parts: Sequence[TicketT]) -> TicketT:
+    return _divisible(loader).merge(parts)
+
+
+def _divisible(loader: Loader[TicketT, ValueT]) -> _Divisible[TicketT]:
+    """Return a loader as one whose tickets have parts; called only if it has the methods."""
+    return cast("_Divisible[TicketT]", loader)

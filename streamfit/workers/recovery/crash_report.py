@@ -1,8 +1,8 @@
-"""What is known of a worker's death: how it ended, its memory, and where it was in its last moment.
+"""How a worker died: its exit status, its memory, and the stacks of its threads.
 
 The interpreter's fault handler writes the stack of every thread behind the worker's progress page, into
 anonymous memory that outlives the worker. It costs nothing until a fatal signal comes, and the worker still
-dies of it. From Python 3.14 on the native frames are among what it writes; before, the Python frames alone.
+dies of it. From Python 3.14 on it also writes the native frames; before, the Python frames alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from streamfit._base.telling import undisturbed
 
 LOGGER = logging.getLogger("streamfit.workers")
-_LOUD = 3  # deaths of a pool that are logged as warnings; whoever wants more asks for INFO
+_MAX_WARNINGS = 3  # deaths of a pool that are logged as warnings; later ones have level INFO
 _REPORT = struct.Struct("<Q?")
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _MAX_BYTES, _MAX_LINES = 1 << 18, 40
@@ -42,23 +42,23 @@ class WorkerExit:
     Attributes:
         status: wait status, or None if unknown.
         pid: process id, or None if it was never known.
-        peak: most memory that was resident at once, in bytes; 0 if unknown.
-        starved: the system has killed something for lack of memory since the workers were started.
-        words: the stacks of its threads at a fatal signal, or nothing.
+        peak: the most memory that was resident at once, in bytes; 0 if unknown.
+        starved: the system has killed a process for lack of memory since the workers were started.
+        stacks: of its threads at a fatal signal, or nothing.
         overdue: seconds that it was given for a load and has exceeded, if it was stopped for that.
-        stray: it was stopped for what came from it in place of a message, in words.
+        stray: a description of the bytes that came from it in place of a message, if it was stopped for that.
     """
 
     status: int | None = None
     pid: int | None = None
     peak: int = 0
     starved: bool = False
-    words: str = ""
+    stacks: str = ""
     overdue: float = 0.0
     stray: str = ""
 
     def how(self) -> str:
-        """Say how it ended."""
+        """Return how it ended, in words."""
         if self.stray:
             return f"wrote to, or closed, file descriptors it did not open ({self.stray}), and was stopped"
         if self.overdue:
@@ -77,7 +77,7 @@ class WorkerExit:
         return f"was killed by {name}" + _LIKELY.get(name, "")
 
     def memory(self) -> str:
-        """Say how much memory it had needed and how much there is, or nothing."""
+        """Return how much memory it had needed and how much there is, in words, or nothing."""
         if not self.peak:
             return ""
         text = f" Its memory had peaked at {_amount(self.peak)}, of {_amount(machine_memory())} there are."
@@ -102,10 +102,10 @@ _LIKELY = {
 # -- in the worker ------------------------------------------------------------------------------------------
 
 
-def leave_behind(fd: int) -> None:
+def write_stacks_to(fd: int) -> None:
     """Have a fatal signal write the stacks of this process behind the first page of `fd`.
 
-    A fault handler that the user has switched on (PYTHONFAULTHANDLER) is left as it is.
+    A fault handler that the user has enabled (PYTHONFAULTHANDLER) is left as it is.
     """
     if not faulthandler.is_enabled():
         os.lseek(fd, mmap.PAGESIZE, os.SEEK_SET)
@@ -131,7 +131,7 @@ class ExitReporter:
 
 
 def _out_of_memory_kills() -> int:
-    """Return how many processes the kernel has killed for lack of memory; 0 where it does not tell."""
+    """Return how many processes the kernel has killed for lack of memory; 0 where it does not say."""
     with suppress(OSError), open("/proc/vmstat", "rb") as file:
         for line in file:
             if line.startswith(b"oom_kill "):
@@ -150,19 +150,19 @@ def exit_of(
     Args:
         pid: its process id.
         status: its wait status.
-        report: what the registrar said.
-        fd: what it left its crash report in.
+        report: the bytes that `ExitReporter.report` returned in the fork server.
+        fd: the memory that holds its crash report.
         overdue: seconds that it exceeded, if it was stopped for that.
-        stray: what came from it in place of a message, if it was stopped for that.
+        stray: a description of the bytes in place of a message, if it was stopped for that.
     """
     peak, starved = _REPORT.unpack(report)
     return WorkerExit(status, pid, peak, starved, read(fd), overdue, stray)
 
 
 def read(fd: int) -> str:
-    """Return what was left behind in `fd`, without the frames of the worker's own loop.
+    """Return the crash report in `fd`, without the frames of the worker's own loop.
 
-    The stack of the thread that died comes first; what is too much is left out.
+    The stack of the thread that died comes first; lines beyond a limit are left out.
     """
     text = os.pread(fd, _MAX_BYTES, mmap.PAGESIZE).decode("utf-8", "replace")
     title, *stacks = text.partition("\n\nExtension modules:")[0].split("\n\n")
@@ -175,21 +175,21 @@ def read(fd: int) -> str:
 
 
 def log_exit(death: WorkerExit, where: str, earlier: int) -> None:
-    """Log the death of a worker that another one is put in place of.
+    """Log the death of a worker that is replaced.
 
     Args:
         death: how it ended.
-        where: the place in the data that it was at, or nothing.
+        where: the place in the data of the load under way, or nothing.
         earlier: how many workers the pool had lost before.
     """
-    level = logging.WARNING if earlier < _LOUD else logging.INFO
+    level = logging.WARNING if earlier < _MAX_WARNINGS else logging.INFO
     at = f" while loading {where}" if where else ""
-    words = f"\nIts crash report:\n{death.words}" if death.words else ""
+    stacks = f"\nIts crash report:\n{death.stacks}" if death.stacks else ""
     with undisturbed():
         LOGGER.log(
             level,
             "worker process %s %s%s; another one takes its place.%s%s",
-            *(death.pid, death.how(), at, death.memory(), words),
+            *(death.pid, death.how(), at, death.memory(), stacks),
         )
 
 

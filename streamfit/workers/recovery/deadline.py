@@ -1,8 +1,8 @@
-"""How long a load may take before its worker is taken for hung.
+"""How long a load may take before its worker counts as hung.
 
-Unless it is told, a pool judges by the loads that it has seen: a hundred times the longest, and a minute at
-the least, so that neither a slow disk nor a busy machine is taken for a hang. Each further attempt is given
-four times as long. Only time counts in which somebody waited for the worker.
+Unless the user sets a time, a pool judges by the loads so far: a hundred times the longest, and a minute at
+the least, so that neither a slow disk nor a busy machine counts as a hang. Each further attempt is given four
+times as long. Only time counts in which the consumer waited for the worker.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ START_SECONDS = 600.0
 
 
 class Deadline:
-    """Says how long loads may take.
+    """The time that loads may take.
 
     Args:
         seconds: how long, for every load; None judges by the loads that were noted.
@@ -47,7 +47,12 @@ class Deadline:
 
 
 class LoadTimer:
-    """Counts how long somebody has waited for one worker without a sign of it."""
+    """Counts how long the consumer has waited for one worker without a sign of life from it.
+
+    Attributes:
+        seconds: the time counted so far.
+        stopped: when the worker was stopped, on the monotonic clock; 0 if it was not.
+    """
 
     __slots__ = ("_seen", "seconds", "stopped")
 
@@ -57,10 +62,10 @@ class LoadTimer:
         self._seen: object = None
 
     def look(self, seen: object, passed: float) -> float:
-        """Return how long it is that `seen`, a sign of life, has not changed.
+        """Return for how long `seen`, a sign of life, has not changed.
 
         Args:
-            seen: anything that changes when the worker gets on.
+            seen: any value that changes when the worker makes progress.
             passed: seconds waited since the last look.
         """
         self.seconds = self.seconds + passed if seen == self._seen else 0.0

@@ -1,4 +1,4 @@
-"""Exceptions on their way from a worker to the consumer, and what is added to them.
+"""Carries exceptions from a worker to the consumer, and adds the place in the data to them.
 
 An exception keeps its type. Where a type cannot travel, its name, text and traceback do.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import pickle
 import traceback
 from collections.abc import Callable
-from typing import Any
 
 import cloudpickle
 
@@ -17,7 +16,7 @@ from streamfit.workers.recovery.crash_report import WorkerExit
 
 _MAX_TEXT = 20_000
 # Exceptions that mean something to the interpreter or to a for loop. Raised by a load they are mistakes: let
-# through, StopIteration would end an epoch early without a word and SystemExit would end the program.
+# through, StopIteration would end an epoch early and silently, and SystemExit would end the program.
 _CONTROL = (StopIteration, StopAsyncIteration, SystemExit, KeyboardInterrupt, GeneratorExit)
 
 
@@ -64,48 +63,48 @@ def death(where: str, last: WorkerExit, attempts: int) -> WorkerDiedError:
 
     Args:
         where: the place in the data.
-        last: how the last worker ended; its crash report become a note.
+        last: how the last worker ended; its crash report becomes a note.
         attempts: how many times the load was started.
     """
     error = WorkerDiedError(
         f"{attempts} workers in a row died while loading {where}; the last one {last.how()}.{last.memory()} "
         "Load these samples with workers=0 to see it happen in this process."
     )
-    add_words(error, last)
+    add_stacks(error, last)
     return error
 
 
-def add_words(error: WorkerError, last: WorkerExit) -> None:
+def add_stacks(error: WorkerError, last: WorkerExit) -> None:
     """Add a worker's crash report, if it had any, to an exception."""
-    if last.words:
-        error.add_note(f"Last words of the worker:\n{last.words}")
+    if last.stacks:
+        error.add_note(f"Crash report of the worker:\n{last.stacks}")
 
 
 def _portable(error: BaseException) -> bytes | None:
     """Pickle an exception so that it is known to load again, or return None."""
     if not isinstance(error, Exception) or isinstance(error, _CONTROL):
         return None
-    whole: Callable[[], Any] = lambda: error  # noqa: E731
-    parts: Callable[[], Any] = lambda: (type(error), error.args, dict(vars(error)))  # noqa: E731
+    whole: Callable[[], object] = lambda: error  # noqa: E731
+    parts: Callable[[], object] = lambda: (type(error), error.args, dict(vars(error)))  # noqa: E731
     for form in (whole, parts):
         try:
             data: bytes = cloudpickle.dumps(form())
             if type(_revive(data)) is type(error):
                 return data
-        except BaseException:  # user code runs here, and a failure only means that the next form is tried
+        except BaseException:  # user code runs here; after a failure the next form is tried
             continue
     return None
 
 
 def _revive(data: bytes) -> Exception | None:
-    """Load an exception; an `__init__` that does not fit its `args` is passed by."""
+    """Load an exception; if its `__init__` does not accept its `args`, it is not called."""
     try:
         body = pickle.loads(data)
         if isinstance(body, tuple):
             cls, args, attributes = body
             body = cls.__new__(cls, *args)
             vars(body).update(attributes)
-    except Exception:  # user code runs here; without it the text is still delivered
+    except Exception:  # user code runs here; the text is still delivered
         return None
     return body if isinstance(body, Exception) else None
 

@@ -1,12 +1,12 @@
-"""File descriptors that we keep: which numbers they may have, and whether they are still ours.
+"""File descriptors that the library keeps: which numbers they may have, and whether they are still its own.
 
-A process whose standard streams are closed hands out 0, 1 and 2 to whoever opens something next, and native
-code goes on writing to them: to what a batch lies in, if that has the number. And user code that closes what
-it did not open (as daemons do) may leave a number of ours to a file of its own.
+In a process whose standard streams are closed, the next files to be opened get the numbers 0, 1 and 2, and
+native code goes on writing to these numbers: into a batch, if its memory has one of them. And user code that
+closes descriptors which it did not open (as daemons do) may open a file of its own with the same number.
 
-Guarantees kept here: what we keep never has the number of a standard stream (one that is closed is opened on
-the null device as soon as workers are used); a number that is not ours any
-more is neither written to nor closed by us.
+Guarantees kept here: no descriptor that we keep has the number of a standard stream (a closed one is opened
+on the null device as soon as workers are used); a number that is not ours any more is neither written to
+nor closed by us.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import socket
 
 _STANDARD = 3
 Identity = tuple[int, int]
-"""Device and inode: what a number leads to."""
+"""Device and inode of the file behind a descriptor."""
 
 
-def lifted(fd: int) -> int:
-    """Return the descriptor, or in place of one with the number of a standard stream another for the same."""
+def above_standard(fd: int) -> int:
+    """Return the descriptor; one with the number of a standard stream is replaced by a duplicate above."""
     if fd >= _STANDARD:
         return fd
     try:
@@ -31,21 +31,23 @@ def lifted(fd: int) -> int:
         os.close(fd)
 
 
-def lifted_socket(sock: socket.socket) -> socket.socket:
-    """Return the socket, or in place of one with the number of a standard stream another for the same."""
+def socket_above_standard(sock: socket.socket) -> socket.socket:
+    """Return the socket; one with the number of a standard stream is replaced by a duplicate above."""
     if sock.fileno() >= _STANDARD:
         return sock
-    return socket.socket(fileno=lifted(sock.detach()))
+    return socket.socket(fileno=above_standard(sock.detach()))
 
 
 def fill_standard() -> None:
-    """Open what is closed of the standard streams on nothing, for this process and those it starts.
+    """Open closed standard streams on the null device, for this process and those it starts.
 
-    `lifted` alone is not enough: a mapping keeps a descriptor of its own, whose number cannot be chosen.
+    `above_standard` is not enough: a mapping keeps a descriptor of its own, whose number cannot be chosen.
     """
     for number in range(_STANDARD):
         if identity(number) is None:
-            with contextlib.suppress(OSError):  # no null device, no descriptors left: `lifted` has to do
+            with contextlib.suppress(
+                OSError
+            ):  # no null device or no descriptors left; `above_standard` still works
                 fd = os.open(os.devnull, os.O_RDWR)
                 if fd != number:
                     os.dup2(fd, number)
@@ -54,7 +56,7 @@ def fill_standard() -> None:
 
 
 def identity(fd: int) -> Identity | None:
-    """Return what a number leads to, or None if it is closed."""
+    """Return the identity of the file behind a descriptor, or None if it is closed."""
     try:
         found = os.fstat(fd)
     except OSError:
@@ -63,11 +65,11 @@ def identity(fd: int) -> Identity | None:
 
 
 def close(fd: int, known: Identity | None) -> None:
-    """Close a descriptor, unless its number leads elsewhere by now and is somebody else's.
+    """Close a descriptor, unless its number belongs to another file by now.
 
     Args:
         fd: the number.
-        known: what it led to when it was made.
+        known: its identity when it was made.
     """
     if known is not None and identity(fd) == known:
         with contextlib.suppress(OSError):
@@ -75,7 +77,7 @@ def close(fd: int, known: Identity | None) -> None:
 
 
 def close_socket(sock: socket.socket, known: Identity | None) -> None:
-    """Close a socket, likewise."""
+    """Close a socket, unless its number belongs to another file by now."""
     if sock.fileno() >= 0 and identity(sock.fileno()) != known:
         sock.detach()
     sock.close()

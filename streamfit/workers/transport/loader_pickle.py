@@ -1,8 +1,8 @@
-"""A loader on its way to the workers: pickled once, its arrays apart.
+"""Pickles a loader for the workers: once, with its arrays apart.
 
 Guarantees kept here: a loader is pickled once for each change and sent to each worker once; classes and
 functions that workers cannot import (those of `__main__`, of a notebook, of a test module) travel by value;
-what cannot travel is named.
+a part that cannot travel is named.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import io
 import sys
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
-from typing import Any
 
 import cloudpickle
 import numpy as np
 
 from streamfit._base.errors import PicklingError, WorkerError
-from streamfit.workers.contract import Loader, fresh_id, name_of
+from streamfit.workers.contract import AnyLoader, fresh_id, name_of
 from streamfit.workers.transport import descriptors, segments, shared_arrays, slots
 from streamfit.workers.transport.uninterrupted import uninterrupted
 from streamfit.workers.transport.unpicklable import explain
@@ -35,16 +34,16 @@ class PickledLoader:
 
     Args:
         data: its pickle bytes.
-        blocks: the memory that its arrays lie in.
-        places: for each array the key of an block and the place in it.
+        blocks: the memory of its arrays.
+        places: for each array the key of a segment and the offset in it.
         modules: modules that its classes and functions are imported from.
-        retired: takes the key when nobody refers to the pickled loader any more.
+        retired: gets the key when nobody refers to the pickled loader any more.
 
     Attributes:
         key: number by which workers know it.
         fd: anonymous memory with its pickle bytes, and the places of its arrays behind them.
-        size: how many of these are pickle bytes.
-        segments: what its arrays are in.
+        size: number of pickle bytes.
+        segments: the segments that hold its arrays.
         modules: modules that its classes and functions are imported from.
     """
 
@@ -71,11 +70,11 @@ class PickledLoader:
         slots.write(self.fd, memoryview(table), len(data))
 
     def equals(self, other: PickledLoader) -> bool:
-        """Return whether workers would get the same from both."""
+        """Return whether workers would get the same loader from both."""
         return self._digest == other._digest
 
     def close(self) -> None:
-        """Give back the memory."""
+        """Release the memory."""
         self._finalizer()
         for segment in self.segments:
             segment.close()
@@ -90,9 +89,9 @@ class LoaderRegistry:
 
     def __init__(self) -> None:
         self.retired: deque[int] = deque()
-        self._pickled_loaders: dict[int, tuple[Loader, PickledLoader]] = {}
+        self._pickled_loaders: dict[int, tuple[AnyLoader, PickledLoader]] = {}
 
-    def pickled_loader_for(self, loader: Loader) -> PickledLoader:
+    def pickled_loader_for(self, loader: AnyLoader) -> PickledLoader:
         """Return the pickled loader of a loader, pickling it if it is new or may have changed.
 
         Raises:
@@ -106,12 +105,12 @@ class LoaderRegistry:
             self._pickled_loaders[id(loader)] = self._pickled_loaders.pop(id(loader))  # to the end
         return self._pickled_loaders[id(loader)][1]
 
-    def pickle(self, value: Any, name: str) -> PickledLoader:
-        """Pickle what workers call, with all that it refers to.
+    def pickle(self, value: object, name: str) -> PickledLoader:
+        """Pickle a function that workers call, with everything it refers to.
 
         Args:
-            value: what to pickle.
-            name: what to call it in messages.
+            value: the function.
+            name: its name in messages.
 
         Raises:
             PicklingError: something in it cannot be sent to another process.
@@ -122,11 +121,11 @@ class LoaderRegistry:
         return made[0]
 
     def clear(self) -> None:
-        """Give back all memory; workers that have mapped it keep what they need."""
+        """Release all memory; workers that have mapped it keep what they need."""
         uninterrupted(self._clear)
 
-    def _keep(self, loader: Loader, pickled: _LoaderPickler) -> None:
-        """Make a pickled loader of what was pickled, unless the one that is there is the same."""
+    def _keep(self, loader: AnyLoader, pickled: _LoaderPickler) -> None:
+        """Keep a loader that was just pickled, unless the one that is there is the same."""
         known = [
             block for _, pickled_loader in self._pickled_loaders.values() for block in pickled_loader.blocks
         ]
@@ -147,7 +146,7 @@ class LoaderRegistry:
         self._pickled_loaders.clear()
 
 
-def _pickle(value: Any, name: str, *, share: bool = True) -> _LoaderPickler:
+def _pickle(value: object, name: str, *, share: bool = True) -> _LoaderPickler:
     pickler = _LoaderPickler(io.BytesIO(), share=share)
     with pickler.by_value():
         try:
@@ -188,10 +187,9 @@ class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._by_value: list[ModuleType] = []
         self.modules: set[str] = set()
 
-    def reducer_override(self, obj: Any) -> Any:
-        """Take arrays aside and see that classes and functions can be found again."""
-        kind = type(obj)
-        if kind is np.ndarray or kind is np.memmap or kind is np.recarray:
+    def reducer_override(self, obj: object) -> object:
+        """Gather arrays, and register classes and functions that cannot be imported to travel by value."""
+        if type(obj) is np.ndarray or type(obj) is np.memmap or type(obj) is np.recarray:
             reduced = self._reduce_array(obj)
             if reduced is not None:
                 return reduced
@@ -201,14 +199,14 @@ class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     @contextmanager
     def by_value(self) -> Iterator[None]:
-        """Undo afterwards what was registered to travel by value."""
+        """Undo at the end of the block which modules were registered to travel by value."""
         try:
             yield
         finally:
             for module in self._by_value:
                 cloudpickle.unregister_pickle_by_value(module)
 
-    def _reduce_array(self, array: shared_arrays.Array) -> Any:
+    def _reduce_array(self, array: slots.Array) -> object:
         if array.dtype.hasobject or array.dtype.kind == "T":
             return None
         place = shared_arrays.file_place(array)
@@ -235,8 +233,8 @@ class _LoaderPickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 
 def _can_be_imported(name: str) -> bool:
-    """Return whether a module is found by its name, without looking at what is loaded already."""
-    path: Any = None
+    """Return whether a module is found by its name, whatever is imported already."""
+    path: Sequence[str] | None = None
     parts = name.split(".")
     for end in range(1, len(parts) + 1):
         spec = None
@@ -248,5 +246,5 @@ def _can_be_imported(name: str) -> bool:
             return False
         path = spec.submodule_search_locations
         if path is None and end < len(parts):
-            return True  # a module that passes for a package (os.path); its parent will know
+            return True  # a module that stands in for a package (os.path): its parent knows it
     return True

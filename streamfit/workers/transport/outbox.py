@@ -1,7 +1,7 @@
-"""The way out of a worker: frames of any of its threads, one after the other.
+"""Sends the frames of a worker, from any of its threads, one after the other.
 
-Guarantees kept here: frames leave whole and in the order in which they were handed in, whatever thread or
-signal handler did so.
+Guarantees kept here: frames leave whole and in the order in which they were queued, whatever thread or signal
+handler queued them.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ class Outbox:
         self._lock = threading.Lock()
 
     def put(self, kind: int, body: bytes = b"", number: int = 0) -> None:
-        """Hand in a frame that goes with the next one that is sent; see `Channel.put`."""
+        """Queue a frame, which goes with the next one that is sent; see `Channel.put`."""
         self._waiting.append((kind, body, number, 0, 0, 0))
 
     def send(
         self, kind: int, body: bytes = b"", number: int = 0, queue: int = 0, attempt: int = 0, slot: int = 0
     ) -> None:
-        """Send a frame, and what was handed in before it.
+        """Send a frame, and those queued before it.
 
-        Where another thread is sending, or what a signal handler has interrupted, that sends this one too.
+        If another thread is sending, or a signal handler has interrupted a send, that send takes it along.
         """
         self._waiting.append((kind, body, number, queue, attempt, slot))
-        # Looked at again afterwards: whoever had the lock may have looked before this was handed in.
+        # Checked again afterwards: the thread that had the lock may have finished before this was queued.
         while self._waiting and self._lock.acquire(blocking=False):
             try:
                 self._drain()

@@ -1,12 +1,12 @@
-"""The parent's side of shared arrays: which memory they lie in, copied once for all workers.
+"""The parent's side of shared arrays: copies them once, for all workers.
 
-While a loader is pickled, its arrays are gathered. Each is seen as a range of memory (that of its view, not
-of its elements: a window view of a short signal is as short as the signal), ranges that overlap are one
-*block*, and the blocks that no worker has yet are copied together into one *block* of anonymous memory. A
-view with large gaps is copied without them.
+While a loader is pickled, its arrays are gathered. Each is a range of memory (that of its view, not of its
+elements: a window view of a short signal is as short as the signal). Ranges that overlap are one *block*.
+The blocks that no worker has yet are copied together into one *segment* of anonymous memory. A view with
+large gaps is copied without them.
 
-Guarantees kept here: what is in an block equals what the arrays were when they were gathered; nothing is
-copied twice, neither because two arrays are views of one base nor because the loader is pickled again.
+Guarantees kept here: a segment holds the arrays as they were when they were gathered; nothing is copied
+twice, neither because two arrays are views of one base nor because the loader is pickled again.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ import mmap
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamfit.workers.contract import fresh_id
 from streamfit.workers.transport import descriptors, slots
+from streamfit.workers.transport.slots import Array
 
-Array = NDArray[Any]
-Layout = tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...] | None, bool]
+Layout = tuple[tuple[int, ...], np.dtype[np.generic], tuple[int, ...] | None, bool]
 """Shape, dtype, strides (None in C order), and whether it can be written to."""
 
 _CHUNK = 1 << 20
 _MOST_GAPS = 2.0  # a view that spans more than this times its elements is copied without its gaps
-_ALIGNMENT, _ELEMENT = 64, 16  # of a block, where its elements allow it; of what is the largest of these
+_ALIGNMENT, _ELEMENT = 64, 16  # alignment of a block, where its elements allow it; of the largest element
 
 
 class Segment:
@@ -48,13 +47,13 @@ class Segment:
         self._finalizer.atexit = False  # daemon threads may still use it then
 
     def close(self) -> None:
-        """Give back the memory; whoever has mapped it keeps it."""
+        """Release the memory; processes that have mapped it keep it."""
         self._finalizer()
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Block:
-    """Where in an block a range of memory has its copy."""
+    """The copy of a range of memory: where it lies in a segment."""
 
     segment: Segment
     offset: int
@@ -108,14 +107,14 @@ class Gathering:
     def place(
         self, known: Iterable[Block], before: Sequence[Block] = ()
     ) -> tuple[list[Block], list[tuple[int, int]]]:
-        """Copy what no block holds yet.
+        """Copy the memory that no block holds yet.
 
         Args:
             known: blocks of any loader.
             before: those of the same loader, when it was pickled last.
 
         Returns:
-            the blocks, and for each array the key of its block and the place of its first element in it.
+            the blocks, and for each array the key of its segment and the offset of its first element in it.
         """
         ranges, owner = _merge(self._ranges)
         found = {(block.low, block.size): block for block in known}
@@ -134,7 +133,7 @@ class Gathering:
 
 
 def layout_of(array: Array) -> Layout:
-    """Return what tells how an array lies in memory."""
+    """Return how an array lies in memory."""
     strides = None if array.flags.c_contiguous else array.strides
     return array.shape, array.dtype, strides, array.flags.writeable
 
@@ -145,7 +144,7 @@ def address_of(array: Array) -> int:
 
 
 def _merge(ranges: list[_Range]) -> tuple[list[_Range], list[int]]:
-    """Return ranges that do not overlap, and for each of `ranges` the place of the one that it is part of."""
+    """Return ranges that do not overlap, and for each of `ranges` the index of the one that it is part of."""
     merged: list[_Range] = []
     owner = [0] * len(ranges)
     for number in sorted(range(len(ranges)), key=lambda n: (ranges[n].compact is not None, ranges[n].low)):
@@ -194,7 +193,7 @@ def _holds(block: Block, item: _Range) -> bool:
     memory, at = np.empty(min(block.size, _CHUNK), np.uint8), block.offset
     for piece in item.pieces():
         copy = memory[: len(piece)] if len(piece) <= len(memory) else np.empty(len(piece), np.uint8)
-        if slots.read(block.segment.fd, copy, at) < len(piece) or not np.array_equal(copy, piece):
+        if slots.read(block.segment.fd, copy.data, at) < len(piece) or not np.array_equal(copy, piece):
             return False
         at += len(piece)
     return True

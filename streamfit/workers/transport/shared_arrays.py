@@ -1,10 +1,10 @@
-"""Arrays of a loader in a worker: on memory that all share, or on a file, instead of copied to each.
+"""The worker's side of shared arrays: on memory that all workers map, or on a file, never a copy for each.
 
-The arrays that are worth it lie in *blocks* of anonymous memory, where `segments` has put them; each worker
-maps those privately, so pages are shared until somebody writes to them. An array that is mapped from a file
-is not copied at all; it travels as a path, an offset and a layout, and is mapped again, read-only.
+Large arrays lie in *segments* of anonymous memory, where `segments` has put them. Each worker maps those
+privately, so pages are shared until a worker writes to them. An array that is mapped from a file is not
+copied at all: it travels as a path, an offset and a layout, and is mapped again, read-only.
 
-Guarantees kept here: what a worker sees equals what the parent had when the loader was handed over; a file
+Guarantees kept here: a worker has the same arrays as the parent had when the loader was pickled; a file
 that is missing, replaced or cut short is an error with its name, never other data.
 """
 
@@ -17,7 +17,6 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +24,10 @@ from numpy.typing import NDArray
 from streamfit._base.errors import DataError, PicklingError
 from streamfit.workers.transport import descriptors, slots
 from streamfit.workers.transport.segments import Layout, address_of
+from streamfit.workers.transport.slots import Array
 
-Array = NDArray[Any]
 Places = NDArray[np.int64]
-"""A row for each array: the key of an block and the offset in it."""
+"""A row for each array: the key of a segment and the offset in it."""
 
 MIN_MAPPED_BYTES = 256 * 1024
 """Arrays without a known base are looked up among the mappings of this process from this size on."""
@@ -36,7 +35,7 @@ _PROBE = 4096
 
 
 class SharedArrayReceiver:
-    """The worker's side: blocks and files that are mapped here."""
+    """The segments and files that are mapped in this process."""
 
     def __init__(self) -> None:
         self._segments: dict[int, mmap.mmap] = {}
@@ -45,20 +44,20 @@ class SharedArrayReceiver:
             weakref.WeakValueDictionary()
         )
 
-    def add_arena(self, key: int, fd: int) -> None:
-        """Map an block; takes over the descriptor."""
+    def add_segment(self, key: int, fd: int) -> None:
+        """Map a segment; takes over the descriptor."""
         size = os.fstat(fd).st_size
         both = mmap.PROT_READ | mmap.PROT_WRITE
         self._segments[key] = slots.mapping(fd, size, flags=mmap.MAP_PRIVATE, prot=both)
         os.close(fd)
 
-    def keep_arenas(self, keys: set[int]) -> None:
-        """Let go of all other blocks; arrays on them keep them mapped."""
+    def keep_segments(self, keys: set[int]) -> None:
+        """Forget all other segments; arrays on them keep them mapped."""
         self._segments = {key: memory for key, memory in self._segments.items() if key in keys}
 
     @contextmanager
     def placing(self, places: Places) -> Iterator[None]:
-        """Have arrays found by number: at the key of an block and an offset in it."""
+        """Give arrays their places in the block, by number."""
         before, self._places = self._places, places
         try:
             yield
@@ -66,7 +65,7 @@ class SharedArrayReceiver:
             self._places = before
 
     def shared_array(self, number: int, layout: Layout) -> Array:
-        """Return an array on an block."""
+        """Return an array on a segment."""
         shape, dtype, strides, writeable = layout
         key, offset = self._places[number]
         array = np.ndarray(shape, dtype, self._segments[int(key)], int(offset), strides)
@@ -93,11 +92,11 @@ class SharedArrayReceiver:
 
 
 RECEIVER = SharedArrayReceiver()
-"""What this process has mapped; filled in worker processes only."""
+"""The segments and files that this process has mapped; filled in worker processes only."""
 
 
 def shared_array(number: int, layout: Layout) -> Array:
-    """Return an array on an block of this process (called by pickle)."""
+    """Return an array on a segment of this process (called by pickle)."""
     return RECEIVER.shared_array(number, layout)
 
 
@@ -107,7 +106,7 @@ def read_only(array: Array) -> Array:
     return array
 
 
-def of_records(array: Array) -> np.recarray[Any, Any]:
+def of_records(array: Array) -> np.recarray:
     """Return an array as an array of records (called by pickle)."""
     return array.view(np.recarray)
 
@@ -126,7 +125,7 @@ class FilePlace:
     size: int
     offset: int
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     strides: tuple[int, ...]
 
 
@@ -176,8 +175,8 @@ def file_place(array: Array) -> FilePlace | None:
 
 
 def _origin(array: Array) -> tuple[str, int] | None:
-    """Return the file that an array is mapped from and what to add to an address to get a place in it."""
-    item: Any = array
+    """Return the file that an array is mapped from and what to add to an address to get an offset in it."""
+    item: object = array
     while isinstance(item, np.ndarray) or hasattr(item, "__array_interface__"):
         if isinstance(item, np.memmap) and isinstance(item.base, mmap.mmap):
             # A private map may have been written to, and an unnamed one cannot be opened again.
@@ -190,7 +189,7 @@ def _origin(array: Array) -> tuple[str, int] | None:
 
 
 def _mapping_at(address: int) -> tuple[str, int] | None:
-    """Return the file mapped at an address, if the system tells and the mapping cannot differ from it."""
+    """Return the file mapped at an address, if the system shows it and the mapping cannot differ from it."""
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
@@ -207,7 +206,7 @@ def _mapping_at(address: int) -> tuple[str, int] | None:
 
 
 def _agrees(path: str, shift: int, low: int, high: int) -> bool:
-    """Compare both ends of a mapped range with the file, which catches a file that was replaced."""
+    """Return whether both ends of a mapped range equal the file, which detects a replaced file."""
     with open(path, "rb", buffering=0) as file:
         for at in (low, max(low, high - _PROBE)):
             length = min(_PROBE, high - at)

@@ -1,7 +1,7 @@
-"""Which slots have grown beyond what values need: memory in flight follows what is in flight.
+"""Finds slots that have grown far beyond what values need.
 
 A slot grows to the largest value that was ever in it. Where nearly all values are that large it stays so, and
-nothing is made anew; where many are small, a slot that held a large one is given up as soon as it is free.
+no slot is made anew; where many are small, a slot that held a large one is released as soon as it is free.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 
 SMALL = 1 << 20
-"""Bytes of a slot up to which it is never given up: as long as all are so small, nothing need be noted."""
+"""Bytes of a slot up to which it is never released: while all are so small, nothing need be noted."""
 _TIMES_USUAL = 4
 _RECENT = 32
 
@@ -19,7 +19,7 @@ class SlotBudget:
     """Sizes of the slots and of the values that went through them lately.
 
     Attributes:
-        large: bytes of those slots that may be too large; empty where there is nothing to be found.
+        large: bytes of those slots that may be too large, by slot; empty if no slot can be.
 
     Example:
         >>> budget = SlotBudget()

@@ -2,8 +2,8 @@
 
 Guarantees kept here: the memory has no name in any file system, so nothing can be left behind; its pages
 are reserved before they are mapped, so running out of space is an exception and never a bus error; a slot
-only grows, and what a worker might cut short (where the kernel cannot forbid it) is read, never mapped, by
-the main process; a number that user code has closed is not mapped, grown or closed again by us.
+only grows, and memory that a worker might truncate (where the kernel cannot forbid it) is read, never mapped,
+by the main process; a number that user code has closed is not mapped, grown or closed again by us.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,21 +24,24 @@ from numpy.typing import NDArray
 from streamfit._base.errors import WorkerError
 from streamfit.workers.transport import descriptors
 
+Array = NDArray[np.generic]
+"""An array of any shape and dtype."""
+
 ALIGNMENT = 64
 _SMALL, _LARGE = 1 << 16, 1 << 20
 _QUICK = 1 << 18
 _BUFFER_KINDS = "biufc"
 _SHARED_MEMORY = "/dev/shm"
 _POPULATE = getattr(mmap, "MAP_POPULATE", 0)
-# A mapping keeps a descriptor of its own, which user code could close, unless it is told not to.
-_UNTRACKED: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+# A mapping keeps a descriptor of its own, which user code could close, unless it is made without one.
+_UNTRACKED: dict[str, bool] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 _NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.ENOMEM, errno.EDQUOT}
 
 
 @contextmanager
 def taking_descriptors() -> Iterator[None]:
-    """Say what to do when the block finds that there are no file descriptors left."""
+    """Turn the error of a block that finds no file descriptors left into one that says what to do."""
     try:
         yield
     except OSError as error:
@@ -55,7 +58,7 @@ def create(name: str, size: int = 0) -> int:
     """Return a descriptor of new anonymous memory of `size` bytes.
 
     Args:
-        name: shown by the system's tools next to the mapping; need not be unique.
+        name: shown by the system's tools beside the mapping; need not be unique.
         size: in bytes; see `grow`.
 
     Raises:
@@ -63,7 +66,7 @@ def create(name: str, size: int = 0) -> int:
     """
     with taking_descriptors():
         descriptors.fill_standard()
-        fd = descriptors.lifted(_anonymous(name))
+        fd = descriptors.above_standard(_anonymous(name))
     try:
         _forbid_shrinking(fd)
         if size:
@@ -75,7 +78,7 @@ def create(name: str, size: int = 0) -> int:
 
 
 def _anonymous(name: str) -> int:
-    """Return a descriptor of empty memory without a name: of the kernel, else of a file without one.
+    """Return a descriptor of empty memory without a name: from the kernel, else a file without one.
 
     Whether `memfd_create` works is only known from a call: an old kernel or a sandbox refuses it.
     """
@@ -103,7 +106,7 @@ def _refusal(what: str, error: OSError) -> str:
 
 
 def _folders() -> Iterator[str]:
-    """Return where files can be that are shared memory: that of POSIX shared memory, then temporary ones."""
+    """Yield folders for files used as shared memory: that of POSIX shared memory, then the temporary one."""
     if os.path.isdir(_SHARED_MEMORY):
         yield _SHARED_MEMORY
     with suppress(FileNotFoundError):  # there is no usable folder for temporary files
@@ -111,7 +114,7 @@ def _folders() -> Iterator[str]:
 
 
 def _nameless_file(folder: str) -> int:
-    """Return a descriptor of a new file that has no name, at once where the file system can do that."""
+    """Return a descriptor of a new file without a name, in one step where the file system can do that."""
     if hasattr(os, "O_TMPFILE"):
         with suppress(OSError):
             return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -126,7 +129,7 @@ def _forbid_shrinking(fd: int) -> None:
 
 
 def can_shrink(fd: int) -> bool:
-    """Return whether somebody could cut this memory short, which kills who has mapped it and reads on."""
+    """Return whether a process could truncate this memory, which kills others that have mapped it."""
     try:
         return not fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK
     except (OSError, AttributeError):
@@ -134,7 +137,7 @@ def can_shrink(fd: int) -> bool:
 
 
 def grow(fd: int, size: int, start: int = 0) -> None:
-    """Make sure that `size` bytes from `start` on are there to be written.
+    """Make sure that `size` bytes from `start` on can be written.
 
     Raises:
         WorkerError: the system has no room for them.
@@ -170,7 +173,7 @@ class Slot:
 
     Args:
         fd: taken over; closed by `close`.
-        guarded: map it only if nobody can cut it short; what is read is read into memory of its own then.
+        guarded: map it only if no process can truncate it; else its bytes are read into other memory.
     """
 
     def __init__(self, fd: int, *, guarded: bool = False) -> None:
@@ -202,11 +205,11 @@ class Slot:
             self.capacity = capacity
 
     def bytes(self, size: int) -> NDArray[np.uint8]:
-        """Return the first `size` bytes as an array: on the mapping, or read where that cannot be trusted."""
+        """Return the first `size` bytes as an array: on the mapping, or a copy where it is not safe."""
         if self._mapped:
             return np.ndarray((size,), np.uint8, self._map)
         memory = np.empty(size, np.uint8)
-        if read(self.fd, memory, 0) < size:
+        if read(self.fd, memory.data, 0) < size:
             raise WorkerError(
                 f"{size:,} bytes of shared memory are not there any more: a worker cut it short"
             )
@@ -228,11 +231,11 @@ class Slot:
             )
         return os.fstat(self.fd).st_size
 
-    def array(self, shape: tuple[int, ...], dtype: np.dtype[np.generic], offset: int) -> NDArray[Any]:
+    def array(self, shape: tuple[int, ...], dtype: np.dtype[np.generic], offset: int) -> Array:
         """Return an array on the mapped bytes from `offset` on."""
         return np.ndarray(shape, dtype, self._map, offset)
 
-    def write(self, array: NDArray[Any], offset: int) -> None:
+    def write(self, array: Array, offset: int) -> None:
         """Copy an array, in its own memory order, to `offset`; the bytes must be mapped."""
         flags = array.flags
         if not array.size or self._map is None:
@@ -240,7 +243,7 @@ class Slot:
         if flags.c_contiguous and array.nbytes < _QUICK and array.dtype.kind in _BUFFER_KINDS:
             self._map[offset : offset + array.nbytes] = array.data  # a quarter of the overhead of a view
         else:
-            order: Any = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+            order: Literal["C", "F"] = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
             np.copyto(np.ndarray(array.shape, array.dtype, self._map, offset, None, order), array)
 
     def close(self) -> None:
@@ -250,15 +253,15 @@ class Slot:
         self._identity = None
 
     def __del__(self) -> None:
-        """Close what nobody refers to any more: of one that made it, and was interrupted."""
+        """Close a slot that nobody refers to any more, because its maker was interrupted."""
         self.close()
 
 
-def read(fd: int, memory: Any, offset: int) -> int:
-    """Read memory that may have been cut short into `memory`; return how many bytes there were."""
-    view, at = memoryview(memory).cast("B"), 0
-    while at < len(view):
-        found = os.preadv(fd, [view[at:]], offset + at)
+def read(fd: int, memory: memoryview, offset: int) -> int:
+    """Read from memory that may have been truncated into `memory`; return how many bytes there were."""
+    at = 0
+    while at < len(memory):
+        found = os.preadv(fd, [memory[at:]], offset + at)
         if not found:
             break
         at += found

@@ -1,9 +1,10 @@
 """Sections that no signal handler can interrupt.
 
-Python runs signal handlers in the main thread, between any two instructions; one that raises (Ctrl-C, an
-alarm) may do so just when a process or a descriptor has been made and nobody knows it yet. Blocking signals
+Python runs signal handlers in the main thread, between any two instructions. One that raises (Ctrl-C, an
+alarm) may do so just when a process or a descriptor has been made and is not stored yet. Blocking signals
 does not help: the kernel gives them to another thread then, and the handler runs in the main thread all the
-same. So what must be made and written down in one go is done by another thread, in which none ever runs.
+same. So a thing that must be made and stored in one step is made by another thread, in which no handler
+ever runs.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import _thread
 import threading
 from collections.abc import Callable
 
-_LOOK_SECONDS = 5.0  # a lock that is waited for for ever could not be interrupted on some systems
+_LOOK_SECONDS = 5.0  # on some systems, waiting for a lock without a limit cannot be interrupted
 
 
 class _Section:
-    """One call, made once, whoever asks for it."""
+    """One call, made once, however many threads run it."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self._work = work
@@ -43,16 +44,16 @@ class _Section:
         return self._token.locked()
 
     def wait(self) -> None:
-        """Wait for the end of the call, or for a while."""
+        """Wait for the end of the call, at most a few seconds."""
         if self._done.acquire(timeout=_LOOK_SECONDS):
             self._done.release()
 
 
 def uninterrupted(work: Callable[[], object], hurry: Callable[[], object] | None = None) -> None:
-    """Make a call that is not interrupted by signal handlers; one that raises does so afterwards.
+    """Make a call that no signal handler interrupts; an exception of a handler is raised afterwards.
 
     Args:
-        work: stores what it makes itself: what is returned could be lost on the way.
+        work: stores its results itself: a returned value could be lost.
         hurry: called when a handler has raised while `work` goes on.
 
     Raises:
@@ -66,9 +67,7 @@ def uninterrupted(work: Callable[[], object], hurry: Callable[[], object] | None
     while True:
         try:
             while not section.over:
-                if (
-                    not section.begun()
-                ):  # a second thread, started when this was interrupted, has nothing to do
+                if not section.begun():  # a second thread, after an interruption, finds nothing to do
                     _start(section)
                 if raised is not None and hurry is not None:
                     hurry()

@@ -1,4 +1,4 @@
-"""What in a value cannot be pickled, and how the user reaches it: through attributes, items, closures,
+"""Finds the part of a value that cannot be pickled, and its path: through attributes, items, closures and
 globals, wherever pickle goes.
 
 Guarantee kept here: finding it costs little memory, however large the arrays in the value are.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import pickle
 from collections.abc import Iterator
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -18,17 +18,17 @@ import numpy as np
 _MAX_DEPTH = 24
 _MOST_LOOKS = 5000
 _GLOBAL = "the global "
-Part = tuple[str, Any]
+Part = tuple[str, object]
 Places = tuple[str, ...]
 
 
-def explain(value: Any, name: str, error: Exception) -> str:
-    """Say which part of a value cannot be sent to another process, and what to do about it.
+def explain(value: object, name: str, error: Exception) -> str:
+    """Return a message: which part of a value cannot be sent to another process, and what to do about it.
 
     Args:
-        value: what could not be pickled; modules that travel by value are still registered.
-        name: what to call it.
-        error: what pickle raised.
+        value: the value that could not be pickled; modules that travel by value are still registered.
+        name: its name in the message.
+        error: the exception that pickle raised.
     """
     path, unpicklable = _PartSearch().find(value, (name,))
     kind = type(unpicklable)
@@ -43,14 +43,14 @@ def explain(value: Any, name: str, error: Exception) -> str:
 
 
 class _Null:
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes | pickle.PickleBuffer) -> int:
         return memoryview(data).nbytes
 
 
 class _Tester(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles all but arrays, to nowhere."""
 
-    def reducer_override(self, obj: Any) -> Any:
+    def reducer_override(self, obj: object) -> object:
         if isinstance(obj, np.ndarray) and not obj.dtype.hasobject:
             return bool, ()
         return super().reducer_override(obj)
@@ -61,7 +61,7 @@ class _PartSearch:
         self._looks = 0
         self._seen: set[int] = set()
 
-    def find(self, value: Any, places: Places, depth: int = 0) -> Part:
+    def find(self, value: object, places: Places, depth: int = 0) -> Part:
         """Return the innermost part of a value that cannot be pickled, and how to reach it."""
         self._seen.add(id(value))
         for name, part in _parts(value):
@@ -71,32 +71,31 @@ class _PartSearch:
                 return self.find(part, _within(places, name), depth + 1)
         return ", used in ".join(places), value
 
-    def _travels(self, value: Any) -> bool:
+    def _travels(self, value: object) -> bool:
         if type(value) in (str, bytes, int, float, bool, type(None)):
             return True
         self._looks += 1
         try:
             _Tester(_Null(), 5).dump(value)
-        except Exception:  # user code runs here; that it fails is the answer
+        except Exception:  # user code runs here; a failure is the answer
             return False
         return True
 
 
 def _within(places: Places, name: str) -> Places:
-    """Add a part to a place; a global is a place of its own, and the one that uses it is told besides."""
+    """Add a part to a path; a global begins a path of its own, and the path that uses it is named too."""
     return (name, *places) if name.startswith(_GLOBAL) else (places[0] + name, *places[1:])
 
 
-def _parts(value: Any) -> Iterator[Part]:
-    kind = type(value)
+def _parts(value: object) -> Iterator[Part]:
     if isinstance(value, dict):
         yield from ((f"[{key!r}]", part) for key, part in value.items())
     elif isinstance(value, (list, tuple, set, frozenset)):
         yield from ((f"[{place}]", part) for place, part in enumerate(value))
-    if kind is FunctionType:
+    if isinstance(value, FunctionType):
         yield from _parts_of_function(value)
         return
-    if kind is MethodType:
+    if isinstance(value, MethodType):
         yield f".{value.__func__.__name__}", value.__func__
         yield ".__self__", value.__self__
         return
@@ -115,14 +114,14 @@ def _parts(value: Any) -> Iterator[Part]:
         yield from _parts_of_object(value)
 
 
-def _is_content(name: str, part: Any) -> bool:
+def _is_content(name: str, part: object) -> bool:
     if isinstance(part, property):
         return True
     return name not in ("__dict__", "__weakref__", "__doc__") and not inspect.isdatadescriptor(part)
 
 
-def _parts_of_object(value: Any) -> Iterator[Part]:
-    """Yield what pickle takes of an object, by the names of its attributes where it has any."""
+def _parts_of_object(value: object) -> Iterator[Part]:
+    """Yield the parts of an object that pickle takes, by the names of its attributes where it has any."""
     try:
         state = value.__getstate__()
     except Exception:  # user code; its own attributes have to do
@@ -135,7 +134,7 @@ def _parts_of_object(value: Any) -> Iterator[Part]:
     yield f" (its class {type(value).__name__})", type(value)
 
 
-def _parts_of_function(function: Any) -> Iterator[Part]:
+def _parts_of_function(function: FunctionType) -> Iterator[Part]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
         try:
             yield f" (its variable {name!r})", cell.cell_contents

@@ -1,9 +1,9 @@
 """Frames between processes: one AF_UNIX socket pair per worker, file descriptors in-band.
 
-Guarantees kept here: a frame is handed on whole or not at all, so one that was torn by the death of its
-writer is never read; bytes that are no frame (of user code that writes to a descriptor that it did not open)
-end a channel at once, after what was whole before them; a process that is stopped, slow or dead never blocks
-the parent, which writes and reads what the sockets take at once and keeps the rest.
+Guarantees kept here: a frame is received whole or not at all, so one that was cut off by the death of its
+writer is never read; bytes that are no frame (of user code that writes to a descriptor which it did not
+open) end a channel at once, after the whole frames before them; a process that is stopped, slow or dead
+never blocks the parent, which writes and reads as much as the sockets take at once and keeps the rest.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ PROGRESS_PAGE, SLOT, SHARE, LOADER, FORGET, TICKET, LARGE_TICKET, CANCEL, DROP_S
 # From a worker to the parent.
 TEMPLATE, RESULT, SKIPPED = range(11, 14)
 # Between the parent and the fork server.
-PRELOAD, SPAWN, KILL, BORN, UNBORN, DEAD, FINISH, READY = range(21, 29)
-# The state of the parent and what it wants done first, to a worker; what a worker tells beside values.
+PRELOAD, SPAWN, KILL, SPAWNED, SPAWN_FAILED, EXITED, FINISH, READY = range(21, 29)
+# To a worker: the state of the parent, and `worker_init`. From a worker, beside values: log records, names of
+# settings that could not be sent, a `worker_init` that failed.
 STATE, INIT = range(31, 33)
-RECORD, UNTOLD, REFUSED = range(33, 36)
+RECORD, UNSENT, INIT_FAILED = range(33, 36)
 
 # magic number, body size, kind, descriptors, queue, attempt, slot, extra, number
 _HEAD = struct.Struct("<4sIBBxxIIIIQ")
@@ -67,12 +68,12 @@ class Channel:
         sock: a connected stream socket; its blocking mode is used as it is.
 
     Attributes:
-        ended: the other side is gone, or what comes is none of its messages; nothing more will come.
-        stray: what came in place of a message, in words, or nothing.
+        ended: the other side is gone, or its bytes are no messages; nothing more will come.
+        stray: a description of the bytes that came in place of a message, or nothing.
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        self.socket = descriptors.lifted_socket(sock)
+        self.socket = descriptors.socket_above_standard(sock)
         self.ended = False
         self.stray = ""
         self._identity = descriptors.identity(self.socket.fileno())
@@ -98,7 +99,7 @@ class Channel:
         number: int = 0,
         keep: object = None,
     ) -> None:
-        """Queue a frame; `flush` sends it. `keep` is what must live until then: the owner of `fds`.
+        """Queue a frame; `flush` sends it. `keep`, the owner of `fds`, lives until then.
 
         Raises:
             WorkerError: the body is too large.
@@ -109,7 +110,7 @@ class Channel:
         self._out.append((head + body, fds, keep))
 
     def flush(self) -> bool:
-        """Send what the socket takes; return whether nothing is left."""
+        """Send as much as the socket takes; return whether nothing is left."""
         while self._out:
             fds = self._out[0][1]
             try:
@@ -117,20 +118,20 @@ class Channel:
             except BlockingIOError:
                 return False
             except (BrokenPipeError, ConnectionResetError):
-                self._out.clear()  # the reader is gone, and its death is reported elsewhere
+                self._out.clear()  # the reader is gone; its death is reported elsewhere
                 break
             except OSError as error:
                 self._out.clear()
-                self._lose(error)
+                self._on_error(error)
                 break
             self._drop_sent(sent)
         return True
 
     def receive(self, *, wait: bool = True) -> list[Frame]:
-        """Read once and return the frames that are whole; sets `ended` at the end of the stream.
+        """Read once and return the whole frames; sets `ended` at the end of the stream.
 
         Args:
-            wait: on a blocking socket, whether to wait until there is something.
+            wait: on a blocking socket, whether to wait for bytes.
         """
         try:
             data, ancillary, flags, _ = self.socket.recvmsg(_CHUNK, _FD_SPACE, _WAIT if wait else _NO_WAIT)
@@ -140,21 +141,21 @@ class Channel:
             self.ended = True
             return []
         except OSError as error:
-            self._lose(error)
+            self._on_error(error)
             return []
         if flags & socket.MSG_CTRUNC:
             raise WorkerError("this process has run out of file descriptors; raise its limit (ulimit -n)")
         for _level, _kind, packed in ancillary:
             received = array.array("i", packed[: len(packed) - len(packed) % _FD_BYTES])
-            self._fds.extend(map(descriptors.lifted, received))
+            self._fds.extend(map(descriptors.above_standard, received))
         if not data:
             self.ended = True
         return self._frames(data)
 
-    def give_up(self, what: str) -> None:
-        """Read and write no more: what came is no message, or the socket is not ours any more."""
+    def give_up(self, why: str) -> None:
+        """Read and write no more: the bytes are no message, or the socket is not ours any more."""
         self.ended = True
-        self.stray = self.stray or what
+        self.stray = self.stray or why
 
     def is_ours(self) -> bool:
         """Return whether the socket's number still leads to it."""
@@ -163,14 +164,14 @@ class Channel:
         return descriptors.identity(self.socket.fileno()) == self._identity
 
     def _ask_cookie(self) -> bytes | None:
-        """Return what tells this socket from all others, where the system does: at half the price."""
+        """Return a number of this socket alone, where the system has one: at half the cost of `identity`."""
         try:
             return self.socket.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8)
         except OSError:
             return None
 
     def close(self) -> None:
-        """Close the socket and every descriptor that was received and not handed on."""
+        """Close the socket and every received descriptor that is not part of a returned frame."""
         descriptors.close_socket(self.socket, self._identity)
         while self._fds:
             os.close(self._fds.popleft())
@@ -203,8 +204,8 @@ class Channel:
             self.give_up(f"{bytes(data[at : at + _SHOWN])!r} came in place of a message")
         return frames, at
 
-    def _lose(self, error: OSError) -> None:
-        """Take in that the socket is closed, or its number another's, or that what is to be sent along is."""
+    def _on_error(self, error: OSError) -> None:
+        """End the channel: user code has closed its socket or a descriptor to send, or taken its number."""
         if self.is_ours() and error.errno not in _NOT_OURS:
             raise error
         self.give_up(f"a socket of the workers, or what was sent over it, was closed ({error.strerror})")
@@ -229,7 +230,7 @@ class Channel:
 
 
 def _may_begin_frame(data: bytes, at: int) -> bool:
-    """Return whether what is there from `at` on can be the first bytes of a frame."""
+    """Return whether the bytes from `at` on can begin a frame."""
     found = data[at : at + _HEAD.size]
     if not found.startswith(_MAGIC[: len(found)]):
         return False

@@ -19,7 +19,7 @@ FEATURES = 4
 
 
 def batch_of(number: float) -> Any:
-    """Return a batch whose targets say what it is."""
+    """Return a batch whose targets identify it."""
     return np.full((8, FEATURES), number / 1024), np.full((8, 1), number / 1024)
 
 

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.jit, pytest.mark.timeout(60)]
 def test_pytorch_21554_killing_workers_that_hang(tmp_path: Path) -> None:
     """Report 21554: when workers that hang are killed from outside, the main process hangs as well.
 
-    Killed workers are replaced and the run goes on. Whoever gives up instead is let go at once.
+    Killed workers are replaced and the run goes on. A user who gives up instead is not kept waiting.
     """
     with make_pool("processes", 2) as pool:
         run = pool.open(Stuck(tmp_path), range(8))
@@ -60,7 +60,7 @@ class Bulky:
 
 
 def test_pytorch_5040_no_room_in_shared_memory_is_an_error_that_says_so() -> None:
-    """Report 5040: a worker that runs out of shared memory dies of a bus error; that is what one is told.
+    """Report 5040: a worker that runs out of shared memory dies of a bus error, the only message.
 
     Memory is reserved before it is written to, so the main process gets an exception that names the lack and
     what to do about it, after the batches before; no worker dies.
@@ -120,7 +120,7 @@ def test_pytorch_13246_memory_of_workers_does_not_grow() -> None:
 
 
 def drawn(careful: bool, workers: int) -> list[int]:
-    """Return what two epochs have drawn."""
+    """Return the numbers that two epochs have drawn."""
     model, seen = make_model()
     data = Careless(careful)
     model.fit(
