@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import cast
 
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
@@ -54,7 +55,7 @@ def unseen_settings(checked: CheckedObject) -> str:
     asked = _SettingsSource(source, modules)
     try:
         with make_pool("processes", 1, 1) as pool, pool.open(asked, asked.tickets(0)) as run:
-            there = next(iter(run)).value[0]
+            there = cast("dict[str, tuple[str, str]]", next(iter(run)).value[0])
     except Exception:  # then there is nothing to add to what the check has found
         return ""
     listed = _listed(modules, here, there, "there")
