@@ -18,7 +18,7 @@ from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value, unpack
-from streamfit.streams.seekable import distinct, in_order
+from streamfit.streams.seekable import distinct, in_order, not_empty
 from streamfit.streams.source import Source
 from streamfit.streams.stages.elements import Element, batch_size
 from streamfit.streams.stages.filter import Filter
@@ -197,7 +197,8 @@ class OrderedSource(Source):
 
     def batches(self, epoch: int) -> int | None:
         """Count the batches of a pass, where that is known before its end."""
-        return self.stage.size(self._at(epoch))
+        size = self.stage.size(self._at(epoch))
+        return None if size is None else not_empty(self, size, epoch)
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Yield tickets that hold the batches of a pass, computed here."""

@@ -135,7 +135,8 @@ def _padded(leaves: list[Array], name: str, called: list[str], value: Settings, 
             )
     out = np.full((len(leaves), *sizes), _fill(name, value, first.dtype), first.dtype)
     for at, leaf in enumerate(leaves):
-        out[at][tuple(map(slice, leaf.shape))] = leaf
+        room = out[at, ...]  # an array also where samples are single numbers
+        room[tuple(map(slice, leaf.shape))] = leaf
     return out
 
 
