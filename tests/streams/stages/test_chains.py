@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,9 @@ from oracles.stages import added, batch_value, delivered, even, in_place, negati
 
 from streamfit._base.errors import DataError
 from streamfit.streams import Feed, Pipeline, Sequence, interleave, mix, source, stages
-from streamfit.workers import Pool, live_pids, make_pool
+from streamfit.streams.stages.elements import Element, named_leaves
+from streamfit.workers import Pool, make_pool
+from streamfit.workers.contract import inside_worker
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -97,7 +101,7 @@ def test_each_exported_stage_has_a_case() -> None:
     assert found == set(BASES) | set(STAGES)
 
 
-Plan = tuple[type, list[tuple[type, int]]]
+Plan = tuple[Any, list[tuple[type, int]]]
 PLANS = st.tuples(
     st.sampled_from(list(BASES)),
     st.lists(st.tuples(st.sampled_from(list(STAGES)), st.integers(0, 9)), max_size=4),
@@ -107,7 +111,7 @@ FEW = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 def build(plan: Plan) -> Pipeline:
     """Make the pipeline of a plan; its elements are batches."""
-    pipeline = BASES[plan[0]]()
+    pipeline = BASES.get(plan[0], plan[0])()
     for stage, number in plan[1]:
         pipeline = STAGES[stage](pipeline, number)
     return pipeline if batched(pipeline) else pipeline.batch(3)
@@ -203,16 +207,32 @@ ALL_IN_ORDER: Plan = (
 )
 
 
+class KillsItsWorker:
+    """A function for maps that kills the worker it runs in, once for each number in a list."""
+
+    def __init__(self, folder: Path, numbers: list[int]) -> None:
+        self.folder, self.numbers = folder, numbers
+
+    def __call__(self, *parts: Element) -> Element:
+        number = int(np.ravel(next(leaf for _, leaf in named_leaves(parts)))[0])
+        flag = self.folder / str(number)
+        if number in self.numbers and inside_worker() and not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return parts
+
+
 @pytest.mark.parametrize("plan", [ALL_SEEKABLE, ALL_IN_ORDER], ids=["seekable", "in order"])
-def test_killed_workers_change_nothing(plan: Plan) -> None:
-    pipeline = build(plan)
+def test_killed_workers_change_nothing(plan: Plan, tmp_path: Path) -> None:
+    def start() -> Pipeline:
+        return source(Samples(), kind="samples").map(KillsItsWorker(tmp_path, [4, 9]))
+
+    pipeline = build((start, plan[1]))
     (expected,) = delivered(pipeline)
-    with nothing_left_behind():
-        found = []
-        with make_pool("processes", 2, 2) as pool, Feed(pipeline.open_source(seed=7), pool) as feed:
-            for number, batch in enumerate(feed.run()):
-                found.append(batch_value(batch))
-                if number in (1, 4):
-                    os.kill(live_pids()[0], signal.SIGKILL)
-                del batch
-        assert found == expected
+    with nothing_left_behind(), make_pool("processes", 2, 2) as pool:
+        with Feed(pipeline.open_source(seed=7), pool) as feed:
+            found = [batch_value(batch) for batch in feed.run()]
+            restarts = feed.receipt().restarts
+    assert found == expected
+    assert len(list(tmp_path.iterdir())) == 2
+    assert restarts == 2
