@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
-from streamfit.streams import Batch, Feed, Pipeline
+from streamfit.streams import Batch, Feed, Pipeline, source
 from streamfit.streams.stages.elements import Element, map_leaves, named_leaves
 from streamfit.workers import Pool
 
@@ -24,7 +26,7 @@ def plain(element: Element) -> object:
     return array.dtype.str, array.shape, array.tobytes()
 
 
-def listed(elements: Iterable[Element]) -> list[object]:
+def listed(elements: Iterable[Element]) -> list[Any]:
     """Return elements as lists and numbers, tuples kept."""
     return [map_leaves(element, lambda leaf: np.asarray(leaf).tolist()) for element in elements]
 
@@ -72,7 +74,9 @@ def negative(*parts: Element) -> Element:
 
 
 def noisy(*parts: Element, rng: np.random.Generator) -> Element:
-    return one(parts, lambda leaf: (leaf + rng.integers(0, 1000, np.shape(leaf))).astype(np.asarray(leaf).dtype))
+    return one(
+        parts, lambda leaf: (leaf + rng.integers(0, 1000, np.shape(leaf))).astype(np.asarray(leaf).dtype)
+    )
 
 
 def added(first: tuple[np.ndarray, ...], second: tuple[np.ndarray, ...]) -> Element:
@@ -105,3 +109,21 @@ def never(*parts: Element) -> bool:
 def growing(n: int) -> Element:
     """Return an array whose length depends on the sample."""
     return np.arange(int(n) % 4)
+
+
+def numbers(count: int, start: int = 0) -> Pipeline:
+    """Return a pipeline of whole numbers that can seek."""
+    return source(np.arange(start, start + count))
+
+
+def in_order(count: int, start: int = 0) -> Pipeline:
+    """Return the same numbers, read in order."""
+    return numbers(count, start).filter(kept)
+
+
+READINGS = [numbers, in_order]
+
+
+def flat(lists: Iterable[Iterable[Any]]) -> list[Any]:
+    """Return the entries of several lists as one."""
+    return list(itertools.chain.from_iterable(lists))

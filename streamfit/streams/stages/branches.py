@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from streamfit._base.keys import derive
 from streamfit.streams.stages.bases import Items
 from streamfit.streams.stages.elements import Element
+from streamfit.streams.stages.pass_stage import Seeded
 from streamfit.streams.stages.stage import Pass, Place, Runner, Stage
 
 
@@ -43,6 +44,8 @@ def _all_below(stage: Stage) -> Iterator[Stage]:
 
 def _salted(stage: Stage, branch: int, copies: dict[int, Stage]) -> Stage:
     """Return a copy of a stage and of what is below it, except for those in `copies`."""
+    if isinstance(stage, Seeded):  # its seed sets it apart
+        return stage
     if id(stage) not in copies:
         inputs = tuple(_salted(below, branch, copies) for below in stage.inputs)
         copies[id(stage)] = stage.with_inputs(inputs, derive(stage.salt, "branch", branch))

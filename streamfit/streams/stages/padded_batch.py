@@ -157,7 +157,8 @@ def _fill(name: str, value: Settings, dtype: np.dtype[np.generic]) -> Array:
         return np.zeros((), dtype)
     try:
         fill = np.asarray(value)
-        cast_value = fill.astype(dtype)
+        with np.errstate(invalid="ignore"):  # refused below, with the name of the part
+            cast_value = fill.astype(dtype)
         floats = dtype.kind in "fc" and fill.dtype.kind in "biufc"
         exact = fill.ndim == 0 and (floats or bool(cast_value == fill))
     except (TypeError, ValueError, OverflowError):
