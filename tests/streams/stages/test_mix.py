@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.stages import even, kept, listed, noisy, numbers
+from oracles.stages import even, flat, kept, listed, noisy, numbers
 
 from streamfit.streams import mix
 from streamfit.streams.stages.mix import uniforms
