@@ -8,7 +8,7 @@ iterator has no order to change.)
 from __future__ import annotations
 
 from collections import UserList
-from typing import Literal
+from typing import Literal, Protocol, cast
 
 import numpy as np
 
@@ -25,6 +25,14 @@ from streamfit.streams.source import Source
 Kind = Literal["pipeline", "source", "arrays", "iterator", "sequence", "iterable"]
 
 DEFAULT_BATCH_SIZE = 32
+
+
+class Readable(Protocol):
+    """A description of data that makes the source itself: a `Pipeline`."""
+
+    def open_source(self, *, seed: int | None, batch_size: int | None, name: str, targets: bool) -> Source:
+        """Return a source for one consumer."""
+        ...
 
 
 def as_stream(
@@ -67,7 +75,9 @@ def as_stream(
     kind = kind_of(x, name)
     if kind == "pipeline":
         _refuse_array_arguments(x, y, sample_weight, None)
-        made: Source = x.open_source(seed=seed, batch_size=batch_size, name=name, targets=targets)
+        made: Source = cast(Readable, x).open_source(
+            seed=seed, batch_size=batch_size, name=name, targets=targets
+        )
         return made
     if kind != "arrays":
         _refuse_array_arguments(x, y, sample_weight, batch_size)

@@ -80,7 +80,8 @@ class DelegatingSource(Source):
     def identity(self) -> dict[str, Any]:
         """Return what a saved place belongs to: the wrapped source, and the class of each wrapper."""
         found = self.source.identity()
-        return found | {"wrapped in": [type(self).__name__, *found.get("wrapped in", [])]}
+        inner = found.get("wrapped in", ())
+        return {**found, "wrapped in": [type(self).__name__, *(inner if isinstance(inner, list) else ())]}
 
     def sample_digest(self) -> str | None:
         """Return a digest of a few samples."""

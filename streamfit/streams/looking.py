@@ -51,9 +51,11 @@ def specs_of(element: Element, batched: bool) -> Element:
 def summary_lines(stage: Stage, p: Pass, name: str) -> Iterator[str]:
     """Yield a line for each stage: the stage, its elements in a pass, what an element is."""
     rows = [("Stage", "Elements", "Element")]
-    rows += [
-        (f"{'  ' * level}{each!r}", _count(each, p), _form(each, p, name)) for level, each in _rows(stage)
-    ]
+    for level, each in _rows(stage):
+        shown = repr(each)
+        if len(each.inputs) > 1:  # the inputs have lines of their own
+            shown = f"{shown.partition('(')[0]}(...)"
+        rows.append((f"{'  ' * level}{shown}", _count(each, p), _form(each, p, name)))
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     for row in rows:
         yield f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}"

@@ -18,13 +18,13 @@ from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value, unpack
-from streamfit.streams.seekable import distinct, in_order
+from streamfit.streams.seekable import distinct, in_order, not_empty
 from streamfit.streams.source import Source
-from streamfit.streams.stages.batch import Batch as Batched
+from streamfit.streams.stages.batch_stage import BatchStage
 from streamfit.streams.stages.elements import Element, batch_size
 from streamfit.streams.stages.filter import Filter
 from streamfit.streams.stages.map import Map
-from streamfit.streams.stages.shuffle import Shuffle
+from streamfit.streams.stages.shuffle_stage import Shuffle
 from streamfit.streams.stages.stage import (
     Pass,
     Place,
@@ -42,7 +42,7 @@ _SAMPLES_PER_JOB = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ElementJob:
     """Elements that one load computes.
 
     Args:
@@ -61,8 +61,8 @@ class Job:
     place: Place
     behind: Place
 
-    def __reduce__(self) -> tuple[type[Job], tuple[object, ...]]:
-        return Job, (self.number, self.first, self.ids, self.elements, None, None)
+    def __reduce__(self) -> tuple[type[ElementJob], tuple[object, ...]]:
+        return ElementJob, (self.number, self.first, self.ids, self.elements, None, None)
 
 
 class Computation:
@@ -80,7 +80,7 @@ class Computation:
     def __init__(self, origin: Stage | None, stages: list[Stage], p: Pass, name: str) -> None:
         self.origin, self.stages, self.p, self.name = origin, stages, p, name
 
-    def load(self, job: Job) -> tuple[list[Element], int]:
+    def load(self, job: ElementJob) -> tuple[list[Element], int]:
         """Return what becomes of the elements of a job, and how many samples were filtered out."""
         if self.origin is not None:
             ids = cast(Array, job.ids)
@@ -116,7 +116,7 @@ class PoolRunner:
         self.filtered = 0
         self.pulled: list[tuple[Returning, Ticket]] | None = None
         self._past = [0, 0]
-        self._open: list[Run] = []
+        self._open: list[Run[ElementJob, tuple[list[Element], int]]] = []
 
     def counts(self) -> tuple[int, int]:
         """Return how many loads were done again and how many workers were replaced so far."""
@@ -155,15 +155,15 @@ class PoolRunner:
             self._past[0] += run.retried
             self._past[1] += run.restarts
 
-    def _by_id(self, origin: Stage, p: Pass, place: Place) -> Iterator[Job]:
+    def _by_id(self, origin: Stage, p: Pass, place: Place) -> Iterator[ElementJob]:
         total = known_size(origin, p)
         size = 1 if origin.traits.batched else _SAMPLES_PER_JOB
         start = 0 if place is None else cast(int, place)
         for number, position in enumerate(range(start, total, size)):
             end = min(total, position + size)
-            yield Job(number, 0, origin.ids(p, np.arange(position, end)), None, position, end)
+            yield ElementJob(number, 0, origin.ids(p, np.arange(position, end)), None, position, end)
 
-    def _in_order(self, origin: Stage, p: Pass, place: Place) -> Iterator[Job]:
+    def _in_order(self, origin: Stage, p: Pass, place: Place) -> Iterator[ElementJob]:
         size = 1 if origin.traits.batched else _SAMPLES_PER_JOB
         inner, count = (None, 0) if place is None else cast(tuple[Place, int], place)
         number = 0
@@ -172,15 +172,15 @@ class PoolRunner:
         for element, behind in origin.iterate(p, inner, self):
             waiting.append(element)
             if len(waiting) == size:
-                yield Job(number, count, None, waiting, (front, count), (behind, count + len(waiting)))
+                yield ElementJob(number, count, None, waiting, (front, count), (behind, count + len(waiting)))
                 number, count, waiting, front = number + 1, count + len(waiting), [], behind
             else:
                 last = behind
         if waiting:
-            yield Job(number, count, None, waiting, (front, count), (last, count + len(waiting)))
+            yield ElementJob(number, count, None, waiting, (front, count), (last, count + len(waiting)))
 
     def _describe(self, p: Pass) -> Any:
-        def describe(job: Job) -> str:
+        def describe(job: ElementJob) -> str:
             where = f"source {self.name!r}, pass {p.number}"
             if job.ids is not None:
                 return f"{where}, samples {job.ids.tolist()}"
@@ -211,7 +211,8 @@ class OrderedSource(Source):
 
     def batches(self, epoch: int) -> int | None:
         """Count the batches of a pass, where that is known before its end."""
-        return self.stage.size(self._at(epoch))
+        size = self.stage.size(self._at(epoch))
+        return None if size is None else not_empty(self, size, epoch)
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Yield tickets that hold the batches of a pass, computed here."""
@@ -252,8 +253,8 @@ class OrderedSource(Source):
     def _check_count(self, epoch: int, samples: int, filtered: int) -> None:
         """Check that every sample of a pass was delivered or filtered out, where their number is known."""
         stage, dropped = self.stage, False
-        while isinstance(stage, (Filter, Map, Shuffle, Batched)):
-            dropped = dropped or (isinstance(stage, Batched) and stage.drop_remainder)
+        while isinstance(stage, (Filter, Map, Shuffle, BatchStage)):
+            dropped = dropped or (isinstance(stage, BatchStage) and stage.drop_remainder)
             stage = stage.input
         planned = stage.size(self._at(epoch)) if not stage.traits.batched and not dropped else None
         if planned is not None and samples + filtered != planned:
@@ -307,4 +308,4 @@ def _as_place(value: Any) -> Place:
     return tuple(map(_as_place, value)) if isinstance(value, list) else value
 
 
-__all__ = ["Computation", "Job", "OrderedSource", "PoolRunner"]
+__all__ = ["Computation", "ElementJob", "OrderedSource", "PoolRunner"]

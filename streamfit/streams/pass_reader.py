@@ -97,7 +97,15 @@ def _pulled(source: Source, place: tuple[int, int], ahead: int, total: int | Non
 def _in_order(source: OrderedSource, pool: Pool | None, place: tuple[int, int]) -> PassReader:
     runner = PoolRunner(make_pool("inline", 0) if pool is None else pool, source.name)
     batches = source.read_with(runner, *place)
-    return PassReader(lambda _: next(batches), batches.close, lambda: runner.counts(), _allow_all)
+
+    def allow(most: int | None) -> None:
+        if most is None and source.stage.traits.endless:
+            raise ValueError(
+                f"source {source.name!r}: {source.stage.text()} has no end; pass steps_per_epoch, or write "
+                ".repeat(count) or .take(count)"
+            )
+
+    return PassReader(lambda _: next(batches), batches.close, lambda: runner.counts(), allow)
 
 
 class _Apart:

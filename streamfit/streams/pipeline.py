@@ -23,17 +23,17 @@ from streamfit.streams.source import Source
 from streamfit.streams.stage_methods import StageMethods
 from streamfit.streams.stages import (
     ArrayRows,
-    Batch,
     Batches,
+    BatchStage,
     Filter,
     IndexedSamples,
     Items,
     Map,
     Pass,
     Shuffle,
-    Skip,
+    SkipStage,
     Stage,
-    Take,
+    TakeStage,
     Unbatch,
 )
 from streamfit.streams.stages.elements import Element, named_leaves
@@ -114,7 +114,7 @@ class Pipeline(StageMethods):
 
     def batch(self, batch_size: int, drop_remainder: bool = False, num_parallel_calls: object = None) -> Self:
         """Stack `batch_size` elements to one."""
-        return self._with(Batch(self.stage, batch_size, drop_remainder))
+        return self._with(BatchStage(self.stage, batch_size, drop_remainder))
 
     def unbatch(self) -> Self:
         """Yield the samples of batches one by one."""
@@ -122,11 +122,11 @@ class Pipeline(StageMethods):
 
     def take(self, count: int) -> Self:
         """Keep the first `count` elements of each pass."""
-        return self._with(Take(self.stage, count))
+        return self._with(TakeStage(self.stage, count))
 
     def skip(self, count: int) -> Self:
         """Leave out the first `count` elements of each pass."""
-        return self._with(Skip(self.stage, count))
+        return self._with(SkipStage(self.stage, count))
 
     # -- looking ------------------------------------------------------------------------------------
 
@@ -211,7 +211,7 @@ class Pipeline(StageMethods):
         """
         stage = self.stage
         if not stage.traits.batched:
-            stage = Batch(stage, 32 if batch_size is None else batch_size)
+            stage = BatchStage(stage, 32 if batch_size is None else batch_size)
         elif batch_size is not None:
             raise ValueError(
                 f"batch_size={batch_size}: the pipeline makes batches itself: {self!r}; leave batch_size "
@@ -220,7 +220,7 @@ class Pipeline(StageMethods):
         own = self.seed if self.seed is not None else seed
         start = next_seed() if own is None else own
         called = name if self.name == "data" else self.name
-        if type(stage) is Batch:
+        if type(stage) is BatchStage:
             base = only_orders(stage.input)
             if isinstance(base, ArrayRows):  # nothing to compute: rows are copied straight into batches
                 order = StageOrder(stage.input, stage.batch_size, stage.drop_remainder, start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class SeekableSource(Source):
 
     def batches(self, epoch: int) -> int:
         """Count the batches of a pass."""
-        return known_size(self.stage, self._at(epoch))
+        return not_empty(self, known_size(self.stage, self._at(epoch)), epoch)
 
     def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of a pass: the samples of each batch, and the id of the batch beside them."""
@@ -66,7 +66,7 @@ class SeekableSource(Source):
             for base in self.stage.bases():
                 base.open()
         members = ticket.ids if isinstance(ticket.ids, np.ndarray) else None
-        element = self.stage.load(self._at(ticket.epoch), ticket.item, members)
+        element = self.stage.load(self._at(ticket.epoch), cast(int, ticket.item), members)
         try:
             return unpack(element, targets=self.targets, bare=True, maker="the pipeline")
         except DataError as error:
@@ -95,6 +95,17 @@ class SeekableSource(Source):
     def producer(self) -> Any:
         """The object of the user's that makes the batches."""
         return self._producer
+
+
+def not_empty(source: Source, size: int, epoch: int) -> int:
+    """Return the number of batches of a pass.
+
+    Raises:
+        DataError: There are none.
+    """
+    if size < 1:
+        raise DataError(f"source {source.name!r}: pass {epoch} has no batches; too few elements are left")
+    return size
 
 
 def in_order(stage: Stage) -> Iterator[Stage]:

@@ -50,7 +50,7 @@ class StageMethods(ABC):
             batch_size: Elements in a batch.
             padding_values: What to fill with: one value, or one for each part in the form of the element.
             padded_shapes: A shape for each part, in the form of the element; None for an axis, or for a part,
-                fills up to the longest of the batch.
+                fills up to the longest of the batch. Models need batches of one shape, so give it to train.
             drop_remainder: Whether a smaller last batch is left out.
 
         Example:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamfit.streams.stages.bases import ArrayRows, Batches, IndexedSamples, Items
-from streamfit.streams.stages.batch import Batch
+from streamfit.streams.stages.batch_stage import BatchStage
 from streamfit.streams.stages.cache import Cache
 from streamfit.streams.stages.concatenate import Concatenated
 from streamfit.streams.stages.filter import Filter
@@ -14,17 +14,17 @@ from streamfit.streams.stages.padded_batch import PaddedBatch
 from streamfit.streams.stages.pass_stage import Seeded
 from streamfit.streams.stages.repeat import Repeat
 from streamfit.streams.stages.shard import Shard
-from streamfit.streams.stages.shuffle import Shuffle
+from streamfit.streams.stages.shuffle_stage import Shuffle
 from streamfit.streams.stages.split import Split
 from streamfit.streams.stages.stage import Pass, Stage
-from streamfit.streams.stages.take import Skip, Take
+from streamfit.streams.stages.take import SkipStage, TakeStage
 from streamfit.streams.stages.unbatch import Unbatch
 from streamfit.streams.stages.window import Window
 from streamfit.streams.stages.zip import Zip
 
 __all__ = [
     "ArrayRows",
-    "Batch",
+    "BatchStage",
     "Batches",
     "Cache",
     "Concatenated",
@@ -40,10 +40,10 @@ __all__ = [
     "Seeded",
     "Shard",
     "Shuffle",
-    "Skip",
+    "SkipStage",
     "Split",
     "Stage",
-    "Take",
+    "TakeStage",
     "Unbatch",
     "Window",
     "Zip",

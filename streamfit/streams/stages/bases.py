@@ -17,7 +17,7 @@ from streamfit.streams.arrays import ArraySource
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.source import Source
 from streamfit.streams.stages.elements import Element, split
-from streamfit.streams.stages.stage import Pass, Place, Runner, SourceTraits, Stage
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, SourceTraits, Stage
 from streamfit.streams.ticket import Ticket
 
 _MANY = 1 << 40
@@ -66,7 +66,7 @@ class ArrayRows(Stage):
         return as_element(self.source.load(Ticket(p.number, 0, ids)))
 
 
-class Indexed(Protocol):
+class IndexedData(Protocol):
     """An object with single samples by number, such as a data set of PyTorch."""
 
     def __getitem__(self, index: int, /) -> Element:
@@ -81,7 +81,7 @@ class Indexed(Protocol):
 class IndexedSamples(Stage):
     """The samples that an object returns by number."""
 
-    def __init__(self, samples: Indexed, name: str = "data") -> None:
+    def __init__(self, samples: IndexedData, name: str = "data") -> None:
         super().__init__((), SourceTraits())
         self.samples, self.name = samples, name
 
@@ -204,7 +204,7 @@ class Items(Stage):
         """Return the number of items where the iterable knows it."""
         return self.source.batches(p.number)
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Pull items; the place is how many were pulled."""
         start = 0 if place is None else int(place)  # type: ignore[call-overload]
         for count, ticket in enumerate(self.source.pull_items(p.number, start), start + 1):

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from streamfit._base.keys import derive
 from streamfit.streams.stages.bases import Items
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, filtered, filtered_in
+from streamfit.streams.stages.pass_stage import Seeded
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, filtered, filtered_in
 
 
 def set_apart(stages: Sequence[Stage]) -> tuple[Stage, ...]:
@@ -43,6 +44,8 @@ def _all_below(stage: Stage) -> Iterator[Stage]:
 
 def _salted(stage: Stage, branch: int, copies: dict[int, Stage]) -> Stage:
     """Return a copy of a stage and of what is below it, except for those in `copies`."""
+    if isinstance(stage, Seeded):  # its seed sets it apart
+        return stage
     if id(stage) not in copies:
         inputs = tuple(_salted(below, branch, copies) for below in stage.inputs)
         copies[id(stage)] = stage.with_inputs(inputs, derive(stage.salt, "branch", branch))
@@ -58,7 +61,7 @@ class Reading:
         runner: What computes.
     """
 
-    def __init__(self, parts: Sequence[tuple[Stage, Pass]], places: Place, runner: Runner) -> None:
+    def __init__(self, parts: Sequence[tuple[Stage, Pass]], places: Place, runner: ElementRunner) -> None:
         self._parts, self._runner = parts, runner
         self._open: dict[int, Iterator[tuple[Element, Place]]] = {}
         self.places: list[tuple[int, Place]] = [(1, None)] * len(parts)

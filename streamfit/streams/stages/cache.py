@@ -19,7 +19,7 @@ from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate
 from streamfit.streams.stages.memo import Memo, memo_here
 from streamfit.streams.stages.pass_stage import PassStage
-from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, parts_of
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, parts_of
 
 
 class Cache(PassStage):
@@ -90,7 +90,7 @@ class Cache(PassStage):
 
     # -- in order -----------------------------------------------------------------------------------
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield what is kept, then read on; the place is how many elements came, and that of the input."""
         if self.traits.seekable:
             yield from runner.compute(self, p, place)
@@ -111,7 +111,9 @@ class Cache(PassStage):
             count += 1
             yield element, (count, behind)
 
-    def _read(self, q: Pass, count: int, inner: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def _read(
+        self, q: Pass, count: int, inner: Place, runner: ElementRunner
+    ) -> Iterator[tuple[Element, Place]]:
         """Read the input from an element on and keep it, with the number of samples filtered out before."""
         before = runner.filtered
         for element, behind in self.input.iterate(q, inner, runner):
@@ -128,7 +130,7 @@ class Cache(PassStage):
                 "cannot be read again; make it larger, or write .take(...) before .cache()"
             )
 
-    def _read_all(self, q: Pass, runner: Runner) -> None:
+    def _read_all(self, q: Pass, runner: ElementRunner) -> None:
         if self._memo.find(q.seed, "whole") is not None:
             return
         if self._memo.find(q.seed, "begun") is not None:

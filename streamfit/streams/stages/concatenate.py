@@ -10,9 +10,9 @@ from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.joined import Joined
 from streamfit.streams.stages.stage import (
+    ElementRunner,
     Pass,
     Place,
-    Runner,
     Stage,
     filtered,
     filtered_in,
@@ -36,7 +36,7 @@ class Concatenated(Joined):
         numbers = np.searchsorted(ends, positions, side="right")
         return numbers, positions - np.concatenate([[0], ends])[numbers]
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of each input; the place is the number of the input and the place in it."""
         if self.traits.seekable:
             yield from super().iterate(p, place, runner)

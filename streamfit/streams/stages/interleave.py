@@ -11,7 +11,7 @@ from streamfit._base.specs import Array
 from streamfit.streams.stages.branches import Reading
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.joined import Joined
-from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, known_size, parts_of
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, known_size, parts_of
 
 
 class Interleave(Joined):
@@ -60,7 +60,7 @@ class Interleave(Joined):
         columns = np.arange(len(positions))
         return numbers, low * block + offset - (ends - counts)[numbers, columns]
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Read inputs in turn; the place is whose turn it is, how far its block is, and all their places."""
         if self.traits.seekable:
             yield from super().iterate(p, place, runner)

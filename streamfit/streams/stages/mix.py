@@ -14,7 +14,7 @@ from streamfit.streams.stages.branches import Reading
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.joined import Joined
 from streamfit.streams.stages.recent import Recent
-from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, known_size, parts_of
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, known_size, parts_of
 
 _CHUNK = 1024
 
@@ -91,7 +91,7 @@ class Mix(Joined):
         chosen: Array = left[places]
         return chosen
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Read the inputs that are drawn; the place is the number of the draw and all their places."""
         if self.traits.seekable:
             yield from super().iterate(p, place, runner)

@@ -10,7 +10,7 @@ import numpy as np
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 from streamfit.streams.leaves import brief
-from streamfit.streams.stages.batch import Batch
+from streamfit.streams.stages.batch_stage import BatchStage
 from streamfit.streams.stages.elements import Element, as_mapping, form_of, map_leaves, named_leaves
 from streamfit.streams.stages.stage import Pass, Stage
 
@@ -18,7 +18,7 @@ Settings = object
 """One value for all leaves, or a tuple, list or dictionary of the element's form that has one for each."""
 
 
-class PaddedBatch(Batch):
+class PaddedBatch(BatchStage):
     """Stack elements after filling each leaf up at its end.
 
     Args:
@@ -135,7 +135,8 @@ def _padded(leaves: list[Array], name: str, called: list[str], value: Settings, 
             )
     out = np.full((len(leaves), *sizes), _fill(name, value, first.dtype), first.dtype)
     for at, leaf in enumerate(leaves):
-        out[at][tuple(map(slice, leaf.shape))] = leaf
+        room = out[at, ...]  # an array also where samples are single numbers
+        room[tuple(map(slice, leaf.shape))] = leaf
     return out
 
 
@@ -156,7 +157,8 @@ def _fill(name: str, value: Settings, dtype: np.dtype[np.generic]) -> Array:
         return np.zeros((), dtype)
     try:
         fill = np.asarray(value)
-        cast_value = fill.astype(dtype)
+        with np.errstate(invalid="ignore"):  # refused below, with the name of the part
+            cast_value = fill.astype(dtype)
         floats = dtype.kind in "fc" and fill.dtype.kind in "biufc"
         exact = fill.ndim == 0 and (floats or bool(cast_value == fill))
     except (TypeError, ValueError, OverflowError):

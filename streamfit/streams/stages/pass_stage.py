@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from streamfit._base.keys import seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import Pass, Place, Runner, Stage
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage
 
 
 class PassStage(Stage):
@@ -50,7 +50,7 @@ class PassStage(Stage):
         """Load one batch, or some of its samples."""
         return self.input.load(self.inner(p), batch_id, members)
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of a pass from a place on, each with the place behind it."""
         return self.input.iterate(self.inner(p), place, runner)
 

@@ -12,9 +12,9 @@ from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.joined import Joined
 from streamfit.streams.stages.stage import (
+    ElementRunner,
     Pass,
     Place,
-    Runner,
     Stage,
     filtered,
     filtered_in,
@@ -85,7 +85,7 @@ class Repeat(Joined):
         """Return a number that the ids of the samples in all batches are below."""
         return self.first_member(p, self.count or 0)
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of each repetition; the place is its number and the place in it."""
         if self.traits.seekable:
             yield from super().iterate(p, place, runner)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from streamfit._base.checks import whole
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import OrderStage, Pass, Place, Runner, Stage, parts_of
+from streamfit.streams.stages.stage import ElementRunner, OrderStage, Pass, Place, Stage, parts_of
 
 
 class Shard(OrderStage):
@@ -37,7 +37,7 @@ class Shard(OrderStage):
         """Return the ids at these positions."""
         return self.input.ids(p, self.index + self.num_shards * positions)
 
-    def choose(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Read all elements and yield each n-th; the place holds how many are dropped first."""
         drop, inner = parts_of(place, self.index, None)
         for element, behind in self.input.iterate(p, inner, runner):

@@ -136,7 +136,7 @@ class Returning(Protocol):
         ...
 
 
-class Runner(Protocol):
+class ElementRunner(Protocol):
     """What `iterate` gets its computed elements from: workers, or this thread."""
 
     filtered: int
@@ -211,7 +211,7 @@ class Stage(ABC):
 
     # -- in order -----------------------------------------------------------------------------------
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of a pass from a place on, each with the place behind it."""
         if self.computes or self.traits.seekable:
             return runner.compute(self, p, place)
@@ -270,13 +270,13 @@ class Stage(ABC):
 class OrderStage(Stage):
     """A stage that chooses which elements come when, and leaves them as they are."""
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of a pass from a place on, each with the place behind it."""
         if self.traits.seekable:
             return runner.compute(self, p, place)
         return self.choose(p, place, runner)
 
-    def choose(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Do the same where the input is read in order."""
         raise self._not_seekable()
 

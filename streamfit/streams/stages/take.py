@@ -8,10 +8,10 @@ from dataclasses import replace
 from streamfit._base.checks import whole
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import OrderStage, Pass, Place, Runner, Stage, parts_of
+from streamfit.streams.stages.stage import ElementRunner, OrderStage, Pass, Place, Stage, parts_of
 
 
-class Take(OrderStage):
+class TakeStage(OrderStage):
     """The first `count` elements; all, where there are fewer. -1 stands for all, as in tf.data."""
 
     def __init__(self, stage: Stage, count: int) -> None:
@@ -31,7 +31,7 @@ class Take(OrderStage):
         """Return the ids at these positions."""
         return self.input.ids(p, positions)
 
-    def choose(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the first elements; the place holds how many were taken."""
         done, inner = parts_of(place, 0, None)
         if self.count >= 0 and done >= self.count:
@@ -43,7 +43,7 @@ class Take(OrderStage):
                 return
 
 
-class Skip(OrderStage):
+class SkipStage(OrderStage):
     """All but the first `count` elements."""
 
     def __init__(self, stage: Stage, count: int) -> None:
@@ -62,7 +62,7 @@ class Skip(OrderStage):
         """Return the ids at these positions."""
         return self.input.ids(p, positions + self.count)
 
-    def choose(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Read and drop the first elements, then yield the others."""
         left, inner = parts_of(place, self.count, None)
         for element, behind in self.input.iterate(p, inner, runner):

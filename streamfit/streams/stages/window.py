@@ -11,7 +11,7 @@ import numpy as np
 from streamfit._base.checks import truth, whole
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate, map_leaves
-from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, known_size, parts_of
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, known_size, parts_of
 
 
 class Window(Stage):
@@ -90,7 +90,7 @@ class Window(Stage):
         places = places.reshape(shape)
         return map_leaves(loaded, lambda leaf: np.asarray(leaf)[places])
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Read elements and keep those that a later window needs.
 
         The place is that in front of the first element of the next window, and how many elements to drop.

@@ -9,7 +9,15 @@ from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 from streamfit.streams.stages.branches import Reading, set_apart
 from streamfit.streams.stages.elements import Element, batch_size
-from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, common_traits, known_size, parts_of
+from streamfit.streams.stages.stage import (
+    ElementRunner,
+    Pass,
+    Place,
+    Stage,
+    common_traits,
+    known_size,
+    parts_of,
+)
 
 
 class Zip(Stage):
@@ -81,7 +89,7 @@ class Zip(Stage):
                 ) from None
         return element
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Read all inputs in step; the place is how many elements were read, and the place of each input."""
         if self.traits.seekable:
             yield from super().iterate(p, place, runner)

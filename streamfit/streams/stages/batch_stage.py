@@ -10,10 +10,10 @@ import numpy as np
 from streamfit._base.checks import truth, whole
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate
-from streamfit.streams.stages.stage import Pass, Place, Runner, Stage, known_size
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, known_size
 
 
-class Batch(Stage):
+class BatchStage(Stage):
     """Stack `batch_size` elements to one; the last batch of a pass may be smaller.
 
     Args:
@@ -80,7 +80,7 @@ class Batch(Stage):
         """Return one batch of elements that were read in order."""
         return collate(elements)
 
-    def iterate(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Stack elements as they come."""
         if self.traits.seekable:
             yield from super().iterate(p, place, runner)

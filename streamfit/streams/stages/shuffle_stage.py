@@ -12,7 +12,7 @@ from streamfit._base.keys import derive, generator, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.order import Order
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import OrderStage, Pass, Place, Runner, Stage, known_size, parts_of
+from streamfit.streams.stages.stage import ElementRunner, OrderStage, Pass, Place, Stage, known_size, parts_of
 
 _BLOCK = 1024
 
@@ -68,7 +68,7 @@ class Shuffle(OrderStage):
             return self.input.ids(p, order.ids(first, count))
         return self.input.ids(p, order.at(positions))
 
-    def choose(self, p: Pass, place: Place, runner: Runner) -> Iterator[tuple[Element, Place]]:
+    def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Read a block, yield it in a permuted order, read the next; the place is in front of the block."""
         number, inner, done = parts_of(place, 0, None, 0)
         size, key = self.buffer_size or _BLOCK, self.key(p)
