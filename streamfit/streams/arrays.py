@@ -103,9 +103,9 @@ class ArraySource(Source):
         other.order, other.seed, other.name = order, seed, name
         return other
 
-    def batches(self, epoch: int) -> int:
+    def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""
-        return self.order.batches(epoch)
+        return self.order.batches(data_epoch)
 
     def spec(self) -> tuple[Structure[Spec], ...]:
         """Return the specs of (x, y, sample_weight)."""
@@ -131,11 +131,11 @@ class ArraySource(Source):
             found.update(np.ascontiguousarray(each.pick(ids)).tobytes())
         return found.hexdigest()
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Yield the tickets of a pass, with the ids of each batch."""
-        key = self.key(epoch)
-        for number, ids in enumerate(self.order.batch_ids(epoch, start), start):
-            yield Ticket(epoch, number, ids, key)
+        key = self.key(data_epoch)
+        for number, ids in enumerate(self.order.batch_ids(data_epoch, start), start):
+            yield Ticket(data_epoch, number, ids, key)
 
     def load(self, ticket: Ticket) -> Value:
         """Copy the rows of one batch to new arrays."""
@@ -143,16 +143,16 @@ class ArraySource(Source):
         x, y, sample_weight = (_map(part, lambda rows: rows.pick(ids)) for part in self._parts)
         return x, y, sample_weight
 
-    def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def read(self, data_epoch: int, start: int = 0) -> Iterator[Batch]:
         """Load the batches of a pass in this thread, without tickets."""
-        take = self.reader(epoch, start)
+        take = self.reader(data_epoch, start)
         while True:
             try:
                 yield take(1)
             except StopIteration:
                 return
 
-    def reader(self, epoch: int, start: int) -> Callable[[int], Batch]:
+    def reader(self, data_epoch: int, start: int) -> Callable[[int], Batch]:
         """Return a function that takes the next batch, or several batches joined into one.
 
         Its argument is the largest number of batches to join; only whole batches are joined. It raises
@@ -160,7 +160,7 @@ class ArraySource(Source):
         """
         readers = [_reader(part, self.batch_size, not self.order.sequential) for part in self._parts]
         read_x, read_y, read_weight = readers
-        chunks = self.order.chunks(epoch, start)
+        chunks = self.order.chunks(data_epoch, start)
         size, ids, number, offset = self.batch_size, np.empty(0, np.int64), start, 0
         row_bytes = sum(rows.row_bytes for part in self._parts for rows in _rows(part))
         joined = 1 if self._sliced else max(1, _JOINED_BYTES // max(1, row_bytes * size))
@@ -172,7 +172,7 @@ class ArraySource(Source):
             steps = min(most, joined, (len(ids) - offset) // size) or 1
             mine = ids[offset : offset + steps * size]
             batch = Batch(
-                read_x(mine), read_y(mine), read_weight(mine), mine, number, epoch, len(mine), steps
+                read_x(mine), read_y(mine), read_weight(mine), mine, number, data_epoch, len(mine), steps
             )
             offset += len(mine)
             number += steps

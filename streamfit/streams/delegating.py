@@ -53,29 +53,29 @@ class DelegatingSource(Source):
         other.source = self.source.with_seed(seed)
         return other
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of a pass."""
-        return self.source.tickets(epoch, start)
+        return self.source.tickets(data_epoch, start)
 
     def load(self, ticket: Ticket) -> Value:
         """Load one batch."""
         return self.source.load(ticket)
 
-    def batches(self, epoch: int) -> int | None:
+    def batches(self, data_epoch: int) -> int | None:
         """Count the batches of a pass."""
-        return self.source.batches(epoch)
+        return self.source.batches(data_epoch)
 
     def spec(self) -> Any:
         """Return the specs of a batch, where `load` is that of the wrapped source."""
         return None if self._loads else self.source.spec()
 
-    def begin_pass(self, epoch: int) -> None:
+    def begin_pass(self, data_epoch: int) -> None:
         """Get ready for a pass."""
-        self.source.begin_pass(epoch)
+        self.source.begin_pass(data_epoch)
 
-    def end_pass(self, epoch: int) -> None:
+    def end_pass(self, data_epoch: int) -> None:
         """Note that a pass was delivered whole."""
-        self.source.end_pass(epoch)
+        self.source.end_pass(data_epoch)
 
     def identity(self) -> dict[str, Any]:
         """Return what a saved place belongs to: the wrapped source, and the class of each wrapper."""
@@ -91,9 +91,9 @@ class DelegatingSource(Source):
         """Return what a resumed stream needs beside seed and place."""
         return self.source.state()
 
-    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
+    def restore(self, state: Any, data_epoch: int, number: int, *, replay: bool) -> None:
         """Get ready to go on at a place."""
-        self.source.restore(state, epoch, number, replay=replay)
+        self.source.restore(state, data_epoch, number, replay=replay)
 
     def describe(self, ticket: Ticket) -> str:
         """Say which batch a ticket is for."""
@@ -107,9 +107,9 @@ class DelegatingSource(Source):
         """Return the ticket for some of the samples of a batch."""
         return self.source.merge(parts)
 
-    def reader(self, epoch: int, start: int) -> Callable[[int], Batch] | None:
+    def reader(self, data_epoch: int, start: int) -> Callable[[int], Batch] | None:
         """Return what reads batches here and now, unless a subclass loads in a way of its own."""
-        return None if self._loads else self.source.reader(epoch, start)
+        return None if self._loads else self.source.reader(data_epoch, start)
 
     def give_back(
         self,
@@ -120,11 +120,11 @@ class DelegatingSource(Source):
         """Take back what was pulled and not used."""
         self.source.give_back(tickets, error, thread)
 
-    def replayed(self, epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
+    def replayed(self, data_epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
         """Load one batch once more."""
         if self._loads:
-            return super().replayed(epoch, number, skipped)
-        return self.source.replayed(epoch, number, skipped)
+            return super().replayed(data_epoch, number, skipped)
+        return self.source.replayed(data_epoch, number, skipped)
 
     @property
     def producer(self) -> Any:

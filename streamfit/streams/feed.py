@@ -149,7 +149,7 @@ class Feed:
                 except BaseException:
                     self._drop_reader()
                     raise
-                if batch.number != number or batch.epoch != data_epoch:
+                if batch.number != number or batch.data_epoch != data_epoch:
                     raise self._out_of_order(batch)
                 if begins:
                     tally.mark(data_epoch, number)
@@ -375,7 +375,7 @@ class Feed:
         data_epoch, number = place = cursor.data_epoch, cursor.number
         if cursor.length is not None and number > cursor.length:
             raise DataError(
-                f"source {source.name!r}: the place to go on at is batch {number} of epoch {data_epoch}, "
+                f"source {source.name!r}: the place to go on at is batch {number} of pass {data_epoch}, "
                 f"which has {cursor.length} batches; resume with the data of the interrupted run"
             )
         if tally.planned is None:
@@ -403,12 +403,12 @@ class Feed:
         if length is not None and number < length:
             self._drop_reader()
             raise StreamfitError(
-                f"source {name!r}: epoch {cursor.data_epoch} ended after {number} of its {length} batches; "
+                f"source {name!r}: pass {cursor.data_epoch} ended after {number} of its {length} batches; "
                 f"batches {number}..{length - 1} are missing"
             )
         if number == 0 and self.source.rewinds:
             self._drop_reader()
-            raise DataError(f"source {name!r}: epoch {cursor.data_epoch} has no batches")
+            raise DataError(f"source {name!r}: pass {cursor.data_epoch} has no batches")
         cursor.length = number
         self._complete()
         self.dry = not self.source.rewinds
@@ -420,8 +420,8 @@ class Feed:
     def _out_of_order(self, batch: Batch) -> StreamfitError:
         cursor = self._cursor
         return StreamfitError(
-            f"source {self.source.name!r}: batch {cursor.number} of epoch {cursor.data_epoch} was due, but "
-            f"batch {batch.number} of epoch {batch.epoch} came"
+            f"source {self.source.name!r}: batch {cursor.number} of pass {cursor.data_epoch} was due, but "
+            f"batch {batch.number} of pass {batch.data_epoch} came"
         )
 
     def _complete(self) -> None:

@@ -130,7 +130,7 @@ class Order:
 
     Args:
         n: How many ids there are, at most 2**62.
-        key: Key of the shuffle, such as ``derive(seed, epoch, "shuffle")``.
+        key: Key of the shuffle, such as ``derive(seed, data_epoch, "shuffle")``.
 
     Raises:
         ValueError: `n` is negative or larger than 2**62.

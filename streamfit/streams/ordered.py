@@ -209,98 +209,98 @@ class OrderedSource(Source):
     def _at(self, number: int) -> Pass:
         return Pass(self.seed, number)
 
-    def batches(self, epoch: int) -> int | None:
+    def batches(self, data_epoch: int) -> int | None:
         """Count the batches of a pass, where that is known before its end."""
-        size = self.stage.size(self._at(epoch))
-        return None if size is None else not_empty(self, size, epoch)
+        size = self.stage.size(self._at(data_epoch))
+        return None if size is None else not_empty(self, size, data_epoch)
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Yield tickets that hold the batches of a pass, computed here."""
-        for batch in self.read(epoch, start):
-            yield Ticket(epoch, batch.number, batch.ids, self.key(epoch), batch.given())
+        for batch in self.read(data_epoch, start):
+            yield Ticket(data_epoch, batch.number, batch.ids, self.key(data_epoch), batch.given())
 
     def load(self, ticket: Ticket) -> Value:
         """Return the batch that the ticket holds."""
         return unpack(ticket.item, targets=self.targets, bare=True, maker="the pipeline")
 
-    def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def read(self, data_epoch: int, start: int = 0) -> Iterator[Batch]:
         """Read the batches of a pass here and now."""
-        return self.read_with(PoolRunner(make_pool("inline", 0), self.name), epoch, start)
+        return self.read_with(PoolRunner(make_pool("inline", 0), self.name), data_epoch, start)
 
-    def read_with(self, runner: PoolRunner, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
+    def read_with(self, runner: PoolRunner, data_epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of a pass from one on, computed by a runner."""
-        place, before, samples, number = self._place_of(epoch, start)
-        for element, behind in self.stage.iterate(self._at(epoch), place, runner):
-            batch = self._batch(element, epoch, number)
+        place, before, samples, number = self._place_of(data_epoch, start)
+        for element, behind in self.stage.iterate(self._at(data_epoch), place, runner):
+            batch = self._batch(element, data_epoch, number)
             number, samples = number + 1, samples + batch.size
             if number > start:
-                self._saved = epoch, number, behind, before, samples
+                self._saved = data_epoch, number, behind, before, samples
                 self.filtered = before + filtered_in(behind)
                 yield batch
             del batch
         self.filtered = before + runner.filtered
-        self._check_count(epoch, samples, runner.filtered)
+        self._check_count(data_epoch, samples, runner.filtered)
         if number == 0:
             why = f"; its filters left out all {runner.filtered} samples" if runner.filtered else ""
-            raise DataError(f"source {self.name!r}: pass {epoch} has no batches{why}")
+            raise DataError(f"source {self.name!r}: pass {data_epoch} has no batches{why}")
 
-    def _place_of(self, epoch: int, start: int) -> tuple[Place, int, int, int]:
+    def _place_of(self, data_epoch: int, start: int) -> tuple[Place, int, int, int]:
         """Return place, samples filtered out in earlier passes and delivered in this one, and the batch."""
-        if self._saved is not None and self._saved[:2] == (epoch, start):
+        if self._saved is not None and self._saved[:2] == (data_epoch, start):
             return *self._saved[2:], start
         return None, self.filtered, 0, 0
 
-    def _check_count(self, epoch: int, samples: int, filtered: int) -> None:
+    def _check_count(self, data_epoch: int, samples: int, filtered: int) -> None:
         """Check that every sample of a pass was delivered or filtered out, where their number is known."""
         stage, dropped = self.stage, False
         while isinstance(stage, (Filter, Map, Shuffle, BatchStage)):
             dropped = dropped or (isinstance(stage, BatchStage) and stage.drop_remainder)
             stage = stage.input
-        planned = stage.size(self._at(epoch)) if not stage.traits.batched and not dropped else None
+        planned = stage.size(self._at(data_epoch)) if not stage.traits.batched and not dropped else None
         if planned is not None and samples + filtered != planned:
             raise StreamfitError(
-                f"source {self.name!r}: of the {planned} samples of pass {epoch}, {samples} were delivered "
-                f"and {filtered} filtered out; {planned - samples - filtered} are missing"
+                f"source {self.name!r}: of the {planned} samples of pass {data_epoch}, {samples} were "
+                f"delivered and {filtered} filtered out; {planned - samples - filtered} are missing"
             )
 
-    def _batch(self, element: Element, epoch: int, number: int) -> Batch:
+    def _batch(self, element: Element, data_epoch: int, number: int) -> Batch:
         try:
             value = unpack(element, targets=self.targets, bare=True, maker="the pipeline")
         except DataError as error:
-            raise DataError(f"source {self.name!r}, pass {epoch}, batch {number}: {error}") from None
-        return self.batch(Ticket(epoch, number, number), value)
+            raise DataError(f"source {self.name!r}, pass {data_epoch}, batch {number}: {error}") from None
+        return self.batch(Ticket(data_epoch, number, number), value)
 
     def state(self) -> Any:
         """Return the place behind the batch that was delivered last, and what filters have dropped so far."""
         return None if self._saved is None else [*self._saved, self.filtered]
 
-    def restore(self, state: Any, epoch: int, number: int, *, replay: bool) -> None:
+    def restore(self, state: Any, data_epoch: int, number: int, *, replay: bool) -> None:
         """Go on at a place."""
         if state is not None:
             saved_pass, batch, place, before, samples, self.filtered = state
             self._saved = saved_pass, batch, _as_place(place), before, samples
 
-    def replayed(self, epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
+    def replayed(self, data_epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
         """Compute a pass again up to one of its batches, and return that."""
         again = OrderedSource(self.stage, seed=self.seed, name=self.name, targets=self.targets)
-        for batch in again.read(epoch):
+        for batch in again.read(data_epoch):
             if batch.number == number:
                 return batch
-        raise DataError(f"source {self.name!r}: pass {epoch} has no batch {number} now")
+        raise DataError(f"source {self.name!r}: pass {data_epoch} has no batch {number} now")
 
     def identity(self) -> dict[str, Any]:
         """Return what a saved place belongs to: the stages, as they are written."""
         return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
 
-    def begin_pass(self, epoch: int) -> None:
+    def begin_pass(self, data_epoch: int) -> None:
         """Tell each base."""
         for base in distinct(self.stage.bases()):
-            base.begin_pass(self._at(epoch))
+            base.begin_pass(self._at(data_epoch))
 
-    def end_pass(self, epoch: int) -> None:
+    def end_pass(self, data_epoch: int) -> None:
         """Tell each base."""
         for base in distinct(self.stage.bases()):
-            base.end_pass(self._at(epoch))
+            base.end_pass(self._at(data_epoch))
 
 
 def _as_place(value: Any) -> Place:

@@ -133,7 +133,7 @@ def _pooled(
 def _without_lost(source: Source, loaded: Loaded[Ticket, Value]) -> Batch:
     ticket = loaded.ticket
     if loaded.value is None:
-        batch = Batch(None, ids=ticket.ids, number=ticket.number, epoch=ticket.epoch)
+        batch = Batch(None, ids=ticket.ids, number=ticket.number, data_epoch=ticket.data_epoch)
     else:
         batch = source.batch(ticket, loaded.value)
     found = [lost.number if lost.ids is None else lost.ids for lost in loaded.lost]

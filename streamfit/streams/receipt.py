@@ -203,10 +203,10 @@ class Tally:
             "passes": self.passes,
         }
 
-    def mark(self, epoch: int, number: int) -> None:
-        """Add to the digest that the next batches begin at batch `number` of pass `epoch`."""
-        self.passes.append([self.done, epoch, number])
-        self.catch_up().mark(epoch, number)
+    def mark(self, data_epoch: int, number: int) -> None:
+        """Add to the digest that the next batches begin at batch `number` of pass `data_epoch`."""
+        self.passes.append([self.done, data_epoch, number])
+        self.catch_up().mark(data_epoch, number)
 
     def add(self, ids: object, steps: int) -> None:
         """Count delivered batches; joined batches give the same digest as single ones."""

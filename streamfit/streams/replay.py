@@ -40,21 +40,21 @@ class Delivered:
             skipped: Ids of the samples that were left out.
         """
         source = self.source
-        first, epoch, start = next(each for each in reversed(passes) if each[0] <= number)
+        first, data_epoch, start = next(each for each in reversed(passes) if each[0] <= number)
         at = start + number - first
         if not source.rewinds:
             raise DataError(
                 f"source {source.name!r}: a generator cannot be read again, so batch {number} cannot be "
                 "replayed; use arrays, a Sequence, or an iterable that starts anew at each iter()"
             )
-        batch = source.replayed(epoch, at, frozenset(_hashable(skipped)))
+        batch = source.replayed(data_epoch, at, frozenset(_hashable(skipped)))
         if self.checksums:
             contents = Contents(self.checksums[number])
             contents.add(batch)
             if contents.value != self.checksums[number + 1]:
                 raise DataError(
-                    f"source {source.name!r}, pass {epoch}, batch {at}: the data have changed since this "
-                    "batch was trained on; its checksum is another"
+                    f"source {source.name!r}, pass {data_epoch}, batch {at}: the data have changed since "
+                    "this batch was trained on; its checksum is another"
                 )
         return batch
 

@@ -41,20 +41,20 @@ class SeekableSource(Source):
     def _at(self, number: int) -> Pass:
         return Pass(self.seed, number)
 
-    def batches(self, epoch: int) -> int:
+    def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""
-        return not_empty(self, known_size(self.stage, self._at(epoch)), epoch)
+        return not_empty(self, known_size(self.stage, self._at(data_epoch)), data_epoch)
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of a pass: the samples of each batch, and the id of the batch beside them."""
-        p, key = self._at(epoch), self.key(epoch)
-        count, number, step = self.batches(epoch), start, 1
+        p, key = self._at(data_epoch), self.key(data_epoch)
+        count, number, step = self.batches(data_epoch), start, 1
         while number < count:
             batch_ids = self.stage.ids(p, np.arange(number, min(count, number + step)))
             members = self.stage.members(p, batch_ids)
             for at, batch_id in enumerate(batch_ids.tolist()):
                 ids = batch_id if members is None else members[at]
-                yield Ticket(epoch, number + at, ids, key, batch_id)
+                yield Ticket(data_epoch, number + at, ids, key, batch_id)
             number += len(batch_ids)
             if members is not None and members:
                 step = max(1, min(_CHUNK // max(1, len(members[-1])), 2 * step))
@@ -66,7 +66,7 @@ class SeekableSource(Source):
             for base in self.stage.bases():
                 base.open()
         members = ticket.ids if isinstance(ticket.ids, np.ndarray) else None
-        element = self.stage.load(self._at(ticket.epoch), cast(int, ticket.item), members)
+        element = self.stage.load(self._at(ticket.data_epoch), cast(int, ticket.item), members)
         try:
             return unpack(element, targets=self.targets, bare=True, maker="the pipeline")
         except DataError as error:
@@ -76,15 +76,15 @@ class SeekableSource(Source):
         """Return what a saved place belongs to: the stages, as they are written."""
         return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
 
-    def begin_pass(self, epoch: int) -> None:
+    def begin_pass(self, data_epoch: int) -> None:
         """Tell each base."""
         for base in distinct(self.stage.bases()):
-            base.begin_pass(self._at(epoch))
+            base.begin_pass(self._at(data_epoch))
 
-    def end_pass(self, epoch: int) -> None:
+    def end_pass(self, data_epoch: int) -> None:
         """Tell each base."""
         for base in distinct(self.stage.bases()):
-            base.end_pass(self._at(epoch))
+            base.end_pass(self._at(data_epoch))
 
     @functools.cached_property
     def _producer(self) -> Any:
@@ -97,14 +97,16 @@ class SeekableSource(Source):
         return self._producer
 
 
-def not_empty(source: Source, size: int, epoch: int) -> int:
+def not_empty(source: Source, size: int, data_epoch: int) -> int:
     """Return the number of batches of a pass.
 
     Raises:
         DataError: There are none.
     """
     if size < 1:
-        raise DataError(f"source {source.name!r}: pass {epoch} has no batches; too few elements are left")
+        raise DataError(
+            f"source {source.name!r}: pass {data_epoch} has no batches; too few elements are left"
+        )
     return size
 
 
