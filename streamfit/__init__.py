@@ -14,6 +14,8 @@ source
     Defines which batches exist and in which order, and loads a ticket.
 ticket
     A small picklable request for one batch: pass, number, sample ids, random key.
+stage
+    One step of a pipeline, such as `map`, `shuffle` or `batch`: an immutable description.
 stream
     The ordered batches of an epoch, from any kind of data.
 slot
@@ -60,14 +62,30 @@ from streamfit._base.errors import (
 )
 from streamfit.layers import Input
 from streamfit.models import Model, Sequential
-from streamfit.streams import Batch, Receipt, Sequence, Source, Stream, Ticket, as_stream, stream
+from streamfit.streams import (
+    Batch,
+    DelegatingSource,
+    Pipeline,
+    Receipt,
+    Sequence,
+    Source,
+    Stream,
+    Ticket,
+    as_stream,
+    interleave,
+    mix,
+    source,
+    stream,
+)
 from streamfit.training import History
+from streamfit.workers import empty
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Batch",
     "DataError",
+    "DelegatingSource",
     "FolderInUseError",
     "History",
     "Input",
@@ -77,6 +95,7 @@ __all__ = [
     "NonFiniteError",
     "NotCompiledError",
     "PicklingError",
+    "Pipeline",
     "Receipt",
     "Sequence",
     "Sequential",
@@ -92,18 +111,22 @@ __all__ = [
     "activations",
     "as_stream",
     "callbacks",
+    "empty",
     "epsilon",
     "floatx",
     "initializers",
+    "interleave",
     "layers",
     "losses",
     "metrics",
+    "mix",
     "models",
     "ops",
     "optimizers",
     "regularizers",
     "set_floatx",
     "set_random_seed",
+    "source",
     "stream",
     "utils",
 ]

@@ -46,15 +46,15 @@ class DrawnSource(Source):
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def batches(self, epoch: int) -> int | None:
+    def batches(self, data_epoch: int) -> int | None:
         """Count the batches."""
         return self.count
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets, every other pass backwards."""
         for number in range(start, self.count):
-            ids = number if epoch % 2 == 0 else self.count - 1 - number
-            yield Ticket(epoch, number, ids, derive(self.key(epoch), ids))
+            ids = number if data_epoch % 2 == 0 else self.count - 1 - number
+            yield Ticket(data_epoch, number, ids, derive(self.key(data_epoch), ids))
 
     def load(self, ticket: Ticket) -> Any:
         """Draw a batch."""

@@ -1,7 +1,7 @@
 """Keys: randomness without state.
 
 A key is a 64-bit number that is derived from a seed and from words that name the purpose of the
-randomness: ``derive(seed, epoch, "shuffle")``. Equal words give equal keys on every worker and at every
+randomness: ``derive(seed, data_epoch, "shuffle")``. Equal words give equal keys on every worker and at every
 attempt. There is no state to advance, so the order of calls cannot change a draw.
 
 The mixing function is the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable

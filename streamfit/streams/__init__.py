@@ -1,14 +1,17 @@
-"""Layer 2: sources of batches, their order, and feeds that deliver them epoch by epoch."""
+"""Layer 2: sources of batches, their order, pipelines, and feeds that deliver them epoch by epoch."""
 
 from __future__ import annotations
 
 from streamfit.streams.adapt import as_stream, check_batch_size
 from streamfit.streams.arrays import ArraySource
 from streamfit.streams.batch import Batch
+from streamfit.streams.delegating import DelegatingSource
 from streamfit.streams.feed import Feed
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.iterate import Stream, stream
 from streamfit.streams.load_policy import LoadPolicy
+from streamfit.streams.mixing import interleave, mix
+from streamfit.streams.pipeline import Pipeline, source
 from streamfit.streams.receipt import Receipt
 from streamfit.streams.sequence import Sequence, SequenceSource
 from streamfit.streams.source import Source
@@ -17,9 +20,11 @@ from streamfit.streams.ticket import Ticket
 __all__ = [
     "ArraySource",
     "Batch",
+    "DelegatingSource",
     "Feed",
     "GeneratorSource",
     "LoadPolicy",
+    "Pipeline",
     "Receipt",
     "Sequence",
     "SequenceSource",
@@ -28,5 +33,8 @@ __all__ = [
     "Ticket",
     "as_stream",
     "check_batch_size",
+    "interleave",
+    "mix",
+    "source",
     "stream",
 ]

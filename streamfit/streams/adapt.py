@@ -8,7 +8,7 @@ iterator has no order to change.)
 from __future__ import annotations
 
 from collections import UserList
-from typing import Literal
+from typing import Literal, Protocol, cast
 
 import numpy as np
 
@@ -22,9 +22,17 @@ from streamfit.streams.sequence import SequenceSource
 from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
 
-Kind = Literal["source", "arrays", "iterator", "sequence", "iterable"]
+Kind = Literal["pipeline", "source", "arrays", "iterator", "sequence", "iterable"]
 
 DEFAULT_BATCH_SIZE = 32
+
+
+class Readable(Protocol):
+    """A description of data that makes the source itself: a `Pipeline`."""
+
+    def open_source(self, *, seed: int | None, batch_size: int | None, name: str, targets: bool) -> Source:
+        """Return a source for one consumer."""
+        ...
 
 
 def as_stream(
@@ -65,6 +73,12 @@ def as_stream(
         3
     """
     kind = kind_of(x, name)
+    if kind == "pipeline":
+        _refuse_array_arguments(x, y, sample_weight, None)
+        made: Source = cast(Readable, x).open_source(
+            seed=seed, batch_size=batch_size, name=name, targets=targets
+        )
+        return made
     if kind != "arrays":
         _refuse_array_arguments(x, y, sample_weight, batch_size)
     if kind == "source":
@@ -93,6 +107,8 @@ def kind_of(x: object, name: str = "data") -> Kind:
     """
     if isinstance(x, Source):
         return "source"
+    if hasattr(type(x), "open_source"):
+        return "pipeline"
     if x is None or isinstance(x, (str, bytes, set, frozenset, bool, int, float, complex, np.generic)):
         raise TypeError(f"source {name!r}: {_refusal(x)}")
     if isinstance(x, (np.ndarray, list, tuple, UserList)) or is_mapping(x) or is_arraylike(x):

@@ -6,19 +6,21 @@ arrays have the same number of samples; dtypes never change; arrays that a user 
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import Self
 
 import numpy as np
 
 from streamfit._base.checks import whole
 from streamfit._base.errors import DataError
-from streamfit._base.keys import derive, seed_from
+from streamfit._base.keys import seed_from
 from streamfit._base.specs import Array, Spec
 from streamfit._base.tree import map_entries
 from streamfit.streams.batch import ROLES, Batch, Part, Structure
+from streamfit.streams.batch_order import BatchOrder, ShuffledOrder
 from streamfit.streams.items import Value
 from streamfit.streams.leaves import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.objects import stack_hint
@@ -27,13 +29,7 @@ from streamfit.streams.shuffle import Shuffle, check_shuffle
 from streamfit.streams.source import Identity, Source
 from streamfit.streams.ticket import Ticket
 
-if TYPE_CHECKING:
-    from streamfit.streams.order import Order
-
-Ids = Callable[[int, int], Array]
-
 _DIGEST_ROWS, _DIGEST_BYTES = 8, 8 << 20  # at most, for the digest of a few samples
-_CHUNK = 4096  # positions whose ids are computed in one call
 _JOINED_BYTES = 256 << 10  # joined batches should still be in the processor's cache when they are used
 
 
@@ -75,11 +71,12 @@ class ArraySource(Source):
         seed: int = 0,
         name: str = "data",
     ) -> None:
-        self.name, self.seed, self.batch_size = name, seed_from(seed), whole("batch_size", batch_size, 1)
-        self.shuffle = check_shuffle(shuffle)
+        self.name, self.seed = name, seed_from(seed)
+        size, order = whole("batch_size", batch_size, 1), check_shuffle(shuffle)
         given = zip((x, y, sample_weight), ROLES, strict=True)
         self._arrays = [rebuild(value, as_rows, role) for value, role in given]
         self.samples = _count_samples((x, y, sample_weight), *self._arrays)
+        self.order: BatchOrder = ShuffledOrder(self.samples, size, order, self.seed)
         self._spec = tuple(spec_of(part) for part in self._arrays)
         self._open()
 
@@ -95,9 +92,20 @@ class ArraySource(Source):
         self.__dict__.update(state)
         self._open()
 
-    def batches(self, epoch: int) -> int:
+    @property
+    def batch_size(self) -> int:
+        """Samples in a batch."""
+        return self.order.batch_size
+
+    def reordered(self, order: BatchOrder, seed: int, name: str) -> Self:
+        """Return a source of the same arrays in another order."""
+        other = copy.copy(self)
+        other.order, other.seed, other.name = order, seed, name
+        return other
+
+    def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""
-        return -(-self.samples // self.batch_size)
+        return self.order.batches(data_epoch)
 
     def spec(self) -> tuple[Structure[Spec], ...]:
         """Return the specs of (x, y, sample_weight)."""
@@ -108,8 +116,7 @@ class ArraySource(Source):
         return {
             "kind of source": "arrays",
             "samples": self.samples,
-            "batch_size": self.batch_size,
-            "shuffle": self.shuffle,
+            **self.order.identity(),
             "structure": repr(self._spec),
         }
 
@@ -124,11 +131,11 @@ class ArraySource(Source):
             found.update(np.ascontiguousarray(each.pick(ids)).tobytes())
         return found.hexdigest()
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Yield the tickets of a pass, with the ids of each batch."""
-        key = self.key(epoch)
-        for number, ids in self._numbered_ids(epoch, start):
-            yield Ticket(epoch, number, ids, key)
+        key = self.key(data_epoch)
+        for number, ids in enumerate(self.order.batch_ids(data_epoch, start), start):
+            yield Ticket(data_epoch, number, ids, key)
 
     def load(self, ticket: Ticket) -> Value:
         """Copy the rows of one batch to new arrays."""
@@ -136,24 +143,24 @@ class ArraySource(Source):
         x, y, sample_weight = (_map(part, lambda rows: rows.pick(ids)) for part in self._parts)
         return x, y, sample_weight
 
-    def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def read(self, data_epoch: int, start: int = 0) -> Iterator[Batch]:
         """Load the batches of a pass in this thread, without tickets."""
-        take = self.reader(epoch, start)
+        take = self.reader(data_epoch, start)
         while True:
             try:
                 yield take(1)
             except StopIteration:
                 return
 
-    def reader(self, epoch: int, start: int) -> Callable[[int], Batch]:
+    def reader(self, data_epoch: int, start: int) -> Callable[[int], Batch]:
         """Return a function that takes the next batch, or several batches joined into one.
 
         Its argument is the largest number of batches to join; only whole batches are joined. It raises
         StopIteration at the end of the pass.
         """
-        readers = [_reader(part, self.batch_size, bool(self.shuffle)) for part in self._parts]
+        readers = [_reader(part, self.batch_size, not self.order.sequential) for part in self._parts]
         read_x, read_y, read_weight = readers
-        chunks = self._chunks(epoch, start)
+        chunks = self.order.chunks(data_epoch, start)
         size, ids, number, offset = self.batch_size, np.empty(0, np.int64), start, 0
         row_bytes = sum(rows.row_bytes for part in self._parts for rows in _rows(part))
         joined = 1 if self._sliced else max(1, _JOINED_BYTES // max(1, row_bytes * size))
@@ -165,46 +172,13 @@ class ArraySource(Source):
             steps = min(most, joined, (len(ids) - offset) // size) or 1
             mine = ids[offset : offset + steps * size]
             batch = Batch(
-                read_x(mine), read_y(mine), read_weight(mine), mine, number, epoch, len(mine), steps
+                read_x(mine), read_y(mine), read_weight(mine), mine, number, data_epoch, len(mine), steps
             )
             offset += len(mine)
             number += steps
             return batch
 
         return take
-
-    def _numbered_ids(self, epoch: int, start: int) -> Iterator[tuple[int, Array]]:
-        size, number = self.batch_size, start
-        for ids in self._chunks(epoch, start):
-            for offset in range(0, len(ids), size):
-                yield number, ids[offset : offset + size]
-                number += 1
-
-    def _chunks(self, epoch: int, start: int) -> Iterator[Array]:
-        """Yield the ids of many whole batches at once, which costs less than batch by batch."""
-        per_chunk = max(1, _CHUNK // self.batch_size) * self.batch_size
-        ids_of = self._order(epoch)
-        for first in range(start * self.batch_size, self.samples, per_chunk):
-            yield ids_of(first, min(per_chunk, self.samples - first))
-
-    def _order(self, epoch: int) -> Ids:
-        if self.shuffle is False:
-            return lambda first, count: np.arange(first, first + count)
-        # Imported here: a worker that only loads needs no compiler.
-        from streamfit.streams.order import Order
-
-        key = derive(self.seed, epoch, "shuffle")
-        if self.shuffle == "batch":
-            return functools.partial(self._ids_of_batches, Order(self.samples // self.batch_size, key))
-        return Order(self.samples, key).ids
-
-    def _ids_of_batches(self, order: Order, first: int, count: int) -> Array:
-        size, full = self.batch_size, self.samples // self.batch_size
-        whole = (first + count) // size - first // size
-        starts = order.ids(first // size, whole) * size
-        ids = (starts[:, None] + np.arange(size)).reshape(-1)
-        tail = np.arange(max(first, full * size), first + count)
-        return np.concatenate((ids, tail)) if tail.size else ids
 
 
 def _count_samples(given: tuple[object, object, object], x: Part, y: Part, sample_weight: Part) -> int:

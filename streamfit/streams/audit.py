@@ -26,6 +26,10 @@ class Contents:
     Args:
         state: The `value` of another checksum to continue; 0 to begin.
 
+    Attributes:
+        value: The checksum so far.
+        trail: All values so far, the first one first.
+
     Example:
         >>> one, two = Contents(), Contents()
         >>> one.add(Batch(np.zeros((2, 3), "float32"), np.ones(2)))
@@ -39,6 +43,7 @@ class Contents:
 
     def __init__(self, state: int = 0) -> None:
         self.value = state
+        self.trail = [state]
 
     def add(self, batch: Batch) -> None:
         """Add x, y and weights of one batch."""
@@ -49,6 +54,7 @@ class Contents:
                 mixed.update(f"{name} {array.dtype.str} {array.shape}".encode())
                 mixed.update(_bytes_of(data))
         self.value = int.from_bytes(mixed.digest(), "little")
+        self.trail.append(self.value)
 
     def text(self) -> str:
         """Return the checksum so far, in hexadecimal."""

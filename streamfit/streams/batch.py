@@ -29,7 +29,7 @@ class Batch:
         ids: Ids of the samples: an int64 array for arrays, the index of the batch for a
             `Sequence`, the running number for a generator.
         number: Number of the batch within its pass over the data.
-        epoch: Number of the pass.
+        data_epoch: Number of the pass.
         size: Number of samples.
         steps: How many batches are joined in these arrays, one after the other: more than 1 only if the
             consumer of a feed asked for it.
@@ -48,7 +48,7 @@ class Batch:
     sample_weight: Part = None
     ids: object = None
     number: int = 0
-    epoch: int = 0
+    data_epoch: int = 0
     size: int = 0
     steps: int = 1
     lost: tuple[object, ...] = ()

@@ -34,7 +34,7 @@ class BatchLayout:
         >>> check(Batch(np.zeros((2, 3)), np.zeros(2), size=2), "train")
         >>> check(Batch(np.zeros((1, 4)), np.zeros(1), size=1), "a")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        streamfit._base.errors.DataError: source 'a', epoch 0, batch 0, ids None: x has shape (1, 4), ...
+        streamfit._base.errors.DataError: source 'a', pass 0, batch 0, ids None: x has shape (1, 4), ...
     """
 
     def __init__(self, alike: bool = True) -> None:
@@ -135,4 +135,4 @@ def _named(form: _Form, name: str) -> list[tuple[str, _OfOne]]:
 
 
 def _name(batch: Batch, source: str) -> str:
-    return name_batch(source, batch.epoch, batch.number, name_ids(batch.ids))
+    return name_batch(source, batch.data_epoch, batch.number, name_ids(batch.ids))

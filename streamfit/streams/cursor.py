@@ -30,6 +30,7 @@ class Cursor:
         epoch: Number of the epoch; -1 before the first one.
         tally: The counts of that epoch.
         interrupted: The state of the next epoch, if an interrupted run has begun it.
+        filtered_before: How many samples the source had filtered out before the epoch.
 
     Example:
         >>> cursor = Cursor()
@@ -42,7 +43,7 @@ class Cursor:
     # The loop of `Feed.run` uses these for every batch: slots keep them close together in memory.
     __slots__ = (
         *("reader", "tally", "number", "data_epoch", "length", "begun"),
-        *("epoch", "interrupted", "_earlier", "_counts"),
+        *("epoch", "interrupted", "filtered_before", "_earlier", "_counts"),
     )
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class Cursor:
         self.epoch = -1
         self.tally: Tally | None = None
         self.interrupted: EpochState | None = None
+        self.filtered_before = 0
         self._earlier = 0  # batches of the epochs before this one
         self._counts = (0, 0)  # of the pass readers before this one
 
@@ -84,11 +86,19 @@ class Cursor:
 
     # -- the epoch ----------------------------------------------------------------------------------
 
-    def begin_epoch(self, seed: int, limit: int | None, *, audit: bool) -> Tally:
-        """Begin the next epoch, or continue an interrupted one; return its tally."""
+    def begin_epoch(self, seed: int, limit: int | None, *, audit: bool, filtered: int = 0) -> Tally:
+        """Begin the next epoch, or continue an interrupted one; return its tally.
+
+        Args:
+            seed: The seed of the stream.
+            limit: How many batches the epoch may have at most.
+            audit: Whether to keep a checksum of contents.
+            filtered: How many samples the source has filtered out so far.
+        """
         self._earlier = self.delivered
         self.epoch += 1
         resumed, self.interrupted = self.interrupted, None
+        self.filtered_before = filtered - (0 if resumed is None else resumed.get("filtered", 0))
         self.tally = Tally(self.epoch, seed, limit, self.counts(), resumed, audit)
         return self.tally
 
@@ -118,17 +128,21 @@ class Cursor:
 
     # -- saved and restored -------------------------------------------------------------------------
 
-    def state(self, *, within: bool) -> CursorState:
+    def state(self, *, within: bool, filtered: int = 0) -> CursorState:
         """Return the place, a value for JSON.
 
         Args:
             within: Whether the current epoch continues after a resume; else a new one begins.
+            filtered: How many samples the source has filtered out so far.
         """
+        epoch: EpochState | None = None
+        if within and self.tally is not None:
+            epoch = {**self.tally.state(), "filtered": filtered - self.filtered_before}
         return {
             "epoch": self.epoch,
             "pass": self.data_epoch,  # also where the pass has ended and is not closed yet
             "number": self.number,
-            "within": self.tally.state() if within and self.tally is not None else None,
+            "within": epoch,
         }
 
     def resume(self, state: CursorState, length: int | None) -> None:

@@ -67,9 +67,9 @@ class Digest:
         """The digest so far, as a whole number below 2**63."""
         return int(self._state[0])
 
-    def mark(self, epoch: int, number: int) -> None:
+    def mark(self, data_epoch: int, number: int) -> None:
         """Add the start of a run of batches, its pass and number; within a run both follow from the order."""
-        self._state[0] = mixed(mixed(self.value, epoch), number)
+        self._state[0] = mixed(mixed(self.value, data_epoch), number)
 
     def add(self, ids: object) -> None:
         """Add the ids of one batch: an array, a whole number, or any other value that a source uses."""

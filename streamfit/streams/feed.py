@@ -23,6 +23,7 @@ from streamfit.streams.data_changes import ChangeWatch
 from streamfit.streams.data_identity import check_same
 from streamfit.streams.pass_reader import PassReader, open_pass
 from streamfit.streams.receipt import MOST_WAITING, Receipt, Tally
+from streamfit.streams.replay import Delivered, delivered
 from streamfit.streams.source import Identity, Source
 from streamfit.workers import Pool
 
@@ -148,7 +149,7 @@ class Feed:
                 except BaseException:
                     self._drop_reader()
                     raise
-                if batch.number != number or batch.epoch != data_epoch:
+                if batch.number != number or batch.data_epoch != data_epoch:
                     raise self._out_of_order(batch)
                 if begins:
                     tally.mark(data_epoch, number)
@@ -202,6 +203,11 @@ class Feed:
         """How many samples were left out in all epochs."""
         return self._lost
 
+    def attach(self, receipts: list[Receipt]) -> None:
+        """Let receipts of an interrupted run replay their batches from the data of this feed."""
+        for receipt in receipts:
+            delivered.put(receipt, Delivered(self.source, []))
+
     def receipt(self) -> Receipt:
         """Return the receipt of the last `run`, up to now.
 
@@ -211,7 +217,9 @@ class Feed:
         cursor = self._cursor
         if cursor.tally is None:
             raise StreamfitError("there is no receipt before the first run; call run() and take its batches")
-        return cursor.tally.receipt(cursor.counts())
+        receipt = cursor.tally.receipt(cursor.counts(), self.source.filtered - cursor.filtered_before)
+        delivered.put(receipt, Delivered(self.source, cursor.tally.checksums))
+        return receipt
 
     def restart(self) -> None:
         """Begin again at the first batch of pass 0; an iterator, which cannot begin again, continues."""
@@ -234,7 +242,7 @@ class Feed:
         length = cursor.length if cursor.number else None
         return {
             "seed": source.seed,
-            **cursor.state(within=within),
+            **cursor.state(within=within, filtered=source.filtered),
             "lost": self._lost,
             "source": source.state(),
             "belongs": {
@@ -314,7 +322,7 @@ class Feed:
     def _begin_epoch(self, limit: int | None) -> Tally:
         self._complete()
         self.exhausted = False
-        tally = self._cursor.begin_epoch(self._seed, limit, audit=self._audit)
+        tally = self._cursor.begin_epoch(self._seed, limit, audit=self._audit, filtered=self.source.filtered)
         if self._cursor.reader is not None and self._watch is not None and self._watch.changed():
             self._drop_reader()  # batches loaded ahead are out of date
         return tally
@@ -367,7 +375,7 @@ class Feed:
         data_epoch, number = place = cursor.data_epoch, cursor.number
         if cursor.length is not None and number > cursor.length:
             raise DataError(
-                f"source {source.name!r}: the place to go on at is batch {number} of epoch {data_epoch}, "
+                f"source {source.name!r}: the place to go on at is batch {number} of pass {data_epoch}, "
                 f"which has {cursor.length} batches; resume with the data of the interrupted run"
             )
         if tally.planned is None:
@@ -395,12 +403,12 @@ class Feed:
         if length is not None and number < length:
             self._drop_reader()
             raise StreamfitError(
-                f"source {name!r}: epoch {cursor.data_epoch} ended after {number} of its {length} batches; "
+                f"source {name!r}: pass {cursor.data_epoch} ended after {number} of its {length} batches; "
                 f"batches {number}..{length - 1} are missing"
             )
         if number == 0 and self.source.rewinds:
             self._drop_reader()
-            raise DataError(f"source {name!r}: epoch {cursor.data_epoch} has no batches")
+            raise DataError(f"source {name!r}: pass {cursor.data_epoch} has no batches")
         cursor.length = number
         self._complete()
         self.dry = not self.source.rewinds
@@ -412,8 +420,8 @@ class Feed:
     def _out_of_order(self, batch: Batch) -> StreamfitError:
         cursor = self._cursor
         return StreamfitError(
-            f"source {self.source.name!r}: batch {cursor.number} of epoch {cursor.data_epoch} was due, but "
-            f"batch {batch.number} of epoch {batch.epoch} came"
+            f"source {self.source.name!r}: batch {cursor.number} of pass {cursor.data_epoch} was due, but "
+            f"batch {batch.number} of pass {batch.data_epoch} came"
         )
 
     def _complete(self) -> None:

@@ -57,7 +57,7 @@ class GeneratorSource(Source):
             self.pulled = False  # the saved state must be that of the last delivered batch
         self._pulled = 0
 
-    def batches(self, epoch: int) -> int | None:
+    def batches(self, data_epoch: int) -> int | None:
         """Count the batches of a pass; None if the iterable does not know its length."""
         if not self.rewinds or not hasattr(self.iterable, "__len__"):
             return None
@@ -75,7 +75,7 @@ class GeneratorSource(Source):
         """Return the iterable's own state if it has a ``state_dict``, else None."""
         return self.iterable.state_dict() if self._has_state else None
 
-    def restore(self, state: object, epoch: int, number: int, *, replay: bool) -> None:
+    def restore(self, state: object, data_epoch: int, number: int, *, replay: bool) -> None:
         """Restore the iterable's own state, or pull and drop the items before the place.
 
         Raises:
@@ -102,17 +102,23 @@ class GeneratorSource(Source):
                     f"{number} were replayed; it must be made anew, and equal, to resume"
                 )
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Pull the items of a pass, one at each request.
 
         Of an iterable, items before `start` are pulled and dropped; an iterator is already at `start`.
         """
-        return self._tickets(epoch, start)
+        return self._tickets(data_epoch, start)
 
-    def pull(self, epoch: int, start: int = 0, *, thread: bool = False) -> Iterator[tuple[Ticket, Batch]]:
+    def pull(
+        self, data_epoch: int, start: int = 0, *, thread: bool = False
+    ) -> Iterator[tuple[Ticket, Batch]]:
         """Pull and load the items of a pass; they share no memory that the iterator may overwrite."""
-        for ticket in self._tickets(epoch, start, apart=True, thread=thread):
+        for ticket in self._tickets(data_epoch, start, apart=True, thread=thread):
             yield ticket, self.loaded(ticket, self.load)
+
+    def pull_items(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+        """Pull the items of a pass whole, for a consumer that keeps them."""
+        return self._tickets(epoch, start, apart=True)
 
     def give_back(
         self,
@@ -129,28 +135,28 @@ class GeneratorSource(Source):
             backlog.give_back(self.iterable, [ticket.item for ticket in tickets], error, thread)
 
     def _tickets(
-        self, epoch: int, start: int, *, apart: bool = False, thread: bool = False
+        self, data_epoch: int, start: int, *, apart: bool = False, thread: bool = False
     ) -> Iterator[Ticket]:
         iterator = iter(self.iterable) if self.rewinds else self.iterable
-        key, number = self.key(epoch), 0 if self.rewinds else start
-        count = self.batches(epoch)
-        for item in self._pull(iterator, epoch, number, apart=apart, thread=thread):
+        key, number = self.key(data_epoch), 0 if self.rewinds else start
+        count = self.batches(data_epoch)
+        for item in self._pull(iterator, data_epoch, number, apart=apart, thread=thread):
             if number + 1 == count:
                 self._expect_end(iterator, count)
             if number >= start:
                 # If the pass can begin again, the place in the pass: so a resumed run gives the same id.
                 ids, self._pulled = number if self.rewinds else self._pulled, self._pulled + 1
-                yield Ticket(epoch, number, ids, key, item)
+                yield Ticket(data_epoch, number, ids, key, item)
             number += 1
         if number < start:
             raise DataError(
-                f"source {self.name!r}, epoch {epoch}: the place to go on at is batch {start}, but the "
+                f"source {self.name!r}, pass {data_epoch}: the place to go on at is batch {start}, but the "
                 f"{type(self.iterable).__name__} ends after {number} batches; resume with the data of the "
                 "interrupted run, or begin anew with another backup folder"
             )
         if number == 0 and (self.rewinds or self._pulled == 0):
             raise DataError(
-                f"source {self.name!r}, epoch {epoch}: the generator must yield at least one batch. "
+                f"source {self.name!r}, pass {data_epoch}: the generator must yield at least one batch. "
                 "Received an empty generator."
             )
 
@@ -164,7 +170,7 @@ class GeneratorSource(Source):
     def _pull(
         self,
         iterator: Iterator[object],
-        epoch: int,
+        data_epoch: int,
         number: int = 0,
         *,
         apart: bool = False,
@@ -174,7 +180,7 @@ class GeneratorSource(Source):
 
         Args:
             iterator: The iterator.
-            epoch: Number of the pass.
+            data_epoch: Number of the pass.
             number: Number of the next item in that pass.
             apart: Whether items must not share memory that the iterator may overwrite.
             thread: Whether this runs in a thread of its own.
@@ -185,7 +191,7 @@ class GeneratorSource(Source):
         # No "yield from", which would close the user's generator together with this one.
         while True:
             try:
-                with rng_context.RngContext(self.seed, epoch, self.iterable, "item", number):
+                with rng_context.RngContext(self.seed, data_epoch, self.iterable, "item", number):
                     box = [next(iterator)]
             except StopIteration:
                 return
@@ -194,7 +200,7 @@ class GeneratorSource(Source):
                     _note(error, thread)
                     raise
                 raise DataError(
-                    f"source {self.name!r}, epoch {epoch}: the generator is being run by another thread "
+                    f"source {self.name!r}, pass {data_epoch}: the generator is being run by another thread "
                     "at this moment; give each consumer a generator of its own"
                 ) from error
             except Exception as error:

@@ -16,9 +16,9 @@ def name_batch(source: str, data_epoch: int, number: int, details: str = "") -> 
 
     Example:
         >>> name_batch("train", 0, 3, f"samples {name_samples(np.arange(6, 8))}")
-        "source 'train', epoch 0, batch 3, samples 6..7"
+        "source 'train', pass 0, batch 3, samples 6..7"
     """
-    place = f"source {source!r}, epoch {data_epoch}, batch {number}"
+    place = f"source {source!r}, pass {data_epoch}, batch {number}"
     return f"{place}, {details}" if details else place
 
 

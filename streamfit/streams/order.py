@@ -42,13 +42,41 @@ def permute(start: int, sizes: Array, keys: Array, halves: Array, out: Array) ->
         halves: int64 (2, m): scratch for at least as many positions as `out` holds.
         out: int64 (count,): the ids.
     """
-    n, width, height = int(sizes[0]), int(sizes[1]), int(sizes[2])
-    count, first = out.shape[0], int(start)
+    width, first = int(sizes[1]), int(start)
     left, right = halves[0], halves[1]
-    for i in range(count):
+    for i in range(out.shape[0]):
         quotient = (first + i) // width
         right[i] = quotient
         left[i] = first + i - quotient * width
+    _rounds(sizes, keys, halves, out)
+
+
+@kernel
+def permute_at(positions: Array, sizes: Array, keys: Array, halves: Array, out: Array) -> None:
+    """Write the ids at any positions to `out`.
+
+    Args:
+        positions: int64 (count,).
+        sizes: As for `permute`.
+        keys: As for `permute`.
+        halves: As for `permute`.
+        out: int64 (count,): the ids.
+    """
+    width = int(sizes[1])
+    left, right = halves[0], halves[1]
+    for i in range(out.shape[0]):
+        position = int(positions[i])
+        quotient = position // width
+        right[i] = quotient
+        left[i] = position - quotient * width
+    _rounds(sizes, keys, halves, out)
+
+
+@kernel
+def _rounds(sizes: Array, keys: Array, halves: Array, out: Array) -> None:
+    n, width, height = int(sizes[0]), int(sizes[1]), int(sizes[2])
+    count = out.shape[0]
+    left, right = halves[0], halves[1]
     # Plain whole numbers throughout: masks remove the upper bits, in compiled code and in Python.
     for k in range(0, keys.shape[0], 2):
         key_1, key_2 = int(keys[k]), int(keys[k + 1])
@@ -102,7 +130,7 @@ class Order:
 
     Args:
         n: How many ids there are, at most 2**62.
-        key: Key of the shuffle, such as ``derive(seed, epoch, "shuffle")``.
+        key: Key of the shuffle, such as ``derive(seed, data_epoch, "shuffle")``.
 
     Raises:
         ValueError: `n` is negative or larger than 2**62.
@@ -133,8 +161,30 @@ class Order:
         """
         if not 0 <= start <= start + count <= self.n:
             raise ValueError(f"positions {start}..{start + count - 1} are not all in 0..{self.n - 1}")
-        if self._halves.shape[1] < count:
-            self._halves = np.empty((2, count), dtype=np.int64)
-        out = np.empty(count, dtype=np.int64)
+        out = self._scratch(count)
         permute(start, self._sizes, self._keys, self._halves, out)
         return out
+
+    def at(self, positions: Array) -> Array:
+        """Return the ids at any positions as int64, in a fresh array.
+
+        Raises:
+            ValueError: The positions are not all in [0, n).
+
+        Example:
+            >>> order = Order(10, key=1)
+            >>> bool((order.at(np.array([7, 2])) == order.ids(0, 10)[[7, 2]]).all())
+            True
+        """
+        if len(positions) and not 0 <= int(positions.min()) <= int(positions.max()) < self.n:
+            raise ValueError(f"positions {positions.min()}..{positions.max()} are not all in 0..{self.n - 1}")
+        out = self._scratch(len(positions))
+        wanted = np.ascontiguousarray(positions, dtype=np.int64)
+        permute_at(wanted, self._sizes, self._keys, self._halves, out)
+        return out
+
+    def _scratch(self, count: int) -> Array:
+        """Return a fresh array for `count` ids, and see that the scratch is large enough for as many."""
+        if self._halves.shape[1] < count:
+            self._halves = np.empty((2, count), dtype=np.int64)
+        return np.empty(count, dtype=np.int64)

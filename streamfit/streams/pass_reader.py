@@ -15,6 +15,7 @@ import numpy as np
 from streamfit.streams import buffer_reuse
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
+from streamfit.streams.ordered import OrderedSource, PoolRunner
 from streamfit.streams.puller import Puller
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
@@ -63,6 +64,8 @@ def open_pass(
             the first one.
         kept: Whether the consumer may keep a batch when it asks for the next one.
     """
+    if isinstance(source, OrderedSource):
+        return _in_order(source, pool, place)
     skips = tolerance is not None
     if source.remote and (pool is not None or skips):
         return _pooled(source, pool or make_pool("inline", 0), place, tolerance, kept)
@@ -91,6 +94,20 @@ def _pulled(source: Source, place: tuple[int, int], ahead: int, total: int | Non
     return PassReader(lambda _: next(puller)[1], puller.close, _no_counts, puller.allow)
 
 
+def _in_order(source: OrderedSource, pool: Pool | None, place: tuple[int, int]) -> PassReader:
+    runner = PoolRunner(make_pool("inline", 0) if pool is None else pool, source.name)
+    batches = source.read_with(runner, *place)
+
+    def allow(most: int | None) -> None:
+        if most is None and source.stage.traits.endless:
+            raise ValueError(
+                f"source {source.name!r}: {source.stage.text()} has no end; pass steps_per_epoch, or write "
+                ".repeat(count) or .take(count)"
+            )
+
+    return PassReader(lambda _: next(batches), batches.close, lambda: runner.counts(), allow)
+
+
 class _Apart:
     """A loader of batches that their consumer may keep."""
 
@@ -116,7 +133,7 @@ def _pooled(
 def _without_lost(source: Source, loaded: Loaded[Ticket, Value]) -> Batch:
     ticket = loaded.ticket
     if loaded.value is None:
-        batch = Batch(None, ids=ticket.ids, number=ticket.number, epoch=ticket.epoch)
+        batch = Batch(None, ids=ticket.ids, number=ticket.number, data_epoch=ticket.data_epoch)
     else:
         batch = source.batch(ticket, loaded.value)
     found = [lost.number if lost.ids is None else lost.ids for lost in loaded.lost]

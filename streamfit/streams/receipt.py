@@ -12,7 +12,9 @@ from typing import TypedDict
 from streamfit._base.errors import StreamfitError
 from streamfit._base.specs import Array
 from streamfit.streams.audit import Contents
+from streamfit.streams.batch import Batch
 from streamfit.streams.digest import Digest
+from streamfit.streams.replay import delivered
 
 MOST_WAITING = 256
 """How many ids a tally collects before it updates its digest."""
@@ -26,9 +28,11 @@ class EpochState(TypedDict, total=False):
     left_out: int
     skipped: Sequence[object]
     contents: int | None
+    passes: list[list[int]]
+    filtered: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Receipt:
     """Record the batches that were delivered in an epoch.
 
@@ -47,6 +51,9 @@ class Receipt:
         contents: Checksum, in hexadecimal, of the delivered arrays, if an audit was requested: equal
             checksums mean that the model was trained on the same bytes. None without an audit, also if an
             interrupted run had none.
+        filtered: How many samples the filters of a pipeline left out, beside those that were delivered.
+        passes: For each stretch of batches of one pass: its first number in the epoch, the pass, and its
+            first number there.
 
     Example:
         >>> print(Receipt(0, 10, 10, 1, 1, "00c0ffee", 7))
@@ -63,6 +70,42 @@ class Receipt:
     skipped: list[object] = field(default_factory=list)
     left_out: int = 0
     contents: str | None = None
+    filtered: int = 0
+    passes: list[list[int]] = field(default_factory=list)
+
+    def batch(self, number: int) -> Batch:
+        """Load a batch of this epoch again: its ids, its pass, and the arrays that the step saw.
+
+        Random draws are keyed by seed, pass and sample, so loading again draws the same. A `Sequence` that
+        changes its own data (in `on_epoch_end`, for example) gives what it holds now; with ``audit=True``
+        that is an error.
+
+        Args:
+            number: Number of the batch in the epoch, from 0.
+
+        Raises:
+            IndexError: The epoch has no such batch.
+            DataError: The data cannot be read again, or (with an audit) have changed since.
+            StreamfitError: The receipt is of another process, whose data are not at hand.
+
+        Example:
+            >>> import numpy as np
+            >>> from streamfit.streams.arrays import ArraySource
+            >>> from streamfit.streams.feed import Feed
+            >>> with Feed(ArraySource(np.arange(10.0), batch_size=4, seed=1)) as feed:
+            ...     seen = [batch.x for batch in feed.run()]
+            >>> bool((feed.receipt().batch(1).x == seen[1]).all())
+            True
+        """
+        if not 0 <= number < self.delivered + self.left_out:
+            raise IndexError(f"epoch {self.epoch} has {self.delivered + self.left_out} batches, not {number}")
+        found = delivered.get(self)
+        if found is None:
+            raise StreamfitError(
+                f"the receipt of epoch {self.epoch} does not know its data, since it was read from a file; "
+                "the receipts in the history of a (resumed) fit do"
+            )
+        return found.load(number, self.passes, self.skipped)
 
     def verify(self) -> None:
         """Check that everything planned was delivered.
@@ -83,6 +126,7 @@ class Receipt:
             f"{self.retried} loaded again, {self.restarts} workers replaced, order {self.digest}, "
             f"seed {self.seed}"
             + (f", contents {self.contents}" if self.contents else "")
+            + (f", {self.filtered} samples filtered out" if self.filtered else "")
             + (f", left out: {', '.join(map(str, self.skipped))}" if self.skipped else "")
         )
 
@@ -125,6 +169,7 @@ class Tally:
         known = state.get("contents", None if self._begun else 0)
         self.contents = Contents(known) if audit and known is not None else None
         self._epoch, self._seed, self._before = epoch, seed, before
+        self.passes: list[list[int]] = [list(each) for each in state.get("passes", ())]
         self._before_joined = 0
 
     @property
@@ -155,11 +200,13 @@ class Tally:
             "left_out": self.left_out,
             "skipped": self.skipped,
             "contents": None if self.contents is None else self.contents.value,
+            "passes": self.passes,
         }
 
-    def mark(self, epoch: int, number: int) -> None:
-        """Add to the digest that the next batches begin at batch `number` of pass `epoch`."""
-        self.catch_up().mark(epoch, number)
+    def mark(self, data_epoch: int, number: int) -> None:
+        """Add to the digest that the next batches begin at batch `number` of pass `data_epoch`."""
+        self.passes.append([self.done, data_epoch, number])
+        self.catch_up().mark(data_epoch, number)
 
     def add(self, ids: object, steps: int) -> None:
         """Count delivered batches; joined batches give the same digest as single ones."""
@@ -180,14 +227,26 @@ class Tally:
         self._digest = Digest(self._before_joined)
         self.add(ids[: len(ids) // steps * taken], taken)
 
-    def receipt(self, counts: tuple[int, int]) -> Receipt:
-        """Return the receipt, given how many loads were repeated and workers replaced until now."""
+    def receipt(self, counts: tuple[int, int], filtered: int = 0) -> Receipt:
+        """Return the receipt.
+
+        Args:
+            counts: How many loads were repeated and workers replaced until now.
+            filtered: How many samples were filtered out in the epoch.
+        """
         planned = self.done if self.planned is None else self.planned
         retried, restarts = counts[0] - self._before[0], counts[1] - self._before[1]
         figures = planned, self.delivered, retried, restarts
         skipped, contents = list(self.skipped), None if self.contents is None else self.contents.text()
         order = self.catch_up().text()
-        return Receipt(self._epoch, *figures, order, self._seed, skipped, self.left_out, contents)
+        passes = [list(each) for each in self.passes]
+        details = self.left_out, contents, filtered, passes
+        return Receipt(self._epoch, *figures, order, self._seed, skipped, *details)
+
+    @property
+    def checksums(self) -> list[int]:
+        """The running checksums of a whole epoch; none without an audit, or where the epoch was resumed."""
+        return [] if self.contents is None or self._begun else list(self.contents.trail)
 
     def catch_up(self) -> Digest:
         """Return the digest of all ids so far."""

@@ -40,16 +40,16 @@ class RngContext:
 
     Args:
         seed: Seed of the stream.
-        epoch: Number of the pass.
+        data_epoch: Number of the pass.
         root: The object that the stream reads. A wrapper names the wrapped object in its attribute
             ``stands_for``; its draws are those of the wrapped object.
         words: Words that distinguish this context from others of the same pass.
     """
 
-    __slots__ = ("_numbers", "_token", "epoch", "root", "seed", "words")
+    __slots__ = ("_numbers", "_token", "data_epoch", "root", "seed", "words")
 
-    def __init__(self, seed: int, epoch: int, root: object, *words: Word) -> None:
-        self.seed, self.epoch, self.words = seed, epoch, words
+    def __init__(self, seed: int, data_epoch: int, root: object, *words: Word) -> None:
+        self.seed, self.data_epoch, self.words = seed, data_epoch, words
         self.root = getattr(root, "stands_for", root)
         self._numbers: dict[int, tuple[int, object]] | None = None
         self._token: Token[RngContext | None] | None = None
@@ -70,7 +70,7 @@ class RngContext:
 
     def same(self) -> tuple[object, ...]:
         """Return a value that is equal for contexts with the same draws."""
-        return self.seed, self.epoch, self.words, id(self.root)
+        return self.seed, self.data_epoch, self.words, id(self.root)
 
     def number(self, thing: object) -> int:
         """Number the objects that the root does not hold, in the order of their first draws."""
@@ -95,9 +95,9 @@ def loading() -> bool:
     return context is not None and context.words[:1] not in (("begin",), ("end",))
 
 
-def bind(reader: object, seed: int, epoch: int, root: object) -> None:
+def bind(reader: object, seed: int, data_epoch: int, root: object) -> None:
     """Record the pass of `reader`, for calls by hand between its loads, as long as the reader lives."""
-    _read[reader] = RngContext(seed, epoch, root), threading.get_ident()
+    _read[reader] = RngContext(seed, data_epoch, root), threading.get_ident()
 
 
 def unbind(reader: object) -> None:
@@ -119,7 +119,7 @@ def key(thing: object, index: int) -> int:
     else:
         context = _elsewhere(thing)
         words = _path_words(context, thing) or ()
-    return derive(context.seed, context.epoch, index, "sequence", *context.words, *words)
+    return derive(context.seed, context.data_epoch, index, "sequence", *context.words, *words)
 
 
 def _elsewhere(thing: object) -> RngContext:

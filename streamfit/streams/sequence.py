@@ -162,15 +162,15 @@ class SequenceSource(Source):
         """Return the sequence's own state if it has a ``state_dict``, else None."""
         return self.sequence.state_dict() if hasattr(self.sequence, "state_dict") else None
 
-    def restore(self, state: object, epoch: int, number: int, *, replay: bool) -> None:
+    def restore(self, state: object, data_epoch: int, number: int, *, replay: bool) -> None:
         """Restore the sequence's own state, or call `on_epoch_end` for each earlier pass."""
         if state is not None:
             self.sequence.load_state_dict(state)
             return
-        for done in range(epoch):
+        for done in range(data_epoch):
             self.end_pass(done)
 
-    def batches(self, epoch: int) -> int | None:
+    def batches(self, data_epoch: int) -> int | None:
         """Ask the object for the number of batches in a pass."""
         kind = type(self.sequence)
         own = getattr(kind, "num_batches", None)
@@ -187,21 +187,21 @@ class SequenceSource(Source):
             )
         return whole
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Yield the tickets of a pass, with the index of each batch.
 
         A pass that continues in its middle keeps the length that it began with.
         """
-        if not start or self._planned is None or self._planned[0] != epoch:
-            self._planned = epoch, self.batches(epoch)
-        key, count = self.key(epoch), self._planned[1]
-        indices = self._shuffled(epoch, count, start) if count is not None and self.shuffle else None
+        if not start or self._planned is None or self._planned[0] != data_epoch:
+            self._planned = data_epoch, self.batches(data_epoch)
+        key, count = self.key(data_epoch), self._planned[1]
+        indices = self._shuffled(data_epoch, count, start) if count is not None and self.shuffle else None
         number = start
         while count is None or number < count:
-            yield Ticket(epoch, number, number if indices is None else next(indices), key)
+            yield Ticket(data_epoch, number, number if indices is None else next(indices), key)
             number += 1
 
-    def _shuffled(self, epoch: int, count: int, start: int) -> Iterator[int]:
+    def _shuffled(self, data_epoch: int, count: int, start: int) -> Iterator[int]:
         # Imported here: a worker that only loads needs no compiler.
         from streamfit.streams.order import MOST, Order
 
@@ -210,7 +210,7 @@ class SequenceSource(Source):
                 f"source {self.name!r}: the {type(self.sequence).__name__} says it has {count} batches, "
                 "which are too many to shuffle; pass shuffle=False, or return the number of one pass"
             )
-        order = Order(count, derive(self.seed, epoch, "shuffle"))
+        order = Order(count, derive(self.seed, data_epoch, "shuffle"))
         for first in range(start, count, _CHUNK):
             yield from order.ids(first, min(_CHUNK, count - first)).tolist()
 
@@ -230,7 +230,7 @@ class SequenceSource(Source):
         return self._unpack(ticket, item)
 
     def _item(self, ticket: Ticket) -> object:
-        with rng_context.RngContext(self.seed, ticket.epoch, self.sequence):
+        with rng_context.RngContext(self.seed, ticket.data_epoch, self.sequence):
             return self.sequence[ticket.ids]
 
     def _unpack(self, ticket: Ticket, item: object) -> Value:
@@ -239,14 +239,14 @@ class SequenceSource(Source):
         except DataError as error:
             raise DataError(f"{self.describe(ticket)}: {error}") from None
 
-    def begin_pass(self, epoch: int) -> None:
+    def begin_pass(self, data_epoch: int) -> None:
         """Call the object's `on_epoch_begin`, if it has one."""
-        with rng_context.RngContext(self.seed, epoch, self.sequence, "begin"):
+        with rng_context.RngContext(self.seed, data_epoch, self.sequence, "begin"):
             _call_hook(self.sequence, "on_epoch_begin")
 
-    def end_pass(self, epoch: int) -> None:
+    def end_pass(self, data_epoch: int) -> None:
         """Call the object's `on_epoch_end`, if it has one."""
-        with rng_context.RngContext(self.seed, epoch, self.sequence, "end"):
+        with rng_context.RngContext(self.seed, data_epoch, self.sequence, "end"):
             _call_hook(self.sequence, "on_epoch_end")
 
     def describe(self, ticket: Ticket) -> str:

@@ -6,13 +6,14 @@ depends only on its ticket, so it may run anywhere, any number of times.
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -44,6 +45,7 @@ class Source(ABC):
         pulled: Whether its batches come from an iterator that a thread may pull ahead.
         rewinds: Whether a pass can begin again; a generator cannot.
         batch_layout: Whether all its batches have one layout by construction, so that no check is needed.
+        filtered: How many samples its filters have left out, in all passes up to the batch delivered last.
     """
 
     name: str = "data"
@@ -53,6 +55,7 @@ class Source(ABC):
     pulled: bool = False
     rewinds: bool = True
     batch_layout: bool = False
+    filtered: int = 0
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Run `load` of a subclass in an `RngContext`, so that `Sequence.rng` works wherever it is called."""
@@ -62,26 +65,26 @@ class Source(ABC):
             setattr(cls, "load", _placed(load))  # noqa: B010 - a method is not to be assigned to
 
     @abstractmethod
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Yield the tickets of pass `epoch` in order, from batch `start` on."""
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        """Yield the tickets of pass `data_epoch` in order, from batch `start` on."""
 
     @abstractmethod
     def load(self, ticket: Ticket) -> Value:
         """Load x, y and sample_weight of one batch."""
 
-    def batches(self, epoch: int) -> int | None:
-        """Count the batches of pass `epoch`; None if that is not known."""
+    def batches(self, data_epoch: int) -> int | None:
+        """Count the batches of pass `data_epoch`; None if that is not known."""
         return None
 
     def spec(self) -> tuple[Structure[Spec], ...] | None:
         """Return the specs of (x, y, sample_weight), or None before the first batch has been seen."""
         return None
 
-    def begin_pass(self, epoch: int) -> None:
+    def begin_pass(self, data_epoch: int) -> None:
         """Prepare a pass; called in the main process before any of its batches is loaded."""
         return
 
-    def end_pass(self, epoch: int) -> None:
+    def end_pass(self, data_epoch: int) -> None:
         """Called once in the main process, after every batch of a pass was delivered."""
         return
 
@@ -111,25 +114,49 @@ class Source(ABC):
         """Return what a resumed stream needs beside seed and place; a value for JSON, mostly None."""
         return None
 
-    def restore(self, state: object, epoch: int, number: int, *, replay: bool) -> None:  # noqa: B027 - optional
-        """Prepare to continue at batch `number` of pass `epoch`, in a process that has read nothing yet.
+    def restore(self, state: object, data_epoch: int, number: int, *, replay: bool) -> None:  # noqa: B027 - optional
+        """Prepare to continue at batch `number` of pass `data_epoch`, in a process that has read nothing yet.
 
         Args:
             state: The result of `state`.
-            epoch: The pass.
+            data_epoch: The pass.
             number: The batch.
             replay: Whether a source that cannot jump may read and drop the batches before the place.
         """
 
-    def key(self, epoch: int) -> int:
+    def with_seed(self, seed: int) -> Self:
+        """Return a copy whose randomness starts from another seed; it shares the data with this one."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
+
+    def replayed(self, data_epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
+        """Load one batch once more, as it was delivered.
+
+        Args:
+            data_epoch: The pass.
+            number: The batch.
+            skipped: Ids of samples that were left out because they cannot be loaded.
+        """
+        again = copy.copy(self)
+        ticket = next(iter(again.tickets(data_epoch, number)), None)
+        if ticket is None:
+            raise DataError(f"source {self.name!r}: pass {data_epoch} has no batch {number} now")
+        parts = again.parts(ticket) if skipped else []
+        kept = [part for part in parts if not skipped.intersection(np.ravel(part.ids).tolist())]
+        if 0 < len(kept) < len(parts):
+            ticket = again.merge(kept)
+        return again.loaded(ticket, again.load_apart)
+
+    def key(self, data_epoch: int) -> int:
         """Return the key of the randomness of one pass."""
-        return derive(self.seed, epoch)
+        return derive(self.seed, data_epoch)
 
     def describe(self, ticket: Ticket) -> str:
         """Name the batch of a ticket: source, pass, batch, samples."""
         ids = ticket.ids
         details = f"samples {name_samples(ids)}" if isinstance(ids, np.ndarray) and ids.ndim == 1 else ""
-        return name_batch(self.name, ticket.epoch, ticket.number, details)
+        return name_batch(self.name, ticket.data_epoch, ticket.number, details)
 
     def parts(self, ticket: Ticket) -> list[Ticket]:
         """Return a ticket for each sample, to find the bad samples of a batch that cannot be loaded.
@@ -155,31 +182,33 @@ class Source(ABC):
             raise DataError(
                 f"{self.describe(ticket)}: received an empty batch. Batches should contain at least one item."
             )
-        return Batch(x, y, sample_weight, ticket.ids, ticket.number, ticket.epoch, size)
+        return Batch(x, y, sample_weight, ticket.ids, ticket.number, ticket.data_epoch, size)
 
-    def reader(self, epoch: int, start: int) -> Callable[[int], Batch] | None:
+    def reader(self, data_epoch: int, start: int) -> Callable[[int], Batch] | None:
         """Return a function that loads the next batch in this thread, or None if `read` is as fast.
 
         Its argument is the largest number of batches to join; it raises StopIteration at the end.
         """
         return None
 
-    def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def read(self, data_epoch: int, start: int = 0) -> Iterator[Batch]:
         """Load the batches of a pass in this thread, one at each request."""
-        for ticket in self.tickets(epoch, start):
+        for ticket in self.tickets(data_epoch, start):
             yield self.loaded(ticket, self.load)
 
-    def pull(self, epoch: int, start: int = 0, *, thread: bool = False) -> Iterator[tuple[Ticket, Batch]]:
+    def pull(
+        self, data_epoch: int, start: int = 0, *, thread: bool = False
+    ) -> Iterator[tuple[Ticket, Batch]]:
         """Load the batches of a pass, one at each request, for a consumer that keeps them.
 
         They share no memory to which the source may write when it continues.
 
         Args:
-            epoch: Number of the pass.
+            data_epoch: Number of the pass.
             start: Number of the first batch.
             thread: Whether this runs in a thread of its own.
         """
-        for ticket in self.tickets(epoch, start):
+        for ticket in self.tickets(data_epoch, start):
             yield ticket, self.loaded(ticket, self.load_apart)
 
     def give_back(  # noqa: B027 - optional
@@ -244,7 +273,7 @@ def _placed(load: Callable[[Any, Ticket], Value]) -> Callable[[Any, Ticket], Val
         here = rng_context.current()
         if here is not None and here.root is self:  # called by the `load` of a subclass
             return load(self, ticket)
-        with rng_context.RngContext(self.seed, ticket.epoch, self):
+        with rng_context.RngContext(self.seed, ticket.data_epoch, self):
             return load(self, ticket)
 
     placed.placed = True  # type: ignore[attr-defined]

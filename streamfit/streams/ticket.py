@@ -16,7 +16,7 @@ class Ticket:
     """Request one batch.
 
     Args:
-        epoch: Number of the pass over the data, from 0.
+        data_epoch: Number of the pass over the data, from 0.
         number: Number of the batch within the pass, from 0.
         ids: Ids of the data to load: an int64 array of sample ids for arrays, the index of the batch for a
             `Sequence`, the running number for a generator.
@@ -25,10 +25,10 @@ class Ticket:
 
     Example:
         >>> Ticket(0, 3, ids=7)
-        Ticket(epoch=0, number=3, ids=7, key=0, item=None)
+        Ticket(data_epoch=0, number=3, ids=7, key=0, item=None)
     """
 
-    epoch: int
+    data_epoch: int
     number: int
     ids: Any = None
     key: int = 0
@@ -36,4 +36,4 @@ class Ticket:
 
     def __reduce__(self) -> tuple[Callable[..., Ticket], tuple[object, ...]]:
         # The default of a frozen slotted dataclass looks up its fields on every pickle: five times slower.
-        return Ticket, (self.epoch, self.number, self.ids, self.key, self.item)
+        return Ticket, (self.data_epoch, self.number, self.ids, self.key, self.item)

@@ -108,9 +108,9 @@ class CheckedObject:
 
     # -- its batches --------------------------------------------------------------------------------------
 
-    def tickets(self, source: Source, epoch: int = 0, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, source: Source, data_epoch: int = 0, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets that a check looks at: the first ones of a pass."""
-        return itertools.islice(source.tickets(epoch, start), max(0, self.limit - start))
+        return itertools.islice(source.tickets(data_epoch, start), max(0, self.limit - start))
 
     def load(self, source: Source, ticket: Ticket, when: str = "") -> Value:
         """Load one batch in this process and return a copy."""
@@ -136,11 +136,11 @@ class CheckedObject:
                 self.limit = ticket.number + 1
                 break
 
-    def listed(self, source: Source, epoch: int = 0) -> list[Ticket]:
+    def listed(self, source: Source, data_epoch: int = 0) -> list[Ticket]:
         """Return the tickets that a check looks at; fail the check if they cannot be written."""
         tickets: list[Ticket] = []
         try:
-            tickets.extend(self.tickets(source, epoch))
+            tickets.extend(self.tickets(source, data_epoch))
         except Exception as error:
             after = f"after {len(tickets)} batches" if tickets else "at all"
             fail(f"{self.name}: its batches cannot be listed {after}: {brief_error(error)}", error)
@@ -158,9 +158,9 @@ def place(ticket: Ticket) -> str:
 
     Example:
         >>> place(Ticket(0, 3, ids=3)), place(Ticket(1, 3, ids=7))
-        ('batch 3', 'batch 3 of epoch 1 (index 7)')
+        ('batch 3', 'batch 3 of pass 1 (index 7)')
     """
-    text = f"batch {ticket.number}" + (f" of epoch {ticket.epoch}" if ticket.epoch else "")
+    text = f"batch {ticket.number}" + (f" of pass {ticket.data_epoch}" if ticket.data_epoch else "")
     other = isinstance(ticket.ids, (int, np.integer)) and ticket.item is None and ticket.ids != ticket.number
     return f"{text} (index {ticket.ids})" if other else text
 

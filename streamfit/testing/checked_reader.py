@@ -93,9 +93,9 @@ class CheckedReader:
         """Stop, make the source again, run its hooks for the finished passes, continue at the same place."""
         self._feed.close()
         self._source = self._made()
-        for epoch in range(self.due[0]):
-            self._source.begin_pass(epoch)
-            self._source.end_pass(epoch)
+        for data_epoch in range(self.due[0]):
+            self._source.begin_pass(data_epoch)
+            self._source.end_pass(data_epoch)
         self._feed = self._opened()
         self._feed.seek(*self.due)
 
@@ -112,15 +112,15 @@ class CheckedReader:
         """Count the remaining batches of this pass."""
         return len(self.expected(self.due[0])) - self.due[1]
 
-    def expected(self, epoch: int) -> list[Value]:
+    def expected(self, data_epoch: int) -> list[Value]:
         """Return the batches of a pass, read in this process from a source of its own."""
-        while self._read_passes <= epoch:
+        while self._read_passes <= data_epoch:
             number, self._read_passes = self._read_passes, self._read_passes + 1
             self._reference.begin_pass(number)
             batches = self._reference.read(number)
             self._expected[number] = [copied(batch.parts()) for batch in batches]
             self._reference.end_pass(number)
-        return self._expected[epoch]
+        return self._expected[data_epoch]
 
     def _read(self, count: int) -> int:
         count_read = 0
@@ -130,14 +130,16 @@ class CheckedReader:
         return count_read
 
     def _check(self, batch: Batch) -> None:
-        epoch, number = self.due
-        if (batch.epoch, batch.number) != self.due:
-            fail(f"batch {batch.number} of epoch {batch.epoch} came where {self._where()} was due")
-        found = difference(self.expected(epoch)[number], batch.parts(), ("in a plain reading", "now"))
+        data_epoch, number = self.due
+        if (batch.data_epoch, batch.number) != self.due:
+            fail(f"batch {batch.number} of pass {batch.data_epoch} came where {self._where()} was due")
+        found = difference(self.expected(data_epoch)[number], batch.parts(), ("in a plain reading", "now"))
         if found:
             fail(f"{self._where()} is not the same: {found}")
         self.delivered += 1
-        self.due = (epoch, number + 1) if number + 1 < len(self.expected(epoch)) else (epoch + 1, 0)
+        self.due = (
+            (data_epoch, number + 1) if number + 1 < len(self.expected(data_epoch)) else (data_epoch + 1, 0)
+        )
 
     def _where(self) -> str:
-        return f"batch {self.due[1]} of epoch {self.due[0]}"
+        return f"batch {self.due[1]} of pass {self.due[0]}"

@@ -70,10 +70,10 @@ def check_planned(checked: CheckedObject) -> str | None:
     source = checked.source()
     count, tickets = _count(checked, source), checked.listed(source)
     for number, ticket in enumerate(tickets):
-        if (ticket.epoch, ticket.number) != (0, number):
+        if (ticket.data_epoch, ticket.number) != (0, number):
             fail(
-                f"{checked.name}: ticket {number} of epoch 0 says that it is number {ticket.number} of epoch "
-                f"{ticket.epoch}; tickets(epoch, start) must count from start"
+                f"{checked.name}: ticket {number} of pass 0 says that it is number {ticket.number} of pass "
+                f"{ticket.data_epoch}; tickets(data_epoch, start) must count from start"
             )
     if count is not None and len(tickets) != min(count, checked.limit):
         more = "or more " if len(tickets) == checked.limit else ""

@@ -272,30 +272,30 @@ class FaultySource(Source):
         inner: object = getattr(self.source.producer, "stands_for", self.source.producer)
         return inner
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of the wrapped source."""
-        return self.source.tickets(epoch, start)
+        return self.source.tickets(data_epoch, start)
 
     def load(self, ticket: Ticket) -> Value:
         """Load a batch of the wrapped source, unless its fault prevents that."""
-        _start_load(self.log, self.plan, ticket.epoch, ticket.number)
+        _start_load(self.log, self.plan, ticket.data_epoch, ticket.number)
         return self.source.load(ticket)
 
-    def batches(self, epoch: int) -> int | None:
+    def batches(self, data_epoch: int) -> int | None:
         """Count the batches of the wrapped source."""
-        return self.source.batches(epoch)
+        return self.source.batches(data_epoch)
 
     def spec(self) -> Any:
         """Return the specs of the wrapped source."""
         return self.source.spec()
 
-    def begin_pass(self, epoch: int) -> None:
+    def begin_pass(self, data_epoch: int) -> None:
         """Call the hook of the wrapped data."""
-        self.source.begin_pass(epoch)
+        self.source.begin_pass(data_epoch)
 
-    def end_pass(self, epoch: int) -> None:
+    def end_pass(self, data_epoch: int) -> None:
         """Call the hook of the wrapped data."""
-        self.source.end_pass(epoch)
+        self.source.end_pass(data_epoch)
 
     def describe(self, ticket: Ticket) -> str:
         """Say which batch a ticket is for."""

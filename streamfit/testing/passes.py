@@ -60,11 +60,11 @@ def _pairs(loads: Loads) -> zip[tuple[tuple[Ticket, Value], tuple[Ticket, Value]
 def _two_passes(checked: CheckedObject, pool: Pool | None) -> Loads:
     """Load the first batches of two passes with the hooks between them; hooks start from one global seed."""
     source, loads = checked.source(), []
-    for epoch in (0, 1):
-        _call(checked, partial(source.begin_pass, epoch))
-        tickets = list(itertools.islice(checked.listed(source, epoch), 8))
+    for data_epoch in (0, 1):
+        _call(checked, partial(source.begin_pass, data_epoch))
+        tickets = list(itertools.islice(checked.listed(source, data_epoch), 8))
         loads += _load_all(checked, source, tickets, pool)
-        _call(checked, partial(source.end_pass, epoch))
+        _call(checked, partial(source.end_pass, data_epoch))
     return loads
 
 
@@ -91,10 +91,10 @@ def check_resume(checked: CheckedObject) -> str | None:
     """Check that a pass that begins at any batch is the rest of the whole pass."""
     source, count = checked.source(), len(checked.expected())
     _skip_unless_rewinds(source)
-    for epoch in (0, 1):
-        whole = list(checked.tickets(source, epoch))
+    for data_epoch in (0, 1):
+        whole = list(checked.tickets(source, data_epoch))
         for start in range(len(whole)):
-            _compare_tickets(checked, whole[start:], list(checked.tickets(source, epoch, start)), start)
+            _compare_tickets(checked, whole[start:], list(checked.tickets(source, data_epoch, start)), start)
     for start in sorted({count // 2, count - 1}):
         _compare_tail(checked, start)
     return None
@@ -109,7 +109,8 @@ def _compare_tickets(checked: CheckedObject, whole: list[Ticket], tail: list[Tic
     for number, (one, other) in enumerate(itertools.zip_longest(whole, tail)):
         if one is None or other is None or not same_ticket(one, other):
             fail(
-                f"{checked.name}: tickets(epoch, start={start}) is not the tail of tickets(epoch, 0): its "
+                f"{checked.name}: tickets(data_epoch, start={start}) is not the tail of "
+                f"tickets(data_epoch, 0): its "
                 f"ticket {number} should be {_shown(one)} and is {_shown(other)}"
             )
 
@@ -120,7 +121,7 @@ def _shown(ticket: Ticket | None) -> str:
 
 def same_ticket(one: Ticket, other: Ticket) -> bool:
     """Return whether two tickets are for the same batch."""
-    places = [(ticket.epoch, ticket.number, ticket.key) for ticket in (one, other)]
+    places = [(ticket.data_epoch, ticket.number, ticket.key) for ticket in (one, other)]
     return places[0] == places[1] and ids_of(one) == ids_of(other)
 
 
@@ -137,12 +138,12 @@ def check_pure_tickets(checked: CheckedObject) -> str | None:
     """Check that the tickets of a pass are the same when written again, after those of another pass."""
     source = checked.source()
     _skip_unless_rewinds(source)
-    first = [list(checked.tickets(source, epoch)) for epoch in (0, 1)]
-    for epoch in (1, 0):
-        for one, other in itertools.zip_longest(first[epoch], checked.tickets(source, epoch)):
+    first = [list(checked.tickets(source, data_epoch)) for data_epoch in (0, 1)]
+    for data_epoch in (1, 0):
+        for one, other in itertools.zip_longest(first[data_epoch], checked.tickets(source, data_epoch)):
             if one is None or other is None or not same_ticket(one, other):
                 fail(
-                    f"{checked.name}: tickets({epoch}) changes when it is asked again: {_shown(one)}, "
+                    f"{checked.name}: tickets({data_epoch}) changes when it is asked again: {_shown(one)}, "
                     f"then {_shown(other)}. It may depend on the seed, the epoch and start only"
                 )
     return None
@@ -176,7 +177,7 @@ def check_augmentation(checked: CheckedObject) -> str | None:
     """Check that drawn batches differ between passes and repeat for a seed."""
     source = checked.source()
     _skip_unless_rewinds(source)
-    now, later = ([*itertools.islice(source.tickets(epoch), 4)] for epoch in (0, 1))
+    now, later = ([*itertools.islice(source.tickets(data_epoch), 4)] for data_epoch in (0, 1))
     by_ids = {repr(ids_of(ticket)): ticket for ticket in now}
     pairs = [(by_ids[repr(ids_of(t))], t) for t in later if repr(ids_of(t)) in by_ids]
     drawn = [t for f, t in pairs if difference(checked.load(source, f), checked.load(source, t))]

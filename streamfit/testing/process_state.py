@@ -35,9 +35,9 @@ class _SettingsSource(Source):
     def __init__(self, source: Source, modules: list[str]) -> None:
         self.source, self.modules = source, modules
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write one ticket."""
-        yield next(iter(self.source.tickets(epoch, start)))
+        yield next(iter(self.source.tickets(data_epoch, start)))
 
     def load(self, ticket: Ticket) -> Value:
         """Load the batch, so that everything is imported; return the settings as x."""
@@ -105,9 +105,9 @@ class _RemadeSource(Source):
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_loads": None}
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write one ticket for each batch that the check compares."""
-        return (Ticket(epoch, number, number) for number in range(start, self.count))
+        return (Ticket(data_epoch, number, number) for number in range(start, self.count))
 
     def load(self, ticket: Ticket) -> Value:
         """Return a batch of the object made in this process."""

@@ -280,7 +280,7 @@ def batches(draw: st.DrawFn) -> Batch:
     """Draw a batch with x and y."""
     x, y = draw(data_sets())
     number = draw(st.integers(0, 100))
-    return Batch(x, y, ids=number, number=number, epoch=draw(st.integers(0, 3)), size=len(x))
+    return Batch(x, y, ids=number, number=number, data_epoch=draw(st.integers(0, 3)), size=len(x))
 
 
 st.register_type_strategy(Ticket, tickets())

@@ -22,7 +22,7 @@ def _first_batches(stream: Stream, epoch: int, count: int) -> list[Batch]:
     batches: list[Batch] = []
     for batch in stream.epoch(epoch):
         x, y, weight = copied(batch.parts())
-        batches.append(Batch(x, y, weight, batch.ids, batch.number, batch.epoch, batch.size))
+        batches.append(Batch(x, y, weight, batch.ids, batch.number, batch.data_epoch, batch.size))
         if len(batches) == count:
             break
     return batches
@@ -40,9 +40,9 @@ def check_reread(checked: CheckedObject) -> str | None:
         for one, other in zip(whole, again, strict=False):
             found = difference(one.parts(), other.parts(), ("at first", "when read again"))
             if found:
-                fail(f"{checked.name}: batch {one.number} of epoch 0 is not the same: {found}")
+                fail(f"{checked.name}: batch {one.number} of pass 0 is not the same: {found}")
         if len(again) != count:
-            fail(f"{checked.name}: epoch 0 gave {len(whole)} batches at first and {len(again)} then")
+            fail(f"{checked.name}: pass 0 gave {len(whole)} batches at first and {len(again)} then")
     return None
 
 

@@ -29,7 +29,7 @@ def one_step(batch: Batch, step: int) -> Batch:
         return array[rows] if isinstance(array, np.ndarray) else array
 
     x, y, weight = transform(cut, batch.parts())
-    return Batch(x, y, weight, cut(batch.ids), batch.number + step, batch.epoch, rows.stop - rows.start)
+    return Batch(x, y, weight, cut(batch.ids), batch.number + step, batch.data_epoch, rows.stop - rows.start)
 
 
 def later_steps(batch: Batch, done: int) -> Batch:
@@ -47,7 +47,7 @@ def later_steps(batch: Batch, done: int) -> Batch:
     )
     steps = batch.steps - done
     return Batch(
-        x, y, weight, ids, batch.number + done, batch.epoch, batch.size * steps // batch.steps, steps
+        x, y, weight, ids, batch.number + done, batch.data_epoch, batch.size * steps // batch.steps, steps
     )
 
 
@@ -56,9 +56,9 @@ def where(batch: Batch) -> str:
 
     Example:
         >>> where(Batch(np.zeros(2), ids=np.array([7, 4]), number=3))
-        'epoch 0, batch 3, samples 7, 4'
+        'pass 0, batch 3, samples 7, 4'
     """
-    text = f"epoch {batch.epoch}, batch {batch.number}"
+    text = f"pass {batch.data_epoch}, batch {batch.number}"
     ids = batch.ids
     if isinstance(ids, np.ndarray) and ids.size:
         shown = ", ".join(map(str, ids.reshape(-1)[:8].tolist())) + (", ..." if ids.size > 8 else "")

@@ -44,7 +44,7 @@ def nonfinite_error(
     return NonFiniteError(
         f"{text} (source {source!r}, {where(batch)}). Nothing of this batch was applied: weights and "
         f"optimizer are as the batch before left them. {_advice(data, before)}",
-        epoch=batch.epoch,
+        epoch=batch.data_epoch,
         batch=batch.number,
         ids=np.array(batch.ids) if isinstance(batch.ids, np.ndarray) else batch.ids,
         loss=losses["loss"],

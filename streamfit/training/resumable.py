@@ -128,6 +128,7 @@ class Resumable:
         """Continue with the history of an interrupted run, after the new run has begun."""
         if self._resumed is not None:
             self._history.resume(self._resumed.facts.get("history", ()), self._seed)
+            self._feed.attach(self._history.receipts)
 
     def _undo_repeated_hooks(self) -> None:
         """Undo the changes of `on_epoch_begin` in an epoch under way: the hook was called before."""

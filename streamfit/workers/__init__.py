@@ -13,6 +13,7 @@ from __future__ import annotations
 from streamfit.workers.contract import Loaded, Loader, Pool, Run
 from streamfit.workers.pool.factory import check_init, live_pids, make_pool
 from streamfit.workers.processes.interpreter import hash_seed_of_program, hash_seed_of_run, keep_hash_seed
+from streamfit.workers.transport.scratch import empty
 
 __all__ = [
     "Loaded",
@@ -20,6 +21,7 @@ __all__ = [
     "Pool",
     "Run",
     "check_init",
+    "empty",
     "hash_seed_of_program",
     "hash_seed_of_run",
     "keep_hash_seed",

@@ -30,7 +30,7 @@ def test_features_of_another_shape(method: str) -> None:
     source = "one batch" if method.endswith("batch") else {"fit": "training data"}.get(method, "data")
     message = (
         r"Error when checking input: expected x to have shape \(3,\) for each sample, but got array "
-        rf"with shape \(2,\) \(the whole batch is \(6, 2\)\) \(source '{source}', epoch 0, batch 0"
+        rf"with shape \(2,\) \(the whole batch is \(6, 2\)\) \(source '{source}', pass 0, batch 0"
     )
     with pytest.raises(ShapeError, match=message):
         getattr(linear(), method)(x[:, :2], y, **options)
@@ -80,7 +80,7 @@ def test_labels_out_of_range(label: float, how: str) -> None:
     before = model.get_weights()
     shown = "nan" if label != label else str(label)
     message = rf"label {re.escape(shown)} at position {{}} is not one of the 4 classes 0 to 3"
-    place = r".* \(source '{}', epoch 0, batch 1, "
+    place = r".* \(source '{}', pass 0, batch 1, "
     if how == "arrays":
         with pytest.raises(
             DataError, match=message.format(2) + place.format("training data") + "samples 5, 6, 7"
@@ -109,7 +109,7 @@ def test_a_shape_that_changes_between_batches() -> None:
         yield x, y
         yield (x[:, :2], y) if which == "x" else (x, np.zeros((4, 2)))
 
-    with pytest.raises(DataError, match=r"source 'training data', epoch 0, batch 1.* x has shape \(4, 2\)"):
+    with pytest.raises(DataError, match=r"source 'training data', pass 0, batch 1.* x has shape \(4, 2\)"):
         linear().fit(batches("x"), verbose=0)
     with pytest.raises(DataError, match=r"batch 1.* y has shape \(4, 2\), but its samples had shape \(1,\)"):
         linear().fit(batches("y"), verbose=0)
@@ -234,7 +234,7 @@ def test_a_generator_that_yields_no_tuple(item: Any) -> None:
     message = r"Output of generator should be a tuple `\(x, y, sample_weight\)` or `\(x, y\)`. Found: "
     with pytest.raises(DataError, match=message) as caught:
         linear().fit(iter([item]), verbose=0)
-    assert "source 'training data', epoch 0, batch 0" in str(caught.value)
+    assert "source 'training data', pass 0, batch 0" in str(caught.value)
 
 
 def test_a_generator_without_targets() -> None:

@@ -108,7 +108,7 @@ def test_class_weights_of_one_hot_rows() -> None:
 def test_a_class_without_a_weight_is_refused() -> None:
     message = (
         r"`class_weight` must contain all classes in the data. The classes \{1\} exist in the data but not "
-        r"in `class_weight`. \(source 'training data', epoch 0, batch 0, samples 0, 1, 2, 3\)"
+        r"in `class_weight`. \(source 'training data', pass 0, batch 0, samples 0, 1, 2, 3\)"
     )
     with pytest.raises(ValueError, match=message):
         linear().fit(data(4)[0], np.arange(4) % 2, class_weight={0: 1.0}, shuffle=False, verbose=0)

@@ -184,7 +184,7 @@ def test_an_exception_of_a_sequence_comes_out_as_it_is(method: str, options: dic
     assert recorder.names().count(f"{mode}_batch_end") == 3
     notes = " ".join(getattr(caught.value, "__notes__", []))
     name = "training data" if method == "fit" else "data"
-    assert f"source {name!r}, epoch 0, batch 3, index 3" in notes
+    assert f"source {name!r}, pass 0, batch 3, index 3" in notes
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])

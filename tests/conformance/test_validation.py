@@ -187,7 +187,7 @@ def test_a_generator_of_4_items_is_refused() -> None:
     x, y = data()
     with pytest.raises(ValueError, match=r"should be a tuple `\(x, y, sample_weight\)` or `\(x, y\)`"):
         linear().fit(iter([(x, y, None, None)]), verbose=0)
-    with pytest.raises(ValueError, match="source 'validation data', epoch 0, batch 0"):
+    with pytest.raises(ValueError, match="source 'validation data', pass 0, batch 0"):
         linear().fit(x, y, validation_data=iter([(x, y, None, None)]), verbose=0)
 
 

@@ -47,7 +47,7 @@ def test_7_a_crash_that_repeats_is_told_with_signal_function_memory_and_samples(
         model.fit(data, verbose=0, shuffle=False, workers=2, use_multiprocessing=True)
     text, notes = str(caught.value), "\n".join(caught.value.__notes__)
     assert text.startswith("3 workers in a row died while loading")
-    assert "epoch 0, batch 7" in text
+    assert "pass 0, batch 7" in text
     assert f"killed by {name}" in text
     assert "memory had peaked at" in text
     assert f"in {CRASHES[name].__name__}" in notes, "the function that was running"
@@ -121,14 +121,14 @@ def limited(folder: Path, native: bool, always: bool) -> tuple[str, str]:
 def test_6_a_limit_that_user_code_runs_into_is_an_exception(tmp_path: Path) -> None:
     out, err = limited(tmp_path, native=False, always=True)
     assert out.startswith("MemoryError\n")
-    assert "epoch 0, batch 2" in out
+    assert "pass 0, batch 2" in out
     assert err == ""
 
 
 def test_6_native_code_that_dies_of_the_limit_is_told_with_the_likely_cause(tmp_path: Path) -> None:
     out, _ = limited(tmp_path, native=True, always=True)
     assert out.startswith("WorkerDiedError\n3 workers in a row died while loading")
-    assert "epoch 0, batch 2" in out
+    assert "pass 0, batch 2" in out
     assert "SIGSEGV" in out
     assert "address space is limited to 6.4 GB (ulimit -v)" in out
     assert "in fill" in out

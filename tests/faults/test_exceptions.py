@@ -55,7 +55,7 @@ def test_9_an_exception_keeps_its_type_and_names_its_place_at_once(how: str, tmp
     error, notes, seconds = failed(tmp_path, raise_row, how)
     assert type(error) is RowError
     assert (str(error), error.row, error.column) == ("row 3, column age", 3, "age")
-    assert f"epoch 1, batch {AT}" in notes
+    assert f"pass 1, batch {AT}" in notes
     assert seconds < 1
     trace = notes if how == "processes" else "".join(_functions(error))
     assert "raise_row" in trace, "the traceback leads to where it was raised"

@@ -148,7 +148,7 @@ def test_39_stopped_before_the_update_all_is_as_the_batch_before_left_it(
     data, how = fed(kind, *poison(fault, at))
     guard = TerminateOnNaN(before_update=True)
     callbacks = [guard] if kind == "joined" else [guard, listener]
-    with pytest.warns(UserWarning, match=f"epoch 0, batch {at}, sample.* {at * 4 if len(data) > 1 else at}"):
+    with pytest.warns(UserWarning, match=f"pass 0, batch {at}, sample.* {at * 4 if len(data) > 1 else at}"):
         history = model.fit(*data, epochs=3, shuffle=False, verbose=0, seed=1, callbacks=callbacks, **how)
     expected, expected_history = before(fault, at)
     assert model.optimizer.iterations == at
@@ -254,7 +254,7 @@ def test_39_in_a_later_epoch_of_shuffled_data() -> None:
             self.x = x
 
     model, listener = careful_model(), Listener()
-    with pytest.warns(UserWarning, match="epoch 1, batch [0-9]+, sample ids 5") as caught:
+    with pytest.warns(UserWarning, match="pass 1, batch [0-9]+, sample ids 5") as caught:
         history = model.fit(
             Decaying(healthy, y),
             epochs=4,
@@ -297,7 +297,7 @@ def test_39_looking_at_other_data_on_the_way_changes_nothing() -> None:
             self.model.evaluate(x, y, verbose=0)
 
     model = careful_model()
-    with pytest.warns(UserWarning, match="source 'training data', epoch 0, batch 6"):
+    with pytest.warns(UserWarning, match="source 'training data', pass 0, batch 6"):
         model.fit(x, y, 4, shuffle=False, verbose=0, callbacks=[Looks(), TerminateOnNaN(before_update=True)])
     assert bits_of(model) == bits_of(before("nan", 6)[0])
 
@@ -423,14 +423,14 @@ class Virtual(Source):
     name = "virtual"
     n, size = 10**12, 64
 
-    def batches(self, epoch: int) -> int | None:
+    def batches(self, data_epoch: int) -> int | None:
         return -(-self.n // self.size)
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        order = Order(self.n, self.key(epoch))
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        order = Order(self.n, self.key(data_epoch))
         for number in range(start, -(-self.n // self.size)):
             count = min(self.size, self.n - number * self.size)
-            yield Ticket(epoch, number, order.ids(number * self.size, count), self.key(epoch))
+            yield Ticket(data_epoch, number, order.ids(number * self.size, count), self.key(data_epoch))
 
     def load(self, ticket: Ticket) -> Any:
         ids = ticket.ids

@@ -50,8 +50,8 @@ def test_8_exactly_the_poisoned_sample_is_named_after_three_deaths(tmp_path: Pat
         assert pool.restarts == 2
         assert ids_of(open_rows(pool, Rows()), source) == order(source)  # it can be used again
     text = str(caught.value)
-    assert text.startswith("3 workers in a row died while loading source 'rows', epoch 0, batch 2, samples [")
-    (named,) = re.findall(r"cannot be loaded: source 'rows', epoch 0, batch 2, samples \[(.*?)\]", text)
+    assert text.startswith("3 workers in a row died while loading source 'rows', pass 0, batch 2, samples [")
+    (named,) = re.findall(r"cannot be loaded: source 'rows', pass 0, batch 2, samples \[(.*?)\]", text)
     assert named == str(poisoned)
     assert ENDS[how] in text
 

@@ -150,8 +150,8 @@ def test_names() -> None:
 def test_label_checks_of_a_batch() -> None:
     sparse = losses.SparseCategoricalCrossentropy()
     sparse.check_targets(np.array([0, 2]), (None, 3))
-    with pytest.raises(DataError, match="data, epoch 0, batch 1: label 3 at position 1 is not one of the 3"):
-        sparse.check_targets(np.array([0, 3]), (None, 3), "data, epoch 0, batch 1")
+    with pytest.raises(DataError, match="data, pass 0, batch 1: label 3 at position 1 is not one of the 3"):
+        sparse.check_targets(np.array([0, 3]), (None, 3), "data, pass 0, batch 1")
     losses.MeanSquaredError().check_targets(np.array([[7.0]]), (None, 1))
     losses.SparseCategoricalCrossentropy(ignore_class=-1).check_targets(np.array([-1, 0]), (None, 3))
 

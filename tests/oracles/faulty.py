@@ -390,12 +390,12 @@ class CleanSource(Source):
     def __init__(self, index: int = 0, count: int = 1, batches: int = 7) -> None:
         self.all = list(range(index, batches, count))
 
-    def batches(self, epoch: int) -> int | None:
+    def batches(self, data_epoch: int) -> int | None:
         return len(self.all)
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         for number in range(start, len(self.all)):
-            yield Ticket(epoch, number, self.all[number], self.key(epoch))
+            yield Ticket(data_epoch, number, self.all[number], self.key(data_epoch))
 
     def load(self, ticket: Ticket) -> Any:
         return *_xy(ticket.ids), None
@@ -405,33 +405,35 @@ class CleanSource(Source):
 
 
 class TooFewTickets(CleanSource):
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        return (ticket for ticket in super().tickets(epoch, start) if ticket.number < 5)
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        return (ticket for ticket in super().tickets(data_epoch, start) if ticket.number < 5)
 
 
 class IgnoresStart(CleanSource):
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         for number in range(start, len(self.all)):
-            yield Ticket(epoch, number, self.all[number - start], self.key(epoch))
+            yield Ticket(data_epoch, number, self.all[number - start], self.key(data_epoch))
 
 
 class Unnumbered(CleanSource):
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        return (Ticket(epoch, 0, ticket.ids, ticket.key) for ticket in super().tickets(epoch, start))
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        return (
+            Ticket(data_epoch, 0, ticket.ids, ticket.key) for ticket in super().tickets(data_epoch, start)
+        )
 
 
 class Doubling(CleanSource):
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        for ticket in super().tickets(epoch, start):
-            yield Ticket(epoch, ticket.number, min(ticket.ids, 5), ticket.key)
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        for ticket in super().tickets(data_epoch, start):
+            yield Ticket(data_epoch, ticket.number, min(ticket.ids, 5), ticket.key)
 
 
 class Impure(CleanSource):
     """Shuffles its one list before each pass."""
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         self.all = self.all[1:] + self.all[:1]
-        return super().tickets(epoch, start)
+        return super().tickets(data_epoch, start)
 
 
 class LosingShards(CleanSource):

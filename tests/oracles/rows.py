@@ -44,20 +44,20 @@ class Rows(Source):
         self.samples, self.size, self.bad = samples, size, dict(bad or {})
         self.folder, self.times, self.without = folder, times, sorted(without)
 
-    def plan(self, epoch: int) -> list[np.ndarray]:
+    def plan(self, data_epoch: int) -> list[np.ndarray]:
         """Return the ids of each batch of a pass."""
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.samples)
+        order = np.random.default_rng([self.seed, data_epoch]).permutation(self.samples)
         cut = [order[first : first + self.size] for first in range(0, self.samples, self.size)]
         kept = [ids[~np.isin(ids, self.without)] for ids in cut]
         return [ids for ids in kept if len(ids)]
 
-    def batches(self, epoch: int) -> int:
-        return len(self.plan(epoch))
+    def batches(self, data_epoch: int) -> int:
+        return len(self.plan(data_epoch))
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        for number, ids in enumerate(self.plan(epoch)):
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        for number, ids in enumerate(self.plan(data_epoch)):
             if number >= start:
-                yield Ticket(epoch, number, ids, self.key(epoch))
+                yield Ticket(data_epoch, number, ids, self.key(data_epoch))
 
     def load(self, ticket: Ticket) -> Any:
         for sample in ticket.ids.tolist():

@@ -148,11 +148,11 @@ class OwnSource(Source):
     def __init__(self) -> None:
         self.value = 0
 
-    def batches(self, epoch: int) -> int:
+    def batches(self, data_epoch: int) -> int:
         return BATCHES
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        return (Ticket(epoch, number, number) for number in range(start, BATCHES))
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        return (Ticket(data_epoch, number, number) for number in range(start, BATCHES))
 
     def load(self, ticket: Ticket) -> Any:
         made = batch(self.value)

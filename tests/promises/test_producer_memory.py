@@ -249,11 +249,11 @@ class BufferedSource(Source):
     def __init__(self) -> None:
         self.x = np.empty((4, 2), "float32")
 
-    def batches(self, epoch: int) -> int:
+    def batches(self, data_epoch: int) -> int:
         return STEPS
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        return (Ticket(epoch, number, number) for number in range(start, STEPS))
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        return (Ticket(data_epoch, number, number) for number in range(start, STEPS))
 
     def load(self, ticket: Ticket) -> Any:
         self.x[:] = ticket.ids

@@ -69,13 +69,13 @@ class Drawn(sf.Source):
     def __init__(self, count: int = 6, size: int = 8, start: int = 0) -> None:
         self.count, self.size, self.start = count, size, start
 
-    def batches(self, epoch: int) -> int:
+    def batches(self, data_epoch: int) -> int:
         return self.count
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[sf.Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[sf.Ticket]:
         for number in range(start, self.count):
             ids = self.start + np.arange(self.size) + number
-            yield sf.Ticket(epoch, number, ids, self.key(epoch))
+            yield sf.Ticket(data_epoch, number, ids, self.key(data_epoch))
 
     def load(self, ticket: sf.Ticket) -> Any:
         return X[ticket.ids], Y[ticket.ids], None

@@ -115,11 +115,11 @@ class TwoSensors(Source):
     def __init__(self, seed: int = 0) -> None:
         self.seed, self.left, self.right = seed, Noise(), Noise()
 
-    def batches(self, epoch: int) -> int:
+    def batches(self, data_epoch: int) -> int:
         return BATCHES
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        return (Ticket(epoch, number, number) for number in range(start, BATCHES))
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        return (Ticket(data_epoch, number, number) for number in range(start, BATCHES))
 
     def load(self, ticket: Ticket) -> Any:
         return np.hstack([self.left[ticket.ids], self.right[ticket.ids]]), None, None

@@ -187,7 +187,7 @@ def test_the_number_counts_for_all_epochs_together(workers: int, processes: bool
     last = skipped(source)[-1][-1]
     with nothing_left_behind():
         notes = notes_of_failure(source, 5, who)
-    assert "(what cannot be loaded: source 'rows', epoch 2, batch" in notes
+    assert "(what cannot be loaded: source 'rows', pass 2, batch" in notes
     assert f"samples [{last}]" in notes
     assert "No more than 0 could still be left out (max_bad_samples)." in notes
     with pytest.raises(TornError):
@@ -198,7 +198,7 @@ def test_the_first_epoch_may_use_up_what_there_is() -> None:
     source = Rows(bad={4: "raise"})
     with pytest.raises(TornError) as caught:
         run(source, 1, workers=0)
-    assert "epoch 1, batch" in "".join(caught.value.__notes__)
+    assert "pass 1, batch" in "".join(caught.value.__notes__)
     assert "No more than 0 could" in "".join(caught.value.__notes__)
 
 
@@ -208,7 +208,7 @@ def test_what_is_left_out_is_told() -> None:
     with pytest.warns(RuntimeWarning) as reported:
         history = model.fit(source, verbose=0, workers=0, seed=5, **skip)
     texts = [str(warning.message) for warning in reported]
-    assert all(text.startswith("left out: source 'rows', epoch 0, batch ") for text in texts)
+    assert all(text.startswith("left out: source 'rows', pass 0, batch ") for text in texts)
     assert all(f"samples [{sample}]" in "".join(texts) for sample in (4, 5))
     assert "its load raised TornError: sample" in texts[0]
     assert "left out: " in str(history.receipts[0])

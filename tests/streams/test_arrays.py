@@ -61,7 +61,11 @@ def test_tickets_and_reading_agree_from_any_start(n: int, size: int, start: int,
     for ticket, batch, same in zip(tickets, batches, whole, strict=True):
         x, y, weight = source.load(pickle.loads(pickle.dumps(ticket)))
         assert weight is None
-        assert (ticket.number, ticket.epoch) == (batch.number, batch.epoch) == (same.number, same.epoch)
+        assert (
+            (ticket.number, ticket.data_epoch)
+            == (batch.number, batch.data_epoch)
+            == (same.number, same.data_epoch)
+        )
         assert np.array_equal(ticket.ids, batch.ids)
         for other in (batch, same):
             assert np.array_equal(x, other.x)
@@ -204,7 +208,7 @@ def test_specs() -> None:
 def test_descriptions_name_source_epoch_batch_and_samples() -> None:
     source = ArraySource(np.arange(100), batch_size=32, name="train", shuffle=False)
     assert [source.describe(ticket) for ticket in source.tickets(2)][1] == (
-        "source 'train', epoch 2, batch 1, samples 32..63"
+        "source 'train', pass 2, batch 1, samples 32..63"
     )
     assert source.describe(Ticket(0, 0, np.array([5, 3]))).endswith("samples [5, 3]")
     assert source.describe(Ticket(0, 0, np.arange(20)[::-1])).endswith("14, 13, 12, ... 20 in all]")

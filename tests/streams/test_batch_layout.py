@@ -54,7 +54,7 @@ def test_differences_are_errors_that_name_the_batch(first: Any, second: Any, mes
     check(batch(*first), "train")
     with pytest.raises(DataError, match=message) as caught:
         check(batch(*second, number=7), "train")
-    assert "source 'train', epoch 2, batch 7, ids [0, 1, 2, 3]" in str(caught.value)
+    assert "source 'train', pass 2, batch 7, ids [0, 1, 2, 3]" in str(caught.value)
     if len(second[0]) == 4:
         BatchLayout(alike=False)(batch(*second), "train")
 

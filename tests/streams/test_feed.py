@@ -21,7 +21,7 @@ from streamfit.workers import Pool, make_pool
 
 
 def numbers(feed: Feed, limit: int | None = None) -> list[tuple[int, int]]:
-    return [(batch.epoch, batch.number) for batch in feed.run(limit)]
+    return [(batch.data_epoch, batch.number) for batch in feed.run(limit)]
 
 
 def arrays(n: int = 10, size: int = 1, **options: Any) -> ArraySource:
@@ -94,7 +94,7 @@ def test_each_pass_has_every_sample_once_however_it_is_cut(
     passes: dict[int, list[int]] = {}
     for limit in limits:
         for batch in feed.run(limit):
-            passes.setdefault(batch.epoch, []).extend(batch.ids.tolist())
+            passes.setdefault(batch.data_epoch, []).extend(batch.ids.tolist())
     for epoch, ids in passes.items():
         whole = np.concatenate([batch.ids for batch in source.read(epoch)]).tolist()
         assert ids == whole[: len(ids)]
@@ -127,7 +127,7 @@ def everything(source: Source, pool: Pool | None) -> list[Any]:
     with Feed(source, pool, wrap=True) as feed:
         batches = []
         for _ in range(3):
-            batches += [(b.epoch, b.number, np.array(b.x), np.array(b.y)) for b in feed.run(5)]
+            batches += [(b.data_epoch, b.number, np.array(b.x), np.array(b.y)) for b in feed.run(5)]
             batches.append(feed.receipt().digest)
         return batches
 
@@ -172,7 +172,7 @@ def test_training_and_validation_share_a_pool_without_mixing(pool: Pool | None) 
             got = [int(batch.x[0, 0]) for batch in train.run(5)]
             assert got == [(5 * epoch + k) % 7 for k in range(5)]
             valid.restart()
-            assert [(int(b.x[0, 0]), b.size, b.epoch) for b in valid.run(2)] == [(0, 2, 0), (1, 2, 0)]
+            assert [(int(b.x[0, 0]), b.size, b.data_epoch) for b in valid.run(2)] == [(0, 2, 0), (1, 2, 0)]
 
 
 def test_restart_begins_anew_and_closes_a_whole_pass_once() -> None:
@@ -205,14 +205,18 @@ def test_a_feed_resumes_anywhere(epoch: int, number: int) -> None:
     assert resumed.place == (epoch, number)
     rest = batches[epoch * 6 + number :]
     for one, two in zip(rest, resumed.run(36 - epoch * 6 - number), strict=False):
-        assert (one.epoch, one.number, one.ids.tolist()) == (two.epoch, two.number, two.ids.tolist())
+        assert (one.data_epoch, one.number, one.ids.tolist()) == (
+            two.data_epoch,
+            two.number,
+            two.ids.tolist(),
+        )
 
 
 @pytest.mark.parametrize("limit", [None, 2, 5])
 def test_a_feed_that_is_sent_to_the_end_of_a_pass_goes_on_with_the_next(limit: int | None) -> None:
     feed = Feed(ArraySource(np.arange(6), batch_size=2, shuffle=False))
     feed.seek(0, 3)
-    assert [(batch.epoch, batch.number) for batch in feed.run(limit)] == [(1, 0), (1, 1), (1, 2)][:limit]
+    assert [(batch.data_epoch, batch.number) for batch in feed.run(limit)] == [(1, 0), (1, 1), (1, 2)][:limit]
 
 
 def test_place_is_the_next_batch() -> None:
@@ -280,10 +284,10 @@ class Scripted(Source):
     def __init__(self, tickets: list[Ticket], count: int | None, values: Any = None) -> None:
         self._tickets, self._count, self._values = tickets, count, values
 
-    def batches(self, epoch: int) -> int | None:
+    def batches(self, data_epoch: int) -> int | None:
         return self._count
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         yield from self._tickets[start:]
 
     def load(self, ticket: Ticket) -> Any:
@@ -304,19 +308,19 @@ def test_a_short_pass_is_an_error_that_names_what_is_missing() -> None:
     "tickets", [[Ticket(0, 0), Ticket(0, 0)], [Ticket(0, 0), Ticket(0, 2)], [Ticket(0, 0), Ticket(1, 1)]]
 )
 def test_a_repeated_skipped_or_foreign_batch_is_an_error(tickets: list[Ticket]) -> None:
-    with pytest.raises(StreamfitError, match="batch 1 of epoch 0 was due"):
+    with pytest.raises(StreamfitError, match="batch 1 of pass 0 was due"):
         numbers(Feed(Scripted(tickets, 4)))
 
 
 def test_a_source_that_has_nothing_is_an_error_and_no_endless_loop() -> None:
-    with pytest.raises(DataError, match="'script': epoch 0 has no batches"):
+    with pytest.raises(DataError, match="'script': pass 0 has no batches"):
         numbers(Feed(Scripted([], None), wrap=True), 3)
 
 
 def test_batches_that_are_not_alike_are_errors() -> None:
     values = [(np.zeros((2, 3)), np.zeros(2), None), (np.zeros((2, 4)), np.zeros(2), None)]
     source = Scripted([Ticket(0, 0), Ticket(0, 1)], 2, values)
-    with pytest.raises(DataError, match="source 'script', epoch 0, batch 1"):
+    with pytest.raises(DataError, match="source 'script', pass 0, batch 1"):
         numbers(Feed(source))
     assert len(numbers(Feed(source, alike=False))) == 2
     short = Scripted([Ticket(0, 0)], 1, [(np.zeros((2, 3)), np.zeros(1), None)])

@@ -76,7 +76,7 @@ class Machine(RuleBasedStateMachine):
         end = self._end(limit)
         assert self.feed.steps(limit) == end - self.at
         for batch in self.feed.run(limit):
-            assert (batch.epoch, batch.number, batch.x.tolist()) == self._due(self.at)
+            assert (batch.data_epoch, batch.number, batch.x.tolist()) == self._due(self.at)
             self.at += 1
             leave = None if leave is None else leave - 1
             if leave == 0:

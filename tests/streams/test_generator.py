@@ -153,7 +153,7 @@ def test_what_is_no_tuple_of_inputs_and_targets_is_an_error(item: Any, found: st
         list(GeneratorSource(iter([item]), name="train").read(0))
     wanted = f"Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: {found}"
     assert wanted in str(caught.value)
-    assert "source 'train', epoch 0, batch 0" in str(caught.value)
+    assert "source 'train', pass 0, batch 0" in str(caught.value)
 
 
 @pytest.mark.parametrize("item", [(A, B), [A, B], (A, B, None), (A, B, C), [A, B, C]])

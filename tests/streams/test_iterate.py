@@ -34,7 +34,9 @@ def test_what_was_given_comes_out() -> None:
 def test_any_number_of_workers_gives_the_same(workers: int, processes: bool) -> None:
     def read(stream: Stream) -> list[Any]:
         with stream:
-            return [(batch.epoch, batch.ids, batch.x.copy()) for e in (0, 2) for batch in stream.epoch(e)]
+            return [
+                (batch.data_epoch, batch.ids, batch.x.copy()) for e in (0, 2) for batch in stream.epoch(e)
+            ]
 
     plain = read(stream(Drawing(), shuffle=True, seed=4))
     other = read(stream(Drawing(), shuffle=True, seed=4, workers=workers, use_multiprocessing=processes))

@@ -72,12 +72,12 @@ class Named(Source):
         self.name = "named"
         self.ids = ids
 
-    def batches(self, epoch: int) -> int:
+    def batches(self, data_epoch: int) -> int:
         return len(self.ids)
 
-    def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         for number in range(start, len(self.ids)):
-            yield Ticket(epoch, number, self.ids[number])
+            yield Ticket(data_epoch, number, self.ids[number])
 
     def load(self, ticket: Ticket) -> tuple[object, None, None]:
         return np.zeros((1, 1)), None, None

@@ -94,7 +94,7 @@ def test_an_exception_comes_out_at_its_place_with_its_type(pool: Pool | None) ->
         with pytest.raises(KeyError, match="no batch 3") as caught:
             got.extend(batch.number for batch in feed.run())
         assert got == [0, 1, 2]
-        assert "source 'train', epoch 0, batch 3, index 3" in "".join(caught.value.__notes__)
+        assert "source 'train', pass 0, batch 3, index 3" in "".join(caught.value.__notes__)
 
 
 def test_no_end_is_no_end(pool: Pool | None) -> None:
@@ -188,7 +188,7 @@ def test_wrong_items_are_errors_that_name_the_batch(item: Any, message: str) -> 
     with pytest.raises(DataError) as caught:
         list(SequenceSource(Items(item), name="train").read(0))
     assert message in str(caught.value)
-    assert "source 'train', epoch 0, batch 0, index 0" in str(caught.value)
+    assert "source 'train', pass 0, batch 0, index 0" in str(caught.value)
 
 
 def test_unknown_shuffles_are_refused() -> None:

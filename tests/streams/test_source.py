@@ -40,10 +40,10 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
     return CASES[request.param][1](tmp_path)
 
 
-def read(source: Source, epoch: int, start: int = 0) -> list[Any]:
+def read(source: Source, data_epoch: int, start: int = 0) -> list[Any]:
     return [
-        (b.epoch, b.number, np.array(b.ids).tolist(), b.x.tolist(), b.y.tolist())
-        for b in source.read(epoch, start)
+        (b.data_epoch, b.number, np.array(b.ids).tolist(), b.x.tolist(), b.y.tolist())
+        for b in source.read(data_epoch, start)
     ]
 
 
@@ -85,7 +85,7 @@ def test_a_source_for_workers_travels(source: Source) -> None:
 def test_descriptions_name_the_source_and_the_batch(source: Source) -> None:
     source.name = "some name"
     text = source.describe(list(source.tickets(1))[2])
-    assert text.startswith("source 'some name', epoch 1, batch 2")
+    assert text.startswith("source 'some name', pass 1, batch 2")
 
 
 def test_uniform_sources_know_their_specs(source: Source) -> None:

@@ -98,8 +98,8 @@ def test_mistake_of_a_sequence_is_found_by_its_check_alone(cls: Any, name: str, 
 
 SOURCES = [
     (faulty.TooFewTickets, "planned", r"batches\(0\) is 7, but tickets\(0\) gives 5 tickets"),
-    (faulty.Unnumbered, "planned", "ticket 1 of epoch 0 says that it is number 0 of epoch 0"),
-    (faulty.IgnoresStart, "resume", r"tickets\(epoch, start=1\) is not the tail"),
+    (faulty.Unnumbered, "planned", "ticket 1 of pass 0 says that it is number 0 of pass 0"),
+    (faulty.IgnoresStart, "resume", r"tickets\(data_epoch, start=1\) is not the tail"),
     (faulty.Doubling, "exactly_once", "sample 5 is in batch 5 and again in batch 6"),
     (faulty.Impure, "pure_tickets", r"tickets\(1\) changes when it is asked again"),
     (faulty.LosingShards, "shards", "with 2 shards, sample 6 is in none of them"),
@@ -207,7 +207,7 @@ def test_stream_that_leaves_something_behind_is_found() -> None:
 
 
 def test_pass_of_a_stream_that_changes_is_found() -> None:
-    with pytest.raises(CheckFailure, match=r"epoch 0 is not the same: .* at first and .* when read again"):
+    with pytest.raises(CheckFailure, match=r"pass 0 is not the same: .* at first and .* when read again"):
         check_stream(lambda: streamfit.stream(faulty.CountsPasses(), workers=1), only="reread")
 
 

@@ -168,7 +168,7 @@ class Broken(strategies.StreamMachine):
     ("cls", "text"),
     [
         (faulty.Counting, "is not the same"),
-        (faulty.IgnoresStart, "batch . of epoch . is not the same"),
+        (faulty.IgnoresStart, "batch . of pass . is not the same"),
         (faulty.Impure, "is not the same"),
     ],
 )
@@ -214,8 +214,8 @@ def test_reader_with_processes_leaves_nothing_behind() -> None:
 
 def test_reader_names_a_short_pass() -> None:
     class Shrinking(faulty.CleanSource):
-        def tickets(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-            return (ticket for ticket in super().tickets(epoch, start) if not start or ticket.number < 5)
+        def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+            return (ticket for ticket in super().tickets(data_epoch, start) if not start or ticket.number < 5)
 
     reader = CheckedReader(Shrinking)
     reader.deliver(2)

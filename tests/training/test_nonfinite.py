@@ -39,7 +39,7 @@ def test_data_that_are_no_numbers() -> None:
     assert "loss is nan" in text
     assert "the gradient of dense/kernel, dense/bias holds NaN or Inf" in text
     assert "x holds NaN or Inf in samples 4; y holds NaN or Inf in samples 5" in text
-    assert "(source 'training data', epoch 0, batch 1, samples 3, 4, 5)" in text
+    assert "(source 'training data', pass 0, batch 1, samples 3, 4, 5)" in text
     assert "Fix these samples" in text
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from streamfit._base.errors import WorkerError
+from streamfit.workers.transport.scratch import SCRATCH
 from streamfit.workers.transport.slots import Array, Slot, padded
 from streamfit.workers.transport.values import Leaf, Order, Parts, Template, ValueReader, dump
 
@@ -151,6 +152,9 @@ class Packer:
     def add(self, value: object) -> None:
         """Write one more value behind the others."""
         parts = Parts(value)
+        if SCRATCH.handed:
+            self._add_in_place(parts)
+            return
         arrays = parts.arrays
         shapes = tuple([array.shape for array in arrays])
         if not parts.rest and self._shapes == shapes and self._template == parts.template:
@@ -159,6 +163,39 @@ class Packer:
             group.count += 1
         else:
             self._begin_group(parts, shapes)
+
+    @property
+    def used(self) -> int:
+        """How many bytes of the slot hold values."""
+        return self._used
+
+    def _add_in_place(self, parts: Parts) -> None:
+        """Write a value of which some arrays may lie in the slot already: these stay where they are."""
+        arrays, base = parts.arrays, self._used
+        places = [SCRATCH.offset_of(array) for array in arrays]
+        shapes = tuple([array.shape for array in arrays])
+        if parts.rest:  # pickled parts have a layout of their own, which begins where those arrays lie
+            pairs = zip(arrays, places, strict=True)
+            parts.arrays = [array if place is None else array.copy() for array, place in pairs]
+            self._begin_group(parts, shapes)
+            return
+        offsets, size = list[int](), SCRATCH.end - base
+        for array, place in zip(arrays, places, strict=True):
+            offsets.append(size if place is None else place - base)
+            size += padded(array.nbytes) if place is None else 0
+        self._slot.reserve(base + size)
+        for array, place, offset in zip(arrays, places, offsets, strict=True):
+            if place is None:
+                self._slot.write(array, base + offset)
+        self._used = base + size
+        if (self._template, self._shapes, self._offsets) == (parts.template, shapes, offsets):
+            group = self._groups[-1]
+            if group.stride == size:
+                group.count += 1
+                return
+        number, numbers = self._number_of(parts.template), _encode_numbers(offsets, shapes, ())
+        self._groups.append(_Group(number, base, size, numbers, b"", (0, 0)))
+        self._template, self._shapes, self._offsets = parts.template, shapes, offsets
 
     def body(self, nanoseconds: int, failure: bytes = b"") -> bytes:
         """Return the body of the frame.

@@ -231,6 +231,10 @@ class Slot:
             )
         return os.fstat(self.fd).st_size
 
+    def array(self, shape: tuple[int, ...], dtype: np.dtype[np.generic], offset: int) -> Array:
+        """Return an array on the mapped bytes from `offset` on."""
+        return np.ndarray(shape, dtype, self._map, offset)
+
     def write(self, array: Array, offset: int) -> None:
         """Copy an array, in its own memory order, to `offset`; the bytes must be mapped."""
         flags = array.flags

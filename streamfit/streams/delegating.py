@@ -1,0 +1,132 @@
+"""`DelegatingSource`: the base of sources that wrap another one and change a part of it.
+
+Guarantee kept here: everything that a subclass does not define is that of the wrapped source: its hooks, its
+length, its state, its randomness. So a wrapper loses nothing that it does not know of.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from streamfit.streams.batch import Batch
+from streamfit.streams.items import Value
+from streamfit.streams.source import Source
+from streamfit.streams.ticket import Ticket
+
+
+class DelegatingSource(Source):
+    """Wrap a source; override what is to be different, mostly `load`.
+
+    Args:
+        source: The source to wrap.
+
+    Example:
+        >>> import numpy as np
+        >>> from streamfit import as_stream
+        >>> class Doubled(DelegatingSource):
+        ...     def load(self, ticket):
+        ...         x, y, sample_weight = super().load(ticket)
+        ...         return x * 2, y, sample_weight
+        >>> doubled = Doubled(as_stream(np.arange(4), batch_size=2))
+        >>> [batch.x.tolist() for batch in doubled.read(0)], doubled.batches(0)
+        ([[0, 2], [4, 6]], 2)
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.name, self.seed = source.name, source.seed
+        self.remote, self.may_change = source.remote or self._loads, source.may_change
+        self.pulled, self.rewinds = source.pulled, source.rewinds
+        self.batch_layout = source.batch_layout and not self._loads
+
+    @property
+    def _loads(self) -> bool:
+        """Whether a subclass loads in a way of its own, so that what reads around `load` cannot be used."""
+        own = type(self)
+        return own.load is not DelegatingSource.load or own.tickets is not DelegatingSource.tickets
+
+    def with_seed(self, seed: int) -> Any:
+        """Return a copy whose randomness, and that of the wrapped source, starts from another seed."""
+        other = super().with_seed(seed)
+        other.source = self.source.with_seed(seed)
+        return other
+
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        """Write the tickets of a pass."""
+        return self.source.tickets(data_epoch, start)
+
+    def load(self, ticket: Ticket) -> Value:
+        """Load one batch."""
+        return self.source.load(ticket)
+
+    def batches(self, data_epoch: int) -> int | None:
+        """Count the batches of a pass."""
+        return self.source.batches(data_epoch)
+
+    def spec(self) -> Any:
+        """Return the specs of a batch, where `load` is that of the wrapped source."""
+        return None if self._loads else self.source.spec()
+
+    def begin_pass(self, data_epoch: int) -> None:
+        """Get ready for a pass."""
+        self.source.begin_pass(data_epoch)
+
+    def end_pass(self, data_epoch: int) -> None:
+        """Note that a pass was delivered whole."""
+        self.source.end_pass(data_epoch)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what a saved place belongs to: the wrapped source, and the class of each wrapper."""
+        found = self.source.identity()
+        inner = found.get("wrapped in", ())
+        return {**found, "wrapped in": [type(self).__name__, *(inner if isinstance(inner, list) else ())]}
+
+    def sample_digest(self) -> str | None:
+        """Return a digest of a few samples."""
+        return self.source.sample_digest()
+
+    def state(self) -> Any:
+        """Return what a resumed stream needs beside seed and place."""
+        return self.source.state()
+
+    def restore(self, state: Any, data_epoch: int, number: int, *, replay: bool) -> None:
+        """Get ready to go on at a place."""
+        self.source.restore(state, data_epoch, number, replay=replay)
+
+    def describe(self, ticket: Ticket) -> str:
+        """Say which batch a ticket is for."""
+        return self.source.describe(ticket)
+
+    def parts(self, ticket: Ticket) -> list[Ticket]:
+        """Return a ticket for each sample of a batch."""
+        return self.source.parts(ticket)
+
+    def merge(self, parts: Sequence[Ticket]) -> Ticket:
+        """Return the ticket for some of the samples of a batch."""
+        return self.source.merge(parts)
+
+    def reader(self, data_epoch: int, start: int) -> Callable[[int], Batch] | None:
+        """Return what reads batches here and now, unless a subclass loads in a way of its own."""
+        return None if self._loads else self.source.reader(data_epoch, start)
+
+    def give_back(
+        self,
+        tickets: Sequence[Ticket],
+        error: BaseException | None = None,
+        thread: threading.Thread | None = None,
+    ) -> None:
+        """Take back what was pulled and not used."""
+        self.source.give_back(tickets, error, thread)
+
+    def replayed(self, data_epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
+        """Load one batch once more."""
+        if self._loads:
+            return super().replayed(data_epoch, number, skipped)
+        return self.source.replayed(data_epoch, number, skipped)
+
+    @property
+    def producer(self) -> Any:
+        """The object of the user's that makes the batches."""
+        return self.source.producer

@@ -1,0 +1,191 @@
+"""`StageMethods`: the methods of a pipeline that join, cut and keep; the others are in `pipeline`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+from streamfit._base.checks import whole_or_none
+from streamfit.streams.stages import (
+    Cache,
+    Concatenated,
+    PaddedBatch,
+    Repeat,
+    Seeded,
+    Shard,
+    Split,
+    Stage,
+    Window,
+    Zip,
+)
+from streamfit.streams.stages.padded_batch import Settings
+
+
+class StageMethods(ABC):
+    """A pipeline, as far as these methods need it.
+
+    Attributes:
+        stage: The last stage.
+        seed: The seed of orders and random numbers; None follows the run that reads it.
+    """
+
+    stage: Stage
+    seed: int | None
+
+    @abstractmethod
+    def _with(self, stage: Stage) -> Self:
+        """Return a pipeline of the same name and seed that ends with a stage."""
+
+    def padded_batch(
+        self,
+        batch_size: int,
+        padding_values: Settings = 0,
+        padded_shapes: Settings = None,
+        drop_remainder: bool = False,
+    ) -> Self:
+        """Stack `batch_size` elements of different shapes, each filled up at its end.
+
+        Args:
+            batch_size: Elements in a batch.
+            padding_values: What to fill with: one value, or one for each part in the form of the element.
+            padded_shapes: A shape for each part, in the form of the element; None for an axis, or for a part,
+                fills up to the longest of the batch. Models need batches of one shape, so give it to train.
+            drop_remainder: Whether a smaller last batch is left out.
+
+        Example:
+            >>> import numpy as np
+            >>> from streamfit.streams import source
+            >>> numbers = source([3, 1]).map(lambda n: np.arange(n)).padded_batch(2, padding_values=-1)
+            >>> next(iter(numbers)).tolist()
+            [[0, 1, 2], [0, -1, -1]]
+        """
+        return self._with(PaddedBatch(self.stage, batch_size, padding_values, padded_shapes, drop_remainder))
+
+    def zip(self, *others: StageMethods) -> Self:
+        """Put the elements of several pipelines side by side: tuples (a, b, ...).
+
+        All must have one length, and be samples or batches of one size.
+
+        Example:
+            >>> from streamfit.streams import source
+            >>> [(int(a), int(b)) for a, b in source([1, 2]).zip(source([3, 4]))]
+            [(1, 3), (2, 4)]
+        """
+        return self._with(Zip([self.stage, *stages_of(others, self.seed, "zip()")]))
+
+    def concatenate(self, *others: StageMethods) -> Self:
+        """Read this pipeline, then the others.
+
+        Example:
+            >>> from streamfit.streams import source
+            >>> [int(number) for number in source([1, 2]).concatenate(source([3]))]
+            [1, 2, 3]
+        """
+        return self._with(Concatenated([self.stage, *stages_of(others, self.seed, "concatenate()")]))
+
+    def repeat(self, count: int | None = None) -> Self:
+        """Read `count` passes as one, each with an order and random numbers of its own.
+
+        None or -1 repeats without end; then `fit` needs `steps_per_epoch`.
+
+        Example:
+            >>> from streamfit.streams import source
+            >>> len(source([1, 2]).repeat(3))
+            6
+        """
+        return self._with(Repeat(self.stage, count))
+
+    def cache(self, max_bytes: int | None = None) -> Self:
+        """Keep elements in memory; every pass then gives what the first one gave.
+
+        What is before `cache` is read at pass 0 for ever: its orders and random numbers no longer change.
+        Each process that loads keeps what it has loaded, up to `max_bytes` bytes.
+
+        Example:
+            >>> import numpy as np
+            >>> from streamfit.streams import source
+            >>> noise = source(np.zeros(2)).map(lambda x, rng: rng.normal()).cache()
+            >>> list(noise) == list(noise)
+            True
+        """
+        return self._with(Cache(self.stage, max_bytes))
+
+    def window(
+        self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = True
+    ) -> Self:
+        """Stack `size` consecutive elements to one element; the next one begins `shift` elements later.
+
+        Args:
+            size: Elements in a window.
+            shift: How many elements further the next window begins; None for `size`.
+            stride: How far the elements of a window lie apart.
+            drop_remainder: Whether windows that there are too few elements for are left out; else they are
+                shorter.
+
+        Example:
+            >>> import numpy as np
+            >>> from streamfit.streams import source
+            >>> [each.tolist() for each in source(np.arange(5)).window(3, shift=1)]
+            [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+        """
+        return self._with(Window(self.stage, size, shift, stride, drop_remainder))
+
+    def shard(self, num_shards: int, index: int) -> Self:
+        """Keep each `num_shards`-th element, from number `index` on; the shards together are the whole.
+
+        Example:
+            >>> import numpy as np
+            >>> from streamfit.streams import source
+            >>> [int(number) for number in source(np.arange(5)).shard(num_shards=2, index=1)]
+            [1, 3]
+        """
+        return self._with(Shard(self.stage, num_shards, index))
+
+    def split(self, fraction: float, seed: int = 0) -> tuple[Self, Self]:
+        """Return two pipelines that share no sample, of ``round(n * fraction)`` samples and of the others.
+
+        A sample is in the same part in every pass and in every run with this `seed`. The order is kept.
+
+        Example:
+            >>> import numpy as np
+            >>> from streamfit.streams import source
+            >>> training, validation = source(np.arange(10)).split(0.8)
+            >>> len(training), len(validation)
+            (8, 2)
+        """
+        first, second = (Split(self.stage, fraction, part, seed) for part in (0, 1))
+        return self._with(first), self._with(second)
+
+    def prefetch(self, buffer_size: int | None = None) -> Self:
+        """Return the same pipeline: the workers of `fit` load ahead, as many as ``max_queue_size`` says.
+
+        Example:
+            >>> import numpy as np
+            >>> from streamfit.streams import source
+            >>> source(np.arange(4)).batch(2).prefetch(1)
+            source('data', 4 samples).batch(2)
+        """
+        whole_or_none("buffer_size", buffer_size, -1)
+        return self._with(self.stage)
+
+
+def stages_of(pipelines: Sequence[object], seed: int | None, caller: str) -> list[Stage]:
+    """Return the stages of pipelines, such that each keeps a seed of its own.
+
+    Raises:
+        TypeError: One of them is no pipeline.
+        ValueError: There are none.
+    """
+    if not pipelines:
+        raise ValueError(f"{caller} needs a pipeline; write for example {caller[:-1]}source(x))")
+    found = []
+    for number, pipeline in enumerate(pipelines):
+        if not isinstance(pipeline, StageMethods):
+            raise TypeError(
+                f"{caller} needs pipelines, but number {number} is a {type(pipeline).__name__}; write "
+                "source(...) around it"
+            )
+        own = pipeline.seed
+        found.append(pipeline.stage if own is None or own == seed else Seeded(pipeline.stage, own))
+    return found

@@ -1,0 +1,213 @@
+"""The stages that read nothing: arrays, single samples by number, batches of other sources, iterators."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from streamfit._base.errors import DataError
+from streamfit._base.specs import Array
+from streamfit.streams import rng_context
+from streamfit.streams.arrays import ArraySource
+from streamfit.streams.generator import GeneratorSource
+from streamfit.streams.source import Source
+from streamfit.streams.stages.elements import Element, split
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, SourceTraits, Stage
+from streamfit.streams.ticket import Ticket
+
+_MANY = 1 << 40
+
+
+def as_element(value: tuple[Any, Any, Any]) -> Element:
+    """Return (x, y, sample_weight) without what is not there: x, (x, y) or all three."""
+    x, y, weight = value
+    if weight is not None:
+        return x, y, weight
+    return x if y is None else (x, y)
+
+
+class ArrayRows(Stage):
+    """The samples of arrays: element i is row i of each array.
+
+    Args:
+        source: The arrays, as `ArraySource` holds them; its batches and their order do not matter here.
+    """
+
+    def __init__(self, source: ArraySource) -> None:
+        super().__init__((), SourceTraits(in_workers=source.remote))
+        self.source = source
+
+    def __repr__(self) -> str:
+        return f"source({self.source.name!r}, {self.source.samples:,} samples)"
+
+    def size(self, p: Pass) -> int:
+        """Return the number of samples."""
+        return self.source.samples
+
+    def space(self, p: Pass) -> int:
+        """Return the number of samples, which their ids are below."""
+        return self.source.samples
+
+    def ids(self, p: Pass, positions: Array) -> Array:
+        """Return the ids of samples: their positions."""
+        return positions
+
+    def fetch(self, p: Pass, ids: Array) -> list[Element]:
+        """Copy rows."""
+        return split(self.stacked(p, ids)) if len(ids) else []
+
+    def stacked(self, p: Pass, ids: Array) -> Element:
+        """Copy rows to fresh arrays."""
+        return as_element(self.source.load(Ticket(p.number, 0, ids)))
+
+
+class IndexedData(Protocol):
+    """An object with single samples by number, such as a data set of PyTorch."""
+
+    def __getitem__(self, index: int, /) -> Element:
+        """Return one sample."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        ...
+
+
+class IndexedSamples(Stage):
+    """The samples that an object returns by number."""
+
+    def __init__(self, samples: IndexedData, name: str = "data") -> None:
+        super().__init__((), SourceTraits())
+        self.samples, self.name = samples, name
+
+    def __repr__(self) -> str:
+        return f"source({self.name!r}, samples of a {type(self.samples).__name__})"
+
+    def size(self, p: Pass) -> int:
+        """Return the number of samples, as the object says now."""
+        return len(self.samples)
+
+    def space(self, p: Pass) -> int:
+        """Return the number of samples."""
+        return len(self.samples)
+
+    def ids(self, p: Pass, positions: Array) -> Array:
+        """Return the ids of samples: their positions."""
+        return positions
+
+    def fetch(self, p: Pass, ids: Array) -> list[Element]:
+        """Ask the object for samples."""
+        with rng_context.RngContext(self.seed_for(p), p.number, self.samples):
+            return [self.samples[int(name)] for name in ids]
+
+
+class Batches(Stage):
+    """The batches of a `Sequence` or of a source that knows their number; an id is the batch's number.
+
+    Args:
+        source: What gives the batches.
+    """
+
+    def __init__(self, source: Source) -> None:
+        fixed = not getattr(source, "shuffle", False)
+        super().__init__((), SourceTraits(batched=True, fixed_order=fixed, fixed_ids=fixed))
+        self.source = source
+        self._at = functools.lru_cache(maxsize=2)(self._seeded)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {key: value for key, value in self.__dict__.items() if key != "_at"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._at = functools.lru_cache(maxsize=2)(self._seeded)
+
+    def __repr__(self) -> str:
+        producer = self.source.producer
+        return f"source({self.source.name!r}, batches of a {type(producer).__name__})"
+
+    def _seeded(self, seed: int) -> Source:
+        """Return the source with the seed of the run, which its own randomness starts from."""
+        if self.source.seed == seed:
+            return self.source
+        source: Source = self.source.with_seed(seed)
+        return source
+
+    def _ticket(self, p: Pass, number: int) -> Ticket:
+        ticket = next(iter(self._at(self.seed_for(p)).tickets(p.number, number)), None)
+        if ticket is None:
+            raise DataError(f"{self!r}: pass {p.number} has no batch {number}")
+        return ticket
+
+    def size(self, p: Pass) -> int | None:
+        """Return the number of batches, as the source says now."""
+        return self._at(self.seed_for(p)).batches(p.number)
+
+    def space(self, p: Pass) -> int:
+        """Return the number of batches."""
+        return self.size(p) or 0
+
+    def member_space(self, p: Pass) -> int:
+        """Return the number of samples, or one that is far above what a source of another kind has."""
+        samples: int = getattr(self.source, "samples", _MANY)
+        return samples
+
+    def ids(self, p: Pass, positions: Array) -> Array:
+        """Return the ids of batches: their positions in the order of the source."""
+        return positions
+
+    def members(self, p: Pass, batch_ids: Array) -> list[Array] | None:
+        """Return the ids of the samples of each batch, where the source has any."""
+        found = [self._ticket(p, int(number)).ids for number in batch_ids]
+        return found if all(isinstance(ids, np.ndarray) and ids.ndim == 1 for ids in found) else None
+
+    def load(self, p: Pass, batch_id: int, members: Array | None) -> Element:
+        """Load one batch, or some of its samples."""
+        ticket = self._ticket(p, batch_id)
+        wanted = ticket if members is None else replace(ticket, ids=members)
+        return as_element(self._at(self.seed_for(p)).load(wanted))
+
+    def fetch(self, p: Pass, ids: Array) -> list[Element]:
+        """Load batches by number."""
+        return [self.load(p, int(number), None) for number in ids]
+
+    def begin_pass(self, p: Pass) -> None:
+        """Call `on_epoch_begin` of a `Sequence`."""
+        self._at(self.seed_for(p)).begin_pass(p.number)
+
+    def end_pass(self, p: Pass) -> None:
+        """Call `on_epoch_end` of a `Sequence`."""
+        self._at(self.seed_for(p)).end_pass(p.number)
+
+
+class Items(Stage):
+    """The items of an iterator or iterable, pulled in order by one owner: samples, or batches.
+
+    Args:
+        source: What pulls them.
+        batched: Whether an item is a batch.
+    """
+
+    def __init__(self, source: GeneratorSource, batched: bool) -> None:
+        super().__init__((), SourceTraits(batched=batched, seekable=False, rewinds=source.rewinds))
+        self.source = source
+
+    def __repr__(self) -> str:
+        what = "batches" if self.traits.batched else "samples"
+        return f"source({self.source.name!r}, {what} of a {type(self.source.iterable).__name__})"
+
+    def size(self, p: Pass) -> int | None:
+        """Return the number of items where the iterable knows it."""
+        return self.source.batches(p.number)
+
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
+        """Pull items; the place is how many were pulled."""
+        start = 0 if place is None else int(place)  # type: ignore[call-overload]
+        for count, ticket in enumerate(self.source.pull_items(p.number, start), start + 1):
+            if runner.pulled is not None:
+                runner.pulled.append((self.source, copy.deepcopy(ticket)))
+            yield ticket.item, count

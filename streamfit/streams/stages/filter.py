@@ -1,0 +1,43 @@
+"""`filter`: only the elements that a function accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from streamfit._base.errors import DataError
+from streamfit.streams.leaves import brief
+from streamfit.streams.stages.elements import Element
+from streamfit.streams.stages.stage import Pass, Stage
+
+
+class Filter(Stage):
+    """Keep the elements for which the function returns True.
+
+    Args:
+        stage: Whose elements to filter.
+        function: Called as that of `map`; it returns one truth value.
+    """
+
+    computes = True
+
+    def __init__(self, stage: Stage, function: Callable[..., object]) -> None:
+        super().__init__((stage,), replace(stage.traits, seekable=False))
+        if not callable(function):
+            raise TypeError(f"filter needs a function, got {function!r}")
+        self.function = function
+
+    def __repr__(self) -> str:
+        return f"filter({getattr(self.function, '__name__', type(self.function).__name__)})"
+
+    def apply(self, p: Pass, element: Element, element_id: int) -> Iterable[Element]:
+        """Return the element, or nothing."""
+        answer = self.function(*element) if type(element) is tuple else self.function(element)
+        if not isinstance(answer, (bool, np.bool_)) and np.asarray(answer).ndim:
+            raise DataError(
+                f"{self!r} returned {brief(answer)}; it must return one truth value for each element. "
+                "To filter the samples of batches, write .unbatch().filter(function).batch(32)"
+            )
+        return (element,) if answer else ()

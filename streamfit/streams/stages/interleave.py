@@ -1,0 +1,82 @@
+"""`interleave`: the elements of several inputs in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from streamfit._base.checks import whole
+from streamfit._base.specs import Array
+from streamfit.streams.stages.branches import Reading
+from streamfit.streams.stages.elements import Element
+from streamfit.streams.stages.joined import Joined
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, known_size, parts_of
+
+
+class Interleave(Joined):
+    """`block_length` elements of each input in turn; an input that has ended is left out.
+
+    Args:
+        stages: The inputs.
+        block_length: How many elements of one input come before those of the next.
+    """
+
+    def __init__(self, stages: Sequence[Stage], block_length: int = 1) -> None:
+        super().__init__(stages, "interleave()")
+        self.block_length = whole("block_length", block_length, 1)
+
+    def __repr__(self) -> str:
+        block = "" if self.block_length == 1 else f", block_length={self.block_length}"
+        return f"interleave([{', '.join(stage.text() for stage in self.inputs)}]{block})"
+
+    def text(self) -> str:
+        """Return the pipeline up to this stage, as it is written."""
+        return repr(self)
+
+    def locate(self, p: Pass, positions: Array) -> tuple[Array, Array]:
+        """Return the number of the input at each position, and the position in it.
+
+        Round t has the elements from t * block_length on of each input. How many elements come before a
+        round is a sum over the inputs, so the round of a position is found by bisection, without a table.
+        """
+        block = self.block_length
+        sizes = np.array([known_size(stage, p) for stage in self.inputs], np.int64)
+
+        def before(rounds: Array) -> Array:
+            found: Array = np.minimum(sizes[:, None], rounds * block).sum(axis=0)
+            return found
+
+        low = np.zeros(len(positions), np.int64)
+        high = low + -(-int(sizes.max()) // block)
+        while bool((high - low > 1).any()):
+            middle = (low + high) // 2
+            passed = before(middle) <= positions
+            low, high = np.where(passed, middle, low), np.where(passed, high, middle)
+        counts = np.clip(sizes[:, None] - low * block, 0, block)
+        ends = np.cumsum(counts, axis=0)
+        offset = positions - before(low)
+        numbers = (ends <= offset).sum(axis=0)
+        columns = np.arange(len(positions))
+        return numbers, low * block + offset - (ends - counts)[numbers, columns]
+
+    def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
+        """Read inputs in turn; the place is whose turn it is, how far its block is, and all their places."""
+        if self.traits.seekable:
+            yield from super().iterate(p, place, runner)
+            return
+        turn, done, places = parts_of(place, 0, 0, None)
+        reading = Reading([(stage, p) for stage in self.inputs], places, runner)
+        count = len(self.inputs)
+        try:
+            while reading.left:
+                found = reading.take(turn) if turn in reading.left else None
+                if found is None:
+                    turn, done = (turn + 1) % count, 0
+                    continue
+                done += 1
+                if done == self.block_length:
+                    turn, done = (turn + 1) % count, 0
+                yield found[0], (turn, done, tuple(reading.places))
+        finally:
+            reading.close()

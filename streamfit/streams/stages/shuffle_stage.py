@@ -1,0 +1,90 @@
+"""`shuffle`: a full permutation where the input can seek, permuted blocks where it is read in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from streamfit._base.checks import truth, whole
+from streamfit._base.keys import derive, generator, seed_from
+from streamfit._base.specs import Array
+from streamfit.streams.order import Order
+from streamfit.streams.stages.elements import Element
+from streamfit.streams.stages.stage import ElementRunner, OrderStage, Pass, Place, Stage, known_size, parts_of
+
+_BLOCK = 1024
+
+
+class Shuffle(OrderStage):
+    """Change the order of the elements in each pass.
+
+    Args:
+        stage: What to shuffle.
+        buffer_size: The least number of elements that are shuffled among each other, for inputs that are
+            read in order; None for 1,024. An input that can seek is always shuffled as a whole.
+        seed: A seed for this stage alone; None follows the run.
+        reshuffle_each_iteration: Whether each pass has an order of its own.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        buffer_size: int | None = None,
+        seed: int | None = None,
+        reshuffle_each_iteration: bool = True,
+    ) -> None:
+        fixed = stage.traits.fixed_order and not reshuffle_each_iteration and seed is not None
+        super().__init__((stage,), replace(stage.traits, fixed_order=fixed))
+        self.buffer_size = None if buffer_size is None else whole("buffer_size", buffer_size, 1)
+        self.seed = None if seed is None else seed_from(seed)
+        self.anew = truth("reshuffle_each_iteration", reshuffle_each_iteration)
+
+    def __repr__(self) -> str:
+        given = [] if self.buffer_size is None else [str(self.buffer_size)]
+        given += [] if self.seed is None else [f"seed={self.seed}"]
+        given += [] if self.anew else ["reshuffle_each_iteration=False"]
+        return f"shuffle({', '.join(given)})"
+
+    def size(self, p: Pass) -> int | None:
+        """Return the number of elements."""
+        return self.input.size(p)
+
+    def key(self, p: Pass) -> int:
+        """Return the key of the order of a pass."""
+        number = p.number if self.anew else 0
+        if self.seed is not None:  # so that two inputs can be shuffled alike
+            return derive(self.seed, number, "shuffle")
+        return derive(p.seed, number, "shuffle", self.salt)
+
+    def ids(self, p: Pass, positions: Array) -> Array:
+        """Return the ids at these positions of the permutation."""
+        if not len(positions):
+            return self.input.ids(p, positions)
+        order = Order(known_size(self.input, p), self.key(p))
+        first, count = int(positions[0]), len(positions)
+        if int(positions[-1]) - first == count - 1 and bool((np.diff(positions) == 1).all()):
+            return self.input.ids(p, order.ids(first, count))
+        return self.input.ids(p, order.at(positions))
+
+    def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
+        """Read a block, yield it in a permuted order, read the next; the place is in front of the block."""
+        number, inner, done = parts_of(place, 0, None, 0)
+        size, key = self.buffer_size or _BLOCK, self.key(p)
+        elements = self.input.iterate(p, inner, runner)
+        while True:
+            block: list[Element] = []
+            behind: Place = inner
+            for element, after in elements:
+                block.append(element)
+                behind = after
+                if len(block) == size:
+                    break
+            order = generator(derive(key, number)).permutation(len(block))
+            for at in range(done, len(block)):
+                last = at == len(block) - 1
+                yield block[order[at]], (number + 1, behind, 0) if last else (number, inner, at + 1)
+            if len(block) < size:
+                return
+            number, inner, done = number + 1, behind, 0

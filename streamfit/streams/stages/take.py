@@ -1,0 +1,72 @@
+"""`take` and `skip`: the first elements of each pass, or all but them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from streamfit._base.checks import whole
+from streamfit._base.specs import Array
+from streamfit.streams.stages.elements import Element
+from streamfit.streams.stages.stage import ElementRunner, OrderStage, Pass, Place, Stage, parts_of
+
+
+class TakeStage(OrderStage):
+    """The first `count` elements; all, where there are fewer. -1 stands for all, as in tf.data."""
+
+    def __init__(self, stage: Stage, count: int) -> None:
+        self.count = whole("count", count, -1)
+        endless = stage.traits.endless and self.count < 0
+        super().__init__((stage,), replace(stage.traits, endless=endless))
+
+    def __repr__(self) -> str:
+        return f"take({self.count})"
+
+    def size(self, p: Pass) -> int | None:
+        """Return the number of elements."""
+        size = self.input.size(p)
+        return size if size is None or self.count < 0 else min(size, self.count)
+
+    def ids(self, p: Pass, positions: Array) -> Array:
+        """Return the ids at these positions."""
+        return self.input.ids(p, positions)
+
+    def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
+        """Yield the first elements; the place holds how many were taken."""
+        done, inner = parts_of(place, 0, None)
+        if self.count >= 0 and done >= self.count:
+            return
+        for element, behind in self.input.iterate(p, inner, runner):
+            done += 1
+            yield element, (done, behind)
+            if done == self.count:  # so that nothing more is pulled
+                return
+
+
+class SkipStage(OrderStage):
+    """All but the first `count` elements."""
+
+    def __init__(self, stage: Stage, count: int) -> None:
+        super().__init__((stage,), stage.traits)
+        self.count = whole("count", count, 0)
+
+    def __repr__(self) -> str:
+        return f"skip({self.count})"
+
+    def size(self, p: Pass) -> int | None:
+        """Return the number of elements."""
+        size = self.input.size(p)
+        return None if size is None else max(0, size - self.count)
+
+    def ids(self, p: Pass, positions: Array) -> Array:
+        """Return the ids at these positions."""
+        return self.input.ids(p, positions + self.count)
+
+    def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
+        """Read and drop the first elements, then yield the others."""
+        left, inner = parts_of(place, self.count, None)
+        for element, behind in self.input.iterate(p, inner, runner):
+            if left:
+                left -= 1
+                continue
+            yield element, (0, behind)

@@ -1,0 +1,99 @@
+"""`map` and `filter`: calls, keyed random numbers, and functions that do what they must not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from oracles.stages import READINGS, delivered, even, in_order, listed, never, noisy, numbers
+
+from streamfit._base.errors import DataError, PicklingError
+from streamfit.streams import Feed, source
+from streamfit.workers import make_pool
+
+
+@pytest.mark.parametrize("make", READINGS)
+def test_against_lists(make: Any) -> None:
+    assert listed(make(6).map(lambda n: n * n)) == [n * n for n in range(6)]
+    assert listed(make(9).filter(even)) == [n for n in range(9) if n % 3]
+    assert listed(make(6).batch(4).map(lambda n: -n)) == [[0, -1, -2, -3], [-4, -5]]
+    assert listed(make(6).batch(4).map(lambda n: -n, per="sample")) == [[0, -1, -2, -3], [-4, -5]]
+
+
+def test_parts() -> None:
+    pairs = source(np.arange(3), np.arange(3) + 5)
+    assert listed(pairs.map(lambda x, y: (y, x))) == [(5, 0), (6, 1), (7, 2)]
+    assert listed(pairs.map(lambda y: -y, on="y")) == [(0, -5), (1, -6), (2, -7)]
+    assert listed(pairs.map(lambda x, y: x + y, new_form=True)) == [5, 7, 9]
+    assert listed(source({"a": np.arange(2)}).map(lambda d: {"b": d["a"] * 2})) == [{"b": 0}, {"b": 2}]
+    with pytest.raises(DataError, match="there is no sample_weight in"):
+        list(pairs.map(abs, on="sample_weight"))
+
+
+@pytest.mark.parametrize("make", READINGS)
+def test_random_numbers_follow_the_sample_and_the_pass(make: Any) -> None:
+    mapped = make(9).map(noisy)
+    assert listed(mapped) != listed(mapped)
+    assert listed(mapped.elements(0)) == listed(mapped.elements(0))
+    twice = listed(numbers(9).map(noisy).map(noisy).elements(0))
+    once = listed(numbers(9).map(noisy).elements(0))
+    assert [b - a for a, b in zip(once, twice, strict=True)] != [a - n for n, a in enumerate(once)]
+
+
+def test_samples_of_batches_draw_alike_however_they_are_read() -> None:
+    mapped = numbers(8).shuffle().batch(3).map(noisy, per="sample")
+    shown = [np.asarray(batch) for batch in mapped.elements(0)]
+    with Feed(mapped.open_source(seed=0)) as feed:
+        assert [batch.x.tolist() for batch in feed.run()] == [batch.tolist() for batch in shown]
+
+
+def test_another_form() -> None:
+    with pytest.raises(DataError, match=r"was given array and returned \(array, array\).*new_form=True"):
+        list(numbers(2).map(lambda x: (x, x)))
+
+
+def test_another_number_of_samples() -> None:
+    for make in READINGS:
+        with pytest.raises(DataError, match="a batch of 4 samples and returned one of 3"):
+            list(make(8).batch(4).map(lambda x: x[1:]))
+
+
+def test_what_is_no_function() -> None:
+    with pytest.raises(TypeError, match="map needs a function, got 3"):
+        numbers(2).map(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="filter needs a function, got None"):
+        numbers(2).filter(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"map\(..., per='batch'\) needs batches"):
+        numbers(2).map(abs, per="batch")
+    with pytest.raises(ValueError, match="deterministic=False"):
+        numbers(2).map(abs, deterministic=False)
+
+
+def test_a_filter_that_leaves_nothing() -> None:
+    with pytest.raises(DataError, match="its filters left out all 5 samples"):
+        delivered(numbers(5).filter(never).batch(2))
+    assert listed(numbers(5).filter(never)) == []
+
+
+def test_passes_without_a_batch() -> None:
+    with pytest.raises(DataError, match="pass 0 has no batches; too few elements are left"):
+        delivered(numbers(3).batch(4, drop_remainder=True))
+
+
+def test_a_filter_on_batches_needs_one_answer() -> None:
+    with pytest.raises(DataError, match=r"one truth value for each element.*unbatch\(\)"):
+        list(numbers(4).batch(2).filter(lambda x: x > 1))
+
+
+@pytest.mark.timeout(60)
+def test_functions_that_cannot_travel() -> None:
+    lock = __import__("threading").Lock()
+
+    def locked(x: np.ndarray) -> np.ndarray:
+        with lock:
+            return x
+
+    for pipeline in (numbers(4).map(locked).batch(2), in_order(4).map(locked).batch(2)):
+        with make_pool("processes", 1) as pool, pytest.raises(PicklingError, match="lock"):
+            delivered(pipeline, pool)
