@@ -69,6 +69,14 @@ class DelegatingSource(Source):
         """Return the specs of a batch, where `load` is that of the wrapped source."""
         return None if self._loads else self.source.spec()
 
+    def open(self) -> None:
+        """Open files and connections."""
+        self.source.open()
+
+    def close(self) -> None:
+        """Close what `open` has opened."""
+        self.source.close()
+
     def begin_pass(self, data_epoch: int) -> None:
         """Get ready for a pass."""
         self.source.begin_pass(data_epoch)

@@ -94,6 +94,7 @@ class Feed:
         self._check = None if source.batch_layout else BatchLayout(alike).__call__
         self._tolerance, self._lost, self._kept, self._audit = tolerance, 0, kept, audit
         self._cursor = Cursor()
+        self._opened = False
         self._watch: ChangeWatch | None = None  # of an object that is loaded ahead, over the end of an epoch
         self._identity: Identity | None = None
         self.exhausted = self.dry = False
@@ -298,8 +299,14 @@ class Feed:
         raised."""
         if sys.exception() is None:
             self._complete()
+        self._release()
+
+    def _release(self) -> None:
         self._drop_reader()
         rng_context.unbind(self)
+        if self._opened:
+            self._opened = False
+            self.source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -310,8 +317,7 @@ class Feed:
         if kind is None:
             self.close()
         else:
-            self._drop_reader()
-            rng_context.unbind(self)
+            self._release()
 
     # -- epochs -------------------------------------------------------------------------------------
 
@@ -369,6 +375,9 @@ class Feed:
 
     def _open(self, tally: Tally) -> PassReader:
         source, cursor = self.source, self._cursor
+        if not self._opened and (self._pool is None or self._pool.kind != "processes"):
+            self._opened = True  # first, so that `close` follows also where `open` fails half way
+            source.open()
         if not cursor.begun:
             source.begin_pass(cursor.data_epoch)
             cursor.begin_pass(source.batches(cursor.data_epoch))

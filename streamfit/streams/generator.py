@@ -132,7 +132,7 @@ class GeneratorSource(Source):
         """
         if not self.rewinds:
             self._pulled -= len(tickets)
-            backlog.give_back(self.iterable, [ticket.item for ticket in tickets], error, thread)
+            backlog.give_back(self.iterable, [ticket.payload for ticket in tickets], error, thread)
 
     def _tickets(
         self, data_epoch: int, start: int, *, apart: bool = False, thread: bool = False
@@ -227,7 +227,7 @@ class GeneratorSource(Source):
     def load(self, ticket: Ticket) -> Value:
         """Split the pulled item into x, y and sample_weight."""
         try:
-            return unpack(ticket.item, targets=self.targets, bare=not self.targets, maker="generator")
+            return unpack(ticket.payload, targets=self.targets, bare=not self.targets, maker="generator")
         except DataError as error:
             raise DataError(f"{self.describe(ticket)}: {error}") from None
 

@@ -80,6 +80,16 @@ class Computation:
     def __init__(self, origin: Stage | None, stages: list[Stage], p: Pass, name: str) -> None:
         self.origin, self.stages, self.p, self.name = origin, stages, p, name
 
+    def open(self) -> None:
+        """Open the bases that workers load from."""
+        for base in [] if self.origin is None else distinct(self.origin.bases()):
+            base.open()
+
+    def close(self) -> None:
+        """Close them."""
+        for base in [] if self.origin is None else distinct(self.origin.bases()):
+            base.close()
+
     def load(self, job: ElementJob) -> tuple[list[Element], int]:
         """Return what becomes of the elements of a job, and how many samples were filtered out."""
         if self.origin is not None:
@@ -221,7 +231,7 @@ class OrderedSource(Source):
 
     def load(self, ticket: Ticket) -> Value:
         """Return the batch that the ticket holds."""
-        return unpack(ticket.item, targets=self.targets, bare=True, maker="the pipeline")
+        return unpack(ticket.payload, targets=self.targets, bare=True, maker="the pipeline")
 
     def read(self, data_epoch: int, start: int = 0) -> Iterator[Batch]:
         """Read the batches of a pass here and now."""
@@ -291,6 +301,16 @@ class OrderedSource(Source):
     def identity(self) -> dict[str, Any]:
         """Return what a saved place belongs to: the stages, as they are written."""
         return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
+
+    def open(self) -> None:
+        """Open each base."""
+        for base in distinct(self.stage.bases()):
+            base.open()
+
+    def close(self) -> None:
+        """Close each base."""
+        for base in distinct(self.stage.bases()):
+            base.close()
 
     def begin_pass(self, data_epoch: int) -> None:
         """Tell each base."""

@@ -33,10 +33,6 @@ class SeekableSource(Source):
 
     def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
         self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
-        self._opened = False
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_opened": False}
 
     def _at(self, number: int) -> Pass:
         return Pass(self.seed, number)
@@ -61,12 +57,8 @@ class SeekableSource(Source):
 
     def load(self, ticket: Ticket) -> Value:
         """Load one batch."""
-        if not self._opened:
-            self._opened = True
-            for base in self.stage.bases():
-                base.open()
         members = ticket.ids if isinstance(ticket.ids, np.ndarray) else None
-        element = self.stage.load(self._at(ticket.data_epoch), cast(int, ticket.item), members)
+        element = self.stage.load(self._at(ticket.data_epoch), cast(int, ticket.payload), members)
         try:
             return unpack(element, targets=self.targets, bare=True, maker="the pipeline")
         except DataError as error:
@@ -75,6 +67,16 @@ class SeekableSource(Source):
     def identity(self) -> dict[str, Any]:
         """Return what a saved place belongs to: the stages, as they are written."""
         return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
+
+    def open(self) -> None:
+        """Open each base."""
+        for base in distinct(self.stage.bases()):
+            base.open()
+
+    def close(self) -> None:
+        """Close each base."""
+        for base in distinct(self.stage.bases()):
+            base.close()
 
     def begin_pass(self, data_epoch: int) -> None:
         """Tell each base."""

@@ -124,6 +124,12 @@ class Source(ABC):
             replay: Whether a source that cannot jump may read and drop the batches before the place.
         """
 
+    def open(self) -> None:  # noqa: B027 - optional
+        """Open files and connections: once in each process that loads, before its first load."""
+
+    def close(self) -> None:  # noqa: B027 - optional
+        """Close what `open` has opened, when the process loads no more from this source."""
+
     def with_seed(self, seed: int) -> Self:
         """Return a copy whose randomness starts from another seed; it shares the data with this one."""
         other = copy.copy(self)

@@ -21,19 +21,20 @@ class Ticket:
         ids: Ids of the data to load: an int64 array of sample ids for arrays, the index of the batch for a
             `Sequence`, the running number for a generator.
         key: Key of the randomness of this pass.
-        item: The item that was pulled from a generator.
+        payload: A value of the source beside the ids: the item pulled from a generator, the number of a
+            batch.
 
     Example:
         >>> Ticket(0, 3, ids=7)
-        Ticket(data_epoch=0, number=3, ids=7, key=0, item=None)
+        Ticket(data_epoch=0, number=3, ids=7, key=0, payload=None)
     """
 
     data_epoch: int
     number: int
     ids: Any = None
     key: int = 0
-    item: object = None
+    payload: object = None
 
     def __reduce__(self) -> tuple[Callable[..., Ticket], tuple[object, ...]]:
         # The default of a frozen slotted dataclass looks up its fields on every pickle: five times slower.
-        return Ticket, (self.data_epoch, self.number, self.ids, self.key, self.item)
+        return Ticket, (self.data_epoch, self.number, self.ids, self.key, self.payload)

@@ -161,7 +161,9 @@ def place(ticket: Ticket) -> str:
         ('batch 3', 'batch 3 of pass 1 (index 7)')
     """
     text = f"batch {ticket.number}" + (f" of pass {ticket.data_epoch}" if ticket.data_epoch else "")
-    other = isinstance(ticket.ids, (int, np.integer)) and ticket.item is None and ticket.ids != ticket.number
+    other = (
+        isinstance(ticket.ids, (int, np.integer)) and ticket.payload is None and ticket.ids != ticket.number
+    )
     return f"{text} (index {ticket.ids})" if other else text
 
 

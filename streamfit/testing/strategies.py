@@ -272,7 +272,7 @@ class StreamMachine(RuleBasedStateMachine):
 def tickets() -> st.SearchStrategy[Ticket]:
     """Draw a ticket for a batch of a `Sequence`."""
     small = st.integers(0, 100)
-    return st.builds(Ticket, small, small, ids=small, key=st.integers(0, 2**64 - 1), item=st.none())
+    return st.builds(Ticket, small, small, ids=small, key=st.integers(0, 2**64 - 1), payload=st.none())
 
 
 @st.composite

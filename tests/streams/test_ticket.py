@@ -14,7 +14,7 @@ def test_it_travels_in_few_bytes() -> None:
     sent = pickle.dumps(ticket, protocol=5)
     assert len(sent) < 32 * 8 + 250
     back = pickle.loads(sent)
-    assert (back.data_epoch, back.number, back.key, back.item) == (3, 7, 2**63, None)
+    assert (back.data_epoch, back.number, back.key, back.payload) == (3, 7, 2**63, None)
     assert np.array_equal(back.ids, ticket.ids)
 
 

@@ -175,6 +175,14 @@ class Batches(Stage):
         """Load batches by number."""
         return [self.load(p, int(number), None) for number in ids]
 
+    def open(self) -> None:
+        """Open the source."""
+        self.source.open()
+
+    def close(self) -> None:
+        """Close the source."""
+        self.source.close()
+
     def begin_pass(self, p: Pass) -> None:
         """Call `on_epoch_begin` of a `Sequence`."""
         self._at(self.seed_for(p)).begin_pass(p.number)
@@ -210,4 +218,4 @@ class Items(Stage):
         for count, ticket in enumerate(self.source.pull_items(p.number, start), start + 1):
             if runner.pulled is not None:
                 runner.pulled.append((self.source, copy.deepcopy(ticket)))
-            yield ticket.item, count
+            yield ticket.payload, count

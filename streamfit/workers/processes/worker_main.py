@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copyreg
 import ctypes
+import logging
 import mmap
 import os
 import pickle
@@ -26,7 +27,7 @@ import numpy as np
 from numpy.random import seed as seed_numpy  # NumPy would import it when it is first used: in every worker
 
 from streamfit._base.errors import PicklingError, WorkerError
-from streamfit.workers.contract import AnyLoader, enter_worker
+from streamfit.workers.contract import AnyLoader, enter_worker, name_of
 from streamfit.workers.pool.ending import Finished, Interruptible
 from streamfit.workers.processes.parent_state import StateApplier
 from streamfit.workers.recovery import crash_report, exceptions
@@ -44,6 +45,7 @@ _LOOK_SECONDS = 0.001
 _PAGE = os.sysconf("SC_PAGESIZE")
 _MAX_FILE_PAGES = (64 << 20) // _PAGE
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LOGGER = logging.getLogger("streamfit.workers")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -98,6 +100,8 @@ class Worker:
             self._progress_page.mark_stray()
         # Released in order, not as garbage: files in a cycle would be closed before they are flushed.
         self._handlers.clear()
+        for received in self._loaders.values():
+            received.close()
         self._loaders.clear()
         return not self._channel.stray
 
@@ -205,7 +209,9 @@ class Worker:
         self._loaders[frame.number] = _ReceivedLoader(frame.fds[0], size, segments)
 
     def _on_forget(self, frame: Frame) -> None:
-        self._loaders.pop(frame.number, None)
+        received = self._loaders.pop(frame.number, None)
+        if received is not None:
+            received.close()
         shared_arrays.RECEIVER.keep_segments(
             {key for received in self._loaders.values() for key in received.segments}
         )
@@ -237,10 +243,22 @@ class _ReceivedLoader:
             except Exception as error:
                 error.add_note("This happened when the data set was unpickled in a worker process.")
                 raise
+            opened = getattr(loader, "open", None)
+            if opened is not None:
+                opened()
             self._loader, self._data = loader, None
             self._resident = _file_pages()
         assert self._loader is not None
         return self._loader
+
+    def close(self) -> None:
+        """Call `close` of the loader, if it is open and has one; an error in it is only logged."""
+        close = getattr(self._loader, "close", None)
+        if close is not None:
+            try:
+                close()
+            except Exception:
+                _LOGGER.warning("close() of %s failed", name_of(self._loader), exc_info=True)
 
     def drop_pages(self) -> None:
         """Keep the resident memory of mapped files within bounds."""

@@ -1,0 +1,71 @@
+"""`Source.open` and `close`: once in each process that loads, before the first load and after the last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamfit import Source, Ticket, stream
+from streamfit.streams import DelegatingSource
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Filed(Source):
+    """Reads from a file that `open` opens; notes each call in a folder."""
+
+    remote = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file: Any = None
+
+    def note(self, what: str) -> None:
+        with (self.folder / "notes").open("a") as notes:
+            notes.write(f"{what} {os.getpid()}\n")
+
+    def batches(self, data_epoch: int) -> int:
+        return 8
+
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        for number in range(start, 8):
+            yield Ticket(data_epoch, number, np.arange(number, number + 1))
+
+    def open(self) -> None:
+        self.note("open")
+        self.file = (self.folder / "data").open("rb")
+
+    def load(self, ticket: Ticket) -> Any:
+        self.file.seek(int(ticket.ids[0]))
+        return np.frombuffer(self.file.read(2), np.uint8), None, None
+
+    def close(self) -> None:
+        self.note("close")
+        self.file.close()
+
+
+WORKERS: list[dict[str, Any]] = [{}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}]
+
+
+@pytest.mark.parametrize("workers", WORKERS, ids=str)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_open_and_close_once_in_each_process(tmp_path: Path, workers: dict[str, Any], wrapped: bool) -> None:
+    (tmp_path / "data").write_bytes(bytes(range(10)))
+    source: Source = Filed(tmp_path)
+    with stream(DelegatingSource(source) if wrapped else source, **workers) as batches:
+        for _ in range(2):
+            assert [batch.tolist() for batch in batches] == [[k, k + 1] for k in range(8)]
+    notes = [line.split() for line in (tmp_path / "notes").read_text().splitlines()]
+    opened = [process for what, process in notes if what == "open"]
+    closed = [process for what, process in notes if what == "close"]
+    assert sorted(opened) == sorted(closed)
+    if workers.get("use_multiprocessing"):
+        assert len(set(opened)) == len(opened) <= 2
+        assert str(os.getpid()) not in opened
+    else:
+        assert set(opened) == {str(os.getpid())}
