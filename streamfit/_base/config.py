@@ -93,7 +93,7 @@ def next_seed() -> int:
         return derive(_settings.seed, _settings.draws) >> 1
 
 
-def looking_seed() -> int:
+def read_only_seed() -> int:
     """Return a seed for code that only inspects data; it does not change the seed of the next training."""
     seed = _settings.seed
     return draw_seed() if seed is None else derive(seed, "looking") >> 1

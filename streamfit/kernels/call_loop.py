@@ -73,7 +73,7 @@ def call_loop(  # pragma: no cover - calls machine code, so it runs compiled onl
     thunks: Array,
     starts: Array,
     words: Array,
-    failed: Array,
+    outcome: Array,
     moving: Array,
     strides: Array,
     asked: Array,
@@ -85,7 +85,7 @@ def call_loop(  # pragma: no cover - calls machine code, so it runs compiled onl
         thunks: Addresses of the kernels' thunks, int64 (calls,).
         starts: Addresses of the words of each call, int64 (calls,).
         words: The words of all calls, int64.
-        failed: Gets the number of the call that raised, counted from 1, and the step; and how many times all
+        outcome: Gets the number of the call that raised, counted from 1, and the step; and how many times all
             calls were run, int64 (3,).
         moving: Places in `words`, int64 (m,).
         strides: What to add there, int64 (m,).
@@ -95,15 +95,15 @@ def call_loop(  # pragma: no cover - calls machine code, so it runs compiled onl
     for step in range(steps):
         for i in range(thunks.shape[0]):
             if _call(thunks[i], starts[i]) != 0:
-                failed[0] = i + 1
-                failed[1] = step
+                outcome[0] = i + 1
+                outcome[1] = step
                 return
         for i in range(moving.shape[0]):
             words[moving[i]] += strides[i]
         if asked[0] != 0:
-            failed[2] = step + 1
+            outcome[2] = step + 1
             return
-    failed[2] = steps
+    outcome[2] = steps
 
 
 @kernel

@@ -41,7 +41,7 @@ Call = tuple[Kernel, tuple[Argument, ...]]
 
 _NOTHING_TO_DO = contextlib.nullcontext()
 _ANNOUNCE_AFTER = 2.0  # seconds of compiling before we announce it
-_MOST_WORDS = 128  # beyond, to pass the arguments takes longer than a small kernel
+_MOST_WORDS = 128  # of one kernel; more is an error
 _NOTHING: Array = np.zeros(0, dtype=np.int64)
 _NOT_ASKED = np.zeros(1, dtype=np.int64)  # nobody asks a call loop to stop
 _TYPES_OF_LOOP = signature_of((_NOTHING,) * 7 + (1,))
@@ -177,8 +177,8 @@ class CallList:
             return False
         self._words = np.array(words, dtype=np.int64)
         starts = self._words.ctypes.data + 8 * np.array(offsets, dtype=np.int64)
-        self._failed = np.zeros(3, dtype=np.int64)
-        tables = (np.array(thunks, dtype=np.int64), starts, self._words, self._failed)
+        self._outcome = np.zeros(3, dtype=np.int64)
+        tables = (np.array(thunks, dtype=np.int64), starts, self._words, self._outcome)
         self._bound = functools.partial(BoundLoop, entrance, loop, *tables)
         self._once = self._bound(_NOTHING, _NOTHING, _NOT_ASKED, 1)
         self._blas = any(cast(CompiledKernel, function).calls_blas for function, _ in self.calls)
@@ -190,12 +190,12 @@ class CallList:
                 self._once.run()
         else:
             self._once.run()
-        if self._failed[0]:
+        if self._outcome[0]:
             raise self._stopped()
 
     def _stopped(self) -> KernelStoppedError:
-        call, step, _ = self._failed.tolist()
-        self._failed[:] = 0
+        call, step, _ = self._outcome.tolist()
+        self._outcome[:] = 0
         return KernelStoppedError(self.calls[call - 1][0], step)
 
     def run_steps(
@@ -230,9 +230,9 @@ class CallList:
             loop.run()
         for reader in readers:
             reader.release()
-        if self._failed[0]:
+        if self._outcome[0]:
             raise self._stopped()
-        return int(self._failed[2])
+        return int(self._outcome[2])
 
     def _run_steps_one_by_one(
         self, readers: Sequence[InputPointer], data: Sequence[Array], steps: int, asked: Array
@@ -255,7 +255,7 @@ class CallList:
             except FloatingPointError:
                 raise KernelStoppedError(function) from None
 
-    def reader(self, array: Array) -> InputPointer:
+    def input_pointer(self, array: Array) -> InputPointer:
         """Return a handle that can make all calls read another array in the place of `array`."""
         return InputPointer(self, array)
 

@@ -81,7 +81,7 @@ class Binding:
         calls += [] if program.training is None else program.training.calls
         self._calls = CallList(calls or [(copy_into, (np.zeros(1), np.zeros(1)))])
         self.run = self._calls.run
-        self.feeds = [self._calls.reader(self._arrays[tensor]) for tensor in program.feeds]
+        self.feeds = [self._calls.input_pointer(self._arrays[tensor]) for tensor in program.feeds]
 
     def _take(self, tensor: Tensor) -> Array:
         return self._program.arena.take(tensor.spec.at(self.batch_size), tensor.dtype)

@@ -95,7 +95,7 @@ class Cursor:
             audit: Whether to keep a checksum of contents.
             filtered: How many samples the source has filtered out so far.
         """
-        self._earlier = self.delivered
+        self._earlier = self.done_in_all
         self.epoch += 1
         resumed, self.interrupted = self.interrupted, None
         self.filtered_before = filtered - (0 if resumed is None else resumed.get("filtered", 0))
@@ -108,7 +108,7 @@ class Cursor:
         return 0 if self.tally is None else self.tally.done
 
     @property
-    def delivered(self) -> int:
+    def done_in_all(self) -> int:
         """How many batches of all epochs this feed has delivered or left out."""
         return self._earlier + (0 if self.tally is None else self.tally.added)
 

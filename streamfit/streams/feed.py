@@ -390,7 +390,7 @@ class Feed:
         if tally.planned is None:
             left = self.steps(tally.left)
             tally.planned = None if left is None else tally.done + left
-        left = None if self._total is None else self._total - cursor.delivered
+        left = None if self._total is None else self._total - cursor.done_in_all
         # A resumed run may allow less than was left out before.
         tolerance = None if self._tolerance is None else max(0, self._tolerance - self._lost)
         self._begin_watch(tally)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamfit._base.checks import whole_or_none
-from streamfit._base.config import looking_seed
+from streamfit._base.config import read_only_seed
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Feed
 from streamfit.training.batches import Data, Streams, empty_rows, need_data
@@ -115,7 +115,7 @@ def _single_run(
     model: Trainable, call: ModelCall, plan: RunPlan, *, preserve_metrics: bool = False
 ) -> Iterator[tuple[Feed, CallbackList]]:
     """Open the data and the callbacks of `evaluate` (which preserves running results) or `predict`."""
-    verbose, seed = check_verbose(plan.verbose), looking_seed()
+    verbose, seed = check_verbose(plan.verbose), read_only_seed()
     source = plan.data.source(seed, "data")
     streams = Streams(plan.settings, hash_seed_of_program(seed))
     with call.work(source.name, preserve_metrics=preserve_metrics), streams:

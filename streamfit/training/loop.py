@@ -1,7 +1,7 @@
 """The one loop of training, validation, evaluation and prediction: it takes batches, does steps, calls hooks.
 
-The data side and the math side meet here and nowhere else: the loop sees a run of batches and a step.
-The origin of the batches and the content of a step are hidden from it.
+The data side and the math side meet in this package. The loop depends on neither: it sees an iterator of
+batches and a step, not the origin of the batches or the content of a step.
 """
 
 from __future__ import annotations

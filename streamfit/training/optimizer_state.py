@@ -15,7 +15,7 @@ from streamfit._base.inspection import differences
 from streamfit._base.specs import Array
 from streamfit.optimizers import Optimizer
 
-__all__ = ["check_settings", "check_vectors", "plainly", "settings_of"]
+__all__ = ["check_settings", "check_vectors", "as_plain_values", "settings_of"]
 
 _REMEDY = "compile the model as it was, or begin anew with another backup folder"
 _NOT_SETTINGS = ("name", "learning_rate", "lr")
@@ -37,10 +37,10 @@ def settings_of(optimizer: Optimizer) -> dict[str, object]:
     found |= {name: value for name, value in config.items() if name not in _NOT_SETTINGS}
     if optimizer.follows_schedule:
         found["schedule"] = config.get("learning_rate")
-    return {name: plainly(value) for name, value in found.items()}
+    return {name: as_plain_values(value) for name, value in found.items()}
 
 
-def plainly(value: object) -> object:
+def as_plain_values(value: object) -> object:
     """Describe a setting by plain values, or by the name of its class where there are none."""
     described = describe(value)
     return described if _is_plain(described) else type(value).__name__

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamfit._base import uses
-from streamfit._base.config import looking_seed, next_seed
+from streamfit._base.config import read_only_seed, next_seed
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.specs import Array
 from streamfit.kernels import KernelStoppedError
@@ -28,7 +28,7 @@ from streamfit.training.epoch_metrics import Snapshot
 from streamfit.training.model_graph import ModelGraph
 from streamfit.training.multi_step import later_steps, one_step, rows_of_step
 from streamfit.training.nonfinite import nonfinite_error
-from streamfit.training.optimizer_state import plainly
+from streamfit.training.optimizer_state import as_plain_values
 from streamfit.training.results import Measure
 from streamfit.training.running_results import RunningResults
 from streamfit.training.step_errors import label_error, located
@@ -70,7 +70,7 @@ class Runner:
         self.results = RunningResults()
         self.callers: set[int] = set()  # the threads that have worked with the model
         self._seeded = step_state is not None
-        self.step_state = np.array([looking_seed(), 0], np.int64) if step_state is None else step_state
+        self.step_state = np.array([read_only_seed(), 0], np.int64) if step_state is None else step_state
         if compiled is not None and not spare:
             compiled.keep_time(self.step_state)
         self.values, self.is_spare = values, spare
@@ -349,7 +349,7 @@ class Runner:
     @property
     def loss_described(self) -> object:
         """The loss as plain values, by which two models can be compared."""
-        return None if self._compiled is None else plainly(self._compiled.loss)
+        return None if self._compiled is None else as_plain_values(self._compiled.loss)
 
     @property
     def expected_names(self) -> tuple[list[str], bool]:

@@ -8,7 +8,7 @@ Guarantees kept by every pool:
 * **Order.** Values arrive in the order of the tickets, for any kind and any number of workers.
 * **Exactly once.** Each ticket's value is delivered once, or iteration ends in an exception.
   A run never ends early without an exception.
-* **Bounded.** At most `ahead` tickets are out beyond the one delivered last.
+* **Bounded.** At most `ahead` tickets are in flight beyond the one delivered last.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ def reading(n: int = 4) -> tuple[CallList, Array, Array]:
 
 def test_a_reader_points_at_data_that_fits_without_copying() -> None:
     calls, staging, total = reading()
-    reader = calls.reader(staging)
+    reader = calls.input_pointer(staging)
     data = np.array([1, 2, 3, 4], "float32")
     reader.feed(data)
     calls.run()
@@ -225,7 +225,7 @@ def test_a_reader_points_at_data_that_fits_without_copying() -> None:
 )
 def test_a_reader_copies_data_that_does_not_fit(data: Array) -> None:
     calls, staging, total = reading()
-    reader = calls.reader(staging)
+    reader = calls.input_pointer(staging)
     reader.feed(data)
     calls.run()
     assert total.tolist() == [1, 2, 6, 8]
@@ -234,7 +234,7 @@ def test_a_reader_copies_data_that_does_not_fit(data: Array) -> None:
 
 def test_data_that_fits_and_data_that_does_not_can_alternate() -> None:
     calls, staging, total = reading()
-    reader = calls.reader(staging)
+    reader = calls.input_pointer(staging)
     for round_ in range(1, 4):
         for dtype in ("float32", "float64"):
             total[:] = 0
@@ -246,7 +246,7 @@ def test_data_that_fits_and_data_that_does_not_can_alternate() -> None:
 @pytest.mark.jit
 def test_a_released_reader_keeps_nothing_alive() -> None:
     calls, staging, _ = reading()
-    reader = calls.reader(staging)
+    reader = calls.input_pointer(staging)
     data = np.ones(4, "float32")
     alive = weakref.ref(data)
     reader.feed(data)
@@ -353,7 +353,7 @@ def test_lists_run_in_several_threads_at_once() -> None:
 def test_a_call_loop_over_several_steps_ends_when_it_is_asked_to(asked: int) -> None:
     rows, total = np.ones((6, 4), "float32"), np.zeros(4, "float32")
     calls = CallList([(add_into, (rows[0], total))])
-    reader = calls.reader(rows[0])
+    reader = calls.input_pointer(rows[0])
     done = calls.run_steps([reader], [rows.reshape(-1)], 6, np.full(1, asked))
     assert done == (1 if asked else 6)
     assert total.tolist() == [done] * 4

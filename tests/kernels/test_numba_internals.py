@@ -122,7 +122,7 @@ def test_readers_and_several_steps_work(internals: pytest.MonkeyPatch) -> None:
     rows, total = np.ones((6, 4), "float32"), np.zeros(4, "float32")
     with pytest.warns(RuntimeWarning, match="internals"):
         calls = CallList([(fresh(bend), (rows[0], total))])
-    reader = calls.reader(rows[0])
+    reader = calls.input_pointer(rows[0])
     assert calls.run_steps([reader], [rows.reshape(-1)], 6) == 6
     assert total == pytest.approx(6 * np.tanh(1.1))
     reader.feed(np.zeros(4))

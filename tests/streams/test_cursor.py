@@ -37,7 +37,7 @@ def test_batches_of_all_epochs_are_counted() -> None:
         tally = cursor.begin_epoch(7, None, audit=False)
         assert (cursor.epoch, cursor.done) == (epoch, 0)
         tally.add(3, 1)
-    assert (cursor.done, cursor.delivered) == (1, 2)
+    assert (cursor.done, cursor.done_in_all) == (1, 2)
 
 
 def test_an_interrupted_epoch_goes_on_with_its_number() -> None:

@@ -30,7 +30,7 @@ def make_pool(
     Args:
         kind: "inline" (load in the caller's thread), "threads" or "processes".
         workers: how many loads go on at once; 0 is the same as "inline".
-        ahead: how many tickets may be out beyond the delivered one.
+        ahead: how many tickets may be in flight beyond the delivered one.
         timeout: seconds that a load may take before its worker process counts as hung and is replaced; None
             judges by the loads before it, a minute at the least. Loads in this process cannot be stopped.
         init: called without arguments once in each worker before its first load: in each process (also one

@@ -106,7 +106,7 @@ class OrderedRun(Run[TicketT, ValueT]):
         self._opened.clear()
 
     def _interrupted(self) -> None:
-        """After anything but the run's own end (Ctrl-C, a failing system call): start from clean workers."""
+        """After an interruption (Ctrl-C, a failed system call): stop all workers."""
         if self._state is _OPEN:
             self._pool.reset(RunState.INTERRUPTED)
 

@@ -201,7 +201,7 @@ class Scheduler:
                 job.deaths += (job.queue, job.number, job.attempt) == loading
                 if job.deaths >= self._deaths:
                     job.state, job.outcome = _POISONED, cause
-                    if job.slot < 0:  # an outcome is taken with a slot, whatever it is
+                    if job.slot < 0:  # `take` needs a slot for every outcome
                         job.slot = self._take_slot()
                     continue
                 job.state = _PENDING
@@ -212,7 +212,8 @@ class Scheduler:
         return again
 
     def next_ticket_of(self, worker: int) -> tuple[int, int, int] | None:
-        """Return queue, number and attempt of the ticket that a worker was to answer next, if it is one."""
+        """Return queue, number and attempt of the next ticket that a worker should answer; None for a job of
+        several tickets."""
         job = next(iter(self._outstanding.get(worker, {}).values()), None)
         return None if job is None or len(job.tickets) > 1 else (job.queue, job.number, job.attempt)
 

@@ -55,7 +55,7 @@ class ThreadPool(ScheduledPool):
 
     Args:
         workers: number of threads.
-        ahead: how many tickets may be out beyond the delivered one.
+        ahead: how many tickets may be in flight beyond the delivered one.
         init: called in each thread before its first load.
 
     Example:

@@ -28,7 +28,7 @@ from streamfit.workers.transport.uninterrupted import uninterrupted
 
 # A consumer that keeps more values than this gets the further ones as copies, so that slots stay few.
 _MAX_LEASED = 4
-# A job takes in further tickets up to this time and this memory; beyond it, sending costs next to nothing.
+# A job takes in further tickets up to this time and this memory; larger jobs save no more time.
 _JOB_NANOSECONDS = 2_000_000
 _JOB_BYTES = 1 << 22
 _LOOK_MILLISECONDS = int(LOOK_SECONDS * 1000)
@@ -39,13 +39,13 @@ class ProcessPool(SupervisedPool):
 
     Args:
         workers: number of processes.
-        ahead: how many tickets may be out beyond the delivered one.
-        timeout: seconds that a load may take; None judges by the loads before it.
+        ahead: how many tickets may be in flight beyond the delivered one.
+        timeout: seconds that a load may take; None: a limit from earlier loads.
         init: called in each of them before its first load.
-        hash_seed: that of all workers; None for that of the program.
+        hash_seed: hash seed of all workers; None: the program's.
 
     Attributes:
-        deaths: how many workers a ticket may kill before it is set apart.
+        deaths: how many workers a ticket may kill before it is quarantined.
     """
 
     kind: Kind = "processes"
@@ -201,9 +201,8 @@ class ProcessPool(SupervisedPool):
         if self._worker_group is not None:
             for handle in self._worker_group.workers.values():
                 reports.take_last(handle.pid, handle.channel)
-            self._worker_group.close(
-                grace
-            )  # not by way of the finalizer, which is spent when it is interrupted
+            # Not through the finalizer: after an interruption it cannot run again.
+            self._worker_group.close(grace)
         if self._finalizer is not None:
             self._finalizer.detach()
         self._worker_group = self._finalizer = None

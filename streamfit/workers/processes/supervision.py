@@ -44,7 +44,7 @@ class SupervisedPool(ScheduledPool):
 
     Args:
         workers: number of processes.
-        ahead: how many tickets may be out beyond the delivered one.
+        ahead: how many tickets may be in flight beyond the delivered one.
         timeout: seconds that a load may take; None judges by the loads before it.
         init: called in each of them before its first load.
         hash_seed: that of all workers; None for that of the program.
@@ -73,7 +73,7 @@ class SupervisedPool(ScheduledPool):
         self._handlers: dict[int, Callable[[WorkerHandle, Frame], None]] = {
             wire.TEMPLATE: WorkerHandle.add_template,
             wire.RESULT: self._on_result,
-            wire.SKIPPED: self._on_skipped,
+            wire.CANCELLED: self._on_cancelled,
         }
 
     # -- workers come and go ----------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class SupervisedPool(ScheduledPool):
         """Take in the end of a worker: first the results it has sent, then the jobs it has not finished.
 
         Returns:
-            how it ended, as far as that is known by then.
+            how it ended, with what is known at this point.
         """
         while not handle.channel.ended:
             frames = handle.channel.receive(wait=False)
@@ -125,13 +125,14 @@ class SupervisedPool(ScheduledPool):
         if stray:  # before the next result, however far the worker has come since
             loading = self.scheduler.next_ticket_of(handle.key)
             death = replace(death, stray=stray)
+        # It replaced another worker without any progress: its limit counts such workers in a row.
         in_vain = stray or not handle.progress_page.begun() or (loading is None and not handle.n_results)
         self._restart_limit.worker(in_vain=bool(in_vain))
         handle.close()
         self.scheduler.died(handle.key, death, loading)
         if death.pid is not None:
-            hit = self.scheduler.find(*loading[:2]) if loading else None
-            crash_report.log_exit(death, self.describe(hit) if hit else "", self.restarts)
+            blamed = self.scheduler.find(*loading[:2]) if loading else None
+            crash_report.log_exit(death, self.describe(blamed) if blamed else "", self.restarts)
         return death
 
     def _on_death(self, worker_group: WorkerGroup, frame: Frame) -> None:
@@ -296,7 +297,7 @@ class SupervisedPool(ScheduledPool):
             self._deadline.note(packed.nanoseconds)
             self._restart_limit.progress()
 
-    def _on_skipped(self, handle: WorkerHandle, frame: Frame) -> None:
+    def _on_cancelled(self, handle: WorkerHandle, frame: Frame) -> None:
         self.scheduler.done(handle.key, frame.queue, frame.number, frame.attempt, frame.slot)
 
 

@@ -219,7 +219,7 @@ class Worker:
     def _on_cancel(self, frame: Frame) -> None:
         for waiting in [item for item in self._pending if item.queue == frame.queue]:
             self._pending.remove(waiting)
-            self._answer(wire.SKIPPED, waiting)
+            self._answer(wire.CANCELLED, waiting)
 
 
 class _ReceivedLoader:

@@ -24,7 +24,7 @@ from streamfit.workers.transport import descriptors
 # From the parent to a worker.
 PROGRESS_PAGE, SLOT, SHARE, LOADER, FORGET, TICKET, LARGE_TICKET, CANCEL, DROP_SLOT = range(1, 10)
 # From a worker to the parent.
-TEMPLATE, RESULT, SKIPPED = range(11, 14)
+TEMPLATE, RESULT, CANCELLED = range(11, 14)
 # Between the parent and the fork server.
 PRELOAD, SPAWN, KILL, SPAWNED, SPAWN_FAILED, EXITED, FINISH, READY = range(21, 29)
 # To a worker: the state of the parent, and `worker_init`. From a worker, beside values: log records, names of
