@@ -15,7 +15,7 @@ from streamfit._base.inspection import differences
 from streamfit._base.specs import Array
 from streamfit.optimizers import Optimizer
 
-__all__ = ["check_settings", "check_vectors", "as_plain_values", "settings_of"]
+__all__ = ["as_plain_values", "check_settings", "check_vectors", "settings_of"]
 
 _REMEDY = "compile the model as it was, or begin anew with another backup folder"
 _NOT_SETTINGS = ("name", "learning_rate", "lr")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamfit._base import uses
-from streamfit._base.config import read_only_seed, next_seed
+from streamfit._base.config import next_seed, read_only_seed
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.specs import Array
 from streamfit.kernels import KernelStoppedError
