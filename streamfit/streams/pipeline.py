@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, Self
 
+from streamfit._base.checks import whole
 from streamfit._base.config import next_seed
 from streamfit._base.keys import seed_from
 from streamfit._base.telling import tell
@@ -17,6 +18,7 @@ from streamfit.streams.arrays import ArraySource
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.looking import first_element, specs_of, summary_lines
 from streamfit.streams.ordered import OrderedSource, PoolRunner
+from streamfit.streams.profiling import Profile, profile
 from streamfit.streams.seekable import SeekableSource
 from streamfit.streams.sequence import Sequence, SequenceSource
 from streamfit.streams.source import Source
@@ -170,6 +172,22 @@ class Pipeline(StageMethods):
     def element_spec(self) -> Element:
         """The first element with a `Spec` (shape and dtype) in place of each array; None for the samples."""
         return specs_of(self.peek(), self.stage.traits.batched)
+
+    def profile(self, elements: int = 50) -> Profile:
+        """Read some elements in this thread and return how long each stage worked; print it to see a table.
+
+        Args:
+            elements: How many elements of the last stage to read at most.
+
+        Example:
+            >>> import numpy as np
+            >>> found = source(np.zeros((100, 3))).map(np.sin).batch(10).profile()
+            >>> found.elements, found.stages
+            (10, ["source('data', 100 samples)", 'map(sin)', 'batch(10)'])
+        """
+        elements = whole("elements", elements, 1)
+        with make_pool("inline", 0) as pool:
+            return profile(self.stage, self._pass(self._next), PoolRunner(pool, self.name), elements)
 
     def summary(self) -> None:
         """Print a line for each stage: how many elements it has in a pass, and of which shapes and dtypes.
