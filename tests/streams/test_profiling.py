@@ -35,6 +35,6 @@ def test_the_stage_that_works_longest_is_found(in_order: bool) -> None:
     # At least two milliseconds for each of the twenty samples, and nearly all of the time is theirs.
     assert found.seconds[found.busiest] >= 0.04
     assert "map(slow) limits" in str(found)
-    assert [batch.tolist() for batch in pipeline][0] == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert next(batch.tolist() for batch in pipeline) == [0.0, 1.0, 2.0, 3.0, 4.0]
     with pytest.raises(ValueError, match="elements"):
         pipeline.profile(0)
