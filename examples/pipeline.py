@@ -10,7 +10,7 @@ from streamfit import Sequential, layers, source
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(2000, 16)).astype("float32")
-y = (np.abs(x).sum(axis=1) > 12.7).astype("float32")
+y = (x[:, :4].sum(axis=1) > 0).astype("float32")
 
 
 def noisy(x, y, rng):
@@ -46,4 +46,4 @@ if __name__ == "__main__":
     print(receipt)
     batch = receipt.batch(3)
     print(f"batch 3 of the last epoch: {batch.size} samples, first one {batch.x[0][:3]}")
-    assert history.history["val_accuracy"][-1] > 0.7
+    assert history.history["val_accuracy"][-1] > 0.9

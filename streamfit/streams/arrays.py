@@ -26,7 +26,7 @@ from streamfit.streams.leaves import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.objects import stack_hint
 from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, rows_of
 from streamfit.streams.shuffle import Shuffle, check_shuffle
-from streamfit.streams.source import Identity, Source
+from streamfit.streams.source import Identity, Source, not_empty
 from streamfit.streams.ticket import Ticket
 
 _DIGEST_ROWS, _DIGEST_BYTES = 8, 8 << 20  # at most, for the digest of a few samples
@@ -71,12 +71,12 @@ class ArraySource(Source):
         seed: int = 0,
         name: str = "data",
     ) -> None:
-        self.name, self.seed = name, seed_from(seed)
+        self.name = name
         size, order = whole("batch_size", batch_size, 1), check_shuffle(shuffle)
         given = zip((x, y, sample_weight), ROLES, strict=True)
         self._arrays = [rebuild(value, as_rows, role) for value, role in given]
         self.samples = _count_samples((x, y, sample_weight), *self._arrays)
-        self.order: BatchOrder = ShuffledOrder(self.samples, size, order, self.seed)
+        self.order: BatchOrder = ShuffledOrder(self.samples, size, order, seed_from(seed))
         self._spec = tuple(spec_of(part) for part in self._arrays)
         self._open()
 
@@ -97,15 +97,29 @@ class ArraySource(Source):
         """Samples in a batch."""
         return self.order.batch_size
 
-    def reordered(self, order: BatchOrder, seed: int, name: str) -> Self:
+    @property
+    def seed(self) -> int:
+        """Where the orders of the passes start from."""
+        return self.order.seed
+
+    @seed.setter
+    def seed(self, seed: int) -> None:
+        self.order = self.order.with_seed(seed)
+
+    @property
+    def shuffle(self) -> Shuffle:
+        """Whether samples or batches come in a new order in each pass."""
+        return self.order.shuffle if isinstance(self.order, ShuffledOrder) else not self.order.sequential
+
+    def reordered(self, order: BatchOrder, name: str) -> Self:
         """Return a source of the same arrays in another order."""
         other = copy.copy(self)
-        other.order, other.seed, other.name = order, seed, name
+        other.order, other.name = order, name
         return other
 
     def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""
-        return self.order.batches(data_epoch)
+        return not_empty(self, self.order.batches(data_epoch), data_epoch)
 
     def spec(self) -> tuple[Structure[Spec], ...]:
         """Return the specs of (x, y, sample_weight)."""

@@ -6,8 +6,10 @@ without the parts before it.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 
@@ -25,6 +27,7 @@ class BatchOrder(ABC):
     Args:
         batch_size: Samples in a batch; the last batch of a pass may be smaller.
         drop_remainder: Whether a smaller last batch is left out.
+        seed: Where the orders of the passes start from.
 
     Attributes:
         sequential: Whether every pass takes the samples as they lie.
@@ -32,8 +35,14 @@ class BatchOrder(ABC):
 
     sequential = False
 
-    def __init__(self, batch_size: int, drop_remainder: bool = False) -> None:
-        self.batch_size, self.drop_remainder = batch_size, drop_remainder
+    def __init__(self, batch_size: int, drop_remainder: bool = False, seed: int = 0) -> None:
+        self.batch_size, self.drop_remainder, self.seed = batch_size, drop_remainder, seed
+
+    def with_seed(self, seed: int) -> Self:
+        """Return an equal order that starts from another seed."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
 
     @abstractmethod
     def samples(self, number: int) -> int:
@@ -87,8 +96,8 @@ class ShuffledOrder(BatchOrder):
     """
 
     def __init__(self, n: int, batch_size: int, shuffle: Shuffle = True, seed: int = 0) -> None:
-        super().__init__(batch_size)
-        self.n, self.shuffle, self.seed = n, shuffle, seed
+        super().__init__(batch_size, seed=seed)
+        self.n, self.shuffle = n, shuffle
         self.sequential = shuffle is False
 
     def samples(self, number: int) -> int:
@@ -145,8 +154,8 @@ class BlockOrder(BatchOrder):
         seed: int = 0,
         drop_remainder: bool = False,
     ) -> None:
-        super().__init__(batch_size, drop_remainder)
-        self.n, self.seed = n, seed
+        super().__init__(batch_size, drop_remainder, seed)
+        self.n = n
         self.block, self.window = whole("block", block, 1), whole("window", window, 1)
 
     def samples(self, number: int) -> int:

@@ -105,7 +105,7 @@ class DelegatingSource(Source):
 
     def describe(self, ticket: Ticket) -> str:
         """Say which batch a ticket is for."""
-        return self.source.describe(ticket)
+        return self.source.describe(ticket).replace(repr(self.source.name), repr(self.name), 1)
 
     def parts(self, ticket: Ticket) -> list[Ticket]:
         """Return a ticket for each sample of a batch."""

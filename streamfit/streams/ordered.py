@@ -18,8 +18,8 @@ from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value, unpack
-from streamfit.streams.seekable import distinct, in_order, not_empty
-from streamfit.streams.source import Source
+from streamfit.streams.seekable import distinct, in_order
+from streamfit.streams.source import Source, not_empty
 from streamfit.streams.stages.batch_stage import BatchStage
 from streamfit.streams.stages.elements import Element, batch_size
 from streamfit.streams.stages.filter import Filter

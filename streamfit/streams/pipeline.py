@@ -242,7 +242,7 @@ class Pipeline(StageMethods):
             base = only_orders(stage.input)
             if isinstance(base, ArrayRows):  # nothing to compute: rows are copied straight into batches
                 order = StageOrder(stage.input, stage.batch_size, stage.drop_remainder, start)
-                return base.source.reordered(order, start, called)
+                return base.source.reordered(order, called)
         kind = SeekableSource if stage.traits.seekable else OrderedSource
         return kind(stage, seed=start, name=called, targets=targets)
 

@@ -11,7 +11,7 @@ import numpy as np
 from streamfit._base.errors import DataError
 from streamfit._base.keys import seed_from
 from streamfit.streams.items import Value, unpack
-from streamfit.streams.source import Source
+from streamfit.streams.source import Source, not_empty
 from streamfit.streams.stages.stage import Pass, Stage, known_size
 from streamfit.streams.ticket import Ticket
 
@@ -97,19 +97,6 @@ class SeekableSource(Source):
     def producer(self) -> Any:
         """The object of the user's that makes the batches."""
         return self._producer
-
-
-def not_empty(source: Source, size: int, data_epoch: int) -> int:
-    """Return the number of batches of a pass.
-
-    Raises:
-        DataError: There are none.
-    """
-    if size < 1:
-        raise DataError(
-            f"source {source.name!r}: pass {data_epoch} has no batches; too few elements are left"
-        )
-    return size
 
 
 def in_order(stage: Stage) -> Iterator[Stage]:

@@ -289,3 +289,16 @@ def _placed(load: Callable[[Any, Ticket], Value]) -> Callable[[Any, Ticket], Val
 def _first_length(x: Part) -> int:
     arrays = leaves(x)
     return len(arrays[0][1]) if arrays else 0
+
+
+def not_empty(source: Source, size: int, data_epoch: int) -> int:
+    """Return the number of batches of a pass.
+
+    Raises:
+        DataError: There are none.
+    """
+    if size < 1:
+        raise DataError(
+            f"source {source.name!r}: pass {data_epoch} has no batches; too few elements are left"
+        )
+    return size

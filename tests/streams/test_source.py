@@ -13,7 +13,15 @@ import pytest
 from oracles.sequences import Drawing, Numbered
 
 from streamfit import streams
-from streamfit.streams import ArraySource, Feed, GeneratorSource, Sequence, SequenceSource, Source
+from streamfit.streams import (
+    ArraySource,
+    DelegatingSource,
+    Feed,
+    GeneratorSource,
+    Sequence,
+    SequenceSource,
+    Source,
+)
 from streamfit.workers import make_pool
 
 ROWS, TARGETS = np.arange(44.0).reshape(22, 2), np.arange(22)
@@ -31,6 +39,10 @@ CASES: dict[str, tuple[type[Source], Callable[[Path], Source]]] = {
     "mapped": (ArraySource, lambda path: ArraySource(mapped(path), TARGETS, batch_size=4, seed=3)),
     "sequence": (SequenceSource, lambda path: SequenceSource(Numbered(6), seed=3)),
     "shuffled sequence": (SequenceSource, lambda path: SequenceSource(Drawing(), shuffle=True, seed=3)),
+    "wrapped": (
+        DelegatingSource,
+        lambda path: DelegatingSource(ArraySource(ROWS, TARGETS, batch_size=4, seed=3)),
+    ),
     "iterable": (GeneratorSource, lambda path: GeneratorSource([(ROWS[k:], TARGETS[k:]) for k in range(6)])),
 }
 

@@ -23,8 +23,8 @@ class StageOrder(BatchOrder):
     """
 
     def __init__(self, stage: Stage, batch_size: int, drop_remainder: bool, seed: int) -> None:
-        super().__init__(batch_size, drop_remainder)
-        self.stage, self.seed = stage, seed
+        super().__init__(batch_size, drop_remainder, seed)
+        self.stage = stage
 
     def samples(self, number: int) -> int:
         """Return the number of samples of a pass."""

@@ -70,7 +70,7 @@ def batched(p: Pipeline) -> bool:
 
 # For each stage: how a chain goes on with it. A stage that does not fit leaves the chain as it is.
 STAGES: dict[type, Callable[[Pipeline, int], Pipeline]] = {
-    stages.Batch: lambda p, n: p if batched(p) else p.batch(1 + n % 4, drop_remainder=n % 5 == 0),
+    stages.BatchStage: lambda p, n: p if batched(p) else p.batch(1 + n % 4, drop_remainder=n % 5 == 0),
     stages.Cache: lambda p, n: p.cache() if n % 3 else p.cache(max_bytes=100),
     stages.Concatenated: lambda p, n: p.concatenate(p.map(noisy)),
     stages.Filter: lambda p, n: p.filter(even),
@@ -84,7 +84,7 @@ STAGES: dict[type, Callable[[Pipeline, int], Pipeline]] = {
     stages.Seeded: lambda p, n: p.concatenate(Pipeline(p.shuffle().stage, seed=n)),
     stages.Shard: lambda p, n: p.shard(2, n % 2),
     stages.Shuffle: lambda p, n: p.shuffle(1 + n, reshuffle_each_iteration=n % 2 == 0),
-    stages.Skip: lambda p, n: p.skip(n % 3),
+    stages.SkipStage: lambda p, n: p.skip(n % 3),
     stages.Split: lambda p, n: (
         p.split(0.5, seed=n)[n % 2] if p.stage.traits.seekable and p.stage.traits.fixed_ids else p
     ),
@@ -199,11 +199,11 @@ def test_to_look_changes_nothing(plan: Plan) -> None:
 
 ALL_SEEKABLE: Plan = (
     stages.IndexedSamples,
-    [(stages.Map, 0), (stages.Cache, 1), (stages.Shuffle, 2), (stages.Mix, 1), (stages.Batch, 2)],
+    [(stages.Map, 0), (stages.Cache, 1), (stages.Shuffle, 2), (stages.Mix, 1), (stages.BatchStage, 2)],
 )
 ALL_IN_ORDER: Plan = (
     stages.IndexedSamples,
-    [(stages.Filter, 0), (stages.Map, 0), (stages.Interleave, 1), (stages.Repeat, 1), (stages.Batch, 1)],
+    [(stages.Filter, 0), (stages.Map, 0), (stages.Interleave, 1), (stages.Repeat, 1), (stages.BatchStage, 1)],
 )
 
 
