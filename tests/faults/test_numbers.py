@@ -323,7 +323,7 @@ def relative(found: float, exact: Fraction) -> float:
 def repeated(op: Op, inputs: list[np.ndarray], times: int) -> None:
     """Run the kernels of an epoch's running mean as a step does, on the same batch again and again."""
     calls = CallList(op.forward(inputs, [], []))
-    calls.run_steps([calls.reader(inputs[0])], [inputs[0]], times)
+    calls.run_steps([calls.input_pointer(inputs[0])], [inputs[0]], times)
 
 
 @pytest.mark.jit
