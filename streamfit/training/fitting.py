@@ -121,6 +121,8 @@ class FitRun(Resumable):
         except BaseException:
             self._callbacks.interrupt()
             raise
+        finally:
+            self._runner.epoch = None
 
     # -- for callbacks, see `FitSession` ----
 
@@ -135,7 +137,7 @@ class FitRun(Resumable):
     def _epoch(self, epoch: int) -> bool:
         """Run one epoch; return whether there may be another."""
         plan, callbacks, feed = self._plan, self._callbacks, self._feed
-        self._epoch_now = epoch
+        self._epoch_now = self._runner.epoch = epoch
         before, self._steps_before = self._steps_before, 0
         self._call.refresh_bindings()
         if before:

@@ -51,14 +51,22 @@ def later_steps(batch: Batch, done: int) -> Batch:
     )
 
 
-def where(batch: Batch) -> str:
+def where(batch: Batch, epoch: int | None = None) -> str:
     """Say which batch this is, for messages.
+
+    Args:
+        batch: The batch.
+        epoch: The training epoch, if there is one; it is named where it is not the number of the pass.
 
     Example:
         >>> where(Batch(np.zeros(2), ids=np.array([7, 4]), number=3))
         'pass 0, batch 3, samples 7, 4'
+        >>> where(Batch(np.zeros(2), number=3), epoch=5)
+        'epoch 5, pass 0, batch 3'
     """
     text = f"pass {batch.data_epoch}, batch {batch.number}"
+    if epoch is not None and epoch != batch.data_epoch:
+        text = f"epoch {epoch}, {text}"
     ids = batch.ids
     if isinstance(ids, np.ndarray) and ids.size:
         shown = ", ".join(map(str, ids.reshape(-1)[:8].tolist())) + (", ..." if ids.size > 8 else "")

@@ -23,7 +23,13 @@ _SHOWN = 8
 
 
 def nonfinite_error(
-    batch: Batch, source: str, losses: dict[str, float], gradients: dict[Variable, Array], model: WeightOwner
+    batch: Batch,
+    source: str,
+    losses: dict[str, float],
+    gradients: dict[Variable, Array],
+    model: WeightOwner,
+    *,
+    epoch: int | None = None,
 ) -> NonFiniteError:
     """Return the error for a batch whose step was stopped.
 
@@ -33,6 +39,7 @@ def nonfinite_error(
         losses: The losses of the batch by name; the total is called ``"loss"``.
         gradients: The gradient of each trained weight.
         model: Gives the weights their paths.
+        epoch: The training epoch, if there is one.
     """
     paths: dict[Variable, str] = {}
     for path, weight in weight_paths(model):
@@ -42,7 +49,7 @@ def nonfinite_error(
     data = unusable_data(batch, gradients)
     text = "; ".join([*_findings(losses, wrong), *_causes(data, before)])
     return NonFiniteError(
-        f"{text} (source {source!r}, {where(batch)}). Nothing of this batch was applied: weights and "
+        f"{text} (source {source!r}, {where(batch, epoch)}). Nothing of this batch was applied: weights and "
         f"optimizer are as the batch before left them. {_advice(data, before)}",
         epoch=batch.data_epoch,
         batch=batch.number,

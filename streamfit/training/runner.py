@@ -77,6 +77,7 @@ class Runner:
         self.idle_spares: dict[bool, list[Runner]] = {True: [], False: []}  # with and without copies
         self.class_weight: object = None
         self.source, self.checked = "data", False
+        self.epoch: int | None = None
         self.asked: Array | None = None
         self.rest: Batch | None = None
         self._targets_checked = True  # whether the first batch of a run has had its warnings
@@ -251,7 +252,7 @@ class Runner:
             if batch.steps > 1:  # those before the wrong one are steps to be done
                 for step in range(batch.steps):
                     self._score(mode, one_step(batch, step), class_weight)
-            raise located(error, self.source, batch) from error.__cause__
+            raise located(error, self.source, batch, self.epoch) from error.__cause__
         except KernelStoppedError as stopped:
             raise self._stopped(built, stopped, batch, targets, weights) from None
         metrics = self.results.metrics
@@ -269,7 +270,7 @@ class Runner:
         try:
             binding = built.steps.run("predict", built.batch_inputs.inputs(batch.x), (), ())
         except DataError as error:
-            raise located(error, self.source, batch) from error.__cause__
+            raise located(error, self.source, batch, self.epoch) from error.__cause__
         return [array.copy() for array in binding.fetches]
 
     def _build_for(self, batch: Batch) -> BuiltSteps:
@@ -300,11 +301,13 @@ class Runner:
         one = one_step(batch, stopped.step)
         if stopped.kernel is check_finite:
             gradients = built.programs.gradients
-            return nonfinite_error(one, self.source, self._last_losses(), gradients, self._model)
+            return nonfinite_error(
+                one, self.source, self._last_losses(), gradients, self._model, epoch=self.epoch
+            )
         rows = rows_of_step(batch, stopped.step)
         labels, weighed = ([None if a is None else a[rows] for a in arrays] for arrays in (targets, weights))
         error = label_error(built.plans, self._model.outputs, labels, weighed)
-        return located(error, self.source, one)
+        return located(error, self.source, one, self.epoch)
 
     # -- targets without a meaning --------------------------------------------------------------
 

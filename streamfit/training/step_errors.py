@@ -14,9 +14,9 @@ from streamfit.training.compile_config import OutputPlan
 from streamfit.training.multi_step import where
 
 
-def located(error: DataError, source: str, batch: Batch) -> DataError:
+def located(error: DataError, source: str, batch: Batch, epoch: int | None = None) -> DataError:
     """Return an error of the same class that names the source and the batch."""
-    return type(error)(f"{error} (source {source!r}, {where(batch)})")
+    return type(error)(f"{error} (source {source!r}, {where(batch, epoch)})")
 
 
 def label_error(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from streamfit import NonFiniteError, Sequence, Sequential, layers
+from streamfit.callbacks import TerminateOnNaN
 from streamfit.streams import Batch
 from streamfit.training.multi_step import one_step, rows_of_step, where
 
@@ -38,3 +40,32 @@ def test_rows_ids_and_number_of_a_step() -> None:
 )
 def test_the_name_of_a_batch(ids: object, text: str) -> None:
     assert where(Batch(np.zeros(3), ids=ids, number=3, data_epoch=1)) == text
+
+
+def test_messages_name_epoch_and_pass_where_they_differ() -> None:
+    model = Sequential([layers.Input((2,)), layers.Dense(1)])
+    model.compile(loss="mse")
+    x, y = np.zeros((8, 2)), np.zeros((8, 1))
+    y[5] = np.nan
+    callback = TerminateOnNaN(before_update=True)
+    with pytest.raises(NonFiniteError, match=r"epoch 2, pass 1, batch 1"):
+        # Epochs of two batches, passes of four: the third epoch begins with the second pass.
+        model.fit(Late(x, y), epochs=4, steps_per_epoch=2, verbose=0, callbacks=[callback])
+
+
+class Late(Sequence):
+    """Four batches in a pass; the second one of pass 1 has a target that is no number."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        super().__init__()
+        self.x, self.y, self.passes = x, y, 0
+
+    def __len__(self) -> int:
+        return 4
+
+    def on_epoch_end(self) -> None:
+        self.passes += 1
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(4, 6) if (self.passes, index) == (1, 1) else slice(0, 2)
+        return self.x[rows], self.y[rows]
