@@ -50,7 +50,7 @@ def test_messages_name_epoch_and_pass_where_they_differ() -> None:
     callback = TerminateOnNaN(before_update=True)
     with pytest.raises(NonFiniteError, match=r"epoch 2, pass 1, batch 1"):
         # Epochs of two batches, passes of four: the third epoch begins with the second pass.
-        model.fit(Late(x, y), epochs=4, steps_per_epoch=2, verbose=0, callbacks=[callback])
+        model.fit(Late(x, y), epochs=4, steps_per_epoch=2, shuffle=False, verbose=0, callbacks=[callback])
 
 
 class Late(Sequence):
