@@ -80,13 +80,13 @@ class Computation:
     def __init__(self, origin: Stage | None, stages: list[Stage], p: Pass, name: str) -> None:
         self.origin, self.stages, self.p, self.name = origin, stages, p, name
 
-    def open(self) -> None:
+    def open_in_worker(self) -> None:
         """Open the bases that workers load from."""
         for base in [] if self.origin is None else distinct(self.origin.bases()):
             base.open()
 
-    def close(self) -> None:
-        """Close them."""
+    def close_in_worker(self) -> None:
+        """Close the bases."""
         for base in [] if self.origin is None else distinct(self.origin.bases()):
             base.close()
 

@@ -130,6 +130,14 @@ class Source(ABC):
     def close(self) -> None:  # noqa: B027 - optional
         """Close what `open` has opened, when the process loads no more from this source."""
 
+    def open_in_worker(self) -> None:
+        """Call `open`; a worker process calls this before its first load."""
+        self.open()
+
+    def close_in_worker(self) -> None:
+        """Call `close`; a worker process calls this when it loads no more from this source."""
+        self.close()
+
     def with_seed(self, seed: int) -> Self:
         """Return a copy whose randomness starts from another seed; it shares the data with this one."""
         other = copy.copy(self)

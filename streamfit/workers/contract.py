@@ -40,8 +40,8 @@ class Loader(Protocol[_TicketT_contra, _ValueT_co]):
     parts, in order (none if it has no parts), and `merge(parts)` one ticket for some of them. Threads call
     a further optional method in place of `load`: `load_apart(ticket, threads=...)` returns a value that
     shares no memory with anything that the loader may write to later; `threads` says whether several
-    threads load at once. Worker processes call the optional methods `open()` and `close()`: once before the
-    first load, and when the loader is needed no more. In the main process that is the caller's task.
+    threads load at once. Worker processes call the optional methods `open_in_worker()`, once before the
+    first load, and `close_in_worker()`, when the loader is needed no more.
     """
 
     def load(self, ticket: _TicketT_contra, /) -> _ValueT_co:

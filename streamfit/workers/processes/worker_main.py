@@ -243,7 +243,7 @@ class _ReceivedLoader:
             except Exception as error:
                 error.add_note("This happened when the data set was unpickled in a worker process.")
                 raise
-            opened = getattr(loader, "open", None)
+            opened = getattr(loader, "open_in_worker", None)
             if opened is not None:
                 opened()
             self._loader, self._data = loader, None
@@ -252,13 +252,13 @@ class _ReceivedLoader:
         return self._loader
 
     def close(self) -> None:
-        """Call `close` of the loader, if it is open and has one; an error in it is only logged."""
-        close = getattr(self._loader, "close", None)
+        """Call `close_in_worker` of the loader, if it was received and has one; an error in it is logged."""
+        close = getattr(self._loader, "close_in_worker", None)
         if close is not None:
             try:
                 close()
             except Exception:
-                _LOGGER.warning("close() of %s failed", name_of(self._loader), exc_info=True)
+                _LOGGER.warning("closing %s failed", name_of(self._loader), exc_info=True)
 
     def drop_pages(self) -> None:
         """Keep the resident memory of mapped files within bounds."""
