@@ -120,11 +120,11 @@ class Worker:
             self.interruptible.on = True
             load = self._ready(received)
             began = time.monotonic_ns()
+            SCRATCH.open(slot)
             for number, ticket in enumerate(_tickets(frame, slot), frame.number):
                 progress_page.begin(frame.queue, number, frame.attempt)
-                SCRATCH.open(slot, packer.used)
+                SCRATCH.end = packer.used
                 _pack(packer, load(ticket))
-                SCRATCH.close()
         except BaseException as error:  # user code ran; the consumer gets its exception, of any class
             failure = exceptions.pack(error)
         self.interruptible.on = False

@@ -137,12 +137,15 @@ class Packer:
     Args:
         slot: belongs to the job.
         number_of: returns the number by which the reader knows a template.
+
+    Attributes:
+        used: how many bytes of the slot hold values.
     """
 
     def __init__(self, slot: Slot, number_of: Callable[[Template], int]) -> None:
         self._slot = slot
         self._number_of = number_of
-        self._used = 0
+        self.used = 0
         self._groups: list[_Group] = []
         # Of the last group.
         self._template: Template | None = None
@@ -154,6 +157,7 @@ class Packer:
         parts = Parts(value)
         if SCRATCH.handed:
             self._add_in_place(parts)
+            SCRATCH.handed.clear()
             return
         arrays = parts.arrays
         shapes = tuple([array.shape for array in arrays])
@@ -164,14 +168,9 @@ class Packer:
         else:
             self._begin_group(parts, shapes)
 
-    @property
-    def used(self) -> int:
-        """How many bytes of the slot hold values."""
-        return self._used
-
     def _add_in_place(self, parts: Parts) -> None:
         """Write a value of which some arrays may lie in the slot already: these stay where they are."""
-        arrays, base = parts.arrays, self._used
+        arrays, base = parts.arrays, self.used
         places = [SCRATCH.offset_of(array) for array in arrays]
         shapes = tuple([array.shape for array in arrays])
         if parts.rest:  # pickled parts have a layout of their own, which begins where those arrays lie
@@ -187,7 +186,7 @@ class Packer:
         for array, place, offset in zip(arrays, places, offsets, strict=True):
             if place is None:
                 self._slot.write(array, base + offset)
-        self._used = base + size
+        self.used = base + size
         if (self._template, self._shapes, self._offsets) == (parts.template, shapes, offsets):
             group = self._groups[-1]
             if group.stride == size:
@@ -205,7 +204,7 @@ class Packer:
             failure: the exception that ended them, as `exceptions.pack` returned it, if one did.
         """
         # A reader maps the slot as far as it reaches, even if these values would fit a part of it.
-        return _encode_body(self._slot.capacity, self._used, nanoseconds, self._groups, failure)
+        return _encode_body(self._slot.capacity, self.used, nanoseconds, self._groups, failure)
 
     def _begin_group(self, parts: Parts, shapes: Shapes) -> None:
         """Write a value that is unlike the one before."""
@@ -216,7 +215,7 @@ class Packer:
             offsets.append(size)
             size += padded(array.nbytes)
         numbers = _encode_numbers(offsets, shapes, buffers)
-        base = self._used
+        base = self.used
         outside = base + size, 0
         if len(pickled) > _MAX_IN_FRAME:
             arrays = [*arrays, np.frombuffer(pickled, np.uint8)]
@@ -230,12 +229,12 @@ class Packer:
         self._template, self._shapes, self._offsets = parts.template, shapes, offsets
 
     def _write(self, arrays: Sequence[Array], offsets: Sequence[int], size: int) -> None:
-        base = self._used
+        base = self.used
         if base + size > self._slot.capacity:
             self._slot.reserve(base + size)
         for array, offset in zip(arrays, offsets, strict=True):
             self._slot.write(array, base + offset)
-        self._used = base + size
+        self.used = base + size
 
 
 # -- from a slot and a frame body to values ---------------------------------------------------------------

@@ -34,9 +34,9 @@ class Scratch:
         self.end = 0
         self.handed: list[tuple[Array, int, int]] = []
 
-    def open(self, slot: Slot, begin: int) -> None:
-        """Offer the memory of a slot from `begin` on, to this thread."""
-        self._slot, self.end, self._thread = slot, begin, threading.get_ident()
+    def open(self, slot: Slot) -> None:
+        """Offer the memory of a slot to this thread; before each load, `end` is set to where it is free."""
+        self._slot, self._thread = slot, threading.get_ident()
 
     def close(self) -> None:
         """Offer nothing; forget what was handed out."""
