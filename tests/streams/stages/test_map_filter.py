@@ -9,7 +9,7 @@ import pytest
 from oracles.stages import READINGS, delivered, even, in_order, listed, never, noisy, numbers
 
 from streamfit._base.errors import DataError, PicklingError
-from streamfit.streams import Feed, source
+from streamfit.streams import Feed, source, stream
 from streamfit.workers import make_pool
 
 
@@ -97,3 +97,35 @@ def test_functions_that_cannot_travel() -> None:
     for pipeline in (numbers(4).map(locked).batch(2), in_order(4).map(locked).batch(2)):
         with make_pool("processes", 1) as pool, pytest.raises(PicklingError, match="lock"):
             delivered(pipeline, pool)
+
+
+class Reusing:
+    """A function that returns one buffer again and again."""
+
+    def __init__(self, form: str) -> None:
+        self.form, self.buffer = form, np.zeros(2)
+
+    def __call__(self, x: Any, y: Any) -> Any:
+        self.buffer[...] = x
+        return {
+            "tuple": (self.buffer, y),
+            "view": (self.buffer[::-1], y),
+            "dict": ({"a": self.buffer}, y),
+        }[self.form]
+
+
+@pytest.mark.parametrize("form", ["tuple", "view", "dict"])
+@pytest.mark.parametrize(
+    "workers", [{}, {"workers": 1}, {"workers": 1, "use_multiprocessing": True}], ids=str
+)
+@pytest.mark.parametrize("in_order", [False, True])
+def test_a_function_may_return_one_buffer_again_and_again(
+    form: str, workers: dict[str, Any], in_order: bool
+) -> None:
+    data = source(np.arange(40.0).repeat(2).reshape(40, 2), np.arange(40))
+    if in_order:
+        data = data.filter(lambda x, y: True)
+    with stream(data.map(Reusing(form)).batch(8), seed=1, **workers) as batches:
+        for x, y in batches:
+            rows = x["a"] if form == "dict" else x
+            assert rows[:, 0].tolist() == y.tolist() == rows[:, 1].tolist()
