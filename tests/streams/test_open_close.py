@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from streamfit import Source, Ticket, stream
+from streamfit import Source, Ticket, source, stream
 from streamfit.streams import DelegatingSource
 
 pytestmark = pytest.mark.timeout(60)
@@ -49,15 +49,23 @@ class Filed(Source):
         self.file.close()
 
 
+def pipeline(found: Source) -> Any:
+    """Return the same batches through a stage."""
+    return source(found).map(lambda x: x)
+
+
 WORKERS: list[dict[str, Any]] = [{}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}]
 
 
 @pytest.mark.parametrize("workers", WORKERS, ids=str)
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_open_and_close_once_in_each_process(tmp_path: Path, workers: dict[str, Any], wrapped: bool) -> None:
+@pytest.mark.parametrize(
+    "wrap", [lambda found: found, DelegatingSource, pipeline], ids=["plain", "wrapped", "stages"]
+)
+def test_open_and_close_once_in_each_process(
+    tmp_path: Path, workers: dict[str, Any], wrap: Callable[[Source], Any]
+) -> None:
     (tmp_path / "data").write_bytes(bytes(range(10)))
-    source: Source = Filed(tmp_path)
-    with stream(DelegatingSource(source) if wrapped else source, **workers) as batches:
+    with stream(wrap(Filed(tmp_path)), seed=5, **workers) as batches:
         for _ in range(2):
             assert [batch.tolist() for batch in batches] == [[k, k + 1] for k in range(8)]
     notes = [line.split() for line in (tmp_path / "notes").read_text().splitlines()]

@@ -16,7 +16,7 @@ from streamfit.streams import rng_context
 from streamfit.streams.arrays import ArraySource
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.source import Source
-from streamfit.streams.stages.elements import Element, split
+from streamfit.streams.stages.elements import Element, own, split
 from streamfit.streams.stages.stage import ElementRunner, Pass, Place, SourceTraits, Stage
 from streamfit.streams.ticket import Ticket
 
@@ -103,7 +103,7 @@ class IndexedSamples(Stage):
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Ask the object for samples."""
         with rng_context.RngContext(self.seed_for(p), p.number, self.samples):
-            return [self.samples[int(name)] for name in ids]
+            return [own([self.samples[int(name)]]) for name in ids]
 
 
 class Batches(Stage):
@@ -172,12 +172,14 @@ class Batches(Stage):
         return as_element(self._at(self.seed_for(p)).load(wanted))
 
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
-        """Load batches by number."""
-        return [self.load(p, int(number), None) for number in ids]
+        """Load batches by number, which share no memory with the source: they may wait in a queue."""
+        found = self._at(self.seed_for(p))
+        return [as_element(found.load_apart(self._ticket(p, int(number)))) for number in ids]
 
     def open(self) -> None:
-        """Open the source."""
+        """Open the source; copies with another seed are made anew, with what was opened."""
         self.source.open()
+        self._at.cache_clear()
 
     def close(self) -> None:
         """Close the source."""

@@ -14,11 +14,13 @@ import numpy as np
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.streams.ownership import detached
 from streamfit.workers import empty
 
 Element = object
 """An array or a number, or a tuple, list or dictionary of elements; None where there is nothing."""
 
+_SIMPLE = (np.ndarray, int, float, bool, np.float32, np.float64, np.int64, type(None))
 ROLES = ("x", "y", "sample_weight")
 
 
@@ -170,6 +172,25 @@ def _refuse_forms(elements: Sequence[Element], ids: object) -> None:
     )
 
 
+def own(box: list[Element]) -> Element:
+    """Return the only entry of `box`, without memory that the code that made it may write to again.
+
+    Example:
+        >>> buffer = np.zeros(2)
+        >>> kept = own([buffer])
+        >>> buffer[:] = 1
+        >>> kept.tolist()
+        [0.0, 0.0]
+    """
+    kind = type(box[0])
+    simple = kind is np.ndarray
+    if kind is tuple:
+        simple = all(type(part) in _SIMPLE for part in cast("tuple[Element, ...]", box[0]))
+    if simple:
+        return detached(box, listed=True)
+    return map_leaves(box[0], lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf)
+
+
 def batch_size(element: Element) -> int:
     """Return the number of samples of a batch: the length of its first leaf.
 
@@ -225,6 +246,7 @@ __all__ = [
     "form_of",
     "map_leaves",
     "named_leaves",
+    "own",
     "spec_text",
     "split",
 ]

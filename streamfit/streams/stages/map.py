@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 
@@ -12,12 +12,10 @@ from streamfit._base.checks import is_mapping, truth
 from streamfit._base.errors import DataError
 from streamfit._base.keys import generator
 from streamfit._base.specs import Array
-from streamfit.streams.ownership import detached
-from streamfit.streams.stages.elements import ROLES, Element, batch_size, collate, form_of, map_leaves, split
+from streamfit.streams.stages.elements import ROLES, Element, batch_size, collate, form_of, own, split
 from streamfit.streams.stages.stage import Pass, Stage
 
 Per = Literal["sample", "batch"]
-_SIMPLE = (np.ndarray, int, float, bool, np.float32, np.float64, np.int64, type(None))
 _PARTS = ("x", "y", "sample_weight")
 
 
@@ -119,9 +117,9 @@ class Map(Stage):
         if self.on is not None:
             made = self._on_part(element, options)
         elif type(element) is tuple:
-            made = _own([self.function(*element, **options)])
+            made = own([self.function(*element, **options)])
         else:
-            made = _own([self.function(element, **options)])
+            made = own([self.function(element, **options)])
         if not self.new_form:
             self._check_form(element, made)
         if self.traits.batched and self.per == "batch":
@@ -131,11 +129,11 @@ class Map(Stage):
     def _on_part(self, element: Element, options: dict[str, np.random.Generator]) -> Element:
         place = ROLES.index(self.on or "x")
         if place == 0 and type(element) is not tuple:
-            return _own([self.function(element, **options)])
+            return own([self.function(element, **options)])
         if type(element) is not tuple or len(element) <= place:
             raise DataError(f"{self!r}: there is no {self.on} in {form_of(element)}")
         entries = list(element)
-        entries[place] = _own([self.function(entries[place], **options)])
+        entries[place] = own([self.function(entries[place], **options)])
         return tuple(entries)
 
     def _check_form(self, element: Element, made: Element) -> None:
@@ -159,17 +157,6 @@ class Map(Stage):
                 f"{self!r} was given a batch of {before} samples and returned one of {after}; a map keeps "
                 "the number of samples. To leave samples out, filter them before .batch()"
             )
-
-
-def _own(box: list[Element]) -> Element:
-    """Return the only entry of `box` without memory that the function may write to at its next call."""
-    kind = type(box[0])
-    simple = kind is np.ndarray
-    if kind is tuple:
-        simple = all(type(part) in _SIMPLE for part in cast("tuple[Element, ...]", box[0]))
-    if simple:
-        return detached(box, listed=True)
-    return map_leaves(box[0], lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf)
 
 
 def _plain(element: Element) -> bool:
