@@ -147,7 +147,7 @@ class PoolRunner:
         seekable = origin.traits.seekable
         jobs = self._by_id(origin, p, inner) if seekable else self._in_order(origin, p, inner)
         loader = Computation(origin if seekable else None, stages, p, self.name)
-        run = self.pool.open(loader, jobs, describe=self._describe(p))
+        run = self.pool.open(loader, jobs, describe=self._describe(p, origin.traits.batched))
         self._open.append(run)
         try:
             for loaded in run:
@@ -189,12 +189,13 @@ class PoolRunner:
         if waiting:
             yield ElementJob(number, count, None, waiting, (front, count), (last, count + len(waiting)))
 
-    def _describe(self, p: Pass) -> Any:
+    def _describe(self, p: Pass, batched: bool) -> Any:
         def describe(job: ElementJob) -> str:
-            where = f"source {self.name!r}, pass {p.number}"
+            where = f"source {self.name!r}, pass {p.number}, {'batch' if batched else 'samples'}"
             if job.ids is not None:
-                return f"{where}, samples {job.ids.tolist()}"
-            return f"{where}, samples {job.first}..{job.first + len(job.elements or ()) - 1} in order"
+                return f"{where} {', '.join(map(str, job.ids.tolist()))}"
+            last = job.first + len(job.elements or ()) - 1
+            return f"{where} {job.first}{'' if last == job.first else f'..{last}'} in order"
 
         return describe
 

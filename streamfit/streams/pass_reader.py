@@ -65,6 +65,11 @@ def open_pass(
         kept: Whether the consumer may keep a batch when it asks for the next one.
     """
     if isinstance(source, OrderedSource):
+        if tolerance is not None:
+            raise ValueError(
+                f"on_bad_sample='skip' cannot be used for {source.name!r}: a pipeline behind a generator, a "
+                "filter or unbatch() is read in order; leave bad samples out in a filter"
+            )
         return _in_order(source, pool, place)
     skips = tolerance is not None
     if source.remote and (pool is not None or skips):

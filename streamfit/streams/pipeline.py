@@ -278,7 +278,12 @@ def source(
     start = None if seed is None else seed_from(seed)
     if isinstance(x, Pipeline):
         return x
+    if kind not in (None, "samples", "batches"):
+        raise ValueError(f"kind={kind!r}: write 'samples' or 'batches'")
     found = kind_of(x, name)
+    alone = y is None and sample_weight is None
+    if found == "arrays" and kind == "samples" and alone and isinstance(x, (list, tuple)):
+        return Pipeline(IndexedSamples(x, name), name, start)
     if found == "arrays":
         if kind == "batches":
             raise ValueError("kind='batches': the rows of arrays are samples; write source(x).batch(32)")

@@ -6,6 +6,7 @@ with the part that differs and the samples that hold it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
@@ -239,6 +240,15 @@ def spec_text(element: Element) -> Element:
     return map_leaves(element, lambda leaf: (np.asarray(leaf).shape, np.asarray(leaf).dtype))
 
 
+def takes_rng(function: Callable[..., Element]) -> bool:
+    """Return whether a function of the user's has a parameter named ``rng``."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # built-in functions may have no signature
+        return False
+    return "rng" in parameters
+
+
 __all__ = [
     "Element",
     "batch_size",
@@ -249,4 +259,5 @@ __all__ = [
     "own",
     "spec_text",
     "split",
+    "takes_rng",
 ]

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from streamfit._base.errors import DataError
+from streamfit._base.keys import generator
 from streamfit.streams.leaves import brief
-from streamfit.streams.stages.elements import Element
+from streamfit.streams.stages.elements import Element, takes_rng
 from streamfit.streams.stages.stage import Pass, Stage
 
 
@@ -18,7 +19,8 @@ class Filter(Stage):
 
     Args:
         stage: Whose elements to filter.
-        function: Called as that of `map`; it returns one truth value.
+        function: Called as that of `map`, also with ``rng`` if it has such a parameter; it returns one truth
+            value.
     """
 
     computes = True
@@ -27,14 +29,20 @@ class Filter(Stage):
         super().__init__((stage,), replace(stage.traits, seekable=False))
         if not callable(function):
             raise TypeError(f"filter needs a function, got {function!r}")
-        self.function = function
+        self.function, self._draws = function, takes_rng(function)
 
     def __repr__(self) -> str:
         return f"filter({getattr(self.function, '__name__', type(self.function).__name__)})"
 
     def apply(self, p: Pass, element: Element, element_id: int) -> Iterable[Element]:
         """Return the element, or nothing."""
-        answer = self.function(*element) if type(element) is tuple else self.function(element)
+        options = {"rng": generator(p.key("filter", self.salt, element_id))} if self._draws else {}
+        arguments = element if type(element) is tuple else (element,)
+        try:
+            answer = self.function(*arguments, **options)
+        except Exception as error:
+            error.add_note(f"in {self!r} of {'batch' if self.traits.batched else 'sample'} {element_id}")
+            raise
         if not isinstance(answer, (bool, np.bool_)) and np.asarray(answer).ndim:
             raise DataError(
                 f"{self!r} returned {brief(answer)}; it must return one truth value for each element. "

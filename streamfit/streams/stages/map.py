@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -12,7 +11,16 @@ from streamfit._base.checks import is_mapping, truth
 from streamfit._base.errors import DataError
 from streamfit._base.keys import generator
 from streamfit._base.specs import Array
-from streamfit.streams.stages.elements import ROLES, Element, batch_size, collate, form_of, own, split
+from streamfit.streams.stages.elements import (
+    ROLES,
+    Element,
+    batch_size,
+    collate,
+    form_of,
+    own,
+    split,
+    takes_rng,
+)
 from streamfit.streams.stages.stage import Pass, Stage
 
 Per = Literal["sample", "batch"]
@@ -52,7 +60,7 @@ class Map(Stage):
             raise ValueError(f"on={on!r}: write 'x', 'y' or 'sample_weight'")
         self.function, self.on, self.new_form = function, on, truth("new_form", new_form)
         self.per: Per = per or ("batch" if stage.traits.batched else "sample")
-        self._draws = _takes_rng(function)
+        self._draws = takes_rng(function)
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__name__", type(self.function).__name__)
@@ -114,12 +122,19 @@ class Map(Stage):
             options = {"rng": generator(p.key("map", self.salt, element_id, within))}
         else:
             options = {}
-        if self.on is not None:
-            made = self._on_part(element, options)
-        elif type(element) is tuple:
-            made = own([self.function(*element, **options)])
-        else:
-            made = own([self.function(element, **options)])
+        try:
+            if self.on is not None:
+                made = self._on_part(element, options)
+            elif type(element) is tuple:
+                made = own([self.function(*element, **options)])
+            else:
+                made = own([self.function(element, **options)])
+        except Exception as error:
+            what = "batch" if self.traits.batched and self.per == "batch" else "sample"
+            error.add_note(
+                f"in {self!r} of {what} {element_id}" + (f", sample {within} in it" if within else "")
+            )
+            raise
         if not self.new_form:
             self._check_form(element, made)
         if self.traits.batched and self.per == "batch":
@@ -161,11 +176,3 @@ class Map(Stage):
 
 def _plain(element: Element) -> bool:
     return element is not None and not isinstance(element, (tuple, list)) and not is_mapping(element)
-
-
-def _takes_rng(function: Callable[..., Element]) -> bool:
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):  # built-in functions may have no signature
-        return False
-    return "rng" in parameters

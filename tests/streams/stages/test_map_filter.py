@@ -129,3 +129,45 @@ def test_a_function_may_return_one_buffer_again_and_again(
         for x, y in batches:
             rows = x["a"] if form == "dict" else x
             assert rows[:, 0].tolist() == y.tolist() == rows[:, 1].tolist()
+
+
+def test_errors_name_the_sample() -> None:
+    def fails(x: Any) -> Any:
+        if x == 5:
+            raise ValueError("bad value")
+        return x
+
+    for pipeline in (
+        numbers(8).map(fails).batch(4),
+        numbers(8).filter(fails),
+        numbers(8).shuffle(seed=1).map(fails),
+    ):
+        with pytest.raises(ValueError, match="bad value") as caught:
+            list(pipeline)
+        assert any("of sample 5" in note for note in caught.value.__notes__)
+
+
+def test_a_filter_may_draw() -> None:
+    def half(x: Any, rng: np.random.Generator) -> bool:
+        return bool(rng.random() < 0.5)
+
+    pipeline = numbers(40).filter(half)
+    first, again, next_pass = (list(pipeline.elements(number)) for number in (0, 0, 1))
+    assert first == again != next_pass
+    assert 5 < len(first) < 35
+
+
+def test_lists_of_samples_and_unknown_kinds() -> None:
+    rows = [(np.ones(2), 1.0), (np.zeros(2), 0.0)]
+    x, y = source(rows, kind="samples").batch(2).peek()
+    assert (x.shape, y.tolist()) == ((2, 2), [1.0, 0.0])
+    with pytest.raises(ValueError, match="kind='sample': write 'samples' or 'batches'"):
+        source(np.zeros(3), kind="sample")  # type: ignore[arg-type]
+
+
+def test_samples_cannot_be_skipped_behind_a_filter() -> None:
+    with (
+        pytest.raises(ValueError, match="on_bad_sample='skip' cannot be used"),
+        stream(numbers(8).filter(even).batch(2), on_bad_sample="skip", max_bad_samples=1) as batches,
+    ):
+        list(batches)
