@@ -142,7 +142,8 @@ def _stack(leaves: list[object], name: str, ids: object) -> Array:
                 f"{_sample(ids, place)}; a batch needs samples of one shape. Make them equal in a map, "
                 "or pad them: .padded_batch(batch_size)"
             )
-        if array.dtype != dtype:
+        text = array.dtype.kind == dtype.kind and dtype.kind in "US"  # the widest holds them all
+        if array.dtype != dtype and not text:
             raise DataError(
                 f"{name} has dtype {dtype} in {_sample(ids, 0)} and {array.dtype} in "
                 f"{_sample(ids, place)}; a batch needs one dtype. Cast in a map: array.astype({dtype.name!r})"
@@ -152,7 +153,7 @@ def _stack(leaves: list[object], name: str, ids: object) -> Array:
 
 def _stacked(arrays: list[Array]) -> Array:
     first = arrays[0]
-    if first.ndim == 0 or first.dtype.hasobject:
+    if first.ndim == 0 or first.dtype.hasobject or first.dtype.kind in "US":
         return np.array(arrays)
     # In a worker process this is where the batch will be sent from.
     return np.concatenate(

@@ -171,3 +171,14 @@ def test_samples_cannot_be_skipped_behind_a_filter() -> None:
         stream(numbers(8).filter(even).batch(2), on_bad_sample="skip", max_bad_samples=1) as batches,
     ):
         list(batches)
+
+
+def test_texts_of_any_length_are_in_one_batch() -> None:
+    words = ["a", "bb", "ccc"]
+    assert source(words, kind="samples").batch(3).peek().tolist() == words
+    assert source(iter([np.array(["a", "bb"]), np.array(["ccc", "d"])]), kind="samples").batch(
+        2
+    ).peek().tolist() == [
+        ["a", "bb"],
+        ["ccc", "d"],
+    ]
