@@ -16,6 +16,7 @@ from streamfit._base.telling import tell
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.arrays import ArraySource
 from streamfit.streams.generator import GeneratorSource
+from streamfit.streams.leaves import brief
 from streamfit.streams.looking import first_element, specs_of, summary_lines
 from streamfit.streams.ordered import OrderedSource, PoolRunner
 from streamfit.streams.profiling import Profile, profile
@@ -137,6 +138,10 @@ class Pipeline(StageMethods):
         if size is None:
             raise TypeError(f"{self!r} does not know its number of elements")
         return size
+
+    def __bool__(self) -> bool:
+        """Return True: a pipeline is there, whatever its length."""
+        return True
 
     def __iter__(self) -> Iterator[Element]:
         """Read one pass, loaded in this thread; the next loop reads the next pass."""
@@ -266,7 +271,7 @@ def source(
         sample_weight: Weights, when `x` are arrays.
         kind: Whether items are ``'samples'`` or ``'batches'``; None finds it: arrays are samples, the items
             of a `Sequence` and of a generator are batches, and an object with ``__getitem__`` and ``__len__``
-            is judged by its first item.
+            is judged by its first item, and refused where that may be either.
         seed: The seed of orders and random numbers; None follows the run that reads it.
         name: What to call the data in messages.
 
@@ -304,12 +309,18 @@ def _base(x: Any, found: str, kind: Kind | None, name: str) -> Stage:
 
 
 def _kind_of_items(x: Any) -> Kind:
-    """Return what the items of an object are, judged by what it is and by its first item."""
+    """Return what the items of an object are, judged by what it is and by its first item.
+
+    Raises:
+        ValueError: The first item may be one sample as well as a batch.
+    """
     if isinstance(x, Sequence) or hasattr(x, "on_epoch_end") or hasattr(x, "num_batches"):
         return "batches"
     item = x[0]
-    shapes = [getattr(leaf, "shape", ()) for _, leaf in named_leaves(item)]
-    if isinstance(item, (tuple, list)) and len(shapes) > 1:
-        alike = all(shape and shape[0] == shapes[0][0] for shape in shapes) if shapes[0] else False
-        return "batches" if alike else "samples"
-    return "batches" if shapes and shapes[0] else "samples"
+    shapes = [tuple(getattr(leaf, "shape", ())) for _, leaf in named_leaves(item)]
+    if not shapes or not all(shapes) or any(shape[0] != shapes[0][0] for shape in shapes):
+        return "samples"  # a batch has a first axis of one length in all of its parts
+    raise ValueError(
+        f"an item of the {type(x).__name__} ({brief(item)}) may be a sample or a batch; write "
+        "source(..., kind='samples') or source(..., kind='batches')"
+    )

@@ -169,7 +169,8 @@ class Batches(Stage):
         """Load one batch, or some of its samples."""
         ticket = self._ticket(p, batch_id)
         wanted = ticket if members is None else replace(ticket, ids=members)
-        return as_element(self._at(self.seed_for(p)).load(wanted))
+        # Apart from the user's own arrays, so that a map that works in place does not change these.
+        return as_element(self._at(self.seed_for(p)).load_apart(wanted))
 
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Load batches by number, which share no memory with the source: they may wait in a queue."""

@@ -212,7 +212,10 @@ def batch_size(element: Element) -> int:
 def _length(leaf: object, name: str) -> int:
     shape = np.asarray(leaf).shape
     if not shape:
-        raise DataError(f"{name} of a batch is a single value; its first axis must be the samples")
+        raise DataError(
+            f"{name} of a batch is a single value; its first axis must be the samples. If the items of the "
+            "source are single samples, write source(..., kind='samples')"
+        )
     return int(shape[0])
 
 

@@ -182,3 +182,51 @@ def test_texts_of_any_length_are_in_one_batch() -> None:
         ["a", "bb"],
         ["ccc", "d"],
     ]
+
+
+class Alike:
+    """Samples whose parts have one length, such as an image and a label for each of its rows."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> Any:
+        return np.full((3, 3), float(index)), np.full(3, index)
+
+
+def test_items_that_may_be_samples_or_batches_are_asked_for() -> None:
+    with pytest.raises(ValueError, match="may be a sample or a batch"):
+        source(Alike())
+    assert len(source(Alike(), kind="samples").batch(2)) == 2
+    assert len(source(Alike(), kind="batches")) == 4
+
+
+def test_a_map_that_works_in_place_does_not_change_the_users_data() -> None:
+    def double(x: Any) -> Any:
+        x *= 2
+        return x
+
+    kept = [np.full(3, 1.0), np.full(3, 2.0)]
+    for kind in ("samples", "batches"):
+        pipeline = source(_Held(kept), kind=kind).map(double)
+        for _ in range(2):
+            assert [part.tolist() for part in pipeline] == [[2.0] * 3, [4.0] * 3]
+    assert kept[0].tolist() == [1.0] * 3
+
+
+class _Held:
+    """Items that it holds itself."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.items[index]
+
+
+def test_windows_behind_a_split_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"take\(n\)"):
+        numbers(12).split(0.5)[0].window(3)
