@@ -11,6 +11,7 @@ import pytest
 from streamfit import Sequential, layers, set_random_seed, source, stream
 from streamfit.callbacks import BackupAndRestore, Callback
 from streamfit.streams import DelegatingSource, SequenceSource
+from streamfit.testing import check_source
 from streamfit.utils import Sequence
 
 pytestmark = pytest.mark.timeout(60)
@@ -180,3 +181,8 @@ def test_generator_is_pulled_in_order_and_its_items_mapped_on_workers() -> None:
 def test_a_filter_that_leaves_nothing_is_an_error() -> None:
     with pytest.raises(Exception, match="filters left out all 90 samples"):
         model().fit(source(X, Y).filter(lambda x, y: False).batch(4), epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_checkers_pass(name: str) -> None:
+    check_source(PIPELINES[name].open_source(seed=3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,8 +40,16 @@ def even(x: Any, y: Any) -> bool:
     return bool(y % 2 == 0)
 
 
+def _mapped() -> Any:
+    with tempfile.NamedTemporaryFile() as file:  # the mapping outlives its name
+        np.save(file, X)
+        file.flush()
+        return np.load(file.name, mmap_mode="r")
+
+
 DATA = {
     "arrays": lambda: as_stream(X, Y, batch_size=6, shuffle=True, seed=3),
+    "memory map": lambda: as_stream(_mapped(), Y, batch_size=6, shuffle=True, seed=3),
     "sequence": lambda: as_stream(Noisy(), shuffle=True, seed=3),
     "map": lambda: as_stream(source(X, Y).map(noisy).shuffle().batch(6), seed=3),
     "filter": lambda: as_stream(source(X, Y).filter(even).map(noisy).batch(3), seed=3),
