@@ -6,6 +6,8 @@ seed of the split alone: it is the same in every pass, in every run, and whateve
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from streamfit._base.checks import number, whole
@@ -33,7 +35,7 @@ class Split(OrderStage):
     """
 
     def __init__(self, stage: Stage, fraction: float, part: int, seed: int = 0) -> None:
-        super().__init__((stage,), stage.traits)
+        super().__init__((stage,), replace(stage.traits, has_gaps=True))
         if not stage.traits.seekable:
             raise ValueError(
                 f"split() needs an input whose elements have numbers; {stage.text()} is read in order. Split "

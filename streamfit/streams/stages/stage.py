@@ -91,6 +91,7 @@ class SourceTraits:
         fixed_ids: Whether each id stands for the same sample in every pass and with every seed, and for no
             other one.
         endless: Whether a pass has no end.
+        has_gaps: Whether elements were left out at random, so that neighbours need not follow one another.
     """
 
     batched: bool = False
@@ -100,6 +101,7 @@ class SourceTraits:
     fixed_order: bool = True
     fixed_ids: bool = True
     endless: bool = False
+    has_gaps: bool = False
 
     @property
     def counted(self) -> SourceTraits:
@@ -125,6 +127,7 @@ def common_traits(stages: Sequence[Stage], caller: str) -> SourceTraits:
         fixed_order=all(each.fixed_order for each in traits),
         fixed_ids=all(each.fixed_ids for each in traits),
         endless=any(each.endless for each in traits),
+        has_gaps=any(each.has_gaps for each in traits),
     )
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from streamfit._base.checks import truth, whole
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate, map_leaves
-from streamfit.streams.stages.split import Split
 from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, known_size, parts_of
 
 
@@ -38,14 +37,11 @@ class Window(Stage):
             raise ValueError(
                 "window() needs single samples; write it before .batch(...), or after .unbatch()"
             )
-        below = stage
-        while below.inputs:
-            if isinstance(below, Split):
-                raise ValueError(
-                    "window() behind split(): the parts of a split have gaps, so a window would hold samples "
-                    "that do not follow one another; cut a series with .take(n) and .skip(n)"
-                )
-            below = below.inputs[0]
+        if stage.traits.has_gaps:
+            raise ValueError(
+                "window() behind split(): the parts of a split have gaps, so a window would hold samples "
+                "that do not follow one another; cut a series with .take(n) and .skip(n)"
+            )
         super().__init__((stage,), stage.traits.counted)
         self.length = whole("size", size, 1)
         self.shift = self.length if shift is None else whole("shift", shift, 1)

@@ -90,7 +90,9 @@ STAGES: dict[type, Callable[[Pipeline, int], Pipeline]] = {
     ),
     stages.TakeStage: lambda p, n: p.take(2 + n),
     stages.Unbatch: lambda p, n: p.unbatch() if batched(p) else p,
-    stages.Window: lambda p, n: p if batched(p) else p.window(1 + n % 3, shift=1 + n % 2, stride=1 + n % 2),
+    stages.Window: lambda p, n: (
+        p if batched(p) or p.stage.traits.has_gaps else p.window(1 + n % 3, shift=1 + n % 2, stride=1 + n % 2)
+    ),
     stages.Zip: lambda p, n: p.zip(p.map(noisy)).map(added, new_form=True),
 }
 

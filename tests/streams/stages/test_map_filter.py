@@ -230,3 +230,5 @@ class _Held:
 def test_windows_behind_a_split_are_refused() -> None:
     with pytest.raises(ValueError, match=r"take\(n\)"):
         numbers(12).split(0.5)[0].window(3)
+    with pytest.raises(ValueError, match=r"take\(n\)"):
+        numbers(3).concatenate(numbers(12).split(0.5)[0]).window(3)
