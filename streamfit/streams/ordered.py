@@ -14,12 +14,12 @@ from typing import Any, cast
 import numpy as np
 
 from streamfit._base.errors import DataError, StreamfitError
-from streamfit._base.keys import derive, seed_from
+from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value, unpack
-from streamfit.streams.seekable import distinct, in_order
-from streamfit.streams.source import Source, not_empty
+from streamfit.streams.pipeline_source import PipelineSource, distinct
+from streamfit.streams.source import not_empty
 from streamfit.streams.stages.batch_stage import BatchStage
 from streamfit.streams.stages.elements import Element, batch_size
 from streamfit.streams.stages.filter import Filter
@@ -200,25 +200,15 @@ class PoolRunner:
         return describe
 
 
-class OrderedSource(Source):
-    """Feed the batches of a stage that is read in order.
-
-    Args:
-        stage: Its elements are batches.
-        seed: The seed of the run.
-        name: What to call the source in messages.
-        targets: Whether the consumer wants targets; else a list is taken for several inputs.
-    """
+class OrderedSource(PipelineSource):
+    """Feed the batches of a stage that is read in order; for its arguments see `PipelineSource`."""
 
     def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
-        self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
+        super().__init__(stage, seed=seed, name=name, targets=targets)
         self.rewinds = stage.traits.rewinds
         # Pass, batch, place; samples filtered out in earlier passes, and delivered in this one.
         self._saved: tuple[int, int, Place, int, int] | None = None
         self.filtered = 0
-
-    def _at(self, number: int) -> Pass:
-        return Pass(self.seed, number)
 
     def batches(self, data_epoch: int) -> int | None:
         """Count the batches of a pass, where that is known before its end."""
@@ -298,30 +288,6 @@ class OrderedSource(Source):
             if batch.number == number:
                 return batch
         raise DataError(f"source {self.name!r}: pass {data_epoch} has no batch {number} now")
-
-    def identity(self) -> dict[str, Any]:
-        """Return what a saved place belongs to: the stages, as they are written."""
-        return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
-
-    def open(self) -> None:
-        """Open each base."""
-        for base in distinct(self.stage.bases()):
-            base.open()
-
-    def close(self) -> None:
-        """Close each base."""
-        for base in distinct(self.stage.bases()):
-            base.close()
-
-    def begin_pass(self, data_epoch: int) -> None:
-        """Tell each base."""
-        for base in distinct(self.stage.bases()):
-            base.begin_pass(self._at(data_epoch))
-
-    def end_pass(self, data_epoch: int) -> None:
-        """Tell each base."""
-        for base in distinct(self.stage.bases()):
-            base.end_pass(self._at(data_epoch))
 
 
 def _as_place(value: Any) -> Place:

@@ -246,7 +246,7 @@ class Tally:
     @property
     def checksums(self) -> list[int]:
         """The running checksums of a whole epoch; none without an audit, or where the epoch was resumed."""
-        return [] if self.contents is None or self._begun else list(self.contents.trail)
+        return [] if self.contents is None or self._begun else self.contents.trail
 
     def catch_up(self) -> Digest:
         """Return the digest of all ids so far."""

@@ -9,33 +9,20 @@ from typing import Any, cast
 import numpy as np
 
 from streamfit._base.errors import DataError
-from streamfit._base.keys import seed_from
 from streamfit.streams.items import Value, unpack
-from streamfit.streams.source import Source, not_empty
-from streamfit.streams.stages.stage import Pass, Stage, known_size
+from streamfit.streams.pipeline_source import PipelineSource
+from streamfit.streams.source import not_empty
+from streamfit.streams.stages.stage import known_size
 from streamfit.streams.ticket import Ticket
 
 _CHUNK = 4096  # samples whose ids are computed in one call, roughly
 
 
-class SeekableSource(Source):
-    """Feed the batches of a seekable stage.
-
-    Args:
-        stage: Its elements are batches.
-        seed: The seed of the run.
-        name: What to call the source in messages.
-        targets: Whether the consumer wants targets; else a list is taken for several inputs.
-    """
+class SeekableSource(PipelineSource):
+    """Feed the batches of a seekable stage; for its arguments see `PipelineSource`."""
 
     remote = True
     may_change = True
-
-    def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
-        self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
-
-    def _at(self, number: int) -> Pass:
-        return Pass(self.seed, number)
 
     def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""
@@ -64,30 +51,6 @@ class SeekableSource(Source):
         except DataError as error:
             raise DataError(f"{self.describe(ticket)}: {error}") from None
 
-    def identity(self) -> dict[str, Any]:
-        """Return what a saved place belongs to: the stages, as they are written."""
-        return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
-
-    def open(self) -> None:
-        """Open each base."""
-        for base in distinct(self.stage.bases()):
-            base.open()
-
-    def close(self) -> None:
-        """Close each base."""
-        for base in distinct(self.stage.bases()):
-            base.close()
-
-    def begin_pass(self, data_epoch: int) -> None:
-        """Tell each base."""
-        for base in distinct(self.stage.bases()):
-            base.begin_pass(self._at(data_epoch))
-
-    def end_pass(self, data_epoch: int) -> None:
-        """Tell each base."""
-        for base in distinct(self.stage.bases()):
-            base.end_pass(self._at(data_epoch))
-
     @functools.cached_property
     def _producer(self) -> Any:
         found = [base for base in self.stage.bases() if hasattr(base, "source")]
@@ -97,15 +60,3 @@ class SeekableSource(Source):
     def producer(self) -> Any:
         """The object of the user's that makes the batches."""
         return self._producer
-
-
-def in_order(stage: Stage) -> Iterator[Stage]:
-    """Yield the stages of a pipeline, the first ones first."""
-    for each in stage.inputs:
-        yield from in_order(each)
-    yield stage
-
-
-def distinct(stages: Iterator[Stage]) -> list[Stage]:
-    """Return each stage once, though several read it."""
-    return list({id(stage): stage for stage in stages}.values())

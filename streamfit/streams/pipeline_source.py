@@ -1,0 +1,63 @@
+"""`PipelineSource`: what sources of pipelines have in common, however their batches are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from streamfit._base.keys import seed_from
+from streamfit.streams.source import Source
+from streamfit.streams.stages.stage import Pass, Stage
+
+
+class PipelineSource(Source):
+    """Base of the sources that feed the batches of a stage.
+
+    Args:
+        stage: Its elements are batches.
+        seed: The seed of the run.
+        name: What to call the source in messages.
+        targets: Whether the consumer wants targets; else a list is taken for several inputs.
+    """
+
+    def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
+        self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
+
+    def _at(self, number: int) -> Pass:
+        return Pass(self.seed, number)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what a saved place belongs to: the stages, as they are written."""
+        return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
+
+    def open(self) -> None:
+        """Open each base."""
+        for base in distinct(self.stage.bases()):
+            base.open()
+
+    def close(self) -> None:
+        """Close each base."""
+        for base in distinct(self.stage.bases()):
+            base.close()
+
+    def begin_pass(self, data_epoch: int) -> None:
+        """Tell each base."""
+        for base in distinct(self.stage.bases()):
+            base.begin_pass(self._at(data_epoch))
+
+    def end_pass(self, data_epoch: int) -> None:
+        """Tell each base."""
+        for base in distinct(self.stage.bases()):
+            base.end_pass(self._at(data_epoch))
+
+
+def in_order(stage: Stage) -> Iterator[Stage]:
+    """Yield the stages of a pipeline, the first ones first."""
+    for each in stage.inputs:
+        yield from in_order(each)
+    yield stage
+
+
+def distinct(stages: Iterator[Stage]) -> list[Stage]:
+    """Return each stage once, though several read it."""
+    return list({id(stage): stage for stage in stages}.values())
