@@ -1,0 +1,129 @@
+"""Sleeping in native code until another thread wakes the sleeper, and the clock that bounds a wait.
+
+Linux only: ``futex`` (its manual page, section 2) sleeps where a 32-bit word has an expected value, and
+wakes sleepers of that word. Whoever sleeps checks its reason again afterwards, since it may also return
+early, for a signal for example. `AVAILABLE` says whether this system has it; elsewhere no kernel that uses
+it may run.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from streamfit.kernels.call_loop import Instructions
+
+if TYPE_CHECKING:
+    from llvmlite import ir
+    from numba.core.base import BaseContext
+    from numba.core.typing.context import BaseContext as TypingContext
+    from numba.core.typing.templates import Signature
+    from numba.types import Type
+
+    from streamfit.kernels.float_mode import Writer
+
+_X86, _ARM = "x86_64", "aarch64"
+_NUMBER_X86, _NUMBER_ARM = 202, 98  # of the system call: asm/unistd.h
+_WAIT, _WAKE = 0 | 128, 1 | 128  # linux/futex.h; 128: only threads of this process use the word
+_MONOTONIC = 1  # time.h: the clock that only goes forward
+_BILLION = 10**9
+AVAILABLE = sys.platform == "linux" and platform.machine() in (_X86, _ARM)
+
+
+def _futex(builder: ir.IRBuilder, operation: int, address: ir.Value, value: ir.Value) -> ir.Value:
+    from llvmlite import ir
+    from numba.core import cgutils
+
+    word = ir.IntType(64)
+    number = word(_NUMBER_X86 if builder.module.triple.startswith(_X86) else _NUMBER_ARM)
+    shape = ir.FunctionType(word, [word], var_arg=True)
+    function = cgutils.get_or_insert_function(builder.module, shape, "syscall")
+    # The fourth argument is the longest time to sleep: none.
+    return builder.call(function, [number, address, word(operation), value, word(0), word(0), word(0)])
+
+
+def _write_sleep(typing_context: TypingContext, address: Type, value: Type) -> tuple[Signature, Writer]:
+    """Sleep while the low half of the word at an address is `value`, until woken or interrupted."""
+    from numba.core import types
+
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        return _futex(builder, _WAIT, *arguments)
+
+    return types.int64(types.int64, types.int64), generate
+
+
+def _write_wake(typing_context: TypingContext, address: Type, count: Type) -> tuple[Signature, Writer]:
+    """Wake up to `count` threads that sleep at an address; the result is how many there were."""
+    from numba.core import types
+
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        return _futex(builder, _WAKE, *arguments)
+
+    return types.int64(types.int64, types.int64), generate
+
+
+def _write_nanoseconds(typing_context: TypingContext) -> tuple[Signature, Writer]:
+    """Read a clock that only goes forward, in nanoseconds."""
+    from llvmlite import ir
+    from numba.core import cgutils, types
+
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        word, half = ir.IntType(64), ir.IntType(32)
+        shape = ir.FunctionType(half, [half, word.as_pointer()])
+        function = cgutils.get_or_insert_function(builder.module, shape, "clock_gettime")
+        time = cgutils.alloca_once(builder, word, size=word(2))
+        builder.call(function, [half(_MONOTONIC), time])
+        seconds, rest = builder.load(time), builder.load(builder.gep(time, [word(1)]))
+        return builder.add(builder.mul(seconds, word(_BILLION)), rest)
+
+    return types.int64(), generate
+
+
+def _write_processor(typing_context: TypingContext) -> tuple[Signature, Writer]:
+    """Return the number of the processor that this thread runs on; it may run on another one at once."""
+    from llvmlite import ir
+    from numba.core import cgutils, types
+
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        shape = ir.FunctionType(ir.IntType(32), [])
+        function = cgutils.get_or_insert_function(builder.module, shape, "sched_getcpu")
+        return builder.sext(builder.call(function, []), ir.IntType(64))
+
+    return types.int64(), generate
+
+
+def _write_pause(typing_context: TypingContext) -> tuple[Signature, Writer]:
+    """Tell the processor that this thread spins: some dozens of cycles."""
+    from llvmlite import ir
+    from numba.core import cgutils, types
+
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        nothing, half = ir.VoidType(), ir.IntType(32)
+        if builder.module.triple.startswith(_X86):
+            name, given = "llvm.x86.sse2.pause", []
+        else:
+            name, given = "llvm.aarch64.hint", [half(1)]  # the instruction "yield"
+        shape = ir.FunctionType(nothing, [half] * len(given))
+        builder.call(cgutils.get_or_insert_function(builder.module, shape, name), given)
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+sleep = cast("Callable[[int, int], int]", Instructions(_write_sleep))
+wake = cast("Callable[[int, int], int]", Instructions(_write_wake))
+nanoseconds = cast("Callable[[], int]", Instructions(_write_nanoseconds))
+processor = cast("Callable[[], int]", Instructions(_write_processor))
+pause = cast("Callable[[], None]", Instructions(_write_pause))
