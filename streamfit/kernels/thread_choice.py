@@ -17,6 +17,7 @@ _LOSS = 0.03  # the share of the time that probes may cost
 _MOST_LOSS = 0.01  # seconds by which a probe may be slower before it ends early
 _CLEARLY = 0.97  # a number of threads that is faster by less is not worth a change
 _SAME_FOR = 0.01  # seconds of steps between two looks at the time
+_MOST_STEPS = 100_000  # between two looks, however short they are
 
 
 class ThreadChoice:
@@ -72,7 +73,7 @@ class ThreadChoice:
         if not known:
             return 1
         seconds = _PROBE_SECONDS / 2 if self._probing else _SAME_FOR
-        return max(1, int(seconds / known))
+        return max(1, int(min(seconds / known, _MOST_STEPS)))
 
     def add(self, seconds: float, steps: int = 1) -> None:
         """Take the time of the last steps.
