@@ -209,6 +209,7 @@ def test_several_steps_run_in_one_call(threads: int | ThreadChoice) -> None:
     assert caught.value.step == 29
     assert reading.total.tolist() == [51] * 4
     reading.total[:] = 0
+    reading.reader.feed(np.zeros(4, "float32"))
     reading.calls.run()  # the list can be used again
     assert reading.total.tolist() == [0] * 4
 
