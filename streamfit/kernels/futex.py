@@ -1,4 +1,4 @@
-"""Sleeping in native code until another thread wakes the sleeper, and the clock that bounds a wait.
+"""What threads ask of the system in native code: to sleep until they are woken, the time, their processors.
 
 Linux only: ``futex`` (its manual page, section 2) sleeps where a 32-bit word has an expected value, and
 wakes sleepers of that word. Whoever sleeps checks its reason again afterwards, since it may also return
@@ -29,6 +29,8 @@ _NUMBER_X86, _NUMBER_ARM = 202, 98  # of the system call: asm/unistd.h
 _WAIT, _WAKE = 0 | 128, 1 | 128  # linux/futex.h; 128: only threads of this process use the word
 _MONOTONIC = 1  # time.h: the clock that only goes forward
 _BILLION = 10**9
+MASK_BYTES = 128
+"""The size of a set of processors, which is that of sched.h: 1024 of them."""
 AVAILABLE = sys.platform == "linux" and platform.machine() in (_X86, _ARM)
 
 
@@ -102,6 +104,39 @@ def _write_processor(typing_context: TypingContext) -> tuple[Signature, Writer]:
     return types.int64(), generate
 
 
+def _affinity(builder: ir.IRBuilder, name: str, mask: ir.Value) -> ir.Value:
+    from llvmlite import ir
+    from numba.core import cgutils
+
+    word, half = ir.IntType(64), ir.IntType(32)
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(half, [half, word, word]), name)
+    return builder.sext(builder.call(function, [half(0), word(MASK_BYTES), mask]), word)
+
+
+def _write_get_affinity(typing_context: TypingContext, mask: Type) -> tuple[Signature, Writer]:
+    """Write a bit for each processor that this thread may use to an address; the result is 0 if it could."""
+    from numba.core import types
+
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        return _affinity(builder, "sched_getaffinity", *arguments)
+
+    return types.int64(types.int64), generate
+
+
+def _write_set_affinity(typing_context: TypingContext, mask: Type) -> tuple[Signature, Writer]:
+    """Let this thread use the processors whose bits at an address are 1; the result is 0 if it may."""
+    from numba.core import types
+
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        return _affinity(builder, "sched_setaffinity", *arguments)
+
+    return types.int64(types.int64), generate
+
+
 def _write_pause(typing_context: TypingContext) -> tuple[Signature, Writer]:
     """Tell the processor that this thread spins: some dozens of cycles."""
     from llvmlite import ir
@@ -126,4 +161,6 @@ sleep = cast("Callable[[int, int], int]", Instructions(_write_sleep))
 wake = cast("Callable[[int, int], int]", Instructions(_write_wake))
 nanoseconds = cast("Callable[[], int]", Instructions(_write_nanoseconds))
 processor = cast("Callable[[], int]", Instructions(_write_processor))
+get_affinity = cast("Callable[[int], int]", Instructions(_write_get_affinity))
+set_affinity = cast("Callable[[int], int]", Instructions(_write_set_affinity))
 pause = cast("Callable[[], None]", Instructions(_write_pause))

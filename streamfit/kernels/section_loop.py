@@ -15,9 +15,14 @@ Who is free takes the next block. The words of a team lie in memory that all its
   processor that the other one needs only keeps it from going on.
 * ``OWNER``: 1 while a caller runs a step with the team. Another caller runs its step alone.
 
-Threads that find nothing to do spin for a short time and then sleep (`kernels/futex.py`), each on a word of
-its own. Whoever goes to sleep says so first and then looks again, and whoever has something to do writes
-that first and then looks who sleeps; so nobody sleeps on.
+Threads that find nothing to do spin for a short time and then sleep, each on a word of its own. Whoever goes
+to sleep says so first and then looks again, and whoever has something to do writes that first and then looks
+who sleeps; so nobody sleeps on.
+
+The other processors may be busy with other programs. Then the system likes to wake a helper on the processor
+of its caller, where it can only interrupt it. So a helper that finds itself there sleeps at once and asks to
+be woken on another processor; and where those who were woken did not help, nobody is woken for a while,
+since that takes microseconds.
 """
 
 from __future__ import annotations
@@ -26,19 +31,32 @@ from streamfit._base.specs import Array
 from streamfit.kernels.atomics import add, put_word, read, replace, word_at, write
 from streamfit.kernels.call_loop import call_thunk
 from streamfit.kernels.decorator import inlined, kernel
-from streamfit.kernels.futex import nanoseconds, pause, processor, sleep, wake
+from streamfit.kernels.futex import (
+    MASK_BYTES,
+    get_affinity,
+    nanoseconds,
+    pause,
+    processor,
+    set_affinity,
+    sleep,
+    wake,
+)
 
 WORD, LINE = 8, 128  # bytes; processors fetch cache lines of 64 bytes in pairs
 TICKET = 0
 PENDING, WAITING, RAISED, HELPED_ON = (LINE + WORD * i for i in range(4))
 THUNKS, STARTS, BOUNDS, RAISES, BLOCKS, CALLED_ON = (2 * LINE + WORD * i for i in range(6))
-OWNER, STOP, SPIN, SECTION = (3 * LINE + WORD * i for i in range(4))
+OWNER, STOP, SPIN, SECTION, REST, NO_WAKE_BEFORE = (3 * LINE + WORD * i for i in range(6))
 FIRST_HELPER = 4 * LINE
-ASLEEP, TAKEN, SLEEPS = 0, WORD, 2 * WORD  # words in the line of each helper
+ASLEEP, TAKEN, SLEEPS, AVOID = (WORD * i for i in range(4))  # words of each helper
+ALLOWED, ALLOWED_ASLEEP, ALLOWED_NOW = (LINE + MASK_BYTES * i for i in range(3))  # its sets of processors
+OF_HELPER = 4 * LINE
 MOST_HELPERS, MOST_BLOCKS = (1 << 10) - 1, (1 << 20) - 1
 _HELPERS_AT, _SECTION_AT = 20, 30  # bits of a ticket
 _SECTIONS = (1 << 33) - 1
 _PAUSES = 4  # between two looks
+_AVOIDED = 100  # times to sleep; then it tries again whether that is needed
+_FIRST_REST, _LONGEST_REST = 50_000, 2_000_000  # nanoseconds
 
 
 @inlined
@@ -84,26 +102,67 @@ def take_blocks(team: int, helper: int) -> int:  # pragma: no cover - compiled o
             wake(team + PENDING, 1)
 
 
+@inlined
+def keep_away(helper: int, other: int) -> int:  # pragma: no cover - compiled only
+    """Let this helper use all its processors but one; return whether there are others."""
+    if get_affinity(helper + ALLOWED) != 0 or other < 0 or other >= 8 * MASK_BYTES:
+        return 0
+    rest = 0
+    for place in range(0, MASK_BYTES, WORD):
+        processors = word_at(helper + ALLOWED + place)
+        if place == other // 64 * WORD:
+            processors &= ~(1 << other % 64)
+        put_word(helper + ALLOWED_ASLEEP + place, processors)
+        rest |= processors
+    return 1 if rest != 0 and set_affinity(helper + ALLOWED_ASLEEP) == 0 else 0
+
+
+@inlined
+def come_back(helper: int) -> None:  # pragma: no cover - compiled only
+    """Let this helper use all its processors again, unless somebody else has changed them meanwhile."""
+    if get_affinity(helper + ALLOWED_NOW) != 0:
+        return
+    changed = 0
+    for place in range(0, MASK_BYTES, WORD):
+        changed |= word_at(helper + ALLOWED_NOW + place) ^ word_at(helper + ALLOWED_ASLEEP + place)
+    if changed == 0:
+        set_affinity(helper + ALLOWED)
+
+
+@inlined
+def sleep_until_woken(team: int, helper: int, words: int) -> None:  # pragma: no cover - compiled only
+    """Sleep unless there is a block or the team stops; wake on another processor than that of the caller."""
+    called_on = read(team + CALLED_ON)
+    if processor() == called_on:
+        put_word(words + AVOID, _AVOIDED)
+    away, avoid = 0, word_at(words + AVOID)
+    if avoid > 0:
+        put_word(words + AVOID, avoid - 1)
+        away = keep_away(words, called_on)
+    write(words + ASLEEP, 1)
+    if read(team + STOP) == 0 and is_open(team, helper) == 0:
+        put_word(words + SLEEPS, word_at(words + SLEEPS) + 1)
+        sleep(words + ASLEEP, 1)
+    write(words + ASLEEP, 0)
+    if away != 0:
+        come_back(words)
+
+
 @kernel
 def help_team(team: int, helper: int) -> None:  # pragma: no cover - compiled only
     """Take blocks, spin and sleep in turns until the team stops; the whole life of a helper."""
-    line = team + FIRST_HELPER + LINE * (helper - 1)
+    words = team + FIRST_HELPER + OF_HELPER * (helper - 1)
     until = nanoseconds() + word_at(team + SPIN)
     while read(team + STOP) == 0:
         taken = take_blocks(team, helper)
         if taken != 0:
-            put_word(line + TAKEN, word_at(line + TAKEN) + taken)
+            put_word(words + TAKEN, word_at(words + TAKEN) + taken)
             until = nanoseconds() + word_at(team + SPIN)
         for _ in range(_PAUSES):
             pause()
-        if nanoseconds() < until and processor() != read(team + CALLED_ON):
-            continue
-        write(line + ASLEEP, 1)
-        if read(team + STOP) == 0 and is_open(team, helper) == 0:
-            put_word(line + SLEEPS, word_at(line + SLEEPS) + 1)
-            sleep(line + ASLEEP, 1)
-        write(line + ASLEEP, 0)
-        until = nanoseconds() + word_at(team + SPIN)
+        if nanoseconds() > until or processor() == read(team + CALLED_ON):
+            sleep_until_woken(team, helper, words)
+            until = nanoseconds() + word_at(team + SPIN)
 
 
 @kernel
@@ -111,21 +170,35 @@ def stop_team(team: int, helpers: int) -> None:  # pragma: no cover - compiled o
     """Let all helpers end as soon as they have no block."""
     write(team + STOP, 1)
     for helper in range(helpers):
-        line = team + FIRST_HELPER + LINE * helper
+        line = team + FIRST_HELPER + OF_HELPER * helper
         write(line + ASLEEP, 0)
         wake(line + ASLEEP, MOST_HELPERS)
 
 
 @inlined
 def wake_helpers(team: int, helpers: int) -> int:  # pragma: no cover - compiled only
-    """Wake the first helpers, as far as they sleep; return how many did."""
+    """Wake the first helpers, as far as they sleep and may be woken; return how many did."""
     woken = 0
     for helper in range(helpers):
-        line = team + FIRST_HELPER + LINE * helper
-        if read(line + ASLEEP) != 0 and replace(line + ASLEEP, 1, 0) == 1:
+        line = team + FIRST_HELPER + OF_HELPER * helper
+        if read(line + ASLEEP) == 0:
+            continue
+        if woken == 0 and nanoseconds() < word_at(team + NO_WAKE_BEFORE):
+            return 0
+        if replace(line + ASLEEP, 1, 0) == 1:
             wake(line + ASLEEP, 1)
             woken += 1
     return woken
+
+
+@inlined
+def judge_waking(team: int, helped: int) -> None:  # pragma: no cover - compiled only
+    """Wake nobody for a while, twice as long each time, if those who were woken did not help."""
+    rest = 0
+    if helped == 0 or read(team + HELPED_ON) == word_at(team + CALLED_ON):
+        rest = min(2 * word_at(team + REST) + _FIRST_REST, _LONGEST_REST)
+        put_word(team + NO_WAKE_BEFORE, nanoseconds() + rest)
+    put_word(team + REST, rest)
 
 
 @inlined
@@ -159,14 +232,17 @@ def run_together(  # pragma: no cover - compiled only
     put_word(team + BLOCKS, blocks)
     put_word(team + RAISED, 0)
     write(team + CALLED_ON, processor())
+    write(team + HELPED_ON, -1)
     section = word_at(team + SECTION) + 1 & _SECTIONS
     put_word(team + SECTION, section)
     write(team + PENDING, blocks)
     write(team + TICKET, section << _SECTION_AT | helpers << _HELPERS_AT | blocks)
-    wake_helpers(team, min(helpers, blocks - 1))
-    take_blocks(team, 0)
+    woken = wake_helpers(team, min(helpers, blocks - 1))
+    taken = take_blocks(team, 0)
     if read(team + PENDING) != 0:
         wait_for_blocks(team)
+    if woken > 0:
+        judge_waking(team, blocks - taken)
     return word_at(team + RAISED)
 
 

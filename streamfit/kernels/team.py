@@ -28,6 +28,7 @@ from streamfit.kernels.section_loop import (
     FIRST_HELPER,
     LINE,
     MOST_HELPERS,
+    OF_HELPER,
     SLEEPS,
     SPIN,
     STOP,
@@ -59,7 +60,7 @@ class Team:
     """
 
     def __init__(self, spin: int = SPIN_NANOSECONDS) -> None:
-        memory = np.zeros((FIRST_HELPER + LINE * (MOST_HELPERS + 1)) // WORD, dtype=np.int64)
+        memory = np.zeros((FIRST_HELPER + LINE + OF_HELPER * MOST_HELPERS) // WORD, dtype=np.int64)
         self._words: Array = memory[-memory.ctypes.data % LINE // WORD :]
         self.address: int = self._words.ctypes.data
         self._words[SPIN // WORD] = self._spin = spin
@@ -141,7 +142,7 @@ class Team:
 
     def _of_helpers(self, word: int) -> list[int]:
         first = (FIRST_HELPER + word) // WORD
-        counts: list[int] = self._words[first :: LINE // WORD][: self.helpers].tolist()
+        counts: list[int] = self._words[first :: OF_HELPER // WORD][: self.helpers].tolist()
         return counts
 
 

@@ -12,11 +12,13 @@ SHORTEST = 50e-6
 """Steps shorter than this stay on one thread: to wake another one costs about as much as it could save."""
 _SMOOTHED_OVER = 0.1  # seconds of steps
 _PROBE_EVERY = 0.5  # seconds of steps
-_PROBE_SECONDS, _PROBE_STEPS = 0.005, 3  # a probe is at least so long
+_WARM_UP, _PROBE_SECONDS = 0.005, 0.01  # of a probe, at least; helpers have moved to a free core after that
+_WARM_STEPS, _PROBE_STEPS = 1, 3
 _LOSS = 0.03  # the share of the time that probes may cost
 _MOST_LOSS = 0.01  # seconds by which a probe may be slower before it ends early
+_HICCUP = 10.0  # a time that is as many times the best one was interrupted, and counts as so much
 _CLEARLY = 0.97  # a number of threads that is faster by less is not worth a change
-_SAME_FOR = 0.01  # seconds of steps between two looks at the time
+_SAME_FOR, _PROBE_LOOK = 0.01, 0.001  # seconds of steps between two looks at the time
 _MOST_STEPS = 100_000  # between two looks, however short they are
 
 
@@ -72,7 +74,7 @@ class ThreadChoice:
         known = self._probe.time if self._probing else self._times.get(self.threads)
         if not known:
             return 1
-        seconds = _PROBE_SECONDS / 2 if self._probing else _SAME_FOR
+        seconds = _PROBE_LOOK if self._probing else _SAME_FOR
         return max(1, int(min(seconds / known, _MOST_STEPS)))
 
     def add(self, seconds: float, steps: int = 1) -> None:
@@ -82,12 +84,14 @@ class ThreadChoice:
             seconds: Of all of them together.
             steps: How many.
         """
+        best = min(self._times.values(), default=math.inf)
+        time = min(seconds / steps, _HICCUP * best)
         if self._probing:
-            self._probe.add(seconds, steps)
+            self._probe.add(seconds, steps, time)
             if self._probe.is_done:
                 self._end_probe()
             return
-        time, weight = seconds / steps, 1 - math.exp(-seconds / _SMOOTHED_OVER)
+        weight = 1 - math.exp(-seconds / _SMOOTHED_OVER)
         before = self._times[self.threads]
         self._times[self.threads] = before + weight * (time - before)
         self._until_probe -= seconds
@@ -119,8 +123,9 @@ class ThreadChoice:
 
     def _end_probe(self) -> None:
         first = not self._times
-        before = self.fastest
-        self._times[self.threads] = self._probe.time or 0.0
+        before, time = self.fastest, self._probe.time or 0.0
+        known = self._times.get(self.threads, time)
+        self._times[self.threads] = min(time, (time + known) / 2)  # interruptions only make steps longer
         self._probing = False
         self._until_probe = max(_PROBE_EVERY, self._probe.loss / _LOSS)
         self._choose()
@@ -141,23 +146,26 @@ class _Probe:
 
     def __init__(self, usual: float | None) -> None:
         self._usual = usual
-        self._seconds, self._steps, self._first = 0.0, 0, 0.0
+        self._seconds, self._steps = 0.0, 0
+        self._warm_seconds, self._warm_steps, self._sum = 0.0, 0, 0.0
+        self._last = 0.0
 
-    def add(self, seconds: float, steps: int) -> None:
-        """Take the time of some steps."""
-        if self._steps == 0:
-            self._first = seconds / steps
+    def add(self, seconds: float, steps: int, time: float) -> None:
+        """Take the time of some steps: of all, and of one without interruptions."""
+        if self._steps >= _WARM_STEPS and self._seconds >= _WARM_UP:
+            self._warm_seconds += seconds
+            self._warm_steps += steps
+            self._sum += time * steps
         self._seconds += seconds
         self._steps += steps
+        self._last = time
 
     @property
     def time(self) -> float | None:
-        """The time of a step: without the first one, which finds cold caches, where there are more."""
-        if self._steps == 0:
-            return None
-        if self._steps == 1:
-            return self._first
-        return (self._seconds - self._first) / (self._steps - 1)
+        """The time of a step once all is warm; of the last step before that."""
+        if self._warm_steps == 0:
+            return self._last if self._steps else None
+        return self._sum / self._warm_steps
 
     @property
     def loss(self) -> float:
@@ -167,5 +175,5 @@ class _Probe:
     @property
     def is_done(self) -> bool:
         """Whether this is enough, or already too slow."""
-        enough = self._steps >= _PROBE_STEPS and self._seconds >= _PROBE_SECONDS
+        enough = self._warm_steps >= _PROBE_STEPS and self._warm_seconds >= _PROBE_SECONDS
         return enough or self.loss > _MOST_LOSS

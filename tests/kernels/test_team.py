@@ -26,9 +26,12 @@ from streamfit.kernels.futex import nanoseconds, pause, processor
 from streamfit.kernels.section_loop import (
     ASLEEP,
     FIRST_HELPER,
+    OF_HELPER,
     OWNER,
     WORD,
+    come_back,
     help_team,
+    keep_away,
     section_loop,
     stop_team,
 )
@@ -94,6 +97,18 @@ def use_words(a: int, out: Array) -> None:
     out[8] = nanoseconds()
 
 
+@kernel
+def leave(helper: int, other: int, out: Array) -> None:
+    """Keep this thread away from a processor; note whether it can."""
+    out[0] = keep_away(helper, other)
+
+
+@kernel
+def come(helper: int) -> None:
+    """Let this thread come back."""
+    come_back(helper)
+
+
 def until(condition: Callable[[], bool], what: str) -> None:
     """Wait until a condition holds, for some seconds."""
     deadline = time.monotonic() + LIMIT
@@ -103,7 +118,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def is_asleep(team: Team, helper: int = 0) -> bool:
-    return bool(team._words[(FIRST_HELPER + ASLEEP) // WORD + 16 * helper])
+    return bool(team._words[(FIRST_HELPER + ASLEEP + OF_HELPER * helper) // WORD])
 
 
 def meeting(team: Team, threads: int) -> tuple[SectionedCallList, Array, Array]:
@@ -120,6 +135,42 @@ def test_the_instructions_do_what_they_say() -> None:
     assert out[:7].tolist() == [5, 7, 7, 4, 4, 9, 9]
     assert out[7] in os.sched_getaffinity(0)
     assert before <= out[8] <= time.monotonic_ns()
+
+
+def test_a_helper_keeps_away_from_a_processor_and_comes_back() -> None:
+    everywhere = os.sched_getaffinity(0)
+    words, out = np.zeros(OF_HELPER // WORD, np.int64), np.zeros(1)
+    place, one = words.ctypes.data, max(everywhere)
+    try:
+        leave(place, one, out)
+        if len(everywhere) > 1:
+            assert out[0] == 1
+            assert os.sched_getaffinity(0) == everywhere - {one}
+            come(place)
+        assert os.sched_getaffinity(0) == everywhere
+        for unknown in (-1, 5000):
+            leave(place, unknown, out)
+            assert out[0] == 0
+        os.sched_setaffinity(0, {one})
+        leave(place, one, out)  # there is no other one
+        assert out[0] == 0
+        assert os.sched_getaffinity(0) == {one}
+    finally:
+        os.sched_setaffinity(0, everywhere)
+
+
+def test_what_somebody_else_has_set_meanwhile_stays() -> None:
+    everywhere = os.sched_getaffinity(0)
+    if len(everywhere) < 2:
+        pytest.skip("needs two processors")
+    words, out, one = np.zeros(OF_HELPER // WORD, np.int64), np.zeros(1), max(everywhere)
+    try:
+        leave(words.ctypes.data, one, out)
+        os.sched_setaffinity(0, {one})
+        come(words.ctypes.data)
+        assert os.sched_getaffinity(0) == {one}
+    finally:
+        os.sched_setaffinity(0, everywhere)
 
 
 @pytest.mark.parametrize("function", [help_team, stop_team, section_loop])
