@@ -94,6 +94,8 @@ _DELTA = {"relu": relu_delta, "tanh": tanh_delta, "sigmoid": sigmoid_delta}
 class Dense(Op):
     """Compute ``activation(x @ kernel + bias)`` over the last axis of x."""
 
+    rowwise = True
+
     def __init__(self, activation: str) -> None:
         self.activation = activation
 

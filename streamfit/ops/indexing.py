@@ -72,6 +72,8 @@ def fill_forward(y: Array, value: Array) -> None:
 class Take(Op):
     """Look up slices along an axis by number."""
 
+    rowwise = True
+
     def __init__(self, axis: int) -> None:
         self.axis = axis
 
@@ -115,6 +117,7 @@ class Take(Op):
 class OneHot(Op):
     """Write whole numbers as rows of zeros with a single 1."""
 
+    rowwise = True
     differentiable = False
 
     def __init__(self, classes: int, dtype: str) -> None:
@@ -134,6 +137,7 @@ class OneHot(Op):
 class FullLike(Op):
     """Make an array of one value, shaped like another."""
 
+    rowwise = True
     differentiable = False
 
     def __init__(self, value: float, dtype: str) -> None:

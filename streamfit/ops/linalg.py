@@ -39,6 +39,8 @@ def batched_right(a: Array, gy: Array, gb: Array) -> None:
 class Matmul(Op):
     """Multiply (..., k, n) by one matrix (n, m)."""
 
+    rowwise = True
+
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the left shape with its last length replaced."""
         a, b = specs
@@ -77,6 +79,8 @@ class Matmul(Op):
 
 class BatchedMatmul(Op):
     """Multiply (..., k, n) by (..., n, m), matrix by matrix."""
+
+    rowwise = True
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the common leading shape with the shape of one product."""

@@ -101,6 +101,8 @@ def logsumexp_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
 class Softmax(Op):
     """Turn the last axis into probabilities."""
 
+    rowwise = True
+    along_last = True
     _backward: Callable[..., None] = staticmethod(softmax_backward)
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamfit.program.binding import Binding
 from streamfit.program.finite import check_finite
 from streamfit.program.graph import Lowering, leaves, sorted_nodes
 from streamfit.program.memory import Arena, FlatVariables
@@ -12,7 +13,8 @@ from streamfit.program.objective import (
     weighted_mean,
     weighted_total,
 )
-from streamfit.program.program import Binding, Program, Training
+from streamfit.program.program import Program
+from streamfit.program.training import Training
 
 __all__ = [
     "AccumulateMean",

@@ -40,12 +40,15 @@ class Arena:
     """
 
     def __init__(self) -> None:
+        self._parts: list[Arena] = []
         self._blocks: list[Array] = []
         self._free: list[list[tuple[int, int]]] = []  # of each block: where free memory begins and ends
         self._taken: dict[int, tuple[int, int, int]] = {}  # by address: block, beginning and end
 
     def rewind(self) -> None:
-        """Reuse all memory from its beginning."""
+        """Reuse all memory from its beginning, that of its parts too."""
+        for part in self._parts:
+            part.rewind()
         self._free = [[(0, block.nbytes)] for block in self._blocks]
         self._taken.clear()
 
@@ -88,10 +91,20 @@ class Arena:
             start, end = min(start, gap[0]), max(end, gap[1])
         gaps.append((start, end))
 
+    def owns(self, array: Array) -> bool:
+        """Return whether an array is one that `take` returned and that was not given back."""
+        return array.ctypes.data in self._taken
+
+    def part(self, number: int) -> Arena:
+        """Return an arena for what one thread does, beside those of other numbers."""
+        while len(self._parts) <= number:
+            self._parts.append(Arena())
+        return self._parts[number]
+
     @property
     def nbytes(self) -> int:
-        """Count the bytes of all blocks."""
-        return sum(block.nbytes for block in self._blocks)
+        """Count the bytes of all blocks, those of its parts included."""
+        return sum(block.nbytes for block in self._blocks) + sum(part.nbytes for part in self._parts)
 
 
 class FlatVariables:
