@@ -12,16 +12,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
-from streamfit import initializers, regularizers
 from streamfit._base import uses
 from streamfit._base.checks import integer
 from streamfit._base.config import floatx
 from streamfit._base.configs import Config
 from streamfit._base.names import UniqueNames, snake_case
-from streamfit._base.specs import Array
 from streamfit._base.tree import flatten, pack, transform
+from streamfit.layers.weight_methods import WeightMethods
 from streamfit.ops.core import (
     Node,
     Tensor,
@@ -35,8 +34,6 @@ from streamfit.ops.core import (
 )
 
 layer_names = UniqueNames()
-Penalty = Callable[[Value], Value]
-"""From a weight to a number that is added to the loss."""
 
 
 def clear_names() -> None:
@@ -96,7 +93,7 @@ class LayerOptions(TypedDict, total=False):
     input_shape: Sequence[int] | None
 
 
-class Layer:
+class Layer(WeightMethods):
     """Base of all layers.
 
     A subclass creates its weights in `build` (or in `__init__`) with `add_weight`, and composes
@@ -126,14 +123,10 @@ class Layer:
 
     fixed: ClassVar[frozenset[str]] = frozenset({"dtype", "sample_shape"})
     """Attributes that count when the layer is built and cannot be set afterwards."""
-    _weights: list[Variable]
-    _layers: list[Layer]
-    _penalties: list[tuple[Penalty, Variable]]
-    _trainable: bool
+    _layers: list[Layer]  # type: ignore[assignment]
     _name: str | None
     _revision: int
     built: bool
-    dtype: str
     sample_shape: tuple[int, ...] | None
 
     # Set up here, not in __init__, so that a subclass may assign layers before it calls super().
@@ -141,6 +134,7 @@ class Layer:
         layer = super().__new__(cls)
         set_ = object.__setattr__
         set_(layer, "_weights", [])
+        set_(layer, "_fixed_weights", [])
         set_(layer, "_layers", [])
         set_(layer, "_penalties", [])
         set_(layer, "built", False)
@@ -160,7 +154,8 @@ class Layer:
         input_shape: Sequence[int] | None = None,
     ) -> None:
         self._name = name
-        self._trainable = bool(trainable)
+        if not trainable:
+            self.trainable = False
         if dtype is not None:
             self.dtype = np.dtype(dtype).name
         if input_shape is not None:
@@ -176,13 +171,20 @@ class Layer:
 
     def __setattr__(self, key: str, value: object) -> None:
         for item in flatten(value) if isinstance(value, (list, tuple, dict)) else (value,):
-            if isinstance(item, Variable) and not any(item is w for w in self._weights):
-                self._weights.append(item)
-            elif isinstance(item, Layer) and not any(item is known for known in self._layers):
-                self._layers.append(item)
+            if isinstance(item, Variable):
+                self._own(item)
+            elif isinstance(item, Layer):
+                self._hold(item)
         if self.built and not key.startswith("_"):
             self._note_setting(key, value)
         object.__setattr__(self, key, value)
+
+    def _hold(self, layer: Layer) -> None:
+        """Make a layer one of those inside this one; what goes into a frozen layer is frozen."""
+        if not any(layer is known for known in self._layers):
+            self._layers.append(layer)
+            if not self._trainable:
+                layer.trainable = False
 
     def _note_setting(self, key: str, value: object) -> None:
         """Note that a setting of a layer in use is being changed, or refuse it."""
@@ -209,122 +211,10 @@ class Layer:
         """Compose the operations; may take ``training``."""
         raise TypeError(f"{type(self).__name__} must define call(self, inputs)")
 
-    # -- weights --------------------------------------------------------------------------------
-
-    def add_weight(
-        self,
-        name: str,
-        shape: Sequence[int | None] = (),
-        initializer: object = "glorot_uniform",
-        regularizer: object = None,
-        trainable: bool = True,
-        dtype: DTypeLike | None = None,
-    ) -> Variable:
-        """Create a weight.
-
-        Args:
-            name: Its name within the layer.
-            shape: Its shape, without a batch axis.
-            initializer: A name or an initializer.
-            regularizer: A name or a function from the weight to a scalar penalty, or None.
-            trainable: Whether the optimizer may change it.
-            dtype: By default the layer's.
-
-        Raises:
-            ValueError: A length is None or negative.
-        """
-        if any(length is None or length < 0 for length in shape):
-            raise ValueError(
-                f"weight {name!r} of layer {self.name!r} needs a known shape, got {tuple(shape)}"
-            )
-        lengths = tuple(int(length) for length in shape if length is not None)
-        value = initializers.get(initializer)(lengths, dtype or self.dtype)
-        weight = Variable(value, name, trainable)
-        self._weights.append(weight)
-        penalty = regularizers.get(regularizer)
-        if penalty is not None:
-            self._penalties.append((penalty, weight))
-        return weight
-
     @property
     def layers_inside(self) -> list[Layer]:
         """List the layers that this layer holds, not itself."""
         return list(self._layers)
-
-    @property
-    def trainable(self) -> bool:
-        """Return whether the optimizer may change the weights."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        object.__setattr__(self, "_trainable", bool(value))
-        for layer in self._layers:
-            layer.trainable = value
-
-    @property
-    def weights(self) -> list[Variable]:
-        """List all weights: the layer's own, then those of the layers inside, each once."""
-        own = list(self._weights) + [w for layer in self._layers for w in layer.weights]
-        return list({id(w): w for w in own}.values())
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """List the weights that training changes."""
-        if not self._trainable:
-            return []
-        own = [w for w in self._weights if w.trainable]
-        own += [w for layer in self._layers for w in layer.trainable_weights]
-        return list({id(w): w for w in own}.values())
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """List the weights that training leaves alone."""
-        trained = {id(w) for w in self.trainable_weights}
-        return [w for w in self.weights if id(w) not in trained]
-
-    @property
-    def penalties(self) -> list[tuple[Penalty, Variable]]:
-        """List (regularizer, weight) of this layer and the layers inside."""
-        pairs = list(self._penalties) + [pair for layer in self._layers for pair in layer.penalties]
-        return list({(id(f), id(w)): (f, w) for f, w in pairs}.values())
-
-    def get_weights(self) -> list[Array]:
-        """Return copies of all weights, in the order of `weights`, all of the same moment."""
-        own = self.weights
-        return uses.read("get_weights", self.name, frozenset(own), lambda: [w.value.copy() for w in own])
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Overwrite all weights.
-
-        Raises:
-            ValueError: Another number of arrays, or an array of another shape.
-            ModelInUseError: Another thread trains them.
-        """
-        own = self.weights
-        if len(own) != len(weights):
-            raise ValueError(f"layer {self.name!r} has {len(own)} weights, got {len(weights)} arrays")
-        for weight, value in zip(own, weights, strict=True):
-            if np.shape(value) != weight.value.shape:
-                raise ValueError(
-                    f"weight {weight.name!r} of layer {self.name!r} has shape {weight.value.shape}, "
-                    f"got an array of shape {np.shape(value)}"
-                )
-        arrays = [np.asarray(value) for value in weights]
-        self.put_weights("set_weights", own, arrays)
-
-    def put_weights(self, what: str, weights: Sequence[Variable], arrays: Sequence[Array]) -> None:
-        """Overwrite weights, all at the same moment; `what` is the name of the call, for messages."""
-
-        def put() -> None:
-            for weight, array in zip(weights, arrays, strict=True):
-                weight.put(array)
-
-        uses.write(what, self.name, frozenset(weights), put)
-
-    def count_params(self) -> int:
-        """Count the numbers in all weights."""
-        return sum(weight.value.size for weight in self.weights)
 
     # -- calling --------------------------------------------------------------------------------
 

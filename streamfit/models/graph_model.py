@@ -52,8 +52,8 @@ class GraphModel(Layer):
         )
         if type(self).call is GraphModel.call:
             for layer in layers_of(results, tensors):
-                if layer is not self and not any(layer is known for known in self._layers):
-                    self._layers.append(layer)
+                if layer is not self:
+                    self._hold(layer)
         self.built = True
 
     @property

@@ -67,7 +67,7 @@ class Sequential(Model):
                 f"layer {layer.name!r} is in the stack already; make another one, or use the functional API"
             )
         else:
-            self._layers.append(layer)
+            self._hold(layer)
             shape = _sample_shape(layer)
             if self._start is None and shape is not None:
                 self._begin_with(shape, f"{layer.name}_input", layer.dtype)

@@ -182,6 +182,7 @@ class Variable(Tensor):
         value: The first value; copied.
         name: Name of the weight, such as ``"kernel"``.
         trainable: Whether the optimizer may change it.
+        constraint: What every update of the optimizer is followed by, composed of `ops`; or None.
 
     Example:
         >>> import numpy as np
@@ -191,10 +192,17 @@ class Variable(Tensor):
         6.0
     """
 
-    def __init__(self, value: Array, name: str = "", trainable: bool = True) -> None:
+    def __init__(
+        self,
+        value: Array,
+        name: str = "",
+        trainable: bool = True,
+        constraint: Callable[[Tensor], Value] | None = None,
+    ) -> None:
         super().__init__(Spec.of(value), name)
         self.value: Array = np.array(value, order="C")
         self.trainable = trainable
+        self.constraint = constraint
         self.home: object | None = None  # the owner of the flat vector that `value` is a view of
 
     def __getstate__(self) -> dict[str, object]:
@@ -390,15 +398,24 @@ def apply(op: Op, *operands: Operand) -> Value:
     return outputs[0] if len(outputs) == 1 else tuple(outputs)  # type: ignore[return-value]
 
 
-def _compute(op: Op, arrays: Sequence[Array]) -> list[Array]:
+def _compute(op: Op, arrays: Sequence[Array]) -> Sequence[Array]:
+    outputs, calls = with_outputs(op, arrays)
+    run(calls)
+    return outputs
+
+
+def with_outputs(
+    op: Op, arrays: Sequence[Array], outputs: Sequence[Array] | None = None
+) -> tuple[Sequence[Array], list[Call]]:
+    """Return `outputs`, or new arrays, for the results of `op` on `arrays`, and the calls that fill them."""
     specs = [Spec.of(array) for array in arrays]
     results = op.infer(*specs)
     if op.is_view:
-        return [arrays[0].reshape(results[0].at(0))]
-    outputs = [np.empty(spec.at(0), spec.dtype) for spec in results]
+        return [arrays[0].reshape(results[0].at(0))], []
+    if outputs is None:
+        outputs = [np.empty(spec.at(0), spec.dtype) for spec in results]
     scratch = [np.empty(spec.at(0), spec.dtype) for spec in op.scratch(*specs)]
-    run(op.forward(arrays, outputs, scratch))
-    return outputs
+    return outputs, op.forward(arrays, outputs, scratch)
 
 
 def flat(array: Array) -> Array:
