@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfit._base import uses
+from streamfit._base.checks import storable
 from streamfit._base.config import floatx
 from streamfit._base.names import snake_case
 from streamfit._base.specs import Array, Spec
@@ -215,15 +216,34 @@ class Variable(Tensor):
     def assign(self, value: npt.ArrayLike) -> None:
         """Overwrite the value in place.
 
+        Args:
+            value: Numbers in the variable's shape; floats are rounded to its dtype.
+
         Raises:
-            ValueError: The shape differs.
+            ValueError: The shape differs; nothing is broadcast. Or a whole number does not fit the dtype.
+            TypeError: The variable holds whole numbers or truth values, and the value holds others.
         """
-        array = np.asarray(value)
-        if array.shape != self.value.shape:
-            raise ValueError(
-                f"weight {self.name!r} has shape {self.value.shape}, got a value of shape {array.shape}"
-            )
-        uses.write("assign", self.name, frozenset((self,)), lambda: self.put(array))
+        self._write("assign", value, lambda array: array)
+
+    def assign_add(self, value: npt.ArrayLike) -> None:
+        """Add to the value in place; with the arguments and errors of `assign`.
+
+        Example:
+            >>> import numpy as np
+            >>> count = Variable(np.zeros(2, "float32"), "count", trainable=False)
+            >>> count.assign_add([1, 2])
+            >>> count.numpy()
+            array([1., 2.], dtype=float32)
+        """
+        self._write("assign_add", value, lambda array: self.value + array)
+
+    def assign_sub(self, value: npt.ArrayLike) -> None:
+        """Subtract from the value in place; with the arguments and errors of `assign`."""
+        self._write("assign_sub", value, lambda array: self.value - array)
+
+    def _write(self, what: str, value: npt.ArrayLike, change: Callable[[Array], Array]) -> None:
+        array = storable(f"weight {self.name!r}", value, self.value.shape, self.dtype)
+        uses.write(what, self.name, frozenset((self,)), lambda: self.put(change(array)))
 
     def put(self, array: Array) -> None:
         """Overwrite the value; the caller ensures that no other thread uses it."""
