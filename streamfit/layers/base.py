@@ -20,6 +20,7 @@ from streamfit._base.config import floatx
 from streamfit._base.configs import Config
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.tree import flatten, pack, transform
+from streamfit.layers.tensor_methods import TensorMethods
 from streamfit.layers.weight_methods import WeightMethods
 from streamfit.ops.core import (
     Node,
@@ -29,6 +30,7 @@ from streamfit.ops.core import (
     as_operand,
     is_reading,
     is_symbolic,
+    is_tracing,
     reading,
     tracing,
 )
@@ -93,7 +95,7 @@ class LayerOptions(TypedDict, total=False):
     input_shape: Sequence[int] | None
 
 
-class Layer(WeightMethods):
+class Layer(WeightMethods, TensorMethods):
     """Base of all layers.
 
     A subclass creates its weights in `build` (or in `__init__`) with `add_weight`, and composes
@@ -137,6 +139,7 @@ class Layer(WeightMethods):
         set_(layer, "_fixed_weights", [])
         set_(layer, "_layers", [])
         set_(layer, "_penalties", [])
+        set_(layer, "_uses", [])
         set_(layer, "built", False)
         set_(layer, "_revision", 0)
         set_(layer, "_trainable", True)
@@ -161,6 +164,10 @@ class Layer(WeightMethods):
         if input_shape is not None:
             units = integer(input_shape)
             self.sample_shape = tuple(input_shape) if units is None else (units,)
+
+    def __getstate__(self) -> dict[str, object]:
+        # A copy of a layer is in no graph; a model that is copied tells its layers where they are.
+        return {name: value for name, value in self.__dict__.items() if name != "_uses"}
 
     @property
     def name(self) -> str:
@@ -263,6 +270,8 @@ class Layer(WeightMethods):
         stand_ins = [Tensor(leaf.spec, leaf.name) if is_symbolic(leaf) else leaf for leaf in leaves]
         results = use.results(stand_ins, training=False)
         node = Node(use, leaves, [tensor.spec for tensor in flatten(results)])
+        if not is_tracing():  # the user's own call, not one of a program or of a layer around this one
+            self.note_use(node)
         return pack(results, list(node.outputs))
 
     def ensure_built(self, inputs: object) -> None:
@@ -270,7 +279,10 @@ class Layer(WeightMethods):
         if not self.built:
             with uses.building:  # of several threads, one builds
                 if not self.built:
-                    self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
+                    with tracing(
+                        False
+                    ):  # new weights are numbers, also while a layer around this one is traced
+                        self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
                     object.__setattr__(self, "built", True)
 
     def get_config(self) -> Config:

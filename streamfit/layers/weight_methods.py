@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypedDict, Unpack, cast
 
 import numpy as np
@@ -33,6 +35,23 @@ class WeightOptions(TypedDict, total=False):
 
 _NAME_FIRST = ("name", "shape", "initializer", "regularizer", "trainable", "dtype")
 _SHAPE_FIRST = ("shape", "initializer", "dtype")
+
+
+class _Trial(threading.local):
+    active = False
+
+
+_trial = _Trial()
+
+
+@contextmanager
+def without_draws() -> Iterator[None]:
+    """Make new weights zero inside the block, on this thread: for layers that only show their shapes."""
+    before, _trial.active = _trial.active, True
+    try:
+        yield
+    finally:
+        _trial.active = before
 
 
 class WeightMethods:
@@ -90,7 +109,7 @@ class WeightMethods:
         constraint = constraints.get(given.get("constraint"))
         if constraint is not None:
             constraints.traced(constraint, Spec(lengths, dtype), name)  # what cannot work fails here
-        value = initializers.get(initializer)(lengths, dtype)
+        value = np.zeros(lengths, dtype) if _trial.active else initializers.get(initializer)(lengths, dtype)
         weight = Variable(value, name, given.get("trainable", True), constraint)
         self._own(weight)
         penalty = regularizers.get(given.get("regularizer"))

@@ -34,19 +34,20 @@ class GraphModel(Layer):
     inputs: list[Tensor]
     outputs: list[Tensor]
     output_names: list[str]
+    _input_structure: object
     _output_structure: object
     sole_output: Sequence[str] = ()
     """A name for the output, where it is known that there is one before its name is; else empty."""
 
-    def _set_graph(self, inputs: list[Tensor], outputs: list[Tensor], structure: object) -> None:
-        self.inputs, self.outputs = inputs, outputs
-        self._output_structure = structure
+    def _set_graph(self, inputs: object = (), outputs: object = ()) -> None:
+        self.inputs, self.outputs = flatten(inputs), flatten(outputs)
+        self._input_structure, self._output_structure = inputs, outputs
         self.output_names = []
 
     def _connect(self, inputs: object, outputs: object) -> None:
         tensors, results = flatten(inputs), flatten(outputs)
         check_graph(tensors, results)
-        self._set_graph(tensors, results, outputs)
+        self._set_graph(inputs, outputs)
         self.output_names = (
             sorted(outputs, key=str) if isinstance(outputs, Mapping) else output_names(results)
         )
@@ -67,16 +68,45 @@ class GraphModel(Layer):
         return self.layers_inside
 
     @property
+    def input(self) -> Any:
+        """Return the input tensor of the model, or the list or dictionary that it was made with.
+
+        Raises:
+            AttributeError: The model is not built.
+        """
+        self._need_graph("input")
+        return self._input_structure
+
+    @property
+    def output(self) -> Any:
+        """Return the output tensor of the model, or the list or dictionary that it was made with.
+
+        Raises:
+            AttributeError: The model is not built.
+        """
+        self._need_graph("output")
+        return self._output_structure
+
+    @property
     def input_shape(self) -> Any:
-        """Return the shape of the input, or a list of shapes."""
+        """Return the shape of the input, or a list of shapes; raises `AttributeError` before `build`."""
+        self._need_graph("input_shape")
         shapes = [tensor.shape for tensor in self.inputs]
         return shapes[0] if len(shapes) == 1 else shapes
 
     @property
     def output_shape(self) -> Any:
-        """Return the shape of the output, or a list of shapes."""
+        """Return the shape of the output, or a list of shapes; raises `AttributeError` before `build`."""
+        self._need_graph("output_shape")
         shapes = [tensor.shape for tensor in self.outputs]
         return shapes[0] if len(shapes) == 1 else shapes
+
+    def _need_graph(self, what: str) -> None:
+        if not self.outputs:
+            raise AttributeError(
+                f"model {self.name!r} has no {what} yet, as it is not built: give it an Input(...) or an "
+                "input_shape, or fit it first"
+            )
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model on tensors or arrays; subclasses compose layers here."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamfit._base.configs import Config
 from streamfit.models.copies import become, state_of
 from streamfit.models.generator_methods import GeneratorMethods
+from streamfit.models.graph_model import GraphModel
 
 
 class Model(GeneratorMethods):
@@ -34,13 +36,26 @@ class Model(GeneratorMethods):
     ) -> None:
         super().__init__(name=name, **settings)
         self._reset_trainer()
-        self._set_graph([], [], None)
+        self._set_graph()
         if (inputs is None) != (outputs is None):
             raise ValueError(
                 "Model needs both inputs and outputs, or neither (for a subclass with a call method)"
             )
         if inputs is not None:
             self._connect(inputs, outputs)
+
+    def get_config(self) -> Config:
+        """Return the arguments that make an equal model, for a subclass with a `call`.
+
+        Raises:
+            TypeError: The model is a graph of tensors, which has no description.
+        """
+        if type(self).call is GraphModel.call:
+            raise TypeError(
+                f"the graph of model {self.name!r} has no config; copy.deepcopy(model) and pickle make an "
+                "equal model, with its weights, and Sequential.get_config describes a stack"
+            )
+        return super().get_config()
 
     # -- copies ---------------------------------------------------------------------------------
 

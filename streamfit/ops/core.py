@@ -339,13 +339,21 @@ _trace = _Trace()
 
 
 @contextmanager
-def tracing() -> Iterator[None]:
-    """Make variables symbolic inside the block: operations on them add nodes instead of computing."""
-    before, _trace.active = _trace.active, True
+def tracing(active: bool = True) -> Iterator[None]:
+    """Make variables symbolic inside the block: operations on them add nodes instead of computing.
+
+    With ``active=False`` they mean their values, also where a block around this one made them symbolic.
+    """
+    before, _trace.active = _trace.active, active
     try:
         yield
     finally:
         _trace.active = before
+
+
+def is_tracing() -> bool:
+    """Return whether this thread runs inside a `tracing` block."""
+    return _trace.active
 
 
 @contextmanager
