@@ -145,6 +145,17 @@ def truth(name: str, value: object) -> bool:
     raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
 
 
+def check_same_shape(what: str, got: tuple[int | None, ...], shape: tuple[int | None, ...]) -> None:
+    """Check that a value has the shape of what shall hold it, as far as its lengths are known.
+
+    Raises:
+        ValueError: It has another shape.
+    """
+    lengths = zip(got, shape, strict=False)
+    if len(got) != len(shape) or any(a != b for a, b in lengths if a is not None and b is not None):
+        raise ValueError(f"{what} has shape {shape}, got a value of shape {got}")
+
+
 def storable(what: str, value: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """Return `value` as an array that memory of this shape and dtype can take; floats may be rounded.
 
@@ -163,8 +174,7 @@ def storable(what: str, value: object, shape: tuple[int, ...], dtype: np.dtype[A
         array([1., 2.], dtype=float32)
     """
     array = np.asarray(value)
-    if array.shape != shape:
-        raise ValueError(f"{what} has shape {shape}, got a value of shape {array.shape}")
+    check_same_shape(what, array.shape, shape)
     whole_numbers = array.dtype.kind in "iu" and dtype.kind in "iu"
     if not whole_numbers and not np.can_cast(array.dtype, dtype, "same_kind"):
         raise TypeError(

@@ -9,7 +9,7 @@ from streamfit._base.errors import ShapeError
 from streamfit._base.names import Registry, describe_callable
 from streamfit._base.specs import Spec
 from streamfit.ops.casting import operand
-from streamfit.ops.core import Operand, Tensor, Value, tracing
+from streamfit.ops.core import Operand, Tensor, Value, recording, tracing
 
 registry: Registry[type[Constraint]] = Registry("constraint")
 
@@ -61,7 +61,7 @@ def traced(constraint: Callable[[Tensor], Value], spec: Spec, name: str = "") ->
         "streamfit.ops, such as ops.clip(w, 0.0, 1.0) for np.clip(w, 0, 1)"
     )
     try:
-        with tracing():
+        with tracing(), recording(None):
             result = constraint(weight)
     except (TypeError, AttributeError) as error:
         raise TypeError(f"{what} cannot be traced ({error}): {advice}") from error

@@ -19,7 +19,7 @@ from streamfit.constraints.constraint import Constraint, registry
 from streamfit.kernels import Call, kernel
 from streamfit.ops.axes import Axis, several_axes
 from streamfit.ops.casting import floating, operand
-from streamfit.ops.core import Op, Operand, Value, apply
+from streamfit.ops.core import Op, Operand, Value, apply, workspace
 
 
 @kernel
@@ -66,21 +66,15 @@ class ScaleToNorm(Op):
         """Return the shape of the input."""
         return specs[:1]
 
-    def _inner(self, shape: Sequence[int | None]) -> int:
-        return math.prod(length or 0 for length in shape[self._axes[1] :])
-
-    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the spec of the factors."""
-        return (Spec((self._inner(specs[0].shape),), np.dtype(np.float64)),)
-
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return one call."""
         shape = inputs[0].shape
         first, last = self._axes
-        folded = math.prod(shape[:first]), math.prod(shape[first:last]), self._inner(shape)
-        arrays = inputs[0].reshape(folded), outputs[0].reshape(folded), scratch[0]
+        folded = math.prod(shape[:first]), math.prod(shape[first:last]), math.prod(shape[last:])
+        factors = workspace(folded[2:], np.float64)
+        arrays = inputs[0].reshape(folded), outputs[0].reshape(folded), factors
         return [(scale_to_norm, (*arrays, self._limits))]
 
 

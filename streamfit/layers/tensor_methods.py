@@ -44,7 +44,8 @@ class TensorMethods:
         Raises:
             AttributeError: The layer was called on no tensor, or more than once.
         """
-        return _one_or_list([t for t in self._use("input").inputs if not isinstance(t, Constant)])
+        node = self._use("input")
+        return _one_or_list([t for t in node.op.inputs_of(node) if not isinstance(t, Constant)])
 
     @property
     def output(self) -> Any:
@@ -62,7 +63,8 @@ class TensorMethods:
             >>> Model(whole.input, whole.get_layer("low").output).output_shape
             (None, 2)
         """
-        return _one_or_list(self._use("output").outputs)
+        node = self._use("output")
+        return _one_or_list(node.op.results_of(node))
 
     @property
     def output_shape(self) -> Any:
@@ -71,7 +73,8 @@ class TensorMethods:
         Raises:
             AttributeError: The layer was called on no tensor, or more than once.
         """
-        return _one_or_list([tensor.shape for tensor in self._use("output_shape").outputs])
+        node = self._use("output_shape")
+        return _one_or_list([tensor.shape for tensor in node.op.results_of(node)])
 
     def _use(self, what: str) -> Node:
         if not self._uses:

@@ -12,7 +12,8 @@ from typing import Any
 
 from streamfit._base import uses
 from streamfit._base.specs import Array
-from streamfit.layers.base import LayerCall
+from streamfit.layers.base import Layer
+from streamfit.layers.layer_call import LayerCall
 from streamfit.models.trainer import Trainer
 from streamfit.ops import Variable
 from streamfit.program import sorted_nodes
@@ -56,7 +57,7 @@ def become(model: Trainer, state: dict[str, Any]) -> None:
     nodes = state.pop(_NODES, ())
     vars(model).update(state, _runner=None, session=None)
     for node in nodes:
-        if isinstance(node.op, LayerCall):
+        if isinstance(node.op, LayerCall) and isinstance(node.op.layer, Layer):
             node.op.layer.note_use(node)
     for weight, value in weights:
         weight.put(value)
