@@ -16,14 +16,16 @@ from numpy.typing import DTypeLike
 from streamfit._base import uses
 from streamfit._base.checks import integer
 from streamfit._base.config import floatx
-from streamfit._base.configs import Config
+from streamfit._base.configs import Config, describe
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.telling import warn
 from streamfit._base.tree import flatten, pack, transform
+from streamfit.layers import added_losses
+from streamfit.layers.checks import Checked, output_regularizer
 from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
 from streamfit.layers.mask_scope import mask_of, mask_scope, set_mask
 from streamfit.layers.tensor_methods import TensorMethods
-from streamfit.layers.weight_methods import WeightMethods
+from streamfit.layers.weight_methods import Penalty, WeightMethods
 from streamfit.ops.core import (
     Constant,
     Node,
@@ -63,6 +65,7 @@ class LayerOptions(TypedDict, total=False):
     dtype: DTypeLike | None
     trainable: bool
     input_shape: Sequence[int | None] | None
+    activity_regularizer: object
 
 
 class Layer(WeightMethods, TensorMethods):
@@ -80,6 +83,8 @@ class Layer(WeightMethods, TensorMethods):
         dtype: ``'float32'`` or ``'float64'``; by default `streamfit.config.floatx()`.
         trainable: Whether the optimizer may change the weights.
         input_shape: Shape of one sample, for the first layer of a `Sequential` model.
+        activity_regularizer: Penalty on the outputs, divided by the number of samples and added to the loss,
+            in training and in `evaluate`; a name or a function as for weights, or None.
 
     Example:
         >>> import numpy as np
@@ -98,6 +103,9 @@ class Layer(WeightMethods, TensorMethods):
     supports_masking: bool = False
     """Whether the mask of the input is that of the output; else it ends here."""
     _layers: list[Layer]  # type: ignore[assignment]
+    activity_regularizer = Checked(output_regularizer)
+    _activity_regularizer: Penalty | None
+    _added_losses: list[Value]
     _name: str | None
     _revision: int
     built: bool
@@ -112,6 +120,8 @@ class Layer(WeightMethods, TensorMethods):
         set_(layer, "_layers", [])
         set_(layer, "_penalties", [])
         set_(layer, "_uses", [])
+        set_(layer, "_activity_regularizer", None)
+        set_(layer, "_added_losses", [])
         set_(layer, "built", False)
         set_(layer, "_revision", 0)
         set_(layer, "_trainable", True)
@@ -127,8 +137,11 @@ class Layer(WeightMethods, TensorMethods):
         dtype: DTypeLike | None = None,
         trainable: bool = True,
         input_shape: Sequence[int | None] | None = None,
+        activity_regularizer: object = None,
     ) -> None:
         self._name = name
+        if activity_regularizer is not None:
+            self.activity_regularizer = activity_regularizer
         if not trainable:
             self.trainable = False
         if dtype is not None:
@@ -208,6 +221,41 @@ class Layer(WeightMethods, TensorMethods):
         """List the layers that this layer holds, not itself."""
         return list(self._layers)
 
+    # -- losses ---------------------------------------------------------------------------------
+
+    def add_loss(self, loss: object) -> None:
+        """Add a scalar to the loss; called in `call`, it counts in training and in `evaluate`.
+
+        Args:
+            loss: A tensor, or in a call on arrays an array, without axes.
+
+        Raises:
+            TypeError: It is neither.
+            ShapeError: It has axes.
+            ValueError: It is called outside `call`.
+
+        Example:
+            >>> import numpy as np
+            >>> from streamfit import ops
+            >>> class Sparse(Layer):
+            ...     def call(self, x):
+            ...         self.add_loss(0.1 * ops.mean(ops.abs(x)))
+            ...         return x
+            >>> layer = Sparse()
+            >>> layer(np.array([[1.0, -3.0]])).tolist(), [round(float(loss), 3) for loss in layer.losses]
+            ([[1.0, -3.0]], [0.2])
+        """
+        added_losses.add(self.name, loss)
+
+    @property
+    def losses(self) -> list[Value]:
+        """List what the last call of this layer on arrays added, then the penalties of its weights.
+
+        The penalties are of the weights that training changes, as they are now.
+        """
+        trained = set(self.trainable_weights)
+        return [*self._added_losses, *(f(weight) for f, weight in self.penalties if weight in trained)]
+
     # -- calling --------------------------------------------------------------------------------
 
     def __call__(
@@ -232,7 +280,8 @@ class Layer(WeightMethods, TensorMethods):
         self.ensure_built(arguments[0] if inputs else None)
         if any(is_symbolic(leaf) for leaf in (*leaves, *masks)):
             return self._record(arguments, masks, settings, training)
-        result, found = self._compute(arguments, masks, settings, bool(training))
+        with added_losses.collected(self):
+            result, found = self._compute(arguments, masks, settings, bool(training))
         for leaf, own in zip(flatten(result), found, strict=True):
             set_mask(leaf, own)
         return result
@@ -257,6 +306,9 @@ class Layer(WeightMethods, TensorMethods):
         with mask_scope(leaves, masks):
             result = self.call(*inputs, **settings)
             results = flatten(result)
+            if self._activity_regularizer is not None:
+                for output in results:
+                    self.add_loss(added_losses.penalty_on_output(self._activity_regularizer, output))
             passed = {id(leaf) for leaf in leaves}
             found = [None if id(leaf) in passed else mask_of(leaf) for leaf in results]
         if inputs and all(mask is None for mask in found):
@@ -342,7 +394,10 @@ class Layer(WeightMethods, TensorMethods):
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
-        return {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
+        config: Config = {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
+        if self._activity_regularizer is not None:
+            config["activity_regularizer"] = describe(self._activity_regularizer)
+        return config
 
     @classmethod
     def from_config(cls, config: Config) -> Self:

@@ -19,6 +19,7 @@ from streamfit.models.network import check_graph, in_order, layers_of, output_na
 from streamfit.models.summary import summary_text
 from streamfit.ops import Variable
 from streamfit.ops.core import Tensor
+from streamfit.program import sorted_nodes
 from streamfit.saving import check_weights_path, read_state, read_weights, save_weights, write_state
 from streamfit.training import TrainingState
 
@@ -49,6 +50,11 @@ class GraphModel(Layer):
         tensors, results = flatten(inputs), flatten(outputs)
         check_graph(tensors, results)
         self._set_graph(inputs, outputs)
+        if self.activity_regularizer is not None and not self._is_called():
+            raise ValueError(
+                f"model {self.name!r} computes its graph, where activity_regularizer would not count: give "
+                f"{self.activity_regularizer!r} to the layer that makes the output"
+            )
         self.output_names = (
             sorted(outputs, key=str) if isinstance(outputs, Mapping) else output_names(results)
         )
@@ -57,6 +63,12 @@ class GraphModel(Layer):
                 if layer is not self:
                     self._hold(layer)
         self.built = True
+
+    def _is_called(self) -> bool:
+        """Return whether the graph is a call of this model, as it is for a subclass."""
+        return any(
+            getattr(node.op, "layer", None) is self for node in sorted_nodes(self.outputs, self.inputs)
+        )
 
     @property
     def input_names(self) -> list[str]:
