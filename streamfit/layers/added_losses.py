@@ -15,11 +15,11 @@ from streamfit.ops.batch_size import batch_size
 from streamfit.ops.core import Constant, Tensor, Value, as_operand, is_symbolic, is_tracing, recorder
 
 
-class _Calls(threading.local):
+class _CallLosses(threading.local):
     losses: list[Value] | None = None
 
 
-_calls = _Calls()
+_of_call = _CallLosses()
 
 
 class Adding(Protocol):
@@ -31,15 +31,15 @@ class Adding(Protocol):
 @contextmanager
 def collected(layer: Adding) -> Iterator[None]:
     """Keep in `layer` what it and layers inside it add, unless a layer around it is being called."""
-    if _calls.losses is not None or is_tracing():
+    if _of_call.losses is not None or is_tracing():
         yield
         return
     found: list[Value] = []
-    _calls.losses = found
+    _of_call.losses = found
     try:
         yield
     finally:
-        _calls.losses = None
+        _of_call.losses = None
     object.__setattr__(layer, "_added_losses", found)
 
 
@@ -62,8 +62,8 @@ def add(name: str, loss: object) -> None:
     if known is not None:
         value = as_operand(loss)
         known.losses.append(value if isinstance(value, Tensor) else Constant(value))
-    elif _calls.losses is not None and not is_symbolic(loss):
-        _calls.losses.append(as_operand(loss))
+    elif _of_call.losses is not None and not is_symbolic(loss):
+        _of_call.losses.append(as_operand(loss))
     elif not is_tracing():  # else a graph is being built: the calls are traced again for each program
         raise ValueError(
             f"add_loss of layer {name!r} only counts inside its call(self, inputs), where it is traced: call "
