@@ -158,3 +158,60 @@ def test_a_layer_made_frozen_is_not_trained() -> None:
     frozen = layers.Dense(2, trainable=False)
     model = Sequential([Input((3,)), frozen, layers.Dense(1)])
     assert model.trainable_weights == model.layers[1].weights
+
+
+class Counter(layers.Layer):
+    """Counts calls in training, and the samples of all calls, in the two ways of Keras."""
+
+    def build(self, input_shape: Any) -> None:
+        self.calls = self.add_weight((), "zeros", trainable=False, name="calls")
+        self.samples = self.add_weight((), "zeros", trainable=False, name="samples")
+        self.samples.assign(np.float32(100.0))
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if training:
+            self.calls.assign_add(1.0)
+        self.samples.assign_sub(ops.sum(ops.ones_like(x)))
+        return x
+
+
+def test_weights_assigned_in_a_call_change_in_each_step_and_not_when_it_is_traced() -> None:
+    counter = Counter()
+    model = Sequential([Input((1,)), counter, layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((10, 1), "float32")
+    assert counter.samples.numpy() == 100.0
+    model.fit(x, x, 4, 2, verbose=0)
+    assert (counter.calls.numpy(), counter.samples.numpy()) == (6.0, 80.0)
+    model.predict(x)
+    assert (counter.calls.numpy(), counter.samples.numpy()) == (6.0, 70.0)
+    counter(x, training=True)
+    assert (counter.calls.numpy(), counter.samples.numpy()) == (7.0, 60.0)
+
+
+def test_a_layer_inside_a_traced_layer_assigns_in_build() -> None:
+    class Around(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = Counter()
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x)
+
+    around = Around()
+    around(Input((1,)))
+    assert around.inner.samples.numpy() == 100.0
+
+
+@pytest.mark.parametrize("how", ["assign", "assign_add", "assign_sub"])
+def test_nothing_is_broadcast_in_a_traced_call(how: str) -> None:
+    class Wrong(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.state = self.add_weight((3,), "zeros", trainable=False, name="state")
+
+        def call(self, x: Any) -> Any:
+            getattr(self.state, how)(1.0)
+            return x
+
+    with pytest.raises(ValueError, match=r"weight 'state' has shape \(3,\), got a value of shape \(\)"):
+        Wrong()(Input((1,)))
