@@ -39,20 +39,20 @@ class TensorMethods:
 
     @property
     def input(self) -> Any:
-        """Return the tensor that the layer was called on, or the list of them.
+        """Return the tensor that the layer was called on first, or the list of them; as Keras 3 does.
 
         Raises:
-            AttributeError: The layer was called on no tensor, or more than once.
+            AttributeError: The layer was called on no tensor.
         """
         node = self._use("input")
         return _one_or_list([t for t in node.op.inputs_of(node) if not isinstance(t, Constant)])
 
     @property
     def output(self) -> Any:
-        """Return the tensor that the layer made, or the list of them; it can be an output of another model.
+        """Return the tensor that the layer's first call made, or the list of them: an output for another model.
 
         Raises:
-            AttributeError: The layer was called on no tensor, or more than once.
+            AttributeError: The layer was called on no tensor.
 
         Example:
             >>> from streamfit import Input, Model
@@ -71,7 +71,7 @@ class TensorMethods:
         """Return the shape of `output`, or the list of them; the batch axis is None.
 
         Raises:
-            AttributeError: The layer was called on no tensor, or more than once.
+            AttributeError: The layer was called on no tensor.
         """
         node = self._use("output_shape")
         return _one_or_list([tensor.shape for tensor in node.op.results_of(node)])
@@ -81,11 +81,6 @@ class TensorMethods:
             raise AttributeError(
                 f"layer {self.name!r} has no {what} yet: it was not called on a tensor, such as Input(...) "
                 "returns, or its model is not built"
-            )
-        if len(self._uses) > 1:
-            raise AttributeError(
-                f"layer {self.name!r} was called on tensors {len(self._uses)} times, so {what} is not one; "
-                "use the tensor that the call you mean returned"
             )
         return self._uses[0]
 
