@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
 from streamfit.ops.core import Variable
+from streamfit.program.constraining import constraint_calls
 from streamfit.program.memory import FlatVariables
 
 
@@ -17,7 +18,7 @@ def tick(step_state: Array) -> None:
 
 
 class Training:
-    """The variables that a program trains, their gradient, and the optimizer's calls.
+    """The variables that a program trains, their gradient, and the calls of optimizer and constraints.
 
     Args:
         variables: The trainable variables; they move into one flat vector.
@@ -39,6 +40,7 @@ class Training:
         self.rebind()
 
     def rebind(self) -> None:
-        """Make the optimizer's calls anew; programs that use the old ones must forget their bindings."""
+        """Make the calls anew; programs that use the old ones must forget their bindings."""
         update = self._update(self.flat.vector, self.gradient, self.flat.sizes, self.step_state)
-        self.calls: list[Call] = [*update, (tick, (self.step_state,))]
+        bounds = constraint_calls(self.flat.variables)
+        self.calls: list[Call] = [*update, *bounds, (tick, (self.step_state,))]
