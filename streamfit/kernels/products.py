@@ -152,9 +152,11 @@ def _loops(a: Array, b: Array) -> bool:
     return int(a.shape[0] * b.size) <= LOOPS_UP_TO
 
 
-def turned_shape(inner: int, columns: int) -> tuple[int, int]:
-    """Return the shape of the scratch array that the products with an (inner, columns) matrix need."""
-    return (columns, inner) if inner * columns <= LOOPS_UP_TO else (0, 0)
+def turned_shape(inner: int, columns: int, rows: int = 1) -> tuple[int, int]:
+    """Return the shape of the scratch array that the products of `rows` rows with an (inner, columns)
+    matrix need.
+    """
+    return (columns, inner) if rows * inner * columns <= LOOPS_UP_TO else (0, 0)
 
 
 def product(a: Array, b: Array, turned: Array, y: Array) -> list[Call]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec, may_equal
@@ -112,7 +113,7 @@ class Dense(Op):
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of the transposed kernel."""
         x, w, _ = specs
-        return (Spec(products.turned_shape(*w.at(0)), x.dtype),)
+        return (Spec(products.turned_shape(*w.at(0), prod(x.at(0)[:-1])), x.dtype),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]

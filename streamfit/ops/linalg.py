@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class Matmul(Op):
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of the transposed right matrix."""
         a, b = specs
-        return (Spec(products.turned_shape(*b.at(0)), a.dtype),)
+        return (Spec(products.turned_shape(*b.at(0), prod(a.at(0)[:-1])), a.dtype),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]

@@ -14,7 +14,7 @@ from streamfit.program.objective import (
     weighted_total,
 )
 from streamfit.program.program import Program
-from streamfit.program.training import Training
+from streamfit.program.trained_variables import Training
 
 __all__ = [
     "AccumulateMean",

@@ -29,10 +29,10 @@ from streamfit.ops.operation import block_from, workspace_from
 from streamfit.program.blocks import block_rows, blocked_tensors, is_rowwise
 from streamfit.program.finite import finite_check
 from streamfit.program.gradient import Borrowing, Gradient, dependents
-from streamfit.program.lanes import Lane, Whole
 from streamfit.program.lifetimes import Lifetimes
 from streamfit.program.memory import Arena
-from streamfit.program.training import Training
+from streamfit.program.portions import Portion, Whole
+from streamfit.program.trained_variables import Training
 
 Size = int | tuple[tuple[int, ...], ...]
 """The size of a batch, or where other axes are free the shape of each array that is fed."""
@@ -86,7 +86,7 @@ class Binding:
         self._calls = self._listed()
         self.run = self._calls.run
         self.feeds = [self._calls.input_pointer(self._whole.arrays[tensor]) for tensor in program.feeds]
-        del self._known, self._lanes, self._gradient, self._sections
+        del self._known, self._portions, self._gradient, self._sections
 
     def _bind_leaves(self) -> None:
         arrays = self._whole.arrays
@@ -127,9 +127,9 @@ class Binding:
         program, arena = self._program, self._program.arena
         rows = block_rows(program.nodes, self._known, size, training=program.training is not None)
         self.blocks = len(rows)
-        self._batch = Lane(self._whole, arena, size)
-        self._lanes = [
-            Lane(self._whole, arena.part(number), size, part, number) for number, part in enumerate(rows)
+        self._batch = Portion(self._whole, arena, size)
+        self._portions = [
+            Portion(self._whole, arena.part(number), size, part, number) for number, part in enumerate(rows)
         ]
         if self.blocks > 1:
             self._whole.blocked = blocked_tensors(program.nodes, program.kept)
@@ -155,12 +155,12 @@ class Binding:
         )
         runs = self._runs()
         for apart, run in runs:
-            lanes = self._lanes if apart else [self._batch]
-            for lane in lanes:
+            portions = self._portions if apart else [self._batch]
+            for portion in portions:
                 for i, node in run:
-                    self._forward(node, lane)
-                    self._give_back(i, lane)
-            self._end_section(lanes, [i for i, _ in run] if apart else [])
+                    self._forward(node, portion)
+                    self._give_back(i, portion)
+            self._end_section(portions, [i for i, _ in run] if apart else [])
         self.fetches = self._bind_fetches()
         if training is None or program.objective is None:
             return
@@ -173,38 +173,38 @@ class Binding:
 
     # -- forward ------------------------------------------------------------------------------------
 
-    def _forward(self, node: Node, lane: Lane) -> None:
-        inputs = [lane.array(tensor) for tensor in node.inputs]
-        shapes = [self._shape(tensor, lane) for tensor in node.outputs]
+    def _forward(self, node: Node, portion: Portion) -> None:
+        inputs = [portion.array(tensor) for tensor in node.inputs]
+        shapes = [self._shape(tensor, portion) for tensor in node.outputs]
         if node.op.is_view:
-            lane.make_view(node.outputs[0], node.inputs[0], shapes[0])
+            portion.make_view(node.outputs[0], node.inputs[0], shapes[0])
             return
-        outputs = [lane.make(tensor, shape) for tensor, shape in zip(node.outputs, shapes, strict=True)]
+        outputs = [portion.make(tensor, shape) for tensor, shape in zip(node.outputs, shapes, strict=True)]
         specs = [Spec(array.shape, tensor.dtype) for array, tensor in zip(inputs, node.inputs, strict=True)]
-        scratch = [lane.memory.take(_lengths(spec), spec.dtype) for spec in node.op.scratch(*specs)]
-        lane.scratch[node] = scratch
-        borrowed = Borrowing(lane.memory)
-        with workspace_from(borrowed.take), block_from(0 if lane.rows is None else lane.rows.start):
-            lane.calls += node.op.forward(inputs, outputs, scratch)
+        scratch = [portion.memory.take(_lengths(spec), spec.dtype) for spec in node.op.scratch(*specs)]
+        portion.scratch[node] = scratch
+        borrowed = Borrowing(portion.memory)
+        with workspace_from(borrowed.take), block_from(0 if portion.rows is None else portion.rows.start):
+            portion.calls += node.op.forward(inputs, outputs, scratch)
         borrowed.give_back()
         if node not in self._differentiated:
-            lane.give_back_scratch(node)
+            portion.give_back_scratch(node)
 
-    def _shape(self, tensor: Tensor, lane: Lane) -> tuple[int, ...]:
-        """Return the shape of a tensor in a lane."""
+    def _shape(self, tensor: Tensor, portion: Portion) -> tuple[int, ...]:
+        """Return the shape of a tensor in a portion."""
         shape = _lengths(self._known[tensor])
-        if lane.rows is None or not tensor.spec.batched:
+        if portion.rows is None or not tensor.spec.batched:
             return shape
-        return (lane.rows.stop - lane.rows.start, *shape[1:])
+        return (portion.rows.stop - portion.rows.start, *shape[1:])
 
-    def _give_back(self, moment: int, lane: Lane) -> None:
+    def _give_back(self, moment: int, portion: Portion) -> None:
         """Give back the memory of tensors that are not needed after this moment."""
         for tensor in self._lifetimes.ending(moment):
-            lane.give_back(tensor)
+            portion.give_back(tensor)
 
-    def _end_section(self, lanes: Sequence[Lane], moments: Sequence[int]) -> None:
-        """Take the calls of these lanes as a section; `moments` are those of a section of blocks."""
-        lists = [lane.take_calls() for lane in lanes]
+    def _end_section(self, portions: Sequence[Portion], moments: Sequence[int]) -> None:
+        """Take the calls of these portions as a section; `moments` are those of a section of blocks."""
+        lists = [portion.take_calls() for portion in portions]
         if len(lists) == 1:
             self._finish_with(lists[0])
         elif any(lists):
@@ -240,17 +240,17 @@ class Binding:
     def _backward(self, apart: bool, run: Run) -> None:
         """List the gradient of a run of nodes."""
         last = 2 * len(self._program.nodes)
-        lanes, seen = self._lanes if apart else [self._batch], set(self._whole.grads)
-        for lane in lanes:
-            lane.seen = set(seen)
+        portions, seen = self._portions if apart else [self._batch], set(self._whole.grads)
+        for portion in portions:
+            portion.seen = set(seen)
             for i, node in reversed(run):
-                with block_from(0 if lane.rows is None else lane.rows.start):
-                    self._gradient.add(node, lane)
-                lane.give_back_scratch(node)
-                self._give_back(last - i, lane)
-            lane.parts.clear()
+                with block_from(0 if portion.rows is None else portion.rows.start):
+                    self._gradient.add(node, portion)
+                portion.give_back_scratch(node)
+                self._give_back(last - i, portion)
+            portion.parts.clear()
         sums = self._gradient.end_section([node for _, node in run]) if apart else []
-        self._end_section(lanes, [last - i for i, _ in run] if apart else [])
+        self._end_section(portions, [last - i for i, _ in run] if apart else [])
         if any(sums):
             self._sections.append(parallel([calls for calls in sums if calls]))
 

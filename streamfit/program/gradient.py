@@ -19,7 +19,7 @@ from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import add_into, copy_into, fill_zero
 from streamfit.ops.core import Node, Tensor, Variable, flat, workspace_from
-from streamfit.program.lanes import Lane, Whole
+from streamfit.program.portions import Portion, Whole
 
 _CHUNK = 4096  # elements that stay in the nearest cache while their parts are added
 
@@ -92,7 +92,7 @@ class Gradient:
     """Write the calls that differentiate one scalar with respect to variables.
 
     Args:
-        whole: The arrays that all lanes see; gets the gradients of their tensors.
+        whole: The arrays that all portions see; gets the gradients of their tensors.
         variables: Where the gradient of each variable goes.
         needed: The tensors whose gradient is needed: `dependents`.
         blocks: How many blocks there are.
@@ -110,17 +110,17 @@ class Gradient:
         if objective in self._needed:
             self._whole.grads[objective] = seed
 
-    def add(self, node: Node, lane: Lane) -> None:
-        """Add the calls of a node in one lane."""
+    def add(self, node: Node, portion: Portion) -> None:
+        """Add the calls of a node in one portion."""
         wanted = [tensor in self._needed for tensor in node.inputs]
-        known = [self._known(tensor, lane) for tensor in node.outputs]
+        known = [self._known(tensor, portion) for tensor in node.outputs]
         if node.op.differentiable and any(wanted) and any(grad is not None for grad in known):
-            self._differentiate(node, lane, wanted, known)
+            self._differentiate(node, portion, wanted, known)
         for tensor in node.outputs:
-            grads = self._whole.grads if lane.rows is None else lane.grads
+            grads = self._whole.grads if portion.rows is None else portion.grads
             grad = grads.pop(tensor, None)
-            if grad is not None and self._is_unused(grad, lane.memory):
-                lane.memory.give_back(grad)
+            if grad is not None and self._is_unused(grad, portion.memory):
+                portion.memory.give_back(grad)
 
     def end_section(self, nodes: Sequence[Node]) -> list[list[Call]]:
         """Give back what the blocks have used up for these nodes; return the calls that add their parts."""
@@ -132,99 +132,101 @@ class Gradient:
                     self._whole.give_back_later(grad)
         return sums
 
-    def _known(self, tensor: Tensor, lane: Lane) -> Array | None:
-        if lane.is_own(tensor):
-            return lane.grads.get(tensor)
-        if lane.rows is not None and tensor not in lane.seen:
+    def _known(self, tensor: Tensor, portion: Portion) -> Array | None:
+        if portion.is_own(tensor):
+            return portion.grads.get(tensor)
+        if portion.rows is not None and tensor not in portion.seen:
             return None
         grad = self._whole.grads.get(tensor)
-        return None if grad is None else lane.own_rows(tensor, grad)
+        return None if grad is None else portion.own_rows(tensor, grad)
 
     def _differentiate(
-        self, node: Node, lane: Lane, wanted: Sequence[bool], known: Sequence[Array | None]
+        self, node: Node, portion: Portion, wanted: Sequence[bool], known: Sequence[Array | None]
     ) -> None:
-        borrowed = Borrowing(lane.memory)
-        grads = [self._or_zeros(t, grad, lane, borrowed) for t, grad in zip(node.outputs, known, strict=True)]
+        borrowed = Borrowing(portion.memory)
+        grads = [
+            self._or_zeros(t, grad, portion, borrowed) for t, grad in zip(node.outputs, known, strict=True)
+        ]
         if node.op.is_view:
-            lane.calls += node.op.settle([lane.array(tensor) for tensor in node.inputs], grads[0])
-            self._pass_through(node, lane, grads[0])
+            portion.calls += node.op.settle([portion.array(tensor) for tensor in node.inputs], grads[0])
+            self._pass_through(node, portion, grads[0])
             return
         targets: list[Array | None] = []
         additions: list[Call] = []
         for tensor, needs in zip(node.inputs, wanted, strict=True):
-            target, addition = self._target(tensor, lane, borrowed) if needs else (None, None)
+            target, addition = self._target(tensor, portion, borrowed) if needs else (None, None)
             targets.append(target)
             additions += [addition] if addition else []
         with workspace_from(borrowed.take):
-            lane.calls += node.op.backward(
-                [lane.array(tensor) for tensor in node.inputs],
-                [lane.array(tensor) for tensor in node.outputs],
-                lane.scratch[node],
+            portion.calls += node.op.backward(
+                [portion.array(tensor) for tensor in node.inputs],
+                [portion.array(tensor) for tensor in node.outputs],
+                portion.scratch[node],
                 grads,
                 targets,
             )
-        lane.calls += additions
+        portion.calls += additions
         borrowed.give_back()
 
-    def _or_zeros(self, tensor: Tensor, grad: Array | None, lane: Lane, borrowed: Borrowing) -> Array:
+    def _or_zeros(self, tensor: Tensor, grad: Array | None, portion: Portion, borrowed: Borrowing) -> Array:
         """Return a gradient; zeros for one of several outputs on which the objective does not depend."""
         if grad is None:
-            grad = borrowed.take(lane.array(tensor).shape, tensor.dtype)
-            lane.calls.append((fill_zero, (flat(grad),)))
+            grad = borrowed.take(portion.array(tensor).shape, tensor.dtype)
+            portion.calls.append((fill_zero, (flat(grad),)))
         return grad
 
-    def _target(self, tensor: Tensor, lane: Lane, borrowed: Borrowing) -> tuple[Array, Call | None]:
+    def _target(self, tensor: Tensor, portion: Portion, borrowed: Borrowing) -> tuple[Array, Call | None]:
         """Return where to write a contribution, and the call that adds it to earlier ones."""
-        before = self._before(tensor, lane)
+        before = self._before(tensor, portion)
         if before is None:
-            return self._first(tensor, lane), None
+            return self._first(tensor, portion), None
         contribution = borrowed.take(before.shape, tensor.dtype)
         return contribution, (add_into, (flat(contribution), flat(before)))
 
-    def _before(self, tensor: Tensor, lane: Lane) -> Array | None:
+    def _before(self, tensor: Tensor, portion: Portion) -> Array | None:
         """Return the sum of the contributions so far, or None."""
-        if lane.rows is not None and not tensor.spec.batched:
-            return lane.parts.get(tensor)
-        return self._known(tensor, lane)
+        if portion.rows is not None and not tensor.spec.batched:
+            return portion.parts.get(tensor)
+        return self._known(tensor, portion)
 
-    def _first(self, tensor: Tensor, lane: Lane) -> Array:
+    def _first(self, tensor: Tensor, portion: Portion) -> Array:
         """Return where to write the first contribution."""
-        like = lane.array(tensor)
-        if lane.rows is not None and not tensor.spec.batched:
+        like = portion.array(tensor)
+        if portion.rows is not None and not tensor.spec.batched:
             parts = self._parts.get(tensor)
             if parts is None:
                 parts = self._whole.memory.take((self._blocks, like.size), tensor.dtype)
                 self._parts[tensor] = parts
-            lane.parts[tensor] = parts[lane.number].reshape(like.shape)
-            return lane.parts[tensor]
-        if lane.is_own(tensor):
-            lane.grads[tensor] = lane.memory.take(like.shape, tensor.dtype)
-            return lane.grads[tensor]
+            portion.parts[tensor] = parts[portion.number].reshape(like.shape)
+            return portion.parts[tensor]
+        if portion.is_own(tensor):
+            portion.grads[tensor] = portion.memory.take(like.shape, tensor.dtype)
+            return portion.grads[tensor]
         if tensor not in self._whole.grads:
-            self._whole.grads[tensor] = self._new_whole(tensor, lane.full(tensor, like.shape))
-        lane.seen.add(tensor)
-        return lane.own_rows(tensor, self._whole.grads[tensor])
+            self._whole.grads[tensor] = self._new_whole(tensor, portion.full(tensor, like.shape))
+        portion.seen.add(tensor)
+        return portion.own_rows(tensor, self._whole.grads[tensor])
 
     def _new_whole(self, tensor: Tensor, shape: Sequence[int]) -> Array:
         if isinstance(tensor, Variable):
             return self._variables[tensor]
         return self._whole.memory.take(shape, tensor.dtype)
 
-    def _pass_through(self, node: Node, lane: Lane, grad: Array) -> None:
+    def _pass_through(self, node: Node, portion: Portion, grad: Array) -> None:
         """Let the gradient of a view be that of its input."""
         tensor, output = node.inputs[0], node.outputs[0]
-        before = self._before(tensor, lane)
+        before = self._before(tensor, portion)
         if before is not None:
-            lane.calls.append((add_into, (flat(grad), flat(before))))
-        elif isinstance(tensor, Variable) or (lane.rows is not None and not tensor.spec.batched):
-            lane.calls.append((copy_into, (flat(grad), flat(self._first(tensor, lane)))))
-        elif lane.is_own(tensor):
-            lane.grads[tensor] = self._share(grad).reshape(lane.array(tensor).shape)
+            portion.calls.append((add_into, (flat(grad), flat(before))))
+        elif isinstance(tensor, Variable) or (portion.rows is not None and not tensor.spec.batched):
+            portion.calls.append((copy_into, (flat(grad), flat(self._first(tensor, portion)))))
+        elif portion.is_own(tensor):
+            portion.grads[tensor] = self._share(grad).reshape(portion.array(tensor).shape)
         else:
             if tensor not in self._whole.grads:
-                shape = lane.full(tensor, lane.array(tensor).shape)
+                shape = portion.full(tensor, portion.array(tensor).shape)
                 self._whole.grads[tensor] = self._share(self._whole.grads[output]).reshape(shape)
-            lane.seen.add(tensor)
+            portion.seen.add(tensor)
 
     def _is_unused(self, grad: Array, memory: Memory) -> bool:
         """Return whether memory can have a gradient back: no other tensor has it now."""

@@ -17,7 +17,6 @@ from streamfit._base.specs import Array
 from streamfit.ops.core import Variable
 
 ALIGNMENT = 64
-_BLOCK = 1 << 20
 _moving = threading.Lock()
 
 
@@ -37,9 +36,13 @@ class Arena:
 
     Programs that never run at the same time share an arena: each calls `rewind` before it takes its
     arrays, so that a partial last batch and validation need no memory of their own.
+
+    Args:
+        block: The least number of bytes of a block.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, block: int = 1 << 20) -> None:
+        self._least = block
         self._parts: list[Arena] = []
         self._blocks: list[Array] = []
         self._free: list[list[tuple[int, int]]] = []  # of each block: where free memory begins and ends
@@ -56,7 +59,9 @@ class Arena:
         """Return an uninitialised C-contiguous array."""
         dtype = np.dtype(dtype)
         nbytes = math.prod(shape) * dtype.itemsize
-        needed = max(_padded(nbytes), ALIGNMENT)
+        if not nbytes:
+            return np.empty(tuple(shape), dtype)
+        needed = _padded(nbytes)
         block, start, end = self._smallest_gap(needed)
         gaps = self._free[block]
         gaps.remove((start, end))
@@ -76,7 +81,7 @@ class Arena:
             if end - start >= needed
         ]
         if not fitting:
-            self._blocks.append(aligned_empty(max(_BLOCK, needed)))
+            self._blocks.append(aligned_empty(max(self._least, needed)))
             self._free.append([(0, self._blocks[-1].nbytes)])
             return len(self._blocks) - 1, 0, self._blocks[-1].nbytes
         size, block, start = min(fitting)
@@ -84,6 +89,8 @@ class Arena:
 
     def give_back(self, array: Array) -> None:
         """Let other arrays have the memory of one that `take` returned, or of a view of all of it."""
+        if not array.size:
+            return
         block, start, end = self._taken.pop(array.ctypes.data)
         gaps = self._free[block]
         for gap in [gap for gap in gaps if gap[1] == start or gap[0] == end]:
@@ -98,7 +105,7 @@ class Arena:
     def part(self, number: int) -> Arena:
         """Return an arena for what one thread does, beside those of other numbers."""
         while len(self._parts) <= number:
-            self._parts.append(Arena())
+            self._parts.append(Arena(1 << 16))
         return self._parts[number]
 
     @property

@@ -16,7 +16,7 @@ from streamfit.ops.core import Node, Tensor, Variable
 from streamfit.program.binding import Binding, Size
 from streamfit.program.graph import leaves, sorted_nodes
 from streamfit.program.memory import Arena
-from streamfit.program.training import Training
+from streamfit.program.trained_variables import Training
 
 _KEPT_BINDINGS = 16  # that stay bound however long their lists are
 _KEPT_CALLS = 1 << 15  # calls of all bindings that stay bound: about 20 MB

@@ -48,7 +48,7 @@ def test_arrays_of_an_arena_never_overlap(steps: list[tuple[bool, int]]) -> None
             arena.give_back(held.pop(size % len(held)))
             continue
         array = arena.take((size,), np.uint8)
-        assert array.ctypes.data % 64 == 0
+        assert array.ctypes.data % 64 == 0 or not array.size
         assert not any(np.shares_memory(array, other) for other in held if other.size and array.size)
         held.append(array)
     arena.rewind()

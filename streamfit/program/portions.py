@@ -1,4 +1,4 @@
-"""Lanes: the whole batch, or one block of its rows, as the calls of a step are listed for it.
+"""Portions: the whole batch, or one block of its rows, as the calls of a step are listed for it.
 
 Guarantee kept here: the blocks of one section write to no memory that another of them reads. A tensor that
 only blocks use has an array of its own in each block, from memory of that block; other tensors have one
@@ -16,7 +16,7 @@ from streamfit.program.memory import Arena
 
 
 class Whole:
-    """Arrays of the whole batch, which all lanes see.
+    """Arrays of the whole batch, which all portions see.
 
     Attributes:
         arrays: By tensor.
@@ -42,20 +42,20 @@ class Whole:
         self._unused.clear()
 
 
-class Lane:
+class Portion:
     """One flow of calls: that of the whole batch, or of one block of rows.
 
     Args:
-        whole: The arrays that all lanes see.
-        memory: Where arrays of this lane alone live.
+        whole: The arrays that all portions see.
+        memory: Where arrays of this portion alone live.
         count: The rows of the whole batch.
         rows: The rows of the block; None for the whole batch.
         number: The number of the block.
 
     Attributes:
         calls: The calls of the section under way.
-        grads: Gradients of tensors that this lane alone has.
-        seen: Tensors of `whole` to whose gradient this lane has contributed.
+        grads: Gradients of tensors that this portion alone has.
+        seen: Tensors of `whole` to whose gradient this portion has contributed.
         parts: This block's part of the gradient of tensors without a batch axis.
         scratch: The scratch arrays of each node.
     """
@@ -72,20 +72,20 @@ class Lane:
         self.calls: list[Call] = []
 
     def array(self, tensor: Tensor) -> Array:
-        """Return the array of a tensor: of a batched one the rows of this lane."""
+        """Return the array of a tensor: of a batched one the rows of this portion."""
         own = self.arrays.get(tensor)
         return self.own_rows(tensor, self.whole.arrays[tensor]) if own is None else own
 
     def own_rows(self, tensor: Tensor, array: Array) -> Array:
-        """Return the rows of this lane, of an array of the whole batch."""
+        """Return the rows of this portion, of an array of the whole batch."""
         return array[self.rows] if self.rows is not None and tensor.spec.batched else array
 
     def is_own(self, tensor: Tensor) -> bool:
-        """Return whether this lane has an array of its own for a tensor."""
+        """Return whether this portion has an array of its own for a tensor."""
         return self.rows is not None and tensor in self.whole.blocked
 
     def make(self, tensor: Tensor, shape: Sequence[int]) -> Array:
-        """Return uninitialised memory for an output of shape `shape` in this lane."""
+        """Return uninitialised memory for an output of shape `shape` in this portion."""
         if self.is_own(tensor):
             self.arrays[tensor] = self.memory.take(shape, tensor.dtype)
             return self.arrays[tensor]
@@ -105,7 +105,7 @@ class Lane:
         return (self.count, *shape[1:]) if self.rows is not None and tensor.spec.batched else tuple(shape)
 
     def give_back(self, tensor: Tensor) -> None:
-        """Give back the array of a tensor that is not needed any more in this lane."""
+        """Give back the array of a tensor that is not needed any more in this portion."""
         if self.is_own(tensor):
             self.memory.give_back(self.arrays[tensor])
         elif self.rows is None:
