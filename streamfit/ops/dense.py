@@ -113,7 +113,8 @@ class Dense(Op):
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of the transposed kernel."""
         x, w, _ = specs
-        return (Spec(products.turned_shape(*w.at(0), prod(x.at(0)[:-1])), x.dtype),)
+        inner, columns = w.at(0)
+        return (Spec(products.turned_shape(inner, columns, prod(x.at(0)[:-1])), x.dtype),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]

@@ -52,7 +52,8 @@ class Matmul(Op):
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of the transposed right matrix."""
         a, b = specs
-        return (Spec(products.turned_shape(*b.at(0), prod(a.at(0)[:-1])), a.dtype),)
+        inner, columns = b.at(0)
+        return (Spec(products.turned_shape(inner, columns, prod(a.at(0)[:-1])), a.dtype),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
