@@ -299,7 +299,7 @@ class Optimizer(Configurable):
 
     @property
     def needs_prepare(self) -> bool:
-        """Return whether the learning rate depends on the step: then `prepare` must be called before steps."""
+        """Return whether the learning rate depends on the step, so that `prepare` comes before steps."""
         return self._schedule is not None or self.decay > 0.0
 
     def prepare(self, iteration: int, steps: int = 1) -> int:
