@@ -310,6 +310,9 @@ class Runner:
             return nonfinite_error(
                 one, self.source, self._last_losses(), gradients, self._model, epoch=self.epoch
             )
+        found = None if self.results.metrics is None else self.results.metrics.stop_error()
+        if found is not None:
+            return located(found, self.source, one, self.epoch)
         rows = rows_of_step(batch, stopped.step)
         labels, weighed = ([None if a is None else a[rows] for a in arrays] for arrays in (targets, weights))
         error = label_error(built.plans, self._model.outputs, labels, weighed)

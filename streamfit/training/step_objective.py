@@ -7,16 +7,17 @@ step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
-from streamfit import metrics
 from streamfit._base.specs import Array, Spec
 from streamfit.losses import Loss
+from streamfit.metrics.step_nodes import StepNodes
 from streamfit.ops.core import Node, Tensor, Value
 from streamfit.ops.selecting import counted
-from streamfit.program import AccumulateMean, AccumulateScalar, StateTensor, weighted_mean, weighted_total
+from streamfit.ops.state import StateTensor
+from streamfit.program import AccumulateScalar, weighted_mean, weighted_total
 from streamfit.training.compile_config import OutputPlan
 from streamfit.training.epoch_metrics import EpochMetrics
 from streamfit.training.label_guard import LabelGuard
@@ -109,25 +110,27 @@ def trace_objective(
         raise ValueError("the model has no loss: pass loss=... to compile")
     total = weighted_total([*means, *penalties], [*factors, *[1.0] * len(penalties)])
     sinks.append(_running_loss(total, data.weights[0], epoch_metrics.loss_state))
-    return Objective(means, total, guards, sinks + _running_metrics(outputs, data, epoch_metrics))
+    running = _running_metrics(outputs, data, epoch_metrics)
+    return Objective(means, total, [*guards, *running.guards], [*sinks, *running.sinks])
 
 
 def _running_loss(loss: Tensor, weights: Tensor, state: Array) -> Node:
     return Node(AccumulateScalar(), (loss, weights, StateTensor(state)), ())
 
 
-def _running_metrics(outputs: Sequence[Tensor], data: StepData, epoch_metrics: EpochMetrics) -> list[Node]:
-    sinks = []
+def _running_metrics(outputs: Sequence[Tensor], data: StepData, epoch_metrics: EpochMetrics) -> StepNodes:
+    sinks: list[Node] = []
+    guards: list[Node] = []
     for tracker in epoch_metrics.trackers:
-        if not isinstance(tracker.metric, metrics.MeanMetric):
-            continue
-        target = data.targets[tracker.output]
-        assert target is not None  # an output with a metric has targets
-        values = cast(Tensor, tracker.metric.values(target, outputs[tracker.output]))  # traced, so no array
-        weights = (data.weights[tracker.output],) if tracker.weighted else ()
-        state = StateTensor(tracker.metric.total.view(np.ndarray))
-        sinks.append(Node(AccumulateMean(), (values, *weights, state), ()))
-    return sinks
+        if tracker.traced:
+            target, weights = data.targets[tracker.output], data.weights[tracker.output]
+            assert target is not None  # an output with a metric has targets
+            nodes = tracker.metric.step_nodes(
+                target, outputs[tracker.output], weights if tracker.weighted else None
+            )
+            sinks += nodes.sinks
+            guards += nodes.guards
+    return StepNodes(sinks, guards)
 
 
 def _label_guard(loss: Loss, output: Tensor, target: Tensor, weights: Tensor | None) -> Node:
