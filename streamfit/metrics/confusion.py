@@ -14,10 +14,16 @@ from numpy.typing import ArrayLike, DTypeLike
 from streamfit import ops
 from streamfit._base.config import floatx
 from streamfit._base.errors import DataError, ShapeError
-from streamfit._base.specs import Array, Shape
+from streamfit._base.specs import Array, Shape, may_equal
 from streamfit.kernels import run
 from streamfit.losses.targets import weight_shape, with_last_axis_of
-from streamfit.metrics.decisions import CountDecisions, ProbabilityGuard, add_decisions, decisions_of
+from streamfit.metrics.decisions import (
+    CountDecisions,
+    ProbabilityGuard,
+    add_decisions,
+    decisions_of,
+    has_column,
+)
 from streamfit.metrics.metric import Metric
 from streamfit.metrics.step_nodes import StepNodes, sink
 from streamfit.ops.casting import floating
@@ -45,16 +51,16 @@ def _floats(y_pred: ArrayLike) -> Array:
 
 def _check_shapes(metric: ConfusionMetric, target: Shape, output: Shape) -> None:
     """Check that targets fit predictions, which have a column for `class_id`."""
-    if with_last_axis_of(target, output) != output:
+    if not may_equal(with_last_axis_of(target, output), output):
         raise ShapeError(
             f"metric {metric.name!r} needs targets of the shape of the predictions {_text(output)}, got "
             f"{_text(target)}{_hint(target, output)}"
         )
-    column, columns = metric.class_id, output[-1] if len(output) > 1 else None
-    if column is not None and (columns is None or not -columns <= column < columns):
+    column = metric.class_id
+    if column is not None and not has_column(output, column):
         raise ShapeError(
-            f"metric {metric.name!r} has class_id={column}, and the predictions have shape {_text(output)}; the "
-            "last axis needs a column for that class"
+            f"metric {metric.name!r} has class_id={column}, and the predictions have shape {_text(output)}; "
+            "the last axis needs a column for that class"
         )
 
 

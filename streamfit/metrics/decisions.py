@@ -13,9 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Shape, Spec, may_equal
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.running_sums import grow
+from streamfit.losses.targets import with_last_axis_of
+from streamfit.metrics.step_nodes import check_weights
 from streamfit.ops.core import Op, flat
 
 
@@ -106,10 +108,15 @@ class _OfPredictions(Op):
     def __init__(self, column: int | None) -> None:
         self._column = column
 
-    def _check(self, outputs: Spec, weights: Spec) -> None:
-        shape = outputs.shape if self._column is None else outputs.shape[:-1]
-        if weights.shape != shape[: weights.rank]:
-            raise ShapeError(f"weights of shape {weights.shape} do not fit predictions of shape {shape}")
+    def _check(self, outputs: Spec, weights: Sequence[Spec]) -> None:
+        """Check the shapes, also where they become known only when a program is bound."""
+        shape = outputs.shape
+        if self._column is not None:
+            if not has_column(shape, self._column):
+                raise ShapeError(f"predictions of shape {shape} have no column {self._column}")
+            shape = shape[:-1]
+        for spec in weights:
+            check_weights(Spec(shape, outputs.dtype), spec)
 
     def _places(self, outputs: Array, weights: Sequence[Array]) -> tuple[Array, int, int, int]:
         """Return weights, the predictions that each serves, and first and stride of the predictions."""
@@ -135,8 +142,10 @@ class CountDecisions(_OfPredictions):
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return nothing."""
-        if len(specs) > 3:
-            self._check(specs[1], specs[2])
+        targets, outputs, *weights, _ = specs
+        if not may_equal(with_last_axis_of(targets.shape, outputs.shape), outputs.shape):
+            raise ShapeError(f"targets of shape {targets.shape} do not fit predictions of {outputs.shape}")
+        self._check(outputs, weights)
         return ()
 
     def forward(
@@ -158,8 +167,8 @@ class ProbabilityGuard(_OfPredictions):
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return nothing."""
-        if len(specs) > 2:
-            self._check(specs[0], specs[1])
+        outputs, *weights, _ = specs
+        self._check(outputs, weights)
         return ()
 
     def forward(
@@ -168,6 +177,17 @@ class ProbabilityGuard(_OfPredictions):
         """Return one call."""
         predictions, *weights, found = inputs
         return [(check_probabilities, (flat(predictions), *self._places(predictions, weights), found))]
+
+
+def has_column(shape: Shape, column: int) -> bool:
+    """Return whether predictions of this shape may have a column; negative numbers count from the end.
+
+    Example:
+        >>> has_column((None, 3), 2), has_column((None, 3), 3), has_column((None,), 0)
+        (True, False, False)
+    """
+    columns = shape[-1] if len(shape) > 1 else 0
+    return columns is None or -columns <= column < columns
 
 
 def decisions_of(histogram: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Spec, may_equal
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.running_sums import grow
 from streamfit.ops.core import Node, Op, Tensor, flat
@@ -94,5 +94,9 @@ def check_weights(values: Spec, weights: Spec) -> None:
     Raises:
         ShapeError: They are not.
     """
-    if weights.rank > values.rank or values.shape[: weights.rank] != weights.shape:
-        raise ShapeError(f"weights of shape {weights.shape} do not fit metric values of shape {values.shape}")
+    if not may_equal(weights.shape, values.shape[: weights.rank]):
+        raise ShapeError(
+            f"the weights of a metric (those of the samples, or the mask of the output) have shape "
+            f"{weights.shape}, and its values have shape {values.shape}: there must be a value for each "
+            "weight; keep a last axis in the output, such as that of Dense(1)"
+        )
