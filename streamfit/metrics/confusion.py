@@ -265,7 +265,7 @@ class FalseNegatives(_Count):
     direction = "down"
 
 
-def _share(part: Array, whole: Array) -> Array:
+def share(part: Array, whole: Array) -> Array:
     """Return part / whole; 0 where the whole is 0."""
     shares: Array = np.divide(part, whole, out=np.zeros_like(np.asarray(part)), where=np.asarray(whole) != 0)
     return shares
@@ -301,7 +301,7 @@ class Precision(_Ratio):
 
     def result(self) -> float | Array:
         """Return TP / (TP + FP), 0 without positive decisions; an array for several thresholds."""
-        return self._number(_share(self.counts[1, 1], self.counts[1, 1] + self.counts[0, 1]))
+        return self._number(share(self.counts[1, 1], self.counts[1, 1] + self.counts[0, 1]))
 
 
 class Recall(_Ratio):
@@ -320,7 +320,7 @@ class Recall(_Ratio):
 
     def result(self) -> float | Array:
         """Return TP / (TP + FN), 0 without targets 1; an array for several thresholds."""
-        return self._number(_share(self.counts[1, 1], self.counts[1, 1] + self.counts[1, 0]))
+        return self._number(share(self.counts[1, 1], self.counts[1, 1] + self.counts[1, 0]))
 
 
 class AUC(ConfusionMetric):
@@ -375,15 +375,15 @@ class AUC(ConfusionMetric):
 
     def _area_roc(self) -> float:
         (tn, fp), (fn, tp) = self.counts
-        hits, alarms = _share(tp, tp + fn), _share(fp, fp + tn)
+        hits, alarms = share(tp, tp + fn), share(fp, fp + tn)
         return float(np.sum((alarms[:-1] - alarms[1:]) * (hits[:-1] + hits[1:]) / 2.0))
 
     def _area_pr(self) -> float:
         (_, fp), (fn, tp) = self.counts
         found, positives = tp[:-1] - tp[1:], (tp + fp)[:-1] - (tp + fp)[1:]
-        slope = _share(found, np.maximum(positives, 0.0))
+        slope = share(found, np.maximum(positives, 0.0))
         intercept = tp[1:] - slope * (tp + fp)[1:]
         both = ((tp + fp)[:-1] > 0) & ((tp + fp)[1:] > 0)
-        ratio = np.where(both, _share((tp + fp)[:-1], np.maximum((tp + fp)[1:], 0.0)), 1.0)
+        ratio = np.where(both, share((tp + fp)[:-1], np.maximum((tp + fp)[1:], 0.0)), 1.0)
         area = slope * (found + intercept * np.log(ratio))
-        return float(np.sum(_share(area, np.maximum((tp + fn)[1:], 0.0))))
+        return float(np.sum(share(area, np.maximum((tp + fn)[1:], 0.0))))
