@@ -113,9 +113,12 @@ class ConfusionMetric(Metric):
     where it is 0.
 
     Args:
-        thresholds: Numbers in [0, 1], or a little beyond.
+        thresholds: Numbers in [0, 1], or a little beyond; at least one.
         name: As for `Metric`.
         dtype: As for `Metric`.
+
+    Raises:
+        ValueError: There is no threshold.
     """
 
     direction = "up"
@@ -126,6 +129,8 @@ class ConfusionMetric(Metric):
     ) -> None:
         super().__init__(name, dtype)
         levels = np.array(thresholds, dtype=np.float64)
+        if not levels.size:
+            raise ValueError(f"thresholds must be numbers in [0, 1], got {thresholds!r}")
         self._order = np.argsort(levels, kind="stable")
         self._levels = levels[self._order]
         # Sums, then rests, for each kind of target, of predictions by the number of levels below them.

@@ -53,18 +53,16 @@ def count_decisions(
             continue
         value = outputs[i]
         wanted = 1 if targets[i] > 0.5 else 0
-        low = 0
-        high = n
+        below = 0
+        left = n
+        while left > 1:  # data decide on numbers alone, not on branches, which they would mispredict
+            half = left // 2
+            below += half if levels[below + half - 1] < value else 0
+            left -= half
+        below += 1 if levels[below] < value else 0
         if value != value:
-            low = 0 if wanted == 1 else n
-            high = low
-        while low < high:
-            middle = (low + high) // 2
-            if levels[middle] < value:
-                low = middle + 1
-            else:
-                high = middle
-        grow(state, wanted * (n + 1) + low, weight)
+            below = (1 - wanted) * n
+        grow(state, wanted * (n + 1) + below, weight)
 
 
 @kernel
