@@ -12,6 +12,7 @@ from streamfit import Sequential, layers, optimizers, set_random_seed
 from streamfit.callbacks import BackupAndRestore, Callback
 from streamfit.kernels.decorator import JIT_ENABLED
 from streamfit.optimizers import schedules
+from streamfit.streams import Batch
 
 SAMPLES = 210 if JIT_ENABLED else 42
 X = np.random.default_rng(0).normal(size=(SAMPLES, 3)).astype("float32")
@@ -103,6 +104,47 @@ def test_a_schedule_that_raises_ends_training_at_its_step(last: int, listeners: 
         model.fit(X, Y, 2, 2, verbose=0, seed=1, callbacks=[Listener()] * listeners)
     assert model.optimizer.iterations == last
     assert [w.tobytes() for w in model.get_weights()] == [w.tobytes() for w in wanted.get_weights()]
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+@pytest.mark.parametrize("last", [3, 100])
+def test_joined_batches_that_another_thread_or_a_schedule_parts_are_done_once_and_in_order(
+    asked: int, last: int
+) -> None:
+    """Where another thread asks for the end of a step, each call does one step and leaves the rest."""
+
+    def rate(step: int) -> float:
+        if step == last:
+            raise LookupError("no rate")
+        return 0.1 / (1 + step)
+
+    models = [compiled(optimizers.SGD(rate, momentum=0.5)) for _ in range(2)]
+    for k in range(min(6, last)):
+        models[1].train_on_batch(X[2 * k : 2 * k + 2], Y[2 * k : 2 * k + 2])
+    runner = models[0].runner()
+    runner.set_up()
+    runner.refresh_bindings()
+    runner.asked = np.full(1, asked)
+    rest: Any = Batch(X[:12], Y[:12], ids=np.arange(12), number=5, size=12, steps=6)
+    numbers = []
+    try:
+        while rest is not None:
+            numbers.append(rest.number)
+            runner.rest = None
+            runner.train(rest)
+            rest = runner.rest
+    except LookupError:
+        assert rest.number == 5 + last
+    assert numbers == (list(range(5, 5 + min(6, last + 1))) if asked else [5, 8] if last == 3 else [5])
+    found, wanted = (
+        [
+            array.tobytes()
+            for array in (*model.get_weights(), *model.optimizer.state.values(), model.optimizer.hyper)
+        ]
+        for model in models
+    )
+    assert found == wanted
+    assert models[0].optimizer.iterations == min(6, last)
 
 
 class Stop(Callback):
