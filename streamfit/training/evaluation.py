@@ -66,7 +66,7 @@ def evaluate(
             call.begin_run()
         callback_list.on_test_begin()
         call.refresh_bindings()
-        hooks = make_hooks(callback_list, call, "test", stopped)
+        hooks = make_hooks(callback_list, call, "test", stopped, total=feed.steps(plan.steps))
         done = run_steps(feed.run(plan.steps, hooks.steps_per_execution), call.test, hooks)
         need_data(done > 0, feed.source.name)
         _warn_if_short(feed.done, plan.steps, stopped())
@@ -102,7 +102,7 @@ def predict(
             parts.append(outputs)
             return outputs[0] if len(outputs) == 1 else outputs
 
-        hooks = make_hooks(callback_list, call, "predict", stopped)
+        hooks = make_hooks(callback_list, call, "predict", stopped, total=feed.steps(plan.steps))
         done = run_steps(feed.run(plan.steps), step, hooks)
         need_data(done > 0, feed.source.name)
         _warn_if_short(feed.done, plan.steps, stopped())

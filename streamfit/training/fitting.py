@@ -144,12 +144,12 @@ class FitRun(Resumable):
             self._runner.source = feed.source.name
         else:
             self._call.begin_results(feed.source.name)
-        self._params["steps"] = feed.steps(plan.steps_per_epoch)
+        total = self._params["steps"] = self._steps_in_epoch(before)
         callbacks.on_epoch_begin(epoch)
         if before:
             self._undo_repeated_hooks()
         self._resumed = None
-        if self._model.stop_training or not self._take_steps(before):
+        if self._model.stop_training or not self._take_steps(before, total):
             return self._give_up()
         self._history.receipts.append(feed.receipt())
         goes_on = self._has_more_data(epoch)
@@ -161,9 +161,9 @@ class FitRun(Resumable):
         callbacks.on_epoch_end(epoch, logs)
         return goes_on
 
-    def _take_steps(self, before: int) -> int:
+    def _take_steps(self, before: int, total: int | None) -> int:
         """Take the steps of an epoch, of which `before` are done; return how many are done now."""
-        callbacks, feed, hooks = self._callbacks, self._feed, self._train_hooks()
+        callbacks, feed, hooks = self._callbacks, self._feed, self._train_hooks(before, total)
         batches = feed.run(self._plan.steps_per_epoch, hooks.steps_per_execution)
         try:
             return run_steps(batches, self._train, hooks, before)
@@ -171,7 +171,17 @@ class FitRun(Resumable):
             callbacks.on_nonfinite(error)
             done = feed.receipt().delivered - 1  # the last one changed nothing
             callbacks.tick(done)
+            if hooks.finish is not None:
+                hooks.finish(done)
             return done
+
+    def _steps_in_epoch(self, before: int) -> int | None:
+        """Return how many steps an epoch will have, of which `before` are done; None if that is not known."""
+        feed, limit, wrap = self._feed, self._plan.steps_per_epoch, self._plan.wrap
+        if before and not feed.place[1] and not wrap:
+            return before  # the run was interrupted between the last batch of the epoch and its end
+        left = feed.steps(None if limit is None else limit - before)
+        return None if left is None else before + left
 
     def _train(self, batch: Batch) -> None:
         try:
@@ -210,9 +220,17 @@ class FitRun(Resumable):
         if checked:
             self._callbacks.check_names(names, self._plan.validations() > 0, sure)
 
-    def _train_hooks(self) -> Hooks:
+    def _train_hooks(self, before: int, total: int | None) -> Hooks:
         model = self._model
-        hooks = make_hooks(self._callbacks, self._call, "train", lambda: bool(model.stop_training))
+        hooks = make_hooks(
+            self._callbacks,
+            self._call,
+            "train",
+            lambda: bool(model.stop_training),
+            done=before,
+            total=total,
+            logs_before=self._logs_before,
+        )
         if not self._names_known:
             tick = hooks.tick
 

@@ -27,7 +27,7 @@ from streamfit.training.call_settings import CallSettings, SuspendedCall
 from streamfit.training.compile_config import CompileConfig
 from streamfit.training.epoch_metrics import Snapshot
 from streamfit.training.model_graph import ModelGraph
-from streamfit.training.multi_step import later_steps, one_step, rows_of_step
+from streamfit.training.multi_step import earlier_steps, later_steps, one_step, rows_of_step
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.optimizer_state import as_plain_values
 from streamfit.training.results import Measure
@@ -231,9 +231,17 @@ class Runner:
         optimizer = compiled.optimizer  # type: ignore[union-attr]  # a step that trains has one
         if optimizer.revision != compiled.revision and self._built is not None:  # type: ignore[union-attr]
             self._built.programs.rebind()
-        if optimizer.needs_prepare:
-            optimizer.prepare(int(self.step_state[1]))
-        self._score("train", batch, self.class_weight)
+        ready = (
+            optimizer.prepare(int(self.step_state[1]), batch.steps)
+            if optimizer.needs_prepare
+            else batch.steps
+        )
+        if ready == batch.steps:
+            self._score("train", batch, self.class_weight)
+            return
+        self._score("train", earlier_steps(batch, ready), self.class_weight)
+        done = ready if self.rest is None else ready - self.rest.steps
+        self.rest = later_steps(batch, done)
 
     def test(self, batch: Batch) -> None:
         """Evaluate one batch."""
@@ -291,8 +299,6 @@ class Runner:
         """
         if self.results.metrics is None or self.results.metrics.eager:
             return 1
-        if mode == "train" and self._compiled is not None and self._compiled.optimizer.needs_prepare:
-            return 1
         return _MAX_STEPS_PER_EXECUTION
 
     def _stopped(
@@ -310,6 +316,9 @@ class Runner:
             return nonfinite_error(
                 one, self.source, self._last_losses(), gradients, self._model, epoch=self.epoch
             )
+        found = None if self.results.metrics is None else self.results.metrics.stop_error()
+        if found is not None:
+            return located(found, self.source, one, self.epoch)
         rows = rows_of_step(batch, stopped.step)
         labels, weighed = ([None if a is None else a[rows] for a in arrays] for arrays in (targets, weights))
         error = label_error(built.plans, self._model.outputs, labels, weighed)

@@ -18,7 +18,7 @@ from streamfit.training.model_graph import CompiledModel
 from streamfit.training.optimizer_state import check_settings, check_vectors
 from streamfit.training.runner import Runner
 
-VERSION = 3
+VERSION = 4
 _FOLDER = "or begin anew with another backup folder"
 
 

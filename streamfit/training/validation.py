@@ -65,9 +65,9 @@ class Validation:
         with running(model, "stop_evaluating") as stopped:
             callbacks.on_test_begin()
             call.refresh_bindings()
-            hooks = make_hooks(callbacks, call, "test", stopped)
             if feed.source.rewinds:
                 feed.restart()  # data that can start again do; a generator continues
+            hooks = make_hooks(callbacks, call, "test", stopped, total=feed.steps(steps))
             done = run_steps(feed.run(steps, hooks.steps_per_execution), call.test, hooks)
             if not stopped() and feed.done < (steps or 1):
                 details = f" {steps or 1} batches were wanted and {feed.done} came."
