@@ -5,6 +5,8 @@ from __future__ import annotations
 from streamfit.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from streamfit.layers.base import Layer
 from streamfit.layers.dense import Dense
+from streamfit.layers.embedding import Embedding
+from streamfit.layers.host import HostLayer
 from streamfit.layers.inputs import Input, InputLayer
 from streamfit.layers.merging import (
     Add,
@@ -33,8 +35,10 @@ __all__ = [
     "Concatenate",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianNoise",
+    "HostLayer",
     "Input",
     "InputLayer",
     "Lambda",

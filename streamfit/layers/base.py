@@ -22,12 +22,12 @@ from streamfit._base.configs import Config
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.specs import Array
 from streamfit._base.tree import flatten, pack, transform
+from streamfit.layers.operands import as_one_array, layer_operand
 from streamfit.ops.core import (
     Node,
     Tensor,
     Value,
     Variable,
-    as_operand,
     is_reading,
     is_symbolic,
     reading,
@@ -126,6 +126,9 @@ class Layer:
 
     fixed: ClassVar[frozenset[str]] = frozenset({"dtype", "sample_shape"})
     """Attributes that count when the layer is built and cannot be set afterwards."""
+    input_dtype: str | None = None
+    """The dtype that the layer reads, where it is not the layer's own: ``'int64'`` for numbers that must stay
+    exact, ``'string'`` for text. A model that begins with the layer has inputs of it."""
     _weights: list[Variable]
     _layers: list[Layer]
     _penalties: list[tuple[Penalty, Variable]]
@@ -337,11 +340,23 @@ class Layer:
                 in a graph the program decides.
             settings: Passed on to `call`.
         """
-        leaves = [as_operand(leaf, self.dtype) for leaf in flatten(inputs)]
+        if self.input_dtype is not None or self.takes_text:
+            inputs = tuple(map(as_one_array, inputs))
+        leaves = [self._operand(leaf) for leaf in flatten(inputs)]
         self.ensure_built(pack(inputs, leaves)[0] if inputs else None)
         if not any(is_symbolic(leaf) for leaf in leaves):
             return self._compute(pack(inputs, leaves), settings, bool(training))
         return self._record(pack(inputs, leaves), settings, training)
+
+    def _operand(self, leaf: object) -> Value:
+        return layer_operand(
+            leaf, layer=self.name, reads=self.input_dtype, dtype=self.dtype, takes_text=self.takes_text
+        )
+
+    @property
+    def takes_text(self) -> bool:
+        """Return whether this layer, or one inside it, reads text."""
+        return self.input_dtype == "string" or any(layer.takes_text for layer in self._layers)
 
     def invoke(self, inputs: Sequence[object], settings: dict[str, object], training: bool) -> object:
         """Run `call`, with ``training`` where it has that argument."""

@@ -10,9 +10,11 @@ from numpy.typing import DTypeLike
 
 from streamfit._base import uses
 from streamfit._base.specs import Spec
+from streamfit._base.text import dtype_of
 from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
 from streamfit.models.model import Model
+from streamfit.models.network import as_declared
 from streamfit.ops.core import Tensor
 
 
@@ -61,7 +63,7 @@ class Sequential(Model):
             advice = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
             raise TypeError(f"Sequential takes layers, got {layer!r} of type {type(layer).__name__}{advice}")
         elif isinstance(layer, InputLayer):
-            self._begin(Tensor(Spec((None, *(layer.sample_shape or ())), np.dtype(layer.dtype)), layer.name))
+            self._begin(Tensor(Spec((None, *(layer.sample_shape or ())), dtype_of(layer.dtype)), layer.name))
         elif any(layer is known for known in self._layers):
             raise ValueError(
                 f"layer {layer.name!r} is in the stack already; make another one, or use the functional API"
@@ -70,7 +72,7 @@ class Sequential(Model):
             self._layers.append(layer)
             shape = _sample_shape(layer)
             if self._start is None and shape is not None:
-                self._begin_with(shape, f"{layer.name}_input", layer.dtype)
+                self._begin_with(shape, f"{layer.name}_input", _dtype_read(layer) or layer.dtype)
         self._forget_programs()
         self._restack()
 
@@ -96,7 +98,7 @@ class Sequential(Model):
         self._start = tensor
 
     def _begin_with(self, shape: Sequence[int | None], name: str, dtype: DTypeLike) -> None:
-        self._start = Tensor(Spec((None, *shape), np.dtype(dtype)), name)
+        self._start = Tensor(Spec((None, *shape), dtype_of(dtype)), name)
 
     def _restack(self) -> None:
         self._set_graph([], [], None)
@@ -110,7 +112,9 @@ class Sequential(Model):
         """Build the stack for inputs of `input_shape`, batch axis included."""
         with uses.building:
             if self._start is None and self._layers:
-                self._begin_with(tuple(input_shape[1:]), f"{self._layers[0].name}_input", self.dtype)
+                first = self._layers[0]
+                dtype = _dtype_read(first) or self.dtype
+                self._begin_with(tuple(input_shape[1:]), f"{first.name}_input", dtype)
                 self._restack()
 
     def build_for(self, x: Any) -> None:
@@ -126,9 +130,20 @@ class Sequential(Model):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the stack on a tensor or an array."""
+        if self._start is not None:
+            inputs = as_declared(inputs, self._start)
         for layer in self._layers:
             inputs = layer(inputs, training=training)
         return inputs
+
+
+def _dtype_read(layer: Layer) -> DTypeLike | None:
+    """Return the dtype that a first layer reads, or the input of a model as a first layer; None for any."""
+    if isinstance(layer, Model) and len(layer.inputs) == 1:
+        return layer.inputs[0].dtype
+    if isinstance(layer, Sequential) and layer.layers:
+        return _dtype_read(layer.layers[0])
+    return layer.input_dtype
 
 
 def _sample_shape(layer: Layer) -> Sequence[int | None] | None:

@@ -38,6 +38,7 @@ from streamfit.ops.elementwise import (
     square,
 )
 from streamfit.ops.exponentials import exp, expm1, log, log1p, log_sigmoid, sigmoid, softplus, tanh
+from streamfit.ops.checked import checked_indices
 from streamfit.ops.indexing import full_like, one_hot, ones_like, take, zeros_like
 from streamfit.ops.joining import concatenate, getitem, split, stack
 from streamfit.ops.linalg import dot, matmul
@@ -79,6 +80,7 @@ __all__ = [
     "binary_crossentropy",
     "broadcast_to",
     "cast",
+    "checked_indices",
     "categorical_crossentropy",
     "clip",
     "concatenate",

@@ -15,6 +15,7 @@ from streamfit.layers.base import changes
 from streamfit.ops.core import Tensor, Variable, tracing
 from streamfit.program import Arena, Lowering, Program, Training
 from streamfit.training.compile_config import OutputPlan
+from streamfit.training.host_inputs import HostPart
 from streamfit.training.model_graph import ModelGraph
 from streamfit.training.running_results import RunningResults
 from streamfit.training.step_objective import step_data, trace_objective
@@ -37,6 +38,7 @@ class Programs:
         update: Given (weights, gradient, sizes, step_state), returns the optimizer's calls; None for a model
             that only predicts.
         values: What to read in the place of the values of variables: copies of another moment.
+        host: What of the model runs where batches are loaded; by default nothing.
 
     Attributes:
         target_warnings: One for each output with a loss.
@@ -51,7 +53,9 @@ class Programs:
         trainable: Sequence[Variable] = (),
         update: Update | None = None,
         values: Mapping[Variable, Array] | None = None,
+        host: HostPart | None = None,
     ) -> None:
+        self._host = HostPart(model) if host is None else host
         self._model, self._plans, self._step_state, self._values = model, plans, step_state, values
         self._results, self._trainable, self._update = results, list(trainable), update
         self._arena = Arena()
@@ -140,10 +144,11 @@ class Programs:
         self, mode: str, targets: Sequence[Array | None], weights: Sequence[Array | None], checked: bool
     ) -> Program:
         lowering = Lowering(training=mode == "train")
-        outputs = lowering.lower(self._model.outputs)
+        with self._host.collecting():
+            outputs = lowering.lower(self._model.outputs)
         if mode == "predict":
             return Program(
-                self._model.inputs,
+                self._host.feeds,
                 outputs,
                 arena=self._arena,
                 step_state=self._step_state,
@@ -159,7 +164,7 @@ class Programs:
             )
         given = [target for target in data.targets if target is not None]
         return Program(
-            [*self._model.inputs, *given, *data.weights],
+            [*self._host.feeds, *given, *data.weights],
             [objective.total, *objective.losses, *outputs],
             arena=self._arena,
             step_state=self._step_state,
