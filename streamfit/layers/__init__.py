@@ -8,6 +8,7 @@ from streamfit.layers.dense import Dense
 from streamfit.layers.embedding import Embedding
 from streamfit.layers.host import HostLayer
 from streamfit.layers.inputs import Input, InputLayer
+from streamfit.layers.integer_lookup import IntegerLookup
 from streamfit.layers.merging import (
     Add,
     Average,
@@ -26,6 +27,7 @@ from streamfit.layers.merging import (
 )
 from streamfit.layers.noise import Dropout, GaussianNoise, number_streams
 from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
+from streamfit.layers.string_lookup import StringLookup
 
 __all__ = [
     "ELU",
@@ -41,6 +43,7 @@ __all__ = [
     "HostLayer",
     "Input",
     "InputLayer",
+    "IntegerLookup",
     "Lambda",
     "Layer",
     "LeakyReLU",
@@ -53,6 +56,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Softmax",
+    "StringLookup",
     "Subtract",
     "add",
     "average",

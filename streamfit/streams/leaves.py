@@ -148,15 +148,22 @@ def _convert(value: Any, name: str, text: bool) -> Array:
             raise DataError(f"{name} is a sparse matrix; pass it dense: {name}.toarray()")
         if is_sliceable(value) and not hasattr(value, "__array__"):
             return Sliced(value, name, text=text).rows(0, len(value))
+        if text and isinstance(value, _LISTS) and _begins_with_text(value):
+            return np.array(value, dtype=object)  # else NumPy makes text of numbers, and cuts zeros off
         array = np.asarray(value)
-        if text and array.dtype.kind in "USO" and isinstance(value, _LISTS):
-            array = np.array(value, dtype=object)  # else NumPy makes text of numbers, and cuts zeros off
-        return array
+        mixed = text and array.dtype.kind in "US" and isinstance(value, _LISTS)
+        return np.array(value, dtype=object) if mixed else array
     except DataError:
         raise
     except (ValueError, TypeError, RuntimeError, BufferError) as error:
         why = (isinstance(value, _LISTS) and ragged(value)) or error
         raise DataError(f"{name} ({brief(value)}) cannot be made an array: {why}") from error
+
+
+def _begins_with_text(value: Any) -> bool:
+    while isinstance(value, _LISTS) and len(value):
+        value = value[0]
+    return isinstance(value, (str, bytes))
 
 
 def spec_of(value: Part) -> Structure[Spec]:

@@ -14,7 +14,8 @@ import numpy as np
 from streamfit._base import uses
 from streamfit._base.config import next_seed, read_only_seed
 from streamfit._base.errors import DataError, StreamfitError
-from streamfit._base.specs import Array
+from streamfit._base.specs import Array, Spec
+from streamfit._base.text import TEXT
 from streamfit._base.tree import transform
 from streamfit.kernels import KernelStoppedError
 from streamfit.layers.host import has_host_layers
@@ -178,7 +179,7 @@ class Runner:
                     "built before the first one; begin it with an Input(shape, dtype='string'), give its first "
                     "layer an input_shape, or call build"
                 )
-            self.prepare(transform(lambda leaf: np.empty((0, *leaf.shape[1:]), leaf.dtype), spec[0]))
+            self.prepare(transform(_no_rows, spec[0]))
         host = self._host_inputs()
         return source if host is None else with_mapped_inputs(source, host)
 
@@ -418,3 +419,8 @@ class Runner:
         """List the metrics; empty before the first batch, whose shapes decide what 'accuracy' is."""
         found = self.results.metrics
         return [] if found is None else [tracker.metric for tracker in found.trackers]
+
+
+def _no_rows(spec: Spec) -> Array:
+    """Return an array of no samples; objects are text."""
+    return np.empty((0, *spec.shape[1:]), TEXT if spec.dtype.kind == "O" else spec.dtype)
