@@ -9,6 +9,7 @@ from streamfit.layers.embedding import Embedding
 from streamfit.layers.host import HostLayer
 from streamfit.layers.inputs import Input, InputLayer
 from streamfit.layers.integer_lookup import IntegerLookup
+from streamfit.layers.masking import Masking
 from streamfit.layers.merging import (
     Add,
     Average,
@@ -26,6 +27,7 @@ from streamfit.layers.merging import (
     subtract,
 )
 from streamfit.layers.noise import Dropout, GaussianNoise, number_streams
+from streamfit.layers.normalization import BatchNormalization
 from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
 from streamfit.layers.string_lookup import StringLookup
 
@@ -34,6 +36,7 @@ __all__ = [
     "Activation",
     "Add",
     "Average",
+    "BatchNormalization",
     "Concatenate",
     "Dense",
     "Dropout",
@@ -47,6 +50,7 @@ __all__ = [
     "Lambda",
     "Layer",
     "LeakyReLU",
+    "Masking",
     "Maximum",
     "Minimum",
     "Multiply",

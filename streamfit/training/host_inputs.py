@@ -78,7 +78,10 @@ class HostPart:
         lowered: list[Tensor] = []
         with self.collecting():
             for training in (True, False):
-                lowered += Lowering(training).lower(model.outputs)
+                lowering = Lowering(training)
+                masks = [tensor.mask for tensor in model.outputs if tensor.mask is not None]
+                lowered += lowering.lower([*model.outputs, *masks])
+                lowered += [*lowering.losses, *lowering.assigned.values()]
         read = leaves(lowered)
         self._trace.check(read)
         steps = self._trace.steps

@@ -352,11 +352,11 @@ class Runner:
             return nonfinite_error(
                 one, self.source, self._last_losses(), gradients, self._model, epoch=self.epoch
             )
+        rows = rows_of_step(batch, stopped.step)
         assert built.steps.ran is not None
-        wrong = index_error(stopped, built.steps.ran.nodes, built.steps.ran.batch_size)
+        wrong = index_error(stopped, built.steps.ran.nodes, rows.stop - rows.start)
         if wrong is not None:
             return located(wrong, self.source, one, self.epoch)
-        rows = rows_of_step(batch, stopped.step)
         labels, weighed = ([None if a is None else a[rows] for a in arrays] for arrays in (targets, weights))
         error = label_error(built.plans, self._model.outputs, labels, weighed)
         return located(error, self.source, one, self.epoch)
