@@ -97,10 +97,18 @@ def _as_objects(value: object, what: str) -> Array:
         return np.asarray(value.to_numpy())
     if not isinstance(value, (list, tuple)) and hasattr(value, "__array__"):
         return np.asarray(value)
+    words = f"{what}: its lists of text differ in length; give every sample as many"
     try:
-        return np.array(value, dtype=object)
+        array = np.array(value, dtype=object)
     except ValueError as error:
-        raise DataError(f"{what}: its lists of text differ in length; give every sample as many") from error
+        raise DataError(words) from error
+    if _holds_lists(array):
+        raise DataError(words)
+    return array
+
+
+def _holds_lists(array: Array) -> bool:
+    return any(isinstance(item, (list, tuple)) for item in array.flat[:_LOOKED_AT])
 
 
 def _text(item: object, place: int, shape: tuple[int, ...], what: str) -> str:

@@ -79,7 +79,9 @@ class HostLayer(Layer):
         rows = next((np.shape(leaf)[:1] for leaf in flatten(inputs)), ())
         leaves = flatten(results)
         if len(leaves) != len(flatten(specs)):
-            raise DataError(f"layer {self.name!r} returned {len(leaves)} arrays for {len(flatten(specs))} specs")
+            raise DataError(
+                f"layer {self.name!r} returned {len(leaves)} arrays for {len(flatten(specs))} specs"
+            )
         for array, spec in zip(leaves, flatten(specs), strict=True):
             _check_output(self.name, np.asarray(array), spec, rows)
         return results

@@ -147,7 +147,9 @@ class ArraySource(Source):
         found = hashlib.blake2b(digest_size=8)
         for each in rows:
             picked = each.pick(ids)
-            found.update(_text_bytes(picked) if holds_text(picked) else np.ascontiguousarray(picked).tobytes())
+            found.update(
+                _text_bytes(picked) if holds_text(picked) else np.ascontiguousarray(picked).tobytes()
+            )
         return found.hexdigest()
 
     def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:

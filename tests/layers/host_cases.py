@@ -81,10 +81,18 @@ def options(make: Callable[..., Any], **named: Any) -> Callable[..., Any]:
 HOST_CASES = [
     HostCase(options(S, vocabulary=V), WORDS, (3,), numbers(V)),
     HostCase(options(S, vocabulary=V), WORDS, (), numbers(V), "-numbers"),
-    HostCase(options(S, vocabulary=V[:3], mask_token=""), WORDS[:4], (3,), numbers(["", "/", *V[:3]], 1, 0), "-mask"),
+    HostCase(
+        options(S, vocabulary=V[:3], mask_token=""),
+        WORDS[:4],
+        (3,),
+        numbers(["", "/", *V[:3]], 1, 0),
+        "-mask",
+    ),
     HostCase(options(S, vocabulary=V, output_mode="multi_hot"), WORDS, (3,), counts(V, [1] * 5, 1), "-multi"),
     HostCase(options(S, vocabulary=V, output_mode="one_hot"), WORDS, (1,), counts(V, [1] * 5, 1), "-one"),
-    HostCase(options(S, vocabulary=V, output_mode="one_hot"), WORDS, (), counts(V, [1] * 5, 1), "-one-number"),
+    HostCase(
+        options(S, vocabulary=V, output_mode="one_hot"), WORDS, (), counts(V, [1] * 5, 1), "-one-number"
+    ),
     HostCase(options(S, vocabulary=V, output_mode="count"), WORDS, (5,), counts(V, [1] * 5), "-count"),
     HostCase(
         options(S, vocabulary=V, output_mode="count", max_tokens=7, pad_to_max_tokens=True),

@@ -49,7 +49,9 @@ def test_in_a_model_as_on_arrays(case: HostCase) -> None:
     layer = case.make()
     x = case.input(7)
     if isinstance(layer, layers.StringLookup) and layer.invert:
-        with pytest.raises(ValueError, match="is text, which the model cannot compute with or return|runs where"):
+        with pytest.raises(
+            ValueError, match="is text, which the model cannot compute with or return|runs where"
+        ):
             out = layer(Input(case.shape, dtype="int64"))
             Model(tensor_of(out), out).predict(x)
         return
@@ -136,7 +138,9 @@ def test_a_layer_behind_a_computation_is_refused_with_both_names() -> None:
     words = Input((1,), dtype="string")
     rows = layers.StringLookup(vocabulary=["x"], output_mode="one_hot")(words)
     places = layers.IntegerLookup(vocabulary=[1], name="late")(ops.cast(layers.Dense(1)(rows), "int64"))
-    with pytest.raises(ValueError, match="layer 'late' runs where batches are loaded, before the model, but it"):
+    with pytest.raises(
+        ValueError, match="layer 'late' runs where batches are loaded, before the model, but it"
+    ):
         Model(words, places).predict(["x"])
 
 
