@@ -47,7 +47,8 @@ def dtype_name(dtype: npt.DTypeLike) -> str:
 
 
 def holds_text(value: object) -> TypeGuard[Array]:
-    """Return whether `value` is an array of text: of NumPy's dtypes for text, or of objects with text among them.
+    """Return whether `value` is an array of text: of NumPy's dtypes for text, or of objects with text among
+    them.
 
     Of an array of objects the first thousand are looked at; `text_array` finds what is no text.
 

@@ -22,15 +22,16 @@ from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.specs import Array
 from streamfit._base.telling import warn
 from streamfit._base.tree import flatten, pack, transform
-from streamfit.layers.operands import as_one_array, layer_operand
 from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
 from streamfit.layers.mask_scope import mask_of, mask_scope, set_mask
+from streamfit.layers.operands import layer_inputs, layer_operand
 from streamfit.ops.core import (
     Constant,
     Node,
     Tensor,
     Value,
     Variable,
+    as_operand,
     is_reading,
     is_symbolic,
     reading,
@@ -96,8 +97,7 @@ class Layer:
     fixed: ClassVar[frozenset[str]] = frozenset({"dtype", "sample_shape"})
     """Attributes that count when the layer is built and cannot be set afterwards."""
     input_dtype: str | None = None
-    """The dtype that the layer reads, where it is not the layer's own: ``'int64'`` for numbers that must stay
-    exact, ``'string'`` for text. A model that begins with the layer has inputs of it."""
+    """The dtype that the layer reads: ``'int64'`` for exact numbers, ``'string'`` for text; None for any."""
     supports_masking: bool = False
     """Whether the mask of the input is that of the output; else it ends here."""
     _weights: list[Variable]
@@ -328,13 +328,12 @@ class Layer:
                 before this one say.
             settings: Passed on to `call`.
         """
-        if self.input_dtype is not None or self.takes_text:
-            inputs = tuple(map(as_one_array, inputs))
+        inputs = layer_inputs(self, inputs)
         masks = [mask_of(leaf) for leaf in flatten(inputs)]
         if mask is not None:
             given = [None if leaf is None else as_operand(leaf) for leaf in flatten(mask)]
             masks[: len(given)] = given
-        leaves = [self._operand(leaf) for leaf in flatten(inputs)]
+        leaves = [layer_operand(self, leaf) for leaf in flatten(inputs)]
         arguments = pack(inputs, leaves)
         self.ensure_built(arguments[0] if inputs else None)
         if any(is_symbolic(leaf) for leaf in (*leaves, *masks)):
@@ -343,16 +342,6 @@ class Layer:
         for leaf, own in zip(flatten(result), found, strict=True):
             set_mask(leaf, own)
         return result
-
-    def _operand(self, leaf: object) -> Value:
-        return layer_operand(
-            leaf, layer=self.name, reads=self.input_dtype, dtype=self.dtype, takes_text=self.takes_text
-        )
-
-    @property
-    def takes_text(self) -> bool:
-        """Return whether this layer, or one inside it, reads text."""
-        return self.input_dtype == "string" or any(layer.takes_text for layer in self._layers)
 
     def invoke(
         self,

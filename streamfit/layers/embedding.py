@@ -29,8 +29,8 @@ class Embedding(Layer):
         embeddings_initializer: First values of the table, shape (input_dim, output_dim). Keras' ``'uniform'``
             draws them from [-0.05, 0.05).
         embeddings_regularizer: Penalty on the whole table, or None.
-        mask_zero: Whether the number 0 stands for nothing, such as the padding behind a short sentence: layers
-            that take a mask leave it out.
+        mask_zero: Whether the number 0 stands for nothing, such as the padding behind a short sentence:
+            layers that take a mask leave it out.
         weights: A table to begin with, or a list of that one, in place of the initializer.
         input_length: Length of the sequences, for the first layer of a `Sequential` model; short for
             ``input_shape=(n,)``.
@@ -97,7 +97,8 @@ class Embedding(Layer):
         most = _EXACT.get(x.dtype.name, self.input_dim)
         if self.input_dim > most:
             raise ValueError(
-                f"layer {self.name!r} has {self.input_dim} rows, but its input is {x.dtype}, which holds whole "
+                f"layer {self.name!r} has {self.input_dim} rows, but its input is {x.dtype}, which holds "
+                "whole "
                 f"numbers up to {most} only; write Input(shape, dtype='int64')"
             )
         indices = ops.checked_indices(x, self.input_dim, f"layer {self.name!r}")

@@ -1,6 +1,7 @@
 """`HostLayer`: a layer that NumPy and Python compute, where batches are loaded: in front of the program.
 
-Text, hash tables and whatever else no kernel can compute belong there. In a graph a host layer reads inputs of
+Text, hash tables and whatever else no kernel can compute belong there. In a graph a host layer reads inputs
+of
 the model, or the outputs of other host layers; its outputs are fed to the program in their place. In `fit`,
 `evaluate` and `predict` the workers that load a batch compute its host layers too.
 """
@@ -26,7 +27,8 @@ from streamfit.ops.core import Tensor
 class HostLayer(Layer):
     """Base of layers that compute with NumPy and Python on whole batches, where these are loaded.
 
-    A subclass defines `compute` and `compute_output_spec`. It has no weights that are trained, no gradient goes
+    A subclass defines `compute` and `compute_output_spec`. It has no weights that are trained, no gradient
+    goes
     through it, and training does not change what it returns. It is sent to worker processes, so it must be
     picklable. `input_dtype` says what it reads: ``'string'`` or the name of a dtype.
 
@@ -59,7 +61,8 @@ class HostLayer(Layer):
         for leaf in leaves:
             if not isinstance(leaf, Tensor):
                 raise TypeError(
-                    f"layer {self.name!r} runs where batches are loaded: its inputs must be inputs of the model "
+                    f"layer {self.name!r} runs where batches are loaded: its inputs must be inputs of the "
+                    "model "
                     f"or outputs of such layers, got an array of shape {np.shape(leaf)} among them"
                 )
         specs = self.compute_output_spec(*transform(lambda leaf: leaf.spec, inputs))
@@ -103,7 +106,8 @@ def _check_output(layer: str, array: Array, spec: Spec, rows: tuple[int, ...]) -
     same = array.dtype.kind in "OUST" if spec.dtype == TEXT else array.dtype == spec.dtype
     if not same:
         raise DataError(
-            f"layer {layer!r} returned an array of dtype {array.dtype}, where {spec.dtype} was due; convert it "
+            f"layer {layer!r} returned an array of dtype {array.dtype}, where {spec.dtype} was due; convert "
+            "it "
             "in `compute`"
         )
 
@@ -169,13 +173,16 @@ class HostTrace:
         for leaf in leaves:
             if leaf in self._strays:
                 raise ValueError(
-                    f"layer {self._strays[leaf].name!r} runs where batches are loaded, before the model, but it "
-                    "reads what the model computes; it can only read inputs of the model, or outputs of layers "
+                    f"layer {self._strays[leaf].name!r} runs where batches are loaded, before the model, "
+                    "but it "
+                    "reads what the model computes; it can only read inputs of the model, or outputs of "
+                    "layers "
                     "that run there too. Call it on the arrays that `predict` returns"
                 )
             if leaf.dtype == TEXT and leaf in self._known:
                 raise ValueError(
-                    f"{leaf.name or leaf!r} is text, which the model cannot compute with or return; put a layer "
+                    f"{leaf.name or leaf!r} is text, which the model cannot compute with or return; put a "
+                    "layer "
                     "behind it that turns text into numbers, such as StringLookup"
                 )
 

@@ -15,7 +15,7 @@ from streamfit._base.errors import SampleError
 from streamfit._base.exact import row_of
 from streamfit._base.specs import Array, Spec
 from streamfit._base.tree import flatten
-from streamfit.layers.adapting import batches_of
+from streamfit.layers.adaptation import batches_of
 from streamfit.layers.base import LayerOptions, changes
 from streamfit.layers.checks import length
 from streamfit.layers.host import HostLayer
@@ -30,6 +30,8 @@ class IndexLookup(HostLayer, Generic[Token]):
     A subclass says how its tokens are read, found and hashed.
     """
 
+    mask_token: Token | None
+    oov_token: Token
     _tokens: list[Token] | None
     _idf_weights: list[float] | None
     _table: Any  # how a subclass finds tokens; made when it is needed
@@ -110,8 +112,11 @@ class IndexLookup(HostLayer, Generic[Token]):
 
     @property
     def _specials(self) -> list[Token]:
-        mask = [self.mask_token] if self.mask_token is not None and self.output_mode == "int" else []
-        return [*mask, *[self.oov_token] * self.num_oov_indices]
+        found: list[Token] = []
+        if self.mask_token is not None and self.output_mode == "int":
+            found.append(self.mask_token)
+        found.extend([self.oov_token] * self.num_oov_indices)
+        return found
 
     @property
     def _first_oov(self) -> int:
@@ -134,7 +139,8 @@ class IndexLookup(HostLayer, Generic[Token]):
 
         Args:
             vocabulary: The tokens in order: a list or an array, or the path of a text file with one token a
-                line. It may begin with the tokens for masked and unknown tokens, as `get_vocabulary` has them.
+                line. It may begin with the tokens for masked and unknown tokens, as `get_vocabulary` has
+                them.
             idf_weights: One number for each token, for ``output_mode='tf_idf'``.
 
         Raises:
@@ -144,7 +150,8 @@ class IndexLookup(HostLayer, Generic[Token]):
         weights = None if idf_weights is None else np.asarray(idf_weights, np.float64)
         if weights is not None and weights.shape != (len(tokens),):
             raise ValueError(
-                f"idf_weights must be one number for each of the {len(tokens)} tokens, got shape {weights.shape}"
+                f"idf_weights must be one number for each of the {len(tokens)} tokens, got shape "
+                f"{weights.shape}"
             )
         if specials and tokens[: len(specials)] == specials:
             tokens = tokens[len(specials) :]
@@ -175,7 +182,8 @@ class IndexLookup(HostLayer, Generic[Token]):
         for special in (self.mask_token, self.oov_token):
             if special is not None and special in set(tokens):
                 raise ValueError(
-                    f"the vocabulary of layer {self.name!r} has {special!r} among its tokens, which stands for "
+                    f"the vocabulary of layer {self.name!r} has {special!r} among its tokens, which stands "
+                    "for "
                     f"masked or unknown ones; leave it out, or begin with {self._specials}"
                 )
         if self.max_tokens is not None and len(tokens) + len(self._specials) > self.max_tokens:
@@ -271,7 +279,8 @@ class IndexLookup(HostLayer, Generic[Token]):
             place = int(np.flatnonzero(unknown)[0])
             row = row_of(place, x.shape)
             raise SampleError(
-                f"layer {self.name!r}: row {row} holds {x.reshape(-1)[place]!r}, which is not in its vocabulary; "
+                f"layer {self.name!r}: row {row} holds {x.reshape(-1)[place]!r}, which is not in its "
+                "vocabulary; "
                 "write num_oov_indices=1 to have a number for such tokens",
                 row,
             )
@@ -283,7 +292,9 @@ class IndexLookup(HostLayer, Generic[Token]):
         numbers[unknown] = first + np.array(buckets, np.int64)
 
     def _inverted(self, numbers: Array) -> Array:
-        tokens = self._as_array([*self.get_vocabulary(), self.oov_token])
+        listed: list[Token] = self.get_vocabulary()
+        listed.append(self.oov_token)
+        tokens = self._as_array(listed)
         known = (numbers >= 0) & (numbers < len(tokens) - 1)
         return np.asarray(tokens[np.where(known, numbers, len(tokens) - 1)])
 

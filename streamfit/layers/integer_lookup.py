@@ -27,7 +27,8 @@ class IntegerLookup(IndexLookup[int]):
         num_oov_indices: How many places unknown numbers share; 0 makes them an error.
         mask_token: The number that stands for nothing; None for none.
         oov_token: What `invert` returns for places of unknown numbers.
-        vocabulary: The numbers: a list, an array or the path of a file with one a line; else `adapt` makes it.
+        vocabulary: The numbers: a list, an array or the path of a file with one a line; else `adapt` makes
+            it.
         idf_weights: A number for each token, with a vocabulary and ``output_mode='tf_idf'``.
         invert: Whether places come in and numbers go out.
         output_mode: As for `StringLookup`.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import numpy as np
 
 from streamfit._base.exact import exact
@@ -26,30 +29,53 @@ def as_one_array(value: object) -> object:
     return np.array(value, dtype=object) if array.dtype.kind in "US" else array
 
 
-def layer_operand(
-    leaf: object, *, layer: str, reads: str | None, dtype: str, takes_text: bool
-) -> Value | Array:
+class ReadingLayer(Protocol):
+    """A layer, as its inputs see it."""
+
+    dtype: str
+    input_dtype: str | None
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+
+    @property
+    def layers_inside(self) -> Sequence[ReadingLayer]:
+        """List the layers that it holds."""
+
+
+def takes_text(layer: ReadingLayer) -> bool:
+    """Return whether a layer, or one inside it, reads text."""
+    return layer.input_dtype == "string" or any(map(takes_text, layer.layers_inside))
+
+
+def layer_inputs(layer: ReadingLayer, inputs: tuple[object, ...]) -> tuple[object, ...]:
+    """Return the arguments of a call, with arrays for lists of plain values where these have one meaning."""
+    if layer.input_dtype is None and not takes_text(layer):
+        return inputs
+    return tuple(map(as_one_array, inputs))
+
+
+def layer_operand(layer: ReadingLayer, leaf: object) -> Value:
     """Return an input of a layer as a tensor, or as an array of the dtype that the layer reads.
 
     Args:
+        layer: The layer.
         leaf: The input: a tensor, an array or a number.
-        layer: Name of the layer, for messages.
-        reads: The dtype that it reads, ``'string'`` for text; None for numbers of any dtype.
-        dtype: The dtype of the layer, for Python numbers.
-        takes_text: Whether the layer, or one inside it, reads text.
 
     Raises:
         TypeError: Text for a layer that computes with numbers, or numbers for one that reads text.
         SampleError: A number that is not whole, for a layer that reads whole numbers.
     """
+    reads, name = layer.input_dtype, layer.name
     if isinstance(leaf, Tensor):
-        _check_tensor(leaf, layer, reads, takes_text)
-        return leaf
-    if reads == "string" or (takes_text and (holds_text(leaf) or isinstance(leaf, (str, bytes)))):
-        return _text(leaf, layer)
+        _check_tensor(leaf, name, reads, takes_text(layer))
+        return as_operand(leaf)
+    if reads == "string" or ((holds_text(leaf) or isinstance(leaf, (str, bytes))) and takes_text(layer)):
+        return _text(leaf, name)
     if reads is not None:
-        return exact(np.asarray(leaf), np.dtype(reads), f"layer {layer!r}")
-    return as_operand(leaf, dtype)  # type: ignore[arg-type]  # it raises for what is no array
+        return exact(np.asarray(leaf), np.dtype(reads), f"layer {name!r}")
+    return as_operand(leaf, layer.dtype)  # type: ignore[arg-type]  # it raises for what is no array
 
 
 def _text(leaf: object, layer: str) -> Array:
@@ -61,8 +87,8 @@ def _text(leaf: object, layer: str) -> Array:
     return text_array(array, f"the input of layer {layer!r}")
 
 
-def _check_tensor(tensor: Tensor, layer: str, reads: str | None, takes_text: bool) -> None:
-    if tensor.dtype == TEXT and not takes_text:
+def _check_tensor(tensor: Tensor, layer: str, reads: str | None, text: bool) -> None:
+    if tensor.dtype == TEXT and not text:
         raise TypeError(
             f"layer {layer!r} computes with numbers, and its input {tensor.name or tensor!r} is text; put a "
             "layer in front that turns text into numbers, such as StringLookup"

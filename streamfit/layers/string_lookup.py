@@ -8,7 +8,7 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from streamfit._base.fingerprint import fingerprint64
+from streamfit._base.farmhash import fingerprint64
 from streamfit._base.specs import Array, Spec
 from streamfit._base.text import TEXT, text_array
 from streamfit.layers.base import LayerOptions
@@ -19,7 +19,8 @@ class StringLookup(IndexLookup[str]):
     """Turn each text into its number in a vocabulary, or numbers back into texts.
 
     The numbers are, in this order: 0 for `mask_token`, if there is one and the output is ``'int'``;
-    `num_oov_indices` numbers for texts that are not in the vocabulary; one for each token of the vocabulary. An
+    `num_oov_indices` numbers for texts that are not in the vocabulary; one for each token of the vocabulary.
+    An
     unknown text goes to one of its numbers by TensorFlow's hash (FarmHash's Fingerprint64), the same in all
     processes and on all machines.
 
@@ -31,10 +32,10 @@ class StringLookup(IndexLookup[str]):
         num_oov_indices: How many numbers unknown texts share; 0 makes them an error.
         mask_token: The text that stands for nothing; None for none.
         oov_token: What `invert` returns for numbers of unknown texts.
-        vocabulary: The tokens: a list, an array or the path of a UTF-8 file with one a line; else `adapt` makes
-            it.
-        idf_weights: A number for each token, with a vocabulary and ``output_mode='tf_idf'``; unknown texts have
-            their mean.
+        vocabulary: The tokens: a list, an array or the path of a UTF-8 file with one a line; else `adapt`
+            makes it.
+        idf_weights: A number for each token, with a vocabulary and ``output_mode='tf_idf'``; unknown texts
+            have their mean.
         invert: Whether numbers come in and texts go out, on arrays only.
         output_mode: ``'int'``: the numbers, int64, in the shape of the input. ``'one_hot'``: a row for each
             text, of the length of the vocabulary; an axis of length 1 becomes the row. ``'multi_hot'``,

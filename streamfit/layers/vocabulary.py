@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Generic, TypeVar
@@ -72,7 +73,8 @@ def encode(numbers: Array, mode: str, depth: int, dtype: str, factors: Array | N
 
     Args:
         numbers: int64 in [0, depth), or `DROPPED`; batch axis first.
-        mode: ``'one_hot'`` makes a row of each number; the others make one of each sample: ``'multi_hot'`` has a
+        mode: ``'one_hot'`` makes a row of each number; the others make one of each sample: ``'multi_hot'``
+            has a
             1 for each number that occurs, ``'count'`` how often it does, ``'tf_idf'`` that times its factor.
         depth: Length of a row.
         dtype: Of the result.
@@ -82,12 +84,12 @@ def encode(numbers: Array, mode: str, depth: int, dtype: str, factors: Array | N
         >>> encode(np.array([[1, 1, 0]]), "count", 3, "float32")
         array([[1., 2., 0.]], dtype=float32)
     """
-    shape = encoded_shape(numbers.shape, mode, depth)
-    rows = int(np.prod(shape[:-1]))
+    shape = tuple(int(length or 0) for length in encoded_shape(numbers.shape, mode, depth))
+    rows = math.prod(shape[:-1])
     flat = numbers.reshape(rows, -1)
     kept = flat != DROPPED
     places = (np.arange(rows)[:, None] * depth + flat)[kept]
-    counts = np.bincount(places, minlength=rows * depth).reshape(rows, depth)
+    counts: Array = np.bincount(places, minlength=rows * depth).reshape(rows, depth)
     if mode in ("one_hot", "multi_hot"):
         counts = counts > 0
     elif factors is not None:

@@ -11,6 +11,7 @@ from streamfit.ops.assigning import assign, assign_add
 from streamfit.ops.binary_crossentropy import binary_crossentropy
 from streamfit.ops.broadcasting import broadcast_to
 from streamfit.ops.casting import cast, floating
+from streamfit.ops.checked import checked_indices
 from streamfit.ops.comparisons import (
     equal,
     greater,
@@ -39,7 +40,6 @@ from streamfit.ops.elementwise import (
     square,
 )
 from streamfit.ops.exponentials import exp, expm1, log, log1p, log_sigmoid, sigmoid, softplus, tanh
-from streamfit.ops.checked import checked_indices
 from streamfit.ops.indexing import full_like, one_hot, ones_like, take, zeros_like
 from streamfit.ops.joining import concatenate, getitem, split, stack
 from streamfit.ops.linalg import dot, matmul
@@ -85,8 +85,8 @@ __all__ = [
     "binary_crossentropy",
     "broadcast_to",
     "cast",
-    "checked_indices",
     "categorical_crossentropy",
+    "checked_indices",
     "clip",
     "concatenate",
     "cos",

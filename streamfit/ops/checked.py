@@ -48,7 +48,8 @@ class CheckedIndices(Op):
         what: Whose indices they are, for messages.
 
     Attributes:
-        wrong: (2,), the place and the number that stopped the step; int64, or float64 where floats are checked.
+        wrong: (2,), the place and the number that stopped the step; int64, or float64 where floats are
+            checked.
     """
 
     differentiable = False
@@ -76,7 +77,8 @@ class CheckedIndices(Op):
 
 def _error(what: str, number: object, count: int, row: int) -> SampleError:
     return SampleError(
-        f"{what}: row {row} holds {number}; its indices must be whole numbers in [0, {count}), because it has "
+        f"{what}: row {row} holds {number}; its indices must be whole numbers in [0, {count}), because it "
+        "has "
         f"{count} rows",
         row,
     )

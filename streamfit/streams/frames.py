@@ -85,7 +85,8 @@ def frame_array(frame: DataFrame, name: str, *, text: bool = False) -> Array:
     if len(set(held.values())) > 1:
         words = [label for label, is_text in held.items() if is_text]
         raise DataError(
-            f"{name} has columns of text ({', '.join(map(repr, words))}) and columns of numbers, which are no "
+            f"{name} has columns of text ({', '.join(map(repr, words))}) and columns of numbers, which are "
+            "no "
             f"one array; pass a dict with one input for each: {{{words[0]!r}: {name}[{words[0]!r}], ...}}"
         )
     return np.stack(arrays, axis=1)

@@ -1,4 +1,5 @@
-"""`MappedInputs`: a source whose x goes through a function where it is loaded, such as the host layers of a model.
+"""`MappedInputs`: a source whose x goes through a function where it is loaded, such as the host layers of a
+model.
 
 Guarantee kept here: order, receipts, hooks, state and identity are those of the source below; only what the
 function returns travels from the workers.
@@ -29,7 +30,8 @@ class MappedInputs(DelegatingSource):
 
     Args:
         source: The source below.
-        function: From x of a batch to x of equally many samples; it depends on nothing else, and is picklable.
+        function: From x of a batch to x of equally many samples; it depends on nothing else, and is
+            picklable.
     """
 
     def __init__(self, source: Source, function: Function) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamfit.training import adapting, batches, evaluation, fitting, single_batches
+from streamfit.training import batches, data_reader, evaluation, fitting, single_batches
 from streamfit.training.callbacks import History
 from streamfit.training.compile_config import CompileConfig
 from streamfit.training.plan import FitPlan, compile_checks, renamed_epochs
@@ -24,9 +24,9 @@ __all__ = [
     "Trainable",
     "TrainableFlags",
     "TrainingState",
-    "adapting",
     "batches",
     "compile_checks",
+    "data_reader",
     "evaluation",
     "fitting",
     "renamed_epochs",

@@ -15,7 +15,6 @@ from streamfit._base.checks import real, scalar, whole_or_none
 from streamfit._base.errors import DataError
 from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
 from streamfit.streams.adapt import kind_of
-from streamfit.streams.batch import ROLES
 from streamfit.streams.leaves import as_array, as_rows, as_text_or_array, is_arraylike, leaves, rebuild
 from streamfit.training.stream_settings import StreamSettings
 from streamfit.workers import Pool, keep_hash_seed, make_pool
@@ -72,10 +71,9 @@ class Data:
                 "`validation_split` is only supported for arrays; for a generator or Sequence pass "
                 "validation_data"
             )
-        parts = (self.x, self.y, self.sample_weight)
+        parts = (self.y, as_rows, "y"), (self.sample_weight, as_rows, "sample_weight")
         take_x = functools.partial(as_rows, text=self.text)
-        converts = zip(parts, (take_x, as_rows, as_rows), ROLES, strict=True)
-        whole = [rebuild(part, convert, role) for part, convert, role in converts]
+        whole = [rebuild(self.x, take_x, "x"), *(rebuild(*part) for part in parts)]
         # It checks that the lengths agree.
         total = ArraySource(*whole, name="training data", text=self.text).samples
         at = math.floor(total * (1 - Fraction(repr(share))))  # 0.8 of 100 leaves 20: the decimals count

@@ -62,7 +62,8 @@ class HostPart:
         model: The model, built.
 
     Attributes:
-        feeds: What the program is fed: inputs of the model, and tensors that stand for outputs of host layers.
+        feeds: What the program is fed: inputs of the model, and tensors that stand for outputs of host
+            layers.
         inputs: Makes these of a batch; None where nothing of the model runs there.
 
     Raises:

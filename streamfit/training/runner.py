@@ -175,8 +175,10 @@ class Runner:
             spec = source.spec()
             if spec is None or spec[0] is None:
                 raise DataError(
-                    f"source {source.name!r}: a part of the model runs where batches are loaded, so it must be "
-                    "built before the first one; begin it with an Input(shape, dtype='string'), give its first "
+                    f"source {source.name!r}: a part of the model runs where batches are loaded, so it must "
+                    "be "
+                    "built before the first one; begin it with an Input(shape, dtype='string'), give its "
+                    "first "
                     "layer an input_shape, or call build"
                 )
             self.prepare(transform(_no_rows, spec[0]))
@@ -423,4 +425,4 @@ class Runner:
 
 def _no_rows(spec: Spec) -> Array:
     """Return an array of no samples; objects are text."""
-    return np.empty((0, *spec.shape[1:]), TEXT if spec.dtype.kind == "O" else spec.dtype)
+    return np.empty(spec.at(0), TEXT if spec.dtype.kind == "O" else spec.dtype)

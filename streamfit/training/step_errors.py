@@ -18,7 +18,7 @@ from streamfit.training.multi_step import where
 
 
 def located(error: DataError, source: str, batch: Batch, epoch: int | None = None) -> DataError:
-    """Return an error of the same class that names the source, the batch, and the sample where it is known."""
+    """Return an error of the same class that names the source, the batch, and the sample if known."""
     sample = sample_named(batch.ids, error.row if isinstance(error, SampleError) else None)
     return type(error)(f"{error} ({sample}source {source!r}, {where(batch, epoch)})")
 

@@ -71,5 +71,5 @@ def test_the_largest_float_below_the_edge_is_taken() -> None:
 def test_an_array_of_the_dtype_is_not_touched() -> None:
     array = np.arange(3)
     assert exact(array, array.dtype, "x") is array
-    with pytest.raises(DataError, match="x takes whole numbers .int64., got an array of dtype <U1"):
+    with pytest.raises(DataError, match=r"x takes whole numbers .int64., got an array of dtype <U1"):
         exact(np.array(["1"]), np.dtype("int64"), "x")

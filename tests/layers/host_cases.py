@@ -1,4 +1,4 @@
-"""The table of layers that run where batches are loaded: how to make each, and its formula in plain Python."""
+"""The table of layers that run where batches are loaded: how to make each, and its formula in Python."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def counts(vocabulary: list[Any], factors: list[float], most: int = 99) -> Calla
 
 
 V, N = WORDS[:4], NUMBERS[:4]
-S, I = layers.StringLookup, layers.IntegerLookup
+TEXTS, WHOLE = layers.StringLookup, layers.IntegerLookup
 IDF = [0.5, 1.5, 2.0, 4.0]
 
 
@@ -79,53 +79,55 @@ def options(make: Callable[..., Any], **named: Any) -> Callable[..., Any]:
 
 
 HOST_CASES = [
-    HostCase(options(S, vocabulary=V), WORDS, (3,), numbers(V)),
-    HostCase(options(S, vocabulary=V), WORDS, (), numbers(V), "-numbers"),
+    HostCase(options(TEXTS, vocabulary=V), WORDS, (3,), numbers(V)),
+    HostCase(options(TEXTS, vocabulary=V), WORDS, (), numbers(V), "-numbers"),
     HostCase(
-        options(S, vocabulary=V[:3], mask_token=""),
+        options(TEXTS, vocabulary=V[:3], mask_token=""),
         WORDS[:4],
         (3,),
         numbers(["", "/", *V[:3]], 1, 0),
         "-mask",
     ),
-    HostCase(options(S, vocabulary=V, output_mode="multi_hot"), WORDS, (3,), counts(V, [1] * 5, 1), "-multi"),
-    HostCase(options(S, vocabulary=V, output_mode="one_hot"), WORDS, (1,), counts(V, [1] * 5, 1), "-one"),
     HostCase(
-        options(S, vocabulary=V, output_mode="one_hot"), WORDS, (), counts(V, [1] * 5, 1), "-one-number"
+        options(TEXTS, vocabulary=V, output_mode="multi_hot"), WORDS, (3,), counts(V, [1] * 5, 1), "-multi"
     ),
-    HostCase(options(S, vocabulary=V, output_mode="count"), WORDS, (5,), counts(V, [1] * 5), "-count"),
+    HostCase(options(TEXTS, vocabulary=V, output_mode="one_hot"), WORDS, (1,), counts(V, [1] * 5, 1), "-one"),
     HostCase(
-        options(S, vocabulary=V, output_mode="count", max_tokens=7, pad_to_max_tokens=True),
+        options(TEXTS, vocabulary=V, output_mode="one_hot"), WORDS, (), counts(V, [1] * 5, 1), "-one-number"
+    ),
+    HostCase(options(TEXTS, vocabulary=V, output_mode="count"), WORDS, (5,), counts(V, [1] * 5), "-count"),
+    HostCase(
+        options(TEXTS, vocabulary=V, output_mode="count", max_tokens=7, pad_to_max_tokens=True),
         WORDS,
         (5,),
         lambda x: np.pad(counts(V, [1] * 5)(x), [(0, 0), (0, 2)]),
         "-padded",
     ),
     HostCase(
-        options(S, vocabulary=V, output_mode="tf_idf", idf_weights=IDF),
+        options(TEXTS, vocabulary=V, output_mode="tf_idf", idf_weights=IDF),
         WORDS,
         (5,),
         counts(V, [2.0, *IDF]),
         "-tf-idf",
     ),
     HostCase(
-        options(S, vocabulary=V, invert=True),
+        options(TEXTS, vocabulary=V, invert=True),
         [0, 1, 2, 4, 5, -1],
         (3,),
         lambda x: np.array(["[UNK]", *V, "[UNK]"], object)[np.where((x < 0) | (x > 4), 5, x)],
         "-invert",
     ),
-    HostCase(options(I, vocabulary=N), NUMBERS, (3,), numbers(N)),
+    HostCase(options(WHOLE, vocabulary=N), NUMBERS, (3,), numbers(N)),
     HostCase(
-        options(I, vocabulary=N, num_oov_indices=3),
+        options(WHOLE, vocabulary=N, num_oov_indices=3),
         NUMBERS,
         (3,),
         lambda x: np.where(np.isin(x, N), numbers(N, first=3)(x), x % 3),
         "-remainders",
     ),
-    HostCase(options(I, vocabulary=N, output_mode="count"), NUMBERS, (5,), counts(N, [1] * 5), "-count"),
+    HostCase(options(WHOLE, vocabulary=N, output_mode="count"), NUMBERS, (5,), counts(N, [1] * 5), "-count"),
     HostCase(
-        options(I, vocabulary=N, invert=True),
+        options(WHOLE, vocabulary=N, invert=True),
         [0, 1, 2, 4],
         (3,),
         lambda x: np.array([-1, *N], np.int64)[x],

@@ -49,19 +49,14 @@ def test_in_a_model_as_on_arrays(case: HostCase) -> None:
     layer = case.make()
     x = case.input(7)
     if isinstance(layer, layers.StringLookup) and layer.invert:
-        with pytest.raises(
-            ValueError, match="is text, which the model cannot compute with or return|runs where"
-        ):
-            out = layer(Input(case.shape, dtype="int64"))
-            Model(tensor_of(out), out).predict(x)
+        out = layer(Input(case.shape, dtype="int64"))
+        inverted = Model(out.node.inputs[0], out)
+        with pytest.raises(ValueError, match="is text, which the model cannot compute with or return"):
+            inverted.predict(x)
         return
     model = Sequential([Input(case.shape, dtype=layer.input_dtype), layer])
     np.testing.assert_array_equal(model.predict(x, batch_size=3), layer(x))
     np.testing.assert_array_equal(model(x), layer(x))
-
-
-def tensor_of(out: Any) -> Any:
-    return out.node.inputs[0]
 
 
 class Pair(layers.HostLayer):
@@ -146,9 +141,9 @@ def test_a_layer_behind_a_computation_is_refused_with_both_names() -> None:
 
 def test_text_for_layers_that_compute_with_numbers() -> None:
     words = Input((1,), dtype="string", name="words")
-    with pytest.raises(TypeError, match="'words' is text; put a layer in front .* such as StringLookup"):
+    with pytest.raises(TypeError, match=r"'words' is text; put a layer in front .* such as StringLookup"):
         layers.Dense(1)(words)
-    with pytest.raises(TypeError, match="reads text, and its input .* is float32; write Input"):
+    with pytest.raises(TypeError, match=r"reads text, and its input .* is float32; write Input"):
         layers.StringLookup(vocabulary=["x"])(Input((1,)))
     with pytest.raises(TypeError, match="reads text, got an array of dtype int64"):
         layers.StringLookup(vocabulary=["x"])(np.arange(3))

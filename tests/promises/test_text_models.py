@@ -190,7 +190,7 @@ def test_other_shapes_and_kinds_are_refused_in_words_of_the_inputs() -> None:
         model.predict(np.zeros((3, 4)))
     with pytest.raises(DataError, match='No data provided for "words"'):
         model.predict({"other": X})
-    with pytest.raises(DataError, match="missing value.* among its text: fill them"):
+    with pytest.raises(DataError, match=r"missing value.* among its text: fill them"):
         made().predict(pd.DataFrame({"a": ["x", None]})["a"])
     mixed = pd.DataFrame({"name": ["x", "y"], "age": [1, 2]})
     with pytest.raises(DataError, match=r"columns of text \('name'\) and columns of numbers.*pass a dict"):

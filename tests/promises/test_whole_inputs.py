@@ -104,7 +104,8 @@ def test_floats_that_are_no_whole_numbers_name_input_batch_sample_and_value(valu
     model.compile("sgd", "mse")
     given = np.ones((12, 2))
     given[7, 1] = value
-    text = rf"input 'ids' takes whole numbers \(int64\), but row . holds {words}.*\(sample 7, source '.*batch 1, samples"
+    text = rf"input 'ids' takes whole numbers \(int64\), but row . holds {words}.*"
+    text += r"\(sample 7, source '.*batch 1, samples"
     for run in (
         lambda: model.fit(given, np.ones(12), batch_size=5, shuffle=False, verbose=0),
         lambda: model.evaluate(given, np.ones(12), batch_size=5, verbose=0),
@@ -122,6 +123,7 @@ def test_unsigned_numbers_beyond_the_largest() -> None:
     model = Sequential([Same()])
     with pytest.raises(DataError, match="row 1 holds 9223372036854775808; they must lie in"):
         model.predict(np.array([[1], [2**63]], "uint64"))
+    x = Input((1,), dtype="int32")
+    narrow = Model(x, x * 1)
     with pytest.raises(DataError, match=r"\(int32\), but row 0 holds 2147483648"):
-        x = Input((1,), dtype="int32")
-        Model(x, x * 1).predict(np.array([[2**31]]))
+        narrow.predict(np.array([[2**31]]))

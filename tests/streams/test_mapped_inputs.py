@@ -96,19 +96,18 @@ def test_it_runs_in_the_worker() -> None:
 @pytest.mark.timeout(60)
 def test_arrays_that_change_between_epochs_are_read_anew_by_processes() -> None:
     x = np.zeros((4, 1))
-    with make_pool("processes", 1, 2) as pool:
-        with Feed(with_mapped_inputs(as_stream(x, batch_size=4), hundred), pool, ahead=1) as feed:
-            assert [batch.x.sum() for batch in feed.run()] == [0.0]
-            x += 1
-            assert [batch.x.sum() for batch in feed.run()] == [400.0]
+    mapped = with_mapped_inputs(as_stream(x, batch_size=4), hundred)
+    with make_pool("processes", 1, 2) as pool, Feed(mapped, pool, ahead=1) as feed:
+        assert [batch.x.sum() for batch in feed.run()] == [0.0]
+        x += 1
+        assert [batch.x.sum() for batch in feed.run()] == [400.0]
 
 
 def test_errors_name_the_sample_and_the_batch() -> None:
     def refuse(x: Any) -> Any:
         raise SampleError("row 1 is wrong", 1)
 
-    with Feed(with_mapped_inputs(as_stream(X, Y, batch_size=4, name="train"), refuse)) as feed:
-        with pytest.raises(
-            DataError, match=r"row 1 is wrong \(sample 1, source 'train', pass 0, batch 0, samples"
-        ):
-            list(feed.run())
+    words = r"row 1 is wrong \(sample 1, source 'train', pass 0, batch 0, samples"
+    mapped = with_mapped_inputs(as_stream(X, Y, batch_size=4, name="train"), refuse)
+    with Feed(mapped) as feed, pytest.raises(DataError, match=words):
+        list(feed.run())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamfit._base.fingerprint import fingerprint64
+from streamfit._base.farmhash import fingerprint64
 
 # Made with Google's C++ code, of the texts that `text` returns.
 PUBLISHED = {
