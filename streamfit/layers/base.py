@@ -114,9 +114,8 @@ class Layer:
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         layer = super().__new__(cls)
         set_ = object.__setattr__
-        set_(layer, "_weights", [])
-        set_(layer, "_layers", [])
-        set_(layer, "_penalties", [])
+        for name in ("_weights", "_layers", "_penalties"):
+            set_(layer, name, [])
         set_(layer, "built", False)
         set_(layer, "_revision", 0)
         set_(layer, "_trainable", True)
@@ -425,10 +424,8 @@ class Layer:
         if not own and not self.supports_masking and "mask" not in takes and not self._layers:
             warn(
                 f"layer {self.name!r} ({type(self).__name__}) got an input with a mask, which it does not "
-                "know "
-                "what to do with: the layers after it count all positions. Give it supports_masking = "
-                "True or "
-                "an argument mask in call, if masked positions shall not count"
+                "know what to do with: the layers after it count all positions. Give it supports_masking = "
+                "True or an argument mask in call, if masked positions shall not count"
             )
 
     def ensure_built(self, inputs: object) -> None:

@@ -118,7 +118,7 @@ def _single_run(
     verbose, seed = check_verbose(plan.verbose), read_only_seed()
     plan.data.text = call.main.has_host_layers
     source = call.main.loading(plan.data.source(seed, "data"))
-    streams = Streams(plan.settings, hash_seed_of_program(seed))
+    streams = Streams(plan.settings, hash_seed_of_program(seed), call.main.alike)
     with call.work(source.name, preserve_metrics=preserve_metrics), streams:
         feed = streams.feed(source, wrap=False, total=plan.steps)
         params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(plan.steps)}

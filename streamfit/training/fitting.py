@@ -36,7 +36,7 @@ def fit(model: Trainable, plan: FitPlan) -> History:
                 data.text = call.main.has_host_layers
         plan = plan.split()
         call.main.warn_of_changed_flags()
-        with Streams(plan.settings, hash_seed_of_run(seed)) as streams:
+        with Streams(plan.settings, hash_seed_of_run(seed), call.main.alike) as streams:
             return FitRun(model, call, plan, seed, streams).run()
 
 
@@ -62,6 +62,7 @@ class FitRun(Resumable):
         self._model, self._call, self._plan, self._seed = model, call, plan, seed
         self._runner, self._streams = call.main, streams
         source = self._runner.loading(plan.training.source(seed, "training data"))
+        streams.alike = self._runner.alike  # to make the source may have built the model
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
         total = None if steps is None else steps * epochs
         self._feed = streams.feed(source, wrap=plan.wrap, total=total, audit=plan.audit)

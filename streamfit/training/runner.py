@@ -24,6 +24,7 @@ from streamfit.ops import Variable
 from streamfit.program import check_finite
 from streamfit.program.memory import aligned_empty
 from streamfit.streams import Batch, Source, with_mapped_inputs
+from streamfit.streams.batch_layout import Alike
 from streamfit.training.batch_inputs import check_lengths
 from streamfit.training.built_steps import BuiltSteps, build_steps, things_of
 from streamfit.training.call_settings import CallSettings, SuspendedCall
@@ -131,6 +132,12 @@ class Runner:
     def ready(self) -> bool:
         """Return whether the model is built and can be run."""
         return self._built is not None
+
+    @property
+    def alike(self) -> Alike:
+        """Return what the batches of a stream for this model must have in common."""
+        feeds = self._model.inputs if self._built is None else self._built.host.feeds
+        return "ranks" if any(tensor.spec.free for tensor in feeds) else "shapes"
 
     @property
     def things(self) -> frozenset[object]:
