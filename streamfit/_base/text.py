@@ -64,7 +64,7 @@ def holds_text(value: object) -> TypeGuard[Array]:
 
 
 def text_array(value: object, what: str) -> Array:
-    """Return text as an array of `str` objects, of the same shape.
+    """Return text as an array of `str` objects, of the same shape; one that is such an array is not copied.
 
     Args:
         value: An array of any of NumPy's dtypes for text, of `str` or of `bytes` objects (UTF-8); a list of
@@ -84,11 +84,11 @@ def text_array(value: object, what: str) -> Array:
         return array.astype(object)
     if array.dtype.kind not in "OST":
         raise DataError(f"{what} must be text, got an array of dtype {array.dtype}; pass strings")
+    items = array.reshape(-1).tolist()
+    if set(map(type, items)) <= {str}:
+        return array if array.dtype.kind == "O" else array.astype(object)
     found = np.empty(array.size, object)
-    found[:] = [
-        item if type(item) is str else _text(item, place, array.shape, what)
-        for place, item in enumerate(array.reshape(-1).tolist())
-    ]
+    found[:] = [_text(item, place, array.shape, what) for place, item in enumerate(items)]
     return found.reshape(array.shape)
 
 

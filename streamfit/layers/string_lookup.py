@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Unpack
 
@@ -96,8 +97,7 @@ class StringLookup(IndexLookup[str]):
         if table is None:
             table = {token: number for number, token in enumerate(self._need_vocabulary())}
             object.__setattr__(self, "_table", table)
-        find = table.get
-        numbers = (find(token, _UNKNOWN) for token in x.reshape(-1).tolist())
+        numbers = map(table.get, x.reshape(-1).tolist(), itertools.repeat(_UNKNOWN))  # without a loop of ours
         return np.fromiter(numbers, np.int64, x.size).reshape(x.shape)
 
     def _bucket(self, token: str) -> int:
