@@ -7,7 +7,7 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from streamfit import initializers, ops, regularizers
+from streamfit import constraints, initializers, ops, regularizers
 from streamfit._base.configs import Config, describe
 from streamfit._base.specs import Shape
 from streamfit.layers.base import Layer, LayerOptions
@@ -29,6 +29,8 @@ class Embedding(Layer):
         embeddings_initializer: First values of the table, shape (input_dim, output_dim). Keras' ``'uniform'``
             draws them from [-0.05, 0.05).
         embeddings_regularizer: Penalty on the whole table, or None.
+        embeddings_constraint: Applied to the table after each update by the optimizer, or None; see
+            `streamfit.constraints`.
         mask_zero: Whether the number 0 stands for nothing, such as the padding behind a short sentence:
             layers that take a mask leave it out.
         weights: A table to begin with, or a list of that one, in place of the initializer.
@@ -49,7 +51,10 @@ class Embedding(Layer):
 
     input_dtype = "int64"
     supports_masking = True
-    fixed = Layer.fixed | {"input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer"}
+    fixed = Layer.fixed | {
+        *("input_dim", "output_dim", "embeddings_initializer"),
+        *("embeddings_regularizer", "embeddings_constraint"),
+    }
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class Embedding(Layer):
         output_dim: int,
         embeddings_initializer: object = "uniform",
         embeddings_regularizer: object = None,
+        embeddings_constraint: object = None,
         mask_zero: bool = False,
         weights: ArrayLike | None = None,
         *,
@@ -69,6 +75,7 @@ class Embedding(Layer):
         self.input_dim, self.output_dim = length("input_dim", input_dim), length("output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = bool(mask_zero)
         self._table = None if weights is None else self._checked_table(weights)
 
@@ -87,7 +94,13 @@ class Embedding(Layer):
         """Create the table."""
         shape = (self.input_dim, self.output_dim)
         first = self.embeddings_initializer if self._table is None else "zeros"
-        self.embeddings = self.add_weight("embeddings", shape, first, self.embeddings_regularizer)
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=shape,
+            initializer=first,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
         if self._table is not None:
             self.embeddings.assign(self._table)
             self._table = None
@@ -116,5 +129,6 @@ class Embedding(Layer):
             "output_dim": self.output_dim,
             "embeddings_initializer": describe(self.embeddings_initializer),
             "embeddings_regularizer": describe(self.embeddings_regularizer),
+            "embeddings_constraint": describe(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
         }

@@ -105,3 +105,21 @@ def test_computed_numbers_are_checked_too() -> None:
     with pytest.raises(DataError, match=r"layer 'late': row 0 holds 0.5"):
         model.predict(np.array([[0.25]]))
     assert ops.is_symbolic(x)
+
+
+def test_constraint_and_shape() -> None:
+    layer = layers.Embedding(4, 2, embeddings_constraint="non_neg", embeddings_initializer="zeros")
+    model = Sequential([Input((1,), dtype="int64"), layer, layers.Flatten()])
+    model.compile("sgd", "mse")
+    model.fit(np.arange(4)[:, None], np.full((4, 2), -1.0), verbose=0)
+    assert layer.get_weights()[0].tolist() == [[0.0, 0.0]] * 4
+    assert layers.Embedding(2**25, 2).compute_output_shape((None, 3)) == (None, 3, 2)
+    assert layers.StringLookup(vocabulary=["a"]).compute_output_shape((None, 3)) == (None, 3)
+
+
+def test_descriptions_of_stacks_keep_the_dtype_of_the_input() -> None:
+    for dtype in ("int64", "string", "float32"):
+        first = layers.StringLookup(vocabulary=["a"]) if dtype == "string" else layers.Lambda(abs)
+        stack = Sequential([Input((2,), dtype=dtype), first])
+        again = Sequential.from_config(stack.get_config(), {"Lambda": layers.Lambda})
+        assert again.inputs[0].dtype == stack.inputs[0].dtype
