@@ -6,25 +6,17 @@ from streamfit.program.binding import Binding
 from streamfit.program.finite import check_finite
 from streamfit.program.graph import Lowering, leaves, sorted_nodes
 from streamfit.program.memory import Arena, FlatVariables
-from streamfit.program.objective import (
-    AccumulateMean,
-    AccumulateScalar,
-    StateTensor,
-    weighted_mean,
-    weighted_total,
-)
+from streamfit.program.objective import AccumulateScalar, weighted_mean, weighted_total
 from streamfit.program.program import Program
 from streamfit.program.trained_variables import Training
 
 __all__ = [
-    "AccumulateMean",
     "AccumulateScalar",
     "Arena",
     "Binding",
     "FlatVariables",
     "Lowering",
     "Program",
-    "StateTensor",
     "Training",
     "check_finite",
     "leaves",

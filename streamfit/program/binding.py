@@ -88,6 +88,11 @@ class Binding:
         self.feeds = [self._calls.input_pointer(self._whole.arrays[tensor]) for tensor in program.feeds]
         del self._known, self._portions, self._gradient, self._sections
 
+    @property
+    def nodes(self) -> list[Node]:
+        """Return the nodes of the program, in the order of their calls."""
+        return self._program.nodes
+
     def _bind_leaves(self) -> None:
         arrays = self._whole.arrays
         for leaf in self._program.leaves:
