@@ -68,6 +68,7 @@ class Program:
         self.kept = [*self.feeds, *wanted]
         self.free = any(tensor.spec.free for tensor in self.feeds)
         self._bindings: OrderedDict[Size, Binding] = OrderedDict()
+        self._used: dict[Size, Binding] = {}  # since the last `release`
         self._bound_calls = 0
 
     def bind(self, size: Size) -> Binding:
@@ -84,13 +85,15 @@ class Program:
                 self._bound_calls -= self._bindings.popitem(last=False)[1].count
         else:
             self._bindings.move_to_end(size)
+        self._used[size] = binding
         return binding
 
     def release(self) -> None:
         """Drop the references to the memory that was fed last."""
-        for binding in self._bindings.values():
+        for binding in self._used.values():
             for feed in binding.feeds:
                 feed.release()
+        self._used.clear()
 
     def forget(self) -> None:
         """Forget all bindings."""
