@@ -82,7 +82,9 @@ class Program:
             binding = self._bindings[size] = Binding(self, size)
             self._bound_calls += binding.count
             while self._bound_calls > _KEPT_CALLS and len(self._bindings) > _KEPT_BINDINGS:
-                self._bound_calls -= self._bindings.popitem(last=False)[1].count
+                oldest, dropped = self._bindings.popitem(last=False)
+                self._bound_calls -= dropped.count
+                self._used.pop(oldest, None)
         else:
             self._bindings.move_to_end(size)
         self._used[size] = binding
