@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from streamfit._base.config import next_seed
 from streamfit._base.errors import NonFiniteError
 from streamfit.streams import Batch, Source
-from streamfit.training.batches import Streams
+from streamfit.training.batches import Data, Streams
 from streamfit.training.callback_hooks import make_hooks
 from streamfit.training.callbacks import CallbackList, History, ProgressBar
 from streamfit.training.loop import Hooks, run_steps
@@ -31,6 +31,9 @@ def fit(model: Trainable, plan: FitPlan) -> History:
         _outer_fit_unchanged(model, call),
     ):
         seed = next_seed() if plan.seed is None else plan.seed
+        for data in (plan.training, plan.validation):
+            if isinstance(data, Data):
+                data.text = call.main.has_host_layers
         plan = plan.split()
         call.main.warn_of_changed_flags()
         with Streams(plan.settings, hash_seed_of_run(seed), call.main.alike) as streams:
@@ -58,14 +61,15 @@ class FitRun(Resumable):
         assert plan.training is not None
         self._model, self._call, self._plan, self._seed = model, call, plan, seed
         self._runner, self._streams = call.main, streams
-        source = plan.training.source(seed, "training data")
+        source = self._runner.loading(plan.training.source(seed, "training data"))
+        streams.alike = self._runner.alike  # to make the source may have built the model
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
         total = None if steps is None else steps * epochs
         self._feed = streams.feed(source, wrap=plan.wrap, total=total, audit=plan.audit)
         self._validation = None
         if plan.validation is not None:
             assert not isinstance(plan.validation, float)  # the training data have been split
-            self._validation = Validation(plan.validation, plan, streams, seed)
+            self._validation = Validation(plan.validation, plan, streams, seed, self._runner.loading)
         self._warned: set[str] = set()
         self._next_epoch = self._epoch_now = plan.initial_epoch
         self._resumed = None
