@@ -78,9 +78,6 @@ class Op:
     by an input without a batch axis is a sum over rows. A batch may then be cut into blocks of rows, for
     which `forward` and `backward` are called apart."""
 
-    along_last: ClassVar[bool] = False
-    """Whether elements along the last axis depend on one another, so that of a vector no row stands alone."""
-
     @property
     def name(self) -> str:
         """Return the operation's name in snake case."""

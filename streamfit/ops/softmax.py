@@ -102,7 +102,6 @@ class Softmax(Op):
     """Turn the last axis into probabilities."""
 
     rowwise = True
-    along_last = True
     _backward: Callable[..., None] = staticmethod(softmax_backward)
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:

@@ -26,7 +26,6 @@ def is_rowwise(node: Node) -> bool:
     return (
         node.op.rowwise
         and bool(node.outputs)
-        and not (node.op.along_last and node.inputs[0].spec.rank < 2)
         and all(tensor.spec.batched for tensor in node.outputs)
         and any(tensor.spec.batched for tensor in node.inputs)
     )
