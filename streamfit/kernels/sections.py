@@ -94,6 +94,7 @@ class SectionedCallList(CallList):
         self.team = shared_team() if team is None else team
         self._threads = np.ones(1, dtype=np.int64)
         self._choice: ThreadChoice | None = None
+        self._wanted = 1  # what is in `_threads`: to read an array takes longer
         self._untimed = 0
         super().__init__([call for section in self.sections for block in section.blocks for call in block])
         self.threads = threads
@@ -101,7 +102,7 @@ class SectionedCallList(CallList):
     @property
     def threads(self) -> int | ThreadChoice:
         """How many threads run the next step, or what chooses it."""
-        return int(self._threads[0]) if self._choice is None else self._choice
+        return self._wanted if self._choice is None else self._choice
 
     @threads.setter
     def threads(self, threads: int | ThreadChoice) -> None:
@@ -110,7 +111,12 @@ class SectionedCallList(CallList):
             return
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}: the caller is one of them")
-        self._choice, self._threads[0] = None, threads
+        self._choice = None
+        self._want(threads)
+
+    def _want(self, threads: int) -> None:
+        if threads != self._wanted:
+            self._wanted = self._threads[0] = threads
 
     def _loop(self) -> int | None:
         return cast(CompiledKernel, section_loop).address(_TYPES_OF_LOOP)
@@ -126,24 +132,28 @@ class SectionedCallList(CallList):
         return (tables, len(self.sections), self._words, self._outcome, self._threads)
 
     def _run_native(self) -> None:
-        choice = self._choice
-        if choice is None or self._untimed:
-            self._untimed = max(0, self._untimed - 1)
-            self._prepare()
-            super()._run_native()
+        if self._choice is not None and not self._untimed:
+            self._run_timed(self._choice)
             return
+        self._prepare()
+        if self._untimed:
+            self._untimed -= 1
+        CallList._run_native(self)
+
+    def _run_timed(self, choice: ThreadChoice) -> None:
         steps = _SAMPLED if choice.is_short else 1
-        self._threads[0] = choice.threads
+        self._want(choice.threads)
         self._prepare()
         started = time.perf_counter()
-        super()._run_native()
+        CallList._run_native(self)
         choice.add((time.perf_counter() - started) * steps, steps)
+        self._want(choice.threads)
         self._untimed = steps - 1
 
     def _prepare(self) -> None:
         """Have as many helpers as the next step wants."""
-        if self._threads[0] > 1:
-            self.team.prepare(int(self._threads[0]), self._blas)
+        if self._wanted > 1:
+            self.team.prepare(self._wanted, self._blas)
 
     def _run_moving(self, moving: Array, strides: Array, asked: Array, steps: int) -> None:
         choice, done = self._choice, 0
@@ -153,7 +163,7 @@ class SectionedCallList(CallList):
             return
         while done < steps and not self._outcome[0]:
             several = min(choice.steps, steps - done)
-            self._threads[0] = choice.threads
+            self._want(choice.threads)
             self._prepare()
             started = time.perf_counter()
             super()._run_moving(moving, strides, asked, several)

@@ -107,7 +107,7 @@ class Team:
             number = len(self._threads) + 1
             bound = BoundLoop(enter, loop, self.address, number)
             work = functools.partial(_help, self._words, bound, self._one_blas_thread)
-            thread = threading.Thread(target=work, name=f"streamfit-helper-{number}", daemon=True)
+            thread = threading.Thread(target=work, name=f"kernel-helper-{number}", daemon=True)
             self._threads.append(thread)  # before it starts: an interruption must not leave one unknown
             try:
                 thread.start()

@@ -11,11 +11,11 @@ import math
 SHORTEST = 50e-6
 """Steps shorter than this stay on one thread: to wake another one costs about as much as it could save."""
 _SMOOTHED_OVER = 0.1  # seconds of steps
-_PROBE_EVERY = 0.5  # seconds of steps
-_WARM_UP, _PROBE_SECONDS = 0.005, 0.01  # of a probe, at least; helpers have moved to a free core after that
+_PROBE_EVERY = 0.75  # seconds of steps
+_WARM_UP, _PROBE_SECONDS = 0.01, 0.02  # of a probe, at least; helpers have moved to a free core after that
 _WARM_STEPS, _PROBE_STEPS = 1, 3
 _LOSS = 0.03  # the share of the time that probes may cost
-_MOST_LOSS = 0.01  # seconds by which a probe may be slower before it ends early
+_MOST_LOSS = 0.015  # seconds by which a probe may be slower before it ends early
 _HICCUP = 10.0  # a time that is as many times the best one was interrupted, and counts as so much
 _CLEARLY = 0.97  # a number of threads that is faster by less is not worth a change
 _SAME_FOR, _PROBE_LOOK = 0.01, 0.001  # seconds of steps between two looks at the time
@@ -26,7 +26,7 @@ class ThreadChoice:
     """Choose the number of threads for the steps of one call list.
 
     The numbers to choose from are 1, 2, 4 and so on, and `most`. The time of a step is known for each that
-    was tried, smoothed over 0.1 s of steps, and the fastest is used. Every 0.5 s of steps (later where that
+    was tried, smoothed over 0.1 s of steps, and the fastest is used. Every 0.75 s of steps (later where that
     would cost more than 3 % of the time) a neighbour of the fastest is tried for some steps. So the choice
     follows a core that becomes busy within some tenths of a second, and one that becomes free within 2 s
     where a step takes up to 10 ms.

@@ -289,6 +289,11 @@ def test_where_no_thread_can_sleep_there_are_no_helpers(monkeypatch: pytest.Monk
     assert Team().prepare(4) == 1
 
 
+def test_without_numbas_internals_there_are_no_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machinery, "entrance", lambda: None)
+    assert Team().prepare(4) == 1
+
+
 def test_a_team_that_nobody_needs_ends() -> None:
     calls, _arrived, _met = meeting(Team(), 2)
     calls.run()
@@ -357,7 +362,7 @@ def test_helpers_set_a_count_of_blas_that_each_thread_has(monkeypatch: pytest.Mo
     team.prepare(3, calls_blas=True)  # the first helper starts again
     until(lambda: len(who) == 2, "both have set it")
     team.prepare(3, calls_blas=True)
-    assert sorted(who) == ["streamfit-helper-1", "streamfit-helper-2"]
+    assert sorted(who) == ["kernel-helper-1", "kernel-helper-2"]
 
 
 def test_a_count_of_all_threads_needs_nothing_from_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
