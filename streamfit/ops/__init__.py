@@ -22,6 +22,7 @@ from streamfit.ops.comparisons import (
     not_equal,
     where,
 )
+from streamfit.ops.convolution import conv
 from streamfit.ops.core import Constant, Node, Op, Tensor, Variable, apply, is_symbolic, tracing
 from streamfit.ops.crossentropy import categorical_crossentropy
 from streamfit.ops.dense import dense
@@ -82,6 +83,7 @@ __all__ = [
     "categorical_crossentropy",
     "clip",
     "concatenate",
+    "conv",
     "cos",
     "dense",
     "divide",

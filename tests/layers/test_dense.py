@@ -10,7 +10,7 @@ import pytest
 from streamfit import activations, initializers, layers, ops, regularizers
 from streamfit._base.errors import ShapeError, UnknownNameError
 from streamfit.layers.base import LayerCall
-from streamfit.ops.dense import FUSED
+from streamfit.kernels.bias_activation import FUSED
 
 
 def operations(layer: layers.Layer, x: Any) -> list[str]:
