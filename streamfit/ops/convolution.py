@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Shape, Spec
+from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call
 from streamfit.kernels.bias_activation import FUSED
 from streamfit.kernels.matrix import copy_into, fill_zero
@@ -28,17 +28,16 @@ from streamfit.kernels.patch_products import (
 )
 from streamfit.kernels.products import LOOPS_UP_TO
 from streamfit.ops.casting import floating, promoted
-from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
+from streamfit.ops.core import Op, Operand, Value, apply, flat, rows, workspace
 from streamfit.ops.sliding_window import (
     AXES,
     PADDINGS,
     Lengths,
     SlidingWindow,
     channels_last,
-    elements,
     lengths_of,
+    lines,
     padding_of,
-    spatial,
     windows_are_the_input,
 )
 
@@ -77,58 +76,17 @@ class Conv(Op):
         counts = self.window.checked_counts(self.who, x.shape[1:-1])
         return (x.with_shape((x.shape[0], *counts, filters)),)
 
-    def workspace(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the specs of a tile of patches, a tile of one group's outputs, and the kernel by groups."""
-        x, w = specs[:2]
-        groups, inner, filters = self._sizes(x.shape, w.shape)
-        tile = _tile(inner, groups * filters, x.dtype.itemsize)
-        several = groups > 1
-        return (
-            Spec((0 if self._is_direct(x.shape, groups) else tile, inner), x.dtype),
-            Spec((tile if several else 0, filters), x.dtype),
-            Spec((groups if several else 0, inner, filters), x.dtype),
-        )
-
-    def backward_workspace(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return those of `workspace`, and the specs of what gradients need beside them."""
-        x, w = specs[:2]
-        groups, inner, filters = self._sizes(x.shape, w.shape)
-        tile = _tile(inner, groups * filters, x.dtype.itemsize)
-        return (
-            *self.workspace(*specs),
-            Spec((tile if self.activation else 0, groups * filters), x.dtype),
-            Spec((inner, filters), x.dtype),
-            Spec((groups if groups > 1 else 0, inner, filters), x.dtype),
-            Spec((groups * filters,), np.dtype(np.float64)),
-        )
-
-    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return both workspaces."""
-        return (*self.workspace(*specs), *self.backward_workspace(*specs))
-
-    def _sizes(self, x: Shape, w: Shape) -> tuple[int, int, int]:
-        """Return the number of groups, and the rows and the columns of the kernel of each as a matrix."""
-        channels, own, filters = (length or 0 for length in (x[-1], w[-2], w[-1]))
-        groups = channels // own
-        return groups, elements(self.window) * own, filters // groups
-
-    def _is_direct(self, x: Shape, groups: int) -> bool:
-        lengths = [length for length in x[1:-1] if length is not None]
-        if groups > 1 or len(lengths) < self.window.rank:
-            return False
-        return windows_are_the_input(self.window.geometry(lengths))
-
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return the call that convolves; the kernel of several groups is arranged before it."""
         x, w = inputs[:2]
-        patches, part, packed = scratch[:3]
-        y, (calls, by_group) = rows(outputs[0]), self._by_group(w, packed)
-        function = forward_by_loops if _is_small(y, w) else forward_by_blas
+        use = _Use(self.window, x, w, rows(outputs[0]))
         bias = inputs[2] if len(inputs) > 2 else np.empty(0, x.dtype)
-        arrays = (_lines(x), self._matrix(x, y, by_group), by_group, bias, patches, part, y)
-        return [*calls, (function, (*arrays, *self._numbers(x, by_group)))]
+        function = forward_by_loops if use.is_small else forward_by_blas
+        calls, by_group = use.grouped(w)
+        arrays = (lines(x), use.matrix(x), by_group, bias, use.patches(), use.part(), use.y)
+        return [*calls, (function, (*arrays, use.geometry, use.tile, self.activation))]
 
     def backward(
         self,
@@ -139,97 +97,91 @@ class Conv(Op):
         input_grads: Sequence[Array | None],
     ) -> list[Call]:
         """Return the calls for the gradients of x, kernel and bias."""
+        x, w = inputs[:2]
         gx, gw, gb = (*input_grads, None)[:3]
+        use = _Use(self.window, x, w, rows(outputs[0]))
+        deltas = self._deltas(use, output_grads[0])
         calls: list[Call] = []
         if gw is not None or gb is not None:
-            calls += self._kernel_gradient(inputs, outputs[0], scratch[-7:], output_grads[0], gw, gb)
+            calls += self._kernel_gradient(use, x, deltas, gw, gb)
         if gx is not None:
-            calls += self._input_gradient(inputs, outputs[0], scratch[-7:], output_grads[0], gx)
+            function = input_gradient_by_loops if use.is_small else input_gradient_by_blas
+            arranging, by_group = use.grouped(w)
+            arrays = (by_group, *deltas, use.patches(), use.part(), lines(gx), use.matrix(gx))
+            calls += [*arranging, (function, (*arrays, use.geometry, use.tile, self.activation))]
         return calls
 
+    def _deltas(self, use: _Use, gy: Array) -> tuple[Array, ...]:
+        """Return what kernels need to compute the gradient before the activation."""
+        if not self.activation:
+            return (flat(use.y), flat(gy), np.empty(0, gy.dtype), rows(gy))
+        delta = workspace((use.tile, use.y.shape[1]), gy.dtype)
+        return (flat(use.y), flat(gy), flat(delta), delta)
+
     def _kernel_gradient(
-        self,
-        inputs: Sequence[Array],
-        output: Array,
-        workspace: Sequence[Array],
-        gy: Array,
-        gw: Array | None,
-        gb: Array | None,
+        self, use: _Use, x: Array, deltas: tuple[Array, ...], gw: Array | None, gb: Array | None
     ) -> list[Call]:
-        (x, w), y = inputs[:2], rows(output)
-        patches, part, packed, delta, gw_part, gw_packed, totals = workspace
-        by_group = packed if len(packed) else self._one_group(w)
-        gw_by_group, totals = by_group[:0], totals[:0] if gb is None else totals
-        if gw is not None:
-            gw_by_group = gw_packed if len(gw_packed) else self._one_group(gw)
-        function = kernel_gradient_by_loops if _is_small(y, w) else kernel_gradient_by_blas
-        arrays = (
-            _lines(x),
-            self._matrix(x, y, by_group),
-            *self._deltas(y, gy, delta),
-            patches,
-            part,
-            gw_part,
-        )
+        shape = (use.groups if gw is not None else 0, use.inner, use.filters)
+        one_group = gw is not None and use.groups == 1
+        gw_by_group = gw.reshape(shape) if gw is not None and one_group else workspace(shape, x.dtype)
+        totals = workspace((0 if gb is None else gb.size,), np.float64)
+        part = workspace((use.inner, use.filters), x.dtype)
+        arrays = (lines(x), use.matrix(x), *deltas, use.patches(), use.part(), part, gw_by_group, totals)
+        function = kernel_gradient_by_loops if use.is_small else kernel_gradient_by_blas
         calls: list[Call] = [(fill_zero, (flat(gw_by_group),)), (fill_zero, (totals,))]
-        calls.append((function, (*arrays, gw_by_group, totals, *self._numbers(x, by_group))))
-        if gw is not None and len(gw_packed):
-            calls.append((unpack_groups, (gw_packed, _taps(gw))))
+        calls.append((function, (*arrays, use.geometry, use.tile, self.activation)))
+        if gw is not None and not one_group:
+            calls.append((unpack_groups, (gw_by_group, _taps(gw))))
         if gb is not None:
             calls.append((copy_into, (totals, gb)))
         return calls
 
-    def _input_gradient(
-        self, inputs: Sequence[Array], output: Array, workspace: Sequence[Array], gy: Array, gx: Array
-    ) -> list[Call]:
-        (x, w), y = inputs[:2], rows(output)
-        patches, part, packed, delta, *_ = workspace
-        calls, by_group = self._by_group(w, packed)
-        function = input_gradient_by_loops if _is_small(y, w) else input_gradient_by_blas
-        arrays = (by_group, *self._deltas(y, gy, delta), patches, part)
-        gradient = (_lines(gx), self._matrix(gx, y, by_group))
-        return [*calls, (function, (*arrays, *gradient, *self._numbers(x, by_group)))]
 
-    def _deltas(self, y: Array, gy: Array, delta: Array) -> tuple[Array, ...]:
-        """Return what kernels need to compute the gradient before the activation."""
-        return (flat(y), flat(gy), flat(delta), delta if self.activation else rows(gy))
+class _Use:
+    """Numbers and memory of one use of a convolution.
 
-    def _by_group(self, w: Array, packed: Array) -> tuple[list[Call], Array]:
+    Args:
+        window: The window.
+        x: The input.
+        w: The kernel.
+        y: The output, shape (positions, filters).
+
+    Attributes:
+        groups: The number of groups of channels.
+        inner: The rows of the kernel of one group, as a matrix.
+        filters: Its columns.
+        tile: How many positions are computed at a time; it does not depend on the batch.
+        is_small: Whether loops are faster than BLAS.
+    """
+
+    def __init__(self, window: SlidingWindow, x: Array, w: Array, y: Array) -> None:
+        self.y, self.dtype, self.geometry = y, x.dtype, window.geometry(x.shape[1:-1])
+        self.groups = x.shape[-1] // w.shape[-2]
+        self.inner, self.filters = w.size // w.shape[-1], w.shape[-1] // self.groups
+        rows_of_tile = _TILE_BYTES // (x.dtype.itemsize * (self.inner + w.shape[-1]))
+        self.tile = min(max(rows_of_tile, _FEWEST_ROWS), _MOST_ROWS)
+        self.is_small = len(y) * w.size <= LOOPS_UP_TO
+        self._gathers = self.groups > 1 or not windows_are_the_input(self.geometry)
+
+    def matrix(self, x: Array) -> Array:
+        """Return x as patches, or an array without rows where patches must be gathered."""
+        return np.empty((0, self.inner), x.dtype) if self._gathers else x.reshape(len(self.y), self.inner)
+
+    def patches(self) -> Array:
+        """Return room for the patches of one group in one tile."""
+        return workspace((self.tile if self._gathers else 0, self.inner), self.dtype)
+
+    def part(self) -> Array:
+        """Return room for the outputs of one group in one tile, if there are several groups."""
+        return workspace((self.tile if self.groups > 1 else 0, self.filters), self.dtype)
+
+    def grouped(self, w: Array) -> tuple[list[Call], Array]:
         """Return the kernel as (groups, rows, columns), and the call that makes it if there are several."""
-        if len(packed):
-            return [(pack_groups, (_taps(w), packed))], packed
-        return [], self._one_group(w)
-
-    def _one_group(self, w: Array) -> Array:
-        return w.reshape(1, w.size // w.shape[-1], w.shape[-1])
-
-    def _matrix(self, x: Array, y: Array, by_group: Array) -> Array:
-        """Return x as patches; no rows where they must be gathered."""
-        inner = by_group.shape[1]
-        return (
-            x.reshape(len(y), inner)
-            if self._is_direct(x.shape, len(by_group))
-            else np.empty((0, inner), x.dtype)
-        )
-
-    def _numbers(self, x: Array, by_group: Array) -> tuple[Array, int, int]:
-        tile = _tile(by_group.shape[1], len(by_group) * by_group.shape[2], x.dtype.itemsize)
-        return self.window.geometry(x.shape[1:-1]), tile, self.activation
-
-
-def _tile(inner: int, filters: int, itemsize: int) -> int:
-    """Return how many positions to compute at a time; it does not depend on the batch."""
-    return min(max(_TILE_BYTES // (itemsize * (inner + filters)), _FEWEST_ROWS), _MOST_ROWS)
-
-
-def _is_small(y: Array, w: Array) -> bool:
-    return len(y) * w.size <= LOOPS_UP_TO
-
-
-def _lines(x: Array) -> Array:
-    """Return (batch, depth, height, width * channels), in the same memory."""
-    n, depth, height, width, channels = spatial(x).shape
-    return x.reshape(n, depth, height, width * channels)
+        shape = (self.groups, self.inner, self.filters)
+        if self.groups == 1:
+            return [], w.reshape(shape)
+        packed = workspace(shape, w.dtype)
+        return [(pack_groups, (_taps(w), packed))], packed
 
 
 def _taps(w: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Spec, may_equal
 from streamfit.kernels import Call, products
 from streamfit.kernels.bias_activation import (
     FUSED,
@@ -18,7 +18,7 @@ from streamfit.kernels.bias_activation import (
     sigmoid_delta,
     tanh_delta,
 )
-from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
+from streamfit.ops.core import Op, Operand, Value, apply, flat, rows, workspace
 
 _FORWARD = {"linear": add_bias, "relu": add_bias_relu, "tanh": add_bias_tanh, "sigmoid": add_bias_sigmoid}
 _DELTA = {"relu": relu_delta, "tanh": tanh_delta, "sigmoid": sigmoid_delta}
@@ -33,7 +33,7 @@ class Dense(Op):
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of the output: the last axis becomes the number of units."""
         x, w, b = specs
-        if not x.shape or x.shape[-1] != w.shape[0] or w.rank != 2 or b.shape != w.shape[1:]:
+        if not x.shape or not may_equal(x.shape[-1:], w.shape[:1]) or w.rank != 2 or b.shape != w.shape[1:]:
             raise ShapeError(
                 f"dense needs x (..., n), kernel (n, units) and bias (units,); "
                 f"got x {x.shape}, kernel {w.shape} and bias {b.shape}"
@@ -41,10 +41,9 @@ class Dense(Op):
         return (x.with_shape((*x.shape[:-1], w.shape[1])),)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the specs of the transposed kernel and of the gradient before the activation."""
+        """Return the spec of the transposed kernel."""
         x, w, _ = specs
-        turned = Spec(products.turned_shape(*w.at(0)), x.dtype)
-        return (turned,) if self.activation == "linear" else (turned, *self.infer(*specs))
+        return (Spec(products.turned_shape(*w.at(0)), x.dtype),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -68,9 +67,9 @@ class Dense(Op):
         calls: list[Call] = []
         delta = rows(output_grads[0])
         if self.activation != "linear":
-            arrays = (flat(outputs[0]), flat(output_grads[0]), flat(scratch[1]))
-            calls.append((_DELTA[self.activation], arrays))
-            delta = rows(scratch[1])
+            before = workspace(outputs[0].shape, outputs[0].dtype)  # the gradient before the activation
+            calls.append((_DELTA[self.activation], (flat(outputs[0]), flat(output_grads[0]), flat(before))))
+            delta = rows(before)
         if gx is not None:
             calls += products.left(delta, w, scratch[0], rows(gx))
         if gw is not None:

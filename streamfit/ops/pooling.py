@@ -11,7 +11,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.patches import BEFORE, SIZE, STRIDE
 from streamfit.ops.casting import floating, operand
-from streamfit.ops.core import Op, Operand, Value, apply
+from streamfit.ops.core import Op, Operand, Value, apply, workspace
 from streamfit.ops.sliding_window import (
     AXES,
     Lengths,
@@ -195,14 +195,10 @@ class _Pool(Op):
 class MaxPool(_Pool):
     """Take the largest of each window."""
 
-    def saved(self, *specs: Spec) -> tuple[Spec, ...]:
+    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of the places of the largest."""
         dtype = np.uint8 if elements(self.window) <= _FEW_ELEMENTS else np.int32
         return (self.infer(*specs)[0].with_dtype(dtype),)
-
-    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return what is saved."""
-        return self.saved(*specs)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -229,20 +225,13 @@ class MaxPool(_Pool):
 class AveragePool(_Pool):
     """Average each window, without its padding."""
 
-    def workspace(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the spec of the sums of one window."""
-        return (Spec(specs[0].shape[-1:], np.dtype(np.float64)),)
-
-    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the workspace."""
-        return self.workspace(*specs)
-
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return one call."""
         x, y = spatial(inputs[0]), spatial(outputs[0])
-        return [(average_pool_forward, (x, y, scratch[0], self.window.geometry(inputs[0].shape[1:-1])))]
+        totals = workspace(x.shape[-1:], np.float64)
+        return [(average_pool_forward, (x, y, totals, self.window.geometry(inputs[0].shape[1:-1])))]
 
     def backward(
         self,

@@ -167,6 +167,12 @@ def spatial(array: Array) -> Array:
     return array.reshape(array.shape[0], *(1,) * (AXES + 2 - array.ndim), *array.shape[1:])
 
 
+def lines(array: Array) -> Array:
+    """Return (batch, depth, height, width * channels), in the same memory."""
+    n, depth, height, width, channels = spatial(array).shape
+    return array.reshape(n, depth, height, width * channels)
+
+
 def elements(window: SlidingWindow) -> int:
     """Count the elements of a window."""
     return math.prod(window.size)

@@ -59,7 +59,8 @@ def test_gradients_of_inputs_and_weights(case: Case) -> None:
 
     def on_leaves(*tensors: Any) -> Any:
         given = tensors[: len(inputs)]
-        return layer.invoke((list(given) if len(inputs) > 1 else given[0],), {}, False)
+        arguments = (list(given) if len(inputs) > 1 else given[0],)
+        return layer.invoke(arguments, [None] * len(inputs), {}, False)[0]
 
     trace = gradients.Trace(on_leaves, inputs, 3, [True] * len(inputs))
     (found,) = trace.compute()
