@@ -45,6 +45,7 @@ from streamfit.ops.joining import concatenate, getitem, split, stack
 from streamfit.ops.linalg import dot, matmul
 from streamfit.ops.moments import std, var
 from streamfit.ops.normalization import batch_normalize, scale_shift
+from streamfit.ops.pooling import average_pool, max_pool
 from streamfit.ops.random import dropout, random_normal, random_uniform
 from streamfit.ops.rectifiers import (
     elu,
@@ -81,6 +82,7 @@ __all__ = [
     "argmin",
     "assign",
     "assign_add",
+    "average_pool",
     "batch_normalize",
     "binary_crossentropy",
     "broadcast_to",
@@ -123,6 +125,7 @@ __all__ = [
     "logsumexp",
     "matmul",
     "max",
+    "max_pool",
     "maximum",
     "mean",
     "min",

@@ -73,7 +73,7 @@ class Conv(Op):
             )
         if len(specs) > 2 and specs[2].shape != (filters,):
             raise ShapeError(f"{self.who} needs a bias of shape ({filters},), got {specs[2].shape}")
-        counts = self.window.checked_counts(self.who, x.shape[1:-1])
+        counts = self.window.checked_counts(self.who, "kernel", x.shape[1:-1])
         return (x.with_shape((x.shape[0], *counts, filters)),)
 
     def forward(
@@ -81,12 +81,12 @@ class Conv(Op):
     ) -> list[Call]:
         """Return the call that convolves; the kernel of several groups is arranged before it."""
         x, w = inputs[:2]
-        use = _Use(self.window, x, w, rows(outputs[0]))
+        tiling = _Tiling(self.window, x, w, rows(outputs[0]))
         bias = inputs[2] if len(inputs) > 2 else np.empty(0, x.dtype)
-        function = forward_by_loops if use.is_small else forward_by_blas
-        calls, by_group = use.grouped(w)
-        arrays = (lines(x), use.matrix(x), by_group, bias, use.patches(), use.part(), use.y)
-        return [*calls, (function, (*arrays, use.geometry, use.tile, self.activation))]
+        function = forward_by_loops if tiling.is_small else forward_by_blas
+        calls, by_group = tiling.grouped(w)
+        arrays = (lines(x), tiling.matrix(x), by_group, bias, tiling.patches(), tiling.part(), tiling.y)
+        return [*calls, (function, (*arrays, tiling.geometry, tiling.tile, self.activation))]
 
     def backward(
         self,
@@ -99,37 +99,39 @@ class Conv(Op):
         """Return the calls for the gradients of x, kernel and bias."""
         x, w = inputs[:2]
         gx, gw, gb = (*input_grads, None)[:3]
-        use = _Use(self.window, x, w, rows(outputs[0]))
-        deltas = self._deltas(use, output_grads[0])
+        tiling = _Tiling(self.window, x, w, rows(outputs[0]))
+        deltas = self._deltas(tiling, output_grads[0])
         calls: list[Call] = []
         if gw is not None or gb is not None:
-            calls += self._kernel_gradient(use, x, deltas, gw, gb)
+            calls += self._kernel_gradient(tiling, x, deltas, gw, gb)
         if gx is not None:
-            function = input_gradient_by_loops if use.is_small else input_gradient_by_blas
-            arranging, by_group = use.grouped(w)
-            arrays = (by_group, *deltas, use.patches(), use.part(), lines(gx), use.matrix(gx))
-            calls += [*arranging, (function, (*arrays, use.geometry, use.tile, self.activation))]
+            function = input_gradient_by_loops if tiling.is_small else input_gradient_by_blas
+            arranging, by_group = tiling.grouped(w)
+            arrays = (by_group, *deltas, tiling.patches(), tiling.part(), lines(gx), tiling.matrix(gx))
+            calls += [*arranging, (function, (*arrays, tiling.geometry, tiling.tile, self.activation))]
         return calls
 
-    def _deltas(self, use: _Use, gy: Array) -> tuple[Array, ...]:
+    def _deltas(self, tiling: _Tiling, gy: Array) -> tuple[Array, ...]:
         """Return what kernels need to compute the gradient before the activation."""
         if not self.activation:
-            return (flat(use.y), flat(gy), np.empty(0, gy.dtype), rows(gy))
-        delta = workspace((use.tile, use.y.shape[1]), gy.dtype)
-        return (flat(use.y), flat(gy), flat(delta), delta)
+            return (flat(tiling.y), flat(gy), np.empty(0, gy.dtype), rows(gy))
+        delta = workspace((tiling.tile, tiling.y.shape[1]), gy.dtype)
+        return (flat(tiling.y), flat(gy), flat(delta), delta)
 
     def _kernel_gradient(
-        self, use: _Use, x: Array, deltas: tuple[Array, ...], gw: Array | None, gb: Array | None
+        self, tiling: _Tiling, x: Array, deltas: tuple[Array, ...], gw: Array | None, gb: Array | None
     ) -> list[Call]:
-        shape = (use.groups if gw is not None else 0, use.inner, use.filters)
-        one_group = gw is not None and use.groups == 1
+        shape = (tiling.groups if gw is not None else 0, tiling.inner, tiling.filters)
+        one_group = gw is not None and tiling.groups == 1
         gw_by_group = gw.reshape(shape) if gw is not None and one_group else workspace(shape, x.dtype)
         totals = workspace((0 if gb is None else gb.size,), np.float64)
-        part = workspace((use.inner, use.filters), x.dtype)
-        arrays = (lines(x), use.matrix(x), *deltas, use.patches(), use.part(), part, gw_by_group, totals)
-        function = kernel_gradient_by_loops if use.is_small else kernel_gradient_by_blas
+        part = workspace((tiling.inner, tiling.filters), x.dtype)
+        arrays = (lines(x), tiling.matrix(x), *deltas, tiling.patches(), tiling.part(), part)
+        function = kernel_gradient_by_loops if tiling.is_small else kernel_gradient_by_blas
         calls: list[Call] = [(fill_zero, (flat(gw_by_group),)), (fill_zero, (totals,))]
-        calls.append((function, (*arrays, use.geometry, use.tile, self.activation)))
+        calls.append(
+            (function, (*arrays, gw_by_group, totals, tiling.geometry, tiling.tile, self.activation))
+        )
         if gw is not None and not one_group:
             calls.append((unpack_groups, (gw_by_group, _taps(gw))))
         if gb is not None:
@@ -137,8 +139,8 @@ class Conv(Op):
         return calls
 
 
-class _Use:
-    """Numbers and memory of one use of a convolution.
+class _Tiling:
+    """How one use of a convolution is computed tile by tile: its numbers and its memory.
 
     Args:
         window: The window.
@@ -204,7 +206,6 @@ def conv(
     data_format: str | None = None,
     dilation_rate: Lengths = 1,
     groups: int | None = None,
-    *,
     bias: Operand | None = None,
     activation: str = "linear",
     who: str = "conv",
@@ -259,7 +260,7 @@ def conv(
     rank = len(x.shape) - 2
     if len(w.shape) != rank + 2 or not 1 <= rank <= AXES:
         raise ShapeError(_mismatch(who, x, w))
-    if groups is not None and x.shape[-1] != groups * w.shape[-2]:
+    if groups is not None and x.shape[-1] != groups * (w.shape[-2] or 0):
         raise ShapeError(f"{who} with groups={groups}: {_mismatch('it', x, w)}")
     window = SlidingWindow(
         tuple(length or 0 for length in w.shape[:-2]),

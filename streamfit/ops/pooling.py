@@ -188,7 +188,7 @@ class _Pool(Op):
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of the output: positions in the place of lengths."""
         x = specs[0]
-        counts = self.window.checked_counts(self.who, x.shape[1:-1])
+        counts = self.window.checked_counts(self.who, "pool_size", x.shape[1:-1])
         return (x.with_shape((x.shape[0], *counts, x.shape[-1])),)
 
 
@@ -268,7 +268,6 @@ def max_pool(
     strides: Lengths | None = None,
     padding: str = "valid",
     data_format: str | None = None,
-    *,
     who: str = "max_pool",
 ) -> Value:
     """Take the largest element of each window and channel; padding counts as smaller than everything.
@@ -306,7 +305,6 @@ def average_pool(
     strides: Lengths | None = None,
     padding: str = "valid",
     data_format: str | None = None,
-    *,
     who: str = "average_pool",
 ) -> Value:
     """Average each window and channel, over the elements that are not padding; added up in float64.

@@ -28,6 +28,8 @@ PADDINGS = ("valid", "same")
 AXES = 3
 """The number of spatial axes that kernels see."""
 _NAMES = ("depth", "height", "width")
+SPATIAL_AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
+"""The names of one, two and three spatial axes, for messages."""
 
 Lengths = int | Sequence[int]
 """A whole number for all spatial axes, or one for each."""
@@ -129,23 +131,29 @@ class SlidingWindow:
             for n, s, span in zip(lengths, self.strides, self._spans(), strict=True)
         )
 
-    def checked_counts(self, who: str, lengths: Shape) -> Shape:
+    def checked_counts(self, who: str, smaller: str, lengths: Shape) -> Shape:
         """Return `counts`.
+
+        Args:
+            who: The operation or layer, for the message.
+            smaller: What to make smaller where the window does not fit, for the message.
+            lengths: Of the spatial axes.
 
         Raises:
             ShapeError: There is no position along an axis.
         """
         counts = self.counts(lengths)
-        for axis, (n, count, span) in enumerate(zip(lengths, counts, self._spans(), strict=True)):
-            if count == 0:
-                name = _NAMES[AXES - self.rank + axis] if self.rank > 1 else "length"
-                remedy = "padding='same', a smaller window or " if n else ""
-                dilated = f", {span} with its dilation," if span != self.size[axis] else ""
-                raise ShapeError(
-                    f"{who} would leave nothing: no window of size {self.size}{dilated} fits into spatial "
-                    f"axes of {lengths} ({name} {n}); use {remedy}larger inputs"
-                )
-        return counts
+        if 0 not in counts:
+            return counts
+        axis = counts.index(0)
+        name = _NAMES[AXES - self.rank + axis] if self.rank > 1 else "length"
+        span, size, length = self._spans()[axis], self.size[axis], lengths[axis]
+        dilated = f" ({span} with dilation_rate {self.dilation[axis]})" if span != size else ""
+        remedy = f"padding='same', a smaller {smaller} or " if length else ""
+        raise ShapeError(
+            f"{who} would leave nothing of inputs with spatial axes {lengths}: a window of {size}{dilated} "
+            f"does not fit into a {name} of {length}; use {remedy}larger inputs"
+        )
 
     def geometry(self, lengths: Sequence[int]) -> Array:
         """Return all numbers that kernels need, shape (6, 3), int64; the rows are in `kernels/patches.py`."""

@@ -9,8 +9,8 @@ import pytest
 
 from streamfit import activations, initializers, layers, ops, regularizers
 from streamfit._base.errors import ShapeError, UnknownNameError
-from streamfit.layers.base import LayerCall
 from streamfit.kernels.bias_activation import FUSED
+from streamfit.layers.base import LayerCall
 
 
 def operations(layer: layers.Layer, x: Any) -> list[str]:
