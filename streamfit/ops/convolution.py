@@ -16,17 +16,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call
 from streamfit.kernels.bias_activation import FUSED
 from streamfit.kernels.matrix import copy_into, fill_zero
-from streamfit.kernels.patch_products import (
-    forward_by_blas,
-    forward_by_loops,
-    input_gradient_by_blas,
-    input_gradient_by_loops,
-    kernel_gradient_by_blas,
-    kernel_gradient_by_loops,
-    pack_groups,
-    unpack_groups,
-)
-from streamfit.kernels.products import LOOPS_UP_TO
+from streamfit.kernels.patch_products import convolve, input_gradient, kernel_gradient
 from streamfit.ops.casting import floating, promoted
 from streamfit.ops.core import Op, Operand, Value, apply, flat, rows, workspace
 from streamfit.ops.sliding_window import (
@@ -79,14 +69,12 @@ class Conv(Op):
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
-        """Return the call that convolves; the kernel of several groups is arranged before it."""
+        """Return one call."""
         x, w = inputs[:2]
         tiling = _Tiling(self.window, x, w, rows(outputs[0]))
         bias = inputs[2] if len(inputs) > 2 else np.empty(0, x.dtype)
-        function = forward_by_loops if tiling.is_small else forward_by_blas
-        calls, by_group = tiling.grouped(w)
-        arrays = (lines(x), tiling.matrix(x), by_group, bias, tiling.patches(), tiling.part(), tiling.y)
-        return [*calls, (function, (*arrays, tiling.geometry, tiling.tile, self.activation))]
+        arrays = (lines(x), tiling.matrix(x), rows(w), bias, tiling.patches(), tiling.y)
+        return [(convolve, (*arrays, *tiling.numbers, self.activation))]
 
     def backward(
         self,
@@ -100,15 +88,18 @@ class Conv(Op):
         x, w = inputs[:2]
         gx, gw, gb = (*input_grads, None)[:3]
         tiling = _Tiling(self.window, x, w, rows(outputs[0]))
-        deltas = self._deltas(tiling, output_grads[0])
+        patches, deltas = tiling.patches(), self._deltas(tiling, output_grads[0])
         calls: list[Call] = []
         if gw is not None or gb is not None:
-            calls += self._kernel_gradient(tiling, x, deltas, gw, gb)
+            gw_rows = rows(w)[:0] if gw is None else rows(gw)
+            totals = workspace((0 if gb is None else gb.size,), np.float64)
+            arrays = (lines(x), tiling.matrix(x), *deltas, patches, gw_rows, totals)
+            calls += [(fill_zero, (flat(gw_rows),)), (fill_zero, (totals,))]
+            calls.append((kernel_gradient, (*arrays, *tiling.numbers, self.activation)))
+            calls += [] if gb is None else [(copy_into, (totals, gb))]
         if gx is not None:
-            function = input_gradient_by_loops if tiling.is_small else input_gradient_by_blas
-            arranging, by_group = tiling.grouped(w)
-            arrays = (by_group, *deltas, tiling.patches(), tiling.part(), lines(gx), tiling.matrix(gx))
-            calls += [*arranging, (function, (*arrays, tiling.geometry, tiling.tile, self.activation))]
+            arrays = (rows(w), *deltas, patches, lines(gx), tiling.matrix(gx))
+            calls.append((input_gradient, (*arrays, *tiling.numbers, self.activation)))
         return calls
 
     def _deltas(self, tiling: _Tiling, gy: Array) -> tuple[Array, ...]:
@@ -117,26 +108,6 @@ class Conv(Op):
             return (flat(tiling.y), flat(gy), np.empty(0, gy.dtype), rows(gy))
         delta = workspace((tiling.tile, tiling.y.shape[1]), gy.dtype)
         return (flat(tiling.y), flat(gy), flat(delta), delta)
-
-    def _kernel_gradient(
-        self, tiling: _Tiling, x: Array, deltas: tuple[Array, ...], gw: Array | None, gb: Array | None
-    ) -> list[Call]:
-        shape = (tiling.groups if gw is not None else 0, tiling.inner, tiling.filters)
-        one_group = gw is not None and tiling.groups == 1
-        gw_by_group = gw.reshape(shape) if gw is not None and one_group else workspace(shape, x.dtype)
-        totals = workspace((0 if gb is None else gb.size,), np.float64)
-        part = workspace((tiling.inner, tiling.filters), x.dtype)
-        arrays = (lines(x), tiling.matrix(x), *deltas, tiling.patches(), tiling.part(), part)
-        function = kernel_gradient_by_loops if tiling.is_small else kernel_gradient_by_blas
-        calls: list[Call] = [(fill_zero, (flat(gw_by_group),)), (fill_zero, (totals,))]
-        calls.append(
-            (function, (*arrays, gw_by_group, totals, tiling.geometry, tiling.tile, self.activation))
-        )
-        if gw is not None and not one_group:
-            calls.append((unpack_groups, (gw_by_group, _taps(gw))))
-        if gb is not None:
-            calls.append((copy_into, (totals, gb)))
-        return calls
 
 
 class _Tiling:
@@ -149,46 +120,26 @@ class _Tiling:
         y: The output, shape (positions, filters).
 
     Attributes:
-        groups: The number of groups of channels.
-        inner: The rows of the kernel of one group, as a matrix.
-        filters: Its columns.
+        y: The output.
         tile: How many positions are computed at a time; it does not depend on the batch.
-        is_small: Whether loops are faster than BLAS.
+        numbers: Geometry of the window, number of groups, and `tile`.
     """
 
     def __init__(self, window: SlidingWindow, x: Array, w: Array, y: Array) -> None:
-        self.y, self.dtype, self.geometry = y, x.dtype, window.geometry(x.shape[1:-1])
-        self.groups = x.shape[-1] // w.shape[-2]
-        self.inner, self.filters = w.size // w.shape[-1], w.shape[-1] // self.groups
-        rows_of_tile = _TILE_BYTES // (x.dtype.itemsize * (self.inner + w.shape[-1]))
-        self.tile = min(max(rows_of_tile, _FEWEST_ROWS), _MOST_ROWS)
-        self.is_small = len(y) * w.size <= LOOPS_UP_TO
-        self._gathers = self.groups > 1 or not windows_are_the_input(self.geometry)
+        geometry, groups = window.geometry(x.shape[1:-1]), x.shape[-1] // w.shape[-2]
+        self._inner, self._dtype, self.y = w.size // w.shape[-1], x.dtype, y
+        fitting = _TILE_BYTES // (x.dtype.itemsize * (self._inner + w.shape[-1]))
+        self.tile = min(max(fitting, _FEWEST_ROWS), _MOST_ROWS)
+        self.numbers = (geometry, groups, self.tile)
+        self._gathers = groups > 1 or not windows_are_the_input(geometry)
 
     def matrix(self, x: Array) -> Array:
         """Return x as patches, or an array without rows where patches must be gathered."""
-        return np.empty((0, self.inner), x.dtype) if self._gathers else x.reshape(len(self.y), self.inner)
+        return np.empty((0, self._inner), x.dtype) if self._gathers else x.reshape(len(self.y), self._inner)
 
     def patches(self) -> Array:
         """Return room for the patches of one group in one tile."""
-        return workspace((self.tile if self._gathers else 0, self.inner), self.dtype)
-
-    def part(self) -> Array:
-        """Return room for the outputs of one group in one tile, if there are several groups."""
-        return workspace((self.tile if self.groups > 1 else 0, self.filters), self.dtype)
-
-    def grouped(self, w: Array) -> tuple[list[Call], Array]:
-        """Return the kernel as (groups, rows, columns), and the call that makes it if there are several."""
-        shape = (self.groups, self.inner, self.filters)
-        if self.groups == 1:
-            return [], w.reshape(shape)
-        packed = workspace(shape, w.dtype)
-        return [(pack_groups, (_taps(w), packed))], packed
-
-
-def _taps(w: Array) -> Array:
-    """Return (window, channels, filters), in the same memory."""
-    return w.reshape(w.size // (w.shape[-2] * w.shape[-1]), *w.shape[-2:])
+        return workspace((self.tile if self._gathers else 0, self._inner), self._dtype)
 
 
 def _mismatch(who: str, x: Spec | Value, w: Spec | Value) -> str:
