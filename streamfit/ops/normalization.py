@@ -109,26 +109,32 @@ def normalize_backward(
     weights: Array,
     epsilon: Array,
     gy: Array,
+    gmean: Array,
+    gvariance: Array,
     totals: Array,
     gx: Array,
 ) -> None:
-    """Compute the gradient of x from the sums that `channel_sums` left in `totals`.
+    """Compute the gradient of x from the sums that `channel_sums` left in `totals`, shape (4, channels).
 
-    With S the sum of weights (or the number of rows) and h the normalized x, row i gets
-    gamma inverse (gy - w_i / S (sum(gy) + (h + d) sum(gy h))), where d is 0 without weights: it is what
-    epsilon in S makes of the mean.
+    With S the sum of the weights (or the number of rows), A = sum(gy h) for the normalized x h, and B =
+    sum(gy): row i gets gamma inverse gy - w_i (a + (x - mean) b), where
+    a = (gamma inverse (B - A s) - gmean + 2 gvariance mean e / S) / S, b = (gamma inverse^2 A - 2
+    gvariance) / S and s = mean e inverse / S. Here e is epsilon, which is in S where there are weights,
+    else 0: then the weighted sum of x - mean is mean e, not 0.
     """
     count = float(x.shape[0])
+    extra = 0.0
     if weights.shape[0]:
-        count = epsilon[0]
+        extra = epsilon[0]
+        count = extra
         for i in range(weights.shape[0]):
             count += weights[i]
     for j in range(x.shape[1]):
-        # The weighted mean of h is not exactly 0 where epsilon is in the sum: mean is sum(w x) / (sum(w) +
-        # eps).
-        shift = mean[j] * (epsilon[0] if weights.shape[0] else 0.0) * inverse[j] / count
-        totals[2, j] = totals[1, j] / count - totals[0, j] * shift / count
-        totals[3, j] = totals[0, j] / count
+        factor = gamma[j] * inverse[j]
+        rest = mean[j] * extra / count
+        part = factor * (totals[1, j] - totals[0, j] * rest * inverse[j])
+        totals[2, j] = (part - gmean[j] + 2.0 * gvariance[j] * rest) / count
+        totals[3, j] = (factor * inverse[j] * totals[0, j] - 2.0 * gvariance[j]) / count
     for i in range(x.shape[0]):
         weight = weights[i] if weights.shape[0] else 1.0
         if weight == 0:
@@ -136,8 +142,8 @@ def normalize_backward(
                 gx[i, j] = gamma[j] * inverse[j] * gy[i, j]
         else:
             for j in range(x.shape[1]):
-                h = (x[i, j] - mean[j]) * inverse[j]
-                gx[i, j] = gamma[j] * inverse[j] * (gy[i, j] - weight * (totals[2, j] + h * totals[3, j]))
+                rise = totals[2, j] + (x[i, j] - mean[j]) * totals[3, j]
+                gx[i, j] = gamma[j] * inverse[j] * gy[i, j] - weight * rise
 
 
 @kernel
@@ -157,10 +163,7 @@ def scale_backward(scale: Array, gy: Array, gx: Array) -> None:
 
 
 class BatchNormalize(Op):
-    """Normalize channels by the moments of the batch; outputs are the result, the means and the variances.
-
-    Means and variances are outputs without a gradient: they are for moving averages.
-    """
+    """Normalize channels by the moments of the batch; outputs are the result, the means and the variances."""
 
     def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
@@ -207,8 +210,8 @@ class BatchNormalize(Op):
         spare = [workspace(gamma.shape, gamma.dtype) if g is None else g for g in (ggamma, gbeta)]
         calls: list[Call] = [(channel_sums, (x, mean, scratch[0], gy, *spare, totals))]
         if gx is not None:
-            arguments = (x, mean, scratch[0], gamma, _weights(inputs), MASK_EPSILON, gy, totals, rows(gx))
-            calls.append((normalize_backward, arguments))
+            arguments = (x, mean, scratch[0], gamma, _weights(inputs), MASK_EPSILON, gy, *output_grads[1:])
+            calls.append((normalize_backward, (*arguments, totals, rows(gx))))
         return calls
 
 
@@ -278,7 +281,7 @@ def batch_normalize(
             do not count. Keras adds 1e-7 to the sum of the weights, and so does this.
 
     Returns:
-        The result, the means and the variances. The last two have no gradient.
+        The result, the means and the variances.
 
     Raises:
         ShapeError: The shapes do not fit together.
