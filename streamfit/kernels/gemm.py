@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from streamfit.kernels.float_mode import Writer
 
 _SYMBOL = "numba_xxgemm"
-_CODES = {4: "s", 8: "d"}  # by bytes of an element: single and double precision
 
 
 def _write_gemm(
@@ -65,7 +64,7 @@ def _write_gemm(
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.IntType(32), kinds), _SYMBOL
         )
-        code = letter(ord(_CODES[bytes_of_element]))
+        code = letter(ord("s" if bytes_of_element == 4 else "d"))  # single or double precision
         lengths = [columns, rows, inner]
         factors = [number(size(1)), *at_b, *at_a, number(arguments[5])]
         status = builder.call(function, [code, turned(4), turned(3), *lengths, *factors, *at_y])

@@ -197,7 +197,8 @@ def windows_are_the_input(geometry: Array) -> bool:
     size, count = geometry[SIZE], geometry[COUNT]
     side_by_side = (count == 1) | (geometry[STRIDE] == size)
     solid = (size == 1) | (geometry[DILATION] == 1)
-    if not (side_by_side & solid & (size * count == geometry[LENGTH])).all():
+    unpadded = (geometry[BEFORE] == 0) & (size * count == geometry[LENGTH])
+    if not (side_by_side & solid & unpadded).all():
         return False
     wide = np.flatnonzero(size > 1)
     return not wide.size or bool((count[wide[0] + 1 :] == 1).all())

@@ -68,6 +68,8 @@ def test_a_window_may_see_the_input_in_order_of_memory(data: st.DataObject, rank
 @pytest.mark.parametrize(
     ("size", "strides", "lengths", "direct"),
     [
+        ((2,), (2,), (4,), True),
+        ((2,), (2,), (2,), True),
         ((1, 1), (1, 1), (4, 5), True),
         ((1, 1), (2, 1), (4, 5), False),
         ((4, 5), (1, 1), (4, 5), True),
@@ -78,8 +80,14 @@ def test_a_window_may_see_the_input_in_order_of_memory(data: st.DataObject, rank
     ],
 )
 def test_which_windows_are_the_input(size: Any, strides: Any, lengths: Any, direct: bool) -> None:
-    window = SlidingWindow(size, strides, (1, 1), "valid")
+    window = SlidingWindow(size, strides, (1,) * len(size), "valid")
     assert windows_are_the_input(window.geometry(lengths)) == direct
+
+
+@pytest.mark.parametrize("length", [2, 4])
+def test_windows_that_begin_in_the_padding_are_not_the_input(length: int) -> None:
+    window = SlidingWindow((2,), (2,), (1,), "causal")
+    assert not windows_are_the_input(window.geometry((length,)))
 
 
 def test_lengths_that_are_not_known_give_counts_that_are_not_known() -> None:
