@@ -11,7 +11,7 @@ from streamfit._base.tree import flatten
 from streamfit.layers.base import Layer
 from streamfit.layers.layer_call import LayerCall
 from streamfit.layers.mask_scope import mask_of
-from streamfit.ops.core import Tensor, apply
+from streamfit.ops.core import Node, Tensor, apply
 from streamfit.program import leaves, sorted_nodes
 
 
@@ -36,6 +36,34 @@ def check_graph(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
                 f"the outputs need the input {leaf.name or leaf!r}, which is not among the model's inputs "
                 f"{names}"
             )
+
+
+def from_the_middle(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return new inputs in the place of those that layers have made, and what the graph makes of them.
+
+    The graph behind such an input is left out; the other nodes are those of the same layers.
+
+    Raises:
+        ValueError: Such an input has a mask, which only the graph behind it can make.
+    """
+    tensors = all(isinstance(tensor, Tensor) for tensor in (*inputs, *outputs))
+    if not tensors or all(tensor.node is None for tensor in inputs):
+        return list(inputs), list(outputs)
+    masked = [tensor for tensor in inputs if tensor.node is not None and tensor.mask is not None]
+    if masked:
+        raise ValueError(f"{masked[0]} has a mask, so it cannot be an input of a model")
+    names = output_names(inputs)
+    fresh = [
+        tensor if tensor.node is None else Tensor(tensor.spec, name)
+        for tensor, name in zip(inputs, names, strict=True)
+    ]
+    known = dict(zip(inputs, fresh, strict=True))
+    for node in sorted_nodes(outputs, inputs):
+        again = Node(node.op, [known.get(t, t) for t in node.inputs], [t.spec for t in node.outputs])
+        known.update(zip(node.outputs, again.outputs, strict=True))
+        for old, new in zip(node.outputs, again.outputs, strict=True):
+            new.mask = None if old.mask is None else known.get(old.mask, old.mask)
+    return fresh, [known.get(tensor, tensor) for tensor in outputs]
 
 
 def layers_of(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Layer]:

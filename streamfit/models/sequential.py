@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from streamfit._base import uses
+from streamfit._base.configs import Config
 from streamfit._base.specs import Spec
 from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
+from streamfit.models.layer_configs import described, made_again
 from streamfit.models.model import Model
 from streamfit.ops.core import Tensor
 
@@ -38,6 +40,7 @@ class Sequential(Model):
     ) -> None:
         super().__init__(name=name, **settings)
         self._start: Tensor | None = None
+        self._between: list[Tensor] = []  # what each layer makes of the one before
         for layer in layers or ():
             self.add(layer)
 
@@ -67,26 +70,41 @@ class Sequential(Model):
                 f"layer {layer.name!r} is in the stack already; make another one, or use the functional API"
             )
         else:
-            self._layers.append(layer)
-            shape = _sample_shape(layer)
-            if self._start is None and shape is not None:
-                self._begin_with(shape, f"{layer.name}_input", layer.dtype)
+            self._put_on_top(layer)
         self._forget_programs()
-        self._restack()
 
-    def pop(self) -> None:
-        """Take the top layer off the stack.
+    def _put_on_top(self, layer: Layer) -> None:
+        """Put a layer on the stack; where it does not fit, the stack stays as it was."""
+        start, shape = self._start, _sample_shape(layer)
+        self._hold(layer)
+        if start is None and shape is not None:
+            self._begin_with(shape, f"{layer.name}_input", layer.dtype)
+        try:
+            self._restack()
+        except BaseException:
+            self._start = start
+            self._layers.pop()
+            self._restack()
+            raise
+
+    def pop(self) -> Layer:
+        """Take the top layer off the stack and return it.
 
         Raises:
             ValueError: The stack is empty.
             ModelInUseError: Another thread trains the model.
         """
-        self._change("pop", self._pop)
-
-    def _pop(self) -> None:
         if not self._layers:
             raise ValueError("the stack has no layers")
-        self._layers.pop()
+        layer = self._layers[-1]
+        self._change("pop", self._pop)
+        return layer
+
+    def _pop(self) -> None:
+        layer = self._layers.pop()
+        for tensor in self._between[len(self._layers) :]:
+            layer.forget_use(tensor.node)
+        del self._between[len(self._layers) :]
         self._forget_programs()
         self._restack()
 
@@ -99,12 +117,12 @@ class Sequential(Model):
         self._start = Tensor(Spec((None, *shape), np.dtype(dtype)), name)
 
     def _restack(self) -> None:
-        self._set_graph([], [], None)
+        """Make the graph of the stack; layers that were in it before keep their tensors."""
+        self._set_graph()
         if self._start is not None and self._layers:
-            tensor = self._start
-            for layer in self._layers:
-                tensor = layer(tensor)
-            self._connect(self._start, tensor)
+            for layer in self._layers[len(self._between) :]:
+                self._between.append(layer(self._between[-1] if self._between else self._start))
+            self._connect(self._start, self._between[-1])
 
     def build(self, input_shape: Any) -> None:
         """Build the stack for inputs of `input_shape`, batch axis included."""
@@ -123,6 +141,46 @@ class Sequential(Model):
                     "a Sequential model has one input, got several; use Model(inputs=..., outputs=...)"
                 )
             self.build((None, *(np.shape(x)[1:] or (1,))))
+
+    def get_config(self) -> Config:
+        """Return what makes an equal stack, without the values of its weights.
+
+        Returns:
+            The arguments of the model, a description of each layer, and the shape of the input if it is
+            known.
+        """
+        start = None if self._start is None else list(self._start.shape)
+        return {**super().get_config(), "layers": described(self._layers), "build_input_shape": start}
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: Mapping[str, type] | None = None) -> Self:
+        """Make a stack from the result of `get_config`.
+
+        Args:
+            config: The result.
+            custom_objects: Classes of your own layers by name.
+
+        Raises:
+            UnknownNameError: A layer's class is not known.
+
+        Example:
+            >>> from streamfit import Input, layers
+            >>> stack = Sequential([Input((3,)), layers.Dense(2, "relu")])
+            >>> again = Sequential.from_config(stack.get_config())
+            >>> again.output_shape, again.layers[0].get_config() == stack.layers[0].get_config()
+            ((None, 2), True)
+        """
+        own: dict[str, type] = {"Sequential": Sequential, cls.__name__: cls, **(custom_objects or {})}
+        separate = ("layers", "build_input_shape", "trainable")
+        options = {key: value for key, value in config.items() if key not in separate}
+        make: Callable[..., Self] = cls
+        stack = make(**options)
+        for layer in made_again(config.get("layers", []), own):
+            stack.add(layer)
+        if config.get("build_input_shape") is not None:
+            stack.build(config["build_input_shape"])
+        stack._trainable = bool(config.get("trainable", True))  # that of each layer is in its own description
+        return stack
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the stack on a tensor or an array."""

@@ -11,6 +11,7 @@ from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
 from streamfit.models.graph_model import GraphModel
+from streamfit.models.step_checks import check_steps
 from streamfit.optimizers import Optimizer
 from streamfit.streams import LoadPolicy
 from streamfit.training import (
@@ -83,10 +84,11 @@ class Trainer(GraphModel):
 
         Raises:
             ValueError: An unknown name, or lists that do not fit the outputs.
-            TypeError: An unknown keyword, or an argument of the wrong kind.
+            TypeError: An unknown keyword, an argument of the wrong kind, or a class with a step of its own.
             ModelInUseError: Another thread trains the model.
         """
         compile_checks(target_tensors, distribute, kwargs)
+        check_steps(type(self))
         arguments = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode
 
         def take() -> None:

@@ -18,6 +18,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, CallList, kernel
 from streamfit.kernels.matrix import copy_into
 from streamfit.ops.core import STEP_STATE, Constant, Node, Tensor, Variable, flat, workspace_from
+from streamfit.program.constraining import constraint_calls
 from streamfit.program.finite import finite_check
 from streamfit.program.gradient import Borrowing, Gradient, dependents
 from streamfit.program.graph import leaves, sorted_nodes
@@ -37,7 +38,7 @@ def tick(step_state: Array) -> None:
 
 
 class Training:
-    """The variables that a program trains, their gradient, and the optimizer's calls.
+    """The variables that a program trains, their gradient, and the calls of optimizer and constraints.
 
     Args:
         variables: The trainable variables; they move into one flat vector.
@@ -59,9 +60,10 @@ class Training:
         self.rebind()
 
     def rebind(self) -> None:
-        """Make the optimizer's calls anew; programs that use the old ones must forget their bindings."""
+        """Make the calls anew; programs that use the old ones must forget their bindings."""
         update = self._update(self.flat.vector, self.gradient, self.flat.sizes, self.step_state)
-        self.calls: list[Call] = [*update, (tick, (self.step_state,))]
+        bounds = constraint_calls(self.flat.variables)
+        self.calls: list[Call] = [*update, *bounds, (tick, (self.step_state,))]
 
 
 class Binding:

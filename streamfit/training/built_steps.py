@@ -15,6 +15,7 @@ from streamfit.training.model_graph import ModelGraph
 from streamfit.training.programs import Programs
 from streamfit.training.running_results import RunningResults
 from streamfit.training.steps import Steps
+from streamfit.training.trainable_flags import TrainableFlags
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,10 @@ def build_steps(
         trained = compiled.flags.weights(model)
         update = functools.partial(compiled.bind, variables=trained)
     results.plan(plans)
-    programs = Programs(model, plans, step_state, results, trained, update, values)
+    flags = compiled.flags if compiled is not None else TrainableFlags(model)
+    unfrozen = set(flags.weights(model))
+    penalties = [(penalty, weight) for penalty, weight in model.penalties if weight in unfrozen]
+    programs = Programs(model, plans, step_state, results, trained, update, values, penalties)
     batch_inputs = BatchInputs(model.inputs, plans, [tensor.spec for tensor in model.outputs])
     return BuiltSteps(plans, batch_inputs, programs, Steps(programs), things_of(model, compiled))
 

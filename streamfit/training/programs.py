@@ -13,7 +13,7 @@ from streamfit._base.specs import Array, Shape
 from streamfit.kernels import Call
 from streamfit.layers.base import changes
 from streamfit.ops.assigning import Assign
-from streamfit.ops.core import Node, Tensor, Variable, tracing
+from streamfit.ops.core import Node, Tensor, Value, Variable, tracing
 from streamfit.program import Arena, Lowering, Program, Training
 from streamfit.training.compile_config import OutputPlan
 from streamfit.training.model_graph import ModelGraph
@@ -23,6 +23,7 @@ from streamfit.training.target_checks import TargetWarnings, constant_losses, co
 from streamfit.training.user_warnings import warn
 
 Key = tuple[object, ...]
+Penalty = tuple[Callable[[Tensor], Value], Variable]
 Update = Callable[[Array, Array, Array, Array], list[Call]]
 
 
@@ -38,6 +39,7 @@ class Programs:
         update: Given (weights, gradient, sizes, step_state), returns the optimizer's calls; None for a model
             that only predicts.
         values: What to read in the place of the values of variables: copies of another moment.
+        penalties: (regularizer, weight) of each penalty that counts.
 
     Attributes:
         target_warnings: One for each output with a loss.
@@ -52,9 +54,11 @@ class Programs:
         trainable: Sequence[Variable] = (),
         update: Update | None = None,
         values: Mapping[Variable, Array] | None = None,
+        penalties: Sequence[Penalty] = (),
     ) -> None:
         self._model, self._plans, self._step_state, self._values = model, plans, step_state, values
         self._results, self._trainable, self._update = results, list(trainable), update
+        self._penalties = list(penalties)
         self._arena = Arena()
         self._training: Training | None = None
         self._programs: dict[Key, Program] = {}
@@ -166,8 +170,14 @@ class Programs:
         specs = [None if target is None else target.spec for target in data.targets]
         epoch_metrics = self._results.metrics_for(specs, [tensor.spec for tensor in outputs])
         with tracing():
+            penalties = [regularizer(weight) for regularizer, weight in self._penalties]
             objective = trace_objective(
-                self._model, self._plans, outputs, data, epoch_metrics, self.target_warnings, lowering.losses
+                self._plans,
+                outputs,
+                data,
+                epoch_metrics,
+                self.target_warnings,
+                [*penalties, *lowering.losses],
             )
         given = [target for target in data.targets if target is not None]
         return Program(

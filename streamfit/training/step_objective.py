@@ -21,7 +21,6 @@ from streamfit.program import AccumulateMean, AccumulateScalar, StateTensor, wei
 from streamfit.training.compile_config import OutputPlan
 from streamfit.training.epoch_metrics import EpochMetrics
 from streamfit.training.label_guard import LabelGuard
-from streamfit.training.model_graph import ModelGraph
 from streamfit.training.target_checks import TargetWarnings
 
 
@@ -90,24 +89,22 @@ def target_tail(array: Array, output: Spec) -> Shape:
 
 
 def trace_objective(
-    model: ModelGraph,
     plans: Sequence[OutputPlan],
     outputs: Sequence[Tensor],
     data: StepData,
     epoch_metrics: EpochMetrics,
     target_warnings: Sequence[TargetWarnings],
-    extra_losses: Sequence[Tensor] = (),
+    penalties: Sequence[Value] = (),
 ) -> Objective:
     """Trace losses and metrics.
 
     Args:
-        model: Gives the penalties of its weights.
         plans: One for each output.
         outputs: The lowered outputs.
         data: Targets and weights.
         epoch_metrics: Holds the running sums.
         target_warnings: One for each output with a loss.
-        extra_losses: Scalars that layers add to the loss.
+        penalties: Scalars to add to the loss: those of weights, and those that layers add.
 
     Raises:
         ValueError: There is neither a loss nor a penalty.
@@ -132,10 +129,10 @@ def trace_objective(
         factors.append(plan.loss_weight)
         if i in epoch_metrics.split:  # a single output's loss is the total, which is kept anyway
             sinks.append(_running_loss(means[-1], weights, epoch_metrics.output_states[i]))
-    penalties = [*(regularizer(weight) for regularizer, weight in model.penalties), *extra_losses]
     if not means and not penalties:
         raise ValueError("the model has no loss: pass loss=... to compile")
-    total = weighted_total([*means, *penalties], [*factors, *[1.0] * len(penalties)])
+    terms = [*means, *(cast(Tensor, penalty) for penalty in penalties)]
+    total = weighted_total(terms, [*factors, *[1.0] * len(penalties)])
     sinks.append(_running_loss(total, data.weights[0], epoch_metrics.loss_state))
     return Objective(means, total, guards, sinks + _running_metrics(outputs, data, epoch_metrics))
 

@@ -13,6 +13,7 @@ from layers.cases import CASES, Case
 from oracles import gradients
 
 from streamfit import layers
+from streamfit._base.config import next_seed, set_random_seed
 from streamfit._base.specs import Spec
 from streamfit.ops import Tensor, tracing
 
@@ -50,6 +51,27 @@ def test_symbolic_shape_is_the_real_one(case: Case) -> None:
     assert (5, *symbolic.shape[1:]) == real.shape
     assert symbolic.shape[0] is None
     assert symbolic.dtype == real.dtype
+
+
+@each
+def test_output_shape_is_computed_without_making_weights(case: Case) -> None:
+    layer, inputs = case.make(), case.inputs(5)
+    set_random_seed(1)
+    for batch in (None, 5):
+        shapes = [(batch, *x.shape[1:]) for x in inputs]
+        found = layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
+        assert not layer.built
+        assert not layer.weights
+        assert found == (batch, *case.call(case.make(), inputs).shape[1:])
+    seed = next_seed()
+    set_random_seed(1)
+    for _ in range(2):
+        case.call(case.make(), inputs)
+    assert next_seed() == seed  # it drew no seed
+    case.call(layer, inputs)
+    weights = layer.get_weights()
+    assert layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0]) == found
+    assert all(np.array_equal(a, b) for a, b in zip(weights, layer.get_weights(), strict=True))
 
 
 @each
