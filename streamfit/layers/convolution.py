@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Unpack
 
-from streamfit import activations, initializers, ops, regularizers
+from streamfit import activations, constraints, initializers, ops, regularizers
 from streamfit._base.configs import Config, describe
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Shape
@@ -29,6 +29,7 @@ class _Conv(Layer):
     fixed = Layer.fixed | {
         *("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups"),
         *("use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"),
+        *("kernel_constraint", "bias_constraint"),
     }
     activation = Checked(activation_function)
 
@@ -47,6 +48,8 @@ class _Conv(Layer):
         bias_initializer: object = "zeros",
         kernel_regularizer: object = None,
         bias_regularizer: object = None,
+        kernel_constraint: object = None,
+        bias_constraint: object = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
@@ -65,6 +68,8 @@ class _Conv(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, input_shape: Shape) -> None:
         """Create the kernel, shape (*kernel_size, channels / groups, filters), and the bias."""
@@ -80,9 +85,21 @@ class _Conv(Layer):
                 f"{tuple(input_shape)} evenly among groups={self.groups}"
             )
         shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_weight("kernel", shape, self.kernel_initializer, self.kernel_regularizer)
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=shape,
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
         if self.use_bias:
-            self.bias = self.add_weight("bias", (self.filters,), self.bias_initializer, self.bias_regularizer)
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.filters,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
 
     def call(self, x: Value) -> Value:
         """Convolve, add the bias and apply the activation."""
@@ -125,6 +142,8 @@ class _Conv(Layer):
             "bias_initializer": describe(self.bias_initializer),
             "kernel_regularizer": describe(self.kernel_regularizer),
             "bias_regularizer": describe(self.bias_regularizer),
+            "kernel_constraint": describe(self.kernel_constraint),
+            "bias_constraint": describe(self.bias_constraint),
         }
 
 
@@ -148,6 +167,9 @@ class Conv1D(_Conv):
         bias_initializer: First values of the bias, shape (filters,).
         kernel_regularizer: Penalty on the kernel, or None.
         bias_regularizer: Penalty on the bias, or None.
+        kernel_constraint: Applied to the kernel after each update by the optimizer, or None; see
+            `streamfit.constraints`.
+        bias_constraint: Likewise, to the bias.
         **options: As for `Layer`.
 
     Raises:
@@ -183,6 +205,9 @@ class Conv2D(_Conv):
         bias_initializer: First values of the bias, shape (filters,).
         kernel_regularizer: Penalty on the kernel, or None.
         bias_regularizer: Penalty on the bias, or None.
+        kernel_constraint: Applied to the kernel after each update by the optimizer, or None; see
+            `streamfit.constraints`.
+        bias_constraint: Likewise, to the bias.
         **options: As for `Layer`.
 
     Raises:
@@ -218,6 +243,9 @@ class Conv3D(_Conv):
         bias_initializer: First values of the bias, shape (filters,).
         kernel_regularizer: Penalty on the kernel, or None.
         bias_regularizer: Penalty on the bias, or None.
+        kernel_constraint: Applied to the kernel after each update by the optimizer, or None; see
+            `streamfit.constraints`.
+        bias_constraint: Likewise, to the bias.
         **options: As for `Layer`.
 
     Raises:
