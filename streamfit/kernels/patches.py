@@ -139,11 +139,13 @@ def move_line(
     run, step, begin = size * channels, stride * channels, left * channels
     if back:
         add_pixels(line, left, 0, first, start, out, at, geometry)
-        add_runs(line, begin, first, behind, run, step, out, at)
+        if first < behind:
+            add_runs(line, begin, first, behind, run, step, out, at)
         add_pixels(line, left, behind, count, start, out, at, geometry)
     else:
         copy_pixels(line, left, 0, first, start, out, at, geometry)
-        copy_runs(line, begin, first, behind, run, step, out, at)
+        if first < behind:
+            copy_runs(line, begin, first, behind, run, step, out, at)
         copy_pixels(line, left, behind, count, start, out, at, geometry)
 
 
