@@ -6,7 +6,10 @@ from streamfit.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softma
 from streamfit.layers.base import Layer
 from streamfit.layers.convolution import Conv1D, Conv2D, Conv3D
 from streamfit.layers.dense import Dense
+from streamfit.layers.embedding import Embedding
+from streamfit.layers.host import HostLayer
 from streamfit.layers.inputs import Input, InputLayer
+from streamfit.layers.integer_lookup import IntegerLookup
 from streamfit.layers.masking import Masking
 from streamfit.layers.merging import (
     Add,
@@ -41,6 +44,7 @@ from streamfit.layers.pooling import (
     MaxPooling3D,
 )
 from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
+from streamfit.layers.string_lookup import StringLookup
 
 __all__ = [
     "ELU",
@@ -57,6 +61,7 @@ __all__ = [
     "Conv3D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -65,8 +70,10 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "HostLayer",
     "Input",
     "InputLayer",
+    "IntegerLookup",
     "Lambda",
     "Layer",
     "LeakyReLU",
@@ -83,6 +90,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Softmax",
+    "StringLookup",
     "Subtract",
     "add",
     "average",

@@ -24,6 +24,7 @@ from streamfit.layers import added_losses
 from streamfit.layers.checks import Checked, output_regularizer
 from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
 from streamfit.layers.mask_scope import mask_of, mask_scope, set_mask
+from streamfit.layers.operands import layer_inputs, layer_operand
 from streamfit.layers.tensor_methods import TensorMethods
 from streamfit.layers.weight_methods import Penalty, WeightMethods
 from streamfit.ops.core import (
@@ -100,6 +101,8 @@ class Layer(WeightMethods, TensorMethods):
 
     fixed: ClassVar[frozenset[str]] = frozenset({"dtype", "sample_shape"})
     """Attributes that count when the layer is built and cannot be set afterwards."""
+    input_dtype: str | None = None
+    """The dtype that the layer reads: ``'int64'`` for exact numbers, ``'string'`` for text; None for any."""
     supports_masking: bool = False
     """Whether the mask of the input is that of the output; else it ends here."""
     _layers: list[Layer]  # type: ignore[assignment]
@@ -271,11 +274,12 @@ class Layer(WeightMethods, TensorMethods):
                 before this one say.
             settings: Passed on to `call`.
         """
+        inputs = layer_inputs(self, inputs)
         masks = [mask_of(leaf) for leaf in flatten(inputs)]
         if mask is not None:
             given = [None if leaf is None else as_operand(leaf) for leaf in flatten(mask)]
             masks[: len(given)] = given
-        leaves = [as_operand(leaf, self.dtype) for leaf in flatten(inputs)]
+        leaves = [layer_operand(self, leaf) for leaf in flatten(inputs)]
         arguments = pack(inputs, leaves)
         self.ensure_built(arguments[0] if inputs else None)
         if any(is_symbolic(leaf) for leaf in (*leaves, *masks)):
@@ -374,10 +378,8 @@ class Layer(WeightMethods, TensorMethods):
         if not own and not self.supports_masking and "mask" not in takes and not self._layers:
             warn(
                 f"layer {self.name!r} ({type(self).__name__}) got an input with a mask, which it does not "
-                "know "
-                "what to do with: the layers after it count all positions. Give it supports_masking = "
-                "True or "
-                "an argument mask in call, if masked positions shall not count"
+                "know what to do with: the layers after it count all positions. Give it supports_masking = "
+                "True or an argument mask in call, if masked positions shall not count"
             )
 
     def ensure_built(self, inputs: object) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from streamfit._base.checks import integer
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Shape, Spec
+from streamfit._base.text import dtype_of
 from streamfit._base.tree import transform
 from streamfit.layers.weight_methods import without_draws
 from streamfit.ops.core import Constant, Node, Tensor, tracing
@@ -20,11 +21,13 @@ class TensorMethods:
     """Remember where a user called a layer on tensors.
 
     Attributes:
-        dtype: Dtype of the tensors that shapes are tried with.
+        dtype: Dtype of the tensors that shapes are tried with, where the layer does not say what it reads.
+        input_dtype: The dtype that it reads, or None.
         built: Whether the weights exist.
     """
 
     dtype: str
+    input_dtype: str | None
     built: bool
     _uses: list[Node]
 
@@ -114,7 +117,7 @@ class TensorMethods:
             (5, 5)
         """
         batches: set[int | None] = set()
-        tensors = _tensors_of(input_shape, np.dtype(self.dtype), batches)
+        tensors = _tensors_of(input_shape, dtype_of(self.input_dtype or self.dtype), batches)
         if len(batches) > 1:
             raise ShapeError(f"the shapes {input_shape} have different batch axes: {batches}")
         layer = self if self.built else copy.deepcopy(self)  # a trial must not build the layer

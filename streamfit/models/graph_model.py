@@ -12,10 +12,19 @@ from numpy.typing import ArrayLike
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Spec
 from streamfit._base.telling import tell
+from streamfit._base.text import TEXT, holds_text
 from streamfit._base.tree import flatten, pack
 from streamfit.layers.base import Layer
 from streamfit.layers.mask_scope import mask_of, set_mask
-from streamfit.models.network import check_graph, in_order, layers_of, output_names, run_graph
+from streamfit.models.network import (
+    as_declared,
+    check_graph,
+    dtypes_read,
+    in_order,
+    layers_of,
+    output_names,
+    run_graph,
+)
 from streamfit.models.summary import summary_text
 from streamfit.ops import Variable
 from streamfit.ops.core import Tensor
@@ -125,7 +134,7 @@ class GraphModel(Layer):
         """Run the model on tensors or arrays; subclasses compose layers here."""
         if not self.outputs:
             raise ValueError(f"model {self.name!r} is not built: pass inputs and outputs, or define call")
-        values = in_order(inputs, self.input_names)
+        values = list(map(as_declared, in_order(inputs, self.input_names), self.inputs))
         masks = [tensor.mask for tensor in self.outputs]
         wanted = [*self.outputs, *(mask for mask in masks if mask is not None)]
         results = run_graph(self.inputs, wanted, values, training)
@@ -143,10 +152,20 @@ class GraphModel(Layer):
 
     def _input_like(self, array: ArrayLike, name: str) -> Tensor:
         shape = (None, *np.shape(array)[1:]) if np.ndim(array) > 1 else (None, 1)
-        return Tensor(Spec(shape, np.dtype(self.dtype)), name)
+        if holds_text(array):
+            return Tensor(Spec(shape, TEXT), name)
+        whole = getattr(array, "dtype", np.dtype(float)).kind in "iu"
+        return Tensor(Spec(shape, np.dtype(np.float64 if whole else self.dtype)), name)
 
     def _build_on(self, inputs: object) -> None:
-        self._connect(inputs, self(inputs))
+        """Build the graph; where whole numbers are given, the layers decide in which dtype they are read."""
+        outputs, tensors = self(inputs), flatten(inputs)
+        dtypes = dtypes_read(tensors, flatten(outputs), np.dtype(self.dtype))
+        if dtypes != [tensor.dtype for tensor in tensors]:
+            made = zip(tensors, dtypes, strict=True)
+            inputs = pack(inputs, [Tensor(Spec(each.shape, dtype), each.name) for each, dtype in made])
+            outputs = self(inputs)
+        self._connect(inputs, outputs)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return a layer by name or by index.

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
+
+from streamfit._base.exact import exact
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
+from streamfit._base.text import TEXT, dtype_of
 from streamfit._base.tree import flatten
 from streamfit.layers.base import Layer
 from streamfit.layers.layer_call import LayerCall
@@ -99,6 +103,43 @@ def run_graph(
             results = flatten(apply(node.op, *arguments))
         known.update(zip(node.outputs, results, strict=True))
     return [known.get(tensor, tensor) for tensor in outputs]
+
+
+def as_declared(value: Tensor | Array, declared: Tensor) -> Tensor | Array:
+    """Return an array in the dtype of the input that it is for, where that is of whole numbers.
+
+    Raises:
+        SampleError: It holds what that dtype does not.
+    """
+    if isinstance(value, Tensor) or declared.dtype.kind not in "iub":
+        return value
+    return exact(value, declared.dtype, f"input {declared.name!r}")
+
+
+def dtypes_read(
+    tensors: Sequence[Tensor], outputs: Sequence[Tensor], default: np.dtype[np.generic]
+) -> list[np.dtype[np.generic]]:
+    """Return for each input the dtype in which layers read it; the default for numbers if they do not say."""
+    found: dict[Tensor, str] = {}
+    _note_reads(sorted_nodes(outputs, tensors), {tensor: tensor for tensor in tensors}, found)
+    return [
+        dtype_of(found[tensor]) if tensor in found else TEXT if tensor.dtype == TEXT else default
+        for tensor in tensors
+    ]
+
+
+def _note_reads(nodes: Sequence[Node], origins: dict[Tensor, Tensor], found: dict[Tensor, str]) -> None:
+    for node in nodes:
+        use = node.op
+        read = [tensor for tensor in node.inputs if tensor in origins]
+        if not read or not isinstance(use, LayerCall):
+            continue
+        layer = cast(Layer, use.layer)
+        if layer.input_dtype is not None:
+            found.update((origins[tensor], layer.input_dtype) for tensor in read)
+        elif layer.layers_inside:
+            results = [each for each in use.expand(node.inputs, False) if isinstance(each, Tensor)]
+            _note_reads(sorted_nodes(results, node.inputs), origins, found)
 
 
 def in_order(given: object, names: Sequence[str]) -> list[Any]:

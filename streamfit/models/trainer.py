@@ -330,8 +330,7 @@ class Trainer(GraphModel):
             reset_metrics: Whether metrics start anew; else they continue from the last call.
             return_dict: Return results by name.
         """
-        batch = batches.one_batch(x, y, sample_weight)
-        logs = single_batches.train_on_batch(self, batch, class_weight, reset_metrics)
+        logs = single_batches.train_on_batch(self, x, y, sample_weight, class_weight, reset_metrics)
         return logs if return_dict else _results(logs)
 
     def test_on_batch(
@@ -348,8 +347,7 @@ class Trainer(GraphModel):
         Args:
             x, y, sample_weight, reset_metrics, return_dict: As in `train_on_batch`.
         """
-        batch = batches.one_batch(x, y, sample_weight)
-        logs = single_batches.test_on_batch(self, batch, reset_metrics)
+        logs = single_batches.test_on_batch(self, x, y, sample_weight, reset_metrics)
         return logs if return_dict else _results(logs)
 
     def predict_on_batch(self, x: object) -> Any:

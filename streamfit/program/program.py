@@ -209,6 +209,11 @@ class Binding:
         return self._calls.run_steps(self.feeds, data, steps, asked)
 
     @property
+    def nodes(self) -> list[Node]:
+        """Return the nodes of the program, in the order of their calls."""
+        return self._program.nodes
+
+    @property
     def is_valid(self) -> bool:
         """Return whether all variables are still where this binding reads them."""
         return all(variable.value is array for variable, array in self.variables)

@@ -11,6 +11,7 @@ from streamfit.layers import number_streams
 from streamfit.ops import Variable
 from streamfit.training.batch_inputs import BatchInputs
 from streamfit.training.compile_config import CompileConfig, OutputPlan, with_own_metrics
+from streamfit.training.host_inputs import HostPart
 from streamfit.training.model_graph import ModelGraph
 from streamfit.training.programs import Programs
 from streamfit.training.running_results import RunningResults
@@ -27,6 +28,7 @@ class BuiltSteps:
         batch_inputs: Makes arrays of batches.
         programs: The programs for each kind of data.
         steps: Runs the programs.
+        host: What of the model runs where batches are loaded.
         things: The model, its weights and its optimizer: the objects that a call works with.
     """
 
@@ -34,6 +36,7 @@ class BuiltSteps:
     batch_inputs: BatchInputs
     programs: Programs
     steps: Steps
+    host: HostPart
     things: frozenset[object]
 
 
@@ -69,9 +72,10 @@ def build_steps(
     flags = compiled.flags if compiled is not None else TrainableFlags(model)
     unfrozen = set(flags.weights(model))
     penalties = [(penalty, weight) for penalty, weight in model.penalties if weight in unfrozen]
-    programs = Programs(model, plans, step_state, results, trained, update, values, penalties)
-    batch_inputs = BatchInputs(model.inputs, plans, [tensor.spec for tensor in model.outputs])
-    return BuiltSteps(plans, batch_inputs, programs, Steps(programs), things_of(model, compiled))
+    host = HostPart(model)
+    programs = Programs(model, plans, step_state, results, trained, update, values, penalties, host)
+    batch_inputs = BatchInputs(host.feeds, plans, [tensor.spec for tensor in model.outputs])
+    return BuiltSteps(plans, batch_inputs, programs, Steps(programs), host, things_of(model, compiled))
 
 
 def things_of(model: ModelGraph, compiled: CompileConfig | None) -> frozenset[object]:

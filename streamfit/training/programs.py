@@ -16,6 +16,7 @@ from streamfit.ops.assigning import Assign
 from streamfit.ops.core import Node, Tensor, Value, Variable, tracing
 from streamfit.program import Arena, Lowering, Program, Training
 from streamfit.training.compile_config import OutputPlan
+from streamfit.training.host_inputs import HostPart
 from streamfit.training.model_graph import ModelGraph
 from streamfit.training.running_results import RunningResults
 from streamfit.training.step_objective import step_data, target_tail, trace_objective
@@ -40,6 +41,7 @@ class Programs:
             that only predicts.
         values: What to read in the place of the values of variables: copies of another moment.
         penalties: (regularizer, weight) of each penalty that counts.
+        host: What of the model runs where batches are loaded; by default nothing.
 
     Attributes:
         target_warnings: One for each output with a loss.
@@ -55,7 +57,9 @@ class Programs:
         update: Update | None = None,
         values: Mapping[Variable, Array] | None = None,
         penalties: Sequence[Penalty] = (),
+        host: HostPart | None = None,
     ) -> None:
+        self._host = HostPart(model) if host is None else host
         self._model, self._plans, self._step_state, self._values = model, plans, step_state, values
         self._results, self._trainable, self._update = results, list(trainable), update
         self._penalties = list(penalties)
@@ -152,13 +156,14 @@ class Programs:
         self, mode: str, targets: Sequence[Array | None], weights: Sequence[Array | None], checked: bool
     ) -> Program:
         lowering = Lowering(training=mode == "train")
-        outputs = lowering.lower(self._model.outputs)
-        masks = self._lowered_masks(lowering)
+        with self._host.collecting():
+            outputs = lowering.lower(self._model.outputs)
+            masks = self._lowered_masks(lowering)
         with tracing():
             effects = [Node(Assign(), (value, weight), ()) for weight, value in lowering.assigned.items()]
         if mode == "predict":
             return Program(
-                self._model.inputs,
+                self._host.feeds,
                 outputs,
                 arena=self._arena,
                 step_state=self._step_state,
@@ -181,7 +186,7 @@ class Programs:
             )
         given = [target for target in data.targets if target is not None]
         return Program(
-            [*self._model.inputs, *given, *data.weights],
+            [*self._host.feeds, *given, *data.weights],
             [objective.total, *objective.losses, *outputs],
             arena=self._arena,
             step_state=self._step_state,
