@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from streamfit._base.specs import Array
+from streamfit.kernels import numba_internals
 from streamfit.kernels.call_loop import Instructions
+from streamfit.kernels.decorator import CompiledKernel, inlined
 
 if TYPE_CHECKING:
     from llvmlite import ir
@@ -76,13 +80,29 @@ def _write_gemm(
     return types.int32(a, b, y, types.int64, types.int64, types.int64), generate
 
 
+@inlined
+def multiply_by_dot(a: Array, b: Array, y: Array, turn_a: int, turn_b: int, add: int) -> int:
+    """Compute what `gemm` computes with functions of NumPy, in memory of its own."""
+    left = np.ascontiguousarray(a.T) if turn_a else np.ascontiguousarray(a)
+    right = np.ascontiguousarray(b.T) if turn_b else np.ascontiguousarray(b)
+    product = np.dot(left, right)
+    y[:, :] = product + y if add else product
+    return 0
+
+
 class _Gemm(Instructions):
-    """`gemm` in compiled kernels; in kernels that run as Python it computes with NumPy."""
+    """`gemm`: the call of BLAS, or NumPy's functions where kernels are compiled without Numba's internals or
+    run as Python.
+    """
+
+    @property
+    def _numba_type_(self) -> Type:
+        if numba_internals.usable():
+            return super()._numba_type_
+        return cast(CompiledKernel, multiply_by_dot)._numba_type_
 
     def __call__(self, a: Array, b: Array, y: Array, turn_a: int, turn_b: int, add: int) -> int:
-        product = (a.T if turn_a else a) @ (b.T if turn_b else b)
-        y[...] = y + product if add else product
-        return 0
+        return multiply_by_dot(a, b, y, turn_a, turn_b, add)
 
 
 gemm = cast("Callable[[Array, Array, Array, int, int, int], int]", _Gemm(_write_gemm))
