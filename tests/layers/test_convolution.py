@@ -155,6 +155,12 @@ def test_images_that_are_too_small_are_refused_where_their_size_is_known() -> No
         model.predict(np.ones((2, 4, 4, 1), "float32"), verbose=0)
 
 
+def test_a_mask_ends_with_a_warning() -> None:
+    steps = layers.Masking()(layers.Input((None, 2)))
+    with pytest.warns(UserWarning, match="got an input with a mask"):
+        assert layers.Conv1D(3, 2)(steps).mask is None
+
+
 def test_a_constraint_holds_after_each_step() -> None:
     x, y = stripes(32, 9)
     model = Sequential(
