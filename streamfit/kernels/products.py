@@ -10,11 +10,10 @@ transposed first and the innermost loop runs along the sums instead.
 
 from __future__ import annotations
 
-import numpy as np
-
 from streamfit._base.specs import Array
 from streamfit.kernels.calls import Call
 from streamfit.kernels.decorator import kernel
+from streamfit.kernels.gemm import gemm
 
 LOOPS_UP_TO = 1 << 22
 """Products of up to so many multiplications use the loops; larger ones gain by the blocks of BLAS."""
@@ -133,19 +132,19 @@ def turned_product_by_tiles(a: Array, b: Array, y: Array) -> None:
 @kernel
 def product_by_blas(a: Array, b: Array, y: Array) -> None:
     """Compute y = a @ b."""
-    np.dot(a, b, y)
+    gemm(a, b, y, 0, 0, 0)
 
 
 @kernel
 def left_by_blas(gy: Array, b: Array, ga: Array) -> None:
     """Compute ga = gy @ b.T."""
-    np.dot(gy, b.T, ga)
+    gemm(gy, b, ga, 0, 1, 0)
 
 
 @kernel
 def right_by_blas(a: Array, gy: Array, gb: Array) -> None:
     """Compute gb = a.T @ gy."""
-    np.dot(a.T, gy, gb)
+    gemm(a, gy, gb, 1, 0, 0)
 
 
 def _loops(a: Array, b: Array) -> bool:

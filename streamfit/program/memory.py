@@ -67,9 +67,11 @@ class Arena:
         gaps.remove((start, end))
         if end - start > needed:
             gaps.append((start + needed, end))
-        memory = self._blocks[block][start : start + nbytes]
+        memory = self._blocks[block][start : start + needed]
         self._taken[memory.ctypes.data] = (block, start, start + needed)
-        array: Array = memory.view(dtype).reshape(tuple(shape))
+        array: Array = (
+            memory[:nbytes].view(dtype).reshape(tuple(shape))
+        )  # its address, even where it is empty
         return array
 
     def _smallest_gap(self, needed: int) -> tuple[int, int, int]:

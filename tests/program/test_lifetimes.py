@@ -56,3 +56,14 @@ def test_arrays_of_an_arena_never_overlap(steps: list[tuple[bool, int]]) -> None
     for array in held:
         arena.take(array.shape, np.uint8)
     assert arena.nbytes >= total
+
+
+def test_an_arena_takes_back_empty_arrays() -> None:
+    """Each has an address of its own, so that it is known which memory comes back."""
+    arena = Arena()
+    held = [arena.take((n, 3), np.float32) for n in (5, 0, 0, 7)]
+    assert len({array.ctypes.data for array in held}) == 4
+    for array in held:
+        arena.give_back(array)
+    whole = arena.take((arena.nbytes,), np.uint8)
+    assert whole.nbytes == arena.nbytes
