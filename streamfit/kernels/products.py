@@ -152,10 +152,13 @@ def _loops(a: Array, b: Array) -> bool:
 
 
 def turned_shape(inner: int, columns: int, rows: int = 1) -> tuple[int, int]:
-    """Return the shape of the scratch array that the products of `rows` rows with an (inner, columns)
-    matrix need.
-    """
+    """Return the shape of the array that the products of `rows` rows with an (inner, columns) matrix need."""
     return (columns, inner) if rows * inner * columns <= LOOPS_UP_TO else (0, 0)
+
+
+def kept_shape(inner: int, columns: int, rows: int) -> tuple[int, int]:
+    """Return the shape of the array that `product` fills and `left` reads; nothing where `left` fills it."""
+    return turned_shape(inner, columns, rows) if columns < _NARROW else (0, 0)
 
 
 def product(a: Array, b: Array, turned: Array, y: Array) -> list[Call]:
@@ -164,8 +167,8 @@ def product(a: Array, b: Array, turned: Array, y: Array) -> list[Call]:
     Args:
         a: Shape (rows, inner).
         b: Shape (inner, columns).
-        turned: Scratch of shape ``turned_shape(inner, columns)``; `left` reads what is left in it.
-        y: Shape (rows, columns).
+        turned: Shape ``kept_shape(inner, columns, rows)`` or ``turned_shape``; `left` reads what is left in
+        it. y: Shape (rows, columns).
     """
     if not _loops(a, b):
         return [(product_by_blas, (a, b, y))]

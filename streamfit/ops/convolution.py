@@ -46,6 +46,8 @@ class Conv(Op):
         who: How messages name the user of the operation.
     """
 
+    rowwise = True
+
     def __init__(self, window: SlidingWindow, activation: str, who: str = "conv") -> None:
         self.window, self.activation, self.who = window, FUSED.index(activation), who
 

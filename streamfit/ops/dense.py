@@ -25,6 +25,11 @@ _FORWARD = {"linear": add_bias, "relu": add_bias_relu, "tanh": add_bias_tanh, "s
 _DELTA = {"relu": relu_delta, "tanh": tanh_delta, "sigmoid": sigmoid_delta}
 
 
+def room_to_turn(kept: Array, kernel: Array, count: int) -> Array:
+    """Return the array in which `products.left` finds or makes the transposed kernel, for `count` rows."""
+    return kept if kept.size else workspace(products.turned_shape(*kernel.shape, count), kernel.dtype)
+
+
 class Dense(Op):
     """Compute ``activation(x @ kernel + bias)`` over the last axis of x."""
 
@@ -47,7 +52,7 @@ class Dense(Op):
         """Return the spec of the transposed kernel."""
         x, w, _ = specs
         inner, columns = w.at(0)
-        return (Spec(products.turned_shape(inner, columns, prod(x.at(0)[:-1])), x.dtype),)
+        return (Spec(products.kept_shape(inner, columns, prod(x.at(0)[:-1])), x.dtype),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -74,10 +79,11 @@ class Dense(Op):
             before = workspace(outputs[0].shape, outputs[0].dtype)  # the gradient before the activation
             calls.append((_DELTA[self.activation], (flat(outputs[0]), flat(output_grads[0]), flat(before))))
             delta = rows(before)
+        turned = room_to_turn(scratch[0], w, len(delta))
         if gx is not None:
-            calls += products.left(delta, w, scratch[0], rows(gx))
+            calls += products.left(delta, w, turned, rows(gx))
         if gw is not None:
-            calls += products.right(rows(x), delta, scratch[0], gw)
+            calls += products.right(rows(x), delta, turned, gw)
         if gb is not None:
             calls.append((bias_gradient, (delta, gb)))
         return calls

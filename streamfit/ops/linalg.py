@@ -13,6 +13,7 @@ from streamfit.kernels import Call, kernel, products
 from streamfit.ops.arithmetic import multiply
 from streamfit.ops.casting import floating, promoted
 from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply, rows
+from streamfit.ops.dense import room_to_turn
 from streamfit.ops.shape import expand_dims, squeeze, swap_axes, transpose
 
 
@@ -53,7 +54,7 @@ class Matmul(Op):
         """Return the spec of the transposed right matrix."""
         a, b = specs
         inner, columns = b.at(0)
-        return (Spec(products.turned_shape(inner, columns, prod(a.at(0)[:-1])), a.dtype),)
+        return (Spec(products.kept_shape(inner, columns, prod(a.at(0)[:-1])), a.dtype),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -72,10 +73,11 @@ class Matmul(Op):
         """Return the calls of each gradient."""
         (a, b), gy, (ga, gb) = inputs, rows(output_grads[0]), input_grads
         calls: list[Call] = []
+        turned = room_to_turn(scratch[0], b, len(gy))
         if ga is not None:
-            calls += products.left(gy, b, scratch[0], rows(ga))
+            calls += products.left(gy, b, turned, rows(ga))
         if gb is not None:
-            calls += products.right(rows(a), gy, scratch[0], gb)
+            calls += products.right(rows(a), gy, turned, gb)
         return calls
 
 

@@ -182,6 +182,8 @@ class _Pool(Op):
         who: How messages name the user of the operation.
     """
 
+    rowwise = True
+
     def __init__(self, window: SlidingWindow, who: str) -> None:
         self.window, self.who = window, who
 
