@@ -79,12 +79,12 @@ def adagrad_rows_step(
 
 
 @inlined
-def _known(a: Array, r: int) -> bool:
-    """Return whether no sum of row r is NaN."""
-    known = True
+def _usual(a: Array, r: int) -> bool:
+    """Return whether the sums of row r are numbers, so that a gradient of zero changes nothing."""
+    usual = True
     for j in range(a.shape[1]):
-        known &= a[r, j] == a[r, j]
-    return known
+        usual &= a[r, j] >= 0
+    return usual
 
 
 @kernel
@@ -105,11 +105,11 @@ def adagrad_catch_up(
         r = row_at(rows, k)
         first = first_missed(last, r, clock, bounds)
         if first < clock[0]:
-            at_rest = _known(a, r)
+            at_rest = _usual(a, r)
             if not at_rest or bounds[PLAIN] != 1.0:
                 for s in range(first, clock[0]):
                     set_none(none, history[s, ZERO])
                     _row(w, a, r, none, 0, history, s)
-            note_row(rows, last, r, clock, at_rest and _known(a, r))
+            note_row(rows, last, r, clock, at_rest and _usual(a, r))
         elif last[r] != REST:
             note_row(rows, last, r, clock, False)

@@ -297,20 +297,26 @@ def test_other_optimizers_update_tables_as_wholes(optimizer: optimizers.Optimize
     assert made.calls({})
 
 
-def test_states_that_somebody_changes_count() -> None:
-    """A row whose states are zero is left alone, until somebody has taken hold of the states."""
-    rows, whole = ByRows(optimizers.Adam(0.01), "float32"), Whole(optimizers.Adam(0.01), "float32")
-    rng = np.random.default_rng(6)
-    for round_ in range(3):
-        for _ in range(4):
-            dense, parts = draw_step(rng, most=1)
-            rows.step(dense, parts)
-            whole.step(dense, parts)
-        if round_ == 1:
-            for side in (rows, whole):
-                side.optimizer.state["m"][16:60] = 0.25
-        rows.update.settle()
-        same_bits(rows.vector, whole.vector)
+ODD = [0.0, 1.0, 1e-7, 1e-12, 1e-30, -1e-3, np.inf, np.nan]
+
+
+@each
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=10)
+def test_states_that_somebody_changes_count(
+    make: Callable[[], optimizers.Optimizer], dtype: str, seed: int
+) -> None:
+    """Means that are small beside large squares, NaN where the weight is none, rows of zeros that are none."""
+    rng = np.random.default_rng(seed)
+    values = {n: rng.choice(ODD, sum(SIZES)) for n in make().first_values()}
+
+    def spoil(optimizer: optimizers.Optimizer) -> None:
+        for name, vector in optimizer.state.items():
+            vector[:] = values[name]
+
+    with np.errstate(over="ignore"):
+        compare(make, dtype, [draw_step(rng, most=1) for _ in range(40)], {4: spoil})
 
 
 @pytest.mark.parametrize("tables_at", [[], [0], [2], [0, 1], [1, 3], [0, 1, 2, 3]])
