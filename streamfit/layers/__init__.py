@@ -6,6 +6,7 @@ from streamfit.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softma
 from streamfit.layers.base import Layer
 from streamfit.layers.dense import Dense
 from streamfit.layers.inputs import Input, InputLayer
+from streamfit.layers.masking import Masking
 from streamfit.layers.merging import (
     Add,
     Average,
@@ -23,6 +24,7 @@ from streamfit.layers.merging import (
     subtract,
 )
 from streamfit.layers.noise import Dropout, GaussianNoise, number_streams
+from streamfit.layers.normalization import BatchNormalization
 from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Activation",
     "Add",
     "Average",
+    "BatchNormalization",
     "Concatenate",
     "Dense",
     "Dropout",
@@ -40,6 +43,7 @@ __all__ = [
     "Lambda",
     "Layer",
     "LeakyReLU",
+    "Masking",
     "Maximum",
     "Minimum",
     "Multiply",

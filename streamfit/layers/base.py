@@ -7,7 +7,6 @@ differently in the two. Layers inside layers, shared layers and models used as l
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self, TypedDict
 
@@ -21,8 +20,12 @@ from streamfit._base.config import floatx
 from streamfit._base.configs import Config
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.specs import Array
+from streamfit._base.telling import warn
 from streamfit._base.tree import flatten, pack, transform
+from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
+from streamfit.layers.mask_scope import mask_of, mask_scope, set_mask
 from streamfit.ops.core import (
+    Constant,
     Node,
     Tensor,
     Value,
@@ -31,7 +34,7 @@ from streamfit.ops.core import (
     is_reading,
     is_symbolic,
     reading,
-    tracing,
+    recording,
 )
 
 layer_names = UniqueNames()
@@ -42,40 +45,6 @@ Penalty = Callable[[Value], Value]
 def clear_names() -> None:
     """Start the numbering of automatic layer names again."""
     layer_names.clear()
-
-
-class LayerCall:
-    """One use of a layer in a graph: it takes the place of an operation in a `Node`.
-
-    Attributes:
-        training: Whether this use, with the layers inside it, behaves as in training; None where the program
-            decides.
-    """
-
-    def __init__(
-        self, layer: Layer, structure: object, settings: dict[str, object], training: bool | None = None
-    ) -> None:
-        self.layer, self._settings = layer, settings
-        self._structure = transform(lambda leaf: None, structure)  # each use brings its own leaves
-        self.training = training
-
-    @property
-    def name(self) -> str:
-        """Return the name of the layer."""
-        return self.layer.name
-
-    def expand(self, tensors: Sequence[Value], training: bool) -> list[Value]:
-        """Call the layer on other tensors, or on arrays, and list its results."""
-        return flatten(self.results(tensors, training))
-
-    def results(self, tensors: Sequence[Value], training: bool) -> object:
-        """Call the layer on other tensors, or on arrays, and return its result."""
-        training = training if self.training is None else self.training
-        arguments = pack(self._structure, list(tensors))
-        if not any(isinstance(tensor, Tensor) for tensor in tensors):
-            return self.layer.invoke(arguments, self._settings, training)
-        with tracing():
-            return self.layer.invoke(arguments, self._settings, training)
 
 
 class _Changes:
@@ -93,7 +62,7 @@ class LayerOptions(TypedDict, total=False):
     name: str | None
     dtype: DTypeLike | None
     trainable: bool
-    input_shape: Sequence[int] | None
+    input_shape: Sequence[int | None] | None
 
 
 class Layer:
@@ -126,6 +95,8 @@ class Layer:
 
     fixed: ClassVar[frozenset[str]] = frozenset({"dtype", "sample_shape"})
     """Attributes that count when the layer is built and cannot be set afterwards."""
+    supports_masking: bool = False
+    """Whether the mask of the input is that of the output; else it ends here."""
     _weights: list[Variable]
     _layers: list[Layer]
     _penalties: list[tuple[Penalty, Variable]]
@@ -134,7 +105,7 @@ class Layer:
     _revision: int
     built: bool
     dtype: str
-    sample_shape: tuple[int, ...] | None
+    sample_shape: tuple[int | None, ...] | None
 
     # Set up here, not in __init__, so that a subclass may assign layers before it calls super().
     def __new__(cls, *args: object, **kwargs: object) -> Self:
@@ -157,7 +128,7 @@ class Layer:
         name: str | None = None,
         dtype: DTypeLike | None = None,
         trainable: bool = True,
-        input_shape: Sequence[int] | None = None,
+        input_shape: Sequence[int | None] | None = None,
     ) -> None:
         self._name = name
         self._trainable = bool(trainable)
@@ -206,8 +177,21 @@ class Layer:
         """Create the weights; called once, with the shape of the first input (batch axis None)."""
 
     def call(self, *inputs: Any, **settings: Any) -> Any:
-        """Compose the operations; may take ``training``."""
+        """Compose the operations.
+
+        May take ``training``, and ``mask``: the mask of the first argument in its structure, None where all
+        positions count. The mask of another argument ``x`` comes as ``x_mask``.
+        """
         raise TypeError(f"{type(self).__name__} must define call(self, inputs)")
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return the mask of the output: 0 where a position does not count; None where all count.
+
+        Args:
+            inputs: The first argument of `call`.
+            mask: Its mask, in the same structure.
+        """
+        return mask if self.supports_masking and not isinstance(mask, (list, tuple, dict)) else None
 
     # -- weights --------------------------------------------------------------------------------
 
@@ -328,52 +312,120 @@ class Layer:
 
     # -- calling --------------------------------------------------------------------------------
 
-    def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> Any:
+    def __call__(
+        self, *inputs: object, training: bool | None = None, mask: object = None, **settings: object
+    ) -> Any:
         """Apply the layer to tensors (adds a node) or to arrays (computes now).
 
         Args:
             inputs: Tensors or arrays, or lists or dictionaries of them.
             training: Whether to behave as in training. By default arrays are computed as in inference, and
                 in a graph the program decides.
+            mask: Which positions of the first argument count, in its structure; by default what the layers
+                before this one say.
             settings: Passed on to `call`.
         """
+        masks = [mask_of(leaf) for leaf in flatten(inputs)]
+        if mask is not None:
+            given = [None if leaf is None else as_operand(leaf) for leaf in flatten(mask)]
+            masks[: len(given)] = given
         leaves = [as_operand(leaf, self.dtype) for leaf in flatten(inputs)]
-        self.ensure_built(pack(inputs, leaves)[0] if inputs else None)
-        if not any(is_symbolic(leaf) for leaf in leaves):
-            return self._compute(pack(inputs, leaves), settings, bool(training))
-        return self._record(pack(inputs, leaves), settings, training)
+        arguments = pack(inputs, leaves)
+        self.ensure_built(arguments[0] if inputs else None)
+        if any(is_symbolic(leaf) for leaf in (*leaves, *masks)):
+            return self._record(arguments, masks, settings, training)
+        result, found = self._compute(arguments, masks, settings, bool(training))
+        for leaf, own in zip(flatten(result), found, strict=True):
+            set_mask(leaf, own)
+        return result
 
-    def invoke(self, inputs: Sequence[object], settings: dict[str, object], training: bool) -> object:
-        """Run `call`, with ``training`` where it has that argument."""
-        if _takes_training(type(self)):
+    def invoke(
+        self,
+        inputs: Sequence[object],
+        masks: Sequence[Value | None],
+        settings: dict[str, object],
+        training: bool,
+    ) -> tuple[Any, list[Value | None]]:
+        """Run `call`, with ``training`` and masks where it has such arguments.
+
+        Returns:
+            Its result, and the mask of each leaf of it.
+        """
+        takes, leaves = call_arguments(type(self)), flatten(inputs)
+        if "training" in takes:
             settings = {"training": training, **settings}
-        return self.call(*inputs, **settings)
+        if any(mask is not None for mask in masks):
+            settings = {**mask_arguments(takes, inputs, masks), **settings}
+        with mask_scope(leaves, masks):
+            result = self.call(*inputs, **settings)
+            results = flatten(result)
+            passed = {id(leaf) for leaf in leaves}
+            found = [None if id(leaf) in passed else mask_of(leaf) for leaf in results]
+        if inputs and all(mask is None for mask in found):
+            structured = pack(inputs[0], masks[: len(flatten(inputs[0]))])
+            computed = flatten(self.compute_mask(inputs[0], structured))
+            found = [*computed, *[None] * len(results)][: len(results)]
+        return result, found
 
-    def _compute(self, inputs: Sequence[object], settings: dict[str, object], training: bool) -> object:
+    def _compute(
+        self,
+        inputs: Sequence[object],
+        masks: Sequence[Value | None],
+        settings: dict[str, object],
+        training: bool,
+    ) -> tuple[Any, list[Value | None]]:
         """Run `call` on arrays, with all weights of the same moment."""
         weights = () if is_reading() else self.weights
         if not weights:
-            return self.invoke(inputs, settings, training)
+            return self.invoke(inputs, masks, settings, training)
         use = uses.Use("call", self.name, frozenset(weights))
         with use.lock:
             try:
                 writers = [other for other in use.begin() if other.writes]
                 if not writers:
                     with reading({}):  # layers inside this one need no other use
-                        return self.invoke(inputs, settings, training)
+                        return self.invoke(inputs, masks, settings, training)
                 values = uses.between_steps(writers, lambda: {w: w.value.copy() for w in weights})
             finally:
                 use.end()
         with reading(values):
-            return self.invoke(inputs, settings, training)
+            return self.invoke(inputs, masks, settings, training)
 
-    def _record(self, inputs: Sequence[object], settings: dict[str, object], training: bool | None) -> object:
-        use = LayerCall(self, inputs, settings, None if training is None else bool(training))
-        leaves = flatten(inputs)
+    def _record(
+        self,
+        inputs: Sequence[object],
+        masks: Sequence[Value | None],
+        settings: dict[str, object],
+        training: bool | None,
+    ) -> object:
+        masked = [place for place, mask in enumerate(masks) if mask is not None]
+        use = LayerCall(self, inputs, settings, None if training is None else bool(training), masked)
+        leaves = [*flatten(inputs), *(masks[place] for place in masked)]
         stand_ins = [Tensor(leaf.spec, leaf.name) if is_symbolic(leaf) else leaf for leaf in leaves]
-        results = use.results(stand_ins, training=False)
-        node = Node(use, leaves, [tensor.spec for tensor in flatten(results)])
-        return pack(results, list(node.outputs))
+        with recording(None):  # `call` is only asked for its shapes
+            results, found = use.results(stand_ins, training=False)
+        use.masked_results = [place for place, mask in enumerate(found) if mask is not None]
+        if masked and not use.masked_results:
+            self._warn_of_lost_mask()
+        tensors = [*flatten(results), *(mask for mask in found if mask is not None)]
+        leaves = [leaf if isinstance(leaf, Tensor) else Constant(leaf) for leaf in leaves]
+        outputs = Node(use, leaves, [tensor.spec for tensor in tensors]).outputs
+        count = len(found)
+        for place, mask in zip(use.masked_results, outputs[count:], strict=True):
+            outputs[place].mask = mask
+        return pack(results, list(outputs[:count]))
+
+    def _warn_of_lost_mask(self) -> None:
+        """Warn where a mask ends at a layer that does not know about masks."""
+        own, takes = type(self).compute_mask is not Layer.compute_mask, call_arguments(type(self))
+        if not own and not self.supports_masking and "mask" not in takes and not self._layers:
+            warn(
+                f"layer {self.name!r} ({type(self).__name__}) got an input with a mask, which it does not "
+                "know "
+                "what to do with: the layers after it count all positions. Give it supports_masking = "
+                "True or "
+                "an argument mask in call, if masked positions shall not count"
+            )
 
     def ensure_built(self, inputs: object) -> None:
         """Create the weights for inputs of these shapes, unless they exist."""
@@ -395,11 +447,3 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r}>"
-
-
-def _takes_training(cls: type) -> bool:
-    cached = cls.__dict__.get("_call_takes_training")
-    if cached is None:
-        cached = "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
-        cls._call_takes_training = cached  # type: ignore[attr-defined]
-    return bool(cached)

@@ -81,6 +81,22 @@ def rate(name: str, value: object) -> float:
     return number
 
 
+def fraction(name: str, value: object) -> float:
+    """Return `value` as a number in [0, 1].
+
+    Raises:
+        ValueError: It is no such number.
+
+    Example:
+        >>> fraction("momentum", 0.99)
+        0.99
+    """
+    number = real(value)
+    if number is None or not 0 <= number <= 1:
+        raise ValueError(f"{name} must be a number in [0, 1], got {value!r}")
+    return number
+
+
 def at_least_zero(name: str, value: float) -> float:
     """Return `value` as a float that is zero or positive.
 

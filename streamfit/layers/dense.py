@@ -39,6 +39,7 @@ class Dense(Layer):
         array([[3., 3.]], dtype=float32)
     """
 
+    supports_masking = True
     fixed = Layer.fixed | {
         *("units", "use_bias", "kernel_initializer", "bias_initializer"),
         *("kernel_regularizer", "bias_regularizer"),

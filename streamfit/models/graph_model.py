@@ -14,6 +14,7 @@ from streamfit._base.specs import Spec
 from streamfit._base.telling import tell
 from streamfit._base.tree import flatten, pack
 from streamfit.layers.base import Layer
+from streamfit.layers.mask_scope import mask_of, set_mask
 from streamfit.models.network import check_graph, in_order, layers_of, output_names, run_graph
 from streamfit.models.summary import summary_text
 from streamfit.ops import Variable
@@ -83,8 +84,13 @@ class GraphModel(Layer):
         if not self.outputs:
             raise ValueError(f"model {self.name!r} is not built: pass inputs and outputs, or define call")
         values = in_order(inputs, self.input_names)
-        results = run_graph(self.inputs, self.outputs, values, training)
-        return pack(self._output_structure, results)
+        masks = [tensor.mask for tensor in self.outputs]
+        wanted = [*self.outputs, *(mask for mask in masks if mask is not None)]
+        results = run_graph(self.inputs, wanted, values, training)
+        found = iter(results[len(masks) :])
+        for result, mask in zip(results, masks, strict=False):
+            set_mask(result, mask_of(result) if mask is None else next(found))
+        return pack(self._output_structure, results[: len(masks)])
 
     def build_for(self, x: object) -> None:
         """Build the graph for inputs like `x`, unless there is one."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
 from streamfit._base.tree import flatten
-from streamfit.layers.base import Layer, LayerCall
+from streamfit.layers.base import Layer
+from streamfit.layers.layer_call import LayerCall
+from streamfit.layers.mask_scope import mask_of
 from streamfit.ops.core import Tensor, apply
 from streamfit.program import leaves, sorted_nodes
 
@@ -39,7 +41,7 @@ def check_graph(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
 def layers_of(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Layer]:
     """List the layers on the way from inputs to outputs, each once, in order of use."""
     nodes = sorted_nodes(outputs, inputs)
-    return list(dict.fromkeys(node.op.layer for node in nodes if isinstance(node.op, LayerCall)))
+    return list(dict.fromkeys(cast(Layer, node.op.layer) for node in nodes if isinstance(node.op, LayerCall)))
 
 
 def output_names(outputs: Sequence[Tensor]) -> list[str]:
@@ -58,12 +60,13 @@ def output_names(outputs: Sequence[Tensor]) -> list[str]:
 def run_graph(
     inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Tensor | Array], training: bool
 ) -> list[Tensor | Array]:
-    """Run the graph on other tensors, or on arrays."""
+    """Run the graph on other tensors, or on arrays; values with masks pass them on from layer to layer."""
     known: dict[Tensor, Tensor | Array] = dict(zip(inputs, values, strict=True))
+    masked = any(mask_of(value) is not None for value in values)
     for node in sorted_nodes(outputs, inputs):
         arguments = [known.get(tensor, tensor) for tensor in node.inputs]
         if isinstance(node.op, LayerCall):
-            results = node.op.expand(arguments, training)
+            results = (node.op.again if masked else node.op.expand)(arguments, training)
         else:
             results = flatten(apply(node.op, *arguments))
         known.update(zip(node.outputs, results, strict=True))

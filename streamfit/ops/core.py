@@ -15,16 +15,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from streamfit._base import uses
 from streamfit._base.config import floatx
-from streamfit._base.names import snake_case
 from streamfit._base.specs import Array, Spec
-from streamfit.kernels import Call, run
+from streamfit.kernels import run
+from streamfit.ops.operation import Op as Op
+from streamfit.ops.operation import workspace as workspace
+from streamfit.ops.operation import workspace_from as workspace_from
 
 
 class Tensor:
@@ -38,12 +40,17 @@ class Tensor:
     # NumPy must not take part in `array + tensor`: our reflected operators do.
     __array_ufunc__ = None
 
+    mask: Tensor | None = None
+    """Which positions count, not 0 where one does: its axes are the first of this tensor. None where all
+    do.
+    """
+
     def __init__(self, spec: Spec, name: str = "", node: Node | None = None, index: int = 0) -> None:
         self.spec, self.name, self.node, self.index = spec, name, node, index
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        """Return the length of each axis; the batch axis is None."""
+        """Return the length of each axis; None for the batch and for axes whose length the data decide."""
         return self.spec.shape
 
     @property
@@ -245,54 +252,6 @@ STEP_STATE = _StepState(Spec((2,), np.dtype(np.int64)), name="step_state")
 """The graph input that random operations read: [seed, number of finished training steps]."""
 
 
-class Op:
-    """One differentiable operation. Subclasses are immutable and hold only settings.
-
-    `forward` and `backward` do not compute: they return kernel calls, with the given arrays as
-    arguments. All arrays are C-contiguous. `backward` overwrites the gradients that are needed (an entry
-    of `input_grads` is None where no gradient is needed); where a tensor is used several times, the
-    program adds up its gradients.
-    """
-
-    differentiable: ClassVar[bool] = True
-    is_view: ClassVar[bool] = False
-    """Whether the one output is the first input under another shape, in the same memory."""
-
-    @property
-    def name(self) -> str:
-        """Return the operation's name in snake case."""
-        return snake_case(type(self).__name__)
-
-    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the specs of the outputs, or raise `ShapeError`."""
-        raise TypeError(f"{type(self).__name__} defines no shape rule")
-
-    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the specs of arrays that `forward` fills and `backward` reads."""
-        return ()
-
-    def forward(
-        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
-    ) -> list[Call]:
-        """Return the calls that fill `outputs`."""
-        raise TypeError(f"{type(self).__name__} defines no forward calls")
-
-    def backward(
-        self,
-        inputs: Sequence[Array],
-        outputs: Sequence[Array],
-        scratch: Sequence[Array],
-        output_grads: Sequence[Array],
-        input_grads: Sequence[Array | None],
-    ) -> list[Call]:
-        """Return the calls that fill those of `input_grads` that are not None."""
-        raise TypeError(f"{type(self).__name__} cannot be differentiated")
-
-    def settle(self, inputs: Sequence[Array], output_grad: Array) -> list[Call]:
-        """Return, for a view, the calls that change its gradient in place before the input takes it."""
-        return []
-
-
 class Node:
     """One use of an operation in a graph, or of a layer, which the program expands into operations."""
 
@@ -301,10 +260,28 @@ class Node:
         self.outputs = tuple(Tensor(spec, node=self, index=i) for i, spec in enumerate(specs))
 
 
+class Recorder:
+    """What a traced `call` does beside returning results.
+
+    Args:
+        current: What to read in the place of variables: values that were assigned earlier in the same step.
+
+    Attributes:
+        assigned: The last value that each variable is given; it takes effect at the end of the step.
+        losses: Scalars to add to the loss.
+    """
+
+    def __init__(self, current: Mapping[Variable, Tensor] | None = None) -> None:
+        self.current: dict[Variable, Tensor] = dict(current or {})
+        self.assigned: dict[Variable, Tensor] = {}
+        self.losses: list[Tensor] = []
+
+
 class _Trace(threading.local):
     active = False
     values: Mapping[Variable, Array] | None = None
     comparing = False
+    recorder: Recorder | None = None
 
 
 _trace = _Trace()
@@ -318,6 +295,23 @@ def tracing() -> Iterator[None]:
         yield
     finally:
         _trace.active = before
+
+
+@contextmanager
+def recording(recorder: Recorder | None) -> Iterator[None]:
+    """Collect what calls on this thread do beside returning results, inside the block; None collects
+    nothing.
+    """
+    before, _trace.recorder = _trace.recorder, recorder
+    try:
+        yield
+    finally:
+        _trace.recorder = before
+
+
+def recorder() -> Recorder | None:
+    """Return the recorder of the innermost `recording` block of this thread, or None."""
+    return _trace.recorder
 
 
 @contextmanager
@@ -360,6 +354,8 @@ def as_operand(value: Operand, dtype: npt.DTypeLike | None = None, symbolic: boo
     """
     if isinstance(value, Tensor):
         if symbolic or is_symbolic(value):
+            if _trace.recorder is not None and isinstance(value, Variable):
+                return _trace.recorder.current.get(value, value)
             return value
         held: Array = value.value  # type: ignore[attr-defined]
         return held if _trace.values is None else _trace.values.get(value, held)  # type: ignore[call-overload]

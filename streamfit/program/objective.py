@@ -15,7 +15,7 @@ from typing import overload
 import numpy as np
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Spec, may_equal
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import fill_zero
 from streamfit.kernels.running_sums import grow
@@ -151,7 +151,7 @@ class Reduced(Op):
         """Return a float64 scalar."""
         values, weights = specs[:2]
         _check_weights(values, weights, "losses")
-        if len(specs) > 2 and specs[2].shape != values.shape:
+        if len(specs) > 2 and not may_equal(specs[2].shape, values.shape):
             raise ShapeError(f"a mask of shape {specs[2].shape} does not fit losses of shape {values.shape}")
         return (Spec((), _FLOAT64),)
 
@@ -190,7 +190,7 @@ def _mask(inputs: Sequence[Array]) -> Array:
 
 
 def _check_weights(values: Spec, weights: Spec, what: str) -> None:
-    if weights.rank > values.rank or values.shape[: weights.rank] != weights.shape:
+    if not may_equal(values.shape[: weights.rank], weights.shape):
         raise ShapeError(f"weights of shape {weights.shape} do not fit {what} of shape {values.shape}")
 
 

@@ -78,7 +78,9 @@ class Stream:
 
     def _feed(self) -> Feed:
         tolerance = self._tolerance
-        return Feed(self.source, self._pool, ahead=self._ahead, alike=False, tolerance=tolerance, kept=True)
+        return Feed(
+            self.source, self._pool, ahead=self._ahead, alike="nothing", tolerance=tolerance, kept=True
+        )
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Return the batches of pass `number`. Leaving the loop early is fine.

@@ -56,7 +56,7 @@ class CheckedReader:
         return made if isinstance(made, Source) else as_stream(made, seed=self._seed, targets=False)
 
     def _opened(self) -> Feed:
-        return Feed(self._source, self._pool, alike=False)
+        return Feed(self._source, self._pool, alike="nothing")
 
     # -- actions --------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from streamfit._base.errors import DataError, ShapeError
 from streamfit._base.names import did_you_mean
-from streamfit._base.specs import Array, Shape, Spec
+from streamfit._base.specs import Array, Shape, Spec, may_equal
 from streamfit.ops.core import Tensor
 from streamfit.streams.objects import stack_hint
 from streamfit.training.compile_config import OutputPlan
@@ -96,7 +96,7 @@ class BatchInputs:
         arrays = []
         for value, (name, shape, tail) in zip(given, self._inputs, strict=True):
             array = as_array(value, f"input {name!r}")
-            if array.shape[1:] != tail:
+            if array.shape[1:] != tail and not may_equal(array.shape[1:], tail):
                 array = self._fit_input(array, name, shape)
             arrays.append(array)
         if len(arrays) > 1:

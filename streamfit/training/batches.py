@@ -15,6 +15,7 @@ from streamfit._base.errors import DataError
 from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch import ROLES
+from streamfit.streams.batch_layout import Alike
 from streamfit.streams.leaves import as_array, as_rows, is_arraylike, leaves, rebuild
 from streamfit.training.stream_settings import StreamSettings
 from streamfit.workers import Pool, keep_hash_seed, make_pool
@@ -142,13 +143,14 @@ class Streams:
     Args:
         settings: Who loads.
         hash_seed: That of worker processes.
+        alike: What the batches of a stream must have in common.
 
     Attributes:
         hash_seed: As above, or as `use_hash_seed` has changed it.
     """
 
-    def __init__(self, settings: StreamSettings, hash_seed: int) -> None:
-        self._settings, self.hash_seed = settings, hash_seed
+    def __init__(self, settings: StreamSettings, hash_seed: int, alike: Alike = "shapes") -> None:
+        self._settings, self.hash_seed, self._alike = settings, hash_seed, alike
         self._stack = ExitStack()
         self._pool: Pool | None = None
         self._pools: list[Pool] = []
@@ -184,6 +186,7 @@ class Streams:
             seed=source.seed,
             ahead=ahead if workers else 0,
             total=total,
+            alike=self._alike,
             tolerance=policy.tolerance,
             audit=audit,
         )

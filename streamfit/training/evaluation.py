@@ -117,7 +117,7 @@ def _single_run(
     """Open the data and the callbacks of `evaluate` (which preserves running results) or `predict`."""
     verbose, seed = check_verbose(plan.verbose), read_only_seed()
     source = plan.data.source(seed, "data")
-    streams = Streams(plan.settings, hash_seed_of_program(seed))
+    streams = Streams(plan.settings, hash_seed_of_program(seed), call.main.alike)
     with call.work(source.name, preserve_metrics=preserve_metrics), streams:
         feed = streams.feed(source, wrap=False, total=plan.steps)
         params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(plan.steps)}

@@ -33,7 +33,7 @@ def fit(model: Trainable, plan: FitPlan) -> History:
         seed = next_seed() if plan.seed is None else plan.seed
         plan = plan.split()
         call.main.warn_of_changed_flags()
-        with Streams(plan.settings, hash_seed_of_run(seed)) as streams:
+        with Streams(plan.settings, hash_seed_of_run(seed), call.main.alike) as streams:
             return FitRun(model, call, plan, seed, streams).run()
 
 

@@ -20,6 +20,7 @@ from streamfit.ops import Variable
 from streamfit.program import check_finite
 from streamfit.program.memory import aligned_empty
 from streamfit.streams import Batch
+from streamfit.streams.batch_layout import Alike
 from streamfit.training.batch_inputs import check_lengths
 from streamfit.training.built_steps import BuiltSteps, build_steps, things_of
 from streamfit.training.call_settings import CallSettings, SuspendedCall
@@ -126,6 +127,11 @@ class Runner:
     def ready(self) -> bool:
         """Return whether the model is built and can be run."""
         return self._built is not None
+
+    @property
+    def alike(self) -> Alike:
+        """Return what the batches of a stream for this model must have in common."""
+        return "ranks" if any(tensor.spec.free for tensor in self._model.inputs) else "shapes"
 
     @property
     def things(self) -> frozenset[object]:

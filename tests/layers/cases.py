@@ -59,6 +59,16 @@ def plain(function: Callable[..., Array]) -> Callable[..., Array]:
     return lambda weights, *inputs: function(*inputs)
 
 
+def moving_normalized(weights: list[Array], x: Array) -> Array:
+    gamma, beta, mean, variance = weights
+    return gamma * (x - mean) / np.sqrt(variance + 1e-3) + beta
+
+
+def moving_normalized_along_1(weights: list[Array], x: Array) -> Array:
+    beta, mean, variance = (weight[:, None] for weight in weights)
+    return (x - mean) / np.sqrt(variance + 1e-3) + beta
+
+
 def halved(x: Any) -> Any:
     return x * 0.5
 
@@ -89,6 +99,11 @@ CASES = [
     Case(options(L.Softmax, 1), [(2, 3)], plain(lambda x: reference.softmax(x, 1)), "-axis"),
     Case(options(L.Dropout, 0.5), [(3,)], plain(lambda x: x)),
     Case(options(L.GaussianNoise, 0.5), [(3,)], plain(lambda x: x)),
+    Case(options(L.BatchNormalization, moving_mean_initializer="ones"), [(3,)], moving_normalized),
+    Case(
+        options(L.BatchNormalization, 1, scale=False), [(2, 3)], moving_normalized_along_1, "-axis-no-gamma"
+    ),
+    Case(options(L.Masking, 0.5), [(4, 2)], plain(lambda x: np.where((x != 0.5).any(-1)[..., None], x, 0.0))),
     Case(options(L.Flatten), [(2, 3, 2)], plain(lambda x: x.reshape(len(x), 12))),
     Case(options(L.Flatten), [()], plain(lambda x: x.reshape(len(x), 1)), "-numbers"),
     Case(options(L.Reshape, (3, 4)), [(2, 6)], plain(lambda x: x.reshape(len(x), 3, 4))),

@@ -277,6 +277,12 @@ LOSSES = [
 ]
 
 RANDOM = [
+    case("batch_normalize", lambda s: [s.batch(*s.shape, 3), s.array(3), s.array(3)], epsilon=0.25),
+    case(
+        "batch_normalize",
+        lambda s: [s.batch(*s.shape, 2), s.array(2), s.array(2), 0.25, s.batch(*s.shape, kind="bool")],
+    ),
+    case("scale_shift", lambda s: [s.batch(*s.shape, 3), s.array(3), s.array(3)]),
     case("dropout", lambda s: [s.batch(), 0.4, s.step_state(), 3]),
     case("dropout", lambda s: [s.batch(), 0, s.step_state(), 3]),
     case("random_uniform", lambda s: [s.batch(), s.step_state(), 3], "none", minimum=-0.5, maximum=2.0),
