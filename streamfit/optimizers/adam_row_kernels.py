@@ -126,7 +126,7 @@ def _unseen(w: Array, m: Array, v: Array, r: int, steps: int, history: Array, bo
     unseen = True
     for j in range(w.shape[1]):
         largest = top_rate * abs(m[r, j]) / (np.sqrt(v[r, j] * fades) + epsilon)
-        unseen &= largest <= abs(w[r, j]) * part
+        unseen &= (largest <= abs(w[r, j]) * part) & (v[r, j] < np.inf)
     return unseen
 
 

@@ -319,6 +319,15 @@ def test_states_that_somebody_changes_count(
         compare(make, dtype, [draw_step(rng, most=1) for _ in range(40)], {4: spoil})
 
 
+def test_a_mean_that_moves_nothing_may_do_so_later_when_the_root_below_it_has_shrunk() -> None:
+    def spoil(optimizer: optimizers.Optimizer) -> None:
+        optimizer.state["m"][:], optimizer.state["v"][:] = 1e-10, 1.0
+
+    quiet = {table.weight: (np.zeros(1, np.int64), np.zeros((1, table.shape[1]))) for table in TABLES}
+    compare(MAKERS["adam whose m outlives v"], "float64", [(np.zeros(32), quiet)] * 60, {1: spoil})
+    compare(MAKERS["adam whose m outlives v"], "float32", [(np.zeros(32), quiet)] * 60, {1: spoil})
+
+
 @pytest.mark.parametrize("tables_at", [[], [0], [2], [0, 1], [1, 3], [0, 1, 2, 3]])
 def test_stretches_are_the_weights_between_tables(tables_at: list[int]) -> None:
     sizes = np.array([3, 1, 4, 2])
