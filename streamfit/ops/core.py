@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -182,6 +182,13 @@ class Constant(Tensor):
         return np.array(self.value, dtype=dtype)
 
 
+class Home(Protocol):
+    """The owner of the memory of variables."""
+
+    def settle(self) -> None:
+        """Bring all rows of tables up to date."""
+
+
 class Variable(Tensor):
     """Hold a weight: an array that persists from step to step.
 
@@ -189,6 +196,9 @@ class Variable(Tensor):
         value: The first value; copied.
         name: Name of the weight, such as ``"kernel"``.
         trainable: Whether the optimizer may change it.
+
+    Attributes:
+        memory: The array itself. Rows of an embedding may be behind in it during training, see `value`.
 
     Example:
         >>> import numpy as np
@@ -200,16 +210,23 @@ class Variable(Tensor):
 
     def __init__(self, value: Array, name: str = "", trainable: bool = True) -> None:
         super().__init__(Spec.of(value), name)
-        self.value: Array = np.array(value, order="C")
+        self.memory: Array = np.array(value, order="C")
         self.trainable = trainable
-        self.home: object | None = None  # the owner of the flat vector that `value` is a view of
+        self.home: Home | None = None  # the owner of the flat vector that `memory` is a view of
+
+    @property
+    def value(self) -> Array:
+        """Return the array itself, with all of its rows up to date."""
+        if self.home is not None:
+            self.home.settle()
+        return self.memory
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "home": None}  # the flat vector of a model is not pickled
+        return {**self.__dict__, "memory": self.value, "home": None}  # no flat vector is pickled
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self.value = np.array(self.value, order="C")  # in a worker the array may lie in shared memory
+        self.memory = np.array(self.memory, order="C")  # in a worker the array may lie in shared memory
 
     def assign(self, value: npt.ArrayLike) -> None:
         """Overwrite the value in place.
@@ -218,9 +235,9 @@ class Variable(Tensor):
             ValueError: The shape differs.
         """
         array = np.asarray(value)
-        if array.shape != self.value.shape:
+        if array.shape != self.memory.shape:
             raise ValueError(
-                f"weight {self.name!r} has shape {self.value.shape}, got a value of shape {array.shape}"
+                f"weight {self.name!r} has shape {self.memory.shape}, got a value of shape {array.shape}"
             )
         uses.write("assign", self.name, frozenset((self,)), lambda: self.put(array))
 
@@ -228,14 +245,14 @@ class Variable(Tensor):
         """Overwrite the value; the caller ensures that no other thread uses it."""
         self.value[...] = array
 
-    def move(self, memory: Array, home: object) -> None:
+    def move(self, memory: Array, home: Home) -> None:
         """Keep the value in `memory` (same shape and dtype) from now on."""
         memory[...] = self.value
-        self.value, self.home = memory, home
+        self.memory, self.home = memory, home
 
     def numpy(self) -> Array:
         """Return a copy of the value; while another thread trains, the copy is made between two steps."""
-        return uses.read("numpy", self.name, frozenset((self,)), self.value.copy)
+        return uses.read("numpy", self.name, frozenset((self,)), lambda: self.value.copy())
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype)

@@ -183,24 +183,25 @@ class RowGradient:
     values: Array
 
 
-def find_calls(ids: Array, table_rows: int, take: Take) -> tuple[FoundRows, list[Call]]:
+def find_calls(ids: Array, table_rows: int, take: Take, borrow: Take) -> tuple[FoundRows, list[Call]]:
     """Return the rows that `ids` will name, and the calls that find them.
 
     Args:
         ids: int64, of any shape.
         table_rows: How many rows the table has.
-        take: Gives memory.
+        take: Gives memory for what is found.
+        borrow: Gives memory that only these calls need.
 
     Example:
         >>> from streamfit.kernels import run
-        >>> found, calls = find_calls(np.array([5, 2, 5]), 10, np.empty)
+        >>> found, calls = find_calls(np.array([5, 2, 5]), 10, np.empty, np.empty)
         >>> run(calls)
         >>> found.rows[: found.count[0]]
         array([2, 5])
     """
     n = ids.size
     found = FoundRows(*(take(shape, np.int64) for shape in ((n,), (1,), (n + 1,), (n,))))
-    work, ends = take((3, n), np.int64), take((_DIGITS,), np.int64)
+    work, ends = borrow((3, n), np.int64), borrow((_DIGITS,), np.int64)
     arguments = (found.rows, found.count, found.starts, found.places, work, ends)
     return found, [(find_rows, (ids.reshape(-1), table_rows, *arguments))]
 

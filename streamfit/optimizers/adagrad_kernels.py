@@ -7,8 +7,7 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.kernels import kernel
 from streamfit.kernels.decorator import exact, inlined
-from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE
-from streamfit.optimizers.row_history import (
+from streamfit.kernels.missed_steps import (
     FIRST_FACTOR,
     KEPT,
     PLAIN,
@@ -23,6 +22,7 @@ from streamfit.optimizers.row_history import (
     rows_due,
     set_none,
 )
+from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE
 
 EPSILON = FIRST_OWN + 1
 _EPSILON = FIRST_FACTOR

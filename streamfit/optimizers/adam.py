@@ -7,26 +7,52 @@ from typing import ClassVar, Unpack
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.kernels import Call
-from streamfit.optimizers.adam_kernels import (
-    BETA_1,
-    BETA_2,
-    EPSILON,
-    adam_step,
-    adamax_step,
-    amsgrad_step,
-    nadam_step,
-)
-from streamfit.optimizers.adam_row_kernels import (
-    adam_catch_up,
-    adam_record,
-    adam_rows_step,
-    amsgrad_catch_up,
-    amsgrad_rows_step,
-)
-from streamfit.optimizers.hyper import Flag, Hyper, at_least_zero, share
+from streamfit.kernels import Call, kernel
+from streamfit.optimizers import adam_kernels as kernels
+from streamfit.optimizers.adam_kernels import BETA_1, BETA_2, EPSILON
+from streamfit.optimizers.hyper import LEARNING_RATE, Flag, Hyper, at_least_zero, share
 from streamfit.optimizers.optimizer import LearningRate, Optimizer, OptimizerOptions, SharedOptions, registry
 from streamfit.optimizers.tables import RowRule
+
+_NADAM_DECAY = 0.96
+
+
+@kernel
+def adamax_step(w: Array, g: Array, m: Array, u: Array, hyper: Array, step_state: Array) -> None:
+    """Move the mean of g and the decaying maximum of abs(g), and w by their ratio."""
+    real = w.dtype.type
+    step = np.float64(step_state[1] + 1)
+    alpha = real(hyper[LEARNING_RATE] / (1.0 - hyper[BETA_1] ** step))
+    new, kept, epsilon = real(1.0 - hyper[BETA_1]), real(hyper[BETA_2]), real(hyper[EPSILON])
+    for i in range(w.shape[0]):
+        m[i] += new * (g[i] - m[i])
+        size = abs(g[i])
+        old = kept * u[i]
+        u[i] = old if old > size else size
+        w[i] -= alpha * m[i] / (u[i] + epsilon)
+
+
+@kernel
+def nadam_step(
+    w: Array, g: Array, m: Array, v: Array, product: Array, hyper: Array, step_state: Array
+) -> None:
+    """Do as Adam with Nesterov's momentum, whose schedule is kept in the one number of `product`."""
+    real = w.dtype.type
+    step = np.float64(step_state[1] + 1)
+    now = hyper[BETA_1] * (1.0 - 0.5 * _NADAM_DECAY**step)
+    later = hyper[BETA_1] * (1.0 - 0.5 * _NADAM_DECAY ** (step + 1.0))
+    if step_state[1] == 0:
+        product[0] = 1.0
+    product[0] *= now
+    part_m = real(later / (1.0 - product[0] * later))
+    part_g = real((1.0 - now) / (1.0 - product[0]))
+    rate, epsilon = real(hyper[LEARNING_RATE]), real(hyper[EPSILON])
+    whole = real(1.0 / (1.0 - hyper[BETA_2] ** step))
+    new_1, new_2 = real(1.0 - hyper[BETA_1]), real(1.0 - hyper[BETA_2])
+    for i in range(w.shape[0]):
+        m[i] += new_1 * (g[i] - m[i])
+        v[i] += new_2 * (g[i] * g[i] - v[i])
+        w[i] -= rate * (part_m * m[i] + part_g * g[i]) / (np.sqrt(v[i] * whole) + epsilon)
 
 
 class Adam(Optimizer):
@@ -79,14 +105,17 @@ class Adam(Optimizer):
         """Return one call."""
         vectors = tuple(self.state[name] for name in self.first_values())
         return [
-            (amsgrad_step if self.amsgrad else adam_step, (weights, grads, *vectors, self.hyper, step_state))
+            (
+                kernels.amsgrad_step if self.amsgrad else kernels.adam_step,
+                (weights, grads, *vectors, self.hyper, step_state),
+            )
         ]
 
     def row_rule(self) -> RowRule | None:
         """Return the kernels for rows of tables."""
         if self.amsgrad:
-            return RowRule(adam_record, amsgrad_rows_step, amsgrad_catch_up)
-        return RowRule(adam_record, adam_rows_step, adam_catch_up)
+            return RowRule(kernels.adam_record, kernels.amsgrad_rows_step, kernels.amsgrad_catch_up)
+        return RowRule(kernels.adam_record, kernels.adam_rows_step, kernels.adam_catch_up)
 
 
 class AdamW(Adam):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, Self, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
 from streamfit._base.configs import Config, Configurable, describe
 from streamfit._base.names import Registry, did_you_mean, snake_case
@@ -382,7 +383,7 @@ class Optimizer(Configurable):
     def _make_state(self, weights: Array) -> None:
         for name, first in self.first_values().items():
             if name not in self.work.state:
-                self.work.state[name] = np.full(weights.shape, first, dtype=weights.dtype)
+                self.work.state[name] = _filled(weights.shape, weights.dtype, first)
 
     def first_values(self) -> dict[str, float]:
         """Return the name and the first value of each vector of `state` that the settings need."""
@@ -438,3 +439,8 @@ def _is_setting(kind: type, name: str) -> bool:
     return not name.startswith("_") and (
         value.fset is not None if isinstance(value, property) else hasattr(value, "__set__")
     )
+
+
+def _filled(shape: tuple[int, ...], dtype: npt.DTypeLike, value: float) -> Array:
+    """Make an array of one value; zeros take no memory before somebody writes them."""
+    return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)

@@ -7,8 +7,7 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.kernels import kernel
 from streamfit.kernels.decorator import exact, inlined
-from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE
-from streamfit.optimizers.row_history import (
+from streamfit.kernels.missed_steps import (
     FIRST_FACTOR,
     KEPT,
     PLAIN,
@@ -25,6 +24,7 @@ from streamfit.optimizers.row_history import (
     taken_off,
     unseen_part,
 )
+from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE
 
 RHO, EPSILON, MOMENTUM = FIRST_OWN, FIRST_OWN + 1, FIRST_OWN + 2
 _RHO, _REST, _EPSILON, _MOMENTUM = FIRST_FACTOR, FIRST_FACTOR + 1, FIRST_FACTOR + 2, FIRST_FACTOR + 3

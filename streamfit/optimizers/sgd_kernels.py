@@ -5,8 +5,7 @@ from __future__ import annotations
 from streamfit._base.specs import Array
 from streamfit.kernels import kernel
 from streamfit.kernels.decorator import exact, inlined
-from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE
-from streamfit.optimizers.row_history import (
+from streamfit.kernels.missed_steps import (
     FIRST_FACTOR,
     KEPT,
     PLAIN,
@@ -21,6 +20,7 @@ from streamfit.optimizers.row_history import (
     set_none,
     unseen_part,
 )
+from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE
 
 MOMENTUM = FIRST_OWN
 _KEPT_MOMENTUM, _NESTEROV = FIRST_FACTOR, FIRST_FACTOR + 1

@@ -1,8 +1,8 @@
 """Updates of tables by rows: a step touches the rows that its batch has read, and no others.
 
 Rows that a batch does not read still move in dense training, under momentum, fading means or decay. They
-are left behind here and take those steps later, before they are read (`row_history`), with the bits that they
-would have had. Or they do not move at all, where the rule is lazy.
+are left behind here and take those steps later, before they are read (`kernels/missed_steps.py`), with the
+bits of dense training. Or they do not move at all, where the rule is lazy.
 """
 
 from __future__ import annotations
@@ -13,13 +13,61 @@ from typing import NamedTuple
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.kernels import Call, CallList
+from streamfit.kernels import Call, CallList, kernel
 from streamfit.kernels.calls import Kernel
+from streamfit.kernels.missed_steps import (
+    COLUMNS,
+    FIRST_FACTOR,
+    KEPT,
+    LENGTH,
+    PLAIN,
+    RATE,
+    TOP_RATE,
+    ZERO,
+)
 from streamfit.ops.row_gradient import RowGradient
-from streamfit.optimizers.row_history import COLUMNS, LENGTH, advance, note_step, restart
+from streamfit.optimizers.hyper import LEARNING_RATE, WEIGHT_DECAY
 
 _ALL: Array = np.zeros(0, np.int64)
 _UNCOUNTED: Array = np.zeros(1, np.int64)
+
+
+@kernel
+def note_step(hyper: Array, zero: Array, clock: Array, history: Array, bounds: Array, decays: int) -> None:
+    """Complete the line of a step: the decay, and what became of zeros; then the bounds.
+
+    Args:
+        hyper: The settings.
+        zero: What clipping makes of a gradient of zero, float64 (1,).
+        clock: Steps in the history, int64 (1,); this step is not yet counted.
+        history: float64 (length, 8).
+        bounds: float64 (2,).
+        decays: 1 if weights decay.
+    """
+    now = clock[0]
+    history[now, KEPT] = 1.0 - hyper[LEARNING_RATE] * hyper[WEIGHT_DECAY] if decays else 1.0
+    history[now, ZERO] = zero[0]
+    plain = 1.0 if zero[0] == 0.0 and np.isfinite(history[now, RATE]) and not decays else 0.0
+    if now == 0:
+        bounds[TOP_RATE], bounds[PLAIN] = 0.0, 1.0
+    for column in range(FIRST_FACTOR, COLUMNS):
+        if history[now, column] != history[0, column]:
+            plain = 0.0
+    bounds[PLAIN] = min(bounds[PLAIN], plain)
+    bounds[TOP_RATE] = max(bounds[TOP_RATE], abs(history[now, RATE]))
+
+
+@kernel
+def advance(clock: Array) -> None:
+    """Count a step."""
+    clock[0] += 1
+
+
+@kernel
+def restart(clock: Array, least: int) -> None:
+    """Begin the history again if it holds at least so many steps; all rows are up to date."""
+    if clock[0] >= least:
+        clock[0] = 0
 
 
 class RowRule(NamedTuple):

@@ -12,7 +12,8 @@ from streamfit.program.objective import (
     weighted_mean,
     weighted_total,
 )
-from streamfit.program.program import Binding, Program, Training
+from streamfit.program.program import Binding, Program
+from streamfit.program.updating import MakesUpdate, Training
 
 __all__ = [
     "AccumulateMean",
@@ -21,6 +22,7 @@ __all__ = [
     "Binding",
     "FlatVariables",
     "Lowering",
+    "MakesUpdate",
     "Program",
     "StateTensor",
     "Training",

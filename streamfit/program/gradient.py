@@ -28,6 +28,20 @@ class Memory(Protocol):
         """Let others have the memory of an array."""
 
 
+class Lookups(Protocol):
+    """The lookups in tables, which are differentiated by rows."""
+
+    @property
+    def tables(self) -> Iterable[Variable]:
+        """Return the tables."""
+
+    def reads(self, node: Node) -> bool:
+        """Return whether a node is such a lookup."""
+
+    def backward(self, node: Node, gy: Array) -> list[Call]:
+        """Return the calls that differentiate a lookup; `gy` is the gradient of its output."""
+
+
 class Borrowing:
     """Take arrays for the calls of one node, and give them back together."""
 
@@ -63,6 +77,7 @@ class Gradient:
         arrays: The array of each tensor of the graph.
         scratch: The scratch arrays of each node.
         grads: Where the gradient of each variable goes.
+        tables: Variables whose gradient is a list of rows.
         memory: Where the gradients of other tensors live until they are used.
         done: Called with the number of each node, from the last to the first, when its gradient is listed.
     """
@@ -72,18 +87,19 @@ class Gradient:
         arrays: dict[Tensor, Array],
         scratch: dict[Node, list[Array]],
         grads: dict[Variable, Array],
+        tables: Lookups,
         memory: Memory,
         done: Callable[[int], None],
     ) -> None:
         self._arrays, self._scratch, self._variables, self._memory = arrays, scratch, grads, memory
-        self._done = done
+        self._done, self._tables = done, tables
         self._grads: dict[Tensor, Array] = {}
         self._owned: set[int] = set()  # addresses of gradients in `memory`
         self.calls: list[Call] = []
 
     def build(self, nodes: Sequence[Node], objective: Tensor, seed: Array) -> list[Call]:
         """Return the calls; `seed` holds the derivative of the objective by itself, 1."""
-        needed = dependents(nodes, self._variables)
+        needed = dependents(nodes, [*self._variables, *self._tables.tables])
         if objective in needed:
             self._grads[objective] = seed
         for i in reversed(range(len(nodes))):
@@ -99,6 +115,9 @@ class Gradient:
 
     def _differentiate(self, node: Node, wanted: Sequence[bool]) -> None:
         output_grads = [self._output_grad(tensor) for tensor in node.outputs]
+        if self._tables.reads(node):
+            self.calls += self._tables.backward(node, output_grads[0])
+            return
         if node.op.is_view:
             inputs = [self._arrays[tensor] for tensor in node.inputs]
             self.calls += node.op.settle(inputs, output_grads[0])

@@ -8,60 +8,28 @@ again when a program is bound, from the shapes of its inputs, so any axis of an 
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
-from streamfit.kernels import Call, CallList, kernel
+from streamfit.kernels import Call, CallList
 from streamfit.kernels.matrix import copy_into
 from streamfit.ops.core import STEP_STATE, Constant, Node, Tensor, Variable, flat, workspace_from
-from streamfit.program.finite import finite_check
 from streamfit.program.gradient import Borrowing, Gradient, dependents
 from streamfit.program.graph import leaves, sorted_nodes
 from streamfit.program.lifetimes import Lifetimes
-from streamfit.program.memory import Arena, FlatVariables
+from streamfit.program.memory import Arena, deferring
+from streamfit.program.table_rows import TableRows, find_tables
+from streamfit.program.updating import Training
 
 _KEPT_BINDINGS = 16  # that stay bound however long their lists are
 _KEPT_CALLS = 1 << 15  # calls of all bindings that stay bound: about 20 MB
 Size = int | tuple[tuple[int, ...], ...]
 """The size of a batch, or where other axes are free the shape of each array that is fed."""
-
-
-@kernel
-def tick(step_state: Array) -> None:
-    """Count one finished training step."""
-    step_state[1] += 1
-
-
-class Training:
-    """The variables that a program trains, their gradient, and the optimizer's calls.
-
-    Args:
-        variables: The trainable variables; they move into one flat vector.
-        step_state: int64 array [seed, finished steps], shape (2,).
-        update: Given (weights, gradient, sizes, step_state), returns the optimizer's calls.
-    """
-
-    def __init__(
-        self,
-        variables: Sequence[Variable],
-        step_state: Array,
-        update: Callable[[Array, Array, Array, Array], list[Call]],
-    ) -> None:
-        self.flat = FlatVariables(variables)
-        self.gradient = self.flat.zeros_like()
-        self.step_state = step_state
-        self.grads = dict(zip(self.flat.variables, self.flat.views(self.gradient), strict=True))
-        self._update = update
-        self.rebind()
-
-    def rebind(self) -> None:
-        """Make the optimizer's calls anew; programs that use the old ones must forget their bindings."""
-        update = self._update(self.flat.vector, self.gradient, self.flat.sizes, self.step_state)
-        self.calls: list[Call] = [*update, (tick, (self.step_state,))]
 
 
 class Binding:
@@ -82,13 +50,16 @@ class Binding:
             tensor: take(shape, tensor.dtype) for tensor, shape in zip(program.feeds, shapes, strict=True)
         }
         self._scratch: dict[Node, list[Array]] = {}
+        training = program.training
+        self._tables = TableRows({} if training is None else training.tables, program.arena)
+        self._lock = contextlib.nullcontext() if training is None else training.lock
         self._bind_leaves()
         calls = self._bind_nodes()
         calls += [call for sink in program.sinks for call in self._forward(sink)]
-        calls += [] if program.training is None else program.training.calls
+        calls += [] if training is None else training.calls(self._tables.gradients)
         self.count = len(calls)
         self._calls = CallList(calls or [(copy_into, (np.zeros(1), np.zeros(1)))])
-        self.run = self._calls.run
+        self.run = self._run_locked if self._tables.tables else self._calls.run
         self.feeds = [self._calls.input_pointer(self._arrays[tensor]) for tensor in program.feeds]
         self._scratch.clear()
 
@@ -98,8 +69,8 @@ class Binding:
             if isinstance(leaf, Variable) and self._program.values is not None:
                 self._arrays[leaf] = self._program.values[leaf]
             elif isinstance(leaf, Variable):
-                self.variables.append((leaf, leaf.value))
-                self._arrays[leaf] = leaf.value
+                self.variables.append((leaf, leaf.memory))
+                self._arrays[leaf] = leaf.memory
             elif isinstance(leaf, Constant):
                 self._arrays[leaf] = leaf.value
             elif leaf is STEP_STATE:
@@ -153,7 +124,7 @@ class Binding:
         with workspace_from(borrowed.take):
             calls: list[Call] = node.op.forward(inputs, outputs, self._scratch[node])
         borrowed.give_back()
-        return calls
+        return self._tables.forward(node, inputs[1]) + calls if self._tables.reads(node) else calls
 
     def _infer(self, node: Node, known: Sequence[Spec]) -> tuple[Spec, ...]:
         """Return the specs of a node's outputs, all lengths known.
@@ -192,10 +163,11 @@ class Binding:
                 self._give_back_scratch(nodes[number])
             self._give_back(2 * len(nodes) - number)
 
-        gradient = Gradient(self._arrays, self._scratch, training.grads, self._program.arena, done)
+        grads, arena = training.grads, self._program.arena
+        gradient = Gradient(self._arrays, self._scratch, grads, self._tables, arena, done)
         calls = gradient.build(nodes, objective, np.ones((), objective.dtype))
         if self._program.checked:
-            calls.append(finite_check(self._arrays[objective], training.gradient))
+            calls += training.finite_calls(self._arrays[objective], self._tables.gradients)
         return calls
 
     def run_steps(self, data: Sequence[Array], steps: int, asked: Array | None = None) -> int:
@@ -204,12 +176,32 @@ class Binding:
         Returns:
             How many times: fewer where `asked` (int64 (1,), read after each step) was not 0.
         """
-        return self._calls.run_steps(self.feeds, data, steps, asked)
+        with self._lock:
+            return self._calls.run_steps(self.feeds, data, steps, asked)
+
+    def _run_locked(self) -> None:
+        with self._lock:
+            self._calls.run()
+
+    @property
+    def gradients(self) -> dict[Variable, Array]:
+        """Return the gradient of each trained variable, as the last step left it; of tables the rows read."""
+        training = self._program.training
+        return {} if training is None else {**training.grads, **self._tables.filled()}
+
+    def settle(self) -> None:
+        """Bring rows of tables up to date that other programs have left behind."""
+        if deferring:
+            training = self._program.training
+            own = None if training is None else training.flat
+            for variable, _ in self.variables:
+                if variable.home is not None and variable.home is not own:
+                    variable.home.settle()
 
     @property
     def is_valid(self) -> bool:
         """Return whether all variables are still where this binding reads them."""
-        return all(variable.value is array for variable, array in self.variables)
+        return all(variable.memory is array for variable, array in self.variables)
 
 
 def _lengths(spec: Spec) -> tuple[int, ...]:
@@ -237,6 +229,7 @@ class Program:
     Attributes:
         free: Whether an axis beside the batch is free, so that bindings are found by the shapes of all feeds.
         kept: Tensors whose arrays must last for the whole run.
+        tables: Variables that lookups read and nothing else.
     """
 
     def __init__(
@@ -262,6 +255,7 @@ class Program:
         self.leaves = list(dict.fromkeys([*self.feeds, *leaves(wanted)]))
         self.nodes = sorted_nodes(wanted, self.feeds) + list(guards)
         self.kept = [*self.feeds, *wanted]
+        self.tables = find_tables([*self.nodes, *self.sinks], self.kept)
         self.free = any(tensor.spec.free for tensor in self.feeds)
         self._bindings: OrderedDict[Size, Binding] = OrderedDict()
         self._bound_calls = 0

@@ -7,14 +7,13 @@ gradient and the optimizer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from streamfit._base.specs import Array, Shape
-from streamfit.kernels import Call
 from streamfit.layers.base import changes
 from streamfit.ops.assigning import Assign
 from streamfit.ops.core import Node, Tensor, Variable, tracing
-from streamfit.program import Arena, Lowering, Program, Training
+from streamfit.program import Arena, Lowering, MakesUpdate, Program, Training
 from streamfit.training.compile_config import OutputPlan
 from streamfit.training.model_graph import ModelGraph
 from streamfit.training.running_results import RunningResults
@@ -23,7 +22,6 @@ from streamfit.training.target_checks import TargetWarnings, constant_losses, co
 from streamfit.training.user_warnings import warn
 
 Key = tuple[object, ...]
-Update = Callable[[Array, Array, Array, Array], list[Call]]
 
 
 class Programs:
@@ -35,8 +33,7 @@ class Programs:
         step_state: int64 array [seed, finished steps].
         results: Holds the running sums of losses and metrics.
         trainable: The weights that are trained.
-        update: Given (weights, gradient, sizes, step_state), returns the optimizer's calls; None for a model
-            that only predicts.
+        update: Gives the optimizer's update; None for a model that only predicts.
         values: What to read in the place of the values of variables: copies of another moment.
 
     Attributes:
@@ -50,7 +47,7 @@ class Programs:
         step_state: Array,
         results: RunningResults,
         trainable: Sequence[Variable] = (),
-        update: Update | None = None,
+        update: MakesUpdate | None = None,
         values: Mapping[Variable, Array] | None = None,
     ) -> None:
         self._model, self._plans, self._step_state, self._values = model, plans, step_state, values
@@ -86,6 +83,8 @@ class Programs:
         program = self._programs.get(key)
         if program is None:
             program = self._programs[key] = self._build(mode, targets, weights, checked)
+            if program.training is not None and program.training.admit(program.tables):
+                self._forget_bindings()
             self._seen = changes.count, self._revision()  # composing a layer may have set attributes
         return program
 
@@ -116,9 +115,13 @@ class Programs:
         """Ask for the optimizer's calls anew: a setting that decides on them has changed."""
         if self._training is not None:
             self._training.rebind()
-            for program in self._programs.values():
-                if program.training is not None:
-                    program.forget()
+            self._forget_bindings()
+
+    def _forget_bindings(self) -> None:
+        """Have all programs that train bound again, with other calls of the optimizer."""
+        for program in self._programs.values():
+            if program.training is not None:
+                program.forget()
 
     def release(self) -> None:
         """Let go of the memory that the last batches were fed from."""
@@ -128,11 +131,6 @@ class Programs:
     def trained_vector(self) -> Array:
         """Return the vector that the trained weights live in."""
         return self._train().flat.vector
-
-    @property
-    def gradients(self) -> dict[Variable, Array]:
-        """Return the gradient of each trained weight, as the last step left it."""
-        return {} if self._training is None else self._training.grads
 
     def _train(self) -> Training:
         if self._training is None:

@@ -99,7 +99,7 @@ class ByRows(Whole):
             inputs, before, after, gradients = {}, [], [], {}
             for table, n in zip(TABLES, lengths, strict=True):
                 ids, gy = np.zeros(n, np.int64), np.zeros((n, table.shape[1]), self.vector.dtype)
-                found, calls = find_calls(ids, table.shape[0], np.empty)
+                found, calls = find_calls(ids, table.shape[0], np.empty, np.empty)
                 before += calls + self.update.tables[table.weight].catch_up(found.rows, found.count)
                 gradients[table.weight], calls = sum_calls(found, gy, np.empty)
                 after += calls
@@ -307,7 +307,7 @@ ODD = [0.0, 1.0, 1e-7, 1e-12, 1e-30, -1e-3, np.inf, np.nan]
 def test_states_that_somebody_changes_count(
     make: Callable[[], optimizers.Optimizer], dtype: str, seed: int
 ) -> None:
-    """Means that are small beside large squares, NaN where the weight is none, rows of zeros that are none."""
+    """Small means beside large squares, NaN where the weight is none, rows at rest that are woken."""
     rng = np.random.default_rng(seed)
     values = {n: rng.choice(ODD, sum(SIZES)) for n in make().first_values()}
 

@@ -13,9 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.kernels import kernel
 from streamfit.kernels.decorator import exact, inlined
-from streamfit.optimizers.hyper import LEARNING_RATE, WEIGHT_DECAY
 
 LENGTH = 4096
 """Steps in a history; when it is full, all rows are brought up to date."""
@@ -41,48 +39,10 @@ def taken_off(w: float, change: float) -> float:
     return w - change
 
 
-@kernel
-def note_step(hyper: Array, zero: Array, clock: Array, history: Array, bounds: Array, decays: int) -> None:
-    """Complete the line of a step: the decay, and what became of zeros; then the bounds.
-
-    Args:
-        hyper: The settings.
-        zero: What clipping makes of a gradient of zero, float64 (1,).
-        clock: Steps in the history, int64 (1,); this step is not yet counted.
-        history: float64 (length, 8).
-        bounds: float64 (2,).
-        decays: 1 if weights decay.
-    """
-    now = clock[0]
-    history[now, KEPT] = 1.0 - hyper[LEARNING_RATE] * hyper[WEIGHT_DECAY] if decays else 1.0
-    history[now, ZERO] = zero[0]
-    plain = 1.0 if zero[0] == 0.0 and np.isfinite(history[now, RATE]) and not decays else 0.0
-    if now == 0:
-        bounds[TOP_RATE], bounds[PLAIN] = 0.0, 1.0
-    for column in range(FIRST_FACTOR, COLUMNS):
-        if history[now, column] != history[0, column]:
-            plain = 0.0
-    bounds[PLAIN] = min(bounds[PLAIN], plain)
-    bounds[TOP_RATE] = max(bounds[TOP_RATE], abs(history[now, RATE]))
-
-
 @inlined
 def note_epsilon(history: Array, now: int, epsilon: float) -> None:
     """Mark a step whose epsilon may count as zero: 0 / 0 then moves rows, so such a step is not plain."""
     history[now, COLUMNS - 1] = 0.0 if epsilon >= 1e-30 else np.nan
-
-
-@kernel
-def advance(clock: Array) -> None:
-    """Count a step."""
-    clock[0] += 1
-
-
-@kernel
-def restart(clock: Array, least: int) -> None:
-    """Begin the history again if it holds at least so many steps; all rows are up to date."""
-    if clock[0] >= least:
-        clock[0] = 0
 
 
 @inlined
