@@ -238,7 +238,7 @@ def adam_catch_up(
             new_1, new_2 = real(history[first, _NEW_1]), real(history[first, _NEW_2])
             s = first
             while s < clock[0]:
-                looks = bounds[PLAIN] == 1.0 and (s - first) % _LOOK_EVERY == 0
+                looks = bounds[PLAIN] == 1.0 and clock[0] - s > _LOOK_EVERY and (s - first) % _LOOK_EVERY == 0
                 if looks and _unseen(w, m, v, r, clock[0] - s, history, bounds):
                     break
                 set_none(none, history[s, ZERO])
@@ -274,7 +274,7 @@ def amsgrad_catch_up(
             new_1, new_2 = real(history[first, _NEW_1]), real(history[first, _NEW_2])
             s = first
             while s < clock[0]:
-                looks = bounds[PLAIN] == 1.0 and (s - first) % _LOOK_EVERY == 1
+                looks = bounds[PLAIN] == 1.0 and clock[0] - s > _LOOK_EVERY and (s - first) % _LOOK_EVERY == 1
                 if looks and _unseen(w, m, top, r, 0, history, bounds):
                     break
                 set_none(none, history[s, ZERO])

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, Self, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
 from streamfit._base.configs import Config, Configurable, describe
 from streamfit._base.names import Registry, did_you_mean, snake_case
@@ -326,7 +325,7 @@ class Optimizer(Configurable):
             grads: As for `bind`; the parts of tables are not used if these are updated by rows.
             sizes: As for `bind`.
             step_state: As for `bind`.
-            tables: Weights that may be updated by rows. They are if the optimizer has a rule for it.
+            tables: Weights that may be updated by rows; `Update.tables` says which of them are.
         """
         self.work.settle()
         self.work.drop_unneeded(self.first_values())
@@ -362,6 +361,8 @@ class Optimizer(Configurable):
     ) -> dict[int, TableUpdate]:
         ends, updates = np.cumsum(sizes), {}
         for number, shape in tables:
+            if not rule.suits(shape):
+                continue
             start = int(ends[number] - sizes[number])
             place = slice(start, start + shape[0] * shape[1])
             states = [self.work.state[name][place].reshape(shape) for name in self.first_values()]
@@ -383,7 +384,7 @@ class Optimizer(Configurable):
     def _make_state(self, weights: Array) -> None:
         for name, first in self.first_values().items():
             if name not in self.work.state:
-                self.work.state[name] = _filled(weights.shape, weights.dtype, first)
+                self.work.state[name] = np.full(weights.shape, first, dtype=weights.dtype)
 
     def first_values(self) -> dict[str, float]:
         """Return the name and the first value of each vector of `state` that the settings need."""
@@ -439,8 +440,3 @@ def _is_setting(kind: type, name: str) -> bool:
     return not name.startswith("_") and (
         value.fset is not None if isinstance(value, property) else hasattr(value, "__set__")
     )
-
-
-def _filled(shape: tuple[int, ...], dtype: npt.DTypeLike, value: float) -> Array:
-    """Make an array of one value; zeros take no memory before somebody writes them."""
-    return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)

@@ -28,6 +28,8 @@ from streamfit.kernels.missed_steps import (
 from streamfit.ops.row_gradient import RowGradient
 from streamfit.optimizers.hyper import LEARNING_RATE, WEIGHT_DECAY
 
+SMALLEST = 1 << 20
+"""Elements from which on a table is updated by rows; below, the whole has the same bits and is quicker."""
 _ALL: Array = np.zeros(0, np.int64)
 _UNCOUNTED: Array = np.zeros(1, np.int64)
 
@@ -85,6 +87,10 @@ class RowRule(NamedTuple):
     record: Kernel
     step: Kernel
     catch_up: Kernel | None
+
+    def suits(self, shape: tuple[int, int]) -> bool:
+        """Return whether a table of this shape is to be updated by rows."""
+        return self.catch_up is None or shape[0] * shape[1] >= SMALLEST
 
 
 class Table(NamedTuple):

@@ -126,15 +126,12 @@ class FlatVariables:
         self.dtype = dtypes.pop()
         unit = ALIGNMENT // self.dtype.itemsize
         self.sizes = np.array([-(-v.memory.size // unit) * unit for v in self.variables], dtype=np.int64)
-        self.vector = self._zeros()
+        self._nbytes = int(self.sizes.sum()) * self.dtype.itemsize
+        self.vector = aligned_empty(self._nbytes).view(self.dtype)
+        self.vector[...] = 0
         # The same view objects each time: a binding that has one is valid again when its variable returns.
         self._places = self.views(self.vector)
         self.rebind()
-
-    def _zeros(self) -> Array:
-        nbytes = int(self.sizes.sum()) * self.dtype.itemsize
-        # Zeros of the system: parts that nobody writes, such as the gradient of a table, take no memory.
-        return _aligned(np.zeros(nbytes + ALIGNMENT, np.uint8), nbytes).view(self.dtype)
 
     def views(self, vector: Array) -> list[Array]:
         """Return, for each variable, the part of `vector` that belongs to it, in its shape."""
@@ -145,8 +142,11 @@ class FlatVariables:
         ]
 
     def zeros_like(self) -> Array:
-        """Return a vector of zeros with the same layout, for gradients."""
-        return self._zeros()
+        """Return a vector of zeros with the same layout, for gradients.
+
+        They are zeros of the system: what nobody writes, such as the gradient of a table, takes no memory.
+        """
+        return _aligned(np.zeros(self._nbytes + ALIGNMENT, np.uint8), self._nbytes).view(self.dtype)
 
     @property
     def at_home(self) -> bool:

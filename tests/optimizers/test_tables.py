@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,15 @@ from streamfit.optimizers import tables, update
 from streamfit.optimizers.tables import Table
 
 Array = np.ndarray[Any, Any]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_tables_count() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tables, "SMALLEST", 0)
+        yield
+
+
 Change = Callable[[optimizers.Optimizer], None]
 
 MAKERS: dict[str, Callable[[], optimizers.Optimizer]] = {
@@ -326,6 +335,20 @@ def test_a_mean_that_moves_nothing_may_do_so_later_when_the_root_below_it_has_sh
     quiet = {table.weight: (np.zeros(1, np.int64), np.zeros((1, table.shape[1]))) for table in TABLES}
     compare(MAKERS["adam whose m outlives v"], "float64", [(np.zeros(32), quiet)] * 60, {1: spoil})
     compare(MAKERS["adam whose m outlives v"], "float32", [(np.zeros(32), quiet)] * 60, {1: spoil})
+
+
+def test_small_tables_are_updated_as_wholes_where_the_bits_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tables, "SMALLEST", 11 * 7)
+    vector, sizes = first_weights("float32"), np.array(SIZES)
+    for optimizer, found in (
+        (optimizers.Adam(), [2]),
+        (optimizers.SGD(), [2]),
+        (optimizers.LazyAdam(), [1, 2]),
+    ):
+        made = optimizer.update(vector, vector.copy(), sizes, np.zeros(2, np.int64), TABLES)
+        assert list(made.tables) == found
 
 
 @pytest.mark.parametrize("tables_at", [[], [0], [2], [0, 1], [1, 3], [0, 1, 2, 3]])

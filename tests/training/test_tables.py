@@ -16,11 +16,17 @@ from streamfit import Model, Sequential, callbacks, layers, ops, optimizers
 from streamfit._base.errors import NonFiniteError
 from streamfit.layers import Layer
 from streamfit.ops import Variable
+from streamfit.optimizers import tables
 from streamfit.optimizers.tables import LENGTH
 from streamfit.program import program as program_module
 
 Array = np.ndarray[Any, Any]
 ROWS, WIDTH = 60, 5
+
+
+@pytest.fixture(autouse=True)
+def small_tables_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "SMALLEST", 0)
 
 
 class Lookup(Layer):
@@ -338,30 +344,32 @@ def test_saved_weights_and_resumed_runs(in_both_ways: Both_, tmp_path: Path) -> 
 
 
 def test_a_gradient_that_is_not_finite_stops_the_step_and_names_the_table() -> None:
-    class Spoilt(Lookup):
+    class Root(Layer):
+        def call(self, inputs: Any) -> Any:
+            return ops.sqrt(inputs)  # its slope at 0 is infinite
+
+    class Rows(Lookup):
         def call(self, ids: Any) -> Any:
-            read = ops.take(self.table, ids)
-            return ops.mean(ops.sqrt(ops.maximum(read, 0.0) * ops.maximum(read, 0.0)), axis=1)
+            return ops.take(self.table, ids)
 
-    model = make(optimizers.SGD(0.1), Spoilt)
-    x, y = data(2)
-    weights = model.get_weights()
-    weights[0][:] = 1.0
-    weights[0][x[9, 0]] = -1.0  # the slope of the root at 0 is infinite, times 0
-    model.set_weights(weights)
-    guard = callbacks.TerminateOnNaN()
-    caught: list[NonFiniteError] = []
+    def spoilt() -> Sequential:
+        model = Sequential([Rows(input_shape=(2,), name="rows"), Root()])
+        model.compile(optimizers.SGD(0.1, momentum=0.5), loss="mse")
+        model.predict(x[:1], verbose=0)
+        weights = np.ones((ROWS, WIDTH), "float32")
+        weights[x[17, 1]] = 0.0
+        model.set_weights([weights])
+        return model
 
-    class Keep(callbacks.Callback):
-        def on_nonfinite(self, error: NonFiniteError) -> None:
-            caught.append(error)
-
-    try:
-        model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=[guard, Keep()])
-    except NonFiniteError as error:
-        caught.append(error)
+    x, y = np.arange(48).reshape(24, 2), np.ones((24, 2, WIDTH))
+    guard = callbacks.TerminateOnNaN(raise_error=True, before_update=True)
+    model, calm = spoilt(), spoilt()
+    with pytest.raises(NonFiniteError) as caught:
+        model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=[guard])
     assert tables_of(model)
-    assert np.isfinite(model.get_weights()[0]).all()
+    assert (caught.value.batch, caught.value.weights) == (2, ["rows/table"])
+    calm.fit(x[:16], y[:16], batch_size=8, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], calm.get_weights()[0])
 
 
 def test_a_reader_beside_the_training_sees_one_moment() -> None:
