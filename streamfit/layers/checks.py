@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Self, TypeVar, overload
 
-from streamfit import activations
+from streamfit import activations, regularizers
 from streamfit._base.checks import integer, real
+from streamfit.ops.core import Value
 
 Given = TypeVar("Given", contravariant=True)
 Kept = TypeVar("Kept", covariant=True)
@@ -120,3 +121,13 @@ def activation_function(name: str, value: object) -> activations.Activation:
         'relu'
     """
     return activations.get(value)
+
+
+def output_regularizer(name: str, value: object) -> Callable[[Value], Value] | None:
+    """Return the regularizer of outputs that `value` names or is, or None.
+
+    Example:
+        >>> output_regularizer("activity_regularizer", "l2")
+        L2(l2=0.01)
+    """
+    return regularizers.get(value)

@@ -6,13 +6,13 @@ import operator
 from collections.abc import Sequence
 from typing import Unpack
 
-import numpy as np
 from numpy.typing import DTypeLike
 
 from streamfit._base.checks import integer
 from streamfit._base.config import floatx
 from streamfit._base.configs import Config
 from streamfit._base.specs import Spec
+from streamfit._base.text import dtype_name, dtype_of
 from streamfit.layers.base import Layer, LayerOptions, layer_names
 from streamfit.ops.core import Tensor, Value
 
@@ -44,7 +44,8 @@ def Input(
             differs from batch to batch, such as the steps of sequences.
         batch_size: The size you plan to use; checked, but programs take batches of any size.
         name: Name of the input, the key in dictionaries of data; by default numbered.
-        dtype: By default `streamfit.config.floatx()`.
+        dtype: By default `streamfit.config.floatx()`; ``'int64'`` for whole numbers, which stay exact;
+            ``'string'`` for text, which only layers such as `StringLookup` read.
 
     Returns:
         A tensor of shape ``(None, *shape)``.
@@ -58,7 +59,7 @@ def Input(
     """
     if batch_size is not None and (integer(batch_size) or 0) < 1:
         raise ValueError(f"batch_size must be None or a whole number of at least 1, got {batch_size!r}")
-    spec = Spec((None, *_lengths(shape)), np.dtype(dtype or floatx()))
+    spec = Spec((None, *_lengths(shape)), dtype_of(dtype or floatx()))
     return Tensor(spec, name or layer_names.new("input"))
 
 
@@ -83,7 +84,10 @@ class InputLayer(Layer):
         if "input_shape" in options:
             raise TypeError("InputLayer takes either shape or input_shape, got both")
         options["input_shape"] = _lengths(given)
+        dtype = options.pop("dtype", None)
         super().__init__(**options)
+        if dtype is not None:
+            self.dtype = dtype_name(dtype)  # an input may also be text
 
     def call(self, x: Value) -> Value:
         """Return the input."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from streamfit._base.errors import ShapeError
 from streamfit._base.tree import flatten, pack, transform
 from streamfit.layers.mask_scope import mask_of
-from streamfit.ops.core import Tensor, Value, tracing
+from streamfit.ops.core import Node, Tensor, Value, tracing
 
 
 class CalledLayer(Protocol):
@@ -60,6 +60,14 @@ class LayerCall:
     def name(self) -> str:
         """Return the name of the layer."""
         return self.layer.name
+
+    def inputs_of(self, node: Node) -> Sequence[Tensor]:
+        """Return the inputs of the node that this use is in, without their masks."""
+        return node.inputs[: self._count]
+
+    def results_of(self, node: Node) -> Sequence[Tensor]:
+        """Return the results of the node that this use is in, without their masks."""
+        return node.outputs[: len(node.outputs) - len(self.masked_results)]
 
     def expand(self, tensors: Sequence[Value], training: bool) -> list[Value]:
         """Call the layer on other tensors, or on arrays, and list its results, then their masks."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from streamfit import initializers, ops, regularizers
+from streamfit import constraints, initializers, ops, regularizers
 from streamfit._base.configs import Config, describe
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Shape
@@ -35,6 +35,9 @@ class BatchNormalization(Layer):
         moving_variance_initializer: First values of the moving variance.
         beta_regularizer: Penalty on beta, or None.
         gamma_regularizer: Penalty on gamma, or None.
+        beta_constraint: Applied to beta after each update by the optimizer, or None; see
+            `streamfit.constraints`.
+        gamma_constraint: Likewise, to gamma.
         **options: As for `Layer`.
 
     Raises:
@@ -53,6 +56,7 @@ class BatchNormalization(Layer):
     fixed = Layer.fixed | {
         *("axis", "center", "scale", "beta_initializer", "gamma_initializer"),
         *("moving_mean_initializer", "moving_variance_initializer", "beta_regularizer", "gamma_regularizer"),
+        *("beta_constraint", "gamma_constraint"),
     }
     supports_masking = True
     momentum = Checked(fraction)
@@ -71,6 +75,8 @@ class BatchNormalization(Layer):
         moving_variance_initializer: object = "ones",
         beta_regularizer: object = None,
         gamma_regularizer: object = None,
+        beta_constraint: object = None,
+        gamma_constraint: object = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
@@ -82,6 +88,8 @@ class BatchNormalization(Layer):
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self.beta_regularizer = regularizers.get(beta_regularizer)
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
 
     def build(self, input_shape: Shape) -> None:
         """Create gamma, beta and the moving averages."""
@@ -94,9 +102,17 @@ class BatchNormalization(Layer):
             )
         shape = (channels,)
         if self.scale:
-            self.gamma = self.add_weight("gamma", shape, self.gamma_initializer, self.gamma_regularizer)
+            self.gamma = self.add_weight(
+                "gamma",
+                shape,
+                self.gamma_initializer,
+                self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )
         if self.center:
-            self.beta = self.add_weight("beta", shape, self.beta_initializer, self.beta_regularizer)
+            self.beta = self.add_weight(
+                "beta", shape, self.beta_initializer, self.beta_regularizer, constraint=self.beta_constraint
+            )
         self.moving_mean = self.add_weight(
             "moving_mean", shape, self.moving_mean_initializer, trainable=False
         )
@@ -149,6 +165,8 @@ class BatchNormalization(Layer):
             "moving_variance_initializer": describe(self.moving_variance_initializer),
             "beta_regularizer": describe(self.beta_regularizer),
             "gamma_regularizer": describe(self.gamma_regularizer),
+            "beta_constraint": describe(self.beta_constraint),
+            "gamma_constraint": describe(self.gamma_constraint),
         }
 
 

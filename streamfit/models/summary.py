@@ -23,10 +23,12 @@ class SummarizedModel(ModelGraph, Protocol):
 def _shapes(model: ModelGraph) -> dict[Layer, str]:
     """Find the output shape of each layer's first use."""
     found: dict[Layer, str] = {}
-    for node in sorted_nodes(model.outputs, model.inputs):
+    nodes = sorted_nodes(model.outputs, model.inputs)
+    if len(nodes) == 1 and getattr(nodes[0].op, "layer", None) is model:  # a subclass: what its call composes
+        nodes = sorted_nodes(nodes[0].op.expand(nodes[0].inputs, False), model.inputs)
+    for node in nodes:
         if isinstance(node.op, LayerCall) and (layer := cast(Layer, node.op.layer)) not in found:
-            results = len(node.outputs) - len(node.op.masked_results)
-            shapes = [str(tensor.shape) for tensor in node.outputs[:results]]
+            shapes = [str(tensor.shape) for tensor in node.op.results_of(node)]
             found[layer] = shapes[0] if len(shapes) == 1 else ", ".join(shapes)
     return found
 
@@ -75,6 +77,6 @@ def summary_text(model: SummarizedModel, width: int) -> str:
         ("Non-trainable params", model.non_trainable_weights),
     ):
         lines.append(
-            f"{label}: {_size(sum(w.value.size for w in weights), sum(w.value.nbytes for w in weights))}"
+            f"{label}: {_size(sum(w.memory.size for w in weights), sum(w.memory.nbytes for w in weights))}"
         )
     return "\n".join(lines)

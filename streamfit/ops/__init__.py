@@ -11,6 +11,7 @@ from streamfit.ops.assigning import assign, assign_add
 from streamfit.ops.binary_crossentropy import binary_crossentropy
 from streamfit.ops.broadcasting import broadcast_to
 from streamfit.ops.casting import cast, floating
+from streamfit.ops.checked import checked_indices
 from streamfit.ops.comparisons import (
     equal,
     greater,
@@ -85,6 +86,7 @@ __all__ = [
     "broadcast_to",
     "cast",
     "categorical_crossentropy",
+    "checked_indices",
     "clip",
     "concatenate",
     "cos",

@@ -11,6 +11,7 @@ from streamfit.kernels.matrix import copy_into
 from streamfit.ops.arithmetic import add
 from streamfit.ops.casting import cast
 from streamfit.ops.core import (
+    OPERATORS,
     Constant,
     Op,
     Operand,
@@ -76,7 +77,7 @@ def assign(variable: Variable, value: Operand) -> None:
         raise TypeError(f"assign changes a Variable, such as add_weight returns, got {variable!r}")
     known = recorder()
     if known is None and not is_symbolic(variable):
-        variable.assign(as_operand(value, variable.dtype))
+        variable.assign(cast(as_operand(value, variable.dtype), variable.dtype))
         return
     made = cast(as_operand(value, variable.dtype, symbolic=True), variable.dtype)
     Assign().infer(Spec(tuple(made.shape), variable.dtype), variable.spec)
@@ -102,3 +103,6 @@ def assign_add(variable: Variable, value: Operand) -> None:
         array([1., 1.], dtype=float32)
     """
     assign(variable, add(variable, value))
+
+
+OPERATORS["assign"] = assign  # type: ignore[assignment]  # the only one that returns nothing

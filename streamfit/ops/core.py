@@ -1,8 +1,7 @@
 """Tensors, operations, and the rule by which an operation is applied.
 
 A `Tensor` is a symbolic handle: a spec and the node that makes it. An `Op` is one differentiable
-operation: a shape rule (`infer`), the kernel calls that compute it (`forward`) and those that
-differentiate it (`backward`). `apply` adds a node to the graph when an input is symbolic, and runs the
+operation (`ops/operation.py`). `apply` adds a node to the graph when an input is symbolic, and runs the
 kernels now when all inputs are arrays. So a layer or a loss written once with `ops` can be called on
 arrays, to look and to test, and traced, to train.
 
@@ -15,16 +14,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from streamfit._base import uses
+from streamfit._base.checks import check_same_shape, storable
 from streamfit._base.config import floatx
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import run
+from streamfit.ops.home import Home
 from streamfit.ops.operation import Op as Op
+from streamfit.ops.operation import with_outputs as with_outputs
 from streamfit.ops.operation import workspace as workspace
 from streamfit.ops.operation import workspace_from as workspace_from
 
@@ -182,13 +184,6 @@ class Constant(Tensor):
         return np.array(self.value, dtype=dtype)
 
 
-class Home(Protocol):
-    """The owner of the memory of variables."""
-
-    def settle(self) -> None:
-        """Bring all rows of tables up to date."""
-
-
 class Variable(Tensor):
     """Hold a weight: an array that persists from step to step.
 
@@ -196,9 +191,7 @@ class Variable(Tensor):
         value: The first value; copied.
         name: Name of the weight, such as ``"kernel"``.
         trainable: Whether the optimizer may change it.
-
-    Attributes:
-        memory: The array itself. Rows of an embedding may be behind in it during training, see `value`.
+        constraint: What every update of the optimizer is followed by, composed of `ops`; or None.
 
     Example:
         >>> import numpy as np
@@ -208,10 +201,17 @@ class Variable(Tensor):
         6.0
     """
 
-    def __init__(self, value: Array, name: str = "", trainable: bool = True) -> None:
+    def __init__(
+        self,
+        value: Array,
+        name: str = "",
+        trainable: bool = True,
+        constraint: Callable[[Tensor], Value] | None = None,
+    ) -> None:
         super().__init__(Spec.of(value), name)
-        self.memory: Array = np.array(value, order="C")
+        self.memory: Array = np.array(value, order="C")  # rows of tables may be behind in it, see `value`
         self.trainable = trainable
+        self.constraint = constraint
         self.home: Home | None = None  # the owner of the flat vector that `memory` is a view of
 
     @property
@@ -228,18 +228,46 @@ class Variable(Tensor):
         self.__dict__.update(state)
         self.memory = np.array(self.memory, order="C")  # in a worker the array may lie in shared memory
 
-    def assign(self, value: npt.ArrayLike) -> None:
-        """Overwrite the value in place.
+    def assign(self, value: Operand) -> None:
+        """Overwrite the value in place; inside the `call` of a layer that is traced, as `ops.assign` does.
+
+        Args:
+            value: Numbers in the variable's shape; floats are rounded to its dtype.
 
         Raises:
-            ValueError: The shape differs.
+            ValueError: The shape differs; nothing is broadcast. Or a whole number does not fit the dtype.
+            TypeError: The variable holds whole numbers or truth values, and the value holds others.
         """
-        array = np.asarray(value)
-        if array.shape != self.memory.shape:
-            raise ValueError(
-                f"weight {self.name!r} has shape {self.memory.shape}, got a value of shape {array.shape}"
-            )
-        uses.write("assign", self.name, frozenset((self,)), lambda: self.put(array))
+        self._write("assign", value)
+
+    def assign_add(self, value: Operand) -> None:
+        """Add to the value in place; with the arguments and errors of `assign`.
+
+        Example:
+            >>> import numpy as np
+            >>> count = Variable(np.zeros(2, "float32"), "count", trainable=False)
+            >>> count.assign_add([1, 2])
+            >>> count.numpy()
+            array([1., 2.], dtype=float32)
+        """
+        self._write("assign_add", value, "add")
+
+    def assign_sub(self, value: Operand) -> None:
+        """Subtract from the value in place; with the arguments and errors of `assign`."""
+        self._write("assign_sub", value, "subtract")
+
+    def _write(self, what: str, value: Operand, change: str = "") -> None:
+        if _trace.active:  # a layer's `call`: it takes effect at the end of each step
+            traced = as_operand(value, self.dtype)
+            check_same_shape(f"weight {self.name!r}", traced.shape, self.shape)
+            OPERATORS["assign"](self, OPERATORS[change](self, traced) if change else traced)
+            return
+        array = storable(f"weight {self.name!r}", value, self.value.shape, self.dtype)
+
+        def put() -> None:
+            self.put(getattr(np, change)(self.value, array) if change else array)
+
+        uses.write(what, self.name, frozenset((self,)), put)
 
     def put(self, array: Array) -> None:
         """Overwrite the value; the caller ensures that no other thread uses it."""
@@ -305,13 +333,21 @@ _trace = _Trace()
 
 
 @contextmanager
-def tracing() -> Iterator[None]:
-    """Make variables symbolic inside the block: operations on them add nodes instead of computing."""
-    before, _trace.active = _trace.active, True
+def tracing(active: bool = True) -> Iterator[None]:
+    """Make variables symbolic inside the block: operations on them add nodes instead of computing.
+
+    With ``active=False`` they mean their values, also where a block around this one made them symbolic.
+    """
+    before, _trace.active = _trace.active, active
     try:
         yield
     finally:
         _trace.active = before
+
+
+def is_tracing() -> bool:
+    """Return whether this thread runs inside a `tracing` block."""
+    return _trace.active
 
 
 @contextmanager
@@ -367,15 +403,15 @@ def as_operand(value: Operand, dtype: npt.DTypeLike | None = None, symbolic: boo
     """Convert an argument from the user into a tensor or a C-contiguous writeable array.
 
     Python numbers and lists of them take `dtype`, by default `floatx`; arrays keep their dtype.
-    A variable stays a tensor if `symbolic` (another operand is symbolic), else it becomes its value.
+    A variable stays a tensor if `symbolic` (another operand is), else it becomes its value.
     """
     if isinstance(value, Tensor):
         if symbolic or is_symbolic(value):
             if _trace.recorder is not None and isinstance(value, Variable):
                 return _trace.recorder.current.get(value, value)
             return value
-        held: Array = value.value  # type: ignore[attr-defined]
-        return held if _trace.values is None else _trace.values.get(value, held)  # type: ignore[call-overload]
+        copied = None if _trace.values is None else _trace.values.get(value)  # type: ignore[call-overload]
+        return value.value if copied is None else copied  # type: ignore[attr-defined, no-any-return]
     if not isinstance(value, (np.ndarray, np.generic)):
         value = np.asarray(value)
         if value.dtype.kind in "iufb":
@@ -399,19 +435,9 @@ def apply(op: Op, *operands: Operand) -> Value:
         tensors = [value if isinstance(value, Tensor) else Constant(value) for value in inputs]
         outputs: Sequence[Value] = Node(op, tensors, op.infer(*(t.spec for t in tensors))).outputs
     else:
-        outputs = _compute(op, [value for value in inputs if isinstance(value, np.ndarray)])
+        outputs, calls = with_outputs(op, [value for value in inputs if isinstance(value, np.ndarray)])
+        run(calls)
     return outputs[0] if len(outputs) == 1 else tuple(outputs)  # type: ignore[return-value]
-
-
-def _compute(op: Op, arrays: Sequence[Array]) -> list[Array]:
-    specs = [Spec.of(array) for array in arrays]
-    results = op.infer(*specs)
-    if op.is_view:
-        return [arrays[0].reshape(results[0].at(0))]
-    outputs = [np.empty(spec.at(0), spec.dtype) for spec in results]
-    scratch = [np.empty(spec.at(0), spec.dtype) for spec in op.scratch(*specs)]
-    run(op.forward(arrays, outputs, scratch))
-    return outputs
 
 
 def flat(array: Array) -> Array:

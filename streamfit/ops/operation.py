@@ -90,3 +90,17 @@ class Op:
     def settle(self, inputs: Sequence[Array], output_grad: Array) -> list[Call]:
         """Return, for a view, the calls that change its gradient in place before the input takes it."""
         return []
+
+
+def with_outputs(
+    op: Op, arrays: Sequence[Array], outputs: Sequence[Array] | None = None
+) -> tuple[Sequence[Array], list[Call]]:
+    """Return `outputs`, or new arrays, for the results of `op` on `arrays`, and the calls that fill them."""
+    specs = [Spec.of(array) for array in arrays]
+    results = op.infer(*specs)
+    if op.is_view:
+        return [arrays[0].reshape(results[0].at(0))], []
+    if outputs is None:
+        outputs = [np.empty(spec.at(0), spec.dtype) for spec in results]
+    scratch = [np.empty(spec.at(0), spec.dtype) for spec in op.scratch(*specs)]
+    return outputs, op.forward(arrays, outputs, scratch)

@@ -31,7 +31,8 @@ from streamfit.optimizers.hyper import (
     at_least_zero,
     positive,
 )
-from streamfit.optimizers.tables import RowRule, Table, TableUpdate
+from streamfit.optimizers.rates import RateTable
+from streamfit.optimizers.tables import RowRule, Table, table_updates
 from streamfit.optimizers.update import Stretch, Update, stretches
 from streamfit.optimizers.work import Work
 
@@ -72,7 +73,8 @@ class Optimizer(Configurable):
     that cannot count is refused; so is, for the optimizers of this library, an attribute that is no setting.
 
     Args:
-        learning_rate: A number, or a schedule: a function from the count of finished steps to a number.
+        learning_rate: A number, or a schedule: a function from the count of finished steps to a number. It
+            depends on nothing else, and may be called for several steps ahead.
         weight_decay: Share of each weight, times the learning rate, that each step subtracts, apart from the
             gradient (Loshchilov and Hutter, "Decoupled weight decay", 2019); or None.
         clipnorm: Largest norm of the gradient of each weight array, or None.
@@ -95,6 +97,7 @@ class Optimizer(Configurable):
     """Name and first value of each vector of `state`."""
     hyper: Array
     work: Work
+    _rates: RateTable
     _revision: int
     _clipping: str
     _weight_decay: float | None
@@ -124,6 +127,7 @@ class Optimizer(Configurable):
         optimizer._revision = 0
         optimizer.hyper = np.zeros(SIZE, dtype=np.float64)
         optimizer.work = Work()
+        optimizer._rates = RateTable()
         optimizer._clipping = ""
         optimizer._weight_decay = None
         return optimizer
@@ -131,7 +135,7 @@ class Optimizer(Configurable):
     def __setstate__(self, state: dict[str, object]) -> None:
         """Restore a pickled object; settings are copied, because workers may share their memory."""
         self.__dict__.update(state)
-        self.hyper = np.array(self.hyper)
+        self.hyper, self._rates = np.array(self.hyper), RateTable()
 
     def _set_clipping(self, norm: float | None, value: float | None, whole: float | None) -> None:
         given = {n: v for n, v in zip(_CLIPS, (norm, value, whole), strict=True) if v is not None}
@@ -177,7 +181,10 @@ class Optimizer(Configurable):
 
     @decay.setter
     def decay(self, value: float) -> None:
+        before = self.needs_prepare
         self._decay = at_least_zero("decay", value)
+        if self.needs_prepare != before:
+            self.restructure()
         self.prepare(self.iterations)
 
     @property
@@ -190,6 +197,8 @@ class Optimizer(Configurable):
         if isinstance(value, dict):
             value = schedules.get(value)
         if callable(value):
+            if not self.needs_prepare:
+                self.restructure()
             self._schedule = value
             self._rate = float(value(self.iterations))
         elif self._schedule is not None:
@@ -292,39 +301,45 @@ class Optimizer(Configurable):
 
     @property
     def needs_prepare(self) -> bool:
-        """Return whether `prepare` must be called before each step: the learning rate depends on the step."""
+        """Return whether the learning rate depends on the step, so that `prepare` comes before steps."""
         return self._schedule is not None or self.decay > 0.0
 
-    def prepare(self, iteration: int) -> None:
-        """Write the learning rate of the step after `iteration` finished ones."""
-        rate = self._rate if self._schedule is None else float(self._schedule(iteration))
-        self.hyper[LEARNING_RATE] = rate / (1.0 + self.decay * iteration)
-
-    def bind(self, weights: Array, grads: Array, sizes: Array, step_state: Array) -> list[Call]:
-        """Return the kernel calls of one step.
+    def prepare(self, iteration: int, steps: int = 1) -> int:
+        """Compute the learning rates of the steps after `iteration` finished ones.
 
         Args:
-            weights: All trainable weights, one float vector; changed in place.
-            grads: Their gradient; clipping changes it in place.
-            sizes: int64 vector: the number of elements of each weight array.
-            step_state: int64 vector [seed, finished steps]; the caller increments it after the step.
+            iteration: How many steps are finished.
+            steps: For how many steps the rates are wanted.
 
         Returns:
-            Calls to be run in this order. State of the right size is kept, so that training continues; with
-            other weights it starts again, unless `Work.arrange` has made it fit.
+            For how many of them they are ready, at least 1; where a schedule raises for a later step, for
+            those before it.
         """
+        ready = self._rates.fill(self._rate_after, iteration, steps)
+        self.hyper[LEARNING_RATE] = self._rates.rates[0]
+        return ready
+
+    def _rate_after(self, iteration: int) -> float:
+        rate = self._rate if self._schedule is None else float(self._schedule(iteration))
+        return rate / (1.0 + self._decay * iteration)
+
+    def bind(self, weights: Array, grads: Array, sizes: Array, step_state: Array) -> list[Call]:
+        """Return the kernel calls of one step, in which no weight is updated by rows; see `update`."""
         return self.update(weights, grads, sizes, step_state).calls({})
 
     def update(
         self, weights: Array, grads: Array, sizes: Array, step_state: Array, tables: Sequence[Table] = ()
     ) -> Update:
-        """Return the update of one step, which gives its calls; see `bind`.
+        """Return the update of one step, which gives its calls, to be run in their order.
+
+        State of the right size is kept, so that training continues; with other weights it starts again,
+        unless `Work.arrange` has made it fit.
 
         Args:
-            weights: As for `bind`.
-            grads: As for `bind`; the parts of tables are not used if these are updated by rows.
-            sizes: As for `bind`.
-            step_state: As for `bind`.
+            weights: All trainable weights, one float vector; changed in place.
+            grads: Their gradient; clipping changes it in place. The parts of tables are not used.
+            sizes: int64 vector: the number of elements of each weight array.
+            step_state: int64 vector [seed, finished steps]; the caller increments it after the step.
             tables: Weights that may be updated by rows; `Update.tables` says which of them are.
         """
         self.work.settle()
@@ -334,12 +349,13 @@ class Optimizer(Configurable):
         step_state[1] = max(int(step_state[1]), self.iterations)
         self.work.step_state = step_state
         self._make_state(weights)
-        rule = self.row_rule()
-        by_rows = {} if rule is None else self._table_updates(rule, tables, weights, sizes, step_state)
+        decays, states = bool(self.weight_decay), [self.work.state[name] for name in self.first_values()]
+        vectors = (weights, states, sizes)
+        by_rows = table_updates(self.row_rule(), tables, *vectors, self.hyper, step_state, decays)
         between = stretches(sizes, by_rows)
+        first = [self._rates.call(step_state, self.hyper)] if self.needs_prepare else []
         steps = self._steps(between, weights, grads, step_state)
-        decays = bool(self.weight_decay)
-        made = (weights, grads, sizes, self.hyper, self._clipping, decays, between, steps, by_rows)
+        made = (weights, grads, sizes, self.hyper, self._clipping, decays, between, first, steps, by_rows)
         self.work.update = Update(*made)
         return self.work.update
 
@@ -355,20 +371,6 @@ class Optimizer(Configurable):
         finally:
             self.work = work
         return calls
-
-    def _table_updates(
-        self, rule: RowRule, tables: Sequence[Table], weights: Array, sizes: Array, step_state: Array
-    ) -> dict[int, TableUpdate]:
-        ends, updates = np.cumsum(sizes), {}
-        for number, shape in tables:
-            if not rule.suits(shape):
-                continue
-            start = int(ends[number] - sizes[number])
-            place = slice(start, start + shape[0] * shape[1])
-            states = [self.work.state[name][place].reshape(shape) for name in self.first_values()]
-            arrays = (weights[place].reshape(shape), states)
-            updates[number] = TableUpdate(rule, *arrays, self.hyper, step_state, bool(self.weight_decay))
-        return updates
 
     def row_rule(self) -> RowRule | None:
         """Return the kernels that update rows of a table; None if tables are updated as a whole."""

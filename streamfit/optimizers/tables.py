@@ -187,3 +187,35 @@ class TableUpdate:
     def wake(self) -> None:
         """Forget which rows have states of zero, since somebody may change them; all rows are up to date."""
         self._last[:] = 0
+
+
+def table_updates(
+    rule: RowRule | None,
+    tables: Sequence[Table],
+    weights: Array,
+    states: Sequence[Array],
+    sizes: Array,
+    hyper: Array,
+    step_state: Array,
+    decays: bool,
+) -> dict[int, TableUpdate]:
+    """Return the update of each table that suits a rule, by the number of its weight.
+
+    Args:
+        rule: The kernels of the optimizer; None if it updates wholes only.
+        tables: Weights that may be updated by rows.
+        weights: All weights, one flat vector.
+        states: The vectors of the optimizer's state.
+        sizes: The number of elements of each weight, int64.
+        hyper: As for `TableUpdate`.
+        step_state: As for `TableUpdate`.
+        decays: As for `TableUpdate`.
+    """
+    found: dict[int, TableUpdate] = {}
+    for number, shape in tables:
+        if rule is not None and rule.suits(shape):
+            start = int(sizes[:number].sum())
+            place = slice(start, start + shape[0] * shape[1])
+            table, *parts = (vector[place].reshape(shape) for vector in (weights, *states))
+            found[number] = TableUpdate(rule, table, parts, hyper, step_state, decays)
+    return found

@@ -66,7 +66,8 @@ class Update:
         clipping: The name of the kind of clipping, or "".
         decays: Whether weights decay.
         between: The weights between tables.
-        steps: The calls of the optimizer's own step with them.
+        first: Calls that stand before all others.
+        steps: The calls of the optimizer's own step with the weights between tables.
         tables: The update of each table, by the number of its weight.
 
     Attributes:
@@ -82,12 +83,13 @@ class Update:
         clipping: str,
         decays: bool,
         between: Sequence[Stretch],
+        first: Sequence[Call],
         steps: Sequence[Call],
         tables: dict[int, TableUpdate],
     ) -> None:
         self._weights, self._grads, self._sizes, self._hyper = weights, grads, sizes, hyper
         self._clipping, self._decays, self._between = clipping, decays, between
-        self._steps, self.tables = steps, tables
+        self._first, self._steps, self.tables = first, steps, tables
         self.lock = threading.RLock()
 
     def calls(self, gradients: dict[int, RowGradient]) -> list[Call]:
@@ -96,7 +98,7 @@ class Update:
         Args:
             gradients: The gradient of each table, by the number of its weight.
         """
-        calls = self._clip_calls(gradients)
+        calls = [*self._first, *self._clip_calls(gradients)]
         if self._decays:
             calls += [(decay_weights, (self._weights[s.place], self._hyper)) for s in self._between]
         calls += self._steps

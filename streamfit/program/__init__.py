@@ -5,18 +5,11 @@ from __future__ import annotations
 from streamfit.program.finite import check_finite
 from streamfit.program.graph import Lowering, leaves, sorted_nodes
 from streamfit.program.memory import Arena, FlatVariables
-from streamfit.program.objective import (
-    AccumulateMean,
-    AccumulateScalar,
-    StateTensor,
-    weighted_mean,
-    weighted_total,
-)
+from streamfit.program.objective import AccumulateScalar, weighted_mean, weighted_total
 from streamfit.program.program import Binding, Program
 from streamfit.program.updating import MakesUpdate, Training
 
 __all__ = [
-    "AccumulateMean",
     "AccumulateScalar",
     "Arena",
     "Binding",
@@ -24,7 +17,6 @@ __all__ = [
     "Lowering",
     "MakesUpdate",
     "Program",
-    "StateTensor",
     "Training",
     "check_finite",
     "leaves",

@@ -199,6 +199,11 @@ class Binding:
                     variable.home.settle()
 
     @property
+    def nodes(self) -> list[Node]:
+        """Return the nodes of the program, in the order of their calls."""
+        return self._program.nodes
+
+    @property
     def is_valid(self) -> bool:
         """Return whether all variables are still where this binding reads them."""
         return all(variable.memory is array for variable, array in self.variables)

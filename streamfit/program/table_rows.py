@@ -37,9 +37,7 @@ def find_tables(nodes: Iterable[Node], read: Iterable[Tensor]) -> list[Variable]
         table = node.inputs[0] if node.inputs else None
         if _is_lookup(node) and isinstance(table, Variable) and table.ndim == 2 and table.dtype.kind == "f":
             lookups[table] = None
-    return [
-        t for t in lookups if t not in others and getattr(t, "constraint", None) is None and t.memory.size
-    ]
+    return [t for t in lookups if t not in others and t.constraint is None and t.memory.size]
 
 
 class TableRows:

@@ -1,4 +1,4 @@
-"""`Training`: what a program trains: variables, their gradient, and the update by the optimizer."""
+"""`Training`: what a program trains: variables, their gradient, and their update."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from streamfit.ops.core import Variable
 from streamfit.ops.row_gradient import RowGradient
 from streamfit.optimizers.tables import Table, TableUpdate
 from streamfit.optimizers.update import Update, stretches
+from streamfit.program.constraining import constraint_calls
 from streamfit.program.finite import finite_check, finite_check_of_rows
 from streamfit.program.memory import FlatVariables
 
@@ -33,7 +34,7 @@ class MakesUpdate(Protocol):
 
 
 class Training:
-    """The variables that a program trains, their gradient, and the optimizer's update.
+    """The variables that a program trains, their gradient, and the calls of optimizer and constraints.
 
     Args:
         variables: The trainable variables; they move into one flat vector.
@@ -72,7 +73,6 @@ class Training:
 
     def rebind(self) -> None:
         """Make the update anew; programs that use the old one must forget their bindings."""
-        self.flat.settle()
         flat, candidates = self.flat, self._candidates or ()
         tables = [
             Table(number, (v.memory.shape[0], v.memory.shape[1]))
@@ -85,6 +85,7 @@ class Training:
         for variable in before.keys() - self.tables.keys():
             self._views[variable][...] = 0
         self.flat.defer(self._update)
+        self._constraining = constraint_calls(flat.variables)
         self.lock = self._update.lock
 
     @property
@@ -101,7 +102,8 @@ class Training:
         Args:
             gradients: The gradient of each table.
         """
-        return [*self._update.calls(self._numbered(gradients)), (tick, (self.step_state,))]
+        update = self._update.calls(self._numbered(gradients))
+        return [*update, *self._constraining, (tick, (self.step_state,))]
 
     def finite_calls(self, loss: Array, gradients: Mapping[Variable, RowGradient]) -> list[Call]:
         """Return the calls that stop a step unless its loss and its gradients are finite."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamfit._base.checks import real, whole_or_none
+from streamfit.streams.delegating import DelegatingSource
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.source import Source
 
@@ -73,7 +74,10 @@ class LoadPolicy:
         Raises:
             ValueError: A rule has no effect.
         """
-        if self.tolerance is not None and isinstance(source, GeneratorSource):
+        base = source
+        while isinstance(base, DelegatingSource):
+            base = base.source
+        if self.tolerance is not None and isinstance(base, GeneratorSource):
             raise ValueError(
                 f"on_bad_sample='skip': source {source.name!r} is a generator, and what it has not yielded "
                 "cannot be left out. Skip bad samples in the generator, or write a Sequence."

@@ -17,7 +17,7 @@ from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
-from streamfit.streams.items import Value, unpack
+from streamfit.streams.items import Value
 from streamfit.streams.pipeline_source import PipelineSource, distinct
 from streamfit.streams.source import not_empty
 from streamfit.streams.stages.batch_stage import BatchStage
@@ -203,8 +203,10 @@ class PoolRunner:
 class OrderedSource(PipelineSource):
     """Feed the batches of a stage that is read in order; for its arguments see `PipelineSource`."""
 
-    def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
-        super().__init__(stage, seed=seed, name=name, targets=targets)
+    def __init__(
+        self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True, text: bool = False
+    ) -> None:
+        super().__init__(stage, seed=seed, name=name, targets=targets, text=text)
         self.rewinds = stage.traits.rewinds
         # Pass, batch, place; samples filtered out in earlier passes, and delivered in this one.
         self._saved: tuple[int, int, Place, int, int] | None = None
@@ -222,7 +224,7 @@ class OrderedSource(PipelineSource):
 
     def load(self, ticket: Ticket) -> Value:
         """Return the batch that the ticket holds."""
-        return unpack(ticket.payload, targets=self.targets, bare=True, maker="the pipeline")
+        return self._unpack(ticket.payload)
 
     def read(self, data_epoch: int, start: int = 0) -> Iterator[Batch]:
         """Read the batches of a pass here and now."""
@@ -266,7 +268,7 @@ class OrderedSource(PipelineSource):
 
     def _batch(self, element: Element, data_epoch: int, number: int) -> Batch:
         try:
-            value = unpack(element, targets=self.targets, bare=True, maker="the pipeline")
+            value = self._unpack(element)
         except DataError as error:
             raise DataError(f"source {self.name!r}, pass {data_epoch}, batch {number}: {error}") from None
         return self.batch(Ticket(data_epoch, number, number), value)
@@ -283,7 +285,9 @@ class OrderedSource(PipelineSource):
 
     def replayed(self, data_epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
         """Compute a pass again up to one of its batches, and return that."""
-        again = OrderedSource(self.stage, seed=self.seed, name=self.name, targets=self.targets)
+        again = OrderedSource(
+            self.stage, seed=self.seed, name=self.name, targets=self.targets, text=self.text
+        )
         for batch in again.read(data_epoch):
             if batch.number == number:
                 return batch

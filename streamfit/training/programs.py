@@ -7,14 +7,15 @@ gradient and the optimizer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from streamfit._base.specs import Array, Shape
 from streamfit.layers.base import changes
 from streamfit.ops.assigning import Assign
-from streamfit.ops.core import Node, Tensor, Variable, tracing
+from streamfit.ops.core import Node, Tensor, Value, Variable, tracing
 from streamfit.program import Arena, Lowering, MakesUpdate, Program, Training
 from streamfit.training.compile_config import OutputPlan
+from streamfit.training.host_inputs import HostPart
 from streamfit.training.model_graph import ModelGraph
 from streamfit.training.running_results import RunningResults
 from streamfit.training.step_objective import step_data, target_tail, trace_objective
@@ -22,6 +23,7 @@ from streamfit.training.target_checks import TargetWarnings, constant_losses, co
 from streamfit.training.user_warnings import warn
 
 Key = tuple[object, ...]
+Penalty = tuple[Callable[[Tensor], Value], Variable]
 
 
 class Programs:
@@ -35,6 +37,8 @@ class Programs:
         trainable: The weights that are trained.
         update: Gives the optimizer's update; None for a model that only predicts.
         values: What to read in the place of the values of variables: copies of another moment.
+        penalties: (regularizer, weight) of each penalty that counts.
+        host: What of the model runs where batches are loaded; by default nothing.
 
     Attributes:
         target_warnings: One for each output with a loss.
@@ -49,9 +53,13 @@ class Programs:
         trainable: Sequence[Variable] = (),
         update: MakesUpdate | None = None,
         values: Mapping[Variable, Array] | None = None,
+        penalties: Sequence[Penalty] = (),
+        host: HostPart | None = None,
     ) -> None:
+        self._host = HostPart(model) if host is None else host
         self._model, self._plans, self._step_state, self._values = model, plans, step_state, values
         self._results, self._trainable, self._update = results, list(trainable), update
+        self._penalties = list(penalties)
         self._arena = Arena()
         self._training: Training | None = None
         self._programs: dict[Key, Program] = {}
@@ -146,13 +154,14 @@ class Programs:
         self, mode: str, targets: Sequence[Array | None], weights: Sequence[Array | None], checked: bool
     ) -> Program:
         lowering = Lowering(training=mode == "train")
-        outputs = lowering.lower(self._model.outputs)
-        masks = self._lowered_masks(lowering)
+        with self._host.collecting():
+            outputs = lowering.lower(self._model.outputs)
+            masks = self._lowered_masks(lowering)
         with tracing():
             effects = [Node(Assign(), (value, weight), ()) for weight, value in lowering.assigned.items()]
         if mode == "predict":
             return Program(
-                self._model.inputs,
+                self._host.feeds,
                 outputs,
                 arena=self._arena,
                 step_state=self._step_state,
@@ -164,12 +173,18 @@ class Programs:
         specs = [None if target is None else target.spec for target in data.targets]
         epoch_metrics = self._results.metrics_for(specs, [tensor.spec for tensor in outputs])
         with tracing():
+            penalties = [regularizer(weight) for regularizer, weight in self._penalties]
             objective = trace_objective(
-                self._model, self._plans, outputs, data, epoch_metrics, self.target_warnings, lowering.losses
+                self._plans,
+                outputs,
+                data,
+                epoch_metrics,
+                self.target_warnings,
+                [*penalties, *lowering.losses],
             )
         given = [target for target in data.targets if target is not None]
         return Program(
-            [*self._model.inputs, *given, *data.weights],
+            [*self._host.feeds, *given, *data.weights],
             [objective.total, *objective.losses, *outputs],
             arena=self._arena,
             step_state=self._step_state,

@@ -11,17 +11,18 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from streamfit import metrics, ops
+from streamfit import ops
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Shape, Spec, may_equal
 from streamfit.losses import Loss
+from streamfit.metrics.step_nodes import StepNodes
 from streamfit.ops.core import Node, Tensor, Value
 from streamfit.ops.selecting import counted
-from streamfit.program import AccumulateMean, AccumulateScalar, StateTensor, weighted_mean, weighted_total
+from streamfit.ops.state import StateTensor
+from streamfit.program import AccumulateScalar, weighted_mean, weighted_total
 from streamfit.training.compile_config import OutputPlan
 from streamfit.training.epoch_metrics import EpochMetrics
 from streamfit.training.label_guard import LabelGuard
-from streamfit.training.model_graph import ModelGraph
 from streamfit.training.target_checks import TargetWarnings
 
 
@@ -90,24 +91,22 @@ def target_tail(array: Array, output: Spec) -> Shape:
 
 
 def trace_objective(
-    model: ModelGraph,
     plans: Sequence[OutputPlan],
     outputs: Sequence[Tensor],
     data: StepData,
     epoch_metrics: EpochMetrics,
     target_warnings: Sequence[TargetWarnings],
-    extra_losses: Sequence[Tensor] = (),
+    penalties: Sequence[Value] = (),
 ) -> Objective:
     """Trace losses and metrics.
 
     Args:
-        model: Gives the penalties of its weights.
         plans: One for each output.
         outputs: The lowered outputs.
         data: Targets and weights.
         epoch_metrics: Holds the running sums.
         target_warnings: One for each output with a loss.
-        extra_losses: Scalars that layers add to the loss.
+        penalties: Scalars to add to the loss: those of weights, and those that layers add.
 
     Raises:
         ValueError: There is neither a loss nor a penalty.
@@ -132,30 +131,31 @@ def trace_objective(
         factors.append(plan.loss_weight)
         if i in epoch_metrics.split:  # a single output's loss is the total, which is kept anyway
             sinks.append(_running_loss(means[-1], weights, epoch_metrics.output_states[i]))
-    penalties = [*(regularizer(weight) for regularizer, weight in model.penalties), *extra_losses]
     if not means and not penalties:
         raise ValueError("the model has no loss: pass loss=... to compile")
-    total = weighted_total([*means, *penalties], [*factors, *[1.0] * len(penalties)])
+    terms = [*means, *(cast(Tensor, penalty) for penalty in penalties)]
+    total = weighted_total(terms, [*factors, *[1.0] * len(penalties)])
     sinks.append(_running_loss(total, data.weights[0], epoch_metrics.loss_state))
-    return Objective(means, total, guards, sinks + _running_metrics(outputs, data, epoch_metrics))
+    running = _running_metrics(outputs, data, epoch_metrics)
+    return Objective(means, total, [*guards, *running.guards], [*sinks, *running.sinks])
 
 
 def _running_loss(loss: Tensor, weights: Tensor, state: Array) -> Node:
     return Node(AccumulateScalar(), (loss, weights, StateTensor(state)), ())
 
 
-def _running_metrics(outputs: Sequence[Tensor], data: StepData, epoch_metrics: EpochMetrics) -> list[Node]:
-    sinks = []
+def _running_metrics(outputs: Sequence[Tensor], data: StepData, epoch_metrics: EpochMetrics) -> StepNodes:
+    sinks: list[Node] = []
+    guards: list[Node] = []
     for tracker in epoch_metrics.trackers:
-        if not isinstance(tracker.metric, metrics.MeanMetric):
-            continue
-        target = data.targets[tracker.output]
-        assert target is not None  # an output with a metric has targets
-        values = cast(Tensor, tracker.metric.values(target, outputs[tracker.output]))  # traced, so no array
-        weights = metric_weights(data, tracker.output, tracker.weighted, values)
-        state = StateTensor(tracker.metric.total.view(np.ndarray))
-        sinks.append(Node(AccumulateMean(), (values, *weights, state), ()))
-    return sinks
+        if tracker.traced:
+            target, output = data.targets[tracker.output], outputs[tracker.output]
+            assert target is not None  # an output with a metric has targets
+            weights = metric_weights(data, tracker.output, tracker.weighted)
+            nodes = tracker.metric.step_nodes(target, output, weights)
+            sinks += nodes.sinks
+            guards += nodes.guards
+    return StepNodes(sinks, guards)
 
 
 def _label_guard(loss: Loss, output: Tensor, target: Tensor, weights: Tensor | None) -> Node:
@@ -163,22 +163,17 @@ def _label_guard(loss: Loss, output: Tensor, target: Tensor, weights: Tensor | N
     return Node(guard, (target,) if weights is None else (target, weights), ())
 
 
-def metric_weights(data: StepData, output: int, weighted: bool, values: Tensor) -> tuple[Tensor, ...]:
-    """Return the weights of a metric's values: the user's, the mask, or their product; nothing if all are 1.
-
-    Raises:
-        ShapeError: The mask does not fit the values.
-    """
+def metric_weights(data: StepData, output: int, weighted: bool) -> Tensor | None:
+    """Return the weights of a metric: the user's, the mask, or their product; None if all are 1."""
     mask, weights = data.masks[output], data.weights[output]
     if mask is None:
-        return (weights,) if weighted else ()
-    counts = ops.cast(_fitting(mask, values, f"the metrics of output {output}"), "float64")
+        return weights if weighted else None
+    counts = cast(Tensor, ops.cast(mask, "float64"))
     if not weighted or not data.weighted[output]:
-        return (cast(Tensor, counts),)
-    axes = range(len(weights.shape), len(counts.shape))
-    for axis in axes:
+        return counts
+    for axis in range(len(weights.shape), len(counts.shape)):
         weights = cast(Tensor, ops.expand_dims(weights, axis))
-    return (cast(Tensor, ops.multiply(weights, counts)),)
+    return cast(Tensor, ops.multiply(weights, counts))
 
 
 def _fitting(mask: Tensor, values: Tensor, what: str) -> Tensor:

@@ -24,12 +24,14 @@ class Case:
         samples: Shape of one sample of each input.
         compute: From the layer's weights and the inputs to the output, in inference.
         smooth: Whether finite differences can be taken anywhere.
+        count: Where the layer reads whole numbers, these lie in [0, count).
     """
 
     make: Callable[..., layers.Layer]
     samples: Sequence[Shape]
     compute: Callable[..., Array]
     label: str = ""
+    count: int | None = None
 
     @property
     def name(self) -> str:
@@ -40,6 +42,8 @@ class Case:
 
     def inputs(self, n: int, seed: int = 0, dtype: str = "float64") -> list[Array]:
         rng = np.random.default_rng(seed)
+        if self.count is not None:
+            return [rng.integers(0, self.count, (n, *shape)) for shape in self.samples]
         return [rng.normal(size=(n, *shape)).astype(dtype) for shape in self.samples]
 
     def call(self, layer: layers.Layer, inputs: Sequence[Any], **options: Any) -> Any:
@@ -85,6 +89,8 @@ CASES = [
     Case(options(L.Dense, 2, "tanh"), [(5, 3)], dense("tanh"), "-tanh-steps"),
     Case(options(L.Dense, 4, "softmax"), [(3,)], dense("softmax"), "-softmax"),
     Case(options(L.Dense, 4, "sigmoid", use_bias=False), [(3,)], dense("sigmoid", False), "-no-bias"),
+    Case(options(L.Embedding, 5, 3), [(4,)], lambda weights, x: weights[0][x], count=5),
+    Case(options(L.Embedding, 5, 3), [()], lambda weights, x: weights[0][x], "-numbers", count=5),
     Case(options(L.Activation, "elu"), [(3,)], plain(reference.elu)),
     Case(options(L.ReLU), [(3,)], plain(reference.relu)),
     Case(

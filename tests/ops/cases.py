@@ -222,6 +222,8 @@ SHAPES = [
     case("take", lambda s: [s.batch(2, 5), s.array(2, 2, kind="int5")], axis=-1),
     case("take", lambda s: [s.array(5, 3, kind="int9"), s.batch(kind="int5")], "none"),
     case("one_hot", lambda s: [s.batch(kind="int5"), 4], "none"),
+    case("checked_indices", lambda s: [s.batch(kind="int5"), 5], "none"),
+    case("checked_indices", lambda s: [np.floor(s.batch(kind="positive")), 99], "none"),
 ]
 
 PRODUCTS = [

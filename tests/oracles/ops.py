@@ -167,6 +167,11 @@ def one_hot(x, classes, dtype="float32"):
     return (np.asarray(x)[..., None] == np.arange(classes)).astype(dtype)
 
 
+def checked_indices(x, count, what=""):
+    assert np.all((x >= 0) & (x < count))
+    return np.asarray(x).astype(np.int64)
+
+
 def logsumexp(x, axis=-1, keepdims=False):
     top = np.max(x, axis, keepdims=True)
     return np.log(np.sum(np.exp(x - top), axis, keepdims=keepdims)) + (
