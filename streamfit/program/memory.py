@@ -58,7 +58,9 @@ class Arena:
         """Return an uninitialised C-contiguous array."""
         dtype = np.dtype(dtype)
         nbytes = math.prod(shape) * dtype.itemsize
-        needed = max(_padded(nbytes), ALIGNMENT)
+        if not nbytes:  # arrays without elements have no address of their own
+            return np.empty(tuple(shape), dtype)
+        needed = _padded(nbytes)
         block, start, end = self._smallest_gap(needed)
         gaps = self._free[block]
         gaps.remove((start, end))
@@ -86,6 +88,8 @@ class Arena:
 
     def give_back(self, array: Array) -> None:
         """Let other arrays have the memory of one that `take` returned, or of a view of all of it."""
+        if not array.nbytes:
+            return
         block, start, end = self._taken.pop(array.ctypes.data)
         gaps = self._free[block]
         for gap in [gap for gap in gaps if gap[1] == start or gap[0] == end]:

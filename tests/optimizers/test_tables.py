@@ -177,7 +177,7 @@ def compare(
 @each
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @given(seed=st.integers(0, 2**32), count=st.integers(0, 30))
-@settings(max_examples=10)
+@settings(max_examples=5)
 def test_rows_get_the_bits_of_the_whole(
     make: Callable[[], optimizers.Optimizer], dtype: str, seed: int, count: int
 ) -> None:
@@ -230,7 +230,7 @@ def _other_clip(optimizer: optimizers.Optimizer) -> bool:
     seed=st.integers(0, 2**32),
     changes=st.dictionaries(st.integers(0, 19), st.sampled_from(SWITCHES), max_size=5),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_settings_count_for_the_steps_that_had_them(
     make: Callable[[], optimizers.Optimizer], seed: int, changes: dict[int, Change]
 ) -> None:
@@ -312,7 +312,7 @@ ODD = [0.0, 1.0, 1e-7, 1e-12, 1e-30, -1e-3, np.inf, np.nan]
 @each
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=10)
+@settings(max_examples=5)
 def test_states_that_somebody_changes_count(
     make: Callable[[], optimizers.Optimizer], dtype: str, seed: int
 ) -> None:
