@@ -59,7 +59,7 @@ class Arena:
         dtype = np.dtype(dtype)
         nbytes = math.prod(shape) * dtype.itemsize
         if not nbytes:  # arrays without elements have no address of their own
-            return np.empty(tuple(shape), dtype)
+            return aligned_empty(ALIGNMENT)[:0].view(dtype).reshape(tuple(shape))
         needed = _padded(nbytes)
         block, start, end = self._smallest_gap(needed)
         gaps = self._free[block]
