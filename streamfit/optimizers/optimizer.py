@@ -185,7 +185,7 @@ class Optimizer(Configurable):
         self._decay = at_least_zero("decay", value)
         if self.needs_prepare != before:
             self.restructure()
-        self.prepare(self.iterations)
+        self._write_rate(self.iterations)
 
     @property
     def learning_rate(self) -> float:
@@ -208,7 +208,7 @@ class Optimizer(Configurable):
             )
         else:
             self._rate = at_least_zero("learning_rate", value)
-        self.prepare(self.iterations)
+        self._write_rate(self.iterations)
 
     @property
     def lr(self) -> float:
@@ -315,9 +315,11 @@ class Optimizer(Configurable):
             For how many of them they are ready, at least 1; where a schedule raises for a later step, for
             those before it.
         """
-        ready = self._rates.fill(self._rate_after, iteration, steps)
-        self.hyper[LEARNING_RATE] = self._rates.rates[0]
-        return ready
+        return self._rates.fill(self._rate_after, iteration, steps)
+
+    def _write_rate(self, iteration: int) -> None:
+        """Write the learning rate that counts where it does not depend on the step."""
+        self.hyper[LEARNING_RATE] = self._rate_after(iteration)
 
     def _rate_after(self, iteration: int) -> float:
         rate = self._rate if self._schedule is None else float(self._schedule(iteration))
@@ -406,13 +408,13 @@ class Optimizer(Configurable):
             self.work.owner = owner
         elif self.work.owner is not owner:
             self.work = Work(owner)
-            self.prepare(0)
+            self._write_rate(0)
         return self.work
 
     def reset(self) -> None:
         """Forget the state and the count of steps."""
         self.work.forget()
-        self.prepare(0)
+        self._write_rate(0)
         self.restructure()
 
     def restore(self, state: dict[str, Array], hyper: Array, iterations: int) -> None:
