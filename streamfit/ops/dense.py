@@ -27,7 +27,8 @@ _DELTA = {"relu": relu_delta, "tanh": tanh_delta, "sigmoid": sigmoid_delta}
 
 def room_to_turn(kept: Array, kernel: Array, count: int) -> Array:
     """Return the array in which `products.left` finds or makes the transposed kernel, for `count` rows."""
-    return kept if kept.size else workspace(products.turned_shape(*kernel.shape, count), kernel.dtype)
+    inner, columns = kernel.shape
+    return kept if kept.size else workspace(products.turned_shape(inner, columns, count), kernel.dtype)
 
 
 class Dense(Op):

@@ -72,8 +72,6 @@ def fill_forward(y: Array, value: Array) -> None:
 class Take(Op):
     """Look up slices along an axis by number."""
 
-    rowwise = True
-
     def __init__(self, axis: int) -> None:
         self.axis = axis
 

@@ -8,7 +8,7 @@ from streamfit.program.graph import Lowering, leaves, sorted_nodes
 from streamfit.program.memory import Arena, FlatVariables
 from streamfit.program.objective import AccumulateScalar, weighted_mean, weighted_total
 from streamfit.program.program import Program
-from streamfit.program.trained_variables import Training
+from streamfit.program.updating import MakesUpdate, Training
 
 __all__ = [
     "AccumulateScalar",
@@ -16,6 +16,7 @@ __all__ = [
     "Binding",
     "FlatVariables",
     "Lowering",
+    "MakesUpdate",
     "Program",
     "Training",
     "check_finite",

@@ -11,6 +11,7 @@ alone (`blocks.py`), and so do all results; the number of threads changes no bit
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Protocol
@@ -27,12 +28,12 @@ from streamfit.kernels.thread_choice import ThreadChoice
 from streamfit.ops.core import STEP_STATE, Constant, Node, Tensor, Variable, flat
 from streamfit.ops.operation import block_from, workspace_from
 from streamfit.program.blocks import block_rows, blocked_tensors, is_rowwise
-from streamfit.program.finite import finite_check
 from streamfit.program.gradient import Borrowing, Gradient, dependents
 from streamfit.program.lifetimes import Lifetimes
-from streamfit.program.memory import Arena
+from streamfit.program.memory import Arena, deferring
 from streamfit.program.portions import Portion, Whole
-from streamfit.program.trained_variables import Training
+from streamfit.program.table_rows import TableRows
+from streamfit.program.updating import Training
 
 Size = int | tuple[tuple[int, ...], ...]
 """The size of a batch, or where other axes are free the shape of each array that is fed."""
@@ -76,15 +77,18 @@ class Binding:
         self._whole = Whole(program.arena)
         for tensor, shape in zip(program.feeds, shapes, strict=True):
             self._whole.arrays[tensor] = program.arena.take(shape, tensor.dtype)
+        training = program.training
+        self._tables = TableRows({} if training is None else training.tables, program.arena)
+        self._lock = contextlib.nullcontext() if training is None else training.lock
         self._bind_leaves()
         self._known = self._infer_all()
         self._cut(shapes[0][0] if shapes and shapes[0] else 1)
         self._sections: list[Section] = []
         self._bind_nodes()
         self._finish_with([call for sink in program.sinks for call in self._sink(sink)])
-        self._finish_with([] if program.training is None else program.training.calls)
+        self._finish_with([] if training is None else training.calls(self._tables.gradients))
         self._calls = self._listed()
-        self.run = self._calls.run
+        self.run = self._run_locked if self._tables.tables else self._calls.run
         self.feeds = [self._calls.input_pointer(self._whole.arrays[tensor]) for tensor in program.feeds]
         del self._known, self._portions, self._gradient, self._sections
 
@@ -99,8 +103,8 @@ class Binding:
             if isinstance(leaf, Variable) and self._program.values is not None:
                 arrays[leaf] = self._program.values[leaf]
             elif isinstance(leaf, Variable):
-                self.variables.append((leaf, leaf.value))
-                arrays[leaf] = leaf.value
+                self.variables.append((leaf, leaf.memory))
+                arrays[leaf] = leaf.memory
             elif isinstance(leaf, Constant):
                 arrays[leaf] = leaf.value
             elif leaf is STEP_STATE:
@@ -156,7 +160,7 @@ class Binding:
         }
         self._lifetimes = Lifetimes(nodes, self._differentiated, program.kept)
         self._gradient = Gradient(
-            self._whole, {} if training is None else training.grads, needed, self.blocks
+            self._whole, {} if training is None else training.grads, needed, self._tables, self.blocks
         )
         runs = self._runs()
         for apart, run in runs:
@@ -173,8 +177,8 @@ class Binding:
         for apart, run in reversed(runs):
             self._backward(apart, run)
         if program.checked:
-            check = finite_check(self._whole.arrays[program.objective], training.gradient)
-            self._finish_with([check])
+            loss = self._whole.arrays[program.objective]
+            self._finish_with(training.finite_calls(loss, self._tables.gradients))
 
     # -- forward ------------------------------------------------------------------------------------
 
@@ -189,6 +193,8 @@ class Binding:
         scratch = [portion.memory.take(_lengths(spec), spec.dtype) for spec in node.op.scratch(*specs)]
         portion.scratch[node] = scratch
         borrowed = Borrowing(portion.memory)
+        if self._tables.reads(node):
+            portion.calls += self._tables.forward(node, inputs[1])
         with workspace_from(borrowed.take), block_from(0 if portion.rows is None else portion.rows.start):
             portion.calls += node.op.forward(inputs, outputs, scratch)
         borrowed.give_back()
@@ -292,12 +298,32 @@ class Binding:
         Returns:
             How many times: fewer where `asked` (int64 (1,), read after each step) was not 0.
         """
-        return self._calls.run_steps(self.feeds, data, steps, asked)
+        with self._lock:
+            return self._calls.run_steps(self.feeds, data, steps, asked)
+
+    def _run_locked(self) -> None:
+        with self._lock:
+            self._calls.run()
+
+    @property
+    def gradients(self) -> dict[Variable, Array]:
+        """Return the gradient of each trained variable, as the last step left it; of tables the rows read."""
+        training = self._program.training
+        return {} if training is None else {**training.grads, **self._tables.filled()}
+
+    def settle(self) -> None:
+        """Bring rows of tables up to date that other programs have left behind."""
+        if deferring:
+            training = self._program.training
+            own = None if training is None else training.flat
+            for variable, _ in self.variables:
+                if variable.home is not None and variable.home is not own:
+                    variable.home.settle()
 
     @property
     def is_valid(self) -> bool:
         """Return whether all variables are still where this binding reads them."""
-        return all(variable.value is array for variable, array in self.variables)
+        return all(variable.memory is array for variable, array in self.variables)
 
 
 def _lengths(spec: Spec) -> tuple[int, ...]:

@@ -79,6 +79,16 @@ def sum_parts(parts: Array, first: int, last: int, total: Array, added: int) -> 
                 total[j] = parts[0, j]
 
 
+class Lookups(Protocol):
+    """The lookups in tables, which are differentiated by rows."""
+
+    def reads(self, node: Node) -> bool:
+        """Return whether a node is such a lookup."""
+
+    def backward(self, node: Node, gy: Array) -> list[Call]:
+        """Return the calls that differentiate a lookup; `gy` is the gradient of its output."""
+
+
 def dependents(nodes: Sequence[Node], variables: Iterable[Variable]) -> set[Tensor]:
     """Find the tensors that change when one of `variables` changes a little."""
     found: set[Tensor] = set(variables)
@@ -95,13 +105,20 @@ class Gradient:
         whole: The arrays that all portions see; gets the gradients of their tensors.
         variables: Where the gradient of each variable goes.
         needed: The tensors whose gradient is needed: `dependents`.
+        tables: Variables whose gradient is a list of rows.
         blocks: How many blocks there are.
     """
 
     def __init__(
-        self, whole: Whole, variables: Mapping[Variable, Array], needed: set[Tensor], blocks: int = 1
+        self,
+        whole: Whole,
+        variables: Mapping[Variable, Array],
+        needed: set[Tensor],
+        tables: Lookups,
+        blocks: int = 1,
     ) -> None:
-        self._whole, self._variables, self._needed, self._blocks = whole, variables, needed, blocks
+        self._whole, self._variables, self._needed = whole, variables, needed
+        self._tables, self._blocks = tables, blocks
         self._parts: dict[Tensor, Array] = {}
         self._shared: dict[int, int] = {}  # by address, how many other tensors have a gradient
 
@@ -150,6 +167,10 @@ class Gradient:
         if node.op.is_view:
             portion.calls += node.op.settle([portion.array(tensor) for tensor in node.inputs], grads[0])
             self._pass_through(node, portion, grads[0])
+            return
+        if self._tables.reads(node):
+            portion.calls += self._tables.backward(node, grads[0])
+            borrowed.give_back()
             return
         targets: list[Array | None] = []
         additions: list[Call] = []

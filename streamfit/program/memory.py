@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from streamfit._base.specs import Array
 from streamfit.ops.core import Variable
+from streamfit.optimizers.update import Update
 
 ALIGNMENT = 64
 _moving = threading.Lock()
@@ -22,7 +24,10 @@ _moving = threading.Lock()
 
 def aligned_empty(nbytes: int) -> Array:
     """Return `nbytes` of uninitialised memory that start at a multiple of 64 bytes."""
-    memory = np.empty(nbytes + ALIGNMENT, np.uint8)
+    return _aligned(np.empty(nbytes + ALIGNMENT, np.uint8), nbytes)
+
+
+def _aligned(memory: Array, nbytes: int) -> Array:
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + nbytes]
 
@@ -59,7 +64,7 @@ class Arena:
         """Return an uninitialised C-contiguous array."""
         dtype = np.dtype(dtype)
         nbytes = math.prod(shape) * dtype.itemsize
-        if not nbytes:
+        if not nbytes:  # arrays without elements have no address of their own
             return np.empty(tuple(shape), dtype)
         needed = _padded(nbytes)
         block, start, end = self._smallest_gap(needed)
@@ -91,7 +96,7 @@ class Arena:
 
     def give_back(self, array: Array) -> None:
         """Let other arrays have the memory of one that `take` returned, or of a view of all of it."""
-        if not array.size:
+        if not array.nbytes:
             return
         block, start, end = self._taken.pop(array.ctypes.data)
         gaps = self._free[block]
@@ -116,6 +121,10 @@ class Arena:
         return sum(block.nbytes for block in self._blocks) + sum(part.nbytes for part in self._parts)
 
 
+deferring: weakref.WeakSet[FlatVariables] = weakref.WeakSet()
+"""The vectors with tables whose rows may be behind: they are brought up to date before others read them."""
+
+
 class FlatVariables:
     """Keep variables of one dtype side by side in one vector.
 
@@ -129,6 +138,7 @@ class FlatVariables:
 
     def __init__(self, variables: Sequence[Variable]) -> None:
         self.variables = list(variables)
+        self.update: Update | None = None
         dtypes = {variable.dtype for variable in self.variables} or {np.dtype(np.float32)}
         if len(dtypes) > 1:
             raise ValueError(
@@ -137,33 +147,46 @@ class FlatVariables:
             )
         self.dtype = dtypes.pop()
         unit = ALIGNMENT // self.dtype.itemsize
-        self.sizes = np.array([-(-v.value.size // unit) * unit for v in self.variables], dtype=np.int64)
-        self.vector = self._zeros()
+        self.sizes = np.array([-(-v.memory.size // unit) * unit for v in self.variables], dtype=np.int64)
+        self._nbytes = int(self.sizes.sum()) * self.dtype.itemsize
+        self.vector = aligned_empty(self._nbytes).view(self.dtype)
+        self.vector[...] = 0
         # The same view objects each time: a binding that has one is valid again when its variable returns.
         self._places = self.views(self.vector)
         self.rebind()
-
-    def _zeros(self) -> Array:
-        vector = aligned_empty(int(self.sizes.sum()) * self.dtype.itemsize).view(self.dtype)
-        vector[...] = 0
-        return vector
 
     def views(self, vector: Array) -> list[Array]:
         """Return, for each variable, the part of `vector` that belongs to it, in its shape."""
         starts = (np.cumsum(self.sizes) - self.sizes).tolist()
         return [
-            vector[start : start + v.value.size].reshape(v.value.shape)
+            vector[start : start + v.memory.size].reshape(v.memory.shape)
             for start, v in zip(starts, self.variables, strict=True)
         ]
 
     def zeros_like(self) -> Array:
-        """Return a vector of zeros with the same layout, for gradients."""
-        return self._zeros()
+        """Return a vector of zeros with the same layout, for gradients.
+
+        They are zeros of the system: what nobody writes, such as the gradient of a table, takes no memory.
+        """
+        return _aligned(np.zeros(self._nbytes + ALIGNMENT, np.uint8), self._nbytes).view(self.dtype)
 
     @property
     def at_home(self) -> bool:
         """Return whether all variables still lie in `vector` (another model may have moved them)."""
         return all(variable.home is self for variable in self.variables)
+
+    def defer(self, update: Update) -> None:
+        """Note what takes the steps; where it has tables, rows of them may be behind from now on."""
+        self.update = update
+        if update.tables:
+            deferring.add(self)
+        else:
+            deferring.discard(self)
+
+    def settle(self) -> None:
+        """Bring all rows of tables up to date."""
+        if self.update is not None:
+            self.update.settle()
 
     def rebind(self) -> None:
         """Move the variables (back) into `vector`, with their present values."""

@@ -16,7 +16,8 @@ from streamfit.ops.core import Node, Tensor, Variable
 from streamfit.program.binding import Binding, Size
 from streamfit.program.graph import leaves, sorted_nodes
 from streamfit.program.memory import Arena
-from streamfit.program.trained_variables import Training
+from streamfit.program.table_rows import find_tables
+from streamfit.program.updating import Training
 
 _KEPT_BINDINGS = 16  # that stay bound however long their lists are
 _KEPT_CALLS = 1 << 15  # calls of all bindings that stay bound: about 20 MB
@@ -41,6 +42,7 @@ class Program:
     Attributes:
         free: Whether an axis beside the batch is free, so that bindings are found by the shapes of all feeds.
         kept: Tensors whose arrays must last for the whole run.
+        tables: Variables that lookups read and nothing else.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Program:
         self.leaves = list(dict.fromkeys([*self.feeds, *leaves(wanted)]))
         self.nodes = sorted_nodes(wanted, self.feeds) + list(guards)
         self.kept = [*self.feeds, *wanted]
+        self.tables = find_tables([*self.nodes, *self.sinks], self.kept)
         self.free = any(tensor.spec.free for tensor in self.feeds)
         self._bindings: OrderedDict[Size, Binding] = OrderedDict()
         self._used: dict[Size, Binding] = {}  # since the last `release`

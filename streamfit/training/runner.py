@@ -21,7 +21,7 @@ from streamfit.kernels import KernelStoppedError
 from streamfit.layers.host import has_host_layers
 from streamfit.metrics import Metric
 from streamfit.ops import Variable
-from streamfit.program import check_finite
+from streamfit.program.finite import FINITE_GUARDS
 from streamfit.program.memory import aligned_empty
 from streamfit.streams import Batch, Source, with_mapped_inputs
 from streamfit.streams.batch_layout import Alike
@@ -367,8 +367,9 @@ class Runner:
     ) -> StreamfitError:
         """Return the error for the kernel that stopped the call loop."""
         one = one_step(batch, stopped.step)
-        if stopped.kernel is check_finite:
-            gradients = built.programs.gradients
+        if stopped.kernel in FINITE_GUARDS:
+            assert built.steps.ran is not None
+            gradients = built.steps.ran.gradients
             return nonfinite_error(
                 one, self.source, self._last_losses(), gradients, self._model, epoch=self.epoch
             )
