@@ -1,7 +1,8 @@
 """Into how many blocks of rows a batch is cut, and which nodes and tensors the blocks share.
 
 The number depends on the graph and on the size of the batch alone: on the work of a step against what it
-costs to add up the gradients of the blocks. It is a power of two, at most 16; small steps are not cut.
+costs to add up the gradients of the blocks, which also take no more than half the memory of what nodes make. It is a power of
+two, at most 16; small steps are not cut.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _ELEMENTS = 2e9  # a second, of operations on single elements
 _BYTES = 10e9  # a second, of the parts of gradients
 _SHORTEST = 60e-6  # seconds of work that a block should have
 _SHARE_FOR_SUMS = 0.05  # of the work, that adding the parts may cost
+_LITTLE = 1 << 24  # bytes that all parts of gradients may have in any case
 
 
 def is_rowwise(node: Node) -> bool:
@@ -40,28 +42,30 @@ def block_rows(nodes: Sequence[Node], known: Mapping[Tensor, Spec], size: int, t
         size: The size of the batch.
         training: Whether there is a backward pass.
     """
-    work, parts = _costs([node for node in nodes if is_rowwise(node)], known)
+    work, parts, made = _costs([node for node in nodes if is_rowwise(node)], known)
     if training:
         work *= 3
     blocks = 1
     while 2 * blocks <= min(MOST_BLOCKS, size // 4):
         sums = (2 * blocks - 1) * parts / _BYTES if training else 0.0
-        if work / (2 * blocks) < _SHORTEST or sums > _SHARE_FOR_SUMS * work:
+        too_large = training and 2 * blocks * parts > max(made // 2, _LITTLE)
+        if too_large or work / (2 * blocks) < _SHORTEST or sums > _SHARE_FOR_SUMS * work:
             break
         blocks *= 2
     bounds = [number * size // blocks for number in range(blocks + 1)]
     return [slice(first, last) for first, last in pairwise(bounds)]
 
 
-def _costs(nodes: Iterable[Node], known: Mapping[Tensor, Spec]) -> tuple[float, float]:
-    """Return the seconds of a forward pass, and the bytes of what all rows share: the weights."""
-    seconds = 0.0
+def _costs(nodes: Iterable[Node], known: Mapping[Tensor, Spec]) -> tuple[float, int, int]:
+    """Return the seconds of a forward pass, the bytes of what all rows share (the weights), and of outputs."""
+    seconds, made = 0.0, 0
     shared: dict[Tensor, int] = {}
     for node in nodes:
         if node.op.is_view:
             continue
         size = sum(_size(known[tensor]) for tensor in node.outputs)
         seconds += size / _ELEMENTS
+        made += sum(_size(known[tensor]) * tensor.dtype.itemsize for tensor in node.outputs)
         for tensor in node.inputs:
             spec = known[tensor]
             if not tensor.spec.batched and spec.dtype.kind == "f":
@@ -70,7 +74,7 @@ def _costs(nodes: Iterable[Node], known: Mapping[Tensor, Spec]) -> tuple[float, 
                     spec.rank >= 2
                 ):  # a matrix, or the kernel of a convolution: its last axis is that of the output
                     seconds += 2 * _size(spec) * (size / (spec.shape[-1] or 1)) / _FLOPS
-    return seconds, float(sum(shared.values()))
+    return seconds, sum(shared.values()), made
 
 
 def _size(spec: Spec) -> int:

@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 @contextmanager
 def small_blocks() -> Iterator[None]:
     """Cut every batch into as many blocks as possible."""
-    with mock.patch.multiple(blocks, _SHORTEST=0.0, _SHARE_FOR_SUMS=1e9):
+    with mock.patch.multiple(blocks, _SHORTEST=0.0, _SHARE_FOR_SUMS=1e9, _LITTLE=1 << 40):
         yield
 
 
