@@ -3,7 +3,7 @@
 `fit` on in-memory arrays: a table of 64 columns, sequences of 20 ids, averaged, one output, batches of 256,
 float32. A figure is the whole time between two ends of epochs (of 16 steps) over the number of steps. The ids
 are those of the first 10,000 rows; as many rows, spread over a million; or any of a million. ``Adam`` gives
-each row the numbers of dense training, ``LazyAdam`` leaves rows alone that a batch does not read. ``AdamRead``
+each row the numbers of dense training, ``LazyAdam`` leaves rows that a batch does not read. ``AdamRead``
 is Adam with the whole table read at the end of each epoch, ``AdamWhole`` is Adam without rows. Run with
 ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has the peers (see README.md in this folder).
 """

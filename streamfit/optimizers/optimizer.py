@@ -419,6 +419,7 @@ class Optimizer(Configurable):
 
     def restore(self, state: dict[str, Array], hyper: Array, iterations: int) -> None:
         """Continue from the saved `state`, `hyper` and `iterations` of an optimizer of the same kind."""
+        self.work.settle()
         for name, vector in state.items():
             if name in self.work.state and self.work.state[name].shape == vector.shape:
                 self.work.state[name][...] = vector  # kernels may be bound to it
