@@ -1,8 +1,8 @@
 """Into how many blocks of rows a batch is cut, and which nodes and tensors the blocks share.
 
 The number depends on the graph and on the size of the batch alone: on the work of a step against what it
-costs to add up the gradients of the blocks, which also take no more than half the memory of what nodes make. It is a power of
-two, at most 16; small steps are not cut.
+costs to add up the gradients of the blocks, which also take no more than half the memory of what nodes
+make. It is a power of two, at most 16; small steps are not cut.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def block_rows(nodes: Sequence[Node], known: Mapping[Tensor, Spec], size: int, t
 
 
 def _costs(nodes: Iterable[Node], known: Mapping[Tensor, Spec]) -> tuple[float, int, int]:
-    """Return the seconds of a forward pass, the bytes of what all rows share (the weights), and of outputs."""
+    """Return the seconds of a forward pass, the bytes of what all rows share (the weights), and of
+    outputs.
+    """
     seconds, made = 0.0, 0
     shared: dict[Tensor, int] = {}
     for node in nodes:
