@@ -27,7 +27,7 @@ from streamfit.kernels.sections import Section, SectionedCallList, parallel, ser
 from streamfit.kernels.thread_choice import ThreadChoice
 from streamfit.ops.core import STEP_STATE, Constant, Node, Tensor, Variable, flat
 from streamfit.ops.operation import block_from, workspace_from
-from streamfit.program.blocks import block_rows, blocked_tensors, is_rowwise
+from streamfit.program.blocks import MOST_BLOCKS, block_rows, blocked_tensors, is_rowwise
 from streamfit.program.gradient import Borrowing, Gradient, dependents
 from streamfit.program.lifetimes import Lifetimes
 from streamfit.program.memory import Arena, deferring
@@ -85,8 +85,7 @@ class Binding:
         self._cut(shapes[0][0] if shapes and shapes[0] else 1)
         self._sections: list[Section] = []
         self._bind_nodes()
-        self._finish_with([call for sink in program.sinks for call in self._sink(sink)])
-        self._finish_with([] if training is None else training.calls(self._tables.gradients))
+        self._bind_ends()
         self._calls = self._listed()
         self.run = self._run_locked if self._tables.tables else self._calls.run
         self.feeds = [self._calls.input_pointer(self._whole.arrays[tensor]) for tensor in program.feeds]
@@ -176,9 +175,6 @@ class Binding:
         self._gradient.start(program.objective, np.ones((), program.objective.dtype))
         for apart, run in reversed(runs):
             self._backward(apart, run)
-        if program.checked:
-            loss = self._whole.arrays[program.objective]
-            self._finish_with(training.finite_calls(loss, self._tables.gradients))
 
     # -- forward ------------------------------------------------------------------------------------
 
@@ -259,11 +255,45 @@ class Binding:
                     self._gradient.add(node, portion)
                 portion.give_back_scratch(node)
                 self._give_back(last - i, portion)
-            portion.parts.clear()
+            portion.forget_parts()
         sums = self._gradient.end_section([node for _, node in run]) if apart else []
         self._end_section(portions, [last - i for i, _ in run] if apart else [])
-        if any(sums):
-            self._sections.append(parallel([calls for calls in sums if calls]))
+        self._finish_apart(sums)
+
+    # -- ends ---------------------------------------------------------------------------------------
+
+    def _bind_ends(self) -> None:
+        """List the check of the gradient if there is one, the sinks, and the update.
+
+        The parts of the gradient that blocks have computed are added in pieces of the flat vectors, and each
+        piece is updated while it is in the cache, if nothing has to see the whole gradient before.
+        """
+        program, training = self._program, self._program.training
+        sinks = [call for sink in program.sinks for call in self._sink(sink)]
+        if training is None or program.objective is None:
+            self._finish_with(sinks)
+            return
+        pieces = training.pieces(MOST_BLOCKS) if self.blocks > 1 else []
+        sums = self._gradient.sums_of_variables(pieces, training.places())
+        split = training.calls_in_pieces(pieces) if pieces else None
+        if program.checked or split is None:
+            self._finish_apart(sums)
+            sums = [[] for _ in pieces]
+        if program.checked:
+            loss = self._whole.arrays[program.objective]
+            self._finish_with(training.finite_calls(loss, self._tables.gradients))
+        self._finish_with(sinks)
+        if split is None:
+            self._finish_with(training.calls(self._tables.gradients))
+            return
+        first, updates, last = split
+        self._finish_with(first)
+        self._finish_apart([[*added, *update] for added, update in zip(sums, updates, strict=True)])
+        self._finish_with(last)
+
+    def _finish_apart(self, lists: Sequence[list[Call]]) -> None:
+        if any(lists):
+            self._sections.append(parallel([calls for calls in lists if calls]))
 
     # -- the list -----------------------------------------------------------------------------------
 

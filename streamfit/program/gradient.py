@@ -140,7 +140,11 @@ class Gradient:
                 portion.memory.give_back(grad)
 
     def end_section(self, nodes: Sequence[Node]) -> list[list[Call]]:
-        """Give back what the blocks have used up for these nodes; return the calls that add their parts."""
+        """Give back what the blocks have used up for these nodes.
+
+        Returns:
+            The calls, for each block, that add up their parts of what is no variable.
+        """
         sums = self._sums()
         for node in nodes:
             for tensor in node.outputs:
@@ -263,13 +267,16 @@ class Gradient:
         return grad
 
     def _sums(self) -> list[list[Call]]:
-        """Return the calls, for each block, that add up the parts of the section that ends."""
+        """Return the calls that add up the parts of tensors that are no variables, in as many lists as
+        blocks.
+        """
         calls: list[list[Call]] = [[] for _ in range(self._blocks)]
-        for tensor, parts in self._parts.items():
+        for tensor in [tensor for tensor in self._parts if not isinstance(tensor, Variable)]:
+            parts = self._parts.pop(tensor)
             added = tensor in self._whole.grads
             if not added:
                 shape = self._whole.arrays[tensor].shape
-                self._whole.grads[tensor] = self._new_whole(tensor, shape)
+                self._whole.grads[tensor] = self._whole.memory.take(shape, tensor.dtype)
             total, size = flat(self._whole.grads[tensor]), parts.shape[1]
             step = -(-size // (self._blocks * 16)) * 16  # whole cache lines
             for number, own in enumerate(calls):
@@ -277,5 +284,26 @@ class Gradient:
                 if first < last:
                     own.append((sum_parts, (parts, first, last, total, int(added))))
             self._whole.give_back_later(parts)
-        self._parts.clear()
         return calls
+
+    def sums_of_variables(self, pieces: Sequence[slice], places: Mapping[Variable, int]) -> list[list[Call]]:
+        """Return the calls that add up the parts of variables, a list for each piece of the flat vectors.
+
+        Args:
+            pieces: The elements of each piece.
+            places: Where each variable begins in the flat vectors.
+        """
+        return [
+            [
+                call
+                for variable, parts in self._parts.items()
+                if isinstance(variable, Variable)
+                for call in self._sum_within(variable, parts, piece, places[variable])
+            ]
+            for piece in pieces
+        ]
+
+    def _sum_within(self, variable: Variable, parts: Array, piece: slice, place: int) -> list[Call]:
+        first, last = max(piece.start - place, 0), min(piece.stop - place, parts.shape[1])
+        total, added = flat(self._variables[variable]), int(variable in self._whole.grads)
+        return [(sum_parts, (parts, first, last, total, added))] if first < last else []

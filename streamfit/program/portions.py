@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call
-from streamfit.ops.core import Node, Tensor
+from streamfit.ops.core import Node, Tensor, Variable
 from streamfit.program.memory import Arena
 
 
@@ -115,6 +115,10 @@ class Portion:
         """Give back the scratch arrays of a node."""
         for array in self.scratch.pop(node, ()):
             self.memory.give_back(array)
+
+    def forget_parts(self) -> None:
+        """Forget the parts that were added up at the end of the section: all but those of variables."""
+        self.parts = {tensor: part for tensor, part in self.parts.items() if isinstance(tensor, Variable)}
 
     def take_calls(self) -> list[Call]:
         """Return the calls of the section and begin another one."""
