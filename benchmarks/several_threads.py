@@ -15,6 +15,7 @@ A figure is the mean time of a run in one turn, since a few slow runs are the qu
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -45,6 +46,7 @@ from streamfit.kernels.thread_choice import ThreadChoice
 
 SECONDS = 0.3
 SETTLE = 2.5  # by when the number of threads is that for these surroundings
+BURST = 0.15
 SECTIONS = 1000  # in one run of the empty ones
 FREE, BUSY = "free machine", "one core busy"
 ONE, TWO, CHOSEN = "1 thread", "2 threads", "chosen"
@@ -83,12 +85,34 @@ def mean_time(run: Callable[[], None], pause: float = 0.0, seconds: float = SECO
     return spent / runs * 1e6
 
 
+def on_free_cores(run: Callable[[], None], urgent: bool, seconds: float = SECONDS) -> float:
+    """Return the mean microseconds of a run; if urgent, as if no other program needed the cores.
+
+    Real-time priority is what makes it so. It lasts a seventh of a second at a time, and other programs have
+    twice as long in between.
+    """
+    if not urgent:
+        return mean_time(run, seconds=seconds)
+    times = []
+    for _ in range(round(seconds / BURST)):
+        set_priority(os.SCHED_FIFO, 1)
+        try:
+            times.append(mean_time(run, seconds=BURST))
+        finally:
+            set_priority(os.SCHED_OTHER, 0)
+        time.sleep(2 * BURST)
+    return statistics.mean(times)
+
+
+def set_priority(policy: int, priority: int) -> None:
+    """Set how urgent all threads of this process are."""
+    for thread in os.listdir("/proc/self/task"):
+        os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+
+
 @contextmanager
-def surroundings(busy: bool) -> Iterator[None]:
-    """Keep the last core busy with another process, or do not."""
-    if not busy:
-        yield
-        return
+def one_busy_core() -> Iterator[None]:
+    """Keep the last core busy with another process."""
     core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     pin = "" if core is None else f"import os; os.sched_setaffinity(0, {{{core}}})\n"
     process = subprocess.Popen([sys.executable, "-c", pin + "while True: pass"])
@@ -101,9 +125,14 @@ def surroundings(busy: bool) -> Iterator[None]:
 
 
 class Sides:
-    """All call lists that are measured, by name."""
+    """All call lists that are measured, by name.
 
-    def __init__(self) -> None:
+    Args:
+        urgent: Whether the sides of the free machine have real-time priority.
+    """
+
+    def __init__(self, urgent: bool = False) -> None:
+        self.urgent = urgent
         self.empty = {1: empty(1, SECTIONS), 2: empty(2, SECTIONS)}
         self.single = {1: empty(1, 1), 2: empty(2, 1)}
         self.products: dict[tuple[int, str], SectionedCallList] = {}
@@ -124,17 +153,22 @@ class Sides:
     def measure(self, name: str) -> float:
         """Return the mean microseconds of a run, or of a section among the empty ones."""
         if name == EMPTY[0]:
-            return mean_time(self.empty[1].run) / SECTIONS
+            return on_free_cores(self.empty[1].run, self.urgent) / SECTIONS
         if name == EMPTY[1]:
-            return mean_time(self.empty[2].run) / SECTIONS
+            return on_free_cores(self.empty[2].run, self.urgent) / SECTIONS
         if name == EMPTY[2]:  # of one section in a run of its own: less the same run on one thread
             return mean_time(self.single[2].run, 5e-3) - mean_time(self.single[1].run, 5e-3)
         for key, calls in self.products.items():
             for where in (FREE, BUSY):
-                if name == self._name(*key, where):
-                    with surroundings(where == BUSY):
-                        mean_time(calls.run, seconds=SETTLE if key[1] == CHOSEN else SECONDS)
-                        return mean_time(calls.run)
+                if name != self._name(*key, where):
+                    continue
+                settle = SETTLE if key[1] == CHOSEN else SECONDS
+                if where == FREE:
+                    on_free_cores(calls.run, self.urgent, settle)
+                    return on_free_cores(calls.run, self.urgent)
+                with one_busy_core():
+                    mean_time(calls.run, seconds=settle)
+                    return mean_time(calls.run)
         raise ValueError(f"there is no side {name!r}; the sides are {self.names()}")
 
 
@@ -156,14 +190,26 @@ def targets(rows: Mapping[str, Summary]) -> list[Target]:
 
 def main() -> int:
     """Measure all sides in turns."""
-    options = arguments(__doc__, 7).parse_args()
-    facts, sides = machine_facts(), Sides()
+    parser = arguments(__doc__, 7)
+    parser.add_argument(
+        "--urgent", action="store_true", help="measure the free machine with real-time priority, in bursts"
+    )
+    options = parser.parse_args()
+    facts, sides = machine_facts(), Sides(options.urgent)
     values, failed = take_turns(sides.names(), sides.measure, options.rounds, seed=1)
     rows = {name: summarize(got) for name, got in values.items()}
     lines = [[name, f"{row.median:.2f}", f"{row.lower:.2f} - {row.upper:.2f}"] for name, row in rows.items()]
     print(table(["side", "us", "quartiles"], lines))
     judged = targets(rows)
-    publish("several_threads", facts, rows, failed, judged, unit="mean microseconds of a run")
+    publish(
+        "several_threads",
+        facts,
+        rows,
+        failed,
+        judged,
+        unit="mean microseconds of a run",
+        urgent=options.urgent,
+    )
     return exit_code(options, judged)
 
 
