@@ -484,3 +484,32 @@ def test_functional_models_with_two_tables(in_both_ways: Both_) -> None:
         return model.get_weights()
 
     in_both_ways(act)
+
+
+def test_the_layer_of_embeddings_is_a_table(in_both_ways: Both_) -> None:
+    class Mean(Layer):
+        def call(self, inputs: Any) -> Any:
+            return ops.mean(inputs, axis=1)
+
+    def act() -> list[Array]:
+        table = np.random.default_rng(7).normal(size=(ROWS, WIDTH))
+        embedding = layers.Embedding(ROWS, WIDTH, weights=table, input_length=4)
+        model = Sequential([embedding, Mean(), layers.Dense(2, kernel_initializer="ones")])
+        model.compile(optimizers.Adam(0.05), loss="mse")
+        x, y = data()
+        model.fit(x, y, batch_size=8, epochs=2, verbose=0, seed=1)
+        found.append(len(tables_of(model)))
+        return model.get_weights()
+
+    found: list[int] = []
+    in_both_ways(act)
+    assert found == [1, 0]
+
+
+def test_small_tables_are_trained_as_wholes(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = data(1)
+    for smallest, count in ((ROWS * WIDTH, 1), (ROWS * WIDTH + 1, 0)):
+        monkeypatch.setattr(tables, "SMALLEST", smallest)
+        model = make()
+        model.train_on_batch(x, y)
+        assert len(tables_of(model)) == count
