@@ -51,6 +51,8 @@ KINDS = [
     unchanged,
     layers.Activation("sigmoid"),
 ]
+
+
 def named(kind: Any) -> str:
     """Name a constraint the same in all processes of a test run."""
     return getattr(kind, "__name__", repr(kind))
