@@ -49,6 +49,7 @@ class Adagrad(Optimizer):
         0.1
     """
 
+    elementwise = True
     epsilon = Hyper(kernels.EPSILON, at_least_zero)
     _initial_accumulator_value: float
 
@@ -113,6 +114,7 @@ class Adadelta(Optimizer):
         0.95
     """
 
+    elementwise = True
     rho = Hyper(_RHO, share)
     epsilon = Hyper(_EPSILON, at_least_zero)
 

@@ -79,6 +79,7 @@ class Adam(Optimizer):
         0.999
     """
 
+    elementwise = True
     state_names: ClassVar[dict[str, float]] = {"m": 0.0, "v": 0.0}
     beta_1 = Hyper(BETA_1, share)
     beta_2 = Hyper(BETA_2, share)
@@ -199,6 +200,7 @@ class Adamax(Optimizer):
         0.001
     """
 
+    elementwise = True
     state_names: ClassVar[dict[str, float]] = {"m": 0.0, "u": 0.0}
     beta_1 = Hyper(BETA_1, share)
     beta_2 = Hyper(BETA_2, share)

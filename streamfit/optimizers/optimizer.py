@@ -10,6 +10,7 @@ change that needs other kernels moves `revision`; the runner of the calls then a
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Self, TypedDict
@@ -33,7 +34,7 @@ from streamfit.optimizers.hyper import (
 )
 from streamfit.optimizers.rates import RateTable
 from streamfit.optimizers.tables import RowRule, Table, table_updates
-from streamfit.optimizers.update import Stretch, Update, stretches
+from streamfit.optimizers.update import Update, stretches
 from streamfit.optimizers.work import Work
 
 Schedule = Callable[[int], float]
@@ -95,6 +96,9 @@ class Optimizer(Configurable):
 
     state_names: ClassVar[dict[str, float]] = {}
     """Name and first value of each vector of `state`."""
+    elementwise: ClassVar[bool] = False
+    """Whether `step` changes each weight by its own gradient and state alone, so that it may be called for
+    parts of the vectors, which several threads then update."""
     hyper: Array
     work: Work
     _rates: RateTable
@@ -356,23 +360,21 @@ class Optimizer(Configurable):
         by_rows = table_updates(self.row_rule(), tables, *vectors, self.hyper, step_state, decays)
         between = stretches(sizes, by_rows)
         first = [self._rates.call(step_state, self.hyper)] if self.needs_prepare else []
-        steps = self._steps(between, weights, grads, step_state)
+        step_on = functools.partial(self._step_on, self.work, weights, grads, step_state)
+        steps = [call for stretch in between for call in step_on(stretch.place)]
         made = (weights, grads, sizes, self.hyper, self._clipping, decays, between, first, steps, by_rows)
-        self.work.update = Update(*made)
+        self.work.update = Update(*made, step_on if self.elementwise else None)
         return self.work.update
 
-    def _steps(
-        self, between: Sequence[Stretch], weights: Array, grads: Array, step_state: Array
+    def _step_on(
+        self, work: Work, weights: Array, grads: Array, step_state: Array, place: slice
     ) -> list[Call]:
-        """Return the calls of the own step with the weights between tables."""
-        work, calls = self.work, list[Call]()
+        """Return the calls of the own step for some elements of the vectors, with the state in `work`."""
+        shown, self.work = self.work, work.part(place, weights.size)
         try:
-            for stretch in between:
-                self.work = work.part(stretch.place, weights.size)
-                calls += self.step(weights[stretch.place], grads[stretch.place], step_state)
+            return self.step(weights[place], grads[place], step_state)
         finally:
-            self.work = work
-        return calls
+            self.work = shown
 
     def row_rule(self) -> RowRule | None:
         """Return the kernels that update rows of a table; None if tables are updated as a whole."""

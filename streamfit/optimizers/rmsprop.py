@@ -36,6 +36,7 @@ class RMSprop(Optimizer):
         0.001
     """
 
+    elementwise = True
     rho = Hyper(kernels.RHO, share)
     epsilon = Hyper(kernels.EPSILON, at_least_zero)
     momentum = Hyper(kernels.MOMENTUM, share)

@@ -33,6 +33,7 @@ class SGD(Optimizer):
         0.9
     """
 
+    elementwise = True
     momentum = Hyper(kernels.MOMENTUM, share)
     nesterov = Flag()
 

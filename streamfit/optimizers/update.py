@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +69,8 @@ class Update:
         first: Calls that stand before all others.
         steps: The calls of the optimizer's own step with the weights between tables.
         tables: The update of each table, by the number of its weight.
+        step_on: Gives the calls of the own step for some elements of the vectors; None where it must be taken
+            with all of them.
 
     Attributes:
         lock: Held while a step is taken, or rows are brought up to date.
@@ -86,10 +88,12 @@ class Update:
         first: Sequence[Call],
         steps: Sequence[Call],
         tables: dict[int, TableUpdate],
+        step_on: Callable[[slice], list[Call]] | None = None,
     ) -> None:
         self._weights, self._grads, self._sizes, self._hyper = weights, grads, sizes, hyper
         self._clipping, self._decays, self._between = clipping, decays, between
         self._first, self._steps, self.tables = first, steps, tables
+        self._step_on = step_on
         self.lock = threading.RLock()
 
     def calls(self, gradients: dict[int, RowGradient]) -> list[Call]:
@@ -105,6 +109,28 @@ class Update:
         for weight, table in self.tables.items():
             calls += table.step(gradients[weight])
         return calls
+
+    @property
+    def first(self) -> Sequence[Call]:
+        """The calls that stand before all others."""
+        return self._first
+
+    def in_pieces(self, places: Sequence[slice]) -> list[list[Call]] | None:
+        """Return the calls behind `first` for pieces of the vectors, which may run at the same time.
+
+        Args:
+            places: The elements of each piece; together all of them.
+
+        Returns:
+            The calls for each piece; None where a step needs the whole vectors, or has tables.
+        """
+        if self._clipping or self.tables or self._step_on is None:
+            return None
+        pieces: list[list[Call]] = []
+        for place in places:
+            decay: list[Call] = [(decay_weights, (self._weights[place], self._hyper))] if self._decays else []
+            pieces.append([*decay, *self._step_on(place)])
+        return pieces
 
     def _clip_calls(self, gradients: dict[int, RowGradient]) -> list[Call]:
         if self._clipping == "clipvalue":

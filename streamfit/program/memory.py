@@ -19,7 +19,6 @@ from streamfit.ops.core import Variable
 from streamfit.optimizers.update import Update
 
 ALIGNMENT = 64
-_BLOCK = 1 << 20
 _moving = threading.Lock()
 
 
@@ -42,15 +41,22 @@ class Arena:
 
     Programs that never run at the same time share an arena: each calls `rewind` before it takes its
     arrays, so that a partial last batch and validation need no memory of their own.
+
+    Args:
+        block: The least number of bytes of a block.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, block: int = 1 << 20) -> None:
+        self._least = block
+        self._parts: list[Arena] = []
         self._blocks: list[Array] = []
         self._free: list[list[tuple[int, int]]] = []  # of each block: where free memory begins and ends
         self._taken: dict[int, tuple[int, int, int]] = {}  # by address: block, beginning and end
 
     def rewind(self) -> None:
-        """Reuse all memory from its beginning."""
+        """Reuse all memory from its beginning, that of its parts too."""
+        for part in self._parts:
+            part.rewind()
         self._free = [[(0, block.nbytes)] for block in self._blocks]
         self._taken.clear()
 
@@ -59,16 +65,18 @@ class Arena:
         dtype = np.dtype(dtype)
         nbytes = math.prod(shape) * dtype.itemsize
         if not nbytes:  # arrays without elements have no address of their own
-            return aligned_empty(ALIGNMENT)[:0].view(dtype).reshape(tuple(shape))
+            return np.empty(tuple(shape), dtype)
         needed = _padded(nbytes)
         block, start, end = self._smallest_gap(needed)
         gaps = self._free[block]
         gaps.remove((start, end))
         if end - start > needed:
             gaps.append((start + needed, end))
-        memory = self._blocks[block][start : start + nbytes]
+        memory = self._blocks[block][start : start + needed]
         self._taken[memory.ctypes.data] = (block, start, start + needed)
-        array: Array = memory.view(dtype).reshape(tuple(shape))
+        array: Array = (
+            memory[:nbytes].view(dtype).reshape(tuple(shape))
+        )  # its address, even where it is empty
         return array
 
     def _smallest_gap(self, needed: int) -> tuple[int, int, int]:
@@ -80,7 +88,7 @@ class Arena:
             if end - start >= needed
         ]
         if not fitting:
-            self._blocks.append(aligned_empty(max(_BLOCK, needed)))
+            self._blocks.append(aligned_empty(max(self._least, needed)))
             self._free.append([(0, self._blocks[-1].nbytes)])
             return len(self._blocks) - 1, 0, self._blocks[-1].nbytes
         size, block, start = min(fitting)
@@ -97,10 +105,20 @@ class Arena:
             start, end = min(start, gap[0]), max(end, gap[1])
         gaps.append((start, end))
 
+    def owns(self, array: Array) -> bool:
+        """Return whether an array is one that `take` returned and that was not given back."""
+        return array.ctypes.data in self._taken
+
+    def part(self, number: int) -> Arena:
+        """Return an arena for what one thread does, beside those of other numbers."""
+        while len(self._parts) <= number:
+            self._parts.append(Arena(1 << 16))
+        return self._parts[number]
+
     @property
     def nbytes(self) -> int:
-        """Count the bytes of all blocks."""
-        return sum(block.nbytes for block in self._blocks)
+        """Count the bytes of all blocks, those of its parts included."""
+        return sum(block.nbytes for block in self._blocks) + sum(part.nbytes for part in self._parts)
 
 
 deferring: weakref.WeakSet[FlatVariables] = weakref.WeakSet()

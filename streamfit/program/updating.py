@@ -17,6 +17,9 @@ from streamfit.program.constraining import constraint_calls
 from streamfit.program.finite import finite_check, finite_check_of_rows
 from streamfit.program.memory import FlatVariables
 
+_LINE = 16  # elements
+_LEAST_PIECE = 4096  # elements: a piece should take longer than to hand it out
+
 
 @kernel
 def tick(step_state: Array) -> None:
@@ -104,6 +107,29 @@ class Training:
         """
         update = self._update.calls(self._numbered(gradients))
         return [*update, *self._constraining, (tick, (self.step_state,))]
+
+    def pieces(self, count: int) -> list[slice]:
+        """Return the elements of about `count` pieces of the flat vectors, in whole cache lines."""
+        total = len(self.flat.vector)
+        step = max(-(-total // (count * _LINE)) * _LINE, _LEAST_PIECE)
+        return [slice(first, min(first + step, total)) for first in range(0, total, step)]
+
+    def places(self) -> dict[Variable, int]:
+        """Return where each variable begins in the flat vectors."""
+        starts = np.cumsum(self.flat.sizes) - self.flat.sizes
+        return dict(zip(self.flat.variables, starts.tolist(), strict=True))
+
+    def calls_in_pieces(
+        self, places: Sequence[slice]
+    ) -> tuple[Sequence[Call], list[list[Call]], list[Call]] | None:
+        """Return the calls of a step in three parts: the first, those of pieces, and the last.
+
+        The pieces may run at the same time. None where a step needs the whole vectors; see `calls`.
+        """
+        pieces = self._update.in_pieces(places)
+        if pieces is None:
+            return None
+        return self._update.first, pieces, [*self._constraining, (tick, (self.step_state,))]
 
     def finite_calls(self, loss: Array, gradients: Mapping[Variable, RowGradient]) -> list[Call]:
         """Return the calls that stop a step unless its loss and its gradients are finite."""

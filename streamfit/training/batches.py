@@ -13,6 +13,7 @@ import numpy as np
 
 from streamfit._base.checks import real, scalar, whole_or_none
 from streamfit._base.errors import DataError
+from streamfit._base.thread_budget import taken_threads
 from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch_layout import Alike
@@ -250,6 +251,7 @@ class Streams:
             self._pool_kind = (kind, workers)
             self._pools.append(self._pool)
             self._stack.callback(self._pool.close)
+            self._stack.enter_context(taken_threads(workers))  # kernels leave them their processors
             self._pool.start(["streamfit.streams"])  # once, not in each worker that takes another's place
         return self._pool
 

@@ -73,6 +73,7 @@ class Runner:
     ) -> None:
         self._model, self._compiled = model, compiled
         self._built: BuiltSteps | None = None
+        self._has_host_layers: bool | None = None  # known when the model is built
         self.results = RunningResults()
         self.callers: set[int] = set()  # the threads that have worked with the model
         self._seeded = step_state is not None
@@ -168,7 +169,11 @@ class Runner:
     @property
     def has_host_layers(self) -> bool:
         """Return whether a part of the model runs where batches are loaded."""
-        return has_host_layers(self._model.layers)
+        if self._built is None:
+            return has_host_layers(self._model.layers)
+        if self._has_host_layers is None:
+            self._has_host_layers = has_host_layers(self._model.layers)
+        return self._has_host_layers
 
     def loading(self, source: Source) -> Source:
         """Return a source of what the program is fed, made where batches are loaded, of a source of inputs.

@@ -51,7 +51,14 @@ KINDS = [
     unchanged,
     layers.Activation("sigmoid"),
 ]
-each = pytest.mark.parametrize("kind", KINDS, ids=repr)
+
+
+def named(kind: Any) -> str:
+    """Name a constraint the same in all processes of a test run."""
+    return getattr(kind, "__name__", repr(kind))
+
+
+each = pytest.mark.parametrize("kind", KINDS, ids=named)
 
 
 @each
@@ -131,7 +138,7 @@ def test_frozen_weights_are_not_constrained() -> None:
     np.testing.assert_array_equal(frozen.get_weights()[0], before[0])
 
 
-@pytest.mark.parametrize("kind", [constraints.MaxNorm(0.5), at_most_half, centred], ids=repr)
+@pytest.mark.parametrize("kind", [constraints.MaxNorm(0.5), at_most_half, centred], ids=named)
 def test_many_steps_in_one_native_call_give_the_same_bits(kind: Any) -> None:
     x, y = data(37, 4)
 

@@ -64,7 +64,7 @@ OWN: dict[str, list[Any]] = {
     "Adagrad": [("epsilon", 1e-7, 0.5, {})],
     "Adadelta": [("rho", 0.95, 0.5, {}), ("epsilon", 1e-7, 0.1, {})],
 }
-OWN["AdamW"] = OWN["Adam"]
+OWN["AdamW"] = OWN["LazyAdam"] = OWN["Adam"]
 CLASSES = {
     name: kind
     for name, kind in vars(optimizers).items()
