@@ -16,6 +16,7 @@ from streamfit.streams.receipt import Receipt
 from streamfit.streams.sequence import Sequence, SequenceSource
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 __all__ = [
     "ArraySource",
@@ -29,6 +30,7 @@ __all__ = [
     "Sequence",
     "SequenceSource",
     "Source",
+    "SourceTraits",
     "Stream",
     "Ticket",
     "as_stream",

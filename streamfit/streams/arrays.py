@@ -28,6 +28,7 @@ from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, 
 from streamfit.streams.shuffle import Shuffle, check_shuffle
 from streamfit.streams.source import Identity, Source, not_empty
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 _DIGEST_ROWS, _DIGEST_BYTES = 8, 8 << 20  # at most, for the digest of a few samples
 _JOINED_BYTES = 256 << 10  # joined batches should still be in the processor's cache when they are used
@@ -58,8 +59,6 @@ class ArraySource(Source):
         [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0]]
     """
 
-    batch_layout = True
-
     def __init__(
         self,
         x: object,
@@ -82,7 +81,8 @@ class ArraySource(Source):
 
     def _open(self) -> None:
         self._parts = [rebuild(part, rows_of, role) for part, role in zip(self._arrays, ROLES, strict=True)]
-        self.remote = any(rows.remote for part in self._parts for rows in _rows(part))
+        work = any(rows.in_workers for part in self._parts for rows in _rows(part))
+        self.traits = SourceTraits(in_workers=work, one_layout=True, copies_rows=True)
         self._sliced = any(isinstance(rows, SlicedRows) for part in self._parts for rows in _rows(part))
 
     def __getstate__(self) -> dict[str, object]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 
 class DelegatingSource(Source):
@@ -37,15 +39,20 @@ class DelegatingSource(Source):
     def __init__(self, source: Source) -> None:
         self.source = source
         self.name, self.seed = source.name, source.seed
-        self.remote, self.may_change = source.remote or self._loads, source.may_change
-        self.pulled, self.rewinds = source.pulled, source.rewinds
-        self.batch_layout = source.batch_layout and not self._loads
+        if type(self).traits is Source.traits:  # else a subclass says itself how it can be read
+            self.traits = self._traits()
 
     @property
     def _loads(self) -> bool:
         """Whether a subclass loads in a way of its own, so that what reads around `load` cannot be used."""
         own = type(self)
         return own.load is not DelegatingSource.load or own.tickets is not DelegatingSource.tickets
+
+    def _traits(self) -> SourceTraits:
+        traits = self.source.traits
+        if not self._loads:
+            return traits
+        return replace(traits, in_workers=True, one_layout=False, copies_rows=False)
 
     def with_seed(self, seed: int) -> Any:
         """Return a copy whose randomness, and that of the wrapped source, starts from another seed."""

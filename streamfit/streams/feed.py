@@ -91,7 +91,7 @@ class Feed:
     ) -> None:
         self.source, self._pool, self._wrap, self._ahead, self._total = source, pool, wrap, ahead, total
         self._seed = source.seed if seed is None else seed
-        self._check = None if source.batch_layout else BatchLayout(alike).__call__
+        self._check = None if source.traits.one_layout else BatchLayout(alike).__call__
         self._tolerance, self._lost, self._kept, self._audit = tolerance, 0, kept, audit
         self._cursor = Cursor()
         self._opened = False
@@ -224,7 +224,7 @@ class Feed:
 
     def restart(self) -> None:
         """Begin again at the first batch of pass 0; an iterator, which cannot begin again, continues."""
-        if self.source.rewinds:
+        if self.source.traits.rewinds:
             self._complete()
             self.seek(0, 0)
 
@@ -402,7 +402,7 @@ class Feed:
         """Watch what is loaded ahead if the epoch ends within the pass: it may be changed before the next."""
         pool, length, left = self._pool, self._cursor.length, tally.left
         within = left is not None and (length is None or self._cursor.number + left < length)
-        if within and pool is not None and self.source.remote and self.source.may_change:
+        if within and pool is not None and self.source.traits.in_workers and self.source.traits.may_change:
             self._watch = ChangeWatch(self.source.producer, shared=pool.kind == "threads")
 
     def _goes_on(self, tally: Tally) -> bool:
@@ -415,12 +415,12 @@ class Feed:
                 f"source {name!r}: pass {cursor.data_epoch} ended after {number} of its {length} batches; "
                 f"batches {number}..{length - 1} are missing"
             )
-        if number == 0 and self.source.rewinds:
+        if number == 0 and self.source.traits.rewinds:
             self._drop_reader()
             raise DataError(f"source {name!r}: pass {cursor.data_epoch} has no batches")
         cursor.length = number
         self._complete()
-        self.dry = not self.source.rewinds
+        self.dry = not self.source.traits.rewinds
         goes_on = not self.dry and (tally.done == 0 or not self._ends_with_pass(tally.limit))
         if length is None and not goes_on:
             tally.planned = tally.done  # nobody could know how many there would be

@@ -21,6 +21,7 @@ from streamfit.streams.ownership import detached
 from streamfit.streams.puller import await_pull
 from streamfit.streams.source import Identity, Source
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 _NOTHING = object()
 _IN_A_THREAD = (
@@ -47,19 +48,19 @@ class GeneratorSource(Source):
         [[0, 0], [1, 1], [2, 2]]
     """
 
-    pulled = True
-
     def __init__(self, batches: Any, *, name: str = "data", seed: int = 0, targets: bool = True) -> None:
         self.iterable, self.name, self.seed, self.targets = batches, name, seed_from(seed), targets
-        self.rewinds = not hasattr(batches, "__next__")
         self._has_state = hasattr(batches, "state_dict") and hasattr(batches, "load_state_dict")
-        if self._has_state:
-            self.pulled = False  # the saved state must be that of the last delivered batch
+        self.traits = SourceTraits(
+            pulled_ahead=not self._has_state,  # a saved state must be that of the last delivered batch
+            seekable=False,
+            rewinds=not hasattr(batches, "__next__"),
+        )
         self._pulled = 0
 
     def batches(self, data_epoch: int) -> int | None:
         """Count the batches of a pass; None if the iterable does not know its length."""
-        if not self.rewinds or not hasattr(self.iterable, "__len__"):
+        if not self.traits.rewinds or not hasattr(self.iterable, "__len__"):
             return None
         try:
             return len(self.iterable)
@@ -68,7 +69,7 @@ class GeneratorSource(Source):
 
     def identity(self) -> Identity:
         """Return the properties of the data that a saved place belongs to."""
-        kind = "iterable" if self.rewinds else "iterator"
+        kind = "iterable" if self.traits.rewinds else "iterator"
         return {"kind of source": kind, "class": type(self.iterable).__name__}
 
     def state(self) -> object:
@@ -83,7 +84,7 @@ class GeneratorSource(Source):
         """
         if self._has_state and state is not None:
             self.iterable.load_state_dict(state)
-        elif not self.rewinds:
+        elif not self.traits.rewinds:
             self._replay(number, replay)
         self._pulled = number
 
@@ -130,22 +131,22 @@ class GeneratorSource(Source):
 
         Of an iterable, which begins again for each pass, nothing needs to be kept.
         """
-        if not self.rewinds:
+        if not self.traits.rewinds:
             self._pulled -= len(tickets)
             backlog.give_back(self.iterable, [ticket.payload for ticket in tickets], error, thread)
 
     def _tickets(
         self, data_epoch: int, start: int, *, apart: bool = False, thread: bool = False
     ) -> Iterator[Ticket]:
-        iterator = iter(self.iterable) if self.rewinds else self.iterable
-        key, number = self.key(data_epoch), 0 if self.rewinds else start
+        iterator = iter(self.iterable) if self.traits.rewinds else self.iterable
+        key, number = self.key(data_epoch), 0 if self.traits.rewinds else start
         count = self.batches(data_epoch)
         for item in self._pull(iterator, data_epoch, number, apart=apart, thread=thread):
             if number + 1 == count:
                 self._expect_end(iterator, count)
             if number >= start:
                 # If the pass can begin again, the place in the pass: so a resumed run gives the same id.
-                ids, self._pulled = number if self.rewinds else self._pulled, self._pulled + 1
+                ids, self._pulled = number if self.traits.rewinds else self._pulled, self._pulled + 1
                 yield Ticket(data_epoch, number, ids, key, item)
             number += 1
         if number < start:
@@ -154,7 +155,7 @@ class GeneratorSource(Source):
                 f"{type(self.iterable).__name__} ends after {number} batches; resume with the data of the "
                 "interrupted run, or begin anew with another backup folder"
             )
-        if number == 0 and (self.rewinds or self._pulled == 0):
+        if number == 0 and (self.traits.rewinds or self._pulled == 0):
             raise DataError(
                 f"source {self.name!r}, pass {data_epoch}: the generator must yield at least one batch. "
                 "Received an empty generator."
@@ -213,7 +214,7 @@ class GeneratorSource(Source):
             number += 1
 
     def _left_over(self, iterator: Iterator[object]) -> Iterator[object]:
-        left = None if self.rewinds else backlog.of(iterator)
+        left = None if self.traits.rewinds else backlog.of(iterator)
         if left is None:
             return
         if left.thread is not None:

@@ -8,7 +8,7 @@ resumes at any batch and computes only the elements behind that place again.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -205,7 +205,7 @@ class OrderedSource(PipelineSource):
 
     def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
         super().__init__(stage, seed=seed, name=name, targets=targets)
-        self.rewinds = stage.traits.rewinds
+        self.traits = replace(stage.traits, in_workers=False)  # its stages are, and not the whole of `load`
         # Pass, batch, place; samples filtered out in earlier passes, and delivered in this one.
         self._saved: tuple[int, int, Place, int, int] | None = None
         self.filtered = 0

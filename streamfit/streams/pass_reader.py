@@ -15,6 +15,7 @@ import numpy as np
 from streamfit.streams import buffer_reuse
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
+from streamfit.streams.load_policy import check_skips
 from streamfit.streams.ordered import OrderedSource, PoolRunner
 from streamfit.streams.puller import Puller
 from streamfit.streams.source import Source
@@ -64,17 +65,14 @@ def open_pass(
             the first one.
         kept: Whether the consumer may keep a batch when it asks for the next one.
     """
-    if isinstance(source, OrderedSource):
-        if tolerance is not None:
-            raise ValueError(
-                f"on_bad_sample='skip' cannot be used for {source.name!r}: a pipeline behind a generator, a "
-                "filter or unbatch() is read in order; leave bad samples out in a filter"
-            )
-        return _in_order(source, pool, place)
     skips = tolerance is not None
-    if source.remote and (pool is not None or skips):
+    if skips:
+        check_skips(source)
+    if isinstance(source, OrderedSource):
+        return _in_order(source, pool, place)
+    if source.traits.in_workers and (pool is not None or skips):
         return _pooled(source, pool or make_pool("inline", 0), place, tolerance, kept)
-    if source.pulled and ahead > 0:
+    if source.traits.pulled_ahead and ahead > 0:
         return _pulled(source, place, ahead, total)
     take = source.reader(*place)
     if take is not None:

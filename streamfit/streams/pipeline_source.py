@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from streamfit._base.keys import seed_from
@@ -22,6 +23,7 @@ class PipelineSource(Source):
 
     def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
         self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
+        self.traits = replace(stage.traits, may_change=True)
 
     def _at(self, number: int) -> Pass:
         return Pass(self.seed, number)

@@ -23,6 +23,7 @@ from streamfit.streams.items import Value, unpack
 from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Identity, Source
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 _CHUNK = 1024  # indices of the order that are computed in one call
 
@@ -132,8 +133,7 @@ class SequenceSource(Source):
         [0, 1]
     """
 
-    remote = True
-    may_change = True
+    traits = SourceTraits(in_workers=True, may_change=True)
     _planned: tuple[int, int | None] | None = None  # number and length of the pass that was begun last
 
     def __init__(

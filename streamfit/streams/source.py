@@ -26,7 +26,9 @@ from streamfit.streams.items import Value
 from streamfit.streams.leaves import leaves
 from streamfit.streams.naming import name_batch, name_samples
 from streamfit.streams.ownership import detached
+from streamfit.streams.retired_flags import RetiredFlag, refuse_flags
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 Identity = dict[str, object]
 """The properties of the data that a saved place belongs to: values for JSON, by their names in messages."""
@@ -40,26 +42,24 @@ class Source(ABC):
     Attributes:
         name: Name of the source in messages.
         seed: Seed of its randomness.
-        remote: Whether `load` may run in workers.
-        may_change: Whether its content can change between two passes.
-        pulled: Whether its batches come from an iterator that a thread may pull ahead.
-        rewinds: Whether a pass can begin again; a generator cannot.
-        batch_layout: Whether all its batches have one layout by construction, so that no check is needed.
+        traits: How it can be read; a class attribute, an attribute of the object, or a property.
         filtered: How many samples its filters have left out, in all passes up to the batch delivered last.
     """
 
     name: str = "data"
     seed: int = 0
-    remote: bool = False
-    may_change: bool = False
-    pulled: bool = False
-    rewinds: bool = True
-    batch_layout: bool = False
+    traits: SourceTraits = SourceTraits()
     filtered: int = 0
+
+    remote = RetiredFlag()
+    pulled = RetiredFlag()
+    rewinds = RetiredFlag()
+    batch_layout = RetiredFlag()
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Run `load` of a subclass in an `RngContext`, so that `Sequence.rng` works wherever it is called."""
         super().__init_subclass__(**kwargs)
+        refuse_flags(cls)
         load = cls.load
         if not _is_ours(load) and not getattr(load, "placed", False):
             setattr(cls, "load", _placed(load))  # noqa: B010 - a method is not to be assigned to
@@ -96,7 +96,7 @@ class Source(ABC):
         adds to them; seed and number of batches are checked elsewhere.
         """
         found: Identity = {"kind of source": type(self).__name__}
-        if not self.pulled:
+        if self.traits.seekable:
             first = next(iter(self.tickets(0)), None)
             ids = None if first is None else first.ids
             if isinstance(ids, np.ndarray):
@@ -238,6 +238,11 @@ class Source(ABC):
             error: The exception that followed them and was not raised.
             thread: A thread that may still be pulling.
         """
+
+    @property
+    def may_change(self) -> bool:
+        """What pools ask of their loader: whether its content can change between two passes."""
+        return self.traits.may_change
 
     @property
     def producer(self) -> object:

@@ -100,7 +100,7 @@ def _compare_outcome(
 def check_picklable(checked: CheckedObject) -> str | None:
     """Check that the object can be sent to worker processes."""
     source = checked.source()
-    if not source.remote:
+    if not source.traits.in_workers:
         skip("its batches are loaded in the main process only")
     registry = LoaderRegistry()
     try:
@@ -129,7 +129,7 @@ def check_processes(checked: CheckedObject) -> str | None:
 
 def _compare_delivery(checked: CheckedObject, kind: PoolKind, count: int) -> None:
     source = checked.source()
-    if not source.remote:
+    if not source.traits.in_workers:
         skip("its batches are loaded in the main process only")
     where = f"by {count} {kind if count > 1 else kind.removesuffix('s').removesuffix('e')}"
     with pool_of(checked, kind, count) as pool:

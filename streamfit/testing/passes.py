@@ -27,7 +27,7 @@ def check_hooks(checked: CheckedObject) -> str | None:
     names = [name for name in _HOOKS if _own_hook(checked.fresh(), name)]
     if not names:
         skip("it has no on_epoch_end of its own")
-    if not checked.source().remote:
+    if not checked.source().traits.in_workers:
         skip("its batches are loaded in the main process only")
     here = _two_passes(checked, None)
     with pool_of(checked, "processes", 1) as pool:
@@ -101,7 +101,7 @@ def check_resume(checked: CheckedObject) -> str | None:
 
 
 def _skip_unless_rewinds(source: Source) -> None:
-    if not source.rewinds:
+    if not source.traits.rewinds:
         skip("it reads a generator, which cannot be read again")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import cast
 
-from streamfit.streams import Source, Ticket
+from streamfit.streams import Source, SourceTraits, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, data_of, place
 from streamfit.testing.comparison import copied, difference
@@ -29,7 +29,7 @@ _LISTED = 3
 class _SettingsSource(Source):
     """Load the settings of modules in a worker, in place of the batches of a source."""
 
-    remote = True
+    traits = SourceTraits(in_workers=True)
     name = "settings of modules"
 
     def __init__(self, source: Source, modules: list[str]) -> None:
@@ -96,7 +96,7 @@ def _listed(modules: list[str], here: Settings, there: Settings, where: str) -> 
 class _RemadeSource(Source):
     """Make the user's object in the process that loads it, so that its __init__ runs there."""
 
-    remote = True
+    traits = SourceTraits(in_workers=True)
 
     def __init__(self, checked: CheckedObject, count: int) -> None:
         self.make, self.kind, self.name, self.count = checked.make, checked.kind, checked.name, count
@@ -155,7 +155,7 @@ def _loader(checked: CheckedObject, tickets: list[Ticket]) -> Callable[[int], li
             wanted = [ticket for ticket in remade.tickets(0) if ticket.number in numbers]
             return lambda hash_seed: _loaded_in_process(remade, wanted, hash_seed)
     source = checked.source()
-    if not source.remote:
+    if not source.traits.in_workers:
         skip("its batches are loaded in the main process only")
     return lambda hash_seed: _loaded_in_process(source, tickets, hash_seed)
 

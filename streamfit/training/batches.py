@@ -171,11 +171,11 @@ class Streams:
             audit: Whether receipts have a checksum of contents.
         """
         kind, workers, ahead = self._who_loads(source)
-        pooled = kind != "inline" and source.remote
+        pooled = kind != "inline" and source.traits.in_workers
         policy = self._settings.policy
         policy.check(source, "processes" if self._pool is not None else kind if pooled else "inline")
         pool = self._shared_pool(kind, workers, ahead) if pooled else None
-        if pool is None and not isinstance(source, ArraySource):
+        if pool is None and not source.traits.copies_rows:
             self._init_here()
         feed = Feed(
             source,
@@ -215,7 +215,7 @@ class Streams:
         if workers is None:
             workers = whole_or_none("workers", getattr(own, "workers", None), 0)
         if workers is None:
-            workers = 0 if isinstance(source, ArraySource) and not processes else 1
+            workers = 0 if source.traits.copies_rows and not processes else 1
         ahead = settings.max_queue_size or int(getattr(own, "max_queue_size", None) or _AHEAD)
         if not workers:
             return "inline", 0, ahead

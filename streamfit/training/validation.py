@@ -39,7 +39,7 @@ class Validation:
     def __init__(self, data: Data, plan: FitPlan, streams: Streams, seed: int) -> None:
         source = data.source(derive(seed, "validation") >> 1, "validation data")
         steps, times = plan.validation_steps, plan.validations()
-        if not source.rewinds and times > 1:
+        if not source.traits.rewinds and times > 1:
             need_steps(data.x, steps, "validation_steps")
         total = None if steps is None else steps * times
         self._steps = steps
@@ -66,7 +66,7 @@ class Validation:
             callbacks.on_test_begin()
             call.refresh_bindings()
             hooks = make_hooks(callbacks, call, "test", stopped)
-            if feed.source.rewinds:
+            if feed.source.traits.rewinds:
                 feed.restart()  # data that can start again do; a generator continues
             done = run_steps(feed.run(steps, hooks.steps_per_execution), call.test, hooks)
             if not stopped() and feed.done < (steps or 1):

@@ -135,8 +135,8 @@ def test_what_comes_out() -> None:
     assert (two.shuffle, two.seed, two.name, two.targets) == (True, 5, "n", False)
     three = as_stream(generate(), shuffle=True, seed=5, name="n")
     assert isinstance(three, GeneratorSource)
-    assert (three.seed, three.name, three.rewinds) == (5, "n", False)
-    assert as_stream(Loader()).rewinds
+    assert (three.seed, three.name, three.traits.rewinds) == (5, "n", False)
+    assert as_stream(Loader()).traits.rewinds
 
 
 def test_seeds_follow_the_one_that_was_set() -> None:

@@ -27,8 +27,8 @@ def test_a_mapped_file_gives_the_same_batches_as_memory(path: Path, mode: Any, s
     mapped, memory = np.load(path, mmap_mode=mode), np.load(path)
     one = ArraySource(mapped, batch_size=7, shuffle=shuffle, seed=1)
     two = ArraySource(memory, batch_size=7, shuffle=shuffle, seed=1)
-    assert one.remote
-    assert not two.remote
+    assert one.traits.in_workers
+    assert not two.traits.in_workers
     for left, right in zip(one.read(3), two.read(3), strict=True):
         assert type(left.x) is np.ndarray
         assert not np.shares_memory(left.x, mapped)

@@ -17,8 +17,9 @@ from streamfit.streams.arrays import ArraySource
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.source import Source
 from streamfit.streams.stages.elements import Element, own, split
-from streamfit.streams.stages.stage import ElementRunner, Pass, Place, SourceTraits, Stage
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 _MANY = 1 << 40
 
@@ -39,7 +40,7 @@ class ArrayRows(Stage):
     """
 
     def __init__(self, source: ArraySource) -> None:
-        super().__init__((), SourceTraits(in_workers=source.remote))
+        super().__init__((), SourceTraits(in_workers=True, batched=False))
         self.source = source
 
     def __repr__(self) -> str:
@@ -82,7 +83,7 @@ class IndexedSamples(Stage):
     """The samples that an object returns by number."""
 
     def __init__(self, samples: IndexedData, name: str = "data") -> None:
-        super().__init__((), SourceTraits())
+        super().__init__((), SourceTraits(in_workers=True, batched=False))
         self.samples, self.name = samples, name
 
     def __repr__(self) -> str:
@@ -115,7 +116,7 @@ class Batches(Stage):
 
     def __init__(self, source: Source) -> None:
         fixed = not getattr(source, "shuffle", False)
-        super().__init__((), SourceTraits(batched=True, fixed_order=fixed, fixed_ids=fixed))
+        super().__init__((), SourceTraits(in_workers=True, fixed_order=fixed, fixed_ids=fixed))
         self.source = source
         self._at = functools.lru_cache(maxsize=2)(self._seeded)
 
@@ -204,7 +205,7 @@ class Items(Stage):
     """
 
     def __init__(self, source: GeneratorSource, batched: bool) -> None:
-        super().__init__((), SourceTraits(batched=batched, seekable=False, rewinds=source.rewinds))
+        super().__init__((), SourceTraits(batched=batched, seekable=False, rewinds=source.traits.rewinds))
         self.source = source
 
     def __repr__(self) -> str:

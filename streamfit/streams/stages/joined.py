@@ -13,7 +13,8 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.streams.stages.branches import set_apart
 from streamfit.streams.stages.elements import Element, collate, form_of, map_leaves, named_leaves
-from streamfit.streams.stages.stage import Pass, Stage, common_traits
+from streamfit.streams.stages.stage import Pass, Stage
+from streamfit.streams.traits import common_traits
 
 
 class Joined(Stage):
@@ -25,7 +26,7 @@ class Joined(Stage):
     """
 
     def __init__(self, stages: Sequence[Stage], caller: str) -> None:
-        super().__init__(set_apart(stages), common_traits(stages, caller))
+        super().__init__(set_apart(stages), common_traits([stage.traits for stage in stages], caller))
 
     # -- which input --------------------------------------------------------------------------------
 
