@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamfit.streams.adapt import as_stream, check_batch_size
+from streamfit.streams.adapt import check_batch_size, open_source
 from streamfit.streams.arrays import ArraySource
 from streamfit.streams.batch import Batch
 from streamfit.streams.delegating import DelegatingSource
@@ -33,10 +33,10 @@ __all__ = [
     "SourceTraits",
     "Stream",
     "Ticket",
-    "as_stream",
     "check_batch_size",
     "interleave",
     "mix",
+    "open_source",
     "source",
     "stream",
 ]

@@ -20,6 +20,7 @@ from streamfit.streams.items import Value, unpack
 from streamfit.streams.ownership import detached
 from streamfit.streams.puller import await_pull
 from streamfit.streams.source import Identity, Source
+from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
 
@@ -44,7 +45,7 @@ class GeneratorSource(Source):
     Example:
         >>> import numpy as np
         >>> source = GeneratorSource((np.full(2, k), np.zeros(2)) for k in range(3))
-        >>> [batch.x.tolist() for batch in source.read(0)]
+        >>> [batch.x.tolist() for batch in source.make_reader().read(0)]
         [[0, 0], [1, 1], [2, 2]]
     """
 
@@ -108,18 +109,7 @@ class GeneratorSource(Source):
 
         Of an iterable, items before `start` are pulled and dropped; an iterator is already at `start`.
         """
-        return self._tickets(data_epoch, start)
-
-    def pull(
-        self, data_epoch: int, start: int = 0, *, thread: bool = False
-    ) -> Iterator[tuple[Ticket, Batch]]:
-        """Pull and load the items of a pass; they share no memory that the iterator may overwrite."""
-        for ticket in self._tickets(data_epoch, start, apart=True, thread=thread):
-            yield ticket, self.loaded(ticket, self.load)
-
-    def pull_items(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Pull the items of a pass whole, for a consumer that keeps them."""
-        return self._tickets(epoch, start, apart=True)
+        return self.pulled_tickets(data_epoch, start)
 
     def give_back(
         self,
@@ -135,9 +125,17 @@ class GeneratorSource(Source):
             self._pulled -= len(tickets)
             backlog.give_back(self.iterable, [ticket.payload for ticket in tickets], error, thread)
 
-    def _tickets(
+    def pulled_tickets(
         self, data_epoch: int, start: int, *, apart: bool = False, thread: bool = False
     ) -> Iterator[Ticket]:
+        """Pull the items of a pass, one at each request.
+
+        Args:
+            data_epoch: Number of the pass.
+            start: Number of the first item.
+            apart: Whether items must not share memory that the iterator may overwrite.
+            thread: Whether this runs in a thread of its own.
+        """
         iterator = iter(self.iterable) if self.traits.rewinds else self.iterable
         key, number = self.key(data_epoch), 0 if self.traits.rewinds else start
         count = self.batches(data_epoch)
@@ -231,6 +229,39 @@ class GeneratorSource(Source):
             return unpack(ticket.payload, targets=self.targets, bare=not self.targets, maker="generator")
         except DataError as error:
             raise DataError(f"{self.describe(ticket)}: {error}") from None
+
+    def make_reader(self) -> SourceReader:
+        """Return a reader that keeps unused items for the next one."""
+        return GeneratorReader(self)
+
+
+class GeneratorReader(SourceReader):
+    """Pull the items of an iterator, set them apart from it, and give back what was not used."""
+
+    def __init__(self, source: GeneratorSource) -> None:
+        super().__init__(source)
+        self._generator = source
+
+    def pull(
+        self, data_epoch: int, start: int = 0, *, thread: bool = False
+    ) -> Iterator[tuple[Ticket, Batch]]:
+        """Pull and load the items of a pass; they share no memory that the iterator may overwrite."""
+        for ticket in self._generator.pulled_tickets(data_epoch, start, apart=True, thread=thread):
+            yield ticket, self.loaded(ticket, self.load)
+
+    def items(self, data_epoch: int, start: int = 0) -> Iterator[tuple[Ticket, object]]:
+        """Pull the items of a pass whole."""
+        for ticket in self._generator.pulled_tickets(data_epoch, start, apart=True):
+            yield ticket, ticket.payload
+
+    def give_back(
+        self,
+        tickets: Sequence[Ticket],
+        error: BaseException | None = None,
+        thread: threading.Thread | None = None,
+    ) -> None:
+        """Keep unused items for the next reader of the iterator."""
+        self._generator.give_back(tickets, error, thread)
 
 
 def _note(error: Exception, thread: bool) -> None:

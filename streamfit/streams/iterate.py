@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamfit._base.checks import truth, whole
-from streamfit.streams.adapt import as_stream
+from streamfit.streams.adapt import open_source
 from streamfit.streams.batch import Batch
 from streamfit.streams.feed import Feed
 from streamfit.streams.load_policy import LoadPolicy
@@ -70,6 +70,7 @@ class Stream:
         traits = source.traits
         own = traits.in_workers if workers else traits.copies_rows  # workers call it, or no call is needed
         self._init = None if own else worker_init
+        self._reader = source.make_reader()
         self._next = 0
         self._closed = False
         # The batches that an iterator pulled ahead must not be lost.
@@ -77,7 +78,15 @@ class Stream:
 
     def _feed(self) -> Feed:
         tolerance = self._tolerance
-        return Feed(self.source, self._pool, ahead=self._ahead, alike=False, tolerance=tolerance, kept=True)
+        return Feed(
+            self.source,
+            self._pool,
+            ahead=self._ahead,
+            alike=False,
+            tolerance=tolerance,
+            kept=True,
+            reader=self._reader,
+        )
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Return the batches of pass `number`. Leaving the loop early is fine.
@@ -191,7 +200,7 @@ def stream(
         ...     len(list(stream(Torn(), on_bad_sample="skip", max_bad_samples=1)))
         2
     """
-    source = as_stream(
+    source = open_source(
         x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=seed, name=name, targets=False
     )
     policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from streamfit._base.checks import real, whole_or_none
 from streamfit.streams.source import Source
+from streamfit.streams.source_reader import TicketSource
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class LoadPolicy:
             )
 
 
-def check_skips(source: Source) -> None:
+def check_skips(source: TicketSource) -> None:
     """Check that samples of a source can be left out.
 
     Raises:

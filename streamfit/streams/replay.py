@@ -47,7 +47,7 @@ class Delivered:
                 f"source {source.name!r}: a generator cannot be read again, so batch {number} cannot be "
                 "replayed; use arrays, a Sequence, or an iterable that starts anew at each iter()"
             )
-        batch = source.replayed(data_epoch, at, frozenset(_hashable(skipped)))
+        batch: Batch = source.make_reader().replayed(data_epoch, at, frozenset(_hashable(skipped)))
         if self.checksums:
             contents = Contents(self.checksums[number])
             contents.add(batch)

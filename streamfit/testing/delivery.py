@@ -157,7 +157,7 @@ def delivery(
     checked: CheckedObject, source: Source, pool: Pool, where: str
 ) -> Iterator[tuple[Ticket, Value]]:
     """Deliver the batches that a check looks at; an exception of a load fails it. No hooks run."""
-    with pool.open(source, checked.tickets(source), describe=source.describe) as run:
+    with pool.open(source.make_reader(), checked.tickets(source), describe=source.describe) as run:
         while True:
             try:
                 loaded = next(run)

@@ -81,7 +81,7 @@ def _load_all(checked: CheckedObject, source: Source, tickets: list[Ticket], poo
     if pool is None:
         return [(ticket, checked.load(source, ticket)) for ticket in tickets]
     try:
-        with pool.open(source, tickets, describe=source.describe) as run:
+        with pool.open(source.make_reader(), tickets, describe=source.describe) as run:
             return [(loaded.ticket, copied(loaded.value)) for loaded in run]
     except Exception as error:
         fail(f"{checked.name}: a worker process cannot load it: {brief_error(error)}", error)

@@ -54,7 +54,7 @@ def unseen_settings(checked: CheckedObject) -> str:
     source, modules, here = _settings_here(checked)
     asked = _SettingsSource(source, modules)
     try:
-        with make_pool("processes", 1, 1) as pool, pool.open(asked, asked.tickets(0)) as run:
+        with make_pool("processes", 1, 1) as pool, pool.open(asked.make_reader(), asked.tickets(0)) as run:
             there = cast("dict[str, tuple[str, str]]", next(iter(run)).value[0])
     except Exception:  # then there is nothing to add to what the check has found
         return ""
@@ -176,7 +176,7 @@ def _loaded_in_process(source: Source, tickets: list[Ticket], hash_seed: int) ->
     try:
         with (
             make_pool("processes", 1, hash_seed=hash_seed) as pool,
-            pool.open(source, tickets, describe=source.describe) as run,
+            pool.open(source.make_reader(), tickets, describe=source.describe) as run,
         ):
             for loaded in run:
                 values.append(copied(loaded.value))

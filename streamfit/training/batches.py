@@ -12,7 +12,7 @@ import numpy as np
 
 from streamfit._base.checks import real, scalar, whole_or_none
 from streamfit._base.errors import DataError
-from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
+from streamfit.streams import ArraySource, Batch, Feed, Source, check_batch_size, open_source
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch import ROLES
 from streamfit.streams.leaves import as_array, as_rows, is_arraylike, leaves, rebuild
@@ -40,7 +40,7 @@ class Data:
         if self.x is None:
             raise ValueError(f"{name}: x is missing; pass arrays, a generator, a Sequence or a Source")
         try:
-            return as_stream(
+            return open_source(
                 *(self.x, self.y, self.sample_weight),
                 batch_size=self.batch_size,
                 shuffle=self.shuffle,

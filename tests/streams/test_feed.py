@@ -105,7 +105,7 @@ def test_each_pass_has_every_sample_once_however_it_is_cut(
         for batch in feed.run(limit):
             passes.setdefault(batch.data_epoch, []).extend(batch.ids.tolist())
     for epoch, ids in passes.items():
-        whole = np.concatenate([batch.ids for batch in source.read(epoch)]).tolist()
+        whole = np.concatenate([batch.ids for batch in source.make_reader().read(epoch)]).tolist()
         assert ids == whole[: len(ids)]
         assert len(ids) == n or epoch == max(passes)
 

@@ -55,7 +55,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
 def read(source: Source, data_epoch: int, start: int = 0) -> list[Any]:
     return [
         (b.data_epoch, b.number, np.array(b.ids).tolist(), b.x.tolist(), b.y.tolist())
-        for b in source.read(data_epoch, start)
+        for b in source.make_reader().read(data_epoch, start)
     ]
 
 
