@@ -58,6 +58,17 @@ class GeneratorSource(Source):
             rewinds=not hasattr(batches, "__next__"),
         )
         self._pulled = 0
+        self._ended = False
+
+    @property
+    def used_up(self) -> bool:
+        """Whether this is an iterator that is known to have ended, with nothing kept for its next reader."""
+        if self.traits.rewinds or backlog.of(self.iterable) is not None:
+            return False
+        frame: object = getattr(
+            self.iterable, "gi_frame", self.iterable
+        )  # None for a generator that has ended
+        return self._ended or frame is None
 
     def batches(self, data_epoch: int) -> int | None:
         """Count the batches of a pass; None if the iterable does not know its length."""
@@ -138,6 +149,7 @@ class GeneratorSource(Source):
         """
         iterator = iter(self.iterable) if self.traits.rewinds else self.iterable
         key, number = self.key(data_epoch), 0 if self.traits.rewinds else start
+        ended = self.used_up
         count = self.batches(data_epoch)
         for item in self._pull(iterator, data_epoch, number, apart=apart, thread=thread):
             if number + 1 == count:
@@ -152,6 +164,12 @@ class GeneratorSource(Source):
                 f"source {self.name!r}, pass {data_epoch}: the place to go on at is batch {start}, but the "
                 f"{type(self.iterable).__name__} ends after {number} batches; resume with the data of the "
                 "interrupted run, or begin anew with another backup folder"
+            )
+        if number == 0 and ended:
+            raise DataError(
+                f"source {self.name!r}, pass {data_epoch}: the generator is used up: it was read to its end "
+                "before. Make a new one, or pass an object that can be read again: a list of batches, a "
+                "Sequence, or a class whose __iter__ begins anew"
             )
         if number == 0 and (self.traits.rewinds or self._pulled == 0):
             raise DataError(
@@ -193,23 +211,32 @@ class GeneratorSource(Source):
                 with rng_context.RngContext(self.seed, data_epoch, self.iterable, "item", number):
                     box = [next(iterator)]
             except StopIteration:
+                self._ended = not self.traits.rewinds
                 return
             except ValueError as error:
                 if "already executing" not in str(error):
-                    _note(error, thread)
+                    self._note(error, data_epoch, number, thread)
                     raise
                 raise DataError(
                     f"source {self.name!r}, pass {data_epoch}: the generator is being run by another thread "
                     "at this moment; give each consumer a generator of its own"
                 ) from error
             except Exception as error:
-                _note(error, thread)
+                self._note(error, data_epoch, number, thread)
                 raise
             item = detached(box, listed=self.targets) if apart else box.pop()
             del box
             yield item
             del item
             number += 1
+
+    def _note(self, error: Exception, data_epoch: int, number: int, thread: bool) -> None:
+        """Say where in the data an exception of the user's code was raised."""
+        kind = type(self.iterable).__name__
+        notes = [f"while the {kind} made item {number} of source {self.name!r}, pass {data_epoch}"]
+        for note in notes + [_IN_A_THREAD] * thread:
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
 
     def _left_over(self, iterator: Iterator[object]) -> Iterator[object]:
         left = None if self.traits.rewinds else backlog.of(iterator)
@@ -262,8 +289,3 @@ class GeneratorReader(SourceReader):
     ) -> None:
         """Keep unused items for the next reader of the iterator."""
         self._generator.give_back(tickets, error, thread)
-
-
-def _note(error: Exception, thread: bool) -> None:
-    if thread and _IN_A_THREAD not in getattr(error, "__notes__", ()):
-        error.add_note(_IN_A_THREAD)

@@ -56,7 +56,7 @@ def unpack(item: Any, *, targets: bool, bare: bool, maker: str) -> Value:
     )
 
 
-def as_item(value: Value) -> object:
+def as_item(value: tuple[object, ...]) -> object:
     """Return (x, y, sample_weight) without what is not there: x, (x, y) or all three.
 
     Example:

@@ -264,5 +264,7 @@ def test_a_value_error_of_the_generator_is_its_own() -> None:
         raise ValueError("bad row")
         yield
 
-    with pytest.raises(ValueError, match=r"^bad row$"):
+    with pytest.raises(
+        ValueError, match=r"^bad row\nwhile the generator made item 0 of source 'data', pass 0$"
+    ):
         list(GeneratorSource(batches()).make_reader().read(0))

@@ -18,6 +18,7 @@ from streamfit.streams.items import as_item
 from streamfit.streams.source import Source
 from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.stages.elements import Element, own, split
+from streamfit.streams.stages.layouts import without_samples
 from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
@@ -38,6 +39,10 @@ class ArrayRows(Stage):
 
     def __repr__(self) -> str:
         return f"source({self.source.name!r}, {self.source.samples:,} samples)"
+
+    def specs(self) -> Element:
+        """Return the specs of a sample: those of a row of each array."""
+        return without_samples(as_item(self.source.spec()))
 
     def size(self, p: Pass) -> int:
         """Return the number of samples."""

@@ -183,6 +183,10 @@ class Stage(ABC):
                 setattr(other, name, Recent())
         return other
 
+    def specs(self) -> Element:
+        """Return the structure of an element with a `Spec` for each array; None where only loading tells."""
+        return None
+
     def seed_for(self, p: Pass) -> int:
         """Return the seed of what draws its own random numbers, such as a `Sequence`."""
         return p.seed if self.salt == self.depth else derive(p.seed, self.salt) >> 1
@@ -220,6 +224,10 @@ class Stage(ABC):
 
 class OrderStage(Stage):
     """A stage that chooses which elements come when, and leaves them as they are."""
+
+    def specs(self) -> Element:
+        """Return the specs of an element: those of the input."""
+        return self.input.specs()
 
     def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of a pass from a place on, each with the place behind it."""
