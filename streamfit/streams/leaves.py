@@ -155,11 +155,11 @@ def _convert(value: Any, name: str) -> Array:
 
 
 def _is_nested(values: Iterable[object]) -> bool:
-    """Return whether a list or tuple holds lists, tuples or mappings in which there are arrays."""
+    """Return whether a list or tuple holds lists or tuples in which there are arrays."""
     return any(
         is_structure(value) or (len(value) > 0 and _is_nested(value[:1]))
         for value in values
-        if isinstance(value, _LISTS) or is_mapping(value)
+        if isinstance(value, _LISTS)
     )
 
 
