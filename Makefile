@@ -23,7 +23,7 @@ CHECKED := streamfit streamfit_plugins tests tools examples benchmarks
 CHECKED_HERE := $(wildcard $(CHECKED))
 
 # The tests that call every kernel; they run once more as plain Python to see which lines of kernels run.
-KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimizers layers program augment \
+KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimizers constraints layers program augment \
 	streams/test_order.py streams/test_receipt.py training/test_multi_step_runs.py))
 
 # Tests start hundreds of Python processes; without bytecode each of them compiles the library's sources again.

@@ -35,6 +35,7 @@ from __future__ import annotations
 from streamfit import (
     activations,
     callbacks,
+    constraints,
     initializers,
     layers,
     losses,
@@ -111,6 +112,7 @@ __all__ = [
     "__version__",
     "activations",
     "callbacks",
+    "constraints",
     "empty",
     "epsilon",
     "floatx",

@@ -28,18 +28,40 @@ HEADS: dict[str, tuple[int, str]] = {
 """Loss to the outputs' number and activation."""
 
 
+Made = tuple[str, str, dict[str, Any]]
+EXTRAS: dict[str, dict[str, Made]] = {
+    "": {},
+    "max_norm": {"kernel_constraint": ("constraints", "MaxNorm", {"max_value": 0.8})},
+    "unit_norm": {"kernel_constraint": ("constraints", "UnitNorm", {"axis": 1})},
+    "min_max_norm": {
+        "kernel_constraint": ("constraints", "MinMaxNorm", {"min_value": 0.3, "max_value": 0.6, "rate": 0.5})
+    },
+    "non_neg": {
+        "kernel_constraint": ("constraints", "NonNeg", {}),
+        "bias_constraint": ("constraints", "NonNeg", {}),
+    },
+    "activity": {"activity_regularizer": ("regularizers", "L2", {"l2": 0.05})},
+    "penalties": {
+        "kernel_regularizer": ("regularizers", "L1L2", {"l1": 0.001, "l2": 0.01}),
+        "bias_regularizer": ("regularizers", "L1", {"l1": 0.001}),
+    },
+}
+"""Name to further arguments of the hidden layer, each as (module, class, arguments)."""
+
+
 @dataclass(frozen=True)
 class Case:
-    """One training: optimizer, loss and hidden activation."""
+    """One training: optimizer, loss, hidden activation, and more arguments of the hidden layer."""
 
     optimizer: str
     loss: str
     hidden: str
+    extra: str = ""
 
     @property
     def name(self) -> str:
         """The case's key in result files."""
-        return f"{self.optimizer}/{self.loss}/{self.hidden}"
+        return "/".join(filter(None, [self.optimizer, self.loss, self.hidden, self.extra]))
 
     @property
     def outputs(self) -> int:
@@ -50,6 +72,7 @@ class Case:
 CASES = [
     Case(optimizer, loss, hidden) for optimizer in OPTIMIZERS for loss in HEADS for hidden in ("relu", "tanh")
 ]
+CASES += [Case(optimizer, "mse", "tanh", extra) for extra in EXTRAS if extra for optimizer in ("sgd", "adam")]
 
 
 def weights(case: Case) -> list[NDArray[np.float32]]:

@@ -11,17 +11,21 @@ import importlib
 from typing import Any
 
 import numpy as np
-from cases import CASES, FEATURES, HEADS, HIDDEN, OPTIMIZERS, STEPS, Case, batches, weights
+from cases import CASES, EXTRAS, FEATURES, HEADS, HIDDEN, OPTIMIZERS, STEPS, Case, batches, weights
 from numpy.typing import NDArray
 
 
 def train(library: Any, case: Case) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Train one case; return the loss of every step and the last weights in one vector."""
     outputs, activation = HEADS[case.loss]
+    extra = {
+        argument: getattr(getattr(library, module), name)(**arguments)
+        for argument, (module, name, arguments) in EXTRAS[case.extra].items()
+    }
     model = library.Sequential(
         [
             library.layers.Input((FEATURES,)),
-            library.layers.Dense(HIDDEN, activation=case.hidden),
+            library.layers.Dense(HIDDEN, activation=case.hidden, **extra),
             library.layers.Dense(outputs, activation=activation),
         ]
     )

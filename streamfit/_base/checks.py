@@ -145,6 +145,50 @@ def truth(name: str, value: object) -> bool:
     raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
 
 
+def check_same_shape(what: str, got: tuple[int | None, ...], shape: tuple[int | None, ...]) -> None:
+    """Check that a value has the shape of what shall hold it, as far as its lengths are known.
+
+    Raises:
+        ValueError: It has another shape.
+    """
+    lengths = zip(got, shape, strict=False)
+    if len(got) != len(shape) or any(a != b for a, b in lengths if a is not None and b is not None):
+        raise ValueError(f"{what} has shape {shape}, got a value of shape {got}")
+
+
+def storable(what: str, value: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Return `value` as an array that memory of this shape and dtype can take; floats may be rounded.
+
+    Args:
+        what: What holds the memory, for messages.
+        value: Numbers.
+        shape: The shape of the memory.
+        dtype: Its dtype.
+
+    Raises:
+        ValueError: The shape differs, or a whole number is outside the range of the dtype.
+        TypeError: The kind of numbers differs: floats for whole numbers, say.
+
+    Example:
+        >>> storable("count", [1, 2], (2,), np.dtype("float32"))
+        array([1., 2.], dtype=float32)
+    """
+    array = np.asarray(value)
+    check_same_shape(what, array.shape, shape)
+    whole_numbers = array.dtype.kind in "iu" and dtype.kind in "iu"
+    if not whole_numbers and not np.can_cast(array.dtype, dtype, "same_kind"):
+        raise TypeError(
+            f"{what} has dtype {dtype}, got a value of dtype {array.dtype}; convert it with "
+            f"value.astype({dtype.name!r}) if that is meant"
+        )
+    stored = array.astype(dtype)
+    if dtype.kind in "iu" and (stored != array).any():
+        raise ValueError(
+            f"{what} has dtype {dtype}, whose range is too small for {array[stored != array][0]}"
+        )
+    return stored
+
+
 def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     """Return whether `value` is a mapping: a dict or any other `Mapping`."""
     return isinstance(value, (dict, Mapping))

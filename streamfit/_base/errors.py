@@ -7,7 +7,8 @@
     ├── ModelInUseError (RuntimeError)                another thread trains the model, or changes its weights
     ├── NonFiniteError (RuntimeError)                 a loss or gradient is NaN or infinite and must not be
     ├── DataError (ValueError)                        the data do not fit the model or the stream
-    │   └── ShapeError                                ... because a shape does not fit
+    │   ├── ShapeError                                ... because a shape does not fit
+    │   └── SampleError                               ... because a value of one sample does not fit
     ├── WorkerError (RuntimeError)                    a worker could not return a result
     │   ├── WorkerDiedError                           ... because it died repeatedly on the same batch
     │   └── PicklingError (TypeError)                 ... because an object cannot be sent to it
@@ -78,6 +79,23 @@ class DataError(StreamfitError, ValueError):
 
 class ShapeError(DataError):
     """Raised when the shape of an array does not fit."""
+
+
+class SampleError(DataError):
+    """Raised when a value of one sample does not fit.
+
+    Args:
+        text: The message.
+        row: Which sample of the batch it is, counted from 0; None where that is in the message.
+
+    Example:
+        >>> SampleError("row 2 of x holds 2.5", 2).row
+        2
+    """
+
+    def __init__(self, text: str = "", row: int | None = None) -> None:
+        super().__init__(text)
+        self.row = row
 
 
 class WorkerError(StreamfitError, RuntimeError):

@@ -17,26 +17,20 @@ class Spec:
     """Describe an array: its shape and its dtype.
 
     Args:
-        shape: Length of each axis. `None` stands for the batch size and may only come first.
+        shape: Length of each axis. `None` in front is the batch; `None` elsewhere is a free axis, such as the
+            steps of sequences, whose length the data of each batch decide.
         dtype: NumPy dtype of the elements.
 
     Example:
         >>> spec = Spec((None, 3), np.dtype("float32"))
         >>> spec.at(8)
         (8, 3)
-        >>> spec.batched
-        True
+        >>> spec.batched, spec.free
+        (True, False)
     """
 
     shape: Shape
     dtype: np.dtype[Any]
-
-    def __post_init__(self) -> None:
-        if any(axis is None for axis in self.shape[1:]):
-            raise ValueError(
-                f"only the first axis of a shape may be None (the batch size), got {self.shape}; "
-                "give every other axis a fixed length"
-            )
 
     @property
     def batched(self) -> bool:
@@ -44,12 +38,23 @@ class Spec:
         return bool(self.shape) and self.shape[0] is None
 
     @property
+    def free(self) -> bool:
+        """Return whether another axis than the batch has no fixed length."""
+        return None in self.shape[1:]
+
+    @property
     def rank(self) -> int:
         """Count the axes."""
         return len(self.shape)
 
     def at(self, batch_size: int) -> tuple[int, ...]:
-        """Return the concrete shape for a batch of `batch_size` samples."""
+        """Return the concrete shape for a batch of `batch_size` samples.
+
+        Raises:
+            ValueError: Another axis is free, so the size of the batch does not give the shape.
+        """
+        if self.free:
+            raise ValueError(f"shape {self.shape} has free axes: the size of the batch alone does not fix it")
         return tuple(batch_size if axis is None else axis for axis in self.shape)
 
     def with_shape(self, shape: Shape) -> Spec:
@@ -64,3 +69,26 @@ class Spec:
     def of(array: Array) -> Spec:
         """Describe `array` as it is, with no batch axis."""
         return Spec(array.shape, array.dtype)
+
+
+def may_equal(*shapes: Shape) -> bool:
+    """Return whether shapes can be the same once the lengths of all axes are known.
+
+    Example:
+        >>> may_equal((None, None, 3), (None, 5, 3)), may_equal((None, 4), (None, 5))
+        (True, False)
+    """
+    if len({len(shape) for shape in shapes}) > 1:
+        return False
+    return all(len(set(lengths) - {None}) <= 1 for lengths in zip(*shapes, strict=True))
+
+
+def merged(*shapes: Shape) -> Shape:
+    """Return one shape with every length that any of `shapes`, which `may_equal`, knows.
+
+    Example:
+        >>> merged((None, None, 3), (None, 5, 3))
+        (None, 5, 3)
+    """
+    found = ([length for length in lengths if length is not None] for lengths in zip(*shapes, strict=True))
+    return tuple(lengths[0] if lengths else None for lengths in found)

@@ -132,11 +132,12 @@ class KernelStoppedError(Exception):
     Attributes:
         kernel: The kernel that raised.
         step: In which of several steps, counted from 0.
+        arguments: The arguments that the kernel was bound with; those that are fed may lie elsewhere by now.
     """
 
-    def __init__(self, function: Kernel, step: int = 0) -> None:
+    def __init__(self, function: Kernel, step: int = 0, arguments: tuple[Argument, ...] = ()) -> None:
         super().__init__(f"kernel {function.__name__} stopped the call loop")
-        self.kernel, self.step = function, step
+        self.kernel, self.step, self.arguments = function, step, arguments
 
 
 class CallList:
@@ -196,7 +197,8 @@ class CallList:
     def _stopped(self) -> KernelStoppedError:
         call, step, _ = self._outcome.tolist()
         self._outcome[:] = 0
-        return KernelStoppedError(self.calls[call - 1][0], step)
+        function, arguments = self.calls[call - 1]
+        return KernelStoppedError(function, step, arguments)
 
     def run_steps(
         self, readers: Sequence[InputPointer], data: Sequence[Array], steps: int, asked: Array | None = None
@@ -243,7 +245,7 @@ class CallList:
             try:
                 self.run()
             except KernelStoppedError as stopped:
-                raise KernelStoppedError(stopped.kernel, step) from None
+                raise KernelStoppedError(stopped.kernel, step, stopped.arguments) from None
             if asked[0]:
                 return step + 1
         return steps
@@ -253,7 +255,7 @@ class CallList:
             try:
                 function(*arguments)
             except FloatingPointError:
-                raise KernelStoppedError(function) from None
+                raise KernelStoppedError(function, 0, arguments) from None
 
     def input_pointer(self, array: Array) -> InputPointer:
         """Return a handle that can make all calls read another array in the place of `array`."""

@@ -24,6 +24,7 @@ class Activation(Layer):
         array([0., 2.])
     """
 
+    supports_masking = True
     activation = Checked(activation_function)
 
     def __init__(self, activation: object, **options: Unpack[LayerOptions]) -> None:
@@ -56,6 +57,8 @@ class ReLU(Layer):
         >>> ReLU(max_value=1.0)(np.array([-1.0, 2.0]))
         array([0., 1.])
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -97,6 +100,8 @@ class LeakyReLU(Layer):
         array([-0.5,  2. ])
     """
 
+    supports_masking = True
+
     def __init__(self, negative_slope: float = 0.3, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.negative_slope = negative_slope
@@ -123,6 +128,8 @@ class ELU(Layer):
         array([0., 2.])
     """
 
+    supports_masking = True
+
     def __init__(self, alpha: float = 1.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.alpha = alpha
@@ -148,6 +155,8 @@ class Softmax(Layer):
         >>> Softmax()(np.array([[1.0, 1.0]]))
         array([[0.5, 0.5]])
     """
+
+    supports_masking = True
 
     def __init__(self, axis: int = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)

@@ -7,22 +7,28 @@ differently in the two. Layers inside layers, shared layers and models used as l
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
-from streamfit import initializers, regularizers
 from streamfit._base import uses
 from streamfit._base.checks import integer
 from streamfit._base.config import floatx
-from streamfit._base.configs import Config
+from streamfit._base.configs import Config, describe
 from streamfit._base.names import UniqueNames, snake_case
-from streamfit._base.specs import Array
+from streamfit._base.telling import warn
 from streamfit._base.tree import flatten, pack, transform
+from streamfit.layers import added_losses
+from streamfit.layers.checks import Checked, output_regularizer
+from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
+from streamfit.layers.mask_scope import mask_of, mask_scope, set_mask
+from streamfit.layers.operands import layer_inputs, layer_operand
+from streamfit.layers.tensor_methods import TensorMethods
+from streamfit.layers.weight_methods import Penalty, WeightMethods
 from streamfit.ops.core import (
+    Constant,
     Node,
     Tensor,
     Value,
@@ -30,52 +36,18 @@ from streamfit.ops.core import (
     as_operand,
     is_reading,
     is_symbolic,
+    is_tracing,
     reading,
+    recording,
     tracing,
 )
 
 layer_names = UniqueNames()
-Penalty = Callable[[Value], Value]
-"""From a weight to a number that is added to the loss."""
 
 
 def clear_names() -> None:
     """Start the numbering of automatic layer names again."""
     layer_names.clear()
-
-
-class LayerCall:
-    """One use of a layer in a graph: it takes the place of an operation in a `Node`.
-
-    Attributes:
-        training: Whether this use, with the layers inside it, behaves as in training; None where the program
-            decides.
-    """
-
-    def __init__(
-        self, layer: Layer, structure: object, settings: dict[str, object], training: bool | None = None
-    ) -> None:
-        self.layer, self._settings = layer, settings
-        self._structure = transform(lambda leaf: None, structure)  # each use brings its own leaves
-        self.training = training
-
-    @property
-    def name(self) -> str:
-        """Return the name of the layer."""
-        return self.layer.name
-
-    def expand(self, tensors: Sequence[Value], training: bool) -> list[Value]:
-        """Call the layer on other tensors, or on arrays, and list its results."""
-        return flatten(self.results(tensors, training))
-
-    def results(self, tensors: Sequence[Value], training: bool) -> object:
-        """Call the layer on other tensors, or on arrays, and return its result."""
-        training = training if self.training is None else self.training
-        arguments = pack(self._structure, list(tensors))
-        if not any(isinstance(tensor, Tensor) for tensor in tensors):
-            return self.layer.invoke(arguments, self._settings, training)
-        with tracing():
-            return self.layer.invoke(arguments, self._settings, training)
 
 
 class _Changes:
@@ -93,10 +65,11 @@ class LayerOptions(TypedDict, total=False):
     name: str | None
     dtype: DTypeLike | None
     trainable: bool
-    input_shape: Sequence[int] | None
+    input_shape: Sequence[int | None] | None
+    activity_regularizer: object
 
 
-class Layer:
+class Layer(WeightMethods, TensorMethods):
     """Base of all layers.
 
     A subclass creates its weights in `build` (or in `__init__`) with `add_weight`, and composes
@@ -111,6 +84,8 @@ class Layer:
         dtype: ``'float32'`` or ``'float64'``; by default `streamfit.config.floatx()`.
         trainable: Whether the optimizer may change the weights.
         input_shape: Shape of one sample, for the first layer of a `Sequential` model.
+        activity_regularizer: Penalty on the outputs, divided by the number of samples and added to the loss,
+            in training and in `evaluate`; a name or a function as for weights, or None.
 
     Example:
         >>> import numpy as np
@@ -126,23 +101,30 @@ class Layer:
 
     fixed: ClassVar[frozenset[str]] = frozenset({"dtype", "sample_shape"})
     """Attributes that count when the layer is built and cannot be set afterwards."""
-    _weights: list[Variable]
-    _layers: list[Layer]
-    _penalties: list[tuple[Penalty, Variable]]
-    _trainable: bool
+    input_dtype: str | None = None
+    """The dtype that the layer reads: ``'int64'`` for exact numbers, ``'string'`` for text; None for any."""
+    supports_masking: bool = False
+    """Whether the mask of the input is that of the output; else it ends here."""
+    _layers: list[Layer]  # type: ignore[assignment]
+    activity_regularizer = Checked(output_regularizer)
+    _activity_regularizer: Penalty | None
+    _added_losses: list[Value]
     _name: str | None
     _revision: int
     built: bool
-    dtype: str
-    sample_shape: tuple[int, ...] | None
+    sample_shape: tuple[int | None, ...] | None
 
     # Set up here, not in __init__, so that a subclass may assign layers before it calls super().
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         layer = super().__new__(cls)
         set_ = object.__setattr__
         set_(layer, "_weights", [])
+        set_(layer, "_fixed_weights", [])
         set_(layer, "_layers", [])
         set_(layer, "_penalties", [])
+        set_(layer, "_uses", [])
+        set_(layer, "_activity_regularizer", None)
+        set_(layer, "_added_losses", [])
         set_(layer, "built", False)
         set_(layer, "_revision", 0)
         set_(layer, "_trainable", True)
@@ -157,15 +139,23 @@ class Layer:
         name: str | None = None,
         dtype: DTypeLike | None = None,
         trainable: bool = True,
-        input_shape: Sequence[int] | None = None,
+        input_shape: Sequence[int | None] | None = None,
+        activity_regularizer: object = None,
     ) -> None:
         self._name = name
-        self._trainable = bool(trainable)
+        if activity_regularizer is not None:
+            self.activity_regularizer = activity_regularizer
+        if not trainable:
+            self.trainable = False
         if dtype is not None:
             self.dtype = np.dtype(dtype).name
         if input_shape is not None:
             units = integer(input_shape)
             self.sample_shape = tuple(input_shape) if units is None else (units,)
+
+    def __getstate__(self) -> dict[str, object]:
+        # A copy of a layer is in no graph; a model that is copied tells its layers where they are.
+        return {name: value for name, value in self.__dict__.items() if name != "_uses"}
 
     @property
     def name(self) -> str:
@@ -176,13 +166,20 @@ class Layer:
 
     def __setattr__(self, key: str, value: object) -> None:
         for item in flatten(value) if isinstance(value, (list, tuple, dict)) else (value,):
-            if isinstance(item, Variable) and not any(item is w for w in self._weights):
-                self._weights.append(item)
-            elif isinstance(item, Layer) and not any(item is known for known in self._layers):
-                self._layers.append(item)
+            if isinstance(item, Variable):
+                self._own(item)
+            elif isinstance(item, Layer):
+                self._hold(item)
         if self.built and not key.startswith("_"):
             self._note_setting(key, value)
         object.__setattr__(self, key, value)
+
+    def _hold(self, layer: Layer) -> None:
+        """Make a layer one of those inside this one; what goes into a frozen layer is frozen."""
+        if not any(layer is known for known in self._layers):
+            self._layers.append(layer)
+            if not self._trainable:
+                layer.trainable = False
 
     def _note_setting(self, key: str, value: object) -> None:
         """Note that a setting of a layer in use is being changed, or refuse it."""
@@ -206,186 +203,203 @@ class Layer:
         """Create the weights; called once, with the shape of the first input (batch axis None)."""
 
     def call(self, *inputs: Any, **settings: Any) -> Any:
-        """Compose the operations; may take ``training``."""
+        """Compose the operations.
+
+        May take ``training``, and ``mask``: the mask of the first argument in its structure, None where all
+        positions count. The mask of another argument ``x`` comes as ``x_mask``.
+        """
         raise TypeError(f"{type(self).__name__} must define call(self, inputs)")
 
-    # -- weights --------------------------------------------------------------------------------
-
-    def add_weight(
-        self,
-        name: str,
-        shape: Sequence[int | None] = (),
-        initializer: object = "glorot_uniform",
-        regularizer: object = None,
-        trainable: bool = True,
-        dtype: DTypeLike | None = None,
-    ) -> Variable:
-        """Create a weight.
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return the mask of the output: 0 where a position does not count; None where all count.
 
         Args:
-            name: Its name within the layer.
-            shape: Its shape, without a batch axis.
-            initializer: A name or an initializer.
-            regularizer: A name or a function from the weight to a scalar penalty, or None.
-            trainable: Whether the optimizer may change it.
-            dtype: By default the layer's.
-
-        Raises:
-            ValueError: A length is None or negative.
+            inputs: The first argument of `call`.
+            mask: Its mask, in the same structure.
         """
-        if any(length is None or length < 0 for length in shape):
-            raise ValueError(
-                f"weight {name!r} of layer {self.name!r} needs a known shape, got {tuple(shape)}"
-            )
-        lengths = tuple(int(length) for length in shape if length is not None)
-        value = initializers.get(initializer)(lengths, dtype or self.dtype)
-        weight = Variable(value, name, trainable)
-        self._weights.append(weight)
-        penalty = regularizers.get(regularizer)
-        if penalty is not None:
-            self._penalties.append((penalty, weight))
-        return weight
+        return mask if self.supports_masking and not isinstance(mask, (list, tuple, dict)) else None
 
     @property
     def layers_inside(self) -> list[Layer]:
         """List the layers that this layer holds, not itself."""
         return list(self._layers)
 
-    @property
-    def trainable(self) -> bool:
-        """Return whether the optimizer may change the weights."""
-        return self._trainable
+    # -- losses ---------------------------------------------------------------------------------
 
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        object.__setattr__(self, "_trainable", bool(value))
-        for layer in self._layers:
-            layer.trainable = value
+    def add_loss(self, loss: object) -> None:
+        """Add a scalar to the loss; called in `call`, it counts in training and in `evaluate`.
 
-    @property
-    def weights(self) -> list[Variable]:
-        """List all weights: the layer's own, then those of the layers inside, each once."""
-        own = list(self._weights) + [w for layer in self._layers for w in layer.weights]
-        return list({id(w): w for w in own}.values())
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """List the weights that training changes."""
-        if not self._trainable:
-            return []
-        own = [w for w in self._weights if w.trainable]
-        own += [w for layer in self._layers for w in layer.trainable_weights]
-        return list({id(w): w for w in own}.values())
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """List the weights that training leaves alone."""
-        trained = {id(w) for w in self.trainable_weights}
-        return [w for w in self.weights if id(w) not in trained]
-
-    @property
-    def penalties(self) -> list[tuple[Penalty, Variable]]:
-        """List (regularizer, weight) of this layer and the layers inside."""
-        pairs = list(self._penalties) + [pair for layer in self._layers for pair in layer.penalties]
-        return list({(id(f), id(w)): (f, w) for f, w in pairs}.values())
-
-    def get_weights(self) -> list[Array]:
-        """Return copies of all weights, in the order of `weights`, all of the same moment."""
-        own = self.weights
-        return uses.read("get_weights", self.name, frozenset(own), lambda: [w.value.copy() for w in own])
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Overwrite all weights.
+        Args:
+            loss: A tensor, or in a call on arrays an array, without axes.
 
         Raises:
-            ValueError: Another number of arrays, or an array of another shape.
-            ModelInUseError: Another thread trains them.
+            TypeError: It is neither.
+            ShapeError: It has axes.
+            ValueError: It is called outside `call`.
+
+        Example:
+            >>> import numpy as np
+            >>> from streamfit import ops
+            >>> class Sparse(Layer):
+            ...     def call(self, x):
+            ...         self.add_loss(0.1 * ops.mean(ops.abs(x)))
+            ...         return x
+            >>> layer = Sparse()
+            >>> layer(np.array([[1.0, -3.0]])).tolist(), [round(float(loss), 3) for loss in layer.losses]
+            ([[1.0, -3.0]], [0.2])
         """
-        own = self.weights
-        if len(own) != len(weights):
-            raise ValueError(f"layer {self.name!r} has {len(own)} weights, got {len(weights)} arrays")
-        for weight, value in zip(own, weights, strict=True):
-            if np.shape(value) != weight.value.shape:
-                raise ValueError(
-                    f"weight {weight.name!r} of layer {self.name!r} has shape {weight.value.shape}, "
-                    f"got an array of shape {np.shape(value)}"
-                )
-        arrays = [np.asarray(value) for value in weights]
-        self.put_weights("set_weights", own, arrays)
+        added_losses.add(self.name, loss)
 
-    def put_weights(self, what: str, weights: Sequence[Variable], arrays: Sequence[Array]) -> None:
-        """Overwrite weights, all at the same moment; `what` is the name of the call, for messages."""
+    @property
+    def losses(self) -> list[Value]:
+        """List what the last call of this layer on arrays added, then the penalties of its weights.
 
-        def put() -> None:
-            for weight, array in zip(weights, arrays, strict=True):
-                weight.put(array)
-
-        uses.write(what, self.name, frozenset(weights), put)
-
-    def count_params(self) -> int:
-        """Count the numbers in all weights."""
-        return sum(weight.value.size for weight in self.weights)
+        The penalties are of the weights that training changes, as they are now.
+        """
+        trained = set(self.trainable_weights)
+        return [*self._added_losses, *(f(weight) for f, weight in self.penalties if weight in trained)]
 
     # -- calling --------------------------------------------------------------------------------
 
-    def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> Any:
+    def __call__(
+        self, *inputs: object, training: bool | None = None, mask: object = None, **settings: object
+    ) -> Any:
         """Apply the layer to tensors (adds a node) or to arrays (computes now).
 
         Args:
             inputs: Tensors or arrays, or lists or dictionaries of them.
             training: Whether to behave as in training. By default arrays are computed as in inference, and
                 in a graph the program decides.
+            mask: Which positions of the first argument count, in its structure; by default what the layers
+                before this one say.
             settings: Passed on to `call`.
         """
-        leaves = [as_operand(leaf, self.dtype) for leaf in flatten(inputs)]
-        self.ensure_built(pack(inputs, leaves)[0] if inputs else None)
-        if not any(is_symbolic(leaf) for leaf in leaves):
-            return self._compute(pack(inputs, leaves), settings, bool(training))
-        return self._record(pack(inputs, leaves), settings, training)
+        inputs = layer_inputs(self, inputs)
+        masks = [mask_of(leaf) for leaf in flatten(inputs)]
+        if mask is not None:
+            given = [None if leaf is None else as_operand(leaf) for leaf in flatten(mask)]
+            masks[: len(given)] = given
+        leaves = [layer_operand(self, leaf) for leaf in flatten(inputs)]
+        arguments = pack(inputs, leaves)
+        self.ensure_built(arguments[0] if inputs else None)
+        if any(is_symbolic(leaf) for leaf in (*leaves, *masks)):
+            return self._record(arguments, masks, settings, training)
+        with added_losses.collected(self):
+            result, found = self._compute(arguments, masks, settings, bool(training))
+        for leaf, own in zip(flatten(result), found, strict=True):
+            set_mask(leaf, own)
+        return result
 
-    def invoke(self, inputs: Sequence[object], settings: dict[str, object], training: bool) -> object:
-        """Run `call`, with ``training`` where it has that argument."""
-        if _takes_training(type(self)):
+    def invoke(
+        self,
+        inputs: Sequence[object],
+        masks: Sequence[Value | None],
+        settings: dict[str, object],
+        training: bool,
+    ) -> tuple[Any, list[Value | None]]:
+        """Run `call`, with ``training`` and masks where it has such arguments.
+
+        Returns:
+            Its result, and the mask of each leaf of it.
+        """
+        takes, leaves = call_arguments(type(self)), flatten(inputs)
+        if "training" in takes:
             settings = {"training": training, **settings}
-        return self.call(*inputs, **settings)
+        if any(mask is not None for mask in masks):
+            settings = {**mask_arguments(takes, inputs, masks), **settings}
+        with mask_scope(leaves, masks):
+            result = self.call(*inputs, **settings)
+            results = flatten(result)
+            if self._activity_regularizer is not None:
+                for output in results:
+                    self.add_loss(added_losses.penalty_on_output(self._activity_regularizer, output))
+            passed = {id(leaf) for leaf in leaves}
+            found = [None if id(leaf) in passed else mask_of(leaf) for leaf in results]
+        if inputs and all(mask is None for mask in found):
+            structured = pack(inputs[0], masks[: len(flatten(inputs[0]))])
+            computed = flatten(self.compute_mask(inputs[0], structured))
+            found = [*computed, *[None] * len(results)][: len(results)]
+        return result, found
 
-    def _compute(self, inputs: Sequence[object], settings: dict[str, object], training: bool) -> object:
+    def _compute(
+        self,
+        inputs: Sequence[object],
+        masks: Sequence[Value | None],
+        settings: dict[str, object],
+        training: bool,
+    ) -> tuple[Any, list[Value | None]]:
         """Run `call` on arrays, with all weights of the same moment."""
         weights = () if is_reading() else self.weights
         if not weights:
-            return self.invoke(inputs, settings, training)
+            return self.invoke(inputs, masks, settings, training)
         use = uses.Use("call", self.name, frozenset(weights))
         with use.lock:
             try:
                 writers = [other for other in use.begin() if other.writes]
                 if not writers:
                     with reading({}):  # layers inside this one need no other use
-                        return self.invoke(inputs, settings, training)
+                        return self.invoke(inputs, masks, settings, training)
                 values = uses.between_steps(writers, lambda: {w: w.value.copy() for w in weights})
             finally:
                 use.end()
         with reading(values):
-            return self.invoke(inputs, settings, training)
+            return self.invoke(inputs, masks, settings, training)
 
-    def _record(self, inputs: Sequence[object], settings: dict[str, object], training: bool | None) -> object:
-        use = LayerCall(self, inputs, settings, None if training is None else bool(training))
-        leaves = flatten(inputs)
+    def _record(
+        self,
+        inputs: Sequence[object],
+        masks: Sequence[Value | None],
+        settings: dict[str, object],
+        training: bool | None,
+    ) -> object:
+        masked = [place for place, mask in enumerate(masks) if mask is not None]
+        use = LayerCall(self, inputs, settings, None if training is None else bool(training), masked)
+        leaves = [*flatten(inputs), *(masks[place] for place in masked)]
         stand_ins = [Tensor(leaf.spec, leaf.name) if is_symbolic(leaf) else leaf for leaf in leaves]
-        results = use.results(stand_ins, training=False)
-        node = Node(use, leaves, [tensor.spec for tensor in flatten(results)])
-        return pack(results, list(node.outputs))
+        with recording(None):  # `call` is only asked for its shapes
+            results, found = use.results(stand_ins, training=False)
+        use.masked_results = [place for place, mask in enumerate(found) if mask is not None]
+        if masked and not use.masked_results:
+            self._warn_of_lost_mask()
+        tensors = [*flatten(results), *(mask for mask in found if mask is not None)]
+        leaves = [leaf if isinstance(leaf, Tensor) else Constant(leaf) for leaf in leaves]
+        node = Node(use, leaves, [tensor.spec for tensor in tensors])
+        if not is_tracing():  # the user's own call, not one of a program or of a layer around this one
+            self.note_use(node)
+        outputs = node.outputs
+        count = len(found)
+        for place, mask in zip(use.masked_results, outputs[count:], strict=True):
+            outputs[place].mask = mask
+        return pack(results, list(outputs[:count]))
+
+    def _warn_of_lost_mask(self) -> None:
+        """Warn where a mask ends at a layer that does not know about masks."""
+        own, takes = type(self).compute_mask is not Layer.compute_mask, call_arguments(type(self))
+        if not own and not self.supports_masking and "mask" not in takes and not self._layers:
+            warn(
+                f"layer {self.name!r} ({type(self).__name__}) got an input with a mask, which it does not "
+                "know what to do with: the layers after it count all positions. Give it supports_masking = "
+                "True or an argument mask in call, if masked positions shall not count"
+            )
 
     def ensure_built(self, inputs: object) -> None:
         """Create the weights for inputs of these shapes, unless they exist."""
         if not self.built:
             with uses.building:  # of several threads, one builds
                 if not self.built:
-                    self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
+                    with (
+                        tracing(False),
+                        recording(None),
+                    ):  # weights are numbers, also in a layer that is traced
+                        self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
                     object.__setattr__(self, "built", True)
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
-        return {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
+        config: Config = {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
+        if self._activity_regularizer is not None:
+            config["activity_regularizer"] = describe(self._activity_regularizer)
+        return config
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -395,11 +409,3 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r}>"
-
-
-def _takes_training(cls: type) -> bool:
-    cached = cls.__dict__.get("_call_takes_training")
-    if cached is None:
-        cached = "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
-        cls._call_takes_training = cached  # type: ignore[attr-defined]
-    return bool(cached)

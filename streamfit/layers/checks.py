@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Self, TypeVar, overload
 
-from streamfit import activations
+from streamfit import activations, regularizers
 from streamfit._base.checks import integer, real
+from streamfit.ops.core import Value
 
 Given = TypeVar("Given", contravariant=True)
 Kept = TypeVar("Kept", covariant=True)
@@ -81,6 +82,22 @@ def rate(name: str, value: object) -> float:
     return number
 
 
+def fraction(name: str, value: object) -> float:
+    """Return `value` as a number in [0, 1].
+
+    Raises:
+        ValueError: It is no such number.
+
+    Example:
+        >>> fraction("momentum", 0.99)
+        0.99
+    """
+    number = real(value)
+    if number is None or not 0 <= number <= 1:
+        raise ValueError(f"{name} must be a number in [0, 1], got {value!r}")
+    return number
+
+
 def at_least_zero(name: str, value: float) -> float:
     """Return `value` as a float that is zero or positive.
 
@@ -104,3 +121,13 @@ def activation_function(name: str, value: object) -> activations.Activation:
         'relu'
     """
     return activations.get(value)
+
+
+def output_regularizer(name: str, value: object) -> Callable[[Value], Value] | None:
+    """Return the regularizer of outputs that `value` names or is, or None.
+
+    Example:
+        >>> output_regularizer("activity_regularizer", "l2")
+        L2(l2=0.01)
+    """
+    return regularizers.get(value)

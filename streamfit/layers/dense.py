@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from streamfit import activations, initializers, ops, regularizers
+from streamfit import activations, constraints, initializers, ops, regularizers
 from streamfit._base.configs import Config, describe
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Shape
@@ -25,6 +25,9 @@ class Dense(Layer):
         bias_initializer: First values of the bias, shape (units,).
         kernel_regularizer: Penalty on the kernel, or None.
         bias_regularizer: Penalty on the bias, or None.
+        kernel_constraint: Applied to the kernel after each update by the optimizer, or None; see
+            `streamfit.constraints`.
+        bias_constraint: Likewise, to the bias.
         input_dim: Length n of one sample, for the first layer of a `Sequential` model; short for
             ``input_shape=(n,)``.
         **options: As for `Layer`.
@@ -39,9 +42,10 @@ class Dense(Layer):
         array([[3., 3.]], dtype=float32)
     """
 
+    supports_masking = True
     fixed = Layer.fixed | {
         *("units", "use_bias", "kernel_initializer", "bias_initializer"),
-        *("kernel_regularizer", "bias_regularizer"),
+        *("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"),
     }
     activation = Checked(activation_function)
 
@@ -54,6 +58,8 @@ class Dense(Layer):
         bias_initializer: object = "zeros",
         kernel_regularizer: object = None,
         bias_regularizer: object = None,
+        kernel_constraint: object = None,
+        bias_constraint: object = None,
         *,
         input_dim: int | None = None,
         **options: Unpack[LayerOptions],
@@ -68,6 +74,8 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, input_shape: Shape) -> None:
         """Create the kernel and the bias."""
@@ -77,9 +85,21 @@ class Dense(Layer):
                 "give single numbers an axis of length 1"
             )
         shape = (input_shape[-1], self.units)
-        self.kernel = self.add_weight("kernel", shape, self.kernel_initializer, self.kernel_regularizer)
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=shape,
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
         if self.use_bias:
-            self.bias = self.add_weight("bias", (self.units,), self.bias_initializer, self.bias_regularizer)
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.units,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
 
     def call(self, x: Value) -> Value:
         """Apply the kernel, the bias and the activation."""
@@ -107,4 +127,6 @@ class Dense(Layer):
             "bias_initializer": describe(self.bias_initializer),
             "kernel_regularizer": describe(self.kernel_regularizer),
             "bias_regularizer": describe(self.bias_regularizer),
+            "kernel_constraint": describe(self.kernel_constraint),
+            "bias_constraint": describe(self.bias_constraint),
         }

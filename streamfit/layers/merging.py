@@ -20,6 +20,7 @@ class Merge(Layer):
         ShapeError: When called: fewer than two tensors, or tensors of different shapes.
     """
 
+    supports_masking = True
     combine: ClassVar[Callable[..., Value]]
     """The operation on two tensors."""
 
@@ -27,6 +28,10 @@ class Merge(Layer):
         """Combine the tensors of the list from left to right."""
         tensors = self.checked(inputs)
         return reduce(type(self).combine, tensors)
+
+    def compute_mask(self, inputs: object, mask: Sequence[Value | None] | None = None) -> Value | None:
+        """Return the positions that count in any of the tensors; None where one of them has no mask."""
+        return _any_counts(mask)
 
     def checked(self, inputs: Sequence[Value]) -> list[Value]:
         """Return the list of tensors, all of one shape."""
@@ -40,6 +45,12 @@ class Merge(Layer):
                     "streamfit.ops"
                 )
         return tensors
+
+
+def _any_counts(masks: Sequence[Value | None] | None) -> Value | None:
+    """Return the positions that count in any of several tensors of one shape; as Keras does."""
+    given = [mask for mask in masks or () if mask is not None]
+    return reduce(ops.logical_or, given) if given and len(given) == len(masks or ()) else None
 
 
 def _several(layer: Layer, inputs: Sequence[Value]) -> list[Value]:
@@ -148,6 +159,7 @@ class Concatenate(Layer):
         (5, 5)
     """
 
+    supports_masking = True
     fixed = Layer.fixed | {"axis"}
 
     def __init__(self, axis: int = -1, **options: Unpack[LayerOptions]) -> None:
@@ -156,6 +168,18 @@ class Concatenate(Layer):
             raise ValueError("Concatenate joins features, not samples: axis 0 is the batch")
         self.axis = axis
 
+    def compute_mask(
+        self, inputs: Sequence[Value], mask: Sequence[Value | None] | None = None
+    ) -> Value | None:
+        """Return the joined masks, where steps are joined; else the positions that count in any tensor."""
+        given = [each for each in mask or () if each is not None]
+        if not given or self.axis == -1 or self.axis % len(inputs[0].shape) >= len(given[0].shape):
+            return _any_counts(mask)
+        axes = len(given[0].shape)
+        pairs = zip(inputs, mask or (), strict=True)
+        masks = [ops.ones_like(_steps(x, axes)) if own is None else own for x, own in pairs]
+        return ops.concatenate([ops.cast(each, "bool") for each in masks], self.axis)
+
     def call(self, inputs: Sequence[Value]) -> Value:
         """Join the tensors of the list."""
         return ops.concatenate(_several(self, inputs), self.axis)
@@ -163,6 +187,13 @@ class Concatenate(Layer):
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "axis": self.axis}
+
+
+def _steps(x: Value, axes: int) -> Value:
+    """Return an array of the first axes of x."""
+    for _ in range(axes, len(x.shape)):
+        x = ops.sum(x, -1)
+    return x
 
 
 def _merged(layer: Layer, inputs: Sequence[Operand]) -> Value:

@@ -33,6 +33,7 @@ class KeyedLayer(Layer):
         **options: As for `Layer`.
     """
 
+    supports_masking = True
     fixed = Layer.fixed | {"seed"}
 
     def __init__(self, *, seed: int | None = None, **options: Unpack[LayerOptions]) -> None:

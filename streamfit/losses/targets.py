@@ -14,7 +14,7 @@ import numpy as np
 
 from streamfit import ops
 from streamfit._base.errors import DataError, ShapeError
-from streamfit._base.specs import Array, Shape
+from streamfit._base.specs import Array, Shape, may_equal
 from streamfit.ops.casting import floating
 from streamfit.ops.core import Operand, Value, as_operand
 
@@ -40,9 +40,9 @@ def with_last_axis_of(target: Shape, output: Shape) -> Shape:
         >>> with_last_axis_of((8,), (8, 1)), with_last_axis_of((8, 5, 1), (8, 5))
         ((8, 1), (8, 5))
     """
-    if target and len(output) == len(target) + 1 and output[1:] == (*target[1:], 1):
+    if target and len(output) == len(target) + 1 and output[-1] == 1 and may_equal(output[1:-1], target[1:]):
         return (*target, 1)
-    if len(target) == len(output) + 1 and target[1:-1] == output[1:] and target[-1] == 1:
+    if len(target) == len(output) + 1 and may_equal(target[1:-1], output[1:]) and target[-1] == 1:
         return target[:-1]
     return target
 
@@ -63,7 +63,7 @@ def weight_shape(weights: Shape, values: Shape) -> Shape:
         ((8,), (8,))
     """
     for shape in (weights, weights[:-1] if weights[-1:] == (1,) else weights):
-        if shape == values[: len(shape)]:
+        if may_equal(shape, values[: len(shape)]):
             return shape
     raise ShapeError(
         f"sample weights have shape {weights} for values of shape {values}; give one weight a sample, or one "
@@ -78,7 +78,7 @@ def same_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
         ShapeError: The targets cannot have the shape of the output.
     """
     target = with_last_axis_of(target, output)
-    if target[1:] != output[1:] or len(target) != len(output):
+    if not may_equal(target[1:], output[1:]) or len(target) != len(output):
         raise ShapeError(
             f"{loss} compares targets and predictions element by element: {_output(name)} has shape "
             f"{_sample(output)} and its targets have shape {_sample(target)}; give targets of the shape of "
@@ -94,7 +94,8 @@ def one_hot_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
         ShapeError: The shape is another; the message has special advice for integer classes.
     """
     classes = output[-1] if output else 1
-    if classes != 1 and target[1:] in (output[1:-1], (*output[1:-1], 1)):
+    rows = any(may_equal(target[1:], shape) for shape in (output[1:-1], (*output[1:-1], 1)))
+    if classes != 1 and rows:
         raise ShapeError(
             f"{loss} expects targets of shape {_sample(output)}, one column a class, and got targets of "
             f"shape {_sample(target)} for {_output(name)}; convert integer classes with "
@@ -111,10 +112,10 @@ def label_target(loss: str, target: Shape, output: Shape, name: str) -> Shape:
     """
     wanted = output[:-1]
     shape = with_last_axis_of(target, wanted)
-    if len(shape) == len(wanted) and shape[1:] == wanted[1:]:
+    if len(shape) == len(wanted) and may_equal(shape[1:], wanted[1:]):
         return shape
     hint = "give one integer a row"
-    if target[1:] == output[1:]:
+    if may_equal(target[1:], output[1:]):
         hint = "they look one-hot: use the categorical version without 'sparse', or give y.argmax(-1)"
     raise ShapeError(
         f"{loss} expects one integer class for each row of {_output(name)} of shape {_sample(output)}, "

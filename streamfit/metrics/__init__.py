@@ -57,6 +57,12 @@ from streamfit.metrics.matches import (
     top_k_categorical_accuracy,
 )
 from streamfit.metrics.metric import FunctionMetric, Mean, MeanMetric, MeanMetricWrapper, Metric, Sum
+from streamfit.metrics.operating_points import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
 from streamfit.metrics.regression import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -104,11 +110,15 @@ __all__ = [
     "Metric",
     "Poisson",
     "Precision",
+    "PrecisionAtRecall",
     "Recall",
+    "RecallAtPrecision",
     "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
     "SquaredHinge",
     "Sum",
     "TopKCategoricalAccuracy",

@@ -1,6 +1,7 @@
 """Metrics of binary decisions at thresholds: counts, precision, recall, areas under curves.
 
-They are exact over an epoch, not means of batches, and computed with NumPy on finished batches.
+They are exact over an epoch, not means of batches. A program counts inside its step (`metrics/decisions.py`);
+on arrays NumPy does.
 """
 
 from __future__ import annotations
@@ -10,12 +11,23 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from streamfit import ops
 from streamfit._base.config import floatx
-from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array
-from streamfit.kernels.running_sums import grow_all
+from streamfit._base.errors import DataError, ShapeError
+from streamfit._base.specs import Array, Shape, may_equal
+from streamfit.kernels import run
 from streamfit.losses.targets import weight_shape, with_last_axis_of
+from streamfit.metrics.decisions import (
+    CountDecisions,
+    ProbabilityGuard,
+    add_decisions,
+    decisions_of,
+    has_column,
+)
 from streamfit.metrics.metric import Metric
+from streamfit.metrics.step_nodes import StepNodes, sink
+from streamfit.ops.casting import floating
+from streamfit.ops.core import Tensor, Value
 
 Thresholds = float | list[float] | tuple[float, ...] | Array | None
 """One threshold or several; None for 0.5."""
@@ -37,21 +49,28 @@ def _floats(y_pred: ArrayLike) -> Array:
     return array if array.dtype.kind == "f" and not bare else array.astype(floatx())
 
 
-def _targets(metric: Metric, y_true: ArrayLike, output: tuple[int, ...]) -> Array:
-    """Return targets in the shape of the predictions."""
-    targets = np.asarray(y_true)
-    shape = with_last_axis_of(targets.shape, output)
-    if shape != output:
+def _check_shapes(metric: ConfusionMetric, target: Shape, output: Shape) -> None:
+    """Check that targets fit predictions, which have a column for `class_id`."""
+    if not may_equal(with_last_axis_of(target, output), output):
         raise ShapeError(
-            f"metric {metric.name!r} needs targets of the shape of the predictions {output}, got "
-            f"{targets.shape}{_hint(targets, output)}"
+            f"metric {metric.name!r} needs targets of the shape of the predictions {_text(output)}, got "
+            f"{_text(target)}{_hint(target, output)}"
         )
-    return targets.reshape(output)
+    column = metric.class_id
+    if column is not None and not has_column(output, column):
+        raise ShapeError(
+            f"metric {metric.name!r} has class_id={column}, and the predictions have shape {_text(output)}; "
+            "the last axis needs a column for that class"
+        )
 
 
-def _hint(targets: Array, output: tuple[int, ...]) -> str:
+def _text(shape: Shape) -> str:
+    return str(shape).replace("None", "batch")
+
+
+def _hint(target: Shape, output: Shape) -> str:
     """Return advice for targets that are one class number a row."""
-    if len(output) < 2 or with_last_axis_of(targets.shape, output[:-1]) != output[:-1]:
+    if len(output) < 2 or with_last_axis_of(target, output[:-1]) != output[:-1]:
         return ""
     return (
         "; these look like class numbers, and this metric needs one-hot targets, one column a class: convert "
@@ -60,14 +79,11 @@ def _hint(targets: Array, output: tuple[int, ...]) -> str:
     )
 
 
-def _pairs(
-    metric: Metric, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None
-) -> tuple[Array, Array, Array]:
+def _pairs(targets: Array, outputs: Array, sample_weight: ArrayLike | None) -> tuple[Array, Array, Array]:
     """Return targets (bool), predictions and weights (float64) as vectors of one length; no weight is 0."""
-    outputs = _floats(y_pred)
-    targets = _targets(metric, y_true, outputs.shape).reshape(-1) > 0.5
+    wanted, flat = targets.reshape(-1) > 0.5, outputs.reshape(-1)
     if sample_weight is None:
-        return targets, outputs.reshape(-1), np.ones(outputs.size)
+        return wanted, flat, np.ones(outputs.size)
     given = np.asarray(sample_weight, dtype=np.float64)
     try:
         shape = weight_shape(given.shape, outputs.shape)
@@ -78,16 +94,15 @@ def _pairs(
     spread = given.reshape(given.shape[: len(shape)] + (1,) * (outputs.ndim - len(shape)))
     weights = np.broadcast_to(spread, outputs.shape).reshape(-1)
     counts = weights != 0  # predictions of weight 0 may have any value
-    return targets[counts], outputs.reshape(-1)[counts], weights[counts]
+    return wanted[counts], flat[counts], weights[counts]
 
 
-def _check_range(metric: Metric, outputs: Array) -> None:
-    if outputs.size and not (outputs.min() >= 0.0 and outputs.max() <= 1.0):
-        raise ValueError(
-            f"metric {metric.name!r} compares probabilities with thresholds, and got predictions from "
-            f"{outputs.min():g} to {outputs.max():g}; end the model with a sigmoid or a softmax"
-            + (", or pass from_logits=True" if hasattr(metric, "from_logits") else "")
-        )
+def _range_error(metric: Metric, lowest: float, highest: float) -> DataError:
+    return DataError(
+        f"metric {metric.name!r} compares probabilities with thresholds, and got predictions from "
+        f"{lowest:g} to {highest:g}; end the model with a sigmoid or a softmax"
+        + (", or pass from_logits=True" if hasattr(metric, "from_logits") else "")
+    )
 
 
 class ConfusionMetric(Metric):
@@ -96,22 +111,43 @@ class ConfusionMetric(Metric):
     Thresholds are rounded to the precision of the predictions, so a prediction equal to one is not above it.
     A prediction of NaN is a wrong decision at every threshold: a miss where the target is 1, a false alarm
     where it is 0.
+
+    Args:
+        thresholds: Numbers in [0, 1], or a little beyond; at least one.
+        name: As for `Metric`.
+        dtype: As for `Metric`.
+
+    Raises:
+        ValueError: There is no threshold.
     """
 
     direction = "up"
+    class_id: int | None = None
 
     def __init__(
         self, thresholds: Sequence[float], name: str | None = None, dtype: DTypeLike | None = None
     ) -> None:
         super().__init__(name, dtype)
-        self._levels = np.array(thresholds, dtype=np.float64)
-        shape = (2, 2, len(self._levels))
-        self._sums, self._rests = self.add_variable(shape), self.add_variable(shape)
+        levels = np.array(thresholds, dtype=np.float64)
+        if not levels.size:
+            raise ValueError(f"thresholds must be numbers in [0, 1], got {thresholds!r}")
+        self._order = np.argsort(levels, kind="stable")
+        self._levels = levels[self._order]
+        # Sums, then rests, for each kind of target, of predictions by the number of levels below them.
+        self._state = self.add_variable((2, 2, len(levels) + 1))
+        self._outside = np.full(2, np.nan)  # the smallest and the largest prediction that stopped a step
 
     @property
     def counts(self) -> Array:
         """Return the counts of decisions: float64 array (2, 2, n), [target][decision][threshold]."""
-        return np.asarray(self._sums + self._rests)
+        sums, rests = np.asarray(self._state)
+        counts = np.empty((2, 2, len(self._levels)))
+        counts[:, :, self._order] = decisions_of(sums + rests)
+        return counts
+
+    def probabilities(self, y_pred: Value) -> Value:
+        """Return what is compared with the thresholds: the predictions, or something made of them."""
+        return y_pred
 
     def update_state(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
@@ -124,24 +160,43 @@ class ConfusionMetric(Metric):
             sample_weight: Weights of the samples, or of each prediction; one of weight 0 may have any value.
 
         Raises:
-            ShapeError: The shapes differ.
-            ValueError: A prediction is outside [0, 1].
+            ShapeError: The shapes differ; or, with `class_id`, there is no such column.
+            DataError: A prediction is outside [0, 1].
         """
-        targets, outputs, weights = _pairs(self, y_true, y_pred, sample_weight)
+        outputs = np.asarray(self.probabilities(_floats(y_pred)))
+        targets = np.asarray(y_true)
+        _check_shapes(self, targets.shape, outputs.shape)
+        targets = targets.reshape(outputs.shape)
+        if self.class_id is not None:
+            targets, outputs = targets[..., self.class_id], outputs[..., self.class_id]
+        wanted, outputs, weights = _pairs(targets, outputs, sample_weight)
         unknown = np.isnan(outputs)
-        _check_range(self, outputs[~unknown])
-        counts = np.zeros(self._sums.shape)
-        order = np.argsort(self._levels, kind="stable")
-        levels = self._levels[order].astype(outputs.dtype)
-        passed = np.searchsorted(levels, outputs, side="left")  # levels strictly below
-        passed[unknown] = np.where(targets[unknown], 0, len(order))  # wrong for both targets
-        for target in (0, 1):
-            chosen = targets == bool(target)
-            count = np.bincount(passed[chosen], weights[chosen], len(order) + 1)
-            below = np.cumsum(count)[:-1]
-            counts[target, 0, order] = below
-            counts[target, 1, order] = count.sum() - below
-        grow_all(self._sums, self._rests, counts)
+        known = outputs[~unknown]
+        if known.size and not (known.min() >= 0.0 and known.max() <= 1.0):
+            raise _range_error(self, known.min(), known.max())
+        passed = np.searchsorted(self._levels.astype(outputs.dtype), outputs, side="left")  # strictly below
+        passed[unknown] = np.where(wanted[unknown], 0, len(self._levels))  # wrong for both targets
+        places = passed + wanted * (len(self._levels) + 1)
+        run([(add_decisions, (places.astype(np.int64), weights, np.asarray(self._state).reshape(-1)))])
+
+    def step_nodes(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None) -> StepNodes:
+        """Return the node that counts decisions, and the one that stops a step with wrong predictions."""
+        given = floating(y_pred)
+        outputs = self.probabilities(given)
+        assert isinstance(outputs, Tensor)  # as `y_pred` is one
+        _check_shapes(self, y_true.shape, outputs.shape)
+        weights = () if sample_weight is None else (sample_weight,)
+        guards = [sink(ProbabilityGuard(self.class_id), outputs, *weights, self._outside)]
+        count = CountDecisions(self._levels, self.class_id)
+        return StepNodes(
+            [sink(count, y_true, outputs, *weights, self._state)], guards if outputs is given else []
+        )
+
+    def stop_error(self) -> DataError | None:
+        """Return the error for predictions outside [0, 1] that have just stopped a step."""
+        lowest, highest = self._outside.tolist()
+        self._outside[:] = np.nan
+        return None if np.isnan(lowest) else _range_error(self, lowest, highest)
 
     def _number(self, values: Array) -> float | Array:
         return float(values[0]) if len(values) == 1 else np.array(values)
@@ -215,7 +270,7 @@ class FalseNegatives(_Count):
     direction = "down"
 
 
-def _share(part: Array, whole: Array) -> Array:
+def share(part: Array, whole: Array) -> Array:
     """Return part / whole; 0 where the whole is 0."""
     shares: Array = np.divide(part, whole, out=np.zeros_like(np.asarray(part)), where=np.asarray(whole) != 0)
     return shares
@@ -234,25 +289,6 @@ class _Ratio(ConfusionMetric):
         self.thresholds, self.class_id = thresholds, class_id
         super().__init__(_as_thresholds(thresholds), name, dtype)
 
-    def update_state(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> None:
-        """Take a batch into account; with `class_id` only that column of it.
-
-        Raises:
-            ShapeError: The targets are not one-hot, or there is no such column.
-        """
-        if self.class_id is not None:
-            outputs = _floats(y_pred)
-            targets = _targets(self, y_true, outputs.shape)
-            if outputs.ndim < 2 or not -outputs.shape[-1] <= self.class_id < outputs.shape[-1]:
-                raise ShapeError(
-                    f"metric {self.name!r} has class_id={self.class_id}, and the predictions have shape "
-                    f"{outputs.shape}; the last axis needs a column for that class"
-                )
-            y_true, y_pred = targets[..., self.class_id], outputs[..., self.class_id]
-        super().update_state(y_true, y_pred, sample_weight)
-
 
 class Precision(_Ratio):
     """Compute the share of the positive decisions that are right.
@@ -270,7 +306,7 @@ class Precision(_Ratio):
 
     def result(self) -> float | Array:
         """Return TP / (TP + FP), 0 without positive decisions; an array for several thresholds."""
-        return self._number(_share(self.counts[1, 1], self.counts[1, 1] + self.counts[0, 1]))
+        return self._number(share(self.counts[1, 1], self.counts[1, 1] + self.counts[0, 1]))
 
 
 class Recall(_Ratio):
@@ -289,7 +325,7 @@ class Recall(_Ratio):
 
     def result(self) -> float | Array:
         """Return TP / (TP + FN), 0 without targets 1; an array for several thresholds."""
-        return self._number(_share(self.counts[1, 1], self.counts[1, 1] + self.counts[1, 0]))
+        return self._number(share(self.counts[1, 1], self.counts[1, 1] + self.counts[1, 0]))
 
 
 class AUC(ConfusionMetric):
@@ -330,15 +366,13 @@ class AUC(ConfusionMetric):
         super().__init__(list(levels), name, dtype)
         self.num_thresholds, self.curve, self.from_logits = num_thresholds, curve, bool(from_logits)
 
-    def update_state(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> None:
-        """Take a batch into account; arguments as for `ConfusionMetric.update_state`."""
-        if self.from_logits:
-            logits = _floats(y_pred)
-            exact = 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))
-            y_pred = exact.astype(logits.dtype)
-        super().update_state(y_true, y_pred, sample_weight)
+    def probabilities(self, y_pred: Value) -> Value:
+        """Return the predictions, or the sigmoid of logits."""
+        if not self.from_logits:
+            return y_pred
+        if y_pred.dtype == np.float16:  # no kernel computes in half precision
+            return np.asarray(ops.sigmoid(np.asarray(y_pred, np.float32))).astype(np.float16)
+        return ops.sigmoid(y_pred)
 
     def result(self) -> float:
         """Return the area, 0 where one kind of target is missing."""
@@ -346,15 +380,15 @@ class AUC(ConfusionMetric):
 
     def _area_roc(self) -> float:
         (tn, fp), (fn, tp) = self.counts
-        hits, alarms = _share(tp, tp + fn), _share(fp, fp + tn)
+        hits, alarms = share(tp, tp + fn), share(fp, fp + tn)
         return float(np.sum((alarms[:-1] - alarms[1:]) * (hits[:-1] + hits[1:]) / 2.0))
 
     def _area_pr(self) -> float:
         (_, fp), (fn, tp) = self.counts
         found, positives = tp[:-1] - tp[1:], (tp + fp)[:-1] - (tp + fp)[1:]
-        slope = _share(found, np.maximum(positives, 0.0))
+        slope = share(found, np.maximum(positives, 0.0))
         intercept = tp[1:] - slope * (tp + fp)[1:]
         both = ((tp + fp)[:-1] > 0) & ((tp + fp)[1:] > 0)
-        ratio = np.where(both, _share((tp + fp)[:-1], np.maximum((tp + fp)[1:], 0.0)), 1.0)
+        ratio = np.where(both, share((tp + fp)[:-1], np.maximum((tp + fp)[1:], 0.0)), 1.0)
         area = slope * (found + intercept * np.log(ratio))
-        return float(np.sum(_share(area, np.maximum((tp + fn)[1:], 0.0))))
+        return float(np.sum(share(area, np.maximum((tp + fn)[1:], 0.0))))

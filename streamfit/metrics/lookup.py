@@ -11,7 +11,7 @@ from streamfit._base.configs import resolve
 from streamfit._base.errors import UnknownNameError
 from streamfit._base.names import Registry, describe_callable, snake_case
 from streamfit._base.specs import Shape
-from streamfit.metrics import confusion, matches, regression
+from streamfit.metrics import confusion, matches, operating_points, regression
 from streamfit.metrics.metric import FunctionMetric, Mean, Metric, Sum
 from streamfit.ops.core import Value
 
@@ -48,6 +48,10 @@ _CLASSES: dict[type[Metric], tuple[str, ...]] = {
     confusion.Precision: (),
     confusion.Recall: (),
     confusion.AUC: (),
+    operating_points.SensitivityAtSpecificity: (),
+    operating_points.SpecificityAtSensitivity: (),
+    operating_points.PrecisionAtRecall: (),
+    operating_points.RecallAtPrecision: (),
     Mean: (),
     Sum: (),
 }

@@ -1,20 +1,22 @@
 """`Metric`: numbers that are gathered batch by batch, in float64, and read at any time.
 
-A program computes a `MeanMetric` inside the step: the mean of values that `call` composes of operations. Any
-other `Metric` gets each finished batch as arrays.
+A program computes a `MeanMetric` inside the step: the mean of values that `call` composes of operations; and
+any other `Metric` that says by which operations (`Metric.step_nodes`). The others get each finished batch as
+arrays.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from streamfit import initializers
 from streamfit._base.configs import Config, Configurable
+from streamfit._base.errors import DataError
 from streamfit._base.names import describe_callable, snake_case
 from streamfit._base.specs import Array, Shape
 from streamfit.kernels.running_sums import grow_all, mean_of
@@ -22,7 +24,8 @@ from streamfit.losses.calling import values_of
 from streamfit.losses.lookup import CLASS_OF
 from streamfit.losses.loss import Loss, per_sample, weights_for
 from streamfit.losses.targets import aligned, any_target
-from streamfit.ops.core import Operand, Value
+from streamfit.metrics.step_nodes import AccumulateMean, StepNodes, sink
+from streamfit.ops.core import Operand, Tensor, Value
 
 Result = float | Array | Mapping[str, float | Array]
 """One number, an array of numbers, or these by name."""
@@ -148,6 +151,41 @@ class Metric(Configurable):
             f"{type(self).__name__} must define update_state(self, y_true, y_pred, sample_weight=None)"
         )
 
+    # -- in a step ------------------------------------------------------------------------------
+
+    @property
+    def traced(self) -> bool:
+        """Return whether a program takes batches into account inside its step, by `step_nodes`.
+
+        It does not where a subclass has an `update_state` of its own.
+        """
+        for cls in type(self).__mro__:
+            if "step_nodes" in vars(cls):
+                return cls is not Metric
+            if "update_state" in vars(cls):
+                break
+        return False
+
+    def step_nodes(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None) -> StepNodes:
+        """Return the nodes that do inside a step what `update_state` does on arrays, to the same state.
+
+        All state lies in variables, whose arrays stay the same.
+
+        Args:
+            y_true: Targets.
+            y_pred: Predictions.
+            sample_weight: Weights, float64, whose axes are the first of the predictions; None for ones. What
+                weighs 0 may have any value, NaN included.
+
+        Raises:
+            ShapeError: The metric cannot be computed for these shapes.
+        """
+        raise TypeError(f"{type(self).__name__} is not computed in the step: it defines no step_nodes")
+
+    def stop_error(self) -> DataError | None:
+        """Return the error for the guard of `step_nodes` that has just stopped a step; None if none has."""
+        return None
+
     def result(self) -> Result:
         """Return the metric of all batches since the last reset."""
         raise TypeError(f"{type(self).__name__} must define result(self)")
@@ -199,7 +237,7 @@ class MeanMetric(Metric):
     """Base of metrics that are a mean of values: sum(w v) / sum(w), over all batches.
 
     A subclass defines ``call(y_true, y_pred)``, composed of `streamfit.ops`. A program traces `values` into
-    its step and adds to `total` itself; `update_state` does the same on arrays.
+    its step; `update_state` does the same on arrays.
 
     Args:
         name: As for `Metric`.
@@ -248,6 +286,12 @@ class MeanMetric(Metric):
             sample_weight: Weights of shape (batch,), or more of the axes of the values.
         """
         add_to_mean(self.total, self.values(y_true, y_pred), sample_weight)
+
+    def step_nodes(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None) -> StepNodes:
+        """Return the node that adds the values to `total`."""
+        values = cast(Tensor, self.values(y_true, y_pred))  # of tensors, so no array
+        weights = () if sample_weight is None else (sample_weight,)
+        return StepNodes([sink(AccumulateMean(), values, *weights, self.total)])
 
     def result(self) -> float:
         """Return the mean so far, 0 if nothing has been seen."""

@@ -12,11 +12,13 @@ from typing import Any
 
 from streamfit._base import uses
 from streamfit._base.specs import Array
+from streamfit.layers.base import Layer
+from streamfit.layers.layer_call import LayerCall
 from streamfit.models.trainer import Trainer
 from streamfit.ops import Variable
 from streamfit.program import sorted_nodes
 
-_STAYS = ("_runner", "session", "_stop_evaluating_of", "_stop_predicting_of")
+_STAYS = ("_uses", "_runner", "session", "_stop_evaluating_of", "_stop_predicting_of")
 _MOMENT, _NODES = "_moment", "_nodes"
 
 Moment = tuple[list[tuple[Variable, Array]], tuple[dict[str, Array], Array, int] | None]
@@ -52,8 +54,11 @@ def _moment(model: Trainer) -> Moment:
 def become(model: Trainer, state: dict[str, Any]) -> None:
     """Make a model of a state that `state_of` returned."""
     weights, optimizer = state.pop(_MOMENT, ((), None))
-    state.pop(_NODES, None)
+    nodes = state.pop(_NODES, ())
     vars(model).update(state, _runner=None, session=None)
+    for node in nodes:
+        if isinstance(node.op, LayerCall) and isinstance(node.op.layer, Layer):
+            node.op.layer.note_use(node)
     for weight, value in weights:
         weight.put(value)
     if optimizer is not None:

@@ -12,12 +12,23 @@ from numpy.typing import ArrayLike
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Spec
 from streamfit._base.telling import tell
+from streamfit._base.text import TEXT, holds_text
 from streamfit._base.tree import flatten, pack
 from streamfit.layers.base import Layer
-from streamfit.models.network import check_graph, in_order, layers_of, output_names, run_graph
+from streamfit.layers.mask_scope import mask_of, set_mask
+from streamfit.models.network import (
+    as_declared,
+    check_graph,
+    dtypes_read,
+    in_order,
+    layers_of,
+    output_names,
+    run_graph,
+)
 from streamfit.models.summary import summary_text
 from streamfit.ops import Variable
 from streamfit.ops.core import Tensor
+from streamfit.program import sorted_nodes
 from streamfit.saving import check_weights_path, read_state, read_weights, save_weights, write_state
 from streamfit.training import TrainingState
 
@@ -34,27 +45,39 @@ class GraphModel(Layer):
     inputs: list[Tensor]
     outputs: list[Tensor]
     output_names: list[str]
+    _input_structure: object
     _output_structure: object
     sole_output: Sequence[str] = ()
     """A name for the output, where it is known that there is one before its name is; else empty."""
 
-    def _set_graph(self, inputs: list[Tensor], outputs: list[Tensor], structure: object) -> None:
-        self.inputs, self.outputs = inputs, outputs
-        self._output_structure = structure
+    def _set_graph(self, inputs: object = (), outputs: object = ()) -> None:
+        self.inputs, self.outputs = flatten(inputs), flatten(outputs)
+        self._input_structure, self._output_structure = inputs, outputs
         self.output_names = []
 
     def _connect(self, inputs: object, outputs: object) -> None:
         tensors, results = flatten(inputs), flatten(outputs)
         check_graph(tensors, results)
-        self._set_graph(tensors, results, outputs)
+        self._set_graph(inputs, outputs)
+        if self.activity_regularizer is not None and not self._is_called():
+            raise ValueError(
+                f"model {self.name!r} computes its graph, where activity_regularizer would not count: give "
+                f"{self.activity_regularizer!r} to the layer that makes the output"
+            )
         self.output_names = (
             sorted(outputs, key=str) if isinstance(outputs, Mapping) else output_names(results)
         )
         if type(self).call is GraphModel.call:
             for layer in layers_of(results, tensors):
-                if layer is not self and not any(layer is known for known in self._layers):
-                    self._layers.append(layer)
+                if layer is not self:
+                    self._hold(layer)
         self.built = True
+
+    def _is_called(self) -> bool:
+        """Return whether the graph is a call of this model, as it is for a subclass."""
+        return any(
+            getattr(node.op, "layer", None) is self for node in sorted_nodes(self.outputs, self.inputs)
+        )
 
     @property
     def input_names(self) -> list[str]:
@@ -67,24 +90,58 @@ class GraphModel(Layer):
         return self.layers_inside
 
     @property
+    def input(self) -> Any:
+        """Return the input tensor of the model, or the list or dictionary that it was made with.
+
+        Raises:
+            AttributeError: The model is not built.
+        """
+        self._need_graph("input")
+        return self._input_structure
+
+    @property
+    def output(self) -> Any:
+        """Return the output tensor of the model, or the list or dictionary that it was made with.
+
+        Raises:
+            AttributeError: The model is not built.
+        """
+        self._need_graph("output")
+        return self._output_structure
+
+    @property
     def input_shape(self) -> Any:
-        """Return the shape of the input, or a list of shapes."""
+        """Return the shape of the input, or a list of shapes; raises `AttributeError` before `build`."""
+        self._need_graph("input_shape")
         shapes = [tensor.shape for tensor in self.inputs]
         return shapes[0] if len(shapes) == 1 else shapes
 
     @property
     def output_shape(self) -> Any:
-        """Return the shape of the output, or a list of shapes."""
+        """Return the shape of the output, or a list of shapes; raises `AttributeError` before `build`."""
+        self._need_graph("output_shape")
         shapes = [tensor.shape for tensor in self.outputs]
         return shapes[0] if len(shapes) == 1 else shapes
+
+    def _need_graph(self, what: str) -> None:
+        if not self.outputs:
+            raise AttributeError(
+                f"model {self.name!r} has no {what} yet, as it is not built: give it an Input(...) or an "
+                "input_shape, or fit it first"
+            )
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model on tensors or arrays; subclasses compose layers here."""
         if not self.outputs:
             raise ValueError(f"model {self.name!r} is not built: pass inputs and outputs, or define call")
-        values = in_order(inputs, self.input_names)
-        results = run_graph(self.inputs, self.outputs, values, training)
-        return pack(self._output_structure, results)
+        values = list(map(as_declared, in_order(inputs, self.input_names), self.inputs))
+        masks = [tensor.mask for tensor in self.outputs]
+        wanted = [*self.outputs, *(mask for mask in masks if mask is not None)]
+        results = run_graph(self.inputs, wanted, values, training)
+        found = iter(results[len(masks) :])
+        for result, mask in zip(results, masks, strict=False):
+            set_mask(result, mask_of(result) if mask is None else next(found))
+        return pack(self._output_structure, results[: len(masks)])
 
     def build_for(self, x: object) -> None:
         """Build the graph for inputs like `x`, unless there is one."""
@@ -95,10 +152,20 @@ class GraphModel(Layer):
 
     def _input_like(self, array: ArrayLike, name: str) -> Tensor:
         shape = (None, *np.shape(array)[1:]) if np.ndim(array) > 1 else (None, 1)
-        return Tensor(Spec(shape, np.dtype(self.dtype)), name)
+        if holds_text(array):
+            return Tensor(Spec(shape, TEXT), name)
+        whole = getattr(array, "dtype", np.dtype(float)).kind in "iu"
+        return Tensor(Spec(shape, np.dtype(np.float64 if whole else self.dtype)), name)
 
     def _build_on(self, inputs: object) -> None:
-        self._connect(inputs, self(inputs))
+        """Build the graph; where whole numbers are given, the layers decide in which dtype they are read."""
+        outputs, tensors = self(inputs), flatten(inputs)
+        dtypes = dtypes_read(tensors, flatten(outputs), np.dtype(self.dtype))
+        if dtypes != [tensor.dtype for tensor in tensors]:
+            made = zip(tensors, dtypes, strict=True)
+            inputs = pack(inputs, [Tensor(Spec(each.shape, dtype), each.name) for each, dtype in made])
+            outputs = self(inputs)
+        self._connect(inputs, outputs)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return a layer by name or by index.

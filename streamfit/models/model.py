@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamfit._base.configs import Config
+from streamfit._base.tree import flatten, pack
 from streamfit.models.copies import become, state_of
 from streamfit.models.generator_methods import GeneratorMethods
+from streamfit.models.graph_model import GraphModel
+from streamfit.models.network import from_the_middle
 
 
 class Model(GeneratorMethods):
     """Group layers into something that can be trained, evaluated and asked for predictions.
 
     Args:
-        inputs: A tensor made with `Input`, or a list or dictionary of them.
+        inputs: A tensor made with `Input`, or one that a layer has made (the model then begins behind that
+            layer), or a list or dictionary of them.
         outputs: Tensors computed from them by layers and `ops`, or a list or dictionary of them.
         name: A name.
 
@@ -34,13 +39,27 @@ class Model(GeneratorMethods):
     ) -> None:
         super().__init__(name=name, **settings)
         self._reset_trainer()
-        self._set_graph([], [], None)
+        self._set_graph()
         if (inputs is None) != (outputs is None):
             raise ValueError(
                 "Model needs both inputs and outputs, or neither (for a subclass with a call method)"
             )
         if inputs is not None:
-            self._connect(inputs, outputs)
+            starts, ends = from_the_middle(flatten(inputs), flatten(outputs))
+            self._connect(pack(inputs, starts), pack(outputs, ends))
+
+    def get_config(self) -> Config:
+        """Return the arguments that make an equal model, for a subclass with a `call`.
+
+        Raises:
+            TypeError: The model is a graph of tensors, which has no description.
+        """
+        if type(self).call is GraphModel.call:
+            raise TypeError(
+                f"the graph of model {self.name!r} has no config; copy.deepcopy(model) and pickle make an "
+                "equal model, with its weights, and Sequential.get_config describes a stack"
+            )
+        return super().get_config()
 
     # -- copies ---------------------------------------------------------------------------------
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from streamfit._base import uses
+from streamfit._base.configs import Config
 from streamfit._base.specs import Spec
+from streamfit._base.text import dtype_name, dtype_of
 from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
+from streamfit.models.layer_configs import described, made_again
 from streamfit.models.model import Model
+from streamfit.models.network import as_declared
 from streamfit.ops.core import Tensor
 
 
@@ -38,6 +42,7 @@ class Sequential(Model):
     ) -> None:
         super().__init__(name=name, **settings)
         self._start: Tensor | None = None
+        self._between: list[Tensor] = []  # what each layer makes of the one before
         for layer in layers or ():
             self.add(layer)
 
@@ -61,32 +66,47 @@ class Sequential(Model):
             advice = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
             raise TypeError(f"Sequential takes layers, got {layer!r} of type {type(layer).__name__}{advice}")
         elif isinstance(layer, InputLayer):
-            self._begin(Tensor(Spec((None, *(layer.sample_shape or ())), np.dtype(layer.dtype)), layer.name))
+            self._begin(Tensor(Spec((None, *(layer.sample_shape or ())), dtype_of(layer.dtype)), layer.name))
         elif any(layer is known for known in self._layers):
             raise ValueError(
                 f"layer {layer.name!r} is in the stack already; make another one, or use the functional API"
             )
         else:
-            self._layers.append(layer)
-            shape = _sample_shape(layer)
-            if self._start is None and shape is not None:
-                self._begin_with(shape, f"{layer.name}_input", layer.dtype)
+            self._put_on_top(layer)
         self._forget_programs()
-        self._restack()
 
-    def pop(self) -> None:
-        """Take the top layer off the stack.
+    def _put_on_top(self, layer: Layer) -> None:
+        """Put a layer on the stack; where it does not fit, the stack stays as it was."""
+        start, shape = self._start, _sample_shape(layer)
+        self._hold(layer)
+        if start is None and shape is not None:
+            self._begin_with(shape, f"{layer.name}_input", _dtype_read(layer) or layer.dtype)
+        try:
+            self._restack()
+        except BaseException:
+            self._start = start
+            self._layers.pop()
+            self._restack()
+            raise
+
+    def pop(self) -> Layer:
+        """Take the top layer off the stack and return it.
 
         Raises:
             ValueError: The stack is empty.
             ModelInUseError: Another thread trains the model.
         """
-        self._change("pop", self._pop)
-
-    def _pop(self) -> None:
         if not self._layers:
             raise ValueError("the stack has no layers")
-        self._layers.pop()
+        layer = self._layers[-1]
+        self._change("pop", self._pop)
+        return layer
+
+    def _pop(self) -> None:
+        layer = self._layers.pop()
+        for tensor in self._between[len(self._layers) :]:
+            layer.forget_use(tensor.node)
+        del self._between[len(self._layers) :]
         self._forget_programs()
         self._restack()
 
@@ -96,22 +116,27 @@ class Sequential(Model):
         self._start = tensor
 
     def _begin_with(self, shape: Sequence[int | None], name: str, dtype: DTypeLike) -> None:
-        self._start = Tensor(Spec((None, *shape), np.dtype(dtype)), name)
+        self._start = Tensor(Spec((None, *shape), dtype_of(dtype)), name)
 
     def _restack(self) -> None:
-        self._set_graph([], [], None)
+        """Make the graph of the stack; layers that were in it before keep their tensors."""
+        self._set_graph()
         if self._start is not None and self._layers:
-            tensor = self._start
-            for layer in self._layers:
-                tensor = layer(tensor)
-            self._connect(self._start, tensor)
+            for layer in self._layers[len(self._between) :]:
+                self._between.append(layer(self._between[-1] if self._between else self._start))
+            self._connect(self._start, self._between[-1])
 
     def build(self, input_shape: Any) -> None:
         """Build the stack for inputs of `input_shape`, batch axis included."""
         with uses.building:
-            if self._start is None and self._layers:
-                self._begin_with(tuple(input_shape[1:]), f"{self._layers[0].name}_input", self.dtype)
-                self._restack()
+            self._build(input_shape, None)
+
+    def _build(self, input_shape: Any, dtype: Any) -> None:
+        if self._start is None and self._layers:
+            first = self._layers[0]
+            dtype = dtype or _dtype_read(first) or self.dtype
+            self._begin_with(tuple(input_shape[1:]), f"{first.name}_input", dtype)
+            self._restack()
 
     def build_for(self, x: Any) -> None:
         """Build the stack for inputs like `x`, unless it is built."""
@@ -124,11 +149,67 @@ class Sequential(Model):
                 )
             self.build((None, *(np.shape(x)[1:] or (1,))))
 
+    def get_config(self) -> Config:
+        """Return what makes an equal stack, without the values of its weights.
+
+        Returns:
+            The arguments of the model, a description of each layer, and the shape of the input if it is
+            known.
+        """
+        start = self._start
+        return {
+            **super().get_config(),
+            "layers": described(self._layers),
+            "build_input_shape": None if start is None else list(start.shape),
+            "build_input_dtype": None if start is None else dtype_name(start.dtype),
+        }
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: Mapping[str, type] | None = None) -> Self:
+        """Make a stack from the result of `get_config`.
+
+        Args:
+            config: The result.
+            custom_objects: Classes of your own layers by name.
+
+        Raises:
+            UnknownNameError: A layer's class is not known.
+
+        Example:
+            >>> from streamfit import Input, layers
+            >>> stack = Sequential([Input((3,)), layers.Dense(2, "relu")])
+            >>> again = Sequential.from_config(stack.get_config())
+            >>> again.output_shape, again.layers[0].get_config() == stack.layers[0].get_config()
+            ((None, 2), True)
+        """
+        own: dict[str, type] = {"Sequential": Sequential, cls.__name__: cls, **(custom_objects or {})}
+        separate = ("layers", "build_input_shape", "build_input_dtype", "trainable")
+        options = {key: value for key, value in config.items() if key not in separate}
+        make: Callable[..., Self] = cls
+        stack = make(**options)
+        for layer in made_again(config.get("layers", []), own):
+            stack.add(layer)
+        if config.get("build_input_shape") is not None:
+            stack._build(config["build_input_shape"], config.get("build_input_dtype"))
+        stack._trainable = bool(config.get("trainable", True))  # that of each layer is in its own description
+        return stack
+
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the stack on a tensor or an array."""
+        if self._start is not None:
+            inputs = as_declared(inputs, self._start)
         for layer in self._layers:
             inputs = layer(inputs, training=training)
         return inputs
+
+
+def _dtype_read(layer: Layer) -> DTypeLike | None:
+    """Return the dtype that a first layer reads, or the input of a model as a first layer; None for any."""
+    if isinstance(layer, Model) and len(layer.inputs) == 1:
+        return layer.inputs[0].dtype
+    if isinstance(layer, Sequential) and layer.layers:
+        return _dtype_read(layer.layers[0])
+    return layer.input_dtype
 
 
 def _sample_shape(layer: Layer) -> Sequence[int | None] | None:

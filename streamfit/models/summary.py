@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
-from streamfit.layers.base import Layer, LayerCall
+from streamfit.layers.base import Layer
+from streamfit.layers.layer_call import LayerCall
 from streamfit.ops import Variable
 from streamfit.program import sorted_nodes
 from streamfit.training.model_graph import ModelGraph
@@ -22,10 +23,13 @@ class SummarizedModel(ModelGraph, Protocol):
 def _shapes(model: ModelGraph) -> dict[Layer, str]:
     """Find the output shape of each layer's first use."""
     found: dict[Layer, str] = {}
-    for node in sorted_nodes(model.outputs, model.inputs):
-        if isinstance(node.op, LayerCall) and node.op.layer not in found:
-            shapes = [str(tensor.shape) for tensor in node.outputs]
-            found[node.op.layer] = shapes[0] if len(shapes) == 1 else ", ".join(shapes)
+    nodes = sorted_nodes(model.outputs, model.inputs)
+    if len(nodes) == 1 and getattr(nodes[0].op, "layer", None) is model:  # a subclass: what its call composes
+        nodes = sorted_nodes(nodes[0].op.expand(nodes[0].inputs, False), model.inputs)
+    for node in nodes:
+        if isinstance(node.op, LayerCall) and (layer := cast(Layer, node.op.layer)) not in found:
+            shapes = [str(tensor.shape) for tensor in node.op.results_of(node)]
+            found[layer] = shapes[0] if len(shapes) == 1 else ", ".join(shapes)
     return found
 
 

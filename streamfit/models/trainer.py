@@ -11,6 +11,7 @@ from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
 from streamfit.models.graph_model import GraphModel
+from streamfit.models.step_checks import check_steps
 from streamfit.optimizers import Optimizer
 from streamfit.streams import LoadPolicy
 from streamfit.training import (
@@ -83,10 +84,11 @@ class Trainer(GraphModel):
 
         Raises:
             ValueError: An unknown name, or lists that do not fit the outputs.
-            TypeError: An unknown keyword, or an argument of the wrong kind.
+            TypeError: An unknown keyword, an argument of the wrong kind, or a class with a step of its own.
             ModelInUseError: Another thread trains the model.
         """
         compile_checks(target_tensors, distribute, kwargs)
+        check_steps(type(self))
         arguments = optimizer, loss, metrics, loss_weights, weighted_metrics, sample_weight_mode
 
         def take() -> None:
@@ -328,8 +330,7 @@ class Trainer(GraphModel):
             reset_metrics: Whether metrics start anew; else they continue from the last call.
             return_dict: Return results by name.
         """
-        batch = batches.one_batch(x, y, sample_weight)
-        logs = single_batches.train_on_batch(self, batch, class_weight, reset_metrics)
+        logs = single_batches.train_on_batch(self, x, y, sample_weight, class_weight, reset_metrics)
         return logs if return_dict else _results(logs)
 
     def test_on_batch(
@@ -346,8 +347,7 @@ class Trainer(GraphModel):
         Args:
             x, y, sample_weight, reset_metrics, return_dict: As in `train_on_batch`.
         """
-        batch = batches.one_batch(x, y, sample_weight)
-        logs = single_batches.test_on_batch(self, batch, reset_metrics)
+        logs = single_batches.test_on_batch(self, x, y, sample_weight, reset_metrics)
         return logs if return_dict else _results(logs)
 
     def predict_on_batch(self, x: object) -> Any:

@@ -7,9 +7,11 @@ adds a node to the graph. One family of operations to a file, kernels and gradie
 from __future__ import annotations
 
 from streamfit.ops.arithmetic import add, divide, maximum, minimum, multiply, power, subtract
+from streamfit.ops.assigning import assign, assign_add
 from streamfit.ops.binary_crossentropy import binary_crossentropy
 from streamfit.ops.broadcasting import broadcast_to
 from streamfit.ops.casting import cast, floating
+from streamfit.ops.checked import checked_indices
 from streamfit.ops.comparisons import (
     equal,
     greater,
@@ -42,6 +44,7 @@ from streamfit.ops.indexing import full_like, one_hot, ones_like, take, zeros_li
 from streamfit.ops.joining import concatenate, getitem, split, stack
 from streamfit.ops.linalg import dot, matmul
 from streamfit.ops.moments import std, var
+from streamfit.ops.normalization import batch_normalize, scale_shift
 from streamfit.ops.random import dropout, random_normal, random_uniform
 from streamfit.ops.rectifiers import (
     elu,
@@ -76,10 +79,14 @@ __all__ = [
     "apply",
     "argmax",
     "argmin",
+    "assign",
+    "assign_add",
+    "batch_normalize",
     "binary_crossentropy",
     "broadcast_to",
     "cast",
     "categorical_crossentropy",
+    "checked_indices",
     "clip",
     "concatenate",
     "cos",
@@ -132,6 +139,7 @@ __all__ = [
     "relu6",
     "reshape",
     "round",
+    "scale_shift",
     "selu",
     "sigmoid",
     "sign",

@@ -14,7 +14,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels.calls import Call, Kernel
 from streamfit.ops.broadcasting import broadcast_shapes, matrices
 from streamfit.ops.casting import promoted
-from streamfit.ops.core import Op, Operand, Value, apply
+from streamfit.ops.core import Op, Operand, Value, apply, workspace
 from streamfit.ops.sums import sum_onto
 
 Partial = Callable[[int, Array, Array, Array, Array, Array], list[Call] | None]
@@ -75,7 +75,7 @@ class Binary(Op):
             if gradient is None:
                 continue
             fits = gradient.size == y.size
-            full = gradient if fits else np.empty(outputs[0].shape, y.dtype)
+            full = gradient if fits else workspace(outputs[0].shape, y.dtype)
             made = self._partial(side, a, b, y, gy, full.reshape(shape))
             if made is None:
                 calls += sum_onto(output_grads[0], gradient)

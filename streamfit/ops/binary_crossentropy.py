@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from streamfit._base.config import epsilon
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Spec, may_equal
 from streamfit.kernels import Call, kernel
 from streamfit.kernels import exponentials as fast
 from streamfit.kernels.calls import Kernel
@@ -72,7 +72,7 @@ class BinaryCrossentropy(Op):
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the common shape."""
         t, p = specs
-        if t.shape != p.shape:
+        if not may_equal(t.shape, p.shape):
             raise ShapeError(
                 f"binary_crossentropy needs target and output of one shape; got {t.shape} and {p.shape}"
             )

@@ -1,20 +1,19 @@
 """Broadcasting: the shape rule, and operands reshaped for kernels.
 
-The rule is NumPy's, with one addition: the symbolic batch axis broadcasts with itself or a length of 1,
-never with a fixed length, which could only fit by accident.
+The rule is NumPy's, with two additions: the symbolic batch axis broadcasts with itself or a length of 1,
+never with a fixed length, which could only fit by accident; another axis without a known length broadcasts
+with any length, and is checked when the data give it one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Shape, Spec
 from streamfit.kernels import Call
 from streamfit.ops.casting import operand
-from streamfit.ops.core import Op, Operand, Value, apply
+from streamfit.ops.core import Op, Operand, Value, apply, workspace
 from streamfit.ops.strided import element_steps, gather_calls
 from streamfit.ops.sums import sum_onto
 
@@ -38,10 +37,13 @@ def broadcast_shapes(name: str, *shapes: Shape) -> Shape:
     """
     rank = max(len(shape) for shape in shapes)
     padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    batches = {rank - len(shape) for shape in shapes if shape and shape[0] is None}
     result: list[int | None] = []
-    for lengths in zip(*padded, strict=True):
+    for axis, lengths in enumerate(zip(*padded, strict=True)):
         distinct = {length for length in lengths if length != 1}
-        if len(distinct) > 1:
+        if axis and axis not in batches:
+            distinct = distinct - {None} or distinct
+        if len(distinct) > 1 or (axis and axis in batches):
             raise ShapeError(_mismatch(name, shapes, distinct))
         result.append(distinct.pop() if distinct else 1)
     return tuple(result)
@@ -52,7 +54,7 @@ def _mismatch(name: str, shapes: Sequence[Shape], lengths: set[int | None]) -> s
     text = f"{name} cannot broadcast shapes {listed}: "
     if None not in lengths:
         return text + "axes counted from the last must be equal or 1; use ops.reshape or ops.expand_dims"
-    fixed = next(length for length in lengths if length is not None)
+    fixed = next((length for length in lengths if length is not None), "of another axis")
     return text + f"the batch axis (None) meets the fixed length {fixed}; give both operands the same rank"
 
 
@@ -72,7 +74,7 @@ def expand(x: Array, shape: tuple[int, ...]) -> tuple[Array, list[Call]]:
     """Return an array of `shape` and the calls that fill it by broadcasting x; x itself if it fits."""
     if x.shape == shape:
         return x, []
-    full = np.empty(shape, x.dtype)
+    full = workspace(shape, x.dtype)
     return full, gather_calls(x, full, 0, steps_to(x.shape, shape))
 
 
@@ -126,8 +128,14 @@ class BroadcastTo(Op):
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the wanted shape if the input broadcasts to it."""
-        result = broadcast_shapes(self.name, specs[0].shape, self.shape)
-        if result != self.shape:
+        old = specs[0].shape
+        extra = len(self.shape) - len(old)
+        wanted = tuple(
+            old[axis - extra] if length is None and axis >= extra else length
+            for axis, length in enumerate(self.shape)
+        )
+        result = broadcast_shapes(self.name, old, wanted)
+        if result != wanted:
             raise ShapeError(f"broadcast_to cannot turn shape {specs[0].shape} into {self.shape}")
         return (specs[0].with_shape(result),)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.ops.arithmetic import maximum_kernel, minimum_kernel
 from streamfit.ops.binary import Binary, apply_binary
 from streamfit.ops.broadcasting import broadcast_shapes, matrices
 from streamfit.ops.casting import cast, promoted
-from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply
+from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply, workspace
 from streamfit.ops.sums import sum_onto
 from streamfit.ops.unary import Unary
 
@@ -115,7 +113,7 @@ class Where(Op):
             if gradient is None:
                 continue
             fits = gradient.size == gy.size
-            full = gradient if fits else np.empty(gy.shape, gy.dtype)
+            full = gradient if fits else workspace(gy.shape, gy.dtype)
             calls.append((where_backward, (c, gy.reshape(shape), full.reshape(shape), chosen)))
             if not fits:
                 calls += sum_onto(full, gradient)

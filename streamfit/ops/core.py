@@ -15,16 +15,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from streamfit._base import uses
+from streamfit._base.checks import check_same_shape, storable
 from streamfit._base.config import floatx
-from streamfit._base.names import snake_case
 from streamfit._base.specs import Array, Spec
-from streamfit.kernels import Call, run
+from streamfit.kernels import run
+from streamfit.ops.operation import Op as Op
+from streamfit.ops.operation import with_outputs as with_outputs
+from streamfit.ops.operation import workspace as workspace
+from streamfit.ops.operation import workspace_from as workspace_from
 
 
 class Tensor:
@@ -38,12 +42,17 @@ class Tensor:
     # NumPy must not take part in `array + tensor`: our reflected operators do.
     __array_ufunc__ = None
 
+    mask: Tensor | None = None
+    """Which positions count, not 0 where one does: its axes are the first of this tensor. None where all
+    do.
+    """
+
     def __init__(self, spec: Spec, name: str = "", node: Node | None = None, index: int = 0) -> None:
         self.spec, self.name, self.node, self.index = spec, name, node, index
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        """Return the length of each axis; the batch axis is None."""
+        """Return the length of each axis; None for the batch and for axes whose length the data decide."""
         return self.spec.shape
 
     @property
@@ -182,6 +191,7 @@ class Variable(Tensor):
         value: The first value; copied.
         name: Name of the weight, such as ``"kernel"``.
         trainable: Whether the optimizer may change it.
+        constraint: What every update of the optimizer is followed by, composed of `ops`; or None.
 
     Example:
         >>> import numpy as np
@@ -191,10 +201,17 @@ class Variable(Tensor):
         6.0
     """
 
-    def __init__(self, value: Array, name: str = "", trainable: bool = True) -> None:
+    def __init__(
+        self,
+        value: Array,
+        name: str = "",
+        trainable: bool = True,
+        constraint: Callable[[Tensor], Value] | None = None,
+    ) -> None:
         super().__init__(Spec.of(value), name)
         self.value: Array = np.array(value, order="C")
         self.trainable = trainable
+        self.constraint = constraint
         self.home: object | None = None  # the owner of the flat vector that `value` is a view of
 
     def __getstate__(self) -> dict[str, object]:
@@ -204,18 +221,46 @@ class Variable(Tensor):
         self.__dict__.update(state)
         self.value = np.array(self.value, order="C")  # in a worker the array may lie in shared memory
 
-    def assign(self, value: npt.ArrayLike) -> None:
-        """Overwrite the value in place.
+    def assign(self, value: Operand) -> None:
+        """Overwrite the value in place; inside the `call` of a layer that is traced, as `ops.assign` does.
+
+        Args:
+            value: Numbers in the variable's shape; floats are rounded to its dtype.
 
         Raises:
-            ValueError: The shape differs.
+            ValueError: The shape differs; nothing is broadcast. Or a whole number does not fit the dtype.
+            TypeError: The variable holds whole numbers or truth values, and the value holds others.
         """
-        array = np.asarray(value)
-        if array.shape != self.value.shape:
-            raise ValueError(
-                f"weight {self.name!r} has shape {self.value.shape}, got a value of shape {array.shape}"
-            )
-        uses.write("assign", self.name, frozenset((self,)), lambda: self.put(array))
+        self._write("assign", value)
+
+    def assign_add(self, value: Operand) -> None:
+        """Add to the value in place; with the arguments and errors of `assign`.
+
+        Example:
+            >>> import numpy as np
+            >>> count = Variable(np.zeros(2, "float32"), "count", trainable=False)
+            >>> count.assign_add([1, 2])
+            >>> count.numpy()
+            array([1., 2.], dtype=float32)
+        """
+        self._write("assign_add", value, "add")
+
+    def assign_sub(self, value: Operand) -> None:
+        """Subtract from the value in place; with the arguments and errors of `assign`."""
+        self._write("assign_sub", value, "subtract")
+
+    def _write(self, what: str, value: Operand, change: str = "") -> None:
+        if _trace.active:  # a layer's `call`: it takes effect at the end of each step
+            traced = as_operand(value, self.dtype)
+            check_same_shape(f"weight {self.name!r}", traced.shape, self.shape)
+            OPERATORS["assign"](self, OPERATORS[change](self, traced) if change else traced)
+            return
+        array = storable(f"weight {self.name!r}", value, self.value.shape, self.dtype)
+
+        def put() -> None:
+            self.put(getattr(np, change)(self.value, array) if change else array)
+
+        uses.write(what, self.name, frozenset((self,)), put)
 
     def put(self, array: Array) -> None:
         """Overwrite the value; the caller ensures that no other thread uses it."""
@@ -245,54 +290,6 @@ STEP_STATE = _StepState(Spec((2,), np.dtype(np.int64)), name="step_state")
 """The graph input that random operations read: [seed, number of finished training steps]."""
 
 
-class Op:
-    """One differentiable operation. Subclasses are immutable and hold only settings.
-
-    `forward` and `backward` do not compute: they return kernel calls, with the given arrays as
-    arguments. All arrays are C-contiguous. `backward` overwrites the gradients that are needed (an entry
-    of `input_grads` is None where no gradient is needed); where a tensor is used several times, the
-    program adds up its gradients.
-    """
-
-    differentiable: ClassVar[bool] = True
-    is_view: ClassVar[bool] = False
-    """Whether the one output is the first input under another shape, in the same memory."""
-
-    @property
-    def name(self) -> str:
-        """Return the operation's name in snake case."""
-        return snake_case(type(self).__name__)
-
-    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the specs of the outputs, or raise `ShapeError`."""
-        raise TypeError(f"{type(self).__name__} defines no shape rule")
-
-    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the specs of arrays that `forward` fills and `backward` reads."""
-        return ()
-
-    def forward(
-        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
-    ) -> list[Call]:
-        """Return the calls that fill `outputs`."""
-        raise TypeError(f"{type(self).__name__} defines no forward calls")
-
-    def backward(
-        self,
-        inputs: Sequence[Array],
-        outputs: Sequence[Array],
-        scratch: Sequence[Array],
-        output_grads: Sequence[Array],
-        input_grads: Sequence[Array | None],
-    ) -> list[Call]:
-        """Return the calls that fill those of `input_grads` that are not None."""
-        raise TypeError(f"{type(self).__name__} cannot be differentiated")
-
-    def settle(self, inputs: Sequence[Array], output_grad: Array) -> list[Call]:
-        """Return, for a view, the calls that change its gradient in place before the input takes it."""
-        return []
-
-
 class Node:
     """One use of an operation in a graph, or of a layer, which the program expands into operations."""
 
@@ -301,23 +298,66 @@ class Node:
         self.outputs = tuple(Tensor(spec, node=self, index=i) for i, spec in enumerate(specs))
 
 
+class Recorder:
+    """What a traced `call` does beside returning results.
+
+    Args:
+        current: What to read in the place of variables: values that were assigned earlier in the same step.
+
+    Attributes:
+        assigned: The last value that each variable is given; it takes effect at the end of the step.
+        losses: Scalars to add to the loss.
+    """
+
+    def __init__(self, current: Mapping[Variable, Tensor] | None = None) -> None:
+        self.current: dict[Variable, Tensor] = dict(current or {})
+        self.assigned: dict[Variable, Tensor] = {}
+        self.losses: list[Tensor] = []
+
+
 class _Trace(threading.local):
     active = False
     values: Mapping[Variable, Array] | None = None
     comparing = False
+    recorder: Recorder | None = None
 
 
 _trace = _Trace()
 
 
 @contextmanager
-def tracing() -> Iterator[None]:
-    """Make variables symbolic inside the block: operations on them add nodes instead of computing."""
-    before, _trace.active = _trace.active, True
+def tracing(active: bool = True) -> Iterator[None]:
+    """Make variables symbolic inside the block: operations on them add nodes instead of computing.
+
+    With ``active=False`` they mean their values, also where a block around this one made them symbolic.
+    """
+    before, _trace.active = _trace.active, active
     try:
         yield
     finally:
         _trace.active = before
+
+
+def is_tracing() -> bool:
+    """Return whether this thread runs inside a `tracing` block."""
+    return _trace.active
+
+
+@contextmanager
+def recording(recorder: Recorder | None) -> Iterator[None]:
+    """Collect what calls on this thread do beside returning results, inside the block; None collects
+    nothing.
+    """
+    before, _trace.recorder = _trace.recorder, recorder
+    try:
+        yield
+    finally:
+        _trace.recorder = before
+
+
+def recorder() -> Recorder | None:
+    """Return the recorder of the innermost `recording` block of this thread, or None."""
+    return _trace.recorder
 
 
 @contextmanager
@@ -360,6 +400,8 @@ def as_operand(value: Operand, dtype: npt.DTypeLike | None = None, symbolic: boo
     """
     if isinstance(value, Tensor):
         if symbolic or is_symbolic(value):
+            if _trace.recorder is not None and isinstance(value, Variable):
+                return _trace.recorder.current.get(value, value)
             return value
         held: Array = value.value  # type: ignore[attr-defined]
         return held if _trace.values is None else _trace.values.get(value, held)  # type: ignore[call-overload]
@@ -390,14 +432,9 @@ def apply(op: Op, *operands: Operand) -> Value:
     return outputs[0] if len(outputs) == 1 else tuple(outputs)  # type: ignore[return-value]
 
 
-def _compute(op: Op, arrays: Sequence[Array]) -> list[Array]:
-    specs = [Spec.of(array) for array in arrays]
-    results = op.infer(*specs)
-    if op.is_view:
-        return [arrays[0].reshape(results[0].at(0))]
-    outputs = [np.empty(spec.at(0), spec.dtype) for spec in results]
-    scratch = [np.empty(spec.at(0), spec.dtype) for spec in op.scratch(*specs)]
-    run(op.forward(arrays, outputs, scratch))
+def _compute(op: Op, arrays: Sequence[Array]) -> Sequence[Array]:
+    outputs, calls = with_outputs(op, arrays)
+    run(calls)
     return outputs
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from streamfit._base.config import epsilon
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Spec, may_equal
 from streamfit.kernels import Call, kernel
 from streamfit.kernels import exponentials as fast
 from streamfit.ops.axes import batch_stays_first, one_axis
@@ -122,7 +122,7 @@ class CategoricalCrossentropy(Op):
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the shape without the last axis."""
         t, p = specs
-        if t.shape != p.shape or not p.shape or p.shape[-1] == 0:
+        if not may_equal(t.shape, p.shape) or not p.shape or p.shape[-1] == 0:
             raise ShapeError(
                 f"categorical_crossentropy needs target and output of one shape (..., classes); "
                 f"got target {t.shape} and output {p.shape}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Spec, may_equal
 from streamfit.kernels import Call, kernel, products
 from streamfit.kernels import exponentials as fast
-from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
+from streamfit.ops.core import Op, Operand, Value, apply, flat, rows, workspace
 
 FUSED = ("linear", "relu", "tanh", "sigmoid")
 """Activations whose derivative can be written with the output alone, so that nothing else is kept."""
@@ -100,7 +100,7 @@ class Dense(Op):
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of the output: the last axis becomes the number of units."""
         x, w, b = specs
-        if not x.shape or x.shape[-1] != w.shape[0] or w.rank != 2 or b.shape != w.shape[1:]:
+        if not x.shape or not may_equal(x.shape[-1:], w.shape[:1]) or w.rank != 2 or b.shape != w.shape[1:]:
             raise ShapeError(
                 f"dense needs x (..., n), kernel (n, units) and bias (units,); "
                 f"got x {x.shape}, kernel {w.shape} and bias {b.shape}"
@@ -108,10 +108,9 @@ class Dense(Op):
         return (x.with_shape((*x.shape[:-1], w.shape[1])),)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the specs of the transposed kernel and of the gradient before the activation."""
+        """Return the spec of the transposed kernel."""
         x, w, _ = specs
-        turned = Spec(products.turned_shape(*w.at(0)), x.dtype)
-        return (turned,) if self.activation == "linear" else (turned, *self.infer(*specs))
+        return (Spec(products.turned_shape(*w.at(0)), x.dtype),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -135,9 +134,9 @@ class Dense(Op):
         calls: list[Call] = []
         delta = rows(output_grads[0])
         if self.activation != "linear":
-            arrays = (flat(outputs[0]), flat(output_grads[0]), flat(scratch[1]))
-            calls.append((_DELTA[self.activation], arrays))
-            delta = rows(scratch[1])
+            before = workspace(outputs[0].shape, outputs[0].dtype)  # the gradient before the activation
+            calls.append((_DELTA[self.activation], (flat(outputs[0]), flat(output_grads[0]), flat(before))))
+            delta = rows(before)
         if gx is not None:
             calls += products.left(delta, w, scratch[0], rows(gx))
         if gw is not None:

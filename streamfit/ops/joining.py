@@ -8,14 +8,14 @@ from itertools import pairwise
 import numpy as np
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Shape, Spec
+from streamfit._base.specs import Array, Shape, Spec, may_equal, merged
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.calls import Kernel
 from streamfit.kernels.matrix import fill_zero
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import operand, promoted
 from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply, flat
-from streamfit.ops.shape import expand_dims, reshape
+from streamfit.ops.shape import expand_dims, squeeze
 from streamfit.ops.strided import element_steps, gather_calls, scatter_calls
 from streamfit.ops.sums import fold
 
@@ -47,11 +47,13 @@ class Concatenate(Op):
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the shape whose length along the axis is the sum of all."""
         shapes = [spec.shape for spec in specs]
-        others = {(*shape[: self.axis], *shape[self.axis + 1 :]) for shape in shapes}
-        if len(others) > 1 or len({len(shape) for shape in shapes}) > 1:
+        others = [(*shape[: self.axis], *shape[self.axis + 1 :]) for shape in shapes]
+        if not may_equal(*others):
             raise ShapeError(f"concatenate needs equal shapes except along axis {self.axis}, got {shapes}")
-        length = sum(shape[self.axis] or 0 for shape in shapes)
-        return (specs[0].with_shape((*shapes[0][: self.axis], length, *shapes[0][self.axis + 1 :])),)
+        lengths = [shape[self.axis] for shape in shapes]
+        total = None if None in lengths else sum(length or 0 for length in lengths)
+        other = merged(*others)
+        return (specs[0].with_shape((*other[: self.axis], total, *other[self.axis :])),)
 
     def _columns(self, array: Array) -> Array:
         return array.reshape(fold(array.shape, self.axis, self.axis)[0], -1)
@@ -92,28 +94,32 @@ class Concatenate(Op):
         return calls
 
 
+Cut = slice | int
+"""What `getitem` takes along one axis."""
+
+
 class Slice(Op):
-    """Cut out a regular part: for each axis a start, a length and a step.
+    """Cut out a regular part.
 
     Args:
-        starts: The first index along each axis.
-        lengths: How many indices along each axis; None keeps the symbolic batch whole.
-        steps: How far apart they are, negative for backwards.
+        cuts: For each axis a slice, or a number, which leaves an axis of length 1. Counted from the end, they
+            hold for axes of any length.
     """
 
-    def __init__(
-        self, starts: tuple[int, ...], lengths: tuple[int | None, ...], steps: tuple[int, ...]
-    ) -> None:
-        self.starts, self.lengths, self.steps = starts, lengths, steps
+    def __init__(self, cuts: tuple[Cut, ...]) -> None:
+        self.cuts = cuts
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return the lengths."""
-        return (specs[0].with_shape(self.lengths),)
+        """Return the lengths that are left; None where a length is not known."""
+        shape = specs[0].shape
+        lengths = (_cut(shape, axis, cut)[1] for axis, cut in enumerate(self.cuts))
+        return (specs[0].with_shape(tuple(lengths)),)
 
     def _start_and_steps(self, x: Array) -> tuple[int, list[int]]:
         apart = element_steps(x.shape)
-        start = sum(first * step for first, step in zip(self.starts, apart, strict=True))
-        return start, [step * own for step, own in zip(apart, self.steps, strict=True)]
+        cuts = [_cut(x.shape, axis, cut) for axis, cut in enumerate(self.cuts)]
+        start = sum(first * step for (first, _, _), step in zip(cuts, apart, strict=True))
+        return start, [step * own for step, (_, _, own) in zip(apart, cuts, strict=True)]
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -205,7 +211,12 @@ def split(x: Operand, parts: int | Sequence[int], axis: int = -1) -> list[Value]
     value = operand(x)
     place = one_axis("split", axis, len(value.shape))
     batch_stays_first("split", value.shape, place)
-    length = value.shape[place] or 0
+    length = value.shape[place]
+    if length is None:
+        raise ShapeError(
+            f"split needs a known length along axis {axis}, got shape {value.shape}; cut it with slices, "
+            "as x[:, :2]"
+        )
     if isinstance(parts, int):
         if parts < 1 or length % parts:
             raise ValueError(f"split cannot cut axis {axis} of length {length} into {parts} equal parts")
@@ -222,7 +233,8 @@ def getitem(x: Operand, key: object) -> Value:
 
     Args:
         x: Array or tensor.
-        key: An index or a tuple of them. The symbolic batch axis takes ``:`` only.
+        key: An index or a tuple of them. The symbolic batch axis takes ``:`` only; of an axis without a
+            known length a number in front is checked when the data give it one.
 
     Returns:
         The part that NumPy's indexing gives; for arrays a copy.
@@ -237,50 +249,65 @@ def getitem(x: Operand, key: object) -> Value:
         array([1., 3.], dtype=float32)
     """
     value = operand(x)
-    starts, lengths, steps, shape = _parse(value.shape, key if isinstance(key, tuple) else (key,))
-    part = (
-        value if lengths == value.shape and set(steps) <= {1} else apply(Slice(starts, lengths, steps), value)
-    )
-    return part if shape == part.shape else reshape(part, shape)
+    cuts, removed, added = _parse(value.shape, key if isinstance(key, tuple) else (key,))
+    whole = all(_keeps(value.shape, axis, cut) for axis, cut in enumerate(cuts))
+    part = value if whole else apply(Slice(cuts), value)
+    if removed:
+        part = squeeze(part, removed)
+    for axis in added:
+        part = expand_dims(part, axis)
+    return part
 
 
-def _parse(shape: Shape, key: tuple[object, ...]) -> tuple[tuple[int, ...], Shape, tuple[int, ...], Shape]:
-    """Return start, length and step for each axis, and the shape of the result (axes removed and added)."""
+def _parse(shape: Shape, key: tuple[object, ...]) -> tuple[tuple[Cut, ...], list[int], list[int]]:
+    """Return the cut along each axis, the axes that numbers remove, and where None adds axes after that."""
     used = len([each for each in key if each is not None and each is not Ellipsis])
     if used > len(shape):
         raise IndexError(f"too many indices for shape {shape}: {key}")
     fill = (slice(None),) * (len(shape) - used)
     place = next((i for i, each in enumerate(key) if each is Ellipsis), len(key))
     full = (*key[:place], *fill, *key[place + 1 :])
-    cuts: list[tuple[int, int | None, int]] = []
-    result: list[int | None] = []
+    cuts: list[Cut] = []
+    removed: list[int] = []
+    added: list[int] = []
+    kept = 0
     for each in full:
         if each is None:
-            result.append(1)
+            added.append(kept)
+            kept += 1
             continue
-        cuts.append(_cut(shape, len(cuts), each))
-        if isinstance(each, slice):
-            result.append(cuts[-1][1])
-    starts, lengths, steps = zip(*cuts, strict=True) if cuts else ((), (), ())
-    return starts, lengths, steps, tuple(result)
+        if isinstance(each, (int, np.integer)) and not isinstance(each, bool):
+            removed.append(len(cuts))
+            each = int(each)
+        elif isinstance(each, slice):
+            kept += 1
+        else:
+            raise TypeError(
+                f"a tensor is indexed with whole numbers, slices, ... and None, got {each!r}; see ops.take"
+            )
+        _cut(shape, len(cuts), each)  # raises what is wrong with it
+        cuts.append(each)
+    return tuple(cuts), removed, added
 
 
-def _cut(shape: Shape, axis: int, each: object) -> tuple[int, int | None, int]:
+def _keeps(shape: Shape, axis: int, cut: Cut) -> bool:
+    """Return whether a cut surely leaves its axis as it is."""
+    return cut == slice(None) or (shape[axis] is not None and _cut(shape, axis, cut) == (0, shape[axis], 1))
+
+
+def _cut(shape: Shape, axis: int, each: Cut) -> tuple[int, int | None, int]:
+    """Return the start, the length (None where it is not known) and the step of a cut."""
     length = shape[axis]
     if length is None:
-        if each != slice(None):
+        if axis == 0 and each != slice(None):
             raise ShapeError(f"cannot cut the batch axis of shape {shape} with {each}; write : there")
-        return 0, None, 1
+        return 0, None if isinstance(each, slice) else 1, 1
     if isinstance(each, slice):
         start, stop, step = each.indices(length)
         return start, len(range(start, stop, step)), step
-    if isinstance(each, bool) or not isinstance(each, (int, np.integer)):
-        raise TypeError(
-            f"a tensor is indexed with whole numbers, slices, ... and None, got {each!r}; see ops.take"
-        )
     if not -length <= each < length:
         raise IndexError(f"index {each} is out of range for axis {axis} of length {length}")
-    return int(each) % length, 1, 1
+    return each % length, 1, 1
 
 
 OPERATORS["getitem"] = getitem

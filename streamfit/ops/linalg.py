@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Spec, may_equal, merged
 from streamfit.kernels import Call, kernel, products
 from streamfit.ops.arithmetic import multiply
 from streamfit.ops.casting import floating, promoted
@@ -42,7 +42,7 @@ class Matmul(Op):
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the left shape with its last length replaced."""
         a, b = specs
-        if b.rank != 2 or a.shape[-1] != b.shape[0] or b.batched:
+        if b.rank != 2 or not may_equal(a.shape[-1:], b.shape[:1]) or b.batched:
             raise ShapeError(_mismatch(a, b))
         return (a.with_shape((*a.shape[:-1], b.shape[1])),)
 
@@ -81,9 +81,9 @@ class BatchedMatmul(Op):
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the common leading shape with the shape of one product."""
         a, b = specs
-        if a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-2]:
+        if not may_equal(a.shape[:-2], b.shape[:-2]) or not may_equal(a.shape[-1:], b.shape[-2:-1]):
             raise ShapeError(_mismatch(a, b))
-        return (a.with_shape((*a.shape[:-1], b.shape[-1])),)
+        return (a.with_shape((*merged(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Spec, may_equal
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import copy_into, fill_zero
 from streamfit.ops.core import Op, Operand, Value, apply, flat
@@ -36,7 +36,7 @@ class Counted(Op):
             ShapeError: The axes of the weights are not the first ones of the values.
         """
         values, weights = specs
-        if weights.rank > values.rank or values.shape[: weights.rank] != weights.shape:
+        if not may_equal(values.shape[: weights.rank], weights.shape):
             raise ShapeError(f"weights of shape {weights.shape} do not fit an output of shape {values.shape}")
         return (values,)
 

@@ -19,7 +19,8 @@ class Reshape(Op):
     """Give the elements another shape; nothing moves.
 
     Args:
-        shape: The new shape; one length may be -1. None in front is the batch, which stays as it is.
+        shape: The new shape; one length may be -1. None in front is the batch, which stays as it is; one None
+            elsewhere is like -1.
     """
 
     is_view = True
@@ -30,19 +31,20 @@ class Reshape(Op):
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the wanted shape with -1 replaced."""
         old = specs[0].shape
-        batched = bool(self.shape) and self.shape[0] is None
-        if batched != specs[0].batched:
+        keeps_first = bool(self.shape) and self.shape[0] is None
+        if specs[0].batched and not keeps_first:
             raise ShapeError(_unbatched(old, self.shape))
-        size = prod(length for length in old if length is not None)
-        known = prod(length for length in self.shape if length not in (None, -1))
-        if -1 not in self.shape:
-            fits = size == known
-        else:
-            fits = known > 0 and size % known == 0
-        if not fits:
+        first, own = (old[:1], old[1:]) if keeps_first else ((), old)
+        wanted = tuple(-1 if length is None else length for length in self.shape[len(first) :])
+        if None in own:
+            lengths = (None if length == -1 else length for length in wanted)
+            return (specs[0].with_shape((*first, *lengths)),)
+        size = prod(length for length in own if length is not None)
+        known = prod(length for length in wanted if length != -1)
+        fits = size == known if -1 not in wanted else known > 0 and size % known == 0
+        if not fits or wanted.count(-1) > 1:
             raise ShapeError(f"cannot reshape {old} ({size} elements) to {self.shape} ({known} elements)")
-        shape = tuple(size // known if length == -1 else length for length in self.shape)
-        return (specs[0].with_shape(shape),)
+        return (specs[0].with_shape((*first, *(size // known if n == -1 else n for n in wanted))),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -68,6 +70,32 @@ def _unbatched(old: Shape, new: Shape) -> str:
         f"cannot reshape {old} to {new}: the batch axis (None) must stay the first axis on its own; "
         "write the new shape as (None, ...) or reshape the other axes only"
     )
+
+
+class InsertAxis(Reshape):
+    """Insert an axis of length 1; nothing moves."""
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the shape with one axis more."""
+        old = specs[0].shape
+        return (specs[0].with_shape((*old[: self.axis], 1, *old[self.axis :])),)
+
+
+class RemoveAxes(Reshape):
+    """Remove axes of length 1; nothing moves."""
+
+    def __init__(self, axes: tuple[int, ...]) -> None:
+        self.axes = axes
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Return the shape without the axes."""
+        old = specs[0].shape
+        if any(old[axis] not in (1, None) for axis in self.axes):
+            raise ShapeError(f"squeeze removes axes of length 1 only, got axis {self.axes} of shape {old}")
+        return (specs[0].with_shape(tuple(n for i, n in enumerate(old) if i not in self.axes)),)
 
 
 class Transpose(Op):
@@ -156,6 +184,8 @@ def flatten(x: Operand) -> Value:
     value = operand(x)
     if not value.shape:
         raise ShapeError("flatten needs a batch axis, got a single number")
+    if None in value.shape[1:]:
+        return apply(Reshape((value.shape[0], -1)), value)
     return apply(Reshape((value.shape[0], prod(n for n in value.shape[1:] if n is not None))), value)
 
 
@@ -179,7 +209,7 @@ def expand_dims(x: Operand, axis: int) -> Value:
     value = operand(x)
     place = one_axis("expand_dims", axis, len(value.shape) + 1)
     batch_stays_first("expand_dims", value.shape, place)
-    return apply(Reshape((*value.shape[:place], 1, *value.shape[place:])), value)
+    return apply(InsertAxis(place), value)
 
 
 def squeeze(x: Operand, axis: Axis = None) -> Value:
@@ -202,9 +232,9 @@ def squeeze(x: Operand, axis: Axis = None) -> Value:
     value = operand(x)
     ones = [i for i, length in enumerate(value.shape) if length == 1]
     axes = ones if axis is None else several_axes("squeeze", axis, len(value.shape))
-    if not set(axes) <= set(ones):
+    if any(value.shape[each] not in (1, None) for each in axes) or (0 in axes and value.shape[0] is None):
         raise ShapeError(f"squeeze removes axes of length 1 only, got axis {axis} of shape {value.shape}")
-    return apply(Reshape(tuple(n for i, n in enumerate(value.shape) if i not in axes)), value)
+    return apply(RemoveAxes(tuple(axes)), value)
 
 
 def transpose(x: Operand, axes: Sequence[int] | None = None) -> Value:

@@ -8,7 +8,7 @@ import numpy as np
 
 from streamfit._base.config import epsilon
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Spec, may_equal
 from streamfit.kernels import Call, kernel
 from streamfit.kernels import exponentials as fast
 from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
@@ -111,7 +111,7 @@ class SparseCategoricalCrossentropy(Op):
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the shape of the targets."""
         t, p = specs
-        if not p.shape or t.shape != p.shape[:-1] or p.shape[-1] == 0:
+        if not p.shape or not may_equal(t.shape, p.shape[:-1]) or p.shape[-1] == 0:
             raise ShapeError(
                 f"sparse_categorical_crossentropy needs target (...) and output (..., classes); "
                 f"got target {t.shape} and output {p.shape}"

@@ -14,6 +14,7 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import copy_into
+from streamfit.ops.core import workspace
 
 NO_DIVISOR = np.empty(0, dtype=np.float64)
 """The divisor for kernels that shall not divide."""
@@ -84,7 +85,7 @@ def fold(shape: Sequence[int], first: int, last: int) -> tuple[int, int, int]:
 def sum_calls(x: Array, first: int, last: int, y: Array, divisor: Array = NO_DIVISOR) -> list[Call]:
     """Return the call that adds up x over the axes from `first` to `last` (exclusive) into y."""
     outer, middle, inner = fold(x.shape, first, last)
-    totals = np.empty(inner, dtype=np.float64 if x.dtype.kind == "f" else np.int64)
+    totals = workspace((inner,), np.float64 if x.dtype.kind == "f" else np.int64)
     if inner == 1:
         return [(sum_rows, (x.reshape(outer, middle), y.reshape(outer), totals, divisor))]
     return [(sum_middle, (x.reshape(outer, middle, inner), y.reshape(outer, inner), totals, divisor))]
@@ -128,7 +129,7 @@ def sum_onto(full: Array, part: Array) -> list[Call]:
     for first, last in reversed(runs(axes)):
         kept = tuple(1 if first <= i < last else length for i, length in enumerate(current.shape))
         is_last = kept == shape
-        target = part.reshape(shape) if is_last else np.empty(kept, dtype=np.float64)
+        target = part.reshape(shape) if is_last else workspace(kept, np.float64)
         calls += sum_calls(current, first, last, target)
         current = target
     return calls or [(copy_into, (full.reshape(-1), part.reshape(-1)))]

@@ -32,6 +32,7 @@ from streamfit.optimizers.hyper import (
     at_least_zero,
     positive,
 )
+from streamfit.optimizers.rates import RateTable
 from streamfit.optimizers.work import Work
 
 Schedule = Callable[[int], float]
@@ -71,7 +72,8 @@ class Optimizer(Configurable):
     that cannot count is refused; so is, for the optimizers of this library, an attribute that is no setting.
 
     Args:
-        learning_rate: A number, or a schedule: a function from the count of finished steps to a number.
+        learning_rate: A number, or a schedule: a function from the count of finished steps to a number. It
+            depends on nothing else, and may be called for several steps ahead.
         weight_decay: Share of each weight, times the learning rate, that each step subtracts, apart from the
             gradient (Loshchilov and Hutter, "Decoupled weight decay", 2019); or None.
         clipnorm: Largest norm of the gradient of each weight array, or None.
@@ -94,6 +96,7 @@ class Optimizer(Configurable):
     """Name and first value of each vector of `state`."""
     hyper: Array
     work: Work
+    _rates: RateTable
     _revision: int
     _clipping: str
     _weight_decay: float | None
@@ -123,6 +126,7 @@ class Optimizer(Configurable):
         optimizer._revision = 0
         optimizer.hyper = np.zeros(SIZE, dtype=np.float64)
         optimizer.work = Work()
+        optimizer._rates = RateTable()
         optimizer._clipping = ""
         optimizer._weight_decay = None
         return optimizer
@@ -130,7 +134,7 @@ class Optimizer(Configurable):
     def __setstate__(self, state: dict[str, object]) -> None:
         """Restore a pickled object; settings are copied, because workers may share their memory."""
         self.__dict__.update(state)
-        self.hyper = np.array(self.hyper)
+        self.hyper, self._rates = np.array(self.hyper), RateTable()
 
     def _set_clipping(self, norm: float | None, value: float | None, whole: float | None) -> None:
         given = {n: v for n, v in zip(_CLIPS, (norm, value, whole), strict=True) if v is not None}
@@ -175,7 +179,10 @@ class Optimizer(Configurable):
 
     @decay.setter
     def decay(self, value: float) -> None:
+        before = self.needs_prepare
         self._decay = at_least_zero("decay", value)
+        if self.needs_prepare != before:
+            self.restructure()
         self.prepare(self.iterations)
 
     @property
@@ -188,6 +195,8 @@ class Optimizer(Configurable):
         if isinstance(value, dict):
             value = schedules.get(value)
         if callable(value):
+            if not self.needs_prepare:
+                self.restructure()
             self._schedule = value
             self._rate = float(value(self.iterations))
         elif self._schedule is not None:
@@ -290,13 +299,27 @@ class Optimizer(Configurable):
 
     @property
     def needs_prepare(self) -> bool:
-        """Return whether `prepare` must be called before each step: the learning rate depends on the step."""
+        """Return whether the learning rate depends on the step, so that `prepare` comes before steps."""
         return self._schedule is not None or self.decay > 0.0
 
-    def prepare(self, iteration: int) -> None:
-        """Write the learning rate of the step after `iteration` finished ones."""
+    def prepare(self, iteration: int, steps: int = 1) -> int:
+        """Compute the learning rates of the steps after `iteration` finished ones.
+
+        Args:
+            iteration: How many steps are finished.
+            steps: For how many steps the rates are wanted.
+
+        Returns:
+            For how many of them they are ready, at least 1; where a schedule raises for a later step, for
+            those before it.
+        """
+        ready = self._rates.fill(self._rate_after, iteration, steps)
+        self.hyper[LEARNING_RATE] = self._rates.rates[0]
+        return ready
+
+    def _rate_after(self, iteration: int) -> float:
         rate = self._rate if self._schedule is None else float(self._schedule(iteration))
-        self.hyper[LEARNING_RATE] = rate / (1.0 + self.decay * iteration)
+        return rate / (1.0 + self._decay * iteration)
 
     def bind(self, weights: Array, grads: Array, sizes: Array, step_state: Array) -> list[Call]:
         """Return the kernel calls of one step.
@@ -317,7 +340,8 @@ class Optimizer(Configurable):
         step_state[1] = max(int(step_state[1]), self.iterations)
         self.work.step_state = step_state
         self._make_state(weights)
-        calls = self._clip_calls(grads, sizes)
+        calls = [self._rates.call(step_state, self.hyper)] if self.needs_prepare else []
+        calls += self._clip_calls(grads, sizes)
         if self.weight_decay:
             calls.append((decay_weights, (weights, self.hyper)))
         return calls + self.step(weights, grads, step_state)

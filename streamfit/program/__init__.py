@@ -5,24 +5,16 @@ from __future__ import annotations
 from streamfit.program.finite import check_finite
 from streamfit.program.graph import Lowering, leaves, sorted_nodes
 from streamfit.program.memory import Arena, FlatVariables
-from streamfit.program.objective import (
-    AccumulateMean,
-    AccumulateScalar,
-    StateTensor,
-    weighted_mean,
-    weighted_total,
-)
+from streamfit.program.objective import AccumulateScalar, weighted_mean, weighted_total
 from streamfit.program.program import Binding, Program, Training
 
 __all__ = [
-    "AccumulateMean",
     "AccumulateScalar",
     "Arena",
     "Binding",
     "FlatVariables",
     "Lowering",
     "Program",
-    "StateTensor",
     "Training",
     "check_finite",
     "leaves",

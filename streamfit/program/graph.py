@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeGuard
 
-from streamfit.ops.core import Node, Tensor
+from streamfit.ops.core import Node, Recorder, Tensor, Variable, recording
 
 
 def _sorted_nodes(outputs: Iterable[Tensor], known: dict[Tensor, Tensor]) -> list[Node]:
@@ -58,12 +58,20 @@ class Lowering:
     Args:
         training: For which of the two: some layers differ between training and inference.
         stand_ins: Tensors to read in the place of others, such as new inputs.
+
+    Attributes:
+        nodes: The operations, each after everything that it reads.
+        assigned: The value that each variable gets at the end of the step.
+        losses: Scalars that layers add to the loss.
     """
 
     def __init__(self, training: bool, stand_ins: dict[Tensor, Tensor] | None = None) -> None:
         self.training = training
         self.nodes: list[Node] = []
+        self.assigned: dict[Variable, Tensor] = {}
+        self.losses: list[Tensor] = []
         self._known: dict[Tensor, Tensor] = dict(stand_ins or {})
+        self._current: dict[Variable, Tensor] = {}
 
     def lower(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Return the lowered tensors, and append the nodes that they need to `nodes`."""
@@ -78,8 +86,17 @@ class Lowering:
         """Lower the operations of a layer; a use with a fixed mode fixes the mode of all uses inside it."""
         before = self.training
         self.training = before if use.training is None else use.training
+        recorder = Recorder(self._current)
         try:
-            return self.lower(use.expand(inputs, self.training))
+            with recording(recorder):
+                results = use.expand(inputs, self.training)
+            lowered = self.lower(results)
+            self._current.update((variable, recorder.current[variable]) for variable in recorder.assigned)
+            self.assigned.update(
+                zip(recorder.assigned, self.lower(list(recorder.assigned.values())), strict=True)
+            )
+            self.losses += self.lower(recorder.losses)
+            return lowered
         finally:
             self.training = before
 

@@ -33,7 +33,7 @@ def _padded(nbytes: int) -> int:
 
 
 class Arena:
-    """Allocate arrays from a few large blocks, one behind the other.
+    """Allocate arrays from a few large blocks, and take back those that are not needed any more.
 
     Programs that never run at the same time share an arena: each calls `rewind` before it takes its
     arrays, so that a partial last batch and validation need no memory of their own.
@@ -41,27 +41,52 @@ class Arena:
 
     def __init__(self) -> None:
         self._blocks: list[Array] = []
-        self._block = 0
-        self._offset = 0
+        self._free: list[list[tuple[int, int]]] = []  # of each block: where free memory begins and ends
+        self._taken: dict[int, tuple[int, int, int]] = {}  # by address: block, beginning and end
 
     def rewind(self) -> None:
-        """Reuse the memory from its beginning."""
-        self._block = self._offset = 0
+        """Reuse all memory from its beginning."""
+        self._free = [[(0, block.nbytes)] for block in self._blocks]
+        self._taken.clear()
 
     def take(self, shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
         """Return an uninitialised C-contiguous array."""
         dtype = np.dtype(dtype)
         nbytes = math.prod(shape) * dtype.itemsize
-        while self._block < len(self._blocks):
-            if self._offset + nbytes <= self._blocks[self._block].nbytes:
-                break
-            self._block, self._offset = self._block + 1, 0
-        else:
-            self._blocks.append(aligned_empty(max(_BLOCK, _padded(nbytes))))
-        memory = self._blocks[self._block][self._offset : self._offset + nbytes]
-        self._offset += _padded(nbytes)
+        needed = max(_padded(nbytes), ALIGNMENT)
+        block, start, end = self._smallest_gap(needed)
+        gaps = self._free[block]
+        gaps.remove((start, end))
+        if end - start > needed:
+            gaps.append((start + needed, end))
+        memory = self._blocks[block][start : start + nbytes]
+        self._taken[memory.ctypes.data] = (block, start, start + needed)
         array: Array = memory.view(dtype).reshape(tuple(shape))
         return array
+
+    def _smallest_gap(self, needed: int) -> tuple[int, int, int]:
+        """Return block, beginning and end of the smallest free memory that is large enough."""
+        fitting = [
+            (end - start, block, start)
+            for block, gaps in enumerate(self._free)
+            for start, end in gaps
+            if end - start >= needed
+        ]
+        if not fitting:
+            self._blocks.append(aligned_empty(max(_BLOCK, needed)))
+            self._free.append([(0, self._blocks[-1].nbytes)])
+            return len(self._blocks) - 1, 0, self._blocks[-1].nbytes
+        size, block, start = min(fitting)
+        return block, start, start + size
+
+    def give_back(self, array: Array) -> None:
+        """Let other arrays have the memory of one that `take` returned, or of a view of all of it."""
+        block, start, end = self._taken.pop(array.ctypes.data)
+        gaps = self._free[block]
+        for gap in [gap for gap in gaps if gap[1] == start or gap[0] == end]:
+            gaps.remove(gap)
+            start, end = min(start, gap[0]), max(end, gap[1])
+        gaps.append((start, end))
 
     @property
     def nbytes(self) -> int:

@@ -15,11 +15,11 @@ from typing import overload
 import numpy as np
 
 from streamfit._base.errors import ShapeError
-from streamfit._base.specs import Array, Spec
+from streamfit._base.specs import Array, Spec, may_equal
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import fill_zero
 from streamfit.kernels.running_sums import grow
-from streamfit.ops.core import Constant, Op, Operand, Tensor, Value, apply, flat
+from streamfit.ops.core import Op, Operand, Tensor, Value, apply, flat
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -151,7 +151,7 @@ class Reduced(Op):
         """Return a float64 scalar."""
         values, weights = specs[:2]
         _check_weights(values, weights, "losses")
-        if len(specs) > 2 and specs[2].shape != values.shape:
+        if len(specs) > 2 and not may_equal(specs[2].shape, values.shape):
             raise ShapeError(f"a mask of shape {specs[2].shape} does not fit losses of shape {values.shape}")
         return (Spec((), _FLOAT64),)
 
@@ -190,7 +190,7 @@ def _mask(inputs: Sequence[Array]) -> Array:
 
 
 def _check_weights(values: Spec, weights: Spec, what: str) -> None:
-    if weights.rank > values.rank or values.shape[: weights.rank] != weights.shape:
+    if not may_equal(values.shape[: weights.rank], weights.shape):
         raise ShapeError(f"weights of shape {weights.shape} do not fit {what} of shape {values.shape}")
 
 
@@ -243,71 +243,12 @@ class WeightedTotal(Op):
         ]
 
 
-class StateTensor(Constant):
-    """A leaf whose array is read and written at every run, and which the program does not own."""
-
-    def __init__(self, value: Array) -> None:
-        super().__init__(value)
-        self.value = value
-
-
-@kernel
-def accumulate_mean(values: Array, weights: Array, repeat: int, state: Array) -> None:
-    """Add sum(w * v) and sum(w) to a state of two running sums."""
-    total = 0.0
-    weight = 0.0
-    for i in range(values.shape[0]):
-        w = np.float64(weights[i // repeat])
-        if w != 0:
-            total += w * np.float64(values[i])
-            weight += w
-    grow(state, 0, total)
-    grow(state, 1, weight)
-
-
 @kernel
 def accumulate_scalar(value: Array, samples: Array, state: Array) -> None:
     """Add the mean of a batch, times its number of samples, to a state of two running sums."""
     n = samples.shape[0]
     grow(state, 0, np.float64(value[0]) * n)
     grow(state, 1, np.float64(n))
-
-
-@kernel
-def accumulate_plain(values: Array, state: Array) -> None:
-    """Add sum(v) and the number of values to a state of two running sums."""
-    total = 0.0
-    for i in range(values.shape[0]):
-        total += np.float64(values[i])
-    grow(state, 0, total)
-    grow(state, 1, np.float64(values.shape[0]))
-
-
-class AccumulateMean(Op):
-    """Add a batch of values to a running mean, weighted when weights are given; has no output.
-
-    The state is that of `mean_of` in `kernels.running_sums`.
-    """
-
-    differentiable = False
-
-    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Return nothing."""
-        if len(specs) == 2:
-            return ()
-        values, weights = specs[:2]
-        _check_weights(values, weights, "metric values")
-        return ()
-
-    def forward(
-        self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
-    ) -> list[Call]:
-        """Return one call."""
-        if len(inputs) == 2:
-            return [(accumulate_plain, (flat(inputs[0]), inputs[1]))]
-        values, weights, state = inputs
-        repeat = values.size // weights.size
-        return [(accumulate_mean, (flat(values), flat(weights), repeat, state))]
 
 
 class AccumulateScalar(Op):

@@ -10,6 +10,7 @@ from streamfit.streams.feed import Feed
 from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.iterate import Stream, stream
 from streamfit.streams.load_policy import LoadPolicy
+from streamfit.streams.mapped_inputs import with_mapped_inputs
 from streamfit.streams.mixing import interleave, mix
 from streamfit.streams.pipeline import Pipeline, source
 from streamfit.streams.receipt import Receipt
@@ -39,4 +40,5 @@ __all__ = [
     "open_source",
     "source",
     "stream",
+    "with_mapped_inputs",
 ]

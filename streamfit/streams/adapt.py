@@ -30,7 +30,9 @@ DEFAULT_BATCH_SIZE = 32
 class Readable(Protocol):
     """A description of data that makes the source itself: a `Pipeline`."""
 
-    def open_source(self, *, seed: int | None, batch_size: int | None, name: str, targets: bool) -> Source:
+    def open_source(
+        self, *, seed: int | None, batch_size: int | None, name: str, targets: bool, text: bool
+    ) -> Source:
         """Return a source for one consumer."""
         ...
 
@@ -45,6 +47,7 @@ def open_source(
     seed: int | None = None,
     name: str = "data",
     targets: bool = True,
+    text: bool = False,
 ) -> Source:
     """Return the source that a feed reads, of whatever holds the data.
 
@@ -62,6 +65,7 @@ def open_source(
             `set_random_seed`).
         name: Name of the source in messages.
         targets: Whether the consumer wants targets.
+        text: Whether the consumer takes text as x.
 
     Returns:
         The source.
@@ -78,7 +82,7 @@ def open_source(
     if kind == "pipeline":
         _refuse_array_arguments(x, y, sample_weight, None)
         made: Source = cast(Readable, x).open_source(
-            seed=seed, batch_size=batch_size, name=name, targets=targets
+            seed=seed, batch_size=batch_size, name=name, targets=targets, text=text
         )
         return made
     if kind != "arrays":
@@ -90,10 +94,12 @@ def open_source(
     if kind == "arrays":
         size = check_batch_size(batch_size)
         order = check_shuffle(shuffle)
-        return ArraySource(x, y, sample_weight, batch_size=size, shuffle=order, seed=start, name=name)
+        return ArraySource(
+            x, y, sample_weight, batch_size=size, shuffle=order, seed=start, name=name, text=text
+        )
     if kind == "sequence":
-        return SequenceSource(x, shuffle=shuffle, seed=start, name=name, targets=targets)
-    return GeneratorSource(x, name=name, seed=start, targets=targets)
+        return SequenceSource(x, shuffle=shuffle, seed=start, name=name, targets=targets, text=text)
+    return GeneratorSource(x, name=name, seed=start, targets=targets, text=text)
 
 
 def kind_of(x: object, name: str = "data") -> Kind:

@@ -18,6 +18,7 @@ from streamfit._base.checks import whole
 from streamfit._base.errors import DataError
 from streamfit._base.keys import seed_from
 from streamfit._base.specs import Array, Spec
+from streamfit._base.text import holds_text
 from streamfit._base.tree import map_entries
 from streamfit.streams.batch import ROLES, Batch, Part, Structure
 from streamfit.streams.batch_order import BatchOrder, ShuffledOrder
@@ -50,6 +51,7 @@ class ArraySource(Source):
             batches (a smaller last batch stays last), False for none.
         seed: Seed of the orders.
         name: Name of the source in messages.
+        text: Whether `x` may hold text.
 
     Raises:
         DataError: The arrays hold no numbers, no samples, or differ in their number of samples.
@@ -70,11 +72,13 @@ class ArraySource(Source):
         shuffle: Shuffle = True,
         seed: int = 0,
         name: str = "data",
+        text: bool = False,
     ) -> None:
         self.name = name
         size, order = whole("batch_size", batch_size, 1), check_shuffle(shuffle)
         given = zip((x, y, sample_weight), ROLES, strict=True)
-        self._arrays = [rebuild(value, as_rows, role) for value, role in given]
+        read_x = functools.partial(as_rows, text=text)
+        self._arrays = [rebuild(value, as_rows if role != "x" else read_x, role) for value, role in given]
         self.samples = _count_samples((x, y, sample_weight), *self._arrays)
         self.order: BatchOrder = ShuffledOrder(self.samples, size, order, seed_from(seed))
         self._spec = tuple(spec_of(part) for part in self._arrays)
@@ -145,7 +149,10 @@ class ArraySource(Source):
         ids = np.linspace(0, self.samples - 1, count).astype(np.int64)
         found = hashlib.blake2b(digest_size=8)
         for each in rows:
-            found.update(np.ascontiguousarray(each.pick(ids)).tobytes())
+            picked = each.pick(ids)
+            found.update(
+                _text_bytes(picked) if holds_text(picked) else np.ascontiguousarray(picked).tobytes()
+            )
         return found.hexdigest()
 
     def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
@@ -235,6 +242,10 @@ def _count_samples(given: tuple[object, object, object], x: Part, y: Part, sampl
     if count == 0:
         raise DataError(f"{name} has shape {first.shape}: there are no samples in it")
     return count
+
+
+def _text_bytes(rows: Array) -> bytes:
+    return repr(rows.tolist()).encode()  # the memory of objects holds addresses
 
 
 def _rows(part: Structure[Rows]) -> list[Rows]:

@@ -6,19 +6,21 @@ first batch, raises an error that names the batch; nothing is cut off or broadca
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy import ndarray  # looked up for every batch
 
 from streamfit._base.errors import DataError
-from streamfit._base.specs import Array
+from streamfit._base.specs import Array, may_equal
 from streamfit.streams.batch import ROLES, Batch, Part
 from streamfit.streams.leaves import brief, leaves
 from streamfit.streams.naming import name_batch, name_ids
 from streamfit.streams.objects import stack_hint
 
-_OfOne = tuple[tuple[int, ...], str]  # of one array: shape without the batch axis, and kind of dtype
+Alike = Literal["shapes", "ranks", "nothing"]
+"""What the batches of a stream must have in common beside their structure and the kinds of their dtypes."""
+_OfOne = tuple[tuple[int | None, ...], str]  # of one array: shape without the batch axis, and kind of dtype
 _Form = _OfOne | list[_OfOne | None] | dict[str, _OfOne | None] | None
 _WHAT = {"b": "truth values", "i": "whole numbers", "u": "whole numbers", "f": "floats"}
 
@@ -27,7 +29,9 @@ class BatchLayout:
     """Compare each batch with the first one: structure, shapes without the batch axis, kinds of dtype.
 
     Args:
-        alike: Whether the batches must be alike; the lengths within a batch must agree in any case.
+        alike: What batches must have in common: ``'ranks'`` lets the lengths of axes differ from batch to
+            batch, ``'nothing'`` checks no batch against another. The lengths within a batch must agree in any
+            case.
 
     Example:
         >>> check = BatchLayout()
@@ -37,8 +41,8 @@ class BatchLayout:
         streamfit._base.errors.DataError: source 'a', pass 0, batch 0, ids None: x has shape (1, 4), ...
     """
 
-    def __init__(self, alike: bool = True) -> None:
-        self._alike = alike
+    def __init__(self, alike: Alike = "shapes") -> None:
+        self._alike, self._ranks = alike != "nothing", alike == "ranks"
         self._first: tuple[_Form, ...] | None = None
         self._shown = ""
         self._last: tuple[object, ...] | None = None  # of the batch before: nearly every batch is like it
@@ -62,7 +66,8 @@ class BatchLayout:
                 plain = x.shape, x.dtype, y.shape, y.dtype
             if plain == self._last and plain is not None:
                 return
-        form = _form(batch.x), _form(batch.y), _form(batch.sample_weight)
+        ranks = self._ranks
+        form = _form(batch.x, ranks), _form(batch.y, ranks), _form(batch.sample_weight, ranks)
         self._check_lengths(batch, source)
         if self._first is None:
             self._first = form
@@ -95,7 +100,12 @@ class BatchLayout:
             olds = dict(_named(old, role))
             for name, array in leaves(part, role):
                 shape, kind = olds.get(name, (None, None))
-                if shape is not None and shape != array.shape[1:]:
+                if shape is not None and not may_equal(shape, array.shape[1:]):
+                    if self._ranks:
+                        return DataError(
+                            f"{where}: {name} has shape {array.shape}, but its samples had {len(shape)} axes "
+                            "in the batches before; all samples of a stream must have the same number of axes"
+                        )
                     return DataError(
                         f"{where}: {name} has shape {array.shape}, but its samples had shape {shape} in the "
                         "batches before; every sample of a stream must have the same shape"
@@ -114,15 +124,15 @@ def _kind(array: Array) -> str:
     return "i" if kind == "u" else kind
 
 
-def _form(part: Part) -> Any:
-    """Return the layout of one part, as a value that can be compared."""
+def _form(part: Part, ranks: bool = False) -> Any:
+    """Return the layout of one part, as a value that can be compared; with `ranks` lengths do not count."""
     if part is None:
         return None
     if isinstance(part, np.ndarray):
-        return part.shape[1:], _kind(part)
+        return (None,) * (part.ndim - 1) if ranks else part.shape[1:], _kind(part)
     if isinstance(part, dict):
-        return {key: _form(array) for key, array in part.items()}
-    return [_form(array) for array in part]
+        return {key: _form(array, ranks) for key, array in part.items()}
+    return [_form(array, ranks) for array in part]
 
 
 def _named(form: _Form, name: str) -> list[tuple[str, _OfOne]]:

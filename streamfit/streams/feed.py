@@ -17,7 +17,7 @@ import numpy as np
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit.streams import rng_context
 from streamfit.streams.batch import Batch
-from streamfit.streams.batch_layout import BatchLayout
+from streamfit.streams.batch_layout import Alike, BatchLayout
 from streamfit.streams.cursor import Cursor
 from streamfit.streams.data_changes import ChangeWatch
 from streamfit.streams.feed_state import FeedState, check_identity, place_of, restore
@@ -44,7 +44,7 @@ class Feed:
         seed: The seed for the receipts; the source's own when None.
         ahead: How many items of a generator a thread pulls ahead; 0 pulls in the caller's thread.
         total: The largest number of batches of all epochs together; a generator is not read further.
-        alike: Whether all batches must have the same structure, shapes and kinds of dtype.
+        alike: What all batches must have in common beside structure and kinds of dtype.
         tolerance: How many samples may be left out, in all epochs, because they cannot be loaded; None
             raises the error of the first one.
         kept: Whether the consumer may keep a batch when it asks for the next one; then arrays that their
@@ -76,7 +76,7 @@ class Feed:
         seed: int | None = None,
         ahead: int = 0,
         total: int | None = None,
-        alike: bool = True,
+        alike: Alike = "shapes",
         tolerance: int | None = None,
         kept: bool = False,
         audit: bool = False,

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit._base.text import holds_text
 from streamfit.streams.objects import refusal
 
 _NUMBERS = "biuf"
@@ -50,12 +51,13 @@ def is_frame(value: object) -> TypeGuard[DataFrame]:
     return all(hasattr(value, name) for name in ("columns", "dtypes", "to_numpy"))
 
 
-def frame_array(frame: DataFrame, name: str) -> Array:
+def frame_array(frame: DataFrame, name: str, *, text: bool = False) -> Array:
     """Return the columns of a data frame as one array (rows, columns).
 
     Args:
         frame: The data frame; its columns may have different dtypes and extension dtypes.
         name: Its name in messages.
+        text: Whether all columns may hold text.
 
     Raises:
         DataError: A column holds other values than numbers, or missing values that cannot be NaN.
@@ -71,12 +73,22 @@ def frame_array(frame: DataFrame, name: str) -> Array:
     wrong: list[tuple[object, DataError]] = []
     for label, column in zip(labels, columns, strict=True):
         try:
-            arrays.append(column_array(column, f"column {label!r} of {name}", f"{name}[{label!r}]"))
+            arrays.append(
+                column_array(column, f"column {label!r} of {name}", f"{name}[{label!r}]", text=text)
+            )
         except DataError as error:
             wrong.append((label, error))
     if wrong:
         others = f" (the same goes for columns {[label for label, _ in wrong[1:]]})" if wrong[1:] else ""
         raise DataError(f"{wrong[0][1]}; or leave the column out{others}")
+    held = {label: holds_text(array) for label, array in zip(labels, arrays, strict=True)}
+    if len(set(held.values())) > 1:
+        words = [label for label, is_text in held.items() if is_text]
+        raise DataError(
+            f"{name} has columns of text ({', '.join(map(repr, words))}) and columns of numbers, which are "
+            "no "
+            f"one array; pass a dict with one input for each: {{{words[0]!r}: {name}[{words[0]!r}], ...}}"
+        )
     return np.stack(arrays, axis=1)
 
 
@@ -90,18 +102,22 @@ def _plain_kind(column: Column) -> str:
     return dtype.kind if isinstance(dtype, np.dtype) else ""
 
 
-def column_array(column: Column, name: str, expression: str) -> Array:
+def column_array(column: Column, name: str, expression: str, *, text: bool = False) -> Array:
     """Return one column of a table, or an index of it, as an array of numbers.
 
     Args:
         column: The column.
         name: Its name in messages.
         expression: The column as an expression in Python.
+        text: Whether it may hold text; missing values among text are an error.
 
     Raises:
         DataError: It holds other values than numbers, or missing values that cannot be NaN.
     """
     dtype: object = getattr(column, "dtype", None)
+    found = _text_of(column, name, expression) if text else None
+    if found is not None:
+        return found
     if isinstance(dtype, np.dtype):
         array = np.asarray(column.to_numpy())
     else:
@@ -116,6 +132,33 @@ def column_array(column: Column, name: str, expression: str) -> Array:
     if array.dtype.kind not in _NUMBERS:
         raise DataError(refusal(array, name, expression=expression))
     return array
+
+
+def _text_of(column: Column, name: str, expression: str) -> Array | None:
+    """Return a column of text as an array of objects, or None if it holds no text.
+
+    Raises:
+        DataError: Values are missing.
+    """
+    dtype: object = getattr(column, "dtype", None)
+    if hasattr(dtype, "categories"):
+        return None
+    array = np.asarray(column.to_numpy()) if not _may_be_number(dtype) or _is_object(dtype) else None
+    if array is None:
+        return None
+    missing = _missing(column)
+    if array.dtype.kind == "O" and missing:
+        known = array[np.array([isinstance(item, (str, bytes)) for item in array.flat])]
+        if len(known) + missing == len(array) and len(known):
+            raise DataError(
+                f"{name} has {missing} missing value{'s' * (missing > 1)} among its text: fill them, for "
+                f"example {expression}.fillna('')"
+            )
+    return array if holds_text(array) else None
+
+
+def _is_object(dtype: object) -> bool:
+    return getattr(dtype, "kind", "O") == "O"
 
 
 def _to_numpy(column: Column, dtype: object, missing: int) -> Array:

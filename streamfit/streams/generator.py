@@ -41,6 +41,7 @@ class GeneratorSource(Source):
         seed: Seed of the randomness of its passes.
         targets: Whether the consumer wants targets: then each item must be a tuple (x, y) or
             (x, y, sample_weight); else it may be x alone.
+        text: Whether x may hold text.
 
     Example:
         >>> import numpy as np
@@ -49,8 +50,11 @@ class GeneratorSource(Source):
         [[0, 0], [1, 1], [2, 2]]
     """
 
-    def __init__(self, batches: Any, *, name: str = "data", seed: int = 0, targets: bool = True) -> None:
-        self.iterable, self.name, self.seed, self.targets = batches, name, seed_from(seed), targets
+    def __init__(
+        self, batches: Any, *, name: str = "data", seed: int = 0, targets: bool = True, text: bool = False
+    ) -> None:
+        self.iterable, self.name, self.seed = batches, name, seed_from(seed)
+        self.targets, self.text = targets, text
         self._has_state = hasattr(batches, "state_dict") and hasattr(batches, "load_state_dict")
         self.traits = SourceTraits(
             pulled_ahead=not self._has_state,  # a saved state must be that of the last delivered batch
@@ -253,7 +257,13 @@ class GeneratorSource(Source):
     def load(self, ticket: Ticket) -> Value:
         """Split the pulled item into x, y and sample_weight."""
         try:
-            return unpack(ticket.payload, targets=self.targets, bare=not self.targets, maker="generator")
+            return unpack(
+                ticket.payload,
+                targets=self.targets,
+                bare=not self.targets,
+                maker="generator",
+                text=self.text,
+            )
         except DataError as error:
             raise DataError(f"{self.describe(ticket)}: {error}") from None
 

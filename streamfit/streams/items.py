@@ -11,14 +11,14 @@ from typing import Any
 
 from streamfit._base.errors import DataError
 from streamfit.streams.batch import Part
-from streamfit.streams.leaves import as_array, brief, rebuild
+from streamfit.streams.leaves import as_array, as_text_or_array, brief, rebuild
 
 Value = tuple[Part, Part, Part]
 
 _WANTED = "should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: "
 
 
-def unpack(item: Any, *, targets: bool, bare: bool, maker: str) -> Value:
+def unpack(item: Any, *, targets: bool, bare: bool, maker: str, text: bool = False) -> Value:
     """Split one item into x, y and sample_weight.
 
     Args:
@@ -26,6 +26,7 @@ def unpack(item: Any, *, targets: bool, bare: bool, maker: str) -> Value:
         targets: Whether targets are wanted: then a list is read like a tuple; else it is x.
         bare: Whether an item that is not a tuple may be x.
         maker: The name of the producer in messages, such as ``"generator"``.
+        text: Whether x may hold text.
 
     Returns:
         x, y, sample_weight, all arrays; None for missing parts.
@@ -50,7 +51,7 @@ def unpack(item: Any, *, targets: bool, bare: bool, maker: str) -> Value:
     if parts[0] is None:
         raise DataError(f"Output of {maker} {_WANTED}{brief(item)}")
     return (
-        rebuild(parts[0], as_array, "x"),
+        rebuild(parts[0], as_text_or_array if text else as_array, "x"),
         rebuild(parts[1], as_array, "y"),
         rebuild(parts[2], as_array, "sample_weight"),
     )

@@ -82,7 +82,7 @@ class Stream:
             self.source,
             self._pool,
             ahead=self._ahead,
-            alike=False,
+            alike="nothing",
             tolerance=tolerance,
             kept=True,
             reader=self._reader,

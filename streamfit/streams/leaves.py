@@ -16,6 +16,7 @@ import numpy as np
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
+from streamfit._base.text import holds_text
 from streamfit._base.tree import map_entries
 from streamfit.streams.batch import Part, Structure
 from streamfit.streams.frames import column_array, frame_array, is_frame, named
@@ -94,17 +95,18 @@ def rebuild_entry(entry: object, convert: Callable[[Any, str], T], name: str) ->
     return None if entry is None else convert(entry, name)
 
 
-def as_array(value: object, name: str) -> Array:
+def as_array(value: object, name: str, *, text: bool = False) -> Array:
     """Return `value` as an array of numbers with at least one axis; the dtype stays the same.
 
     Args:
         value: An array, a list of numbers, a data frame or a tensor of another library.
         name: What to call it in messages.
+        text: Whether it may hold text as well; lists and columns of text become arrays of objects.
 
     Raises:
         DataError: It is no array of numbers.
     """
-    array = value if isinstance(value, np.ndarray) else _convert(value, name)
+    array = value if isinstance(value, np.ndarray) else _convert(value, name, text)
     # A plain array is not masked. NumPy imports that class at its first use, which takes time.
     if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
         raise DataError(f"{name} is a masked array; its mask would be lost, so fill it: array.filled(0)")
@@ -113,19 +115,24 @@ def as_array(value: object, name: str) -> Array:
             f"{name} is a single value ({brief(value)}); its first axis must be the samples, "
             "so pass an array of one value per sample"
         )
-    if array.dtype.kind not in _NUMBERS:
+    if array.dtype.kind not in _NUMBERS and not (text and holds_text(array)):
         raise DataError(refusal(array, name))
     return array
 
 
-def as_rows(value: object, name: str) -> Array | Sliced:
+def as_text_or_array(value: object, name: str) -> Array:
+    """Return `value` as `as_array` does where text is allowed."""
+    return as_array(value, name, text=True)
+
+
+def as_rows(value: object, name: str, *, text: bool = False) -> Array | Sliced:
     """Return `value` as `as_array` does, or as `Sliced` if it can be sliced and is not in memory."""
     if isinstance(value, Sliced):
         return value
-    return Sliced(value, name) if is_sliceable(value) else as_array(value, name)
+    return Sliced(value, name, text=text) if is_sliceable(value) else as_array(value, name, text=text)
 
 
-def _convert(value: Any, name: str) -> Array:
+def _convert(value: Any, name: str, text: bool) -> Array:
     if is_mapping(value):
         raise DataError(
             f"{name} is a {type(value).__name__} inside another structure; write one flat dict of arrays"
@@ -137,16 +144,20 @@ def _convert(value: Any, name: str) -> Array:
         )
     try:
         if is_frame(value):
-            return frame_array(value, name)
+            return frame_array(value, name, text=text)
         if hasattr(value, "to_numpy"):
-            return column_array(value, named(value, name), name)
+            return column_array(value, named(value, name), name, text=text)
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
             return np.from_dlpack(value)
         if is_sparse(value):
             raise DataError(f"{name} is a sparse matrix; pass it dense: {name}.toarray()")
         if is_sliceable(value) and not hasattr(value, "__array__"):
-            return Sliced(value, name).rows(0, len(value))
-        return np.asarray(value)
+            return Sliced(value, name, text=text).rows(0, len(value))
+        if text and isinstance(value, _LISTS) and _begins_with_text(value):
+            return np.array(value, dtype=object)  # else NumPy makes text of numbers, and cuts zeros off
+        array = np.asarray(value)
+        mixed = text and array.dtype.kind in "US" and isinstance(value, _LISTS)
+        return np.array(value, dtype=object) if mixed else array
     except DataError:
         raise
     except (ValueError, TypeError, RuntimeError, BufferError) as error:
@@ -161,6 +172,12 @@ def _is_nested(values: Iterable[object]) -> bool:
         for value in values
         if isinstance(value, _LISTS)
     )
+
+
+def _begins_with_text(value: Any) -> bool:
+    while isinstance(value, _LISTS) and len(value):
+        value = value[0]
+    return isinstance(value, (str, bytes))
 
 
 def spec_of(value: Part) -> Structure[Spec]:

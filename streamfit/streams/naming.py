@@ -36,6 +36,17 @@ def name_samples(ids: Array) -> str:
     return f"[{shown}, ... {len(ids)} in all]" if len(ids) > _SHOWN else f"[{shown}]"
 
 
+def sample_named(ids: Any, row: int | None) -> str:
+    """Name the sample in one row of a batch, for the words in front of its batch; empty without ids.
+
+    Example:
+        >>> sample_named(np.array([7, 4]), 1), sample_named(3, 1)
+        ('sample 4, ', '')
+    """
+    known = row is not None and isinstance(ids, np.ndarray) and ids.ndim == 1 and row < len(ids)
+    return f"sample {ids[row]}, " if known else ""
+
+
 def name_ids(ids: Any) -> str:
     """Name whatever a source calls its batches: one id, or the first of several.
 

@@ -17,7 +17,7 @@ from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
-from streamfit.streams.items import Value, unpack
+from streamfit.streams.items import Value
 from streamfit.streams.pass_reader import PassReader
 from streamfit.streams.pipeline_source import PipelineSource, distinct
 from streamfit.streams.source import not_empty
@@ -205,8 +205,10 @@ class PoolRunner:
 class OrderedSource(PipelineSource):
     """Feed the batches of a stage that is read in order; for its arguments see `PipelineSource`."""
 
-    def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
-        super().__init__(stage, seed=seed, name=name, targets=targets)
+    def __init__(
+        self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True, text: bool = False
+    ) -> None:
+        super().__init__(stage, seed=seed, name=name, targets=targets, text=text)
         self.traits = replace(stage.traits, in_workers=False)  # its stages are, and not the whole of `load`
         # Pass, batch, place; samples filtered out in earlier passes, and delivered in this one.
         self._saved: tuple[int, int, Place, int, int] | None = None
@@ -225,7 +227,7 @@ class OrderedSource(PipelineSource):
 
     def load(self, ticket: Ticket) -> Value:
         """Return the batch that the ticket holds."""
-        return unpack(ticket.payload, targets=self.targets, bare=True, maker="the pipeline")
+        return self._unpack(ticket.payload)
 
     def read_with(self, runner: PoolRunner, data_epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of a pass from one on, computed by a runner."""
@@ -265,7 +267,7 @@ class OrderedSource(PipelineSource):
 
     def _batch(self, element: Element, data_epoch: int, number: int) -> Batch:
         try:
-            value = unpack(element, targets=self.targets, bare=True, maker="the pipeline")
+            value = self._unpack(element)
         except DataError as error:
             raise DataError(f"source {self.name!r}, pass {data_epoch}, batch {number}: {error}") from None
         return self.make_reader().batch(Ticket(data_epoch, number, number), value)
@@ -314,7 +316,9 @@ class OrderedReader(SourceReader):
     def replayed(self, data_epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
         """Compute a pass again up to one of its batches, and return that."""
         source = self._ordered
-        again = OrderedSource(source.stage, seed=source.seed, name=source.name, targets=source.targets)
+        again = OrderedSource(
+            source.stage, seed=source.seed, name=source.name, targets=source.targets, text=source.text
+        )
         for batch in again.make_reader().read(data_epoch):
             if batch.number == number:
                 return batch

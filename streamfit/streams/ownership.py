@@ -95,10 +95,12 @@ class _Work:
         if isinstance(value, _PLAIN):
             return value
         try:
-            array = as_array(value, "item")
+            array = as_array(value, "item", text=True)
         except (StreamfitError, ValueError, TypeError, OverflowError):  # `unpack` reports it later
             return value
         listed = isinstance(value, (list, tuple)) and not is_arraylike(value)
+        if listed and array.dtype.hasobject:
+            return array.tolist()  # text; who takes no text sees the list that was given
         return array if listed else self._copy(array)
 
     def _copy(self, array: Array) -> Array:

@@ -220,6 +220,7 @@ class Pipeline(StageMethods):
         batch_size: int | None = None,
         name: str = "data",
         targets: bool = True,
+        text: bool = False,
     ) -> Source:
         """Return what a feed reads: a fresh source of the batches of this pipeline.
 
@@ -228,6 +229,7 @@ class Pipeline(StageMethods):
             batch_size: Samples in a batch, where this pipeline has none; None for 32.
             name: What to call it in messages, where it has no name of its own.
             targets: Whether the consumer wants targets.
+            text: Whether the consumer takes text as x.
 
         Raises:
             ValueError: `batch_size` is given and the elements are batches.
@@ -249,7 +251,7 @@ class Pipeline(StageMethods):
                 order = StageOrder(stage.input, stage.batch_size, stage.drop_remainder, start)
                 return base.source.reordered(order, called)
         kind = SeekableSource if stage.traits.seekable else OrderedSource
-        return kind(stage, seed=start, name=called, targets=targets)
+        return kind(stage, seed=start, name=called, targets=targets, text=text)
 
 
 def source(
@@ -292,7 +294,8 @@ def source(
     if found == "arrays":
         if kind == "batches":
             raise ValueError("kind='batches': the rows of arrays are samples; write source(x).batch(32)")
-        return Pipeline(ArrayRows(ArraySource(x, y, sample_weight, shuffle=False, name=name)), name, start)
+        rows = ArraySource(x, y, sample_weight, shuffle=False, name=name, text=True)
+        return Pipeline(ArrayRows(rows), name, start)
     if y is not None or sample_weight is not None:
         raise ValueError(f"y and sample_weight go with arrays; a {type(x).__name__} gives them itself")
     return Pipeline(_base(x, found, kind, name), name, start)
@@ -304,8 +307,8 @@ def _base(x: Any, found: str, kind: Kind | None, name: str) -> Stage:
     if found == "sequence":
         if (kind or _kind_of_items(x)) == "samples":
             return IndexedSamples(x, name)
-        return Batches(SequenceSource(x, shuffle=False, name=name, targets=False))
-    return Items(GeneratorSource(x, name=name, targets=False), batched=kind != "samples")
+        return Batches(SequenceSource(x, shuffle=False, name=name, targets=False, text=True))
+    return Items(GeneratorSource(x, name=name, targets=False, text=True), batched=kind != "samples")
 
 
 def _kind_of_items(x: Any) -> Kind:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from streamfit._base.keys import seed_from
+from streamfit.streams.items import Value, unpack
 from streamfit.streams.source import Source
+from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.stage import Pass, Stage
 
 
@@ -19,11 +21,18 @@ class PipelineSource(Source):
         seed: The seed of the run.
         name: What to call the source in messages.
         targets: Whether the consumer wants targets; else a list is taken for several inputs.
+        text: Whether x may hold text.
     """
 
-    def __init__(self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True) -> None:
-        self.stage, self.name, self.seed, self.targets = stage, name, seed_from(seed), targets
+    def __init__(
+        self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True, text: bool = False
+    ) -> None:
+        self.stage, self.name, self.seed = stage, name, seed_from(seed)
+        self.targets, self.text = targets, text
         self.traits = replace(stage.traits, may_change=True)
+
+    def _unpack(self, element: Element) -> Value:
+        return unpack(element, targets=self.targets, bare=True, maker="the pipeline", text=self.text)
 
     def _at(self, number: int) -> Pass:
         return Pass(self.seed, number)

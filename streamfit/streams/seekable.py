@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from streamfit._base.errors import DataError
-from streamfit.streams.items import Value, unpack
+from streamfit.streams.items import Value
 from streamfit.streams.pipeline_source import PipelineSource
 from streamfit.streams.source import not_empty
 from streamfit.streams.stages.stage import known_size
@@ -44,7 +44,7 @@ class SeekableSource(PipelineSource):
         members = ticket.ids if isinstance(ticket.ids, np.ndarray) else None
         element = self.stage.load(self._at(ticket.data_epoch), cast(int, ticket.payload), members)
         try:
-            return unpack(element, targets=self.targets, bare=True, maker="the pipeline")
+            return self._unpack(element)
         except DataError as error:
             raise DataError(f"{self.describe(ticket)}: {error}") from None
 

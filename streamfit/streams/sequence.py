@@ -119,6 +119,7 @@ class SequenceSource(Source):
         seed: Seed of the orders.
         name: Name of the source in messages.
         targets: Whether the consumer wants targets; otherwise a list means several inputs.
+        text: Whether x may hold text.
 
     Raises:
         ValueError: `shuffle` is neither True, False nor ``'batch'``.
@@ -145,10 +146,11 @@ class SequenceSource(Source):
         seed: int = 0,
         name: str = "data",
         targets: bool = True,
+        text: bool = False,
     ) -> None:
         self.sequence, self.name, self.seed = sequence, name, seed_from(seed)
         self.shuffle = bool(check_shuffle(shuffle))
-        self.targets = targets
+        self.targets, self.text = targets, text
 
     def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in self.__dict__.items() if key != "_planned"}
@@ -232,7 +234,8 @@ class SequenceSource(Source):
     def unpacked(self, ticket: Ticket, item: object) -> Value:
         """Split what the object has returned; exceptions name the batch."""
         try:
-            return unpack(item, targets=self.targets, bare=True, maker=type(self.sequence).__name__)
+            maker = type(self.sequence).__name__
+            return unpack(item, targets=self.targets, bare=True, maker=maker, text=self.text)
         except DataError as error:
             raise DataError(f"{self.describe(ticket)}: {error}") from None
 

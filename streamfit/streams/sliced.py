@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit._base.text import holds_text
 from streamfit.streams.objects import refusal
 
 _IN_MEMORY = ("__array_interface__", "__cuda_array_interface__", "__dlpack__", "to_numpy", "toarray")
@@ -63,6 +64,7 @@ class Sliced:
     Args:
         of: The object: it has a shape, and ``of[start:stop]`` returns rows.
         name: Its name in messages.
+        text: Whether the rows may hold text as well.
 
     Attributes:
         shape: Shape of the rows; the first axis are the samples.
@@ -72,7 +74,7 @@ class Sliced:
         DataError: The first row cannot be read, or holds no numbers.
     """
 
-    def __init__(self, of: Sliceable, name: str) -> None:
+    def __init__(self, of: Sliceable, name: str, *, text: bool = False) -> None:
         self.of, self.name = of, name
         self.start, self.stop = 0, int(of.shape[0])
         self._tail: tuple[int, ...] = tuple(int(length) for length in of.shape[1:])
@@ -80,7 +82,7 @@ class Sliced:
         if self.stop:
             first = self._read(0, 1)
             self._tail, self.dtype = first.shape[1:], first.dtype
-            if first.dtype.kind not in "biuf":
+            if first.dtype.kind not in "biuf" and not (text and holds_text(first)):
                 raise DataError(refusal(first, name))
 
     @property

@@ -57,7 +57,7 @@ class CheckedReader:
         return made if isinstance(made, Source) else open_source(made, seed=self._seed, targets=False)
 
     def _opened(self) -> Feed:
-        return Feed(self._source, self._pool, alike=False)
+        return Feed(self._source, self._pool, alike="nothing")
 
     # -- actions --------------------------------------------------------------------------------------------
 

@@ -120,7 +120,7 @@ def check_as_asked(checked: CheckedObject) -> str | None:
         wanted = max(1, min(3, available))
         counted = _CountingIterator(iter(checked.iterable()))
         source = GeneratorSource(counted, targets=False)
-        with Feed(source, None, ahead=ahead, total=wanted, alike=False) as feed:
+        with Feed(source, None, ahead=ahead, total=wanted, alike="nothing") as feed:
             delivered = sum(1 for _ in feed.run(wanted))
         if (counted.taken, delivered) != (wanted, wanted):
             fail(f"{checked.name}: {counted.taken} batches were pulled where {wanted} were wanted")

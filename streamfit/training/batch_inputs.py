@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from streamfit._base.errors import DataError, ShapeError
+from streamfit._base.exact import exact
 from streamfit._base.names import did_you_mean
-from streamfit._base.specs import Array, Shape, Spec
+from streamfit._base.specs import Array, Shape, Spec, may_equal
+from streamfit._base.text import TEXT, text_array
 from streamfit.ops.core import Tensor
 from streamfit.streams.objects import stack_hint
 from streamfit.training.compile_config import OutputPlan
@@ -69,6 +71,25 @@ def as_array(value: object, what: str) -> Array:
     return array
 
 
+def input_array(value: object, dtype: np.dtype[np.generic], name: str) -> Array:
+    """Return the data of one input: exactly what was given where the input is whole numbers or text.
+
+    Args:
+        value: An array, or what can be made one.
+        dtype: That of the input. Numbers for an input of floats keep their dtype.
+        name: The name of the input.
+
+    Raises:
+        DataError: The input cannot take it; it is a `SampleError` where a single value is wrong.
+    """
+    what = f"input {name!r}"
+    if dtype.kind == "f":
+        return as_array(value, what)
+    if dtype == TEXT:
+        return text_array(value, what)
+    return exact(as_array(value, what), dtype, what)
+
+
 class BatchInputs:
     """Turn batches into lists of arrays for one model.
 
@@ -79,7 +100,7 @@ class BatchInputs:
     """
 
     def __init__(self, inputs: Sequence[Tensor], plans: Sequence[OutputPlan], specs: Sequence[Spec]) -> None:
-        self._inputs = [(tensor.name, tensor.shape, tensor.shape[1:]) for tensor in inputs]
+        self._inputs = [(tensor.name, tensor.shape, tensor.shape[1:], tensor.dtype) for tensor in inputs]
         self._names = [tensor.name for tensor in inputs]
         self._plans, self._specs = list(plans), list(specs)
         self._outputs = [plan.name for plan in plans]
@@ -94,9 +115,9 @@ class BatchInputs:
             [x] if len(self._names) == 1 and isinstance(x, np.ndarray) else by_name("input", x, self._names)
         )
         arrays = []
-        for value, (name, shape, tail) in zip(given, self._inputs, strict=True):
-            array = as_array(value, f"input {name!r}")
-            if array.shape[1:] != tail:
+        for value, (name, shape, tail, dtype) in zip(given, self._inputs, strict=True):
+            array = input_array(value, dtype, name)
+            if array.shape[1:] != tail and not may_equal(array.shape[1:], tail):
                 array = self._fit_input(array, name, shape)
             arrays.append(array)
         if len(arrays) > 1:

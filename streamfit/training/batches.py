@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from streamfit._base.checks import real, scalar, whole_or_none
 from streamfit._base.errors import DataError
 from streamfit.streams import ArraySource, Batch, Feed, Source, check_batch_size, open_source
 from streamfit.streams.adapt import kind_of
-from streamfit.streams.batch import ROLES
-from streamfit.streams.leaves import as_array, as_rows, is_arraylike, leaves, rebuild
+from streamfit.streams.batch_layout import Alike
+from streamfit.streams.leaves import as_array, as_rows, as_text_or_array, is_arraylike, leaves, rebuild
 from streamfit.training.stream_settings import StreamSettings
 from streamfit.workers import Pool, keep_hash_seed, make_pool
 from streamfit.workers.contract import Kind
@@ -25,7 +26,12 @@ _AHEAD = 10  # Keras' default of max_queue_size
 
 @dataclass
 class Data:
-    """Data as they were passed to `fit`, `evaluate` or `predict`."""
+    """Data as they were passed to `fit`, `evaluate` or `predict`.
+
+    Attributes:
+        targets: Whether targets are wanted.
+        text: Whether x may hold text.
+    """
 
     x: object
     y: object
@@ -34,6 +40,7 @@ class Data:
     shuffle: bool | str
     targets: bool = True
     validation_batch_size: int | None = None
+    text: bool = False
 
     def source(self, seed: int, name: str) -> Source:
         """Make the source."""
@@ -47,6 +54,7 @@ class Data:
                 seed=seed,
                 name=name,
                 targets=self.targets,
+                text=self.text,
             )
         except DataError as error:
             raise type(error)(f"{error} (source {name!r})") from error.__cause__
@@ -64,16 +72,19 @@ class Data:
                 "`validation_split` is only supported for arrays; for a generator or Sequence pass "
                 "validation_data"
             )
-        parts = (self.x, self.y, self.sample_weight)
-        whole = [rebuild(part, as_rows, role) for part, role in zip(parts, ROLES, strict=True)]
-        total = ArraySource(*whole, name="training data").samples  # checks that the lengths agree
+        parts = (self.y, as_rows, "y"), (self.sample_weight, as_rows, "sample_weight")
+        take_x = functools.partial(as_rows, text=self.text)
+        whole = [rebuild(self.x, take_x, "x"), *(rebuild(*part) for part in parts)]
+        # It checks that the lengths agree.
+        total = ArraySource(*whole, name="training data", text=self.text).samples
         at = math.floor(total * (1 - Fraction(repr(share))))  # 0.8 of 100 leaves 20: the decimals count
         if not 0 < at < total:
             raise ValueError(f"validation_split={share} of {total} samples leaves nothing on one side")
         x, y, weight = (rebuild(part, lambda rows, _: rows[:at]) for part in whole)
-        head = Data(x, y, weight, self.batch_size, self.shuffle)
+        head = Data(x, y, weight, self.batch_size, self.shuffle, text=self.text)
         x, y, weight = (rebuild(part, lambda rows, _: rows[at:]) for part in whole)
-        return head, Data(x, y, weight, self.validation_batch_size or self.batch_size, False)
+        size = self.validation_batch_size or self.batch_size
+        return head, Data(x, y, weight, size, False, text=self.text)
 
 
 def validation(
@@ -142,13 +153,15 @@ class Streams:
     Args:
         settings: Who loads.
         hash_seed: That of worker processes.
+        alike: What the batches of a stream must have in common.
 
     Attributes:
         hash_seed: As above, or as `use_hash_seed` has changed it.
+        alike: As above; it counts for the feeds that are made from now on.
     """
 
-    def __init__(self, settings: StreamSettings, hash_seed: int) -> None:
-        self._settings, self.hash_seed = settings, hash_seed
+    def __init__(self, settings: StreamSettings, hash_seed: int, alike: Alike = "shapes") -> None:
+        self._settings, self.hash_seed, self.alike = settings, hash_seed, alike
         self._stack = ExitStack()
         self._pool: Pool | None = None
         self._pools: list[Pool] = []
@@ -184,6 +197,7 @@ class Streams:
             seed=source.seed,
             ahead=ahead if workers else 0,
             total=total,
+            alike=self.alike,
             tolerance=policy.tolerance,
             audit=audit,
         )
@@ -246,14 +260,18 @@ def empty_rows(x: object) -> bool:
     return bool(found) and all(is_arraylike(a) and not a.shape[0] for a in found)
 
 
-def one_batch(x: object, y: object = None, sample_weight: object = None) -> Batch:
+def one_batch(x: object, y: object = None, sample_weight: object = None, *, text: bool = False) -> Batch:
     """Make a batch of the arguments of `train_on_batch` and its like.
+
+    Args:
+        x, y, sample_weight: The batch.
+        text: Whether x may hold text.
 
     Raises:
         DataError: Something that is no array of numbers.
     """
-    parts = zip((x, y, sample_weight), ROLES, strict=True)
-    return Batch(*(rebuild(part, as_array, role) for part, role in parts))
+    inputs = rebuild(x, as_text_or_array if text else as_array, "x")
+    return Batch(inputs, rebuild(y, as_array, "y"), rebuild(sample_weight, as_array, "sample_weight"))
 
 
 def need_data(found: bool, name: str) -> None:

@@ -11,10 +11,12 @@ from streamfit.layers import number_streams
 from streamfit.ops import Variable
 from streamfit.training.batch_inputs import BatchInputs
 from streamfit.training.compile_config import CompileConfig, OutputPlan, with_own_metrics
+from streamfit.training.host_inputs import HostPart
 from streamfit.training.model_graph import ModelGraph
 from streamfit.training.programs import Programs
 from streamfit.training.running_results import RunningResults
 from streamfit.training.steps import Steps
+from streamfit.training.trainable_flags import TrainableFlags
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class BuiltSteps:
         batch_inputs: Makes arrays of batches.
         programs: The programs for each kind of data.
         steps: Runs the programs.
+        host: What of the model runs where batches are loaded.
         things: The model, its weights and its optimizer: the objects that a call works with.
     """
 
@@ -33,6 +36,7 @@ class BuiltSteps:
     batch_inputs: BatchInputs
     programs: Programs
     steps: Steps
+    host: HostPart
     things: frozenset[object]
 
 
@@ -65,9 +69,13 @@ def build_steps(
         trained = compiled.flags.weights(model)
         update = functools.partial(compiled.bind, variables=trained)
     results.plan(plans)
-    programs = Programs(model, plans, step_state, results, trained, update, values)
-    batch_inputs = BatchInputs(model.inputs, plans, [tensor.spec for tensor in model.outputs])
-    return BuiltSteps(plans, batch_inputs, programs, Steps(programs), things_of(model, compiled))
+    flags = compiled.flags if compiled is not None else TrainableFlags(model)
+    unfrozen = set(flags.weights(model))
+    penalties = [(penalty, weight) for penalty, weight in model.penalties if weight in unfrozen]
+    host = HostPart(model)
+    programs = Programs(model, plans, step_state, results, trained, update, values, penalties, host)
+    batch_inputs = BatchInputs(host.feeds, plans, [tensor.spec for tensor in model.outputs])
+    return BuiltSteps(plans, batch_inputs, programs, Steps(programs), host, things_of(model, compiled))
 
 
 def things_of(model: ModelGraph, compiled: CompileConfig | None) -> frozenset[object]:

@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from streamfit import metrics
+from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels.running_sums import mean_of
 from streamfit.losses.targets import with_last_axis_of
@@ -35,7 +36,7 @@ class Tracker:
     @property
     def traced(self) -> bool:
         """Return whether the program computes the metric; others see arrays after each step."""
-        return isinstance(self.metric, metrics.MeanMetric)
+        return self.metric.traced
 
 
 class Snapshot(NamedTuple):
@@ -92,21 +93,18 @@ class EpochMetrics:
         for tracker in self.trackers:
             tracker.metric.reset_state()
 
-    def _states(self) -> list[Array]:
-        traced = [
-            tracker.metric.total
-            for tracker in self.trackers
-            if isinstance(tracker.metric, metrics.MeanMetric)
-        ]
-        return [self.loss_state, *self.output_states, *traced]
-
     def states(self) -> dict[str, Array]:
         """Return every array that holds results, by name, to be read or overwritten."""
-        found = {f"score/{i}": state for i, state in enumerate(self._states())}
-        for tracker in self.eager:
+        found = {f"score/{i}": state for i, state in enumerate([self.loss_state, *self.output_states])}
+        for tracker in self.trackers:
             for i, state in enumerate(tracker.metric.variables):
                 found[f"score/{tracker.name}/{i}"] = state
         return found
+
+    def _states(self) -> list[Array]:
+        """List the arrays that programs write to."""
+        traced = [state for each in self.trackers if each.traced for state in each.metric.variables]
+        return [self.loss_state, *self.output_states, *traced]
 
     def overwrite(self, states: dict[str, Array]) -> None:
         """Continue with results that `states` gave, in this or another process."""
@@ -158,6 +156,11 @@ class EpochMetrics:
         """Describe the results."""
         trackers = [(t.name, t.label, t.metric, t.prefix) for t in self.trackers]
         return all_measures(self.loss_names, trackers)
+
+    def stop_error(self) -> DataError | None:
+        """Return the error for the guard of a metric that has just stopped a step; None if it was another."""
+        errors = (tracker.metric.stop_error() for tracker in self.trackers if tracker.traced)
+        return next((error for error in errors if error is not None), None)
 
     def update_eager(
         self,

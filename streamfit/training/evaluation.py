@@ -66,7 +66,7 @@ def evaluate(
             call.begin_run()
         callback_list.on_test_begin()
         call.refresh_bindings()
-        hooks = make_hooks(callback_list, call, "test", stopped)
+        hooks = make_hooks(callback_list, call, "test", stopped, total=feed.steps(plan.steps))
         done = run_steps(feed.run(plan.steps, hooks.steps_per_execution), call.test, hooks)
         need_data(done > 0, feed.source.name)
         _warn_if_short(feed.done, plan.steps, stopped())
@@ -102,7 +102,7 @@ def predict(
             parts.append(outputs)
             return outputs[0] if len(outputs) == 1 else outputs
 
-        hooks = make_hooks(callback_list, call, "predict", stopped)
+        hooks = make_hooks(callback_list, call, "predict", stopped, total=feed.steps(plan.steps))
         done = run_steps(feed.run(plan.steps), step, hooks)
         need_data(done > 0, feed.source.name)
         _warn_if_short(feed.done, plan.steps, stopped())
@@ -116,8 +116,9 @@ def _single_run(
 ) -> Iterator[tuple[Feed, CallbackList]]:
     """Open the data and the callbacks of `evaluate` (which preserves running results) or `predict`."""
     verbose, seed = check_verbose(plan.verbose), read_only_seed()
-    source = plan.data.source(seed, "data")
-    streams = Streams(plan.settings, hash_seed_of_program(seed))
+    plan.data.text = call.main.has_host_layers
+    source = call.main.loading(plan.data.source(seed, "data"))
+    streams = Streams(plan.settings, hash_seed_of_program(seed), call.main.alike)
     with call.work(source.name, preserve_metrics=preserve_metrics), streams:
         feed = streams.feed(source, wrap=False, total=plan.steps)
         params = {"verbose": verbose, "epochs": 1, "steps": feed.steps(plan.steps)}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from streamfit._base.config import next_seed
 from streamfit._base.errors import NonFiniteError
 from streamfit.streams import Batch, Source
-from streamfit.training.batches import Streams
+from streamfit.training.batches import Data, Streams
 from streamfit.training.callback_hooks import make_hooks
 from streamfit.training.callbacks import CallbackList, History, ProgressBar
 from streamfit.training.loop import Hooks, run_steps
@@ -31,9 +31,12 @@ def fit(model: Trainable, plan: FitPlan) -> History:
         _outer_fit_unchanged(model, call),
     ):
         seed = next_seed() if plan.seed is None else plan.seed
+        for data in (plan.training, plan.validation):
+            if isinstance(data, Data):
+                data.text = call.main.has_host_layers
         plan = plan.split()
         call.main.warn_of_changed_flags()
-        with Streams(plan.settings, hash_seed_of_run(seed)) as streams:
+        with Streams(plan.settings, hash_seed_of_run(seed), call.main.alike) as streams:
             return FitRun(model, call, plan, seed, streams).run()
 
 
@@ -58,14 +61,15 @@ class FitRun(Resumable):
         assert plan.training is not None
         self._model, self._call, self._plan, self._seed = model, call, plan, seed
         self._runner, self._streams = call.main, streams
-        source = plan.training.source(seed, "training data")
+        source = self._runner.loading(plan.training.source(seed, "training data"))
+        streams.alike = self._runner.alike  # to make the source may have built the model
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
         total = None if steps is None else steps * epochs
         self._feed = streams.feed(source, wrap=plan.wrap, total=total, audit=plan.audit)
         self._validation = None
         if plan.validation is not None:
             assert not isinstance(plan.validation, float)  # the training data have been split
-            self._validation = Validation(plan.validation, plan, streams, seed)
+            self._validation = Validation(plan.validation, plan, streams, seed, self._runner.loading)
         self._warned: set[str] = set()
         self._next_epoch = self._epoch_now = plan.initial_epoch
         self._resumed = None
@@ -144,12 +148,12 @@ class FitRun(Resumable):
             self._runner.source = feed.source.name
         else:
             self._call.begin_results(feed.source.name)
-        self._params["steps"] = feed.steps(plan.steps_per_epoch)
+        total = self._params["steps"] = self._steps_in_epoch(before)
         callbacks.on_epoch_begin(epoch)
         if before:
             self._undo_repeated_hooks()
         self._resumed = None
-        if self._model.stop_training or not self._take_steps(before):
+        if self._model.stop_training or not self._take_steps(before, total):
             return self._give_up()
         self._history.receipts.append(feed.receipt())
         goes_on = self._has_more_data(epoch)
@@ -161,9 +165,9 @@ class FitRun(Resumable):
         callbacks.on_epoch_end(epoch, logs)
         return goes_on
 
-    def _take_steps(self, before: int) -> int:
+    def _take_steps(self, before: int, total: int | None) -> int:
         """Take the steps of an epoch, of which `before` are done; return how many are done now."""
-        callbacks, feed, hooks = self._callbacks, self._feed, self._train_hooks()
+        callbacks, feed, hooks = self._callbacks, self._feed, self._train_hooks(before, total)
         batches = feed.run(self._plan.steps_per_epoch, hooks.steps_per_execution)
         try:
             return run_steps(batches, self._train, hooks, before)
@@ -171,7 +175,17 @@ class FitRun(Resumable):
             callbacks.on_nonfinite(error)
             done = feed.receipt().delivered - 1  # the last one changed nothing
             callbacks.tick(done)
+            if hooks.finish is not None:
+                hooks.finish(done)
             return done
+
+    def _steps_in_epoch(self, before: int) -> int | None:
+        """Return how many steps an epoch will have, of which `before` are done; None if that is not known."""
+        feed, limit, wrap = self._feed, self._plan.steps_per_epoch, self._plan.wrap
+        if before and not feed.place[1] and not wrap:
+            return before  # the run was interrupted between the last batch of the epoch and its end
+        left = feed.steps(None if limit is None else limit - before)
+        return None if left is None else before + left
 
     def _train(self, batch: Batch) -> None:
         try:
@@ -210,9 +224,17 @@ class FitRun(Resumable):
         if checked:
             self._callbacks.check_names(names, self._plan.validations() > 0, sure)
 
-    def _train_hooks(self) -> Hooks:
+    def _train_hooks(self, before: int, total: int | None) -> Hooks:
         model = self._model
-        hooks = make_hooks(self._callbacks, self._call, "train", lambda: bool(model.stop_training))
+        hooks = make_hooks(
+            self._callbacks,
+            self._call,
+            "train",
+            lambda: bool(model.stop_training),
+            done=before,
+            total=total,
+            logs_before=self._logs_before,
+        )
         if not self._names_known:
             tick = hooks.tick
 

@@ -28,10 +28,11 @@ class Hooks:
 
     Attributes:
         begin: Called with the number of the step before it, or None.
-        end: Called with the number of the step and its return value, or None.
+        end: Called with the number of the step, or of the last of several, and the return value; or None.
         tick: Called with the count of finished steps.
         stopped: Asked after each step whether to stop.
         steps_per_execution: Asked before each step how many may be done in one go.
+        finish: Called after the last step with the count of finished steps, or None.
     """
 
     begin: Callable[[int], None] | None
@@ -39,6 +40,7 @@ class Hooks:
     tick: Callable[[int], None]
     stopped: Callable[[], bool]
     steps_per_execution: Callable[[], int]
+    finish: Callable[[int], None] | None = None
 
 
 def run_steps(
@@ -60,10 +62,12 @@ def run_steps(
         if begin is not None:
             begin(done)
         result = step(batch)
-        if end is not None:
-            end(done, result)
         done += batch.steps
+        if end is not None:
+            end(done - 1, result)
         tick(done)
         if stopped():
             break
+    if hooks.finish is not None:
+        hooks.finish(done)
     return done

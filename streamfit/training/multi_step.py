@@ -32,6 +32,18 @@ def one_step(batch: Batch, step: int) -> Batch:
     return Batch(x, y, weight, cut(batch.ids), batch.number + step, batch.data_epoch, rows.stop - rows.start)
 
 
+def earlier_steps(batch: Batch, count: int) -> Batch:
+    """Return the first `count` of the joined batches, at least one of them.
+
+    Example:
+        >>> batch = Batch(np.arange(6), ids=np.arange(6), number=4, size=6, steps=3)
+        >>> first = earlier_steps(batch, 2)
+        >>> first.x.tolist(), first.number, first.steps
+        ([0, 1, 2, 3], 4, 2)
+    """
+    return _steps(batch, 0, count)
+
+
 def later_steps(batch: Batch, done: int) -> Batch:
     """Return the joined batches that are left when `done` of them are done.
 
@@ -41,14 +53,17 @@ def later_steps(batch: Batch, done: int) -> Batch:
         >>> rest.x.tolist(), rest.number, rest.steps
         ([2, 3, 4, 5], 5, 2)
     """
-    rows = slice(rows_of_step(batch, done).start, None)
+    return _steps(batch, done, batch.steps)
+
+
+def _steps(batch: Batch, begin: int, end: int) -> Batch:
+    rows = slice(rows_of_step(batch, begin).start, rows_of_step(batch, end).start)
     x, y, weight, ids = transform(
         lambda part: part[rows] if isinstance(part, np.ndarray) else part, (*batch.parts(), batch.ids)
     )
-    steps = batch.steps - done
-    return Batch(
-        x, y, weight, ids, batch.number + done, batch.data_epoch, batch.size * steps // batch.steps, steps
-    )
+    steps, number = end - begin, batch.number + begin
+    size = batch.size * steps // batch.steps
+    return Batch(x, y, weight, ids, number, batch.data_epoch, size, steps)
 
 
 def where(batch: Batch, epoch: int | None = None) -> str:

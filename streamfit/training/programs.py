@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from streamfit._base.specs import Array
+from streamfit._base.specs import Array, Shape
 from streamfit.kernels import Call
 from streamfit.layers.base import changes
-from streamfit.ops.core import Tensor, Variable, tracing
+from streamfit.ops.assigning import Assign
+from streamfit.ops.core import Node, Tensor, Value, Variable, tracing
 from streamfit.program import Arena, Lowering, Program, Training
 from streamfit.training.compile_config import OutputPlan
+from streamfit.training.host_inputs import HostPart
 from streamfit.training.model_graph import ModelGraph
 from streamfit.training.running_results import RunningResults
-from streamfit.training.step_objective import step_data, trace_objective
+from streamfit.training.step_objective import step_data, target_tail, trace_objective
 from streamfit.training.target_checks import TargetWarnings, constant_losses, constant_outputs
 from streamfit.training.user_warnings import warn
 
 Key = tuple[object, ...]
+Penalty = tuple[Callable[[Tensor], Value], Variable]
 Update = Callable[[Array, Array, Array, Array], list[Call]]
 
 
@@ -37,6 +40,8 @@ class Programs:
         update: Given (weights, gradient, sizes, step_state), returns the optimizer's calls; None for a model
             that only predicts.
         values: What to read in the place of the values of variables: copies of another moment.
+        penalties: (regularizer, weight) of each penalty that counts.
+        host: What of the model runs where batches are loaded; by default nothing.
 
     Attributes:
         target_warnings: One for each output with a loss.
@@ -51,9 +56,13 @@ class Programs:
         trainable: Sequence[Variable] = (),
         update: Update | None = None,
         values: Mapping[Variable, Array] | None = None,
+        penalties: Sequence[Penalty] = (),
+        host: HostPart | None = None,
     ) -> None:
+        self._host = HostPart(model) if host is None else host
         self._model, self._plans, self._step_state, self._values = model, plans, step_state, values
         self._results, self._trainable, self._update = results, list(trainable), update
+        self._penalties = list(penalties)
         self._arena = Arena()
         self._training: Training | None = None
         self._programs: dict[Key, Program] = {}
@@ -76,7 +85,10 @@ class Programs:
         key: Key = (
             mode,
             checked,
-            *((None if y is None else (y.shape[1:], y.dtype.kind in "iub")) for y in targets),
+            *(
+                (None if y is None else (self._tail(y, i), y.dtype.kind in "iub"))
+                for i, y in enumerate(targets)
+            ),
             *(0 if w is None else w.ndim for w in weights),
         )
         program = self._programs.get(key)
@@ -84,6 +96,10 @@ class Programs:
             program = self._programs[key] = self._build(mode, targets, weights, checked)
             self._seen = changes.count, self._revision()  # composing a layer may have set attributes
         return program
+
+    def _tail(self, target: Array, output: int) -> Shape:
+        """Return the lengths of a target's axes behind the batch; None where the output's axis is free."""
+        return target_tail(target, self._model.outputs[output].spec)
 
     def _forget_outdated(self) -> None:
         """Forget programs that were made of layers with other settings."""
@@ -140,36 +156,53 @@ class Programs:
         self, mode: str, targets: Sequence[Array | None], weights: Sequence[Array | None], checked: bool
     ) -> Program:
         lowering = Lowering(training=mode == "train")
-        outputs = lowering.lower(self._model.outputs)
+        with self._host.collecting():
+            outputs = lowering.lower(self._model.outputs)
+            masks = self._lowered_masks(lowering)
+        with tracing():
+            effects = [Node(Assign(), (value, weight), ()) for weight, value in lowering.assigned.items()]
         if mode == "predict":
             return Program(
-                self._model.inputs,
+                self._host.feeds,
                 outputs,
                 arena=self._arena,
                 step_state=self._step_state,
+                sinks=effects,
                 values=self._values,
             )
         self._warn_of_constants(lowering, outputs)
-        data = step_data(targets, weights, outputs[0])
+        data = step_data(targets, weights, outputs, masks)
         specs = [None if target is None else target.spec for target in data.targets]
         epoch_metrics = self._results.metrics_for(specs, [tensor.spec for tensor in outputs])
         with tracing():
+            penalties = [regularizer(weight) for regularizer, weight in self._penalties]
             objective = trace_objective(
-                self._model, self._plans, outputs, data, epoch_metrics, self.target_warnings
+                self._plans,
+                outputs,
+                data,
+                epoch_metrics,
+                self.target_warnings,
+                [*penalties, *lowering.losses],
             )
         given = [target for target in data.targets if target is not None]
         return Program(
-            [*self._model.inputs, *given, *data.weights],
+            [*self._host.feeds, *given, *data.weights],
             [objective.total, *objective.losses, *outputs],
             arena=self._arena,
             step_state=self._step_state,
             guards=objective.guards,
-            sinks=objective.sinks,
+            sinks=[*objective.sinks, *effects],
             objective=objective.total,
             training=self._train() if mode == "train" else None,
             checked=checked,
             values=self._values,
         )
+
+    def _lowered_masks(self, lowering: Lowering) -> list[Tensor | None]:
+        """Return the mask of each output; None where all positions count."""
+        masks = [tensor.mask for tensor in self._model.outputs]
+        found = iter(lowering.lower([mask for mask in masks if mask is not None]))
+        return [None if mask is None else next(found) for mask in masks]
 
     def _warn_of_constants(self, lowering: Lowering, outputs: Sequence[Tensor]) -> None:
         if not self._warned:

@@ -7,31 +7,37 @@ batch and samples.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from streamfit._base import uses
 from streamfit._base.config import next_seed, read_only_seed
 from streamfit._base.errors import DataError, StreamfitError
-from streamfit._base.specs import Array
+from streamfit._base.specs import Array, Spec
+from streamfit._base.text import TEXT
+from streamfit._base.tree import transform
 from streamfit.kernels import KernelStoppedError
+from streamfit.layers.host import has_host_layers
 from streamfit.metrics import Metric
 from streamfit.ops import Variable
 from streamfit.program import check_finite
 from streamfit.program.memory import aligned_empty
-from streamfit.streams import Batch
+from streamfit.streams import Batch, Source, with_mapped_inputs
+from streamfit.streams.batch_layout import Alike
 from streamfit.training.batch_inputs import check_lengths
 from streamfit.training.built_steps import BuiltSteps, build_steps, things_of
 from streamfit.training.call_settings import CallSettings, SuspendedCall
 from streamfit.training.compile_config import CompileConfig
 from streamfit.training.epoch_metrics import Snapshot
+from streamfit.training.host_inputs import HostInputs
 from streamfit.training.model_graph import ModelGraph
-from streamfit.training.multi_step import later_steps, one_step, rows_of_step
+from streamfit.training.multi_step import earlier_steps, later_steps, one_step, rows_of_step
 from streamfit.training.nonfinite import nonfinite_error
 from streamfit.training.optimizer_state import as_plain_values
 from streamfit.training.results import Measure
 from streamfit.training.running_results import RunningResults
-from streamfit.training.step_errors import label_error, located
+from streamfit.training.step_errors import index_error, label_error, located
 from streamfit.training.user_warnings import warn
 
 _MAX_STEPS_PER_EXECUTION = 64  # steps in one native call: Ctrl-C and the progress bar wait for its end
@@ -128,6 +134,12 @@ class Runner:
         return self._built is not None
 
     @property
+    def alike(self) -> Alike:
+        """Return what the batches of a stream for this model must have in common."""
+        feeds = self._model.inputs if self._built is None else self._built.host.feeds
+        return "ranks" if any(tensor.spec.free for tensor in feeds) else "shapes"
+
+    @property
     def things(self) -> frozenset[object]:
         """Return the objects that a call of the model works with: the model, its weights, its optimizer."""
         return things_of(self._model, self._compiled) if self._built is None else self._built.things
@@ -150,6 +162,49 @@ class Runner:
     def reseed(self, seed: int) -> None:
         """Set the seed that keyed operations such as dropout read."""
         self.step_state[0] = seed
+
+    # -- layers that run where batches are loaded ------------------------------------------------
+
+    @property
+    def has_host_layers(self) -> bool:
+        """Return whether a part of the model runs where batches are loaded."""
+        return has_host_layers(self._model.layers)
+
+    def loading(self, source: Source) -> Source:
+        """Return a source of what the program is fed, made where batches are loaded, of a source of inputs.
+
+        Raises:
+            DataError: The model is not built, and its shapes cannot be known before a batch is loaded.
+        """
+        if not self.has_host_layers:
+            return source
+        if self._built is None:
+            spec = source.spec()
+            if spec is None or spec[0] is None:
+                raise DataError(
+                    f"source {source.name!r}: a part of the model runs where batches are loaded, so it must "
+                    "be "
+                    "built before the first one; begin it with an Input(shape, dtype='string'), give its "
+                    "first "
+                    "layer an input_shape, or call build"
+                )
+            self.prepare(transform(_no_rows, spec[0]))
+        host = self._host_inputs()
+        return source if host is None else with_mapped_inputs(source, host)
+
+    def loaded(self, batch: Batch) -> Batch:
+        """Return a batch of what the program is fed, made of one batch of inputs; the model is built."""
+        host = self._host_inputs()
+        if host is None:
+            return batch
+        try:
+            return replace(batch, x=host(batch.x))
+        except DataError as error:
+            raise located(error, self.source, batch) from error.__cause__
+
+    def _host_inputs(self) -> HostInputs | None:
+        self.set_up()
+        return None if self._built is None else self._built.host.inputs
 
     # -- spares ---------------------------------------------------------------------------------
 
@@ -225,9 +280,17 @@ class Runner:
         optimizer = compiled.optimizer  # type: ignore[union-attr]  # a step that trains has one
         if optimizer.revision != compiled.revision and self._built is not None:  # type: ignore[union-attr]
             self._built.programs.rebind()
-        if optimizer.needs_prepare:
-            optimizer.prepare(int(self.step_state[1]))
-        self._score("train", batch, self.class_weight)
+        ready = (
+            optimizer.prepare(int(self.step_state[1]), batch.steps)
+            if optimizer.needs_prepare
+            else batch.steps
+        )
+        if ready == batch.steps:
+            self._score("train", batch, self.class_weight)
+            return
+        self._score("train", earlier_steps(batch, ready), self.class_weight)
+        done = ready if self.rest is None else ready - self.rest.steps
+        self.rest = later_steps(batch, done)
 
     def test(self, batch: Batch) -> None:
         """Evaluate one batch."""
@@ -271,6 +334,8 @@ class Runner:
             binding = built.steps.run("predict", built.batch_inputs.inputs(batch.x), (), ())
         except DataError as error:
             raise located(error, self.source, batch, self.epoch) from error.__cause__
+        except KernelStoppedError as stopped:
+            raise self._stopped(built, stopped, batch, (), ()) from None
         return [array.copy() for array in binding.fetches]
 
     def _build_for(self, batch: Batch) -> BuiltSteps:
@@ -284,8 +349,6 @@ class Runner:
         One, when something has to happen between two steps.
         """
         if self.results.metrics is None or self.results.metrics.eager:
-            return 1
-        if mode == "train" and self._compiled is not None and self._compiled.optimizer.needs_prepare:
             return 1
         return _MAX_STEPS_PER_EXECUTION
 
@@ -304,7 +367,14 @@ class Runner:
             return nonfinite_error(
                 one, self.source, self._last_losses(), gradients, self._model, epoch=self.epoch
             )
+        found = None if self.results.metrics is None else self.results.metrics.stop_error()
+        if found is not None:
+            return located(found, self.source, one, self.epoch)
         rows = rows_of_step(batch, stopped.step)
+        assert built.steps.ran is not None
+        wrong = index_error(stopped, built.steps.ran.nodes, rows.stop - rows.start)
+        if wrong is not None:
+            return located(wrong, self.source, one, self.epoch)
         labels, weighed = ([None if a is None else a[rows] for a in arrays] for arrays in (targets, weights))
         error = label_error(built.plans, self._model.outputs, labels, weighed)
         return located(error, self.source, one, self.epoch)
@@ -367,3 +437,8 @@ class Runner:
         """List the metrics; empty before the first batch, whose shapes decide what 'accuracy' is."""
         found = self.results.metrics
         return [] if found is None else [tracker.metric for tracker in found.trackers]
+
+
+def _no_rows(spec: Spec) -> Array:
+    """Return an array of no samples; objects are text."""
+    return np.empty(spec.at(0), TEXT if spec.dtype.kind == "O" else spec.dtype)

@@ -4,34 +4,40 @@ from __future__ import annotations
 
 from streamfit._base.checks import plain
 from streamfit._base.specs import Array
-from streamfit.streams import Batch
 from streamfit.training.batches import one_batch
 from streamfit.training.model_call import ModelCall
 from streamfit.training.trainable import Trainable
 
 
-def train_on_batch(model: Trainable, batch: Batch, class_weight: object, reset: bool) -> dict[str, object]:
+def train_on_batch(
+    model: Trainable, x: object, y: object, sample_weight: object, class_weight: object, reset: bool
+) -> dict[str, object]:
     """Train on one batch and return the results; those of a `fit` under way stay as they are."""
     call = ModelCall(model, "train_on_batch", writes=True)
+    batch = one_batch(x, y, sample_weight, text=call.main.has_host_layers)
     with call.one(batch, plain(class_weight), preserve_metrics=model.session is not None) as runner:
         if reset:
             runner.results.reset()
-        runner.train(batch)
+        runner.train(runner.loaded(batch))
         return runner.batch_logs()
 
 
-def test_on_batch(model: Trainable, batch: Batch, reset: bool) -> dict[str, object]:
+def test_on_batch(
+    model: Trainable, x: object, y: object, sample_weight: object, reset: bool
+) -> dict[str, object]:
     """Test on one batch and return the results; those of a `fit` under way stay as they are."""
     call = ModelCall(model, "test_on_batch")
+    batch = one_batch(x, y, sample_weight, text=call.main.has_host_layers)
     with call.one(batch, preserve_metrics=model.session is not None) as runner:
         if reset:
             runner.results.reset()
-        runner.test(batch)
+        runner.test(runner.loaded(batch))
         return runner.batch_logs()
 
 
 def predict_on_batch(model: Trainable, x: object) -> list[Array]:
     """Return the outputs for one batch."""
-    batch = one_batch(x)
-    with ModelCall(model, "predict_on_batch", compiled=False).one(batch) as runner:
-        return runner.predict(batch)
+    call = ModelCall(model, "predict_on_batch", compiled=False)
+    batch = one_batch(x, text=call.main.has_host_layers)
+    with call.one(batch) as runner:
+        return runner.predict(runner.loaded(batch))

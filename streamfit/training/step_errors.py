@@ -6,17 +6,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamfit._base.errors import DataError
+from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
-from streamfit.ops.core import Tensor
+from streamfit.kernels import KernelStoppedError
+from streamfit.ops.checked import CheckedIndices
+from streamfit.ops.core import Node, Tensor
 from streamfit.streams import Batch
+from streamfit.streams.naming import sample_named
 from streamfit.training.compile_config import OutputPlan
 from streamfit.training.multi_step import where
 
 
 def located(error: DataError, source: str, batch: Batch, epoch: int | None = None) -> DataError:
-    """Return an error of the same class that names the source and the batch."""
-    return type(error)(f"{error} (source {source!r}, {where(batch, epoch)})")
+    """Return an error of the same class that names the source, the batch, and the sample if known."""
+    sample = sample_named(batch.ids, error.row if isinstance(error, SampleError) else None)
+    return type(error)(f"{error} ({sample}source {source!r}, {where(batch, epoch)})")
+
+
+def index_error(stopped: KernelStoppedError, nodes: Sequence[Node], batch_size: int) -> DataError | None:
+    """Return the error for the index that stopped a step, or None if something else did."""
+    for node in nodes:
+        op = node.op
+        if isinstance(op, CheckedIndices) and any(argument is op.wrong for argument in stopped.arguments):
+            size = next(each.size for each in stopped.arguments if isinstance(each, np.ndarray))
+            return op.error((batch_size, size // batch_size))
+    return None
 
 
 def label_error(

@@ -24,7 +24,7 @@ class Steps:
 
     def __init__(self, programs: Programs) -> None:
         self._program = programs.get
-        self._unit_weights: dict[int, Array] = {}
+        self._unit_weights = np.ones(0)
         self.ran: Binding | None = None
         self.done = 1
 
@@ -50,9 +50,10 @@ class Steps:
                 that is not finite, with `checked`.
         """
         size = len(inputs[0]) // steps
-        binding = self.ran = self._program(mode, targets, weights, checked).bind(size)
+        program = self._program(mode, targets, weights, checked)
         arrays = [*inputs, *(y for y in targets if y is not None)]
         arrays += [self._ones(size) if w is None else w for w in weights]
+        binding = self.ran = program.bind(_shapes(arrays, size) if program.free else size)
         if steps == 1:
             for reader, array in zip(binding.feeds, arrays, strict=True):
                 reader.feed(array)
@@ -62,7 +63,11 @@ class Steps:
         return binding
 
     def _ones(self, size: int) -> Array:
-        ones = self._unit_weights.get(size)
-        if ones is None:
-            ones = self._unit_weights[size] = np.ones(size)
-        return ones
+        if size > len(self._unit_weights):
+            self._unit_weights = np.ones(size)
+        return self._unit_weights[:size]
+
+
+def _shapes(arrays: Sequence[Array], size: int) -> tuple[tuple[int, ...], ...]:
+    """Return the shape of one step of each of these arrays, which may hold several joined ones."""
+    return tuple((size, *array.shape[1:]) for array in arrays)

@@ -16,7 +16,7 @@ from streamfit.kernels import Call, kernel
 from streamfit.losses.meaning import Meaning
 from streamfit.ops.core import Node, Op, Tensor, flat
 from streamfit.ops.softmax import Logsumexp, Softmax
-from streamfit.program import StateTensor
+from streamfit.ops.state import StateTensor
 from streamfit.training.compile_config import OutputPlan
 
 _ROUNDING = 1e-5  # a mean of labels may be 1.0000001

@@ -37,13 +37,13 @@ class TrainableFlags:
 
     def weights(self, layer: WeightOwner) -> list[Variable]:
         """List the weights of `layer` that are trained, each once, in the order of its `weights`."""
-        return list(dict.fromkeys(self._find(layer)))
+        return list(dict.fromkeys(self._find(layer))) if self._is_on(layer) else []
 
     def _find(self, layer: WeightOwner) -> Iterator[Variable]:
-        if not self._is_on(layer):
-            return
+        """Yield weights that no flag of their own layer or of their own holds still, as in Keras 3."""
         deeper = {weight for inner in layer.layers_inside for weight in inner.weights}
-        yield from (weight for weight in layer.weights if weight not in deeper and self._is_on(weight))
+        if self._is_on(layer):
+            yield from (weight for weight in layer.weights if weight not in deeper and self._is_on(weight))
         for inner in layer.layers_inside:
             yield from self._find(inner)
 

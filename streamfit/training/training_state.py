@@ -13,12 +13,13 @@ import numpy as np
 
 from streamfit._base.inspection import differences
 from streamfit._base.specs import Array
+from streamfit._base.text import dtype_name, dtype_of
 from streamfit.ops import Variable
 from streamfit.training.model_graph import CompiledModel
 from streamfit.training.optimizer_state import check_settings, check_vectors
 from streamfit.training.runner import Runner
 
-VERSION = 3
+VERSION = 4
 _FOLDER = "or begin anew with another backup folder"
 
 
@@ -54,6 +55,7 @@ def capture(model: CompiledModel, runner: Runner, settings: dict[str, object]) -
         "optimizer": settings,
         "learning_rate": None if optimizer.follows_schedule else float(optimizer.learning_rate),
         "input_shapes": [list(tensor.shape[1:]) for tensor in model.inputs],
+        "input_dtypes": [dtype_name(tensor.dtype) for tensor in model.inputs],
         "loss": runner.loss_described,
         "results": runner.names,
     }
@@ -119,7 +121,8 @@ def _check(model: CompiledModel, runner: Runner, state: TrainingState, settings:
             f"run with the release that began it, {_FOLDER}"
         )
     if not model.inputs:
-        model.build_for(_samples(state.facts["input_shapes"]))
+        shapes = state.facts["input_shapes"]
+        model.build_for(_samples(shapes, state.facts.get("input_dtypes", ["float32"] * len(shapes))))
     check_settings(state.facts["optimizer"], settings)
     weights = dict(model.weight_paths())
     _check_weights(weights, _part(state.arrays, "weight/"))
@@ -158,6 +161,8 @@ def _form(form: tuple[object, object] | None) -> str:
     return "nothing" if form is None else f"shape {form[0]} of {form[1]}"
 
 
-def _samples(shapes: list[list[int]]) -> Array | list[Array]:
-    samples: list[Array] = [np.zeros((1, *shape)) for shape in shapes]
+def _samples(shapes: list[list[int]], dtypes: list[str]) -> Array | list[Array]:
+    samples: list[Array] = [
+        np.zeros((1, *shape), dtype_of(dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)
+    ]
     return samples[0] if len(samples) == 1 else samples

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamfit._base.keys import derive
-from streamfit.streams import Feed
+from streamfit.streams import Feed, Source
 from streamfit.training.batches import Data, Streams, need_steps
 from streamfit.training.callback_hooks import make_hooks
 from streamfit.training.callbacks import CallbackList
@@ -28,6 +28,7 @@ class Validation:
         plan: The arguments of `fit`.
         streams: Opens the data.
         seed: The seed of the run.
+        loading: Makes what the program is fed of a source of inputs.
 
     Attributes:
         feed: The validation data in use.
@@ -36,8 +37,15 @@ class Validation:
         ValueError: A plain generator is to be used several times, and no number of steps is given.
     """
 
-    def __init__(self, data: Data, plan: FitPlan, streams: Streams, seed: int) -> None:
-        source = data.source(derive(seed, "validation") >> 1, "validation data")
+    def __init__(
+        self,
+        data: Data,
+        plan: FitPlan,
+        streams: Streams,
+        seed: int,
+        loading: Callable[[Source], Source],
+    ) -> None:
+        source = loading(data.source(derive(seed, "validation") >> 1, "validation data"))
         steps, times = plan.validation_steps, plan.validations()
         if not source.traits.rewinds and times > 1:
             need_steps(data.x, steps, "validation_steps")
@@ -65,9 +73,9 @@ class Validation:
         with running(model, "stop_evaluating") as stopped:
             callbacks.on_test_begin()
             call.refresh_bindings()
-            hooks = make_hooks(callbacks, call, "test", stopped)
             if feed.source.traits.rewinds:
                 feed.restart()  # data that can start again do; a generator continues
+            hooks = make_hooks(callbacks, call, "test", stopped, total=feed.steps(steps))
             done = run_steps(feed.run(steps, hooks.steps_per_execution), call.test, hooks)
             if not stopped() and feed.done < (steps or 1):
                 details = f" {steps or 1} batches were wanted and {feed.done} came."

@@ -18,9 +18,10 @@ from streamfit.kernels import CallList
 from streamfit.kernels.calls import run as run_calls
 from streamfit.kernels.running_sums import mean_of
 from streamfit.metrics import Mean, Metric, TruePositives
+from streamfit.metrics.step_nodes import AccumulateMean
 from streamfit.ops.core import Op
 from streamfit.optimizers import Adam
-from streamfit.program import AccumulateMean, AccumulateScalar
+from streamfit.program import AccumulateScalar
 from streamfit.streams import Feed, Source, SourceTraits, Ticket
 from streamfit.streams.order import Order
 from streamfit.workers import make_pool

@@ -24,12 +24,14 @@ class Case:
         samples: Shape of one sample of each input.
         compute: From the layer's weights and the inputs to the output, in inference.
         smooth: Whether finite differences can be taken anywhere.
+        count: Where the layer reads whole numbers, these lie in [0, count).
     """
 
     make: Callable[..., layers.Layer]
     samples: Sequence[Shape]
     compute: Callable[..., Array]
     label: str = ""
+    count: int | None = None
 
     @property
     def name(self) -> str:
@@ -40,6 +42,8 @@ class Case:
 
     def inputs(self, n: int, seed: int = 0, dtype: str = "float64") -> list[Array]:
         rng = np.random.default_rng(seed)
+        if self.count is not None:
+            return [rng.integers(0, self.count, (n, *shape)) for shape in self.samples]
         return [rng.normal(size=(n, *shape)).astype(dtype) for shape in self.samples]
 
     def call(self, layer: layers.Layer, inputs: Sequence[Any], **options: Any) -> Any:
@@ -59,6 +63,16 @@ def plain(function: Callable[..., Array]) -> Callable[..., Array]:
     return lambda weights, *inputs: function(*inputs)
 
 
+def moving_normalized(weights: list[Array], x: Array) -> Array:
+    gamma, beta, mean, variance = weights
+    return gamma * (x - mean) / np.sqrt(variance + 1e-3) + beta
+
+
+def moving_normalized_along_1(weights: list[Array], x: Array) -> Array:
+    beta, mean, variance = (weight[:, None] for weight in weights)
+    return (x - mean) / np.sqrt(variance + 1e-3) + beta
+
+
 def halved(x: Any) -> Any:
     return x * 0.5
 
@@ -75,6 +89,8 @@ CASES = [
     Case(options(L.Dense, 2, "tanh"), [(5, 3)], dense("tanh"), "-tanh-steps"),
     Case(options(L.Dense, 4, "softmax"), [(3,)], dense("softmax"), "-softmax"),
     Case(options(L.Dense, 4, "sigmoid", use_bias=False), [(3,)], dense("sigmoid", False), "-no-bias"),
+    Case(options(L.Embedding, 5, 3), [(4,)], lambda weights, x: weights[0][x], count=5),
+    Case(options(L.Embedding, 5, 3), [()], lambda weights, x: weights[0][x], "-numbers", count=5),
     Case(options(L.Activation, "elu"), [(3,)], plain(reference.elu)),
     Case(options(L.ReLU), [(3,)], plain(reference.relu)),
     Case(
@@ -89,6 +105,11 @@ CASES = [
     Case(options(L.Softmax, 1), [(2, 3)], plain(lambda x: reference.softmax(x, 1)), "-axis"),
     Case(options(L.Dropout, 0.5), [(3,)], plain(lambda x: x)),
     Case(options(L.GaussianNoise, 0.5), [(3,)], plain(lambda x: x)),
+    Case(options(L.BatchNormalization, moving_mean_initializer="ones"), [(3,)], moving_normalized),
+    Case(
+        options(L.BatchNormalization, 1, scale=False), [(2, 3)], moving_normalized_along_1, "-axis-no-gamma"
+    ),
+    Case(options(L.Masking, 0.5), [(4, 2)], plain(lambda x: np.where((x != 0.5).any(-1)[..., None], x, 0.0))),
     Case(options(L.Flatten), [(2, 3, 2)], plain(lambda x: x.reshape(len(x), 12))),
     Case(options(L.Flatten), [()], plain(lambda x: x.reshape(len(x), 1)), "-numbers"),
     Case(options(L.Reshape, (3, 4)), [(2, 6)], plain(lambda x: x.reshape(len(x), 3, 4))),

@@ -10,15 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layers.cases import CASES, Case
+from layers.host_cases import HOST_CASES
 from oracles import gradients
 
 from streamfit import layers
+from streamfit._base.config import next_seed, set_random_seed
 from streamfit._base.specs import Spec
 from streamfit.ops import Tensor, tracing
 
 each = pytest.mark.parametrize("case", CASES, ids=str)
 BATCHES = st.sampled_from([1, 2, 5])
-NO_LAYERS = {"Input", "Layer"}
+NO_LAYERS = {"Input", "Layer", "HostLayer"}  # and bases of layers
 
 
 @each
@@ -53,13 +55,37 @@ def test_symbolic_shape_is_the_real_one(case: Case) -> None:
 
 
 @each
+def test_output_shape_is_computed_without_making_weights(case: Case) -> None:
+    layer, inputs = case.make(), case.inputs(5)
+    set_random_seed(1)
+    for batch in (None, 5):
+        shapes = [(batch, *x.shape[1:]) for x in inputs]
+        found = layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
+        assert not layer.built
+        assert not layer.weights
+        assert found == (batch, *case.call(case.make(), inputs).shape[1:])
+    seed = next_seed()
+    set_random_seed(1)
+    for _ in range(2):
+        case.call(case.make(), inputs)
+    assert next_seed() == seed  # it drew no seed
+    case.call(layer, inputs)
+    weights = layer.get_weights()
+    assert layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0]) == found
+    assert all(np.array_equal(a, b) for a, b in zip(weights, layer.get_weights(), strict=True))
+
+
+@each
 def test_gradients_of_inputs_and_weights(case: Case) -> None:
     layer, inputs = case.make(), case.inputs(3)
     case.call(layer, inputs)
+    if case.count is not None:
+        return  # no gradient goes to whole numbers
 
     def on_leaves(*tensors: Any) -> Any:
         given = tensors[: len(inputs)]
-        return layer.invoke((list(given) if len(inputs) > 1 else given[0],), {}, False)
+        arguments = (list(given) if len(inputs) > 1 else given[0],)
+        return layer.invoke(arguments, [None] * len(inputs), {}, False)[0]
 
     trace = gradients.Trace(on_leaves, inputs, 3, [True] * len(inputs))
     (found,) = trace.compute()
@@ -106,10 +132,12 @@ def test_traced_twice_makes_one_set_of_weights(case: Case) -> None:
         with tracing():
             case.call(layer, tensors)
     assert len(layer.weights) == len({id(weight) for weight in layer.weights})
-    assert len(layer.weights) <= 2
+    assert len({weight.name for weight in layer.weights}) == len(layer.weights)
 
 
 def test_every_layer_has_a_case() -> None:
     public = {name: getattr(layers, name) for name in layers.__all__}
     classes = {n for n, c in public.items() if inspect.isclass(c) and issubclass(c, layers.Layer)} - NO_LAYERS
-    assert classes == {case.name for case in CASES}
+    on_host = {name for name in classes if issubclass(public[name], layers.HostLayer)}
+    assert classes - on_host == {case.name for case in CASES}
+    assert on_host == {case.name for case in HOST_CASES}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamfit import activations, initializers, layers, ops, regularizers
+from streamfit import activations, constraints, initializers, layers, ops, regularizers
 from streamfit._base.errors import ShapeError, UnknownNameError
 from streamfit.layers.base import LayerCall
 from streamfit.ops.dense import FUSED
@@ -80,6 +80,7 @@ def test_description_holds_everything() -> None:
         use_bias=False,
         kernel_initializer=initializers.HeNormal(seed=3),
         kernel_regularizer=regularizers.L2(0.5),
+        kernel_constraint=constraints.MaxNorm(3.0),
         name="top",
     )
     assert layer.get_config() == {
@@ -93,6 +94,8 @@ def test_description_holds_everything() -> None:
         "bias_initializer": {"class_name": "Zeros", "config": {}},
         "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.5}},
         "bias_regularizer": None,
+        "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 3.0, "axis": 0}},
+        "bias_constraint": None,
     }
 
 

@@ -33,7 +33,7 @@ def test_names_are_numbered() -> None:
     assert [layers.Input((1,)).name for _ in range(2)] == ["input", "input_1"]
 
 
-@pytest.mark.parametrize("shape", [(None, 3), (0,), (-1,), (2.5,), ("3",), (True,)])
+@pytest.mark.parametrize("shape", [(0, None), (0,), (-1,), (2.5,), ("3",), (True,)])
 def test_wrong_shapes_are_refused(shape: Any) -> None:
     with pytest.raises(ValueError, match="every axis of a sample needs a length of at least 1"):
         layers.Input(shape)

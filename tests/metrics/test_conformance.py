@@ -112,6 +112,7 @@ SHAPES = st.sampled_from([(1, 2), (4, 3), (5, 3), (3, 2, 4)])
 NO_AVERAGES = {
     *("Metric", "MeanMetric", "FunctionMetric", "MeanMetricWrapper", "Mean", "Sum"),
     *("TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Precision", "Recall", "AUC"),
+    *("SensitivityAtSpecificity", "SpecificityAtSensitivity", "PrecisionAtRecall", "RecallAtPrecision"),
 }
 
 

@@ -142,3 +142,69 @@ def test_an_attribute_is_not_a_layer_of_the_stack() -> None:
     model.add(layers.Dense(1))
     assert model.output_shape == (None, 1)
     assert len(model.layers) == 2
+
+
+def test_pop_returns_the_layer_which_may_be_added_again() -> None:
+    model = Sequential([Input((3,)), layers.Dense(4, name="low"), layers.Dense(2, name="high")])
+    high = model.pop()
+    assert high.name == "high"
+    model.add(layers.Dense(4))
+    model.add(high)
+    assert model.layers[-1] is high
+    assert high.input is model.layers[1].output
+    assert model.output is high.output
+    model.compile("sgd", "mse")
+    model.fit(data()[0], data(outputs=2)[1], verbose=0)
+
+
+def test_a_layer_that_does_not_fit_leaves_the_stack_as_it_was() -> None:
+    model = Sequential([Input((3,)), layers.Dense(4)])
+    with pytest.raises(ValueError, match="repeats vectors"):
+        model.add(Sequential([layers.RepeatVector(2), layers.RepeatVector(2)]))
+    assert len(model.layers) == 1
+    assert model.output_shape == (None, 4)
+    model.add(layers.Dense(2))
+    assert model.predict(data()[0]).shape == (10, 2)
+    empty = Sequential()
+    with pytest.raises(ValueError, match="repeats vectors"):
+        empty.add(layers.RepeatVector(2, input_shape=(3, 2)))
+    assert empty.layers == []
+    empty.add(layers.Dense(2, input_shape=(5,)))
+    assert empty.input_shape == (None, 5)
+
+
+class Doubled(layers.Layer):
+    def call(self, x: Any) -> Any:
+        return x * 2.0
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_description_makes_an_equal_stack(built: bool) -> None:
+    start = [Input((3,), name="x")] if built else []
+    inner = Sequential([layers.Dense(4, "tanh", kernel_constraint="max_norm"), layers.Dropout(0.5)])
+    model = Sequential([*start, inner, Doubled(name="two"), layers.Dense(2)], name="whole")
+    inner.trainable = False
+    inner.layers[0].trainable = True
+    config = model.get_config()
+    again = Sequential.from_config(config, custom_objects={"Doubled": Doubled})
+    assert again.get_config() == config
+    assert again.name == "whole"
+    assert [type(layer) for layer in again.layers] == [Sequential, Doubled, layers.Dense]
+    x, y = data(outputs=2)
+    for each in (model, again):
+        each.compile("sgd", "mse")
+        each.fit(x, y, verbose=0)
+    assert [w.shape for w in again.trainable_weights] == [w.shape for w in model.trainable_weights]
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+def test_descriptions_that_cannot_be_read_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"Unknown layer: 'Dence'. Did you mean 'Dense'\?"):
+        Sequential.from_config({"layers": [{"class_name": "Dence", "config": {}}]})
+    with pytest.raises(ValueError, match="Pass the class of your own layer in custom_objects"):
+        Sequential.from_config(Sequential([Doubled()]).get_config())
+    with pytest.raises(ValueError, match="a layer is described by"):
+        Sequential.from_config({"layers": ["Dense"]})
+    with pytest.raises(ValueError, match="layers must be a list of descriptions"):
+        Sequential.from_config({"layers": "Dense"})

@@ -222,6 +222,8 @@ SHAPES = [
     case("take", lambda s: [s.batch(2, 5), s.array(2, 2, kind="int5")], axis=-1),
     case("take", lambda s: [s.array(5, 3, kind="int9"), s.batch(kind="int5")], "none"),
     case("one_hot", lambda s: [s.batch(kind="int5"), 4], "none"),
+    case("checked_indices", lambda s: [s.batch(kind="int5"), 5], "none"),
+    case("checked_indices", lambda s: [np.floor(s.batch(kind="positive")), 99], "none"),
 ]
 
 PRODUCTS = [
@@ -277,6 +279,12 @@ LOSSES = [
 ]
 
 RANDOM = [
+    case("batch_normalize", lambda s: [s.batch(*s.shape, 3), s.array(3), s.array(3)], epsilon=0.25),
+    case(
+        "batch_normalize",
+        lambda s: [s.batch(*s.shape, 2), s.array(2), s.array(2), 0.25, s.batch(*s.shape, kind="bool")],
+    ),
+    case("scale_shift", lambda s: [s.batch(*s.shape, 3), s.array(3), s.array(3)]),
     case("dropout", lambda s: [s.batch(), 0.4, s.step_state(), 3]),
     case("dropout", lambda s: [s.batch(), 0, s.step_state(), 3]),
     case("random_uniform", lambda s: [s.batch(), s.step_state(), 3], "none", minimum=-0.5, maximum=2.0),

@@ -120,3 +120,41 @@ def test_operations_have_the_names_of_their_functions() -> None:
         ops.max(X, axis=1),
     ]
     assert [tensor.node.op.name for tensor in made] == wanted
+
+
+def test_variables_add_and_subtract_in_their_own_memory() -> None:
+    weight = Variable(np.array([1.0, 2.0], "float32"), "w")
+    memory = weight.value
+    weight.assign_add(np.array([0.5, 0.25]))
+    weight.assign_sub([1, 1])
+    assert weight.value is memory
+    assert weight.numpy().tolist() == [0.5, 1.25]
+    assert weight.dtype == np.float32
+    count = Variable(np.zeros((), "int64"), "count")
+    count.assign_add(np.int32(3))
+    assert int(count.numpy()) == 3
+    small = Variable(np.zeros(2, "uint8"), "small")
+    small.assign([3, 255])
+    assert small.numpy().tolist() == [3, 255]
+
+
+@pytest.mark.parametrize("how", ["assign", "assign_add", "assign_sub"])
+@pytest.mark.parametrize(
+    ("held", "value", "error", "message"),
+    [
+        (np.zeros((2, 2)), np.zeros(2), ValueError, r"'w' has shape \(2, 2\), got a value of shape \(2,\)"),
+        (np.zeros(2), 1.0, ValueError, r"has shape \(2,\), got a value of shape \(\)"),
+        (np.zeros(2, "int64"), [0.5, 1.0], TypeError, "has dtype int64, got a value of dtype float64"),
+        (np.zeros(1), np.array([1j]), TypeError, "has dtype float64, got a value of dtype complex128"),
+        (np.zeros(1, bool), [1], TypeError, "has dtype bool, got a value of dtype int64; convert it with"),
+        (np.zeros(2, "int8"), [1, 300], ValueError, "has dtype int8, whose range is too small for 300"),
+        (np.zeros(1, "uint8"), [-1], ValueError, "has dtype uint8, whose range is too small for -1"),
+    ],
+)
+def test_what_a_variable_cannot_hold_is_refused(
+    how: str, held: Any, value: Any, error: Any, message: str
+) -> None:
+    weight = Variable(held, "w")
+    with pytest.raises(error, match=message):
+        getattr(weight, how)(value)
+    assert not weight.value.any()

@@ -167,6 +167,11 @@ def one_hot(x, classes, dtype="float32"):
     return (np.asarray(x)[..., None] == np.arange(classes)).astype(dtype)
 
 
+def checked_indices(x, count, what=""):
+    assert np.all((x >= 0) & (x < count))
+    return np.asarray(x).astype(np.int64)
+
+
 def logsumexp(x, axis=-1, keepdims=False):
     top = np.max(x, axis, keepdims=True)
     return np.log(np.sum(np.exp(x - top), axis, keepdims=keepdims)) + (
@@ -245,3 +250,18 @@ def random_normal(like, step_state, stream, mean=0.0, stddev=1.0):
     u = np.array([((number >> 11) + 1) / 2**53 for number in drawn[::2]])
     v = np.array([(number >> 11) / 2**53 for number in drawn[1::2]])
     return (mean + stddev * np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)).reshape(like.shape)
+
+
+def batch_normalize(x, gamma, beta, epsilon=1e-3, mask=None):
+    axes = tuple(range(x.ndim - 1))
+    if mask is None:
+        mean, variance = x.mean(axes), x.var(axes)
+    else:
+        weights = np.asarray(mask, float)[..., None] + np.zeros_like(x)
+        mean = (weights * x).sum(axes) / (weights.sum(axes) + 1e-7)
+        variance = (weights * (x - mean) ** 2).sum(axes) / (weights.sum(axes) + 1e-7)
+    return (x - mean) / np.sqrt(variance + epsilon) * gamma + beta, mean, variance
+
+
+def scale_shift(x, scale, shift):
+    return x * scale + shift

@@ -354,4 +354,4 @@ def test_a_state_of_another_version_is_refused(tmp_path: Path) -> None:
     state = model.read_state(path)
     state.facts = {"version": 2, "history": {}}
     model.write_state(state, path)
-    refused(tmp_path, arrays(), "version 2; version 3", model)
+    refused(tmp_path, arrays(), "version 2; version 4", model)

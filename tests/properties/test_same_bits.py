@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.leaks import nothing_left_behind
 
-from streamfit import Sequential, layers, set_random_seed
+from streamfit import Sequential, layers, metrics, optimizers, set_random_seed
+from streamfit.callbacks import Callback
 from streamfit.streams import Sequence, open_source
 
 EPOCHS = 3
@@ -128,3 +129,54 @@ def test_another_seed_gives_other_bits() -> None:
         model = make_model(4, "adam")
         prints.add(fingerprint(model, model.fit(x, y, epochs=2, seed=seed, verbose=0)))
     assert len(prints) == 2
+
+
+RATES: list[Any] = [
+    lambda: 0.01,
+    lambda: optimizers.schedules.ExponentialDecay(0.05, 7, 0.9),
+    lambda: optimizers.schedules.CosineDecayRestarts(0.05, 5),
+    lambda: lambda step: 0.05 / (1 + step),
+]
+
+
+class Listener(Callback):
+    """Reads the logs of every n-th batch."""
+
+    def __init__(self, every: int) -> None:
+        self.every, self.seen = every, list[tuple[int, float]]()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.seen.append((batch, logs["loss"]))
+
+
+@pytest.mark.jit
+@settings(max_examples=15)
+@given(
+    samples=st.integers(5, 150),
+    batch_size=st.integers(1, 9),
+    rate=st.sampled_from(RATES),
+    decay=st.sampled_from([0.0, 0.1]),
+    everies=st.lists(st.integers(1, 40), max_size=2),
+    limit=st.sampled_from([None, 7]),
+    weighted=st.booleans(),
+)
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_what_happens_between_steps_changes_no_bit(
+    samples: int, batch_size: int, rate: Any, decay: float, everies: list[int], limit: Any, weighted: bool
+) -> None:
+    """Rates, callbacks that listen now and then, and counts: as where every batch parts the steps."""
+    rng = np.random.default_rng(samples)
+    x, y, w = rng.normal(size=(samples, 3)), np.eye(2)[rng.integers(0, 2, samples)], rng.random(samples)
+    found = []
+    for others in ([], [Listener(1)]):
+        set_random_seed(8)
+        model = Sequential([layers.Dense(4, "relu", input_shape=(3,)), layers.Dense(2, "softmax")])
+        items = [metrics.AUC(), metrics.Precision(class_id=1), metrics.Recall([0.3, 0.6]), "accuracy"]
+        listeners = [Listener(every) for every in everies]
+        model.compile(optimizers.SGD(rate(), momentum=0.9, decay=decay), "mse", weighted_metrics=items)
+        how = {"epochs": EPOCHS, "steps_per_epoch": limit, "seed": 4, "verbose": 0}
+        weights = {"sample_weight": w} if weighted else {}
+        history = model.fit(x, y, batch_size, **how, **weights, callbacks=[*listeners, *others])
+        receipts = [str(receipt) for receipt in history.receipts]
+        found.append((fingerprint(model, history), [listener.seen for listener in listeners], receipts))
+    assert found[0] == found[1]

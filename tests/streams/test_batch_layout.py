@@ -56,7 +56,7 @@ def test_differences_are_errors_that_name_the_batch(first: Any, second: Any, mes
         check(batch(*second, number=7), "train")
     assert "source 'train', pass 2, batch 7, ids [0, 1, 2, 3]" in str(caught.value)
     if len(second[0]) == 4:
-        BatchLayout(alike=False)(batch(*second), "train")
+        BatchLayout(alike="nothing")(batch(*second), "train")
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,13 @@ def test_lengths_within_a_batch_must_agree(parts: Any, message: str, alike: bool
 def test_batches_without_ids_are_named_too() -> None:
     with pytest.raises(DataError, match="ids 3:"):
         BatchLayout()(Batch(X, Y[:1], ids=3, size=4), "train")
+
+
+def test_ranks_let_lengths_differ_but_not_the_number_of_axes() -> None:
+    check = BatchLayout("ranks")
+    for steps in (3, 5):
+        check(batch(np.zeros((2, steps, 4)), np.zeros(2)), "train")
+    with pytest.raises(DataError, match="the same number of axes"):
+        check(batch(np.zeros((2, 4)), np.zeros(2)), "train")
+    with pytest.raises(DataError, match="convert it where it is made"):
+        check(batch(np.zeros((2, 3, 4), int), np.zeros(2)), "train")

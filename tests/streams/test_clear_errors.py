@@ -291,6 +291,17 @@ def test_lists_of_numbers_that_a_map_returns_are_arrays() -> None:
     assert x.tolist() == [[9, 9]] * 2
 
 
+def test_lists_of_text_that_a_map_returns_are_arrays_as_lists_given_as_data_are() -> None:
+    words = source(["a\0", "long"]).map(lambda word: [word, "b"]).batch(2)
+    made = words.open_source(text=True)
+    (batch,) = made.make_reader().read(0)
+    assert (batch.x.dtype, batch.x.tolist()) == (np.dtype(object), [["a\0", "b"], ["long", "b"]])
+    (mixed,) = source(np.zeros(1)).map(lambda x: ["a", 1])
+    assert mixed.tolist() == ["a", 1]
+    with pytest.raises(DataError, match="text"):
+        list(words.open_source().make_reader().read(0))
+
+
 def test_lists_of_arrays_stay_several_inputs_and_ragged_lists_are_refused() -> None:
     several = source(np.zeros((2, 3)), np.zeros(2)).map(lambda x, y: ([x, x + 1], y)).batch(2)
     x, _ = next(iter(several))

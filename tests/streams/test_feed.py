@@ -331,10 +331,10 @@ def test_batches_that_are_not_alike_are_errors() -> None:
     source = Scripted([Ticket(0, 0), Ticket(0, 1)], 2, values)
     with pytest.raises(DataError, match="source 'script', pass 0, batch 1"):
         numbers(Feed(source))
-    assert len(numbers(Feed(source, alike=False))) == 2
+    assert len(numbers(Feed(source, alike="nothing"))) == 2
     short = Scripted([Ticket(0, 0)], 1, [(np.zeros((2, 3)), np.zeros(1), None)])
     with pytest.raises(DataError, match="same number of samples; x has 2 and y has 1"):
-        numbers(Feed(short, alike=False))
+        numbers(Feed(short, alike="nothing"))
 
 
 def test_there_is_no_receipt_before_the_first_run() -> None:

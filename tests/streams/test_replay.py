@@ -90,7 +90,7 @@ def test_changed_data_are_refused_with_an_audit() -> None:
 
 
 def test_generator_says_why_it_cannot() -> None:
-    with Feed(open_source((X[k : k + 2], Y[k : k + 2]) for k in range(3)), alike=False) as feed:
+    with Feed(open_source((X[k : k + 2], Y[k : k + 2]) for k in range(3)), alike="nothing") as feed:
         list(feed.run())
         with pytest.raises(DataError, match="a generator cannot be read again"):
             feed.receipt().batch(0)

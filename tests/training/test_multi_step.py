@@ -8,7 +8,7 @@ import pytest
 from streamfit import Sequence, Sequential, layers
 from streamfit.callbacks import TerminateOnNaN
 from streamfit.streams import Batch
-from streamfit.training.multi_step import one_step, rows_of_step, where
+from streamfit.training.multi_step import earlier_steps, later_steps, one_step, rows_of_step, where
 
 
 def test_rows_ids_and_number_of_a_step() -> None:
@@ -27,6 +27,20 @@ def test_rows_ids_and_number_of_a_step() -> None:
         2,
         1,
     )
+
+
+@pytest.mark.parametrize("done", [1, 2])
+def test_joined_batches_are_cut_between_two_steps(done: int) -> None:
+    x, y = np.arange(12).reshape(6, 2), {"b": np.arange(6) * 2}
+    joined = Batch(x, y, np.ones(6), ids=np.arange(10, 16), number=4, data_epoch=2, size=6, steps=3)
+    first, rest = earlier_steps(joined, done), later_steps(joined, done)
+    assert (first.number, first.steps, first.size) == (4, done, 2 * done)
+    assert (rest.number, rest.steps, rest.size) == (4 + done, 3 - done, 6 - 2 * done)
+    assert first.data_epoch == rest.data_epoch == 2
+    assert np.concatenate([first.x, rest.x]).tolist() == x.tolist()
+    assert np.concatenate([first.y["b"], rest.y["b"]]).tolist() == y["b"].tolist()
+    assert [*first.ids, *rest.ids] == list(range(10, 16))
+    assert [len(part.sample_weight) for part in (first, rest)] == [2 * done, 6 - 2 * done]
 
 
 @pytest.mark.parametrize(

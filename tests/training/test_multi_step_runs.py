@@ -10,7 +10,6 @@ import pytest
 from streamfit import Sequential, layers, set_random_seed
 from streamfit.callbacks import Callback
 from streamfit.kernels.decorator import JIT_ENABLED
-from streamfit.optimizers import SGD
 
 SAMPLES = 333
 FEWER = SAMPLES if JIT_ENABLED else 53  # as plain Python kernels take a thousand times as long
@@ -90,12 +89,3 @@ def test_a_wrong_label_is_found_at_its_batch_and_later_batches_are_not_applied(c
         model.fit(x, y, 16, shuffle=False, verbose=0, callbacks=callbacks)
     assert "training data" in str(caught.value)
     assert model.optimizer.iterations == steps_before + 6
-
-
-def test_a_schedule_or_an_eager_metric_takes_one_step_at_a_time() -> None:
-    x, y = data()
-    model = compiled()
-    model.compile(SGD(lambda step: 0.1 / (1 + step)), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(x, y, verbose=0)
-    assert model.runner().steps_per_execution("train") == 1
-    assert model.runner().steps_per_execution("test") > 1

@@ -195,7 +195,7 @@ def own(box: list[Element]) -> Element:
 
 
 def lists_as_arrays(element: Element) -> Element:
-    """Return an element with an array in place of each list of numbers; lists that hold arrays stay.
+    """Return an element with an array in place of each list of numbers or text; lists that hold arrays stay.
 
     Raises:
         DataError: A list of numbers has no shape: its entries differ in length.
@@ -209,7 +209,9 @@ def lists_as_arrays(element: Element) -> Element:
         return element
     if isinstance(element, list) and not _holds_structure(element):
         try:
-            return np.asarray(element)
+            array = np.asarray(element)
+            # NumPy makes text of numbers that stand beside text, and cuts zeros off.
+            return np.array(element, dtype=object) if array.dtype.kind in "US" else array
         except ValueError:
             raise DataError(
                 f"a list has no shape, as its entries differ in length: {brief(element)}; make them equal, "
@@ -228,7 +230,7 @@ def lists_as_arrays(element: Element) -> Element:
 
 
 def _holds_structure(values: list[object]) -> bool:
-    """Return whether a list holds arrays, tuples, mappings or None, at any depth; else it holds numbers."""
+    """Return whether a list holds arrays, tuples, mappings or None, at any depth; else numbers or text."""
     return any(
         _holds_structure(value)
         if isinstance(value, list)

@@ -35,7 +35,7 @@ class BackupAndRestore(Callback):
     Args:
         backup_dir: A folder for the backup; made if it is not there. Each run needs one of its own: while
             it runs, the folder is locked.
-        save_freq: ``"epoch"``, or a number of batches between two backups.
+        save_freq: ``"epoch"``, or n for a backup after every n-th batch of an epoch, and after the epoch.
         double_checkpoint: Kept for Keras' sake: a backup replaces the one before it in one step, so that
             there is always a whole one.
         delete_checkpoint: Whether the backup is deleted when training ends as planned.
@@ -71,7 +71,6 @@ class BackupAndRestore(Callback):
         self._path = self._folder / _NAME
         self._every = None if save_freq == "epoch" else int(save_freq)
         self._delete, self._replay = delete_checkpoint, replay
-        self._since = 0
         self._journal = Journal(self._folder / _HISTORY)
         self._place: Place = {}  # the part of the history that is in the journal
 
@@ -79,9 +78,16 @@ class BackupAndRestore(Callback):
         """Return whether a hook does anything: batches matter only when they are counted."""
         return self._every is not None if hook == "on_train_batch_end" else super().listens_to(hook)
 
+    def batches_until_call(self, hook: str, done: int) -> int:
+        """Return how many batches may be done until a hook must be called: until the next backup."""
+        ours = getattr(self.on_train_batch_end, "__func__", None) is BackupAndRestore.on_train_batch_end
+        if hook != "on_train_batch_end" or self._every is None or not ours:  # a subclass may count batches
+            return super().batches_until_call(hook, done)
+        return self._every - done % self._every
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Lock the folder and continue from the backup, if there is one."""
-        session, self._since = self._session, 0
+        session = self._session
         session.keep(owned(self._folder, "backup_dir"))
         for unfinished in self._folder.glob(f".{_NAME}.*"):  # a run was killed while it wrote this
             unfinished.unlink(missing_ok=True)
@@ -94,9 +100,8 @@ class BackupAndRestore(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Write a backup after so many batches."""
-        self._since += 1
         # A callback that has ended the epoch here does so again when the batches are done again.
-        if self._since >= (self._every or 0) and not self.model.stop_training:
+        if self._every is not None and (batch + 1) % self._every == 0 and not self.model.stop_training:
             self._write(None)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -129,7 +134,6 @@ class BackupAndRestore(Callback):
         self._place = state.facts["place"]
 
     def _write(self, ended: Logs | None) -> None:
-        self._since = 0
         try:
             self._add_history_and_write(self._session.state(ended=ended))
         except OSError as error:

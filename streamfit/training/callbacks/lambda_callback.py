@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from streamfit._base.checks import whole
 from streamfit._base.names import did_you_mean
 from streamfit.training.callbacks.base import HOOKS, Callback
 
@@ -25,6 +26,7 @@ class LambdaCallback(Callback):
         on_train_end: Called with ``(logs)``.
         on_train_batch_begin: Called with ``(batch, logs)``.
         on_train_batch_end: Called with ``(batch, logs)``.
+        every: The functions of batches are called once for so many batches, see `Callback`.
         hooks: Any other hook by its name, such as ``on_test_end=...`` or ``on_batch_end=...``.
 
     Raises:
@@ -44,9 +46,12 @@ class LambdaCallback(Callback):
         on_train_end: Hook | None = None,
         on_train_batch_begin: Hook | None = None,
         on_train_batch_end: Hook | None = None,
+        *,
+        every: int = 1,
         **hooks: Hook | None,
     ) -> None:
         super().__init__()
+        self.every = whole("every", every, 1)
         hooks |= {
             "on_epoch_begin": on_epoch_begin,
             "on_epoch_end": on_epoch_end,

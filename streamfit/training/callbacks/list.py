@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypedDict, TypeGuard, cast
 
 from streamfit._base.errors import NonFiniteError
-from streamfit.training.callbacks.base import HOOKS, Callback, Logs, Params, State
+from streamfit.training.callbacks.base import HOOKS, Callback, Logs, Params, State, every_of
 from streamfit.training.callbacks.history import History
 from streamfit.training.callbacks.log_names import LogNames
 from streamfit.training.callbacks.log_writers import may_add_to_logs
@@ -232,11 +232,11 @@ class CallbackList:
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen."""
-        self._call_listeners("on_train_batch_begin", batch, plain_logs(logs))
+        self._call_due("on_train_batch_begin", batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen."""
-        self._call_listeners("on_train_batch_end", batch, plain_logs(logs))
+        self._call_due("on_train_batch_end", batch, logs)
 
     def on_test_begin(self, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of every callback."""
@@ -249,11 +249,11 @@ class CallbackList:
 
     def on_test_batch_begin(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen."""
-        self._call_listeners("on_test_batch_begin", batch, plain_logs(logs))
+        self._call_due("on_test_batch_begin", batch, logs)
 
     def on_test_batch_end(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen."""
-        self._call_listeners("on_test_batch_end", batch, plain_logs(logs))
+        self._call_due("on_test_batch_end", batch, logs)
 
     def on_predict_begin(self, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of every callback."""
@@ -266,11 +266,11 @@ class CallbackList:
 
     def on_predict_batch_begin(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen."""
-        self._call_listeners("on_predict_batch_begin", batch, plain_logs(logs))
+        self._call_due("on_predict_batch_begin", batch, logs)
 
     def on_predict_batch_end(self, batch: int, logs: Mapping[str, object] | None = None) -> None:
         """Call the hook of the callbacks that listen; ``logs["outputs"]`` goes through as it is."""
-        self._call_listeners("on_predict_batch_end", batch, dict(logs or {}))
+        self._call_due("on_predict_batch_end", batch, logs)
 
     def __iter__(self) -> Iterator[HookObject]:
         return iter(self.callbacks)
@@ -279,14 +279,48 @@ class CallbackList:
         for callback in self.callbacks:
             getattr(callback, hook)(*arguments)
 
-    def _call_listeners(self, hook: str, batch: int, logs: Logs) -> None:
-        for callback in self._listeners[hook]:
-            getattr(callback, hook)(batch, logs)
+    def _call_due(self, hook: str, batch: int, logs: Mapping[str, object] | None) -> None:
+        self.call_batch_hook(hook, self.due(hook, batch), batch, logs)
+
+    # -- batches ------------------------------------------------------------------------------------
+
+    def listeners(self, hook: str) -> list[HookObject]:
+        """Return the callbacks that listen to a hook of batches."""
+        return self._listeners[hook]
+
+    def due(self, hook: str, batch: int) -> list[HookObject]:
+        """Return the callbacks whose hook is called at this batch: those with ``every = n`` at every n-th."""
+        done = batch + 1 if hook.endswith("end") else batch
+        return [callback for callback in self._listeners[hook] if done % _every(callback) == 0]
+
+    def batches_until_call(self, kind: str, done: int) -> int:
+        """Return how many batches may be done until a callback that listens to batches must be called.
+
+        Args:
+            kind: ``"train"``, ``"test"`` or ``"predict"``.
+            done: How many batches of the epoch are done.
+        """
+        hooks = [f"on_{kind}_batch_{edge}" for edge in ("begin", "end")]
+        return min(
+            callback.batches_until_call(hook, done) if isinstance(callback, Callback) else 1
+            for hook in hooks
+            for callback in self._listeners[hook]
+        )
+
+    def call_batch_hook(
+        self, hook: str, callbacks: Iterable[HookObject], batch: int, logs: Mapping[str, object] | None
+    ) -> None:
+        """Call a hook of some of the callbacks, with one dictionary for all of them."""
+        own = dict(logs or {}) if hook == "on_predict_batch_end" else plain_logs(logs)
+        for callback in callbacks:
+            getattr(callback, hook)(batch, own)
 
     def _listen(self) -> None:
         """Find the callbacks that listen to each hook; again after each beginning, which may set hooks."""
         self._listeners = {hook: [c for c in self.callbacks if _listens(c, hook)] for hook in _BATCH_HOOKS}
         for hook, listeners in self._listeners.items():
+            for callback in listeners:
+                _every(callback)  # a wrong number fails now
             setattr(self, hook.replace("on_", "wants_", 1), bool(listeners))
 
 
@@ -342,6 +376,11 @@ def _may_add_logs(callback: HookObject, hook: str) -> bool:
 def _listens(callback: HookObject, hook: str) -> bool:
     # An object from elsewhere that has all hooks may do anything in them.
     return callback.listens_to(hook) if isinstance(callback, Callback) else True
+
+
+def _every(callback: HookObject) -> int:
+    # In an object from elsewhere the attribute may mean anything.
+    return every_of(callback) if isinstance(callback, Callback) else 1
 
 
 def _wants_finite(callback: object) -> TypeGuard[NonFiniteListener]:

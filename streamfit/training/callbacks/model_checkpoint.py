@@ -78,11 +78,20 @@ class ModelCheckpoint(Callback):
         self._monitor = Monitor(monitor, mode, 0.0, "ModelCheckpoint")
         self._epoch = 0
         self._waiting = 0  # epochs or batches since the last saving
+        self._counted = 0  # batches of this epoch that are among these
         self._pattern = PathPattern(self.filepath, "ModelCheckpoint")
 
     def listens_to(self, hook: str) -> bool:
         """Return whether a hook does anything: that of batches only if saving by batches."""
         return super().listens_to(hook) and (hook != "on_train_batch_end" or self.save_freq != "epoch")
+
+    def batches_until_call(self, hook: str, done: int) -> int:
+        """Return how many batches may be done until a hook must be called: until the next saving."""
+        if getattr(self.on_train_batch_end, "__func__", None) is not ModelCheckpoint.on_train_batch_end:
+            return super().batches_until_call(hook, done)  # a subclass may count batches
+        if hook != "on_train_batch_end":
+            return super().batches_until_call(hook, done)
+        return max(1, int(self.save_freq) - self._waiting - (done - self._counted))
 
     def check_names(self, names: LogNames) -> None:
         """Refuse a quantity, or a field of the path, that will never be logged."""
@@ -95,7 +104,8 @@ class ModelCheckpoint(Callback):
     def state_dict(self) -> State:
         """Return the best value and the counters."""
         monitor = self._monitor.state_dict() if self.save_best_only else None
-        return {"monitor": monitor, "best": self.best, "epoch": self._epoch, "waiting": self._waiting}
+        counters = {"epoch": self._epoch, "waiting": self._waiting, "counted": self._counted}
+        return {"monitor": monitor, "best": self.best, **counters}
 
     def load_state_dict(self, state: State) -> None:
         """Continue with the best value so far.
@@ -105,7 +115,8 @@ class ModelCheckpoint(Callback):
         """
         if self.save_best_only and state["monitor"] is not None:
             self._monitor.load_state_dict(state["monitor"])
-        self.best, self._epoch, self._waiting = state["best"], state["epoch"], state["waiting"]
+        self.best, self._epoch = state["best"], state["epoch"]
+        self._waiting, self._counted = state["waiting"], state["counted"]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Refuse now what would fail only after the first epoch.
@@ -127,12 +138,14 @@ class ModelCheckpoint(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch, for the file name."""
-        self._epoch = epoch
+        self._epoch, self._counted = epoch, 0
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Save, if it is time to."""
         if self.save_freq != "epoch":
-            self._save_if_due(int(self.save_freq), {"batch": batch + 1, **(logs or {})})
+            passed = max(1, batch + 1 - self._counted)
+            self._counted = batch + 1
+            self._save_if_due(int(self.save_freq), {"batch": batch + 1, **(logs or {})}, passed)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Save, if it is time to."""
@@ -140,9 +153,9 @@ class ModelCheckpoint(Callback):
         if self.save_freq == "epoch":
             self._save_if_due(self.period, logs or {})
 
-    def _save_if_due(self, every: int, logs: Logs) -> None:
+    def _save_if_due(self, every: int, logs: Logs, passed: int = 1) -> None:
         """Save when it is time to; where a field of the path is not logged now, as soon as it is."""
-        self._waiting += 1
+        self._waiting += passed
         if self._waiting >= every and self._pattern.can_be_filled(["epoch", *logs]):
             self._waiting = 0
             self._save(logs)

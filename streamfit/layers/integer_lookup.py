@@ -1,0 +1,88 @@
+"""The layer that turns whole numbers of a vocabulary into places in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from streamfit._base.exact import exact
+from streamfit._base.specs import Array
+from streamfit.layers.base import LayerOptions
+from streamfit.layers.index_lookup import _UNKNOWN, IndexLookup
+
+_INT64 = np.dtype(np.int64)
+
+
+class IntegerLookup(IndexLookup[int]):
+    """Turn each whole number into its place in a vocabulary, or places back into numbers; exact up to 2**63.
+
+    An unknown number goes to one of `num_oov_indices` places by its remainder. All else is as in
+    `StringLookup`.
+
+    Args:
+        max_tokens: The largest size of the vocabulary, special tokens included; None for any.
+        num_oov_indices: How many places unknown numbers share; 0 makes them an error.
+        mask_token: The number that stands for nothing; None for none.
+        oov_token: What `invert` returns for places of unknown numbers.
+        vocabulary: The numbers: a list, an array or the path of a file with one a line; else `adapt` makes
+            it.
+        idf_weights: A number for each token, with a vocabulary and ``output_mode='tf_idf'``.
+        invert: Whether places come in and numbers go out.
+        output_mode: As for `StringLookup`.
+        pad_to_max_tokens: As for `StringLookup`.
+        **options: As for `Layer`.
+
+    Example:
+        >>> layer = IntegerLookup(vocabulary=[7, 2**62])
+        >>> layer([[2**62, 7, 8]])
+        array([[2, 1, 0]])
+    """
+
+    input_dtype = "int64"
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: int | None = None,
+        oov_token: int = -1,
+        vocabulary: object = None,
+        idf_weights: ArrayLike | None = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        pad_to_max_tokens: bool = False,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(
+            *(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights),
+            *(invert, output_mode, pad_to_max_tokens),
+            **options,
+        )
+
+    def _read_tokens(self, values: Iterable[object]) -> list[int]:
+        found: list[int] = exact(np.asarray(list(values)), _INT64, "the vocabulary").reshape(-1).tolist()
+        return found
+
+    def _read_file(self, lines: list[str]) -> list[int]:
+        return [int(line) for line in lines]
+
+    def _batch(self, x: object) -> Array:
+        return exact(np.asarray(x), _INT64, f"the data of layer {self.name!r}")
+
+    def _find(self, x: Array) -> Array:
+        if self._table is None:
+            tokens = np.array(self._need_vocabulary(), np.int64)
+            order = np.argsort(tokens)
+            object.__setattr__(self, "_table", (tokens[order], order))
+        ordered, order = self._table
+        places = np.minimum(np.searchsorted(ordered, x), len(ordered) - 1)
+        return np.where(ordered[places] == x, order[places], _UNKNOWN)
+
+    def _bucket(self, token: int) -> int:
+        return token % self.num_oov_indices
+
+    def _as_array(self, tokens: Sequence[int]) -> Array:
+        return np.array(tokens, np.int64)

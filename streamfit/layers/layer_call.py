@@ -1,0 +1,127 @@
+"""`LayerCall`: one use of a layer in a graph, and what its `call` takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from streamfit._base.errors import ShapeError
+from streamfit._base.tree import flatten, pack, transform
+from streamfit.layers.mask_scope import mask_of
+from streamfit.ops.core import Node, Tensor, Value, tracing
+
+
+class CalledLayer(Protocol):
+    """A layer, as one use of it sees it."""
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+
+    def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> Any:
+        """Apply the layer."""
+
+    def invoke(
+        self,
+        inputs: Sequence[object],
+        masks: Sequence[Value | None],
+        settings: dict[str, object],
+        training: bool,
+    ) -> tuple[Any, list[Value | None]]:
+        """Run `call`; return its result, and the mask of each leaf of it."""
+
+
+class LayerCall:
+    """One use of a layer in a graph: it takes the place of an operation in a `Node`.
+
+    Attributes:
+        training: Whether this use, with the layers inside it, behaves as in training; None where the program
+            decides.
+        masked_results: Which results have a mask, by their numbers; the masks follow the results in the
+            outputs of the node, as the masks of inputs (those numbered `masked`) follow its inputs.
+    """
+
+    def __init__(
+        self,
+        layer: CalledLayer,
+        structure: object,
+        settings: dict[str, object],
+        training: bool | None = None,
+        masked: Sequence[int] = (),
+    ) -> None:
+        self.layer, self._settings = layer, settings
+        self._structure = transform(lambda leaf: None, structure)  # each use brings its own leaves
+        self.training, self._masked = training, list(masked)
+        self._count = len(flatten(structure))
+        self.masked_results: list[int] = []
+
+    @property
+    def name(self) -> str:
+        """Return the name of the layer."""
+        return self.layer.name
+
+    def inputs_of(self, node: Node) -> Sequence[Tensor]:
+        """Return the inputs of the node that this use is in, without their masks."""
+        return node.inputs[: self._count]
+
+    def results_of(self, node: Node) -> Sequence[Tensor]:
+        """Return the results of the node that this use is in, without their masks."""
+        return node.outputs[: len(node.outputs) - len(self.masked_results)]
+
+    def expand(self, tensors: Sequence[Value], training: bool) -> list[Value]:
+        """Call the layer on other tensors, or on arrays, and list its results, then their masks."""
+        results, masks = self.results(tensors, training)
+        found = [place for place, mask in enumerate(masks) if mask is not None]
+        if found != self.masked_results:
+            raise ShapeError(
+                f"layer {self.layer.name!r} must give the same results a mask in training and in inference"
+            )
+        return [*flatten(results), *(mask for mask in masks if mask is not None)]
+
+    def results(self, tensors: Sequence[Value], training: bool) -> tuple[Any, list[Value | None]]:
+        """Call the layer on other tensors, or on arrays; return its result, and the mask of each leaf of
+        it.
+        """
+        training = training if self.training is None else self.training
+        inputs = pack(self._structure, list(tensors[: self._count]))
+        masks: list[Value | None] = [None] * self._count
+        for place, mask in zip(self._masked, tensors[self._count :], strict=True):
+            masks[place] = mask
+        if not any(isinstance(tensor, Tensor) for tensor in tensors):
+            return self.layer.invoke(inputs, masks, self._settings, training)
+        with tracing():
+            return self.layer.invoke(inputs, masks, self._settings, training)
+
+    def again(self, tensors: Sequence[Value], training: bool) -> list[Value]:
+        """Call the layer as the user did, on values whose masks `mask_of` knows; list results, then masks."""
+        fixed = training if self.training is None else self.training
+        inputs = pack(self._structure, list(tensors[: self._count]))
+        results = flatten(self.layer(*inputs, training=fixed, **self._settings))
+        return [*results, *(mask_of(results[place]) for place in self.masked_results)]
+
+
+def call_arguments(cls: type) -> tuple[str, ...]:
+    """Return the names of the arguments of a layer's `call`, without self."""
+    cached: tuple[str, ...] | None = cls.__dict__.get("_call_arguments")
+    if cached is None:
+        cached = tuple(inspect.signature(cls.call).parameters)[1:]  # type: ignore[attr-defined]
+        cls._call_arguments = cached  # type: ignore[attr-defined]
+    return cached
+
+
+def mask_arguments(
+    takes: Sequence[str], inputs: Sequence[object], masks: Sequence[Value | None]
+) -> dict[str, object]:
+    """Return the arguments of `call` for the masks of its inputs: ``mask``, and ``x_mask`` for an argument
+    x.
+    """
+    found: dict[str, object] = {}
+    start = 0
+    for number, (argument, name) in enumerate(zip(inputs, takes, strict=False)):
+        stop = start + len(flatten(argument))
+        wanted = "mask" if number == 0 else f"{name}_mask"
+        if wanted in takes:
+            found[wanted] = pack(argument, masks[start:stop])
+        start = stop
+    return found

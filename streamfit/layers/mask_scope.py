@@ -1,0 +1,52 @@
+"""Masks of values: which positions of a tensor or an array count.
+
+A tensor of a graph holds its mask in `Tensor.mask`. Inside a call of a layer, its inputs (tensors that
+stand for others, or arrays) have their masks in a table of that call. An array that the user passes from
+layer to layer has no mask; pass it as ``mask=``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from streamfit.ops.core import Tensor, Value
+
+_Table = dict[int, tuple[object, Value]]
+
+
+class _Scope(threading.local):
+    table: _Table | None = None
+
+
+_scope = _Scope()
+
+
+@contextmanager
+def mask_scope(values: Iterable[object], masks: Iterable[Value | None]) -> Iterator[None]:
+    """Know the masks of these values inside the block, on this thread."""
+    before = _scope.table
+    pairs = zip(values, masks, strict=True)
+    _scope.table = {id(value): (value, mask) for value, mask in pairs if mask is not None}
+    try:
+        yield
+    finally:
+        _scope.table = before
+
+
+def mask_of(value: object) -> Value | None:
+    """Return the mask of a tensor, or of an array inside a call of a layer; None where all positions
+    count.
+    """
+    if _scope.table:
+        held = _scope.table.get(id(value))
+        if held is not None:
+            return held[1]
+    return value.mask if isinstance(value, Tensor) else None
+
+
+def set_mask(value: object, mask: Value | None) -> None:
+    """Note the mask of a value that the call of a layer, which is under way, has made."""
+    if _scope.table is not None and mask is not None:
+        _scope.table[id(value)] = (value, mask)

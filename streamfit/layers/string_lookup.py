@@ -1,0 +1,107 @@
+"""The layer that turns text into whole numbers by a vocabulary."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from streamfit._base.farmhash import fingerprint64
+from streamfit._base.specs import Array, Spec
+from streamfit._base.text import TEXT, text_array
+from streamfit.layers.base import LayerOptions
+from streamfit.layers.index_lookup import _UNKNOWN, IndexLookup
+
+
+class StringLookup(IndexLookup[str]):
+    """Turn each text into its number in a vocabulary, or numbers back into texts.
+
+    The numbers are, in this order: 0 for `mask_token`, if there is one and the output is ``'int'``;
+    `num_oov_indices` numbers for texts that are not in the vocabulary; one for each token of the vocabulary.
+    An
+    unknown text goes to one of its numbers by TensorFlow's hash (FarmHash's Fingerprint64), the same in all
+    processes and on all machines.
+
+    The layer runs where batches are loaded, also in worker processes. Its vocabulary is part of `get_config`
+    and not of the weights.
+
+    Args:
+        max_tokens: The largest size of the vocabulary, special tokens included; None for any.
+        num_oov_indices: How many numbers unknown texts share; 0 makes them an error.
+        mask_token: The text that stands for nothing; None for none.
+        oov_token: What `invert` returns for numbers of unknown texts.
+        vocabulary: The tokens: a list, an array or the path of a UTF-8 file with one a line; else `adapt`
+            makes it.
+        idf_weights: A number for each token, with a vocabulary and ``output_mode='tf_idf'``; unknown texts
+            have their mean.
+        invert: Whether numbers come in and texts go out, on arrays only.
+        output_mode: ``'int'``: the numbers, int64, in the shape of the input. ``'one_hot'``: a row for each
+            text, of the length of the vocabulary; an axis of length 1 becomes the row. ``'multi_hot'``,
+            ``'count'``, ``'tf_idf'``: a row for each sample, that is for the last axis of the input; masked
+            texts are left out.
+        pad_to_max_tokens: Whether rows have the length `max_tokens`, however large the vocabulary is.
+        **options: As for `Layer`; `dtype` is that of rows.
+
+    Raises:
+        ValueError: Arguments that do not go together, or a vocabulary with a token twice.
+
+    Example:
+        >>> layer = StringLookup(vocabulary=["no", "yes"])
+        >>> layer(["yes", "no", "perhaps"])
+        array([2, 1, 0])
+        >>> layer = StringLookup()
+        >>> layer.adapt([["a", "c", "d"], ["d", "z", "b"]])
+        >>> layer.get_vocabulary()
+        ['[UNK]', 'd', 'z', 'c', 'b', 'a']
+    """
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: str | None = None,
+        oov_token: str = "[UNK]",
+        vocabulary: object = None,
+        idf_weights: ArrayLike | None = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        pad_to_max_tokens: bool = False,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        self.input_dtype = "int64" if invert else "string"
+        super().__init__(
+            *(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights),
+            *(invert, output_mode, pad_to_max_tokens),
+            **options,
+        )
+
+    def compute_output_spec(self, spec: Spec) -> Spec:
+        """Return the spec of the output."""
+        return spec.with_dtype(TEXT) if self.invert else super().compute_output_spec(spec)
+
+    def _read_tokens(self, values: Iterable[object]) -> list[str]:
+        found: list[str] = text_array(list(values), "the vocabulary").reshape(-1).tolist()
+        return found
+
+    def _read_file(self, lines: list[str]) -> list[str]:
+        return lines
+
+    def _batch(self, x: object) -> Array:
+        return text_array(x, f"the data of layer {self.name!r}")
+
+    def _find(self, x: Array) -> Array:
+        table: dict[str, int] | None = self._table
+        if table is None:
+            table = {token: number for number, token in enumerate(self._need_vocabulary())}
+            object.__setattr__(self, "_table", table)
+        numbers = map(table.get, x.reshape(-1).tolist(), itertools.repeat(_UNKNOWN))  # without a loop of ours
+        return np.fromiter(numbers, np.int64, x.size).reshape(x.shape)
+
+    def _bucket(self, token: str) -> int:
+        return fingerprint64(token.encode("utf-8", "surrogatepass"))
+
+    def _as_array(self, tokens: Sequence[str]) -> Array:
+        return np.array(tokens, dtype=object)

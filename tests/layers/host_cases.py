@@ -1,0 +1,136 @@
+"""The table of layers that run where batches are loaded: how to make each, and its formula in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streamfit import layers
+
+Array = np.ndarray[Any, Any]
+WORDS = ["one", "two", "three", "", "zwölf", "two\0", "five"]
+NUMBERS = [7, -3, 2**62, -(2**63), 2**63 - 1, 0, 2**53 + 1]
+
+
+@dataclass(frozen=True)
+class HostCase:
+    """One layer with its settings.
+
+    Attributes:
+        make: Makes the layer.
+        tokens: What its inputs are drawn from.
+        shape: Of one sample.
+        compute: From an input to the output.
+        label: Tells cases of one layer apart.
+    """
+
+    make: Callable[..., layers.HostLayer]
+    tokens: list[Any]
+    shape: tuple[int, ...]
+    compute: Callable[[Array], Array]
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        return type(self.make()).__name__
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.label}"
+
+    def input(self, n: int, seed: int = 0) -> Array:
+        dtype = object if isinstance(self.tokens[0], str) else np.int64
+        drawn = np.random.default_rng(seed).integers(0, len(self.tokens), (n, *self.shape))
+        return np.array(self.tokens, dtype)[drawn]
+
+
+def numbers(vocabulary: list[Any], unknown: int = 0, first: int = 1) -> Callable[[Array], Array]:
+    def compute(x: Array) -> Array:
+        flat = [vocabulary.index(t) + first if t in vocabulary else unknown for t in x.reshape(-1).tolist()]
+        return np.array(flat, np.int64).reshape(x.shape)
+
+    return compute
+
+
+def counts(vocabulary: list[Any], factors: list[float], most: int = 99) -> Callable[[Array], Array]:
+    def compute(x: Array) -> Array:
+        out = np.zeros((len(x), len(factors)), np.float32)
+        for row, tokens in zip(out, x.reshape(len(x), -1).tolist(), strict=True):
+            for place in range(len(factors)):
+                found = sum(
+                    (token not in vocabulary) if place == 0 else token == vocabulary[place - 1]
+                    for token in tokens
+                )
+                row[place] = min(found, most) * factors[place]
+        return out
+
+    return compute
+
+
+V, N = WORDS[:4], NUMBERS[:4]
+TEXTS, WHOLE = layers.StringLookup, layers.IntegerLookup
+IDF = [0.5, 1.5, 2.0, 4.0]
+
+
+def options(make: Callable[..., Any], **named: Any) -> Callable[..., Any]:
+    return lambda **more: make(**{**named, **more})
+
+
+HOST_CASES = [
+    HostCase(options(TEXTS, vocabulary=V), WORDS, (3,), numbers(V)),
+    HostCase(options(TEXTS, vocabulary=V), WORDS, (), numbers(V), "-numbers"),
+    HostCase(
+        options(TEXTS, vocabulary=V[:3], mask_token=""),
+        WORDS[:4],
+        (3,),
+        numbers(["", "/", *V[:3]], 1, 0),
+        "-mask",
+    ),
+    HostCase(
+        options(TEXTS, vocabulary=V, output_mode="multi_hot"), WORDS, (3,), counts(V, [1] * 5, 1), "-multi"
+    ),
+    HostCase(options(TEXTS, vocabulary=V, output_mode="one_hot"), WORDS, (1,), counts(V, [1] * 5, 1), "-one"),
+    HostCase(
+        options(TEXTS, vocabulary=V, output_mode="one_hot"), WORDS, (), counts(V, [1] * 5, 1), "-one-number"
+    ),
+    HostCase(options(TEXTS, vocabulary=V, output_mode="count"), WORDS, (5,), counts(V, [1] * 5), "-count"),
+    HostCase(
+        options(TEXTS, vocabulary=V, output_mode="count", max_tokens=7, pad_to_max_tokens=True),
+        WORDS,
+        (5,),
+        lambda x: np.pad(counts(V, [1] * 5)(x), [(0, 0), (0, 2)]),
+        "-padded",
+    ),
+    HostCase(
+        options(TEXTS, vocabulary=V, output_mode="tf_idf", idf_weights=IDF),
+        WORDS,
+        (5,),
+        counts(V, [2.0, *IDF]),
+        "-tf-idf",
+    ),
+    HostCase(
+        options(TEXTS, vocabulary=V, invert=True),
+        [0, 1, 2, 4, 5, -1],
+        (3,),
+        lambda x: np.array(["[UNK]", *V, "[UNK]"], object)[np.where((x < 0) | (x > 4), 5, x)],
+        "-invert",
+    ),
+    HostCase(options(WHOLE, vocabulary=N), NUMBERS, (3,), numbers(N)),
+    HostCase(
+        options(WHOLE, vocabulary=N, num_oov_indices=3),
+        NUMBERS,
+        (3,),
+        lambda x: np.where(np.isin(x, N), numbers(N, first=3)(x), x % 3),
+        "-remainders",
+    ),
+    HostCase(options(WHOLE, vocabulary=N, output_mode="count"), NUMBERS, (5,), counts(N, [1] * 5), "-count"),
+    HostCase(
+        options(WHOLE, vocabulary=N, invert=True),
+        [0, 1, 2, 4],
+        (3,),
+        lambda x: np.array([-1, *N], np.int64)[x],
+        "-invert",
+    ),
+]
