@@ -61,6 +61,7 @@ from streamfit._base.errors import (
     WorkerDiedError,
     WorkerError,
 )
+from streamfit._base.thread_budget import num_threads, set_num_threads
 from streamfit.layers import Input
 from streamfit.models import Model, Sequential
 from streamfit.streams import (
@@ -123,10 +124,12 @@ __all__ = [
     "metrics",
     "mix",
     "models",
+    "num_threads",
     "ops",
     "optimizers",
     "regularizers",
     "set_floatx",
+    "set_num_threads",
     "set_random_seed",
     "source",
     "stream",

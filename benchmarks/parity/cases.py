@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,19 +50,60 @@ EXTRAS: dict[str, dict[str, Made]] = {
 """Name to further arguments of the hidden layer, each as (module, class, arguments)."""
 
 
+NETWORKS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "conv1d": [
+        ("Reshape", {"target_shape": (16, 2)}),
+        ("Conv1D", {"filters": 6, "kernel_size": 3, "padding": "causal", "dilation_rate": 2}),
+        ("MaxPooling1D", {"pool_size": 3, "strides": 2}),
+        ("Conv1D", {"filters": 4, "kernel_size": 2, "strides": 2, "padding": "same"}),
+        ("AveragePooling1D", {"pool_size": 3, "strides": 1, "padding": "same"}),
+        ("GlobalAveragePooling1D", {}),
+    ],
+    "conv2d": [
+        ("Reshape", {"target_shape": (4, 8, 1)}),
+        ("Conv2D", {"filters": 4, "kernel_size": 3, "padding": "same"}),
+        ("MaxPooling2D", {"padding": "same"}),
+        ("Conv2D", {"filters": 6, "kernel_size": (1, 2), "use_bias": False}),
+        ("GlobalMaxPooling2D", {}),
+    ],
+    "conv2d_uneven": [
+        ("Reshape", {"target_shape": (4, 8, 1)}),
+        ("Conv2D", {"filters": 4, "kernel_size": (2, 3), "strides": (1, 2), "padding": "same"}),
+        ("AveragePooling2D", {"pool_size": 2, "strides": 1, "padding": "same"}),
+        ("Conv2D", {"filters": 3, "kernel_size": 2, "dilation_rate": 2}),
+        ("Flatten", {}),
+    ],
+    "conv2d_groups": [
+        ("Reshape", {"target_shape": (4, 4, 2)}),
+        ("Conv2D", {"filters": 4, "kernel_size": 2, "groups": 2, "padding": "same"}),
+        ("GlobalAveragePooling2D", {"keepdims": True}),
+        ("Flatten", {}),
+    ],
+    "conv3d": [
+        ("Reshape", {"target_shape": (2, 4, 4, 1)}),
+        ("Conv3D", {"filters": 4, "kernel_size": 2, "padding": "same"}),
+        ("MaxPooling3D", {"pool_size": (1, 2, 2), "strides": 1}),
+        ("AveragePooling3D", {"pool_size": 2}),
+        ("Flatten", {}),
+    ],
+}
+"""Name to the layers before the last one, each as (class, arguments)."""
+
+
 @dataclass(frozen=True)
 class Case:
-    """One training: optimizer, loss, hidden activation, and more arguments of the hidden layer."""
+    """One training: optimizer, loss, hidden activation, arguments of the hidden layer, or other layers."""
 
     optimizer: str
     loss: str
     hidden: str
     extra: str = ""
+    network: str = ""
 
     @property
     def name(self) -> str:
         """The case's key in result files."""
-        return "/".join(filter(None, [self.optimizer, self.loss, self.hidden, self.extra]))
+        return "/".join(filter(None, [self.optimizer, self.loss, self.hidden, self.extra, self.network]))
 
     @property
     def outputs(self) -> int:
@@ -73,13 +115,26 @@ CASES = [
     Case(optimizer, loss, hidden) for optimizer in OPTIMIZERS for loss in HEADS for hidden in ("relu", "tanh")
 ]
 CASES += [Case(optimizer, "mse", "tanh", extra) for extra in EXTRAS if extra for optimizer in ("sgd", "adam")]
+CASES += [Case(optimizer, "mse", "tanh", "", name) for name in NETWORKS for optimizer in ("sgd", "adam")]
 
 
-def weights(case: Case) -> list[NDArray[np.float32]]:
-    """Return start weights in Keras' order and layout; the biases are not zero, so that they matter."""
+def hidden_layers(case: Case) -> list[tuple[str, dict[str, Any]]]:
+    """Return the layers before the last one, each as (class, arguments)."""
+    if not case.network:
+        return [("Dense", {"units": HIDDEN, "activation": case.hidden})]
+    return [
+        (name, {**arguments, "activation": case.hidden} if name.startswith("Conv") else arguments)
+        for name, arguments in NETWORKS[case.network]
+    ]
+
+
+def weights(shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.float32]]:
+    """Return start weights of given shapes; the biases are not zero, so that they matter."""
     rng = np.random.default_rng(11)
-    shapes = [(FEATURES, HIDDEN), (HIDDEN,), (HIDDEN, case.outputs), (case.outputs,)]
-    return [(rng.standard_normal(shape) / np.sqrt(shape[0])).astype(np.float32) for shape in shapes]
+    return [
+        (rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1] or shape))).astype(np.float32)
+        for shape in shapes
+    ]
 
 
 def batches(case: Case) -> tuple[NDArray[np.float32], NDArray[Any]]:

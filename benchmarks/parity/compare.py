@@ -1,7 +1,7 @@
 """Does streamfit train like Keras? Same weights and batches must give the same losses, step by step.
 
-Every optimizer x loss x hidden activation, and then constraints and penalties, are trained for 100 steps by
-streamfit and by Keras in float32.
+Every optimizer x loss x hidden activation, then constraints, penalties and convolutional networks, are
+trained for 100 steps by streamfit and by Keras in float32.
 The loss must agree to 1e-6 (relative) at the first step and to 1e-4 at every step. A second Keras backend
 is compared with the first in the same way: it shows the effect of float32 alone, and is not judged. The
 exit code is 1 if a case fails. Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has Keras

@@ -11,7 +11,7 @@ import importlib
 from typing import Any
 
 import numpy as np
-from cases import CASES, EXTRAS, FEATURES, HEADS, HIDDEN, OPTIMIZERS, STEPS, Case, batches, weights
+from cases import CASES, EXTRAS, FEATURES, HEADS, OPTIMIZERS, STEPS, Case, batches, hidden_layers, weights
 from numpy.typing import NDArray
 
 
@@ -25,13 +25,13 @@ def train(library: Any, case: Case) -> tuple[NDArray[np.float64], NDArray[np.flo
     model = library.Sequential(
         [
             library.layers.Input((FEATURES,)),
-            library.layers.Dense(HIDDEN, activation=case.hidden, **extra),
+            *(getattr(library.layers, name)(**given, **extra) for name, given in hidden_layers(case)),
             library.layers.Dense(outputs, activation=activation),
         ]
     )
     name, arguments = OPTIMIZERS[case.optimizer]
     model.compile(optimizer=getattr(library.optimizers, name)(**arguments), loss=case.loss)
-    model.set_weights(weights(case))
+    model.set_weights(weights([weight.shape for weight in model.get_weights()]))
     x, y = batches(case)
     losses = [float(model.train_on_batch(x[step], y[step])) for step in range(STEPS)]
     last = np.concatenate([np.asarray(weight, np.float64).ravel() for weight in model.get_weights()])

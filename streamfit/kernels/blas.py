@@ -127,6 +127,19 @@ def _shared(address: int | None, get: Callable[[], int], put: Callable[[int], ob
     return _shared_counts.setdefault(address, _Shared(get, put))
 
 
+def own_count(module: str) -> Callable[[], object] | None:
+    """Return what lets BLAS use one thread where the calling thread calls it, from now on.
+
+    Args:
+        module: `OF_KERNELS` or `OF_NUMPY`.
+
+    Returns:
+        None where all threads share one count: there `on_one_thread` of one of them holds for all.
+    """
+    count = _count_of(module)
+    return count.begin if isinstance(count, _Separate) else None
+
+
 @contextlib.contextmanager
 def on_one_thread(module: str) -> Iterator[None]:
     """Let the BLAS that a module calls use one thread for a while.

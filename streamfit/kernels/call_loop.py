@@ -63,7 +63,7 @@ def _write_call(typing_context: TypingContext, thunk: Type, words: Type) -> tupl
     return types.int32(types.int64, types.int64), generate
 
 
-_call = cast("Callable[[int, int], int]", Instructions(_write_call))
+call_thunk = cast("Callable[[int, int], int]", Instructions(_write_call))
 _flush = cast("Callable[[], int]", Instructions(write_flush))
 _restore = cast("Callable[[int], None]", Instructions(write_restore))
 
@@ -94,7 +94,7 @@ def call_loop(  # pragma: no cover - calls machine code, so it runs compiled onl
     """
     for step in range(steps):
         for i in range(thunks.shape[0]):
-            if _call(thunks[i], starts[i]) != 0:
+            if call_thunk(thunks[i], starts[i]) != 0:
                 outcome[0] = i + 1
                 outcome[1] = step
                 return
@@ -110,7 +110,7 @@ def call_loop(  # pragma: no cover - calls machine code, so it runs compiled onl
 def enter(thunk: int, words: int) -> None:  # pragma: no cover - runs compiled only
     """Call the thunk of a kernel with denormal numbers taken as zero, then restore the caller's mode."""
     mode = _flush()
-    status = _call(thunk, words)
+    status = call_thunk(thunk, words)
     _restore(mode)
     if status != 0:
         raise FloatingPointError

@@ -58,14 +58,14 @@ def run(calls: Iterable[Call]) -> None:
 
 
 def _run_alone(function: CompiledKernel, arguments: tuple[Argument, ...], words: list[int]) -> None:
-    thunk, entrance = function.address(signature_of(arguments)), _enter()
-    if thunk is None or entrance is None:
+    thunk, enter_at = function.address(signature_of(arguments)), entrance()
+    if thunk is None or enter_at is None:
         function(*arguments)
         return
     packed = (ctypes.c_int64 * len(words))(*words)
     words_of_enter = (ctypes.c_int64 * 2)(thunk, ctypes.addressof(packed))
     with on_one_thread(OF_KERNELS) if function.calls_blas else _NOTHING_TO_DO:
-        stopped = entrance(ctypes.addressof(words_of_enter))
+        stopped = enter_at(ctypes.addressof(words_of_enter))
     if stopped:
         raise FloatingPointError(f"kernel {function.py_func.__name__} raised")
 
@@ -99,31 +99,26 @@ def _thunks(calls: Sequence[Call]) -> list[int] | None:
 
 
 @functools.cache
-def _enter() -> Thunk | None:
+def entrance() -> Thunk | None:
     """Return `enter`, as Python calls it; None where there is no machine code with thunks."""
     address = cast(CompiledKernel, enter).address((None, None))
     return None if address is None else thunk_at(address)
 
 
-def _loop() -> int | None:
-    """Return the address of the thunk of `call_loop`, or None as `_enter` does."""
-    return cast(CompiledKernel, call_loop).address(_TYPES_OF_LOOP)
-
-
 class BoundLoop:
-    """The call loop with its arguments bound: to run it is to pass one address.
+    """A call loop with its arguments bound: to run it is to pass one address.
 
     Args:
-        entrance: The thunk of `enter`.
-        loop: The address of the thunk of `call_loop`.
-        arguments: The arguments of `call_loop`; they are kept alive.
+        enter_at: The thunk of `enter`.
+        loop: The address of the thunk of a kernel: `call_loop`, or another that calls kernels.
+        arguments: The arguments of that kernel; they are kept alive.
     """
 
-    def __init__(self, entrance: Thunk, loop: int, *arguments: Argument) -> None:
+    def __init__(self, enter_at: Thunk, loop: int, *arguments: Argument) -> None:
         words = np.array(checked_words("call_loop", arguments), dtype=np.int64)
         words_of_enter = np.array([loop, words.ctypes.data], dtype=np.int64)
         self._kept = (words, words_of_enter, arguments)
-        self.run = functools.partial(entrance, words_of_enter.ctypes.data)
+        self.run = functools.partial(enter_at, words_of_enter.ctypes.data)
 
 
 class KernelStoppedError(Exception):
@@ -173,17 +168,25 @@ class CallList:
                 )
             offsets.append(len(words))
             words += packed
-        thunks, entrance, loop = _thunks(self.calls), _enter(), _loop()
-        if thunks is None or entrance is None or loop is None:
+        thunks, enter_at, loop = _thunks(self.calls), entrance(), self._loop()
+        if thunks is None or enter_at is None or loop is None:
             return False
         self._words = np.array(words, dtype=np.int64)
         starts = self._words.ctypes.data + 8 * np.array(offsets, dtype=np.int64)
         self._outcome = np.zeros(3, dtype=np.int64)
-        tables = (np.array(thunks, dtype=np.int64), starts, self._words, self._outcome)
-        self._bound = functools.partial(BoundLoop, entrance, loop, *tables)
+        tables = self._tables(np.array(thunks, dtype=np.int64), starts)
+        self._bound = functools.partial(BoundLoop, enter_at, loop, *tables)
         self._once = self._bound(_NOTHING, _NOTHING, _NOT_ASKED, 1)
         self._blas = any(cast(CompiledKernel, function).calls_blas for function, _ in self.calls)
         return True
+
+    def _loop(self) -> int | None:
+        """Return the address of the thunk of the loop; None where there is no machine code with thunks."""
+        return cast(CompiledKernel, call_loop).address(_TYPES_OF_LOOP)
+
+    def _tables(self, thunks: Array, starts: Array) -> tuple[Argument, ...]:
+        """Return the first arguments of the loop, given the calls' thunks and where their words begin."""
+        return (thunks, starts, self._words, self._outcome)
 
     def _run_native(self) -> None:
         if self._blas:
@@ -226,15 +229,18 @@ class CallList:
             moving.append(positions)
             strides.append(np.full(len(positions), stride, dtype=np.int64))
         where, how_far = np.concatenate(moving), np.concatenate(strides)
-        # The name keeps the words alive: a temporary object would be freed before its `run` is called.
-        loop = self._bound(where, how_far, asked, steps)
-        with on_one_thread(OF_KERNELS) if self._blas else _NOTHING_TO_DO:
-            loop.run()
+        self._run_moving(where, how_far, asked, steps)
         for reader in readers:
             reader.release()
         if self._outcome[0]:
             raise self._stopped()
         return int(self._outcome[2])
+
+    def _run_moving(self, moving: Array, strides: Array, asked: Array, steps: int) -> None:
+        # The name keeps the words alive: a temporary object would be freed before its `run` is called.
+        loop = self._bound(moving, strides, asked, steps)
+        with on_one_thread(OF_KERNELS) if self._blas else _NOTHING_TO_DO:
+            loop.run()
 
     def _run_steps_one_by_one(
         self, readers: Sequence[InputPointer], data: Sequence[Array], steps: int, asked: Array

@@ -10,11 +10,10 @@ transposed first and the innermost loop runs along the sums instead.
 
 from __future__ import annotations
 
-import numpy as np
-
 from streamfit._base.specs import Array
 from streamfit.kernels.calls import Call
 from streamfit.kernels.decorator import kernel
+from streamfit.kernels.gemm import gemm
 
 LOOPS_UP_TO = 1 << 22
 """Products of up to so many multiplications use the loops; larger ones gain by the blocks of BLAS."""
@@ -133,28 +132,33 @@ def turned_product_by_tiles(a: Array, b: Array, y: Array) -> None:
 @kernel
 def product_by_blas(a: Array, b: Array, y: Array) -> None:
     """Compute y = a @ b."""
-    np.dot(a, b, y)
+    gemm(a, b, y, 0, 0, 0)
 
 
 @kernel
 def left_by_blas(gy: Array, b: Array, ga: Array) -> None:
     """Compute ga = gy @ b.T."""
-    np.dot(gy, b.T, ga)
+    gemm(gy, b, ga, 0, 1, 0)
 
 
 @kernel
 def right_by_blas(a: Array, gy: Array, gb: Array) -> None:
     """Compute gb = a.T @ gy."""
-    np.dot(a.T, gy, gb)
+    gemm(a, gy, gb, 1, 0, 0)
 
 
 def _loops(a: Array, b: Array) -> bool:
     return int(a.shape[0] * b.size) <= LOOPS_UP_TO
 
 
-def turned_shape(inner: int, columns: int) -> tuple[int, int]:
-    """Return the shape of the scratch array that the products with an (inner, columns) matrix need."""
-    return (columns, inner) if inner * columns <= LOOPS_UP_TO else (0, 0)
+def turned_shape(inner: int, columns: int, rows: int = 1) -> tuple[int, int]:
+    """Return the shape of the array that the products of `rows` rows with an (inner, columns) matrix need."""
+    return (columns, inner) if rows * inner * columns <= LOOPS_UP_TO else (0, 0)
+
+
+def kept_shape(inner: int, columns: int, rows: int) -> tuple[int, int]:
+    """Return the shape of the array that `product` fills and `left` reads; nothing where `left` fills it."""
+    return turned_shape(inner, columns, rows) if columns < _NARROW else (0, 0)
 
 
 def product(a: Array, b: Array, turned: Array, y: Array) -> list[Call]:
@@ -163,8 +167,8 @@ def product(a: Array, b: Array, turned: Array, y: Array) -> list[Call]:
     Args:
         a: Shape (rows, inner).
         b: Shape (inner, columns).
-        turned: Scratch of shape ``turned_shape(inner, columns)``; `left` reads what is left in it.
-        y: Shape (rows, columns).
+        turned: Shape ``kept_shape(inner, columns, rows)`` or ``turned_shape``; `left` reads what is left in
+        it. y: Shape (rows, columns).
     """
     if not _loops(a, b):
         return [(product_by_blas, (a, b, y))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamfit.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from streamfit.layers.base import Layer
+from streamfit.layers.convolution import Conv1D, Conv2D, Conv3D
 from streamfit.layers.dense import Dense
 from streamfit.layers.embedding import Embedding
 from streamfit.layers.host import HostLayer
@@ -28,6 +29,20 @@ from streamfit.layers.merging import (
 )
 from streamfit.layers.noise import Dropout, GaussianNoise, number_streams
 from streamfit.layers.normalization import BatchNormalization
+from streamfit.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
 from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
 from streamfit.layers.string_lookup import StringLookup
 
@@ -36,13 +51,25 @@ __all__ = [
     "Activation",
     "Add",
     "Average",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "HostLayer",
     "Input",
     "InputLayer",
@@ -51,6 +78,9 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "Masking",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
     "Maximum",
     "Minimum",
     "Multiply",

@@ -8,10 +8,10 @@ from streamfit import activations, constraints, initializers, ops, regularizers
 from streamfit._base.configs import Config, describe
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Shape
+from streamfit.kernels.bias_activation import FUSED
 from streamfit.layers.base import Layer, LayerOptions
 from streamfit.layers.checks import Checked, activation_function, length
 from streamfit.ops.core import Value
-from streamfit.ops.dense import FUSED
 
 
 class Dense(Layer):

@@ -52,7 +52,8 @@ class TensorMethods:
 
     @property
     def output(self) -> Any:
-        """Return what the layer's first call made, a tensor or a list of them: an output for another model.
+        """Return the tensor that the layer's first call made, or the list of them: an output for another
+        model.
 
         Raises:
             AttributeError: The layer was called on no tensor.

@@ -214,9 +214,9 @@ class WeightMethods:
         if len(own) != len(weights):
             raise ValueError(f"layer {self.name!r} has {len(own)} weights, got {len(weights)} arrays")
         for weight, value in zip(own, weights, strict=True):
-            if np.shape(value) != weight.value.shape:
+            if np.shape(value) != weight.memory.shape:
                 raise ValueError(
-                    f"weight {weight.name!r} of layer {self.name!r} has shape {weight.value.shape}, "
+                    f"weight {weight.name!r} of layer {self.name!r} has shape {weight.memory.shape}, "
                     f"got an array of shape {np.shape(value)}"
                 )
         arrays = [np.asarray(value) for value in weights]
@@ -233,7 +233,7 @@ class WeightMethods:
 
     def count_params(self) -> int:
         """Count the numbers in all weights."""
-        return sum(weight.value.size for weight in self.weights)
+        return sum(weight.memory.size for weight in self.weights)
 
 
 def _by_name(args: Sequence[object], options: WeightOptions) -> WeightOptions:

@@ -157,8 +157,10 @@ class Metric(Configurable):
     def traced(self) -> bool:
         """Return whether a program takes batches into account inside its step, by `step_nodes`.
 
-        It does not where a subclass has an `update_state` of its own.
+        It does not where a subclass, or the object, has an `update_state` of its own.
         """
+        if "update_state" in vars(self):
+            return False
         for cls in type(self).__mro__:
             if "step_nodes" in vars(cls):
                 return cls is not Metric

@@ -77,6 +77,6 @@ def summary_text(model: SummarizedModel, width: int) -> str:
         ("Non-trainable params", model.non_trainable_weights),
     ):
         lines.append(
-            f"{label}: {_size(sum(w.value.size for w in weights), sum(w.value.nbytes for w in weights))}"
+            f"{label}: {_size(sum(w.memory.size for w in weights), sum(w.memory.nbytes for w in weights))}"
         )
     return "\n".join(lines)

@@ -24,6 +24,7 @@ from streamfit.ops.comparisons import (
     not_equal,
     where,
 )
+from streamfit.ops.convolution import conv
 from streamfit.ops.core import Constant, Node, Op, Tensor, Variable, apply, is_symbolic, tracing
 from streamfit.ops.crossentropy import categorical_crossentropy
 from streamfit.ops.dense import dense
@@ -45,6 +46,7 @@ from streamfit.ops.joining import concatenate, getitem, split, stack
 from streamfit.ops.linalg import dot, matmul
 from streamfit.ops.moments import std, var
 from streamfit.ops.normalization import batch_normalize, scale_shift
+from streamfit.ops.pooling import average_pool, max_pool
 from streamfit.ops.random import dropout, random_normal, random_uniform
 from streamfit.ops.rectifiers import (
     elu,
@@ -81,6 +83,7 @@ __all__ = [
     "argmin",
     "assign",
     "assign_add",
+    "average_pool",
     "batch_normalize",
     "binary_crossentropy",
     "broadcast_to",
@@ -89,6 +92,7 @@ __all__ = [
     "checked_indices",
     "clip",
     "concatenate",
+    "conv",
     "cos",
     "dense",
     "divide",
@@ -123,6 +127,7 @@ __all__ = [
     "logsumexp",
     "matmul",
     "max",
+    "max_pool",
     "maximum",
     "mean",
     "min",

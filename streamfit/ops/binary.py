@@ -32,6 +32,8 @@ class Binary(Op):
         result: Dtype of the output, or None for that of the operands.
     """
 
+    rowwise = True
+
     def __init__(
         self, name: str, forward: Kernel, partial: Partial | None, result: str | None = None
     ) -> None:

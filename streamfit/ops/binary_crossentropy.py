@@ -66,6 +66,8 @@ def binary_logits_target(x: Array, gy: Array, gt: Array) -> None:
 class BinaryCrossentropy(Op):
     """Compare probabilities with target probabilities, element by element."""
 
+    rowwise = True
+
     def __init__(self, from_logits: bool) -> None:
         self.from_logits, self.epsilon = from_logits, epsilon()
 

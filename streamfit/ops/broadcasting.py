@@ -123,6 +123,8 @@ def _groups(shape: tuple[int, ...], operands: Sequence[Array]) -> list[_Group]:
 class BroadcastTo(Op):
     """Repeat an array along new axes and along axes of length 1."""
 
+    rowwise = True
+
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
 

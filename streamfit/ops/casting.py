@@ -25,6 +25,8 @@ _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 class Cast(Op):
     """Convert every element to another dtype."""
 
+    rowwise = True
+
     def __init__(self, dtype: str) -> None:
         self.dtype = dtype
 

@@ -87,6 +87,8 @@ def where_backward(c: Array, gy: Array, g: Array, chosen: int) -> None:
 class Where(Op):
     """Choose from two arrays, element by element."""
 
+    rowwise = True
+
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the shape to which the three operands broadcast."""
         return (Spec(broadcast_shapes("where", *(spec.shape for spec in specs)), specs[1].dtype),)

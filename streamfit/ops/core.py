@@ -1,8 +1,7 @@
 """Tensors, operations, and the rule by which an operation is applied.
 
 A `Tensor` is a symbolic handle: a spec and the node that makes it. An `Op` is one differentiable
-operation: a shape rule (`infer`), the kernel calls that compute it (`forward`) and those that
-differentiate it (`backward`). `apply` adds a node to the graph when an input is symbolic, and runs the
+operation (`ops/operation.py`). `apply` adds a node to the graph when an input is symbolic, and runs the
 kernels now when all inputs are arrays. So a layer or a loss written once with `ops` can be called on
 arrays, to look and to test, and traced, to train.
 
@@ -25,6 +24,7 @@ from streamfit._base.checks import check_same_shape, storable
 from streamfit._base.config import floatx
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import run
+from streamfit.ops.home import Home
 from streamfit.ops.operation import Op as Op
 from streamfit.ops.operation import with_outputs as with_outputs
 from streamfit.ops.operation import workspace as workspace
@@ -209,17 +209,24 @@ class Variable(Tensor):
         constraint: Callable[[Tensor], Value] | None = None,
     ) -> None:
         super().__init__(Spec.of(value), name)
-        self.value: Array = np.array(value, order="C")
+        self.memory: Array = np.array(value, order="C")  # rows of tables may be behind in it, see `value`
         self.trainable = trainable
         self.constraint = constraint
-        self.home: object | None = None  # the owner of the flat vector that `value` is a view of
+        self.home: Home | None = None  # the owner of the flat vector that `memory` is a view of
+
+    @property
+    def value(self) -> Array:
+        """Return the array itself, with all of its rows up to date."""
+        if self.home is not None:
+            self.home.settle()
+        return self.memory
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "home": None}  # the flat vector of a model is not pickled
+        return {**self.__dict__, "memory": self.value, "home": None}  # no flat vector is pickled
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self.value = np.array(self.value, order="C")  # in a worker the array may lie in shared memory
+        self.memory = np.array(self.memory, order="C")  # in a worker the array may lie in shared memory
 
     def assign(self, value: Operand) -> None:
         """Overwrite the value in place; inside the `call` of a layer that is traced, as `ops.assign` does.
@@ -266,14 +273,14 @@ class Variable(Tensor):
         """Overwrite the value; the caller ensures that no other thread uses it."""
         self.value[...] = array
 
-    def move(self, memory: Array, home: object) -> None:
+    def move(self, memory: Array, home: Home) -> None:
         """Keep the value in `memory` (same shape and dtype) from now on."""
         memory[...] = self.value
-        self.value, self.home = memory, home
+        self.memory, self.home = memory, home
 
     def numpy(self) -> Array:
         """Return a copy of the value; while another thread trains, the copy is made between two steps."""
-        return uses.read("numpy", self.name, frozenset((self,)), self.value.copy)
+        return uses.read("numpy", self.name, frozenset((self,)), lambda: self.value.copy())
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype)
@@ -396,15 +403,15 @@ def as_operand(value: Operand, dtype: npt.DTypeLike | None = None, symbolic: boo
     """Convert an argument from the user into a tensor or a C-contiguous writeable array.
 
     Python numbers and lists of them take `dtype`, by default `floatx`; arrays keep their dtype.
-    A variable stays a tensor if `symbolic` (another operand is symbolic), else it becomes its value.
+    A variable stays a tensor if `symbolic` (another operand is), else it becomes its value.
     """
     if isinstance(value, Tensor):
         if symbolic or is_symbolic(value):
             if _trace.recorder is not None and isinstance(value, Variable):
                 return _trace.recorder.current.get(value, value)
             return value
-        held: Array = value.value  # type: ignore[attr-defined]
-        return held if _trace.values is None else _trace.values.get(value, held)  # type: ignore[call-overload]
+        copied = None if _trace.values is None else _trace.values.get(value)  # type: ignore[call-overload]
+        return value.value if copied is None else copied  # type: ignore[attr-defined, no-any-return]
     if not isinstance(value, (np.ndarray, np.generic)):
         value = np.asarray(value)
         if value.dtype.kind in "iufb":
@@ -428,14 +435,9 @@ def apply(op: Op, *operands: Operand) -> Value:
         tensors = [value if isinstance(value, Tensor) else Constant(value) for value in inputs]
         outputs: Sequence[Value] = Node(op, tensors, op.infer(*(t.spec for t in tensors))).outputs
     else:
-        outputs = _compute(op, [value for value in inputs if isinstance(value, np.ndarray)])
+        outputs, calls = with_outputs(op, [value for value in inputs if isinstance(value, np.ndarray)])
+        run(calls)
     return outputs[0] if len(outputs) == 1 else tuple(outputs)  # type: ignore[return-value]
-
-
-def _compute(op: Op, arrays: Sequence[Array]) -> Sequence[Array]:
-    outputs, calls = with_outputs(op, arrays)
-    run(calls)
-    return outputs
 
 
 def flat(array: Array) -> Array:

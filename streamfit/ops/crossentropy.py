@@ -116,6 +116,8 @@ def categorical_target(gy: Array, gt: Array, logs: Array) -> None:
 class CategoricalCrossentropy(Op):
     """Compare probabilities with target probabilities along the last axis."""
 
+    rowwise = True
+
     def __init__(self, from_logits: bool) -> None:
         self.from_logits, self.epsilon = from_logits, epsilon()
 

@@ -3,96 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec, may_equal
-from streamfit.kernels import Call, kernel, products
-from streamfit.kernels import exponentials as fast
+from streamfit.kernels import Call, products
+from streamfit.kernels.bias_activation import (
+    FUSED,
+    add_bias,
+    add_bias_relu,
+    add_bias_sigmoid,
+    add_bias_tanh,
+    bias_gradient,
+    relu_delta,
+    sigmoid_delta,
+    tanh_delta,
+)
 from streamfit.ops.core import Op, Operand, Value, apply, flat, rows, workspace
-
-FUSED = ("linear", "relu", "tanh", "sigmoid")
-"""Activations whose derivative can be written with the output alone, so that nothing else is kept."""
-
-
-@kernel
-def add_bias(b: Array, y: Array) -> None:
-    """Add b to each row of y."""
-    for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            y[i, j] += b[j]
-
-
-@kernel
-def add_bias_relu(b: Array, y: Array) -> None:
-    """Compute y = max(y + b, 0); a NaN stays a NaN."""
-    zero = y.dtype.type(0)
-    for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            v = y[i, j] + b[j]
-            y[i, j] = zero if v < zero else v
-
-
-@kernel
-def add_bias_tanh(b: Array, y: Array) -> None:
-    """Compute y = tanh(y + b)."""
-    for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            y[i, j] = fast.tanh(y[i, j] + b[j])
-
-
-@kernel
-def add_bias_sigmoid(b: Array, y: Array) -> None:
-    """Compute y = 1 / (1 + exp(-(y + b)))."""
-    for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            y[i, j] = fast.sigmoid(y[i, j] + b[j])
-
-
-@kernel
-def relu_delta(y: Array, gy: Array, delta: Array) -> None:
-    """Compute the gradient before the relu from its output."""
-    zero = y.dtype.type(0)
-    for i in range(y.shape[0]):
-        delta[i] = gy[i] if y[i] > zero else zero
-
-
-@kernel
-def tanh_delta(y: Array, gy: Array, delta: Array) -> None:
-    """Compute the gradient before the tanh from its output."""
-    one = y.dtype.type(1)
-    for i in range(y.shape[0]):
-        delta[i] = gy[i] * (one - y[i] * y[i])
-
-
-@kernel
-def sigmoid_delta(y: Array, gy: Array, delta: Array) -> None:
-    """Compute the gradient before the sigmoid from its output."""
-    one = y.dtype.type(1)
-    for i in range(y.shape[0]):
-        delta[i] = gy[i] * y[i] * (one - y[i])
-
-
-@kernel
-def bias_gradient(delta: Array, gb: Array) -> None:
-    """Sum the rows of delta, four at a time."""
-    rows = delta.shape[0]
-    whole = rows - rows % 4
-    for j in range(gb.shape[0]):
-        gb[j] = 0
-    for i in range(0, whole, 4):
-        for j in range(gb.shape[0]):
-            gb[j] += (delta[i, j] + delta[i + 1, j]) + (delta[i + 2, j] + delta[i + 3, j])
-    for i in range(whole, rows):
-        for j in range(gb.shape[0]):
-            gb[j] += delta[i, j]
-
 
 _FORWARD = {"linear": add_bias, "relu": add_bias_relu, "tanh": add_bias_tanh, "sigmoid": add_bias_sigmoid}
 _DELTA = {"relu": relu_delta, "tanh": tanh_delta, "sigmoid": sigmoid_delta}
 
 
+def room_to_turn(kept: Array, kernel: Array, count: int) -> Array:
+    """Return the array in which `products.left` finds or makes the transposed kernel, for `count` rows."""
+    inner, columns = kernel.shape
+    return kept if kept.size else workspace(products.turned_shape(inner, columns, count), kernel.dtype)
+
+
 class Dense(Op):
     """Compute ``activation(x @ kernel + bias)`` over the last axis of x."""
+
+    rowwise = True
 
     def __init__(self, activation: str) -> None:
         self.activation = activation
@@ -110,7 +52,8 @@ class Dense(Op):
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of the transposed kernel."""
         x, w, _ = specs
-        return (Spec(products.turned_shape(*w.at(0)), x.dtype),)
+        inner, columns = w.at(0)
+        return (Spec(products.kept_shape(inner, columns, prod(x.at(0)[:-1])), x.dtype),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -137,10 +80,11 @@ class Dense(Op):
             before = workspace(outputs[0].shape, outputs[0].dtype)  # the gradient before the activation
             calls.append((_DELTA[self.activation], (flat(outputs[0]), flat(output_grads[0]), flat(before))))
             delta = rows(before)
+        turned = room_to_turn(scratch[0], w, len(delta))
         if gx is not None:
-            calls += products.left(delta, w, scratch[0], rows(gx))
+            calls += products.left(delta, w, turned, rows(gx))
         if gw is not None:
-            calls += products.right(rows(x), delta, scratch[0], gw)
+            calls += products.right(rows(x), delta, turned, gw)
         if gb is not None:
             calls.append((bias_gradient, (delta, gb)))
         return calls

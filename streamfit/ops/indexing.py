@@ -115,6 +115,7 @@ class Take(Op):
 class OneHot(Op):
     """Write whole numbers as rows of zeros with a single 1."""
 
+    rowwise = True
     differentiable = False
 
     def __init__(self, classes: int, dtype: str) -> None:
@@ -134,6 +135,7 @@ class OneHot(Op):
 class FullLike(Op):
     """Make an array of one value, shaped like another."""
 
+    rowwise = True
     differentiable = False
 
     def __init__(self, value: float, dtype: str) -> None:

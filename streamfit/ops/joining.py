@@ -42,7 +42,7 @@ class Concatenate(Op):
     """Put arrays one after the other along an axis."""
 
     def __init__(self, axis: int) -> None:
-        self.axis = axis
+        self.axis, self.rowwise = axis, axis > 0
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the shape whose length along the axis is the sum of all."""
@@ -108,6 +108,7 @@ class Slice(Op):
 
     def __init__(self, cuts: tuple[Cut, ...]) -> None:
         self.cuts = cuts
+        self.rowwise = bool(cuts) and cuts[0] == slice(None)
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the lengths that are left; None where a length is not known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from streamfit.kernels import Call, kernel, products
 from streamfit.ops.arithmetic import multiply
 from streamfit.ops.casting import floating, promoted
 from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply, rows
+from streamfit.ops.dense import room_to_turn
 from streamfit.ops.shape import expand_dims, squeeze, swap_axes, transpose
 
 
@@ -39,6 +41,8 @@ def batched_right(a: Array, gy: Array, gb: Array) -> None:
 class Matmul(Op):
     """Multiply (..., k, n) by one matrix (n, m)."""
 
+    rowwise = True
+
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the left shape with its last length replaced."""
         a, b = specs
@@ -49,7 +53,8 @@ class Matmul(Op):
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of the transposed right matrix."""
         a, b = specs
-        return (Spec(products.turned_shape(*b.at(0)), a.dtype),)
+        inner, columns = b.at(0)
+        return (Spec(products.kept_shape(inner, columns, prod(a.at(0)[:-1])), a.dtype),)
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -68,15 +73,18 @@ class Matmul(Op):
         """Return the calls of each gradient."""
         (a, b), gy, (ga, gb) = inputs, rows(output_grads[0]), input_grads
         calls: list[Call] = []
+        turned = room_to_turn(scratch[0], b, len(gy))
         if ga is not None:
-            calls += products.left(gy, b, scratch[0], rows(ga))
+            calls += products.left(gy, b, turned, rows(ga))
         if gb is not None:
-            calls += products.right(rows(a), gy, scratch[0], gb)
+            calls += products.right(rows(a), gy, turned, gb)
         return calls
 
 
 class BatchedMatmul(Op):
     """Multiply (..., k, n) by (..., n, m), matrix by matrix."""
+
+    rowwise = True
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the common leading shape with the shape of one product."""

@@ -218,6 +218,8 @@ class BatchNormalize(Op):
 class ScaleShift(Op):
     """Compute ``x * scale + shift``, channel by channel."""
 
+    rowwise = True
+
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the spec of x."""
         _check_channels("scale_shift", *specs)

@@ -17,6 +17,7 @@ from streamfit.kernels import Call
 
 class _Memory(threading.local):
     take: Callable[[Sequence[int], npt.DTypeLike], Array] | None = None
+    first_row: int = 0
 
 
 _memory = _Memory()
@@ -40,6 +41,24 @@ def workspace(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
     return np.empty(tuple(shape), dtype) if take is None else take(shape, dtype)
 
 
+@contextmanager
+def block_from(row: int) -> Iterator[None]:
+    """Let `first_row` be `row` inside the block, on this thread."""
+    before, _memory.first_row = _memory.first_row, row
+    try:
+        yield
+    finally:
+        _memory.first_row = before
+
+
+def first_row() -> int:
+    """Return the number, in the whole batch, of the first row of the arrays of `Op.forward` or `Op.backward`.
+
+    Operations whose rows depend on their place in the batch, such as random ones, read it.
+    """
+    return _memory.first_row
+
+
 class Op:
     """One differentiable operation. Subclasses are immutable and hold only settings.
 
@@ -53,6 +72,11 @@ class Op:
     differentiable: ClassVar[bool] = True
     is_view: ClassVar[bool] = False
     """Whether the one output is the first input under another shape, in the same memory."""
+
+    rowwise: bool = False
+    """Whether each row of the outputs depends on the same row of the batched inputs alone, and the gradient
+    by an input without a batch axis is a sum over rows. A batch may then be cut into blocks of rows, for
+    which `forward` and `backward` are called apart."""
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from streamfit.kernels import Call, kernel
 from streamfit.kernels.decorator import inlined
 from streamfit.ops.casting import floating, operand
 from streamfit.ops.core import Op, Operand, Tensor, Value, apply, flat
+from streamfit.ops.operation import first_row
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -45,35 +46,42 @@ def key_of(state: Array, stream: int) -> np.uint64:
 
 
 @kernel
-def dropout_kernel(x: Array, state: Array, y: Array, settings: Array, threshold: Array, stream: int) -> None:
-    """Keep x times settings[0] where the element's number reaches threshold[0]; else 0."""
+def dropout_kernel(
+    x: Array, state: Array, y: Array, settings: Array, threshold: Array, stream: int, first: int
+) -> None:
+    """Keep x times settings[0] where the element's number reaches threshold[0]; else 0.
+
+    Element i of x is element first + i of the whole batch.
+    """
     key, least = key_of(state, stream), threshold[0]
     scale, zero = y.dtype.type(settings[0]), y.dtype.type(0)
     for i in range(x.shape[0]):
-        y[i] = x[i] * scale if mix(key + np.uint64(i) * _GOLDEN) >= least else zero
+        y[i] = x[i] * scale if mix(key + np.uint64(first + i) * _GOLDEN) >= least else zero
 
 
 @kernel
-def uniform_kernel(state: Array, y: Array, settings: Array, stream: int) -> None:
+def uniform_kernel(state: Array, y: Array, settings: Array, stream: int, first: int) -> None:
     """Fill y with settings[0] + settings[1] times uniform numbers in [0, 1)."""
     key = key_of(state, stream)
     for i in range(y.shape[0]):
-        u = np.float64(mix(key + np.uint64(i) * _GOLDEN) >> _S11) * _ULP
+        u = np.float64(mix(key + np.uint64(first + i) * _GOLDEN) >> _S11) * _ULP
         y[i] = settings[0] + settings[1] * u
 
 
 @kernel
-def normal_kernel(state: Array, y: Array, settings: Array, stream: int) -> None:
+def normal_kernel(state: Array, y: Array, settings: Array, stream: int, first: int) -> None:
     """Fill y with normal numbers, settings = (mean, deviation), by Box and Muller's transform (1958)."""
     key = key_of(state, stream)
     for i in range(y.shape[0]):
-        u = np.float64((mix(key + np.uint64(2 * i) * _GOLDEN) >> _S11) + np.uint64(1)) * _ULP
-        v = np.float64(mix(key + np.uint64(2 * i + 1) * _GOLDEN) >> _S11) * _ULP
+        u = np.float64((mix(key + np.uint64(2 * (first + i)) * _GOLDEN) >> _S11) + np.uint64(1)) * _ULP
+        v = np.float64(mix(key + np.uint64(2 * (first + i) + 1) * _GOLDEN) >> _S11) * _ULP
         y[i] = settings[0] + settings[1] * np.sqrt(-2.0 * np.log(u)) * np.cos(_TURN * v)
 
 
 class Dropout(Op):
     """Set elements to 0 at random and scale up the others."""
+
+    rowwise = True
 
     def __init__(self, rate: float, stream: int) -> None:
         self.rate, self.stream = rate, _checked_stream(stream)
@@ -85,7 +93,7 @@ class Dropout(Op):
     def _calls(self, x: Array, state: Array, y: Array) -> list[Call]:
         settings = np.array([1 / (1 - self.rate)])
         threshold = np.array([round(self.rate * 2.0**64)], dtype=np.uint64)
-        return [(dropout_kernel, (flat(x), state, flat(y), settings, threshold, self.stream))]
+        return [(dropout_kernel, (flat(x), state, flat(y), settings, threshold, self.stream, _first(x)))]
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
@@ -109,6 +117,7 @@ class Dropout(Op):
 class RandomUniform(Op):
     """Draw uniform numbers."""
 
+    rowwise = True
     differentiable = False
     _kernel = staticmethod(uniform_kernel)
 
@@ -123,13 +132,21 @@ class RandomUniform(Op):
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
         """Return one call."""
-        return [(type(self)._kernel, (inputs[1], flat(outputs[0]), np.array(self.settings), self.stream))]
+        settings = np.array(self.settings)
+        return [
+            (type(self)._kernel, (inputs[1], flat(outputs[0]), settings, self.stream, _first(outputs[0])))
+        ]
 
 
 class RandomNormal(RandomUniform):
     """Draw normal numbers."""
 
     _kernel = staticmethod(normal_kernel)
+
+
+def _first(x: Array) -> int:
+    """Return the number, in the whole batch, of the first element of a block of rows."""
+    return first_row() * (x.size // len(x)) if x.ndim and len(x) else 0
 
 
 def _checked_stream(stream: int) -> int:

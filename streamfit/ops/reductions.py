@@ -98,6 +98,7 @@ class _Reduction(Op):
 
     def __init__(self, first: int, last: int, keepdims: bool) -> None:
         self.first, self.last, self.keepdims = first, last, keepdims
+        self.rowwise = first > 0
 
     def _dtype(self, dtype: DType) -> DType:
         return dtype

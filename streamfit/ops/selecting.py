@@ -27,6 +27,7 @@ def drop_rows(weights: Array, gradient: Array) -> None:
 class Counted(Op):
     """Pass values on; their gradient is 0 where the weight is 0, whatever the gradient of the output is."""
 
+    rowwise = True
     is_view = True
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:

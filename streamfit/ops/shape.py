@@ -27,6 +27,7 @@ class Reshape(Op):
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
+        self.rowwise = bool(shape) and shape[0] is None
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the wanted shape with -1 replaced."""
@@ -76,7 +77,7 @@ class InsertAxis(Reshape):
     """Insert an axis of length 1; nothing moves."""
 
     def __init__(self, axis: int) -> None:
-        self.axis = axis
+        self.axis, self.rowwise = axis, axis > 0
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the shape with one axis more."""
@@ -88,7 +89,7 @@ class RemoveAxes(Reshape):
     """Remove axes of length 1; nothing moves."""
 
     def __init__(self, axes: tuple[int, ...]) -> None:
-        self.axes = axes
+        self.axes, self.rowwise = axes, 0 not in axes
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the shape without the axes."""
@@ -102,7 +103,7 @@ class Transpose(Op):
     """Change the order of the axes."""
 
     def __init__(self, axes: tuple[int, ...]) -> None:
-        self.axes = axes
+        self.axes, self.rowwise = axes, axes[0] == 0
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         """Return the lengths in the new order."""

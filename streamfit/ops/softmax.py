@@ -101,6 +101,7 @@ def logsumexp_backward(x: Array, y: Array, gy: Array, gx: Array) -> None:
 class Softmax(Op):
     """Turn the last axis into probabilities."""
 
+    rowwise = True
     _backward: Callable[..., None] = staticmethod(softmax_backward)
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:

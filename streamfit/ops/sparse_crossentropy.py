@@ -105,6 +105,8 @@ def sparse_logits_backward(t: Array, gy: Array, gx: Array, powers: Array, ignore
 class SparseCategoricalCrossentropy(Op):
     """Compare probabilities along the last axis with the number of the right class."""
 
+    rowwise = True
+
     def __init__(self, from_logits: bool, ignore_class: int | None) -> None:
         self.from_logits, self.ignore_class, self.epsilon = from_logits, ignore_class, epsilon()
 

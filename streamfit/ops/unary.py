@@ -24,6 +24,8 @@ class Unary(Op):
         result: Dtype of the output, or None for that of the input.
     """
 
+    rowwise = True
+
     def __init__(
         self,
         name: str,

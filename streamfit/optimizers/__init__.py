@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamfit.optimizers import schedules
 from streamfit.optimizers.adagrad import Adadelta, Adagrad
-from streamfit.optimizers.adam import Adam, Adamax, AdamW, Nadam
+from streamfit.optimizers.adam import Adam, Adamax, AdamW, LazyAdam, Nadam
 from streamfit.optimizers.lookup import get
 from streamfit.optimizers.optimizer import Optimizer
 from streamfit.optimizers.rmsprop import RMSprop
@@ -17,6 +17,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "LazyAdam",
     "Nadam",
     "Optimizer",
     "RMSprop",

@@ -8,20 +8,12 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
+from streamfit.optimizers import adagrad_kernels as kernels
 from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Hyper, at_least_zero, share
 from streamfit.optimizers.optimizer import LearningRate, Optimizer, OptimizerOptions, registry
+from streamfit.optimizers.tables import RowRule
 
 _RHO, _EPSILON = FIRST_OWN, FIRST_OWN + 1
-
-
-@kernel
-def adagrad_step(w: Array, g: Array, a: Array, hyper: Array) -> None:
-    """Compute a += g^2 and w -= rate g / sqrt(a + epsilon)."""
-    real = w.dtype.type
-    rate, epsilon = real(hyper[LEARNING_RATE]), real(hyper[_EPSILON])
-    for i in range(w.shape[0]):
-        a[i] += g[i] * g[i]
-        w[i] -= rate * g[i] / np.sqrt(a[i] + epsilon)
 
 
 @kernel
@@ -57,7 +49,7 @@ class Adagrad(Optimizer):
         0.1
     """
 
-    epsilon = Hyper(_EPSILON, at_least_zero)
+    epsilon = Hyper(kernels.EPSILON, at_least_zero)
     _initial_accumulator_value: float
 
     def __init__(
@@ -93,7 +85,11 @@ class Adagrad(Optimizer):
 
     def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return one call."""
-        return [(adagrad_step, (weights, grads, self.state["accumulator"], self.hyper))]
+        return [(kernels.adagrad_step, (weights, grads, self.state["accumulator"], self.hyper))]
+
+    def row_rule(self) -> RowRule | None:
+        """Return the kernels for rows of tables."""
+        return RowRule(kernels.adagrad_record, kernels.adagrad_rows_step, kernels.adagrad_catch_up)
 
 
 class Adadelta(Optimizer):

@@ -8,40 +8,13 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
-from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Flag, Hyper, at_least_zero, share
+from streamfit.optimizers import adam_kernels as kernels
+from streamfit.optimizers.adam_kernels import BETA_1, BETA_2, EPSILON
+from streamfit.optimizers.hyper import LEARNING_RATE, Flag, Hyper, at_least_zero, share
 from streamfit.optimizers.optimizer import LearningRate, Optimizer, OptimizerOptions, SharedOptions, registry
+from streamfit.optimizers.tables import RowRule
 
-_BETA_1, _BETA_2, _EPSILON = FIRST_OWN, FIRST_OWN + 1, FIRST_OWN + 2
 _NADAM_DECAY = 0.96
-
-
-@kernel
-def adam_step(w: Array, g: Array, m: Array, v: Array, hyper: Array, step_state: Array) -> None:
-    """Move the means of g and g^2, and w by their corrected ratio."""
-    real = w.dtype.type
-    step = np.float64(step_state[1] + 1)
-    correction = np.sqrt(1.0 - hyper[_BETA_2] ** step) / (1.0 - hyper[_BETA_1] ** step)
-    alpha, epsilon = real(hyper[LEARNING_RATE] * correction), real(hyper[_EPSILON])
-    new_1, new_2 = real(1.0 - hyper[_BETA_1]), real(1.0 - hyper[_BETA_2])
-    for i in range(w.shape[0]):
-        m[i] += new_1 * (g[i] - m[i])
-        v[i] += new_2 * (g[i] * g[i] - v[i])
-        w[i] -= alpha * m[i] / (np.sqrt(v[i]) + epsilon)
-
-
-@kernel
-def amsgrad_step(w: Array, g: Array, m: Array, v: Array, top: Array, hyper: Array, step_state: Array) -> None:
-    """Do the same with the largest v so far in the place of v."""
-    real = w.dtype.type
-    step = np.float64(step_state[1] + 1)
-    correction = np.sqrt(1.0 - hyper[_BETA_2] ** step) / (1.0 - hyper[_BETA_1] ** step)
-    alpha, epsilon = real(hyper[LEARNING_RATE] * correction), real(hyper[_EPSILON])
-    new_1, new_2 = real(1.0 - hyper[_BETA_1]), real(1.0 - hyper[_BETA_2])
-    for i in range(w.shape[0]):
-        m[i] += new_1 * (g[i] - m[i])
-        v[i] += new_2 * (g[i] * g[i] - v[i])
-        top[i] = top[i] if top[i] > v[i] else v[i]
-        w[i] -= alpha * m[i] / (np.sqrt(top[i]) + epsilon)
 
 
 @kernel
@@ -49,8 +22,8 @@ def adamax_step(w: Array, g: Array, m: Array, u: Array, hyper: Array, step_state
     """Move the mean of g and the decaying maximum of abs(g), and w by their ratio."""
     real = w.dtype.type
     step = np.float64(step_state[1] + 1)
-    alpha = real(hyper[LEARNING_RATE] / (1.0 - hyper[_BETA_1] ** step))
-    new, kept, epsilon = real(1.0 - hyper[_BETA_1]), real(hyper[_BETA_2]), real(hyper[_EPSILON])
+    alpha = real(hyper[LEARNING_RATE] / (1.0 - hyper[BETA_1] ** step))
+    new, kept, epsilon = real(1.0 - hyper[BETA_1]), real(hyper[BETA_2]), real(hyper[EPSILON])
     for i in range(w.shape[0]):
         m[i] += new * (g[i] - m[i])
         size = abs(g[i])
@@ -66,16 +39,16 @@ def nadam_step(
     """Do as Adam with Nesterov's momentum, whose schedule is kept in the one number of `product`."""
     real = w.dtype.type
     step = np.float64(step_state[1] + 1)
-    now = hyper[_BETA_1] * (1.0 - 0.5 * _NADAM_DECAY**step)
-    later = hyper[_BETA_1] * (1.0 - 0.5 * _NADAM_DECAY ** (step + 1.0))
+    now = hyper[BETA_1] * (1.0 - 0.5 * _NADAM_DECAY**step)
+    later = hyper[BETA_1] * (1.0 - 0.5 * _NADAM_DECAY ** (step + 1.0))
     if step_state[1] == 0:
         product[0] = 1.0
     product[0] *= now
     part_m = real(later / (1.0 - product[0] * later))
     part_g = real((1.0 - now) / (1.0 - product[0]))
-    rate, epsilon = real(hyper[LEARNING_RATE]), real(hyper[_EPSILON])
-    whole = real(1.0 / (1.0 - hyper[_BETA_2] ** step))
-    new_1, new_2 = real(1.0 - hyper[_BETA_1]), real(1.0 - hyper[_BETA_2])
+    rate, epsilon = real(hyper[LEARNING_RATE]), real(hyper[EPSILON])
+    whole = real(1.0 / (1.0 - hyper[BETA_2] ** step))
+    new_1, new_2 = real(1.0 - hyper[BETA_1]), real(1.0 - hyper[BETA_2])
     for i in range(w.shape[0]):
         m[i] += new_1 * (g[i] - m[i])
         v[i] += new_2 * (g[i] * g[i] - v[i])
@@ -107,9 +80,9 @@ class Adam(Optimizer):
     """
 
     state_names: ClassVar[dict[str, float]] = {"m": 0.0, "v": 0.0}
-    beta_1 = Hyper(_BETA_1, share)
-    beta_2 = Hyper(_BETA_2, share)
-    epsilon = Hyper(_EPSILON, at_least_zero)
+    beta_1 = Hyper(BETA_1, share)
+    beta_2 = Hyper(BETA_2, share)
+    epsilon = Hyper(EPSILON, at_least_zero)
     amsgrad = Flag()
 
     def __init__(
@@ -132,8 +105,17 @@ class Adam(Optimizer):
         """Return one call."""
         vectors = tuple(self.state[name] for name in self.first_values())
         return [
-            (amsgrad_step if self.amsgrad else adam_step, (weights, grads, *vectors, self.hyper, step_state))
+            (
+                kernels.amsgrad_step if self.amsgrad else kernels.adam_step,
+                (weights, grads, *vectors, self.hyper, step_state),
+            )
         ]
+
+    def row_rule(self) -> RowRule | None:
+        """Return the kernels for rows of tables."""
+        if self.amsgrad:
+            return RowRule(kernels.adam_record, kernels.amsgrad_rows_step, kernels.amsgrad_catch_up)
+        return RowRule(kernels.adam_record, kernels.adam_rows_step, kernels.adam_catch_up)
 
 
 class AdamW(Adam):
@@ -168,6 +150,34 @@ class AdamW(Adam):
         )
 
 
+class LazyAdam(Adam):
+    """Use Adam, but leave rows of tables that a batch does not read as they are.
+
+    A table of embeddings that nothing but lookups reads (`ops.take` along axis 0) is updated by rows. Under
+    `Adam` all its rows keep moving, from the means of their earlier gradients; here a row moves, its means
+    fade and its weights decay in the steps that read it, and in no others. That is another rule than Adam's,
+    and its cost does not depend on how many rows the table has. All other weights are updated as by
+    `Adam`, also tables that anything else reads.
+
+    Args:
+        learning_rate: A number or a schedule.
+        beta_1: As for `Adam`.
+        beta_2: As for `Adam`.
+        epsilon: As for `Adam`.
+        amsgrad: As for `Adam`.
+        **options: As for `Optimizer`.
+
+    Example:
+        >>> LazyAdam().beta_1
+        0.9
+    """
+
+    def row_rule(self) -> RowRule | None:
+        """Return the kernels for rows of tables, without the one for steps that were missed."""
+        rule = super().row_rule()
+        return None if rule is None else rule._replace(catch_up=None)
+
+
 class Adamax(Optimizer):
     """Use Adam with a decaying maximum of the gradient in the place of its mean square.
 
@@ -190,9 +200,9 @@ class Adamax(Optimizer):
     """
 
     state_names: ClassVar[dict[str, float]] = {"m": 0.0, "u": 0.0}
-    beta_1 = Hyper(_BETA_1, share)
-    beta_2 = Hyper(_BETA_2, share)
-    epsilon = Hyper(_EPSILON, at_least_zero)
+    beta_1 = Hyper(BETA_1, share)
+    beta_2 = Hyper(BETA_2, share)
+    epsilon = Hyper(EPSILON, at_least_zero)
 
     def __init__(
         self,
@@ -232,9 +242,9 @@ class Nadam(Optimizer):
     """
 
     state_names: ClassVar[dict[str, float]] = {"m": 0.0, "v": 0.0}
-    beta_1 = Hyper(_BETA_1, share)
-    beta_2 = Hyper(_BETA_2, share)
-    epsilon = Hyper(_EPSILON, at_least_zero)
+    beta_1 = Hyper(BETA_1, share)
+    beta_2 = Hyper(BETA_2, share)
+    epsilon = Hyper(EPSILON, at_least_zero)
 
     def __init__(
         self,
@@ -256,5 +266,6 @@ class Nadam(Optimizer):
 
 registry.register(Adam, "adam")
 registry.register(AdamW, "adamw")
+registry.register(LazyAdam, "lazy_adam")
 registry.register(Adamax, "adamax")
 registry.register(Nadam, "nadam")

@@ -11,7 +11,7 @@ change that needs other kernels moves `revision`; the runner of the calls then a
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Self, TypedDict
 
 import numpy as np
@@ -21,7 +21,6 @@ from streamfit._base.names import Registry, did_you_mean, snake_case
 from streamfit._base.specs import Array
 from streamfit.kernels import Call
 from streamfit.optimizers import schedules
-from streamfit.optimizers.clipping import clip_by_norm, clip_by_value, decay_weights
 from streamfit.optimizers.hyper import (
     CLIP,
     LEARNING_RATE,
@@ -33,6 +32,8 @@ from streamfit.optimizers.hyper import (
     positive,
 )
 from streamfit.optimizers.rates import RateTable
+from streamfit.optimizers.tables import RowRule, Table, table_updates
+from streamfit.optimizers.update import Stretch, Update, stretches
 from streamfit.optimizers.work import Work
 
 Schedule = Callable[[int], float]
@@ -169,7 +170,8 @@ class Optimizer(Configurable):
 
     @property
     def state(self) -> dict[str, Array]:
-        """Return the vectors by name; `bind` makes them."""
+        """Return the vectors by name, with all rows up to date; `bind` makes them."""
+        self.work.settle(wake=True)
         return self.work.state
 
     @property
@@ -183,7 +185,7 @@ class Optimizer(Configurable):
         self._decay = at_least_zero("decay", value)
         if self.needs_prepare != before:
             self.restructure()
-        self.prepare(self.iterations)
+        self._write_rate(self.iterations)
 
     @property
     def learning_rate(self) -> float:
@@ -206,7 +208,7 @@ class Optimizer(Configurable):
             )
         else:
             self._rate = at_least_zero("learning_rate", value)
-        self.prepare(self.iterations)
+        self._write_rate(self.iterations)
 
     @property
     def lr(self) -> float:
@@ -313,50 +315,71 @@ class Optimizer(Configurable):
             For how many of them they are ready, at least 1; where a schedule raises for a later step, for
             those before it.
         """
-        ready = self._rates.fill(self._rate_after, iteration, steps)
-        self.hyper[LEARNING_RATE] = self._rates.rates[0]
-        return ready
+        return self._rates.fill(self._rate_after, iteration, steps)
+
+    def _write_rate(self, iteration: int) -> None:
+        """Write the learning rate that counts where it does not depend on the step."""
+        self.hyper[LEARNING_RATE] = self._rate_after(iteration)
 
     def _rate_after(self, iteration: int) -> float:
         rate = self._rate if self._schedule is None else float(self._schedule(iteration))
         return rate / (1.0 + self._decay * iteration)
 
     def bind(self, weights: Array, grads: Array, sizes: Array, step_state: Array) -> list[Call]:
-        """Return the kernel calls of one step.
+        """Return the kernel calls of one step, in which no weight is updated by rows; see `update`."""
+        return self.update(weights, grads, sizes, step_state).calls({})
+
+    def update(
+        self, weights: Array, grads: Array, sizes: Array, step_state: Array, tables: Sequence[Table] = ()
+    ) -> Update:
+        """Return the update of one step, which gives its calls, to be run in their order.
+
+        State of the right size is kept, so that training continues; with other weights it starts again,
+        unless `Work.arrange` has made it fit.
 
         Args:
             weights: All trainable weights, one float vector; changed in place.
-            grads: Their gradient; clipping changes it in place.
+            grads: Their gradient; clipping changes it in place. The parts of tables are not used.
             sizes: int64 vector: the number of elements of each weight array.
             step_state: int64 vector [seed, finished steps]; the caller increments it after the step.
-
-        Returns:
-            Calls to be run in this order. State of the right size is kept, so that training continues; with
-            other weights it starts again, unless `Work.arrange` has made it fit.
+            tables: Weights that may be updated by rows; `Update.tables` says which of them are.
         """
+        self.work.settle()
         self.work.drop_unneeded(self.first_values())
         if any(not self._fits(vector, weights) for vector in self._own_vectors()):
             self.reset()
         step_state[1] = max(int(step_state[1]), self.iterations)
         self.work.step_state = step_state
         self._make_state(weights)
-        calls = [self._rates.call(step_state, self.hyper)] if self.needs_prepare else []
-        calls += self._clip_calls(grads, sizes)
-        if self.weight_decay:
-            calls.append((decay_weights, (weights, self.hyper)))
-        return calls + self.step(weights, grads, step_state)
+        decays, states = bool(self.weight_decay), [self.work.state[name] for name in self.first_values()]
+        vectors = (weights, states, sizes)
+        by_rows = table_updates(self.row_rule(), tables, *vectors, self.hyper, step_state, decays)
+        between = stretches(sizes, by_rows)
+        first = [self._rates.call(step_state, self.hyper)] if self.needs_prepare else []
+        steps = self._steps(between, weights, grads, step_state)
+        made = (weights, grads, sizes, self.hyper, self._clipping, decays, between, first, steps, by_rows)
+        self.work.update = Update(*made)
+        return self.work.update
 
-    def _clip_calls(self, grads: Array, sizes: Array) -> list[Call]:
-        if self._clipping == "clipvalue":
-            return [(clip_by_value, (grads, self.hyper))]
-        if self._clipping == "clipnorm":
-            return [(clip_by_norm, (grads, sizes, self.hyper))]
-        if self._clipping == "global_clipnorm":
-            return [(clip_by_norm, (grads, np.array([grads.size], dtype=np.int64), self.hyper))]
-        return []
+    def _steps(
+        self, between: Sequence[Stretch], weights: Array, grads: Array, step_state: Array
+    ) -> list[Call]:
+        """Return the calls of the own step with the weights between tables."""
+        work, calls = self.work, list[Call]()
+        try:
+            for stretch in between:
+                self.work = work.part(stretch.place, weights.size)
+                calls += self.step(weights[stretch.place], grads[stretch.place], step_state)
+        finally:
+            self.work = work
+        return calls
+
+    def row_rule(self) -> RowRule | None:
+        """Return the kernels that update rows of a table; None if tables are updated as a whole."""
+        return None
 
     def _own_vectors(self) -> list[Array]:
-        return [self.state[name] for name in self.first_values() if name in self.state]
+        return [self.work.state[name] for name in self.first_values() if name in self.work.state]
 
     @staticmethod
     def _fits(vector: Array, weights: Array) -> bool:
@@ -364,8 +387,8 @@ class Optimizer(Configurable):
 
     def _make_state(self, weights: Array) -> None:
         for name, first in self.first_values().items():
-            if name not in self.state:
-                self.state[name] = np.full(weights.shape, first, dtype=weights.dtype)
+            if name not in self.work.state:
+                self.work.state[name] = np.full(weights.shape, first, dtype=weights.dtype)
 
     def first_values(self) -> dict[str, float]:
         """Return the name and the first value of each vector of `state` that the settings need."""
@@ -385,22 +408,23 @@ class Optimizer(Configurable):
             self.work.owner = owner
         elif self.work.owner is not owner:
             self.work = Work(owner)
-            self.prepare(0)
+            self._write_rate(0)
         return self.work
 
     def reset(self) -> None:
         """Forget the state and the count of steps."""
         self.work.forget()
-        self.prepare(0)
+        self._write_rate(0)
         self.restructure()
 
     def restore(self, state: dict[str, Array], hyper: Array, iterations: int) -> None:
         """Continue from the saved `state`, `hyper` and `iterations` of an optimizer of the same kind."""
+        self.work.settle()
         for name, vector in state.items():
-            if name in self.state and self.state[name].shape == vector.shape:
-                self.state[name][...] = vector  # kernels may be bound to it
+            if name in self.work.state and self.work.state[name].shape == vector.shape:
+                self.work.state[name][...] = vector  # kernels may be bound to it
             else:
-                self.state[name] = np.array(vector)
+                self.work.state[name] = np.array(vector)
                 self.work.places = None
         self.hyper[...] = hyper
         self.iterations = iterations

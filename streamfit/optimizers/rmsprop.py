@@ -4,50 +4,12 @@ from __future__ import annotations
 
 from typing import Unpack
 
-import numpy as np
-
 from streamfit._base.specs import Array
-from streamfit.kernels import Call, kernel
-from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Flag, Hyper, at_least_zero, share
+from streamfit.kernels import Call
+from streamfit.optimizers import rmsprop_kernels as kernels
+from streamfit.optimizers.hyper import Flag, Hyper, at_least_zero, share
 from streamfit.optimizers.optimizer import LearningRate, Optimizer, OptimizerOptions, registry
-
-_RHO, _EPSILON, _MOMENTUM = FIRST_OWN, FIRST_OWN + 1, FIRST_OWN + 2
-
-
-@kernel
-def rmsprop_step(w: Array, g: Array, v: Array, hyper: Array) -> None:
-    """Compute v = rho v + (1 - rho) g^2 and w -= rate g / sqrt(v + epsilon)."""
-    real = w.dtype.type
-    rate, rho, rest = real(hyper[LEARNING_RATE]), real(hyper[_RHO]), real(1.0 - hyper[_RHO])
-    epsilon = real(hyper[_EPSILON])
-    for i in range(w.shape[0]):
-        v[i] = rho * v[i] + rest * g[i] * g[i]
-        w[i] -= rate * g[i] / np.sqrt(v[i] + epsilon)
-
-
-@kernel
-def rmsprop_momentum_step(w: Array, g: Array, v: Array, m: Array, hyper: Array) -> None:
-    """Compute v as above, m = momentum m + rate g / sqrt(v + epsilon) and w -= m."""
-    real = w.dtype.type
-    rate, rho, rest = real(hyper[LEARNING_RATE]), real(hyper[_RHO]), real(1.0 - hyper[_RHO])
-    epsilon, momentum = real(hyper[_EPSILON]), real(hyper[_MOMENTUM])
-    for i in range(w.shape[0]):
-        v[i] = rho * v[i] + rest * g[i] * g[i]
-        m[i] = momentum * m[i] + rate * g[i] / np.sqrt(v[i] + epsilon)
-        w[i] -= m[i]
-
-
-@kernel
-def rmsprop_centered_step(w: Array, g: Array, v: Array, m: Array, a: Array, hyper: Array) -> None:
-    """Compute as above with v - a^2 in the place of v, where a = rho a + (1 - rho) g."""
-    real = w.dtype.type
-    rate, rho, rest = real(hyper[LEARNING_RATE]), real(hyper[_RHO]), real(1.0 - hyper[_RHO])
-    epsilon, momentum = real(hyper[_EPSILON]), real(hyper[_MOMENTUM])
-    for i in range(w.shape[0]):
-        v[i] = rho * v[i] + rest * g[i] * g[i]
-        a[i] = rho * a[i] + rest * g[i]
-        m[i] = momentum * m[i] + rate * g[i] / np.sqrt(v[i] - a[i] * a[i] + epsilon)
-        w[i] -= m[i]
+from streamfit.optimizers.tables import RowRule
 
 
 class RMSprop(Optimizer):
@@ -74,9 +36,9 @@ class RMSprop(Optimizer):
         0.001
     """
 
-    rho = Hyper(_RHO, share)
-    epsilon = Hyper(_EPSILON, at_least_zero)
-    momentum = Hyper(_MOMENTUM, share)
+    rho = Hyper(kernels.RHO, share)
+    epsilon = Hyper(kernels.EPSILON, at_least_zero)
+    momentum = Hyper(kernels.MOMENTUM, share)
     centered = Flag()
 
     def __init__(
@@ -103,8 +65,19 @@ class RMSprop(Optimizer):
     def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return one call."""
         vectors = tuple(self.state[name] for name in self.first_values())
-        kind = (rmsprop_step, rmsprop_momentum_step, rmsprop_centered_step)[len(vectors) - 1]
+        kinds = (kernels.rmsprop_step, kernels.rmsprop_momentum_step, kernels.rmsprop_centered_step)
+        kind = kinds[len(vectors) - 1]
         return [(kind, (weights, grads, *vectors, self.hyper))]
+
+    def row_rule(self) -> RowRule | None:
+        """Return the kernels for rows of tables; none where it is centered: tables are then whole."""
+        if self.centered:
+            return None
+        if self.momentum == 0:
+            return RowRule(kernels.rmsprop_record, kernels.rmsprop_rows_step, kernels.rmsprop_catch_up)
+        return RowRule(
+            kernels.rmsprop_record, kernels.rmsprop_momentum_rows_step, kernels.rmsprop_momentum_catch_up
+        )
 
 
 registry.register(RMSprop, "rmsprop")

@@ -5,40 +5,11 @@ from __future__ import annotations
 from typing import Unpack
 
 from streamfit._base.specs import Array
-from streamfit.kernels import Call, kernel
-from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE, Flag, Hyper, share
+from streamfit.kernels import Call
+from streamfit.optimizers import sgd_kernels as kernels
+from streamfit.optimizers.hyper import Flag, Hyper, share
 from streamfit.optimizers.optimizer import LearningRate, Optimizer, OptimizerOptions, registry
-
-_MOMENTUM = FIRST_OWN
-
-
-@kernel
-def sgd_step(w: Array, g: Array, hyper: Array) -> None:
-    """Compute w -= rate * g."""
-    rate = w.dtype.type(hyper[LEARNING_RATE])
-    for i in range(w.shape[0]):
-        w[i] -= rate * g[i]
-
-
-@kernel
-def momentum_step(w: Array, g: Array, v: Array, hyper: Array) -> None:
-    """Compute v = momentum * v - rate * g and w += v."""
-    real = w.dtype.type
-    rate, momentum = real(hyper[LEARNING_RATE]), real(hyper[_MOMENTUM])
-    for i in range(w.shape[0]):
-        v[i] = momentum * v[i] - rate * g[i]
-        w[i] += v[i]
-
-
-@kernel
-def nesterov_step(w: Array, g: Array, v: Array, hyper: Array) -> None:
-    """Compute v = momentum * v - rate * g and w += momentum * v - rate * g."""
-    real = w.dtype.type
-    rate, momentum = real(hyper[LEARNING_RATE]), real(hyper[_MOMENTUM])
-    for i in range(w.shape[0]):
-        change = rate * g[i]
-        v[i] = momentum * v[i] - change
-        w[i] += momentum * v[i] - change
+from streamfit.optimizers.tables import RowRule
 
 
 class SGD(Optimizer):
@@ -62,7 +33,7 @@ class SGD(Optimizer):
         0.9
     """
 
-    momentum = Hyper(_MOMENTUM, share)
+    momentum = Hyper(kernels.MOMENTUM, share)
     nesterov = Flag()
 
     def __init__(
@@ -82,9 +53,16 @@ class SGD(Optimizer):
     def step(self, weights: Array, grads: Array, step_state: Array) -> list[Call]:
         """Return one call."""
         if self.momentum == 0:
-            return [(sgd_step, (weights, grads, self.hyper))]
-        kind = nesterov_step if self.nesterov else momentum_step
+            return [(kernels.sgd_step, (weights, grads, self.hyper))]
+        kind = kernels.nesterov_step if self.nesterov else kernels.momentum_step
         return [(kind, (weights, grads, self.state["velocity"], self.hyper))]
+
+    def row_rule(self) -> RowRule | None:
+        """Return the kernels for rows of tables."""
+        if self.momentum == 0:
+            return RowRule(kernels.sgd_record, kernels.sgd_rows_step, kernels.sgd_catch_up)
+        record = kernels.nesterov_record if self.nesterov else kernels.momentum_record
+        return RowRule(record, kernels.momentum_rows_step, kernels.momentum_catch_up)
 
 
 registry.register(SGD, "sgd")

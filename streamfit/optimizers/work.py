@@ -7,10 +7,12 @@ the count of steps and the state vectors, is separate for each.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from typing import Self
 
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.optimizers.update import Update
 
 Places = Mapping[Hashable, slice]
 """The slice of each weight in the vectors."""
@@ -43,6 +45,7 @@ class Work:
         step_state: int64 array [seed, finished steps].
         needed: Names of the vectors of `state` that the settings need.
         places: The slice of each weight in the vectors; None when it is not known.
+        update: What takes the steps; None before the first.
     """
 
     def __init__(self, owner: object = None) -> None:
@@ -51,6 +54,12 @@ class Work:
         self.step_state: Array = np.zeros(2, dtype=np.int64)
         self.needed: set[str] = set()
         self.places: Places | None = None
+        self.update: Update | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the state to be pickled, with all rows up to date."""
+        self.settle()
+        return {**self.__dict__, "update": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Restore a pickled object; arrays are copied, because workers may share their memory."""
@@ -62,6 +71,34 @@ class Work:
         """Start again: no vectors, no steps."""
         self.state, self.needed, self.places = {}, set(), None
         self.step_state[1] = 0
+
+    def settle(self, *, wake: bool = False) -> None:
+        """Bring all rows of tables up to date; `wake` if somebody may change the vectors."""
+        if self.update is not None:
+            self.update.settle(wake=wake)
+
+    def part(self, place: slice, length: int) -> Self:
+        """Return the state of some weights, in the same memory.
+
+        Args:
+            place: Their elements in the vectors.
+            length: The number of elements of all weights.
+
+        Example:
+            >>> work = Work()
+            >>> work.state = {"m": np.arange(4.0), "product": np.ones(1)}
+            >>> work.part(slice(1, 3), 4).state
+            {'m': array([1., 2.]), 'product': array([1.])}
+        """
+        if place == slice(0, length):
+            return self
+        part = type(self)(self.owner)
+        part.step_state, part.needed = self.step_state, self.needed
+        part.state = {
+            name: vector[place] if vector.shape == (length,) else vector
+            for name, vector in self.state.items()
+        }
+        return part
 
     def arrange(self, places: Places, weights: Array, first: Mapping[str, float]) -> None:
         """Make the vectors fit weights whose slices are `places`.

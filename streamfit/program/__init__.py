@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from streamfit.program.binding import Binding
 from streamfit.program.finite import check_finite
 from streamfit.program.graph import Lowering, leaves, sorted_nodes
 from streamfit.program.memory import Arena, FlatVariables
 from streamfit.program.objective import AccumulateScalar, weighted_mean, weighted_total
-from streamfit.program.program import Binding, Program, Training
+from streamfit.program.program import Program
+from streamfit.program.updating import MakesUpdate, Training
 
 __all__ = [
     "AccumulateScalar",
@@ -14,6 +16,7 @@ __all__ = [
     "Binding",
     "FlatVariables",
     "Lowering",
+    "MakesUpdate",
     "Program",
     "Training",
     "check_finite",

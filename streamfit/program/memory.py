@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,15 +16,18 @@ import numpy.typing as npt
 
 from streamfit._base.specs import Array
 from streamfit.ops.core import Variable
+from streamfit.optimizers.update import Update
 
 ALIGNMENT = 64
-_BLOCK = 1 << 20
 _moving = threading.Lock()
 
 
 def aligned_empty(nbytes: int) -> Array:
     """Return `nbytes` of uninitialised memory that start at a multiple of 64 bytes."""
-    memory = np.empty(nbytes + ALIGNMENT, np.uint8)
+    return _aligned(np.empty(nbytes + ALIGNMENT, np.uint8), nbytes)
+
+
+def _aligned(memory: Array, nbytes: int) -> Array:
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + nbytes]
 
@@ -37,15 +41,22 @@ class Arena:
 
     Programs that never run at the same time share an arena: each calls `rewind` before it takes its
     arrays, so that a partial last batch and validation need no memory of their own.
+
+    Args:
+        block: The least number of bytes of a block.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, block: int = 1 << 20) -> None:
+        self._least = block
+        self._parts: list[Arena] = []
         self._blocks: list[Array] = []
         self._free: list[list[tuple[int, int]]] = []  # of each block: where free memory begins and ends
         self._taken: dict[int, tuple[int, int, int]] = {}  # by address: block, beginning and end
 
     def rewind(self) -> None:
-        """Reuse all memory from its beginning."""
+        """Reuse all memory from its beginning, that of its parts too."""
+        for part in self._parts:
+            part.rewind()
         self._free = [[(0, block.nbytes)] for block in self._blocks]
         self._taken.clear()
 
@@ -53,15 +64,19 @@ class Arena:
         """Return an uninitialised C-contiguous array."""
         dtype = np.dtype(dtype)
         nbytes = math.prod(shape) * dtype.itemsize
-        needed = max(_padded(nbytes), ALIGNMENT)
+        if not nbytes:  # arrays without elements have no address of their own
+            return np.empty(tuple(shape), dtype)
+        needed = _padded(nbytes)
         block, start, end = self._smallest_gap(needed)
         gaps = self._free[block]
         gaps.remove((start, end))
         if end - start > needed:
             gaps.append((start + needed, end))
-        memory = self._blocks[block][start : start + nbytes]
+        memory = self._blocks[block][start : start + needed]
         self._taken[memory.ctypes.data] = (block, start, start + needed)
-        array: Array = memory.view(dtype).reshape(tuple(shape))
+        array: Array = (
+            memory[:nbytes].view(dtype).reshape(tuple(shape))
+        )  # its address, even where it is empty
         return array
 
     def _smallest_gap(self, needed: int) -> tuple[int, int, int]:
@@ -73,7 +88,7 @@ class Arena:
             if end - start >= needed
         ]
         if not fitting:
-            self._blocks.append(aligned_empty(max(_BLOCK, needed)))
+            self._blocks.append(aligned_empty(max(self._least, needed)))
             self._free.append([(0, self._blocks[-1].nbytes)])
             return len(self._blocks) - 1, 0, self._blocks[-1].nbytes
         size, block, start = min(fitting)
@@ -81,6 +96,8 @@ class Arena:
 
     def give_back(self, array: Array) -> None:
         """Let other arrays have the memory of one that `take` returned, or of a view of all of it."""
+        if not array.nbytes:
+            return
         block, start, end = self._taken.pop(array.ctypes.data)
         gaps = self._free[block]
         for gap in [gap for gap in gaps if gap[1] == start or gap[0] == end]:
@@ -88,10 +105,24 @@ class Arena:
             start, end = min(start, gap[0]), max(end, gap[1])
         gaps.append((start, end))
 
+    def owns(self, array: Array) -> bool:
+        """Return whether an array is one that `take` returned and that was not given back."""
+        return array.ctypes.data in self._taken
+
+    def part(self, number: int) -> Arena:
+        """Return an arena for what one thread does, beside those of other numbers."""
+        while len(self._parts) <= number:
+            self._parts.append(Arena(1 << 16))
+        return self._parts[number]
+
     @property
     def nbytes(self) -> int:
-        """Count the bytes of all blocks."""
-        return sum(block.nbytes for block in self._blocks)
+        """Count the bytes of all blocks, those of its parts included."""
+        return sum(block.nbytes for block in self._blocks) + sum(part.nbytes for part in self._parts)
+
+
+deferring: weakref.WeakSet[FlatVariables] = weakref.WeakSet()
+"""The vectors with tables whose rows may be behind: they are brought up to date before others read them."""
 
 
 class FlatVariables:
@@ -107,6 +138,7 @@ class FlatVariables:
 
     def __init__(self, variables: Sequence[Variable]) -> None:
         self.variables = list(variables)
+        self.update: Update | None = None
         dtypes = {variable.dtype for variable in self.variables} or {np.dtype(np.float32)}
         if len(dtypes) > 1:
             raise ValueError(
@@ -115,33 +147,46 @@ class FlatVariables:
             )
         self.dtype = dtypes.pop()
         unit = ALIGNMENT // self.dtype.itemsize
-        self.sizes = np.array([-(-v.value.size // unit) * unit for v in self.variables], dtype=np.int64)
-        self.vector = self._zeros()
+        self.sizes = np.array([-(-v.memory.size // unit) * unit for v in self.variables], dtype=np.int64)
+        self._nbytes = int(self.sizes.sum()) * self.dtype.itemsize
+        self.vector = aligned_empty(self._nbytes).view(self.dtype)
+        self.vector[...] = 0
         # The same view objects each time: a binding that has one is valid again when its variable returns.
         self._places = self.views(self.vector)
         self.rebind()
-
-    def _zeros(self) -> Array:
-        vector = aligned_empty(int(self.sizes.sum()) * self.dtype.itemsize).view(self.dtype)
-        vector[...] = 0
-        return vector
 
     def views(self, vector: Array) -> list[Array]:
         """Return, for each variable, the part of `vector` that belongs to it, in its shape."""
         starts = (np.cumsum(self.sizes) - self.sizes).tolist()
         return [
-            vector[start : start + v.value.size].reshape(v.value.shape)
+            vector[start : start + v.memory.size].reshape(v.memory.shape)
             for start, v in zip(starts, self.variables, strict=True)
         ]
 
     def zeros_like(self) -> Array:
-        """Return a vector of zeros with the same layout, for gradients."""
-        return self._zeros()
+        """Return a vector of zeros with the same layout, for gradients.
+
+        They are zeros of the system: what nobody writes, such as the gradient of a table, takes no memory.
+        """
+        return _aligned(np.zeros(self._nbytes + ALIGNMENT, np.uint8), self._nbytes).view(self.dtype)
 
     @property
     def at_home(self) -> bool:
         """Return whether all variables still lie in `vector` (another model may have moved them)."""
         return all(variable.home is self for variable in self.variables)
+
+    def defer(self, update: Update) -> None:
+        """Note what takes the steps; where it has tables, rows of them may be behind from now on."""
+        self.update = update
+        if update.tables:
+            deferring.add(self)
+        else:
+            deferring.discard(self)
+
+    def settle(self) -> None:
+        """Bring all rows of tables up to date."""
+        if self.update is not None:
+            self.update.settle()
 
     def rebind(self) -> None:
         """Move the variables (back) into `vector`, with their present values."""

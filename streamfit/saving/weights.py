@@ -80,8 +80,8 @@ def _check(weights: dict[str, Variable], arrays: dict[str, Array], path: Path) -
             f"{len(weights)}; missing in the file: {missing[:5]}, not in the model: {extra[:5]}"
         )
     for name, weight in weights.items():
-        if arrays[name].shape != weight.value.shape:
+        if arrays[name].shape != weight.memory.shape:
             raise ValueError(
-                f"weight {name} has shape {arrays[name].shape} in {path}, but {weight.value.shape} in the "
+                f"weight {name} has shape {arrays[name].shape} in {path}, but {weight.memory.shape} in the "
                 "model"
             )

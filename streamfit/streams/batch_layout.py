@@ -103,8 +103,9 @@ class BatchLayout:
                 if shape is not None and not may_equal(shape, array.shape[1:]):
                     if self._ranks:
                         return DataError(
-                            f"{where}: {name} has shape {array.shape}, but its samples had {len(shape)} axes "
-                            "in the batches before; all samples of a stream must have the same number of axes"
+                            f"{where}: {name} has shape {array.shape}, but its samples had {len(shape)} "
+                            "axes in "
+                            "the batches before; every sample of a stream must have the same number of axes"
                         )
                     return DataError(
                         f"{where}: {name} has shape {array.shape}, but its samples had shape {shape} in the "

@@ -19,8 +19,9 @@ from streamfit import losses, metrics, optimizers
 from streamfit._base.checks import plain
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array
-from streamfit.kernels import Call
 from streamfit.ops import Variable
+from streamfit.optimizers.tables import Table
+from streamfit.optimizers.update import Update
 from streamfit.optimizers.work import Work, places_of
 from streamfit.training.trainable_flags import TrainableFlags
 
@@ -179,18 +180,19 @@ class CompileConfig:
         grads: Array,
         sizes: Array,
         step_state: Array,
+        tables: Sequence[Table] = (),
         variables: Sequence[Variable] | None = None,
-    ) -> list[Call]:
-        """Return the optimizer's calls for one step, as `Optimizer.bind` does.
+    ) -> Update:
+        """Return the optimizer's update for one step, as `Optimizer.update` does.
 
         The optimizer continues with its memory of each of `variables`; those that are new to it start again.
         """
         optimizer = self.own_optimizer()
         if variables is not None:
             self._work.arrange(places_of(variables, sizes), weights, optimizer.first_values())
-        calls = optimizer.bind(weights, grads, sizes, step_state)
+        update = optimizer.update(weights, grads, sizes, step_state, tables)
         self.revision = optimizer.revision
-        return calls
+        return update
 
     def plan(self, outputs: Sequence[str]) -> list[OutputPlan]:
         """Spread the arguments over the outputs.

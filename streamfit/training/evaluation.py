@@ -12,17 +12,21 @@ from streamfit._base.checks import whole_or_none
 from streamfit._base.config import read_only_seed
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Feed
+from streamfit.streams.adapt import DEFAULT_BATCH_SIZE
 from streamfit.training.batches import Data, Streams, empty_rows, need_data
 from streamfit.training.callback_hooks import make_hooks
 from streamfit.training.callbacks import CallbackList, ProgressBar
 from streamfit.training.loop import run_steps
 from streamfit.training.model_call import ModelCall
 from streamfit.training.plan import check_verbose
+from streamfit.training.single_batches import predict_on_batch
 from streamfit.training.stopping import running
 from streamfit.training.stream_settings import StreamSettings
 from streamfit.training.trainable import Trainable
 from streamfit.training.user_warnings import OUT_OF_DATA, warn
 from streamfit.workers import hash_seed_of_program
+
+_DEFAULT = StreamSettings()
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def predict(
     callbacks: object,
 ) -> list[Array]:
     """Run the data through the model and return each output, batches joined in order."""
+    if callbacks is None and steps is None and verbose == 0 and settings == _DEFAULT and _is_one_batch(data):
+        return predict_on_batch(model, data.x, "predict", "data")
     call = ModelCall(model, "predict", compiled=False)
     plan = RunPlan(data, settings, steps, verbose, callbacks)
     if empty_rows(data.x):
@@ -108,6 +114,19 @@ def predict(
         _warn_if_short(feed.done, plan.steps, stopped())
         callback_list.on_predict_end()
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def _is_one_batch(data: Data) -> bool:
+    """Return whether data are one array of a single batch, for which nothing has to be opened."""
+    size = DEFAULT_BATCH_SIZE if data.batch_size is None else data.batch_size
+    x = data.x
+    return (
+        type(x) is np.ndarray
+        and x.ndim > 0
+        and x.dtype.kind in "iufb"
+        and type(size) is int
+        and 0 < len(x) <= size
+    )
 
 
 @contextlib.contextmanager

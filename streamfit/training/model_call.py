@@ -99,20 +99,31 @@ class ModelCall(uses.Use):
 
     @contextlib.contextmanager
     def one(
-        self, batch: Batch, class_weight: object = None, *, preserve_metrics: bool = False
+        self,
+        batch: Batch,
+        class_weight: object = None,
+        *,
+        preserve_metrics: bool = False,
+        source: str = "one batch",
     ) -> Iterator[Runner]:
         """Take one step: other threads come before it or after it.
+
+        Args:
+            batch: The data of the step.
+            class_weight: Their class weights.
+            preserve_metrics: As for `work`.
+            source: Name of the data, for messages.
 
         Raises:
             ModelInUseError: The call writes, and another thread is in `fit`.
         """
         self._settings = CallSettings(
-            "one batch", class_weight, preserve_metrics=preserve_metrics, trains=self.writes
+            source, class_weight, preserve_metrics=preserve_metrics, trains=self.writes
         )
         with self.lock:
             try:
                 if not self.main.ready:
-                    self.main.prepare_for(batch, "one batch")
+                    self.main.prepare_for(batch, source)
                 self._begin()
                 yield self.runner
             finally:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from streamfit._base.specs import Array, Shape
-from streamfit.kernels import Call
 from streamfit.layers.base import changes
 from streamfit.ops.assigning import Assign
 from streamfit.ops.core import Node, Tensor, Value, Variable, tracing
-from streamfit.program import Arena, Lowering, Program, Training
+from streamfit.program import Arena, Lowering, MakesUpdate, Program, Training
 from streamfit.training.compile_config import OutputPlan
 from streamfit.training.host_inputs import HostPart
 from streamfit.training.model_graph import ModelGraph
@@ -25,7 +24,6 @@ from streamfit.training.user_warnings import warn
 
 Key = tuple[object, ...]
 Penalty = tuple[Callable[[Tensor], Value], Variable]
-Update = Callable[[Array, Array, Array, Array], list[Call]]
 
 
 class Programs:
@@ -37,8 +35,7 @@ class Programs:
         step_state: int64 array [seed, finished steps].
         results: Holds the running sums of losses and metrics.
         trainable: The weights that are trained.
-        update: Given (weights, gradient, sizes, step_state), returns the optimizer's calls; None for a model
-            that only predicts.
+        update: Gives the optimizer's update; None for a model that only predicts.
         values: What to read in the place of the values of variables: copies of another moment.
         penalties: (regularizer, weight) of each penalty that counts.
         host: What of the model runs where batches are loaded; by default nothing.
@@ -54,7 +51,7 @@ class Programs:
         step_state: Array,
         results: RunningResults,
         trainable: Sequence[Variable] = (),
-        update: Update | None = None,
+        update: MakesUpdate | None = None,
         values: Mapping[Variable, Array] | None = None,
         penalties: Sequence[Penalty] = (),
         host: HostPart | None = None,
@@ -94,6 +91,8 @@ class Programs:
         program = self._programs.get(key)
         if program is None:
             program = self._programs[key] = self._build(mode, targets, weights, checked)
+            if program.training is not None and program.training.admit(program.tables):
+                self._forget_bindings()
             self._seen = changes.count, self._revision()  # composing a layer may have set attributes
         return program
 
@@ -124,9 +123,13 @@ class Programs:
         """Ask for the optimizer's calls anew: a setting that decides on them has changed."""
         if self._training is not None:
             self._training.rebind()
-            for program in self._programs.values():
-                if program.training is not None:
-                    program.forget()
+            self._forget_bindings()
+
+    def _forget_bindings(self) -> None:
+        """Have all programs that train bound again, with other calls of the optimizer."""
+        for program in self._programs.values():
+            if program.training is not None:
+                program.forget()
 
     def release(self) -> None:
         """Let go of the memory that the last batches were fed from."""
@@ -136,11 +139,6 @@ class Programs:
     def trained_vector(self) -> Array:
         """Return the vector that the trained weights live in."""
         return self._train().flat.vector
-
-    @property
-    def gradients(self) -> dict[Variable, Array]:
-        """Return the gradient of each trained weight, as the last step left it."""
-        return {} if self._training is None else self._training.grads
 
     def _train(self) -> Training:
         if self._training is None:

@@ -21,7 +21,7 @@ from streamfit.kernels import KernelStoppedError
 from streamfit.layers.host import has_host_layers
 from streamfit.metrics import Metric
 from streamfit.ops import Variable
-from streamfit.program import check_finite
+from streamfit.program.finite import FINITE_GUARDS
 from streamfit.program.memory import aligned_empty
 from streamfit.streams import Batch, Source, with_mapped_inputs
 from streamfit.streams.batch_layout import Alike
@@ -73,6 +73,7 @@ class Runner:
     ) -> None:
         self._model, self._compiled = model, compiled
         self._built: BuiltSteps | None = None
+        self._has_host_layers: bool | None = None  # known when the model is built
         self.results = RunningResults()
         self.callers: set[int] = set()  # the threads that have worked with the model
         self._seeded = step_state is not None
@@ -168,7 +169,11 @@ class Runner:
     @property
     def has_host_layers(self) -> bool:
         """Return whether a part of the model runs where batches are loaded."""
-        return has_host_layers(self._model.layers)
+        if self._built is None:
+            return has_host_layers(self._model.layers)
+        if self._has_host_layers is None:
+            self._has_host_layers = has_host_layers(self._model.layers)
+        return self._has_host_layers
 
     def loading(self, source: Source) -> Source:
         """Return a source of what the program is fed, made where batches are loaded, of a source of inputs.
@@ -362,8 +367,9 @@ class Runner:
     ) -> StreamfitError:
         """Return the error for the kernel that stopped the call loop."""
         one = one_step(batch, stopped.step)
-        if stopped.kernel is check_finite:
-            gradients = built.programs.gradients
+        if stopped.kernel in FINITE_GUARDS:
+            assert built.steps.ran is not None
+            gradients = built.steps.ran.gradients
             return nonfinite_error(
                 one, self.source, self._last_losses(), gradients, self._model, epoch=self.epoch
             )

@@ -35,9 +35,11 @@ def test_on_batch(
         return runner.batch_logs()
 
 
-def predict_on_batch(model: Trainable, x: object) -> list[Array]:
-    """Return the outputs for one batch."""
-    call = ModelCall(model, "predict_on_batch", compiled=False)
+def predict_on_batch(
+    model: Trainable, x: object, what: str = "predict_on_batch", source: str = "one batch"
+) -> list[Array]:
+    """Return the outputs for one batch; `what` is the name of the call and `source` that of the data."""
+    call = ModelCall(model, what, compiled=False)
     batch = one_batch(x, text=call.main.has_host_layers)
-    with call.one(batch) as runner:
+    with call.one(batch, source=source) as runner:
         return runner.predict(runner.loaded(batch))

@@ -54,6 +54,7 @@ class Steps:
         arrays = [*inputs, *(y for y in targets if y is not None)]
         arrays += [self._ones(size) if w is None else w for w in weights]
         binding = self.ran = program.bind(_shapes(arrays, size) if program.free else size)
+        binding.settle()
         if steps == 1:
             for reader, array in zip(binding.feeds, arrays, strict=True):
                 reader.feed(array)

@@ -148,7 +148,7 @@ def _check(model: CompiledModel, runner: Runner, state: TrainingState, settings:
 def _check_weights(weights: dict[str, Variable], saved: dict[str, Array]) -> None:
     for path in dict.fromkeys([*weights, *saved]):
         weight, array = weights.get(path), saved.get(path)
-        wanted = None if weight is None else (weight.value.shape, weight.value.dtype)
+        wanted = None if weight is None else (weight.memory.shape, weight.memory.dtype)
         found = None if array is None else (array.shape, array.dtype)
         if wanted != found:
             raise ValueError(

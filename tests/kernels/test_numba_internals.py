@@ -17,6 +17,7 @@ from streamfit._base.specs import Array
 from streamfit.kernels import CallList, KernelStoppedError, decorator, numba_internals, run
 from streamfit.kernels.decorator import CompiledKernel, inlined, kernel
 from streamfit.kernels.exponentials import tanh
+from streamfit.kernels.products import left_by_blas, product_by_blas, right_by_blas
 
 pytestmark = pytest.mark.jit
 LIMIT = 120
@@ -115,6 +116,23 @@ def test_lists_run_with_the_same_bits(
     function(x, total)
     expected[:] = (expected + expected) + expected
     np.testing.assert_array_equal(total, expected)
+
+
+@pytest.mark.parametrize("broken", [no_module, no_compiling], ids=lambda broken: broken.__name__)
+def test_matrices_are_multiplied(
+    broken: Callable[[pytest.MonkeyPatch], None], internals: pytest.MonkeyPatch
+) -> None:
+    """Whole numbers, so that any order of their sums has the same bits."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-9, 9, shape).astype("float32") for shape in ((5, 7), (7, 3)))
+    y, ga, gb = np.zeros((5, 3), "float32"), np.zeros_like(a), np.zeros_like(b)
+    broken(internals)
+    product, left, right = map(fresh, (product_by_blas, left_by_blas, right_by_blas))
+    with pytest.warns(RuntimeWarning, match="cannot use the internals of Numba"):
+        calls = CallList([(product, (a, b, y)), (left, (y, b, ga)), (right, (a, y, gb))])
+    calls.run()
+    for got, wanted in ((y, a @ b), (ga, a @ b @ b.T), (gb, a.T @ (a @ b))):
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_readers_and_several_steps_work(internals: pytest.MonkeyPatch) -> None:

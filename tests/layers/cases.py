@@ -59,6 +59,22 @@ def dense(activation: str = "linear", bias: bool = True) -> Callable[..., Array]
     return compute
 
 
+def conv(activation: str = "linear", **options: Any) -> Callable[..., Array]:
+    def compute(weights: list[Array], x: Array) -> Array:
+        y = reference.conv(x, weights[0], **options) + (weights[1] if len(weights) > 1 else 0.0)
+        return y if activation == "linear" else getattr(reference, activation)(y)
+
+    return compute
+
+
+def pooled(name: str, *given: Any) -> Callable[..., Array]:
+    return plain(lambda x: getattr(reference, name)(x, *given))
+
+
+def over_samples(name: str, keepdims: bool = False) -> Callable[..., Array]:
+    return plain(lambda x: getattr(np, name)(x, axis=tuple(range(1, x.ndim - 1)), keepdims=keepdims))
+
+
 def plain(function: Callable[..., Array]) -> Callable[..., Array]:
     return lambda weights, *inputs: function(*inputs)
 
@@ -89,6 +105,31 @@ CASES = [
     Case(options(L.Dense, 2, "tanh"), [(5, 3)], dense("tanh"), "-tanh-steps"),
     Case(options(L.Dense, 4, "softmax"), [(3,)], dense("softmax"), "-softmax"),
     Case(options(L.Dense, 4, "sigmoid", use_bias=False), [(3,)], dense("sigmoid", False), "-no-bias"),
+    Case(options(L.Conv1D, 4, 3, padding="causal"), [(5, 2)], conv(padding="causal")),
+    Case(
+        options(L.Conv1D, 4, 2, 2, "same", activation="tanh"),
+        [(7, 2)],
+        conv("tanh", strides=2, padding="same"),
+    ),
+    Case(options(L.Conv2D, 3, 2), [(4, 3, 2)], conv()),
+    Case(
+        options(L.Conv2D, 3, (1, 2), use_bias=False, activation="relu"), [(4, 3, 2)], conv("relu"), "-no-bias"
+    ),
+    Case(options(L.Conv2D, 4, 3, groups=2, dilation_rate=2), [(7, 6, 2)], conv(dilation_rate=2), "-groups"),
+    Case(options(L.Conv2D, 2, 1, activation="softmax"), [(2, 2, 3)], conv("softmax"), "-pixels"),
+    Case(options(L.Conv3D, 2, 2, (1, 2, 1), "same"), [(3, 3, 2, 1)], conv(strides=(1, 2, 1), padding="same")),
+    Case(options(L.MaxPooling1D), [(5, 2)], pooled("max_pool", 2)),
+    Case(options(L.MaxPooling2D, 3, 2, "same"), [(5, 4, 2)], pooled("max_pool", 3, 2, "same")),
+    Case(options(L.MaxPooling3D, (1, 2, 2)), [(2, 4, 3, 2)], pooled("max_pool", (1, 2, 2))),
+    Case(options(L.AveragePooling1D, 3, 1, "same"), [(5, 2)], pooled("average_pool", 3, 1, "same")),
+    Case(options(L.AveragePooling2D), [(5, 4, 2)], pooled("average_pool", 2)),
+    Case(options(L.AveragePooling3D, 2, 1), [(2, 3, 2, 2)], pooled("average_pool", 2, 1)),
+    Case(options(L.GlobalMaxPooling1D), [(5, 2)], over_samples("max")),
+    Case(options(L.GlobalMaxPooling2D, keepdims=True), [(3, 4, 2)], over_samples("max", True)),
+    Case(options(L.GlobalMaxPooling3D), [(2, 3, 2, 2)], over_samples("max")),
+    Case(options(L.GlobalAveragePooling1D, keepdims=True), [(5, 2)], over_samples("mean", True)),
+    Case(options(L.GlobalAveragePooling2D), [(3, 4, 2)], over_samples("mean")),
+    Case(options(L.GlobalAveragePooling3D), [(2, 3, 2, 2)], over_samples("mean")),
     Case(options(L.Embedding, 5, 3), [(4,)], lambda weights, x: weights[0][x], count=5),
     Case(options(L.Embedding, 5, 3), [()], lambda weights, x: weights[0][x], "-numbers", count=5),
     Case(options(L.Activation, "elu"), [(3,)], plain(reference.elu)),

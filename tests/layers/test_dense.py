@@ -9,8 +9,8 @@ import pytest
 
 from streamfit import activations, constraints, initializers, layers, ops, regularizers
 from streamfit._base.errors import ShapeError, UnknownNameError
+from streamfit.kernels.bias_activation import FUSED
 from streamfit.layers.base import LayerCall
-from streamfit.ops.dense import FUSED
 
 
 def operations(layer: layers.Layer, x: Any) -> list[str]:

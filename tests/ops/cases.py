@@ -249,6 +249,31 @@ PRODUCTS = [
     case("logsumexp", lambda s: [s.batch(3, 4)], axis=1, keepdims=True),
 ]
 
+WINDOWS = [
+    case("conv", lambda s: [s.batch(7, 2), s.array(3, 2, 3)]),
+    case("conv", lambda s: [s.batch(7, 2), s.array(3, 2, 3)], padding="causal", dilation_rate=2),
+    case("conv", lambda s: [s.batch(5, 4, 3), s.array(3, 2, 3, 2)], padding="same"),
+    case("conv", lambda s: [s.batch(6, 5, 1), s.array(3, 3, 1, 2)], strides=(2, 1), padding="same"),
+    case("conv", lambda s: [s.batch(5, 6, 4), s.array(2, 3, 2, 6)], strides=2, dilation_rate=(1, 2)),
+    case("conv", lambda s: [s.batch(3, 4, 5), s.array(1, 1, 5, 4)]),
+    case("conv", lambda s: [s.batch(3, 4, 2), s.array(3, 4, 2, 5), 1, "valid", None, 1, 1, s.array(5)]),
+    case("conv", lambda s: [s.batch(3, 3, 4, 2), s.array(2, 2, 2, 2, 3)], padding="same"),
+    *(
+        case(
+            "conv",
+            lambda s, act=act: [s.batch(6, 2), s.array(2, 1, 4), 1, "same", None, 1, 2, s.array(4), act],
+        )
+        for act in ("relu", "tanh", "sigmoid")
+    ),
+    case("max_pool", lambda s: [s.batch(7, 2), 3], strides=2, padding="same"),
+    case("max_pool", lambda s: [s.batch(5, 4, 3), (3, 2)], strides=(1, 2)),
+    case("max_pool", lambda s: [s.batch(3, 4, 4, 2), 2]),
+    case("max_pool", lambda s: [s.batch(4, 4, 2, kind="int9"), 2], "none"),
+    case("average_pool", lambda s: [s.batch(7, 2), 3], strides=2, padding="same"),
+    case("average_pool", lambda s: [s.batch(5, 4, 3), (3, 2)], strides=(1, 2)),
+    case("average_pool", lambda s: [s.batch(3, 4, 4, 2), 2], padding="same"),
+]
+
 LOSSES = [
     case("categorical_crossentropy", lambda s: [_rows(s), _rows(s)]),
     case("categorical_crossentropy", lambda s: [_rows(s), s.batch(*s.shape, 3)], from_logits=True),
@@ -291,4 +316,4 @@ RANDOM = [
     case("random_normal", lambda s: [s.batch(), s.step_state(), 3], "none", mean=0.5, stddev=2.0),
 ]
 
-CASES = [*ELEMENTWISE, *PAIRS, *REDUCTIONS, *SHAPES, *PRODUCTS, *LOSSES, *RANDOM]
+CASES = [*ELEMENTWISE, *PAIRS, *REDUCTIONS, *SHAPES, *PRODUCTS, *WINDOWS, *LOSSES, *RANDOM]

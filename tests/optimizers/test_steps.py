@@ -50,6 +50,7 @@ CASES = [
     Case("Adam", reference.adam, {"learning_rate": 0.01, "amsgrad": True, "beta_2": 0.6}),
     Case("Adam", reference.adam, {"learning_rate": 0.01}, {"clipnorm": 0.5, "weight_decay": 0.1}),
     Case("AdamW", reference.adam, {"learning_rate": 0.01}, {"weight_decay": 0.3}),
+    Case("LazyAdam", reference.adam, {"learning_rate": 0.01}),
     Case("Adamax", reference.adamax, {"learning_rate": 0.01}),
     Case("Nadam", reference.nadam, {"learning_rate": 0.01}),
     Case("Adagrad", reference.adagrad, {"learning_rate": 0.01, "initial_accumulator_value": 0.5}),

@@ -192,6 +192,79 @@ def dense(x, kernel, bias, activation="linear"):
     return act(x @ kernel + bias)
 
 
+def windows(x, size, strides, dilation, padding, fill):
+    """Yield each position with what the window sees there, shape (batch, *size, channels)."""
+    spans = [(k - 1) * d + 1 for k, d in zip(size, dilation, strict=True)]
+    around = [(0, 0)]
+    for n, s, span in zip(x.shape[1:-1], strides, spans, strict=True):
+        count = math.ceil(n / s)
+        missing = builtins.max((count - 1) * s + span - n, 0)
+        if padding == "same":
+            around.append((missing // 2, missing - missing // 2))
+        else:
+            around.append((span - 1, 0) if padding == "causal" else (0, 0))
+    padded = np.pad(x.astype("float64"), [*around, (0, 0)], constant_values=fill)
+    counts = [(n - span) // s + 1 for n, s, span in zip(padded.shape[1:-1], strides, spans, strict=True)]
+    for position in np.ndindex(*counts):
+        cut = [
+            slice(p * s, p * s + span, d)
+            for p, s, span, d in zip(position, strides, spans, dilation, strict=True)
+        ]
+        yield position, padded[(slice(None), *cut)], counts
+
+
+def each_axis(value, rank):
+    return (value,) * rank if isinstance(value, int) else tuple(value)
+
+
+def conv(
+    inputs,
+    kernel,
+    strides=1,
+    padding="valid",
+    data_format=None,
+    dilation_rate=1,
+    groups=None,
+    bias=None,
+    activation="linear",
+):
+    rank, filters = inputs.ndim - 2, kernel.shape[-1]
+    channels = kernel.shape[-2]
+    groups = inputs.shape[-1] // channels
+    steps, apart = each_axis(strides, rank), each_axis(dilation_rate, rank)
+    y = None
+    for position, seen, counts in windows(inputs, kernel.shape[:-2], steps, apart, padding, 0.0):
+        if y is None:
+            y = np.zeros((len(inputs), *counts, filters))
+        for f in range(filters):
+            first = f // (filters // groups) * channels
+            y[(slice(None), *position, f)] = np.sum(
+                seen[..., first : first + channels] * kernel[..., f], axis=tuple(range(1, rank + 2))
+            )
+    act = {"linear": lambda v: v, "relu": relu, "tanh": np.tanh, "sigmoid": sigmoid}[activation]
+    return act(y + (0.0 if bias is None else bias))
+
+
+def pool(reduce, inputs, pool_size, strides, padding):
+    rank = inputs.ndim - 2
+    size = each_axis(pool_size, rank)
+    steps = size if strides is None else each_axis(strides, rank)
+    y = None
+    for position, seen, counts in windows(inputs, size, steps, (1,) * rank, padding, np.nan):
+        if y is None:
+            y = np.zeros((len(inputs), *counts, inputs.shape[-1]))
+        y[(slice(None), *position)] = reduce(seen, axis=tuple(range(1, rank + 1)))
+    return y
+
+
+def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+    return pool(np.nanmax, inputs, pool_size, strides, padding)
+
+
+def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+    return pool(np.nanmean, inputs, pool_size, strides, padding)
+
+
 def limited(p):
     low, high = p.dtype.type(EPSILON), p.dtype.type(1 - EPSILON)
     return np.clip(p, low, high)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamfit import Sequential, layers, optimizers, set_random_seed
-from streamfit.callbacks import BackupAndRestore, Callback
+from streamfit.callbacks import BackupAndRestore, Callback, TerminateOnNaN
 from streamfit.kernels.decorator import JIT_ENABLED
 from streamfit.optimizers import schedules
 from streamfit.streams import Batch
@@ -238,3 +238,16 @@ def test_a_run_that_is_resumed_goes_on_with_the_same_rates(name: str, tmp_path: 
     with pytest.raises(RuntimeError, match="power cut"):
         fitted(make, BackupAndRestore(tmp_path, save_freq=5), Fail())
     assert fitted(make, BackupAndRestore(tmp_path)) == fitted(make)
+
+
+@pytest.mark.filterwarnings("ignore:Training stopped")
+def test_a_step_that_is_stopped_leaves_the_rate_of_the_step_before_it() -> None:
+    x, found = X.copy(), []
+    x[31] = np.nan
+    for others in ([], [Listener()]):
+        model = compiled(RATES["exponential"]())
+        callbacks = [TerminateOnNaN(before_update=True), *others]
+        model.fit(x, Y, 2, shuffle=False, verbose=0, callbacks=callbacks)
+        found.append(bits(model))
+    assert found[0] == found[1]
+    assert model.optimizer.iterations == 15
