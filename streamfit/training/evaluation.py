@@ -88,7 +88,8 @@ def predict(
     callbacks: object,
 ) -> list[Array]:
     """Run the data through the model and return each output, batches joined in order."""
-    if callbacks is None and steps is None and verbose == 0 and settings == _DEFAULT and _is_one_batch(data):
+    silent = isinstance(verbose, int) and verbose == 0  # another value is checked, or refused, by the run
+    if silent and callbacks is None and steps is None and settings == _DEFAULT and _is_one_batch(data):
         return predict_on_batch(model, data.x, "predict", "data")
     call = ModelCall(model, "predict", compiled=False)
     plan = RunPlan(data, settings, steps, verbose, callbacks)
