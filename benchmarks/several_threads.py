@@ -114,8 +114,9 @@ def set_priority(policy: int, priority: int) -> None:
 def one_busy_core() -> Iterator[None]:
     """Keep the last core busy with another process."""
     core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    pin = "" if core is None else f"import os; os.sched_setaffinity(0, {{{core}}})\n"
-    process = subprocess.Popen([sys.executable, "-c", pin + "while True: pass"])
+    pin = "" if core is None else f"os.sched_setaffinity(0, {{{core}}})\n"
+    code = f"import os\n{pin}while os.getppid() == {os.getpid()}: pass"  # it ends with this process
+    process = subprocess.Popen([sys.executable, "-c", code])
     try:
         time.sleep(0.2)
         yield
