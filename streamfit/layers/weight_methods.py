@@ -147,8 +147,8 @@ class WeightMethods:
     def _not_in_call(self, name: str) -> str:
         made = "was made" if self._made_in_retrace else f"makes weight {name!r}"
         return (
-            f"layer {self.name!r} {made} inside a `call`, which runs each time that a model is traced: its weights "
-            "would be others each time. Make layers in __init__, and weights in __init__ or build"
+            f"layer {self.name!r} {made} inside a `call`, which runs each time that a model is traced: "
+            "its weights would be others each time. Make layers in __init__, and weights in __init__ or build"
         )
 
     def _known_shape(self, name: str, shape: Sequence[int | None] | None) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ class Model(GeneratorMethods):
         (['y'], 10)
     """
 
-    # As in `Layer`: here, not in __init__, so that a subclass works that assigns layers before it calls super().
+    # As in `Layer`: here, not in __init__, so that a subclass may assign layers before it calls super().
     def __new__(cls, *args: object, **settings: object) -> Self:
         model = super().__new__(cls, *args, **settings)
         model._reset_trainer()

@@ -187,7 +187,8 @@ class BatchInputs:
             unknown = [key for key in y if key not in self._outputs]
             if unknown and all(name in y for name, want in zip(self._outputs, wanted, strict=True) if want):
                 raise DataError(
-                    f"the targets name unknown outputs {unknown}; the outputs are {self._outputs}: leave them out"
+                    f"the targets name unknown outputs {unknown}; the outputs are "
+                    f"{self._outputs}: leave them out"
                 )
             needed = [name for name, want in zip(self._outputs, wanted, strict=True) if want]
             values = dict(zip(needed, _from_dict("target", y, needed), strict=True))
