@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from streamfit._base.keys import derive, generator
-from streamfit.streams import Sequence, Source, Ticket
+from streamfit.streams import Sequence, Source, SourceTraits, Ticket
 
 SIZE, FEATURES = 8, 4
 SCALE = 1024.0
@@ -40,7 +40,7 @@ class Drawn(Sequence):
 class DrawnSource(Source):
     """The same as a `Source`: writes tickets of its own."""
 
-    remote = True
+    traits = SourceTraits(in_workers=True)
     name = "drawn"
 
     def __init__(self, count: int) -> None:

@@ -66,8 +66,9 @@ def main() -> None:
 
         def epoch(count: int) -> Iterator[cost_common.Batch]:
             source = SequenceSource(Unmarked(chosen.size, chosen.loader, count))
-            for loaded in pool.open(source, source.tickets(0)):
-                yield source.batch(loaded.ticket, loaded.value).x
+            reader = source.make_reader()
+            for loaded in pool.open(reader, source.tickets(0)):
+                yield reader.batch(loaded.ticket, loaded.value).x
 
         cost_common.serve(epoch, pool.pids)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamfit.streams.adapt import as_stream, check_batch_size
+from streamfit.streams.adapt import check_batch_size, open_source
 from streamfit.streams.arrays import ArraySource
 from streamfit.streams.batch import Batch
 from streamfit.streams.delegating import DelegatingSource
@@ -17,6 +17,7 @@ from streamfit.streams.receipt import Receipt
 from streamfit.streams.sequence import Sequence, SequenceSource
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 __all__ = [
     "ArraySource",
@@ -30,12 +31,13 @@ __all__ = [
     "Sequence",
     "SequenceSource",
     "Source",
+    "SourceTraits",
     "Stream",
     "Ticket",
-    "as_stream",
     "check_batch_size",
     "interleave",
     "mix",
+    "open_source",
     "source",
     "stream",
     "with_mapped_inputs",

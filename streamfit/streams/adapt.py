@@ -1,4 +1,4 @@
-"""`as_stream`: the only place that checks what kind of object the user passed.
+"""`open_source`: the only place that checks what kind of object the user passed.
 
 Guarantee kept here: the kind of the data changes only how they are read; an argument that has no meaning
 for a kind is an error and is not ignored. (`shuffle` is the exception, as in Keras: an
@@ -37,7 +37,7 @@ class Readable(Protocol):
         ...
 
 
-def as_stream(
+def open_source(
     x: object,
     y: object = None,
     sample_weight: object = None,
@@ -49,7 +49,9 @@ def as_stream(
     targets: bool = True,
     text: bool = False,
 ) -> Source:
-    """Make a source of the object that holds the data.
+    """Return the source that a feed reads, of whatever holds the data.
+
+    `streamfit.stream`, `fit` and their like open their data here; a pipeline opens itself.
 
     Args:
         x: Arrays (one, or a list, tuple or mapping of them; any object that NumPy can read or that can be
@@ -73,7 +75,7 @@ def as_stream(
         ValueError: An argument has no meaning for this kind of data, or a wrong value.
 
     Example:
-        >>> as_stream(np.zeros((10, 3)), batch_size=4).batches(0)
+        >>> open_source(np.zeros((10, 3)), batch_size=4).batches(0)
         3
     """
     kind = kind_of(x, name)

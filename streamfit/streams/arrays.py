@@ -28,7 +28,9 @@ from streamfit.streams.objects import stack_hint
 from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, rows_of
 from streamfit.streams.shuffle import Shuffle, check_shuffle
 from streamfit.streams.source import Identity, Source, not_empty
+from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 _DIGEST_ROWS, _DIGEST_BYTES = 8, 8 << 20  # at most, for the digest of a few samples
 _JOINED_BYTES = 256 << 10  # joined batches should still be in the processor's cache when they are used
@@ -56,11 +58,9 @@ class ArraySource(Source):
 
     Example:
         >>> source = ArraySource(np.arange(6.0), np.arange(6), batch_size=4, shuffle=False)
-        >>> [batch.x.tolist() for batch in source.read(0)]
+        >>> [batch.x.tolist() for batch in source.make_reader().read(0)]
         [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0]]
     """
-
-    batch_layout = True
 
     def __init__(
         self,
@@ -85,12 +85,15 @@ class ArraySource(Source):
         self._open()
 
     def _open(self) -> None:
-        self._parts = [rebuild(part, rows_of, role) for part, role in zip(self._arrays, ROLES, strict=True)]
-        self.remote = any(rows.remote for part in self._parts for rows in _rows(part))
-        self._sliced = any(isinstance(rows, SlicedRows) for part in self._parts for rows in _rows(part))
+        self.row_parts = [
+            rebuild(part, rows_of, role) for part, role in zip(self._arrays, ROLES, strict=True)
+        ]
+        work = any(rows.in_workers for part in self.row_parts for rows in _rows(part))
+        self.traits = SourceTraits(in_workers=work, one_layout=True, copies_rows=True)
+        self.sliced = any(isinstance(rows, SlicedRows) for part in self.row_parts for rows in _rows(part))
 
     def __getstate__(self) -> dict[str, object]:
-        return {key: value for key, value in self.__dict__.items() if key != "_parts"}
+        return {key: value for key, value in self.__dict__.items() if key != "row_parts"}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
@@ -140,7 +143,7 @@ class ArraySource(Source):
 
     def sample_digest(self) -> str:
         """Return a digest of up to 8 samples, spread over the data."""
-        rows = [rows for part in self._parts for rows in _rows(part)]
+        rows = [rows for part in self.row_parts for rows in _rows(part)]
         cost = max(1, sum(each.row_bytes for each in rows))
         count = min(self.samples, _DIGEST_ROWS, max(1, _DIGEST_BYTES // cost))
         ids = np.linspace(0, self.samples - 1, count).astype(np.int64)
@@ -161,36 +164,48 @@ class ArraySource(Source):
     def load(self, ticket: Ticket) -> Value:
         """Copy the rows of one batch to new arrays."""
         ids = ticket.ids
-        x, y, sample_weight = (_map(part, lambda rows: rows.pick(ids)) for part in self._parts)
+        x, y, sample_weight = (_map(part, lambda rows: rows.pick(ids)) for part in self.row_parts)
         return x, y, sample_weight
+
+    def make_reader(self) -> SourceReader:
+        """Return a reader that joins batches."""
+        return ArrayReader(self)
+
+
+class ArrayReader(SourceReader):
+    """Read arrays without tickets, several batches joined into one where that is wanted."""
+
+    def __init__(self, source: ArraySource) -> None:
+        super().__init__(source)
+        self._arrays = source
 
     def read(self, data_epoch: int, start: int = 0) -> Iterator[Batch]:
         """Load the batches of a pass in this thread, without tickets."""
-        take = self.reader(data_epoch, start)
+        take = self.joined(data_epoch, start)
         while True:
             try:
                 yield take(1)
             except StopIteration:
                 return
 
-    def reader(self, data_epoch: int, start: int) -> Callable[[int], Batch]:
+    def joined(self, data_epoch: int, start: int) -> Callable[[int], Batch]:
         """Return a function that takes the next batch, or several batches joined into one.
 
         Its argument is the largest number of batches to join; only whole batches are joined. It raises
         StopIteration at the end of the pass.
         """
-        readers = [_reader(part, self.batch_size, not self.order.sequential) for part in self._parts]
-        read_x, read_y, read_weight = readers
-        chunks = self.order.chunks(data_epoch, start)
-        size, ids, number, offset = self.batch_size, np.empty(0, np.int64), start, 0
-        row_bytes = sum(rows.row_bytes for part in self._parts for rows in _rows(part))
-        joined = 1 if self._sliced else max(1, _JOINED_BYTES // max(1, row_bytes * size))
+        order, parts, sliced = self._arrays.order, self._arrays.row_parts, self._arrays.sliced
+        size, ids, number, offset = order.batch_size, np.empty(0, np.int64), start, 0
+        read_x, read_y, read_weight = (_reader(part, size, not order.sequential) for part in parts)
+        chunks = order.chunks(data_epoch, start)
+        row_bytes = sum(rows.row_bytes for part in parts for rows in _rows(part))
+        most_joined = 1 if sliced else max(1, _JOINED_BYTES // max(1, row_bytes * size))
 
         def take(most: int) -> Batch:
             nonlocal ids, number, offset
             if offset >= len(ids):
                 ids, offset = next(chunks), 0
-            steps = min(most, joined, (len(ids) - offset) // size) or 1
+            steps = min(most, most_joined, (len(ids) - offset) // size) or 1
             mine = ids[offset : offset + steps * size]
             batch = Batch(
                 read_x(mine), read_y(mine), read_weight(mine), mine, number, data_epoch, len(mine), steps

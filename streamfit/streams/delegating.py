@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
+from streamfit.streams.pass_reader import PassReader
 from streamfit.streams.source import Source
+from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
+from streamfit.workers import Pool
 
 
 class DelegatingSource(Source):
@@ -24,28 +29,33 @@ class DelegatingSource(Source):
 
     Example:
         >>> import numpy as np
-        >>> from streamfit import as_stream
+        >>> from streamfit import source, stream
         >>> class Doubled(DelegatingSource):
         ...     def load(self, ticket):
         ...         x, y, sample_weight = super().load(ticket)
         ...         return x * 2, y, sample_weight
-        >>> doubled = Doubled(as_stream(np.arange(4), batch_size=2))
-        >>> [batch.x.tolist() for batch in doubled.read(0)], doubled.batches(0)
+        >>> doubled = Doubled(source(np.arange(4)).batch(2).open_source())
+        >>> [x.tolist() for x in stream(doubled)], doubled.batches(0)
         ([[0, 2], [4, 6]], 2)
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.name, self.seed = source.name, source.seed
-        self.remote, self.may_change = source.remote or self._loads, source.may_change
-        self.pulled, self.rewinds = source.pulled, source.rewinds
-        self.batch_layout = source.batch_layout and not self._loads
+        if type(self).traits is Source.traits:  # else a subclass says itself how it can be read
+            self.traits = self._traits()
 
     @property
     def _loads(self) -> bool:
         """Whether a subclass loads in a way of its own, so that what reads around `load` cannot be used."""
         own = type(self)
         return own.load is not DelegatingSource.load or own.tickets is not DelegatingSource.tickets
+
+    def _traits(self) -> SourceTraits:
+        traits = self.source.traits
+        if not self._loads:
+            return traits
+        return replace(traits, in_workers=True, one_layout=False, copies_rows=False)
 
     def with_seed(self, seed: int) -> Any:
         """Return a copy whose randomness, and that of the wrapped source, starts from another seed."""
@@ -115,9 +125,36 @@ class DelegatingSource(Source):
         """Return the ticket for some of the samples of a batch."""
         return self.source.merge(parts)
 
-    def reader(self, data_epoch: int, start: int) -> Callable[[int], Batch] | None:
-        """Return what reads batches here and now, unless a subclass loads in a way of its own."""
-        return None if self._loads else self.source.reader(data_epoch, start)
+    @property
+    def producer(self) -> Any:
+        """The object of the user's that makes the batches."""
+        return self.source.producer
+
+    def make_reader(self) -> SourceReader:
+        """Return the reader of the wrapped source, as far as a subclass does not load in a way of its own."""
+        return DelegatingReader(self, self.source.make_reader(), apart=self._loads)
+
+
+class DelegatingReader(SourceReader):
+    """Read a source that wraps another one.
+
+    Args:
+        source: The source.
+        inner: The reader of the wrapped source.
+        apart: Whether the source loads in a way of its own, so that what reads around `load` cannot be used.
+    """
+
+    def __init__(self, source: DelegatingSource, inner: SourceReader, *, apart: bool) -> None:
+        super().__init__(source)
+        self._inner, self._loads = inner, apart
+
+    def joined(self, data_epoch: int, start: int) -> Callable[[int], Batch] | None:
+        """Return what reads batches here and now."""
+        return None if self._loads else self._inner.joined(data_epoch, start)
+
+    def in_pool(self, pool: Pool | None, place: tuple[int, int]) -> PassReader | None:
+        """Return what reads with the workers of a pool."""
+        return None if self._loads else self._inner.in_pool(pool, place)
 
     def give_back(
         self,
@@ -126,15 +163,10 @@ class DelegatingSource(Source):
         thread: threading.Thread | None = None,
     ) -> None:
         """Take back what was pulled and not used."""
-        self.source.give_back(tickets, error, thread)
+        self._inner.give_back(tickets, error, thread)
 
     def replayed(self, data_epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
         """Load one batch once more."""
         if self._loads:
             return super().replayed(data_epoch, number, skipped)
-        return self.source.replayed(data_epoch, number, skipped)
-
-    @property
-    def producer(self) -> Any:
-        """The object of the user's that makes the batches."""
-        return self.source.producer
+        return self._inner.replayed(data_epoch, number, skipped)

@@ -18,25 +18,16 @@ from streamfit._base.errors import DataError, StreamfitError
 from streamfit.streams import rng_context
 from streamfit.streams.batch import Batch
 from streamfit.streams.batch_layout import Alike, BatchLayout
-from streamfit.streams.cursor import Cursor, CursorState
+from streamfit.streams.cursor import Cursor
 from streamfit.streams.data_changes import ChangeWatch
-from streamfit.streams.data_identity import check_same
-from streamfit.streams.pass_reader import PassReader, open_pass
+from streamfit.streams.feed_state import FeedState, check_identity, place_of, restore
+from streamfit.streams.open_pass import open_pass
+from streamfit.streams.pass_reader import PassReader
 from streamfit.streams.receipt import MOST_WAITING, Receipt, Tally
 from streamfit.streams.replay import Delivered, delivered
 from streamfit.streams.source import Identity, Source
+from streamfit.streams.source_reader import SourceReader
 from streamfit.workers import Pool
-
-_MOVING = ("batches", "content")  # these may change from pass to pass; compared at the place of a state
-
-
-class FeedState(CursorState):
-    """The place of a stream, a value for JSON."""
-
-    seed: int
-    lost: int
-    source: object
-    belongs: Identity
 
 
 class Feed:
@@ -59,6 +50,7 @@ class Feed:
         kept: Whether the consumer may keep a batch when it asks for the next one; then arrays that their
             producer may overwrite are copied even if no batch is loaded ahead.
         audit: Whether the receipts have a checksum of contents; then batches are never joined.
+        reader: What reads the source; feeds that share one send the source to worker processes once.
 
     Attributes:
         exhausted: Whether the last `run` ended because the source has no more batches, or because its pass
@@ -88,10 +80,12 @@ class Feed:
         tolerance: int | None = None,
         kept: bool = False,
         audit: bool = False,
+        reader: SourceReader | None = None,
     ) -> None:
+        self._reader = source.make_reader() if reader is None else reader
         self.source, self._pool, self._wrap, self._ahead, self._total = source, pool, wrap, ahead, total
         self._seed = source.seed if seed is None else seed
-        self._check = None if source.batch_layout else BatchLayout(alike).__call__
+        self._check = None if source.traits.one_layout else BatchLayout(alike).__call__
         self._tolerance, self._lost, self._kept, self._audit = tolerance, 0, kept, audit
         self._cursor = Cursor()
         self._opened = False
@@ -224,7 +218,7 @@ class Feed:
 
     def restart(self) -> None:
         """Begin again at the first batch of pass 0; an iterator, which cannot begin again, continues."""
-        if self.source.rewinds:
+        if self.source.traits.rewinds:
             self._complete()
             self.seek(0, 0)
 
@@ -239,19 +233,7 @@ class Feed:
         Args:
             within: Whether the current epoch continues after a resume; else a new one begins.
         """
-        source, cursor = self.source, self._cursor
-        length = cursor.length if cursor.number else None
-        return {
-            "seed": source.seed,
-            **cursor.state(within=within, filtered=source.filtered),
-            "lost": self._lost,
-            "source": source.state(),
-            "belongs": {
-                **self.identity(),
-                "batches": source.batches(cursor.data_epoch) if length is None else length,
-                "content": source.sample_digest(),
-            },
-        }
+        return place_of(self.source, self._cursor, self._lost, self.identity(), within=within)
 
     def identity(self) -> Identity:
         """Return the identity of the source's data; computed once, as the source may have to order a pass."""
@@ -266,8 +248,7 @@ class Feed:
             DataError: It belongs to other data.
         """
         self._seed = self.source.seed = state["seed"]
-        saved = {key: value for key, value in state["belongs"].items() if key not in _MOVING}
-        check_same(self.source.name, saved, self.identity())
+        check_identity(self.source, state, self.identity())
 
     def resume(self, state: FeedState, *, replay: bool = False) -> None:
         """Continue at the place where another feed of equal data saved its `state`.
@@ -279,12 +260,8 @@ class Feed:
         Raises:
             DataError: The source cannot go to the place, or the place belongs to other data.
         """
-        source, data_epoch = self.source, state["pass"]
         self.check_identity(state)
-        source.restore(state["source"], data_epoch, state["number"], replay=replay)
-        length = source.batches(data_epoch)
-        saved = {key: state["belongs"][key] for key in _MOVING}
-        check_same(source.name, saved, {"batches": length, "content": source.sample_digest()})
+        length = restore(self.source, state, replay=replay)
         self._drop_reader()
         self._cursor.resume(state, length)
         self._lost = state["lost"]
@@ -395,14 +372,14 @@ class Feed:
         tolerance = None if self._tolerance is None else max(0, self._tolerance - self._lost)
         self._begin_watch(tally)
         rng_context.bind(self, source.seed, data_epoch, source.producer)
-        cursor.reader = open_pass(source, self._pool, place, self._ahead, left, tolerance, self._kept)
+        cursor.reader = open_pass(self._reader, self._pool, place, self._ahead, left, tolerance, self._kept)
         return cursor.reader
 
     def _begin_watch(self, tally: Tally) -> None:
         """Watch what is loaded ahead if the epoch ends within the pass: it may be changed before the next."""
         pool, length, left = self._pool, self._cursor.length, tally.left
         within = left is not None and (length is None or self._cursor.number + left < length)
-        if within and pool is not None and self.source.remote and self.source.may_change:
+        if within and pool is not None and self.source.traits.in_workers and self.source.traits.may_change:
             self._watch = ChangeWatch(self.source.producer, shared=pool.kind == "threads")
 
     def _goes_on(self, tally: Tally) -> bool:
@@ -415,12 +392,12 @@ class Feed:
                 f"source {name!r}: pass {cursor.data_epoch} ended after {number} of its {length} batches; "
                 f"batches {number}..{length - 1} are missing"
             )
-        if number == 0 and self.source.rewinds:
+        if number == 0 and self.source.traits.rewinds:
             self._drop_reader()
             raise DataError(f"source {name!r}: pass {cursor.data_epoch} has no batches")
         cursor.length = number
         self._complete()
-        self.dry = not self.source.rewinds
+        self.dry = not self.source.traits.rewinds
         goes_on = not self.dry and (tally.done == 0 or not self._ends_with_pass(tally.limit))
         if length is None and not goes_on:
             tally.planned = tally.done  # nobody could know how many there would be

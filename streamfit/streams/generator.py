@@ -20,7 +20,9 @@ from streamfit.streams.items import Value, unpack
 from streamfit.streams.ownership import detached
 from streamfit.streams.puller import await_pull
 from streamfit.streams.source import Identity, Source
+from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 _NOTHING = object()
 _IN_A_THREAD = (
@@ -44,26 +46,37 @@ class GeneratorSource(Source):
     Example:
         >>> import numpy as np
         >>> source = GeneratorSource((np.full(2, k), np.zeros(2)) for k in range(3))
-        >>> [batch.x.tolist() for batch in source.read(0)]
+        >>> [batch.x.tolist() for batch in source.make_reader().read(0)]
         [[0, 0], [1, 1], [2, 2]]
     """
-
-    pulled = True
 
     def __init__(
         self, batches: Any, *, name: str = "data", seed: int = 0, targets: bool = True, text: bool = False
     ) -> None:
         self.iterable, self.name, self.seed = batches, name, seed_from(seed)
         self.targets, self.text = targets, text
-        self.rewinds = not hasattr(batches, "__next__")
         self._has_state = hasattr(batches, "state_dict") and hasattr(batches, "load_state_dict")
-        if self._has_state:
-            self.pulled = False  # the saved state must be that of the last delivered batch
+        self.traits = SourceTraits(
+            pulled_ahead=not self._has_state,  # a saved state must be that of the last delivered batch
+            seekable=False,
+            rewinds=not hasattr(batches, "__next__"),
+        )
         self._pulled = 0
+        self._ended = False
+
+    @property
+    def used_up(self) -> bool:
+        """Whether this is an iterator that is known to have ended, with nothing kept for its next reader."""
+        if self.traits.rewinds or backlog.of(self.iterable) is not None:
+            return False
+        frame: object = getattr(
+            self.iterable, "gi_frame", self.iterable
+        )  # None for a generator that has ended
+        return self._ended or frame is None
 
     def batches(self, data_epoch: int) -> int | None:
         """Count the batches of a pass; None if the iterable does not know its length."""
-        if not self.rewinds or not hasattr(self.iterable, "__len__"):
+        if not self.traits.rewinds or not hasattr(self.iterable, "__len__"):
             return None
         try:
             return len(self.iterable)
@@ -72,7 +85,7 @@ class GeneratorSource(Source):
 
     def identity(self) -> Identity:
         """Return the properties of the data that a saved place belongs to."""
-        kind = "iterable" if self.rewinds else "iterator"
+        kind = "iterable" if self.traits.rewinds else "iterator"
         return {"kind of source": kind, "class": type(self.iterable).__name__}
 
     def state(self) -> object:
@@ -87,7 +100,7 @@ class GeneratorSource(Source):
         """
         if self._has_state and state is not None:
             self.iterable.load_state_dict(state)
-        elif not self.rewinds:
+        elif not self.traits.rewinds:
             self._replay(number, replay)
         self._pulled = number
 
@@ -111,18 +124,7 @@ class GeneratorSource(Source):
 
         Of an iterable, items before `start` are pulled and dropped; an iterator is already at `start`.
         """
-        return self._tickets(data_epoch, start)
-
-    def pull(
-        self, data_epoch: int, start: int = 0, *, thread: bool = False
-    ) -> Iterator[tuple[Ticket, Batch]]:
-        """Pull and load the items of a pass; they share no memory that the iterator may overwrite."""
-        for ticket in self._tickets(data_epoch, start, apart=True, thread=thread):
-            yield ticket, self.loaded(ticket, self.load)
-
-    def pull_items(self, epoch: int, start: int = 0) -> Iterator[Ticket]:
-        """Pull the items of a pass whole, for a consumer that keeps them."""
-        return self._tickets(epoch, start, apart=True)
+        return self.pulled_tickets(data_epoch, start)
 
     def give_back(
         self,
@@ -134,22 +136,31 @@ class GeneratorSource(Source):
 
         Of an iterable, which begins again for each pass, nothing needs to be kept.
         """
-        if not self.rewinds:
+        if not self.traits.rewinds:
             self._pulled -= len(tickets)
             backlog.give_back(self.iterable, [ticket.payload for ticket in tickets], error, thread)
 
-    def _tickets(
+    def pulled_tickets(
         self, data_epoch: int, start: int, *, apart: bool = False, thread: bool = False
     ) -> Iterator[Ticket]:
-        iterator = iter(self.iterable) if self.rewinds else self.iterable
-        key, number = self.key(data_epoch), 0 if self.rewinds else start
+        """Pull the items of a pass, one at each request.
+
+        Args:
+            data_epoch: Number of the pass.
+            start: Number of the first item.
+            apart: Whether items must not share memory that the iterator may overwrite.
+            thread: Whether this runs in a thread of its own.
+        """
+        iterator = iter(self.iterable) if self.traits.rewinds else self.iterable
+        key, number = self.key(data_epoch), 0 if self.traits.rewinds else start
+        ended = self.used_up
         count = self.batches(data_epoch)
         for item in self._pull(iterator, data_epoch, number, apart=apart, thread=thread):
             if number + 1 == count:
                 self._expect_end(iterator, count)
             if number >= start:
                 # If the pass can begin again, the place in the pass: so a resumed run gives the same id.
-                ids, self._pulled = number if self.rewinds else self._pulled, self._pulled + 1
+                ids, self._pulled = number if self.traits.rewinds else self._pulled, self._pulled + 1
                 yield Ticket(data_epoch, number, ids, key, item)
             number += 1
         if number < start:
@@ -158,7 +169,13 @@ class GeneratorSource(Source):
                 f"{type(self.iterable).__name__} ends after {number} batches; resume with the data of the "
                 "interrupted run, or begin anew with another backup folder"
             )
-        if number == 0 and (self.rewinds or self._pulled == 0):
+        if number == 0 and ended:
+            raise DataError(
+                f"source {self.name!r}, pass {data_epoch}: the generator is used up: it was read to its end "
+                "before. Make a new one, or pass an object that can be read again: a list of batches, a "
+                "Sequence, or a class whose __iter__ begins anew"
+            )
+        if number == 0 and (self.traits.rewinds or self._pulled == 0):
             raise DataError(
                 f"source {self.name!r}, pass {data_epoch}: the generator must yield at least one batch. "
                 "Received an empty generator."
@@ -198,17 +215,18 @@ class GeneratorSource(Source):
                 with rng_context.RngContext(self.seed, data_epoch, self.iterable, "item", number):
                     box = [next(iterator)]
             except StopIteration:
+                self._ended = not self.traits.rewinds
                 return
             except ValueError as error:
                 if "already executing" not in str(error):
-                    _note(error, thread)
+                    self._note(error, data_epoch, number, thread)
                     raise
                 raise DataError(
                     f"source {self.name!r}, pass {data_epoch}: the generator is being run by another thread "
                     "at this moment; give each consumer a generator of its own"
                 ) from error
             except Exception as error:
-                _note(error, thread)
+                self._note(error, data_epoch, number, thread)
                 raise
             item = detached(box, listed=self.targets) if apart else box.pop()
             del box
@@ -216,8 +234,16 @@ class GeneratorSource(Source):
             del item
             number += 1
 
+    def _note(self, error: Exception, data_epoch: int, number: int, thread: bool) -> None:
+        """Say where in the data an exception of the user's code was raised."""
+        kind = type(self.iterable).__name__
+        notes = [f"while the {kind} made item {number} of source {self.name!r}, pass {data_epoch}"]
+        for note in notes + [_IN_A_THREAD] * thread:
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+
     def _left_over(self, iterator: Iterator[object]) -> Iterator[object]:
-        left = None if self.rewinds else backlog.of(iterator)
+        left = None if self.traits.rewinds else backlog.of(iterator)
         if left is None:
             return
         if left.thread is not None:
@@ -241,7 +267,35 @@ class GeneratorSource(Source):
         except DataError as error:
             raise DataError(f"{self.describe(ticket)}: {error}") from None
 
+    def make_reader(self) -> SourceReader:
+        """Return a reader that keeps unused items for the next one."""
+        return GeneratorReader(self)
 
-def _note(error: Exception, thread: bool) -> None:
-    if thread and _IN_A_THREAD not in getattr(error, "__notes__", ()):
-        error.add_note(_IN_A_THREAD)
+
+class GeneratorReader(SourceReader):
+    """Pull the items of an iterator, set them apart from it, and give back what was not used."""
+
+    def __init__(self, source: GeneratorSource) -> None:
+        super().__init__(source)
+        self._generator = source
+
+    def pull(
+        self, data_epoch: int, start: int = 0, *, thread: bool = False
+    ) -> Iterator[tuple[Ticket, Batch]]:
+        """Pull and load the items of a pass; they share no memory that the iterator may overwrite."""
+        for ticket in self._generator.pulled_tickets(data_epoch, start, apart=True, thread=thread):
+            yield ticket, self.loaded(ticket, self.load)
+
+    def items(self, data_epoch: int, start: int = 0) -> Iterator[tuple[Ticket, object]]:
+        """Pull the items of a pass whole."""
+        for ticket in self._generator.pulled_tickets(data_epoch, start, apart=True):
+            yield ticket, ticket.payload
+
+    def give_back(
+        self,
+        tickets: Sequence[Ticket],
+        error: BaseException | None = None,
+        thread: threading.Thread | None = None,
+    ) -> None:
+        """Keep unused items for the next reader of the iterator."""
+        self._generator.give_back(tickets, error, thread)

@@ -55,3 +55,16 @@ def unpack(item: Any, *, targets: bool, bare: bool, maker: str, text: bool = Fal
         rebuild(parts[1], as_array, "y"),
         rebuild(parts[2], as_array, "sample_weight"),
     )
+
+
+def as_item(value: tuple[object, ...]) -> object:
+    """Return (x, y, sample_weight) without what is not there: x, (x, y) or all three.
+
+    Example:
+        >>> as_item((1, 2, None)), as_item((1, None, None))
+        ((1, 2), 1)
+    """
+    x, y, weight = value
+    if weight is not None:
+        return x, y, weight
+    return x if y is None else (x, y)

@@ -11,8 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamfit._base.checks import truth, whole
-from streamfit.streams.adapt import as_stream
-from streamfit.streams.arrays import ArraySource
+from streamfit.streams.adapt import open_source
 from streamfit.streams.batch import Batch
 from streamfit.streams.feed import Feed
 from streamfit.streams.load_policy import LoadPolicy
@@ -59,7 +58,7 @@ class Stream:
         processes = truth("use_multiprocessing", use_multiprocessing)
         kind: Kind = ("processes" if processes else "threads") if workers else "inline"
         policy = LoadPolicy() if policy is None else policy
-        policy.check(source, kind if source.remote else "inline")
+        policy.check(source, kind if source.traits.in_workers else "inline")
         self.source, self._tolerance = source, policy.tolerance
         self._ahead = max_queue_size if workers else 0
         self._pool: Pool | None = None
@@ -68,18 +67,25 @@ class Stream:
                 kind, workers, max_queue_size, policy.load_timeout, init=worker_init, hash_seed=hash_seed
             )
         check_init(worker_init)
-        own = (
-            source.remote if workers else isinstance(source, ArraySource)
-        )  # workers call it, or no call is needed
+        traits = source.traits
+        own = traits.in_workers if workers else traits.copies_rows  # workers call it, or no call is needed
         self._init = None if own else worker_init
+        self._reader = source.make_reader()
         self._next = 0
         self._closed = False
-        self._kept = None if source.rewinds else self._feed()  # batches that it pulled ahead must not be lost
+        # The batches that an iterator pulled ahead must not be lost.
+        self._kept = None if traits.rewinds else self._feed()
 
     def _feed(self) -> Feed:
         tolerance = self._tolerance
         return Feed(
-            self.source, self._pool, ahead=self._ahead, alike="nothing", tolerance=tolerance, kept=True
+            self.source,
+            self._pool,
+            ahead=self._ahead,
+            alike="nothing",
+            tolerance=tolerance,
+            kept=True,
+            reader=self._reader,
         )
 
     def epoch(self, number: int) -> Iterator[Batch]:
@@ -194,7 +200,7 @@ def stream(
         ...     len(list(stream(Torn(), on_bad_sample="skip", max_bad_samples=1)))
         2
     """
-    source = as_stream(
+    source = open_source(
         x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=seed, name=name, targets=False
     )
     policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array as python_array
 from collections import UserList
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -137,6 +137,11 @@ def _convert(value: Any, name: str, text: bool) -> Array:
         raise DataError(
             f"{name} is a {type(value).__name__} inside another structure; write one flat dict of arrays"
         )
+    if isinstance(value, _LISTS) and _is_nested(value):
+        raise DataError(
+            f"{name} is a structure of arrays inside another one: {brief(value)}. Write one flat list, tuple "
+            "or dict of arrays; if its entries are samples, stack them: np.stack(...)"
+        )
     try:
         if is_frame(value):
             return frame_array(value, name, text=text)
@@ -158,6 +163,15 @@ def _convert(value: Any, name: str, text: bool) -> Array:
     except (ValueError, TypeError, RuntimeError, BufferError) as error:
         why = (isinstance(value, _LISTS) and ragged(value)) or error
         raise DataError(f"{name} ({brief(value)}) cannot be made an array: {why}") from error
+
+
+def _is_nested(values: Iterable[object]) -> bool:
+    """Return whether a list or tuple holds lists or tuples in which there are arrays."""
+    return any(
+        is_structure(value) or (len(value) > 0 and _is_nested(value[:1]))
+        for value in values
+        if isinstance(value, _LISTS)
+    )
 
 
 def _begins_with_text(value: Any) -> bool:

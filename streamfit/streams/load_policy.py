@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamfit._base.checks import real, whole_or_none
-from streamfit.streams.delegating import DelegatingSource
-from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.source import Source
+from streamfit.streams.source_reader import TicketSource
 
 
 @dataclass(frozen=True)
@@ -74,17 +73,26 @@ class LoadPolicy:
         Raises:
             ValueError: A rule has no effect.
         """
-        base = source
-        while isinstance(base, DelegatingSource):
-            base = base.source
-        if self.tolerance is not None and isinstance(base, GeneratorSource):
-            raise ValueError(
-                f"on_bad_sample='skip': source {source.name!r} is a generator, and what it has not yielded "
-                "cannot be left out. Skip bad samples in the generator, or write a Sequence."
-            )
+        if self.tolerance is not None:
+            check_skips(source)
         if self.load_timeout is not None and kind != "processes":
             raise ValueError(
                 f"load_timeout={self.load_timeout}: source {source.name!r} is not loaded by processes, "
                 "and nothing else can be stopped. Pass a Sequence or a Source, workers=1 or more and "
                 "use_multiprocessing=True."
             )
+
+
+def check_skips(source: TicketSource) -> None:
+    """Check that samples of a source can be left out.
+
+    Raises:
+        ValueError: The source is read in order, so that what lies behind a bad sample cannot be reached.
+    """
+    if not source.traits.seekable:
+        raise ValueError(
+            f"on_bad_sample='skip' cannot be used: source {source.name!r} is read in order. It is a "
+            "generator, and what it has not yielded cannot be left out, or a pipeline behind a generator, a "
+            "filter or unbatch(). Skip bad samples in the generator, leave them out in a filter, or write a "
+            "Sequence."
+        )

@@ -8,19 +8,21 @@ function returns travels from the workers.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from streamfit._base.errors import DataError, SampleError
-from streamfit.streams.arrays import ArraySource
 from streamfit.streams.batch import Batch, Part
-from streamfit.streams.delegating import DelegatingSource
-from streamfit.streams.generator import GeneratorSource
+from streamfit.streams.delegating import DelegatingReader, DelegatingSource
 from streamfit.streams.items import Value
 from streamfit.streams.naming import sample_named
 from streamfit.streams.ordered import OrderedSource
 from streamfit.streams.source import Identity, Source
+from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.stages import Map
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 Function = Callable[[Part], Part]
 
@@ -37,32 +39,31 @@ class MappedInputs(DelegatingSource):
     def __init__(self, source: Source, function: Function) -> None:
         super().__init__(source)
         self.function = function
-        # An iterator is owned by this process; rows of arrays are work now that a function is called on them.
-        self.remote = source.remote or isinstance(source, ArraySource)
-        self.may_change = True  # arrays in memory, and what the function holds
         for name in ("batch_size", "samples", "sequence"):
             if hasattr(source, name):
                 setattr(self, name, getattr(source, name))
 
+    def _traits(self) -> SourceTraits:
+        traits = self.source.traits
+        return replace(
+            traits,
+            # An iterator is owned by this process; rows of arrays are work now that a function is called.
+            in_workers=traits.in_workers or traits.copies_rows,
+            may_change=True,  # arrays in memory, and what the function holds
+            one_layout=False,
+            copies_rows=False,
+        )
+
     def load(self, ticket: Ticket) -> Value:
         """Load a batch and map it."""
-        return self._mapped(ticket, self.source.load(ticket))
+        return self.mapped(ticket, self.source.load(ticket))
 
-    def load_apart(self, ticket: Ticket, *, threads: bool = False) -> Value:
-        """Load a batch that shares no memory to which the source may write later, and map it."""
-        return self._mapped(ticket, self.source.load_apart(ticket, threads=threads))
+    def mapped(self, ticket: Ticket, value: Value) -> Value:
+        """Map the x of a batch that was loaded.
 
-    def pull(
-        self, data_epoch: int, start: int = 0, *, thread: bool = False
-    ) -> Iterator[tuple[Ticket, Batch]]:
-        """Pull and map the batches of a pass; what is given back is what was pulled."""
-        if not isinstance(self.source, GeneratorSource):
-            yield from super().pull(data_epoch, start, thread=thread)
-            return
-        for ticket in self.source.pull_items(data_epoch, start):
-            yield ticket, self.loaded(ticket, self.load)
-
-    def _mapped(self, ticket: Ticket, value: Value) -> Value:
+        Raises:
+            DataError: The function refuses it; the error names the batch.
+        """
         x, y, sample_weight = value
         try:
             return self.function(x), y, sample_weight
@@ -75,14 +76,44 @@ class MappedInputs(DelegatingSource):
         """Return what a saved place belongs to: the source below."""
         return self.source.identity()
 
+    def make_reader(self) -> SourceReader:
+        """Return a reader that maps what the reader of the source below has set apart."""
+        return MappedReader(self, self.source.make_reader())
+
+
+class MappedReader(DelegatingReader):
+    """Read the source below in its own way, and map what it reads.
+
+    Args:
+        source: The source.
+        inner: The reader of the source below.
+    """
+
+    def __init__(self, source: MappedInputs, inner: SourceReader) -> None:
+        super().__init__(source, inner, apart=True)
+        self._mapped = source.mapped
+
+    def load_apart(self, ticket: Ticket, *, threads: bool = False) -> Value:
+        """Load a batch that shares no memory to which the source may write later, and map it."""
+        return self._mapped(ticket, self._inner.load_apart(ticket, threads=threads))
+
+    def pull(
+        self, data_epoch: int, start: int = 0, *, thread: bool = False
+    ) -> Iterator[tuple[Ticket, Batch]]:
+        """Pull and map the batches of a pass; what is given back is what was pulled."""
+        for ticket, batch in self._inner.pull(data_epoch, start, thread=thread):
+            value = batch.x, batch.y, batch.sample_weight
+            yield ticket, self.loaded(ticket, functools.partial(self._mapped, value=value))
+
 
 def with_mapped_inputs(source: Source, function: Function) -> Source:
     """Return a source whose x goes through a function where it is loaded.
 
     Example:
         >>> import numpy as np
+        >>> from streamfit.streams import ArraySource
         >>> doubled = with_mapped_inputs(ArraySource(np.arange(3), shuffle=False), lambda x: x * 2)
-        >>> [batch.x.tolist() for batch in doubled.read(0)]
+        >>> [batch.x.tolist() for batch in doubled.make_reader().read(0)]
         [[0, 2, 4]]
     """
     if not isinstance(source, OrderedSource):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from streamfit.streams.leaves import brief
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stage_methods import stages_of
-from streamfit.streams.stages import Interleave, Mix
+from streamfit.streams.stages import Interleave, Mix, Stage
 
 
 def mix(
@@ -27,7 +28,7 @@ def mix(
         >>> sorted(int(number) for number in mix([small, large], weights=[1, 2]))
         [1, 2, 10, 20, 30, 40]
     """
-    return Pipeline(Mix(stages_of(list(sources), None, "mix()"), weights, seed), "mix")
+    return Pipeline(Mix(_stages(sources, "mix"), weights, seed), "mix")
 
 
 def interleave(sources: Sequence[Pipeline], block_length: int = 1) -> Pipeline:
@@ -42,4 +43,15 @@ def interleave(sources: Sequence[Pipeline], block_length: int = 1) -> Pipeline:
         >>> [int(number) for number in interleave([source([1, 2, 3]), source([10, 20])])]
         [1, 10, 2, 20, 3]
     """
-    return Pipeline(Interleave(stages_of(list(sources), None, "interleave()"), block_length), "interleave")
+    return Pipeline(Interleave(_stages(sources, "interleave"), block_length), "interleave")
+
+
+def _stages(sources: Sequence[Pipeline], caller: str) -> list[Stage]:
+    if isinstance(sources, Pipeline):
+        raise TypeError(f"{caller}() takes its pipelines in one list; write {caller}([a, b])")
+    if not isinstance(sources, Iterable):
+        raise TypeError(f"{caller}() needs a list of pipelines, got {brief(sources)}; write {caller}([a, b])")
+    found = list(sources)
+    if not found:
+        raise ValueError(f"{caller}() needs a pipeline, and the list is empty; write {caller}([a, b])")
+    return stages_of(found, None, f"{caller}()")

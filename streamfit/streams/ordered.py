@@ -8,7 +8,7 @@ resumes at any batch and computes only the elements behind that place again.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -18,8 +18,10 @@ from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
+from streamfit.streams.pass_reader import PassReader
 from streamfit.streams.pipeline_source import PipelineSource, distinct
 from streamfit.streams.source import not_empty
+from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.stages.batch_stage import BatchStage
 from streamfit.streams.stages.elements import Element, batch_size
 from streamfit.streams.stages.filter import Filter
@@ -207,7 +209,7 @@ class OrderedSource(PipelineSource):
         self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True, text: bool = False
     ) -> None:
         super().__init__(stage, seed=seed, name=name, targets=targets, text=text)
-        self.rewinds = stage.traits.rewinds
+        self.traits = replace(stage.traits, in_workers=False)  # its stages are, and not the whole of `load`
         # Pass, batch, place; samples filtered out in earlier passes, and delivered in this one.
         self._saved: tuple[int, int, Place, int, int] | None = None
         self.filtered = 0
@@ -219,16 +221,13 @@ class OrderedSource(PipelineSource):
 
     def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Yield tickets that hold the batches of a pass, computed here."""
-        for batch in self.read(data_epoch, start):
+        runner = PoolRunner(make_pool("inline", 0), self.name)
+        for batch in self.read_with(runner, data_epoch, start):
             yield Ticket(data_epoch, batch.number, batch.ids, self.key(data_epoch), batch.given())
 
     def load(self, ticket: Ticket) -> Value:
         """Return the batch that the ticket holds."""
         return self._unpack(ticket.payload)
-
-    def read(self, data_epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Read the batches of a pass here and now."""
-        return self.read_with(PoolRunner(make_pool("inline", 0), self.name), data_epoch, start)
 
     def read_with(self, runner: PoolRunner, data_epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of a pass from one on, computed by a runner."""
@@ -271,7 +270,7 @@ class OrderedSource(PipelineSource):
             value = self._unpack(element)
         except DataError as error:
             raise DataError(f"source {self.name!r}, pass {data_epoch}, batch {number}: {error}") from None
-        return self.batch(Ticket(data_epoch, number, number), value)
+        return self.make_reader().batch(Ticket(data_epoch, number, number), value)
 
     def state(self) -> Any:
         """Return the place behind the batch that was delivered last, and what filters have dropped so far."""
@@ -283,15 +282,47 @@ class OrderedSource(PipelineSource):
             saved_pass, batch, place, before, samples, self.filtered = state
             self._saved = saved_pass, batch, _as_place(place), before, samples
 
+    def make_reader(self) -> SourceReader:
+        """Return a reader that computes on the workers of a pool."""
+        return OrderedReader(self)
+
+
+class OrderedReader(SourceReader):
+    """Read a pipeline in order, its stages computed by the workers of a pool."""
+
+    def __init__(self, source: OrderedSource) -> None:
+        super().__init__(source)
+        self._ordered = source
+
+    def in_pool(self, pool: Pool | None, place: tuple[int, int]) -> PassReader:
+        """Read a pass in order; without workers in this thread."""
+        source = self._ordered
+        runner = PoolRunner(make_pool("inline", 0) if pool is None else pool, source.name)
+        batches = source.read_with(runner, *place)
+
+        def allow(most: int | None) -> None:
+            if most is None and source.traits.endless:
+                raise ValueError(
+                    f"source {source.name!r}: {source.stage.text()} has no end; pass steps_per_epoch, or "
+                    "write .repeat(count) or .take(count)"
+                )
+
+        return PassReader(lambda _: next(batches), batches.close, runner.counts, allow)
+
+    def read(self, data_epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Read the batches of a pass here and now."""
+        return self._ordered.read_with(PoolRunner(make_pool("inline", 0), self.name), data_epoch, start)
+
     def replayed(self, data_epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
         """Compute a pass again up to one of its batches, and return that."""
+        source = self._ordered
         again = OrderedSource(
-            self.stage, seed=self.seed, name=self.name, targets=self.targets, text=self.text
+            source.stage, seed=source.seed, name=source.name, targets=source.targets, text=source.text
         )
-        for batch in again.read(data_epoch):
+        for batch in again.make_reader().read(data_epoch):
             if batch.number == number:
                 return batch
-        raise DataError(f"source {self.name!r}: pass {data_epoch} has no batch {number} now")
+        raise DataError(f"source {source.name!r}: pass {data_epoch} has no batch {number} now")
 
 
 def _as_place(value: Any) -> Place:

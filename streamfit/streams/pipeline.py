@@ -303,7 +303,7 @@ def source(
 
 def _base(x: Any, found: str, kind: Kind | None, name: str) -> Stage:
     if found == "source":
-        return Batches(x) if not x.pulled else Items(x, batched=True)
+        return Batches(x) if x.traits.seekable else Items(x, batched=True)
     if found == "sequence":
         if (kind or _kind_of_items(x)) == "samples":
             return IndexedSamples(x, name)

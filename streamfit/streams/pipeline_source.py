@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from streamfit._base.keys import seed_from
@@ -28,6 +29,7 @@ class PipelineSource(Source):
     ) -> None:
         self.stage, self.name, self.seed = stage, name, seed_from(seed)
         self.targets, self.text = targets, text
+        self.traits = replace(stage.traits, may_change=True)
 
     def _unpack(self, element: Element) -> Value:
         return unpack(element, targets=self.targets, bare=True, maker="the pipeline", text=self.text)

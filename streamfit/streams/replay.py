@@ -42,12 +42,12 @@ class Delivered:
         source = self.source
         first, data_epoch, start = next(each for each in reversed(passes) if each[0] <= number)
         at = start + number - first
-        if not source.rewinds:
+        if not source.traits.rewinds:
             raise DataError(
                 f"source {source.name!r}: a generator cannot be read again, so batch {number} cannot be "
                 "replayed; use arrays, a Sequence, or an iterable that starts anew at each iter()"
             )
-        batch = source.replayed(data_epoch, at, frozenset(_hashable(skipped)))
+        batch: Batch = source.make_reader().replayed(data_epoch, at, frozenset(_hashable(skipped)))
         if self.checksums:
             contents = Contents(self.checksums[number])
             contents.add(batch)

@@ -31,7 +31,7 @@ class MemoryRows:
         name: Its name in messages.
     """
 
-    remote = False
+    in_workers = False
 
     def __init__(self, array: Array, name: str) -> None:
         self.array, self.name = array, name
@@ -62,7 +62,7 @@ class MappedRows:
         mapping: The memory map.
     """
 
-    remote = True
+    in_workers = True
 
     def __init__(self, array: Array, name: str, mapping: mmap.mmap) -> None:
         self._memory = MemoryRows(array, name)
@@ -114,7 +114,7 @@ class SlicedRows:
         name: Their name in messages.
     """
 
-    remote = True
+    in_workers = True
 
     def __init__(self, rows: Sliced, name: str) -> None:
         self.array, self.name = rows, name

@@ -21,9 +21,6 @@ _CHUNK = 4096  # samples whose ids are computed in one call, roughly
 class SeekableSource(PipelineSource):
     """Feed the batches of a seekable stage; for its arguments see `PipelineSource`."""
 
-    remote = True
-    may_change = True
-
     def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""
         return not_empty(self, known_size(self.stage, self._at(data_epoch)), data_epoch)

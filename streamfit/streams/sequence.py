@@ -22,7 +22,9 @@ from streamfit.streams import data_changes, rng_context
 from streamfit.streams.items import Value, unpack
 from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Identity, Source
+from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 _CHUNK = 1024  # indices of the order that are computed in one call
 
@@ -129,12 +131,11 @@ class SequenceSource(Source):
         ...
         ...     def __getitem__(self, index):
         ...         return np.full((3, 1), index), np.zeros(3)
-        >>> [int(batch.x[0, 0]) for batch in SequenceSource(Two(), shuffle=False).read(0)]
+        >>> [int(batch.x[0, 0]) for batch in SequenceSource(Two(), shuffle=False).make_reader().read(0)]
         [0, 1]
     """
 
-    remote = True
-    may_change = True
+    traits = SourceTraits(in_workers=True, may_change=True)
     _planned: tuple[int, int | None] | None = None  # number and length of the pass that was begun last
 
     def __init__(
@@ -223,19 +224,15 @@ class SequenceSource(Source):
 
     def load(self, ticket: Ticket) -> Value:
         """Ask the object for one batch and split it."""
-        return self._unpack(ticket, self._item(ticket))
+        return self.unpacked(ticket, self.item(ticket))
 
-    def load_apart(self, ticket: Ticket, *, threads: bool = False) -> Value:
-        """Load one batch that shares no memory to which the object may write later."""
-        # A list of two is inputs and targets, as `unpack` reads it.
-        item = self._apart(lambda: self._item(ticket), ticket, threads, listed=self.targets)
-        return self._unpack(ticket, item)
-
-    def _item(self, ticket: Ticket) -> object:
+    def item(self, ticket: Ticket) -> object:
+        """Ask the object for one batch."""
         with rng_context.RngContext(self.seed, ticket.data_epoch, self.sequence):
             return self.sequence[ticket.ids]
 
-    def _unpack(self, ticket: Ticket, item: object) -> Value:
+    def unpacked(self, ticket: Ticket, item: object) -> Value:
+        """Split what the object has returned; exceptions name the batch."""
         try:
             maker = type(self.sequence).__name__
             return unpack(item, targets=self.targets, bare=True, maker=maker, text=self.text)
@@ -255,6 +252,25 @@ class SequenceSource(Source):
     def describe(self, ticket: Ticket) -> str:
         """Name the batch of a ticket, with its index in the sequence."""
         return f"{super().describe(ticket)}, index {ticket.ids}"
+
+    def make_reader(self) -> SourceReader:
+        """Return a reader that sets items apart."""
+        return SequenceReader(self)
+
+
+class SequenceReader(SourceReader):
+    """Read a sequence such that items are set apart from it before they are split."""
+
+    def __init__(self, source: SequenceSource) -> None:
+        super().__init__(source)
+        self._sequence = source
+
+    def load_apart(self, ticket: Ticket, *, threads: bool = False) -> Value:
+        """Load one batch that shares no memory to which the object may write later."""
+        sequence = self._sequence
+        # A list of two is inputs and targets, as `unpack` reads it.
+        item = self.apart(lambda: sequence.item(ticket), ticket, threads, listed=sequence.targets)
+        return sequence.unpacked(ticket, item)
 
 
 def _length(sequence: object) -> Any:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,14 +17,15 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive
-from streamfit._base.specs import Array, Spec
-from streamfit.streams import buffer_reuse, rng_context
-from streamfit.streams.batch import Batch, Part, Structure
+from streamfit._base.specs import Spec
+from streamfit.streams import rng_context
+from streamfit.streams.batch import Structure
 from streamfit.streams.items import Value
-from streamfit.streams.leaves import leaves
 from streamfit.streams.naming import name_batch, name_samples
-from streamfit.streams.ownership import detached
+from streamfit.streams.retired_flags import RetiredFlag, refuse_flags
+from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 Identity = dict[str, object]
 """The properties of the data that a saved place belongs to: values for JSON, by their names in messages."""
@@ -40,26 +39,25 @@ class Source(ABC):
     Attributes:
         name: Name of the source in messages.
         seed: Seed of its randomness.
-        remote: Whether `load` may run in workers.
-        may_change: Whether its content can change between two passes.
-        pulled: Whether its batches come from an iterator that a thread may pull ahead.
-        rewinds: Whether a pass can begin again; a generator cannot.
-        batch_layout: Whether all its batches have one layout by construction, so that no check is needed.
+        traits: How it can be read; a class attribute, an attribute of the object, or a property.
         filtered: How many samples its filters have left out, in all passes up to the batch delivered last.
     """
 
     name: str = "data"
     seed: int = 0
-    remote: bool = False
-    may_change: bool = False
-    pulled: bool = False
-    rewinds: bool = True
-    batch_layout: bool = False
+    traits: SourceTraits = SourceTraits()
     filtered: int = 0
+
+    remote = RetiredFlag()
+    may_change = RetiredFlag()
+    pulled = RetiredFlag()
+    rewinds = RetiredFlag()
+    batch_layout = RetiredFlag()
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Run `load` of a subclass in an `RngContext`, so that `Sequence.rng` works wherever it is called."""
         super().__init_subclass__(**kwargs)
+        refuse_flags(cls)
         load = cls.load
         if not _is_ours(load) and not getattr(load, "placed", False):
             setattr(cls, "load", _placed(load))  # noqa: B010 - a method is not to be assigned to
@@ -96,7 +94,7 @@ class Source(ABC):
         adds to them; seed and number of batches are checked elsewhere.
         """
         found: Identity = {"kind of source": type(self).__name__}
-        if not self.pulled:
+        if self.traits.seekable:
             first = next(iter(self.tickets(0)), None)
             ids = None if first is None else first.ids
             if isinstance(ids, np.ndarray):
@@ -130,37 +128,11 @@ class Source(ABC):
     def close(self) -> None:  # noqa: B027 - optional
         """Close what `open` has opened, when the process loads no more from this source."""
 
-    def open_in_worker(self) -> None:
-        """Call `open`; a worker process calls this before its first load."""
-        self.open()
-
-    def close_in_worker(self) -> None:
-        """Call `close`; a worker process calls this when it loads no more from this source."""
-        self.close()
-
     def with_seed(self, seed: int) -> Self:
         """Return a copy whose randomness starts from another seed; it shares the data with this one."""
         other = copy.copy(self)
         other.seed = seed
         return other
-
-    def replayed(self, data_epoch: int, number: int, skipped: frozenset[object] = frozenset()) -> Batch:
-        """Load one batch once more, as it was delivered.
-
-        Args:
-            data_epoch: The pass.
-            number: The batch.
-            skipped: Ids of samples that were left out because they cannot be loaded.
-        """
-        again = copy.copy(self)
-        ticket = next(iter(again.tickets(data_epoch, number)), None)
-        if ticket is None:
-            raise DataError(f"source {self.name!r}: pass {data_epoch} has no batch {number} now")
-        parts = again.parts(ticket) if skipped else []
-        kept = [part for part in parts if not skipped.intersection(np.ravel(part.ids).tolist())]
-        if 0 < len(kept) < len(parts):
-            ticket = again.merge(kept)
-        return again.loaded(ticket, again.load_apart)
 
     def key(self, data_epoch: int) -> int:
         """Return the key of the randomness of one pass."""
@@ -188,93 +160,18 @@ class Source(ABC):
             return parts[0]
         return replace(parts[0], ids=np.concatenate([part.ids for part in parts]))
 
-    def batch(self, ticket: Ticket, value: Value) -> Batch:
-        """Make a batch of a ticket and its loaded value."""
-        x, y, sample_weight = value
-        size = len(x) if type(x) is np.ndarray else _first_length(x)
-        if not size:
-            raise DataError(
-                f"{self.describe(ticket)}: received an empty batch. Batches should contain at least one item."
-            )
-        return Batch(x, y, sample_weight, ticket.ids, ticket.number, ticket.data_epoch, size)
-
-    def reader(self, data_epoch: int, start: int) -> Callable[[int], Batch] | None:
-        """Return a function that loads the next batch in this thread, or None if `read` is as fast.
-
-        Its argument is the largest number of batches to join; it raises StopIteration at the end.
-        """
-        return None
-
-    def read(self, data_epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Load the batches of a pass in this thread, one at each request."""
-        for ticket in self.tickets(data_epoch, start):
-            yield self.loaded(ticket, self.load)
-
-    def pull(
-        self, data_epoch: int, start: int = 0, *, thread: bool = False
-    ) -> Iterator[tuple[Ticket, Batch]]:
-        """Load the batches of a pass, one at each request, for a consumer that keeps them.
-
-        They share no memory to which the source may write when it continues.
-
-        Args:
-            data_epoch: Number of the pass.
-            start: Number of the first batch.
-            thread: Whether this runs in a thread of its own.
-        """
-        for ticket in self.tickets(data_epoch, start):
-            yield ticket, self.loaded(ticket, self.load_apart)
-
-    def give_back(  # noqa: B027 - optional
-        self,
-        tickets: Sequence[Ticket],
-        error: BaseException | None = None,
-        thread: threading.Thread | None = None,
-    ) -> None:
-        """Take back tickets that were pulled and not used.
-
-        Args:
-            tickets: The tickets that were pulled last, in order.
-            error: The exception that followed them and was not raised.
-            thread: A thread that may still be pulling.
-        """
-
     @property
     def producer(self) -> object:
         """The user's object that makes the batches."""
         return self
 
-    def load_apart(self, ticket: Ticket, *, threads: bool = False) -> Value:
-        """Load one batch that shares no memory to which the source may write later.
+    def make_reader(self) -> SourceReader:
+        """Return what reads this source for the engine.
 
-        Args:
-            ticket: Which batch.
-            threads: Whether several threads load from the source at once.
-
-        Raises:
-            DataError: Two threads got the same memory.
+        Override it where reading can be faster than ticket by ticket, or has to be another; see
+        `SourceReader`.
         """
-        value: Value = self._apart(lambda: self.load(ticket), ticket, threads, listed=False)
-        return value
-
-    def _apart(self, make: Callable[[], object], ticket: Ticket, threads: bool, *, listed: bool) -> Any:
-        """Return the result of `make`, with a copy in place of memory that its producer can still reach."""
-        if not threads:
-            return detached([make()], listed=listed)
-        since, copied = time.monotonic_ns(), list[tuple[Array, Array]]()
-        item = detached([make()], listed=listed, copied=copied)
-        if copied:
-            buffer_reuse.check(self.producer, ticket.ids, since, copied)
-        return item
-
-    def loaded(self, ticket: Ticket, load: Callable[[Ticket], Value]) -> Batch:
-        """Return the batch that `load` makes of a ticket; its exceptions name the batch."""
-        try:
-            value = load(ticket)
-        except Exception as error:
-            error.add_note(f"while loading {self.describe(ticket)}")
-            raise
-        return self.batch(ticket, value)
+        return SourceReader(self)
 
 
 def _is_ours(function: object) -> bool:
@@ -292,11 +189,6 @@ def _placed(load: Callable[[Any, Ticket], Value]) -> Callable[[Any, Ticket], Val
 
     placed.placed = True  # type: ignore[attr-defined]
     return placed
-
-
-def _first_length(x: Part) -> int:
-    arrays = leaves(x)
-    return len(arrays[0][1]) if arrays else 0
 
 
 def not_empty(source: Source, size: int, data_epoch: int) -> int:

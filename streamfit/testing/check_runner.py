@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from streamfit._base.names import did_you_mean
-from streamfit.streams import Source, Stream
+from streamfit.streams import Pipeline, Source, Stream
 from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.testing import (
     bounded_memory,
@@ -218,10 +218,12 @@ def _indexes(obj: object) -> bool:
 def _kind_of(made: object) -> Kind:
     if isinstance(made, Stream):
         return "stream"
-    if isinstance(made, Source):
+    if isinstance(made, (Source, Pipeline)):
         return "source"
     if isinstance(made, (str, bytes, dict, list, tuple)) or is_arraylike(made):
-        raise TypeError(f"{brief(made)} holds data and gives no batches; pass streamfit.as_stream(...) of it")
+        raise TypeError(
+            f"{brief(made)} holds data and gives no batches; pass streamfit.source(...).batch(32)"
+        )
     if _indexes(made):
         return "sequence"
     if hasattr(made, "__iter__"):

@@ -15,7 +15,7 @@ from typing import cast
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.streams import GeneratorSource, SequenceSource, Source, Stream, Ticket, as_stream
+from streamfit.streams import GeneratorSource, SequenceSource, Source, Stream, Ticket, open_source
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import bytes_of, copied
 from streamfit.testing.failure import brief_error, fail
@@ -91,7 +91,7 @@ class CheckedObject:
             return GeneratorSource(thing, name=self.name, seed=seed, targets=self._has_targets())
         if isinstance(thing, Stream):
             return thing.source
-        return as_stream(thing, seed=seed, name=self.name, targets=False)
+        return open_source(thing, seed=seed, name=self.name, targets=False)
 
     def close(self) -> None:
         """Stop the workers of the streams that were made."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from streamfit.streams import Batch, Feed, Source, as_stream
+from streamfit.streams import Batch, Feed, Source, open_source
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import fail
@@ -23,8 +23,8 @@ class CheckedReader:
     """Read a source and check every batch.
 
     Args:
-        make_source: Makes the data: a `Source`, a `Sequence`, or anything `as_stream` takes. It must give
-            the same data at each call.
+        make_source: Makes the data: a `Source`, a `Sequence`, or anything that `streamfit.source` takes. It
+            must give the same data at each call.
         seed: The seed of the order.
 
     Attributes:
@@ -33,7 +33,8 @@ class CheckedReader:
 
     Example:
         >>> import numpy as np
-        >>> reader = CheckedReader(lambda: as_stream(np.arange(5), batch_size=2, shuffle=True, seed=1))
+        >>> from streamfit import source
+        >>> reader = CheckedReader(lambda: source(np.arange(5), seed=1).shuffle().batch(2))
         >>> reader.deliver(2)
         >>> reader.change_workers("threads", 2)
         >>> reader.next_epoch()
@@ -53,7 +54,7 @@ class CheckedReader:
 
     def _made(self) -> Source:
         made = self._make_source()
-        return made if isinstance(made, Source) else as_stream(made, seed=self._seed, targets=False)
+        return made if isinstance(made, Source) else open_source(made, seed=self._seed, targets=False)
 
     def _opened(self) -> Feed:
         return Feed(self._source, self._pool, alike="nothing")
@@ -117,7 +118,7 @@ class CheckedReader:
         while self._read_passes <= data_epoch:
             number, self._read_passes = self._read_passes, self._read_passes + 1
             self._reference.begin_pass(number)
-            batches = self._reference.read(number)
+            batches = self._reference.make_reader().read(number)
             self._expected[number] = [copied(batch.parts()) for batch in batches]
             self._reference.end_pass(number)
         return self._expected[data_epoch]

@@ -118,7 +118,7 @@ def check_sequence(obj: object, **options: Unpack[CheckOptions]) -> list[Result]
 
 
 def check_source(obj: object, **options: Unpack[CheckOptions]) -> list[Result]:
-    """Check a `Source` of your own, or one that `as_stream` makes from arrays.
+    """Check a `Source` of your own, or a pipeline.
 
     Args:
         obj: The source, its class, or a function without required arguments that makes one.
@@ -130,7 +130,7 @@ def check_source(obj: object, **options: Unpack[CheckOptions]) -> list[Result]:
     Example:
         >>> import numpy as np
         >>> import streamfit
-        >>> source = streamfit.as_stream(np.arange(10.0), batch_size=4, shuffle=True, seed=1)
+        >>> source = streamfit.source(np.arange(10.0), seed=1).shuffle().batch(4)
         >>> {result.status for result in check_source(source, only=["planned", "resume", "exactly_once"])}
         {'pass'}
     """

@@ -100,7 +100,7 @@ def _compare_outcome(
 def check_picklable(checked: CheckedObject) -> str | None:
     """Check that the object can be sent to worker processes."""
     source = checked.source()
-    if not source.remote:
+    if not source.traits.in_workers:
         skip("its batches are loaded in the main process only")
     registry = LoaderRegistry()
     try:
@@ -129,7 +129,7 @@ def check_processes(checked: CheckedObject) -> str | None:
 
 def _compare_delivery(checked: CheckedObject, kind: PoolKind, count: int) -> None:
     source = checked.source()
-    if not source.remote:
+    if not source.traits.in_workers:
         skip("its batches are loaded in the main process only")
     where = f"by {count} {kind if count > 1 else kind.removesuffix('s').removesuffix('e')}"
     with pool_of(checked, kind, count) as pool:
@@ -157,7 +157,7 @@ def delivery(
     checked: CheckedObject, source: Source, pool: Pool, where: str
 ) -> Iterator[tuple[Ticket, Value]]:
     """Deliver the batches that a check looks at; an exception of a load fails it. No hooks run."""
-    with pool.open(source, checked.tickets(source), describe=source.describe) as run:
+    with pool.open(source.make_reader(), checked.tickets(source), describe=source.describe) as run:
         while True:
             try:
                 loaded = next(run)

@@ -15,7 +15,7 @@ import struct
 import time
 import weakref
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args, overload
 
 from streamfit._base.keys import derive
@@ -261,9 +261,9 @@ class FaultySource(Source):
 
     def __init__(self, source: Source, plan: FaultPlan) -> None:
         self.source, self.plan, self.log = source, plan, FaultLog()
-        self.name, self.seed, self.remote, self.may_change = source.name, source.seed, True, source.may_change
-        self.rewinds = source.rewinds
-        if source.pulled:
+        self.name, self.seed = source.name, source.seed
+        self.traits = replace(source.traits, in_workers=True, one_layout=False, copies_rows=False)
+        if source.traits.pulled_ahead:
             raise ValueError("a generator is pulled in the main process, where no fault can be met")
 
     @property

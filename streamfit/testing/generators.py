@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-from streamfit.streams import Feed, GeneratorSource, as_stream
+from streamfit.streams import Feed, GeneratorSource, open_source
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.comparison import bytes_of, copied, difference
@@ -164,7 +164,7 @@ def check_passes(checked: CheckedObject) -> str | None:
     if counts[0] != counts[1]:
         fail(f"{checked.name}: it gave {counts[0]} batches in the first pass and {counts[1]} in the second")
     with kept_globals():
-        declared = as_stream(thing, targets=False).batches(0)
+        declared = open_source(thing, targets=False).batches(0)
     if declared is not None and counts[0] != min(declared, checked.limit):
         fail(f"{checked.name}: its length is {declared}, and it yields {counts[0]} batches")
     return None

@@ -27,7 +27,7 @@ def check_hooks(checked: CheckedObject) -> str | None:
     names = [name for name in _HOOKS if _own_hook(checked.fresh(), name)]
     if not names:
         skip("it has no on_epoch_end of its own")
-    if not checked.source().remote:
+    if not checked.source().traits.in_workers:
         skip("its batches are loaded in the main process only")
     here = _two_passes(checked, None)
     with pool_of(checked, "processes", 1) as pool:
@@ -81,7 +81,7 @@ def _load_all(checked: CheckedObject, source: Source, tickets: list[Ticket], poo
     if pool is None:
         return [(ticket, checked.load(source, ticket)) for ticket in tickets]
     try:
-        with pool.open(source, tickets, describe=source.describe) as run:
+        with pool.open(source.make_reader(), tickets, describe=source.describe) as run:
             return [(loaded.ticket, copied(loaded.value)) for loaded in run]
     except Exception as error:
         fail(f"{checked.name}: a worker process cannot load it: {brief_error(error)}", error)
@@ -101,7 +101,7 @@ def check_resume(checked: CheckedObject) -> str | None:
 
 
 def _skip_unless_rewinds(source: Source) -> None:
-    if not source.rewinds:
+    if not source.traits.rewinds:
         skip("it reads a generator, which cannot be read again")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import cast
 
-from streamfit.streams import Source, Ticket
+from streamfit.streams import Source, SourceTraits, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, data_of, place
 from streamfit.testing.comparison import copied, difference
@@ -29,7 +29,7 @@ _LISTED = 3
 class _SettingsSource(Source):
     """Load the settings of modules in a worker, in place of the batches of a source."""
 
-    remote = True
+    traits = SourceTraits(in_workers=True)
     name = "settings of modules"
 
     def __init__(self, source: Source, modules: list[str]) -> None:
@@ -54,7 +54,7 @@ def unseen_settings(checked: CheckedObject) -> str:
     source, modules, here = _settings_here(checked)
     asked = _SettingsSource(source, modules)
     try:
-        with make_pool("processes", 1, 1) as pool, pool.open(asked, asked.tickets(0)) as run:
+        with make_pool("processes", 1, 1) as pool, pool.open(asked.make_reader(), asked.tickets(0)) as run:
             there = cast("dict[str, tuple[str, str]]", next(iter(run)).value[0])
     except Exception:  # then there is nothing to add to what the check has found
         return ""
@@ -96,7 +96,7 @@ def _listed(modules: list[str], here: Settings, there: Settings, where: str) -> 
 class _RemadeSource(Source):
     """Make the user's object in the process that loads it, so that its __init__ runs there."""
 
-    remote = True
+    traits = SourceTraits(in_workers=True)
 
     def __init__(self, checked: CheckedObject, count: int) -> None:
         self.make, self.kind, self.name, self.count = checked.make, checked.kind, checked.name, count
@@ -155,7 +155,7 @@ def _loader(checked: CheckedObject, tickets: list[Ticket]) -> Callable[[int], li
             wanted = [ticket for ticket in remade.tickets(0) if ticket.number in numbers]
             return lambda hash_seed: _loaded_in_process(remade, wanted, hash_seed)
     source = checked.source()
-    if not source.remote:
+    if not source.traits.in_workers:
         skip("its batches are loaded in the main process only")
     return lambda hash_seed: _loaded_in_process(source, tickets, hash_seed)
 
@@ -176,7 +176,7 @@ def _loaded_in_process(source: Source, tickets: list[Ticket], hash_seed: int) ->
     try:
         with (
             make_pool("processes", 1, hash_seed=hash_seed) as pool,
-            pool.open(source, tickets, describe=source.describe) as run,
+            pool.open(source.make_reader(), tickets, describe=source.describe) as run,
         ):
             for loaded in run:
                 values.append(copied(loaded.value))

@@ -217,7 +217,7 @@ class StreamMachine(RuleBasedStateMachine):
     resumes = True
 
     def make_source(self) -> object:
-        """Make the data: a `Source`, a `Sequence`, or anything that `streamfit.as_stream` takes.
+        """Make the data: a `Source`, a `Sequence`, or anything that `streamfit.source` takes.
 
         Raises:
             TypeError: The subclass does not define it.

@@ -31,7 +31,7 @@ def _first_batches(stream: Stream, epoch: int, count: int) -> list[Batch]:
 def check_reread(checked: CheckedObject) -> str | None:
     """Check that a pass is the same when read again, after another pass and after loops that ended early."""
     stream = _stream(checked)
-    if not stream.source.rewinds:
+    if not stream.source.traits.rewinds:
         skip("it reads a generator, which cannot be read again")
     whole = _first_batches(stream, 0, checked.limit)
     _first_batches(stream, 1, 1)

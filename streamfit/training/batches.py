@@ -14,7 +14,7 @@ import numpy as np
 from streamfit._base.checks import real, scalar, whole_or_none
 from streamfit._base.errors import DataError
 from streamfit._base.thread_budget import taken_threads
-from streamfit.streams import ArraySource, Batch, Feed, Source, as_stream, check_batch_size
+from streamfit.streams import ArraySource, Batch, Feed, Source, check_batch_size, open_source
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch_layout import Alike
 from streamfit.streams.leaves import as_array, as_rows, as_text_or_array, is_arraylike, leaves, rebuild
@@ -48,7 +48,7 @@ class Data:
         if self.x is None:
             raise ValueError(f"{name}: x is missing; pass arrays, a generator, a Sequence or a Source")
         try:
-            return as_stream(
+            return open_source(
                 *(self.x, self.y, self.sample_weight),
                 batch_size=self.batch_size,
                 shuffle=self.shuffle,
@@ -185,11 +185,11 @@ class Streams:
             audit: Whether receipts have a checksum of contents.
         """
         kind, workers, ahead = self._who_loads(source)
-        pooled = kind != "inline" and source.remote
+        pooled = kind != "inline" and source.traits.in_workers
         policy = self._settings.policy
         policy.check(source, "processes" if self._pool is not None else kind if pooled else "inline")
         pool = self._shared_pool(kind, workers, ahead) if pooled else None
-        if pool is None and not isinstance(source, ArraySource):
+        if pool is None and not source.traits.copies_rows:
             self._init_here()
         feed = Feed(
             source,
@@ -230,7 +230,7 @@ class Streams:
         if workers is None:
             workers = whole_or_none("workers", getattr(own, "workers", None), 0)
         if workers is None:
-            workers = 0 if isinstance(source, ArraySource) and not processes else 1
+            workers = 0 if source.traits.copies_rows and not processes else 1
         ahead = settings.max_queue_size or int(getattr(own, "max_queue_size", None) or _AHEAD)
         if not workers:
             return "inline", 0, ahead

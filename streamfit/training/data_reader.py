@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streamfit.layers.adaptation import register_reader
-from streamfit.streams import Feed, as_stream
+from streamfit.streams import Feed, open_source
 from streamfit.streams.adapt import kind_of
 
 _BATCH_SIZE = 4096  # rows of arrays that are looked at together
@@ -15,7 +15,7 @@ def read_batches(data: object, batch_size: int | None = None, steps: int | None 
     """Yield x of each batch of one pass over data; see `layers.adaptation.batches_of`."""
     if batch_size is None and kind_of(data, "data") == "arrays":
         batch_size = _BATCH_SIZE
-    source = as_stream(data, batch_size=batch_size, targets=False, text=True, seed=0)
+    source = open_source(data, batch_size=batch_size, targets=False, text=True, seed=0)
     with Feed(source, total=steps) as feed:
         for batch in feed.run(steps):
             yield batch.x

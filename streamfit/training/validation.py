@@ -47,7 +47,7 @@ class Validation:
     ) -> None:
         source = loading(data.source(derive(seed, "validation") >> 1, "validation data"))
         steps, times = plan.validation_steps, plan.validations()
-        if not source.rewinds and times > 1:
+        if not source.traits.rewinds and times > 1:
             need_steps(data.x, steps, "validation_steps")
         total = None if steps is None else steps * times
         self._steps = steps
@@ -73,7 +73,7 @@ class Validation:
         with running(model, "stop_evaluating") as stopped:
             callbacks.on_test_begin()
             call.refresh_bindings()
-            if feed.source.rewinds:
+            if feed.source.traits.rewinds:
                 feed.restart()  # data that can start again do; a generator continues
             hooks = make_hooks(callbacks, call, "test", stopped, total=feed.steps(steps))
             done = run_steps(feed.run(steps, hooks.steps_per_execution), call.test, hooks)

@@ -22,7 +22,7 @@ from streamfit.metrics.step_nodes import AccumulateMean
 from streamfit.ops.core import Op
 from streamfit.optimizers import Adam
 from streamfit.program import AccumulateScalar
-from streamfit.streams import Feed, Source, Ticket
+from streamfit.streams import Feed, Source, SourceTraits, Ticket
 from streamfit.streams.order import Order
 from streamfit.workers import make_pool
 
@@ -420,7 +420,7 @@ def test_40_orders_beyond_32_bits(n: int) -> None:
 class Virtual(Source):
     """A trillion samples that are nowhere stored: each batch is made of its own ids."""
 
-    remote = True
+    traits = SourceTraits(in_workers=True)
     name = "virtual"
     n, size = 10**12, 64
 

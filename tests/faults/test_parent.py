@@ -15,7 +15,7 @@ from soak_fits import make_model
 from soak_victims import kill_and_resume, kill_whole, next_line, runs
 
 from streamfit.callbacks import Callback
-from streamfit.streams import as_stream
+from streamfit.streams import open_source
 from streamfit.workers import live_pids, make_pool
 from streamfit.workers.contract import Run
 
@@ -160,7 +160,7 @@ def _take(run: Run, count: int) -> None:
 @pytest.mark.parametrize("after", [0, 1, 7])
 def test_18_early_break_out_of_a_stream_closes_cleanly(kind: Any, after: int) -> None:
     with nothing_left_behind(), make_pool(kind, 2) as pool:
-        source = as_stream(Drawn(20), seed=1)
+        source = open_source(Drawn(20), seed=1)
         _take(pool.open(source, source.tickets(0)), after)
         again = pool.open(source, source.tickets(0))
         assert [loaded.ticket.number for loaded in again] == list(range(20)), "the pool is usable"
@@ -171,7 +171,7 @@ def test_18_iterator_kept_alive_by_a_traceback() -> None:
 
     def broken() -> None:
         pool = make_pool("processes", 2)
-        source = as_stream(Drawn(20), seed=1)
+        source = open_source(Drawn(20), seed=1)
         for _ in pool.open(source, source.tickets(0)):
             raise BreakError
 

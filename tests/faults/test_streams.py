@@ -17,7 +17,7 @@ from soak_fits import bits_of, make_model
 
 from streamfit import Sequential
 from streamfit._base.errors import DataError
-from streamfit.streams import Feed, Sequence, as_stream
+from streamfit.streams import Feed, Sequence, open_source
 from streamfit.workers import make_pool
 
 pytestmark = [pytest.mark.jit, pytest.mark.timeout(60)]
@@ -69,7 +69,7 @@ def test_25_one_generator_and_many_threads() -> None:
 
 def test_25_a_hundred_thousand_items_and_eight_threads() -> None:
     count, data = 0, Single(100_000)
-    with make_pool("threads", 8) as pool, Feed(as_stream(data), pool) as feed:
+    with make_pool("threads", 8) as pool, Feed(open_source(data), pool) as feed:
         for count, batch in enumerate(feed.run(100_000), 1):
             assert batch.y[0, 0] * SCALE == count - 1
     assert count == 100_000

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from streamfit import Input, Sequential, layers, ops, regularizers
-from streamfit._base.errors import UnknownNameError
+from streamfit._base.errors import ShapeError, UnknownNameError
+from streamfit.ops import tracing
 
 
 class Holder(layers.Layer):
@@ -215,3 +216,32 @@ def test_nothing_is_broadcast_in_a_traced_call(how: str) -> None:
 
     with pytest.raises(ValueError, match=r"weight 'state' has shape \(3,\), got a value of shape \(\)"):
         Wrong()(Input((1,)))
+
+
+@pytest.mark.parametrize("make", [lambda w, x: ops.maximum(w, ops.max(x)), lambda w, x: 2.0])
+def test_numbers_in_the_place_of_a_weight_are_refused(make: Any) -> None:
+    class Largest(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.largest = self.add_weight("largest", (), "zeros", trainable=False)
+
+        def call(self, x: Any) -> Any:
+            self.largest = make(self.largest, x)
+            return x
+
+    for x in (Input((3,)), np.ones((2, 3), "float32")):
+        layer = Largest()
+        with pytest.raises(AttributeError, match=r"largest of layer 'largest.*' is a weight .* ops\.assign"):
+            layer(x)
+        assert layer.weights == [layer.largest]
+    layer.largest = other = layer.add_weight("other", ())
+    assert layer.largest is other
+
+
+def test_an_assigned_value_of_another_shape_names_the_variable() -> None:
+    layer = Holder()
+    weight = layer.add_weight("counts", (2,))
+    for value in (np.ones(3), 1.0):
+        with pytest.raises(ValueError, match=r"'?counts'? .*\(2,\)"):
+            ops.assign(weight, value)
+    with tracing(), pytest.raises(ShapeError, match=r"variable 'counts' of shape \(2,\) .* \(3,\)"):
+        ops.assign(weight, np.ones(3))

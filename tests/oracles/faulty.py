@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from streamfit.streams import Sequence, Source, Ticket
+from streamfit.streams import Sequence, Source, SourceTraits, Ticket
 
 OFFSET = [0]  # what a hook of a faulty pipeline changes
 
@@ -384,7 +384,7 @@ class RaisingHook(Clean):
 class CleanSource(Source):
     """Keeps all rules, in shards too."""
 
-    remote = True
+    traits = SourceTraits(in_workers=True)
     name = "clean"
 
     def __init__(self, index: int = 0, count: int = 1, batches: int = 7) -> None:

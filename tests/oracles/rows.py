@@ -10,7 +10,7 @@ import numpy as np
 from oracles.hangs import HANGS, first
 from oracles.loaders import end
 
-from streamfit.streams import Source, Ticket
+from streamfit.streams import Source, SourceTraits, Ticket
 
 
 class TornError(Exception):
@@ -29,7 +29,7 @@ class Rows(Source):
         without: ids that do not exist; batches are as they would be with them, and smaller.
     """
 
-    remote = True
+    traits = SourceTraits(in_workers=True)
     name = "rows"
 
     def __init__(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from oracles.leaks import nothing_left_behind
 
-from streamfit import Sequence, Sequential, Source, Ticket, layers, optimizers
+from streamfit import Sequence, Sequential, Source, SourceTraits, Ticket, layers, optimizers
 from streamfit.callbacks import Callback
 
 pytestmark = pytest.mark.timeout(90)
@@ -143,7 +143,7 @@ class Duck:
 
 
 class OwnSource(Source):
-    remote = may_change = True
+    traits = SourceTraits(in_workers=True, may_change=True)
 
     def __init__(self) -> None:
         self.value = 0

@@ -11,7 +11,7 @@ import pytest
 from oracles.leaks import nothing_left_behind
 
 import streamfit
-from streamfit import Model, Sequence, Sequential, Source, Ticket, layers, optimizers
+from streamfit import Model, Sequence, Sequential, Source, SourceTraits, Ticket, layers, optimizers
 from streamfit.callbacks import Callback
 
 pytestmark = pytest.mark.timeout(60)
@@ -244,7 +244,7 @@ class OneBuffer(Sequence):
 
 
 class BufferedSource(Source):
-    remote = True
+    traits = SourceTraits(in_workers=True)
 
     def __init__(self) -> None:
         self.x = np.empty((4, 2), "float32")

@@ -64,7 +64,7 @@ class Loader:
 class Drawn(sf.Source):
     """A user's source without an identity of its own."""
 
-    remote = True
+    traits = sf.SourceTraits(in_workers=True)
 
     def __init__(self, count: int = 6, size: int = 8, start: int = 0) -> None:
         self.count, self.size, self.start = count, size, start

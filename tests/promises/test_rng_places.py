@@ -14,7 +14,7 @@ import pytest
 from oracles.leaks import nothing_left_behind
 
 import streamfit
-from streamfit import Sequence, Source, StreamfitError, Ticket
+from streamfit import Sequence, Source, SourceTraits, StreamfitError, Ticket
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -110,7 +110,7 @@ class Hooks(Noise):
 class TwoSensors(Source):
     """A source of the user's that reads two sequences."""
 
-    remote = True
+    traits = SourceTraits(in_workers=True)
 
     def __init__(self, seed: int = 0) -> None:
         self.seed, self.left, self.right = seed, Noise(), Noise()

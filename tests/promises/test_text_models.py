@@ -18,13 +18,13 @@ from streamfit import (
     Model,
     Sequence,
     Sequential,
-    as_stream,
     layers,
     ops,
     set_random_seed,
     source,
 )
 from streamfit.callbacks import BackupAndRestore, Callback
+from streamfit.streams import open_source
 
 GOOD, BAD = ["fine", "great", "nice", "grün"], ["awful", "poor", "ugly", "dull"]
 WORDS = np.array(GOOD + BAD, dtype=object)
@@ -128,7 +128,7 @@ def forms_of_text() -> list[Any]:
         pd.DataFrame(X).astype("string"),
         {"words": X},
         Sentences(),
-        as_stream(X, batch_size=BATCH, text=True),
+        open_source(X, batch_size=BATCH, text=True),
         source(X).batch(BATCH),
         source(X).filter(lambda x: True).batch(BATCH),
         (rows for rows in np.split(X, 12)),

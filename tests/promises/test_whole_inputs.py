@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamfit import DataError, Input, Model, Sequence, Sequential, as_stream, layers, ops, source
+from streamfit import DataError, Input, Model, Sequence, Sequential, layers, ops, source
+from streamfit.streams import open_source
 
 BIG = 2**62 + 1
 IDS = np.array([[2**24 + 1], [BIG], [-(2**63)], [2**63 - 1]])
@@ -70,7 +71,7 @@ def test_every_model_and_call(place: int) -> None:
         lambda model: model.predict(Ids()),
         lambda model: model.predict(iter([IDS])),
         lambda model: model.predict(source(IDS).batch(2)),
-        lambda model: model.predict(as_stream(IDS, batch_size=4)),
+        lambda model: model.predict(open_source(IDS, batch_size=4)),
     ):
         assert np.asarray(call(models()[place])).tolist() == wanted
 

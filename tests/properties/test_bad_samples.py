@@ -19,7 +19,16 @@ from oracles.rows import Rows, TornError
 
 from streamfit import DataError, Sequential, layers, set_random_seed, stream
 from streamfit.callbacks import BackupAndRestore, Callback
-from streamfit.streams import ArraySource, Feed, LoadPolicy, Receipt, Sequence, SequenceSource, Stream
+from streamfit.streams import (
+    ArraySource,
+    Feed,
+    LoadPolicy,
+    Receipt,
+    Sequence,
+    SequenceSource,
+    SourceTraits,
+    Stream,
+)
 
 EPOCHS = 3
 KINDS: list[tuple[int, bool]] = [(0, False), (1, False), (3, False), (1, True), (3, True)]
@@ -336,7 +345,7 @@ def test_streams_count_over_all_passes(workers: int) -> None:
 
 def test_a_source_that_workers_cannot_load_may_skip_too() -> None:
     class Local(Rows):
-        remote = False
+        traits = SourceTraits()
 
     expected, _ = run(Rows(without=[4]))
     assert run(Local(bad={4: "raise"}), EPOCHS)[0] == expected

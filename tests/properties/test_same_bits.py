@@ -15,7 +15,7 @@ from oracles.leaks import nothing_left_behind
 
 from streamfit import Sequential, layers, metrics, optimizers, set_random_seed
 from streamfit.callbacks import Callback
-from streamfit.streams import Sequence, as_stream
+from streamfit.streams import Sequence, open_source
 
 EPOCHS = 3
 
@@ -63,8 +63,8 @@ class Recorded(Sequence):
 
 
 def orders(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> list[list[np.ndarray]]:
-    source = as_stream(x, y, batch_size=batch_size, shuffle=True, seed=seed)
-    return [[np.array(batch.ids) for batch in source.read(epoch)] for epoch in range(EPOCHS)]
+    source = open_source(x, y, batch_size=batch_size, shuffle=True, seed=seed)
+    return [[np.array(batch.ids) for batch in source.make_reader().read(epoch)] for epoch in range(EPOCHS)]
 
 
 def generated(x: np.ndarray, y: np.ndarray, rows: list[list[np.ndarray]]) -> Iterator[Any]:

@@ -8,7 +8,7 @@ import pytest
 from oracles.sequences import Endless, Growing, Numbered
 
 from streamfit._base import config
-from streamfit.streams import ArraySource, GeneratorSource, SequenceSource, as_stream
+from streamfit.streams import ArraySource, GeneratorSource, SequenceSource, open_source
 from streamfit.streams.adapt import check_batch_size, kind_of
 
 
@@ -78,7 +78,7 @@ def test_each_kind_of_thing_is_told_apart(x: Any, kind: str) -> None:
 )
 def test_what_holds_no_data_is_refused(x: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message) as caught:
-        as_stream(x, name="validation data")
+        open_source(x, name="validation data")
     assert "validation data" in str(caught.value)
 
 
@@ -96,7 +96,7 @@ def test_what_holds_no_data_is_refused(x: Any, message: str) -> None:
 )
 def test_arguments_for_arrays_are_refused_for_the_rest(make: Any, argument: str, message: str) -> None:
     with pytest.raises(ValueError) as caught:
-        as_stream(make(), **{argument: 4})
+        open_source(make(), **{argument: 4})
     assert message in str(caught.value)
 
 
@@ -104,7 +104,7 @@ def test_arguments_for_arrays_are_refused_for_the_rest(make: Any, argument: str,
 def test_batch_sizes(size: Any) -> None:
     assert check_batch_size(size) == size
     assert type(check_batch_size(size)) is int
-    assert as_stream(np.zeros(50)).batch_size == 32  # type: ignore[attr-defined]
+    assert open_source(np.zeros(50)).batch_size == 32  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -121,28 +121,28 @@ def test_batch_sizes(size: Any) -> None:
 )
 def test_wrong_batch_sizes_are_refused(size: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"batch_size must be .*; write for example batch_size=32"):
-        as_stream(np.zeros(3), batch_size=size)
+        open_source(np.zeros(3), batch_size=size)
 
 
 def test_what_comes_out() -> None:
     source = ArraySource(np.zeros(3))
-    assert as_stream(source) is source
-    one = as_stream(np.zeros(9), np.zeros(9), np.ones(9), batch_size=4, shuffle="batch", seed=5, name="n")
+    assert open_source(source) is source
+    one = open_source(np.zeros(9), np.zeros(9), np.ones(9), batch_size=4, shuffle="batch", seed=5, name="n")
     assert isinstance(one, ArraySource)
     assert (one.batch_size, one.shuffle, one.seed, one.name) == (4, "batch", 5, "n")
-    two = as_stream(Numbered(), shuffle=True, seed=5, name="n", targets=False)
+    two = open_source(Numbered(), shuffle=True, seed=5, name="n", targets=False)
     assert isinstance(two, SequenceSource)
     assert (two.shuffle, two.seed, two.name, two.targets) == (True, 5, "n", False)
-    three = as_stream(generate(), shuffle=True, seed=5, name="n")
+    three = open_source(generate(), shuffle=True, seed=5, name="n")
     assert isinstance(three, GeneratorSource)
-    assert (three.seed, three.name, three.rewinds) == (5, "n", False)
-    assert as_stream(Loader()).rewinds
+    assert (three.seed, three.name, three.traits.rewinds) == (5, "n", False)
+    assert open_source(Loader()).traits.rewinds
 
 
 def test_seeds_follow_the_one_that_was_set() -> None:
-    assert as_stream(np.zeros(3)).seed != as_stream(np.zeros(3)).seed
+    assert open_source(np.zeros(3)).seed != open_source(np.zeros(3)).seed
     config.set_random_seed(3)
-    first = [as_stream(np.zeros(3)).seed for _ in range(2)]
+    first = [open_source(np.zeros(3)).seed for _ in range(2)]
     config.set_random_seed(3)
-    assert [as_stream(np.zeros(3)).seed for _ in range(2)] == first
+    assert [open_source(np.zeros(3)).seed for _ in range(2)] == first
     assert first[0] != first[1]

@@ -33,7 +33,7 @@ def test_every_sample_comes_once_with_its_own_target(
 ) -> None:
     x, y, weight = rows(n, 3), np.arange(n), np.arange(n) / 2
     source = ArraySource(x, y, weight, batch_size=size, shuffle=shuffle, seed=seed)
-    batches = list(source.read(epoch))
+    batches = list(source.make_reader().read(epoch))
     ids = np.concatenate([batch.ids for batch in batches])
     assert np.array_equal(np.sort(ids), np.arange(n))
     assert [batch.size for batch in batches] == [min(size, n - k) for k in range(0, n, size)]
@@ -55,8 +55,8 @@ def test_every_sample_comes_once_with_its_own_target(
 def test_tickets_and_reading_agree_from_any_start(n: int, size: int, start: int, shuffle: Any) -> None:
     source = ArraySource(rows(n, 2), rows(n), batch_size=size, shuffle=shuffle, seed=5)
     tickets = list(source.tickets(2, start))
-    batches = list(source.read(2, start))
-    whole = list(source.read(2))[start:]
+    batches = list(source.make_reader().read(2, start))
+    whole = list(source.make_reader().read(2))[start:]
     assert len(tickets) == len(batches) == len(whole)
     for ticket, batch, same in zip(tickets, batches, whole, strict=True):
         x, y, weight = source.load(pickle.loads(pickle.dumps(ticket)))
@@ -76,12 +76,15 @@ def test_an_order_longer_than_one_chunk_is_whole() -> None:
     n = 10_000
     for shuffle in (True, "batch", False):
         source = ArraySource(np.arange(n), batch_size=7, shuffle=shuffle)
-        assert np.array_equal(np.sort(np.concatenate([b.x for b in source.read(0)])), np.arange(n))
+        assert np.array_equal(
+            np.sort(np.concatenate([b.x for b in source.make_reader().read(0)])), np.arange(n)
+        )
 
 
 def test_shuffled_batches_stay_whole_and_the_smaller_one_last() -> None:
     batches = [
-        b.x.tolist() for b in ArraySource(np.arange(11), batch_size=3, shuffle="batch", seed=4).read(0)
+        b.x.tolist()
+        for b in ArraySource(np.arange(11), batch_size=3, shuffle="batch", seed=4).make_reader().read(0)
     ]
     assert batches[-1] == [9, 10]
     assert sorted(batches[:-1]) == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
@@ -90,7 +93,7 @@ def test_shuffled_batches_stay_whole_and_the_smaller_one_last() -> None:
 def test_each_pass_and_each_seed_has_its_own_order() -> None:
     def order(seed: int, epoch: int) -> list[int]:
         source = ArraySource(np.arange(50), batch_size=50, seed=seed)
-        return next(iter(source.read(epoch))).ids.tolist()
+        return next(iter(source.make_reader().read(epoch))).ids.tolist()
 
     assert order(1, 0) == order(1, 0)
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
@@ -99,12 +102,12 @@ def test_each_pass_and_each_seed_has_its_own_order() -> None:
 def test_structures_stay_as_they_were_given() -> None:
     x = {"b": rows(4, 2), "a": rows(4)}
     y = Pair(rows(4), None)
-    batch = next(ArraySource(x, y, [None, rows(4)], batch_size=4, shuffle=False).read(0))
+    batch = next(ArraySource(x, y, [None, rows(4)], batch_size=4, shuffle=False).make_reader().read(0))
     assert list(batch.x) == ["b", "a"]
     assert isinstance(batch.y, Pair)
     assert batch.y.right is None
     assert batch.sample_weight[0] is None
-    shuffled = ArraySource(x, y, [None, rows(4)], batch_size=4).read(0)
+    shuffled = ArraySource(x, y, [None, rows(4)], batch_size=4).make_reader().read(0)
     again = next(shuffled)
     assert np.array_equal(again.x["b"], x["b"][again.ids])
     assert np.array_equal(again.y.left, rows(4)[again.ids])
@@ -114,7 +117,7 @@ def test_structures_stay_as_they_were_given() -> None:
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_dtypes_never_change(dtype: str, shuffle: bool) -> None:
     x = np.ones((5, 2), dtype)
-    batch = next(ArraySource(x, batch_size=2, shuffle=shuffle).read(0))
+    batch = next(ArraySource(x, batch_size=2, shuffle=shuffle).make_reader().read(0))
     assert batch.x.dtype == np.dtype(dtype)
 
 
@@ -128,32 +131,39 @@ def test_any_memory_layout_gives_contiguous_batches(twist: str, shuffle: bool) -
         "reversed": plain[::-1].copy()[::-1],
         "unaligned": np.frombuffer(b"\0" + plain.tobytes(), np.uint8)[1:].view("float32").reshape(20, 6),
     }[twist]
-    for batch in ArraySource(x, batch_size=8, shuffle=shuffle).read(0):
+    for batch in ArraySource(x, batch_size=8, shuffle=shuffle).make_reader().read(0):
         assert batch.x.flags.c_contiguous
         assert np.array_equal(batch.x, plain[batch.ids])
 
 
 def test_unshuffled_batches_of_memory_are_views() -> None:
     x = rows(10, 2)
-    assert all(np.shares_memory(batch.x, x) for batch in ArraySource(x, batch_size=3, shuffle=False).read(0))
+    assert all(
+        np.shares_memory(batch.x, x)
+        for batch in ArraySource(x, batch_size=3, shuffle=False).make_reader().read(0)
+    )
 
 
 def test_nothing_that_is_kept_is_overwritten() -> None:
     x = rows(48, 40_000)  # large enough for arrays to be lent again
-    kept = [(batch.ids.copy(), batch.x) for batch in ArraySource(x, batch_size=8).read(0)]
+    kept = [(batch.ids.copy(), batch.x) for batch in ArraySource(x, batch_size=8).make_reader().read(0)]
     for ids, part in kept:
         assert np.array_equal(part, x[ids])
 
 
 def test_a_view_of_a_batch_keeps_it_too() -> None:
     x = rows(48, 40_000)
-    kept = [(batch.ids.copy(), batch.x[1:, 5]) for batch in ArraySource(x, batch_size=8).read(0)]
+    kept = [
+        (batch.ids.copy(), batch.x[1:, 5]) for batch in ArraySource(x, batch_size=8).make_reader().read(0)
+    ]
     for ids, part in kept:
         assert np.array_equal(part, x[ids[1:], 5])
 
 
 def test_large_batches_that_nobody_keeps_share_memory() -> None:
-    addresses = {batch.x.ctypes.data for batch in ArraySource(rows(160, 40_000), batch_size=8).read(0)}
+    addresses = {
+        batch.x.ctypes.data for batch in ArraySource(rows(160, 40_000), batch_size=8).make_reader().read(0)
+    }
     assert len(addresses) <= 4
 
 
@@ -193,7 +203,7 @@ class Capsule:
 @pytest.mark.parametrize("wrap", [Frame, lambda a: Foreign(a, False), Capsule, lambda a: a.tolist(), tuple])
 def test_whatever_becomes_an_array_will_do(wrap: Any) -> None:
     source = ArraySource(wrap(np.arange(6.0)), batch_size=6, shuffle=False)
-    assert next(source.read(0)).x.tolist() == [0, 1, 2, 3, 4, 5]
+    assert next(source.make_reader().read(0)).x.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_specs() -> None:

@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from oracles.sequences import Drawing, Numbered
 
 from streamfit._base.errors import DataError, StreamfitError
-from streamfit.streams import ArraySource, Batch, Feed, GeneratorSource, SequenceSource, Source, Ticket
+from streamfit.streams import (
+    ArraySource,
+    Batch,
+    Feed,
+    GeneratorSource,
+    SequenceSource,
+    Source,
+    SourceTraits,
+    Ticket,
+)
 from streamfit.workers import Pool, make_pool
 
 
@@ -96,7 +105,7 @@ def test_each_pass_has_every_sample_once_however_it_is_cut(
         for batch in feed.run(limit):
             passes.setdefault(batch.data_epoch, []).extend(batch.ids.tolist())
     for epoch, ids in passes.items():
-        whole = np.concatenate([batch.ids for batch in source.read(epoch)]).tolist()
+        whole = np.concatenate([batch.ids for batch in source.make_reader().read(epoch)]).tolist()
         assert ids == whole[: len(ids)]
         assert len(ids) == n or epoch == max(passes)
 
@@ -148,7 +157,7 @@ def test_the_same_batches_from_every_kind_of_pool(pool: Pool | None, tmp_path: P
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     for shuffle in (True, False, "batch"):
         source = ArraySource(mapped, np.arange(40), batch_size=6, shuffle=shuffle, seed=2)
-        assert source.remote
+        assert source.traits.in_workers
         same(everything(source, pool), everything(source, None))
         memory = ArraySource(np.array(mapped), np.arange(40), batch_size=6, shuffle=shuffle, seed=2)
         same(everything(memory, pool), everything(source, None))
@@ -413,7 +422,7 @@ class Watched(Scripted):
 @pytest.mark.parametrize("pooled", [False, True])
 def test_no_batch_is_held_while_the_next_is_awaited(pooled: bool) -> None:
     source = Watched(4)
-    source.remote = pooled
+    source.traits = SourceTraits(in_workers=pooled)
     run = Feed(source, make_pool("inline", 0) if pooled else None).run()
     for _ in range(4):
         next(run)  # what it returns is dropped at once

@@ -150,7 +150,7 @@ def test_an_empty_one_is_an_error() -> None:
 )
 def test_what_is_no_tuple_of_inputs_and_targets_is_an_error(item: Any, found: str) -> None:
     with pytest.raises(DataError) as caught:
-        list(GeneratorSource(iter([item]), name="train").read(0))
+        list(GeneratorSource(iter([item]), name="train").make_reader().read(0))
     wanted = f"Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: {found}"
     assert wanted in str(caught.value)
     assert "source 'train', pass 0, batch 0" in str(caught.value)
@@ -158,14 +158,14 @@ def test_what_is_no_tuple_of_inputs_and_targets_is_an_error(item: Any, found: st
 
 @pytest.mark.parametrize("item", [(A, B), [A, B], (A, B, None), (A, B, C), [A, B, C]])
 def test_pairs_and_triples_will_do(item: Any) -> None:
-    batch = next(GeneratorSource(iter([item])).read(0))
+    batch = next(GeneratorSource(iter([item])).make_reader().read(0))
     assert batch.x is A
     assert batch.y is B
 
 
 def test_for_prediction_an_item_may_be_inputs_alone() -> None:
     def given(item: Any) -> Any:
-        return next(GeneratorSource(iter([item]), targets=False).read(0)).x
+        return next(GeneratorSource(iter([item]), targets=False).make_reader().read(0)).x
 
     assert given(A) is A
     assert given((A,)) is A
@@ -246,7 +246,7 @@ def test_a_generator_that_another_thread_is_running_is_a_clear_error() -> None:
     try:
         assert inside.wait(20)
         with pytest.raises(DataError, match="run by another thread"):
-            list(GeneratorSource(generator).read(0))
+            list(GeneratorSource(generator).make_reader().read(0))
     finally:
         leave.set()
         thread.join()
@@ -264,5 +264,7 @@ def test_a_value_error_of_the_generator_is_its_own() -> None:
         raise ValueError("bad row")
         yield
 
-    with pytest.raises(ValueError, match=r"^bad row$"):
-        list(GeneratorSource(batches()).read(0))
+    with pytest.raises(
+        ValueError, match=r"^bad row\nwhile the generator made item 0 of source 'data', pass 0$"
+    ):
+        list(GeneratorSource(batches()).make_reader().read(0))

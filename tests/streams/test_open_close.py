@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamfit import Source, Ticket, source, stream
+from streamfit import Source, SourceTraits, Ticket, source, stream
 from streamfit.streams import DelegatingSource
 
 pytestmark = pytest.mark.timeout(60)
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(60)
 class Filed(Source):
     """Reads from a file that `open` opens; notes each call in a folder."""
 
-    remote = True
+    traits = SourceTraits(in_workers=True)
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

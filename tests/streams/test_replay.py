@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamfit import Receipt, Sequence, as_stream
+from streamfit import Receipt, Sequence
 from streamfit._base.errors import DataError, StreamfitError
+from streamfit.streams import open_source
 from streamfit.streams.feed import Feed
 from streamfit.streams.pipeline import source
 
@@ -48,12 +49,12 @@ def _mapped() -> Any:
 
 
 DATA = {
-    "arrays": lambda: as_stream(X, Y, batch_size=6, shuffle=True, seed=3),
-    "memory map": lambda: as_stream(_mapped(), Y, batch_size=6, shuffle=True, seed=3),
-    "sequence": lambda: as_stream(Noisy(), shuffle=True, seed=3),
-    "map": lambda: as_stream(source(X, Y).map(noisy).shuffle().batch(6), seed=3),
-    "filter": lambda: as_stream(source(X, Y).filter(even).map(noisy).batch(3), seed=3),
-    "iterable": lambda: as_stream(_Twice(), seed=3),
+    "arrays": lambda: open_source(X, Y, batch_size=6, shuffle=True, seed=3),
+    "memory map": lambda: open_source(_mapped(), Y, batch_size=6, shuffle=True, seed=3),
+    "sequence": lambda: open_source(Noisy(), shuffle=True, seed=3),
+    "map": lambda: open_source(source(X, Y).map(noisy).shuffle().batch(6), seed=3),
+    "filter": lambda: open_source(source(X, Y).filter(even).map(noisy).batch(3), seed=3),
+    "iterable": lambda: open_source(_Twice(), seed=3),
 }
 
 
@@ -78,7 +79,7 @@ def test_a_replayed_batch_is_the_one_that_was_delivered(kind: str, audit: bool) 
 
 def test_changed_data_are_refused_with_an_audit() -> None:
     x = X.copy()
-    with Feed(as_stream(x, Y, batch_size=6, seed=3), audit=True) as feed:
+    with Feed(open_source(x, Y, batch_size=6, seed=3), audit=True) as feed:
         list(feed.run())
     receipt = feed.receipt()
     assert receipt.batch(0).x.tobytes() == x[:6].tobytes()
@@ -89,7 +90,7 @@ def test_changed_data_are_refused_with_an_audit() -> None:
 
 
 def test_generator_says_why_it_cannot() -> None:
-    with Feed(as_stream((X[k : k + 2], Y[k : k + 2]) for k in range(3)), alike="nothing") as feed:
+    with Feed(open_source((X[k : k + 2], Y[k : k + 2]) for k in range(3)), alike="nothing") as feed:
         list(feed.run())
         with pytest.raises(DataError, match="a generator cannot be read again"):
             feed.receipt().batch(0)

@@ -27,9 +27,9 @@ def test_a_mapped_file_gives_the_same_batches_as_memory(path: Path, mode: Any, s
     mapped, memory = np.load(path, mmap_mode=mode), np.load(path)
     one = ArraySource(mapped, batch_size=7, shuffle=shuffle, seed=1)
     two = ArraySource(memory, batch_size=7, shuffle=shuffle, seed=1)
-    assert one.remote
-    assert not two.remote
-    for left, right in zip(one.read(3), two.read(3), strict=True):
+    assert one.traits.in_workers
+    assert not two.traits.in_workers
+    for left, right in zip(one.make_reader().read(3), two.make_reader().read(3), strict=True):
         assert type(left.x) is np.ndarray
         assert not np.shares_memory(left.x, mapped)
         assert np.array_equal(left.ids, right.ids)
@@ -52,7 +52,7 @@ def test_views_of_mapped_files_are_seen_through(path: Path) -> None:
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_file_that_was_shortened_is_an_error_and_not_a_dead_process(path: Path, shuffle: bool) -> None:
     source = ArraySource(np.load(path, mmap_mode="r"), batch_size=10, shuffle=shuffle, name="rows")
-    batches = source.read(0)
+    batches = source.make_reader().read(0)
     next(batches)
     with path.open("r+b") as file:
         file.truncate(200)
@@ -66,7 +66,7 @@ def test_private_changes_to_a_map_are_never_dropped(path: Path, monkeypatch: pyt
     monkeypatch.setattr("streamfit.streams.rows._RESIDENT", 100)
     mapped = np.load(path, mmap_mode="c")
     mapped[:] = -1
-    for batch in ArraySource(mapped, batch_size=10).read(0):
+    for batch in ArraySource(mapped, batch_size=10).make_reader().read(0):
         assert (batch.x == -1).all()
 
 
@@ -102,10 +102,10 @@ MEASURE = """
 
     x = np.load(sys.argv[1], mmap_mode="r")
     source = ArraySource(x, batch_size=256, shuffle=sys.argv[2] == "True")
-    for batch in ArraySource(x[:512], batch_size=256).read(0):
+    for batch in ArraySource(x[:512], batch_size=256).make_reader().read(0):
         pass
     before, most, total = resident(), 0, 0.0
-    for batch in source.read(0):
+    for batch in source.make_reader().read(0):
         total += float(batch.x[0, 0])
         if batch.number % 16 == 0:
             most = max(most, resident())

@@ -20,15 +20,17 @@ def firsts(batches: Any) -> list[int]:
 @given(st.integers(1, 60), st.integers(0, 2**63 - 1), st.integers(0, 4))
 def test_shuffling_permutes_whole_batches(count: int, seed: int, epoch: int) -> None:
     source = SequenceSource(Numbered(count), shuffle=True, seed=seed)
-    order = firsts(source.read(epoch))
+    order = firsts(source.make_reader().read(epoch))
     assert sorted(order) == list(range(count))
-    assert order == firsts(source.read(epoch))
-    assert [int(batch.x[0, 0]) for batch in source.read(epoch, count // 2)] == order[count // 2 :]
+    assert order == firsts(source.make_reader().read(epoch))
+    assert [int(batch.x[0, 0]) for batch in source.make_reader().read(epoch, count // 2)] == order[
+        count // 2 :
+    ]
 
 
 def test_order_differs_from_pass_to_pass() -> None:
     source = SequenceSource(Numbered(30), shuffle=True, seed=1)
-    assert firsts(source.read(0)) != firsts(source.read(1))
+    assert firsts(source.make_reader().read(0)) != firsts(source.make_reader().read(1))
 
 
 def test_without_shuffling_the_order_is_that_of_the_indices(pool: Pool | None) -> None:
@@ -82,9 +84,9 @@ def test_draws_belong_to_seed_pass_and_index(pool: Pool | None) -> None:
 
 def test_outside_a_stream_the_draws_are_those_of_seed_0_and_pass_0() -> None:
     drawing = Drawing()
-    inside = next(iter(SequenceSource(drawing, seed=0).read(0))).x
+    inside = next(iter(SequenceSource(drawing, seed=0).make_reader().read(0))).x
     assert np.array_equal(drawing.rng(0).random((4, 2)), inside)
-    list(SequenceSource(drawing, seed=9).read(3))
+    list(SequenceSource(drawing, seed=9).make_reader().read(3))
     assert np.array_equal(drawing.rng(0).random((4, 2)), inside)
 
 
@@ -156,13 +158,13 @@ A, B, C = np.zeros((2, 3)), np.ones(2), np.full(2, 0.5)
 
 @pytest.mark.parametrize("item", [(A, B, C), [A, B, C]])
 def test_items_of_three(item: Any) -> None:
-    batch = next(iter(SequenceSource(Items(item)).read(0)))
+    batch = next(iter(SequenceSource(Items(item)).make_reader().read(0)))
     assert [part is given for part, given in zip(batch.parts(), (A, B, C), strict=True)] == [True] * 3
 
 
 @pytest.mark.parametrize("item", [A, (A,), (A, None), (A, None, None)])
 def test_items_of_inputs_alone(item: Any) -> None:
-    batch = next(iter(SequenceSource(Items(item)).read(0)))
+    batch = next(iter(SequenceSource(Items(item)).make_reader().read(0)))
     assert batch.x is A
     assert batch.y is None
 
@@ -186,7 +188,7 @@ def test_items_of_inputs_alone(item: Any) -> None:
 )
 def test_wrong_items_are_errors_that_name_the_batch(item: Any, message: str) -> None:
     with pytest.raises(DataError) as caught:
-        list(SequenceSource(Items(item), name="train").read(0))
+        list(SequenceSource(Items(item), name="train").make_reader().read(0))
     assert message in str(caught.value)
     assert "source 'train', pass 0, batch 0, index 0" in str(caught.value)
 

@@ -55,7 +55,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
 def read(source: Source, data_epoch: int, start: int = 0) -> list[Any]:
     return [
         (b.data_epoch, b.number, np.array(b.ids).tolist(), b.x.tolist(), b.y.tolist())
-        for b in source.read(data_epoch, start)
+        for b in source.make_reader().read(data_epoch, start)
     ]
 
 
@@ -89,7 +89,7 @@ def test_loading_a_ticket_depends_on_the_ticket_alone(source: Source) -> None:
 
 
 def test_a_source_for_workers_travels(source: Source) -> None:
-    if source.remote:
+    if source.traits.in_workers:
         twin = pickle.loads(pickle.dumps(source))
         assert read(twin, 1) == read(source, 1)
 
@@ -101,7 +101,7 @@ def test_descriptions_name_the_source_and_the_batch(source: Source) -> None:
 
 
 def test_uniform_sources_know_their_specs(source: Source) -> None:
-    assert not source.batch_layout or source.spec() is not None
+    assert not source.traits.one_layout or source.spec() is not None
 
 
 class Modules(Sequence):

@@ -12,6 +12,7 @@ from oracles import faulty
 from oracles.sequences import Endless
 
 import streamfit
+from streamfit.streams import open_source
 from streamfit.testing import (
     Battery,
     CheckFailure,
@@ -186,7 +187,7 @@ def test_notes_tell_what_is_no_mistake() -> None:
 
 def test_arrays_generators_and_streams_of_the_library_pass() -> None:
     x, y = np.arange(60.0, dtype="float32").reshape(30, 2), np.arange(30)
-    check_source(streamfit.as_stream(x, y, batch_size=8, shuffle=True, seed=3))
+    check_source(open_source(x, y, batch_size=8, shuffle=True, seed=3))
     check_generator(faulty.clean_batches)
     check_stream(lambda: streamfit.stream(x, y, batch_size=8, workers=2))
     check_stream(lambda: streamfit.stream(faulty.Augmented(), shuffle=True, seed=2, workers=2))
@@ -308,7 +309,11 @@ def test_endless_sequence_passes() -> None:
     [
         (lambda: run_checks(3), TypeError, "3 gives no batches; pass a Sequence, a Source, or a function"),
         (lambda: run_checks(lambda: 3), TypeError, "3 gives no batches"),
-        (lambda: run_checks(np.zeros(3)), TypeError, r"holds data and gives no batches; .*as_stream"),
+        (
+            lambda: run_checks(np.zeros(3)),
+            TypeError,
+            r"holds data and gives no batches; .*source\(\.\.\.\)",
+        ),
         (
             lambda: run_checks(faulty.clean_batches()),
             TypeError,

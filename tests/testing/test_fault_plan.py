@@ -18,7 +18,7 @@ from oracles.leaks import nothing_left_behind, wait_until
 from oracles.scripts import finish, start
 
 import streamfit
-from streamfit.streams import SequenceSource
+from streamfit.streams import SequenceSource, open_source
 from streamfit.testing import Fault, FaultPlan, InjectedFault, assert_same_bits, simulate
 from streamfit.testing.fault_plan import DEADLY, KINDS, SURVIVED
 
@@ -156,7 +156,7 @@ def test_hooks_and_length_are_those_of_the_data() -> None:
 
 
 def test_generators_cannot_be_wrapped() -> None:
-    source = streamfit.as_stream(faulty.clean_batches())
+    source = open_source(faulty.clean_batches())
     with pytest.raises(ValueError, match="pulled in the main process"):
         FaultPlan(0).wrap(source)
 

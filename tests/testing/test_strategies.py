@@ -18,7 +18,7 @@ from oracles.leaks import nothing_left_behind
 from oracles.scripts import environment
 
 import streamfit
-from streamfit.streams import Batch, Ticket
+from streamfit.streams import Batch, Ticket, open_source
 from streamfit.testing import CheckFailure, assert_same_bits, check_sequence, simulate, strategies
 from streamfit.testing.checked_reader import CheckedReader
 
@@ -143,7 +143,7 @@ class Ordinary(strategies.StreamMachine):
 
 class Arrays(strategies.StreamMachine):
     def make_source(self) -> Any:
-        return streamfit.as_stream(np.arange(22), batch_size=4, shuffle=True, seed=6)
+        return open_source(np.arange(22), batch_size=4, shuffle=True, seed=6)
 
 
 class Custom(strategies.StreamMachine):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from oracles.models import cut, data
 
-from streamfit import DataError, Sequence, as_stream
+from streamfit import DataError, Sequence
+from streamfit.streams import open_source
 from streamfit.training import batches
 
 
@@ -64,7 +65,7 @@ def test_who_must_be_told_the_number_of_steps(given: Any, known: bool) -> None:
 
 
 def test_a_source_may_know_its_steps() -> None:
-    batches.need_steps(as_stream(*data(4)), None, "steps")
+    batches.need_steps(open_source(*data(4)), None, "steps")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import copy
 import functools
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -14,21 +14,16 @@ from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 from streamfit.streams import rng_context
 from streamfit.streams.arrays import ArraySource
-from streamfit.streams.generator import GeneratorSource
+from streamfit.streams.items import as_item
 from streamfit.streams.source import Source
+from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.stages.elements import Element, own, split
-from streamfit.streams.stages.stage import ElementRunner, Pass, Place, SourceTraits, Stage
+from streamfit.streams.stages.layouts import without_samples
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 _MANY = 1 << 40
-
-
-def as_element(value: tuple[Any, Any, Any]) -> Element:
-    """Return (x, y, sample_weight) without what is not there: x, (x, y) or all three."""
-    x, y, weight = value
-    if weight is not None:
-        return x, y, weight
-    return x if y is None else (x, y)
 
 
 class ArrayRows(Stage):
@@ -39,11 +34,15 @@ class ArrayRows(Stage):
     """
 
     def __init__(self, source: ArraySource) -> None:
-        super().__init__((), SourceTraits(in_workers=source.remote))
+        super().__init__((), SourceTraits(in_workers=True, batched=False))
         self.source = source
 
     def __repr__(self) -> str:
         return f"source({self.source.name!r}, {self.source.samples:,} samples)"
+
+    def specs(self) -> Element:
+        """Return the specs of a sample: those of a row of each array."""
+        return without_samples(as_item(self.source.spec()))
 
     def size(self, p: Pass) -> int:
         """Return the number of samples."""
@@ -63,7 +62,7 @@ class ArrayRows(Stage):
 
     def stacked(self, p: Pass, ids: Array) -> Element:
         """Copy rows to fresh arrays."""
-        return as_element(self.source.load(Ticket(p.number, 0, ids)))
+        return as_item(self.source.load(Ticket(p.number, 0, ids)))
 
 
 class IndexedData(Protocol):
@@ -82,7 +81,7 @@ class IndexedSamples(Stage):
     """The samples that an object returns by number."""
 
     def __init__(self, samples: IndexedData, name: str = "data") -> None:
-        super().__init__((), SourceTraits())
+        super().__init__((), SourceTraits(in_workers=True, batched=False))
         self.samples, self.name = samples, name
 
     def __repr__(self) -> str:
@@ -115,7 +114,7 @@ class Batches(Stage):
 
     def __init__(self, source: Source) -> None:
         fixed = not getattr(source, "shuffle", False)
-        super().__init__((), SourceTraits(batched=True, fixed_order=fixed, fixed_ids=fixed))
+        super().__init__((), SourceTraits(in_workers=True, fixed_order=fixed, fixed_ids=fixed))
         self.source = source
         self._at = functools.lru_cache(maxsize=2)(self._seeded)
 
@@ -130,22 +129,20 @@ class Batches(Stage):
         producer = self.source.producer
         return f"source({self.source.name!r}, batches of a {type(producer).__name__})"
 
-    def _seeded(self, seed: int) -> Source:
-        """Return the source with the seed of the run, which its own randomness starts from."""
-        if self.source.seed == seed:
-            return self.source
-        source: Source = self.source.with_seed(seed)
-        return source
+    def _seeded(self, seed: int) -> tuple[Source, SourceReader]:
+        """Return the source with the seed of the run, which its randomness starts from, and its reader."""
+        source = self.source if self.source.seed == seed else self.source.with_seed(seed)
+        return source, source.make_reader()
 
     def _ticket(self, p: Pass, number: int) -> Ticket:
-        ticket = next(iter(self._at(self.seed_for(p)).tickets(p.number, number)), None)
+        ticket = next(iter(self._at(self.seed_for(p))[0].tickets(p.number, number)), None)
         if ticket is None:
             raise DataError(f"{self!r}: pass {p.number} has no batch {number}")
         return ticket
 
     def size(self, p: Pass) -> int | None:
         """Return the number of batches, as the source says now."""
-        return self._at(self.seed_for(p)).batches(p.number)
+        return self._at(self.seed_for(p))[0].batches(p.number)
 
     def space(self, p: Pass) -> int:
         """Return the number of batches."""
@@ -170,12 +167,12 @@ class Batches(Stage):
         ticket = self._ticket(p, batch_id)
         wanted = ticket if members is None else replace(ticket, ids=members)
         # Apart from the user's own arrays, so that a map that works in place does not change these.
-        return as_element(self._at(self.seed_for(p)).load_apart(wanted))
+        return as_item(self._at(self.seed_for(p))[1].load_apart(wanted))
 
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Load batches by number, which share no memory with the source: they may wait in a queue."""
-        found = self._at(self.seed_for(p))
-        return [as_element(found.load_apart(self._ticket(p, int(number)))) for number in ids]
+        _, found = self._at(self.seed_for(p))
+        return [as_item(found.load_apart(self._ticket(p, int(number)))) for number in ids]
 
     def open(self) -> None:
         """Open the source; copies with another seed are made anew, with what was opened."""
@@ -188,11 +185,11 @@ class Batches(Stage):
 
     def begin_pass(self, p: Pass) -> None:
         """Call `on_epoch_begin` of a `Sequence`."""
-        self._at(self.seed_for(p)).begin_pass(p.number)
+        self._at(self.seed_for(p))[0].begin_pass(p.number)
 
     def end_pass(self, p: Pass) -> None:
         """Call `on_epoch_end` of a `Sequence`."""
-        self._at(self.seed_for(p)).end_pass(p.number)
+        self._at(self.seed_for(p))[0].end_pass(p.number)
 
 
 class Items(Stage):
@@ -203,13 +200,14 @@ class Items(Stage):
         batched: Whether an item is a batch.
     """
 
-    def __init__(self, source: GeneratorSource, batched: bool) -> None:
-        super().__init__((), SourceTraits(batched=batched, seekable=False, rewinds=source.rewinds))
+    def __init__(self, source: Source, batched: bool) -> None:
+        super().__init__((), SourceTraits(batched=batched, seekable=False, rewinds=source.traits.rewinds))
         self.source = source
 
     def __repr__(self) -> str:
         what = "batches" if self.traits.batched else "samples"
-        return f"source({self.source.name!r}, {what} of a {type(self.source.iterable).__name__})"
+        producer = getattr(self.source, "iterable", self.source)
+        return f"source({self.source.name!r}, {what} of a {type(producer).__name__})"
 
     def size(self, p: Pass) -> int | None:
         """Return the number of items where the iterable knows it."""
@@ -218,7 +216,8 @@ class Items(Stage):
     def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Pull items; the place is how many were pulled."""
         start = 0 if place is None else int(place)  # type: ignore[call-overload]
-        for count, ticket in enumerate(self.source.pull_items(p.number, start), start + 1):
+        reader = self.source.make_reader()
+        for count, (ticket, item) in enumerate(reader.items(p.number, start), start + 1):
             if runner.pulled is not None:
-                runner.pulled.append((self.source, copy.deepcopy(ticket)))
-            yield ticket.payload, count
+                runner.pulled.append((reader, copy.deepcopy(ticket)))
+            yield item, count

@@ -10,6 +10,7 @@ import numpy as np
 from streamfit._base.checks import truth, whole
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate
+from streamfit.streams.stages.layouts import with_samples
 from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, known_size
 
 
@@ -29,6 +30,10 @@ class BatchStage(Stage):
 
     def __repr__(self) -> str:
         return f"batch({self.batch_size}{', drop_remainder=True' if self.drop_remainder else ''})"
+
+    def specs(self) -> Element:
+        """Return the specs of a batch, with None for its number of samples."""
+        return None if self.input.traits.batched else with_samples(self.input.specs())
 
     def size(self, p: Pass) -> int | None:
         """Return the number of batches."""

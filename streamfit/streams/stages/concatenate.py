@@ -46,5 +46,5 @@ class Concatenated(Joined):
         for at in range(number, len(self.inputs)):
             found = filtered_in(before) - runner.filtered
             for element, behind in self.inputs[at].iterate(p, inner, runner):
-                yield element, (at, behind, before)
+                yield self.checked(at, element), (at, behind, before)
             inner, before = None, filtered(found + runner.filtered)

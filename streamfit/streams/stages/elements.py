@@ -15,6 +15,7 @@ import numpy as np
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.streams.leaves import brief
 from streamfit.streams.ownership import detached
 from streamfit.workers import empty
 
@@ -193,6 +194,51 @@ def own(box: list[Element]) -> Element:
     return map_leaves(box[0], lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf)
 
 
+def lists_as_arrays(element: Element) -> Element:
+    """Return an element with an array in place of each list of numbers or text; lists that hold arrays stay.
+
+    Raises:
+        DataError: A list of numbers has no shape: its entries differ in length.
+
+    Example:
+        >>> lists_as_arrays(([[1, 2], [3, 4]], 0))
+        (array([[1, 2],
+               [3, 4]]), 0)
+    """
+    if type(element) in _SIMPLE:
+        return element
+    if isinstance(element, list) and not _holds_structure(element):
+        try:
+            array = np.asarray(element)
+            # NumPy makes text of numbers that stand beside text, and cuts zeros off.
+            return np.array(element, dtype=object) if array.dtype.kind in "US" else array
+        except ValueError:
+            raise DataError(
+                f"a list has no shape, as its entries differ in length: {brief(element)}; make them equal, "
+                "or return arrays"
+            ) from None
+    mapping = as_mapping(element)
+    if mapping is not None:
+        return {key: lists_as_arrays(entry) for key, entry in mapping.items()}
+    if isinstance(element, (tuple, list)):
+        entries = [lists_as_arrays(entry) for entry in element]
+        if isinstance(element, list):
+            return entries
+        make: Callable[..., Element] = type(element)
+        return make(*entries) if hasattr(element, "_fields") else tuple(entries)
+    return element
+
+
+def _holds_structure(values: list[object]) -> bool:
+    """Return whether a list holds arrays, tuples, mappings or None, at any depth; else numbers or text."""
+    return any(
+        _holds_structure(value)
+        if isinstance(value, list)
+        else value is None or isinstance(value, (tuple, np.ndarray)) or is_mapping(value)
+        for value in values
+    )
+
+
 def batch_size(element: Element) -> int:
     """Return the number of samples of a batch: the length of its first leaf.
 
@@ -258,6 +304,7 @@ __all__ = [
     "batch_size",
     "collate",
     "form_of",
+    "lists_as_arrays",
     "map_leaves",
     "named_leaves",
     "own",

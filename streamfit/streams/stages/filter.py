@@ -40,6 +40,11 @@ class Filter(Stage):
         arguments = element if type(element) is tuple else (element,)
         try:
             answer = self.function(*arguments, **options)
+        except StopIteration as error:
+            raise RuntimeError(
+                f"{self!r} raised StopIteration for element {element_id}, which would end the pass; "
+                "return False, or raise another exception. To end a pass, use .take()"
+            ) from error
         except Exception as error:
             error.add_note(f"in {self!r} of {'batch' if self.traits.batched else 'sample'} {element_id}")
             raise

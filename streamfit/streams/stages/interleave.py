@@ -74,9 +74,9 @@ class Interleave(Joined):
                 if found is None:
                     turn, done = (turn + 1) % count, 0
                     continue
-                done += 1
+                element, done = self.checked(turn, found[0]), done + 1
                 if done == self.block_length:
                     turn, done = (turn + 1) % count, 0
-                yield found[0], (turn, done, tuple(reading.places))
+                yield element, (turn, done, tuple(reading.places))
         finally:
             reading.close()

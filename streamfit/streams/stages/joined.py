@@ -10,10 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 from streamfit.streams.stages.branches import set_apart
 from streamfit.streams.stages.elements import Element, collate, form_of, map_leaves, named_leaves
-from streamfit.streams.stages.stage import Pass, Stage, common_traits
+from streamfit.streams.stages.layouts import Layout, difference, layout_of
+from streamfit.streams.stages.stage import Pass, Stage
+from streamfit.streams.traits import common_traits
 
 
 class Joined(Stage):
@@ -22,10 +25,45 @@ class Joined(Stage):
     Args:
         stages: The inputs, at least one.
         caller: How the user calls this stage, for messages.
+
+    Raises:
+        DataError: Elements of the inputs are known to differ in form, dtype or number of axes.
     """
 
     def __init__(self, stages: Sequence[Stage], caller: str) -> None:
-        super().__init__(set_apart(stages), common_traits(stages, caller))
+        super().__init__(set_apart(stages), common_traits([stage.traits for stage in stages], caller))
+        self.caller = caller
+        self._layouts: dict[int, Layout] = {}  # of the inputs that have given an element in this process
+        for number, stage in enumerate(stages):
+            specs = stage.specs()
+            if specs is not None:
+                self._compare(number, layout_of(specs))
+
+    def _compare(self, number: int, layout: Layout) -> None:
+        """Check that the elements of an input are like those of the others, as far as these are known."""
+        for other, known in list(self._layouts.items()):  # threads may add to it
+            first, second = sorted([(other, known), (number, layout)])
+            found = difference(first[1], second[1])
+            if found is not None:
+                raise DataError(
+                    f"{self.caller} needs inputs with elements of one form: {found}. The first is "
+                    f"{self.inputs[first[0]].text()}, the second is {self.inputs[second[0]].text()}"
+                )
+        self._layouts[number] = layout
+
+    def checked(self, number: int, element: Element) -> Element:
+        """Return an element of an input; the first one of each input is compared with those of the others.
+
+        Raises:
+            DataError: It differs in form, dtype or number of axes.
+        """
+        if number not in self._layouts:
+            self._compare(number, layout_of(element))
+        return element
+
+    def specs(self) -> Element:
+        """Return the specs of an element: those of the first input."""
+        return self.inputs[0].specs()
 
     # -- which input --------------------------------------------------------------------------------
 
@@ -87,7 +125,7 @@ class Joined(Stage):
             stage, q = self.part(p, number)
             loaded = stage.fetch(q, ids[places] - self.first_id(p, number))
             for place, element in zip(places.tolist(), loaded, strict=True):
-                found[place] = element
+                found[place] = self.checked(number, element)
         return found
 
     def stacked(self, p: Pass, ids: Array) -> Element:
@@ -120,7 +158,7 @@ class Joined(Stage):
         number = int(self.parts_of_ids(p, np.array([batch_id]))[0])
         stage, q = self.part(p, number)
         inner = None if members is None else members - self.first_member(p, number)
-        return stage.load(q, batch_id - self.first_id(p, number), inner)
+        return self.checked(number, stage.load(q, batch_id - self.first_id(p, number), inner))
 
 
 def joined_batches(batches: Sequence[Element], places: Array) -> tuple[Element] | None:

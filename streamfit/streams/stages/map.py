@@ -17,6 +17,7 @@ from streamfit.streams.stages.elements import (
     batch_size,
     collate,
     form_of,
+    lists_as_arrays,
     own,
     split,
     takes_rng,
@@ -126,9 +127,14 @@ class Map(Stage):
             if self.on is not None:
                 made = self._on_part(element, options)
             elif type(element) is tuple:
-                made = own([self.function(*element, **options)])
+                made = lists_as_arrays(own([self.function(*element, **options)]))
             else:
-                made = own([self.function(element, **options)])
+                made = lists_as_arrays(own([self.function(element, **options)]))
+        except StopIteration as error:
+            raise RuntimeError(
+                f"{self!r} raised StopIteration for element {element_id}, which would end the pass; "
+                "return a value, or raise another exception. To leave elements out, use .filter() or .take()"
+            ) from error
         except Exception as error:
             what = "batch" if self.traits.batched and self.per == "batch" else "sample"
             error.add_note(
@@ -144,11 +150,11 @@ class Map(Stage):
     def _on_part(self, element: Element, options: dict[str, np.random.Generator]) -> Element:
         place = ROLES.index(self.on or "x")
         if place == 0 and type(element) is not tuple:
-            return own([self.function(element, **options)])
+            return lists_as_arrays(own([self.function(element, **options)]))
         if type(element) is not tuple or len(element) <= place:
             raise DataError(f"{self!r}: there is no {self.on} in {form_of(element)}")
         entries = list(element)
-        entries[place] = own([self.function(entries[place], **options)])
+        entries[place] = lists_as_arrays(own([self.function(entries[place], **options)]))
         return tuple(entries)
 
     def _check_form(self, element: Element, made: Element) -> None:

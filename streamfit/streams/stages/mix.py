@@ -107,7 +107,7 @@ class Mix(Joined):
                 found = reading.take(int(drawn[0]))
                 if found is not None:  # else the same draw chooses among the others
                     number += 1
-                    yield found[0], (number, tuple(reading.places))
+                    yield self.checked(int(drawn[0]), found[0]), (number, tuple(reading.places))
         finally:
             reading.close()
 

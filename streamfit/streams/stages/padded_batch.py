@@ -42,6 +42,10 @@ class PaddedBatch(BatchStage):
         super().__init__(stage, batch_size, drop_remainder)
         self.padding_values, self.padded_shapes = padding_values, padded_shapes
 
+    def specs(self) -> Element:
+        """Return None: how long the axes are is known when they are filled up."""
+        return None
+
     def __repr__(self) -> str:
         given = "" if self.padding_values == 0 else f", padding_values={self.padding_values!r}"
         given += "" if self.padded_shapes is None else f", padded_shapes={self.padded_shapes!r}"

@@ -55,6 +55,10 @@ class Repeat(Joined):
         each = _MOST if self.count is None else self.count
         return self.input, Pass(p.seed, p.number * each + number)
 
+    def checked(self, number: int, element: Element) -> Element:
+        """Return the element: all repetitions are of one input."""
+        return element
+
     def first_id(self, p: Pass, number: int) -> int:
         """Return the first id of one repetition."""
         return number * self.input.space(self.part(p, 0)[1])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +25,7 @@ from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate
 from streamfit.streams.stages.recent import Recent
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 Place = object
 """Where the iteration of a stage goes on: numbers, texts and tuples of places; None for the beginning."""
@@ -76,59 +77,6 @@ class Pass:
     def key(self, *words: int | str) -> int:
         """Derive the key of one kind of randomness in this pass."""
         return derive(self.seed, self.number, *words)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceTraits:
-    """How the elements of a stage can be read.
-
-    Args:
-        batched: Whether an element is a batch of samples.
-        seekable: Whether the length of a pass is known and any element can be loaded alone.
-        rewinds: Whether a pass can be started again; an iterator cannot.
-        in_workers: Whether loading does any work that workers should do; copying rows of arrays is not.
-        fixed_order: Whether each position holds the same element in every pass and with every seed.
-        fixed_ids: Whether each id stands for the same sample in every pass and with every seed, and for no
-            other one.
-        endless: Whether a pass has no end.
-        has_gaps: Whether elements were left out at random, so that neighbours need not follow one another.
-    """
-
-    batched: bool = False
-    seekable: bool = True
-    rewinds: bool = True
-    in_workers: bool = True
-    fixed_order: bool = True
-    fixed_ids: bool = True
-    endless: bool = False
-    has_gaps: bool = False
-
-    @property
-    def counted(self) -> SourceTraits:
-        """The traits of elements that are numbered by their position and made of these."""
-        return replace(self, fixed_ids=self.fixed_ids and self.fixed_order)
-
-
-def common_traits(stages: Sequence[Stage], caller: str) -> SourceTraits:
-    """Return the traits of elements that come from several stages.
-
-    Raises:
-        ValueError: Some are batches and some are single samples.
-    """
-    traits = [stage.traits for stage in stages]
-    if len({each.batched for each in traits}) > 1:
-        kinds = ", ".join("batches" if each.batched else "samples" for each in traits)
-        raise ValueError(f"{caller} needs inputs of one kind, got {kinds}; write .batch(...) for all or none")
-    return SourceTraits(
-        batched=traits[0].batched,
-        seekable=all(each.seekable for each in traits),
-        rewinds=all(each.rewinds for each in traits),
-        in_workers=any(each.in_workers for each in traits),
-        fixed_order=all(each.fixed_order for each in traits),
-        fixed_ids=all(each.fixed_ids for each in traits),
-        endless=any(each.endless for each in traits),
-        has_gaps=any(each.has_gaps for each in traits),
-    )
 
 
 class Returning(Protocol):
@@ -235,6 +183,10 @@ class Stage(ABC):
                 setattr(other, name, Recent())
         return other
 
+    def specs(self) -> Element:
+        """Return the structure of an element with a `Spec` for each array; None where only loading tells."""
+        return None
+
     def seed_for(self, p: Pass) -> int:
         """Return the seed of what draws its own random numbers, such as a `Sequence`."""
         return p.seed if self.salt == self.depth else derive(p.seed, self.salt) >> 1
@@ -272,6 +224,10 @@ class Stage(ABC):
 
 class OrderStage(Stage):
     """A stage that chooses which elements come when, and leaves them as they are."""
+
+    def specs(self) -> Element:
+        """Return the specs of an element: those of the input."""
+        return self.input.specs()
 
     def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of a pass from a place on, each with the place behind it."""

@@ -25,6 +25,8 @@ class TakeStage(OrderStage):
     def size(self, p: Pass) -> int | None:
         """Return the number of elements."""
         size = self.input.size(p)
+        if size is None and self.input.traits.endless and self.count >= 0:
+            return self.count
         return size if size is None or self.count < 0 else min(size, self.count)
 
     def ids(self, p: Pass, positions: Array) -> Array:

@@ -14,10 +14,10 @@ from streamfit.streams.stages.stage import (
     Pass,
     Place,
     Stage,
-    common_traits,
     known_size,
     parts_of,
 )
+from streamfit.streams.traits import common_traits
 
 
 class Zip(Stage):
@@ -31,7 +31,7 @@ class Zip(Stage):
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
-        traits = common_traits(stages, "zip()").counted
+        traits = common_traits([stage.traits for stage in stages], "zip()").counted
         endless = all(stage.traits.endless for stage in stages)
         super().__init__(set_apart(stages), replace(traits, endless=endless))
         self.size(Pass(0, 0))

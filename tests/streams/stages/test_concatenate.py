@@ -45,10 +45,12 @@ def test_equal_maps_draw_apart() -> None:
     assert (first != second).any()
 
 
-def test_different_dtypes_are_named_by_sample() -> None:
+def test_different_dtypes_are_named_when_composed_or_when_loaded() -> None:
     other = source(np.zeros(2, np.float32))
-    with pytest.raises(DataError, match="x has dtype int64 in sample 0 and float32 in sample 2"):
-        list(numbers(2).concatenate(other).batch(4))
+    with pytest.raises(DataError, match="x has dtype int64 in the first and float32 in the second; cast"):
+        numbers(2).concatenate(other)
+    with pytest.raises(DataError, match="x has dtype float64 in the first and float32 in the second"):
+        list(numbers(2).map(np.sin).concatenate(other).batch(4))
 
 
 def test_batches_and_samples() -> None:
