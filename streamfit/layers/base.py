@@ -26,7 +26,7 @@ from streamfit.layers.layer_call import LayerCall, call_arguments, mask_argument
 from streamfit.layers.mask_scope import check_mask, mask_of, mask_scope, set_mask
 from streamfit.layers.operands import layer_inputs, layer_operand
 from streamfit.layers.tensor_methods import TensorMethods
-from streamfit.layers.weight_methods import Penalty, WeightMethods
+from streamfit.layers.weight_methods import Penalty, WeightMethods, is_retracing
 from streamfit.ops.core import (
     Constant,
     Node,
@@ -126,6 +126,7 @@ class Layer(WeightMethods, TensorMethods):
         set_(layer, "_activity_regularizer", None)
         set_(layer, "_added_losses", [])
         set_(layer, "built", False)
+        set_(layer, "_made_in_retrace", is_retracing())
         set_(layer, "_revision", 0)
         set_(layer, "_trainable", True)
         set_(layer, "_name", None)

@@ -249,10 +249,10 @@ class GraphModel(Layer):
         return TrainingState(*read_state(filepath))
 
     def _need_weights(self, what: str) -> None:
-        if not self.built and not self.weights:
+        if not self.built and not (self.weights and all(layer.built for layer in self.layers)):
             raise ValueError(
-                f"{what} needs the weights, but model {self.name!r} has none yet: give it an Input or an "
-                "input_shape, or train it once"
+                f"{what} needs the weights, but model {self.name!r} is not built yet: give it an Input or an "
+                "input_shape, or call it on a batch once"
             )
 
     def _note_setting(self, key: str, value: object) -> None:
