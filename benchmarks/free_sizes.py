@@ -1,7 +1,8 @@
 """What do batches of many sizes cost, what does one row cost, and do dead units slow a step down?
 
 * A generator of batches of 63 different sizes, in an order that is drawn, beside the same generator with
-  batches of the mean size: microseconds a step of `fit`, after two epochs in which every size came once.
+  batches of the mean size: microseconds a step of `fit`, after two epochs in which every size came once. Also
+  in processor time of all threads, which other programs on the machine change less.
 * Prediction of one row by a small model: `predict_on_batch`, `predict`, and the model as a function.
 * A network whose units die, with Adam, whose moments then fade toward zero: the time of a step three epochs
   of 250 steps later over that at the start, on one thread and on two: of ten steps between two calls of a
@@ -43,6 +44,7 @@ MEAN = sum(SIZES) // len(SIZES)
 EPOCHS = 40
 CALLS = 1000
 MANY, ONE = f"{len(SIZES)} sizes", "one size"
+PROCESSOR = {name: f"{name}, processor time" for name in (MANY, ONE)}
 ROW = {
     "predict_on_batch": "one row, predict_on_batch",
     "predict": "one row, predict",
@@ -55,19 +57,25 @@ Batches = Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 class EpochEnds(sf.callbacks.Callback):
-    """Note the clock at the end of every epoch."""
+    """Note the clock and the processor time at the end of every epoch."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stamps: list[float] = []
+        self.processor: list[float] = []
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Note the clock."""
+        """Note both."""
         self.stamps.append(time.perf_counter())
+        self.processor.append(time.process_time())
 
-    def spent(self) -> list[float]:
-        """Return the seconds of each epoch but the first, which makes what the others use."""
-        return [after - before for before, after in itertools.pairwise(self.stamps)]
+    def spent(self) -> tuple[float, float]:
+        """Return the median seconds of an epoch but the first, and of processor time likewise."""
+        wall, processor = (
+            statistics.median(after - before for before, after in itertools.pairwise(stamps))
+            for stamps in (self.stamps, self.processor)
+        )
+        return wall, processor
 
 
 class Watch(sf.callbacks.Callback):
@@ -110,6 +118,7 @@ class Sides:
     """All sides, in this process.
 
     Attributes:
+        processor: Microseconds of processor time of a step, by side and turn.
         ratios: For each name in `DEAD`, what its step takes after three epochs, over that in the first epoch,
             by turn.
     """
@@ -117,6 +126,7 @@ class Sides:
     def __init__(self) -> None:
         self.models = {MANY: small_model(), ONE: small_model()}
         self.data = {MANY: batches(True), ONE: batches(False)}
+        self.processor: dict[str, list[float]] = {MANY: [], ONE: []}
         for name in (MANY, ONE):
             self._fit(name, 2)
         self.model, self.row = small_model(), np.zeros((1, FEATURES), "float32")
@@ -135,7 +145,9 @@ class Sides:
     def measure(self, name: str) -> float:
         """Return the median microseconds of a step or of a call."""
         if name in self.models:
-            return statistics.median(self._fit(name, EPOCHS)) / len(SIZES) * 1e6
+            wall, processor = (seconds / len(SIZES) * 1e6 for seconds in self._fit(name, EPOCHS))
+            self.processor[name].append(processor)
+            return wall
         if name in self.calls:
             return self._call(self.calls[name])
         for threads, label in DEAD.items():
@@ -150,7 +162,7 @@ class Sides:
                 return last * 1e6
         raise ValueError(f"there is no side {name!r}; the sides are {self.names()}")
 
-    def _fit(self, name: str, epochs: int) -> list[float]:
+    def _fit(self, name: str, epochs: int) -> tuple[float, float]:
         ends = EpochEnds()
         self.models[name].fit(
             self.data[name], steps_per_epoch=len(SIZES), epochs=epochs + 1, verbose=0, callbacks=[ends]
@@ -192,8 +204,10 @@ class Sides:
 def targets(rows: Mapping[str, Summary], ratios: Mapping[str, Summary]) -> list[Target]:
     """Return the promises that can be judged."""
     found = []
-    if MANY in rows and ONE in rows:
-        found.append(Target(f"a step of {MANY} beside {ONE}", rows[MANY].median / rows[ONE].median, 2.0))
+    for many, one in ((MANY, ONE), (PROCESSOR[MANY], PROCESSOR[ONE])):
+        if many not in rows or one not in rows:
+            continue
+        found.append(Target(f"a step of {many} beside {one}", rows[many].median / rows[one].median, 2.0))
     if ROW["predict_on_batch"] in rows:
         for name in (ROW["predict_on_batch"], ROW["predict"]):
             found.append(Target(name, rows[name].median, 30.0, unit=" us"))
@@ -212,6 +226,7 @@ def main() -> int:
     facts, sides = machine_facts(), Sides()
     values, failed = take_turns(sides.names(), sides.measure, options.rounds)
     rows = {name: summarize(values[name]) for name in sides.names() if name in values}
+    rows |= {PROCESSOR[name]: summarize(got) for name, got in sides.processor.items() if got}
     ratios = {name: summarize(got) for name, got in sides.ratios.items() if got}
     lines = [[name, f"{row.median:.1f}", f"{row.lower:.1f} - {row.upper:.1f}"] for name, row in rows.items()]
     print(table(["side", "us per step or call", "quartiles"], lines))

@@ -35,6 +35,7 @@ def test_every_side_is_measured(driver: ModuleType, monkeypatch: pytest.MonkeyPa
     sides, before = driver.Sides(), driver.sf.num_threads()
     assert len(set(sides.names())) == len(sides.names()) == 7
     assert all(0 < sides.measure(name) < 1e6 for name in sides.names())
+    assert [len(got) for got in sides.processor.values()] == [1, 1]
     assert {name: len(ratios) for name, ratios in sides.ratios.items()} == dict.fromkeys(
         driver.DEAD.values(), 1
     )
@@ -57,11 +58,13 @@ def test_a_step_is_the_median_of_the_times_between_stamps(driver: ModuleType) ->
 
 def test_promises_compare_the_figures_of_one_question(driver: ModuleType) -> None:
     figures = {driver.MANY: 30.0, driver.ONE: 10.0, **dict.fromkeys(driver.ROW.values(), 20.0)}
+    figures |= {driver.PROCESSOR[driver.MANY]: 15.0, driver.PROCESSOR[driver.ONE]: 10.0}
     rows = {name: driver.summarize([value]) for name, value in figures.items()}
     ratios = {name: driver.summarize([1.2]) for name in driver.DEAD.values()}
     found = driver.targets(rows, ratios)
     assert [(target.value, target.met) for target in found] == [
         (3.0, False),
+        (1.5, True),
         (20.0, True),
         (20.0, True),
         (1.2, False),
