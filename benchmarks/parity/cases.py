@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEATURES, HIDDEN, BATCH, STEPS = 32, 16, 32, 100
+LENGTH, CHANNELS, WORDS = 10, 4, 20
+EVALUATED = 5
 
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "sgd": ("SGD", {"learning_rate": 0.05}),
@@ -86,24 +88,99 @@ NETWORKS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("AveragePooling3D", {"pool_size": 2}),
         ("Flatten", {}),
     ],
+    "normalized": [
+        ("Dense", {"units": HIDDEN, "use_bias": False}),
+        ("BatchNormalization", {"momentum": 0.9}),
+        ("Dense", {"units": 8}),
+        ("BatchNormalization", {"center": False, "epsilon": 0.01}),
+    ],
+    "normalized_images": [
+        ("Reshape", {"target_shape": (4, 8, 1)}),
+        ("Conv2D", {"filters": 4, "kernel_size": 3, "padding": "same", "use_bias": False}),
+        ("BatchNormalization", {"momentum": 0.9}),
+        ("MaxPooling2D", {}),
+        ("BatchNormalization", {"axis": 2, "scale": False}),
+        ("Flatten", {}),
+    ],
+    "normalized_steps": [
+        ("Masking", {}),
+        ("Dense", {"units": HIDDEN, "use_bias": False}),
+        ("BatchNormalization", {"momentum": 0.9}),
+        ("GlobalAveragePooling1D", {}),
+    ],
+    "masked_mean": [("Masking", {}), ("Dense", {"units": HIDDEN}), ("GlobalAveragePooling1D", {})],
+    "words": [
+        ("Embedding", {"input_dim": WORDS, "output_dim": 8, "mask_zero": True}),
+        ("GlobalAveragePooling1D", {}),
+    ],
+    "words_masked": [
+        ("Embedding", {"input_dim": WORDS, "output_dim": 8}),
+        ("Masking", {}),
+        ("Dense", {"units": HIDDEN}),
+        ("GlobalAveragePooling1D", {}),
+    ],
+    "steps": [("Masking", {}), ("Dense", {"units": HIDDEN})],
+    "word_steps": [
+        ("Embedding", {"input_dim": WORDS, "output_dim": 8, "mask_zero": True}),
+        ("Dense", {"units": HIDDEN}),
+    ],
 }
 """Name to the layers before the last one, each as (class, arguments)."""
+
+INPUTS: dict[str, tuple[tuple[int | None, ...], str]] = {
+    **dict.fromkeys(("normalized_steps", "masked_mean", "steps"), ((None, CHANNELS), "float32")),
+    **dict.fromkeys(("words", "words_masked", "word_steps"), ((None,), "int32")),
+}
+"""Network to the shape and dtype of its input, where that is not (FEATURES,) of float32."""
+
+SAMPLE_WEIGHTS = ("", "samples", "positions")
+"""No weights; one for each sample; one for each step of it."""
+
+LOOKUPS: dict[str, dict[str, Any]] = {
+    "int": {},
+    "buckets": {"num_oov_indices": 5, "max_tokens": 9},
+    "mask": {"mask_token": ""},
+    "multi_hot": {"output_mode": "multi_hot"},
+    "count": {"output_mode": "count", "num_oov_indices": 2},
+    "tf_idf": {"output_mode": "tf_idf"},
+    "padded": {"output_mode": "count", "max_tokens": 30, "pad_to_max_tokens": True},
+}
+"""Name to arguments of `StringLookup`, whose vocabulary is adapted."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One training: optimizer, loss, hidden activation, arguments of the hidden layer, or other layers."""
+    """One training: optimizer, loss, hidden activation, arguments of the hidden layer, or other layers.
+
+    `weighted` is one of `SAMPLE_WEIGHTS`; `metrics` are classes of metrics, counted with these
+    weights and without them over `EVALUATED` batches.
+    """
 
     optimizer: str
     loss: str
     hidden: str
     extra: str = ""
     network: str = ""
+    weighted: str = ""
+    metrics: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The case's key in result files."""
-        return "/".join(filter(None, [self.optimizer, self.loss, self.hidden, self.extra, self.network]))
+        weighted = f"weighted {self.weighted}" if self.weighted else ""
+        return "/".join(
+            filter(None, [self.optimizer, self.loss, self.hidden, self.extra, self.network, weighted])
+        )
+
+    @property
+    def input(self) -> tuple[tuple[int | None, ...], str]:
+        """The shape and the dtype of the input."""
+        return INPUTS.get(self.network, ((FEATURES,), "float32"))
+
+    @property
+    def by_step(self) -> bool:
+        """Whether there is an output for each step of a sequence."""
+        return self.network in ("steps", "word_steps")
 
     @property
     def outputs(self) -> int:
@@ -115,39 +192,98 @@ CASES = [
     Case(optimizer, loss, hidden) for optimizer in OPTIMIZERS for loss in HEADS for hidden in ("relu", "tanh")
 ]
 CASES += [Case(optimizer, "mse", "tanh", extra) for extra in EXTRAS if extra for optimizer in ("sgd", "adam")]
-CASES += [Case(optimizer, "mse", "tanh", "", name) for name in NETWORKS for optimizer in ("sgd", "adam")]
+CASES += [
+    Case(optimizer, "mse", "tanh", "", name)
+    for name in NETWORKS
+    if name not in ("steps", "word_steps")
+    for optimizer in ("sgd", "adam")
+]
+CASES += [
+    Case("sgd", loss, "tanh", "", network, weighted, metrics)
+    for loss, metrics in (
+        ("mse", ("MeanAbsoluteError", "MeanSquaredError")),
+        ("binary_crossentropy", ("BinaryAccuracy",)),
+        ("sparse_categorical_crossentropy", ("SparseCategoricalAccuracy",)),
+    )
+    for network in ("steps", "word_steps")
+    for weighted in SAMPLE_WEIGHTS
+]
 
 
 def hidden_layers(case: Case) -> list[tuple[str, dict[str, Any]]]:
     """Return the layers before the last one, each as (class, arguments)."""
     if not case.network:
         return [("Dense", {"units": HIDDEN, "activation": case.hidden})]
+    active = ("Conv", "Dense")
     return [
-        (name, {**arguments, "activation": case.hidden} if name.startswith("Conv") else arguments)
+        (name, {**arguments, "activation": case.hidden} if name.startswith(active) else arguments)
         for name, arguments in NETWORKS[case.network]
     ]
 
 
-def weights(shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.float32]]:
-    """Return start weights of given shapes; the biases are not zero, so that they matter."""
+def weights(shapes: Sequence[tuple[int, ...]], names: Sequence[str]) -> list[NDArray[np.float32]]:
+    """Return start weights of given shapes; the biases are not zero, so that they matter.
+
+    Variances are positive, whatever else they are.
+    """
     rng = np.random.default_rng(11)
-    return [
+    found = [
         (rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1] or shape))).astype(np.float32)
         for shape in shapes
     ]
+    return [
+        np.abs(array) + np.float32(0.5) if "variance" in name else array
+        for name, array in zip(names, found, strict=True)
+    ]
 
 
-def batches(case: Case) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """Return inputs (steps, batch, features) and the loss's kind of targets (steps, batch, ...)."""
+@dataclass(frozen=True)
+class Batches:
+    """What a case is trained on: inputs (steps, batch, ...), targets and sample weights, or None."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    sample_weight: NDArray[np.float32] | None = None
+
+
+def _inputs(case: Case, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Return inputs, and the features that the targets depend on; sequences end in steps of zeros."""
+    shape, dtype = case.input
+    if shape == (FEATURES,):
+        x = rng.standard_normal((STEPS, BATCH, FEATURES)).astype(np.float32)
+        return x, x
+    real = np.arange(LENGTH) < rng.integers(1, LENGTH + 1, (STEPS, BATCH, 1))
+    if dtype == "int32":
+        ids = np.where(real, rng.integers(1, WORDS, real.shape), 0).astype(np.int32)
+        features = np.eye(WORDS, dtype=np.float32)[ids] * real[..., None]
+        return ids, features if case.by_step else features.sum(-2)
+    x = (rng.standard_normal((*real.shape, CHANNELS)) * real[..., None]).astype(np.float32)
+    return x, x if case.by_step else x.mean(-2)
+
+
+def batches(case: Case) -> Batches:
+    """Return the batches of all steps, with the loss's kind of targets."""
     rng = np.random.default_rng(13)
-    x = rng.standard_normal((STEPS, BATCH, FEATURES)).astype(np.float32)
-    scores = np.tanh(x @ rng.standard_normal((FEATURES, case.outputs)).astype(np.float32) / 4)
+    x, features = _inputs(case, rng)
+    depth = features.shape[-1]
+    scores = np.tanh(features @ rng.standard_normal((depth, case.outputs)).astype(np.float32) / 4)
     scores += 0.2 * rng.standard_normal(scores.shape).astype(np.float32)
+    counted = {"": None, "samples": scores.shape[:2], "positions": scores.shape[:-1]}[case.weighted]
+    weight = None if counted is None else rng.uniform(0.2, 3.0, counted).astype(np.float32)
     if case.loss == "mse":
-        return x, scores
+        return Batches(x, scores, weight)
     if case.loss == "binary_crossentropy":
-        return x, (scores > 0).astype(np.float32)
+        return Batches(x, (scores > 0).astype(np.float32), weight)
     labels = scores.argmax(-1).astype(np.int32)
     if case.loss == "sparse_categorical_crossentropy":
-        return x, labels
-    return x, np.eye(case.outputs, dtype=np.float32)[labels]
+        return Batches(x, labels, weight)
+    return Batches(x, np.eye(case.outputs, dtype=np.float32)[labels], weight)
+
+
+def texts() -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """Return texts to adapt to, and texts of which some are unknown, each (samples, words)."""
+    rng = np.random.default_rng(17)
+    known = np.array(["", "a", "bb", "ccc", "zw\u00f6lf", "dog", "Dog", "2.x", "x y", "end"])
+    return known[rng.integers(0, 10, (40, 6))], np.append(known, ["new", "\u4e00", "?"])[
+        rng.integers(0, 13, (30, 6))
+    ]

@@ -156,6 +156,23 @@ def check_same_shape(what: str, got: tuple[int | None, ...], shape: tuple[int | 
         raise ValueError(f"{what} has shape {shape}, got a value of shape {got}")
 
 
+def not_numbers(value: object) -> str:
+    """Return what is wrong with an operand of an operation that holds no numbers.
+
+    Example:
+        >>> not_numbers(np.array(["a"]))
+        'ops take numeric arrays, got dtype <U1'
+    """
+    array = np.asarray(value)
+    if array.dtype == object and any(each is None for each in array.flat):
+        return (
+            "ops take numbers, got None; in a graph the length of the batch is None, and of each axis whose "
+            "length the data decide: compose operations that need no length, such as ops.mean, ops.cumsum, "
+            "ops.ones_like and x[:, -1]"
+        )
+    return f"ops take numeric arrays, got dtype {array.dtype}"
+
+
 def storable(what: str, value: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """Return `value` as an array that memory of this shape and dtype can take; floats may be rounded.
 

@@ -10,8 +10,10 @@ It changes no result, only how long it takes.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,14 +22,17 @@ from streamfit._base.checks import whole
 VARIABLE = "STREAMFIT_NUM_THREADS"
 _CGROUPS = Path("/sys/fs/cgroup")
 _V1_FOLDERS = ("cpu", "cpu,cpuacct", "cpuacct,cpu")
+_SECONDS_KNOWN = 1.0  # reading quotas takes a millisecond or more, and each run of a loop asks
 
 
 class _Budget:
-    """Hold the number that was set, and how many threads are taken; each process has one instance."""
+    """Hold the number that was set, how many threads are taken, and how many processors there were last."""
 
     def __init__(self) -> None:
         self.number: int | None = None
         self.taken = 0
+        self.processors = 1
+        self.known_until = -math.inf
 
 
 _budget = _Budget()
@@ -48,11 +53,16 @@ def num_threads() -> int:
         >>> num_threads() >= 1
         True
     """
+    return _asked() or usable_processors()
+
+
+def _asked() -> int | None:
+    """Return the number that the user has set, in the program or in the environment."""
     if _budget.number is not None:
         return _budget.number
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
-        return usable_processors()
+        return None
     if not (text.isascii() and text.isdigit() and int(text) >= 1):
         raise ValueError(f"{VARIABLE} must be a whole number from 1 on, got {text!r}; unset it to use all")
     return int(text)
@@ -75,6 +85,8 @@ def set_num_threads(number: int | None) -> None:
 def free_threads() -> int:
     """Return how many threads kernels may use: all but those that are taken, and at least one.
 
+    A change of the processors that this process may use counts within a second.
+
     Example:
         >>> set_num_threads(4)
         >>> with taken_threads(3):
@@ -84,7 +96,16 @@ def free_threads() -> int:
         4
         >>> set_num_threads(None)
     """
-    return max(1, num_threads() - _budget.taken)
+    return max(1, (_asked() or _recent_processors()) - _budget.taken)
+
+
+def _recent_processors() -> int:
+    """Return how many processors this process could use a moment ago."""
+    now = time.monotonic()
+    if now >= _budget.known_until:
+        _budget.processors = usable_processors()
+        _budget.known_until = now + _SECONDS_KNOWN
+    return _budget.processors
 
 
 @contextlib.contextmanager

@@ -92,6 +92,7 @@ def call_loop(  # pragma: no cover - calls machine code, so it runs compiled onl
         asked: Read after each time: not 0 where another thread waits for the end of a step, int64 (1,).
         steps: How many times.
     """
+    outcome[0] = 0  # a signal handler may have raised before the last outcome was read
     for step in range(steps):
         for i in range(thunks.shape[0]):
             if call_thunk(thunks[i], starts[i]) != 0:

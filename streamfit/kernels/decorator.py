@@ -6,7 +6,7 @@ allocates little or nothing, and does not raise: its arguments are checked befor
 are passed in small float64 arrays. Machine code is kept on disk, so a new model compiles nothing that an
 older model has compiled, and it runs without the interpreter lock.
 
-A kernel may call kernels, of its own file and of others.
+A kernel may call kernels, of its own file and of `streamfit.kernels`.
 
 Numba is imported when something must be compiled, and not before: its import takes most of the time that
 passes before a first training step.

@@ -322,6 +322,7 @@ def section_loop(  # pragma: no cover - calls machine code, so it runs compiled 
     thunks, starts, bounds, raises, firsts, team = (
         tables[0], tables[1], tables[2], tables[3], tables[4], tables[5],
     )  # fmt: skip
+    outcome[0] = 0  # a signal handler may have raised before the last outcome was read
     for step in range(steps):
         helpers = min(threads[0] - 1, MOST_HELPERS)
         if helpers > 0 and replace(team + OWNER, 0, 1) != 0:

@@ -161,7 +161,7 @@ class SectionedCallList(CallList):
             self._prepare()
             super()._run_moving(moving, strides, asked, steps)
             return
-        while done < steps and not self._outcome[0]:
+        while done < steps:
             several = min(choice.steps, steps - done)
             self._want(choice.threads)
             self._prepare()
@@ -170,6 +170,7 @@ class SectionedCallList(CallList):
             choice.add(time.perf_counter() - started, several)
             if self._outcome[0]:
                 self._outcome[1] += done
+                return
             done += int(self._outcome[2])
             self._outcome[2] = done
             if asked[0]:

@@ -23,10 +23,10 @@ from streamfit._base.tree import flatten, pack, transform
 from streamfit.layers import added_losses
 from streamfit.layers.checks import Checked, output_regularizer
 from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
-from streamfit.layers.mask_scope import mask_of, mask_scope, set_mask
+from streamfit.layers.mask_scope import check_mask, mask_of, mask_scope, set_mask
 from streamfit.layers.operands import layer_inputs, layer_operand
 from streamfit.layers.tensor_methods import TensorMethods
-from streamfit.layers.weight_methods import Penalty, WeightMethods
+from streamfit.layers.weight_methods import Penalty, WeightMethods, is_retracing
 from streamfit.ops.core import (
     Constant,
     Node,
@@ -126,6 +126,7 @@ class Layer(WeightMethods, TensorMethods):
         set_(layer, "_activity_regularizer", None)
         set_(layer, "_added_losses", [])
         set_(layer, "built", False)
+        set_(layer, "_made_in_retrace", is_retracing())
         set_(layer, "_revision", 0)
         set_(layer, "_trainable", True)
         set_(layer, "_name", None)
@@ -170,9 +171,21 @@ class Layer(WeightMethods, TensorMethods):
                 self._own(item)
             elif isinstance(item, Layer):
                 self._hold(item)
+        if isinstance(self.__dict__.get(key), Variable):
+            self._check_weight(key, value)
         if self.built and not key.startswith("_"):
             self._note_setting(key, value)
         object.__setattr__(self, key, value)
+
+    def _check_weight(self, key: str, value: object) -> None:
+        """Refuse numbers in the place of a weight: the layer would lose the weight, and steps the numbers."""
+        if isinstance(value, (Tensor, np.ndarray, np.generic, float, int)) and not isinstance(
+            value, Variable
+        ):
+            raise AttributeError(
+                f"{key} of layer {self.name!r} is a weight and cannot be set to {value!r}; change its "
+                f"value with ops.assign(self.{key}, ...) in call, or with layer.{key}.assign(...)"
+            )
 
     def _hold(self, layer: Layer) -> None:
         """Make a layer one of those inside this one; what goes into a frozen layer is frozen."""
@@ -319,6 +332,8 @@ class Layer(WeightMethods, TensorMethods):
             structured = pack(inputs[0], masks[: len(flatten(inputs[0]))])
             computed = flatten(self.compute_mask(inputs[0], structured))
             found = [*computed, *[None] * len(results)][: len(results)]
+        for leaf, mask in zip(results, found, strict=True):
+            check_mask(self.name, mask, leaf)
         return result, found
 
     def _compute(

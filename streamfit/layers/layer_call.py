@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from streamfit._base.errors import ShapeError
 from streamfit._base.tree import flatten, pack, transform
 from streamfit.layers.mask_scope import mask_of
+from streamfit.layers.weight_methods import retracing
 from streamfit.ops.core import Node, Tensor, Value, tracing
 
 
@@ -71,7 +72,8 @@ class LayerCall:
 
     def expand(self, tensors: Sequence[Value], training: bool) -> list[Value]:
         """Call the layer on other tensors, or on arrays, and list its results, then their masks."""
-        results, masks = self.results(tensors, training)
+        with retracing():
+            results, masks = self.results(tensors, training)
         found = [place for place, mask in enumerate(masks) if mask is not None]
         if found != self.masked_results:
             raise ShapeError(

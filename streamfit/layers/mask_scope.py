@@ -11,6 +11,10 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
+from streamfit._base.errors import ShapeError
+from streamfit._base.specs import may_equal
 from streamfit.ops.core import Tensor, Value
 
 _Table = dict[int, tuple[object, Value]]
@@ -44,6 +48,29 @@ def mask_of(value: object) -> Value | None:
         if held is not None:
             return held[1]
     return value.mask if isinstance(value, Tensor) else None
+
+
+def check_mask(layer: str, mask: object, result: Value) -> None:
+    """Check that a mask belongs to a result of a layer: None, or 0 and 1 for its first axes.
+
+    Raises:
+        TypeError: It is no tensor or array, or an array where the result is a tensor.
+        ShapeError: Its axes are not the first of the result.
+    """
+    if mask is None:
+        return
+    arrays = (Tensor,) if isinstance(result, Tensor) else (Tensor, np.ndarray, np.generic)
+    if not isinstance(mask, arrays):
+        raise TypeError(
+            f"the mask of the output of layer {layer!r} must be made of the inputs by operations of "
+            f"streamfit.ops, or None where all positions count; got {type(mask).__name__}"
+        )
+    shape, whole = tuple(mask.shape), tuple(result.shape)
+    if not shape or not may_equal(shape, whole[: len(shape)]):
+        raise ShapeError(
+            f"layer {layer!r} gives its output of shape {whole} a mask of shape {shape}; a mask has the "
+            "first axes of what it belongs to"
+        )
 
 
 def set_mask(value: object, mask: Value | None) -> None:

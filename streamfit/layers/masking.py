@@ -6,6 +6,7 @@ from typing import Unpack
 
 from streamfit import ops
 from streamfit._base.configs import Config
+from streamfit._base.errors import ShapeError
 from streamfit.layers.base import Layer, LayerOptions
 from streamfit.ops.core import Value
 
@@ -18,6 +19,9 @@ class Masking(Layer):
     Args:
         mask_value: The value, compared exactly, in the dtype of the layer.
         **options: As for `Layer`.
+
+    Raises:
+        ShapeError: When called: inputs have one axis only.
 
     Example:
         >>> import numpy as np
@@ -35,6 +39,11 @@ class Masking(Layer):
 
     def compute_mask(self, inputs: Value, mask: object = None) -> Value:
         """Return whether any feature of a step has another value, shape (batch, steps)."""
+        if len(inputs.shape) < 2:
+            raise ShapeError(
+                f"layer {self.name!r} needs inputs with an axis of features behind that of the batch, "
+                f"got shape {tuple(inputs.shape)}"
+            )
         found = ops.not_equal(ops.cast(inputs, self.dtype), self.mask_value)
         return ops.max(found, axis=-1)
 

@@ -36,7 +36,8 @@ class Reshape(Layer):
         **options: As for `Layer`.
 
     Raises:
-        ShapeError: When called: the samples do not have that many elements.
+        ShapeError: The samples do not have that many elements: when called, or when a batch comes, where the
+            data decide a length.
 
     Example:
         >>> import numpy as np
@@ -56,9 +57,10 @@ class Reshape(Layer):
 
     def call(self, x: Value) -> Value:
         """Reshape all axes but the batch."""
-        return ops.reshape(
-            x, (x.shape[0], *self._lengths([axis for axis in x.shape[1:] if axis is not None]))
-        )
+        sample = [axis for axis in x.shape[1:] if axis is not None]
+        if len(sample) < len(x.shape) - 1:  # of a free axis: each batch is checked when its lengths are known
+            return ops.reshape(x, (x.shape[0], *self.target_shape))
+        return ops.reshape(x, (x.shape[0], *self._lengths(sample)))
 
     def _lengths(self, sample: Sequence[int]) -> tuple[int, ...]:
         size, known = math.prod(sample), math.prod(axis for axis in self.target_shape if axis != -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,14 @@ class TensorMethods:
         """Forget a call on tensors."""
         self._uses[:] = [known for known in self._uses if known is not node]
 
+    def _trial_dtype(self, which: int | str) -> np.dtype[np.generic]:
+        """Return the dtype of the tensor that the shape of an input is tried with.
+
+        Args:
+            which: Number or name of the input.
+        """
+        return dtype_of(self.input_dtype or self.dtype)
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape that the layer makes of another, without making weights.
 
@@ -118,7 +126,7 @@ class TensorMethods:
             (5, 5)
         """
         batches: set[int | None] = set()
-        tensors = _tensors_of(input_shape, dtype_of(self.input_dtype or self.dtype), batches)
+        tensors = _tensors_of(input_shape, self._trial_dtype, batches)
         if len(batches) > 1:
             raise ShapeError(f"the shapes {input_shape} have different batch axes: {batches}")
         layer = self if self.built else copy.deepcopy(self)  # a trial must not build the layer
@@ -136,16 +144,21 @@ def _with_batch(shape: Shape, batch: int | None) -> Shape:
     return (batch, *shape[1:]) if shape and shape[0] is None else shape
 
 
-def _tensors_of(shapes: object, dtype: np.dtype[Any], batches: set[int | None]) -> Any:
+def _tensors_of(
+    shapes: object,
+    dtype: Callable[[int | str], np.dtype[np.generic]],
+    batches: set[int | None],
+    which: int | str = 0,
+) -> Any:
     """Return a tensor for each shape in a structure of shapes, and note the batch axes."""
     if isinstance(shapes, Mapping):
-        return {key: _tensors_of(shape, dtype, batches) for key, shape in shapes.items()}
+        return {key: _tensors_of(shape, dtype, batches, key) for key, shape in shapes.items()}
     if not isinstance(shapes, (list, tuple)):
         raise TypeError(
             f"input_shape is a shape such as (None, 3), or a list or dict of them, got {shapes!r}"
         )
     if shapes and isinstance(shapes[0], (list, tuple)):
-        return [_tensors_of(shape, dtype, batches) for shape in shapes]
+        return [_tensors_of(shape, dtype, batches, number) for number, shape in enumerate(shapes)]
     lengths = tuple(None if length is None else integer(length) for length in shapes)
     wrong = [
         given for given, length in zip(shapes, lengths, strict=True) if length is None and given is not None
@@ -153,4 +166,4 @@ def _tensors_of(shapes: object, dtype: np.dtype[Any], batches: set[int | None]) 
     if wrong or not lengths:
         raise TypeError(f"a shape begins with the batch axis and holds lengths and None, got {tuple(shapes)}")
     batches.add(lengths[0])
-    return Tensor(Spec((None, *lengths[1:]), dtype))
+    return Tensor(Spec((None, *lengths[1:]), dtype(which)))

@@ -54,6 +54,28 @@ def without_draws() -> Iterator[None]:
         _trial.active = before
 
 
+class _Retracing(threading.local):
+    active = False
+
+
+_retracing = _Retracing()
+
+
+@contextmanager
+def retracing() -> Iterator[None]:
+    """Mark that a `call` runs again inside the block, on this thread: nothing may be made in it any more."""
+    before, _retracing.active = _retracing.active, True
+    try:
+        yield
+    finally:
+        _retracing.active = before
+
+
+def is_retracing() -> bool:
+    """Return whether a `call` runs again on this thread."""
+    return _retracing.active
+
+
 class WeightMethods:
     """Hold weights and layers with weights.
 
@@ -62,6 +84,8 @@ class WeightMethods:
     """
 
     dtype: str
+    built: bool
+    _made_in_retrace: bool
     _weights: list[Variable]  # those that were trainable when they were made come first in `weights`
     _fixed_weights: list[Variable]
     _layers: list[WeightMethods]
@@ -93,7 +117,8 @@ class WeightMethods:
             autocast, aggregation: Accepted for Keras 3's sake; they have no effect here.
 
         Raises:
-            ValueError: A length is None or negative.
+            ValueError: A length is None or negative; or it is called in a `call` that runs again, where the
+                weight would be another one each time.
             TypeError: Other arguments than these; or the constraint cannot be traced.
 
         Example:
@@ -103,6 +128,8 @@ class WeightMethods:
         """
         given = _by_name(args, options)
         name = given.get("name") or self._free_name()
+        if _retracing.active and (self.built or self._made_in_retrace):
+            raise ValueError(self._not_in_call(name))
         lengths = self._known_shape(name, given.get("shape"))
         dtype = np.dtype(given.get("dtype") or self.dtype)
         initializer = given.get("initializer") or ("glorot_uniform" if dtype.kind == "f" else "zeros")
@@ -116,6 +143,13 @@ class WeightMethods:
         if penalty is not None:
             self._penalties.append((penalty, weight))
         return weight
+
+    def _not_in_call(self, name: str) -> str:
+        made = "was made" if self._made_in_retrace else f"makes weight {name!r}"
+        return (
+            f"layer {self.name!r} {made} inside a `call`, which runs each time that a model is traced: "
+            "its weights would be others each time. Make layers in __init__, and weights in __init__ or build"
+        )
 
     def _known_shape(self, name: str, shape: Sequence[int | None] | None) -> tuple[int, ...]:
         if isinstance(shape, (int, np.integer)):

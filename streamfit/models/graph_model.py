@@ -84,6 +84,14 @@ class GraphModel(Layer):
         """List the names of the inputs."""
         return [tensor.name for tensor in self.inputs]
 
+    def _trial_dtype(self, which: int | str) -> np.dtype[np.generic]:
+        """Return the dtype of an input, given by number or name; that of a layer, where there is no such
+        input.
+        """
+        keys = self.input_names if isinstance(which, str) else range(len(self.inputs))
+        found = [tensor.dtype for key, tensor in zip(keys, self.inputs, strict=True) if key == which]
+        return found[0] if found else super()._trial_dtype(which)
+
     @property
     def layers(self) -> list[Layer]:
         """List the layers directly inside the model."""
@@ -241,10 +249,10 @@ class GraphModel(Layer):
         return TrainingState(*read_state(filepath))
 
     def _need_weights(self, what: str) -> None:
-        if not self.built and not self.weights:
+        if not self.built and not (self.weights and all(layer.built for layer in self.layers)):
             raise ValueError(
-                f"{what} needs the weights, but model {self.name!r} has none yet: give it an Input or an "
-                "input_shape, or train it once"
+                f"{what} needs the weights, but model {self.name!r} is not built yet: give it an Input or an "
+                "input_shape, or call it on a batch once"
             )
 
     def _note_setting(self, key: str, value: object) -> None:

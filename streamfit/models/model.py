@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from streamfit._base.configs import Config
 from streamfit._base.tree import flatten, pack
@@ -34,12 +34,17 @@ class Model(GeneratorMethods):
         (['y'], 10)
     """
 
+    # As in `Layer`: here, not in __init__, so that a subclass may assign layers before it calls super().
+    def __new__(cls, *args: object, **settings: object) -> Self:
+        model = super().__new__(cls, *args, **settings)
+        model._reset_trainer()
+        model._set_graph()
+        return model
+
     def __init__(
         self, inputs: object = None, outputs: object = None, *, name: str | None = None, **settings: Any
     ) -> None:
         super().__init__(name=name, **settings)
-        self._reset_trainer()
-        self._set_graph()
         if (inputs is None) != (outputs is None):
             raise ValueError(
                 "Model needs both inputs and outputs, or neither (for a subclass with a call method)"

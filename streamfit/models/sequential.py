@@ -194,6 +194,11 @@ class Sequential(Model):
         stack._trainable = bool(config.get("trainable", True))  # that of each layer is in its own description
         return stack
 
+    def _trial_dtype(self, which: int | str) -> np.dtype[np.generic]:
+        """Return the dtype of the input: of the first layer, before the model is built."""
+        read = None if self.inputs or not self._layers else _dtype_read(self._layers[0])
+        return super()._trial_dtype(which) if read is None else dtype_of(read)
+
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the stack on a tensor or an array."""
         if self._start is not None:

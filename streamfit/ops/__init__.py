@@ -27,6 +27,7 @@ from streamfit.ops.comparisons import (
 from streamfit.ops.convolution import conv
 from streamfit.ops.core import Constant, Node, Op, Tensor, Variable, apply, is_symbolic, tracing
 from streamfit.ops.crossentropy import categorical_crossentropy
+from streamfit.ops.cumulative import cumsum
 from streamfit.ops.dense import dense
 from streamfit.ops.elementwise import (
     absolute,
@@ -60,7 +61,7 @@ from streamfit.ops.rectifiers import (
     softsign,
 )
 from streamfit.ops.reductions import argmax, argmin, max, mean, min, sum
-from streamfit.ops.shape import expand_dims, flatten, reshape, squeeze, swap_axes, transpose
+from streamfit.ops.shape import expand_dims, flatten, reshape, shape, squeeze, swap_axes, transpose
 from streamfit.ops.softmax import log_softmax, logsumexp, softmax
 from streamfit.ops.sparse_crossentropy import sparse_categorical_crossentropy
 from streamfit.ops.unary import stop_gradient
@@ -94,6 +95,7 @@ __all__ = [
     "concatenate",
     "conv",
     "cos",
+    "cumsum",
     "dense",
     "divide",
     "dot",
@@ -146,6 +148,7 @@ __all__ = [
     "round",
     "scale_shift",
     "selu",
+    "shape",
     "sigmoid",
     "sign",
     "silu",

@@ -80,7 +80,11 @@ def assign(variable: Variable, value: Operand) -> None:
         variable.assign(cast(as_operand(value, variable.dtype), variable.dtype))
         return
     made = cast(as_operand(value, variable.dtype, symbolic=True), variable.dtype)
-    Assign().infer(Spec(tuple(made.shape), variable.dtype), variable.spec)
+    if not may_equal(tuple(made.shape), variable.shape):
+        raise ShapeError(
+            f"assign: the variable {variable.name!r} of shape {variable.shape} cannot hold a value of "
+            f"{tuple(made.shape)}; give the value that shape"
+        )
     if known is None:
         return  # a graph is being built: the calls are traced again for each program
     tensor = made if isinstance(made, Tensor) else Constant(made)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from streamfit._base.checks import not_numbers
 from streamfit._base.config import floatx
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call
@@ -150,7 +151,7 @@ def _check_dtype(dtype: DType) -> None:
             f"ops compute in {' or '.join(_FLOATS)}, got {dtype}; convert with x.astype('float32')"
         )
     if dtype.kind not in "iufb":
-        raise TypeError(f"ops take numeric arrays, got dtype {dtype}")
+        raise TypeError(not_numbers(np.empty(0, dtype)))
 
 
 def _is_weak(value: Operand) -> bool:

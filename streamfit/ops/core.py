@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfit._base import uses
-from streamfit._base.checks import check_same_shape, storable
+from streamfit._base.checks import check_same_shape, not_numbers, storable
 from streamfit._base.config import floatx
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import run
@@ -417,7 +417,7 @@ def as_operand(value: Operand, dtype: npt.DTypeLike | None = None, symbolic: boo
         if value.dtype.kind in "iufb":
             value = value.astype(dtype or floatx())
     if value.dtype.kind not in "iufb":
-        raise TypeError(f"ops take numeric arrays, got dtype {value.dtype}")
+        raise TypeError(not_numbers(value))
     array = np.ascontiguousarray(value).reshape(value.shape)  # ascontiguousarray makes 0-d arrays 1-d
     return array if array.flags.writeable else array.copy()
 

@@ -139,6 +139,22 @@ def _transpose_calls(x: Array, y: Array, axes: Sequence[int]) -> list[Call]:
     return gather_calls(x, y, 0, [steps[axis] for axis in axes])
 
 
+def shape(x: Operand) -> Shape:
+    """Return the length of each axis.
+
+    Args:
+        x: Array or tensor.
+
+    Returns:
+        A tuple; in a graph it has None for the batch and for axes whose length the data decide.
+
+    Example:
+        >>> shape([[1.0, 2.0, 3.0]])
+        (1, 3)
+    """
+    return tuple(operand(x).shape)
+
+
 def reshape(x: Operand, shape: Sequence[int | None]) -> Value:
     """Give the elements another shape.
 

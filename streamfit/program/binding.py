@@ -67,7 +67,10 @@ class Binding:
             that shares the arena.
         blocks: Into how many blocks the batch is cut.
         count: The length of the list of calls.
+        seen_in: The number of the run of a loop in which its program last looked at it.
     """
+
+    seen_in = 0
 
     def __init__(self, program: BoundProgram, size: Size) -> None:
         self._program = program

@@ -73,6 +73,7 @@ class Program:
         self._bindings: OrderedDict[Size, Binding] = OrderedDict()
         self._used: dict[Size, Binding] = {}  # since the last `release`
         self._bound_calls = 0
+        self._runs = 0  # of a loop
 
     def bind(self, size: Size) -> Binding:
         """Return the binding for the size of a batch, or for the shapes of what is fed; made on first use.
@@ -81,8 +82,11 @@ class Program:
             ShapeError: These shapes do not fit the graph.
         """
         binding = self._bindings.get(size)
+        if binding is not None and binding.seen_in != self._runs and not self._refresh(binding):
+            binding = None
         if binding is None:
             binding = self._bindings[size] = Binding(self, size)
+            binding.seen_in = self._runs
             self._bound_calls += binding.count
             while self._bound_calls > _KEPT_CALLS and len(self._bindings) > _KEPT_BINDINGS:
                 oldest, dropped = self._bindings.popitem(last=False)
@@ -108,9 +112,19 @@ class Program:
     def refresh_bindings(self) -> None:
         """Forget bindings whose variables moved, and let the others use the threads that are free now.
 
-        Called before each run of a loop, not before each step.
+        Called before each run of a loop, not before each step. There may be hundreds of bindings, so it looks
+        at the one used last; `bind` looks at each other one when it is used.
         """
-        for size in [size for size, binding in self._bindings.items() if not binding.is_valid]:
-            self._bound_calls -= self._bindings.pop(size).count
-        for binding in self._bindings.values():
+        self._runs += 1
+        if self._bindings:
+            self._refresh(next(reversed(self._bindings.values())))
+
+    def _refresh(self, binding: Binding) -> bool:
+        """Make a binding ready for this run of a loop; or forget all whose variables moved, if its did."""
+        if binding.is_valid:
             binding.use_threads()
+            binding.seen_in = self._runs
+            return True
+        for size in [size for size, other in self._bindings.items() if not other.is_valid]:
+            self._bound_calls -= self._bindings.pop(size).count
+        return False

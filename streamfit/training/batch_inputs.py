@@ -19,6 +19,7 @@ from streamfit._base.text import TEXT, text_array
 from streamfit.ops.core import Tensor
 from streamfit.streams.objects import stack_hint
 from streamfit.training.compile_config import OutputPlan
+from streamfit.training.user_warnings import warn
 
 _SYMBOLS = {"input": "x", "target": "y"}
 
@@ -106,6 +107,7 @@ class BatchInputs:
         self._outputs = [plan.name for plan in plans]
         self._with_loss = [i for i, plan in enumerate(plans) if plan.loss is not None]
         self._tails: dict[tuple[int, Shape], tuple[int, ...]] = {}
+        self._told_of_unread = False
 
     # -- inputs ---------------------------------------------------------------------------------
 
@@ -114,6 +116,8 @@ class BatchInputs:
         given = (
             [x] if len(self._names) == 1 and isinstance(x, np.ndarray) else by_name("input", x, self._names)
         )
+        if isinstance(x, Mapping) and len(x) > len(self._names) and not self._told_of_unread:
+            self._tell_of_unread(x)
         arrays = []
         for value, (name, shape, tail, dtype) in zip(given, self._inputs, strict=True):
             array = input_array(value, dtype, name)
@@ -123,6 +127,15 @@ class BatchInputs:
         if len(arrays) > 1:
             _same_length(arrays, self._names)
         return arrays
+
+    def _tell_of_unread(self, x: Mapping[str, object]) -> None:
+        """Warn once of data that no input reads; Keras does, too."""
+        self._told_of_unread = True
+        unread = [key for key in x if key not in self._names]
+        warn(
+            f"x holds {unread}, which the model does not read; its inputs are {self._names}. Leave them out, "
+            "or give the model an input for each"
+        )
 
     def _fit_input(self, array: Array, name: str, shape: Shape) -> Array:
         if array.ndim == 1 and shape == (None, 1):
@@ -170,7 +183,13 @@ class BatchInputs:
         if len(self._outputs) == 1 and isinstance(y, np.ndarray):
             return [y]
         wanted = [plan.loss is not None or bool(plan.metrics) for plan in self._plans]
-        if isinstance(y, dict):
+        if isinstance(y, Mapping):
+            unknown = [key for key in y if key not in self._outputs]
+            if unknown and all(name in y for name, want in zip(self._outputs, wanted, strict=True) if want):
+                raise DataError(
+                    f"the targets name unknown outputs {unknown}; the outputs are "
+                    f"{self._outputs}: leave them out"
+                )
             needed = [name for name, want in zip(self._outputs, wanted, strict=True) if want]
             values = dict(zip(needed, _from_dict("target", y, needed), strict=True))
             return [values.get(name) for name in self._outputs]

@@ -10,6 +10,7 @@ import numpy as np
 
 from streamfit._base.checks import whole_or_none
 from streamfit._base.config import read_only_seed
+from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Feed
 from streamfit.streams.adapt import DEFAULT_BATCH_SIZE
@@ -106,6 +107,8 @@ def predict(
 
         def step(batch: Batch) -> Array | list[Array]:
             outputs = call.predict(batch)
+            if parts:
+                _need_one_shape(parts[0], outputs, batch.number)
             parts.append(outputs)
             return outputs[0] if len(outputs) == 1 else outputs
 
@@ -115,6 +118,17 @@ def predict(
         _warn_if_short(feed.done, plan.steps, stopped())
         callback_list.on_predict_end()
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def _need_one_shape(first: list[Array], outputs: list[Array], number: int) -> None:
+    """Refuse outputs that cannot be joined with those of the first batch."""
+    for before, now in zip(first, outputs, strict=True):
+        if now.shape[1:] != before.shape[1:]:
+            raise ShapeError(
+                f"predict joins the outputs of all batches, but a sample of batch {number} has an output of "
+                f"shape {now.shape[1:]}, and those before it {before.shape[1:]}; pad the data to one length, "
+                "or call predict_on_batch for each batch"
+            )
 
 
 def _is_one_batch(data: Data) -> bool:

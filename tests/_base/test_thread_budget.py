@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +114,24 @@ def test_what_cannot_be_read_is_no_quota(text: str, tmp_path: Path) -> None:
 def test_a_quota_limits_the_processors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_budget, "quotas", lambda groups, root: [0.5, 9.0])
     assert usable_processors() == 1
+
+
+def test_quotas_are_not_read_for_each_question_of_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[None] = []
+
+    def six() -> int:
+        read.append(None)
+        return 6
+
+    monkeypatch.setattr(thread_budget, "usable_processors", six)
+    monkeypatch.setattr(thread_budget._budget, "processors", 1)
+    monkeypatch.setattr(thread_budget._budget, "known_until", -math.inf)
+    before = time.monotonic()
+    assert [free_threads() for _ in range(5)] == [6] * 5
+    known = time.monotonic() - before < 1
+    assert len(read) == 1 or not known
+    monkeypatch.setattr(thread_budget._budget, "known_until", time.monotonic())
+    assert free_threads() == 6
+    assert len(read) == 2 or not known
+    set_num_threads(2)
+    assert free_threads() == 2

@@ -159,7 +159,7 @@ def test_without_guarantees_a_batch_that_is_kept_is_overwritten(monkeypatch: pyt
     source = bare.SequenceSource(bare.Unmarked("1 MB", "made", 40))
     firsts = []
     for kind in (bare.BarePool, ProcessPool):
-        with kind(1, 2) as pool, pool.open(source, source.tickets(0)) as run:
+        with kind(1, 2) as pool, pool.open(source.make_reader(), source.tickets(0)) as run:
             first = next(run).value[0]
             numbers = [int(loaded.value[0][0, 0, 0]) for loaded in run]
             assert numbers == list(range(1, 40))

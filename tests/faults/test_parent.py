@@ -161,8 +161,8 @@ def _take(run: Run, count: int) -> None:
 def test_18_early_break_out_of_a_stream_closes_cleanly(kind: Any, after: int) -> None:
     with nothing_left_behind(), make_pool(kind, 2) as pool:
         source = open_source(Drawn(20), seed=1)
-        _take(pool.open(source, source.tickets(0)), after)
-        again = pool.open(source, source.tickets(0))
+        _take(pool.open(source.make_reader(), source.tickets(0)), after)
+        again = pool.open(source.make_reader(), source.tickets(0))
         assert [loaded.ticket.number for loaded in again] == list(range(20)), "the pool is usable"
 
 
@@ -172,7 +172,7 @@ def test_18_iterator_kept_alive_by_a_traceback() -> None:
     def broken() -> None:
         pool = make_pool("processes", 2)
         source = open_source(Drawn(20), seed=1)
-        for _ in pool.open(source, source.tickets(0)):
+        for _ in pool.open(source.make_reader(), source.tickets(0)):
             raise BreakError
 
     with nothing_left_behind():

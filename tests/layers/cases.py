@@ -23,7 +23,7 @@ class Case:
         make: Makes the layer.
         samples: Shape of one sample of each input.
         compute: From the layer's weights and the inputs to the output, in inference.
-        smooth: Whether finite differences can be taken anywhere.
+        label: What tells this case of the layer from its others.
         count: Where the layer reads whole numbers, these lie in [0, count).
     """
 

@@ -13,9 +13,9 @@ from layers.cases import CASES, Case
 from layers.host_cases import HOST_CASES
 from oracles import gradients
 
-from streamfit import layers
+from streamfit import Input, Model, layers
 from streamfit._base.config import next_seed, set_random_seed
-from streamfit._base.specs import Spec
+from streamfit._base.specs import Spec, may_equal
 from streamfit.ops import Tensor, tracing
 
 each = pytest.mark.parametrize("case", CASES, ids=str)
@@ -52,6 +52,25 @@ def test_symbolic_shape_is_the_real_one(case: Case) -> None:
     assert (5, *symbolic.shape[1:]) == real.shape
     assert symbolic.shape[0] is None
     assert symbolic.dtype == real.dtype
+
+
+@each
+def test_lengths_that_the_data_decide_are_refused_or_change_no_number(case: Case) -> None:
+    inputs, reasons = case.inputs(3), []
+    for axis in range(max(len(shape) for shape in case.samples)):
+        layer = case.make()
+        free = [(*shape[:axis], None, *shape[axis + 1 :]) for shape in case.samples]
+        starts = [Input(shape, dtype=x.dtype) for shape, x in zip(free, inputs, strict=True)]
+        try:
+            end = case.call(layer, starts)
+        except ValueError as error:
+            reasons.append(str(error))
+            continue
+        found = Model(starts, end).predict(inputs, verbose=0)
+        wanted = case.compute(layer.get_weights(), *inputs)
+        assert may_equal(end.shape, wanted.shape)
+        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+    assert all("None" in reason for reason in reasons)  # the shape that was given, or that it is not known
 
 
 @each

@@ -155,3 +155,57 @@ def test_an_output_without_a_value_for_each_masked_step_is_refused() -> None:
     model = steps_model(FirstFeature())
     with pytest.raises(ShapeError, match="there must be a value for each position of the mask"):
         model.train_on_batch(sequences(), sequences()[..., 0])
+
+
+class Marked(Layer):
+    """One whose mask a test gives."""
+
+    def __init__(self, mask: Any) -> None:
+        super().__init__(dtype="float64")
+        self.make_mask = mask
+
+    def call(self, x: Any) -> Any:
+        return x
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.make_mask(inputs)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: ops.mean(x) > 0,
+        lambda x: ops.max(x, axis=1) > 0,
+        lambda x: ops.expand_dims(ops.max(x, axis=-1), -1) > 0,
+        lambda x: ops.expand_dims(x, -1) > 0,
+    ],
+)
+def test_a_mask_has_the_first_axes_of_its_output(make: Any) -> None:
+    message = r"layer 'marked.*' gives its output of shape \((None|3), 5, 2\) a mask of shape \(.*first axes"
+    for x in (sf.Input((5, 2), dtype="float64"), sequences()):
+        with pytest.raises(ShapeError, match=message):
+            Marked(make)(x)
+
+
+def test_a_mask_is_made_by_operations() -> None:
+    for mask in (np.ones((3, 5), bool), True):
+        with pytest.raises(TypeError, match=r"'marked.*' must be made of the inputs by operations"):
+            Marked(lambda x, mask=mask: mask)(sf.Input((5, 2), dtype="float64"))
+
+
+def test_a_layer_that_masks_by_values_adds_to_the_mask_that_comes() -> None:
+    class MaskQuiet(Layer):
+        def call(self, x: Any) -> Any:
+            return x
+
+        def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+            loud = ops.sum(ops.square(inputs), axis=-1) >= 1.0
+            return loud if mask is None else ops.logical_and(mask, loud)
+
+    model = steps_model(MaskQuiet(dtype="float64"), MeanOfSteps(dtype="float64"))
+    x = sequences() * 2
+    loud = MASK & ((x**2).sum(-1) >= 1.0)
+    assert loud.any(1).all()
+    assert (loud != MASK).any()
+    wanted = [part[own].mean(0) for part, own in zip(x, loud, strict=True)]
+    np.testing.assert_allclose(model.predict(x), wanted, rtol=1e-12)

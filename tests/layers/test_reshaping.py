@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamfit import layers
+from streamfit import Input, Model, layers
 from streamfit._base.errors import ShapeError
 
 
@@ -55,3 +55,16 @@ def test_lambda_needs_a_function() -> None:
 def test_lambda_takes_several_inputs() -> None:
     layer = layers.Lambda(lambda pair: pair[0] - pair[1])
     assert layer([np.full((1, 1), 3.0), np.ones((1, 1))]).tolist() == [[2.0]]
+
+
+def test_samples_with_a_free_axis_are_reshaped() -> None:
+    x = Input((None, 2))
+    pairs, fixed = layers.Reshape((2, -1))(x), layers.Reshape((2, 3))(x)
+    assert (pairs.shape, fixed.shape) == ((None, 2, None), (None, 2, 3))
+    for steps in (1, 3, 6):
+        data = np.arange(4.0 * steps).reshape(2, steps, 2)
+        found = Model(x, pairs).predict(data, verbose=0)
+        np.testing.assert_array_equal(found, data.reshape(2, 2, steps))
+    assert Model(x, fixed).predict(np.zeros((2, 3, 2)), verbose=0).shape == (2, 2, 3)
+    with pytest.raises(ShapeError, match=r"cannot reshape \(2, 4, 2\) \(8 elements\) to .*\(6 elements\)"):
+        Model(x, fixed).predict(np.zeros((2, 4, 2)), verbose=0)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from streamfit import Input, Sequential, layers, ops, regularizers
-from streamfit._base.errors import UnknownNameError
+from streamfit._base.errors import ShapeError, UnknownNameError
+from streamfit.ops import tracing
 
 
 class Holder(layers.Layer):
@@ -215,3 +216,91 @@ def test_nothing_is_broadcast_in_a_traced_call(how: str) -> None:
 
     with pytest.raises(ValueError, match=r"weight 'state' has shape \(3,\), got a value of shape \(\)"):
         Wrong()(Input((1,)))
+
+
+@pytest.mark.parametrize("make", [lambda w, x: ops.maximum(w, ops.max(x)), lambda w, x: 2.0])
+def test_numbers_in_the_place_of_a_weight_are_refused(make: Any) -> None:
+    class Largest(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.largest = self.add_weight("largest", (), "zeros", trainable=False)
+
+        def call(self, x: Any) -> Any:
+            self.largest = make(self.largest, x)
+            return x
+
+    for x in (Input((3,)), np.ones((2, 3), "float32")):
+        layer = Largest()
+        with pytest.raises(AttributeError, match=r"largest of layer 'largest.*' is a weight .* ops\.assign"):
+            layer(x)
+        assert layer.weights == [layer.largest]
+    layer.largest = other = layer.add_weight("other", ())
+    assert layer.largest is other
+
+
+def test_an_assigned_value_of_another_shape_names_the_variable() -> None:
+    layer = Holder()
+    weight = layer.add_weight("counts", (2,))
+    for value in (np.ones(3), 1.0):
+        with pytest.raises(ValueError, match=r"'?counts'? .*\(2,\)"):
+            ops.assign(weight, value)
+    with tracing(), pytest.raises(ShapeError, match=r"variable 'counts' of shape \(2,\) .* \(3,\)"):
+        ops.assign(weight, np.ones(3))
+
+
+class WeightInCall(layers.Layer):
+    def call(self, x: Any) -> Any:
+        return x * self.add_weight((1,), "ones")
+
+
+class LayerInCall(layers.Layer):
+    def call(self, x: Any) -> Any:
+        return layers.Dense(4)(x)
+
+
+class HeldLayerInCall(layers.Layer):
+    def call(self, x: Any) -> Any:
+        self.inner = layers.Dense(4)
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(
+    ("cls", "made"),
+    [
+        (WeightInCall, "'weight_in_call.*' makes weight 'variable_1'"),
+        (LayerInCall, "'dense.*' was made"),
+        (HeldLayerInCall, "'dense.*' was made"),
+    ],
+)
+def test_weights_that_each_trace_would_make_anew_are_refused(cls: type[layers.Layer], made: str) -> None:
+    model = Sequential([Input((2,)), cls(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 2), "float32")
+    for use in (lambda: model.fit(x, np.ones(4), verbose=0), lambda: model.predict(x, verbose=0)):
+        with pytest.raises(ValueError, match=f"layer {made} inside a `call`.* Make layers in __init__"):
+            use()
+
+
+def test_what_the_first_call_alone_makes_stays() -> None:
+    class Lazy(layers.Layer):
+        inner = factor = None
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            if self.inner is None:
+                self.inner, self.factor = layers.Dense(2), self.add_weight((2,), "ones", name="factor")
+            return self.inner(layers.Dropout(0.5)(x)) * self.factor
+
+    class OnlyInTraining(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = layers.Dense(2)
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            return self.inner(x) if training else x
+
+    model = Sequential([Input((2,)), Lazy(), OnlyInTraining(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 2), "float32")
+    model.fit(x, np.ones(4), verbose=0)
+    before = model.predict(x, verbose=0)
+    assert len(model.weights) == 7
+    assert np.array_equal(model.predict(x, verbose=0), before)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from oracles.models import data, linear, squares, two_heads
 
-from streamfit import Input, Model, NotCompiledError, Sequential, layers, ops
+from streamfit import Input, Model, NotCompiledError, Sequential, ShapeError, layers, ops
 from streamfit.optimizers import SGD
 
 
@@ -107,6 +107,15 @@ def test_a_use_may_be_fixed_to_training_or_inference(nested: bool) -> None:
     as_it_comes.compile("sgd", "mse")
     assert as_it_comes.fit(x, y, verbose=0).history["loss"][0] > 0
     assert (as_it_comes.predict(x) == x).all()
+
+
+def test_predictions_of_several_lengths_are_not_joined() -> None:
+    model = Sequential([Input((None, 3)), layers.Dense(2)])
+    batches = [np.ones((4, length, 3), "float32") for length in (5, 5, 7)]
+    with pytest.raises(ShapeError, match=r"batch 2 has an output of shape \(7, 2\), .* before it \(5, 2\)"):
+        model.predict(iter(batches))
+    pooled = Sequential([model, layers.GlobalAveragePooling1D()])
+    assert pooled.predict(iter(batches)).shape == (12, 2)
 
 
 def test_operations_between_layers_are_part_of_the_graph() -> None:

@@ -143,3 +143,20 @@ def test_a_graph_has_no_config_and_a_subclass_that_of_a_layer() -> None:
     with pytest.raises(TypeError, match=r"the graph of model .* has no config; copy.deepcopy\(model\)"):
         Model(start, layers.Dense(1)(start)).get_config()
     assert set(Net().get_config()) == {"name", "dtype", "trainable"}
+
+
+def test_a_model_works_that_forgets_to_call_super() -> None:
+    class Forgetful(Model):
+        def __init__(self) -> None:
+            self.dense = layers.Dense(1)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    x, y = data(8)
+    model = Forgetful()
+    model.compile(SGD(0.1), "mse")
+    before = model.evaluate(x, y, verbose=0)
+    model.fit(x, y, epochs=3, verbose=0)
+    assert model.evaluate(x, y, verbose=0) < before
+    assert [weight.name for weight in model.weights] == ["kernel", "bias"]

@@ -274,3 +274,21 @@ def test_some_layers_of_a_nested_body_are_frozen() -> None:
     assert same(before[:2], base.get_weights()[:2])
     assert not same(before[2:], base.get_weights()[2:])
     assert model.trainable_weights == [*base.layers[1].weights, *model.layers[-1].weights]
+
+
+def test_shapes_are_tried_with_what_a_model_reads() -> None:
+    def lookup() -> layers.Layer:
+        return layers.StringLookup(vocabulary=["a"])
+
+    text = Sequential([Input((None,), dtype="string"), lookup(), layers.Embedding(3, 2)])
+    assert text.compute_output_shape((None, 5)) == (None, 5, 2)
+    unbuilt = Sequential([lookup(), layers.Embedding(2**25, 2)])
+    assert unbuilt.compute_output_shape((4, 5)) == (4, 5, 2)
+    assert not unbuilt.built
+    large = Sequential([Input((5,), dtype="int64"), layers.Embedding(2**25, 2)])
+    assert large.compute_output_shape((None, 5)) == (None, 5, 2)
+    a, b = Input((3,), dtype="string", name="a"), Input((3,), name="b")
+    both = layers.Embedding(3, 4)(lookup()(a)) + layers.Dense(4)(b)[:, None]
+    assert Model([b, a], both).compute_output_shape([(None, 3), (None, 3)]) == (None, 3, 4)
+    named = Model({"b": b, "a": a}, both)
+    assert named.compute_output_shape({"a": (2, 3), "b": (2, 3)}) == (2, 3, 4)

@@ -71,7 +71,6 @@ class Case:
         settings: The keyword arguments.
         gradient: ``"same"`` as finite differences, ``"zero"``, or ``"none"`` where none is defined.
         rank: The least rank of a sample that the case can use, its batch not counted.
-        fixed: Whether the function gives another dtype than that of its input.
     """
 
     name: str
@@ -79,7 +78,6 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
     gradient: str = "same"
     rank: int = 0
-    tolerance: float = 1.0
 
     def __str__(self) -> str:
         return self.name
@@ -191,6 +189,12 @@ REDUCTIONS = [
     case("argmax", lambda s: [s.batch()], "none", axis=-1, keepdims=True),
     case("argmin", lambda s: [s.batch()], "none"),
     case("argmin", lambda s: [s.batch()], "none", rank=1, axis=1),
+    case("cumsum", lambda s: [s.batch()], axis=0),
+    case("cumsum", lambda s: [s.batch()], axis=-1),
+    case("cumsum", lambda s: [s.batch()], rank=2, axis=1),
+    case("cumsum", lambda s: [s.array(2, 3)]),
+    case("cumsum", lambda s: [s.batch(kind="int9")], "none", axis=0),
+    case("cumsum", lambda s: [s.batch(kind="int9")], "none", axis=0, dtype="float64"),
 ]
 
 SHAPES = [

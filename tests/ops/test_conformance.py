@@ -17,7 +17,7 @@ from streamfit import ops
 from streamfit._base.specs import Array
 
 # Functions that are not operations: they make, hold or describe tensors.
-FOUNDATIONS = {"apply", "assign", "assign_add", "is_symbolic", "tracing"}
+FOUNDATIONS = {"apply", "assign", "assign_add", "is_symbolic", "shape", "tracing"}
 
 LENGTHS = st.sampled_from([1, 1, 2, 3, 4])
 SHAPES = st.lists(LENGTHS, max_size=3).map(tuple)

@@ -97,6 +97,7 @@ VALUE_ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: ops.cast(ONES, "complex64"), TypeError, "complex64"),
     (lambda: ops.cast(ONES, "float16"), TypeError, "float16"),
     (lambda: ops.dense(ONES, ONES.T, np.ones(2), "elu"), ValueError, "elu"),
+    (lambda: ops.sum(X, 1) / X.shape[0], TypeError, r"got None; .* ops\.mean"),  # type: ignore[operator]
     (lambda: bool(X), TypeError, "ops.where"),
     (lambda: list(X), TypeError, "cannot be iterated"),
 ]
@@ -149,3 +150,9 @@ def test_symbolic_labels_out_of_range_give_a_nan_loss(from_logits: bool) -> None
 
 def test_a_single_number_has_no_steps() -> None:
     assert element_steps(()) == []
+
+
+def test_shape_has_none_where_a_length_is_not_known() -> None:
+    assert ops.shape(X) == (None, 3, 4)
+    assert ops.shape([[1.0, 2.0]]) == (1, 2)
+    assert ops.shape(2.0) == ()

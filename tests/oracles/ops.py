@@ -49,6 +49,7 @@ var = np.var
 std = np.std
 argmax = np.argmax
 argmin = np.argmin
+cumsum = np.cumsum
 broadcast_to = np.broadcast_to
 reshape = np.reshape
 expand_dims = np.expand_dims

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.kernel_threads import small_blocks, threads
 
 import streamfit as sf
 from streamfit import layers, ops
-from streamfit._base.thread_budget import set_num_threads
 from streamfit.ops.core import Node, Tensor, apply
-from streamfit.program import blocks, gradient
+from streamfit.program import gradient
 from streamfit.program.blocks import block_rows, is_rowwise
 
 Array = np.ndarray[Any, Any]
-
-
-@contextmanager
-def small_blocks() -> Iterator[None]:
-    """Cut every batch into as many blocks as possible."""
-    with mock.patch.multiple(blocks, _SHORTEST=0.0, _SHARE_FOR_SUMS=1e9, _LITTLE=1 << 40):
-        yield
-
-
-@contextmanager
-def threads(number: int) -> Iterator[None]:
-    set_num_threads(number)
-    try:
-        yield
-    finally:
-        set_num_threads(None)
 
 
 def seeded(units: int, activation: str = "linear", **options: Any) -> layers.Dense:

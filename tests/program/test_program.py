@@ -12,6 +12,7 @@ from streamfit import ops, optimizers
 from streamfit._base.specs import Spec
 from streamfit.ops.core import Tensor, Variable, tracing
 from streamfit.program import Arena, FlatVariables, Program, Training, weighted_total
+from streamfit.program.binding import Binding
 
 FLOAT = np.dtype(np.float64)
 
@@ -163,6 +164,45 @@ def test_a_binding_follows_a_weight_that_moved() -> None:
     binding.feeds[0].feed(np.ones((1, 2)))
     binding.run()
     assert binding.fetches[0].tolist() == [[5.0, 6.0]]
+
+
+def test_each_binding_of_a_weight_that_moved_is_made_again_when_it_is_used() -> None:
+    w, b = variable((2, 2), 1), variable((2,), 2)
+    x = Tensor(Spec((None, 2), FLOAT), "x")
+    with tracing():
+        y = ops.dense(x, w, b)
+    program = Program([x], [y], arena=Arena(), step_state=np.zeros(2, np.int64))
+    old = {size: program.bind(size) for size in (1, 2, 3)}
+    program.refresh_bindings()
+    assert all(program.bind(size) is binding for size, binding in old.items())
+    FlatVariables([w, b])
+    w.assign(np.zeros((2, 2)))
+    b.assign([5, 6])
+    program.refresh_bindings()
+    for size, binding in old.items():
+        new = program.bind(size)
+        assert new is not binding
+        new.feeds[0].feed(np.ones((size, 2)))
+        new.run()
+        assert new.fetches[0].tolist() == [[5.0, 6.0]] * size
+    assert program._bound_calls == sum(program.bind(size).count for size in old)
+
+
+def test_a_run_looks_at_the_bindings_that_it_uses_not_at_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    w, b = variable((2, 2), 1), variable((2,), 2)
+    x = Tensor(Spec((None, 2), FLOAT), "x")
+    with tracing():
+        y = ops.dense(x, w, b)
+    program = Program([x], [y], arena=Arena(), step_state=np.zeros(2, np.int64))
+    for size in range(1, 12):
+        program.bind(size)
+    looked: list[Binding] = []
+    monkeypatch.setattr(Binding, "use_threads", lambda binding: looked.append(binding))
+    program.refresh_bindings()
+    program.bind(4)
+    program.bind(4)
+    program.bind(11)
+    assert [len(binding.fetches[0]) for binding in looked] == [11, 4]
 
 
 def test_weights_of_two_dtypes_are_refused() -> None:

@@ -16,7 +16,7 @@ from oracles.models import data, linear
 from oracles.scripts import environment
 from safetensors.numpy import load_file, save_file
 
-from streamfit import Input, Sequential, layers
+from streamfit import Input, Model, Sequential, layers
 from streamfit.callbacks import ModelCheckpoint
 from streamfit.layers import Layer
 from streamfit.saving import files
@@ -128,6 +128,30 @@ def test_a_model_without_weights_says_how_to_get_them(tmp_path: Path) -> None:
             ValueError, match=f"{name} needs the weights, .* give it an Input or an input_shape"
         ):
             getattr(model, name)(tmp_path / "w.safetensors")
+
+
+def test_a_model_of_which_some_weights_are_not_made_yet_neither_saves_nor_loads(tmp_path: Path) -> None:
+    class Counted(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.count = self.add_weight((), "zeros", trainable=False, name="count")
+            self.dense = layers.Dense(2)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    path, whole = tmp_path / "w.safetensors", Counted()
+    whole(np.ones((1, 3), "float32"))
+    whole.save_weights(path)
+    written = path.read_bytes()
+    for name in ("save_weights", "load_weights"):
+        with pytest.raises(ValueError, match=f"{name} needs the weights, but .* not built yet"):
+            getattr(Counted(), name)(path)
+    assert path.read_bytes() == written
+    other = Counted()
+    other(np.ones((1, 3), "float32"))
+    other.load_weights(path)
+    assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), other.get_weights(), strict=True))
 
 
 def test_weights_of_another_model_are_refused_and_change_nothing(tmp_path: Path) -> None:

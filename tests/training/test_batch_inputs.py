@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,30 @@ def test_inputs_in_order_and_rank_1_as_a_column() -> None:
     assert found[1].shape == (4, 1)
     with pytest.raises(ShapeError, match=r"expected q to have shape \(1,\) for each sample"):
         batch_inputs((1,)).inputs([p, p])
+
+
+def test_data_that_no_input_reads_are_told_of_once() -> None:
+    made = batch_inputs((1,))
+    given = {"p": np.zeros((4, 3)), "q": np.zeros((4, 1)), "r": np.zeros(4), "s": np.zeros(4)}
+    with pytest.warns(
+        UserWarning, match=r"x holds \['r', 's'\], which the model does not read; its inputs are \['p', 'q'\]"
+    ):
+        made.inputs(given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made.inputs(given)
+        batch_inputs((1,)).inputs({"p": given["p"], "q": given["q"]})
+
+
+def test_targets_of_no_output_are_refused() -> None:
+    made = batch_inputs((1,), (2,))
+    y = {"o0": np.zeros((4, 1)), "o1": np.zeros((4, 2))}
+    with pytest.raises(
+        DataError, match=r"the targets name unknown outputs \['z'\]; the outputs are \['o0', 'o1'\]"
+    ):
+        made.targets({**y, "z": np.zeros(4)})
+    with pytest.raises(DataError, match='No data provided for "o1"'):
+        made.targets({"o0": y["o0"], "z": y["o1"]})
 
 
 def test_targets_take_the_shape_of_their_output() -> None:
