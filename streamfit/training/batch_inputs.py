@@ -184,12 +184,6 @@ class BatchInputs:
             return [y]
         wanted = [plan.loss is not None or bool(plan.metrics) for plan in self._plans]
         if isinstance(y, Mapping):
-            unknown = [key for key in y if key not in self._outputs]
-            if unknown and all(name in y for name, want in zip(self._outputs, wanted, strict=True) if want):
-                raise DataError(
-                    f"the targets name unknown outputs {unknown}; the outputs are "
-                    f"{self._outputs}: leave them out"
-                )
             needed = [name for name, want in zip(self._outputs, wanted, strict=True) if want]
             values = dict(zip(needed, _from_dict("target", y, needed), strict=True))
             return [values.get(name) for name in self._outputs]
