@@ -62,11 +62,18 @@ class Cores(Field):
             return 1 / sum(1 / step for step in steps)
         if name in (BUSY_ONE, BUSY_TWO):
             with one_busy_core():
-                side, begin = ONE if name == BUSY_ONE else TWO, time.perf_counter()
-                while time.perf_counter() - begin < ADAPTED:
-                    super().measure(side)
+                side = ONE if name == BUSY_ONE else TWO
+                self._adapt(side)
                 return statistics.median([Field.measure(self, side) for _ in range(3)])
+        if name in (TWO, DEAD):  # the number of threads may still be that for the side measured before
+            self._adapt(name)
         return super().measure(name)
+
+    def _adapt(self, side: str) -> None:
+        """Train until the number of threads is that for these surroundings."""
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < ADAPTED:
+            super().measure(side)
 
 
 def sides() -> list[Side]:

@@ -66,17 +66,15 @@ def sum_parts(parts: Array, first: int, last: int, total: Array, added: int) -> 
     for start in range(first, last, _CHUNK):
         stop = min(start + _CHUNK, last)
         distance = 1
-        while distance < parts.shape[0]:
+        while 2 * distance < parts.shape[0]:
             for row in range(0, parts.shape[0] - distance, 2 * distance):
                 for j in range(start, stop):
                     parts[row, j] += parts[row + distance, j]
             distance *= 2
-        if added:
-            for j in range(start, stop):
-                total[j] += parts[0, j]
-        else:
-            for j in range(start, stop):
-                total[j] = parts[0, j]
+        other = min(distance, parts.shape[0] - 1)  # the last sum of two; one part alone is the sum
+        for j in range(start, stop):
+            value = parts[0, j] + parts[other, j] if other else parts[0, j]
+            total[j] = total[j] + value if added else value
 
 
 class Lookups(Protocol):
