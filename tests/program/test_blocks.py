@@ -65,6 +65,7 @@ def trained(names: list[str], number: int, rows: int, checked: bool = False) -> 
         return model.get_weights(), (history.history, model.predict(data, batch_size=rows))
 
 
+@pytest.mark.jit
 @pytest.mark.timeout(300)  # a new machine compiles some 40 kernels here
 @given(st.lists(st.sampled_from(sorted(PIECES)), max_size=4), st.integers(8, 70), st.booleans())
 @settings(max_examples=12, deadline=None)
@@ -83,6 +84,7 @@ def test_same_bits_on_any_number_of_threads_and_the_numbers_of_the_whole(
     np.testing.assert_allclose(one[1][1], whole[1][1], rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.jit
 def test_the_number_of_blocks_depends_on_work_and_weights() -> None:
     def blocks_of(rows: int, *units: int) -> int:
         model = sf.Sequential([sf.Input((784,)), *(layers.Dense(n, "relu") for n in units)])

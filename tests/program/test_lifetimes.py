@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,12 +26,14 @@ def arena_of(model: sf.Model) -> Arena:
     return built.programs._arena
 
 
+@pytest.mark.jit
 def test_predicting_a_deep_network_keeps_few_activations() -> None:
     model = deep_model()
     model.predict_on_batch(np.zeros((ROWS, WIDTH), "float32"))
     assert arena_of(model).nbytes <= 4 * ROWS * WIDTH * 4
 
 
+@pytest.mark.jit
 def test_training_keeps_each_activation_and_few_gradients() -> None:
     model = deep_model()
     x = np.zeros((ROWS, WIDTH), "float32")
