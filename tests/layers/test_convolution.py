@@ -113,6 +113,7 @@ def stripes(n: int, size: int, seed: int = 0) -> tuple[np.ndarray[Any, Any], np.
     return x, y
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("batch_size", [1, 16])
 def test_training_tells_rows_from_columns(batch_size: int) -> None:
     """Batches of one, and a last batch that is smaller than the others."""

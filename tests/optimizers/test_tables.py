@@ -225,6 +225,7 @@ def _other_clip(optimizer: optimizers.Optimizer) -> bool:
     return optimizer.clipvalue is not None or optimizer.global_clipnorm is not None
 
 
+@pytest.mark.jit
 @each
 @given(
     seed=st.integers(0, 2**32),
@@ -309,6 +310,7 @@ def test_other_optimizers_update_tables_as_wholes(optimizer: optimizers.Optimize
 ODD = [0.0, 1.0, 1e-7, 1e-12, 1e-30, -1e-3, np.inf, np.nan]
 
 
+@pytest.mark.jit
 @each
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @given(seed=st.integers(0, 2**32))
