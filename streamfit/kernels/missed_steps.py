@@ -93,3 +93,22 @@ def set_none(none: Array, zero: float) -> None:
 def unseen_part(w: Array) -> float:
     """Return the largest share of a number that it can lose or gain and stay the same, when rounded."""
     return 1.4e-8 if w.itemsize == 4 else 2.7e-17  # less than 2**-26 and 2**-55
+
+
+@inlined
+def change_unseen(w: Array, change: Array, r: int) -> bool:
+    """Return whether adding or taking off the changes of row r, or less, leaves its weights as they are."""
+    part = w.dtype.type(unseen_part(w))
+    unseen = True
+    for j in range(w.shape[1]):
+        unseen &= abs(change[r, j]) <= abs(w[r, j]) * part
+    return unseen
+
+
+@inlined
+def is_zero(state: Array, r: int) -> bool:
+    """Return whether row r of a state is zero."""
+    zero = True
+    for j in range(state.shape[1]):
+        zero &= state[r, j] == 0
+    return zero

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Unpack
 
-from streamfit import activations, constraints, initializers, ops, regularizers
-from streamfit._base.configs import Config, describe
+from streamfit import ops
+from streamfit._base.configs import Config
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Shape
-from streamfit.kernels.bias_activation import FUSED
-from streamfit.layers.base import Layer, LayerOptions
-from streamfit.layers.checks import Checked, activation_function, length
+from streamfit.layers.base import LayerOptions
+from streamfit.layers.checks import length
+from streamfit.layers.kernel_layer import KernelLayer
 from streamfit.ops.core import Value
 from streamfit.ops.sliding_window import (
     PADDINGS,
@@ -22,16 +22,13 @@ from streamfit.ops.sliding_window import (
 )
 
 
-class _Conv(Layer):
+class _Conv(KernelLayer):
     """Compute ``activation(conv(x, kernel) + bias)``; subclasses say over how many spatial axes."""
 
     rank: ClassVar[int]
-    fixed = Layer.fixed | {
-        *("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups"),
-        *("use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"),
-        *("kernel_constraint", "bias_constraint"),
+    fixed = KernelLayer.fixed | {
+        *("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups")
     }
-    activation = Checked(activation_function)
 
     def __init__(
         self,
@@ -62,14 +59,16 @@ class _Conv(Layer):
         self.groups = length("groups", groups)
         if self.filters % self.groups:
             raise ValueError(f"filters must be a multiple of groups, got {self.filters} and {self.groups}")
-        self.activation = activation
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.set_kernel_options(
+            activation,
+            use_bias,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            bias_constraint,
+        )
 
     def build(self, input_shape: Shape) -> None:
         """Create the kernel, shape (*kernel_size, channels / groups, filters), and the bias."""
@@ -84,22 +83,7 @@ class _Conv(Layer):
                 f"layer {self.name!r} cannot share {channels} channels of inputs of shape "
                 f"{tuple(input_shape)} evenly among groups={self.groups}"
             )
-        shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=shape,
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        self.add_kernel((*self.kernel_size, channels // self.groups, self.filters))
 
     def call(self, x: Value) -> Value:
         """Convolve, add the bias and apply the activation."""
@@ -110,8 +94,7 @@ class _Conv(Layer):
                 f"got {tuple(x.shape)}"
             )
         x = ops.cast(x, self.dtype)
-        name = activations.name_of(self.activation)
-        fuses = self.use_bias and name in FUSED and activations.get(name) is self.activation
+        fused = self.fused_activation
         y = ops.conv(
             x,
             self.kernel,
@@ -120,10 +103,10 @@ class _Conv(Layer):
             dilation_rate=self.dilation_rate,
             groups=self.groups,
             bias=self.bias if self.use_bias else None,
-            activation=str(name) if fuses else "linear",
+            activation=fused or "linear",
             who=f"layer {self.name!r}",
         )
-        return y if fuses else self.activation(y)
+        return self.activation(y) if fused is None else y
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
@@ -136,14 +119,6 @@ class _Conv(Layer):
             "data_format": self.data_format,
             "dilation_rate": list(self.dilation_rate),
             "groups": self.groups,
-            "activation": activations.name_of(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": describe(self.kernel_initializer),
-            "bias_initializer": describe(self.bias_initializer),
-            "kernel_regularizer": describe(self.kernel_regularizer),
-            "bias_regularizer": describe(self.bias_regularizer),
-            "kernel_constraint": describe(self.kernel_constraint),
-            "bias_constraint": describe(self.bias_constraint),
         }
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from streamfit import activations, constraints, initializers, ops, regularizers
-from streamfit._base.configs import Config, describe
+from streamfit import ops
+from streamfit._base.configs import Config
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Shape
-from streamfit.kernels.bias_activation import FUSED
-from streamfit.layers.base import Layer, LayerOptions
-from streamfit.layers.checks import Checked, activation_function, length
+from streamfit.layers.base import LayerOptions
+from streamfit.layers.checks import length
+from streamfit.layers.kernel_layer import KernelLayer
 from streamfit.ops.core import Value
 
 
-class Dense(Layer):
+class Dense(KernelLayer):
     """Compute ``activation(x @ kernel + bias)`` over the last axis.
 
     Args:
@@ -43,11 +43,7 @@ class Dense(Layer):
     """
 
     supports_masking = True
-    fixed = Layer.fixed | {
-        *("units", "use_bias", "kernel_initializer", "bias_initializer"),
-        *("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"),
-    }
-    activation = Checked(activation_function)
+    fixed = KernelLayer.fixed | {"units"}
 
     def __init__(
         self,
@@ -68,14 +64,16 @@ class Dense(Layer):
             options.setdefault("input_shape", (length("input_dim", input_dim),))
         super().__init__(**options)
         self.units = length("units", units)
-        self.activation = activation
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.set_kernel_options(
+            activation,
+            use_bias,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            bias_constraint,
+        )
 
     def build(self, input_shape: Shape) -> None:
         """Create the kernel and the bias."""
@@ -84,22 +82,7 @@ class Dense(Layer):
                 f"layer {self.name!r} needs inputs of shape (batch, ..., n), got {tuple(input_shape)}; "
                 "give single numbers an axis of length 1"
             )
-        shape = (input_shape[-1], self.units)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=shape,
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.units,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        self.add_kernel((input_shape[-1], self.units))
 
     def call(self, x: Value) -> Value:
         """Apply the kernel, the bias and the activation."""
@@ -111,22 +94,11 @@ class Dense(Layer):
         x = ops.cast(x, self.dtype)
         if not self.use_bias:
             return self.activation(ops.matmul(x, self.kernel))
-        name = activations.name_of(self.activation)
-        if name in FUSED and activations.get(name) is self.activation:
-            return ops.dense(x, self.kernel, self.bias, name)
+        fused = self.fused_activation
+        if fused is not None:
+            return ops.dense(x, self.kernel, self.bias, fused)
         return self.activation(ops.dense(x, self.kernel, self.bias))
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "activation": activations.name_of(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": describe(self.kernel_initializer),
-            "bias_initializer": describe(self.bias_initializer),
-            "kernel_regularizer": describe(self.kernel_regularizer),
-            "bias_regularizer": describe(self.bias_regularizer),
-            "kernel_constraint": describe(self.kernel_constraint),
-            "bias_constraint": describe(self.bias_constraint),
-        }
+        return {**super().get_config(), "units": self.units}

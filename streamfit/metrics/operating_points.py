@@ -35,7 +35,7 @@ class _OperatingPoint(ConfusionMetric):
 
     def _shares(self) -> tuple[Array, Array]:
         """Return the share that must be large enough, and the one to maximise, by threshold."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must define _shares(self)")
 
     def result(self) -> float:
         """Return the best share, 0 where no threshold is good enough."""

@@ -17,6 +17,7 @@ from streamfit.kernels.missed_steps import (
     ZERO,
     decayed,
     first_missed,
+    is_zero,
     note_epsilon,
     note_row,
     row_at,
@@ -184,7 +185,7 @@ def _unseen(w: Array, m: Array, v: Array, r: int, steps: int, history: Array, bo
 @inlined
 def _fade_mean(m: Array, r: int, steps: int, new: float) -> bool:
     """Take steps with the means of row r alone; return whether they are all zero."""
-    none, zero = m.dtype.type(0), True
+    none = m.dtype.type(0)
     for _ in range(steps):
         changed = False
         for j in range(m.shape[1]):
@@ -193,15 +194,13 @@ def _fade_mean(m: Array, r: int, steps: int, new: float) -> bool:
             m[r, j] = now
         if not changed:
             break
-    for j in range(m.shape[1]):
-        zero &= m[r, j] == 0
-    return zero
+    return is_zero(m, r)
 
 
 @inlined
 def _fade_square(v: Array, r: int, steps: int, new: float) -> bool:
     """Take steps with the mean squares of row r alone; return whether they are all zero."""
-    none, zero = v.dtype.type(0), True
+    none = v.dtype.type(0)
     for _ in range(steps):
         changed = False
         for j in range(v.shape[1]):
@@ -210,9 +209,7 @@ def _fade_square(v: Array, r: int, steps: int, new: float) -> bool:
             v[r, j] = now
         if not changed:
             break
-    for j in range(v.shape[1]):
-        zero &= v[r, j] == 0
-    return zero
+    return is_zero(v, r)
 
 
 @kernel

@@ -14,15 +14,16 @@ from streamfit.kernels.missed_steps import (
     RATE,
     REST,
     ZERO,
+    change_unseen,
     decayed,
     first_missed,
+    is_zero,
     note_epsilon,
     note_row,
     row_at,
     rows_due,
     set_none,
     taken_off,
-    unseen_part,
 )
 from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE
 
@@ -155,25 +156,13 @@ def _usual(v: Array, r: int) -> bool:
 
 
 @inlined
-def _velocity_unseen(w: Array, m: Array, r: int) -> bool:
-    """Return whether taking off m, or less, changes no weight of row r."""
-    part = w.dtype.type(unseen_part(w))
-    unseen = True
-    for j in range(w.shape[1]):
-        unseen &= abs(m[r, j]) <= abs(w[r, j]) * part
-    return unseen
-
-
-@inlined
 def _fade(v: Array, r: int, steps: int, rho: float) -> bool:
     """Take steps with the mean squares of row r alone; return whether they are all zero."""
-    none, zero = v.dtype.type(0), True
+    none = v.dtype.type(0)
     for _ in range(steps):
         for j in range(v.shape[1]):
             v[r, j] = next_square(v[r, j], none, rho, none)
-    for j in range(v.shape[1]):
-        zero &= v[r, j] == 0
-    return zero
+    return is_zero(v, r)
 
 
 @kernel
@@ -225,7 +214,7 @@ def rmsprop_momentum_catch_up(
         if s < clock[0]:
             rho, momentum = w.dtype.type(history[s, _RHO]), w.dtype.type(history[s, _MOMENTUM])
             while s < clock[0]:
-                if bounds[PLAIN] == 1.0 and _usual(v, r) and _velocity_unseen(w, m, r):
+                if bounds[PLAIN] == 1.0 and _usual(v, r) and change_unseen(w, m, r):
                     break
                 set_none(none, history[s, ZERO])
                 _momentum_row(w, v, m, r, none, 0, history, s)

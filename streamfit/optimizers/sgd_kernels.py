@@ -12,13 +12,14 @@ from streamfit.kernels.missed_steps import (
     RATE,
     REST,
     ZERO,
+    change_unseen,
     decayed,
     first_missed,
+    is_zero,
     note_row,
     row_at,
     rows_due,
     set_none,
-    unseen_part,
 )
 from streamfit.optimizers.hyper import FIRST_OWN, LEARNING_RATE
 
@@ -153,16 +154,6 @@ def _sgd_replay(w: Array, r: int, first: int, end: int, history: Array, bounds: 
 
 
 @inlined
-def _velocity_unseen(w: Array, v: Array, r: int) -> bool:
-    """Return whether adding v, or less, changes no weight of row r."""
-    part = w.dtype.type(unseen_part(w))
-    unseen = True
-    for j in range(w.shape[1]):
-        unseen &= abs(v[r, j]) <= abs(w[r, j]) * part
-    return unseen
-
-
-@inlined
 def _momentum_replay(
     w: Array, v: Array, r: int, first: int, end: int, history: Array, bounds: Array, none: Array
 ) -> None:
@@ -170,7 +161,7 @@ def _momentum_replay(
     real, s = w.dtype.type, first
     momentum = real(history[first, _KEPT_MOMENTUM])
     while s < end:
-        if bounds[PLAIN] == 1.0 and (s - first) % 8 == 0 and _velocity_unseen(w, v, r):
+        if bounds[PLAIN] == 1.0 and (s - first) % 8 == 0 and change_unseen(w, v, r):
             break
         set_none(none, history[s, ZERO])
         _momentum_row(w, v, r, none, 0, history, s)
@@ -178,15 +169,6 @@ def _momentum_replay(
     for _ in range(s, end):
         for j in range(w.shape[1]):
             v[r, j] = next_velocity(v[r, j], real(0), real(0), momentum)
-
-
-@inlined
-def _still(v: Array, r: int) -> bool:
-    """Return whether row r has no velocity."""
-    still = True
-    for j in range(v.shape[1]):
-        still &= v[r, j] == 0
-    return still
 
 
 @kernel
@@ -227,6 +209,6 @@ def momentum_catch_up(
         first = first_missed(last, r, clock, bounds)
         if first < clock[0]:
             _momentum_replay(w, v, r, first, clock[0], history, bounds, none)
-            note_row(rows, last, r, clock, _still(v, r))
+            note_row(rows, last, r, clock, is_zero(v, r))
         elif last[r] != REST:
             note_row(rows, last, r, clock, False)

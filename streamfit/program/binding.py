@@ -194,7 +194,7 @@ class Binding:
         borrowed = Borrowing(portion.memory)
         if self._tables.reads(node):
             portion.calls += self._tables.forward(node, inputs[1])
-        with workspace_from(borrowed.take), block_from(0 if portion.rows is None else portion.rows.start):
+        with workspace_from(borrowed.take), block_from(portion.first_row):
             portion.calls += node.op.forward(inputs, outputs, scratch)
         borrowed.give_back()
         if node not in self._differentiated:
@@ -254,7 +254,7 @@ class Binding:
         for portion in portions:
             portion.seen = set(seen)
             for i, node in reversed(run):
-                with block_from(0 if portion.rows is None else portion.rows.start):
+                with block_from(portion.first_row):
                     self._gradient.add(node, portion)
                 portion.give_back_scratch(node)
                 self._give_back(last - i, portion)

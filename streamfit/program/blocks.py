@@ -13,6 +13,7 @@ from math import prod
 
 from streamfit._base.specs import Spec
 from streamfit.ops.core import Node, Tensor
+from streamfit.program.lifetimes import view_roots
 
 MOST_BLOCKS = 16
 _FLOPS = 100e9  # a second, of one core: only the order of magnitude counts
@@ -72,9 +73,7 @@ def _costs(nodes: Iterable[Node], known: Mapping[Tensor, Spec]) -> tuple[float, 
             spec = known[tensor]
             if not tensor.spec.batched and spec.dtype.kind == "f":
                 shared[tensor] = _size(spec) * spec.dtype.itemsize
-                if (
-                    spec.rank >= 2
-                ):  # a matrix, or the kernel of a convolution: its last axis is that of the output
+                if spec.rank >= 2:  # a matrix or a kernel: its last axis is that of the output
                     seconds += 2 * _size(spec) * (size / (spec.shape[-1] or 1)) / _FLOPS
     return seconds, sum(shared.values()), made
 
@@ -88,12 +87,10 @@ def blocked_tensors(nodes: Sequence[Node], kept: Iterable[Tensor]) -> set[Tensor
 
     A view is where its input is.
     """
-    roots: dict[Tensor, Tensor] = {}
+    roots = view_roots(nodes)
     whole: set[Tensor] = set()
     tensors: dict[Tensor, None] = {}
     for node in nodes:
-        if node.op.is_view:
-            roots[node.outputs[0]] = roots.get(node.inputs[0], node.inputs[0])
         own = [*node.inputs, *node.outputs]
         tensors.update(dict.fromkeys(own))
         if not is_rowwise(node):

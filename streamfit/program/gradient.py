@@ -19,6 +19,7 @@ from streamfit._base.specs import Array
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.matrix import add_into, copy_into, fill_zero
 from streamfit.ops.core import Node, Tensor, Variable, flat, workspace_from
+from streamfit.program.memory import pieces_of
 from streamfit.program.portions import Portion, Whole
 
 _CHUNK = 4096  # elements that stay in the nearest cache while their parts are added
@@ -275,12 +276,9 @@ class Gradient:
             if not added:
                 shape = self._whole.arrays[tensor].shape
                 self._whole.grads[tensor] = self._whole.memory.take(shape, tensor.dtype)
-            total, size = flat(self._whole.grads[tensor]), parts.shape[1]
-            step = -(-size // (self._blocks * 16)) * 16  # whole cache lines
-            for number, own in enumerate(calls):
-                first, last = min(number * step, size), min((number + 1) * step, size)
-                if first < last:
-                    own.append((sum_parts, (parts, first, last, total, int(added))))
+            total, pieces = flat(self._whole.grads[tensor]), pieces_of(parts.shape[1], self._blocks)
+            for own, piece in zip(calls, pieces, strict=False):  # a small tensor has fewer pieces
+                own.append((sum_parts, (parts, piece.start, piece.stop, total, int(added))))
             self._whole.give_back_later(parts)
         return calls
 

@@ -13,6 +13,15 @@ from streamfit.ops.core import Node, Tensor
 FOREVER = 1 << 62
 
 
+def view_roots(nodes: Iterable[Node]) -> dict[Tensor, Tensor]:
+    """Return, for each output of a view, the tensor in whose memory it lives; `nodes` are in their order."""
+    roots: dict[Tensor, Tensor] = {}
+    for node in nodes:
+        if node.op.is_view:
+            roots[node.outputs[0]] = roots.get(node.inputs[0], node.inputs[0])
+    return roots
+
+
 class Lifetimes:
     """Until when each tensor is needed.
 
@@ -25,13 +34,11 @@ class Lifetimes:
     def __init__(
         self, nodes: Sequence[Node], differentiated: Collection[Node], kept: Iterable[Tensor]
     ) -> None:
-        self._roots: dict[Tensor, Tensor] = {}
+        self._roots = view_roots(nodes)
         self._last: dict[Tensor, int] = {}
         self._ending: dict[int, list[Tensor]] = {}
         count = len(nodes)
         for i, node in enumerate(nodes):
-            if node.op.is_view:
-                self._roots[node.outputs[0]] = self.root(node.inputs[0])
             last = 2 * count - i if node in differentiated else i
             for tensor in (*node.inputs, *node.outputs):
                 root = self.root(tensor)

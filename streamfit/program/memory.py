@@ -19,6 +19,7 @@ from streamfit.ops.core import Variable
 from streamfit.optimizers.update import Update
 
 ALIGNMENT = 64
+_LINE = 16  # elements of at least 4 bytes: whole cache lines
 _moving = threading.Lock()
 
 
@@ -34,6 +35,18 @@ def _aligned(memory: Array, nbytes: int) -> Array:
 
 def _padded(nbytes: int) -> int:
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
+def pieces_of(total: int, count: int, least: int = 1) -> list[slice]:
+    """Cut a vector into at most `count` pieces of whole cache lines, of at least `least` elements but the
+    last.
+
+    Example:
+        >>> pieces_of(40, 2)
+        [slice(0, 32, None), slice(32, 40, None)]
+    """
+    step = max(-(-total // (count * _LINE)) * _LINE, least)
+    return [slice(first, min(first + step, total)) for first in range(0, total, step)]
 
 
 class Arena:

@@ -71,6 +71,11 @@ class Portion:
         self.scratch: dict[Node, list[Array]] = {}
         self.calls: list[Call] = []
 
+    @property
+    def first_row(self) -> int:
+        """Return the number, in the whole batch, of the first row."""
+        return 0 if self.rows is None else self.rows.start
+
     def array(self, tensor: Tensor) -> Array:
         """Return the array of a tensor: of a batched one the rows of this portion."""
         own = self.arrays.get(tensor)

@@ -15,9 +15,8 @@ from streamfit.optimizers.tables import Table, TableUpdate
 from streamfit.optimizers.update import Update, stretches
 from streamfit.program.constraining import constraint_calls
 from streamfit.program.finite import finite_check, finite_check_of_rows
-from streamfit.program.memory import FlatVariables
+from streamfit.program.memory import FlatVariables, pieces_of
 
-_LINE = 16  # elements
 _LEAST_PIECE = 4096  # elements: a piece should take longer than to hand it out
 
 
@@ -109,10 +108,8 @@ class Training:
         return [*update, *self._constraining, (tick, (self.step_state,))]
 
     def pieces(self, count: int) -> list[slice]:
-        """Return the elements of about `count` pieces of the flat vectors, in whole cache lines."""
-        total = len(self.flat.vector)
-        step = max(-(-total // (count * _LINE)) * _LINE, _LEAST_PIECE)
-        return [slice(first, min(first + step, total)) for first in range(0, total, step)]
+        """Return the elements of at most `count` pieces of the flat vectors."""
+        return pieces_of(len(self.flat.vector), count, _LEAST_PIECE)
 
     def places(self) -> dict[Variable, int]:
         """Return where each variable begins in the flat vectors."""
