@@ -24,6 +24,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from streamfit._base.uninterrupted import uninterrupted
 from streamfit.kernels import native_cache, numba_internals
 from streamfit.kernels.arguments import Signature, Thunk, signature_of, thunk_at, words_of
 from streamfit.kernels.blas import OF_KERNELS, calls_blas, on_one_thread
@@ -131,18 +132,24 @@ class CompiledKernel:
     def compile(self, signature: Signature) -> int | None:
         """Compile for one signature, keep the machine code on disk and return the address of the thunk.
 
+        A signal handler that raises, as that of Ctrl-C does, waits for the end: LLVM calls back into Python,
+        where an exception would be lost and leave it with half a kernel; see also `native_cache.link`.
+
         Returns:
             None where Numba's internals are missing.
         """
-        with _compiling:
-            if signature not in self.overloads and numba_internals.usable():
-                try:
-                    self._compile(signature)
-                except numba_internals.CHANGED as error:
-                    numba_internals.give_up(error)
+        uninterrupted(lambda: self._compile(signature))
         return self.overloads.get(signature)
 
     def _compile(self, signature: Signature) -> None:
+        with _compiling:
+            if signature not in self.overloads and numba_internals.usable():
+                try:
+                    self._make(signature)
+                except numba_internals.CHANGED as error:
+                    numba_internals.give_up(error)
+
+    def _make(self, signature: Signature) -> None:
         from streamfit.kernels import compiling
 
         address, code, blas = compiling.machine_code(self, signature)

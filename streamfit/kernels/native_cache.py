@@ -28,6 +28,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from streamfit._base.uninterrupted import uninterrupted
 from streamfit.kernels import private_files
 
 if TYPE_CHECKING:
@@ -256,8 +257,15 @@ def link(machine: MachineCode) -> int:
     """Load machine code into this process, for good, and return the address of its thunk.
 
     Each object file has a linker of its own, so that equal names in two of them do not clash. No symbol may
-    be missing: see `missing_symbols`.
+    be missing: see `missing_symbols`. No signal handler interrupts this: llvmlite notes only after LLVM has
+    taken an object over that it must not free it, too.
     """
+    addresses: list[int] = []
+    uninterrupted(lambda: addresses.append(_link(machine)))
+    return addresses[0]
+
+
+def _link(machine: MachineCode) -> int:
     llvm = _llvm()
     with _lock:
         engine = _engine(llvm)

@@ -28,10 +28,10 @@ import cloudpickle
 import numpy as np
 
 from streamfit._base.config import floatx, set_floatx
+from streamfit._base.uninterrupted import uninterrupted
 from streamfit.workers.contract import fresh_id
 from streamfit.workers.processes import interpreter, log_records, module_settings
 from streamfit.workers.transport import descriptors, slots
-from streamfit.workers.transport.uninterrupted import uninterrupted
 
 _MOST_STATES = 8
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from streamfit._base.uninterrupted import uninterrupted
 from streamfit.workers.contract import AnyLoader, Init, Kind
 from streamfit.workers.pool.ending import HASTY_SECONDS
 from streamfit.workers.pool.ordered_run import LOOK_SECONDS
@@ -24,7 +25,6 @@ from streamfit.workers.transport import wire
 from streamfit.workers.transport.loader_pickle import PickledLoader
 from streamfit.workers.transport.packing import Packed
 from streamfit.workers.transport.slot_budget import SMALL
-from streamfit.workers.transport.uninterrupted import uninterrupted
 
 # A consumer that keeps more values than this gets the further ones as copies, so that slots stay few.
 _MAX_LEASED = 4

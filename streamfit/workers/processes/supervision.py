@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from streamfit._base.errors import WorkerError
 from streamfit._base.telling import warn
+from streamfit._base.uninterrupted import uninterrupted
 from streamfit.workers.contract import Init, fresh_id
 from streamfit.workers.pool.ending import HASTY_SECONDS
 from streamfit.workers.pool.ordered_run import LOOK_SECONDS, ScheduledPool
@@ -32,7 +33,6 @@ from streamfit.workers.recovery.restart_limit import RestartLimit
 from streamfit.workers.transport import wire
 from streamfit.workers.transport.loader_pickle import LoaderRegistry
 from streamfit.workers.transport.packing import Packed
-from streamfit.workers.transport.uninterrupted import uninterrupted
 from streamfit.workers.transport.wire import Frame
 
 _REPORT_SECONDS = 5.0

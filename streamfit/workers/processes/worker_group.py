@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 import cloudpickle
 
 from streamfit._base.errors import PicklingError
+from streamfit._base.uninterrupted import uninterrupted
 from streamfit.workers.pool.ending import ORDINARY_SECONDS
 from streamfit.workers.pool.scheduler import Job
 from streamfit.workers.processes.fork_server_client import ForkServerClient
@@ -28,7 +29,6 @@ from streamfit.workers.transport import slots, wire
 from streamfit.workers.transport.loader_pickle import PickledLoader
 from streamfit.workers.transport.slot_budget import SlotBudget
 from streamfit.workers.transport.slots import Array
-from streamfit.workers.transport.uninterrupted import uninterrupted
 from streamfit.workers.transport.values import ValueReader
 from streamfit.workers.transport.wire import Channel
 

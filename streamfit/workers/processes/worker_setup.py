@@ -6,12 +6,12 @@ that this process was in at that moment; before its first load, it calls `worker
 
 from __future__ import annotations
 
+from streamfit._base.uninterrupted import uninterrupted
 from streamfit.workers.contract import Init
 from streamfit.workers.processes.parent_state import StateRecorder, StateSnapshot
 from streamfit.workers.processes.reports import Reports
 from streamfit.workers.processes.worker_group import WorkerHandle
 from streamfit.workers.transport.loader_pickle import LoaderRegistry, PickledLoader
-from streamfit.workers.transport.uninterrupted import uninterrupted
 
 
 class WorkerSetup:

@@ -20,9 +20,9 @@ import cloudpickle
 import numpy as np
 
 from streamfit._base.errors import PicklingError, WorkerError
+from streamfit._base.uninterrupted import uninterrupted
 from streamfit.workers.contract import AnyLoader, fresh_id, name_of
 from streamfit.workers.transport import descriptors, segments, shared_arrays, slots
-from streamfit.workers.transport.uninterrupted import uninterrupted
 from streamfit.workers.transport.unpicklable import explain
 
 _KEEP = 4
