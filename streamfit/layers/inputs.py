@@ -93,6 +93,10 @@ class InputLayer(Layer):
         """Return the input."""
         return x
 
+    def tensor(self) -> Tensor:
+        """Return the tensor that stands for the input."""
+        return Tensor(Spec((None, *(self.sample_shape or ())), dtype_of(self.dtype)), self.name)
+
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "shape": list(self.sample_shape or ())}
