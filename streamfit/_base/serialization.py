@@ -38,7 +38,7 @@ _WORDS = {
 }
 
 
-class _Shared:
+class _SharedObjects:
     """Objects that were described, with their numbers, and those that were made of descriptions."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class _Shared:
 
 
 class _Sharing(threading.local):
-    shared: _Shared | None = None
+    shared: _SharedObjects | None = None
 
 
 _sharing = _Sharing()
@@ -61,7 +61,7 @@ class ObjectSharingScope:
     """Let objects that are described more than once inside the block be one object again."""
 
     def __enter__(self) -> Self:
-        self._before, _sharing.shared = _sharing.shared, _Shared()
+        self._before, _sharing.shared = _sharing.shared, _SharedObjects()
         return self
 
     def __exit__(
