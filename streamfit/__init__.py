@@ -43,6 +43,7 @@ from streamfit import (
     models,
     ops,
     optimizers,
+    preprocessing,
     regularizers,
     utils,
 )
@@ -127,6 +128,7 @@ __all__ = [
     "num_threads",
     "ops",
     "optimizers",
+    "preprocessing",
     "regularizers",
     "set_floatx",
     "set_num_threads",
