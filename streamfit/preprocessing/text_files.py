@@ -79,7 +79,7 @@ class TextFiles(Stage):
                 "example with iconv, or read the files with a function of your own: source(list(zip(paths, "
                 "labels)), kind='samples').map(read)",
                 row,
-            ) from error
+            ) from None  # the error holds the file's bytes
 
 
 class FilePipeline(Pipeline):
@@ -194,7 +194,8 @@ def text_dataset_from_directory(
 
     Example:
         >>> import pathlib, tempfile
-        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> holder = tempfile.TemporaryDirectory()
+        >>> folder = pathlib.Path(holder.name)
         >>> for name in ("bad", "good"):
         ...     (folder / name).mkdir()
         ...     _ = (folder / name / "1.txt").write_text(f"It is {name}.")
@@ -202,19 +203,18 @@ def text_dataset_from_directory(
         2 files of 2 classes
         >>> texts.class_names, next(iter(texts))
         (['bad', 'good'], (array(['It is bad.', 'It is good.'], dtype=object), array([0, 1], dtype=int32)))
+        >>> holder.cleanup()
     """
     shuffle, length = truth("shuffle", shuffle), whole_or_none("max_length", max_length, 1)
     size, seed = whole_or_none("batch_size", batch_size, 1), seed_or_none(seed)
-    if label_mode not in (None, "int", "binary", "categorical"):
-        raise ValueError(f"label_mode={label_mode!r}: write 'int', 'binary', 'categorical' or None")
-    if format is not None:
-        raise ValueError(f"format={format!r}: the result is a pipeline of this library; leave it out")
+    _check_kinds(label_mode, format)
     check_subset(validation_split, subset, shuffle, seed)
+    labels = None if label_mode is None else labels
     files = find_files(directory, labels, class_names, (".txt",), truth("follow_links", follow_links))
     if truth("verbose", verbose):
         classes = "" if files.class_names is None else f" of {len(files.class_names)} classes"
         tell(f"{len(files.paths):,} files{classes}")
-    mode = None if files.labels is None else label_mode
+    mode = None if labels is None else label_mode
     if shuffle and seed is not None:
         files = files.shuffled(seed)
     if validation_split is None:
@@ -228,6 +228,13 @@ def text_dataset_from_directory(
     ]
 
 
+def _check_kinds(label_mode: object, format: object) -> None:
+    if label_mode not in (None, "int", "binary", "categorical"):
+        raise ValueError(f"label_mode={label_mode!r}: write 'int', 'binary', 'categorical' or None")
+    if format is not None:
+        raise ValueError(f"format={format!r}: the result is a pipeline of this library; leave it out")
+
+
 def _pipeline(
     files: LabelledFiles,
     mode: LabelMode | None,
@@ -237,8 +244,6 @@ def _pipeline(
     seed: int | None,
 ) -> FilePipeline:
     targets = None if mode is None else files.targets(mode)
-    if mode is None:
-        files = LabelledFiles(files.paths)
     made = FilePipeline.of(TextFiles(files.paths, targets, max_length), files, seed)
     made = made.shuffle() if shuffle else made
     return made if batch_size is None else made.batch(batch_size)

@@ -56,38 +56,56 @@ def pad_sequences(
     for name, side in (("padding", padding), ("truncating", truncating)):
         if side not in ("pre", "post"):
             raise ValueError(f"{name}={side!r}: write 'pre' or 'post'")
-    rows, lengths = _rows(sequences)
+    rows = _rows(sequences)
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     if maxlen is None:
         if not rows:
             raise DataError("sequences is empty, so the length is not known; give maxlen")
         maxlen = int(lengths.max())
     else:
         maxlen = whole("maxlen", maxlen, 1)
-        rows = [row if len(row) <= maxlen else _cut(row, maxlen, truncating) for row in rows]
-        lengths = np.minimum(lengths, maxlen)
     kind = np.dtype(dtype)
     if kind.kind in "US" and not kind.itemsize:  # of no length; NumPy makes arrays of single characters
         kind = np.dtype(f"{kind.kind}1")
-    flat = _joined(rows, kind)
+    flat = _joined_at_once(rows, kind) if lengths.any() else np.zeros(0, kind)
+    if flat is None:
+        flat = _joined([_cut(row, maxlen, truncating) for row in rows], kind)
+    elif len(flat) and int(lengths.max()) > maxlen:
+        flat = flat[_kept(lengths, maxlen, truncating)]
     filled = np.full((len(rows), maxlen, *flat.shape[1:]), _filler(value, kind), kind)
-    places = np.arange(maxlen)
-    inside = places < lengths[:, None] if padding == "post" else places >= maxlen - lengths[:, None]
-    filled[inside] = flat
+    places, shown = np.arange(maxlen), np.minimum(lengths, maxlen)[:, None]
+    filled[places < shown if padding == "post" else places >= maxlen - shown] = flat
     return filled
 
 
-def _rows(sequences: Sequence[Any]) -> tuple[list[Any], Array]:
+def _rows(sequences: Sequence[Any]) -> list[Any]:
     if isinstance(sequences, (str, bytes)) or not hasattr(sequences, "__len__"):
         raise DataError(f"sequences must be a list of sequences, got a {type(sequences).__name__}")
     rows = list(sequences)
+    if set(map(type, rows)) <= {list, tuple}:
+        return rows
     for place, row in enumerate(rows):
-        if isinstance(row, (str, bytes)) or not hasattr(row, "__len__") or not hasattr(row, "__getitem__"):
+        sliced = hasattr(row, "__len__") and hasattr(row, "__getitem__")
+        if isinstance(row, (str, bytes)) or not sliced or getattr(row, "shape", None) == ():
             raise DataError(f"sequence {place} is {row!r:.60} ({type(row).__name__}), no list or array")
-    return rows, np.fromiter(map(len, rows), np.int64, len(rows))
+    return rows
 
 
 def _cut(row: Any, maxlen: int, truncating: Side) -> Any:
+    if len(row) <= maxlen:
+        return row
     return row[-maxlen:] if truncating == "pre" else row[:maxlen]
+
+
+def _kept(lengths: Array, maxlen: int, truncating: Side) -> Array:
+    """Return which elements stay of rows that lie one behind the other."""
+    ends = np.cumsum(lengths)
+    places = np.arange(ends[-1])
+    if truncating == "pre":
+        kept: Array = places >= np.repeat(ends - maxlen, lengths)
+    else:
+        kept = places < np.repeat(ends - lengths + maxlen, lengths)
+    return kept
 
 
 def _filler(value: float | str, kind: np.dtype[Any]) -> Array:
@@ -98,43 +116,29 @@ def _filler(value: float | str, kind: np.dtype[Any]) -> Array:
 
 def _joined(rows: list[Any], kind: np.dtype[Any]) -> Array:
     """Return the elements of all rows, one row behind the other, in the dtype of the result."""
-    rows = [(place, row) for place, row in enumerate(rows) if len(row)]
-    if not rows:
-        return np.zeros(0, kind)
-    at_once = _joined_at_once([row for _, row in rows], kind)
-    if at_once is not None:
-        return at_once
-    found = [_converted(row, kind, f"sequence {place}") for place, row in rows]
-    for (place, _), array in zip(rows, found, strict=True):
+    filled = [(place, row) for place, row in enumerate(rows) if len(row)]
+    found = [_converted(row, kind, f"sequence {place}") for place, row in filled]
+    for (place, _), array in zip(filled, found, strict=True):
         if array.shape[1:] != found[0].shape[1:]:
             raise DataError(
-                f"an element of sequence {place} has shape {array.shape[1:]}, one of sequence "
-                f"{rows[0][0]} has "
-                f"{found[0].shape[1:]}; give all elements one shape"
+                f"an element of sequence {place} has shape {array.shape[1:]}, one of sequence {filled[0][0]} "
+                f"has {found[0].shape[1:]}; give all elements one shape"
             )
     return np.concatenate(found)
 
 
 def _joined_at_once(rows: list[Any], kind: np.dtype[Any]) -> Array | None:
     """Return the same for lists of whole numbers and for arrays of one dtype; None for anything else."""
-    if kind.kind not in "iuf":
-        return None
-    if all(type(row) is list for row in rows):
-        try:
-            flat = np.asarray(list(itertools.chain.from_iterable(rows)))
-        except ValueError:  # elements of several shapes
-            return None
-        if flat.ndim != 1 or flat.dtype.kind not in "iu":
-            return None
-    elif all(type(row) is np.ndarray and row.dtype == rows[0].dtype for row in rows):
-        if any(row.shape[1:] != rows[0].shape[1:] for row in rows):
-            return None
-        flat = np.concatenate(rows)
-    else:
-        return None
+    kinds = set(map(type, rows))
     try:
-        return _converted(flat, kind, "")
-    except DataError:  # it is raised again with the number of the sequence
+        if kinds <= {list, tuple}:
+            flat = np.asarray(list(itertools.chain.from_iterable(rows)))
+            exact = flat.ndim == 1 and flat.dtype.kind in "iu"  # others may have been changed already
+        else:
+            exact = kinds == {np.ndarray} and len({(row.dtype, row.shape[1:]) for row in rows}) == 1
+            flat = np.concatenate(rows) if exact else np.zeros(0)
+        return _converted(flat, kind, "") if exact and kind.kind in "iuf" else None
+    except ValueError:  # elements of several shapes, or too large ones: of which sequence, is found later
         return None
 
 

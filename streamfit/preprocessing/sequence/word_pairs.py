@@ -145,7 +145,7 @@ def _neighbours(words: Array, centers: Array, reach: int) -> Array:
 def _random_pairs(firsts: Array, count: int, size: int) -> Array:
     """Return pairs of the same words, in random order, with random ones."""
     words = firsts.tolist()
-    random.shuffle(words)
+    _shuffle(words)
     if not count:
         return np.zeros((0, 2), np.int64)
     if size < 2:
@@ -169,5 +169,16 @@ def _shuffled(count: int, seed: int | None) -> list[int]:
         raise TypeError(f"seed must be a whole number or None, got {seed!r}")
     random.seed(random.randint(0, _MOST_SEED) if seed is None else integer(seed))
     order = list(range(count))
-    random.shuffle(order)
+    _shuffle(order)
     return order
+
+
+def _shuffle(values: list[int]) -> None:
+    """Shuffle a list exactly as ``random.shuffle`` does, without a call of its own for each number."""
+    draw = random.getrandbits
+    for last in range(len(values) - 1, 0, -1):
+        bits = (last + 1).bit_length()
+        other = draw(bits)
+        while other > last:
+            other = draw(bits)
+        values[last], values[other] = values[other], values[last]
