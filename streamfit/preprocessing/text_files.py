@@ -211,21 +211,21 @@ def text_dataset_from_directory(
     check_subset(validation_split, subset, shuffle, seed)
     labels = None if label_mode is None else labels
     files = find_files(directory, labels, class_names, (".txt",), truth("follow_links", follow_links))
-    if truth("verbose", verbose):
-        classes = "" if files.class_names is None else f" of {len(files.class_names)} classes"
-        tell(f"{len(files.paths):,} files{classes}")
     mode = None if labels is None else label_mode
+    if truth("verbose", verbose):
+        _tell(files)
     if shuffle and seed is not None:
         files = files.shuffled(seed)
     if validation_split is None:
         return _pipeline(files, mode, length, size, shuffle, seed)
-    parts = dict(zip(("training", "validation"), files.split(validation_split), strict=True))
-    if subset != "both":
-        return _pipeline(parts[str(subset)], mode, length, size, shuffle, seed)
-    return [
-        _pipeline(part, mode, length, size, shuffle and name == "training", seed)
-        for name, part in parts.items()
-    ]
+    training, validation = files.split(validation_split)
+    first = _pipeline(training if subset != "validation" else validation, mode, length, size, shuffle, seed)
+    return [first, _pipeline(validation, mode, length, size, False, seed)] if subset == "both" else first
+
+
+def _tell(files: LabelledFiles) -> None:
+    classes = "" if files.class_names is None else f" of {len(files.class_names)} classes"
+    tell(f"{len(files.paths):,} files{classes}")
 
 
 def _check_kinds(label_mode: object, format: object) -> None:
