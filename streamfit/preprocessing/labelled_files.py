@@ -48,9 +48,8 @@ class LabelledFiles:
     def shuffled(self, seed: int) -> LabelledFiles:
         """Return the files in the order that Keras gives them for a seed."""
         start = seed_from(seed)
-        start = (
-            start if start < 1 << 32 else derive(start, "files") >> 32
-        )  # NumPy's old generator takes 32 bits
+        if start >= 1 << 32:  # NumPy's old generator takes 32 bits
+            start = derive(start, "files") >> 32
         return self.part(np.random.RandomState(start).permutation(len(self.paths)))
 
     def split(self, fraction: float) -> tuple[LabelledFiles, LabelledFiles]:
@@ -69,8 +68,7 @@ class LabelledFiles:
         if not 0 < count < total:
             raise ValueError(
                 f"validation_split={fraction} of {total} files leaves {total - count} for training and "
-                f"{count} for "
-                "validation; write another fraction"
+                f"{count} for validation; write another fraction"
             )
         order = np.arange(total)
         return self.part(order[:-count]), self.part(order[-count:])
@@ -213,7 +211,7 @@ def _walk(top: str, suffixes: tuple[str, ...], follow_links: bool) -> Iterator[s
 
 def _without_circles(folders: Iterator[Any]) -> Iterator[Any]:
     for found in folders:
-        path = Path(found[0])
+        path = Path(found[0]).absolute()
         real = path.resolve()
         if path.is_symlink() and real in [parent.resolve() for parent in path.parents]:
             raise ValueError(

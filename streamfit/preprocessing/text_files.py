@@ -70,14 +70,16 @@ class TextFiles(Stage):
     def _text(self, name: int, row: int) -> str:
         path = self.paths[name]
         try:
+            if self.max_length is None:
+                with open(path, "rb", buffering=0) as whole:
+                    return whole.read().decode()
             with open(path, encoding="utf-8", newline="") as file:  # line breaks stay as they are
-                return file.read(-1 if self.max_length is None else self.max_length)
+                return file.read(self.max_length)
         except UnicodeDecodeError as error:
             raise SampleError(
                 f"{path!r} is no text in UTF-8: {error.reason} (byte {error.object[error.start]:#x}); "
-                f"convert it, for "
-                "example with iconv, or read the files with a function of your own: source(list(zip(paths, "
-                "labels)), kind='samples').map(read)",
+                "convert it, for example with iconv, or read the files with a function of your own: "
+                "source(list(zip(paths, labels)), kind='samples').map(read)",
                 row,
             ) from None  # the error holds the file's bytes
 
@@ -87,7 +89,8 @@ class FilePipeline(Pipeline):
 
     Attributes:
         class_names: The name of each class, by its label; None without labels.
-        file_paths: The file of each sample, by its id.
+        file_paths: The files in the order of their ids, which those of samples are until a stage such as
+            `concatenate` or `repeat` gives them others.
     """
 
     class_names: list[str] | None = None

@@ -92,6 +92,8 @@ def test_large_whole_numbers_keep_every_bit() -> None:
         ([[1], [2**40]], {}, "sequence 1: dtype int32 does not hold"),
         ([np.array([1]), np.array([2**40])], {}, "sequence 1: dtype int32 does not hold .*1099511627776"),
         ([[1], [2**24 + 1]], {"dtype": "float32"}, "sequence 1: dtype float32 does not hold .*16777217"),
+        ([[1.0], [1e6]], {"dtype": "float16"}, "sequence 1: dtype float16 does not hold .*1000000"),
+        ([[1], [1j]], {}, "sequence 1: dtype int32 does not hold"),
         ([["abcd"]], {"dtype": "<U3", "value": ""}, "dtype <U3 does not hold .*'abcd'.*; write dtype=object"),
         ([["ab"]], {"dtype": str, "value": ""}, "dtype <U1 does not hold"),
         ([[1]], {"value": 0.5}, "value: dtype int32 does not hold"),

@@ -115,6 +115,14 @@ def test_ids_are_the_same_on_any_workers(monkeypatch: pytest.MonkeyPatch) -> Non
     assert PARALLELISM not in os.environ
 
 
+def test_single_texts_are_mapped_as_well() -> None:
+    expected = [[2, 2, 2, 3], [4, 0, 0, 0], [2, 3, 8, 0]]
+    texts = source(np.array(TEXTS, object), np.arange(3))
+    found, _ = next(iter(texts.map(tokenize(word_lengths, 4, padding="post"), on="x").batch(3)))
+    assert found.tolist() == expected
+    assert next(iter(source(TEXTS, kind="samples").map(tokenize(word_lengths)))).tolist() == expected[0]
+
+
 def test_parallelism_that_the_program_sets_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamfit.preprocessing.text.tokenizing.inside_worker", lambda: True)
     monkeypatch.setenv(PARALLELISM, "true")

@@ -149,14 +149,16 @@ def _converted(values: Any, kind: np.dtype[Any], what: str) -> Array:
         DataError: The dtype does not hold them; floats may be rounded to shorter floats.
     """
     try:
-        with np.errstate(invalid="ignore"):  # what is not finite is found below
+        with np.errstate(invalid="ignore", over="ignore"):  # what is lost is found below
             found = np.asarray(values, kind)
         given = found if kind.kind == "O" else np.asarray(values)
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{what}: dtype {kind} does not hold {values!r:.60}: {error}") from error
-    if given.dtype == kind or (given.dtype.kind, kind.kind) == ("f", "f"):
+    if given.dtype == kind:
         return found
-    if given.dtype.kind in "biuf" and kind.kind in "biufc":
+    if (given.dtype.kind, kind.kind) == ("f", "f"):
+        lost = np.isinf(found) != np.isinf(given)
+    elif given.dtype.kind in "biufc" and kind.kind in "biufc":
         lost = found != given
     elif kind.kind in "US":
         lost = found != given.astype(kind.type)
@@ -164,6 +166,6 @@ def _converted(values: Any, kind: np.dtype[Any], what: str) -> Array:
         return found
     if lost.any():
         example, advice = given[lost].flat[0], "dtype=object" if kind.kind in "US" else "a dtype that does"
-        advice = "dtype='float32'" if given.dtype.kind == "f" else advice
+        advice = "dtype='float32'" if given.dtype.kind == "f" and kind.kind in "iu" else advice
         raise DataError(f"{what}: dtype {kind} does not hold {example!r}; write {advice}")
     return found

@@ -75,8 +75,7 @@ class TimeseriesGenerator(Sequence):
         if self.start_index > self.end_index:
             raise ValueError(
                 f"start_index + length = {self.start_index} is behind the last target, {self.end_index}, "
-                f"so there is "
-                "no window; make length smaller, or give a longer series"
+                "so there is no window; make length smaller, or give a longer series"
             )
 
     def __len__(self) -> int:

@@ -144,8 +144,7 @@ def _encoder(tokenizer: Any, options: dict[str, Any]) -> Encode:
     if not callable(tokenizer):
         raise TypeError(
             f"a {type(tokenizer).__name__} is no tokenizer: pass a function from a text to a list of ids, "
-            f"or an "
-            "object with encode_batch"
+            "or an object with encode_batch"
         )
     if hasattr(tokenizer, "convert_tokens_to_ids"):  # of transformers
         return lambda texts: tokenizer(texts, **options)["input_ids"]
@@ -154,7 +153,10 @@ def _encoder(tokenizer: Any, options: dict[str, Any]) -> Encode:
 
 def _ids(found: Any, row: int) -> list[int]:
     """Return the ids of one text; an encoding of `tokenizers` has them as an attribute."""
-    array = np.asarray(getattr(found, "ids", found))
+    found = getattr(found, "ids", found)
+    if type(found) is list and set(map(type, found)) <= {int}:
+        return found
+    array = np.asarray(found)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise SampleError(
             f"x: the tokenizer made {found!r:.60} of text {row}, which is no list of whole numbers", row

@@ -309,9 +309,8 @@ class Tokenizer:
             text = text.decode()
         if not isinstance(text, str):
             raise TypeError(
-                f"a text is a str or a list of tokens, got {text!r:.60} ({type(text).__name__}); fill "
-                f"what is "
-                "missing with ''"
+                f"a text is a str or a list of tokens, got {text!r:.60} ({type(text).__name__}); fill what "
+                "is missing with ''"
             )
         if self.char_level:
             return text.lower() if self.lower else text

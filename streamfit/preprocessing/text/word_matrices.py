@@ -56,9 +56,8 @@ def word_matrix(
     if ids.size and (ids.min() < 0 or not (limited or inside.all())):
         at = int(np.flatnonzero((ids < 0) | ~(limited | inside))[0])
         raise DataError(
-            f"sequence {rows[at]} holds {ids[at]}, which is no number of the vocabulary (0 to "
-            f"{columns - 1}); give "
-            f"Tokenizer(num_words=...) to leave out higher ones"
+            f"sequence {rows[at]} holds {ids[at]}, which is no number of the vocabulary, 0 to {columns - 1}; "
+            "give Tokenizer(num_words=...) to leave out higher ones"
         )
     matrix = np.zeros((len(lengths), columns))
     cells, counts = np.unique(rows[inside] * columns + ids[inside], return_counts=True)
