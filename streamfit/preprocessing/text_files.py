@@ -122,7 +122,7 @@ def text_dataset_from_directory(
     validation_split: float | None = ...,
     subset: Literal["training", "validation"] | None = ...,
     follow_links: bool = ...,
-    format: None = ...,
+    format: Literal["tf", "grain"] | None = ...,
     verbose: bool = ...,
 ) -> FilePipeline: ...
 
@@ -141,7 +141,7 @@ def text_dataset_from_directory(
     *,
     subset: Literal["both"],
     follow_links: bool = ...,
-    format: None = ...,
+    format: Literal["tf", "grain"] | None = ...,
     verbose: bool = ...,
 ) -> list[FilePipeline]: ...
 
@@ -158,7 +158,7 @@ def text_dataset_from_directory(
     validation_split: float | None = None,
     subset: Subset | None = None,
     follow_links: bool = False,
-    format: None = None,
+    format: Literal["tf", "grain"] | None = None,
     verbose: bool = True,
 ) -> FilePipeline | list[FilePipeline]:
     """Make a pipeline of the ``.txt`` files of a folder, in which each folder is a class.
@@ -182,7 +182,7 @@ def text_dataset_from_directory(
         subset: ``'training'``, ``'validation'`` or ``'both'``, with `validation_split`. For one seed the
             split is that of Keras; without `shuffle`, the last files are for validation.
         follow_links: Whether to look into folders that are links.
-        format: Only None: the result is a pipeline.
+        format: ``'tf'`` and ``'grain'`` are accepted for scripts of Keras; the result is a pipeline.
         verbose: Whether to print how many files there are.
 
     Returns:
@@ -234,7 +234,7 @@ def _tell(files: LabelledFiles) -> None:
 def _check_kinds(label_mode: object, format: object) -> None:
     if label_mode not in (None, "int", "binary", "categorical"):
         raise ValueError(f"label_mode={label_mode!r}: write 'int', 'binary', 'categorical' or None")
-    if format is not None:
+    if format not in (None, "tf", "grain"):
         raise ValueError(f"format={format!r}: the result is a pipeline of this library; leave it out")
 
 

@@ -72,7 +72,7 @@ def test_texts_and_labels_of_a_folder(folder: Path) -> None:
     assert data.class_names == ["neg", "pos", "so-so"]
     assert data.map(lambda x, y: (x, y)).class_names == data.class_names
     assert [Path(path).read_text(encoding="utf-8") for path in data.file_paths] == ALL
-    assert len(data) == 3
+    assert len(data) == len(made(folder, batch_size=4, format="tf")) == 3
     assert utils.text_dataset_from_directory is preprocessing.text_dataset_from_directory
 
 
@@ -197,7 +197,7 @@ def test_number_of_files_is_printed(folder: Path, capsys: pytest.CaptureFixture[
         ({"label_mode": "text"}, "label_mode='text'"),
         ({"label_mode": "binary"}, "needs two classes"),
         ({"label_mode": "categorical", "labels": [1] * 10 + [2]}, r"label 2 is not in 0\.\.1"),
-        ({"format": "tf"}, "format='tf'"),
+        ({"format": "torch"}, "format='torch'"),
         ({"validation_split": 0.2}, "go together"),
         ({"subset": "training"}, "go together"),
         ({"validation_split": 0.2, "subset": "test"}, "subset='test'"),
