@@ -172,7 +172,8 @@ def text_dataset_from_directory(
         labels: ``'inferred'`` for the folders that the files are in; whole numbers, one for each file in
             alphabetical order of the folders and of the files in each; None for texts alone.
         label_mode: ``'int'``: int32 (n,); ``'binary'``: 0 or 1, float32 (n, 1); ``'categorical'``: one-hot
-            rows, float32 (n, classes); None for texts alone.
+            rows, float32 (n, classes); None for texts alone, as with ``labels=None``: those of all files
+            below the folder.
         class_names: Which folders are the classes, in order; None for all, in alphabetical order.
         batch_size: Samples in a batch; None for single samples.
         max_length: How many characters of each text to read; None for all. What is behind them is not read.

@@ -38,8 +38,7 @@ class WordDropout:
         if ids.ndim != 1 or ids.dtype.kind not in "iu":
             raise DataError(
                 f"word_dropout takes the text or the ids of one sample, got shape {ids.shape} of dtype "
-                f"{ids.dtype}; "
-                "map it before .batch(...), or with per='sample'"
+                f"{ids.dtype}; map it before .batch(...), or with per='sample'"
             )
         return self._of_ids(ids, rng)
 
