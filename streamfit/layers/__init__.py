@@ -15,6 +15,7 @@ from streamfit.layers.hashing import Hashing
 from streamfit.layers.host import HostLayer
 from streamfit.layers.inputs import Input, InputLayer
 from streamfit.layers.integer_lookup import IntegerLookup
+from streamfit.layers.lambda_layer import Lambda
 from streamfit.layers.masking import Masking
 from streamfit.layers.merging import (
     Add,
@@ -48,7 +49,7 @@ from streamfit.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
+from streamfit.layers.reshaping import Flatten, Permute, RepeatVector, Rescaling, Reshape
 from streamfit.layers.string_lookup import StringLookup
 
 __all__ = [

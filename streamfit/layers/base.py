@@ -391,10 +391,14 @@ class Layer(WeightMethods, TensorMethods):
             outputs[place].mask = mask
         return pack(results, list(outputs[:count]))
 
+    def knows_masks(self) -> bool:
+        """Return whether the layer, or one inside it, does something with masks, if only to end them."""
+        own, takes = type(self).compute_mask is not Layer.compute_mask, call_arguments(type(self))
+        return own or self.supports_masking or "mask" in takes or bool(self._layers)
+
     def _warn_of_lost_mask(self) -> None:
         """Warn where a mask ends at a layer that does not know about masks."""
-        own, takes = type(self).compute_mask is not Layer.compute_mask, call_arguments(type(self))
-        if not own and not self.supports_masking and "mask" not in takes and not self._layers:
+        if not self.knows_masks():
             warn(
                 f"layer {self.name!r} ({type(self).__name__}) got an input with a mask, which it does not "
                 "know what to do with: the layers after it count all positions. Give it supports_masking = "

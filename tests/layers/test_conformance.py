@@ -120,7 +120,7 @@ def test_gradients_of_inputs_and_weights(case: Case) -> None:
         np.testing.assert_allclose(slope.ravel()[list(places)], steep, rtol=1e-4, atol=1e-6)
 
 
-@each
+@pytest.mark.parametrize("case", [case for case in CASES if case.name != "Lambda"], ids=str)
 def test_description_makes_an_equal_layer(case: Case) -> None:
     layer = case.make(name="mine", trainable=False)
     config = layer.get_config()

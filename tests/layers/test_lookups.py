@@ -150,7 +150,7 @@ def test_a_file_and_the_special_tokens_in_front(tmp_path: Path) -> None:
         ({"vocabulary": ["a", "b", "a"]}, "has 'a' twice"),
         ({"vocabulary": ["a", "[UNK]"]}, "has '\\[UNK\\]' among its tokens"),
         ({"vocabulary": ["a", "b"], "max_tokens": 2}, "2 tokens and 1 special ones, more than max_tokens=2"),
-        ({"vocabulary": ["a"], "output_mode": "binary"}, "output_mode must be one of"),
+        ({"vocabulary": ["a"], "output_mode": "ones"}, "output_mode must be one of"),
         ({"vocabulary": ["a"], "output_mode": "count", "invert": True}, "invert=True goes with"),
         ({"vocabulary": ["a"], "output_mode": "tf_idf"}, "idf_weights do not go together"),
         ({"vocabulary": ["a"], "idf_weights": [1.0]}, "idf_weights do not go together"),
