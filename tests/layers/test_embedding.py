@@ -107,6 +107,16 @@ def test_computed_numbers_are_checked_too() -> None:
     assert ops.is_symbolic(x)
 
 
+def test_truth_values_and_floats_are_numbers_of_rows() -> None:
+    layer = layers.Embedding(2, 1, weights=[[5.0], [7.0]])
+    for x in (np.array([[True, False]]), np.array([[1.0, 0.0]]), np.array([[1, 0]], "uint8")):
+        assert layer(x).ravel().tolist() == [7.0, 5.0]
+        model = Model(start := Input((2,), dtype=x.dtype.name), layer(start))
+        assert model.predict(x, verbose=0).ravel().tolist() == [7.0, 5.0]
+    with pytest.raises(ValueError, match="input_dim must be a whole number of at least 1, got True"):
+        layers.Embedding(True, 1)
+
+
 def test_constraint_and_shape() -> None:
     layer = layers.Embedding(4, 2, embeddings_constraint="non_neg", embeddings_initializer="zeros")
     model = Sequential([Input((1,), dtype="int64"), layer, layers.Flatten()])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamfit import DataError, Sequence, layers, source
+from streamfit import DataError, Input, Model, Sequence, layers, ops, source
 from streamfit._base.farmhash import fingerprint64
 
 WORDS = [["a", "c", "d"], ["d", "z", "b"]]
@@ -167,6 +167,96 @@ def test_arguments_that_cannot_work(settings: dict[str, Any], words: str) -> Non
 def test_no_vocabulary_yet() -> None:
     with pytest.raises(ValueError, match=r"has no vocabulary yet: pass vocabulary=\.\.\., or call adapt"):
         layers.StringLookup()(["a"])
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "wanted"),
+    [
+        (
+            lambda: layers.StringLookup(vocabulary=["a"], num_oov_indices=9, salt=[11, 12]),
+            ["x", "y", "zwölf"],
+            [7, 2, 7],
+        ),
+        (
+            lambda: layers.IntegerLookup(vocabulary=[5], num_oov_indices=9, oov_method="farmhash", salt=4),
+            [1, -2, 5, 2**62],
+            [3, 3, 9, 4],
+        ),
+        (
+            lambda: layers.IntegerLookup(vocabulary=[5], num_oov_indices=9, oov_method="farmhash"),
+            [1, -2, 5, 2**62],
+            [0, 1, 9, 3],
+        ),
+    ],
+)
+def test_places_of_unknown_tokens_are_those_of_keras(make: Any, x: list[Any], wanted: list[int]) -> None:
+    assert make()(x).tolist() == wanted
+
+
+def test_weights_of_unknown_tokens_where_the_vocabulary_begins_with_them() -> None:
+    vocabulary, weights = ["[UNK]", "a", "b", "c", "d"], [0.9, 0.25, 0.75, 0.6, 0.4]
+    layer = layers.StringLookup(output_mode="tf_idf")
+    layer.set_vocabulary(vocabulary, idf_weights=weights)
+    wanted = np.array([[0.0, 0.25, 0.0, 0.6, 0.8], [1.8, 0.0, 0.75, 0.0, 0.4]])  # the example of Keras
+    x = [["a", "c", "d", "d"], ["d", "z", "b", "z"]]
+    for each in (layer, layers.StringLookup.from_config(layer.get_config())):
+        np.testing.assert_allclose(each(x), wanted, rtol=1e-6)
+    layer.adapt(x)
+    assert layer.get_config()["vocabulary"] == layer.get_vocabulary(False)
+
+
+def test_configurations_of_keras_are_read() -> None:
+    of_keras = {
+        **{"name": "s", "trainable": True, "dtype": "float32", "invert": False, "max_tokens": None},
+        **{
+            "num_oov_indices": 2,
+            "oov_token": "[UNK]",
+            "mask_token": None,
+            "output_mode": "int",
+            "sparse": False,
+        },
+        **{"pad_to_max_tokens": False, "idf_weights": None, "vocabulary": ["a"], "vocabulary_size": 3},
+        **{"oov_method": "floormod", "salt": None},
+    }
+    texts = layers.StringLookup.from_config({**of_keras, "encoding": "utf-8"})
+    assert texts.get_config() == {**of_keras, "encoding": "utf-8"}
+    whole = {**of_keras, "oov_token": -1, "vocabulary": [7], "vocabulary_dtype": "int64"}
+    assert layers.IntegerLookup.from_config(whole).get_config() == whole
+
+
+def test_numbers_that_stand_for_nothing_unknown_may_be_tokens() -> None:
+    layer = layers.IntegerLookup(vocabulary=[-1, 0, 1], num_oov_indices=0)
+    assert layer([-1, 0, 1]).tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="has -1 among its tokens"):
+        layers.IntegerLookup(vocabulary=[0, -1], num_oov_indices=0, invert=True)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_labels_are_found_behind_an_argmax(cut: bool) -> None:
+    scores = Input((3,))
+    layer = layers.IntegerLookup(vocabulary=[2**62, -7], invert=True)
+    places = ops.argmax(layers.Rescaling(2.0)(scores), -1)
+    model = Model(scores, layer(places * 2 if cut else places))
+    x = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    assert model.predict(x, verbose=0).tolist() == ([-7, -1, -1] if cut else [2**62, -7, -1])
+    layer.set_vocabulary([5, 6])
+    assert model.predict(x, verbose=0).tolist() == ([6, -1, -1] if cut else [5, 6, -1])
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: layers.StringLookup(sparse=True, output_mode="count"), "leave sparse=True out"),
+        (lambda: layers.StringLookup(salt="x"), "salt must be a whole number"),
+        (lambda: layers.StringLookup(encoding="latin-1"), "encoding must be one of"),
+        (lambda: layers.IntegerLookup(salt=1), "salt goes with oov_method='farmhash'"),
+        (lambda: layers.IntegerLookup(oov_method="sip"), "oov_method must be one of"),
+        (lambda: layers.IntegerLookup(vocabulary_dtype="int32"), "vocabulary_dtype must be one of"),
+    ],
+)
+def test_arguments_after_keras_that_cannot_work(call: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        call()
 
 
 def test_another_vocabulary_counts_from_the_next_call() -> None:
