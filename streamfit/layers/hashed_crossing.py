@@ -11,7 +11,7 @@ from streamfit._base.configs import Config
 from streamfit._base.errors import ShapeError
 from streamfit._base.exact import exact
 from streamfit._base.specs import Array, Shape, Spec
-from streamfit.kernels.hashing import hashes_of_texts
+from streamfit.kernels.hashes import hashes_of_texts
 from streamfit.layers.base import LayerOptions
 from streamfit.layers.checks import dense_only, length, one_of
 from streamfit.layers.host import HostLayer

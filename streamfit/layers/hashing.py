@@ -10,7 +10,7 @@ import numpy as np
 from streamfit._base.configs import Config
 from streamfit._base.exact import exact
 from streamfit._base.specs import Array, Spec
-from streamfit.kernels.hashing import hashes_of_numbers, hashes_of_texts
+from streamfit.kernels.hashes import hashes_of_numbers, hashes_of_texts
 from streamfit.layers.base import LayerOptions
 from streamfit.layers.checks import dense_only, hash_key, length, one_of
 from streamfit.layers.host import HostLayer

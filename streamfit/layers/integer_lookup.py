@@ -12,7 +12,7 @@ from streamfit import ops
 from streamfit._base.configs import Config
 from streamfit._base.exact import exact
 from streamfit._base.specs import Array
-from streamfit.kernels.hashing import hashes_of_numbers
+from streamfit.kernels.hashes import hashes_of_numbers
 from streamfit.layers.base import LayerOptions
 from streamfit.layers.checks import one_of
 from streamfit.layers.index_lookup import _UNKNOWN, IndexLookup

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from streamfit._base.configs import Config
 from streamfit._base.specs import Array, Spec
 from streamfit._base.text import TEXT, text_array
-from streamfit.kernels.hashing import hashes_of_texts
+from streamfit.kernels.hashes import hashes_of_texts
 from streamfit.layers.base import LayerOptions
 from streamfit.layers.checks import one_of
 from streamfit.layers.index_lookup import _UNKNOWN, IndexLookup

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streamfit._base.farmhash import fingerprint64
 from streamfit._base.siphash import siphash
-from streamfit.kernels.hashing import hashes_of_numbers, hashes_of_texts
+from streamfit.kernels.hashes import hashes_of_numbers, hashes_of_texts
 
 WORDS = st.integers(0, 2**64 - 1)
 
