@@ -39,7 +39,8 @@ class StringLookup(IndexLookup[str]):
             makes it.
         idf_weights: A number for each token, with a vocabulary and ``output_mode='tf_idf'``; unknown texts
             have their mean.
-        invert: Whether numbers come in and texts go out, on arrays only.
+        invert: Whether numbers come in and texts go out. In a model the texts are an output, which `predict`
+            returns; no loss and no layer that computes can read them.
         output_mode: ``'int'``: the numbers, int64, in the shape of the input. ``'one_hot'``: a row for each
             text, of the length of the vocabulary; an axis of length 1 becomes the row. ``'multi_hot'``,
             ``'count'``, ``'tf_idf'``: a row for each sample, that is for the last axis of the input; masked

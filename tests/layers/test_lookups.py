@@ -270,3 +270,42 @@ def test_a_single_text() -> None:
     layer = layers.StringLookup(vocabulary=["a"])
     assert int(layer("a")) == 1
     assert layers.StringLookup(vocabulary=["a"], output_mode="one_hot")("a").tolist() == [0.0, 1.0]
+
+
+def test_labels_as_text_behind_a_softmax() -> None:
+    start = Input((3,))
+    scores = layers.Dense(3, "softmax", kernel_initializer="ones", name="scores")(start)
+    layer = layers.StringLookup(vocabulary=["cat", "dög"], invert=True, name="label")
+    label = layer(ops.argmax(start, -1))
+    model = Model(start, [scores, label])
+    x = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    wanted = ["cat", "dög", "[UNK]"]
+    assert model.predict(x, batch_size=2, verbose=0)[1].tolist() == wanted
+    assert model.predict_on_batch(x)[1].tolist() == wanted
+    assert np.asarray(model(x)[1]).tolist() == wanted
+    assert model.predict(x[:0], verbose=0)[1].dtype == object
+    layer.set_vocabulary(["a", "b"])
+    assert model.predict(x, verbose=0)[1].tolist() == ["a", "b", "[UNK]"]
+    model.compile("sgd", loss=["mse", None])
+    y = [np.zeros((3, 3)), None]
+    assert np.isfinite(model.fit(x, y, verbose=0).history["loss"][0])
+    assert model.predict(x, verbose=0)[1].tolist() == ["a", "b", "[UNK]"]
+    alone = Model(start, label)
+    alone.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="output 'label' is text, which has no loss and no metrics"):
+        alone.fit(x, np.zeros((3, 1)), verbose=0)
+
+
+def test_text_that_only_other_layers_read_stays_in_front() -> None:
+    places = Input((1,), dtype="int64")
+    words = layers.StringLookup(vocabulary=["x", "y"], invert=True)(places)
+    hashed = layers.Hashing(9)(words)
+    model = Model(places, [words, hashed])
+    found = model.predict(np.array([[1], [2]]), verbose=0)
+    assert found[0].tolist() == [["x"], ["y"]]
+    assert found[1].tolist() == layers.Hashing(9)([["x"], ["y"]]).tolist()
+    late = layers.StringLookup(vocabulary=["x"], invert=True)(ops.argmax(Input((2,)), -1))
+    with pytest.raises(ValueError, match="runs where batches are loaded, before the model"):
+        Model(late.node.inputs[0].node.inputs[0], layers.Hashing(9)(late)).predict(
+            np.zeros((1, 2)), verbose=0
+        )
