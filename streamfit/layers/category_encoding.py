@@ -65,8 +65,7 @@ class CategoryEncoding(Layer):
         if num_tokens is None:
             raise ValueError(
                 "CategoryEncoding needs num_tokens; if it is not known, put an IntegerLookup in its place, "
-                "whose adapt finds "
-                "the numbers"
+                "whose adapt finds the numbers"
             )
         self.num_tokens = length("num_tokens", num_tokens)
         if output_mode == "binary":
@@ -107,8 +106,7 @@ class CategoryEncoding(Layer):
         if not may_equal(x.shape, weights.shape):
             raise ShapeError(
                 f"layer {self.name!r} takes a weight for each number: its input has the shape "
-                f"{tuple(x.shape)}, "
-                f"count_weights {tuple(weights.shape)}"
+                f"{tuple(x.shape)}, count_weights {tuple(weights.shape)}"
             )
         return ops.cast(weights, self.dtype)
 

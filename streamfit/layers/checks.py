@@ -90,8 +90,7 @@ def dense_only(sparse: object) -> None:
     if sparse:
         raise ValueError(
             "there are no sparse tensors here: leave sparse=True out. Rows of zeros and ones are dense; for "
-            "large "
-            "tables write output_mode='int' and put an Embedding behind the layer"
+            "large tables write output_mode='int' and put an Embedding behind the layer"
         )
 
 

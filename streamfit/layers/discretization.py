@@ -74,8 +74,7 @@ class Discretization(Layer):
         if (bin_boundaries is None) == (num_bins is None):
             raise ValueError(
                 "Discretization takes either bin_boundaries, or num_bins and finds the boundaries in "
-                "adapt(data); got "
-                f"bin_boundaries={bin_boundaries!r} and num_bins={num_bins!r}"
+                f"adapt(data); got bin_boundaries={bin_boundaries!r} and num_bins={num_bins!r}"
             )
         self.num_bins = None if num_bins is None else length("num_bins", num_bins)
         share = real(epsilon)
@@ -103,8 +102,7 @@ class Discretization(Layer):
         if self.num_bins is None:
             raise ValueError(
                 f"layer {self.name!r} was made with bin_boundaries, so there is nothing to adapt; write "
-                f"num_bins=... in "
-                "their place"
+                "num_bins=... in their place"
             )
         self.reset_state()
         for x in batches_of(data, batch_size, steps):
@@ -138,7 +136,7 @@ class Discretization(Layer):
         if bins is None:
             raise ValueError(
                 f"layer {self.name!r} has no bin_boundaries yet: call adapt(data) first, or pass "
-                f"bin_boundaries=..."
+                "bin_boundaries=..."
             )
         found = ops.digitize(ops.cast(x, self.dtype), bins)
         mode, depth = self.output_mode, len(bins) + 1

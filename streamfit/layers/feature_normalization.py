@@ -94,8 +94,7 @@ class Normalization(Layer):
         if mean.ndim > len(self.axis):
             raise ValueError(
                 f"mean has the shape {mean.shape}, and so more axes than axis={list(self.axis)} keeps; its "
-                f"shape is that of "
-                "the kept axes of the input"
+                "shape is that of the kept axes of the input"
             )
         if not (np.isfinite(mean).all() and (variance >= 0).all()):
             raise ValueError(f"a mean must be finite and a variance at least 0, got {mean} and {variance}")
@@ -114,8 +113,8 @@ class Normalization(Layer):
         except ValueError as error:
             raise ValueError(
                 f"the mean of layer {self.name!r} has the shape {np.shape(self.input_mean)}, which cannot be "
-                f"broadcast to "
-                f"{lengths}, the lengths of axis={list(self.axis)} of an input of shape {tuple(input_shape)}"
+                f"broadcast to {lengths}, the lengths of axis={list(self.axis)} of an input of shape "
+                f"{tuple(input_shape)}"
             ) from error
 
     def _kept(self, rank: int) -> list[int]:
@@ -123,7 +122,7 @@ class Normalization(Layer):
         if any(not -rank <= axis < rank for axis in self.axis):
             raise ShapeError(
                 f"layer {self.name!r} has axis={list(self.axis)}, got an input of {rank} axes, its batch "
-                f"included"
+                "included"
             )
         return sorted({axis % rank for axis in self.axis})
 
@@ -132,9 +131,8 @@ class Normalization(Layer):
         if axis == 0 or length is None:
             raise ShapeError(
                 f"layer {self.name!r} keeps a mean for each place along axis {axis}, whose length must be "
-                f"known and which must "
-                f"not be the batch; got an input of shape {(None, *shape[1:])}. For one mean of all numbers "
-                f"write axis=None"
+                f"known and which must not be the batch; got an input of shape {(None, *shape[1:])}. For one "
+                "mean of all numbers write axis=None"
             )
         return length
 
@@ -158,7 +156,7 @@ class Normalization(Layer):
         if self.input_mean is not None:
             raise ValueError(
                 f"layer {self.name!r} was made with mean and variance, so there is nothing to adapt; leave "
-                f"them out"
+                "them out"
             )
         self.reset_state()
         for x in batches_of(data, batch_size, steps):
@@ -183,8 +181,7 @@ class Normalization(Layer):
         if self.mean is not None and lengths != self.mean.shape:
             raise ShapeError(
                 f"layer {self.name!r} was built for inputs with the lengths {self.mean.shape} along "
-                f"axis={list(self.axis)}, got "
-                f"data of shape {numbers.shape}"
+                f"axis={list(self.axis)}, got data of shape {numbers.shape}"
             )
         self._moments.add(numbers, [axis for axis in range(numbers.ndim) if axis not in kept])
 

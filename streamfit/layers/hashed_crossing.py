@@ -22,8 +22,7 @@ _START, _FACTOR, _SHIFT = np.uint64(0xDECAFCAFFE), np.uint64(0xC6A4A7935BD1E995)
 
 
 class HashedCrossing(HostLayer):
-    """Turn each combination of the values of several features into the number of a bucket, the same
-    everywhere.
+    """Turn each combination of values of several features into the number of a bucket, the same everywhere.
 
     The hash is that of TensorFlow's ``tf.sparse.cross_hashed``, which Keras uses: FarmHash's Fingerprint64 of
     texts, and whole numbers as they are, are combined in the order of the inputs, modulo the number of
@@ -35,8 +34,9 @@ class HashedCrossing(HostLayer):
         num_bins: Number of buckets.
         output_mode: ``'int'``: the numbers, in the shape of one input. ``'one_hot'``: rows of length
             `num_bins`; an axis of length 1 becomes the row.
-        sparse: Must be False. **options: As for `Layer`; `dtype` is that of the output: ``'int64'`` (the
-            default) or ``'int32'`` for numbers of buckets, a float for rows.
+        sparse: Must be False.
+        **options: As for `Layer`; `dtype` is that of the output: ``'int64'`` (the default) or ``'int32'`` for
+            numbers of buckets, a float for rows.
 
     Raises:
         ValueError: `num_bins` is not a whole number of at least 1, or another argument is none of those
@@ -86,8 +86,7 @@ class HashedCrossing(HostLayer):
         if not isinstance(specs, (list, tuple)) or len(specs) < 2:
             raise ValueError(
                 f"layer {self.name!r} combines at least two inputs; call it on a list of arrays or tensors, "
-                f"one for each "
-                "feature"
+                "one for each feature"
             )
         shape = self._common_shape([spec.shape for spec in specs])
         if self.output_mode == "one_hot":

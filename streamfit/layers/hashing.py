@@ -21,8 +21,7 @@ _INT64 = np.dtype(np.int64)
 
 
 class Hashing(HostLayer):
-    """Turn each text or whole number into the number of a bucket, the same in all processes and on all
-    machines.
+    """Turn each text or whole number into the number of a bucket, the same on every machine.
 
     The hash is that of TensorFlow and Keras: FarmHash's Fingerprint64 of the UTF-8 of the text, or with a
     `salt` SipHash-2-4 (Aumasson and Bernstein, 2012), modulo the number of buckets. Whole numbers are hashed
@@ -40,8 +39,9 @@ class Hashing(HostLayer):
         output_mode: ``'int'``: the numbers, in the shape of the input. ``'one_hot'``: a row for each value,
             of length `num_bins`; an axis of length 1 becomes the row. ``'multi_hot'``, ``'count'``: a row for
             each sample, that is for the last axis of the input.
-        sparse: Must be False. **options: As for `Layer`; `dtype` is that of the output: ``'int64'`` (the
-            default) or ``'int32'`` for numbers of buckets, a float for rows.
+        sparse: Must be False.
+        **options: As for `Layer`; `dtype` is that of the output: ``'int64'`` (the default) or ``'int32'`` for
+            numbers of buckets, a float for rows.
 
     Raises:
         ValueError: `num_bins` is not a whole number of at least 1, or another argument is none of those

@@ -76,8 +76,7 @@ class Lambda(Layer):
             if not may_equal(tuple(leaf.shape), tuple(wanted)):
                 raise ShapeError(
                     f"the function of layer {self.name!r} returned the shape {tuple(leaf.shape)}, where "
-                    f"output_shape says "
-                    f"{tuple(wanted)}"
+                    f"output_shape says {tuple(wanted)}"
                 )
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -96,10 +95,8 @@ class Lambda(Layer):
         """
         raise ValueError(
             f"layer {self.name!r} is a Lambda, which cannot be described or saved: a file holds no Python "
-            f"function. Save the "
-            "weights alone (model.save_weights), or write a Layer of your own with the function as its call, "
-            "decorated with "
-            "@register_keras_serializable()"
+            "function. Save the weights alone (model.save_weights), or write a Layer of your own with the "
+            "function as its call, decorated with @register_keras_serializable()"
         )
 
 

@@ -39,8 +39,7 @@ def finite_numbers(value: object, what: str) -> Array:
         row = row_of(place, numbers.shape) if numbers.ndim else 0
         raise SampleError(
             f"{what}: row {row} holds {numbers.reshape(-1)[place]}; leave such samples out, or fill in what "
-            f"is missing, for "
-            "example with np.nan_to_num",
+            "is missing, for example with np.nan_to_num",
             row,
         )
     return numbers

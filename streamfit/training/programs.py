@@ -204,8 +204,8 @@ class Programs:
             if plan.loss is not None or plan.metrics:
                 raise ValueError(
                     f"output {plan.name!r} is text, which has no loss and no metrics: give the model the "
-                    f"output that the "
-                    "text is made of, too, and compile with a loss for that one (None for the text)"
+                    "output that the text is made of, too, and compile with a loss for that one (None for "
+                    "the text)"
                 )
 
     def _lowered_masks(self, lowering: Lowering) -> list[Tensor | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,18 @@ def test_weights_description_and_copies() -> None:
     again.set_weights(layer.get_weights())
     np.testing.assert_array_equal(again(X), layer(X))
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(layer))(X), layer(X))
+
+
+def test_moments_are_saved_with_the_weights(tmp_path: Path) -> None:
+    def make() -> Sequential:
+        return Sequential([Input((3,)), layers.Normalization(name="norm"), layers.Dense(1, name="dense")])
+
+    model, other = make(), make()
+    model.layers[0].adapt(X[:, 0])
+    model.save_weights(tmp_path / "all.safetensors")
+    other.load_weights(tmp_path / "all.safetensors")
+    np.testing.assert_array_equal(other.predict(X[:, 0], verbose=0), model.predict(X[:, 0], verbose=0))
+    assert other.layers[0].count.numpy() == 50
 
 
 def test_masks_pass_through() -> None:
