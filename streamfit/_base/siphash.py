@@ -21,8 +21,9 @@ def siphash(data: bytes, key: tuple[int, int]) -> int:
         key: Two numbers in [0, 2**64).
 
     Example:
-        >>> hex(siphash(bytes(range(15)), (0x0706050403020100, 0x0F0E0D0C0B0A0908)))  # the example of the
-        paper '0xa129ca6149be45e5'
+        >>> key = (0x0706050403020100, 0x0F0E0D0C0B0A0908)  # the example of the paper
+        >>> hex(siphash(bytes(range(15)), key))
+        '0xa129ca6149be45e5'
     """
     a, b, c, d = (start ^ key[place % 2] for place, start in enumerate(START))
     state = (a, b, c, d)
