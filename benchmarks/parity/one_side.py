@@ -27,6 +27,7 @@ from cases import (
     texts,
     weights,
 )
+from features import FEATURES, compute
 from numpy.typing import NDArray
 
 Figures = dict[str, NDArray[Any]]
@@ -137,4 +138,6 @@ if __name__ == "__main__":
             found |= {f"{what}:{case.name}": figure for what, figure in train(library, case).items()}
     for lookup, arguments in LOOKUPS.items():
         found |= {f"{what}:lookup {lookup}": figure for what, figure in look_up(library, arguments).items()}
+    for name, feature in FEATURES.items():
+        found[f"feature {name}"] = compute(library, feature)
     np.savez(options.file, **found)  # type: ignore[arg-type]

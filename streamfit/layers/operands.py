@@ -34,6 +34,8 @@ class ReadingLayer(Protocol):
 
     dtype: str
     input_dtype: str | None
+    accepts_text: bool
+    alike_inputs: bool
 
     @property
     def name(self) -> str:
@@ -46,7 +48,7 @@ class ReadingLayer(Protocol):
 
 def takes_text(layer: ReadingLayer) -> bool:
     """Return whether a layer, or one inside it, reads text."""
-    return layer.input_dtype == "string" or any(map(takes_text, layer.layers_inside))
+    return layer.input_dtype == "string" or layer.accepts_text or any(map(takes_text, layer.layers_inside))
 
 
 def layer_inputs(layer: ReadingLayer, inputs: tuple[object, ...]) -> tuple[object, ...]:
@@ -54,6 +56,16 @@ def layer_inputs(layer: ReadingLayer, inputs: tuple[object, ...]) -> tuple[objec
     if layer.input_dtype is None and not takes_text(layer):
         return inputs
     return tuple(map(as_one_array, inputs))
+
+
+def layer_operands(layer: ReadingLayer, inputs: tuple[object, ...]) -> list[Value]:
+    """Return the leaves of the arguments of a call, each as `layer_operand` does.
+
+    Where a layer's `input_dtype` is that of its first argument alone, the others are taken as they are.
+    """
+    read, others = (inputs, ()) if layer.alike_inputs else (inputs[:1], inputs[1:])
+    found = [layer_operand(layer, leaf) for leaf in flatten(read)]
+    return found + [as_operand(leaf, layer.dtype) for leaf in flatten(others)]
 
 
 def layer_operand(layer: ReadingLayer, leaf: object) -> Value:
