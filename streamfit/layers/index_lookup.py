@@ -216,9 +216,12 @@ class IndexLookup(HostLayer, Generic[Token]):
     def update_state(self, data: object) -> None:
         """Count the tokens of a batch."""
         for leaf in flatten(data) if not isinstance(data, (list, tuple)) else [data]:
-            tokens = self._batch(leaf)
-            assert isinstance(self._counts, TokenCounts)
-            self._counts.add(tokens.reshape(len(tokens), -1).tolist() if tokens.ndim else [[tokens.item()]])
+            self._count(self._batch(leaf))
+
+    def _count(self, x: Array) -> None:
+        """Count the tokens of a batch."""
+        assert isinstance(self._counts, TokenCounts)
+        self._counts.add(x.reshape(len(x), -1).tolist() if x.ndim else [[x.item()]])
 
     def finalize_state(self) -> None:
         """Make the vocabulary of the tokens that were counted."""

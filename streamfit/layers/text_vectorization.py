@@ -14,12 +14,11 @@ from streamfit._base.configs import Config
 from streamfit._base.errors import DataError, SampleError, ShapeError
 from streamfit._base.specs import Array, Shape, Spec
 from streamfit._base.text import text_array
-from streamfit._base.tree import flatten
 from streamfit.layers.base import LayerOptions
 from streamfit.layers.checks import length
 from streamfit.layers.string_lookup import StringLookup
 from streamfit.layers.token_kernels import count_rows, fill_rows
-from streamfit.layers.token_table import TokenCounter, TokenTable, decoded
+from streamfit.layers.token_table import TokenTable, decoded
 from streamfit.layers.token_text import SPLITS, STANDARDS, Tokens, parts, split
 
 Standardize = Callable[[Any], Any]
@@ -92,7 +91,6 @@ class TextVectorization(StringLookup):
 
     fixed = StringLookup.fixed | {"standardize", "split", "ngrams", "output_sequence_length"}
     _tokens: TokenTable | None
-    _counts: TokenCounter
 
     def __init__(
         self,
@@ -129,15 +127,9 @@ class TextVectorization(StringLookup):
     def _keep(self, tokens: Sequence[str] | None, idf_weights: list[float] | None) -> None:
         super()._keep(None if tokens is None else TokenTable(tokens), idf_weights)
 
-    def reset_state(self) -> None:
-        """Forget the tokens that were counted."""
-        object.__setattr__(self, "_counts", TokenCounter())
-
-    def update_state(self, data: object) -> None:
-        """Count the tokens of a batch of texts."""
-        for leaf in [data] if isinstance(data, (list, tuple, str)) else flatten(data):
-            for tokens in self._tokenized(self._batch(leaf)):
-                self._counts.add(tokens, self._widths)
+    def _count(self, x: Array) -> None:
+        for tokens in self._tokenized(x):
+            self._counts.add(tokens, self._widths)
 
     # -- computing ------------------------------------------------------------------------------
 
@@ -176,8 +168,7 @@ class TextVectorization(StringLookup):
             x = self._standardized(x)
         texts: list[str] = x.reshape(-1).tolist()
         if self.split is None:
-            tokens = split(texts, standardize, None)
-            yield Tokens(tokens.data, tokens.starts, np.arange(count + 1) * (len(texts) // max(count, 1)))
+            yield split(texts, standardize, None).in_rows(count)
         elif callable(self.split):
             if standardize is not None:
                 tokens = split(texts, standardize, None)

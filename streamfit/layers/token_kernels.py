@@ -209,8 +209,6 @@ def count_tokens(
 ) -> None:
     """Count n-grams that begin at some of the tokens of texts; those that are new go into the table.
 
-    Empty tokens do not count.
-
     Args:
         data: uint8: the tokens, a space behind each.
         starts: int64: where each token begins, and where the last one ends.
@@ -230,10 +228,9 @@ def count_tokens(
             row += 1
         for place in range(widths.shape[0]):
             behind = token + widths[place]
-            begin = starts[token]
-            end = starts[behind] - 1 if behind <= rows[row + 1] else begin
-            if end == begin:
+            if behind > rows[row + 1]:
                 continue
+            begin, end = starts[token], starts[behind] - 1
             code = hash_of(data, begin, end)
             at = slot_of(data, begin, end, code, slots, words, places)
             if slots[at] == _NOTHING:

@@ -124,7 +124,7 @@ class TokenCounter:
         self._slots = np.zeros(_LEAST, np.uint64)
 
     def add(self, tokens: Tokens, widths: Array) -> None:
-        """Count the n-grams of some texts; empty ones do not count."""
+        """Count the n-grams of some texts."""
         count = len(tokens.starts) - 1
         for first in range(0, count, _PIECE):
             last = min(first + _PIECE, count)

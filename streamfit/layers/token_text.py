@@ -39,6 +39,11 @@ class Tokens:
     starts: Array
     rows: Array
 
+    def in_rows(self, count: int) -> Tokens:
+        """Return the same tokens as those of `count` texts, each of which has as many."""
+        each = (len(self.starts) - 1) // max(count, 1)
+        return Tokens(self.data, self.starts, np.arange(count + 1) * each)
+
 
 def split(texts: Sequence[str], standardize: str | None, how: str | None) -> Tokens:
     """Standardize texts and split them.
