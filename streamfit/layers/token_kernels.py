@@ -171,7 +171,7 @@ def find_tokens(
         words: uint8: the tokens of the table.
         places: int64: where each of these begins.
         meaning: int64 (3,): what stands for the first token of the table, for an unknown one, for an empty
-            one.
+            one that is unknown.
         numbers: int64: what stands for each n-gram, text behind text.
         lengths: int64 (texts,): how many n-grams each text has.
     """
@@ -183,13 +183,12 @@ def find_tokens(
             width = widths[place]
             for token in range(rows[row], rows[row + 1] - width + 1):
                 begin, end = starts[token], starts[token + width] - 1
-                if end == begin:
-                    numbers[used] = empty
+                code = hash_of(data, begin, end)
+                slot = slots[slot_of(data, begin, end, code, slots, words, places)]
+                if slot != _NOTHING:
+                    numbers[used] = np.int64(slot & _LOW) - 1 + first
                 else:
-                    code = hash_of(data, begin, end)
-                    at = slot_of(data, begin, end, code, slots, words, places)
-                    slot = slots[at]
-                    numbers[used] = unknown if slot == _NOTHING else np.int64(slot & _LOW) - 1 + first
+                    numbers[used] = unknown if end > begin else empty
                 used += 1
         lengths[row] = used - before
 

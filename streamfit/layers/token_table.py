@@ -76,7 +76,7 @@ class TokenTable(Sequence[str]):
             tokens: The tokens of texts.
             widths: How many of them are one n-gram, int64; all of the first width come first.
             meaning: int64 (3,): what stands for the first token of this table, for an unknown one, for an
-                empty one.
+                empty one that is unknown.
 
         Returns:
             What stands for each n-gram, text behind text, and how many each text has, int64.
