@@ -32,11 +32,9 @@ _UNBOUNDED = 1 << 62
 class TextVectorization(StringLookup):
     """Turn each text into the numbers of its words (or of its characters, or of its n-grams).
 
-    A text is standardized and split; each n neighbouring tokens are joined by a space, where n-grams are
-    wanted;
+    A text is standardized and split; where n-grams are wanted, n neighbouring tokens are joined by a space;
     each token becomes its number in a vocabulary. 0 is padding, 1 stands for unknown tokens, ``'[UNK]'``, and
-    the vocabulary begins at 2. Where the rows are counts (any `output_mode` but ``'int'``) there is no
-    padding,
+    the vocabulary begins at 2. Where rows are counts (any `output_mode` but ``'int'``) there is no padding,
     and all numbers are less by 1.
 
     An input has the shape (batch,) or (batch, 1). The numbers have the shape (batch, longest), int64, where
@@ -50,13 +48,11 @@ class TextVectorization(StringLookup):
     Args:
         max_tokens: The largest size of the vocabulary, special tokens included; None for any.
         standardize: ``'lower_and_strip_punctuation'``, ``'lower'``, ``'strip_punctuation'``, None for none,
-            or a function from an array of text (NumPy's dtype ``U``, of the shape of the input) to one of the
-            same
-            shape.
+            or a function from an array of text (NumPy's dtype ``U``, of the shape of the input) to one of
+            the same shape.
         split: ``'whitespace'``, ``'character'``; None: each text is one token, and the input may have the
-            shape
-            (batch, tokens); or a function from an array of text (dtype ``U``, shape (batch,)) to one list of
-            tokens for each text.
+            shape (batch, tokens), while (batch,) is read as (batch, 1); or a function from an array of text
+            (dtype ``U``, shape (batch,)) to one list of tokens for each text.
         ngrams: n for all n-grams of 1 to n tokens, or a tuple of the wanted n; None for single tokens. Those
             of the first n come first.
         output_mode: ``'int'``; or one row for each text: ``'multi_hot'`` has a 1 for each token that occurs,
@@ -110,7 +106,10 @@ class TextVectorization(StringLookup):
     ) -> None:
         self.standardize = _named("standardize", standardize, STANDARDS)
         self.split = _named("split", split, SPLITS)
-        self.ngrams, self._widths = ngrams, _widths(ngrams)
+        self._widths = _widths(ngrams)
+        self.ngrams: int | tuple[int, ...] | None = tuple(self._widths.tolist())
+        if not isinstance(ngrams, (list, tuple)):
+            self.ngrams = None if ngrams is None else len(self._widths)
         output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
         if output_mode not in _MODES:
             raise ValueError(f"output_mode must be one of {_MODES}, got {output_mode!r}")
@@ -216,8 +215,7 @@ class TextVectorization(StringLookup):
             if text.endswith("\0"):
                 raise SampleError(
                     f"layer {self.name!r}: row {row} ends with the character NUL, {text[-40:]!r}, which "
-                    "NumPy's "
-                    "dtype U would drop before standardize or split see it; strip it first",
+                    "NumPy's dtype U would drop before standardize or split see it; strip it first",
                     row,
                 )
         return x.astype(str)
@@ -264,12 +262,11 @@ class TextVectorization(StringLookup):
         config = super().get_config()
         for name in ("num_oov_indices", "mask_token", "oov_token", "invert"):
             del config[name]
-        ngrams = self.ngrams
         return {
             **config,
             "standardize": self.standardize,
             "split": self.split,
-            "ngrams": ngrams if ngrams is None or isinstance(ngrams, int) else list(ngrams),
+            "ngrams": list(self.ngrams) if isinstance(self.ngrams, tuple) else self.ngrams,
             "output_sequence_length": self.output_sequence_length,
             "sparse": False,
             "ragged": False,

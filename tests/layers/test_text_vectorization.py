@@ -136,6 +136,7 @@ def test_values_of_keras() -> None:
     assert made("a b q") == [2, 3, 1]
     assert made([[["a b q"], ["c"]]]) == [[[2, 3, 1], [4, 0, 0]]]
     assert made([["a", "b", ""]], split=None) == [[2, 3, 0]]
+    assert made(["a", "b"], split=None) == [[2], [3]]  # where Keras has the shape (batch,)
     assert made([["a", "b", "", "A!"]], split=None, output_sequence_length=2) == [[2, 3]]
     assert made([["a", "b", "", "A!"]], split=None, output_mode="count") == [[0, 2, 1, 0, 0]]
     assert made(["a b c", "c"], ngrams=2) == [[2, 3, 4, 5, 1], [4, 0, 0, 0, 0]]
@@ -267,6 +268,7 @@ def test_pickled_and_described() -> None:
     for again in (pickle.loads(pickle.dumps(layer)), Vectorize.from_config({**config, "vocabulary_size": 8})):
         assert again.get_config() == config
         np.testing.assert_array_equal(again(TEXTS), layer(TEXTS))
+    assert Vectorize(ngrams=np.int64(2)).get_config()["ngrams"] == 2
     half = Vectorize()
     half.update_state(TEXTS[:6])
     half = pickle.loads(pickle.dumps(half))
