@@ -238,10 +238,14 @@ class IndexLookup(HostLayer, Generic[Token]):
     # -- computing ------------------------------------------------------------------------------
 
     def _depth(self) -> int:
+        """Return the length of rows of counts."""
         if self.pad_to_max_tokens and self.max_tokens is not None:
             return self.max_tokens
-        self._need_vocabulary()
         return self.vocabulary_size()
+
+    def _free_depth(self) -> int | None:
+        """Return the length of rows of counts, or None where no vocabulary decides it yet."""
+        return None if self._tokens is None and not self.pad_to_max_tokens else self._depth()
 
     def _need_vocabulary(self) -> Sequence[Token]:
         tokens: Sequence[Token] | None = self._tokens
@@ -255,7 +259,7 @@ class IndexLookup(HostLayer, Generic[Token]):
         """Return the spec of the output."""
         if self.output_mode == "int":
             return spec.with_dtype(np.int64)
-        return Spec(encoded_shape(spec.shape, self.output_mode, self._depth()), np.dtype(self.dtype))
+        return Spec(encoded_shape(spec.shape, self.output_mode, self._free_depth()), np.dtype(self.dtype))
 
     def compute(self, x: Array) -> Array:
         """Look the tokens of a batch up."""

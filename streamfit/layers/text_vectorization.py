@@ -137,7 +137,7 @@ class TextVectorization(StringLookup):
         lead = self._lead(spec.shape)
         if self.output_mode == "int":
             return Spec((*lead, self.output_sequence_length), np.dtype(np.int64))
-        return Spec((*lead, self._depth()), np.dtype(self.dtype))
+        return Spec((*lead, self._free_depth()), np.dtype(self.dtype))
 
     def compute(self, x: Array) -> Array:
         """Look the words of a batch of texts up."""

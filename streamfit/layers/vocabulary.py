@@ -63,13 +63,13 @@ class TokenCounts(Generic[Token]):
         return [float(np.log(1 + self.samples / (1 + self.in_samples[token]))) for token in tokens]
 
 
-def encoded_shape(shape: Shape, mode: str, depth: int) -> Shape:
+def encoded_shape(shape: Shape, mode: str, depth: int | None) -> Shape:
     """Return the shape of an encoding.
 
     Args:
         shape: Shape of the numbers, batch axis first.
         mode: One of `MODES`, but not ``'int'``.
-        depth: Length of the last axis of the result.
+        depth: Length of the last axis of the result; None if it is not known.
 
     Example:
         >>> encoded_shape((None, 1), "one_hot", 5), encoded_shape((None, 4), "one_hot", 5)

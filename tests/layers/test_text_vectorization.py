@@ -251,6 +251,21 @@ def test_in_a_functional_model() -> None:
     np.testing.assert_array_equal(Model(words, numbers).predict(TEXTS, verbose=0), NUMBERS)
 
 
+def test_a_model_that_is_made_before_its_vocabulary() -> None:
+    model = Sequential([Input((), dtype="string"), Vectorize(output_mode="tf_idf")])
+    assert model.outputs[0].shape == (None, None)
+    model.layers[0].adapt(TEXTS)
+    np.testing.assert_array_equal(model.predict(TEXTS, verbose=0), model.layers[0](TEXTS))
+    padded = Vectorize(output_mode="count", max_tokens=9, pad_to_max_tokens=True)
+    model = Sequential([Input((), dtype="string"), padded, layers.Dense(2)])
+    padded.adapt(TEXTS)
+    assert model.predict(TEXTS, verbose=0).shape == (12, 2)
+    with pytest.raises(
+        ShapeError, match="n must be known: a layer in front that has a vocabulary must adapt"
+    ):
+        Sequential([Input((), dtype="string"), Vectorize(output_mode="count"), layers.Dense(2)])
+
+
 def test_workers_make_the_same() -> None:
     model = model_of()
     here = model.predict(source(TEXTS).batch(5), verbose=0)
