@@ -13,7 +13,7 @@ from streamfit.layers.token_text import Tokens, split
 
 _MOST = (1 << 32) - 2  # a slot holds the number of a token in 32 bits
 _LEAST = 16  # slots
-_PIECE = 1 << 16  # tokens for which room is made before they are counted
+_PIECE = 1 << 15  # tokens for which room is made before they are counted
 ONE = np.ones(1, np.int64)
 """The width of n-grams that are the tokens themselves."""
 _PLAIN = np.array([0, -1, -1])

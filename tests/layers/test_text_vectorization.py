@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamfit import DataError, Input, Model, Sequence, Sequential, ShapeError, layers, source
+from streamfit.layers import token_table
 from streamfit.layers.token_kernels import _FIRST, _SECOND
 from streamfit.layers.token_table import ONE, TokenCounter, TokenTable
 from streamfit.layers.token_text import parts, split
@@ -460,3 +461,17 @@ def test_parts_are_all_texts_in_order(sizes: list[int]) -> None:
     found = list(parts(given))
     assert [text for part in found for text in part] == given
     assert all(len(part) == 1 or sum(map(len, part)) <= 1 << 18 for part in found if given)
+
+
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+def test_long_texts_are_counted_piece_by_piece(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_table, "_PIECE", piece)
+    rng = np.random.default_rng(1)
+    given = [" ".join(f"w{n}" for n in rng.integers(0, 40, size)) for size in (0, 5, 0, 0, 90, 1, 2, 30)]
+    counter = TokenCounter()
+    counter.add(split(given, None, "whitespace"), np.array([1, 3]))
+    rows = [tokens_of(text, None, "whitespace", (1, 3)) for text in given]
+    counts = Counter(token for row in rows for token in row)
+    assert counter.ranked() == ranked(counts)
+    seen = np.array([sum(token in row for row in rows) for token in ranked(counts)])
+    np.testing.assert_allclose(counter.inverse_frequencies(ranked(counts)), np.log(1 + 8 / (1 + seen)))
