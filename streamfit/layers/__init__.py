@@ -51,6 +51,7 @@ from streamfit.layers.pooling import (
 )
 from streamfit.layers.reshaping import Flatten, Permute, RepeatVector, Rescaling, Reshape
 from streamfit.layers.string_lookup import StringLookup
+from streamfit.layers.text_vectorization import TextVectorization
 
 __all__ = [
     "ELU",
@@ -103,6 +104,7 @@ __all__ = [
     "Softmax",
     "StringLookup",
     "Subtract",
+    "TextVectorization",
     "add",
     "average",
     "concatenate",
