@@ -7,6 +7,7 @@ from streamfit.layers.base import Layer
 from streamfit.layers.convolution import Conv1D, Conv2D, Conv3D
 from streamfit.layers.dense import Dense
 from streamfit.layers.embedding import Embedding
+from streamfit.layers.embedding_bag import EmbeddingBag
 from streamfit.layers.host import HostLayer
 from streamfit.layers.inputs import Input, InputLayer
 from streamfit.layers.integer_lookup import IntegerLookup
@@ -62,6 +63,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling1D",

@@ -75,6 +75,10 @@ def over_samples(name: str, keepdims: bool = False) -> Callable[..., Array]:
     return plain(lambda x: getattr(np, name)(x, axis=tuple(range(1, x.ndim - 1)), keepdims=keepdims))
 
 
+def combined(combiner: str, padding: int | None = 0) -> Callable[..., Array]:
+    return lambda weights, x: reference.embedding_bag(weights[0], x, None, combiner, padding)
+
+
 def plain(function: Callable[..., Array]) -> Callable[..., Array]:
     return lambda weights, *inputs: function(*inputs)
 
@@ -132,6 +136,11 @@ CASES = [
     Case(options(L.GlobalAveragePooling3D), [(2, 3, 2, 2)], over_samples("mean")),
     Case(options(L.Embedding, 5, 3), [(4,)], lambda weights, x: weights[0][x], count=5),
     Case(options(L.Embedding, 5, 3), [()], lambda weights, x: weights[0][x], "-numbers", count=5),
+    Case(options(L.EmbeddingBag, 5, 3), [(4,)], combined("mean"), count=5),
+    Case(
+        options(L.EmbeddingBag, 5, 3, "sum", mask_zero=False), [(4,)], combined("sum", None), "-sum", count=5
+    ),
+    Case(options(L.EmbeddingBag, 5, 3, combiner="sqrtn"), [(2, 3)], combined("sqrtn"), "-sqrtn", count=5),
     Case(options(L.Activation, "elu"), [(3,)], plain(reference.elu)),
     Case(options(L.ReLU), [(3,)], plain(reference.relu)),
     Case(
