@@ -37,20 +37,27 @@ def embedding_bag_forward(table: Array, ids: Array, combiner: int, y: Array, sca
         scale: Gets what the sum of the rows is multiplied by, (n,).
     """
     real = y.dtype.type
+    rows = table.shape[0]
     for i in range(ids.shape[0]):
-        count = 0
+        count, k = 0, 0
         for j in range(y.shape[1]):
             y[i, j] = 0
-        for k in range(ids.shape[1]):
-            row = ids[i, k]
-            if row >= table.shape[0]:
+        while k < ids.shape[1]:
+            a = ids[i, k]
+            if k + 3 < ids.shape[1]:  # four rows at once, where none is left out
+                b, c, d = ids[i, k + 1], ids[i, k + 2], ids[i, k + 3]
+                if min(min(a, b), min(c, d)) >= 0 and max(max(a, b), max(c, d)) < rows:
+                    for j in range(y.shape[1]):
+                        y[i, j] += (table[a, j] + table[b, j]) + (table[c, j] + table[d, j])
+                    k, count = k + 4, count + 4
+                    continue
+            if a >= rows:
                 for j in range(y.shape[1]):
                     y[i, j] = np.nan
-                count += 1
-            elif row >= 0:
+            elif a >= 0:
                 for j in range(y.shape[1]):
-                    y[i, j] += table[row, j]
-                count += 1
+                    y[i, j] += table[a, j]
+            k, count = k + 1, count + int(a >= 0)
         divisor = np.float64(max(count, 1))
         if combiner == _SUM:
             scale[i] = 1
