@@ -248,9 +248,7 @@ def adam_catch_up(
                 looks = behind > _LOOK_EVERY and (s - first) % _LOOK_EVERY == 0
                 if looks and _unseen(w, m, v, r, behind, history, bounds):
                     break
-                if (
-                    behind >= _AT_ONCE
-                ):  # most of the time goes here: four steps a pass
+                if behind >= _AT_ONCE:  # most of the time goes here: four steps a pass
                     alpha_0, alpha_1 = real(history[s, RATE]), real(history[s + 1, RATE])
                     alpha_2, alpha_3 = real(history[s + 2, RATE]), real(history[s + 3, RATE])
                     for j in range(w.shape[1]):
