@@ -69,7 +69,7 @@ def prepare(chosen: argparse.Namespace) -> Epoch:
     def train(data: tf.data.Dataset) -> float:
         return float(model.fit(data, epochs=1, verbose=0).history["loss"][0])
 
-    train(batches(max(WARM, 2 * chosen.steps_per_execution) * BATCH))
+    train(batches(WARM * BATCH))
     epoch = batches(len(sentences))
     return lambda: train(epoch)
 

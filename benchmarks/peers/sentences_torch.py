@@ -50,6 +50,9 @@ def prepare(chosen: argparse.Namespace) -> Epoch:
     table = torch.nn.EmbeddingBag(VOCABULARY + 2, WIDTH, mode="mean", sparse=sparse)
     torch.nn.init.uniform_(table.weight, -0.05, 0.05)
     head = torch.nn.Sequential(torch.nn.Linear(WIDTH, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1))
+    for layer in (head[0], head[2]):  # as the other sides begin
+        torch.nn.init.xavier_uniform_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
     if sparse:
         optimizers: list[torch.optim.Optimizer] = [
             torch.optim.SparseAdam(table.parameters(), lr=LEARNING_RATE),
