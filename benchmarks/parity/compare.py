@@ -127,7 +127,8 @@ def main() -> int:
     print(table(head, rows))
     print(
         table(
-            ["StringLookup", "the same"], [[name, "yes" if same else "NO"] for name, same in lookups.items()]
+            ["layer with a vocabulary", "the same"],
+            [[name, "yes" if same else "NO"] for name, same in lookups.items()],
         )
     )
     met = sum(result["met"] is True for result in results.values()) + sum(lookups.values())

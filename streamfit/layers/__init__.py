@@ -46,6 +46,7 @@ from streamfit.layers.pooling import (
 )
 from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
 from streamfit.layers.string_lookup import StringLookup
+from streamfit.layers.text_vectorization import TextVectorization
 
 __all__ = [
     "ELU",
@@ -94,6 +95,7 @@ __all__ = [
     "Softmax",
     "StringLookup",
     "Subtract",
+    "TextVectorization",
     "add",
     "average",
     "concatenate",

@@ -97,7 +97,7 @@ def open_spec(array: Array) -> Spec:
 
 
 def _check_output(layer: str, array: Array, spec: Spec, rows: tuple[int, ...]) -> None:
-    wanted = (*rows, *spec.shape[1:]) if spec.batched else spec.shape
+    wanted = (*rows, *spec.shape[1:]) if spec.batched and rows else spec.shape
     fits = len(wanted) == array.ndim and all(
         length in (None, found) for length, found in zip(wanted, array.shape, strict=False)
     )

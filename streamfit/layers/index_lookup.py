@@ -19,7 +19,7 @@ from streamfit.layers.adaptation import batches_of
 from streamfit.layers.base import LayerOptions, changes
 from streamfit.layers.checks import length
 from streamfit.layers.host import HostLayer
-from streamfit.layers.vocabulary import DROPPED, MODES, Token, TokenCounts, encode, encoded_shape
+from streamfit.layers.vocabulary import DROPPED, MODES, Counts, Token, TokenCounts, encode, encoded_shape
 
 _UNKNOWN = -2
 
@@ -32,10 +32,10 @@ class IndexLookup(HostLayer, Generic[Token]):
 
     mask_token: Token | None
     oov_token: Token
-    _tokens: list[Token] | None
+    _tokens: Sequence[Token] | None
     _idf_weights: list[float] | None
     _table: Any  # how a subclass finds tokens; made when it is needed
-    _counts: TokenCounts[Token]
+    _counts: Counts[Token]
     fixed = HostLayer.fixed | {"max_tokens", "num_oov_indices", "invert", "output_mode", "pad_to_max_tokens"}
 
     def __init__(
@@ -98,7 +98,7 @@ class IndexLookup(HostLayer, Generic[Token]):
 
     # -- vocabulary -----------------------------------------------------------------------------
 
-    def _keep(self, tokens: list[Token] | None, idf_weights: list[float] | None) -> None:
+    def _keep(self, tokens: Sequence[Token] | None, idf_weights: list[float] | None) -> None:
         set_ = object.__setattr__  # `Layer` would look for layers among the tokens
         set_(self, "_tokens", tokens)
         set_(self, "_idf_weights", idf_weights)
@@ -128,7 +128,9 @@ class IndexLookup(HostLayer, Generic[Token]):
         Args:
             include_special_tokens: Whether those for masked and unknown tokens are among them.
         """
-        return [*(self._specials if include_special_tokens else []), *(self._tokens or ())]
+        found = self._specials if include_special_tokens else []
+        found.extend(self._tokens or ())
+        return found
 
     def vocabulary_size(self) -> int:
         """Count the tokens of the vocabulary, those for masked and unknown tokens included."""
@@ -214,15 +216,19 @@ class IndexLookup(HostLayer, Generic[Token]):
     def update_state(self, data: object) -> None:
         """Count the tokens of a batch."""
         for leaf in flatten(data) if not isinstance(data, (list, tuple)) else [data]:
-            tokens = self._batch(leaf)
-            self._counts.add(tokens.reshape(len(tokens), -1).tolist() if tokens.ndim else [[tokens.item()]])
+            self._count(self._batch(leaf))
+
+    def _count(self, x: Array) -> None:
+        """Count the tokens of a batch."""
+        assert isinstance(self._counts, TokenCounts)
+        self._counts.add(x.reshape(len(x), -1).tolist() if x.ndim else [[x.item()]])
 
     def finalize_state(self) -> None:
         """Make the vocabulary of the tokens that were counted."""
         special = {self.mask_token, self.oov_token}
-        ranked = [token for token in self._counts.ranked() if token not in special]
-        if self.max_tokens is not None:
-            ranked = ranked[: max(0, self.max_tokens - len(self._specials))]
+        most = None if self.max_tokens is None else max(0, self.max_tokens - len(self._specials))
+        found = self._counts.ranked(None if most is None else most + len(special))
+        ranked = [token for token in found if token not in special][:most]
         if not ranked:
             raise ValueError(f"layer {self.name!r}: the data hold no token that could be in the vocabulary")
         weights = self._counts.inverse_frequencies(ranked) if self.output_mode == "tf_idf" else None
@@ -237,8 +243,8 @@ class IndexLookup(HostLayer, Generic[Token]):
         self._need_vocabulary()
         return self.vocabulary_size()
 
-    def _need_vocabulary(self) -> list[Token]:
-        tokens: list[Token] | None = self._tokens
+    def _need_vocabulary(self) -> Sequence[Token]:
+        tokens: Sequence[Token] | None = self._tokens
         if tokens is None:
             raise ValueError(
                 f"layer {self.name!r} has no vocabulary yet: pass vocabulary=..., or call adapt(data) first"
@@ -253,7 +259,7 @@ class IndexLookup(HostLayer, Generic[Token]):
 
     def compute(self, x: Array) -> Array:
         """Look the tokens of a batch up."""
-        tokens = self._need_vocabulary()
+        self._need_vocabulary()
         if self.invert:
             return self._inverted(x)
         numbers = self._find(x) if x.size else np.empty(x.shape, np.int64)
@@ -267,12 +273,16 @@ class IndexLookup(HostLayer, Generic[Token]):
             self._place_unknown(x, numbers, unknown)
         if self.output_mode == "int":
             return numbers
-        factors = None
-        if self._idf_weights is not None:
-            factors = np.zeros(self._depth())
-            factors[: len(self._specials)] = np.mean(self._idf_weights)
-            factors[len(self._specials) : len(self._specials) + len(tokens)] = self._idf_weights
-        return encode(numbers, self.output_mode, self._depth(), self.dtype, factors)
+        return encode(numbers, self.output_mode, self._depth(), self.dtype, self._factors())
+
+    def _factors(self) -> Array | None:
+        """Return what counts of each number are multiplied by, for ``output_mode='tf_idf'``."""
+        if self._idf_weights is None:
+            return None
+        factors, first = np.zeros(self._depth()), len(self._specials)
+        factors[:first] = np.mean(self._idf_weights)
+        factors[first : first + len(self._idf_weights)] = self._idf_weights
+        return factors
 
     def _place_unknown(self, x: Array, numbers: Array, unknown: Array) -> None:
         if not self.num_oov_indices:

@@ -23,10 +23,17 @@ def as_one_array(value: object) -> object:
         >>> as_one_array([[1, 2], [3, 4]]).shape, as_one_array([np.zeros(2), np.ones(2)])
         ((2, 2), [array([0., 0.]), array([1., 1.])])
     """
-    if not isinstance(value, (list, tuple)) or not all(isinstance(leaf, _PLAIN) for leaf in flatten(value)):
+    if not isinstance(value, (list, tuple)):
         return value
-    array = np.asarray(value)
-    return np.array(value, dtype=object) if array.dtype.kind in "US" else array
+    if value and set(map(type, value)) <= {str, bytes}:
+        return np.array(value, dtype=object)
+    leaves = flatten(value)
+    if not all(isinstance(leaf, _PLAIN) for leaf in leaves):
+        return value
+    text = any(
+        isinstance(leaf, (str, bytes)) for leaf in leaves
+    )  # NumPy would give all the longest one's room
+    return np.array(value, dtype=object) if text else np.asarray(value)
 
 
 class ReadingLayer(Protocol):

@@ -14,6 +14,8 @@ from streamfit._base.specs import Array, Spec
 from streamfit._base.text import TEXT, text_array
 from streamfit.layers.base import LayerOptions
 from streamfit.layers.index_lookup import _UNKNOWN, IndexLookup
+from streamfit.layers.token_table import ONE, TokenCounter
+from streamfit.layers.token_text import split
 
 
 class StringLookup(IndexLookup[str]):
@@ -58,6 +60,8 @@ class StringLookup(IndexLookup[str]):
         ['[UNK]', 'd', 'z', 'c', 'b', 'a']
     """
 
+    _counts: TokenCounter
+
     def __init__(
         self,
         max_tokens: int | None = None,
@@ -91,6 +95,14 @@ class StringLookup(IndexLookup[str]):
 
     def _batch(self, x: object) -> Array:
         return text_array(x, f"the data of layer {self.name!r}")
+
+    def reset_state(self) -> None:
+        """Forget the tokens that were counted."""
+        object.__setattr__(self, "_counts", TokenCounter())
+
+    def _count(self, x: Array) -> None:
+        tokens, rows = split(x.reshape(-1).tolist(), None, None), len(x) if x.ndim else 1
+        self._counts.add(tokens.in_rows(rows), ONE)
 
     def _find(self, x: Array) -> Array:
         table: dict[str, int] | None = self._table

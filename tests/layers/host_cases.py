@@ -70,8 +70,34 @@ def counts(vocabulary: list[Any], factors: list[float], most: int = 99) -> Calla
 
 
 V, N = WORDS[:4], NUMBERS[:4]
+SENTENCES = ["one Two", "two! zwölf two", "", "three"]
+VECTORS = layers.TextVectorization
 TEXTS, WHOLE = layers.StringLookup, layers.IntegerLookup
 IDF = [0.5, 1.5, 2.0, 4.0]
+
+
+def words(known: list[str], first: int = 2, unknown: int = 1) -> Callable[[Array], Array]:
+    """Numbers of the words of texts, padded to three of them."""
+
+    def compute(x: Array) -> Array:
+        out = np.zeros((len(x), 3), np.int64)
+        for row, text in zip(out, x.reshape(-1).tolist(), strict=True):
+            found = text.lower().replace("!", "").split(" ") if text else []
+            row[: len(found)] = [known.index(t) + first if t in known else unknown for t in found]
+        return out
+
+    return compute
+
+
+def words_counted(known: list[str]) -> Callable[[Array], Array]:
+    def compute(x: Array) -> Array:
+        out = np.zeros((len(x), len(known) + 1), np.float32)
+        for row, text in zip(out, x.reshape(-1).tolist(), strict=True):
+            for token in text.lower().replace("!", "").split(" ") if text else []:
+                row[known.index(token) + 1 if token in known else 0] += 1
+        return out
+
+    return compute
 
 
 def options(make: Callable[..., Any], **named: Any) -> Callable[..., Any]:
@@ -132,5 +158,18 @@ HOST_CASES = [
         (3,),
         lambda x: np.array([-1, *N], np.int64)[x],
         "-invert",
+    ),
+    HostCase(
+        options(VECTORS, vocabulary=["two", "one"], output_sequence_length=3),
+        SENTENCES,
+        (),
+        words(["two", "one"]),
+    ),
+    HostCase(
+        options(VECTORS, vocabulary=["two", "one"], output_mode="count"),
+        SENTENCES,
+        (1,),
+        words_counted(["two", "one"]),
+        "-count",
     ),
 ]

@@ -180,3 +180,18 @@ def test_a_single_text() -> None:
     layer = layers.StringLookup(vocabulary=["a"])
     assert int(layer("a")) == 1
     assert layers.StringLookup(vocabulary=["a"], output_mode="one_hot")("a").tolist() == [0.0, 1.0]
+
+
+@given(
+    st.lists(st.lists(st.text("ab\0\ud800é ", max_size=3), min_size=2, max_size=2), min_size=1, max_size=9)
+)
+def test_texts_of_any_characters_are_counted(rows: list[list[str]]) -> None:
+    layer = layers.StringLookup(output_mode="tf_idf", dtype="float64")
+    for row in rows:
+        layer.update_state(np.array([row], object))
+    layer.finalize_state()
+    flat = [token for row in rows for token in row]
+    ranked = sorted(sorted(set(flat), reverse=True), key=lambda token: -flat.count(token))
+    assert layer.get_vocabulary(include_special_tokens=False) == ranked
+    seen = np.array([sum(token in row for row in rows) for token in ranked])
+    np.testing.assert_allclose(layer.get_config()["idf_weights"], np.log(1 + len(rows) / (1 + seen)))
