@@ -45,6 +45,7 @@ from streamfit.layers.pooling import (
     MaxPooling3D,
 )
 from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
+from streamfit.layers.sentence_embedding import SentenceEmbedding
 from streamfit.layers.string_lookup import StringLookup
 from streamfit.layers.text_vectorization import TextVectorization
 
@@ -92,6 +93,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SentenceEmbedding",
     "Softmax",
     "StringLookup",
     "Subtract",
