@@ -164,10 +164,10 @@ def siphash_at(data: Array, at: int, size: int, key: Array) -> np.uint64:
 
 
 @kernel
-def text_hashes(data: Array, starts: Array, key: Array, hashes: Array) -> None:
-    """Hash the text from each start to the next; with SipHash where there is a key, of two numbers."""
+def text_hashes(data: Array, starts: Array, gap: int, key: Array, hashes: Array) -> None:
+    """Hash the text from each start to `gap` bytes before the next; with SipHash where there is a key."""
     for i in range(hashes.shape[0]):
-        at, size = starts[i], starts[i + 1] - starts[i]
+        at, size = starts[i], starts[i + 1] - starts[i] - gap
         if key.shape[0] > 0:
             hashes[i] = siphash_at(data, at, size, key)
         else:
@@ -213,7 +213,20 @@ def hashes_of_texts(texts: Sequence[str], key: Sequence[int] = ()) -> Array:
     data, starts = utf8(texts)
     hashes = np.empty(len(texts), np.uint64)
     with np.errstate(over="ignore"):  # where kernels are not compiled
-        text_hashes(data, starts, _key(key), hashes)
+        text_hashes(data, starts, 0, _key(key), hashes)
+    return hashes
+
+
+def hashes_of_tokens(data: Array, starts: Array) -> Array:
+    """Return the fingerprint of each token, uint64.
+
+    Args:
+        data: uint8: tokens in UTF-8, one byte behind each.
+        starts: int64 (tokens + 1,): where each begins, and where the last one ends.
+    """
+    hashes = np.empty(len(starts) - 1, np.uint64)
+    with np.errstate(over="ignore"):
+        text_hashes(data, starts, 1, _key(()), hashes)
     return hashes
 
 

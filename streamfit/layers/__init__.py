@@ -9,6 +9,7 @@ from streamfit.layers.convolution import Conv1D, Conv2D, Conv3D
 from streamfit.layers.dense import Dense
 from streamfit.layers.discretization import Discretization
 from streamfit.layers.embedding import Embedding
+from streamfit.layers.embedding_bag import EmbeddingBag
 from streamfit.layers.feature_normalization import Normalization
 from streamfit.layers.hashed_crossing import HashedCrossing
 from streamfit.layers.hashing import Hashing
@@ -50,6 +51,7 @@ from streamfit.layers.pooling import (
     MaxPooling3D,
 )
 from streamfit.layers.reshaping import Flatten, Permute, RepeatVector, Rescaling, Reshape
+from streamfit.layers.sentence_embedding import SentenceEmbedding
 from streamfit.layers.string_lookup import StringLookup
 from streamfit.layers.text_vectorization import TextVectorization
 
@@ -71,6 +73,7 @@ __all__ = [
     "Discretization",
     "Dropout",
     "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -101,6 +104,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SentenceEmbedding",
     "Softmax",
     "StringLookup",
     "Subtract",

@@ -21,7 +21,8 @@ _EXACT = {"float16": 1 << 11, "float32": 1 << 24, "float64": 1 << 53}
 class Embedding(Layer):
     """Look up a row of a table, which is learned, for each whole number.
 
-    A number that has no row stops the step, before anything changes, with an error that names the sample.
+    A number that has no row stops the step, before anything changes, with an error that names the sample and
+    the position.
 
     Args:
         input_dim: Number of rows; the numbers lie in [0, input_dim).
@@ -105,8 +106,13 @@ class Embedding(Layer):
             self.embeddings.assign(self._table)
             self._table = None
 
-    def call(self, x: Value) -> Value:
-        """Look the rows up."""
+    def checked(self, x: Value) -> Value:
+        """Return the numbers of rows as int64, checked to have one.
+
+        Raises:
+            ValueError: Their dtype cannot hold all numbers of rows.
+            SampleError: A number has no row; in a graph the step is stopped.
+        """
         most = _EXACT.get(x.dtype.name, self.input_dim)
         if self.input_dim > most:
             raise ValueError(
@@ -114,8 +120,11 @@ class Embedding(Layer):
                 "whole "
                 f"numbers up to {most} only; write Input(shape, dtype='int64')"
             )
-        indices = ops.checked_indices(x, self.input_dim, f"layer {self.name!r}")
-        return ops.take(self.embeddings, indices)
+        return ops.checked_indices(x, self.input_dim, f"layer {self.name!r}")
+
+    def call(self, x: Value) -> Value:
+        """Look the rows up."""
+        return ops.take(self.embeddings, self.checked(x))
 
     def compute_mask(self, inputs: Value, mask: Value | None = None) -> Value | None:
         """Return where the numbers are not 0, with `mask_zero`; else None."""

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from streamfit._base.configs import Config
 from streamfit._base.errors import SampleError
 from streamfit._base.exact import row_of
+from streamfit._base.loading import refuse_path
 from streamfit._base.specs import Array, Spec
 from streamfit._base.tree import flatten
 from streamfit.layers.adaptation import batches_of
@@ -180,6 +181,7 @@ class IndexLookup(HostLayer, Generic[Token]):
 
     def _all_tokens(self, vocabulary: object) -> list[Token]:
         if isinstance(vocabulary, (str, os.PathLike)):
+            refuse_path(vocabulary, f"the vocabulary of layer {self.name!r}")
             with open(vocabulary, encoding="utf-8", newline="") as file:
                 lines = file.read().replace("\r\n", "\n").removesuffix("\n").split("\n")
             return self._read_file(lines)

@@ -41,6 +41,7 @@ from streamfit.ops.elementwise import (
     sqrt,
     square,
 )
+from streamfit.ops.embedding_bag import embedding_bag
 from streamfit.ops.encoding import bincount, digitize, multi_hot
 from streamfit.ops.exponentials import exp, expm1, log, log1p, log_sigmoid, sigmoid, softplus, tanh
 from streamfit.ops.indexing import full_like, one_hot, ones_like, take, zeros_like
@@ -104,6 +105,7 @@ __all__ = [
     "dot",
     "dropout",
     "elu",
+    "embedding_bag",
     "equal",
     "exp",
     "expand_dims",

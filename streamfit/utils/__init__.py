@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamfit._base.config import set_random_seed
+from streamfit._base.word_vectors import WordVectors, read_word_vectors
 from streamfit.preprocessing import text_dataset_from_directory
 from streamfit.preprocessing.sequence import pad_sequences
 from streamfit.streams.sequence import Sequence
@@ -12,7 +13,9 @@ from streamfit.utils.categorical import to_categorical
 __all__ = [
     "PyDataset",
     "Sequence",
+    "WordVectors",
     "pad_sequences",
+    "read_word_vectors",
     "set_random_seed",
     "text_dataset_from_directory",
     "to_categorical",

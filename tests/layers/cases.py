@@ -77,6 +77,10 @@ def over_samples(name: str, keepdims: bool = False) -> Callable[..., Array]:
     return plain(lambda x: getattr(np, name)(x, axis=tuple(range(1, x.ndim - 1)), keepdims=keepdims))
 
 
+def combined(combiner: str, padding: int | None = 0) -> Callable[..., Array]:
+    return lambda weights, x: reference.embedding_bag(weights[0], x, None, combiner, padding)
+
+
 def plain(function: Callable[..., Array]) -> Callable[..., Array]:
     return lambda weights, *inputs: function(*inputs)
 
@@ -165,6 +169,11 @@ CASES = [
     Case(
         options(L.Normalization, None, 2.0, 9.0, True), [(2, 3)], plain(lambda x: 2.0 + x * 3.0), "-inverted"
     ),
+    Case(options(L.EmbeddingBag, 5, 3), [(4,)], combined("mean"), count=5),
+    Case(
+        options(L.EmbeddingBag, 5, 3, "sum", mask_zero=False), [(4,)], combined("sum", None), "-sum", count=5
+    ),
+    Case(options(L.EmbeddingBag, 5, 3, combiner="sqrtn"), [(2, 3)], combined("sqrtn"), "-sqrtn", count=5),
     Case(options(L.Activation, "elu"), [(3,)], plain(reference.elu)),
     Case(options(L.ReLU), [(3,)], plain(reference.relu)),
     Case(
