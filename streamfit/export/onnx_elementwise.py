@@ -117,6 +117,8 @@ _FORMULAS: dict[str, Formula] = {
     **{"leaky_relu": _leaky_relu, "elu": _elu, "selu": _selu, "gelu": _gelu, "gelu_tanh": _gelu_tanh},
     **{"silu": _silu, "hard_sigmoid": _hard_sigmoid},
 }
+ELEMENTWISE = {*_SAME, *_PAIRS, *_FORMULAS, "not_equal"}
+"""The names of the functions of single elements and of pairs that have a translation."""
 
 
 @translates(Unary)

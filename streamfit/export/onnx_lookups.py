@@ -21,18 +21,16 @@ _INT64 = np.dtype(np.int64)
 def checked_indices(graph: OnnxGraph, op: CheckedIndices, node: Node) -> str:
     """Write numbers as int64; what is no index becomes one that a runtime refuses to look up."""
     x = node.inputs[0]
-    if x.dtype.kind == "u" and x.dtype.itemsize < 8:
-        return graph.cast(graph.name_of(x), x.dtype, _INT64)
-    name, dtype = graph.name_of(x), x.dtype
-    if dtype.kind != "f":
-        name, dtype = graph.cast(name, dtype, _INT64), _INT64
-    valid = graph.node("GreaterOrEqual", name, graph.constant(0, dtype=dtype))
-    if dtype.kind == "f":
-        whole = graph.node("Equal", name, graph.node("Floor", name))
-        small = graph.node("Less", name, graph.constant(op.count, "count", dtype))
+    # In float64 every count and every number of a float32 stands as it is.
+    wide = np.dtype(np.float64) if x.dtype.kind == "f" else _INT64
+    number = graph.cast(graph.name_of(x), x.dtype, wide)
+    valid = graph.node("GreaterOrEqual", number, graph.constant(0, dtype=wide))
+    if wide.kind == "f":
+        whole = graph.node("Equal", number, graph.node("Floor", number))
+        small = graph.node("Less", number, graph.constant(op.count, "count", wide))
         valid = graph.node("And", graph.node("And", valid, whole), small)
-    behind = graph.constant(op.count, "count", _INT64)
-    return graph.node("Where", valid, graph.cast(name, dtype, _INT64), behind)
+    behind = graph.constant(op.count, "count", wide)
+    return graph.cast(graph.node("Where", valid, number, behind), wide, _INT64)
 
 
 @translates(Take)

@@ -51,7 +51,10 @@ def conv(graph: OnnxGraph, op: Conv, node: Node) -> str:
         turned = graph.constant(value.transpose(filters_first), kernel.name or "kernel")
     groups = (x.shape[-1] or 1) // (kernel.shape[-2] or 1)
     settings = {**_settings(op.window, x), "dilations": op.window.dilation, "group": groups}
-    y = graph.node("Conv", _channels_first(graph, x), turned, *map(graph.name_of, bias), **settings)
+    pixels = _channels_first(graph, x)
+    if settings.pop("auto_pad", None):  # which runtimes refuse beside dilation
+        pixels = _padded(graph, pixels, op.window)
+    y = graph.node("Conv", pixels, turned, *map(graph.name_of, bias), **settings)
     return activation(graph, FUSED[op.activation], _channels_behind(graph, y, x.spec.rank))
 
 
@@ -80,6 +83,18 @@ def _channels_first(graph: OnnxGraph, x: Tensor) -> str:
 
 def _channels_behind(graph: OnnxGraph, y: str, rank: int) -> str:
     return graph.node("Transpose", y, perm=(0, *range(2, rank), 1))
+
+
+def _padded(graph: OnnxGraph, x: str, window: SlidingWindow) -> str:
+    """Write zeros around an array of free lengths n: max(0, span - 1 - (n - 1) % stride) along each axis."""
+    reach = [d * (k - 1) for k, d in zip(window.size, window.dilation, strict=True)]
+    before_last = graph.node("Sub", graph.lengths(x, 2, 2 + window.rank), graph.integers(1))
+    rest = graph.node("Mod", before_last, graph.integers(*window.strides))
+    missing = graph.node("Sub", graph.integers(*reach), rest)
+    missing = graph.node("Max", missing, graph.integers(0))
+    before = graph.node("Div", missing, graph.integers(2))
+    behind, others = graph.node("Sub", missing, before), graph.integers(0, 0)
+    return graph.node("Pad", x, graph.node("Concat", others, before, others, behind, axis=0))
 
 
 def _settings(window: SlidingWindow, x: Tensor) -> dict[str, Attribute]:

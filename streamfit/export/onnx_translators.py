@@ -14,7 +14,8 @@ from streamfit.ops.core import Node, Op
 
 OpT = TypeVar("OpT", bound=Op)
 
-_TRANSLATORS: dict[type[Op], Callable[[OnnxGraph, Any, Node], str]] = {}  # each takes its own class
+TRANSLATORS: dict[type[Op], Callable[[OnnxGraph, Any, Node], str]] = {}
+"""The translator of each class; it takes operations of that class alone."""
 
 
 def translates(
@@ -25,7 +26,7 @@ def translates(
     def register(
         function: Callable[[OnnxGraph, OpT, Node], str],
     ) -> Callable[[OnnxGraph, OpT, Node], str]:
-        _TRANSLATORS.update(dict.fromkeys(kinds, function))
+        TRANSLATORS.update(dict.fromkeys(kinds, function))
         return function
 
     return register
@@ -38,7 +39,7 @@ def translate(graph: OnnxGraph, node: Node) -> None:
         ValueError: Its operation has no translation; the message names it and the layer.
     """
     op = node.op
-    translator = _TRANSLATORS.get(type(op))
+    translator = TRANSLATORS.get(type(op))
     if translator is None:
         raise untranslated(graph, op.name)
     graph.bind(node.outputs[0], translator(graph, op, node))

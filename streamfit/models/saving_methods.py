@@ -100,8 +100,8 @@ class SavingMethods(GeneratorMethods):
         if format not in FORMATS:
             raise ValueError(
                 f"export writes {', '.join(FORMATS)}, got format={format!r}: the formats of TensorFlow, "
-                "LiteRT, OpenVINO and PyTorch are written by these libraries alone. Write format='onnx'; to continue "
-                "in streamfit or Keras, use model.save"
+                "LiteRT, OpenVINO and PyTorch are written by these libraries alone. Write format='onnx'; to "
+                "continue in streamfit or Keras, use model.save"
             )
         export_onnx(self, filepath, bool(verbose))
 

@@ -12,18 +12,14 @@ import pytest
 Array = np.ndarray[Any, Any]
 
 
-def found(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
+HAS_RUNTIME = importlib.util.find_spec("onnxruntime") is not None
+needs_runtime = pytest.mark.skipif(not HAS_RUNTIME, reason="the package onnxruntime is not installed")
+RUNTIMES = ["reference", pytest.param("onnxruntime", marks=needs_runtime)]
 
 
-needs_onnx = pytest.mark.skipif(not found("onnx"), reason="the package onnx is not installed")
-needs_onnxruntime = pytest.mark.skipif(
-    not (found("onnx") and found("onnxruntime")), reason="the packages onnx and onnxruntime are not installed"
-)
-RUNTIMES = [
-    pytest.param("reference", marks=needs_onnx),
-    pytest.param("onnxruntime", marks=needs_onnxruntime),
-]
+def best_runtime(dtype: str, lacks_doubles: bool) -> str:
+    """Return ONNX Runtime where it is installed and computes in this dtype."""
+    return "onnxruntime" if HAS_RUNTIME and not (dtype == "float64" and lacks_doubles) else "reference"
 
 
 class Session:
