@@ -123,7 +123,7 @@ ELEMENTWISE = {*_SAME, *_PAIRS, *_FORMULAS, "not_equal"}
 
 @translates(Unary)
 def unary(graph: OnnxGraph, op: Unary, node: Node) -> str:
-    """Write a function of each element; truth values are left alone by `logical_not` only."""
+    """Write a function of each element."""
     x, result = node.inputs[0], node.outputs[0].dtype
     if op.name in ("logical_not", "stop_gradient"):
         return graph.node(_SAME[op.name], graph.name_of(x))
