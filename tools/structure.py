@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("metrics",),
     ("program",),
     ("distribute", "storage", "training"),
+    ("export",),
     ("models",),
     ("callbacks", "demo", "saving", "testing", "utils"),
 )
