@@ -6,6 +6,7 @@ from streamfit._base import uses
 from streamfit._base.specs import Array
 from streamfit.export import onnx_axes as onnx_axes  # the modules of translators register them
 from streamfit.export import onnx_elementwise as onnx_elementwise
+from streamfit.export import onnx_encoding as onnx_encoding
 from streamfit.export import onnx_lookups as onnx_lookups
 from streamfit.export import onnx_products as onnx_products
 from streamfit.export.onnx_graph import OnnxGraph
@@ -34,7 +35,7 @@ def graph_of(model: ModelGraph) -> OnnxGraph:
         )
     host, lowering = HostPart(model), Lowering(training=False)
     with host.collecting():
-        outputs = lowering.lower(model.outputs)
+        outputs = host.fetched(lowering.lower(model.outputs))
     for variable in lowering.assigned:
         raise ValueError(
             f"model {model.name!r} assigns a value to {variable!r} when it predicts; a graph of ONNX has no "

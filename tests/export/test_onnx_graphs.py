@@ -47,7 +47,8 @@ def classes(base: type) -> set[type]:
 
 def test_every_operation_has_a_translator() -> None:
     kinds = {kind for kind in classes(Op) if kind.__module__.startswith("streamfit.ops.")} - {Op}
-    public = {kind for kind in kinds if not kind.__name__.startswith("_")}
+    computed = {kind for kind in kinds if kind.forward is not Op.forward}  # the others are bases
+    public = {kind for kind in computed if not kind.__name__.startswith("_")}
     assert {kind.__name__ for kind in public - TRANSLATORS.keys()} == UNTRANSLATED
 
 
