@@ -68,7 +68,7 @@ def run_files(folder: Path, files: Sequence[str], processes: int, chosen: str = 
 
 def _start(folder: Path, share: Sequence[str], number: int, chosen: str) -> tuple[subprocess.Popen[bytes], Path]:
     lines = folder / f"results{number}.jsonl"
-    path = os.pathsep.join([str(TOOLS), str(TOOLS.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(TOOLS), str(TOOLS.parent)])
     variables = {"PYTHONPATH": path, RESULTS: str(lines), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTEST_ADDOPTS": ""}
     options = ["-p", "keras_tests.plugin", "-p", "no:cacheprovider", "-p", "no:streamfit", "-q", "--tb=short"]
     options += ["--import-mode=importlib", "--rootdir", str(folder), "-c", os.devnull]
