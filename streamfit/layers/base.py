@@ -21,6 +21,7 @@ from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.telling import warn
 from streamfit._base.tree import flatten, pack, transform
 from streamfit.layers import added_losses
+from streamfit.layers.building import building, wrap_build
 from streamfit.layers.checks import Checked, output_regularizer
 from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
 from streamfit.layers.mask_scope import check_mask, mask_of, mask_scope, set_mask
@@ -113,6 +114,10 @@ class Layer(WeightMethods, TensorMethods):
     _revision: int
     built: bool
     sample_shape: tuple[int | None, ...] | None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        wrap_build(cls)
 
     # Set up here, not in __init__, so that a subclass may assign layers before it calls super().
     def __new__(cls, *args: object, **kwargs: object) -> Self:
@@ -212,8 +217,15 @@ class Layer(WeightMethods, TensorMethods):
 
     # -- to be defined by subclasses (`Any`, because each has its own shapes, arguments and results) -----
 
+    @building
     def build(self, input_shape: Any) -> None:
-        """Create the weights; called once, with the shape of the first input (batch axis None)."""
+        """Create the weights; called once, with the shape of the first input (batch axis None).
+
+        The first call of the layer does so, or the user before it.
+
+        Raises:
+            ValueError: The layer has its weights already.
+        """
 
     def call(self, *inputs: Any, **settings: Any) -> Any:
         """Compose the operations.

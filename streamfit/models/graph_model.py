@@ -15,6 +15,7 @@ from streamfit._base.telling import tell
 from streamfit._base.text import TEXT, holds_text
 from streamfit._base.tree import flatten, pack
 from streamfit.layers.base import Layer
+from streamfit.layers.building import marks_itself
 from streamfit.layers.mask_scope import mask_of, set_mask
 from streamfit.models.network import (
     as_declared,
@@ -137,6 +138,10 @@ class GraphModel(Layer):
                 f"model {self.name!r} has no {what} yet, as it is not built: give it an Input(...) or an "
                 "input_shape, or fit it first"
             )
+
+    @marks_itself
+    def build(self, input_shape: Any) -> None:
+        """Do nothing: the layers inside a subclass are built when its `call` uses them."""
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model on tensors or arrays; subclasses compose layers here."""

@@ -1,12 +1,12 @@
-"""What stands for ``keras.src.backend``, ``keras.src.ops`` (where it has more than streamfit) and ``tree``."""
+"""What stands for ``keras.src.backend`` and ``keras.src.tree``, and for what only ``keras.src.ops`` has."""
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import streamfit
 from streamfit._base.specs import Spec
@@ -15,15 +15,18 @@ from streamfit._base.tree import flatten, pack, transform
 from streamfit.ops import Tensor, Variable
 from streamfit.ops.core import is_symbolic
 
-Array = NDArray[Any]
-
 
 class _AnyTensor(type):
     def __instancecheck__(cls, instance: object) -> bool:
         return is_symbolic(instance)
 
     def __call__(
-        cls, shape: Any = (), dtype: Any = "float32", sparse: bool = False, ragged: bool = False, name: str = ""
+        cls,
+        shape: Any = (),
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        name: str = "",
     ) -> Tensor:
         if sparse or ragged:
             raise ValueError("streamfit has no sparse and no ragged tensors")
@@ -39,9 +42,9 @@ def is_tensor(x: object) -> bool:
     return isinstance(x, (np.ndarray, np.generic, Variable)) and not isinstance(x, (str, bytes))
 
 
-def convert_to_numpy(x: Any) -> Array:
+def convert_to_numpy(x: Any) -> Any:
     """Return an array."""
-    return x.numpy() if isinstance(x, Variable) else np.asarray(x)
+    return np.asarray(x.numpy() if isinstance(x, Variable) else x)
 
 
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None) -> Any:
@@ -51,7 +54,9 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None) -> 
     array = convert_to_numpy(x)
     if dtype is not None:
         return array.astype(dtype_of(dtype))
-    return array.astype(streamfit.floatx()) if array.dtype == np.float64 and not hasattr(x, "dtype") else array
+    return (
+        array.astype(streamfit.floatx()) if array.dtype == np.float64 and not hasattr(x, "dtype") else array
+    )
 
 
 def standardize_dtype(dtype: Any) -> str:
@@ -74,23 +79,27 @@ class _ImageDataFormat:
         return "channels_last"
 
 
-class _Random:
-    """Draw numbers, unseeded, as tests do that only need some."""
-
-    @staticmethod
-    def normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Array:
-        return np.random.default_rng().normal(mean, stddev, shape).astype(dtype or "float32")
-
-    @staticmethod
-    def uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None) -> Array:
-        return np.random.default_rng().uniform(minval, maxval, shape).astype(dtype or "float32")
+def _normal(
+    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = "float32", seed: Any = None
+) -> Any:
+    return np.random.default_rng().normal(mean, stddev, shape).astype(dtype)
 
 
-def _ones(shape: Any, dtype: Any = None) -> Array:
+def _uniform(
+    shape: Any, minval: float = 0, maxval: float = 1, dtype: Any = "float32", seed: Any = None
+) -> Any:
+    return np.random.default_rng().uniform(minval, maxval, shape).astype(dtype)
+
+
+RANDOM = types.SimpleNamespace(normal=_normal, uniform=_uniform)
+"""Unseeded numbers, for tests that only need some."""
+
+
+def _ones(shape: Any, dtype: Any = None) -> Any:
     return np.ones(shape, dtype or streamfit.floatx())
 
 
-def _zeros(shape: Any, dtype: Any = None) -> Array:
+def _zeros(shape: Any, dtype: Any = None) -> Any:
     return np.zeros(shape, dtype or streamfit.floatx())
 
 
@@ -110,7 +119,7 @@ BACKEND: dict[str, Any] = {
     "is_int_dtype": _is_kind("iu"),
     "is_keras_tensor": is_symbolic,
     "is_tensor": is_tensor,
-    "random": _Random,
+    "random": RANDOM,
     "standardize_dtype": standardize_dtype,
 }
 
@@ -118,7 +127,7 @@ OPS: dict[str, Any] = {
     "convert_to_numpy": convert_to_numpy,
     "convert_to_tensor": convert_to_tensor,
     "ones": _ones,
-    "random": _Random,
+    "random": RANDOM,
     "zeros": _zeros,
 }
 

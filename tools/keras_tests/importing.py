@@ -1,8 +1,8 @@
 """The import hook: every module below ``keras`` becomes a stand-in whose names lead to streamfit.
 
-A module that exists in the Keras package can be imported; none of its code runs. A name in it is looked for in our
-stand-ins for that module, then in the public module of streamfit of the same kind (``keras.src.layers.core.dense``
-looks in ``streamfit.layers``). A name that is nowhere is `Missing`.
+A module that exists in the Keras package can be imported; none of its code runs. A name in it is looked for
+in our stand-ins for that module, then in the public module of streamfit of the same kind: for
+``keras.src.layers.core.dense`` in ``streamfit.layers``. A name that is nowhere is `Missing`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class KerasFinder(MetaPathFinder, Loader):
 
     Args:
         package: The folder of the Keras package: only its names are read, to know which modules there are.
-        stand_ins: For each module, without ``keras.`` and ``src.``, the names that lead elsewhere than to streamfit.
+        stand_ins: For each module, without ``keras.`` and ``src.``, the names that lead elsewhere.
     """
 
     def __init__(self, package: Path, stand_ins: Mapping[str, Mapping[str, Any]]) -> None:

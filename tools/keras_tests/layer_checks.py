@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from keras_tests.backend import standardize_dtype
 
 import streamfit
+from keras_tests.backend import standardize_dtype
 from streamfit._base.specs import Spec
 from streamfit._base.text import dtype_of
 from streamfit._base.tree import flatten, transform

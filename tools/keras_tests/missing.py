@@ -1,7 +1,7 @@
 """What stands for a name of Keras that streamfit does not have.
 
-While files are imported it may be called, derived from and used as a decorator, so that one missing name does not
-hide all tests of a file. While a test runs, any use of it fails that test with its name.
+While files are imported it may be called, derived from and used as a decorator, so that one missing name does
+not hide all tests of a file. While a test runs, any use of it fails that test with its name.
 """
 
 from __future__ import annotations

@@ -14,7 +14,10 @@ def named_product(*cases: Iterable[Case], **choices: Iterable[Any]) -> list[Case
     parts = [list(part) for part in cases]
     for name, values in choices.items():
         parts.append(
-            [{"testcase_name": str(getattr(value, "__name__", value)).lower(), name: value} for value in values]
+            [
+                {"testcase_name": str(getattr(value, "__name__", value)).lower(), name: value}
+                for value in values
+            ]
         )
     combined = []
     for chosen in itertools.product(*reversed(parts)):

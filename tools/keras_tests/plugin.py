@@ -1,4 +1,4 @@
-"""The pytest plugin of the process that runs the copied files: stand-ins first, then one line for each test."""
+"""The pytest plugin of the process that runs the copied files: stand-ins first, then a line for each test."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from keras_tests import test_case
 from keras_tests.importing import install
 from keras_tests.missing import Missing, MissingError, phase
@@ -39,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Drop the marks that would skip a test or expect it to fail: which tests count is said in left_out.toml."""
+    """Drop the marks that skip a test or expect it to fail: left_out.toml says which tests count."""
     for item in items:
         for node in item.listchain():
             node.own_markers[:] = [mark for mark in node.own_markers if mark.name not in ("skipif", "xfail")]

@@ -66,7 +66,9 @@ def run_files(folder: Path, files: Sequence[str], processes: int, chosen: str = 
     return results
 
 
-def _start(folder: Path, share: Sequence[str], number: int, chosen: str) -> tuple[subprocess.Popen[bytes], Path]:
+def _start(
+    folder: Path, share: Sequence[str], number: int, chosen: str
+) -> tuple[subprocess.Popen[bytes], Path]:
     lines = folder / f"results{number}.jsonl"
     path = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(TOOLS), str(TOOLS.parent)])
     variables = {"PYTHONPATH": path, RESULTS: str(lines), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTEST_ADDOPTS": ""}

@@ -6,11 +6,10 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+import streamfit
 from keras_tests.backend import BACKEND, OPS, TREE
 from keras_tests.named_product import TEST_UTILS
 from keras_tests.test_case import TESTING
-
-import streamfit
 from streamfit.layers.index_lookup import IndexLookup
 
 STAND_INS: dict[str, dict[str, Any]] = {

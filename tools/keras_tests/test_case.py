@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from absl.testing import parameterized
+
 from keras_tests import layer_checks
 from keras_tests.backend import convert_to_numpy, standardize_dtype
-
 from streamfit.layers.base import clear_names
 
 _NAMES = re.compile(r"`(\w+)[^`]*`")
 _WRONG_CALL = re.compile(r"unexpected keyword argument|positional argument|has no attribute|not callable")
 
 other_words: list[str] = []
-"""The messages of errors that were of the right class in a test that asks for Keras' words, since it began."""
+"""Messages of our own words, of errors of the right class, since the test that runs began."""
 
 
-class TestCase(parameterized.TestCase):
+class TestCase(parameterized.TestCase):  # type: ignore[misc]
     """Compare what streamfit computes with what a test of Keras expects."""
 
     maxDiff = None
@@ -55,12 +56,14 @@ class TestCase(parameterized.TestCase):
             convert_to_numpy(actual), convert_to_numpy(desired), atol=atol, rtol=rtol, err_msg=msg or ""
         )
 
-    def assertNotAllClose(self, a: Any, b: Any, atol: float = 1e-6, rtol: float = 1e-6, msg: str = "") -> None:
+    def assertNotAllClose(
+        self, a: Any, b: Any, atol: float = 1e-6, rtol: float = 1e-6, msg: str = ""
+    ) -> None:
         """Check that two arrays differ."""
         if np.allclose(convert_to_numpy(a), convert_to_numpy(b), atol=atol, rtol=rtol):
             self.fail(msg or f"all values are close: {a}")
 
-    def assertAlmostEqual(  # type: ignore[override]
+    def assertAlmostEqual(
         self, actual: Any, desired: Any, decimal: int = 3, tpu_decimal: int | None = None, msg: str = ""
     ) -> None:
         """Check that two arrays are equal up to a number of decimals."""
@@ -125,7 +128,7 @@ class TestCase(parameterized.TestCase):
 
     def run_class_serialization_test(self, instance: Any, custom_objects: Any = None) -> Any:
         """Check that a configuration makes an equal object, directly and as JSON by way of its class."""
-        from keras.src import saving  # the stand-in
+        saving = importlib.import_module("keras.src.saving")  # the stand-in
 
         cls, config = type(instance), instance.get_config()
         with saving.custom_object_scope(custom_objects or {}):
@@ -156,8 +159,6 @@ def _never(*_: Any) -> bool:
     return False
 
 
-
-
 TESTING: dict[str, Any] = {
     "TestCase": TestCase,
     "jax_uses_gpu": _never,
@@ -168,4 +169,3 @@ TESTING: dict[str, Any] = {
     "uses_gpu": _never,
     "uses_tpu": _never,
 }
-
