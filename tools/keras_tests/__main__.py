@@ -9,9 +9,8 @@ from pathlib import Path
 
 from keras_tests.files import GROUPS
 from keras_tests.left_out import read_list
-from keras_tests.plugin import keras_package
 from keras_tests.report import failures, group_table, reasons_table, replace_table, unused
-from keras_tests.running import copy_tests, run_files
+from keras_tests.running import copy_tests, keras_package, run_files
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "keras.md"
 

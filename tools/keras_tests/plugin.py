@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
 import types
 import warnings
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keras_tests import test_case
 from keras_tests.importing import install
-from keras_tests.missing import Missing, MissingError, phase
+from keras_tests.missing import phase
+from keras_tests.running import RESULTS, keras_package
 from keras_tests.stand_ins import STAND_INS, skip_if_backend
-
-RESULTS = "STREAMFIT_KERAS_TESTS_RESULTS"
-OUTCOMES = {"passed": "passed", "failed": "failed", "skipped": "skipped"}
-
-
-def keras_package() -> Path:
-    """Return the folder of the installed Keras, without importing it."""
-    spec = importlib.util.find_spec("keras")
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("Keras is not installed here; run this with make keras-tests")
-    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -80,6 +68,3 @@ def _write(nodeid: str, outcome: str, message: str) -> None:
     }
     with open(os.environ[RESULTS], "a", encoding="utf-8") as results:
         results.write(json.dumps(line) + "\n")
-
-
-__all__ = ["RESULTS", "Missing", "MissingError", "keras_package"]

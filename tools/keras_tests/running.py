@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -11,10 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_tests.plugin import RESULTS
-
 TOOLS = Path(__file__).resolve().parent.parent
 LIMIT = 3600.0
+RESULTS = "STREAMFIT_KERAS_TESTS_RESULTS"
+"""The variable that names the file of results."""
+
+
+def keras_package() -> Path:
+    """Return the folder of the installed Keras, without importing it."""
+    spec = importlib.util.find_spec("keras")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("Keras is not installed here; run this with make keras-tests")
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 @dataclass(frozen=True)
