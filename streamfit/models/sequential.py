@@ -67,7 +67,7 @@ class Sequential(Model):
             advice = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
             raise TypeError(f"Sequential takes layers, got {layer!r} of type {type(layer).__name__}{advice}")
         elif isinstance(layer, InputLayer):
-            self._begin(Tensor(Spec((None, *(layer.sample_shape or ())), dtype_of(layer.dtype)), layer.name))
+            self._begin(layer.tensor())
         elif any(layer is known for known in self._layers):
             raise ValueError(
                 f"layer {layer.name!r} is in the stack already; make another one, or use the functional API"

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
 import streamfit
 from keras_tests.backend import BACKEND, OPS, TREE
 from keras_tests.named_product import TEST_UTILS
+from keras_tests.saving import SAVING
 from keras_tests.test_case import TESTING
+from streamfit._base.specs import Spec
+from streamfit._base.text import dtype_of
 from streamfit.layers.index_lookup import IndexLookup
+from streamfit.ops import Tensor
+
+
+def Input(shape: Any = None, *, batch_shape: Any = None, dtype: Any = None, **options: Any) -> Tensor:
+    """Make an input; where a test names the batch, a tensor of that whole shape.
+
+    A model takes batches of any size, so the batch of `streamfit.Input` is None. Tests of layers alone name
+    it to see which shape a layer makes of it, and a tensor without a batch axis can be asked that.
+    """
+    if batch_shape is not None and all(batch_shape):
+        return Tensor(Spec(tuple(batch_shape), dtype_of(dtype or streamfit.floatx())))
+    if batch_shape is not None:
+        options["batch_shape"] = batch_shape
+    return streamfit.Input(shape, dtype=dtype, **options)
+
 
 STAND_INS: dict[str, dict[str, Any]] = {
     "": {"version": streamfit.__version__, "__version__": streamfit.__version__},
     "backend": BACKEND,
-    "layers": {"IndexLookup": IndexLookup},
+    "layers": {"IndexLookup": IndexLookup, "Input": Input},
     "ops": OPS,
     "testing": TESTING,
     "testing.test_utils": TEST_UTILS,
     "tree": TREE,
+    **SAVING,
 }
 """Keyed by the module, without ``keras.`` and ``src.``; a name holds for the modules below, too."""
 
@@ -27,8 +45,3 @@ STAND_INS: dict[str, dict[str, Any]] = {
 def skip_if_backend(backend: str, reason: str) -> Callable[[Any], Any]:
     """Return a decorator that skips nothing: streamfit is none of Keras' backends."""
     return lambda test: test
-
-
-def prepare() -> None:
-    """Import what the first test would else import: it counts as part of the start."""
-    importlib.import_module("tensorflow")
