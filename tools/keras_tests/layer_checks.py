@@ -159,7 +159,7 @@ def train(layer: Any, data: Any, output: Any) -> None:
 
 
 def _sum_of_predictions(y_true: Any, y_pred: Any) -> Any:
-    return streamfit.ops.sum(y_pred, axis=tuple(range(1, len(y_pred.shape))))
+    return streamfit.ops.sum(y_pred, axis=-1) if len(y_pred.shape) > 1 else y_pred
 
 
 class _Shape:
