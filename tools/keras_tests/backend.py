@@ -12,6 +12,7 @@ import streamfit
 from streamfit._base.specs import Spec
 from streamfit._base.text import dtype_name, dtype_of
 from streamfit._base.tree import flatten, pack, transform
+from streamfit.layers.mask_scope import mask_of, set_mask
 from streamfit.ops import Tensor, Variable
 from streamfit.ops.core import is_symbolic
 
@@ -117,9 +118,11 @@ BACKEND: dict[str, Any] = {
     "image_data_format": _ImageDataFormat().image_data_format,
     "is_float_dtype": _is_kind("f"),
     "is_int_dtype": _is_kind("iu"),
+    "get_keras_mask": mask_of,
     "is_keras_tensor": is_symbolic,
     "is_tensor": is_tensor,
     "random": RANDOM,
+    "set_keras_mask": set_mask,
     "standardize_dtype": standardize_dtype,
 }
 

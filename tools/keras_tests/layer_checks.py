@@ -77,7 +77,8 @@ def check_layer(
         call_kwargs: Further arguments of the call.
         The others: What is expected; None where nothing is.
     """
-    if input_sparse or input_ragged or expected_output_sparse or expected_output_ragged:
+    made_sparse = input_data is None and (input_sparse or input_ragged)
+    if made_sparse or expected_output_sparse or expected_output_ragged:
         case.fail("streamfit has no sparse and no ragged tensors")
     call = call_kwargs or {}
 
