@@ -44,6 +44,7 @@ from streamfit import (
     ops,
     optimizers,
     regularizers,
+    saving,
     utils,
 )
 from streamfit._base.config import epsilon, floatx, set_floatx, set_random_seed
@@ -128,6 +129,7 @@ __all__ = [
     "ops",
     "optimizers",
     "regularizers",
+    "saving",
     "set_floatx",
     "set_num_threads",
     "set_random_seed",

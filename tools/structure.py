@@ -28,9 +28,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("layers", "losses", "optimizers"),
     ("metrics",),
     ("program",),
-    ("distribute", "saving", "training"),
+    ("distribute", "storage", "training"),
     ("models",),
-    ("callbacks", "demo", "testing", "utils"),
+    ("callbacks", "demo", "saving", "testing", "utils"),
 )
 DATA_SIDE = {"workers", "streams", "augment"}
 MATH_SIDE = {

@@ -12,7 +12,9 @@ from typing import Any, Self, cast
 
 import numpy as np
 
+from streamfit._base.custom_objects import custom_object, get_registered_name, is_registered
 from streamfit._base.names import Registry, describe_callable
+from streamfit._base.serialization import deserialize_keras_object
 
 Config = dict[str, object]
 """The arguments of an object by name, as plain Python values; ``cls(**config)`` makes an equal one."""
@@ -71,7 +73,8 @@ def arguments_of(cls: type) -> list[str]:
 def describe(value: object) -> object:
     """Turn an argument into plain Python values: numbers, strings, lists, dictionaries.
 
-    A `Configurable` becomes ``{"class_name": ..., "config": ...}``, a function its name.
+    A `Configurable` becomes ``{"class_name": ..., "config": ...}``, a function its name; what is registered
+    has its registered name.
 
     Example:
         >>> describe((1, np.float32(0.5))), describe(abs)
@@ -84,7 +87,11 @@ def describe(value: object) -> object:
     if isinstance(value, dict):
         return {key: describe(item) for key, item in value.items()}
     if hasattr(value, "get_config") and not inspect.isclass(value):
-        return {"class_name": type(value).__name__, "config": value.get_config()}
+        cls = type(value)
+        own = {"registered_name": get_registered_name(cls)} if is_registered(cls) else {}
+        return {"class_name": cls.__name__, "config": value.get_config(), **own}
+    if is_registered(value):
+        return get_registered_name(value)
     return describe_callable(value) if callable(value) else value
 
 
@@ -116,6 +123,12 @@ def _from_description(registry: Registry[Any], description: Config) -> Any:
             f"a dictionary that describes a {registry.kind} looks like "
             f"{{'class_name': ..., 'config': ...}}, got the keys {sorted(description, key=str)}"
         )
-    cls: Callable[..., Any] = registry.find(str(description["class_name"]))
+    name = str(description["class_name"])
+    if name in ("function", "class"):
+        return deserialize_keras_object(description)
+    own = custom_object(str(description.get("registered_name") or name))
+    if own is None and not registry.has(name) and description.get("module"):
+        return deserialize_keras_object(description)  # of another kind, such as a layer as an activation
+    cls: Callable[..., Any] = registry.find(name) if own is None else own
     config = cast(Config, description.get("config") or {})
     return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)

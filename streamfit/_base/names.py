@@ -6,8 +6,9 @@ import inspect
 import re
 import threading
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
+from streamfit._base.custom_objects import custom_object
 from streamfit._base.errors import UnknownNameError
 
 T = TypeVar("T")
@@ -98,11 +99,14 @@ class Registry(Generic[T]):
             self._names.append(name)
 
     def find(self, name: str) -> T:
-        """Return the entry registered under `name`.
+        """Return the entry registered under `name`; the user's own registered objects come first.
 
         Raises:
             UnknownNameError: No entry has that name.
         """
+        own = custom_object(name)
+        if own is not None:
+            return cast(T, own)
         try:
             return self._entries[_fold(name)]
         except KeyError:
@@ -110,6 +114,10 @@ class Registry(Generic[T]):
             raise UnknownNameError(
                 f"Unknown {self.kind}: {name!r}.{did_you_mean(name, known)} Known names: {', '.join(known)}."
             ) from None
+
+    def has(self, name: str) -> bool:
+        """Return whether an entry has that name."""
+        return _fold(name) in self._entries
 
     def get(self, identifier: object) -> Any:
         """Resolve a name, a class or an instance to an instance (or to the function itself).

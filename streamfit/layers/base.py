@@ -7,7 +7,7 @@ differently in the two. Layers inside layers, shared layers and models used as l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
@@ -20,7 +20,7 @@ from streamfit._base.configs import Config, describe
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.telling import warn
 from streamfit._base.tree import flatten, pack, transform
-from streamfit.layers import added_losses
+from streamfit.layers import added_losses, auto_config
 from streamfit.layers.building import building, wrap_build
 from streamfit.layers.checks import Checked, output_regularizer
 from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
@@ -110,6 +110,7 @@ class Layer(WeightMethods, TensorMethods):
     activity_regularizer = Checked(output_regularizer)
     _activity_regularizer: Penalty | None
     _added_losses: list[Value]
+    _arguments: auto_config.Arguments | Config | None
     _name: str | None
     _revision: int
     built: bool
@@ -134,6 +135,7 @@ class Layer(WeightMethods, TensorMethods):
         set_(layer, "_made_in_retrace", is_retracing())
         set_(layer, "_revision", 0)
         set_(layer, "_trainable", True)
+        set_(layer, "_arguments", (args, kwargs) if auto_config.remembers_arguments(cls) else None)
         set_(layer, "_name", None)
         set_(layer, "dtype", floatx())
         set_(layer, "sample_shape", None)
@@ -161,7 +163,8 @@ class Layer(WeightMethods, TensorMethods):
 
     def __getstate__(self) -> dict[str, object]:
         # A copy of a layer is in no graph; a model that is copied tells its layers where they are.
-        return {name: value for name, value in self.__dict__.items() if name != "_uses"}
+        state = {name: value for name, value in self.__dict__.items() if name != "_uses"}
+        return auto_config.with_described_arguments(type(self), state)
 
     @property
     def name(self) -> str:
@@ -422,17 +425,25 @@ class Layer(WeightMethods, TensorMethods):
                     object.__setattr__(self, "built", True)
 
     def get_config(self) -> Config:
-        """Return the arguments that make an equal layer."""
+        """Return the arguments that make an equal layer.
+
+        A class with arguments of its own adds them. One that defines no `get_config` has the arguments that
+        the layer was made with.
+
+        Raises:
+            TypeError: Such an argument cannot be described by plain values.
+        """
         config: Config = {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
         if self._activity_regularizer is not None:
             config["activity_regularizer"] = describe(self._activity_regularizer)
+        if self._arguments is not None:
+            config.update(auto_config.described(type(self), self._arguments))
         return config
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Make a layer from the result of `get_config`."""
-        make: Callable[..., Self] = cls
-        return make(**config)
+        """Make a layer from the result of `get_config`; that of Keras' layer of the same name is one too."""
+        return auto_config.made(cls, config)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r}>"

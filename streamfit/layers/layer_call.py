@@ -70,6 +70,20 @@ class LayerCall:
         """Return the results of the node that this use is in, without their masks."""
         return node.outputs[: len(node.outputs) - len(self.masked_results)]
 
+    def arguments_of(self, node: Node) -> tuple[list[Any], dict[str, Any]]:
+        """Return the arguments of the call that made a node, in order and by name; tensors among them."""
+        inputs, masks = self.inputs_of(node), node.inputs[self._count :]
+        options = dict(self._settings)
+        if self.training is not None:
+            options["training"] = self.training
+        own = [tensor.mask for tensor in inputs]
+        given: list[Tensor | None] = [None] * self._count
+        for place, mask in zip(self._masked, masks, strict=True):
+            given[place] = mask
+        if any(mask is not found for mask, found in zip(given, own, strict=True)):
+            options["mask"] = _first_structure(pack(self._structure, given))
+        return list(pack(self._structure, inputs)), options
+
     def expand(self, tensors: Sequence[Value], training: bool) -> list[Value]:
         """Call the layer on other tensors, or on arrays, and list its results, then their masks."""
         with retracing():
@@ -101,6 +115,10 @@ class LayerCall:
         inputs = pack(self._structure, list(tensors[: self._count]))
         results = flatten(self.layer(*inputs, training=fixed, **self._settings))
         return [*results, *(mask_of(results[place]) for place in self.masked_results)]
+
+
+def _first_structure(arguments: Any) -> Any:
+    return arguments[0] if arguments else None
 
 
 def call_arguments(cls: type) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from streamfit import constraints, initializers, regularizers
 from streamfit._base import uses
+from streamfit._base.loading import is_loading, reserve
 from streamfit._base.specs import Array, Spec
 from streamfit.ops.core import Value, Variable
 
@@ -136,7 +138,9 @@ class WeightMethods:
         constraint = constraints.get(given.get("constraint"))
         if constraint is not None:
             constraints.traced(constraint, Spec(lengths, dtype), name)  # what cannot work fails here
-        value = np.zeros(lengths, dtype) if _trial.active else initializers.get(initializer)(lengths, dtype)
+        reserve(math.prod(lengths) * dtype.itemsize, f"weight {name!r} of layer {self.name!r}")
+        unknown = _trial.active or is_loading()  # in a model that is loaded the value comes from the file
+        value = np.zeros(lengths, dtype) if unknown else initializers.get(initializer)(lengths, dtype)
         weight = Variable(value, name, given.get("trainable", True), constraint)
         self._own(weight)
         penalty = regularizers.get(given.get("regularizer"))

@@ -30,7 +30,7 @@ from streamfit.models.summary import summary_text
 from streamfit.ops import Variable
 from streamfit.ops.core import Tensor
 from streamfit.program import sorted_nodes
-from streamfit.saving import check_weights_path, read_state, read_weights, save_weights, write_state
+from streamfit.storage import check_weights_path, read_state, read_weights, save_weights, write_state
 from streamfit.training import TrainingState
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
-from streamfit import layers
 from streamfit._base.configs import Config
-from streamfit._base.errors import UnknownNameError
-from streamfit._base.names import did_you_mean
+from streamfit._base.custom_objects import CustomObjectScope
+from streamfit._base.serialization import deserialize_keras_object, serialize_keras_object
 from streamfit.layers.base import Layer
 
 
 def described(stack: Sequence[Layer]) -> list[Config]:
-    """Return ``{"class_name": ..., "config": ...}`` for each layer."""
-    return [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in stack]
+    """Return the description of each layer; see `serialize_keras_object`."""
+    return [serialize_keras_object(layer) for layer in stack]
 
 
-def made_again(descriptions: object, known: Mapping[str, type]) -> list[Layer]:
-    """Return new layers for descriptions; `known` holds classes by name, besides those of `streamfit.layers`.
+def made_again(descriptions: object, known: Mapping[str, object]) -> list[Layer]:
+    """Return new layers for descriptions; `known` holds the user's classes and functions by name.
 
     Raises:
-        ValueError: Something else than descriptions.
+        ValueError: Something else than descriptions of layers.
         UnknownNameError: A class has no such name.
 
     Example:
@@ -30,18 +28,16 @@ def made_again(descriptions: object, known: Mapping[str, type]) -> list[Layer]:
     """
     if not isinstance(descriptions, (list, tuple)):
         raise ValueError(f"layers must be a list of descriptions as get_config returns, got {descriptions!r}")
-    classes = {name: getattr(layers, name) for name in layers.__all__} | dict(known)
-    return [_made_again(description, classes) for description in descriptions]
+    with CustomObjectScope(known):
+        return [_made_again(description) for description in descriptions]
 
 
-def _made_again(description: object, classes: Mapping[str, type]) -> Layer:
+def _made_again(description: object) -> Layer:
     if not (isinstance(description, Mapping) and "class_name" in description):
         raise ValueError(f"a layer is described by {{'class_name': ..., 'config': ...}}, got {description!r}")
-    name = str(description["class_name"])
-    if name not in classes:
-        raise UnknownNameError(
-            f"Unknown layer: {name!r}.{did_you_mean(name, classes)} Pass the class of your own layer in "
-            f"custom_objects={{{name!r}: {name}}}"
+    layer = deserialize_keras_object({"config": {}, **description})
+    if not isinstance(layer, Layer):
+        raise ValueError(
+            f"{description['class_name']!r} is described as a layer, but is a {type(layer).__name__}"
         )
-    cls = cast("type[Layer]", classes[name])
-    return cls.from_config(dict(description.get("config") or {}))
+    return layer

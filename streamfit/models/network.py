@@ -16,6 +16,7 @@ from streamfit.layers.base import Layer
 from streamfit.layers.layer_call import LayerCall
 from streamfit.layers.mask_scope import mask_of
 from streamfit.ops.core import Node, Tensor, apply
+from streamfit.ops.public_calls import PublicCall
 from streamfit.program import leaves, sorted_nodes
 
 
@@ -62,11 +63,15 @@ def from_the_middle(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> tupl
         for tensor, name in zip(inputs, names, strict=True)
     ]
     known = dict(zip(inputs, fresh, strict=True))
+    calls: dict[PublicCall, PublicCall] = {}
     for node in sorted_nodes(outputs, inputs):
         again = Node(node.op, [known.get(t, t) for t in node.inputs], [t.spec for t in node.outputs])
         known.update(zip(node.outputs, again.outputs, strict=True))
         for old, new in zip(node.outputs, again.outputs, strict=True):
             new.mask = None if old.mask is None else known.get(old.mask, old.mask)
+            if old.call is not None:
+                new.call = calls.setdefault(old.call, old.call.on(known))
+                new.call.results.append(new)
     return fresh, [known.get(tensor, tensor) for tensor in outputs]
 
 

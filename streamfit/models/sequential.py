@@ -158,24 +158,27 @@ class Sequential(Model):
             The arguments of the model, a description of each layer, and the shape of the input if it is
             known.
         """
+        if self._arguments is not None:
+            return super().get_config()
         start = self._start
         return {
             **super().get_config(),
             "layers": described(self._layers),
             "build_input_shape": None if start is None else list(start.shape),
             "build_input_dtype": None if start is None else dtype_name(start.dtype),
+            "build_input_name": None if start is None else start.name,
         }
 
     @classmethod
-    def from_config(cls, config: Config, custom_objects: Mapping[str, type] | None = None) -> Self:
+    def from_config(cls, config: Config, custom_objects: Mapping[str, object] | None = None) -> Self:
         """Make a stack from the result of `get_config`.
 
         Args:
             config: The result.
-            custom_objects: Classes of your own layers by name.
+            custom_objects: Your own classes and functions by name.
 
         Raises:
-            UnknownNameError: A layer's class is not known.
+            UnknownNameError: The class of a layer is not known.
 
         Example:
             >>> from streamfit import Input, layers
@@ -184,17 +187,26 @@ class Sequential(Model):
             >>> again.output_shape, again.layers[0].get_config() == stack.layers[0].get_config()
             ((None, 2), True)
         """
-        own: dict[str, type] = {"Sequential": Sequential, cls.__name__: cls, **(custom_objects or {})}
-        separate = ("layers", "build_input_shape", "build_input_dtype", "trainable")
-        options = {key: value for key, value in config.items() if key not in separate}
+        if "layers" not in config:
+            return super().from_config(config, custom_objects)
+        options = {key: value for key, value in config.items() if key in ("name", "dtype")}
         make: Callable[..., Self] = cls
-        stack = make(**options)
-        for layer in made_again(config.get("layers", []), own):
-            stack.add(layer)
-        if config.get("build_input_shape") is not None:
-            stack._build(config["build_input_shape"], config.get("build_input_dtype"))
+        stack = make(
+            **options if not isinstance(options.get("dtype"), dict) else {"name": options.get("name")}
+        )
+        stack._add_described(config, custom_objects or {})
         stack._trainable = bool(config.get("trainable", True))  # that of each layer is in its own description
         return stack
+
+    def _add_described(self, config: Config, custom_objects: Mapping[str, object]) -> None:
+        shape, name = config.get("build_input_shape"), config.get("build_input_name")
+        found = made_again(config.get("layers", []), custom_objects)
+        if shape is not None and not (found and isinstance(found[0], InputLayer)):
+            dtype = config.get("build_input_dtype") or (found and _dtype_read(found[0])) or self.dtype
+            first = found[0].name if found else self.name
+            self._begin_with(tuple(shape[1:]), str(name or f"{first}_input"), dtype)  # type: ignore[index, arg-type]
+        for layer in found:
+            self.add(layer)
 
     def _trial_dtype(self, which: int | str) -> np.dtype[np.generic]:
         """Return the dtype of the input: of the first layer, before the model is built."""

@@ -10,6 +10,7 @@ from streamfit.ops.binary import Binary, apply_binary
 from streamfit.ops.casting import floating, promoted
 from streamfit.ops.core import OPERATORS, Operand, Value, apply
 from streamfit.ops.elementwise import negative_forward, raise_to
+from streamfit.ops.public_calls import recorded
 
 # In every kernel: `a` and `b` are matrices, and an axis of length 1 is used again for all of y. The
 # compiler makes a version of the inner loop for columns that are there, which it can vectorise.
@@ -167,6 +168,7 @@ _MINIMUM = Binary("minimum", minimum_kernel, _minimum_partial)
 _POWER = Binary("power", power_kernel, _power_partial)
 
 
+@recorded
 def add(a: Operand, b: Operand) -> Value:
     """Add two arrays, element by element.
 
@@ -187,6 +189,7 @@ def add(a: Operand, b: Operand) -> Value:
     return apply_binary(_ADD, a, b)
 
 
+@recorded
 def subtract(a: Operand, b: Operand) -> Value:
     """Subtract `b` from `a`, element by element.
 
@@ -207,6 +210,7 @@ def subtract(a: Operand, b: Operand) -> Value:
     return apply_binary(_SUBTRACT, a, b)
 
 
+@recorded
 def multiply(a: Operand, b: Operand) -> Value:
     """Multiply two arrays, element by element.
 
@@ -227,6 +231,7 @@ def multiply(a: Operand, b: Operand) -> Value:
     return apply_binary(_MULTIPLY, a, b)
 
 
+@recorded
 def divide(a: Operand, b: Operand) -> Value:
     """Divide `a` by `b`, element by element; division by 0 gives infinity or NaN.
 
@@ -247,6 +252,7 @@ def divide(a: Operand, b: Operand) -> Value:
     return apply(_DIVIDE, *(floating(value) for value in promoted(a, b)))
 
 
+@recorded
 def maximum(a: Operand, b: Operand) -> Value:
     """Return the larger element of each pair; equal ones share the gradient.
 
@@ -267,6 +273,7 @@ def maximum(a: Operand, b: Operand) -> Value:
     return apply_binary(_MAXIMUM, a, b)
 
 
+@recorded
 def minimum(a: Operand, b: Operand) -> Value:
     """Return the smaller element of each pair; equal ones share the gradient.
 
@@ -287,6 +294,7 @@ def minimum(a: Operand, b: Operand) -> Value:
     return apply_binary(_MINIMUM, a, b)
 
 
+@recorded
 def power(a: Operand, b: Operand) -> Value:
     """Raise `a` to the power `b`, element by element.
 

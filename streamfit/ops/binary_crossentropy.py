@@ -13,6 +13,7 @@ from streamfit.kernels.calls import Kernel
 from streamfit.ops.casting import cast, floating
 from streamfit.ops.core import Op, Operand, Value, apply, flat
 from streamfit.ops.crossentropy import limits_of
+from streamfit.ops.public_calls import recorded
 
 
 @kernel
@@ -113,6 +114,7 @@ class BinaryCrossentropy(Op):
         return calls
 
 
+@recorded
 def binary_crossentropy(target: Operand, output: Operand, from_logits: bool = False) -> Value:
     """Compute ``-target * log(output) - (1 - target) * log(1 - output)``, element by element.
 

@@ -14,6 +14,7 @@ from streamfit._base.specs import Array, Shape, Spec
 from streamfit.kernels import Call
 from streamfit.ops.casting import operand
 from streamfit.ops.core import Op, Operand, Value, apply, workspace
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.strided import element_steps, gather_calls
 from streamfit.ops.sums import sum_onto
 
@@ -160,6 +161,7 @@ class BroadcastTo(Op):
         return [] if gx is None else sum_onto(output_grads[0], gx)
 
 
+@recorded
 def broadcast_to(x: Operand, shape: Sequence[int | None]) -> Value:
     """Repeat `x` along new leading axes and along its axes of length 1.
 

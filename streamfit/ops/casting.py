@@ -18,6 +18,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call
 from streamfit.kernels.matrix import copy_into, fill_zero
 from streamfit.ops.core import Constant, DType, Op, Operand, Tensor, Value, apply, as_operand, flat
+from streamfit.ops.public_calls import recorded
 
 _FLOATS = ("float32", "float64")
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
@@ -58,6 +59,7 @@ class Cast(Op):
         return [(copy_into, (flat(output_grads[0]), flat(gx)))]
 
 
+@recorded
 def cast(x: Operand, dtype: npt.DTypeLike) -> Value:
     """Convert `x` to another dtype; floats become whole numbers by dropping the fraction.
 
@@ -81,6 +83,7 @@ def cast(x: Operand, dtype: npt.DTypeLike) -> Value:
     return value if value.dtype == wanted else apply(Cast(wanted.name), value)
 
 
+@recorded
 def floating(x: Operand) -> Value:
     """Return `x` as a float operand: whole numbers and booleans become `floatx`.
 

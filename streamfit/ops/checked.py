@@ -12,6 +12,7 @@ from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.ops.casting import cast, operand
 from streamfit.ops.core import Op, Operand, Value, apply, as_operand, flat
+from streamfit.ops.public_calls import recorded
 
 _INT64 = np.dtype(np.int64)
 
@@ -84,6 +85,7 @@ def _error(what: str, number: object, count: int, row: int) -> SampleError:
     )
 
 
+@recorded
 def checked_indices(x: Operand, count: int, what: str = "indices") -> Value:
     """Return numbers as int64 and check that they are indices: whole numbers in [0, count).
 

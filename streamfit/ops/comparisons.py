@@ -11,6 +11,7 @@ from streamfit.ops.binary import Binary, apply_binary
 from streamfit.ops.broadcasting import broadcast_shapes, matrices
 from streamfit.ops.casting import cast, promoted
 from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply, workspace
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.sums import sum_onto
 from streamfit.ops.unary import Unary
 
@@ -131,6 +132,7 @@ _OR = Binary("logical_or", maximum_kernel, None)
 _NOT = Unary("logical_not", not_kernel, None, result="bool")
 
 
+@recorded
 def greater(a: Operand, b: Operand) -> Value:
     """Return True where `a` is greater than `b`.
 
@@ -151,6 +153,7 @@ def greater(a: Operand, b: Operand) -> Value:
     return apply_binary(_GREATER, a, b)
 
 
+@recorded
 def greater_equal(a: Operand, b: Operand) -> Value:
     """Return True where `a` is at least `b`.
 
@@ -171,6 +174,7 @@ def greater_equal(a: Operand, b: Operand) -> Value:
     return apply_binary(_GREATER_EQUAL, a, b)
 
 
+@recorded
 def less(a: Operand, b: Operand) -> Value:
     """Return True where `a` is less than `b`.
 
@@ -191,6 +195,7 @@ def less(a: Operand, b: Operand) -> Value:
     return apply_binary(_GREATER, b, a)
 
 
+@recorded
 def less_equal(a: Operand, b: Operand) -> Value:
     """Return True where `a` is at most `b`.
 
@@ -211,6 +216,7 @@ def less_equal(a: Operand, b: Operand) -> Value:
     return apply_binary(_GREATER_EQUAL, b, a)
 
 
+@recorded
 def equal(a: Operand, b: Operand) -> Value:
     """Return True where two arrays are equal; a NaN equals nothing.
 
@@ -231,6 +237,7 @@ def equal(a: Operand, b: Operand) -> Value:
     return apply_binary(_EQUAL, a, b)
 
 
+@recorded
 def not_equal(a: Operand, b: Operand) -> Value:
     """Return True where two arrays differ; a NaN differs from everything.
 
@@ -251,6 +258,7 @@ def not_equal(a: Operand, b: Operand) -> Value:
     return apply_binary(_NOT_EQUAL, a, b)
 
 
+@recorded
 def logical_and(a: Operand, b: Operand) -> Value:
     """Return True where both are true (not 0).
 
@@ -271,6 +279,7 @@ def logical_and(a: Operand, b: Operand) -> Value:
     return apply(_AND, cast(a, "bool"), cast(b, "bool"))
 
 
+@recorded
 def logical_or(a: Operand, b: Operand) -> Value:
     """Return True where at least one is true (not 0).
 
@@ -291,6 +300,7 @@ def logical_or(a: Operand, b: Operand) -> Value:
     return apply(_OR, cast(a, "bool"), cast(b, "bool"))
 
 
+@recorded
 def logical_not(x: Operand) -> Value:
     """Return True where `x` is false (0).
 
@@ -307,6 +317,7 @@ def logical_not(x: Operand) -> Value:
     return apply(_NOT, cast(x, "bool"))
 
 
+@recorded
 def where(condition: Operand, a: Operand, b: Operand) -> Value:
     """Take `a` where the condition is true (not 0), else `b`.
 

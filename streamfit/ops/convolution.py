@@ -19,6 +19,7 @@ from streamfit.kernels.matrix import copy_into, fill_zero
 from streamfit.kernels.patch_products import convolve, input_gradient, kernel_gradient
 from streamfit.ops.casting import floating, promoted
 from streamfit.ops.core import Op, Operand, Value, apply, flat, rows, workspace
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.sliding_window import (
     AXES,
     PADDINGS,
@@ -151,6 +152,7 @@ def _mismatch(who: str, x: Spec | Value, w: Spec | Value) -> str:
     )
 
 
+@recorded
 def conv(
     inputs: Operand,
     kernel: Operand,

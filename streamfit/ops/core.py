@@ -43,9 +43,9 @@ class Tensor:
     __array_ufunc__ = None
 
     mask: Tensor | None = None
-    """Which positions count, not 0 where one does: its axes are the first of this tensor. None where all
-    do.
-    """
+    """Which positions count, not 0 where one does: its axes are the first of this tensor. None for all."""
+    call: Any = None
+    """The `PublicCall` that returned this tensor, or None."""
 
     def __init__(self, spec: Spec, name: str = "", node: Node | None = None, index: int = 0) -> None:
         self.spec, self.name, self.node, self.index = spec, name, node, index

@@ -20,6 +20,7 @@ from streamfit.kernels import exponentials as fast
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import cast, floating
 from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.shape import transpose
 
 
@@ -192,6 +193,7 @@ def classes_last(name: str, x: Operand, axis: int) -> Value:
     return transpose(value, [*(i for i in range(rank) if i != place), place])
 
 
+@recorded
 def categorical_crossentropy(
     target: Operand, output: Operand, from_logits: bool = False, axis: int = -1
 ) -> Value:

@@ -13,6 +13,7 @@ from streamfit.kernels import Call, kernel
 from streamfit.ops.axes import one_axis
 from streamfit.ops.casting import cast, operand
 from streamfit.ops.core import DType, Op, Operand, Value, apply, workspace
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.shape import reshape
 from streamfit.ops.sums import fold
 
@@ -80,6 +81,7 @@ class Cumsum(Op):
         return [] if gx is None else self._calls(output_grads[0], gx, 1)
 
 
+@recorded
 def cumsum(x: Operand, axis: int | None = None, dtype: npt.DTypeLike | None = None) -> Value:
     """Compute ``y[i] = x[0] + ... + x[i]`` along an axis, as `keras.ops.cumsum` does.
 

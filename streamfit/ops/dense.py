@@ -20,6 +20,7 @@ from streamfit.kernels.bias_activation import (
     tanh_delta,
 )
 from streamfit.ops.core import Op, Operand, Value, apply, flat, rows, workspace
+from streamfit.ops.public_calls import recorded
 
 _FORWARD = {"linear": add_bias, "relu": add_bias_relu, "tanh": add_bias_tanh, "sigmoid": add_bias_sigmoid}
 _DELTA = {"relu": relu_delta, "tanh": tanh_delta, "sigmoid": sigmoid_delta}
@@ -90,6 +91,7 @@ class Dense(Op):
         return calls
 
 
+@recorded
 def dense(x: Operand, kernel: Operand, bias: Operand, activation: str = "linear") -> Value:
     """Compute ``activation(x @ kernel + bias)`` in one operation.
 

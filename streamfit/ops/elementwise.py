@@ -7,6 +7,7 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.kernels import kernel
 from streamfit.ops.core import OPERATORS, Operand, Value
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.unary import Unary, apply_floating, apply_numeric
 
 
@@ -161,6 +162,7 @@ _SIN = Unary("sin", sin_forward, sin_backward)
 _COS = Unary("cos", cos_forward, cos_backward)
 
 
+@recorded
 def negative(x: Operand) -> Value:
     """Change the sign of each element.
 
@@ -177,6 +179,7 @@ def negative(x: Operand) -> Value:
     return apply_numeric(_NEGATIVE, x)
 
 
+@recorded
 def absolute(x: Operand) -> Value:
     """Compute the absolute value of each element; its slope at 0 is taken as 0.
 
@@ -193,6 +196,7 @@ def absolute(x: Operand) -> Value:
     return apply_numeric(_ABS, x)
 
 
+@recorded
 def sign(x: Operand) -> Value:
     """Return -1, 0 or 1 for each element; no gradient passes.
 
@@ -209,6 +213,7 @@ def sign(x: Operand) -> Value:
     return apply_numeric(_SIGN, x)
 
 
+@recorded
 def square(x: Operand) -> Value:
     """Multiply each element by itself.
 
@@ -225,6 +230,7 @@ def square(x: Operand) -> Value:
     return apply_numeric(_SQUARE, x)
 
 
+@recorded
 def sqrt(x: Operand) -> Value:
     """Compute the square root of each element: NaN below 0, an infinite slope at 0.
 
@@ -262,6 +268,7 @@ def raise_to(x: Operand, exponent: float) -> Value:
     return apply_floating(Unary("power", power_forward, power_backward, (float(exponent),)), x)
 
 
+@recorded
 def floor(x: Operand) -> Value:
     """Round each element down; no gradient passes.
 
@@ -278,6 +285,7 @@ def floor(x: Operand) -> Value:
     return apply_floating(_FLOOR, x)
 
 
+@recorded
 def round(x: Operand) -> Value:
     """Round each element to the nearest whole number, halves to the even one; no gradient passes.
 
@@ -294,6 +302,7 @@ def round(x: Operand) -> Value:
     return apply_floating(_ROUND, x)
 
 
+@recorded
 def clip(x: Operand, minimum: float, maximum: float) -> Value:
     """Limit each element to [minimum, maximum]; the gradient passes inside, limits included.
 
@@ -319,6 +328,7 @@ def clip(x: Operand, minimum: float, maximum: float) -> Value:
     return (apply_numeric if whole else apply_floating)(Unary("clip", clip_forward, clip_backward, limits), x)
 
 
+@recorded
 def sin(x: Operand) -> Value:
     """Compute the sine of each element.
 
@@ -335,6 +345,7 @@ def sin(x: Operand) -> Value:
     return apply_floating(_SIN, x)
 
 
+@recorded
 def cos(x: Operand) -> Value:
     """Compute the cosine of each element.
 

@@ -7,6 +7,7 @@ from streamfit.kernels import exponentials as fast
 from streamfit.kernels import kernel
 from streamfit.ops.core import Operand, Value
 from streamfit.ops.elementwise import negative
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.unary import Unary, apply_floating
 
 
@@ -121,6 +122,7 @@ _SIGMOID = Unary("sigmoid", sigmoid_forward, sigmoid_backward)
 _SOFTPLUS = Unary("softplus", softplus_forward, softplus_backward)
 
 
+@recorded
 def exp(x: Operand) -> Value:
     """Raise e to each element.
 
@@ -137,6 +139,7 @@ def exp(x: Operand) -> Value:
     return apply_floating(_EXP, x)
 
 
+@recorded
 def expm1(x: Operand) -> Value:
     """Compute ``exp(x) - 1``, exact also near 0.
 
@@ -153,6 +156,7 @@ def expm1(x: Operand) -> Value:
     return apply_floating(_EXPM1, x)
 
 
+@recorded
 def log(x: Operand) -> Value:
     """Compute the natural logarithm of each element.
 
@@ -169,6 +173,7 @@ def log(x: Operand) -> Value:
     return apply_floating(_LOG, x)
 
 
+@recorded
 def log1p(x: Operand) -> Value:
     """Compute ``log(1 + x)``, exact also near 0.
 
@@ -185,6 +190,7 @@ def log1p(x: Operand) -> Value:
     return apply_floating(_LOG1P, x)
 
 
+@recorded
 def tanh(x: Operand) -> Value:
     """Compute the hyperbolic tangent of each element.
 
@@ -201,6 +207,7 @@ def tanh(x: Operand) -> Value:
     return apply_floating(_TANH, x)
 
 
+@recorded
 def sigmoid(x: Operand) -> Value:
     """Compute ``1 / (1 + exp(-x))``.
 
@@ -217,6 +224,7 @@ def sigmoid(x: Operand) -> Value:
     return apply_floating(_SIGMOID, x)
 
 
+@recorded
 def softplus(x: Operand) -> Value:
     """Compute ``log(1 + exp(x))`` without overflow.
 
@@ -233,6 +241,7 @@ def softplus(x: Operand) -> Value:
     return apply_floating(_SOFTPLUS, x)
 
 
+@recorded
 def log_sigmoid(x: Operand) -> Value:
     """Compute ``log(sigmoid(x))`` without overflow.
 

@@ -15,6 +15,7 @@ from streamfit.kernels.matrix import fill_zero
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import cast, operand
 from streamfit.ops.core import Op, Operand, Tensor, Value, apply, flat
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.sums import fold
 
 
@@ -187,6 +188,7 @@ def check_range(name: str, indices: Tensor | Array, count: int | None) -> None:
             raise ValueError(f"{name} got {indices.flat[wrong[0]]} at {place}; it must lie in [0, {count})")
 
 
+@recorded
 def take(x: Operand, indices: Operand, axis: int = 0) -> Value:
     """Look up slices of `x` by number; the gradient is added to the slices that were taken.
 
@@ -216,6 +218,7 @@ def take(x: Operand, indices: Operand, axis: int = 0) -> Value:
     return apply(Take(place), value, numbers)
 
 
+@recorded
 def one_hot(x: Operand, classes: int, dtype: npt.DTypeLike | None = None) -> Value:
     """Write each whole number as a row with a 1 in its column; only zeros if it is out of range.
 
@@ -235,6 +238,7 @@ def one_hot(x: Operand, classes: int, dtype: npt.DTypeLike | None = None) -> Val
     return apply(OneHot(classes, np.dtype(dtype or floatx()).name), whole_numbers("one_hot", x))
 
 
+@recorded
 def full_like(x: Operand, value: float, dtype: npt.DTypeLike | None = None) -> Value:
     """Make an array of one value.
 
@@ -254,6 +258,7 @@ def full_like(x: Operand, value: float, dtype: npt.DTypeLike | None = None) -> V
     return apply(FullLike(value, np.dtype(dtype or like.dtype).name), like)
 
 
+@recorded
 def zeros_like(x: Operand, dtype: npt.DTypeLike | None = None) -> Value:
     """Make an array of zeros.
 
@@ -271,6 +276,7 @@ def zeros_like(x: Operand, dtype: npt.DTypeLike | None = None) -> Value:
     return full_like(x, 0, dtype)
 
 
+@recorded
 def ones_like(x: Operand, dtype: npt.DTypeLike | None = None) -> Value:
     """Make an array of ones.
 

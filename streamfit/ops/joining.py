@@ -15,6 +15,7 @@ from streamfit.kernels.matrix import fill_zero
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import operand, promoted
 from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply, flat
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.shape import expand_dims, squeeze
 from streamfit.ops.strided import element_steps, gather_calls, scatter_calls
 from streamfit.ops.sums import fold
@@ -143,6 +144,7 @@ class Slice(Op):
         return [(fill_zero, (flat(gx),)), *scatter_calls(output_grads[0], gx, *self._start_and_steps(gx))]
 
 
+@recorded
 def concatenate(arrays: Sequence[Operand], axis: int = -1) -> Value:
     """Put arrays one after the other along an axis.
 
@@ -168,6 +170,7 @@ def concatenate(arrays: Sequence[Operand], axis: int = -1) -> Value:
     return apply(Concatenate(place), *values)
 
 
+@recorded
 def stack(arrays: Sequence[Operand], axis: int = 0) -> Value:
     """Put arrays of one shape one after the other along a new axis.
 
@@ -191,6 +194,7 @@ def stack(arrays: Sequence[Operand], axis: int = 0) -> Value:
     return concatenate([expand_dims(array, axis) for array in arrays], axis)
 
 
+@recorded
 def split(x: Operand, parts: int | Sequence[int], axis: int = -1) -> list[Value]:
     """Cut an array into parts along an axis.
 
@@ -229,6 +233,7 @@ def split(x: Operand, parts: int | Sequence[int], axis: int = -1) -> list[Value]
     return [getitem(value, (*whole, slice(a, b))) for a, b in pairwise(edges)]
 
 
+@recorded
 def getitem(x: Operand, key: object) -> Value:
     """Compute ``x[key]`` for whole numbers, slices, ``...`` and None.
 

@@ -14,6 +14,7 @@ from streamfit.ops.arithmetic import multiply
 from streamfit.ops.casting import floating, promoted
 from streamfit.ops.core import OPERATORS, Op, Operand, Value, apply, rows
 from streamfit.ops.dense import room_to_turn
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.shape import expand_dims, squeeze, swap_axes, transpose
 
 
@@ -130,6 +131,7 @@ def _mismatch(a: Spec, b: Spec) -> str:
     )
 
 
+@recorded
 def matmul(a: Operand, b: Operand) -> Value:
     """Multiply matrices; a vector counts as a row on the left and as a column on the right.
 
@@ -165,6 +167,7 @@ def matmul(a: Operand, b: Operand) -> Value:
     return apply(BatchedMatmul(), left, right)
 
 
+@recorded
 def dot(a: Operand, b: Operand) -> Value:
     """Multiply matrices like `matmul`, or anything by a single number.
 

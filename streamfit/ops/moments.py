@@ -7,9 +7,11 @@ from streamfit.ops.axes import Axis
 from streamfit.ops.casting import floating
 from streamfit.ops.core import Operand, Value
 from streamfit.ops.elementwise import sqrt, square
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.reductions import mean
 
 
+@recorded
 def var(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     """Compute the mean squared distance from the mean, in two passes.
 
@@ -32,6 +34,7 @@ def var(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     return mean(square(subtract(value, mean(value, axis, keepdims=True))), axis, keepdims)
 
 
+@recorded
 def std(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     """Compute the square root of `var`; its slope at 0 is not defined.
 

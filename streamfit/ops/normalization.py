@@ -14,6 +14,7 @@ from streamfit._base.specs import Array, Spec, may_equal
 from streamfit.kernels import Call, kernel
 from streamfit.ops.casting import cast
 from streamfit.ops.core import Op, Operand, Value, apply, flat, rows, workspace
+from streamfit.ops.public_calls import recorded
 
 _NO_WEIGHTS = np.empty(0)
 MASK_EPSILON = np.array([1e-7])
@@ -266,6 +267,7 @@ def _check_channels(name: str, x: Spec, *vectors: Spec) -> None:
         )
 
 
+@recorded
 def batch_normalize(
     x: Operand, gamma: Operand, beta: Operand, epsilon: float = 1e-3, mask: Operand | None = None
 ) -> tuple[Value, Value, Value]:
@@ -300,6 +302,7 @@ def batch_normalize(
     return result
 
 
+@recorded
 def scale_shift(x: Operand, scale: Operand, shift: Operand) -> Value:
     """Compute ``x * scale + shift`` with a factor and a summand for each channel.
 

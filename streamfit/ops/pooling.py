@@ -12,6 +12,7 @@ from streamfit.kernels import Call, kernel
 from streamfit.kernels.patches import BEFORE, SIZE, STRIDE
 from streamfit.ops.casting import floating, operand
 from streamfit.ops.core import Op, Operand, Value, apply, workspace
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.sliding_window import (
     AXES,
     Lengths,
@@ -264,6 +265,7 @@ def _pool(
     return apply(op(SlidingWindow(size, steps, (1,) * rank, padding_of(padding)), who), x)
 
 
+@recorded
 def max_pool(
     inputs: Operand,
     pool_size: Lengths,
@@ -301,6 +303,7 @@ def max_pool(
     return _pool(MaxPool, who, operand(inputs), pool_size, strides, padding)
 
 
+@recorded
 def average_pool(
     inputs: Operand,
     pool_size: Lengths,

@@ -20,6 +20,7 @@ from streamfit.kernels.decorator import inlined
 from streamfit.ops.casting import floating, operand
 from streamfit.ops.core import Op, Operand, Tensor, Value, apply, flat
 from streamfit.ops.operation import first_row
+from streamfit.ops.public_calls import recorded
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -164,6 +165,7 @@ def _step_state(step_state: Operand) -> Value:
     return value
 
 
+@recorded
 def dropout(x: Operand, rate: float, step_state: Operand, stream: int) -> Value:
     """Set a share of the elements to 0 and divide the others by ``1 - rate`` (Srivastava et al., 2014).
 
@@ -189,6 +191,7 @@ def dropout(x: Operand, rate: float, step_state: Operand, stream: int) -> Value:
     return value if rate == 0 else apply(Dropout(float(rate), stream), value, _step_state(step_state))
 
 
+@recorded
 def random_uniform(
     like: Operand, step_state: Operand, stream: int, minimum: float = 0.0, maximum: float = 1.0
 ) -> Value:
@@ -215,6 +218,7 @@ def random_uniform(
     )
 
 
+@recorded
 def random_normal(
     like: Operand, step_state: Operand, stream: int, mean: float = 0.0, stddev: float = 1.0
 ) -> Value:

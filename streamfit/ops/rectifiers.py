@@ -9,6 +9,7 @@ from streamfit.kernels import exponentials as fast
 from streamfit.kernels import kernel
 from streamfit.ops.core import Operand, Value
 from streamfit.ops.elementwise import clip
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.unary import Unary, apply_floating, apply_numeric
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -167,6 +168,7 @@ _SOFTSIGN = Unary("softsign", softsign_forward, softsign_backward)
 _HARD_SIGMOID = Unary("hard_sigmoid", hard_sigmoid_forward, hard_sigmoid_backward)
 
 
+@recorded
 def relu(x: Operand) -> Value:
     """Compute ``max(x, 0)``; the slope at 0 is taken as 0.
 
@@ -183,6 +185,7 @@ def relu(x: Operand) -> Value:
     return apply_numeric(_RELU, x)
 
 
+@recorded
 def relu6(x: Operand) -> Value:
     """Compute ``min(max(x, 0), 6)``.
 
@@ -199,6 +202,7 @@ def relu6(x: Operand) -> Value:
     return clip(x, 0, 6)
 
 
+@recorded
 def leaky_relu(x: Operand, negative_slope: float = 0.2) -> Value:
     """Compute x above 0 and ``negative_slope * x`` below.
 
@@ -218,6 +222,7 @@ def leaky_relu(x: Operand, negative_slope: float = 0.2) -> Value:
     )
 
 
+@recorded
 def elu(x: Operand, alpha: float = 1.0) -> Value:
     """Compute x above 0 and ``alpha * (exp(x) - 1)`` below (Clevert et al., 2016).
 
@@ -235,6 +240,7 @@ def elu(x: Operand, alpha: float = 1.0) -> Value:
     return apply_floating(Unary("elu", elu_forward, elu_backward, (float(alpha), 1.0)), x)
 
 
+@recorded
 def selu(x: Operand) -> Value:
     """Compute the scaled `elu` whose outputs keep mean 0 and variance 1 (Klambauer et al., 2017).
 
@@ -251,6 +257,7 @@ def selu(x: Operand) -> Value:
     return apply_floating(_SELU, x)
 
 
+@recorded
 def gelu(x: Operand, approximate: bool = False) -> Value:
     """Compute x times the standard normal distribution function of x (Hendrycks and Gimpel, 2016).
 
@@ -269,6 +276,7 @@ def gelu(x: Operand, approximate: bool = False) -> Value:
     return apply_floating(_GELU_TANH if approximate else _GELU, x)
 
 
+@recorded
 def silu(x: Operand) -> Value:
     """Compute ``x * sigmoid(x)``, also known as swish (Ramachandran et al., 2017).
 
@@ -285,6 +293,7 @@ def silu(x: Operand) -> Value:
     return apply_floating(_SILU, x)
 
 
+@recorded
 def softsign(x: Operand) -> Value:
     """Compute ``x / (1 + |x|)``.
 
@@ -301,6 +310,7 @@ def softsign(x: Operand) -> Value:
     return apply_floating(_SOFTSIGN, x)
 
 
+@recorded
 def hard_sigmoid(x: Operand) -> Value:
     """Limit ``x / 6 + 0.5`` to [0, 1], as Keras 3 does (Keras 2 had the slope 0.2).
 

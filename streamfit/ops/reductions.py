@@ -13,6 +13,7 @@ from streamfit.kernels.calls import Kernel
 from streamfit.ops.axes import Axis, one_axis, reduced, several_axes
 from streamfit.ops.casting import floating, operand
 from streamfit.ops.core import DType, Op, Operand, Value, apply
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.sums import NO_DIVISOR, fold, runs, spread_calls, sum_calls
 
 
@@ -216,6 +217,7 @@ def _reduce(op: type[_Reduction], x: Value, axis: Axis, keepdims: bool) -> Value
     return x
 
 
+@recorded
 def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     """Add up along axes; float32 is accumulated in float64 and rounded at the end.
 
@@ -237,6 +239,7 @@ def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     return _reduce(Sum, operand(x), axis, keepdims)
 
 
+@recorded
 def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     """Average along axes; float32 is accumulated in float64 and rounded at the end.
 
@@ -258,6 +261,7 @@ def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     return _reduce(Mean, floating(x), axis, keepdims)
 
 
+@recorded
 def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     """Take the largest along axes, NaN where there is one; equal ones share the gradient.
 
@@ -279,6 +283,7 @@ def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     return _reduce(Max, operand(x), axis, keepdims)
 
 
+@recorded
 def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     """Take the smallest along axes, NaN where there is one; equal ones share the gradient.
 
@@ -309,6 +314,7 @@ def _arg(op: type[Argmax], x: Operand, axis: int | None, keepdims: bool) -> Valu
     return apply(op(place, place + 1, keepdims), value)
 
 
+@recorded
 def argmax(x: Operand, axis: int | None = None, keepdims: bool = False) -> Value:
     """Find the index of the largest element, the first of equal ones; a NaN counts as largest.
 
@@ -330,6 +336,7 @@ def argmax(x: Operand, axis: int | None = None, keepdims: bool = False) -> Value
     return _arg(Argmax, x, axis, keepdims)
 
 
+@recorded
 def argmin(x: Operand, axis: int | None = None, keepdims: bool = False) -> Value:
     """Find the index of the smallest element, the first of equal ones; a NaN counts as smallest.
 

@@ -12,6 +12,7 @@ from streamfit.kernels.matrix import copy_into
 from streamfit.ops.axes import Axis, batch_stays_first, one_axis, several_axes
 from streamfit.ops.casting import operand
 from streamfit.ops.core import Op, Operand, Value, apply, flat
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.strided import element_steps, gather_calls
 
 
@@ -139,6 +140,7 @@ def _transpose_calls(x: Array, y: Array, axes: Sequence[int]) -> list[Call]:
     return gather_calls(x, y, 0, [steps[axis] for axis in axes])
 
 
+@recorded
 def shape(x: Operand) -> Shape:
     """Return the length of each axis.
 
@@ -155,6 +157,7 @@ def shape(x: Operand) -> Shape:
     return tuple(operand(x).shape)
 
 
+@recorded
 def reshape(x: Operand, shape: Sequence[int | None]) -> Value:
     """Give the elements another shape.
 
@@ -185,6 +188,7 @@ def reshape(x: Operand, shape: Sequence[int | None]) -> Value:
     return apply(Reshape(wanted), value)
 
 
+@recorded
 def flatten(x: Operand) -> Value:
     """Merge all axes but the first, the batch.
 
@@ -206,6 +210,7 @@ def flatten(x: Operand) -> Value:
     return apply(Reshape((value.shape[0], prod(n for n in value.shape[1:] if n is not None))), value)
 
 
+@recorded
 def expand_dims(x: Operand, axis: int) -> Value:
     """Insert an axis of length 1.
 
@@ -229,6 +234,7 @@ def expand_dims(x: Operand, axis: int) -> Value:
     return apply(InsertAxis(place), value)
 
 
+@recorded
 def squeeze(x: Operand, axis: Axis = None) -> Value:
     """Remove axes of length 1.
 
@@ -254,6 +260,7 @@ def squeeze(x: Operand, axis: Axis = None) -> Value:
     return apply(RemoveAxes(tuple(axes)), value)
 
 
+@recorded
 def transpose(x: Operand, axes: Sequence[int] | None = None) -> Value:
     """Change the order of the axes.
 
@@ -281,6 +288,7 @@ def transpose(x: Operand, axes: Sequence[int] | None = None) -> Value:
     return value if order == tuple(range(rank)) else apply(Transpose(order), value)
 
 
+@recorded
 def swap_axes(x: Operand, a: int, b: int) -> Value:
     """Exchange two axes.
 

@@ -13,6 +13,7 @@ from streamfit.kernels import exponentials as fast
 from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import floating
 from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.shape import expand_dims, swap_axes, transpose
 
 
@@ -182,6 +183,7 @@ def _along(op: Op, x: Operand, axis: int) -> Value:
     return swap_axes(apply(op, swap_axes(value, place, -1)), place, -1)
 
 
+@recorded
 def softmax(x: Operand, axis: int = -1) -> Value:
     """Compute ``exp(x) / sum(exp(x))`` along an axis.
 
@@ -202,6 +204,7 @@ def softmax(x: Operand, axis: int = -1) -> Value:
     return _along(Softmax(), x, axis)
 
 
+@recorded
 def log_softmax(x: Operand, axis: int = -1) -> Value:
     """Compute ``log(softmax(x))`` along an axis, exact also where the softmax is tiny.
 
@@ -222,6 +225,7 @@ def log_softmax(x: Operand, axis: int = -1) -> Value:
     return _along(LogSoftmax(), x, axis)
 
 
+@recorded
 def logsumexp(x: Operand, axis: int = -1, keepdims: bool = False) -> Value:
     """Compute ``log(sum(exp(x)))`` along an axis.
 

@@ -14,6 +14,7 @@ from streamfit.kernels import exponentials as fast
 from streamfit.ops.core import Op, Operand, Value, apply, flat, rows
 from streamfit.ops.crossentropy import classes_last, limits_of
 from streamfit.ops.indexing import check_range, whole_numbers
+from streamfit.ops.public_calls import recorded
 from streamfit.ops.shape import squeeze
 
 
@@ -154,6 +155,7 @@ class SparseCategoricalCrossentropy(Op):
         return [(sparse_probabilities_backward, (t, p, gy, gp, limits_of(self.epsilon, p), self._ignored()))]
 
 
+@recorded
 def sparse_categorical_crossentropy(
     target: Operand,
     output: Operand,

@@ -11,6 +11,7 @@ from streamfit.kernels.calls import Call, Kernel
 from streamfit.kernels.matrix import copy_into, fill_zero
 from streamfit.ops.casting import floating, operand
 from streamfit.ops.core import Op, Operand, Value, apply, flat
+from streamfit.ops.public_calls import recorded
 
 
 class Unary(Op):
@@ -87,6 +88,7 @@ def apply_numeric(op: Op, x: Operand) -> Value:
 _STOP_GRADIENT = Unary("stop_gradient", copy_into, None)
 
 
+@recorded
 def stop_gradient(x: Operand) -> Value:
     """Return the values of `x` as if they were constant: no gradient passes.
 

@@ -14,6 +14,17 @@ from streamfit._base.names import Registry
 
 registry: Registry[type[LearningRateSchedule]] = Registry("learning rate schedule")
 
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "get",
+]
+
 
 def _steps(name: str, value: float) -> float:
     if not value > 0:

@@ -127,6 +127,29 @@ class Work:
                     moved[place] = vector[old]
             self.state[name] = moved
 
+    def by_weight(self, sizes: Mapping[Hashable, int]) -> dict[str, dict[Hashable | None, Array]]:
+        """Return copies of the parts of each vector that belong to weights of these sizes.
+
+        A vector over no weights is whole, with None in the place of a weight.
+
+        Example:
+            >>> work = Work()
+            >>> work.places = {"kernel": slice(0, 4), "bias": slice(4, 8)}
+            >>> work.state = {"m": np.arange(8.0), "product": np.ones(1)}
+            >>> work.by_weight({"kernel": 3, "bias": 1})
+            {'m': {'kernel': array([0., 1., 2.]), 'bias': array([4.])}, 'product': {None: array([1.])}}
+        """
+        places = self.places or {}
+        length = max((place.stop for place in places.values()), default=0)
+        found: dict[str, dict[Hashable | None, Array]] = {}
+        for name, vector in self.state.items():
+            if vector.shape == (length,):
+                starts = {weight: places[weight].start for weight in sizes if weight in places}
+                found[name] = {w: vector[start : start + sizes[w]].copy() for w, start in starts.items()}
+            else:
+                found[name] = {None: vector.copy()}
+        return found
+
     def drop_unneeded(self, needed: Mapping[str, float]) -> None:
         """Forget the vectors that the settings needed before and no longer need."""
         for name in self.needed.difference(needed):

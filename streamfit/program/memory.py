@@ -138,6 +138,19 @@ deferring: weakref.WeakSet[FlatVariables] = weakref.WeakSet()
 """The vectors with tables whose rows may be behind: they are brought up to date before others read them."""
 
 
+def padded_sizes(variables: Sequence[Variable]) -> Array:
+    """Return how many elements of a flat vector belong to each variable, gap included, int64.
+
+    Example:
+        >>> padded_sizes([Variable(np.zeros((2, 10), "float32")), Variable(np.zeros(8, "float64"))]).tolist()
+        [32, 8]
+    """
+    units = (ALIGNMENT // variable.dtype.itemsize for variable in variables)
+    return np.array(
+        [-(-v.memory.size // unit) * unit for v, unit in zip(variables, units, strict=True)], dtype=np.int64
+    )
+
+
 class FlatVariables:
     """Keep variables of one dtype side by side in one vector.
 
@@ -159,8 +172,7 @@ class FlatVariables:
                 + ", ".join(f"{v.name} {v.dtype}" for v in self.variables)
             )
         self.dtype = dtypes.pop()
-        unit = ALIGNMENT // self.dtype.itemsize
-        self.sizes = np.array([-(-v.memory.size // unit) * unit for v in self.variables], dtype=np.int64)
+        self.sizes = padded_sizes(self.variables)
         self._nbytes = int(self.sizes.sum()) * self.dtype.itemsize
         self.vector = aligned_empty(self._nbytes).view(self.dtype)
         self.vector[...] = 0

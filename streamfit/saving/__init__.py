@@ -1,8 +1,27 @@
-"""Weights and training states on disk."""
+"""Public names of saving and loading: models in files, objects as plain values, your own classes by name."""
 
 from __future__ import annotations
 
-from streamfit.saving.state_file import read_state, write_state
-from streamfit.saving.weights import check_weights_path, read_weights, save_weights
+from streamfit._base.custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from streamfit._base.serialization import deserialize_keras_object, serialize_keras_object
+from streamfit.models import load_model, save_model
 
-__all__ = ["check_weights_path", "read_state", "read_weights", "save_weights", "write_state"]
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "load_model",
+    "register_keras_serializable",
+    "save_model",
+    "serialize_keras_object",
+]

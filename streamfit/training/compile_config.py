@@ -169,6 +169,17 @@ class CompileConfig:
         self.optimizer.work = self._work
         return self.optimizer
 
+    def given(self) -> dict[str, object]:
+        """Return the arguments of `compile` by name, as they were given."""
+        return {
+            "optimizer": self.own_optimizer(),
+            "loss": self._loss_given,
+            "metrics": self.metrics,
+            "weighted_metrics": self.weighted_metrics,
+            "loss_weights": self.loss_weights,
+            "sample_weight_mode": self.sample_weight_mode,
+        }
+
     def keep_time(self, step_state: Array) -> None:
         """Count the steps of this model in `step_state` from now on; it continues with the finished ones."""
         step_state[1] = self._work.step_state[1]

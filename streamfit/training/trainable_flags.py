@@ -6,7 +6,7 @@ of its own `compile`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from streamfit.ops import Variable
 from streamfit.training.model_graph import WeightOwner
@@ -18,6 +18,7 @@ class TrainableFlags:
     Args:
         layer: A layer or model, built or not. Layers and weights that are made later count with the flags
             that they have when `weights` is called.
+        weights: Whether each weight is trained, whatever its flags say; by default they do.
 
     Example:
         >>> import numpy as np
@@ -31,9 +32,12 @@ class TrainableFlags:
         ['kernel', 'bias']
     """
 
-    def __init__(self, layer: WeightOwner) -> None:
-        self._flags: dict[WeightOwner | Variable, bool] = {w: w.trainable for w in layer.weights}
-        self._flags.update((inner, inner.trainable) for inner in _nested(layer))
+    def __init__(self, layer: WeightOwner, weights: Mapping[Variable, bool] | None = None) -> None:
+        fixed = weights is not None
+        self._flags: dict[WeightOwner | Variable, bool] = {}
+        found = {w: w.trainable for w in layer.weights} if weights is None else weights
+        self._flags.update(found.items())
+        self._flags.update((inner, fixed or inner.trainable) for inner in _nested(layer))
 
     def weights(self, layer: WeightOwner) -> list[Variable]:
         """List the weights of `layer` that are trained, each once, in the order of its `weights`."""

@@ -202,7 +202,7 @@ def test_description_makes_an_equal_stack(built: bool) -> None:
 def test_descriptions_that_cannot_be_read_are_refused() -> None:
     with pytest.raises(ValueError, match=r"Unknown layer: 'Dence'. Did you mean 'Dense'\?"):
         Sequential.from_config({"layers": [{"class_name": "Dence", "config": {}}]})
-    with pytest.raises(ValueError, match="Pass the class of your own layer in custom_objects"):
+    with pytest.raises(ValueError, match=r"if the class is yours, pass custom_objects={'Doubled': Doubled}"):
         Sequential.from_config(Sequential([Doubled()]).get_config())
     with pytest.raises(ValueError, match="a layer is described by"):
         Sequential.from_config({"layers": ["Dense"]})

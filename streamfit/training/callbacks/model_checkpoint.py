@@ -19,7 +19,7 @@ class ModelCheckpoint(Callback):
 
     Args:
         filepath: Path of the file. Named fields are filled with the epoch (counted from 1), the batch (from
-            1, if saving by batches) and the logs: ``"run.{epoch:02d}-{val_loss:.2f}.keras"``. Missing
+            1, if saving by batches) and the logs: ``"run.{epoch:02d}-{val_loss:.2f}.streamfit"``. Missing
             folders are made. In an epoch that does not log a field, as one without validation, nothing is
             saved.
         monitor: Name in the logs by which models are compared.
@@ -45,7 +45,7 @@ class ModelCheckpoint(Callback):
             written there.
 
     Example:
-        >>> checkpoint = ModelCheckpoint("model.keras", save_best_only=True)
+        >>> checkpoint = ModelCheckpoint("model.streamfit", save_best_only=True)
         >>> checkpoint.listens_to("on_train_batch_end")
         False
     """
@@ -125,13 +125,9 @@ class ModelCheckpoint(Callback):
             ValueError: The model cannot be saved in this way, or to a path with this ending.
             OSError: The path is a folder, or its folder cannot be written to.
         """
-        if not self.save_weights_only and not hasattr(self.model, "save"):
-            raise ValueError(
-                "ModelCheckpoint saves whole models unless it is told not to, and whole models cannot be "
-                "saved yet; pass save_weights_only=True and a path that ends in '.safetensors'"
-            )
-        if self.save_weights_only and hasattr(self.model, "check_weights_path"):
-            self.model.check_weights_path(self.filepath)
+        check = "check_weights_path" if self.save_weights_only else "check_saving"
+        if hasattr(self.model, check):
+            getattr(self.model, check)(self.filepath)
         self._pattern.check_place()
         if self.save_best_only:
             self._monitor.resolve(self.model, required=False)

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from streamfit import Input, Model, Sequential, layers
 from streamfit.callbacks import ModelCheckpoint
 from streamfit.layers import Layer
-from streamfit.saving import files
+from streamfit.storage import files
 
 
 def stack(units: int = 4, **options: Any) -> Sequential:
@@ -264,9 +264,9 @@ def test_checkpoints_of_weights(tmp_path: Path) -> None:
     assert same(model, twin)
 
 
-def test_checkpoints_of_whole_models_are_refused_before_training(tmp_path: Path) -> None:
+def test_checkpoints_in_another_format_are_refused_before_training(tmp_path: Path) -> None:
     model = linear(optimizer="sgd")
     before = model.get_weights()
-    with pytest.raises(ValueError, match=r"whole models cannot be saved yet; pass save_weights_only=True"):
-        model.fit(*data(), verbose=0, callbacks=[ModelCheckpoint(tmp_path / "m.keras")])
+    with pytest.raises(ValueError, match=r"a model is saved as .*write '.*m.streamfit'"):
+        model.fit(*data(), verbose=0, callbacks=[ModelCheckpoint(tmp_path / "m.pt")])
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))

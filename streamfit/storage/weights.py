@@ -8,8 +8,8 @@ from pathlib import Path
 
 from streamfit._base.specs import Array
 from streamfit.ops import Variable
-from streamfit.saving.checksum import digest
-from streamfit.saving.files import checked_path, existing_path, read_tensors, serialized, write_whole
+from streamfit.storage.checksum import digest
+from streamfit.storage.files import checked_path, existing_path, read_tensors, serialized, write_whole
 
 _FORMAT = "streamfit weights"
 

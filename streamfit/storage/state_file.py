@@ -15,8 +15,8 @@ import numpy as np
 
 from streamfit._base.plain import pack, unpack
 from streamfit._base.specs import Array
-from streamfit.saving.checksum import digest
-from streamfit.saving.files import checked_path, existing_path, read_tensors, serialized, write_whole
+from streamfit.storage.checksum import digest
+from streamfit.storage.files import checked_path, existing_path, read_tensors, serialized, write_whole
 
 
 def _metadata(arrays: dict[str, Array], facts: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,16 +29,16 @@ def checked_path(filepath: str | os.PathLike[str]) -> Path:
     if path.suffix != _ENDING:
         raise ValueError(
             f"weights are written as safetensors; the path must end in {_ENDING!r}, got {str(path)!r}. "
-            f"Write {_stem(path.name) + _ENDING!r}."
+            f"Write {stem(path.name) + _ENDING!r}."
         )
     return path
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
     """Take the ending of another format off a name, which may be a pattern with fields in it.
 
     Example:
-        >>> _stem("w.weights.h5"), _stem("w.{epoch:02d}-{val_loss:.2f}")
+        >>> stem("w.weights.h5"), stem("w.{epoch:02d}-{val_loss:.2f}")
         ('w', 'w.{epoch:02d}-{val_loss:.2f}')
     """
     while "." in name.strip(".") and (ending := name.rpartition(".")[2]).isalnum() and ending.islower():
@@ -57,8 +57,9 @@ def serialized(arrays: dict[str, Array], metadata: dict[str, str]) -> list[bytes
     return [len(text).to_bytes(8, "little") + text, memoryview(data)[8 + size :]]
 
 
-def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-    """Write a file so that at any moment there is the old one or the new one, in the end on the disk.
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing; at any moment there is the old one or the new one, in the end on the disk.
 
     While it is written it has no name, where the file system allows that: a process that is killed leaves
     nothing, except in the moment after the file gets a name and before it replaces the old one.
@@ -66,8 +67,7 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     name = path.parent / f".{path.name}.{secrets.token_hex(6)}"
     try:
         with _open_new(name) as file:
-            for part in parts:
-                file.write(part)
+            yield file
             file.flush()
             os.fsync(file.fileno())
             _give_name(file.fileno(), name)
@@ -79,12 +79,19 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     _sync_folder(path.parent)
 
 
+def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """Write a file of parts, whole or not at all; see `whole_file`."""
+    with whole_file(path) as file:
+        for part in parts:
+            file.write(part)
+
+
 def _open_new(name: Path) -> BinaryIO:
     """Open a new file in the folder of `name`: without a name if that can be, else with this one."""
     if hasattr(os, "O_TMPFILE") and os.path.isdir(_OPEN_FILES):
         with contextlib.suppress(OSError):  # not on this file system; any other error comes again below
-            return open(os.open(name.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666), "wb")
-    return open(name, "xb")
+            return open(os.open(name.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666), "w+b")
+    return open(name, "x+b")
 
 
 def _give_name(fd: int, name: Path) -> None:

@@ -1,0 +1,151 @@
+"""Models on disk: `save_model`, `load_model`, and descriptions as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+
+from streamfit._base.custom_objects import CustomObjectScope
+from streamfit._base.loading import loading_from
+from streamfit._base.serialization import ObjectSharingScope, deserialize_keras_object
+from streamfit._base.specs import Array
+from streamfit.models import known as known  # descriptions are made objects of from here on
+from streamfit.models.model import Model
+from streamfit.models.model_content import OPTIMIZER, WEIGHT
+from streamfit.models.model_paths import checked_model_path
+from streamfit.ops import Variable
+from streamfit.storage.model_file import ModelFile, read_model
+
+
+def save_model(
+    model: Model, filepath: str | os.PathLike[str], overwrite: bool = True, include_optimizer: bool = True
+) -> None:
+    """Write a model to a file; see `Model.save`."""
+    model.save(filepath, overwrite, include_optimizer)
+
+
+def load_model(
+    filepath: str | os.PathLike[str],
+    custom_objects: Mapping[str, object] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+) -> Model:
+    """Read a model from a file.
+
+    Nothing in the file is run, nothing that it names is imported, and no other file is opened: it can refer
+    to the classes and functions of this library and to your own, registered with
+    `register_keras_serializable` or passed here.
+
+    Args:
+        filepath: A file that `Model.save` wrote.
+        custom_objects: Your own classes and functions by name.
+        compile: Whether the model is compiled as it was, and its optimizer continues.
+        safe_mode: Must be True: code in a file is never run.
+
+    Returns:
+        The model, with the weights that it was saved with.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UnknownNameError: It uses a class or a function that is not known.
+        ValueError: The file is damaged, of another format, of a newer version, or asks for more than it
+        holds.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np, streamfit as sf
+        >>> model = sf.Sequential([sf.Input((3,)), sf.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/model.streamfit")
+        ...     again = load_model(f"{folder}/model.streamfit")
+        >>> x = np.ones((1, 3), "float32")
+        >>> bool((again.predict(x) == model.predict(x)).all())
+        True
+    """
+    if not safe_mode:
+        raise ValueError(
+            "safe_mode=False would run code that is in the file, which streamfit never does; pass your own "
+            "functions as custom_objects"
+        )
+    path = checked_model_path(filepath)
+    content = read_model(path)
+    with loading_from(str(path), content.size), CustomObjectScope(custom_objects):
+        return model_of(content, str(path), compile)
+
+
+def model_of(content: ModelFile, where: str, compile: bool) -> Model:
+    """Make the model that a model file describes.
+
+    Raises:
+        ValueError: The file does not hold what its description says.
+    """
+    try:
+        with ObjectSharingScope():
+            model = deserialize_keras_object(content.description.get("model"))
+    except (KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise ValueError(f"the description in {where} is damaged: {type(error).__name__}: {error}") from error
+    if not isinstance(model, Model):
+        raise ValueError(f"{where} describes no model, but a {type(model).__name__}")
+    put_weights(model, _part(content.arrays, WEIGHT), where)
+    compiled = content.description.get("compile")
+    if compile and compiled:
+        model.compile_from_config(compiled)
+        trained = content.description.get("trained")
+        if isinstance(trained, list):
+            model.set_trained_places([int(place) for place in trained])
+        state = _part(content.arrays, OPTIMIZER)
+        model.restore_optimizer(state, int(content.description.get("iterations") or 0), where)
+    return model
+
+
+def put_weights(model: Model, arrays: Mapping[str, Array], where: str) -> None:
+    """Give a model the weights of a file.
+
+    Raises:
+        ValueError: They are not all of its weights, or have other shapes.
+    """
+    weights = dict(model.weight_paths())
+    for path in dict.fromkeys([*weights, *arrays]):
+        weight, array = weights.get(path), arrays.get(path)
+        if weight is None or array is None or _form(weight) != (array.shape, array.dtype):
+            raise ValueError(
+                f"{where} is damaged: for weight {path} it holds "
+                f"{'nothing' if array is None else f'shape {array.shape} of {array.dtype}'}, the model "
+                "that it "
+                f"describes has {'none' if weight is None else f'shape {_form(weight)[0]} of {weight.dtype}'}"
+            )
+    for path, weight in weights.items():
+        weight.put(arrays[path])
+
+
+def _form(weight: Variable) -> tuple[object, object]:
+    return weight.memory.shape, weight.memory.dtype
+
+
+def _part(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, object] | None = None) -> Model:
+    """Make a model of the result of `Model.to_json`, with new first weights.
+
+    Args:
+        json_string: The text.
+        custom_objects: Your own classes and functions by name.
+
+    Raises:
+        UnknownNameError: It uses a class or a function that is not known.
+        ValueError: It describes no model.
+
+    Example:
+        >>> from streamfit import Input, Sequential, layers
+        >>> model = Sequential([Input((3,)), layers.Dense(2)])
+        >>> model_from_json(model.to_json()).output_shape
+        (None, 2)
+    """
+    with CustomObjectScope(custom_objects), ObjectSharingScope():
+        model = deserialize_keras_object(json.loads(json_string))
+    if not isinstance(model, Model):
+        raise ValueError(f"the text describes no model, but a {type(model).__name__}")
+    return model

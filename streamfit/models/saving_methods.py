@@ -1,0 +1,185 @@
+"""`SavingMethods`: what a model says about itself to be saved, and takes over when it is loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from streamfit._base.configs import Config
+from streamfit._base.serialization import deserialize_keras_object, serialize_keras_object
+from streamfit._base.specs import Array, Spec
+from streamfit._base.text import dtype_name, dtype_of
+from streamfit._base.tree import flatten, pack, transform
+from streamfit.models.generator_methods import GeneratorMethods
+from streamfit.models.graph_model import GraphModel
+from streamfit.models.model_content import content_of, described_model
+from streamfit.models.model_paths import checked_model_path
+from streamfit.ops.core import Tensor
+from streamfit.optimizers.work import places_of
+from streamfit.program.memory import padded_sizes
+from streamfit.storage.model_file import write_model
+from streamfit.training import TrainableFlags
+
+_COMPILED = ("optimizer", "loss", "metrics", "weighted_metrics", "loss_weights", "sample_weight_mode")
+
+
+class SavingMethods(GeneratorMethods):
+    """Add `save`, `to_json` and what `load_model` needs to a model that can be trained."""
+
+    def save(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        include_optimizer: bool = True,
+        **options: object,
+    ) -> None:
+        """Write the whole model to a file: layers, weights, arguments of `compile`, state of the optimizer.
+
+        The file is written whole or not at all: after a crash at any moment there is the old file or the new
+        one. `load_model` makes an equal model of it, also in another process or on another machine.
+
+        Args:
+            filepath: A path whose ending says the format: ``.streamfit``.
+            overwrite: Whether an existing file may be replaced.
+            include_optimizer: Whether the arguments of `compile` and the optimizer are saved, too.
+            options: ``zipped``, accepted for Keras' sake.
+
+        Raises:
+            ValueError: Another ending; or the model uses a lambda, whose code is not saved.
+            TypeError: A layer has an argument that cannot be described; the message says what to define.
+            FileExistsError: The file exists and `overwrite` is false.
+        """
+        if unknown := [name for name in options if name != "zipped"]:
+            raise TypeError(f"save has no argument {unknown[0]!r}")
+        path = checked_model_path(filepath)
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
+        write_model(path, content_of(self, include_optimizer))
+
+    def check_saving(self, filepath: str | os.PathLike[str]) -> None:
+        """Raise the error that `save` would raise for this path or for this model, before it is trained."""
+        checked_model_path(filepath)
+        if self.built:
+            described_model(self)
+            self.get_compile_config()
+
+    def to_json(self, **options: Any) -> str:
+        """Return the description of the model, without its weights, as JSON; see `model_from_json`.
+
+        Args:
+            options: Passed on to `json.dumps`.
+        """
+        return json.dumps(described_model(self), **options)
+
+    # -- how it was built -----------------------------------------------------------------------
+
+    def get_build_config(self) -> Config | None:
+        """Return the inputs that a subclass with a `call` was built for; None for other models."""
+        if type(self).call is GraphModel.call or not self.inputs or not self._is_called():
+            return None
+        places = iter(range(len(self.inputs)))
+        inputs = [
+            {"shape": list(tensor.shape), "dtype": dtype_name(tensor.dtype), "name": tensor.name}
+            for tensor in self.inputs
+        ]
+        return {"inputs": inputs, "structure": transform(lambda leaf: next(places), self._input_structure)}
+
+    def build_from_config(self, config: Mapping[str, Any]) -> None:
+        """Build a subclass with a `call` for the inputs of `get_build_config`."""
+        if self.outputs or not config.get("inputs"):
+            return
+        tensors = [
+            Tensor(Spec((None, *each["shape"][1:]), dtype_of(each["dtype"])), str(each["name"]))
+            for each in config["inputs"]
+        ]
+        structure = config.get("structure", 0)
+        self._build_on(pack(structure, [tensors[int(place)] for place in flatten(structure)]))
+
+    # -- how it is trained ----------------------------------------------------------------------
+
+    def get_compile_config(self) -> Config | None:
+        """Return the arguments of `compile` as plain values; None before it.
+
+        Raises:
+            TypeError, ValueError: One of them cannot be described, such as a lambda.
+        """
+        if self._compiled is None:
+            return None
+        given = self._compiled.given()
+        return {name: serialize_keras_object(given[name]) for name in _COMPILED}
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """Compile the model with the result of `get_compile_config`.
+
+        Raises:
+            UnknownNameError: It names a loss or a metric that is not known.
+        """
+        self.compile(**{name: deserialize_keras_object(config.get(name)) for name in _COMPILED})
+
+    def trained_places(self) -> list[int] | None:
+        """Return the numbers of the weights that training changes, as it was when the model was compiled."""
+        if self._compiled is None or not self.built:
+            return None
+        trained = set(self._compiled.flags.weights(self))
+        return [place for place, weight in enumerate(self.weights) if weight in trained]
+
+    def set_trained_places(self, places: Sequence[int]) -> None:
+        """Train these weights, and no others, from now on."""
+        if self._compiled is not None:
+            chosen = set(places)
+            flags = {weight: place in chosen for place, weight in enumerate(self.weights)}
+            self._compiled.flags = TrainableFlags(self, flags)
+
+    def optimizer_state(self) -> tuple[dict[str, Array], int]:
+        """Return the state of the optimizer for each weight, by ``"vector/weight path"``, and its steps."""
+        optimizer = self.optimizer
+        if optimizer is None:
+            return {}, 0
+        paths: dict[Hashable | None, str] = {weight: path for path, weight in self.weight_paths()}
+        optimizer.work.settle()
+        parts = optimizer.work.by_weight({weight: weight.memory.size for weight in self.weights})
+        paths[None] = ""
+        state = {
+            f"{name}/{paths[weight]}": array
+            for name, found in parts.items()
+            for weight, array in found.items()
+        }
+        return state, optimizer.iterations
+
+    def restore_optimizer(self, state: Mapping[str, Array], iterations: int, where: str) -> None:
+        """Let the optimizer continue with the result of `optimizer_state`.
+
+        Raises:
+            ValueError: It is not that of this optimizer and these weights.
+        """
+        optimizer = self.optimizer
+        weights = [] if self._compiled is None else self._compiled.flags.weights(self)
+        paths = {weight: path for path, weight in self.weight_paths()}
+        vectors: dict[str, Array] = {}
+        sizes, left = padded_sizes(weights), dict(state)
+        for name in dict.fromkeys(key.split("/", 1)[0] for key in state):
+            if f"{name}/" in left:
+                vectors[name] = left.pop(f"{name}/")
+                continue
+            parts = [left.pop(f"{name}/{paths[weight]}", None) for weight in weights]
+            for weight, part in zip(weights, parts, strict=True):
+                if part is None or part.shape != (weight.memory.size,) or part.dtype != weight.dtype:
+                    raise ValueError(f"{where} is damaged: the optimizer's {name!r} does not fit {weight!r}")
+            vectors[name] = self._vector(name, parts, sizes)
+        if left:
+            raise ValueError(f"{where} is damaged: it holds {sorted(left)[0]!r}, which no trained weight has")
+        optimizer.restore(vectors, np.array(optimizer.hyper), iterations)
+        optimizer.work.places = places_of(weights, sizes) if vectors else None
+
+    def _vector(self, name: str, parts: Sequence[Array | None], sizes: Array) -> Array:
+        """Return a vector of the optimizer, with its first value in the gaps."""
+        known = [part for part in parts if part is not None]
+        first = self.optimizer.first_values().get(name, 0.0)
+        vector = np.full(int(sizes.sum()), first, known[0].dtype if known else np.float32)
+        for part, end, size in zip(known, np.cumsum(sizes), sizes, strict=True):
+            vector[end - size : end - size + part.size] = part
+        return vector

@@ -1,0 +1,8 @@
+"""Weights and training states on disk."""
+
+from __future__ import annotations
+
+from streamfit.storage.state_file import read_state, write_state
+from streamfit.storage.weights import check_weights_path, read_weights, save_weights
+
+__all__ = ["check_weights_path", "read_state", "read_weights", "save_weights", "write_state"]
