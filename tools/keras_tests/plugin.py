@@ -11,17 +11,19 @@ from typing import Any
 
 import pytest
 
+import streamfit
 from keras_tests import test_case
 from keras_tests.importing import install
 from keras_tests.missing import phase
 from keras_tests.running import RESULTS, keras_package
-from keras_tests.stand_ins import STAND_INS, skip_if_backend
+from keras_tests.stand_ins import STAND_INS, flatten_layers, skip_if_backend
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Put the stand-ins in Keras' place."""
     config.addinivalue_line("markers", "requires_trainable_backend: a mark of Keras, without a meaning here")
     install(keras_package(), STAND_INS)
+    type.__setattr__(streamfit.layers.Layer, "_flatten_layers", flatten_layers)
     conftest = types.ModuleType("conftest")
     vars(conftest)["skip_if_backend"] = skip_if_backend
     sys.modules["conftest"] = conftest

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_tests.missing import MissingError
+from streamfit._base.serialization import ObjectSharingScope
 
 
 def _ours(name: str) -> Callable[..., Any]:
@@ -59,5 +60,5 @@ SAVING: dict[str, dict[str, Any]] = {
         "load_weights_only": _load_weights,
         "save_weights_only": _save_weights,
     },
-    "saving.serialization_lib": {"SafeModeScope": _safe_mode},
+    "saving.serialization_lib": {"ObjectSharingScope": ObjectSharingScope, "SafeModeScope": _safe_mode},
 }

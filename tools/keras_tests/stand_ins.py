@@ -42,6 +42,15 @@ STAND_INS: dict[str, dict[str, Any]] = {
 """Keyed by the module, without ``keras.`` and ``src.``; a name holds for the modules below, too."""
 
 
+def flatten_layers(layer: Any, recursive: bool = True, include_self: bool = True) -> list[Any]:
+    """List a layer and those inside it; Keras' tests call this private method of its layers."""
+    inside = layer.layers if isinstance(layer, streamfit.Model) else layer.layers_inside
+    found = [layer] if include_self else []
+    for each in inside:
+        found += flatten_layers(each) if recursive else [each]
+    return found
+
+
 def skip_if_backend(backend: str, reason: str) -> Callable[[Any], Any]:
     """Return a decorator that skips nothing: streamfit is none of Keras' backends."""
     return lambda test: test
