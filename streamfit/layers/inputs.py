@@ -199,6 +199,16 @@ class InputLayer(Layer):
         """Return the tensor that stands for the input."""
         return self.tensor()
 
+    @property
+    def input(self) -> Tensor:
+        """Return the tensor that stands for the input."""
+        return self.tensor()
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Return the shape of the tensor that stands for the input."""
+        return self.tensor().shape
+
     def call(self, x: Value | None = None) -> Value | None:
         """Return the input."""
         return x
