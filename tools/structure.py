@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_base",),
     ("kernels", "workers"),
     ("ops", "streams"),
-    ("activations", "augment", "constraints", "initializers", "regularizers"),
+    ("activations", "augment", "constraints", "initializers", "preprocessing", "regularizers"),
     ("layers", "losses", "optimizers"),
     ("metrics",),
     ("program",),
@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("callbacks", "demo", "saving", "testing", "utils"),
 )
-DATA_SIDE = {"workers", "streams", "augment"}
+DATA_SIDE = {"workers", "streams", "augment", "preprocessing"}
 MATH_SIDE = {
     *("kernels", "ops", "program", "layers", "losses", "metrics", "optimizers"),
     *("activations", "constraints", "initializers", "regularizers"),
