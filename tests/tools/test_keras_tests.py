@@ -31,6 +31,8 @@ def test_a_test_counts_unless_it_is_left_out() -> None:
     found = count(RESULTS, ENTRIES)
     assert (found.passed, found.failed, found.left_out, found.other_words) == (2, 2, 2, 1)
     assert found.percent == 50.0
+    assert count([], ENTRIES).percent == 0.0
+    assert count(RESULTS[-1:], ENTRIES).percent == 100.0
 
 
 def test_a_table_has_a_row_for_each_file_and_their_sum() -> None:

@@ -25,9 +25,9 @@ class Count:
 
     @property
     def percent(self) -> float:
-        """Return how many of those that count passed, of 100."""
+        """Return how many of those that count passed, of 100; 0 where no test ran at all."""
         counted = self.passed + self.failed
-        return 100.0 * self.passed / counted if counted else 100.0
+        return 100.0 * self.passed / counted if counted else 100.0 * bool(self.left_out)
 
     def __add__(self, other: Count) -> Count:
         return Count(

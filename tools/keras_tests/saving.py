@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_tests.missing import MissingError
-from streamfit._base.serialization import ObjectSharingScope
 
 
-def _ours(name: str) -> Callable[..., Any]:
+def _ours(name: str, module: str = "streamfit.saving") -> Callable[..., Any]:
     def call(*args: Any, **settings: Any) -> Any:
         try:
-            function = getattr(importlib.import_module("streamfit.saving"), name)
+            function = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
-            raise MissingError(f"streamfit.saving has no {name}") from error
+            raise MissingError(f"{module} has no {name}") from error
         return function(*args, **settings)
 
     return call
@@ -60,5 +59,8 @@ SAVING: dict[str, dict[str, Any]] = {
         "load_weights_only": _load_weights,
         "save_weights_only": _save_weights,
     },
-    "saving.serialization_lib": {"ObjectSharingScope": ObjectSharingScope, "SafeModeScope": _safe_mode},
+    "saving.serialization_lib": {
+        "ObjectSharingScope": _ours("ObjectSharingScope", "streamfit._base.serialization"),
+        "SafeModeScope": _safe_mode,
+    },
 }
