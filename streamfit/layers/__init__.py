@@ -45,6 +45,7 @@ from streamfit.layers.pooling import (
 )
 from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
 from streamfit.layers.string_lookup import StringLookup
+from streamfit.layers.wrapper import Wrapper
 
 __all__ = [
     "ELU",
@@ -92,6 +93,7 @@ __all__ = [
     "Softmax",
     "StringLookup",
     "Subtract",
+    "Wrapper",
     "add",
     "average",
     "concatenate",

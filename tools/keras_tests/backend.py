@@ -68,7 +68,7 @@ def standardize_dtype(dtype: Any) -> str:
         return {int: "int32", float: streamfit.floatx(), bool: "bool", str: "string"}[dtype]
     if hasattr(dtype, "as_numpy_dtype"):  # TensorFlow's
         return str(dtype.name)
-    return dtype_name(dtype)
+    return "string" if np.dtype(dtype_of(dtype)).kind == "O" else dtype_name(dtype)
 
 
 def _is_kind(kinds: str) -> Callable[[Any], bool]:
