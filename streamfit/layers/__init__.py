@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from streamfit.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from streamfit.layers.base import Layer
+from streamfit.layers.category_encoding import CategoryEncoding
 from streamfit.layers.convolution import Conv1D, Conv2D, Conv3D
 from streamfit.layers.dense import Dense
+from streamfit.layers.discretization import Discretization
 from streamfit.layers.embedding import Embedding
+from streamfit.layers.feature_normalization import Normalization
+from streamfit.layers.hashed_crossing import HashedCrossing
+from streamfit.layers.hashing import Hashing
 from streamfit.layers.host import HostLayer
 from streamfit.layers.inputs import Input, InputLayer
 from streamfit.layers.integer_lookup import IntegerLookup
+from streamfit.layers.lambda_layer import Lambda
 from streamfit.layers.masking import Masking
 from streamfit.layers.merging import (
     Add,
@@ -43,8 +49,9 @@ from streamfit.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
+from streamfit.layers.reshaping import Flatten, Permute, RepeatVector, Rescaling, Reshape
 from streamfit.layers.string_lookup import StringLookup
+from streamfit.layers.text_vectorization import TextVectorization
 from streamfit.layers.wrapper import Wrapper
 
 __all__ = [
@@ -56,11 +63,13 @@ __all__ = [
     "AveragePooling2D",
     "AveragePooling3D",
     "BatchNormalization",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv2D",
     "Conv3D",
     "Dense",
+    "Discretization",
     "Dropout",
     "Embedding",
     "Flatten",
@@ -71,6 +80,8 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "HashedCrossing",
+    "Hashing",
     "HostLayer",
     "Input",
     "InputLayer",
@@ -85,6 +96,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "Permute",
     "ReLU",
     "RepeatVector",
@@ -93,6 +105,7 @@ __all__ = [
     "Softmax",
     "StringLookup",
     "Subtract",
+    "TextVectorization",
     "Wrapper",
     "add",
     "average",

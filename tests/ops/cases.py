@@ -226,6 +226,11 @@ SHAPES = [
     case("take", lambda s: [s.batch(2, 5), s.array(2, 2, kind="int5")], axis=-1),
     case("take", lambda s: [s.array(5, 3, kind="int9"), s.batch(kind="int5")], "none"),
     case("one_hot", lambda s: [s.batch(kind="int5"), 4], "none"),
+    case("multi_hot", lambda s: [s.batch(3, kind="int5"), 4], "none"),
+    case("multi_hot", lambda s: [s.array(7, kind="int5"), 5], "none"),
+    case("bincount", lambda s: [s.batch(2, 6, kind="int5"), 4], "none"),
+    case("bincount", lambda s: [s.batch(6, kind="int5"), 4, s.batch(6)]),
+    case("digitize", lambda s: [s.batch(), [-1.0, 0.0, 0.25, 0.25, 2.0]], "none"),
     case("checked_indices", lambda s: [s.batch(kind="int5"), 5], "none"),
     case("checked_indices", lambda s: [np.floor(s.batch(kind="positive")), 99], "none"),
 ]

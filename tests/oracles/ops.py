@@ -168,6 +168,19 @@ def one_hot(x, classes, dtype="float32"):
     return (np.asarray(x)[..., None] == np.arange(classes)).astype(dtype)
 
 
+def multi_hot(x, classes, dtype="float32"):
+    return one_hot(x, classes).any(-2).astype(dtype)
+
+
+def bincount(x, classes, weights=None, dtype=None):
+    each = np.ones(np.shape(x), "float32") if weights is None else np.asarray(weights)
+    return np.sum(one_hot(x, classes) * each[..., None], -2).astype(dtype or each.dtype)
+
+
+def digitize(x, bins):
+    return np.digitize(x, bins).astype("int32")
+
+
 def checked_indices(x, count, what=""):
     assert np.all((x >= 0) & (x < count))
     return np.asarray(x).astype(np.int64)
