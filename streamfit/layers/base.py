@@ -19,9 +19,9 @@ from streamfit._base.config import floatx
 from streamfit._base.configs import Config, describe
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.telling import warn
-from streamfit._base.tree import flatten, pack, transform
+from streamfit._base.tree import flatten, pack
 from streamfit.layers import added_losses, auto_config
-from streamfit.layers.building import building, wrap_build
+from streamfit.layers.building import build_for, building, wrap_build
 from streamfit.layers.checks import Checked, output_regularizer
 from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
 from streamfit.layers.mask_scope import check_mask, mask_of, mask_scope, set_mask
@@ -40,7 +40,6 @@ from streamfit.ops.core import (
     is_tracing,
     reading,
     recording,
-    tracing,
 )
 
 layer_names = UniqueNames()
@@ -423,14 +422,7 @@ class Layer(WeightMethods, TensorMethods):
     def ensure_built(self, inputs: object) -> None:
         """Create the weights for inputs of these shapes, unless they exist."""
         if not self.built:
-            with uses.building:  # of several threads, one builds
-                if not self.built:
-                    with (
-                        tracing(False),
-                        recording(None),
-                    ):  # weights are numbers, also in a layer that is traced
-                        self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
-                    object.__setattr__(self, "built", True)
+            build_for(self, inputs)
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer.

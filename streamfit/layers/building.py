@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from streamfit._base import uses
+from streamfit._base.tree import transform
 from streamfit.ops.core import Variable, recording, tracing
 
 
@@ -22,6 +23,9 @@ class BuildableLayer(Protocol):
     @property
     def weights(self) -> list[Variable]:
         """List its weights."""
+
+    def build(self, input_shape: Any) -> None:
+        """Create its weights."""
 
 
 Own = TypeVar("Own", bound=BuildableLayer)
@@ -58,6 +62,15 @@ def building(build: Callable[Concatenate[Own, P], Any]) -> Callable[Concatenate[
 
     vars(built)[_DURING] = True
     return built
+
+
+def build_for(layer: BuildableLayer, inputs: object) -> None:
+    """Build a layer for inputs of these shapes, unless another thread has."""
+    with uses.building:
+        if not layer.built:
+            with tracing(False), recording(None):  # weights are numbers, also where `call` is traced
+                layer.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
+            object.__setattr__(layer, "built", True)
 
 
 def marks_itself(build: Callable[P, None]) -> Callable[P, None]:
