@@ -12,7 +12,6 @@ from keras_tests.saving import SAVING
 from keras_tests.test_case import TESTING
 from streamfit._base.specs import Spec
 from streamfit._base.text import dtype_of
-from streamfit.layers.index_lookup import IndexLookup
 from streamfit.ops import Tensor
 
 
@@ -29,17 +28,11 @@ def Input(shape: Any = None, *, batch_shape: Any = None, dtype: Any = None, **op
     return streamfit.Input(shape, dtype=dtype, **options)
 
 
-STAND_INS: dict[str, dict[str, Any]] = {
-    "": {"version": streamfit.__version__, "__version__": streamfit.__version__},
-    "backend": BACKEND,
-    "layers": {"IndexLookup": IndexLookup, "Input": Input},
-    "ops": OPS,
-    "testing": TESTING,
-    "testing.test_utils": TEST_UTILS,
-    "tree": TREE,
-    **SAVING,
-}
-"""Keyed by the module, without ``keras.`` and ``src.``; a name holds for the modules below, too."""
+def index_lookup(*, vocabulary_dtype: str, **options: Any) -> Any:
+    """Make the lookup of tokens of a dtype: Keras' base class of both takes it as an argument."""
+    if vocabulary_dtype == "string":
+        return streamfit.layers.StringLookup(**options)
+    return streamfit.layers.IntegerLookup(vocabulary_dtype=vocabulary_dtype, **options)
 
 
 def flatten_layers(layer: Any, recursive: bool = True, include_self: bool = True) -> list[Any]:
@@ -54,3 +47,16 @@ def flatten_layers(layer: Any, recursive: bool = True, include_self: bool = True
 def skip_if_backend(backend: str, reason: str) -> Callable[[Any], Any]:
     """Return a decorator that skips nothing: streamfit is none of Keras' backends."""
     return lambda test: test
+
+
+STAND_INS: dict[str, dict[str, Any]] = {
+    "": {"version": streamfit.__version__, "__version__": streamfit.__version__},
+    "backend": BACKEND,
+    "layers": {"IndexLookup": index_lookup, "Input": Input},
+    "ops": OPS,
+    "testing": TESTING,
+    "testing.test_utils": TEST_UTILS,
+    "tree": TREE,
+    **SAVING,
+}
+"""Keyed by the module, without ``keras.`` and ``src.``; a name holds for the modules below, too."""
