@@ -53,6 +53,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "": {"version": streamfit.__version__, "__version__": streamfit.__version__},
     "backend": BACKEND,
     "layers": {"IndexLookup": index_lookup, "Input": Input},
+    "models": {"Functional": streamfit.Model},
     "ops": OPS,
     "testing": TESTING,
     "testing.test_utils": TEST_UTILS,
