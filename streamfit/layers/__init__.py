@@ -54,6 +54,7 @@ from streamfit.layers.reshaping import Flatten, Permute, RepeatVector, Rescaling
 from streamfit.layers.sentence_embedding import SentenceEmbedding
 from streamfit.layers.string_lookup import StringLookup
 from streamfit.layers.text_vectorization import TextVectorization
+from streamfit.layers.wrapper import Wrapper
 
 __all__ = [
     "ELU",
@@ -109,6 +110,7 @@ __all__ = [
     "StringLookup",
     "Subtract",
     "TextVectorization",
+    "Wrapper",
     "add",
     "average",
     "concatenate",

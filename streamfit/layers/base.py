@@ -19,8 +19,9 @@ from streamfit._base.config import floatx
 from streamfit._base.configs import Config, describe
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.telling import warn
-from streamfit._base.tree import flatten, pack, transform
+from streamfit._base.tree import flatten, pack
 from streamfit.layers import added_losses, auto_config
+from streamfit.layers.building import build_for, building, wrap_build
 from streamfit.layers.checks import Checked, output_regularizer
 from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
 from streamfit.layers.mask_scope import check_mask, mask_of, mask_scope, set_mask
@@ -39,7 +40,6 @@ from streamfit.ops.core import (
     is_tracing,
     reading,
     recording,
-    tracing,
 )
 
 layer_names = UniqueNames()
@@ -118,6 +118,10 @@ class Layer(WeightMethods, TensorMethods):
     _revision: int
     built: bool
     sample_shape: tuple[int | None, ...] | None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        wrap_build(cls)
 
     # Set up here, not in __init__, so that a subclass may assign layers before it calls super().
     def __new__(cls, *args: object, **kwargs: object) -> Self:
@@ -219,8 +223,15 @@ class Layer(WeightMethods, TensorMethods):
 
     # -- to be defined by subclasses (`Any`, because each has its own shapes, arguments and results) -----
 
+    @building
     def build(self, input_shape: Any) -> None:
-        """Create the weights; called once, with the shape of the first input (batch axis None)."""
+        """Create the weights; called once, with the shape of the first input (batch axis None).
+
+        The first call of the layer does so, or the user before it.
+
+        Raises:
+            ValueError: The layer has its weights already.
+        """
 
     def call(self, *inputs: Any, **settings: Any) -> Any:
         """Compose the operations.
@@ -411,14 +422,7 @@ class Layer(WeightMethods, TensorMethods):
     def ensure_built(self, inputs: object) -> None:
         """Create the weights for inputs of these shapes, unless they exist."""
         if not self.built:
-            with uses.building:  # of several threads, one builds
-                if not self.built:
-                    with (
-                        tracing(False),
-                        recording(None),
-                    ):  # weights are numbers, also in a layer that is traced
-                        self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
-                    object.__setattr__(self, "built", True)
+            build_for(self, inputs)
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer.

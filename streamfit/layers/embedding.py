@@ -51,7 +51,6 @@ class Embedding(Layer):
     """
 
     input_dtype = "int64"
-    supports_masking = True
     fixed = Layer.fixed | {
         *("input_dim", "output_dim", "embeddings_initializer"),
         *("embeddings_regularizer", "embeddings_constraint"),
@@ -77,8 +76,10 @@ class Embedding(Layer):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
-        self.mask_zero = bool(mask_zero)
+        self.mask_zero = self.supports_masking = bool(mask_zero)
         self._table = None if weights is None else self._checked_table(weights)
+        if weights is not None and type(self) is Embedding:  # a subclass may have more to set up
+            self.build()
 
     def _checked_table(self, weights: ArrayLike) -> np.ndarray:
         table = np.asarray(weights)
@@ -91,8 +92,8 @@ class Embedding(Layer):
             )
         return table
 
-    def build(self, input_shape: Shape) -> None:
-        """Create the table."""
+    def build(self, input_shape: Shape | None = None) -> None:
+        """Create the table, which is the same for inputs of all shapes."""
         shape = (self.input_dim, self.output_dim)
         first = self.embeddings_initializer if self._table is None else "zeros"
         self.embeddings = self.add_weight(

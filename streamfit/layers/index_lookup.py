@@ -63,6 +63,8 @@ class IndexLookup(HostLayer, Generic[Token]):
         super().__init__(**options)
         dense_only(sparse)
         self.max_tokens = None if max_tokens is None else length("max_tokens", max_tokens)
+        if self.max_tokens == 1:
+            raise ValueError("max_tokens=1 leaves no room for a token; write at least 2, or None")
         self.num_oov_indices = length("num_oov_indices", num_oov_indices) if num_oov_indices else 0
         self.oov_method = one_of("oov_method", oov_method, ("floormod", "farmhash"))
         self.salt = hash_key(salt)
@@ -297,6 +299,14 @@ class IndexLookup(HostLayer, Generic[Token]):
         if self.output_mode == "int":
             return numbers
         return encode(numbers, self.output_mode, self._depth(), self.dtype, self._factors())
+
+    @property
+    def idf_weights(self) -> Array | None:
+        """Return the weight of each number, those of unknown tokens first, for ``output_mode='tf_idf'``.
+
+        None in other modes, and before there is a vocabulary.
+        """
+        return self._factors()
 
     def _factors(self) -> Array | None:
         """Return what counts of each number are multiplied by, for ``output_mode='tf_idf'``."""

@@ -14,6 +14,7 @@ from streamfit._base.specs import Spec
 from streamfit._base.text import dtype_name, dtype_of, holds_text
 from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
+from streamfit.layers.building import marks_itself
 from streamfit.layers.operands import takes_text
 from streamfit.models.layer_configs import described, made_again
 from streamfit.models.model import Model
@@ -127,6 +128,7 @@ class Sequential(Model):
                 self._between.append(layer(self._between[-1] if self._between else self._start))
             self._connect(self._start, self._between[-1])
 
+    @marks_itself
     def build(self, input_shape: Any) -> None:
         """Build the stack for inputs of `input_shape`, batch axis included."""
         with uses.building:

@@ -20,7 +20,7 @@ from streamfit.ops import Tensor, tracing
 
 each = pytest.mark.parametrize("case", CASES, ids=str)
 BATCHES = st.sampled_from([1, 2, 5])
-NO_LAYERS = {"Input", "Layer", "HostLayer"}  # and bases of layers
+NO_LAYERS = {"Input", "Layer", "HostLayer", "Wrapper"}  # and bases of layers
 OF_TEXT = {"SentenceEmbedding"}  # weights behind a host layer: tests/layers/test_sentence_embedding.py
 
 

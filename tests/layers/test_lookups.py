@@ -324,3 +324,14 @@ def test_texts_of_any_characters_are_counted(rows: list[list[str]]) -> None:
     assert layer.get_vocabulary(include_special_tokens=False) == ranked
     seen = np.array([sum(token in row for row in rows) for token in ranked])
     np.testing.assert_allclose(layer.get_config()["idf_weights"], np.log(1 + len(rows) / (1 + seen)))
+
+
+def test_idf_weights_are_those_of_all_numbers_and_max_tokens_has_room_for_one() -> None:
+    layer = layers.StringLookup(vocabulary=["a", "b"], output_mode="tf_idf", idf_weights=[0.5, 1.5])
+    assert layer.idf_weights is not None
+    assert layer.idf_weights.tolist() == [1.0, 0.5, 1.5]  # the mean for unknown tokens
+    assert layers.StringLookup(vocabulary=["a"]).idf_weights is None
+    assert layers.StringLookup(output_mode="tf_idf").idf_weights is None
+    for lookup in (layers.StringLookup, layers.IntegerLookup):
+        with pytest.raises(ValueError, match="max_tokens=1 leaves no room"):
+            lookup(max_tokens=1)  # type: ignore[operator]
