@@ -6,8 +6,19 @@ the structure of an argument, nor which leaves a structure of the user's has.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
+
+_LEAF, _MAPPING, _SERIES = range(3)
+
+
+@functools.lru_cache(256)
+def _kind(cls: type) -> int:
+    """Return what objects of a class are; asking `Mapping` each time would take most of the time."""
+    if issubclass(cls, (dict, Mapping)):
+        return _MAPPING
+    return _SERIES if issubclass(cls, (list, tuple)) else _LEAF
 
 
 def flatten(structure: object) -> list[Any]:
@@ -17,11 +28,14 @@ def flatten(structure: object) -> list[Any]:
         >>> flatten({"b": 1, "a": [2, (3, 4)]})
         [2, 3, 4, 1]
     """
-    if isinstance(structure, (dict, Mapping)):
-        return [leaf for key in sorted(structure, key=str) for leaf in flatten(structure[key])]
-    if isinstance(structure, (list, tuple)):
-        return [leaf for item in structure for leaf in flatten(item)]
-    return [structure]
+    cls: Any = type(structure)
+    kind = _kind(cls)
+    if kind == _LEAF:
+        return [structure]
+    if kind == _SERIES:
+        return [leaf for item in cast(Sequence[object], structure) for leaf in flatten(item)]
+    mapping = cast(Mapping[Any, object], structure)
+    return [leaf for key in sorted(mapping, key=str) for leaf in flatten(mapping[key])]
 
 
 def pack(structure: object, leaves: Iterable[object]) -> Any:
@@ -35,14 +49,16 @@ def pack(structure: object, leaves: Iterable[object]) -> Any:
 
 
 def _fill(structure: object, leaves: Iterator[object]) -> object:
-    if isinstance(structure, (dict, Mapping)):
-        filled = {key: _fill(structure[key], leaves) for key in sorted(structure, key=str)}
-        return {key: filled[key] for key in structure}
-    if isinstance(structure, (list, tuple)):
-        kind: Callable[..., object] = type(structure)
-        items = [_fill(item, leaves) for item in structure]
-        return kind(*items) if hasattr(kind, "_fields") else kind(items)
-    return next(leaves)
+    cls: Any = type(structure)
+    kind = _kind(cls)
+    if kind == _LEAF:
+        return next(leaves)
+    if kind == _SERIES:
+        items = [_fill(item, leaves) for item in cast(Sequence[object], structure)]
+        return cls(*items) if hasattr(cls, "_fields") else cls(items)
+    mapping = cast(Mapping[Any, object], structure)
+    filled = {key: _fill(mapping[key], leaves) for key in sorted(mapping, key=str)}
+    return {key: filled[key] for key in mapping}
 
 
 def transform(function: Callable[[Any], object], structure: object) -> Any:

@@ -20,7 +20,7 @@ from streamfit.layers.checks import length
 from streamfit.layers.string_lookup import StringLookup
 from streamfit.layers.token_kernels import count_rows, fill_rows
 from streamfit.layers.token_table import TokenTable, decoded
-from streamfit.layers.token_text import SPLITS, STANDARDS, Tokens, parts, split
+from streamfit.layers.token_text import SPLITS, STANDARDS, Tokens, parts, split, words_of
 
 Standardize = Callable[[Any], Any]
 Split = Callable[[Any], Any]
@@ -144,10 +144,27 @@ class TextVectorization(StringLookup):
         """Look the words of a batch of texts up."""
         table = self._need_vocabulary()
         assert isinstance(table, TokenTable)
+        if x.size == 1 and self._is_plain():
+            return self._of_one(x, table)
         meaning = _NUMBERS if self.output_mode == "int" else _COUNTS
         found = [table.find(tokens, self._widths, meaning) for tokens in self._tokenized(x)]
         rows = self._padded(found) if self.output_mode == "int" else self._counted(found)
         return rows.reshape((*self._lead(x.shape), rows.shape[1]))
+
+    def _is_plain(self) -> bool:
+        """Return whether texts are split at blanks into words, whose numbers are wanted."""
+        standard = self.standardize is None or type(self.standardize) is str
+        return standard and self.split == "whitespace" and self.output_mode == "int" and self.ngrams is None
+
+    def _of_one(self, x: Array, table: TokenTable) -> Array:
+        """Look the words of one text up, in less time than kernels are called."""
+        shape: tuple[int, ...] = tuple(axis or 0 for axis in self._lead(x.shape))
+        words = words_of(x.item(), self.standardize)  # type: ignore[arg-type]
+        numbers = table.numbers(words, 2, 1)
+        length = self.output_sequence_length
+        if length is not None:
+            numbers = numbers[:length] + [0] * (length - len(numbers))
+        return np.array(numbers, np.int64).reshape(*shape, len(numbers))
 
     def _lead(self, shape: Shape) -> Shape:
         """Return the shape of texts without the axis that the output has in the place of their words."""
@@ -226,11 +243,6 @@ class TextVectorization(StringLookup):
         longest = self.output_sequence_length
         if longest is None:
             longest = max((int(lengths.max(initial=0)) for _, lengths in found), default=0)
-        if len(found) == 1 and len(found[0][1]) == 1:  # one text, in less time than a kernel is called
-            rows = np.zeros((1, longest), np.int64)
-            kept = found[0][0][:longest]
-            rows[0, : len(kept)] = kept
-            return rows
         rows = np.empty((sum(len(lengths) for _, lengths in found), longest), np.int64)
         first = 0
         for numbers, lengths in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import overload
 
@@ -50,6 +51,7 @@ class TokenTable(Sequence[str]):
         self._words = found.data[: found.starts[-1] + SLACK].copy()
         self._places = found.starts
         self._slots = slots_for(self._words, self._places, len(tokens))
+        self._by_word: dict[bytes, int] | None = None
 
     def __len__(self) -> int:
         return len(self._places) - 1
@@ -68,6 +70,27 @@ class TokenTable(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(decoded(self._words, self._places, np.arange(len(self))))
+
+    def numbers(self, words: Sequence[bytes], first: int, unknown: int) -> list[int]:
+        """Return the number of each word.
+
+        The first call makes a dictionary, which takes more memory than the table and is not sent to others.
+
+        Args:
+            words: The words in UTF-8.
+            first: What stands for the first token of this table.
+            unknown: What stands for an unknown word.
+        """
+        known = self._by_word
+        if known is None:
+            data, places = self._words.tobytes(), self._places.tolist()
+            pairs = itertools.pairwise(places)
+            known = {data[begin : end - 1]: number for number, (begin, end) in enumerate(pairs)}
+            self._by_word = known
+        return [number + first if (number := known.get(word)) is not None else unknown for word in words]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_by_word": None}
 
     def find(self, tokens: Tokens, widths: Array, meaning: Array) -> tuple[Array, Array]:
         """Look up n-grams.

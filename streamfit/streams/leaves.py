@@ -83,6 +83,8 @@ def rebuild(value: Any, convert: Callable[[Any, str], object], name: str = "x") 
     Mappings become dicts and subclasses of lists become lists: the result holds only arrays in built-in
     containers, which travel to workers as they are.
     """
+    if value is None:
+        return None
     if isinstance(value, np.ndarray):
         return convert(value, name)
     if is_mapping(value) or is_structure(value):

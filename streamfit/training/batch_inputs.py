@@ -113,11 +113,12 @@ class BatchInputs:
 
     def inputs(self, x: object) -> list[Array]:
         """Return one array for each input, each of shape (n, ...)."""
-        given = (
-            [x] if len(self._names) == 1 and isinstance(x, np.ndarray) else by_name("input", x, self._names)
-        )
-        if isinstance(x, Mapping) and len(x) > len(self._names) and not self._told_of_unread:
-            self._tell_of_unread(x)
+        if len(self._names) == 1 and isinstance(x, np.ndarray):
+            given: Sequence[object] = (x,)
+        else:
+            given = by_name("input", x, self._names)
+            if isinstance(x, Mapping) and len(x) > len(self._names) and not self._told_of_unread:
+                self._tell_of_unread(x)
         arrays = []
         for value, (name, shape, tail, dtype) in zip(given, self._inputs, strict=True):
             array = input_array(value, dtype, name)

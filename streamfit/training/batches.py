@@ -262,18 +262,23 @@ def empty_rows(x: object) -> bool:
     return bool(found) and all(is_arraylike(a) and not a.shape[0] for a in found)
 
 
-def one_batch(x: object, y: object = None, sample_weight: object = None, *, text: bool = False) -> Batch:
+def one_batch(
+    x: object, y: object = None, sample_weight: object = None, *, text: bool = False, rows: int = 0
+) -> Batch:
     """Make a batch of the arguments of `train_on_batch` and its like.
 
     Args:
         x, y, sample_weight: The batch.
         text: Whether x may hold text.
+        rows: How many samples have their place as their id; 0 for samples without ids.
 
     Raises:
         DataError: Something that is no array of numbers.
     """
     inputs = rebuild(x, as_text_or_array if text else as_array, "x")
-    return Batch(inputs, rebuild(y, as_array, "y"), rebuild(sample_weight, as_array, "sample_weight"))
+    weights = rebuild(sample_weight, as_array, "sample_weight")
+    ids = np.arange(rows) if rows else None
+    return Batch(inputs, rebuild(y, as_array, "y"), weights, ids)
 
 
 def need_data(found: bool, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -91,8 +92,10 @@ def predict(
 ) -> list[Array]:
     """Run the data through the model and return each output, batches joined in order."""
     silent = isinstance(verbose, int) and verbose == 0  # another value is checked, or refused, by the run
+    if type(data.x) is list and set(map(type, data.x)) == {str}:
+        data.x = np.array(data.x, dtype=object)
     if silent and callbacks is None and steps is None and settings == _DEFAULT and _is_one_batch(data):
-        return predict_on_batch(model, data.x, "predict", "data")
+        return predict_on_batch(model, data.x, "predict", "data", len(cast("Array", data.x)))
     call = ModelCall(model, "predict", compiled=False)
     plan = RunPlan(data, settings, steps, verbose, callbacks)
     if empty_rows(data.x):
@@ -141,7 +144,7 @@ def _is_one_batch(data: Data) -> bool:
     return (
         type(x) is np.ndarray
         and x.ndim > 0
-        and x.dtype.kind in "iufb"
+        and x.dtype.kind in "iufbUSTO"
         and type(size) is int
         and 0 < len(x) <= size
     )

@@ -49,7 +49,8 @@ class HostInputs:
         """
         arrays = self._checked.inputs(x)
         for layer, structure, read in self._steps:
-            results = layer.compute_checked(*pack(structure, [arrays[place] for place in read]))
+            given = (arrays[read[0]],) if structure == (None,) else pack(structure, [arrays[i] for i in read])
+            results = layer.compute_checked(*given)
             arrays += [np.asarray(result) for result in flatten(results)]
         found: list[Array | None] = [arrays[place] for place in self._feeds]
         return found[0] if len(found) == 1 else found

@@ -36,10 +36,18 @@ def test_on_batch(
 
 
 def predict_on_batch(
-    model: Trainable, x: object, what: str = "predict_on_batch", source: str = "one batch"
+    model: Trainable, x: object, what: str = "predict_on_batch", source: str = "one batch", rows: int = 0
 ) -> list[Array]:
-    """Return the outputs for one batch; `what` is the name of the call and `source` that of the data."""
+    """Return the outputs for one batch.
+
+    Args:
+        model: The model.
+        x: The batch.
+        what: The name of the call.
+        source: That of the data.
+        rows: How many samples there are, if the data are this one batch: messages then name samples.
+    """
     call = ModelCall(model, what, compiled=False)
-    batch = one_batch(x, text=call.main.has_host_layers)
+    batch = one_batch(x, text=call.main.has_host_layers, rows=rows)
     with call.one(batch, source=source) as runner:
         return runner.predict(runner.loaded(batch))

@@ -20,7 +20,7 @@ from streamfit import DataError, Input, Model, Sequence, Sequential, ShapeError,
 from streamfit.layers import token_table
 from streamfit.layers.token_kernels import _FIRST, _SECOND
 from streamfit.layers.token_table import ONE, TokenCounter, TokenTable
-from streamfit.layers.token_text import parts, split
+from streamfit.layers.token_text import STANDARDS, parts, split
 
 Vectorize = layers.TextVectorization
 BLANKS = "\t\n\v\f\r "
@@ -475,3 +475,12 @@ def test_long_texts_are_counted_piece_by_piece(piece: int, monkeypatch: pytest.M
     assert counter.ranked() == ranked(counts)
     seen = np.array([sum(token in row for row in rows) for token in ranked(counts)])
     np.testing.assert_allclose(counter.inverse_frequencies(ranked(counts)), np.log(1 + 8 / (1 + seen)))
+
+
+@given(st.text("aB é!\t\n\x00\x1c\x85\u2003\ud800,.'", max_size=30), st.sampled_from([None, *STANDARDS]))
+def test_one_text_alone_has_the_numbers_that_it_has_among_others(text: str, standardize: str | None) -> None:
+    layer = layers.TextVectorization(
+        vocabulary=["a", "b", "ab", "é", "B"], standardize=standardize, output_sequence_length=6
+    )
+    alone, among = layer([text]), layer([text, "a b"])
+    assert alone.tolist() == among[:1].tolist()
