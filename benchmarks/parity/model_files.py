@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import json
 import os
 import subprocess
@@ -77,7 +78,11 @@ def _pictures(sf: Any, rank: int) -> Any:
     layers, shape = sf.layers, (8, 6, 5)[:rank]
     found = [sf.Input((*shape, 2)), getattr(layers, f"Conv{rank}D")(3, 3, padding="same", activation="relu")]
     found += [getattr(layers, f"MaxPooling{rank}D")(2), getattr(layers, f"AveragePooling{rank}D")(2)]
-    found += [getattr(layers, f"Conv{rank}D")(4, 1, use_bias=False), layers.Flatten(), layers.Dense(3, "softmax")]
+    found += [
+        getattr(layers, f"Conv{rank}D")(4, 1, use_bias=False),
+        layers.Flatten(),
+        layers.Dense(3, "softmax"),
+    ]
     model = sf.Sequential(found)
     model.compile(sf.optimizers.RMSprop(0.01, momentum=0.5), "sparse_categorical_crossentropy")
     return model, numbers(*shape, 2), np.arange(ROWS) % 3
@@ -124,7 +129,9 @@ def graph(sf: Any) -> Any:
     a, b = sf.Input((4,), name="a"), sf.Input((4,), name="b")
     shared = layers.Dense(3, name="shared")
     inner = sf.Input((6,), name="inner_input")
-    nested = sf.Model(inner, layers.Dense(2, name="deep")(layers.Dense(3, name="deeper")(inner)), name="nested")
+    nested = sf.Model(
+        inner, layers.Dense(2, name="deep")(layers.Dense(3, name="deeper")(inner)), name="nested"
+    )
     x = layers.Concatenate()([shared(a), shared(b)])
     y = sf.Sequential([layers.Dense(5, activation="relu"), layers.Dense(2)], name="stacked")(x)
     y = layers.Add()([y, nested(x)])
@@ -174,7 +181,7 @@ def others(sf: Any) -> Any:
 
 @case
 def adadelta(sf: Any) -> Any:
-    """Centered RMSprop and Adadelta differ in their vectors alone."""
+    """Adadelta."""
     model = sf.Sequential([sf.Input((3,)), sf.layers.Dense(1)])
     model.compile(sf.optimizers.Adadelta(0.5), "mse")
     return model, numbers(3), numbers(1, seed=1)
@@ -194,7 +201,13 @@ def words(sf: Any) -> Any:
     layers = sf.layers
     lookup = layers.StringLookup(num_oov_indices=2)
     lookup.adapt(np.array([[word] for word in WORDS[:4]]))
-    stack = [sf.Input((1,), dtype="string"), lookup, layers.Embedding(6, 2), layers.Flatten(), layers.Dense(1)]
+    stack = [
+        sf.Input((1,), dtype="string"),
+        lookup,
+        layers.Embedding(6, 2),
+        layers.Flatten(),
+        layers.Dense(1),
+    ]
     model = sf.Sequential(stack)
     return model, np.array([[WORDS[i % len(WORDS)]] for i in range(ROWS)]), None
 
@@ -220,6 +233,20 @@ def whole_numbers(sf: Any) -> Any:
     return model, np.random.default_rng(0).integers(0, 13, (ROWS, 2)), None
 
 
+TEXT = ("words", "counted_words", "whole_numbers")
+NOT_IN_KERAS_H5 = ("words", "counted_words", "graph")
+"""What Keras writes no vocabularies of, or no modules of operations, so that it cannot read it either."""
+
+
+def chosen() -> dict[str, Case]:
+    """Return the cases of this backend of Keras: lookups are for TensorFlow's.
+
+    Its own gradients of embeddings count ids twice in Adam, so that JAX is the measure for the others.
+    """
+    text = os.environ.get("KERAS_BACKEND") == "tensorflow"
+    return {name: make for name, make in CASES.items() if (name in TEXT) == text}
+
+
 def train(model: Any, x: Any, y: Any) -> None:
     """Train for three steps on the whole data."""
     if y is not None:
@@ -237,7 +264,7 @@ def outputs(model: Any, x: Any) -> list[Any]:
 
 def write(library: Any, folder: Path) -> None:
     """Make all models and write their files, and what they compute before and after more steps."""
-    for name, make in CASES.items():
+    for name, make in chosen().items():
         model, x, y = make(library)
         train(model, x, y)
         for ending in ("keras", "h5"):
@@ -257,7 +284,7 @@ def apart(left: list[Any], right: list[Any]) -> float:
 def read(library: Any, folder: Path) -> dict[str, str]:
     """Read all files that there are; return what is wrong with each."""
     wrong: dict[str, str] = {}
-    for name, make in CASES.items():
+    for name, make in chosen().items():
         fresh, x, y = make(library)
         expected = json.loads((folder / f"{name}.json").read_text())
         for ending in ("keras", "h5", "weights.h5"):
@@ -266,13 +293,15 @@ def read(library: Any, folder: Path) -> dict[str, str]:
                 if ending == "weights.h5":
                     fresh.load_weights(path)
                     found = [apart(expected[0], outputs(fresh, x))]
-                elif ending == "h5" and y is None and library.__name__ == "keras":
-                    continue  # Keras writes no vocabularies into .h5
+                elif ending == "h5" and name in NOT_IN_KERAS_H5 and library.__name__ != "keras":
+                    continue
                 else:
-                    model = load(library, path)
+                    again = ending == "keras" or library.__name__ != "keras"
+                    model = library.saving.load_model(path)
                     found = [apart(expected[0], outputs(model, x))]
-                    train(model, x, y)
-                    found.append(apart(expected[1], outputs(model, x)))
+                    if again:  # Keras itself cannot continue from an .h5 file
+                        train(model, x, y)
+                        found.append(apart(expected[1], outputs(model, x)))
                 bad = [distance for distance in found if not distance <= LIMIT]
                 if bad:
                     wrong[path.name] = f"outputs differ by {found}"
@@ -281,17 +310,14 @@ def read(library: Any, folder: Path) -> dict[str, str]:
     return wrong
 
 
-def load(library: Any, path: Path) -> Any:
-    """Read a whole model."""
-    return library.saving.load_model(path)
-
-
 def both(peer: str) -> dict[str, str]:
     """Let each library read the files of the other one."""
     wrong: dict[str, str] = {}
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_DEFAULT_MATMUL_PRECISION": "float32", "KERAS_BACKEND": "tensorflow"}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_DEFAULT_MATMUL_PRECISION": "float32"}
     sides = {"streamfit": sys.executable, "keras": peer}
-    for writer, reader in (("keras", "streamfit"), ("streamfit", "keras")):
+    pairs = [("keras", "streamfit"), ("streamfit", "keras")]
+    for backend, (writer, reader) in itertools.product(("jax", "tensorflow"), pairs):
+        quiet["KERAS_BACKEND"] = backend
         with tempfile.TemporaryDirectory() as folder:
             for action, library in (("write", writer), ("read", reader)):
                 command = [sides[library], str(Path(__file__).resolve()), action, library, folder]

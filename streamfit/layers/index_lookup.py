@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, Generic, Unpack
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from streamfit._base.configs import Config
 from streamfit._base.errors import SampleError
 from streamfit._base.exact import row_of
+from streamfit._base.loading import refuse_path
 from streamfit._base.specs import Array, Spec
 from streamfit._base.tree import flatten
 from streamfit.layers.adaptation import batches_of
@@ -21,6 +22,7 @@ from streamfit.layers.checks import length
 from streamfit.layers.host import HostLayer
 from streamfit.layers.vocabulary import DROPPED, MODES, Token, TokenCounts, encode, encoded_shape
 
+_FACTORS = "idf_weights"
 _UNKNOWN = -2
 
 
@@ -163,6 +165,7 @@ class IndexLookup(HostLayer, Generic[Token]):
 
     def _all_tokens(self, vocabulary: object) -> list[Token]:
         if isinstance(vocabulary, (str, os.PathLike)):
+            refuse_path(vocabulary, f"the vocabulary of layer {self.name!r}")
             with open(vocabulary, encoding="utf-8", newline="") as file:
                 lines = file.read().replace("\r\n", "\n").removesuffix("\n").split("\n")
             return self._read_file(lines)
@@ -267,12 +270,16 @@ class IndexLookup(HostLayer, Generic[Token]):
             self._place_unknown(x, numbers, unknown)
         if self.output_mode == "int":
             return numbers
-        factors = None
-        if self._idf_weights is not None:
-            factors = np.zeros(self._depth())
-            factors[: len(self._specials)] = np.mean(self._idf_weights)
-            factors[len(self._specials) : len(self._specials) + len(tokens)] = self._idf_weights
-        return encode(numbers, self.output_mode, self._depth(), self.dtype, factors)
+        return encode(numbers, self.output_mode, self._depth(), self.dtype, self._factors(len(tokens)))
+
+    def _factors(self, count: int) -> Array | None:
+        """Return the factor of each number, for ``'tf_idf'``; `count` is how many tokens there are."""
+        if self._idf_weights is None:
+            return None
+        factors = np.zeros(self._depth())
+        factors[: len(self._specials)] = np.mean(self._idf_weights)
+        factors[len(self._specials) : len(self._specials) + count] = self._idf_weights
+        return factors
 
     def _place_unknown(self, x: Array, numbers: Array, unknown: Array) -> None:
         if not self.num_oov_indices:
@@ -297,6 +304,35 @@ class IndexLookup(HostLayer, Generic[Token]):
         tokens = self._as_array(listed)
         known = (numbers >= 0) & (numbers < len(tokens) - 1)
         return np.asarray(tokens[np.where(known, numbers, len(tokens) - 1)])
+
+    # -- files of Keras -------------------------------------------------------------------------
+
+    def save_own_variables(self, store: MutableMapping[str, Array]) -> None:
+        """Put the factors of numbers into a file of Keras, which has them apart from the vocabulary."""
+        factors = self._factors(len(self._tokens or ()))
+        if factors is not None:
+            store[_FACTORS] = factors.astype(np.float32)
+
+    def load_own_variables(self, store: Mapping[str, Array]) -> None:
+        """Take the factors of numbers from a file of Keras.
+
+        Raises:
+            ValueError: They are not one for each number.
+        """
+        if set(store) != ({_FACTORS} if self._idf_weights is not None else set()):
+            raise ValueError(
+                f"layer {self.name!r} has output_mode={self.output_mode!r} and "
+                f"{self.vocabulary_size()} numbers; the file has {sorted(store)} for it"
+            )
+        if self._idf_weights is None:
+            return
+        found, first = store[_FACTORS], len(self._specials)
+        if found.shape != (self._depth(),):
+            raise ValueError(
+                f"layer {self.name!r} has {self._depth()} numbers, the file has factors of shape {found.shape}"
+            )
+        own = found[first : first + len(self._idf_weights)]
+        self._keep(list(self._tokens or ()), [float(factor) for factor in own])
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer, the vocabulary among them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from streamfit.models import registered_formats as registered_formats
 from streamfit.models.cloning import clone_model
 from streamfit.models.model import Model
 from streamfit.models.saved_model import load_model, model_from_json, save_model

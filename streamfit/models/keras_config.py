@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from streamfit import losses, metrics
 from streamfit._base.configs import Config
+from streamfit._base.serialization import serialize_keras_object
 from streamfit.models.keras_operations import keras_operation
 from streamfit.models.model import Model
 
-_LAYERS = frozenset(
-    [
-        "ELU",
-        "Activation",
-        "Add",
-        "Average",
-        "AveragePooling1D",
-        "AveragePooling2D",
-        "AveragePooling3D",
-        "BatchNormalization",
-        "CategoryEncoding",
-        "Concatenate",
-        "Conv1D",
-        "Conv2D",
-        "Conv3D",
-        "Dense",
-        "Discretization",
-        "Dropout",
-        "Embedding",
-        "Flatten",
-        "GaussianDropout",
-        "GaussianNoise",
-        "GlobalAveragePooling1D",
-        "GlobalAveragePooling2D",
-        "GlobalAveragePooling3D",
-        "GlobalMaxPooling1D",
-        "GlobalMaxPooling2D",
-        "GlobalMaxPooling3D",
-        "HashedCrossing",
-        "Hashing",
-        "InputLayer",
-        "IntegerLookup",
-        "LeakyReLU",
-        "Masking",
-        "MaxPooling1D",
-        "MaxPooling2D",
-        "MaxPooling3D",
-        "Maximum",
-        "Minimum",
-        "Multiply",
-        "Normalization",
-        "Permute",
-        "ReLU",
-        "RepeatVector",
-        "Rescaling",
-        "Reshape",
-        "Softmax",
-        "StringLookup",
-        "Subtract",
-        "TextVectorization",
-    ]
+_LAYERS = (
+    *("Activation", "Add", "Average", "BatchNormalization", "CategoryEncoding", "Concatenate", "Dense"),
+    *(f"{kind}{rank}D" for rank in (1, 2, 3) for kind in ("AveragePooling", "Conv", "MaxPooling")),
+    *(f"Global{kind}Pooling{rank}D" for rank in (1, 2, 3) for kind in ("Average", "Max")),
+    *("Discretization", "Dropout", "ELU", "Embedding", "Flatten", "GaussianDropout", "GaussianNoise"),
+    *("HashedCrossing", "Hashing", "InputLayer", "IntegerLookup", "LeakyReLU", "Masking", "Maximum"),
+    *("Minimum", "Multiply", "Normalization", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape"),
+    *("Softmax", "StringLookup", "Subtract", "TextVectorization"),
 )
 """The layers of this library that Keras has too."""
 _NOT_IN_KERAS = {
@@ -111,6 +70,24 @@ def keras_compile_config(compiled: Mapping[str, Any]) -> Config:
     return {name: _converted(value, name) for name, value in compiled.items() if name != "sample_weight_mode"}
 
 
+def spelled_out(compiled: Mapping[str, Any]) -> Config:
+    """Return how a model was compiled with objects in the place of names, which Keras misreads in ``.h5``.
+
+    'accuracy' and 'crossentropy' depend on the output and stay names.
+    """
+
+    def spelled(value: Any, get: Callable[[object], object]) -> Any:
+        if isinstance(value, dict) and "class_name" not in value:
+            return {key: spelled(item, get) for key, item in value.items()}
+        if isinstance(value, list):
+            return [spelled(item, get) for item in value]
+        named = isinstance(value, str) and value not in ("accuracy", "acc", "crossentropy", "ce")
+        return serialize_keras_object(get(value)) if named else value
+
+    given = {"loss": losses.get, "metrics": metrics.get, "weighted_metrics": metrics.get}
+    return {name: spelled(item, given[name]) if name in given else item for name, item in compiled.items()}
+
+
 def _converted(value: Any, key: str) -> Any:
     if isinstance(value, list):
         return [_converted(item, key) for item in value]
@@ -143,12 +120,10 @@ def _converted(value: Any, key: str) -> Any:
 def _keras_module(name: str, kind: str, value: Mapping[str, Any]) -> str:
     if kind == "models":
         return "keras.src.models.functional" if name == "Functional" else "keras"
-    if name not in ("function", "class"):
-        if (kind == "layers" and name not in _LAYERS) or name in _NOT_IN_KERAS.get(kind, ()):
-            called = value["config"].get("name") if isinstance(value["config"], Mapping) else None
-            raise ValueError(
-                f"Keras has no {name}, which {called or kind!r} is; save the model as .streamfit"
-            )
+    missing = (kind == "layers" and name not in _LAYERS) or name in _NOT_IN_KERAS.get(kind, ())
+    if missing and name not in ("function", "class"):
+        called = value["config"].get("name") if isinstance(value["config"], Mapping) else None
+        raise ValueError(f"Keras has no {name}, which {called or kind!r} is; save the model as .streamfit")
     return f"keras.{'optimizers.schedules' if kind == 'schedules' else kind}"
 
 
@@ -177,8 +152,8 @@ _DETAILS = {"Sequential": _stack, "InputLayer": _input}
 def _without_decay(config: Any) -> None:
     if config.pop("decay"):
         raise ValueError(
-            "Keras 3 has no decay=... of optimizers; use schedules.InverseTimeDecay as learning rate, or save "
-            "the model as .streamfit"
+            "Keras 3 has no decay=... of optimizers; use schedules.InverseTimeDecay as learning rate, or "
+            "save the model as .streamfit"
         )
 
 

@@ -1,4 +1,4 @@
-"""Calls of functions of `ops` in a graph, as Keras 3 describes them: an operation with settings, and its inputs.
+"""Calls of functions of `ops` in a graph, as Keras 3 describes them: operations with settings, and inputs.
 
 `streamfit.ops` has settings among the arguments of a call; Keras has them in the config of the operation.
 """
@@ -50,7 +50,7 @@ _SETTINGS: dict[str, tuple[str, dict[str, str]]] = {
 _NAMES = {"getitem": "GetItem", "swap_axes": "Swapaxes"}
 _OTHER_NAMES = {"TrueDivide": "divide", "Swish": "silu", "Abs": "absolute"}
 _BOOKKEEPING = ("name", "trainable")
-_HARMLESS: dict[str, object] = {"initial": None, "decimals": 0, "sparse": False, "dtype": None}
+_HARMLESS: dict[str, object] = {"initial": None, "decimals": 0, "sparse": False, "dtype": None, "axis": -1}
 
 
 def keras_class(name: str) -> str:
@@ -84,9 +84,8 @@ def options_of(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         if key in ours:
             if value is not None:
                 found[ours[key]] = value
-        elif key not in _BOOKKEEPING and not (key in _HARMLESS and _HARMLESS[key] == value):
-            if name != "one_hot" or (key, value) != ("axis", -1):
-                raise ValueError(f"the graph uses ops.{name} with {key}={value!r}, which it does not have")
+        elif key not in _BOOKKEEPING and _HARMLESS.get(key, key) != value:
+            raise ValueError(f"the graph uses ops.{name} with {key}={value!r}, which it does not have")
     return found
 
 

@@ -68,7 +68,8 @@ def optimizer_arrays(model: Model) -> list[tuple[str, Array]]:
                 label = f"{paths[weight].replace('/', '_')}_{_KERAS_NAMES.get(name, name)}"
                 found.append((label, value.reshape(weight.memory.shape)))
     if type(optimizer).__name__ == "Nadam":
-        found.append(("u_product", np.float32(state.get(f"{_PRODUCT}/", np.ones(1))).reshape(())))
+        product = state.get(f"{_PRODUCT}/", np.ones(1))
+        found.append(("u_product", product.astype(np.float32).reshape(())))
     return found
 
 
@@ -122,7 +123,7 @@ _OLD_NAMES: dict[str, dict[str, str]] = {
         **{"accum_var": "changes", "accumulated_delta_var": "changes"},
     },
 }
-"""The vectors of an optimizer in Keras 2: part of a name, such as ``dense/kernel/m:0`` or ``Adam/m/dense``."""
+"""The vectors of an optimizer in Keras 2: part of a name, as in ``dense/kernel/m:0`` or ``Adam/m/dense``."""
 _OLD_STEPS, _OLD_RATES = ("iter", "iteration", "iterations"), ("learning_rate", "current_learning_rate")
 
 
@@ -146,8 +147,8 @@ def restore_from_names(model: Model, named: Sequence[tuple[str, Array]], where: 
             found.setdefault(slot, []).append(array)
         elif words[-1] not in _OLD_RATES:
             raise ValueError(
-                f"{where}: the optimizer has {full!r}, which is not known of {type(optimizer).__name__}; pass "
-                "compile=False to load the model without it"
+                f"{where}: the optimizer has {full!r}, which is not known of {type(optimizer).__name__}; "
+                "pass compile=False to load the model without it"
             )
     arrays: list[Array] = [np.array(iterations)]
     if not optimizer.follows_schedule:

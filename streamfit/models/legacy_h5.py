@@ -15,7 +15,7 @@ from streamfit._base.configs import Config
 from streamfit._base.specs import Array
 from streamfit.layers.base import Layer
 from streamfit.models.formats import Match
-from streamfit.models.keras_config import keras_compile_config, keras_model_config
+from streamfit.models.keras_config import keras_compile_config, keras_model_config, spelled_out
 from streamfit.models.keras_files import described_object, with_known_names
 from streamfit.models.keras_layout import is_graph, layers_in_order
 from streamfit.models.keras_optimizer import optimizer_arrays, restore_from_arrays, restore_from_names
@@ -211,7 +211,7 @@ def legacy_description(model: Model, include_optimizer: bool) -> Hdf5Content:
     plain = {"class_name": config["class_name"], "config": config["config"]}
     facts = {_VERSION: KERAS_VERSION, "model_config": json.dumps(plain)}
     if compiled is not None:
-        given = keras_compile_config(compiled)
+        given = keras_compile_config(spelled_out(compiled))
         optimizer: Any = given.pop("optimizer")
         chosen = {"class_name": optimizer["class_name"], "config": optimizer["config"]}
         facts["training_config"] = json.dumps({**given, "optimizer_config": chosen})

@@ -14,7 +14,7 @@ from streamfit.models.keras_weights import all_weights, matched_weights
 from streamfit.models.legacy_h5 import legacy_content, legacy_description, match_legacy, model_of_legacy
 from streamfit.models.model import Model
 from streamfit.models.model_content import WEIGHT, content_of, described_model
-from streamfit.models.saved_model import model_of, part_of
+from streamfit.models.own_files import model_of, part_of
 from streamfit.storage.files import stem, write_whole
 from streamfit.storage.hdf5 import Hdf5Content, check_installed, hdf5_bytes, read_hdf5
 from streamfit.storage.keras_archive import KERAS_ENDING, read_keras_file

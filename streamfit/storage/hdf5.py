@@ -130,13 +130,13 @@ def read_hdf5(data: bytes, where: str) -> Hdf5Content:
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             return _Reader(h5py, where, data).read(file)
-    except _Refused as error:
+    except _RefusedError as error:
         raise ValueError(str(error)) from None
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise ValueError(f"{where} is a damaged HDF5 file: {type(error).__name__}: {error}") from error
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     pass
 
 
@@ -151,8 +151,10 @@ class _Reader:
         self._group("", file)
         return self.content
 
-    def _refuse(self, path: str, reason: str) -> _Refused:
-        return _Refused(f"{self.where}: {path!r} {reason}; no file of weights has that, so it is not read")
+    def _refuse(self, path: str, reason: str) -> _RefusedError:
+        return _RefusedError(
+            f"{self.where}: {path!r} {reason}; no file of weights has that, so it is not read"
+        )
 
     def _group(self, start: str, group: Any) -> None:
         waiting = [(start, group, 0)]
