@@ -2,8 +2,8 @@
 
 Each library makes and trains every model, and writes it as ``.keras``, ``.h5`` and ``.weights.h5``; the other
 one reads these files, predicts, and trains on. The outputs, before and after, must agree to 1e-4 of the
-largest of them. The exit code is 1 if a case fails. Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter
-that has Keras and h5py (see benchmarks/README.md).
+largest of them. The exit code is 1 if a case fails. Run with ``STREAMFIT_PEERS_PYTHON`` naming the
+interpreter that has Keras and h5py (see benchmarks/README.md).
 
 ``model_files.py write LIBRARY FOLDER`` and ``model_files.py read LIBRARY FOLDER`` are the two sides.
 """

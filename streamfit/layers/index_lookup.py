@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from streamfit._base.configs import Config
 from streamfit._base.errors import SampleError
 from streamfit._base.exact import row_of
-from streamfit._base.loading import refuse_path
+from streamfit._base.loading import refuse_path, reserve
 from streamfit._base.specs import Array, Spec
 from streamfit._base.tree import flatten
 from streamfit.layers.adaptation import batches_of
@@ -56,6 +56,7 @@ class IndexLookup(HostLayer, Generic[Token]):
         super().__init__(**options)
         self.max_tokens = None if max_tokens is None else length("max_tokens", max_tokens)
         self.num_oov_indices = length("num_oov_indices", num_oov_indices) if num_oov_indices else 0
+        reserve(8 * self.num_oov_indices, f"num_oov_indices={num_oov_indices} of layer {self.name!r}")
         if output_mode not in MODES:
             raise ValueError(f"output_mode must be one of {MODES}, got {output_mode!r}")
         if invert and output_mode != "int":
@@ -329,7 +330,8 @@ class IndexLookup(HostLayer, Generic[Token]):
         found, first = store[_FACTORS], len(self._specials)
         if found.shape != (self._depth(),):
             raise ValueError(
-                f"layer {self.name!r} has {self._depth()} numbers, the file has factors of shape {found.shape}"
+                f"layer {self.name!r} has {self._depth()} numbers, the file has factors of shape "
+                f"{found.shape}"
             )
         own = found[first : first + len(self._idf_weights)]
         self._keep(list(self._tokens or ()), [float(factor) for factor in own])
