@@ -299,13 +299,6 @@ add_both("nan_units", with_layer("Dense", {"units": float("nan"), "name": "dense
 add_both("infinite_units", with_layer("Dense", {"units": float("inf"), "name": "dense"}))
 add_both("no_config", with_layer("Dense", {}))
 add_both(
-    "array_of_texts",
-    with_layer(
-        "StringLookup",
-        {"vocabulary": {"class_name": "__numpy__", "config": {"value": ["a"] * 99, "dtype": "U99999999"}}},
-    ),
-)
-add_both(
     "array_of_objects",
     with_layer("Dense", {"units": {"class_name": "__numpy__", "config": {"value": [1], "dtype": "O"}}}),
 )
@@ -338,6 +331,12 @@ def vast_operating_point(path: Path) -> None:
     config = {"precision": 0.5, "num_thresholds": VAST}
     metric = {"class_name": "RecallAtPrecision", "module": "keras.metrics", "config": config}
     described_keras(path, lambda description: description["compile_config"].update(metrics=[metric]))
+
+
+@hostile("keras")
+def array_of_long_texts(path: Path) -> None:
+    array = {"class_name": "__numpy__", "config": {"value": ["a"] * 99, "dtype": "U99999999"}}
+    described_keras(path, lambda description: description["compile_config"].update(loss_weights=array))
 
 
 @hostile("keras")
@@ -522,7 +521,9 @@ def texts_that_repeat(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = np.array(["x" * length, *(f"{i:04d}" for i in range(count))], object)
     data = path.read_bytes()
-    at = data.index(length.to_bytes(4, "little") + b"", data.index(b"layer_names"))
+    size = length.to_bytes(4, "little")
+    places = (at for at in range(len(data) - entry) if data[at : at + 4] == size)
+    at = next(at for at in places if data[at + entry : at + entry + 4] == (4).to_bytes(4, "little"))
     end = at + entry * (count + 1)
     path.write_bytes(data[:at] + data[at : at + entry] * (count + 1) + data[end:])
 
@@ -613,6 +614,8 @@ def test_no_hostile_file_succeeds(opened: dict[str, Any]) -> None:
         ("hostile_external_storage.keras", "values in another file"),
         ("hostile_shape_bomb.keras", "more than the file's"),
         ("hostile_circle.h5", "under two names"),
+        ("hostile_texts_that_repeat.h5", "more text than the file"),
+        ("hostile_array_of_long_texts.keras", "more than the whole file holds"),
         ("hostile_own_module.keras", "Nothing that a file names is imported"),
     ],
 )
