@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -161,9 +161,11 @@ for _label, _name in {
 
 @hostile("streamfit")
 def duplicate_entries(path: Path) -> None:
-    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "w") as archive:
-        for name, data in [*members("streamfit").items(), ("model.json", b"{}")]:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members("streamfit").items():
             archive.writestr(name, data)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("model.json", b"{}")
 
 
 @hostile("streamfit")
@@ -178,7 +180,9 @@ def link_to_a_file(path: Path) -> None:
 
 @hostile("streamfit")
 def bomb(path: Path) -> None:
-    write_zip(path, {**members("streamfit"), "model.json": b" " * (1 << 25)}, compression=zipfile.ZIP_DEFLATED)
+    write_zip(
+        path, {**members("streamfit"), "model.json": b" " * (1 << 25)}, compression=zipfile.ZIP_DEFLATED
+    )
 
 
 @hostile("keras")
@@ -364,7 +368,13 @@ def graph_without_end(path: Path) -> None:
 @hostile("keras")
 def operation_of_a_module(path: Path) -> None:
     def change(description: Any) -> None:
-        layer = {"module": "keras.ops", "class_name": "system", "config": {}, "name": "s", "inbound_nodes": []}
+        layer = {
+            "module": "keras.ops",
+            "class_name": "system",
+            "config": {},
+            "name": "s",
+            "inbound_nodes": [],
+        }
         ends = [["s", 0, 0]]
         config = {"layers": [layer], "input_layers": ends, "output_layers": ends}
         description.update(class_name="Functional", module="keras.models", config=config)
@@ -489,11 +499,11 @@ hdf5("compressed_bomb")(
 hdf5("objects")(
     _replaced(lambda group, name: group.create_dataset(name, data=["touch run"], dtype=h5py.string_dtype()))
 )
-hdf5("references")(
-    _replaced(lambda group, name: group.create_dataset(name, (3, 2), dtype=h5py.ref_dtype))
-)
+hdf5("references")(_replaced(lambda group, name: group.create_dataset(name, (3, 2), dtype=h5py.ref_dtype)))
 hdf5("compound")(
-    _replaced(lambda group, name: group.create_dataset(name, data=np.zeros((3, 2), [("a", "f4"), ("b", "i4")])))
+    _replaced(
+        lambda group, name: group.create_dataset(name, data=np.zeros((3, 2), [("a", "f4"), ("b", "i4")]))
+    )
 )
 hdf5("wrong_dtype")(
     _replaced(lambda group, name: group.create_dataset(name, data=np.zeros((3, 2), "complex64")))
@@ -566,7 +576,7 @@ def other_shape(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Make all files, and return what happened to each in the child."""
     folder = tmp_path_factory.mktemp("hostile")
     GOOD["folder"] = str(folder)
@@ -584,7 +594,8 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert not (folder / "run").exists()
-    yield json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 @pytest.mark.timeout(120)
