@@ -6,6 +6,7 @@
 #   make repeat    repeat tests to see that they never flake: TIMES=100 TESTS=tests/faults TOGETHER=2
 #   make bench     compare with other libraries, in an environment of their own
 #   make parity    compare with Keras, number by number, in that same environment
+#   make keras-tests  run unit tests of the Keras package with streamfit in its place; the table is in docs/keras.md
 #   make lint      only lint, format and types
 #   make structure the rules of the architecture: which hold, how large everything is, how much is untyped
 #   make format    let the formatter have its way
@@ -29,7 +30,7 @@ KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimiz
 # Tests start hundreds of Python processes; without bytecode each of them compiles the library's sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test suite kernel-lines soak repeat bench parity lint format structure lock clean moved
+.PHONY: demo test suite kernel-lines soak repeat bench parity keras-tests lint format structure lock clean moved
 
 demo: $(VENV)/.demo-ready
 	$(PY) -m streamfit demo --output demo-output
@@ -76,6 +77,10 @@ soak: $(VENV)/.test-ready
 
 parity: $(BENCH_VENV)/.ready
 	$(BENCH_PY) benchmarks/parity/compare.py
+
+# To see some: make keras-tests ARGS="embedding -v"
+keras-tests: $(BENCH_VENV)/.ready
+	PYTHONPATH=tools $(BENCH_PY) -m keras_tests $(or $(ARGS),--write)
 
 # --- environments: a stamp is newer than the files that the environment was made from
 

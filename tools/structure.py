@@ -24,15 +24,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_base",),
     ("kernels", "workers"),
     ("ops", "streams"),
-    ("activations", "augment", "constraints", "initializers", "regularizers"),
+    ("activations", "augment", "constraints", "initializers", "preprocessing", "regularizers"),
     ("layers", "losses", "optimizers"),
     ("metrics",),
     ("program",),
     ("distribute", "storage", "training"),
+    ("export",),
     ("models",),
     ("callbacks", "demo", "saving", "testing", "utils"),
 )
-DATA_SIDE = {"workers", "streams", "augment"}
+DATA_SIDE = {"workers", "streams", "augment", "preprocessing"}
 MATH_SIDE = {
     *("kernels", "ops", "program", "layers", "losses", "metrics", "optimizers"),
     *("activations", "constraints", "initializers", "regularizers"),

@@ -136,16 +136,24 @@ INPUTS: dict[str, tuple[tuple[int | None, ...], str]] = {
 SAMPLE_WEIGHTS = ("", "samples", "positions")
 """No weights; one for each sample; one for each step of it."""
 
-LOOKUPS: dict[str, dict[str, Any]] = {
-    "int": {},
-    "buckets": {"num_oov_indices": 5, "max_tokens": 9},
-    "mask": {"mask_token": ""},
-    "multi_hot": {"output_mode": "multi_hot"},
-    "count": {"output_mode": "count", "num_oov_indices": 2},
-    "tf_idf": {"output_mode": "tf_idf"},
-    "padded": {"output_mode": "count", "max_tokens": 30, "pad_to_max_tokens": True},
+LOOKUPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "int": ("StringLookup", {}),
+    "buckets": ("StringLookup", {"num_oov_indices": 5, "max_tokens": 9}),
+    "mask": ("StringLookup", {"mask_token": ""}),
+    "multi_hot": ("StringLookup", {"output_mode": "multi_hot"}),
+    "count": ("StringLookup", {"output_mode": "count", "num_oov_indices": 2}),
+    "tf_idf": ("StringLookup", {"output_mode": "tf_idf"}),
+    "padded": ("StringLookup", {"output_mode": "count", "max_tokens": 30, "pad_to_max_tokens": True}),
+    "words": ("TextVectorization", {}),
+    "words as they are": ("TextVectorization", {"standardize": None, "output_sequence_length": 4}),
+    "lower": ("TextVectorization", {"standardize": "lower", "max_tokens": 7}),
+    "characters": ("TextVectorization", {"split": "character", "ngrams": 2}),
+    "tokens": ("TextVectorization", {"split": None, "standardize": "strip_punctuation"}),
+    "n-grams": ("TextVectorization", {"ngrams": (3, 1), "output_mode": "count"}),
+    "words multi_hot": ("TextVectorization", {"output_mode": "multi_hot"}),
+    "words tf_idf": ("TextVectorization", {"output_mode": "tf_idf"}),
 }
-"""Name to arguments of `StringLookup`, whose vocabulary is adapted."""
+"""Name to class and arguments of layers with a vocabulary, which is adapted."""
 
 
 @dataclass(frozen=True)
@@ -280,10 +288,16 @@ def batches(case: Case) -> Batches:
     return Batches(x, np.eye(case.outputs, dtype=np.float32)[labels], weight)
 
 
-def texts() -> tuple[NDArray[np.str_], NDArray[np.str_]]:
-    """Return texts to adapt to, and texts of which some are unknown, each (samples, words)."""
+def texts(layer: str, arguments: dict[str, Any]) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """Return texts to adapt a layer to, and others, of which some are unknown.
+
+    They have the shape (samples, words), or (samples, 1) for a layer that splits them.
+    """
     rng = np.random.default_rng(17)
     known = np.array(["", "a", "bb", "ccc", "zw\u00f6lf", "dog", "Dog", "2.x", "x y", "end"])
-    return known[rng.integers(0, 10, (40, 6))], np.append(known, ["new", "\u4e00", "?"])[
-        rng.integers(0, 13, (30, 6))
-    ]
+    more = np.append(known, ["new", "\u4e00", "?"])
+    found = known[rng.integers(0, 10, (40, 6))], more[rng.integers(0, 13, (30, 6))]
+    if layer == "StringLookup" or arguments.get("split", "") is None:
+        return found
+    first, second = (np.array([["! \t".join(row)] for row in words.tolist()]) for words in found)
+    return first, second

@@ -5,7 +5,8 @@ normalization, embeddings, and masks with sample weights and metrics, are traine
 and by Keras in float32. The loss must agree to 1e-6 (relative) at the first step and to 1e-4 at every step,
 metrics to 1e-4 (absolute). The outputs and gradients at the start must agree to 1e-5 of the largest of them,
 the last weights (moving averages are among them) and the outputs made of them to 1e-4. `StringLookup` must
-give the same vocabularies and numbers. A second Keras backend is compared with the first in the same way: it
+give the same vocabularies and numbers, and the layers for features (`features.py`) must make the same of the
+same values. A second Keras backend is compared with the first in the same way: it
 shows the effect of float32 alone, and is not judged. The exit code is 1 if a case fails. Run with
 ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has Keras (see benchmarks/README.md).
 """
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from cases import CASES, LOOKUPS, STEPS, Case
+from features import FEATURES, same
 from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve().parent
@@ -123,18 +125,27 @@ def main() -> int:
         figures = [f"{found[what]:.1e}" for what in LIMITS]
         rows.append([case.name, f"{last:.5f}", *figures, f"{noise['worst']:.1e}", "yes" if good else "NO"])
     lookups = {name: same_lookup(name, ours, reference) for name in LOOKUPS}
+    features = {
+        name: same(feature, ours[f"feature {name}"], reference[f"feature {name}"])
+        for name, feature in FEATURES.items()
+    }
     head = ["case", f"loss {STEPS}", "step 1", *list(LIMITS)[1:], "control", "met"]
     print(table(head, rows))
     print(
         table(
-            ["StringLookup", "the same"], [[name, "yes" if same else "NO"] for name, same in lookups.items()]
+            ["layer with a vocabulary", "the same"],
+            [[name, "yes" if same else "NO"] for name, same in lookups.items()],
         )
     )
-    met = sum(result["met"] is True for result in results.values()) + sum(lookups.values())
-    everything = Target(
-        "cases that agree with Keras, of all", met / (len(CASES) + len(LOOKUPS)), 1.0, at_least=True
+    print(
+        table(
+            ["layer for features", "the same"],
+            [[name, "yes" if agrees else "NO"] for name, agrees in features.items()],
+        )
     )
-    print(f"{met} of {len(CASES) + len(LOOKUPS)} cases agree")
+    agree = [*(result["met"] is True for result in results.values()), *lookups.values(), *features.values()]
+    everything = Target("cases that agree with Keras, of all", sum(agree) / len(agree), 1.0, at_least=True)
+    print(f"{sum(agree)} of {len(agree)} cases agree")
     publish(
         "parity",
         facts,
@@ -144,6 +155,7 @@ def main() -> int:
         limits=LIMITS,
         cases=results,
         lookups=lookups,
+        features=features,
         reference=options.reference,
         control=options.control,
     )

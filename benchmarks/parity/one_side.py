@@ -27,6 +27,7 @@ from cases import (
     texts,
     weights,
 )
+from features import FEATURES, compute
 from numpy.typing import NDArray
 
 Figures = dict[str, NDArray[Any]]
@@ -117,9 +118,9 @@ def train(library: Any, case: Case) -> Figures:
     }
 
 
-def look_up(library: Any, arguments: dict[str, Any]) -> Figures:
-    """Adapt a lookup to texts; return its vocabulary and what it makes of other texts."""
-    layer, (known, others) = library.layers.StringLookup(**arguments), texts()
+def look_up(library: Any, name: str, arguments: dict[str, Any]) -> Figures:
+    """Adapt a layer to texts; return its vocabulary and what it makes of other texts."""
+    layer, (known, others) = getattr(library.layers, name)(**arguments), texts(name, arguments)
     layer.adapt(known)
     return {"vocabulary": np.array(layer.get_vocabulary(), str), "numbers": np.asarray(layer(others))}
 
@@ -135,6 +136,8 @@ if __name__ == "__main__":
     for case in CASES:
         if options.only in case.name:
             found |= {f"{what}:{case.name}": figure for what, figure in train(library, case).items()}
-    for lookup, arguments in LOOKUPS.items():
-        found |= {f"{what}:lookup {lookup}": figure for what, figure in look_up(library, arguments).items()}
+    for lookup, case in LOOKUPS.items():
+        found |= {f"{what}:lookup {lookup}": figure for what, figure in look_up(library, *case).items()}
+    for name, feature in FEATURES.items():
+        found[f"feature {name}"] = compute(library, feature)
     np.savez(options.file, **found)  # type: ignore[arg-type]

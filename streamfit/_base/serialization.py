@@ -38,8 +38,20 @@ _WORDS = {
 }
 
 
+class _SharedObjects:
+    """Objects that were described, with their numbers, and those that were made of descriptions."""
+
+    def __init__(self) -> None:
+        self.described: dict[int, tuple[int, object]] = {}
+        self.made: dict[object, object] = {}
+
+    def number(self, item: object) -> int:
+        """Return the number of an object, which stays alive as long as it has it."""
+        return self.described.setdefault(id(item), (len(self.described), item))[0]
+
+
 class _Sharing(threading.local):
-    made: dict[int, object] | None = None
+    shared: _SharedObjects | None = None
 
 
 _sharing = _Sharing()
@@ -49,13 +61,13 @@ class ObjectSharingScope:
     """Let objects that are described more than once inside the block be one object again."""
 
     def __enter__(self) -> Self:
-        self._before, _sharing.made = _sharing.made, {}
+        self._before, _sharing.shared = _sharing.shared, _SharedObjects()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _sharing.made = self._before
+        _sharing.shared = self._before
 
 
 def serialize_keras_object(item: Any) -> Any:
@@ -157,9 +169,8 @@ def _serialized_object(item: Any) -> dict[str, object]:
         compiled = item.get_compile_config()
         if compiled is not None:
             described["compile_config"] = serialize_keras_object(compiled)
-    if _sharing.made is not None:
-        described["shared_object_id"] = id(item)
-        _sharing.made[id(item)] = item  # it lives as long as its number stands for it
+    if _sharing.shared is not None:
+        described["shared_object_id"] = _sharing.shared.number(item)
     return described
 
 
@@ -271,9 +282,9 @@ def _object(config: Mapping[str, Any]) -> Any:
             f"Expected 'config' to be a dict in the description of {name!r}, got {config['config']!r}"
         )
     number = config.get("shared_object_id")
-    shared = _sharing.made
-    if shared is not None and number in shared:
-        return shared[number]
+    made_before = {} if _sharing.shared is None else _sharing.shared.made
+    if number is not None and number in made_before:
+        return made_before[number]
     cls = class_of(config)
     made = _from_config(cls, dict(config["config"]))
     build, compiled = config.get("build_config"), config.get("compile_config")
@@ -281,8 +292,8 @@ def _object(config: Mapping[str, Any]) -> Any:
         made.build_from_config(_made(build, 0))
     if compiled and hasattr(made, "compile_from_config"):
         made.compile_from_config(compiled)
-    if shared is not None and isinstance(number, int):
-        shared[number] = made
+    if number is not None:
+        made_before[number] = made
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamfit._base.configs import resolve
+from streamfit._base.custom_objects import get_registered_name, is_registered
 from streamfit._base.names import Registry, describe_callable
 from streamfit.activations import functions as known
 from streamfit.ops.core import Value
@@ -71,7 +72,7 @@ def name_of(activation: Activation) -> str:
     for name, function in _FUNCTIONS.items():
         if function is activation:
             return name
-    return describe_callable(activation)
+    return get_registered_name(activation) if is_registered(activation) else describe_callable(activation)
 
 
 def names() -> list[str]:

@@ -15,11 +15,11 @@ passes before a first training step.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import os
 import sys
 import threading
+from array import array
 from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -85,9 +85,9 @@ class CompiledKernel:
             thunk = self._thunk(signature)
         if thunk is None:
             return self._run_publicly(*arguments)
-        packed = (ctypes.c_int64 * len(words))(*words)
+        packed = array("q", words)
         with on_one_thread(OF_KERNELS) if self.calls_blas else _NOTHING_TO_DO:
-            stopped = thunk(ctypes.addressof(packed))
+            stopped = thunk(packed.buffer_info()[0])
         if stopped:
             raise FloatingPointError(f"kernel {self.py_func.__name__} raised")
         return None

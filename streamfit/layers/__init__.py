@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from streamfit.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from streamfit.layers.base import Layer
+from streamfit.layers.category_encoding import CategoryEncoding
 from streamfit.layers.convolution import Conv1D, Conv2D, Conv3D
 from streamfit.layers.dense import Dense
+from streamfit.layers.discretization import Discretization
 from streamfit.layers.embedding import Embedding
+from streamfit.layers.embedding_bag import EmbeddingBag
+from streamfit.layers.feature_normalization import Normalization
+from streamfit.layers.hashed_crossing import HashedCrossing
+from streamfit.layers.hashing import Hashing
 from streamfit.layers.host import HostLayer
 from streamfit.layers.inputs import Input, InputLayer
 from streamfit.layers.integer_lookup import IntegerLookup
+from streamfit.layers.lambda_layer import Lambda
 from streamfit.layers.masking import Masking
 from streamfit.layers.merging import (
     Add,
@@ -43,8 +50,11 @@ from streamfit.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from streamfit.layers.reshaping import Flatten, Lambda, Permute, RepeatVector, Rescaling, Reshape
+from streamfit.layers.reshaping import Flatten, Permute, RepeatVector, Rescaling, Reshape
+from streamfit.layers.sentence_embedding import SentenceEmbedding
 from streamfit.layers.string_lookup import StringLookup
+from streamfit.layers.text_vectorization import TextVectorization
+from streamfit.layers.wrapper import Wrapper
 
 __all__ = [
     "ELU",
@@ -55,13 +65,16 @@ __all__ = [
     "AveragePooling2D",
     "AveragePooling3D",
     "BatchNormalization",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv2D",
     "Conv3D",
     "Dense",
+    "Discretization",
     "Dropout",
     "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -70,6 +83,8 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "HashedCrossing",
+    "Hashing",
     "HostLayer",
     "Input",
     "InputLayer",
@@ -84,14 +99,18 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "Permute",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SentenceEmbedding",
     "Softmax",
     "StringLookup",
     "Subtract",
+    "TextVectorization",
+    "Wrapper",
     "add",
     "average",
     "concatenate",

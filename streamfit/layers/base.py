@@ -19,12 +19,13 @@ from streamfit._base.config import floatx
 from streamfit._base.configs import Config, describe
 from streamfit._base.names import UniqueNames, snake_case
 from streamfit._base.telling import warn
-from streamfit._base.tree import flatten, pack, transform
+from streamfit._base.tree import flatten, pack
 from streamfit.layers import added_losses, auto_config
+from streamfit.layers.building import build_for, building, wrap_build
 from streamfit.layers.checks import Checked, output_regularizer
 from streamfit.layers.layer_call import LayerCall, call_arguments, mask_arguments
 from streamfit.layers.mask_scope import check_mask, mask_of, mask_scope, set_mask
-from streamfit.layers.operands import layer_inputs, layer_operand
+from streamfit.layers.operands import layer_inputs, layer_operands
 from streamfit.layers.tensor_methods import TensorMethods
 from streamfit.layers.weight_methods import Penalty, WeightMethods, is_retracing
 from streamfit.ops.core import (
@@ -39,7 +40,6 @@ from streamfit.ops.core import (
     is_tracing,
     reading,
     recording,
-    tracing,
 )
 
 layer_names = UniqueNames()
@@ -103,6 +103,10 @@ class Layer(WeightMethods, TensorMethods):
     """Attributes that count when the layer is built and cannot be set afterwards."""
     input_dtype: str | None = None
     """The dtype that the layer reads: ``'int64'`` for exact numbers, ``'string'`` for text; None for any."""
+    accepts_text: bool = False
+    """Whether text is read as text, whatever `input_dtype` says of numbers."""
+    alike_inputs: bool = True
+    """Whether `input_dtype` is that of all arguments of `call`; else it is that of the first one alone."""
     supports_masking: bool = False
     """Whether the mask of the input is that of the output; else it ends here."""
     _layers: list[Layer]  # type: ignore[assignment]
@@ -114,6 +118,10 @@ class Layer(WeightMethods, TensorMethods):
     _revision: int
     built: bool
     sample_shape: tuple[int | None, ...] | None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        wrap_build(cls)
 
     # Set up here, not in __init__, so that a subclass may assign layers before it calls super().
     def __new__(cls, *args: object, **kwargs: object) -> Self:
@@ -215,8 +223,15 @@ class Layer(WeightMethods, TensorMethods):
 
     # -- to be defined by subclasses (`Any`, because each has its own shapes, arguments and results) -----
 
+    @building
     def build(self, input_shape: Any) -> None:
-        """Create the weights; called once, with the shape of the first input (batch axis None)."""
+        """Create the weights; called once, with the shape of the first input (batch axis None).
+
+        The first call of the layer does so, or the user before it.
+
+        Raises:
+            ValueError: The layer has its weights already.
+        """
 
     def call(self, *inputs: Any, **settings: Any) -> Any:
         """Compose the operations.
@@ -295,7 +310,7 @@ class Layer(WeightMethods, TensorMethods):
         if mask is not None:
             given = [None if leaf is None else as_operand(leaf) for leaf in flatten(mask)]
             masks[: len(given)] = given
-        leaves = [layer_operand(self, leaf) for leaf in flatten(inputs)]
+        leaves = layer_operands(self, inputs)
         arguments = pack(inputs, leaves)
         self.ensure_built(arguments[0] if inputs else None)
         if any(is_symbolic(leaf) for leaf in (*leaves, *masks)):
@@ -390,10 +405,14 @@ class Layer(WeightMethods, TensorMethods):
             outputs[place].mask = mask
         return pack(results, list(outputs[:count]))
 
+    def knows_masks(self) -> bool:
+        """Return whether the layer, or one inside it, does something with masks, if only to end them."""
+        own, takes = type(self).compute_mask is not Layer.compute_mask, call_arguments(type(self))
+        return own or self.supports_masking or "mask" in takes or bool(self._layers)
+
     def _warn_of_lost_mask(self) -> None:
         """Warn where a mask ends at a layer that does not know about masks."""
-        own, takes = type(self).compute_mask is not Layer.compute_mask, call_arguments(type(self))
-        if not own and not self.supports_masking and "mask" not in takes and not self._layers:
+        if not self.knows_masks():
             warn(
                 f"layer {self.name!r} ({type(self).__name__}) got an input with a mask, which it does not "
                 "know what to do with: the layers after it count all positions. Give it supports_masking = "
@@ -403,14 +422,7 @@ class Layer(WeightMethods, TensorMethods):
     def ensure_built(self, inputs: object) -> None:
         """Create the weights for inputs of these shapes, unless they exist."""
         if not self.built:
-            with uses.building:  # of several threads, one builds
-                if not self.built:
-                    with (
-                        tracing(False),
-                        recording(None),
-                    ):  # weights are numbers, also in a layer that is traced
-                        self.build(transform(lambda leaf: (None, *leaf.shape[1:]), inputs))
-                    object.__setattr__(self, "built", True)
+            build_for(self, inputs)
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer.

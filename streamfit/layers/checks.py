@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, Self, TypeVar, overload
 
 from streamfit import activations, regularizers
@@ -64,6 +64,56 @@ def length(name: str, value: object) -> int:
     if number is None or number < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     return number
+
+
+def one_of(name: str, value: object, choices: Sequence[str]) -> str:
+    """Return `value` if it is one of the texts that an argument takes.
+
+    Raises:
+        ValueError: It is none of them.
+
+    Example:
+        >>> one_of("output_mode", "int", ("int", "count"))
+        'int'
+    """
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {tuple(choices)}, got {value!r}")
+    return str(value)
+
+
+def dense_only(sparse: object) -> None:
+    """Refuse ``sparse=True``, which Keras has for TensorFlow alone.
+
+    Raises:
+        ValueError: It is true.
+    """
+    if sparse:
+        raise ValueError(
+            "there are no sparse tensors here: leave sparse=True out. Rows of zeros and ones are dense; for "
+            "large tables write output_mode='int' and put an Embedding behind the layer"
+        )
+
+
+def hash_key(salt: object) -> list[int] | None:
+    """Return a salt as the two numbers that SipHash takes; None for none.
+
+    Args:
+        salt: A whole number in [0, 2**64), which counts twice, or two of them.
+
+    Raises:
+        ValueError: It is something else.
+
+    Example:
+        >>> hash_key(7), hash_key((1, 2)), hash_key(None)
+        ([7, 7], [1, 2], None)
+    """
+    if salt is None:
+        return None
+    given = salt if isinstance(salt, (list, tuple)) else (salt, salt)
+    numbers = [number for number in map(integer, given) if number is not None and 0 <= number < 1 << 64]
+    if len(given) != 2 or len(numbers) != 2:
+        raise ValueError(f"salt must be a whole number in [0, 2**64), or two of them, got {salt!r}")
+    return numbers
 
 
 def rate(name: str, value: object) -> float:

@@ -78,9 +78,11 @@ class Dense(KernelLayer):
     def build(self, input_shape: Shape) -> None:
         """Create the kernel and the bias."""
         if len(input_shape) < 2 or input_shape[-1] is None:
+            hint = "give single numbers an axis of length 1"
+            if len(input_shape) > 1:
+                hint = "n must be known: a layer in front that has a vocabulary must adapt to data first"
             raise ShapeError(
-                f"layer {self.name!r} needs inputs of shape (batch, ..., n), got {tuple(input_shape)}; "
-                "give single numbers an axis of length 1"
+                f"layer {self.name!r} needs inputs of shape (batch, ..., n), got {tuple(input_shape)}; {hint}"
             )
         self.add_kernel((input_shape[-1], self.units))
 

@@ -21,7 +21,8 @@ _EXACT = {"float16": 1 << 11, "float32": 1 << 24, "float64": 1 << 53}
 class Embedding(Layer):
     """Look up a row of a table, which is learned, for each whole number.
 
-    A number that has no row stops the step, before anything changes, with an error that names the sample.
+    A number that has no row stops the step, before anything changes, with an error that names the sample and
+    the position.
 
     Args:
         input_dim: Number of rows; the numbers lie in [0, input_dim).
@@ -50,7 +51,6 @@ class Embedding(Layer):
     """
 
     input_dtype = "int64"
-    supports_masking = True
     fixed = Layer.fixed | {
         *("input_dim", "output_dim", "embeddings_initializer"),
         *("embeddings_regularizer", "embeddings_constraint"),
@@ -76,8 +76,10 @@ class Embedding(Layer):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
-        self.mask_zero = bool(mask_zero)
+        self.mask_zero = self.supports_masking = bool(mask_zero)
         self._table = None if weights is None else self._checked_table(weights)
+        if weights is not None and type(self) is Embedding:  # a subclass may have more to set up
+            self.build()
 
     def _checked_table(self, weights: ArrayLike) -> np.ndarray:
         table = np.asarray(weights)
@@ -90,8 +92,8 @@ class Embedding(Layer):
             )
         return table
 
-    def build(self, input_shape: Shape) -> None:
-        """Create the table."""
+    def build(self, input_shape: Shape | None = None) -> None:
+        """Create the table, which is the same for inputs of all shapes."""
         shape = (self.input_dim, self.output_dim)
         first = self.embeddings_initializer if self._table is None else "zeros"
         self.embeddings = self.add_weight(
@@ -105,8 +107,13 @@ class Embedding(Layer):
             self.embeddings.assign(self._table)
             self._table = None
 
-    def call(self, x: Value) -> Value:
-        """Look the rows up."""
+    def checked(self, x: Value) -> Value:
+        """Return the numbers of rows as int64, checked to have one.
+
+        Raises:
+            ValueError: Their dtype cannot hold all numbers of rows.
+            SampleError: A number has no row; in a graph the step is stopped.
+        """
         most = _EXACT.get(x.dtype.name, self.input_dim)
         if self.input_dim > most:
             raise ValueError(
@@ -114,8 +121,11 @@ class Embedding(Layer):
                 "whole "
                 f"numbers up to {most} only; write Input(shape, dtype='int64')"
             )
-        indices = ops.checked_indices(x, self.input_dim, f"layer {self.name!r}")
-        return ops.take(self.embeddings, indices)
+        return ops.checked_indices(x, self.input_dim, f"layer {self.name!r}")
+
+    def call(self, x: Value) -> Value:
+        """Look the rows up."""
+        return ops.take(self.embeddings, self.checked(x))
 
     def compute_mask(self, inputs: Value, mask: Value | None = None) -> Value | None:
         """Return where the numbers are not 0, with `mask_zero`; else None."""

@@ -97,7 +97,7 @@ def open_spec(array: Array) -> Spec:
 
 
 def _check_output(layer: str, array: Array, spec: Spec, rows: tuple[int, ...]) -> None:
-    wanted = (*rows, *spec.shape[1:]) if spec.batched else spec.shape
+    wanted = (*rows, *spec.shape[1:]) if spec.batched and rows else spec.shape
     fits = len(wanted) == array.ndim and all(
         length in (None, found) for length, found in zip(wanted, array.shape, strict=False)
     )
@@ -144,17 +144,16 @@ class HostTrace:
     def __init__(self, inputs: Sequence[Tensor]) -> None:
         self._known: set[Tensor] = set(inputs)
         self._found: dict[tuple[object, ...], HostStep] = {}
-        self._strays: dict[Tensor, HostLayer] = {}
+        self._strays: dict[Tensor, HostStep] = {}  # uses on what the model computes
         self.steps: list[HostStep] = []
 
     def outputs(self, layer: HostLayer, inputs: object, specs: Sequence[Spec]) -> tuple[Tensor, ...]:
         """Return the tensors that stand for the outputs of a use."""
-        read = tuple(flatten(inputs))
+        read, structure = tuple(flatten(inputs)), transform(lambda leaf: None, inputs)
         if not self._known.issuperset(read):  # shapes are inferred, or a layer is used where it cannot be
             made = tuple(Tensor(spec, layer.name) for spec in specs)
-            self._strays.update((tensor, layer) for tensor in made)
+            self._strays.update((tensor, HostStep(layer, structure, read, made)) for tensor in made)
             return made
-        structure = transform(lambda leaf: None, inputs)
         key = (layer, repr(structure), *read)
         step = self._found.get(key)
         if step is None:
@@ -163,6 +162,14 @@ class HostTrace:
             self.steps.append(step)
             self._known.update(made)
         return step.outputs
+
+    def text_of_numbers(self, tensor: Tensor) -> HostStep | None:
+        """Return the use that makes this text of one tensor of numbers; None where there is no such use."""
+        if tensor.dtype != TEXT:
+            return None
+        step = self._strays.get(tensor) or next((step for step in self.steps if tensor in step.outputs), None)
+        made_of_numbers = step is not None and [each.dtype == TEXT for each in step.inputs] == [False]
+        return step if made_of_numbers else None
 
     def check(self, leaves: Sequence[Tensor]) -> None:
         """Check what a lowered graph reads.
@@ -173,11 +180,9 @@ class HostTrace:
         for leaf in leaves:
             if leaf in self._strays:
                 raise ValueError(
-                    f"layer {self._strays[leaf].name!r} runs where batches are loaded, before the model, "
-                    "but it "
-                    "reads what the model computes; it can only read inputs of the model, or outputs of "
-                    "layers "
-                    "that run there too. Call it on the arrays that `predict` returns"
+                    f"layer {self._strays[leaf].layer.name!r} runs where batches are loaded, before the "
+                    "model, but it reads what the model computes; it can only read inputs of the model, or "
+                    "outputs of layers that run there too. Call it on the arrays that `predict` returns"
                 )
             if leaf.dtype == TEXT and leaf in self._known:
                 raise ValueError(

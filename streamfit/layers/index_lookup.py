@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from typing import Any, Generic, Unpack
+from typing import Any, Generic, Self, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,12 +18,14 @@ from streamfit._base.specs import Array, Spec
 from streamfit._base.tree import flatten
 from streamfit.layers.adaptation import batches_of
 from streamfit.layers.base import LayerOptions, changes
-from streamfit.layers.checks import length
+from streamfit.layers.checks import dense_only, hash_key, length, one_of
 from streamfit.layers.host import HostLayer
-from streamfit.layers.vocabulary import DROPPED, MODES, Token, TokenCounts, encode, encoded_shape
+from streamfit.layers.vocabulary import DROPPED, MODES, Counts, Token, TokenCounts, encode, encoded_shape
 
 _FACTORS = "idf_weights"
 _UNKNOWN = -2
+_OLD_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}  # of values of output_mode
+_NO_ARGUMENTS = ("vocabulary_size", "has_input_vocabulary")  # in configurations, but not in `__init__`
 
 
 class IndexLookup(HostLayer, Generic[Token]):
@@ -34,11 +36,14 @@ class IndexLookup(HostLayer, Generic[Token]):
 
     mask_token: Token | None
     oov_token: Token
-    _tokens: list[Token] | None
+    _tokens: Sequence[Token] | None
     _idf_weights: list[float] | None
+    _special_weights: list[float] | None  # of the special tokens, where they were given
     _table: Any  # how a subclass finds tokens; made when it is needed
-    _counts: TokenCounts[Token]
-    fixed = HostLayer.fixed | {"max_tokens", "num_oov_indices", "invert", "output_mode", "pad_to_max_tokens"}
+    _counts: Counts[Token]
+    fixed = HostLayer.fixed | {
+        *("max_tokens", "num_oov_indices", "invert", "output_mode", "pad_to_max_tokens", "oov_method", "salt")
+    }
 
     def __init__(
         self,
@@ -51,14 +56,21 @@ class IndexLookup(HostLayer, Generic[Token]):
         invert: bool,
         output_mode: str,
         pad_to_max_tokens: bool,
+        sparse: bool = False,
+        oov_method: str = "floormod",
+        salt: int | Sequence[int] | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
+        dense_only(sparse)
         self.max_tokens = None if max_tokens is None else length("max_tokens", max_tokens)
+        if self.max_tokens == 1:
+            raise ValueError("max_tokens=1 leaves no room for a token; write at least 2, or None")
         self.num_oov_indices = length("num_oov_indices", num_oov_indices) if num_oov_indices else 0
         reserve(8 * self.num_oov_indices, f"num_oov_indices={num_oov_indices} of layer {self.name!r}")
-        if output_mode not in MODES:
-            raise ValueError(f"output_mode must be one of {MODES}, got {output_mode!r}")
+        self.oov_method = one_of("oov_method", oov_method, ("floormod", "farmhash"))
+        self.salt = hash_key(salt)
+        output_mode = one_of("output_mode", _OLD_NAMES.get(output_mode, output_mode), MODES)
         if invert and output_mode != "int":
             raise ValueError(f"invert=True goes with output_mode='int', got {output_mode!r}")
         if pad_to_max_tokens and (self.max_tokens is None or output_mode == "int"):
@@ -66,6 +78,7 @@ class IndexLookup(HostLayer, Generic[Token]):
         self.mask_token, self.oov_token = mask_token, oov_token
         self.invert, self.output_mode = bool(invert), output_mode
         self.pad_to_max_tokens = bool(pad_to_max_tokens)
+        self._special_weights = None
         self._keep(None, None)
         self.reset_state()
         if vocabulary is not None:
@@ -92,8 +105,8 @@ class IndexLookup(HostLayer, Generic[Token]):
         """Return the place of each token in the vocabulary, int64; `_UNKNOWN` where it is not in it."""
 
     @abstractmethod
-    def _bucket(self, token: Token) -> int:
-        """Return a number at least 0 for a token, the same everywhere."""
+    def _buckets(self, tokens: Sequence[Token]) -> Array:
+        """Return for each token a number in [0, num_oov_indices), the same everywhere."""
 
     @abstractmethod
     def _as_array(self, tokens: Sequence[Token]) -> Array:
@@ -101,7 +114,7 @@ class IndexLookup(HostLayer, Generic[Token]):
 
     # -- vocabulary -----------------------------------------------------------------------------
 
-    def _keep(self, tokens: list[Token] | None, idf_weights: list[float] | None) -> None:
+    def _keep(self, tokens: Sequence[Token] | None, idf_weights: list[float] | None) -> None:
         set_ = object.__setattr__  # `Layer` would look for layers among the tokens
         set_(self, "_tokens", tokens)
         set_(self, "_idf_weights", idf_weights)
@@ -131,7 +144,9 @@ class IndexLookup(HostLayer, Generic[Token]):
         Args:
             include_special_tokens: Whether those for masked and unknown tokens are among them.
         """
-        return [*(self._specials if include_special_tokens else []), *(self._tokens or ())]
+        found = self._specials if include_special_tokens else []
+        found.extend(self._tokens or ())
+        return found
 
     def vocabulary_size(self) -> int:
         """Count the tokens of the vocabulary, those for masked and unknown tokens included."""
@@ -144,7 +159,8 @@ class IndexLookup(HostLayer, Generic[Token]):
             vocabulary: The tokens in order: a list or an array, or the path of a text file with one token a
                 line. It may begin with the tokens for masked and unknown tokens, as `get_vocabulary` has
                 them.
-            idf_weights: One number for each token, for ``output_mode='tf_idf'``.
+            idf_weights: One number for each token, for ``output_mode='tf_idf'``. Unknown tokens have their
+                mean, unless the vocabulary begins with the tokens for these and so has weights for them.
 
         Raises:
             ValueError: There are no tokens, or too many, or one twice, or a special one among them.
@@ -156,12 +172,15 @@ class IndexLookup(HostLayer, Generic[Token]):
                 f"idf_weights must be one number for each of the {len(tokens)} tokens, got shape "
                 f"{weights.shape}"
             )
+        special_weights = None
         if specials and tokens[: len(specials)] == specials:
             tokens = tokens[len(specials) :]
-            weights = None if weights is None else weights[len(specials) :]
+            if weights is not None:
+                special_weights, weights = weights[: len(specials)].tolist(), weights[len(specials) :]
         if (weights is not None) != (self.output_mode == "tf_idf"):
             raise ValueError(f"output_mode={self.output_mode!r} and idf_weights do not go together")
         self._check(tokens)
+        self._special_weights = special_weights
         self._keep(tokens, None if weights is None else weights.tolist())
 
     def _all_tokens(self, vocabulary: object) -> list[Token]:
@@ -183,7 +202,8 @@ class IndexLookup(HostLayer, Generic[Token]):
             seen: set[Token] = set()
             twice = next(token for token in tokens if token in seen or seen.add(token))  # type: ignore[func-returns-value]
             raise ValueError(f"the vocabulary of layer {self.name!r} has {twice!r} twice")
-        for special in (self.mask_token, self.oov_token):
+        oov_token = self.oov_token if self.num_oov_indices or self.invert else None
+        for special in (self.mask_token, oov_token):
             if special is not None and special in set(tokens):
                 raise ValueError(
                     f"the vocabulary of layer {self.name!r} has {special!r} among its tokens, which stands "
@@ -218,31 +238,40 @@ class IndexLookup(HostLayer, Generic[Token]):
     def update_state(self, data: object) -> None:
         """Count the tokens of a batch."""
         for leaf in flatten(data) if not isinstance(data, (list, tuple)) else [data]:
-            tokens = self._batch(leaf)
-            self._counts.add(tokens.reshape(len(tokens), -1).tolist() if tokens.ndim else [[tokens.item()]])
+            self._count(self._batch(leaf))
+
+    def _count(self, x: Array) -> None:
+        """Count the tokens of a batch."""
+        assert isinstance(self._counts, TokenCounts)
+        self._counts.add(x.reshape(len(x), -1).tolist() if x.ndim else [[x.item()]])
 
     def finalize_state(self) -> None:
         """Make the vocabulary of the tokens that were counted."""
         special = {self.mask_token, self.oov_token}
-        ranked = [token for token in self._counts.ranked() if token not in special]
-        if self.max_tokens is not None:
-            ranked = ranked[: max(0, self.max_tokens - len(self._specials))]
+        most = None if self.max_tokens is None else max(0, self.max_tokens - len(self._specials))
+        found = self._counts.ranked(None if most is None else most + len(special))
+        ranked = [token for token in found if token not in special][:most]
         if not ranked:
             raise ValueError(f"layer {self.name!r}: the data hold no token that could be in the vocabulary")
         weights = self._counts.inverse_frequencies(ranked) if self.output_mode == "tf_idf" else None
         self.reset_state()
+        self._special_weights = None
         self._keep(ranked, weights)
 
     # -- computing ------------------------------------------------------------------------------
 
     def _depth(self) -> int:
+        """Return the length of rows of counts."""
         if self.pad_to_max_tokens and self.max_tokens is not None:
             return self.max_tokens
-        self._need_vocabulary()
         return self.vocabulary_size()
 
-    def _need_vocabulary(self) -> list[Token]:
-        tokens: list[Token] | None = self._tokens
+    def _free_depth(self) -> int | None:
+        """Return the length of rows of counts, or None where no vocabulary decides it yet."""
+        return None if self._tokens is None and not self.pad_to_max_tokens else self._depth()
+
+    def _need_vocabulary(self) -> Sequence[Token]:
+        tokens: Sequence[Token] | None = self._tokens
         if tokens is None:
             raise ValueError(
                 f"layer {self.name!r} has no vocabulary yet: pass vocabulary=..., or call adapt(data) first"
@@ -253,11 +282,11 @@ class IndexLookup(HostLayer, Generic[Token]):
         """Return the spec of the output."""
         if self.output_mode == "int":
             return spec.with_dtype(np.int64)
-        return Spec(encoded_shape(spec.shape, self.output_mode, self._depth()), np.dtype(self.dtype))
+        return Spec(encoded_shape(spec.shape, self.output_mode, self._free_depth()), np.dtype(self.dtype))
 
     def compute(self, x: Array) -> Array:
         """Look the tokens of a batch up."""
-        tokens = self._need_vocabulary()
+        self._need_vocabulary()
         if self.invert:
             return self._inverted(x)
         numbers = self._find(x) if x.size else np.empty(x.shape, np.int64)
@@ -271,15 +300,24 @@ class IndexLookup(HostLayer, Generic[Token]):
             self._place_unknown(x, numbers, unknown)
         if self.output_mode == "int":
             return numbers
-        return encode(numbers, self.output_mode, self._depth(), self.dtype, self._factors(len(tokens)))
+        return encode(numbers, self.output_mode, self._depth(), self.dtype, self._factors())
 
-    def _factors(self, count: int) -> Array | None:
-        """Return the factor of each number, for ``'tf_idf'``; `count` is how many tokens there are."""
+    @property
+    def idf_weights(self) -> Array | None:
+        """Return the weight of each number, those of unknown tokens first, for ``output_mode='tf_idf'``.
+
+        None in other modes, and before there is a vocabulary.
+        """
+        return self._factors()
+
+    def _factors(self) -> Array | None:
+        """Return what counts of each number are multiplied by, for ``output_mode='tf_idf'``."""
         if self._idf_weights is None:
             return None
-        factors = np.zeros(self._depth())
-        factors[: len(self._specials)] = np.mean(self._idf_weights)
-        factors[len(self._specials) : len(self._specials) + count] = self._idf_weights
+        factors, first = np.zeros(self._depth()), len(self._specials)
+        special = self._special_weights
+        factors[:first] = np.mean(self._idf_weights) if special is None else special
+        factors[first : first + len(self._idf_weights)] = self._idf_weights
         return factors
 
     def _place_unknown(self, x: Array, numbers: Array, unknown: Array) -> None:
@@ -296,8 +334,7 @@ class IndexLookup(HostLayer, Generic[Token]):
         if self.num_oov_indices == 1:
             numbers[unknown] = first
             return
-        buckets = [self._bucket(token) % self.num_oov_indices for token in x[unknown].tolist()]
-        numbers[unknown] = first + np.array(buckets, np.int64)
+        numbers[unknown] = first + self._buckets(x[unknown].tolist())
 
     def _inverted(self, numbers: Array) -> Array:
         listed: list[Token] = self.get_vocabulary()
@@ -310,7 +347,7 @@ class IndexLookup(HostLayer, Generic[Token]):
 
     def save_own_variables(self, store: MutableMapping[str, Array]) -> None:
         """Put the factors of numbers into a file of Keras, which has them apart from the vocabulary."""
-        factors = self._factors(len(self._tokens or ()))
+        factors = self._factors()
         if factors is not None:
             store[_FACTORS] = factors.astype(np.float32)
 
@@ -333,20 +370,34 @@ class IndexLookup(HostLayer, Generic[Token]):
                 f"layer {self.name!r} has {self._depth()} numbers, the file has factors of shape "
                 f"{found.shape}"
             )
-        own = found[first : first + len(self._idf_weights)]
-        self._keep(list(self._tokens or ()), [float(factor) for factor in own])
+        self.set_vocabulary(self.get_vocabulary(), found[: first + len(self._idf_weights)])
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer, the vocabulary among them."""
+        tokens: list[Token] | None = None if self._tokens is None else list(self._tokens)
+        weights: list[float] | None = self._idf_weights
+        special: list[float] | None = self._special_weights
+        if tokens is not None and weights is not None and special is not None:
+            tokens, weights = self.get_vocabulary(), special + weights
         return {
             **super().get_config(),
             "max_tokens": self.max_tokens,
             "num_oov_indices": self.num_oov_indices,
             "mask_token": self.mask_token,
             "oov_token": self.oov_token,
-            "vocabulary": None if self._tokens is None else list(self._tokens),
-            "idf_weights": self._idf_weights,
+            "vocabulary": tokens,
+            "idf_weights": weights,
             "invert": self.invert,
             "output_mode": self.output_mode,
             "pad_to_max_tokens": self.pad_to_max_tokens,
+            "sparse": False,
+            "oov_method": self.oov_method,
+            "salt": self.salt,
+            "vocabulary_size": None if tokens is None else self.vocabulary_size(),
         }
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Make a layer from the result of `get_config`, here or in Keras."""
+        known = {name: value for name, value in config.items() if name not in _NO_ARGUMENTS}
+        return super().from_config(known)

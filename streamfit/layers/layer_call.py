@@ -66,6 +66,10 @@ class LayerCall:
         """Return the inputs of the node that this use is in, without their masks."""
         return node.inputs[: self._count]
 
+    def first_of(self, node: Node) -> Sequence[Tensor]:
+        """Return the inputs of the node that are the first argument of `call`."""
+        return node.inputs[: len(flatten(self._structure[:1]))]
+
     def results_of(self, node: Node) -> Sequence[Tensor]:
         """Return the results of the node that this use is in, without their masks."""
         return node.outputs[: len(node.outputs) - len(self.masked_results)]

@@ -23,10 +23,17 @@ def as_one_array(value: object) -> object:
         >>> as_one_array([[1, 2], [3, 4]]).shape, as_one_array([np.zeros(2), np.ones(2)])
         ((2, 2), [array([0., 0.]), array([1., 1.])])
     """
-    if not isinstance(value, (list, tuple)) or not all(isinstance(leaf, _PLAIN) for leaf in flatten(value)):
+    if not isinstance(value, (list, tuple)):
         return value
-    array = np.asarray(value)
-    return np.array(value, dtype=object) if array.dtype.kind in "US" else array
+    if value and set(map(type, value)) <= {str, bytes}:
+        return np.array(value, dtype=object)
+    leaves = flatten(value)
+    if not all(isinstance(leaf, _PLAIN) for leaf in leaves):
+        return value
+    text = any(
+        isinstance(leaf, (str, bytes)) for leaf in leaves
+    )  # NumPy would give all the longest one's room
+    return np.array(value, dtype=object) if text else np.asarray(value)
 
 
 class ReadingLayer(Protocol):
@@ -34,6 +41,8 @@ class ReadingLayer(Protocol):
 
     dtype: str
     input_dtype: str | None
+    accepts_text: bool
+    alike_inputs: bool
 
     @property
     def name(self) -> str:
@@ -46,7 +55,7 @@ class ReadingLayer(Protocol):
 
 def takes_text(layer: ReadingLayer) -> bool:
     """Return whether a layer, or one inside it, reads text."""
-    return layer.input_dtype == "string" or any(map(takes_text, layer.layers_inside))
+    return layer.input_dtype == "string" or layer.accepts_text or any(map(takes_text, layer.layers_inside))
 
 
 def layer_inputs(layer: ReadingLayer, inputs: tuple[object, ...]) -> tuple[object, ...]:
@@ -54,6 +63,16 @@ def layer_inputs(layer: ReadingLayer, inputs: tuple[object, ...]) -> tuple[objec
     if layer.input_dtype is None and not takes_text(layer):
         return inputs
     return tuple(map(as_one_array, inputs))
+
+
+def layer_operands(layer: ReadingLayer, inputs: tuple[object, ...]) -> list[Value]:
+    """Return the leaves of the arguments of a call, each as `layer_operand` does.
+
+    Where a layer's `input_dtype` is that of its first argument alone, the others are taken as they are.
+    """
+    read, others = (inputs, ()) if layer.alike_inputs else (inputs[:1], inputs[1:])
+    found = [layer_operand(layer, leaf) for leaf in flatten(read)]
+    return found + [as_operand(leaf, layer.dtype) for leaf in flatten(others)]
 
 
 def layer_operand(layer: ReadingLayer, leaf: object) -> Value:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from streamfit import ops
 from streamfit._base.configs import Config, describe
 from streamfit._base.errors import ShapeError
 from streamfit.layers.base import Layer, LayerOptions
 from streamfit.layers.checks import length
-from streamfit.ops.core import Operand, Value
+from streamfit.ops.core import Value
 
 
 class Flatten(Layer):
@@ -131,48 +134,18 @@ class Rescaling(Layer):
 
     supports_masking = True
 
-    def __init__(self, scale: Operand, offset: Operand = 0.0, **options: Unpack[LayerOptions]) -> None:
+    def __init__(self, scale: ArrayLike, offset: ArrayLike = 0.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.scale, self.offset = scale, offset
 
     def call(self, x: Value) -> Value:
         """Scale and shift."""
-        return ops.add(ops.multiply(ops.cast(x, self.dtype), self.scale), self.offset)
+        scale, offset = (np.asarray(number, self.dtype) for number in (self.scale, self.offset))
+        return ops.add(ops.multiply(ops.cast(x, self.dtype), scale), offset)
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "scale": describe(self.scale), "offset": describe(self.offset)}
-
-
-class Lambda(Layer):
-    """Apply a function that is composed of `streamfit.ops`.
-
-    Args:
-        function: From a tensor or an array (or a list of them) to the same.
-        **options: As for `Layer`.
-
-    Raises:
-        TypeError: `function` cannot be called.
-
-    Example:
-        >>> import numpy as np
-        >>> Lambda(lambda x: x * x)(np.array([3.0]))
-        array([9.])
-    """
-
-    def __init__(self, function: Callable[..., object], **options: Unpack[LayerOptions]) -> None:
-        super().__init__(**options)
-        if not callable(function):
-            raise TypeError(f"Lambda needs a function, got {function!r}")
-        self.function = function
-
-    def call(self, x: object) -> object:
-        """Apply the function."""
-        return self.function(x)
-
-    def get_config(self) -> Config:
-        """Return the arguments that make an equal layer; the function itself is among them."""
-        return {**super().get_config(), "function": self.function}
 
 
 class RepeatVector(Layer):

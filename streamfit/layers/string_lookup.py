@@ -9,11 +9,15 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from streamfit._base.farmhash import fingerprint64
+from streamfit._base.configs import Config
 from streamfit._base.specs import Array, Spec
 from streamfit._base.text import TEXT, text_array
+from streamfit.kernels.hashes import hashes_of_texts
 from streamfit.layers.base import LayerOptions
+from streamfit.layers.checks import one_of
 from streamfit.layers.index_lookup import _UNKNOWN, IndexLookup
+from streamfit.layers.token_table import ONE, TokenCounter
+from streamfit.layers.token_text import split
 
 
 class StringLookup(IndexLookup[str]):
@@ -37,12 +41,17 @@ class StringLookup(IndexLookup[str]):
             makes it.
         idf_weights: A number for each token, with a vocabulary and ``output_mode='tf_idf'``; unknown texts
             have their mean.
-        invert: Whether numbers come in and texts go out, on arrays only.
+        invert: Whether numbers come in and texts go out. In a model the texts are an output, which `predict`
+            returns; no loss and no layer that computes can read them.
         output_mode: ``'int'``: the numbers, int64, in the shape of the input. ``'one_hot'``: a row for each
             text, of the length of the vocabulary; an axis of length 1 becomes the row. ``'multi_hot'``,
             ``'count'``, ``'tf_idf'``: a row for each sample, that is for the last axis of the input; masked
             texts are left out.
         pad_to_max_tokens: Whether rows have the length `max_tokens`, however large the vocabulary is.
+        sparse: Must be False.
+        encoding: Must be ``'utf-8'``.
+        salt: A whole number in [0, 2**64), or two of them: unknown texts are hashed by SipHash with this key.
+        oov_method: Read and kept as in Keras, where it means nothing for texts.
         **options: As for `Layer`; `dtype` is that of rows.
 
     Raises:
@@ -58,6 +67,8 @@ class StringLookup(IndexLookup[str]):
         ['[UNK]', 'd', 'z', 'c', 'b', 'a']
     """
 
+    _counts: TokenCounter
+
     def __init__(
         self,
         max_tokens: int | None = None,
@@ -69,12 +80,17 @@ class StringLookup(IndexLookup[str]):
         invert: bool = False,
         output_mode: str = "int",
         pad_to_max_tokens: bool = False,
+        sparse: bool = False,
+        encoding: str = "utf-8",
+        salt: int | Sequence[int] | None = None,
+        oov_method: str = "floormod",
         **options: Unpack[LayerOptions],
     ) -> None:
         self.input_dtype = "int64" if invert else "string"
+        one_of("encoding", encoding, ("utf-8",))
         super().__init__(
             *(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights),
-            *(invert, output_mode, pad_to_max_tokens),
+            *(invert, output_mode, pad_to_max_tokens, sparse, oov_method, salt),
             **options,
         )
 
@@ -92,6 +108,14 @@ class StringLookup(IndexLookup[str]):
     def _batch(self, x: object) -> Array:
         return text_array(x, f"the data of layer {self.name!r}")
 
+    def reset_state(self) -> None:
+        """Forget the tokens that were counted."""
+        object.__setattr__(self, "_counts", TokenCounter())
+
+    def _count(self, x: Array) -> None:
+        tokens, rows = split(x.reshape(-1).tolist(), None, None), len(x) if x.ndim else 1
+        self._counts.add(tokens.in_rows(rows), ONE)
+
     def _find(self, x: Array) -> Array:
         table: dict[str, int] | None = self._table
         if table is None:
@@ -100,8 +124,13 @@ class StringLookup(IndexLookup[str]):
         numbers = map(table.get, x.reshape(-1).tolist(), itertools.repeat(_UNKNOWN))  # without a loop of ours
         return np.fromiter(numbers, np.int64, x.size).reshape(x.shape)
 
-    def _bucket(self, token: str) -> int:
-        return fingerprint64(token.encode("utf-8", "surrogatepass"))
+    def _buckets(self, tokens: Sequence[str]) -> Array:
+        hashes = hashes_of_texts(tokens, self.salt or ()) % np.uint64(self.num_oov_indices)
+        return hashes.astype(np.int64)
 
     def _as_array(self, tokens: Sequence[str]) -> Array:
         return np.array(tokens, dtype=object)
+
+    def get_config(self) -> Config:
+        """Return the arguments that make an equal layer, the vocabulary among them."""
+        return {**super().get_config(), "encoding": "utf-8"}

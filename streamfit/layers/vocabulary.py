@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,16 @@ Token = TypeVar("Token", str, int)
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 DROPPED = -1
 """The number of a token that is left out of an encoding."""
+
+
+class Counts(Protocol[Token]):
+    """Tokens that were counted."""
+
+    def ranked(self, most: int | None = None) -> list[Token]:
+        """List the tokens, the most frequent one first; of equally frequent ones the largest."""
+
+    def inverse_frequencies(self, tokens: Sequence[Token]) -> list[float]:
+        """Return for each token ``log(1 + samples / (1 + samples with the token))``."""
 
 
 class TokenCounts(Generic[Token]):
@@ -40,22 +50,26 @@ class TokenCounts(Generic[Token]):
             self.tokens.update(row)
             self.in_samples.update(set(row))
 
-    def ranked(self) -> list[Token]:
-        """List the tokens, the most frequent one first; of equally frequent ones the largest, as in Keras."""
-        return sorted(self.tokens, key=lambda token: (self.tokens[token], token), reverse=True)
+    def ranked(self, most: int | None = None) -> list[Token]:
+        """List the tokens, the most frequent one first; of equally frequent ones the largest, as in Keras.
+
+        Args:
+            most: How many are wanted at most; None for all.
+        """
+        return sorted(self.tokens, key=lambda token: (self.tokens[token], token), reverse=True)[:most]
 
     def inverse_frequencies(self, tokens: Sequence[Token]) -> list[float]:
         """Return for each token ``log(1 + samples / (1 + samples with the token))``, as in Keras."""
         return [float(np.log(1 + self.samples / (1 + self.in_samples[token]))) for token in tokens]
 
 
-def encoded_shape(shape: Shape, mode: str, depth: int) -> Shape:
+def encoded_shape(shape: Shape, mode: str, depth: int | None) -> Shape:
     """Return the shape of an encoding.
 
     Args:
         shape: Shape of the numbers, batch axis first.
         mode: One of `MODES`, but not ``'int'``.
-        depth: Length of the last axis of the result.
+        depth: Length of the last axis of the result; None if it is not known.
 
     Example:
         >>> encoded_shape((None, 1), "one_hot", 5), encoded_shape((None, 4), "one_hot", 5)

@@ -58,7 +58,7 @@ def clone_model(
             raise ValueError(
                 "`call_function` has no meaning for a Sequential model, which calls its layers in turn"
             )
-        return clone.stack(model, input_tensors)
+        return _compiled_as(model, clone.stack(model, input_tensors))
     if type(model).call is not GraphModel.call:
         if any(argument is not None for argument in (input_tensors, clone_function, call_function)):
             raise ValueError(
@@ -69,7 +69,14 @@ def clone_model(
                 "of its own"
             )
         return type(model).from_config(model.get_config())
-    return clone.graph(model, input_tensors)
+    return _compiled_as(model, clone.graph(model, input_tensors))
+
+
+def _compiled_as(model: Model, clone: Model) -> Model:
+    config = model.get_compile_config()
+    if config is not None:
+        clone.compile_from_config(config)
+    return clone
 
 
 def _again(layer: Layer) -> Layer:
@@ -114,6 +121,12 @@ class _Clone:
     def graph(self, model: Model, input_tensors: Any) -> Model:
         """Return the clone of a functional model."""
         graph = model.described_graph()
+        wanted = _structure(model.input)
+        if input_tensors is not None and wanted not in (0, found := _structure(input_tensors)):
+            raise ValueError(
+                f"input_tensors must have the structure of the inputs of model {model.name!r}: {wanted!r}, "
+                f"got {found!r}"
+            )
         starts = (
             [_like(tensor) for tensor in model.inputs] if input_tensors is None else flatten(input_tensors)
         )
@@ -136,6 +149,12 @@ class _Clone:
             return layer
         call = self.call_function
         return lambda *args, **kwargs: call(layer, *args, **kwargs)
+
+
+def _structure(tensors: Any) -> Any:
+    """Return lists and dictionaries with the number of each tensor in its place; 0 for one tensor."""
+    numbered = pack(tensors, list(range(len(flatten(tensors)))))
+    return list(numbered) if isinstance(numbered, tuple) else numbered
 
 
 def _like(tensor: Tensor) -> Tensor:

@@ -14,7 +14,9 @@ from streamfit._base.specs import Spec
 from streamfit._base.telling import tell, warn
 from streamfit._base.text import TEXT, holds_text
 from streamfit._base.tree import flatten, pack
+from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
+from streamfit.layers.building import marks_itself
 from streamfit.layers.mask_scope import mask_of, set_mask
 from streamfit.models.formats import weights_format
 from streamfit.models.network import (
@@ -46,6 +48,7 @@ class GraphModel(Layer):
     inputs: list[Tensor]
     outputs: list[Tensor]
     output_names: list[str]
+    _starts: tuple[InputLayer, ...] | None
     _input_structure: object
     _output_structure: object
     sole_output: Sequence[str] = ()
@@ -55,6 +58,7 @@ class GraphModel(Layer):
         self.inputs, self.outputs = flatten(inputs), flatten(outputs)
         self._input_structure, self._output_structure = inputs, outputs
         self.output_names = []
+        object.__setattr__(self, "_starts", None)
 
     def _connect(self, inputs: object, outputs: object) -> None:
         tensors, results = flatten(inputs), flatten(outputs)
@@ -95,8 +99,17 @@ class GraphModel(Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """List the layers directly inside the model."""
-        return self.layers_inside
+        """List the layers directly inside the model; a functional model begins with one for each input."""
+        return [*self._input_layers(), *self.layers_inside]
+
+    def _input_layers(self) -> Sequence[Layer]:
+        """Make the layers that stand for the inputs of a functional model, once."""
+        if not self.inputs or type(self).call is not GraphModel.call:
+            return ()
+        if self._starts is None:
+            starts = tuple(InputLayer(input_tensor=tensor, name=tensor.name) for tensor in self.inputs)
+            object.__setattr__(self, "_starts", starts)  # not a layer that the model holds
+        return self._starts or ()
 
     @property
     def input(self) -> Any:
@@ -138,6 +151,10 @@ class GraphModel(Layer):
                 f"model {self.name!r} has no {what} yet, as it is not built: give it an Input(...) or an "
                 "input_shape, or fit it first"
             )
+
+    @marks_itself
+    def build(self, input_shape: Any) -> None:
+        """Do nothing: the layers inside a subclass are built when its `call` uses them."""
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model on tensors or arrays; subclasses compose layers here."""

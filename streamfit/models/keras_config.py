@@ -18,7 +18,7 @@ _LAYERS = (
     *("Discretization", "Dropout", "ELU", "Embedding", "Flatten", "GaussianDropout", "GaussianNoise"),
     *("HashedCrossing", "Hashing", "InputLayer", "IntegerLookup", "LeakyReLU", "Masking", "Maximum"),
     *("Minimum", "Multiply", "Normalization", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape"),
-    *("Softmax", "StringLookup", "Subtract", "TextVectorization"),
+    *("Softmax", "StringLookup", "Subtract", "TextVectorization", "Wrapper"),
 )
 """The layers of this library that Keras has too."""
 _NOT_IN_KERAS = {

@@ -128,7 +128,7 @@ def dtypes_read(
     found: dict[Tensor, str] = {}
     _note_reads(sorted_nodes(outputs, tensors), {tensor: tensor for tensor in tensors}, found)
     return [
-        dtype_of(found[tensor]) if tensor in found else TEXT if tensor.dtype == TEXT else default
+        TEXT if tensor.dtype == TEXT else dtype_of(found[tensor]) if tensor in found else default
         for tensor in tensors
     ]
 
@@ -141,6 +141,8 @@ def _note_reads(nodes: Sequence[Node], origins: dict[Tensor, Tensor], found: dic
             continue
         layer = cast(Layer, use.layer)
         if layer.input_dtype is not None:
+            if not layer.alike_inputs:
+                read = [tensor for tensor in use.first_of(node) if tensor in origins]
             found.update((origins[tensor], layer.input_dtype) for tensor in read)
         elif layer.layers_inside:
             results = [each for each in use.expand(node.inputs, False) if isinstance(each, Tensor)]

@@ -75,6 +75,36 @@ class SavingMethods(GeneratorMethods):
         """
         return json.dumps(described_model(self), **options)
 
+    def export(
+        self, filepath: str | os.PathLike[str], format: str = "onnx", verbose: bool | None = False
+    ) -> None:
+        """Write what the model computes in inference to a file that other programs run.
+
+        Weights are part of the file; training, loss and optimizer are not. Axes whose length is None keep it
+        free, the first one as ``batch``. Layers that run where batches are loaded (`StringLookup`) are left
+        out: the file is fed what they return, as inputs that have their names. Equal models give equal bytes,
+        and the file is written whole or not at all.
+
+        Args:
+            filepath: A path that ends in ``.onnx``.
+            format: ``"onnx"`` (operators of version 18); needs ``pip install 'streamfit[onnx]'``.
+            verbose: Whether to print the names of inputs and outputs.
+
+        Raises:
+            ValueError: Another format or ending; the model is not built, has an operation that ONNX lacks
+                (the message names it and its layer), or more than 2 GB of weights.
+            MissingExtraError: The package `onnx` is not installed.
+        """
+        from streamfit.export import FORMATS, export_onnx  # here, so that models load without translators
+
+        if format not in FORMATS:
+            raise ValueError(
+                f"export writes {', '.join(FORMATS)}, got format={format!r}: the formats of TensorFlow, "
+                "LiteRT, OpenVINO and PyTorch are written by these libraries alone. Write format='onnx'; to "
+                "continue in streamfit or Keras, use model.save"
+            )
+        export_onnx(self, filepath, bool(verbose))
+
     # -- how it was built -----------------------------------------------------------------------
 
     def get_build_config(self) -> Config | None:

@@ -11,9 +11,11 @@ from numpy.typing import DTypeLike
 from streamfit._base import uses
 from streamfit._base.configs import Config
 from streamfit._base.specs import Spec
-from streamfit._base.text import dtype_name, dtype_of
+from streamfit._base.text import dtype_name, dtype_of, holds_text
 from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
+from streamfit.layers.building import marks_itself
+from streamfit.layers.operands import takes_text
 from streamfit.models.layer_configs import described, made_again
 from streamfit.models.model import Model
 from streamfit.models.network import as_declared
@@ -126,6 +128,7 @@ class Sequential(Model):
                 self._between.append(layer(self._between[-1] if self._between else self._start))
             self._connect(self._start, self._between[-1])
 
+    @marks_itself
     def build(self, input_shape: Any) -> None:
         """Build the stack for inputs of `input_shape`, batch axis included."""
         with uses.building:
@@ -147,7 +150,9 @@ class Sequential(Model):
                 raise ValueError(
                     "a Sequential model has one input, got several; use Model(inputs=..., outputs=...)"
                 )
-            self.build((None, *(np.shape(x)[1:] or (1,))))
+            text = holds_text(x) and takes_text(self._layers[0])
+            with uses.building:
+                self._build((None, *(np.shape(x)[1:] or (1,))), "string" if text else None)
 
     def get_config(self) -> Config:
         """Return what makes an equal stack, without the values of its weights.

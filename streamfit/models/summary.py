@@ -67,7 +67,7 @@ def summary_text(model: SummarizedModel, width: int) -> str:
     lines.append("─" * width)
     for tensor in model.inputs:
         lines.append(_row((f"{tensor.name} (Input)", str(tensor.shape), "0"), widths))
-    for layer in model.layers:
+    for layer in model.layers_inside:
         count = f"{layer.count_params():,}" if layer.built or layer.weights else "?"
         lines.append(_row((f"{layer.name} ({type(layer).__name__})", shapes.get(layer, "?"), count), widths))
     lines.append("─" * width)

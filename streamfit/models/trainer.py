@@ -115,6 +115,11 @@ class Trainer(GraphModel):
         return None if self._compiled is None else self._compiled.own_optimizer()
 
     @property
+    def compiled(self) -> bool:
+        """Return whether `compile` was called."""
+        return self._compiled is not None
+
+    @property
     def loss(self) -> object:
         """Return the loss, or None before `compile`."""
         return None if self._compiled is None else self._compiled.loss

@@ -41,6 +41,8 @@ from streamfit.ops.elementwise import (
     sqrt,
     square,
 )
+from streamfit.ops.embedding_bag import embedding_bag
+from streamfit.ops.encoding import bincount, digitize, multi_hot
 from streamfit.ops.exponentials import exp, expm1, log, log1p, log_sigmoid, sigmoid, softplus, tanh
 from streamfit.ops.indexing import full_like, one_hot, ones_like, take, zeros_like
 from streamfit.ops.joining import concatenate, getitem, split, stack
@@ -87,6 +89,7 @@ __all__ = [
     "average_pool",
     "batch_normalize",
     "binary_crossentropy",
+    "bincount",
     "broadcast_to",
     "cast",
     "categorical_crossentropy",
@@ -97,10 +100,12 @@ __all__ = [
     "cos",
     "cumsum",
     "dense",
+    "digitize",
     "divide",
     "dot",
     "dropout",
     "elu",
+    "embedding_bag",
     "equal",
     "exp",
     "expand_dims",
@@ -134,6 +139,7 @@ __all__ = [
     "mean",
     "min",
     "minimum",
+    "multi_hot",
     "multiply",
     "negative",
     "not_equal",

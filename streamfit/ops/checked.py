@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -73,14 +74,16 @@ class CheckedIndices(Op):
     def error(self, shape: tuple[int, ...]) -> SampleError:
         """Return the error for the number that stopped a step; `shape` is that of the numbers of a batch."""
         place, number = self.wrong.tolist()
-        return _error(self.what, number, self.count, row_of(int(place), shape))
+        return _error(self.what, number, self.count, int(place), shape)
 
 
-def _error(what: str, number: object, count: int, row: int) -> SampleError:
+def _error(what: str, number: object, count: int, place: int, shape: tuple[int, ...]) -> SampleError:
+    row = row_of(place, shape)
+    within = ", ".join(str(i) for i in np.unravel_index(place, shape)[1:])
+    where = f" (position {within} of the row)" if prod(shape[1:]) > 1 else ""
     return SampleError(
         f"{what}: row {row} holds {number}; its indices must be whole numbers in [0, {count}), because it "
-        "has "
-        f"{count} rows",
+        f"has {count} rows{where}",
         row,
     )
 
@@ -90,7 +93,7 @@ def checked_indices(x: Operand, count: int, what: str = "indices") -> Value:
     """Return numbers as int64 and check that they are indices: whole numbers in [0, count).
 
     A traced model checks them at each step: it stops before anything is changed, with an error that names the
-    sample.
+    sample and the position.
 
     Args:
         x: Whole numbers of any dtype, or floats that hold them; of any shape, batch axis first.
@@ -115,7 +118,7 @@ def checked_indices(x: Operand, count: int, what: str = "indices") -> Value:
         whole = exact(value, _INT64, what)
         wrong = np.flatnonzero((whole < 0) | (whole >= count))
         if len(wrong):
-            raise _error(what, whole.reshape(-1)[wrong[0]].item(), count, row_of(int(wrong[0]), whole.shape))
+            raise _error(what, whole.reshape(-1)[wrong[0]].item(), count, int(wrong[0]), whole.shape)
         return whole
     if value.dtype.kind == "b":
         value = cast(value, _INT64)

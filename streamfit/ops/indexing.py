@@ -16,6 +16,7 @@ from streamfit.ops.axes import batch_stays_first, one_axis
 from streamfit.ops.casting import cast, operand
 from streamfit.ops.core import Op, Operand, Tensor, Value, apply, flat
 from streamfit.ops.public_calls import recorded
+from streamfit.ops.row_lookup import RowLookup
 from streamfit.ops.sums import fold
 
 
@@ -70,7 +71,7 @@ def fill_forward(y: Array, value: Array) -> None:
         y[i] = value[0]
 
 
-class Take(Op):
+class Take(RowLookup):
     """Look up slices along an axis by number."""
 
     def __init__(self, axis: int) -> None:
@@ -84,6 +85,11 @@ class Take(Op):
                 f"take along axis {self.axis} cannot put the batch of its indices first; use axis 0"
             )
         return (x.with_shape((*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :])),)
+
+    @property
+    def reads_rows(self) -> bool:
+        """Return whether it looks along axis 0."""
+        return self.axis == 0
 
     def _fold(self, x: Array) -> Array:
         return x.reshape(fold(x.shape, self.axis, self.axis + 1))

@@ -61,21 +61,23 @@ def find_rows(
     """List the rows that ids name, ascending, each once; ids out of range are left out.
 
     Args:
-        ids: int64 (n,).
+        ids: int64 (bags, m), of n numbers in all.
         table_rows: How many rows the table has.
         rows: Gets the row numbers, int64 (n,); the first count[0] are valid.
         count: Gets their number, int64 (1,).
         starts: Gets where the places of each row begin in `places`, int64 (n + 1,).
-        places: Gets the places in `ids` of each row, row by row, ascending, int64 (n,).
+        places: Gets the bags that name each row, row by row, ascending, int64 (n,); a bag that names a row
+            several times is there as often.
         work: int64 (3, n), to work in.
         ends: int64 (2048,), to work in.
     """
     n = 0
-    for k in range(ids.shape[0]):
-        if 0 <= ids[k] < table_rows:
-            work[0, n] = ids[k]
-            places[n] = k
-            n += 1
+    for bag in range(ids.shape[0]):
+        for k in range(ids.shape[1]):
+            if 0 <= ids[bag, k] < table_rows:
+                work[0, n] = ids[bag, k]
+                places[n] = bag
+                n += 1
     shift, sorted_in = 0, 0
     while (table_rows - 1) >> shift > 0:
         if sorted_in == 0:
@@ -102,7 +104,7 @@ def sum_rows(gy: Array, count: Array, starts: Array, places: Array, g: Array) ->
     """Add the rows of `gy` that belong to one row of the table, in the order of their places.
 
     Args:
-        gy: The gradient of what was looked up, (n, width).
+        gy: The gradient of each bag, (bags, width).
         count: How many rows of the table were read, int64 (1,).
         starts: As `find_rows` has left it.
         places: As `find_rows` has left it.
@@ -159,7 +161,7 @@ class FoundRows:
         rows: Row numbers, ascending, int64 (n,); the first count[0] are valid.
         count: int64 (1,).
         starts: Where the places of each row begin in `places`, int64 (n + 1,).
-        places: Where in the ids each row is named, int64 (n,).
+        places: Which bags name each row, int64 (n,).
     """
 
     rows: Array
@@ -187,14 +189,14 @@ def find_calls(ids: Array, table_rows: int, take: Take, borrow: Take) -> tuple[F
     """Return the rows that `ids` will name, and the calls that find them.
 
     Args:
-        ids: int64, of any shape.
+        ids: int64 (bags, m); see `RowLookup`.
         table_rows: How many rows the table has.
         take: Gives memory for what is found.
         borrow: Gives memory that only these calls need.
 
     Example:
         >>> from streamfit.kernels import run
-        >>> found, calls = find_calls(np.array([5, 2, 5]), 10, np.empty, np.empty)
+        >>> found, calls = find_calls(np.array([[5], [2], [5]]), 10, np.empty, np.empty)
         >>> run(calls)
         >>> found.rows[: found.count[0]]
         array([2, 5])
@@ -203,7 +205,7 @@ def find_calls(ids: Array, table_rows: int, take: Take, borrow: Take) -> tuple[F
     found = FoundRows(*(take(shape, np.int64) for shape in ((n,), (1,), (n + 1,), (n,))))
     work, ends = borrow((3, n), np.int64), borrow((_DIGITS,), np.int64)
     arguments = (found.rows, found.count, found.starts, found.places, work, ends)
-    return found, [(find_rows, (ids.reshape(-1), table_rows, *arguments))]
+    return found, [(find_rows, (ids, table_rows, *arguments))]
 
 
 def sum_calls(found: FoundRows, gy: Array, take: Take) -> tuple[RowGradient, list[Call]]:
@@ -211,12 +213,11 @@ def sum_calls(found: FoundRows, gy: Array, take: Take) -> tuple[RowGradient, lis
 
     Args:
         found: From `find_calls`.
-        gy: The gradient of what was looked up; its last axis is that of the table.
+        gy: The gradient of each bag, (bags, width).
         take: Gives memory.
     """
-    n, width = found.rows.shape[0], gy.shape[-1]
-    values = take((n, width), gy.dtype)
-    calls: list[Call] = [(sum_rows, (gy.reshape(n, width), found.count, found.starts, found.places, values))]
+    values = take((found.rows.shape[0], gy.shape[1]), gy.dtype)
+    calls: list[Call] = [(sum_rows, (gy, found.count, found.starts, found.places, values))]
     return RowGradient(found.rows, found.count, values), calls
 
 

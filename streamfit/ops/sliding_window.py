@@ -131,6 +131,26 @@ class SlidingWindow:
             for n, s, span in zip(lengths, self.strides, self._spans(), strict=True)
         )
 
+    def paddings(self, lengths: Shape) -> list[tuple[int, int] | None]:
+        """Return how much is put in front of each axis and behind it; None where a length of None decides it.
+
+        Example:
+            >>> SlidingWindow((4, 4), (1, 2), (1, 1), "same").paddings((None, None))
+            [(1, 2), None]
+        """
+        found: list[tuple[int, int] | None] = []
+        for n, s, span in zip(lengths, self.strides, self._spans(), strict=True):
+            if self.padding == "valid":
+                found.append((0, 0))
+            elif self.padding == "causal":
+                found.append((span - 1, 0))
+            elif n is None and s > 1:
+                found.append(None)
+            else:
+                missing = span - 1 if n is None else max(0, (-(-n // s) - 1) * s + span - n)
+                found.append((missing // 2, missing - missing // 2))
+        return found
+
     def checked_counts(self, who: str, smaller: str, lengths: Shape) -> Shape:
         """Return `counts`.
 
@@ -162,11 +182,7 @@ class SlidingWindow:
         own = found[:, AXES - self.rank :]
         own[SIZE], own[STRIDE], own[DILATION] = self.size, self.strides, self.dilation
         own[LENGTH], own[COUNT] = lengths, [count or 0 for count in self.counts(tuple(lengths))]
-        missing = np.maximum((own[COUNT] - 1) * own[STRIDE] + self._spans() - own[LENGTH], 0)
-        if self.padding == "same":
-            own[BEFORE] = missing // 2
-        elif self.padding == "causal":
-            own[BEFORE] = np.array(self._spans()) - 1
+        own[BEFORE] = [around[0] if around else 0 for around in self.paddings(tuple(lengths))]
         return found
 
 

@@ -84,7 +84,7 @@ class Lookups(Protocol):
     def reads(self, node: Node) -> bool:
         """Return whether a node is such a lookup."""
 
-    def backward(self, node: Node, gy: Array) -> list[Call]:
+    def backward(self, node: Node, scratch: Sequence[Array], gy: Array) -> list[Call]:
         """Return the calls that differentiate a lookup; `gy` is the gradient of its output."""
 
 
@@ -172,7 +172,7 @@ class Gradient:
             self._pass_through(node, portion, grads[0])
             return
         if self._tables.reads(node):
-            portion.calls += self._tables.backward(node, grads[0])
+            portion.calls += self._tables.backward(node, portion.scratch[node], grads[0])
             borrowed.give_back()
             return
         targets: list[Array | None] = []

@@ -44,6 +44,10 @@ class LayerUse(Protocol):
 
     training: bool | None
 
+    @property
+    def name(self) -> str:
+        """Return the name of the layer."""
+
     def expand(self, tensors: Sequence[Tensor], training: bool) -> Sequence[Tensor]:
         """Call the layer on other inputs, for training or for inference."""
 
@@ -63,6 +67,8 @@ class Lowering:
         nodes: The operations, each after everything that it reads.
         assigned: The value that each variable gets at the end of the step.
         losses: Scalars that layers add to the loss.
+        layer_of: For each operation the name of the layer that it comes from, behind those of the layers
+            around it, as ``"encoder/dense"``; empty where it stands outside of layers.
     """
 
     def __init__(self, training: bool, stand_ins: dict[Tensor, Tensor] | None = None) -> None:
@@ -70,6 +76,8 @@ class Lowering:
         self.nodes: list[Node] = []
         self.assigned: dict[Variable, Tensor] = {}
         self.losses: list[Tensor] = []
+        self.layer_of: dict[Node, str] = {}
+        self._layers: tuple[str, ...] = ()
         self._known: dict[Tensor, Tensor] = dict(stand_ins or {})
         self._current: dict[Variable, Tensor] = {}
 
@@ -84,8 +92,9 @@ class Lowering:
 
     def _expanded(self, use: LayerUse, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         """Lower the operations of a layer; a use with a fixed mode fixes the mode of all uses inside it."""
-        before = self.training
+        before, layers = self.training, self._layers
         self.training = before if use.training is None else use.training
+        self._layers = (*layers, use.name)
         recorder = Recorder(self._current)
         try:
             with recording(recorder):
@@ -98,12 +107,13 @@ class Lowering:
             self.losses += self.lower(recorder.losses)
             return lowered
         finally:
-            self.training = before
+            self.training, self._layers = before, layers
 
     def _add(self, node: Node, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
             node = Node(node.op, inputs, [tensor.spec for tensor in node.outputs])
         self.nodes.append(node)
+        self.layer_of[node] = "/".join(self._layers)
         self._known.update((tensor, tensor) for tensor in node.outputs)
         return node.outputs
 

@@ -1,26 +1,28 @@
 """Tables: weights that nothing but lookups reads, of which a step updates the rows that it reads.
 
-A lookup is `ops.take` along axis 0. A weight that anything else reads as well (a matrix product, a penalty, a
-constraint, a metric) is no table here: its gradient and its update are those of the whole.
+A lookup is a `RowLookup`: `ops.take` along axis 0, or `ops.embedding_bag`. A weight that anything else reads
+as well (a matrix product, a penalty, a constraint, a metric) is no table here: its gradient and its update
+are those of the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call
 from streamfit.ops.core import Node, Tensor, Variable
-from streamfit.ops.indexing import Take
+from streamfit.ops.operation import workspace_from
 from streamfit.ops.row_gradient import FoundRows, RowGradient, find_calls, merge_calls, sum_calls
+from streamfit.ops.row_lookup import RowLookup
 from streamfit.optimizers.tables import TableUpdate
 from streamfit.program.gradient import Borrowing, Memory
 
 
 def _is_lookup(node: Node) -> bool:
-    return isinstance(node.op, Take) and node.op.axis == 0
+    return isinstance(node.op, RowLookup) and node.op.reads_rows
 
 
 def find_tables(nodes: Iterable[Node], read: Iterable[Tensor]) -> list[Variable]:
@@ -62,21 +64,27 @@ class TableRows:
         table = node.inputs[0]
         assert isinstance(table, Variable)
         borrowed = Borrowing(self._memory)
-        found, calls = find_calls(ids, len(table.memory), self._memory.take, borrowed.take)
+        found, calls = find_calls(node.op.bags(ids), len(table.memory), self._memory.take, borrowed.take)
         borrowed.give_back()
         self._found[node] = found
         return calls + self.tables[table].catch_up(found.rows, found.count)
 
-    def backward(self, node: Node, gy: Array) -> list[Call]:
+    def backward(self, node: Node, scratch: Sequence[Array], gy: Array) -> list[Call]:
         """Return the calls that add up the gradient of the rows that a lookup has read.
 
         Args:
             node: The lookup.
+            scratch: What its forward pass has left.
             gy: The gradient of its output.
         """
         table = node.inputs[0]
         assert isinstance(table, Variable)
-        gradient, calls = sum_calls(self._found[node], gy, self._memory.take)
+        borrowed = Borrowing(self._memory)
+        with workspace_from(borrowed.take):
+            of_bags, calls = node.op.bag_gradient(scratch, gy)
+        gradient, more = sum_calls(self._found[node], of_bags, self._memory.take)
+        calls = [*calls, *more]
+        borrowed.give_back()
         before = self._gradients.get(table)
         if before is not None:
             gradient, more = merge_calls(before, gradient, self._memory.take)

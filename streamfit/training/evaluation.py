@@ -12,6 +12,7 @@ from streamfit._base.checks import whole_or_none
 from streamfit._base.config import read_only_seed
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array
+from streamfit._base.text import TEXT
 from streamfit.streams import Batch, Feed
 from streamfit.streams.adapt import DEFAULT_BATCH_SIZE
 from streamfit.training.batches import Data, Streams, empty_rows, need_data
@@ -96,7 +97,9 @@ def predict(
     plan = RunPlan(data, settings, steps, verbose, callbacks)
     if empty_rows(data.x):
         call.main.prepare(data.x)
-        return [np.empty((0, *tensor.spec.at(0)[1:]), tensor.dtype) for tensor in model.outputs]
+        dtypes = [object if tensor.dtype == TEXT else tensor.dtype for tensor in model.outputs]
+        shapes = [(0, *tensor.spec.at(0)[1:]) for tensor in model.outputs]
+        return [np.empty(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
     parts: list[list[Array]] = []
     with (
         _single_run(model, call, plan) as (feed, callback_list),

@@ -13,7 +13,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit._base.tree import flatten, pack
-from streamfit.layers.host import HostStep, HostTrace, has_host_layers
+from streamfit.layers.host import HostLayer, HostStep, HostTrace, has_host_layers
 from streamfit.ops.core import Tensor
 from streamfit.program import Lowering, leaves
 from streamfit.streams.batch import Part
@@ -56,7 +56,10 @@ class HostInputs:
 
 
 class HostPart:
-    """What of a model runs where batches are loaded.
+    """What of a model runs where batches are loaded, and behind the program.
+
+    Only text runs behind it: an output that a host layer makes of numbers, such as
+    ``StringLookup(invert=True)``. The program computes these numbers, and `finished` the text.
 
     Args:
         model: The model, built.
@@ -65,6 +68,7 @@ class HostPart:
         feeds: What the program is fed: inputs of the model, and tensors that stand for outputs of host
             layers.
         inputs: Makes these of a batch; None where nothing of the model runs there.
+        finishing: The layers that make text of outputs of the program, by the numbers of the outputs.
 
     Raises:
         ValueError: A host layer reads what the model computes, or the model would have to compute with text.
@@ -73,6 +77,7 @@ class HostPart:
     def __init__(self, model: ModelGraph) -> None:
         self.feeds = list(model.inputs)
         self.inputs: HostInputs | None = None
+        self.finishing: dict[int, HostLayer] = {}
         self._trace = HostTrace(model.inputs)
         if not has_host_layers(model.layers):
             return
@@ -81,17 +86,42 @@ class HostPart:
             for training in (True, False):
                 lowering = Lowering(training)
                 masks = [tensor.mask for tensor in model.outputs if tensor.mask is not None]
-                lowered += lowering.lower([*model.outputs, *masks])
+                lowered += [*self.fetched(lowering.lower(model.outputs)), *lowering.lower(masks)]
                 lowered += [*lowering.losses, *lowering.assigned.values()]
         read = leaves(lowered)
         self._trace.check(read)
-        steps = self._trace.steps
+        steps = _needed(self._trace.steps, read)
         known = [*model.inputs, *(tensor for step in steps for tensor in step.outputs)]
         self.feeds = [tensor for tensor in known if tensor in set(read)]
         self.inputs = HostInputs(model.inputs, steps, self.feeds)
+
+    def fetched(self, outputs: Sequence[Tensor]) -> list[Tensor]:
+        """Return what a program computes for lowered outputs: numbers where `finished` makes text of them."""
+        found = list(outputs)
+        for place, tensor in enumerate(outputs):
+            step = self._trace.text_of_numbers(tensor)
+            if step is not None:
+                self.finishing[place], found[place] = step.layer, step.inputs[0]
+        return found
+
+    def finished(self, outputs: list[Array]) -> list[Array]:
+        """Return the outputs of the model, given those of the program."""
+        for place, layer in self.finishing.items():
+            outputs[place] = np.asarray(layer.compute_checked(outputs[place]))
+        return outputs
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
         """Have host layers return the tensors that stand for their outputs, while a graph is lowered."""
         with self._trace.collecting():
             yield
+
+
+def _needed(steps: Sequence[HostStep], read: Sequence[Tensor]) -> list[HostStep]:
+    """Return the uses whose outputs are read, by the program or by such a use."""
+    wanted, found = set(read), list[HostStep]()
+    for step in reversed(steps):
+        if wanted.intersection(step.outputs):
+            wanted.update(step.inputs)
+            found.insert(0, step)
+    return found

@@ -155,7 +155,7 @@ class Programs:
     ) -> Program:
         lowering = Lowering(training=mode == "train")
         with self._host.collecting():
-            outputs = lowering.lower(self._model.outputs)
+            outputs = self._host.fetched(lowering.lower(self._model.outputs))
             masks = self._lowered_masks(lowering)
         with tracing():
             effects = [Node(Assign(), (value, weight), ()) for weight, value in lowering.assigned.items()]
@@ -168,6 +168,7 @@ class Programs:
                 sinks=effects,
                 values=self._values,
             )
+        self._refuse_text()
         self._warn_of_constants(lowering, outputs)
         data = step_data(targets, weights, outputs, masks)
         specs = [None if target is None else target.spec for target in data.targets]
@@ -195,6 +196,17 @@ class Programs:
             checked=checked,
             values=self._values,
         )
+
+    def _refuse_text(self) -> None:
+        """Refuse a loss or metrics of an output that is text."""
+        for place in self._host.finishing:
+            plan = self._plans[place]
+            if plan.loss is not None or plan.metrics:
+                raise ValueError(
+                    f"output {plan.name!r} is text, which has no loss and no metrics: give the model the "
+                    "output that the text is made of, too, and compile with a loss for that one (None for "
+                    "the text)"
+                )
 
     def _lowered_masks(self, lowering: Lowering) -> list[Tensor | None]:
         """Return the mask of each output; None where all positions count."""

@@ -341,7 +341,7 @@ class Runner:
             raise located(error, self.source, batch, self.epoch) from error.__cause__
         except KernelStoppedError as stopped:
             raise self._stopped(built, stopped, batch, (), ()) from None
-        return [array.copy() for array in binding.fetches]
+        return built.host.finished([array.copy() for array in binding.fetches])
 
     def _build_for(self, batch: Batch) -> BuiltSteps:
         self.prepare_for(batch, self.source)

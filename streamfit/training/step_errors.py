@@ -29,7 +29,9 @@ def index_error(stopped: KernelStoppedError, nodes: Sequence[Node], batch_size: 
         op = node.op
         if isinstance(op, CheckedIndices) and any(argument is op.wrong for argument in stopped.arguments):
             size = next(each.size for each in stopped.arguments if isinstance(each, np.ndarray))
-            return op.error((batch_size, size // batch_size))
+            known = [length for length in node.outputs[0].shape[1:] if length is not None]
+            is_free = len(known) < node.outputs[0].ndim - 1
+            return op.error((batch_size, size // batch_size) if is_free else (batch_size, *known))
     return None
 
 

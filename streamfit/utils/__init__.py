@@ -1,10 +1,22 @@
-"""Public names as Keras users know them: `Sequence`, `PyDataset`, `to_categorical`, `set_random_seed`."""
+"""Public names as Keras users know them, such as `Sequence`, `to_categorical` and `pad_sequences`."""
 
 from __future__ import annotations
 
 from streamfit._base.config import set_random_seed
+from streamfit._base.word_vectors import WordVectors, read_word_vectors
+from streamfit.preprocessing import text_dataset_from_directory
+from streamfit.preprocessing.sequence import pad_sequences
 from streamfit.streams.sequence import Sequence
 from streamfit.streams.sequence import Sequence as PyDataset
 from streamfit.utils.categorical import to_categorical
 
-__all__ = ["PyDataset", "Sequence", "set_random_seed", "to_categorical"]
+__all__ = [
+    "PyDataset",
+    "Sequence",
+    "WordVectors",
+    "pad_sequences",
+    "read_word_vectors",
+    "set_random_seed",
+    "text_dataset_from_directory",
+    "to_categorical",
+]

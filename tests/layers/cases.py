@@ -25,6 +25,7 @@ class Case:
         compute: From the layer's weights and the inputs to the output, in inference.
         label: What tells this case of the layer from its others.
         count: Where the layer reads whole numbers, these lie in [0, count).
+        smooth: Whether a gradient passes through the layer.
     """
 
     make: Callable[..., layers.Layer]
@@ -32,6 +33,7 @@ class Case:
     compute: Callable[..., Array]
     label: str = ""
     count: int | None = None
+    smooth: bool = True
 
     @property
     def name(self) -> str:
@@ -75,6 +77,10 @@ def over_samples(name: str, keepdims: bool = False) -> Callable[..., Array]:
     return plain(lambda x: getattr(np, name)(x, axis=tuple(range(1, x.ndim - 1)), keepdims=keepdims))
 
 
+def combined(combiner: str, padding: int | None = 0) -> Callable[..., Array]:
+    return lambda weights, x: reference.embedding_bag(weights[0], x, None, combiner, padding)
+
+
 def plain(function: Callable[..., Array]) -> Callable[..., Array]:
     return lambda weights, *inputs: function(*inputs)
 
@@ -97,6 +103,19 @@ def options(make: Callable[..., layers.Layer], *given: Any, **named: Any) -> Cal
     return lambda **more: make(*given, **{"dtype": "float64", **named, **more})
 
 
+def counted(count: int, most: int = 99) -> Callable[..., Array]:
+    return plain(lambda x: np.minimum((x[..., None] == np.arange(count)).sum(-2), most).astype(float))
+
+
+def binned(count: bool = False) -> Callable[..., Array]:
+    def compute(x: Array) -> Array:
+        found = np.eye(4)[np.digitize(x, BOUNDS)]
+        return found.sum(-2) if count else found
+
+    return plain(compute)
+
+
+BOUNDS = [-0.5, 0.25, 1.0]
 L = layers
 CASES = [
     Case(options(L.InputLayer, (3,)), [(3,)], plain(lambda x: x)),
@@ -132,6 +151,29 @@ CASES = [
     Case(options(L.GlobalAveragePooling3D), [(2, 3, 2, 2)], over_samples("mean")),
     Case(options(L.Embedding, 5, 3), [(4,)], lambda weights, x: weights[0][x], count=5),
     Case(options(L.Embedding, 5, 3), [()], lambda weights, x: weights[0][x], "-numbers", count=5),
+    Case(options(L.CategoryEncoding, 5), [(4,)], counted(5, 1), count=5),
+    Case(options(L.CategoryEncoding, 5, "count"), [(2, 4)], counted(5), "-count", count=5),
+    Case(options(L.CategoryEncoding, 5, "count"), [()], plain(lambda x: np.eye(5)[x]), "-numbers", count=5),
+    Case(options(L.CategoryEncoding, 5, "one_hot"), [(3,)], plain(lambda x: np.eye(5)[x]), "-one", count=5),
+    Case(options(L.Discretization, BOUNDS, output_mode="one_hot"), [(3,)], binned(), smooth=False),
+    Case(
+        options(L.Discretization, BOUNDS, output_mode="count"), [(2, 3)], binned(True), "-count", smooth=False
+    ),
+    Case(options(L.Normalization, mean=2.0, variance=9.0), [(3,)], plain(lambda x: (x - 2.0) / 3.0)),
+    Case(
+        options(L.Normalization, [1, -1], [[1.0], [2.0]], [[4.0], [0.25]]),
+        [(2, 3)],
+        plain(lambda x: (x - [[1.0], [2.0]]) / [[2.0], [0.5]]),
+        "-axes",
+    ),
+    Case(
+        options(L.Normalization, None, 2.0, 9.0, True), [(2, 3)], plain(lambda x: 2.0 + x * 3.0), "-inverted"
+    ),
+    Case(options(L.EmbeddingBag, 5, 3), [(4,)], combined("mean"), count=5),
+    Case(
+        options(L.EmbeddingBag, 5, 3, "sum", mask_zero=False), [(4,)], combined("sum", None), "-sum", count=5
+    ),
+    Case(options(L.EmbeddingBag, 5, 3, combiner="sqrtn"), [(2, 3)], combined("sqrtn"), "-sqrtn", count=5),
     Case(options(L.Activation, "elu"), [(3,)], plain(reference.elu)),
     Case(options(L.ReLU), [(3,)], plain(reference.relu)),
     Case(

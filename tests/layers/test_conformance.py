@@ -20,7 +20,8 @@ from streamfit.ops import Tensor, tracing
 
 each = pytest.mark.parametrize("case", CASES, ids=str)
 BATCHES = st.sampled_from([1, 2, 5])
-NO_LAYERS = {"Input", "Layer", "HostLayer"}  # and bases of layers
+NO_LAYERS = {"Input", "Layer", "HostLayer", "Wrapper"}  # and bases of layers
+OF_TEXT = {"SentenceEmbedding"}  # weights behind a host layer: tests/layers/test_sentence_embedding.py
 
 
 @each
@@ -98,8 +99,8 @@ def test_output_shape_is_computed_without_making_weights(case: Case) -> None:
 def test_gradients_of_inputs_and_weights(case: Case) -> None:
     layer, inputs = case.make(), case.inputs(3)
     case.call(layer, inputs)
-    if case.count is not None:
-        return  # no gradient goes to whole numbers
+    if case.count is not None or not case.smooth:
+        return  # no gradient goes to whole numbers, or through steps
 
     def on_leaves(*tensors: Any) -> Any:
         given = tensors[: len(inputs)]
@@ -120,7 +121,7 @@ def test_gradients_of_inputs_and_weights(case: Case) -> None:
         np.testing.assert_allclose(slope.ravel()[list(places)], steep, rtol=1e-4, atol=1e-6)
 
 
-@each
+@pytest.mark.parametrize("case", [case for case in CASES if case.name != "Lambda"], ids=str)
 def test_description_makes_an_equal_layer(case: Case) -> None:
     layer = case.make(name="mine", trainable=False)
     config = layer.get_config()
@@ -158,5 +159,5 @@ def test_every_layer_has_a_case() -> None:
     public = {name: getattr(layers, name) for name in layers.__all__}
     classes = {n for n, c in public.items() if inspect.isclass(c) and issubclass(c, layers.Layer)} - NO_LAYERS
     on_host = {name for name in classes if issubclass(public[name], layers.HostLayer)}
-    assert classes - on_host == {case.name for case in CASES}
+    assert classes - on_host - OF_TEXT == {case.name for case in CASES}
     assert on_host == {case.name for case in HOST_CASES}

@@ -30,6 +30,16 @@ def test_rows_that_are_given_and_their_shape() -> None:
         assert layers.Embedding(3, 2, weights=weights)(np.array([2]))[0].tolist() == [4.0, 5.0]
     with pytest.raises(ValueError, match=r"must have shape \(3, 2\) \(input_dim, output_dim\), got \(2, 3\)"):
         layers.Embedding(3, 2, weights=table.T)
+    given = layers.Embedding(3, 2, weights=table)
+    assert given.built
+    np.testing.assert_array_equal(given.embeddings.numpy(), table)
+
+
+def test_the_table_can_be_built_without_a_shape() -> None:
+    layer = layers.Embedding(3, 2)
+    layer.build()
+    assert (layer.built, layer.embeddings.shape) == (True, (3, 2))
+    assert (layer.supports_masking, layers.Embedding(3, 2, mask_zero=True).supports_masking) == (False, True)
 
 
 def test_regularizer_and_initializer() -> None:

@@ -47,14 +47,9 @@ def test_rescaling_makes_floats_of_images() -> None:
     np.testing.assert_allclose(found, [[0.0, 1.0]])
 
 
-def test_lambda_needs_a_function() -> None:
-    with pytest.raises(TypeError, match="Lambda needs a function, got 3"):
-        layers.Lambda(3)
-
-
-def test_lambda_takes_several_inputs() -> None:
-    layer = layers.Lambda(lambda pair: pair[0] - pair[1])
-    assert layer([np.full((1, 1), 3.0), np.ones((1, 1))]).tolist() == [[2.0]]
+def test_rescaling_by_columns_stays_float32() -> None:
+    found = layers.Rescaling(np.array([1.0, 2.0]), np.array([0.0, 1.0]))(np.ones((1, 2), "float32"))
+    assert (found.dtype, found.tolist()) == (np.float32, [[1.0, 3.0]])
 
 
 def test_samples_with_a_free_axis_are_reshaped() -> None:

@@ -161,8 +161,8 @@ def test_get_layer() -> None:
     assert model.get_layer(index=0) is model.layers[0]
     with pytest.raises(ValueError, match=r"no layer named 'bb'; .* Did you mean 'b'\?"):
         model.get_layer("bb")
-    with pytest.raises(ValueError, match="the model has 3 layers, got index 3"):
-        model.get_layer(index=3)
+    with pytest.raises(ValueError, match="the model has 5 layers, got index 5"):
+        model.get_layer(index=5)
 
 
 # -- subclasses -------------------------------------------------------------------------------------------
@@ -374,3 +374,27 @@ def test_how_often_layers_are_traced_does_not_grow_with_use() -> None:
     seen = len(traced)
     model.fit(x, y, 4, 3, verbose=0)
     assert len(traced) == seen
+
+
+def test_a_functional_model_lists_its_inputs_as_layers_in_front() -> None:
+    a, b = layers.Input((3,), name="a"), layers.Input((3,), name="b")
+    dense = layers.Dense(2, name="d")
+    model = Model([a, b], dense(a) + dense(b))
+    assert [layer.name for layer in model.layers] == ["a", "b", "d"]
+    assert [type(layer) for layer in model.layers[:2]] == [layers.InputLayer] * 2
+    assert model.layers[0] is model.get_layer("a")
+    assert model.layers[0].input is model.layers[0].output is a
+    assert model.layers[0].output_shape == (None, 3)
+    assert model.layers_inside == [dense]
+    assert Sequential([layers.Input((3,)), dense]).layers == [dense]
+    assert len(model.weights) == 2
+    lines: list[str] = []
+    model.summary(print_fn=lines.append)
+    assert "\n".join(lines).count("a (Input") == 1
+
+
+def test_compiled_says_whether_compile_was_called() -> None:
+    model = Sequential([layers.Dense(1)])
+    assert not model.compiled
+    model.compile("sgd", "mse")
+    assert model.compiled

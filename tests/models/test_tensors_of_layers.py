@@ -66,13 +66,13 @@ def test_a_model_cut_out_of_a_model_shares_its_weights(make: Any, way: Any) -> N
     model = way(make())
     part = Model(model.input, model.get_layer("low").output)
     x, _ = data()
-    kernel, bias = model.layers[0].get_weights()
+    kernel, bias = model.layers_inside[0].get_weights()
     np.testing.assert_allclose(part.predict(x), np.maximum(x @ kernel + bias, 0), rtol=1e-5, atol=1e-6)
-    assert part.weights == model.layers[0].weights
-    assert part.layers == [model.layers[0]]
+    assert part.weights == model.layers_inside[0].weights
+    assert part.layers_inside == [model.layers_inside[0]]
     model.compile(SGD(0.1), "mse")
     model.fit(x, data(outputs=2)[1], verbose=0)
-    kernel, bias = model.layers[0].get_weights()
+    kernel, bias = model.layers_inside[0].get_weights()
     np.testing.assert_allclose(part.predict(x), np.maximum(x @ kernel + bias, 0), rtol=1e-5, atol=1e-6)
 
 
@@ -93,7 +93,7 @@ def test_a_rest_is_trained_with_the_shared_weights_and_has_inputs_of_its_own() -
     rest = Model([low, other], whole.output)
     assert rest.input_names == ["low", "other"]
     assert rest.input is not low
-    assert [type(layer) for layer in rest.layers] == [layers.Add, layers.Dense]
+    assert [type(layer) for layer in rest.layers_inside] == [layers.Add, layers.Dense]
     assert rest.weights == high.weights
     rest.compile(SGD(0.1), "mse")
     rng = np.random.default_rng(0)
@@ -121,7 +121,7 @@ def test_what_cannot_begin_a_rest_is_refused() -> None:
 
 def test_several_outputs_of_the_layers_inside() -> None:
     model = functional()
-    both = Model(model.input, [layer.output for layer in model.layers])
+    both = Model(model.input, [layer.output for layer in model.layers_inside])
     x, _ = data()
     low, high = both.predict(x)
     assert (low.shape, high.shape) == ((10, 4), (10, 2))
@@ -132,7 +132,7 @@ def test_tensors_of_layers_with_several_inputs_and_of_models_with_several_of_bot
     model = two_heads()
     assert model.input == model.inputs
     assert model.output == model.outputs
-    (add,) = [layer for layer in model.layers if isinstance(layer, layers.Add)]
+    (add,) = [layer for layer in model.layers_inside if isinstance(layer, layers.Add)]
     assert add.input == model.input
     assert add.output.shape == (None, 3)
     one = Input((3,), name="one")
@@ -181,9 +181,9 @@ def test_a_layer_that_was_not_used_has_none_and_one_used_twice_the_first(what: s
 
 def test_a_stack_of_layers_of_another_model() -> None:
     base = functional()
-    shorter = Sequential([Input((3,)), *base.layers[:-1]])
-    assert base.layers[0].output.shape == (None, *shorter.layers[0].output_shape[1:])
-    assert Model(base.input, base.layers[0].output).output_shape == base.layers[0].output_shape
+    shorter = Sequential([Input((3,)), *base.layers_inside[:-1]])
+    assert base.layers_inside[0].output.shape == (None, *shorter.layers[0].output_shape[1:])
+    assert Model(base.input, base.layers_inside[0].output).output_shape == base.layers_inside[0].output_shape
 
 
 def test_training_and_nesting_are_no_uses() -> None:
@@ -195,7 +195,7 @@ def test_training_and_nesting_are_no_uses() -> None:
     outer.summary(print_fn=str)
     model.get_layer("low").compute_output_shape((None, 3))
     assert model.get_layer("low").output_shape == (None, 4)
-    assert outer.layers[0] is model
+    assert outer.layers_inside[0] is model
     assert model.output_shape == (None, 2)
 
 
@@ -222,7 +222,7 @@ def test_layers_of_a_stack_inside_a_subclass_have_tensors_of_the_stack() -> None
     model = Own()
     model.compile("sgd", "mse")
     model.fit(data()[0], data(outputs=2)[1], verbose=0)
-    low = model.stack.layers[0]
+    low = model.stack.layers_inside[0]
     part = Model(model.stack.input, low.output)
     kernel, bias = low.get_weights()
     x, _ = data()
@@ -249,11 +249,11 @@ def test_a_pretrained_body_stays_to_the_bit_until_it_is_unfrozen(make: Any, nest
     body.trainable = False
     model.compile(SGD(0.1, momentum=0.9), "mse")
     before, features = base.get_weights(), Model(base.input, base.get_layer("low").output).predict(x)
-    first = model.layers[-1].get_weights()
+    first = model.layers_inside[-1].get_weights()
     model.fit(x, y, epochs=3, verbose=0)
     assert same(before, base.get_weights())
-    assert not same(first, model.layers[-1].get_weights())
-    kernel, bias = model.layers[-1].get_weights()
+    assert not same(first, model.layers_inside[-1].get_weights())
+    kernel, bias = model.layers_inside[-1].get_weights()
     np.testing.assert_allclose(model.predict(x), features @ kernel + bias, rtol=1e-4, atol=1e-6)
     body.trainable = True
     model.compile(SGD(0.1), "mse")
@@ -267,13 +267,13 @@ def test_some_layers_of_a_nested_body_are_frozen() -> None:
     base = stacked()
     start = Input((3,))
     model = Model(start, layers.Dense(1)(base(start)))
-    base.layers[0].trainable = False
+    base.layers_inside[0].trainable = False
     model.compile(SGD(0.1), "mse")
     before = base.get_weights()
     model.fit(x, y, verbose=0)
     assert same(before[:2], base.get_weights()[:2])
     assert not same(before[2:], base.get_weights()[2:])
-    assert model.trainable_weights == [*base.layers[1].weights, *model.layers[-1].weights]
+    assert model.trainable_weights == [*base.layers_inside[1].weights, *model.layers[-1].weights]
 
 
 def test_shapes_are_tried_with_what_a_model_reads() -> None:

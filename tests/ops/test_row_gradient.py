@@ -18,8 +18,8 @@ Array = np.ndarray[Any, Any]
 
 
 def rows_of(ids: Array, gy: Array, table_rows: int) -> RowGradient:
-    found, calls = find_calls(ids, table_rows, np.empty, np.empty)
-    gradient, more = sum_calls(found, gy, np.empty)
+    found, calls = find_calls(ids.reshape(ids.size, 1), table_rows, np.empty, np.empty)
+    gradient, more = sum_calls(found, gy.reshape(ids.size, gy.shape[-1]), np.empty)
     run(calls + more)
     return gradient
 
@@ -88,7 +88,7 @@ def test_memory_depends_on_the_ids_alone() -> None:
         taken.append(array.nbytes)
         return array
 
-    ids, gy = np.zeros(100, np.int64), np.zeros((100, 4))
+    ids, gy = np.zeros((100, 1), np.int64), np.zeros((100, 4))
     totals = []
     for table_rows in (10, 10**9):
         taken.clear()
@@ -101,11 +101,22 @@ def test_memory_depends_on_the_ids_alone() -> None:
 
 @pytest.mark.jit
 def test_a_binding_finds_other_rows_at_each_run() -> None:
-    ids, gy = np.zeros(6, np.int64), np.ones((6, 1))
+    ids, gy = np.zeros((6, 1), np.int64), np.ones((6, 1))
     found, calls = find_calls(ids, 50, np.empty, np.empty)
     gradient, more = sum_calls(found, gy, np.empty)
     both = CallList(calls + more)
     for wanted in ([3, 3, 3, 3, 3, 3], [49, 0, 7, 7, 0, 0], [-1, -1, 50, 50, 99, -7]):
-        ids[:] = wanted
+        ids[:, 0] = wanted
         both.run()
         np.testing.assert_array_equal(whole_of(gradient, 50), dense(ids, gy, 50))
+
+
+@given(st.integers(0, 2**32), st.integers(1, 6), st.integers(0, 4))
+def test_rows_of_bags_are_those_of_their_numbers_apart(seed: int, bags: int, length: int) -> None:
+    rng = np.random.default_rng(seed)
+    ids, gy = rng.integers(-1, 5, (bags, length)), rng.normal(size=(bags, 2)).astype("float32")
+    found, calls = find_calls(ids, 5, np.empty, np.empty)
+    gradient, more = sum_calls(found, gy, np.empty)
+    run(calls + more)
+    wanted = whole_of(rows_of(ids, np.repeat(gy, length, axis=0), 5), 5)
+    assert whole_of(gradient, 5).tobytes() == wanted.tobytes()

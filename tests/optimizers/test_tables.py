@@ -108,7 +108,7 @@ class ByRows(Whole):
             inputs, before, after, gradients = {}, [], [], {}
             for table, n in zip(TABLES, lengths, strict=True):
                 ids, gy = np.zeros(n, np.int64), np.zeros((n, table.shape[1]), self.vector.dtype)
-                found, calls = find_calls(ids, table.shape[0], np.empty, np.empty)
+                found, calls = find_calls(ids.reshape(n, 1), table.shape[0], np.empty, np.empty)
                 before += calls + self.update.tables[table.weight].catch_up(found.rows, found.count)
                 gradients[table.weight], calls = sum_calls(found, gy, np.empty)
                 after += calls

@@ -67,6 +67,17 @@ def take(x, indices, axis=0):
     return np.take(x, indices, axis)
 
 
+def embedding_bag(table, ids, mask=None, combiner="mean", padding=None):
+    out = np.zeros((*ids.shape[:-1], table.shape[1]))
+    for place in np.ndindex(*ids.shape[:-1]):
+        counts = [ids[place][k] != padding and (mask is None or mask[place][k]) for k in range(ids.shape[-1])]
+        found = [table[i] for i, kept in zip(ids[place], counts, strict=True) if kept]
+        if found:
+            power = {"sum": 0.0, "mean": 1.0, "sqrtn": 0.5}[combiner]
+            out[place] = np.sum(found, axis=0) / len(found) ** power
+    return out
+
+
 def divide(a, b):
     return np.true_divide(a, b)
 
@@ -166,6 +177,19 @@ def getitem(x, key):
 
 def one_hot(x, classes, dtype="float32"):
     return (np.asarray(x)[..., None] == np.arange(classes)).astype(dtype)
+
+
+def multi_hot(x, classes, dtype="float32"):
+    return one_hot(x, classes).any(-2).astype(dtype)
+
+
+def bincount(x, classes, weights=None, dtype=None):
+    each = np.ones(np.shape(x), "float32") if weights is None else np.asarray(weights)
+    return np.sum(one_hot(x, classes) * each[..., None], -2).astype(dtype or each.dtype)
+
+
+def digitize(x, bins):
+    return np.digitize(x, bins).astype("int32")
 
 
 def checked_indices(x, count, what=""):

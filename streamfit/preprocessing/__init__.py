@@ -1,0 +1,8 @@
+"""Keras 2's preprocessing of text and sequences, and data sets of files in folders."""
+
+from __future__ import annotations
+
+from streamfit.preprocessing import sequence, text
+from streamfit.preprocessing.text_files import text_dataset_from_directory
+
+__all__ = ["sequence", "text", "text_dataset_from_directory"]
