@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import zipfile
 from collections.abc import Callable
@@ -358,6 +359,17 @@ def test_an_ending_of_the_other_kind_is_refused_before_training(
     with pytest.raises(ValueError, match=r"weights"):
         model.fit(X, Y, callbacks=[ModelCheckpoint(tmp_path / name, save_weights_only=weights)], verbose=0)
     assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "w.weights.h5"])
+def test_a_file_that_is_missing_or_is_none_is_named(tmp_path: Path, name: str) -> None:
+    read = numbers().load_weights if name.startswith("w") else load_model
+    with pytest.raises(FileNotFoundError, match=name):
+        read(tmp_path / name)
+    os.mkfifo(tmp_path / name)
+    if name != "m.keras":  # opening one would wait for a writer
+        with pytest.raises(ValueError, match="no regular file"):
+            read(tmp_path / name)
 
 
 def test_a_changed_weight_is_noticed(tmp_path: Path) -> None:
