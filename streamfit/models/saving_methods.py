@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Hashable, Mapping, Sequence
@@ -107,16 +108,33 @@ class SavingMethods(GeneratorMethods):
 
     # -- how it was built -----------------------------------------------------------------------
 
+    _first_inputs: Any = None
+    """Tensors like those that a subclass with a `call` was built for, where it has no graph."""
+
+    def ensure_built(self, inputs: object) -> None:
+        """Create the weights for inputs of these shapes, unless they exist."""
+        if not self.built and type(self).call is not GraphModel.call:
+            names = (f"{self.name}_input{place or ''}" for place in itertools.count())
+            first = transform(lambda x: Tensor(Spec((None, *x.shape[1:]), x.dtype), next(names)), inputs)
+            object.__setattr__(self, "_first_inputs", first)
+        super().ensure_built(inputs)
+
     def get_build_config(self) -> Config | None:
         """Return the inputs that a subclass with a `call` was built for; None for other models."""
-        if type(self).call is GraphModel.call or not self.inputs or not self._is_called():
+        if type(self).call is GraphModel.call:
             return None
-        places = iter(range(len(self.inputs)))
+        structure = self._first_inputs
+        if self.inputs:
+            structure = self._input_structure if self._is_called() else None
+        if structure is None:
+            return None
+        tensors = flatten(structure)
+        places = iter(range(len(tensors)))
         inputs = [
             {"shape": list(tensor.shape), "dtype": dtype_name(tensor.dtype), "name": tensor.name}
-            for tensor in self.inputs
+            for tensor in tensors
         ]
-        return {"inputs": inputs, "structure": transform(lambda leaf: next(places), self._input_structure)}
+        return {"inputs": inputs, "structure": transform(lambda leaf: next(places), structure)}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Build a subclass with a `call` for the inputs of `get_build_config`, here or in Keras."""
