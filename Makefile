@@ -43,7 +43,7 @@ suite: $(VENV)/.test-ready
 
 kernel-lines: $(VENV)/.test-ready
 	PYTHONPATH=tools NUMBA_DISABLE_JIT=1 $(PY) -m pytest -p kernel_lines --kernel-lines-under=95 \
-		-q -m "not jit" -W "ignore::RuntimeWarning" $(KERNEL_TESTS)
+		--numprocesses $(JOBS) --dist worksteal -q -m "not jit" -W "ignore::RuntimeWarning" $(KERNEL_TESTS)
 
 lint: $(VENV)/.test-ready
 	$(PY) -m ruff check $(CHECKED_HERE)
