@@ -23,6 +23,7 @@ CHECKED := streamfit streamfit_plugins tests tools examples benchmarks
 CHECKED_HERE := $(wildcard $(CHECKED))
 
 # The tests that call every kernel; they run once more as plain Python to see which lines of kernels run.
+# The choice of the number of threads is tested beside them, and has no kernel.
 KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimizers constraints layers program augment \
 	streams/test_order.py streams/test_receipt.py training/test_multi_step_runs.py))
 
@@ -43,7 +44,7 @@ suite: $(VENV)/.test-ready
 
 kernel-lines: $(VENV)/.test-ready
 	PYTHONPATH=tools NUMBA_DISABLE_JIT=1 $(PY) -m pytest -p kernel_lines --kernel-lines-under=95 \
-		--numprocesses $(JOBS) --dist worksteal -q -m "not jit" -W "ignore::RuntimeWarning" $(KERNEL_TESTS)
+		--numprocesses $(JOBS) --dist worksteal --ignore=tests/kernels/test_thread_choice.py -q -m "not jit" -W "ignore::RuntimeWarning" $(KERNEL_TESTS)
 
 lint: $(VENV)/.test-ready
 	$(PY) -m ruff check $(CHECKED_HERE)
