@@ -49,7 +49,7 @@ kernel-lines: $(VENV)/.test-ready
 lint: $(VENV)/.test-ready
 	$(PY) -m ruff check $(CHECKED_HERE)
 	$(PY) -m ruff format --check $(CHECKED_HERE)
-	$(PY) -m mypy
+	$(PY) -m mypy --num-workers $(JOBS)
 
 format: $(VENV)/.test-ready
 	$(PY) -m ruff check --fix $(CHECKED_HERE)
@@ -90,9 +90,10 @@ define make_venv
 			echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu it is in the package python3-venv." >&2; exit 1; }; }
 endef
 
+# Bytecode is made of the modules that are imported, when they are: of all of them it takes longer than to install.
 define install
 	@echo "installing $(2) into $(1)"
-	@$(1)/bin/python -m pip install $(PIP_FLAGS) -r $(2)
+	@$(1)/bin/python -m pip install $(PIP_FLAGS) --no-compile -r $(2)
 	@$(1)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@echo "$(CURDIR)" > $(1)/.made-for
 	@touch $@
