@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from oracles.leaks import nothing_left_behind
 from oracles.scripts import complaints, environment
+from oracles.states import Deep, Overflows, OwnWarning, Warns
 
 import streamfit
 from streamfit import Sequence, Sequential, layers
@@ -159,24 +160,6 @@ def test_module_in_the_current_folder_does_not_run_under_isolation(tmp_path: Pat
 # --- warning filters
 
 
-class Warns(Sequence):
-    """Warns in each load."""
-
-    def __init__(self, category: type[Warning] = UserWarning) -> None:
-        self.category = category
-
-    def __len__(self) -> int:
-        return 3
-
-    def __getitem__(self, index: int) -> Any:
-        warnings.warn(f"in load {index}", self.category, stacklevel=1)
-        return np.zeros((2, 3), "float32"), np.zeros((2, 1), "float32")
-
-
-class OwnWarning(UserWarning):
-    """A user's class."""
-
-
 @placements
 @pytest.mark.parametrize("category", [UserWarning, OwnWarning])
 def test_filter_that_makes_errors(placement: dict[str, Any], category: type[Warning]) -> None:
@@ -236,17 +219,6 @@ def test_module_that_warned_when_it_was_imported_is_imported_again(
 
 
 # --- NumPy's error state
-
-
-class Overflows(Sequence):
-    """Overflows in each load."""
-
-    def __len__(self) -> int:
-        return 2
-
-    def __getitem__(self, index: int) -> Any:
-        x = np.full((2, 3), 1e38, "float32") * np.float32(100)
-        return np.nan_to_num(x, posinf=0), np.zeros((2, 1), "float32")
 
 
 @placements
@@ -311,19 +283,6 @@ def test_threads_have_the_context_of_the_consumer(workers: int) -> None:
             assert {tuple(batch[0]) for batch in batches} == {(5.0, 7.0)}
     finally:
         VARIABLE.reset(token)
-
-
-class Deep(Sequence):
-    """Needs a deep stack."""
-
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, index: int) -> Any:
-        def down(levels: int) -> int:
-            return 1 + down(levels - 1) if levels else 0
-
-        return np.array([[down(2000)]])
 
 
 @placements
