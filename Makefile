@@ -24,6 +24,7 @@ CHECKED := streamfit streamfit_plugins tests tools examples benchmarks
 CHECKED_HERE := $(wildcard $(CHECKED))
 
 # The tests that call every kernel; they run once more as plain Python to see which lines of kernels run.
+# The choice of the number of threads is tested beside them, and has no kernel.
 KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimizers constraints layers program augment \
 	streams/test_order.py streams/test_receipt.py training/test_multi_step_runs.py))
 
@@ -44,12 +45,12 @@ suite: $(VENV)/.test-ready
 
 kernel-lines: $(VENV)/.test-ready
 	PYTHONPATH=tools NUMBA_DISABLE_JIT=1 $(PY) -m pytest -p kernel_lines --kernel-lines-under=95 \
-		-q -m "not jit" -W "ignore::RuntimeWarning" $(KERNEL_TESTS)
+		--numprocesses $(JOBS) --dist worksteal --ignore=tests/kernels/test_thread_choice.py -q -m "not jit" -W "ignore::RuntimeWarning" $(KERNEL_TESTS)
 
 lint: $(VENV)/.test-ready
 	$(PY) -m ruff check $(CHECKED_HERE)
 	$(PY) -m ruff format --check $(CHECKED_HERE)
-	$(PY) -m mypy
+	$(PY) -m mypy --num-workers $(JOBS)
 
 format: $(VENV)/.test-ready
 	$(PY) -m ruff check --fix $(CHECKED_HERE)
@@ -95,9 +96,10 @@ define make_venv
 			echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu it is in the package python3-venv." >&2; exit 1; }; }
 endef
 
+# Bytecode is made of the modules that are imported, when they are: of all of them it takes longer than to install.
 define install
 	@echo "installing $(2) into $(1)"
-	@$(1)/bin/python -m pip install $(PIP_FLAGS) -r $(2)
+	@$(1)/bin/python -m pip install $(PIP_FLAGS) --no-compile -r $(2)
 	@$(1)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@echo "$(CURDIR)" > $(1)/.made-for
 	@touch $@

@@ -6,7 +6,9 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, settings
 # A shell without job control has its background jobs ignore Ctrl-C, and so would what a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+_HERE = Path(__file__).resolve().parent
 os.environ.setdefault("MPLBACKEND", "Agg")  # before anyone imports matplotlib
 COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 
@@ -23,6 +26,12 @@ settings.register_profile("compiled", deadline=None, max_examples=60, suppress_h
 settings.register_profile("plain", deadline=None, max_examples=10, suppress_health_check=_SLOW_START)
 settings.register_profile("soak", deadline=None, max_examples=2000, suppress_health_check=_SLOW_START)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "compiled" if COMPILED else "plain"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for no examples in docstrings of this folder: there are none, and it imports helpers twice."""
+    return [found for found in (yield) if type(found) is pytest.Module]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,6 +51,25 @@ def pytest_collection_finish() -> None:
 def nothing_to_collect_from_before() -> None:
     """Set aside what earlier modules have made for good; see `set_aside`."""
     set_aside()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_other_file_of_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Take the modules of all other test files out of `sys.modules`, as if they had not been collected.
+
+    Each pass with worker processes looks at the settings in all modules of the program. That took up to 0.1 s
+    where a program has hundreds of them, which ours have only here.
+    """
+    others = {name: module for name, module in sys.modules.items() if _is_another(module, request.path)}
+    for name in others:
+        del sys.modules[name]
+    yield
+    sys.modules.update(others)
+
+
+def _is_another(module: ModuleType, path: Path) -> bool:
+    file = Path(getattr(module, "__file__", None) or "")
+    return file.name.startswith("test_") and _HERE in file.parents and file != path
 
 
 def set_aside() -> None:

@@ -3,7 +3,8 @@
 Numba's machine code leaves no trace, so the tests of the kernels run a second time with the compiler
 switched off, and this plugin measures that run. It looks at the bodies of functions that carry a
 decorator of ``streamfit.kernels.decorator`` and at nothing else: the ordinary code around them is judged
-by the ordinary tests.
+by the ordinary tests. Where pytest-xdist spreads the tests over processes, a line has run if it has run
+in any of them.
 
 Use: ``NUMBA_DISABLE_JIT=1 PYTHONPATH=tools pytest -p kernel_lines --kernel-lines-under=95 tests/ops``
 """
@@ -12,14 +13,16 @@ from __future__ import annotations
 
 import ast
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import coverage
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "streamfit"
 DECORATORS = {"kernel", "inlined", "exact"}
+_SENT = "kernel lines that did not run"
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,18 @@ def table(measured: list[Lines]) -> list[str]:
 
 
 class KernelLines:
-    """Measure a pytest run; fail it when too few of the kernels' lines ran."""
+    """Measure a pytest run; fail it when too few of the kernels' lines ran.
 
-    def __init__(self, least: float) -> None:
-        self.least = least
+    Under pytest-xdist each process measures what it runs: the workers send which lines did not run; the
+    process that started them, which runs no test, puts that together and judges it.
+    """
+
+    def __init__(self, config: pytest.Config, least: float) -> None:
+        self.config, self.least = config, least
+        self.sent: list[dict[str, list[int]]] = []  # by workers: the lines of each file that did not run
         self.measured: list[Lines] = []
         self.cover = coverage.Coverage(data_file=None, include=[f"{PACKAGE}/*"], config_file=False)
+        self.cover.set_option("run:disable_warnings", ["no-data-collected"])  # see the class
         self.cover.start()
 
     @property
@@ -96,9 +105,22 @@ class KernelLines:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Take the measure and turn a passing run with too little of it into a failing one."""
         self.cover.stop()
-        self.measured = measure(self.cover)
+        own = measure(self.cover, PACKAGE)
+        if hasattr(self.config, "workeroutput"):
+            self.config.workeroutput[_SENT] = {str(each.path): sorted(each.missing) for each in own}
+            return
+        self.measured = [
+            replace(each, missing=each.missing.intersection(*(run[str(each.path)] for run in self.sent)))
+            for each in own
+        ]
         if exitstatus == pytest.ExitCode.OK and self.percent < self.least:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what a worker has measured; one that crashed has sent nothing."""
+        if hasattr(node, "workeroutput"):
+            self.sent.append(node.workeroutput[_SENT])
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the table."""
@@ -122,4 +144,5 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start measuring before anything of the library is imported."""
     if os.environ.get("NUMBA_DISABLE_JIT") != "1":
         raise pytest.UsageError("kernel lines can only be seen with NUMBA_DISABLE_JIT=1 in the environment")
-    config.pluginmanager.register(KernelLines(config.getoption("--kernel-lines-under")), "kernel-lines-run")
+    run = KernelLines(config, config.getoption("--kernel-lines-under"))
+    config.pluginmanager.register(run, "kernel-lines-run")

@@ -9,13 +9,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn import metrics as sk
 
 from streamfit import metrics
 from streamfit._base.errors import ShapeError
 from streamfit.metrics import confusion
 
 SEEDS = st.integers(0, 2**32)
+
+
+@pytest.fixture(scope="module")
+def sk() -> Any:
+    """Import scikit-learn's metrics only where they are used: it takes longer than the tests of this file."""
+    from sklearn import metrics
+
+    return metrics
 
 
 def draw(seed: int, n: int = 40, levels: int = 10) -> tuple[Any, Any, Any]:
@@ -50,7 +57,7 @@ def test_counts(name: str, kind: tuple[int, int], seed: int, thresholds: list[fl
 
 
 @given(seed=SEEDS)
-def test_precision_and_recall_are_those_of_scikit_learn(seed: int) -> None:
+def test_precision_and_recall_are_those_of_scikit_learn(sk: Any, seed: int) -> None:
     y, p, w = draw(seed)
     decisions = p > 0.5
     wanted = sk.precision_score(y, decisions, sample_weight=w, zero_division=0)
@@ -60,7 +67,7 @@ def test_precision_and_recall_are_those_of_scikit_learn(seed: int) -> None:
 
 
 @given(seed=SEEDS, weighted=st.booleans())
-def test_area_under_roc_is_that_of_scikit_learn(seed: int, weighted: bool) -> None:
+def test_area_under_roc_is_that_of_scikit_learn(sk: Any, seed: int, weighted: bool) -> None:
     """Predictions are whole tenths, so that 200 thresholds are exact."""
     y, p, w = draw(seed)
     y[:2] = 0, 1
@@ -71,7 +78,7 @@ def test_area_under_roc_is_that_of_scikit_learn(seed: int, weighted: bool) -> No
     assert metric.result() == pytest.approx(sk.roc_auc_score(y, p, sample_weight=weights))
 
 
-def test_area_under_precision_recall_lies_between_the_sums_of_its_corners() -> None:
+def test_area_under_precision_recall_lies_between_the_sums_of_its_corners(sk: Any) -> None:
     y, p, _ = draw(3, n=2000, levels=50)
     found = metrics.AUC(curve="PR")(y, p)
     precision, recall, _ = sk.precision_recall_curve(y, p)

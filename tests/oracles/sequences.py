@@ -82,3 +82,21 @@ class Endless(Sequence):
 
     def __getitem__(self, index: int) -> Any:
         return np.full(2, index), np.zeros(2)
+
+
+class Recorded(Sequence):
+    """Batches in a given order for each pass: rows[pass][index] are sample ids."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, rows: list[list[np.ndarray]]) -> None:
+        super().__init__()
+        self.x, self.y, self.rows, self.passed = x, y, rows, 0
+
+    def __len__(self) -> int:
+        return len(self.rows[0])
+
+    def __getitem__(self, index: int) -> Any:
+        ids = self.rows[self.passed][index]
+        return self.x[ids], self.y[ids]
+
+    def on_epoch_end(self) -> None:
+        self.passed = min(self.passed + 1, len(self.rows) - 1)

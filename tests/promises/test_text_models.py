@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from oracles.sentences import BATCH, GOOD, WORDS, Sentences, X, Y
 
 from streamfit import (
     DataError,
     Input,
     Model,
-    Sequence,
     Sequential,
     layers,
     ops,
@@ -26,13 +24,6 @@ from streamfit import (
 from streamfit.callbacks import BackupAndRestore, Callback
 from streamfit.streams import open_source
 
-GOOD, BAD = ["fine", "great", "nice", "grün"], ["awful", "poor", "ugly", "dull"]
-WORDS = np.array(GOOD + BAD, dtype=object)
-RNG = np.random.default_rng(0)
-X = WORDS[RNG.integers(0, 8, (96, 4))]
-Y = np.isin(X, GOOD).mean(axis=1, keepdims=True)
-BATCH = 8
-
 
 class Mean(layers.Layer):
     """Average over the words."""
@@ -40,24 +31,6 @@ class Mean(layers.Layer):
     def call(self, x: Any) -> Any:
         """Average."""
         return ops.mean(x, axis=1)
-
-
-class Sentences(Sequence):
-    """The sentences as lists of texts, in batches; the worker that first loads a batch may be killed."""
-
-    def __init__(self, mark: Path | None = None) -> None:
-        super().__init__()
-        self.mark = mark
-
-    def __len__(self) -> int:
-        return len(X) // BATCH
-
-    def __getitem__(self, index: int) -> Any:
-        if self.mark is not None and index == 5 and not self.mark.exists():
-            self.mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        rows = slice(index * BATCH, (index + 1) * BATCH)
-        return X[rows].tolist(), Y[rows]
 
 
 def made(**settings: Any) -> Sequential:
@@ -116,33 +89,45 @@ def test_one_result_for_all_workers(data: str, tmp_path: Path) -> None:
         assert killed[:3] == expected[:3]
 
 
-def forms_of_text() -> list[Any]:
-    return [
-        X,
-        X.tolist(),
-        X.astype(str),
-        np.array([[word.encode() for word in row] for row in X], dtype=object),
-        np.char.encode(X.astype(str), "utf-8"),
-        X.astype(np.dtypes.StringDType()),
-        pd.DataFrame(X),
-        pd.DataFrame(X).astype("string"),
-        {"words": X},
-        Sentences(),
-        open_source(X, batch_size=BATCH, text=True),
-        source(X).batch(BATCH),
-        source(X).filter(lambda x: True).batch(BATCH),
-        (rows for rows in np.split(X, 12)),
-    ]
+def frame(values: Any) -> Any:
+    from pandas import DataFrame  # here, since every process of a test run imports this module
+
+    return DataFrame(values)
 
 
-@pytest.mark.parametrize("place", range(len(forms_of_text())))
-def test_every_form_of_text_and_of_data(place: int) -> None:
-    model, data = made(), forms_of_text()[place]
-    arrays = place < 9
+ARRAYS: dict[str, Callable[[], Any]] = {
+    "objects": lambda: X,
+    "lists": X.tolist,
+    "texts of one length": lambda: X.astype(str),
+    "bytes": lambda: np.array([[word.encode() for word in row] for row in X], dtype=object),
+    "bytes of one length": lambda: np.char.encode(X.astype(str), "utf-8"),
+    "texts of NumPy": lambda: X.astype(np.dtypes.StringDType()),
+    "frame": lambda: frame(X),
+    "texts of pandas": lambda: frame(X).astype("string"),
+    "by name": lambda: {"words": X},
+}
+BATCHES: dict[str, Callable[[], Any]] = {
+    "sequence": Sentences,
+    "source": lambda: open_source(X, batch_size=BATCH, text=True),
+    "pipeline": lambda: source(X).batch(BATCH),
+    "pipeline in order": lambda: source(X).filter(lambda x: True).batch(BATCH),
+    "generator": lambda: (rows for rows in np.split(X, 12)),
+}
+
+
+@pytest.mark.parametrize("make", ARRAYS.values(), ids=ARRAYS.keys())
+def test_every_form_of_text(make: Callable[[], Any]) -> None:
+    model = made()
     wanted = model.predict(X, batch_size=BATCH)
-    np.testing.assert_array_equal(model.predict(data, **({"batch_size": BATCH} if arrays else {})), wanted)
-    if arrays:
-        np.testing.assert_allclose(model.predict_on_batch(forms_of_text()[place]), wanted, rtol=1e-6)
+    np.testing.assert_array_equal(model.predict(make(), batch_size=BATCH), wanted)
+    np.testing.assert_allclose(model.predict_on_batch(make()), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", BATCHES.values(), ids=BATCHES.keys())
+def test_every_form_of_batches(make: Callable[[], Any]) -> None:
+    model = made()
+    wanted = model.predict(X, batch_size=BATCH)
+    np.testing.assert_array_equal(model.predict(make()), wanted)
 
 
 def test_calls_on_single_batches_and_on_arrays() -> None:
@@ -191,8 +176,8 @@ def test_other_shapes_and_kinds_are_refused_in_words_of_the_inputs() -> None:
     with pytest.raises(DataError, match='No data provided for "words"'):
         model.predict({"other": X})
     with pytest.raises(DataError, match=r"missing value.* among its text: fill them"):
-        made().predict(pd.DataFrame({"a": ["x", None]})["a"])
-    mixed = pd.DataFrame({"name": ["x", "y"], "age": [1, 2]})
+        made().predict(frame({"a": ["x", None]})["a"])
+    mixed = frame({"name": ["x", "y"], "age": [1, 2]})
     with pytest.raises(DataError, match=r"columns of text \('name'\) and columns of numbers.*pass a dict"):
         model.predict(mixed)
 
@@ -204,13 +189,13 @@ def test_a_model_without_text_refuses_it_as_before() -> None:
 
 
 def test_columns_of_a_frame_by_name() -> None:
-    frame = pd.DataFrame({"city": ["Rome", "Oslo", "Rome", "Bonn"], "age": [1.0, 2.0, 3.0, 4.0]})
+    table = frame({"city": ["Rome", "Oslo", "Rome", "Bonn"], "age": [1.0, 2.0, 3.0, 4.0]})
     city, age = Input((1,), dtype="string", name="city"), Input((1,), name="age")
     lookup = layers.StringLookup(vocabulary=["Rome", "Oslo"], output_mode="one_hot")
     model = Model([city, age], layers.Dense(1)(layers.concatenate([lookup(city), age])))
     model.compile("sgd", "mse")
-    columns = {"city": frame["city"], "age": frame["age"]}
-    model.fit(columns, frame["age"], batch_size=2, validation_split=0.5, verbose=0)
+    columns = {"city": table["city"], "age": table["age"]}
+    model.fit(columns, table["age"], batch_size=2, validation_split=0.5, verbose=0)
     by_hand = np.array([[0, 1, 0, 1], [0, 0, 1, 2], [0, 1, 0, 3], [1, 0, 0, 4.0]]) @ model.get_weights()[0]
     np.testing.assert_allclose(model.predict(columns), by_hand + model.get_weights()[1], rtol=1e-5)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from oracles.leaks import nothing_left_behind
+from oracles.loads import Needs, Notes
 
 import streamfit
 from streamfit import Sequential, layers
@@ -28,40 +29,6 @@ placements = pytest.mark.parametrize("placement", PLACEMENTS, ids=str)
 def no_leaks() -> Iterator[None]:
     with nothing_left_behind():
         yield
-
-
-class Notes:
-    """A folder with one file for each call, named after the worker."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(exist_ok=True)
-
-    def __call__(self) -> None:
-        name = f"{os.getpid()}-{threading.get_ident()}"
-        (self.folder / name).open("x").close()  # a second call in one worker is an error
-
-    def count(self) -> int:
-        return len(list(self.folder.iterdir()))
-
-
-class Needs(streamfit.Sequence):
-    """Loads only in workers that were initialized."""
-
-    def __init__(self, notes: Notes, length: int = 8, kill: int = -1) -> None:
-        self.notes, self.length, self.kill = notes, length, kill
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> Any:
-        here = [str(os.getpid())]
-        assert any(path.name.split("-")[0] in here for path in self.notes.folder.iterdir())
-        flag = self.notes.folder.parent / "killed"
-        if index == self.kill and not flag.exists():
-            flag.touch()
-            os._exit(1)
-        return np.ones((2, 3), "float32"), np.ones((2, 1), "float32")
 
 
 def compiled() -> Any:

@@ -10,13 +10,13 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 from oracles.leaks import nothing_left_behind
+from oracles.loads import Logs, Odd
 from oracles.scripts import complaints, run
 
 import streamfit
-from streamfit import Sequence, Sequential, layers
+from streamfit import Sequential, layers
 
 pytestmark = pytest.mark.timeout(60)
 PROCESSES: dict[str, Any] = {"workers": 2, "use_multiprocessing": True}
@@ -31,16 +31,6 @@ class Heard(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.records.append(record)
-
-
-class Odd:
-    """An argument that cannot be pickled."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-
-    def __str__(self) -> str:
-        return "odd"
 
 
 @pytest.fixture(autouse=True)
@@ -60,25 +50,6 @@ def heard() -> Iterator[Heard]:
     logger.removeHandler(handler)
     logger.setLevel(logging.NOTSET)
     logger.propagate, logger.disabled = True, False
-
-
-class Logs(Sequence):
-    """Logs something in each load."""
-
-    def __init__(self, how: Any = None, length: int = 6) -> None:
-        self.how, self.length = how, length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> Any:
-        logger = logging.getLogger("promises.loads")
-        logger.debug("too little to be heard")
-        if self.how is None:
-            logger.info("load %d", index)
-        else:
-            self.how(logger, index)
-        return np.zeros((2, 3), "float32"), np.zeros((2, 1), "float32")
 
 
 def load(data: Any, **options: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from oracles.leaks import nothing_left_behind
+from oracles.loads import Shifted
 from oracles.scripts import complaints, environment
 
 import streamfit
@@ -30,20 +31,6 @@ def no_leaks() -> Iterator[None]:
         yield
 
 
-class Numbers(streamfit.Sequence):
-    """Batches that hold their own numbers."""
-
-    def __init__(self, arrays: Any = None) -> None:
-        self.arrays = arrays
-
-    def __len__(self) -> int:
-        return 4
-
-    def __getitem__(self, index: int) -> Any:
-        more = 0 if self.arrays is None else self.arrays[0, 0]
-        return np.full((2, 3), index + more, "float32"), np.zeros((2, 1), "float32")
-
-
 def compiled() -> Any:
     model = Sequential([layers.Dense(1, input_shape=(3,))])
     model.compile("sgd", "mse")
@@ -51,7 +38,7 @@ def compiled() -> Any:
 
 
 def numbers(**options: Any) -> list[float]:
-    with streamfit.stream(Numbers(), **(PROCESSES | options)) as batches:
+    with streamfit.stream(Shifted(), **(PROCESSES | options)) as batches:
         return [float(x[0, 0]) for x, _ in batches]
 
 
@@ -83,7 +70,7 @@ def test_frozen_program_is_refused_and_never_started(
 ) -> None:
     monkeypatch.setattr(sys, *FREEZERS[freezer], raising=False)
     with pytest.raises(streamfit.WorkerError, match=r"frozen.*use_multiprocessing=False"):
-        getattr(compiled(), entrance)(Numbers(), verbose=0, **PROCESSES)
+        getattr(compiled(), entrance)(Shifted(), verbose=0, **PROCESSES)
     assert program() == 0
 
 
@@ -103,7 +90,7 @@ def test_frozen_program_loads_in_threads(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_is_no_interpreter_is_started_once(program: Callable[[], int]) -> None:
     with pytest.raises(streamfit.WorkerError, match=r"my_program.*ended with status 2.*threads"):
-        compiled().fit(Numbers(), verbose=0, **PROCESSES)
+        compiled().fit(Shifted(), verbose=0, **PROCESSES)
     assert program() == 1
 
 
@@ -146,7 +133,7 @@ def test_nothing_that_is_long_is_too_long(monkeypatch: pytest.MonkeyPatch, tmp_p
     for name in "ABC":
         monkeypatch.setenv(f"MY_{name}", name * 1_000_000)
 
-    class Reporter(Numbers):
+    class Reporter(Shifted):
         def __getitem__(self, index: int) -> Any:
             sizes = [os.environ[f"MY_{name}"] == name * 1_000_000 for name in "ABC"]
             return np.array([[len(sys.argv), sys.argv[-1] == "image-19999-ä\udce4.png", all(sizes)]])
@@ -170,9 +157,9 @@ def test_another_kind_of_memory_is_taken(number: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "memfd_create", _refusing(number), raising=False)
     arrays = np.ones((1000, 1000))
     model = compiled()
-    history = model.fit(Numbers(arrays), validation_data=Numbers(arrays), verbose=0, **PROCESSES)
+    history = model.fit(Shifted(arrays), validation_data=Shifted(arrays), verbose=0, **PROCESSES)
     assert history.receipts[-1].delivered == 4
-    assert model.predict(Numbers(arrays), **PROCESSES).shape == (8, 1)
+    assert model.predict(Shifted(arrays), **PROCESSES).shape == (8, 1)
 
 
 def test_no_memory_at_all_is_one_error_that_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +176,7 @@ def test_no_memory_at_all_is_one_error_that_blames_nobody(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "open", open_none)
     with pytest.raises(streamfit.WorkerError, match=r"shared memory.*memfd_create.*threads"):
-        compiled().fit(Numbers(), verbose=0, **PROCESSES)
+        compiled().fit(Shifted(), verbose=0, **PROCESSES)
 
 
 PROGRAM = """
@@ -256,12 +243,12 @@ def test_working_folder_that_goes_between_two_passes(tmp_path: Path, monkeypatch
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
-    with streamfit.stream(Numbers(), **PROCESSES) as batches:
+    with streamfit.stream(Shifted(), **PROCESSES) as batches:
         assert len(list(batches)) == 4
         gone.rmdir()
         assert len(list(batches)) == 4
     model = compiled()
-    assert model.fit(Numbers(), verbose=0, **PROCESSES).receipts[-1].delivered == 4
+    assert model.fit(Shifted(), verbose=0, **PROCESSES).receipts[-1].delivered == 4
 
 
 # --- errors name objects that cannot be sent

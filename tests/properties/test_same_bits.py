@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.leaks import nothing_left_behind
+from oracles.sequences import Recorded
 
 from streamfit import Sequential, layers, metrics, optimizers, set_random_seed
 from streamfit.callbacks import Callback
-from streamfit.streams import Sequence, open_source
+from streamfit.streams import open_source
 
 EPOCHS = 3
 
@@ -42,24 +43,6 @@ def fingerprint(model: Sequential, history: Any) -> str:
         digest.update(model.optimizer.state[name].tobytes())
     digest.update(repr((model.optimizer.iterations, history.history)).encode())
     return digest.hexdigest()
-
-
-class Recorded(Sequence):
-    """Batches in a given order for each pass: rows[pass][index] are sample ids."""
-
-    def __init__(self, x: np.ndarray, y: np.ndarray, rows: list[list[np.ndarray]]) -> None:
-        super().__init__()
-        self.x, self.y, self.rows, self.passed = x, y, rows, 0
-
-    def __len__(self) -> int:
-        return len(self.rows[0])
-
-    def __getitem__(self, index: int) -> Any:
-        ids = self.rows[self.passed][index]
-        return self.x[ids], self.y[ids]
-
-    def on_epoch_end(self) -> None:
-        self.passed = min(self.passed + 1, len(self.rows) - 1)
 
 
 def orders(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> list[list[np.ndarray]]:

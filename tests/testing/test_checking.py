@@ -169,6 +169,12 @@ def test_good_pipelines_pass_and_nothing_is_left_behind(thing: Any) -> None:
         assert failed(thing) == {}
 
 
+@pytest.mark.parametrize("thing", [faulty.Clean, faulty.Clean(), faulty.CleanSource, faulty.clean_batches])
+def test_what_uses_no_set_is_not_loaded_under_other_hash_seeds(thing: Any) -> None:
+    (result,) = run_checks(thing, only="hash_seed")
+    assert (result.status, result.message) == ("skip", "its code uses no set and no hash()")
+
+
 def test_object_is_as_it_was() -> None:
     thing = faulty.Shuffled()
     before = np.random.get_state()[1].tobytes(), thing.order.tobytes(), thing.x.tobytes()

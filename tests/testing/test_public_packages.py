@@ -13,9 +13,15 @@ import pytest
 from streamfit.testing import check_generator, check_sequence
 
 pytestmark = [
-    pytest.mark.timeout(30),
+    pytest.mark.timeout(60),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # these packages are older than our NumPy
 ]
+
+
+@pytest.fixture(autouse=True)
+def two_hash_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load with two hash seeds, not four: each time, a process imports all of these packages."""
+    monkeypatch.setattr("streamfit.testing.process_state._HASH_SEEDS", (1, 2))
 
 
 @pytest.fixture

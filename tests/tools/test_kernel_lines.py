@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import coverage
 import kernel_lines
@@ -47,23 +49,45 @@ def test_only_bodies_of_kernels_count() -> None:
     assert not found & {1, 4, 5, 13, 14, 18, 19}
 
 
-def test_lines_that_did_not_run_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "marks.py").write_text(MARKS, encoding="utf-8")
-    (tmp_path / "halves.py").write_text(SOURCE, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    spec = importlib.util.spec_from_file_location("halves", tmp_path / "halves.py")
+def load_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (folder / "marks.py").write_text(MARKS, encoding="utf-8")
+    (folder / "halves.py").write_text(SOURCE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    spec = importlib.util.spec_from_file_location("halves", folder / "halves.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_lines_that_did_not_run_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cover = coverage.Coverage(data_file=None, include=[f"{tmp_path}/*"], config_file=False)
     with cover.collect():
-        spec.loader.exec_module(module)
-        module.half(1, [])
+        load_source(tmp_path, monkeypatch).half(1, [])
     (lines,) = kernel_lines.measure(cover, tmp_path)
     assert lines.wanted == {7, 8, 10, 15}
     assert lines.missing == {10, 15}
     assert lines.percent == 50
     assert kernel_lines.total_percent([lines]) == 50
+
+
+def test_a_line_has_run_if_it_has_in_any_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_lines, "PACKAGE", tmp_path)
+    half = load_source(tmp_path, monkeypatch).half
+    workers: list[Any] = [SimpleNamespace(workeroutput={}) for _ in range(2)]
+    for number, worker in zip((1, -1), workers, strict=True):
+        run = kernel_lines.KernelLines(worker, least=100)
+        half(number, [])
+        run.pytest_sessionfinish(SimpleNamespace(exitstatus=0), pytest.ExitCode.OK)
+    judge, session = kernel_lines.KernelLines(SimpleNamespace(), least=80), SimpleNamespace(exitstatus=0)
+    crashed = SimpleNamespace()
+    for node in (*workers, crashed):
+        judge.pytest_testnodedown(node)
+    judge.pytest_sessionfinish(session, pytest.ExitCode.OK)
+    assert [each.missing for each in judge.measured] == [{15}]
+    assert judge.percent == 75
+    assert session.exitstatus == pytest.ExitCode.TESTS_FAILED
 
 
 def test_nothing_to_measure_is_not_enough() -> None:

@@ -12,7 +12,7 @@ from streamfit.callbacks import Callback
 from streamfit.kernels.decorator import JIT_ENABLED
 
 SAMPLES = 333
-FEWER = SAMPLES if JIT_ENABLED else 53  # as plain Python kernels take a thousand times as long
+FEWER = SAMPLES if JIT_ENABLED else 23  # as plain Python kernels take a thousand times as long
 
 
 def data(seed: int = 0, samples: int = SAMPLES) -> tuple[np.ndarray, np.ndarray]:

@@ -52,6 +52,32 @@ print(sorted({"streamfit.layers", "streamfit.models", "numba"} & set(sys.modules
     )
 
 
+def test_a_module_of_the_user_that_imports_what_loads_batches_needs_no_layers() -> None:
+    names = "Sequence, DataError, stream, source, set_random_seed"
+    assert run(f"""
+from streamfit import {names}
+print(sorted({{"streamfit.layers", "streamfit.models", "numba"}} & set(sys.modules)))
+early = {names}
+import streamfit
+print(streamfit.__version__ and "streamfit.layers" in sys.modules)
+from streamfit import {names}
+print(early == ({names}))
+print(all(hasattr(streamfit, name) for name in streamfit.__all__), hasattr(streamfit, "Sequenc"))
+""").splitlines() == ["[]", "True", "True", "True False"]
+
+
+def test_names_are_those_of_the_package() -> None:
+    assert (
+        run("""
+lazy = sys.modules.pop("streamfit")
+taken = {name: getattr(lazy, name) for name in lazy._homes}
+import streamfit
+print(len(taken) > 20, [name for name, value in taken.items() if getattr(streamfit, name) is not value])
+""").strip()
+        == "True []"
+    )
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_program_without_standard_output_or_error_has_workers_that_end_quietly(
     tmp_path: Path, closed: str

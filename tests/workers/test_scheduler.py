@@ -322,5 +322,6 @@ def test_parts_of_a_closed_queue_are_never_issued() -> None:
 
 # -- everything at once -------------------------------------------------------------------------------------
 
-FaultyPool.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+# New examples in each run; test_seeded_bugs.py has the same machine play 150 that are always the same.
+FaultyPool.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 test_faulty_pool = pytest.mark.timeout(120)(FaultyPool.TestCase)

@@ -1,8 +1,9 @@
 """The script that the fork server's interpreter runs: makes this process see the modules its parent sees.
 
-Imports nothing of streamfit's public API. The package itself is a lazy module here: its `__init__` runs when
-a name in it is first asked for that is no module of its own. So a worker that needs only the pool does not
-wait for compilers and layers, while user code that does `from streamfit import ...` finds all of it.
+Imports nothing of streamfit's public API. The package itself is a lazy module here: a name in it is taken
+from the module that `__init__` imports it from, and `__init__` runs when a name is first asked for that it
+does not import. So a worker does not wait for compilers and layers, even where the user's module does
+`from streamfit import Sequence`, while user code finds all of the package.
 """
 
 from __future__ import annotations
@@ -12,21 +13,27 @@ import sys
 if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]  # the folder of this file must not hide modules of Python
 
+import ast
 import contextlib
 import gc
 import importlib
+import importlib.abc
 import importlib.machinery
 import importlib.util
 import marshal
 import os
 import traceback
 import types
+from collections.abc import Iterator
 
 _OWN_VARIABLES = ("STREAMFIT_NURSERY_OF",)
 
 
 class _Deferred(types.ModuleType):
-    """A package whose `__init__` runs when a name is first asked for that is neither there nor a module."""
+    """A package whose `__init__` runs when a name is first asked for that it neither has nor imports."""
+
+    _homes: dict[str, str]
+    """From which module `__init__` imports a name."""
 
     def __getattr__(self, name: str) -> object:
         module = f"{self.__name__}.{name}"
@@ -34,6 +41,10 @@ class _Deferred(types.ModuleType):
             # Modules of the package import one another in this way, and `__init__` imports all of them: if it
             # ran now, it would find the importing module half done.
             return importlib.import_module(module)
+        if name in self._homes:
+            value: object = getattr(importlib.import_module(self._homes[name]), name)
+            setattr(self, name, value)
+            return value
         spec = self.__spec__
         self.__class__ = types.ModuleType  # type: ignore[assignment]
         if spec is not None and spec.loader is not None:
@@ -51,7 +62,16 @@ def defer(name: str) -> None:
         module.__file__ = spec.origin
         module.__path__ = list(spec.submodule_search_locations or [])
         module.__package__ = name
+        module._homes = dict(_homes_of_names(spec))
         sys.modules[name] = module
+
+
+def _homes_of_names(spec: importlib.machinery.ModuleSpec) -> Iterator[tuple[str, str]]:
+    """Yield each name that the code of a package imports from another module, and that module."""
+    code = spec.loader.get_source(spec.name) if isinstance(spec.loader, importlib.abc.InspectLoader) else None
+    for node in ast.parse(code or "").body:
+        if isinstance(node, ast.ImportFrom) and node.module not in (None, spec.name) and not node.level:
+            yield from ((alias.name, str(node.module)) for alias in node.names if alias.asname is None)
 
 
 def main(arguments: list[str]) -> None:
