@@ -55,21 +55,22 @@ def nothing_to_collect_from_before() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def no_other_file_of_tests(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Take the modules of all other test files out of `sys.modules`, as if they had not been collected.
+    """Take the test files that this one does not import out of `sys.modules`, as if they were not collected.
 
     Each pass with worker processes looks at the settings in all modules of the program. That took up to 0.1 s
     where a program has hundreds of them, which ours have only here.
     """
-    others = {name: module for name, module in sys.modules.items() if _is_another(module, request.path)}
-    for name in others:
+    imported = {getattr(value, "__module__", None) for value in vars(request.module).values()}
+    others = {name: module for name, module in sys.modules.items() if _is_test_file(module)}
+    for name in others.keys() - imported - {request.module.__name__}:
         del sys.modules[name]
     yield
     sys.modules.update(others)
 
 
-def _is_another(module: ModuleType, path: Path) -> bool:
+def _is_test_file(module: ModuleType) -> bool:
     file = Path(getattr(module, "__file__", None) or "")
-    return file.name.startswith("test_") and _HERE in file.parents and file != path
+    return file.name.startswith("test_") and _HERE in file.parents
 
 
 def set_aside() -> None:
