@@ -39,8 +39,8 @@ class Configurable:
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Make an object from the result of `get_config`."""
-        return cls(**config)
+        """Make an object from the result of `get_config`; that of Keras' class of this name is one too."""
+        return cls(**(accepted(cls, config) if cls.__module__.startswith("streamfit.") else config))
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
@@ -68,6 +68,57 @@ def arguments_of(cls: type) -> list[str]:
         if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
             break
     return names
+
+
+_HARMLESS: dict[str, object] = {
+    "arguments": {},
+    "autocast": True,
+    "axis": -1,
+    "data_format": "channels_last",
+    "encoding": "utf-8",
+    "is_legacy_optimizer": False,
+    "multi_label": False,
+    "oov_method": "floormod",
+    "optional": False,
+    "ragged": False,
+    "renorm": False,
+    "sparse": False,
+    "summation_method": "interpolation",
+    "synchronized": False,
+    "use_ema": False,
+    "use_locking": False,
+    "vocabulary_dtype": "int64",
+}
+"""Arguments of Keras' classes that ours do not have, with the value that changes nothing."""
+_NO_EFFECT = ("ema_momentum", "jit_compile", "name", "renorm_momentum", "vocabulary_size")
+"""Such arguments that change nothing whatever they are, as long as those above do not."""
+
+
+def accepted(cls: type, config: Config) -> Config:
+    """Return the part of a config, perhaps of Keras, that a class of this library takes.
+
+    Raises:
+        ValueError: It asks for something that the class does not have.
+
+    Example:
+        >>> from streamfit.layers import Dropout
+        >>> accepted(Dropout, {"rate": 0.5, "quantization_config": None})
+        {'rate': 0.5}
+    """
+    takes = set(arguments_of(cls))
+    found: Config = {}
+    for key, value in config.items():
+        if key in takes:
+            found[key] = deserialize_keras_object(value) if key == "dtype" else value
+        elif key in ("batch_input_shape", "batch_shape") and value is not None and "input_shape" in takes:
+            if isinstance(value, (list, tuple)):
+                found["input_shape"] = tuple(value[1:])
+        elif value is not None and key not in _NO_EFFECT and _HARMLESS.get(key, key) != value:
+            raise ValueError(
+                f"{cls.__name__} has no argument {key!r}, which the description sets to {value!r}; it takes "
+                f"{', '.join(sorted(takes))}"
+            )
+    return found
 
 
 def describe(value: object) -> object:

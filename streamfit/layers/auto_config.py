@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from streamfit._base.configs import Config, arguments_of
+from streamfit._base.configs import Config, accepted
 from streamfit._base.serialization import deserialize_keras_object, serialize_keras_object
 
 T = TypeVar("T")
@@ -18,8 +18,6 @@ T = TypeVar("T")
 _MISSING = "arguments that have no description"
 Arguments = tuple[tuple[object, ...], Mapping[str, object]]
 _COMMON = ("name", "dtype", "trainable")
-_DEFAULTS = {"sparse": False, "ragged": False, "data_format": "channels_last", "lora_rank": None}
-"""Arguments of Keras' layers that have no meaning here, with the value that changes nothing."""
 
 
 def remembers_arguments(cls: type) -> bool:
@@ -92,11 +90,13 @@ def with_described_arguments(cls: type, state: dict[str, object]) -> dict[str, o
 
 def made(cls: type[T], config: Config) -> T:
     """Make an object of a description of its arguments."""
+    make: Callable[..., T] = cls
+    if cls.__module__.startswith("streamfit."):
+        return make(**accepted(cls, config))
     if remembers_arguments(cls):
         own: T = _made_of_own_arguments(cls, config)
         return own
-    make: Callable[..., T] = cls
-    return make(**(accepted(cls, config) if cls.__module__.startswith("streamfit.") else config))
+    return make(**config)
 
 
 def _made_of_own_arguments(cls: Any, config: Config) -> Any:
@@ -120,34 +120,3 @@ def _taken(cls: Any) -> set[str] | None:
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
         return None
     return {parameter.name for parameter in parameters}
-
-
-def accepted(cls: type, config: Config) -> Config:
-    """Return the part of a config, perhaps of Keras, that a class of this library takes.
-
-    Raises:
-        ValueError: It asks for something that the class does not have.
-
-    Example:
-        >>> from streamfit.layers import Dropout
-        >>> accepted(Dropout, {"rate": 0.5, "quantization_config": None})
-        {'rate': 0.5}
-    """
-    takes = set(arguments_of(cls))
-    found: Config = {}
-    for key, value in config.items():
-        if key in takes:
-            found[key] = _dtype(value) if key == "dtype" else value
-        elif key in ("batch_input_shape", "batch_shape") and value is not None and "input_shape" in takes:
-            if isinstance(value, (list, tuple)):
-                found["input_shape"] = tuple(value[1:])
-        elif value is not None and _DEFAULTS.get(key, key) != value:
-            raise ValueError(
-                f"{cls.__name__} has no argument {key!r}, which the description sets to {value!r}; it takes "
-                f"{', '.join(sorted(takes))}"
-            )
-    return found
-
-
-def _dtype(value: object) -> object:
-    return deserialize_keras_object(value) if isinstance(value, dict) else value

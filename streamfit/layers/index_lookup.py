@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, Generic, Self, Unpack
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from streamfit._base.configs import Config
 from streamfit._base.errors import SampleError
 from streamfit._base.exact import row_of
-from streamfit._base.loading import refuse_path
+from streamfit._base.loading import refuse_path, reserve
 from streamfit._base.specs import Array, Spec
 from streamfit._base.tree import flatten
 from streamfit.layers.adaptation import batches_of
@@ -22,6 +22,7 @@ from streamfit.layers.checks import dense_only, hash_key, length, one_of
 from streamfit.layers.host import HostLayer
 from streamfit.layers.vocabulary import DROPPED, MODES, Counts, Token, TokenCounts, encode, encoded_shape
 
+_FACTORS = "idf_weights"
 _UNKNOWN = -2
 _OLD_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}  # of values of output_mode
 _NO_ARGUMENTS = ("vocabulary_size", "has_input_vocabulary")  # in configurations, but not in `__init__`
@@ -66,6 +67,7 @@ class IndexLookup(HostLayer, Generic[Token]):
         if self.max_tokens == 1:
             raise ValueError("max_tokens=1 leaves no room for a token; write at least 2, or None")
         self.num_oov_indices = length("num_oov_indices", num_oov_indices) if num_oov_indices else 0
+        reserve(8 * self.num_oov_indices, f"num_oov_indices={num_oov_indices} of layer {self.name!r}")
         self.oov_method = one_of("oov_method", oov_method, ("floormod", "farmhash"))
         self.salt = hash_key(salt)
         output_mode = one_of("output_mode", _OLD_NAMES.get(output_mode, output_mode), MODES)
@@ -340,6 +342,36 @@ class IndexLookup(HostLayer, Generic[Token]):
         tokens = self._as_array(listed)
         known = (numbers >= 0) & (numbers < len(tokens) - 1)
         return np.asarray(tokens[np.where(known, numbers, len(tokens) - 1)])
+
+    # -- files of Keras -------------------------------------------------------------------------
+
+    def save_own_variables(self, store: MutableMapping[str, Array]) -> None:
+        """Put the factors of numbers into a file of Keras, which has them apart from the vocabulary."""
+        factors = self._factors()
+        if factors is not None:
+            store[_FACTORS] = factors.astype(np.float32)
+
+    def load_own_variables(self, store: Mapping[str, Array]) -> None:
+        """Take the factors of numbers from a file of Keras.
+
+        Raises:
+            ValueError: They are not one for each number.
+        """
+        if set(store) != ({_FACTORS} if self._idf_weights is not None else set()):
+            raise ValueError(
+                f"layer {self.name!r} has output_mode={self.output_mode!r} and "
+                f"{self.vocabulary_size()} numbers; the file has {sorted(store)} for it"
+            )
+        if self._idf_weights is None:
+            return
+        found, first = store[_FACTORS], len(self._specials)
+        if found.shape != (self._depth(),):
+            raise ValueError(
+                f"layer {self.name!r} has {self._depth()} numbers, the file has factors of shape "
+                f"{found.shape}"
+            )
+        own = found[first : first + len(self._idf_weights)]
+        self._keep(list(self._tokens or ()), [float(factor) for factor in own])
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer, the vocabulary among them."""

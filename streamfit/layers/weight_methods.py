@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import TypedDict, Unpack, cast
 
@@ -178,6 +178,11 @@ class WeightMethods:
     # -- lists ----------------------------------------------------------------------------------
 
     @property
+    def own_weights(self) -> list[Variable]:
+        """List the layer's own weights, without those of layers inside: those made trainable first."""
+        return self._own_weights()
+
+    @property
     def trainable(self) -> bool:
         """Return whether the optimizer may change the weights.
 
@@ -269,9 +274,51 @@ class WeightMethods:
 
         uses.write(what, self.name, frozenset(weights), put)
 
+    def save_own_variables(self, store: MutableMapping[str, Array]) -> None:
+        """Put the layer's own weights, and other arrays that it is made of, into a file of Keras.
+
+        Args:
+            store: Takes an array for each name. By default these are ``"0"``, ``"1"``, ...
+        """
+        for place, weight in enumerate(self._own_weights()):
+            store[str(place)] = weight.value.copy()
+
+    def load_own_variables(self, store: Mapping[str, Array]) -> None:
+        """Take over what `save_own_variables` put into a file of Keras.
+
+        Raises:
+            ValueError: The arrays are others than those of this layer.
+        """
+        own = self._own_weights()
+        if sorted(store) != sorted(str(place) for place in range(len(own))):
+            raise ValueError(
+                f"layer {self.name!r} has {len(own)} weights of its own, the file has {len(store)} for it: "
+                f"{sorted(store)[:5]}"
+            )
+        arrays = [fitting(weight, store[str(place)], self.name) for place, weight in enumerate(own)]
+        self.put_weights("load_own_variables", own, arrays)
+
     def count_params(self) -> int:
         """Count the numbers in all weights."""
         return sum(weight.memory.size for weight in self.weights)
+
+
+def fitting(weight: Variable, array: Array, layer: str) -> Array:
+    """Return an array of a file as one for a weight.
+
+    Raises:
+        ValueError: Its shape is another one, or its dtype does not fit into that of the weight.
+    """
+    if array.shape != weight.memory.shape:
+        raise ValueError(
+            f"weight {weight.name!r} of layer {layer!r} has shape {weight.memory.shape}, the file has "
+            f"{array.shape}"
+        )
+    if not np.can_cast(array.dtype, weight.dtype, "safe"):
+        raise ValueError(
+            f"weight {weight.name!r} of layer {layer!r} has dtype {weight.dtype}, the file has {array.dtype}"
+        )
+    return array.astype(weight.dtype)
 
 
 def _by_name(args: Sequence[object], options: WeightOptions) -> WeightOptions:

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from streamfit._base.configs import Config
-from streamfit._base.names import did_you_mean, snake_case
+from streamfit._base.names import did_you_mean
 from streamfit._base.serialization import deserialize_keras_object, serialize_keras_object
 from streamfit._base.text import dtype_name
 from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
 from streamfit.models.graph_description import Entry, Graph, GraphCall, Reference
+from streamfit.models.keras_operations import as_key, function_of, options_of
 from streamfit.ops.core import Tensor
 from streamfit.ops.public_calls import FUNCTIONS
 
 _TENSOR = "__keras_tensor__"
 _OPERATIONS = "streamfit.ops"
-_NO_OPTIONS = ("name", "dtype", "trainable")
 
 
 def graph_config(graph: Graph) -> Config:
@@ -111,13 +111,14 @@ def _what(described: Mapping[str, Any]) -> Any:
                 f"the graph has a layer that is described as {described.get('class_name')!r}, no layer"
             )
         return layer
-    name = str(described["class_name"])
-    name = name if name in FUNCTIONS else snake_case(name).replace("get_item", "getitem")
-    if name not in FUNCTIONS:
+    given, config = str(described["class_name"]), dict(described.get("config") or {})
+    name = given if given in FUNCTIONS else function_of(given)
+    if name is None:
         raise ValueError(
-            f"the graph uses the operation {name!r}, which is not known.{did_you_mean(name, FUNCTIONS)}"
+            f"the graph uses the operation {given!r}, which is not known.{did_you_mean(given, FUNCTIONS)}"
         )
-    options = {k: v for k, v in described.get("config", {}).items() if k not in _NO_OPTIONS and v is not None}
+    options = config if name == given else options_of(name, config)
+    options.pop("name", None)
     return _Operation(name, deserialize_keras_object(options))
 
 
@@ -125,10 +126,11 @@ class _Operation:
     """A function of `ops` with the options that a description of it has."""
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
-        self.function, self.options = FUNCTIONS[name], options
+        self.name, self.options = name, options
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return self.function(*arguments, **{**self.options, **options})
+        given = as_key(arguments) if self.name == "getitem" else arguments
+        return FUNCTIONS[self.name](*given, **{**self.options, **options})
 
 
 def _use(call: Any, described: Mapping[str, Any]) -> GraphCall:

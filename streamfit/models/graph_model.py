@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike
 
 from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Spec
-from streamfit._base.telling import tell
+from streamfit._base.telling import tell, warn
 from streamfit._base.text import TEXT, holds_text
 from streamfit._base.tree import flatten, pack
 from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
 from streamfit.layers.building import marks_itself
 from streamfit.layers.mask_scope import mask_of, set_mask
+from streamfit.models.formats import weights_format
 from streamfit.models.network import (
     as_declared,
     check_graph,
@@ -31,7 +32,7 @@ from streamfit.models.summary import summary_text
 from streamfit.ops import Variable
 from streamfit.ops.core import Tensor
 from streamfit.program import sorted_nodes
-from streamfit.storage import check_weights_path, read_state, read_weights, save_weights, write_state
+from streamfit.storage import read_state, write_state
 from streamfit.training import TrainingState
 
 
@@ -220,37 +221,72 @@ class GraphModel(Layer):
         print_fn(summary_text(self, line_length or 65))
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write all weights to a safetensors file, whole or not at all.
+        """Write all weights to a file, whole or not at all.
 
         Args:
-            filepath: A path that ends in ``.safetensors``.
+            filepath: A path that ends in ``.safetensors``, or in ``.weights.h5`` for Keras 3 (needs h5py).
             overwrite: Whether an existing file may be replaced.
 
         Raises:
             ValueError: Another ending, or the model has no weights yet.
             FileExistsError: The file exists and `overwrite` is false.
+            MissingExtraError: h5py is needed and not installed.
         """
+        path, form = weights_format(filepath)
+        form.check()
         self._need_weights("save_weights")
-        paths = [path for path, _ in self.weight_paths()]
-        save_weights(list(zip(paths, self.get_weights(), strict=True)), filepath, overwrite)
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
+        form.save(self, path)
 
     def check_weights_path(self, filepath: str | os.PathLike[str]) -> None:
         """Raise the error that `save_weights` would raise for this path, before there are weights.
 
         Raises:
             ValueError: Another ending.
+            MissingExtraError: h5py is needed and not installed.
         """
-        check_weights_path(filepath)
+        weights_format(filepath)[1].check()
 
-    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Read all weights from a file that `save_weights` wrote for a model of the same layers.
+    def load_weights(
+        self, filepath: str | os.PathLike[str], by_name: bool = False, skip_mismatch: bool = False
+    ) -> None:
+        """Read weights from a file that `save_weights` or `save` wrote, here or in Keras.
+
+        Args:
+            filepath: A path that ends in ``.safetensors``, ``.streamfit``, ``.keras`` or ``.h5``.
+            by_name: Whether layers of the model get the weights of the layer of the same name, and those
+                without one stay as they are; else the file is of a model of the same layers. Files in the
+                layout of Keras 3 have no names to go by.
+            skip_mismatch: Whether weights for which the file has nothing of their shape stay as they are,
+                with a warning that names them.
 
         Raises:
-            ValueError: The file has other weights than the model.
+            FileNotFoundError: There is no such file.
+            ValueError: The file is damaged, or has other weights than the model.
             ModelInUseError: Another thread trains the model.
+            MissingExtraError: h5py is needed and not installed.
         """
+        path, form = weights_format(filepath)
         self._need_weights("load_weights")
-        self.put_weights("load_weights", self.weights, read_weights(self.weight_paths(), filepath))
+        match = form.match(self, path, by_name)
+        if not skip_mismatch:
+            match.check(str(path))
+        for problem in match.problems:
+            warn(f"{problem}; left as it is, as skip_mismatch=True asks")
+        weights = [weight for weight, _ in match.pairs]
+        self.put_weights("load_weights", weights, [array for _, array in match.pairs])
+        for call in match.calls:
+            call()
+
+    def layer_weight_paths(self) -> dict[str, list[str]]:
+        """Return the paths of the weights of each layer of the model, by its name."""
+        paths = {weight: path for path, weight in self.weight_paths()}
+        found: dict[str, list[str]] = {}
+        for layer in self.layers:
+            if layer.weights:
+                found.setdefault(layer.name, [paths[weight] for weight in layer.weights])
+        return found
 
     def write_state(self, state: TrainingState, filepath: str | os.PathLike[str]) -> None:
         """Write a training state, whole or not at all; see `BackupAndRestore`."""

@@ -29,6 +29,9 @@ class SavedModel(Protocol):
     def weight_paths(self) -> list[tuple[str, Variable]]:
         """List (path, weight)."""
 
+    def layer_weight_paths(self) -> Mapping[str, Sequence[str]]:
+        """Return the paths of the weights of each layer."""
+
     def get_compile_config(self) -> Config | None:
         """Return how it was compiled."""
 
@@ -45,7 +48,11 @@ def content_of(model: SavedModel, include_optimizer: bool = True) -> ModelFile:
     Raises:
         TypeError, ValueError: Something in the model cannot be described.
     """
-    description: dict[str, Any] = {"model": described_model(model), "compile": None}
+    description: dict[str, Any] = {
+        "model": described_model(model),
+        "layers": model.layer_weight_paths(),
+        "compile": None,
+    }
     arrays: dict[str, Array] = {}
     if include_optimizer:
         description["compile"] = model.get_compile_config()

@@ -7,15 +7,11 @@ import os
 from collections.abc import Mapping
 
 from streamfit._base.custom_objects import CustomObjectScope
-from streamfit._base.loading import loading_from
 from streamfit._base.serialization import ObjectSharingScope, deserialize_keras_object
-from streamfit._base.specs import Array
 from streamfit.models import known as known  # descriptions are made objects of from here on
+from streamfit.models import registered_formats as registered_formats
+from streamfit.models.formats import model_format
 from streamfit.models.model import Model
-from streamfit.models.model_content import OPTIMIZER, WEIGHT
-from streamfit.models.model_paths import checked_model_path
-from streamfit.ops import Variable
-from streamfit.storage.model_file import ModelFile, read_model
 
 
 def save_model(
@@ -38,7 +34,8 @@ def load_model(
     `register_keras_serializable` or passed here.
 
     Args:
-        filepath: A file that `Model.save` wrote.
+        filepath: A file that `Model.save` wrote; or one of Keras, ``.keras``, ``.h5`` or ``.hdf5`` (these
+            need h5py).
         custom_objects: Your own classes and functions by name.
         compile: Whether the model is compiled as it was, and its optimizer continues.
         safe_mode: Must be True: code in a file is never run.
@@ -49,8 +46,9 @@ def load_model(
     Raises:
         FileNotFoundError: There is no such file.
         UnknownNameError: It uses a class or a function that is not known.
-        ValueError: The file is damaged, of another format, of a newer version, or asks for more than it
-        holds.
+        ValueError: The file is damaged, of another format, of a newer version, asks for more than it holds,
+            or, if it is of Keras, uses something that is not known here.
+        MissingExtraError: h5py is needed and not installed.
 
     Example:
         >>> import tempfile
@@ -68,63 +66,10 @@ def load_model(
             "safe_mode=False would run code that is in the file, which streamfit never does; pass your own "
             "functions as custom_objects"
         )
-    path = checked_model_path(filepath)
-    content = read_model(path)
-    with loading_from(str(path), content.size), CustomObjectScope(custom_objects):
-        return model_of(content, str(path), compile)
-
-
-def model_of(content: ModelFile, where: str, compile: bool) -> Model:
-    """Make the model that a model file describes.
-
-    Raises:
-        ValueError: The file does not hold what its description says.
-    """
-    try:
-        with ObjectSharingScope():
-            model = deserialize_keras_object(content.description.get("model"))
-    except (KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise ValueError(f"the description in {where} is damaged: {type(error).__name__}: {error}") from error
-    if not isinstance(model, Model):
-        raise ValueError(f"{where} describes no model, but a {type(model).__name__}")
-    put_weights(model, _part(content.arrays, WEIGHT), where)
-    compiled = content.description.get("compile")
-    if compile and compiled:
-        model.compile_from_config(compiled)
-        trained = content.description.get("trained")
-        if isinstance(trained, list):
-            model.set_trained_places([int(place) for place in trained])
-        state = _part(content.arrays, OPTIMIZER)
-        model.restore_optimizer(state, int(content.description.get("iterations") or 0), where)
+    path, form = model_format(filepath)
+    with CustomObjectScope(custom_objects):
+        model: Model = form.load(path, compile)
     return model
-
-
-def put_weights(model: Model, arrays: Mapping[str, Array], where: str) -> None:
-    """Give a model the weights of a file.
-
-    Raises:
-        ValueError: They are not all of its weights, or have other shapes.
-    """
-    weights = dict(model.weight_paths())
-    for path in dict.fromkeys([*weights, *arrays]):
-        weight, array = weights.get(path), arrays.get(path)
-        if weight is None or array is None or _form(weight) != (array.shape, array.dtype):
-            raise ValueError(
-                f"{where} is damaged: for weight {path} it holds "
-                f"{'nothing' if array is None else f'shape {array.shape} of {array.dtype}'}, the model "
-                "that it "
-                f"describes has {'none' if weight is None else f'shape {_form(weight)[0]} of {weight.dtype}'}"
-            )
-    for path, weight in weights.items():
-        weight.put(arrays[path])
-
-
-def _form(weight: Variable) -> tuple[object, object]:
-    return weight.memory.shape, weight.memory.dtype
-
-
-def _part(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, object] | None = None) -> Model:

@@ -14,14 +14,13 @@ from streamfit._base.serialization import deserialize_keras_object, serialize_ke
 from streamfit._base.specs import Array, Spec
 from streamfit._base.text import dtype_name, dtype_of
 from streamfit._base.tree import flatten, pack, transform
+from streamfit.models.formats import model_format
 from streamfit.models.generator_methods import GeneratorMethods
 from streamfit.models.graph_model import GraphModel
-from streamfit.models.model_content import content_of, described_model
-from streamfit.models.model_paths import checked_model_path
+from streamfit.models.model_content import described_model
 from streamfit.ops.core import Tensor
 from streamfit.optimizers.work import places_of
 from streamfit.program.memory import padded_sizes
-from streamfit.storage.model_file import write_model
 from streamfit.training import TrainableFlags
 
 _COMPILED = ("optimizer", "loss", "metrics", "weighted_metrics", "loss_weights", "sample_weight_mode")
@@ -43,29 +42,30 @@ class SavingMethods(GeneratorMethods):
         one. `load_model` makes an equal model of it, also in another process or on another machine.
 
         Args:
-            filepath: A path whose ending says the format: ``.streamfit``.
+            filepath: A path whose ending says the format: ``.streamfit``; for Keras ``.keras``, or ``.h5``
+                and ``.hdf5`` as in Keras 2 (these need h5py).
             overwrite: Whether an existing file may be replaced.
             include_optimizer: Whether the arguments of `compile` and the optimizer are saved, too.
             options: ``zipped``, accepted for Keras' sake.
 
         Raises:
-            ValueError: Another ending; or the model uses a lambda, whose code is not saved.
+            ValueError: Another ending; or the model uses a lambda, whose code is not saved, or something
+                that this format has no place for.
             TypeError: A layer has an argument that cannot be described; the message says what to define.
             FileExistsError: The file exists and `overwrite` is false.
+            MissingExtraError: h5py is needed and not installed.
         """
         if unknown := [name for name in options if name != "zipped"]:
             raise TypeError(f"save has no argument {unknown[0]!r}")
-        path = checked_model_path(filepath)
+        path, form = model_format(filepath)
+        form.check(self)
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
-        write_model(path, content_of(self, include_optimizer))
+        form.save(self, path, include_optimizer)
 
     def check_saving(self, filepath: str | os.PathLike[str]) -> None:
         """Raise the error that `save` would raise for this path or for this model, before it is trained."""
-        checked_model_path(filepath)
-        if self.built:
-            described_model(self)
-            self.get_compile_config()
+        model_format(filepath)[1].check(self)
 
     def to_json(self, **options: Any) -> str:
         """Return the description of the model, without its weights, as JSON; see `model_from_json`.
@@ -119,8 +119,12 @@ class SavingMethods(GeneratorMethods):
         return {"inputs": inputs, "structure": transform(lambda leaf: next(places), self._input_structure)}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Build a subclass with a `call` for the inputs of `get_build_config`."""
-        if self.outputs or not config.get("inputs"):
+        """Build a subclass with a `call` for the inputs of `get_build_config`, here or in Keras."""
+        if self.outputs or type(self).call is GraphModel.call:
+            return
+        if config.get("input_shape"):
+            self._build_on(_inputs_of_shapes(config["input_shape"], self.dtype, f"{self.name}_input"))
+        if not config.get("inputs"):
             return
         tensors = [
             Tensor(Spec((None, *each["shape"][1:]), dtype_of(each["dtype"])), str(each["name"]))
@@ -213,3 +217,11 @@ class SavingMethods(GeneratorMethods):
         for part, end, size in zip(known, np.cumsum(sizes), sizes, strict=True):
             vector[end - size : end - size + part.size] = part
         return vector
+
+
+def _inputs_of_shapes(shapes: Any, dtype: str, name: str) -> Any:
+    if isinstance(shapes, Mapping):
+        return {key: _inputs_of_shapes(shape, dtype, str(key)) for key, shape in shapes.items()}
+    if shapes and isinstance(shapes[0], (list, tuple)):
+        return [_inputs_of_shapes(shape, dtype, f"{name}_{place}") for place, shape in enumerate(shapes)]
+    return Tensor(Spec((None, *shapes[1:]), dtype_of(dtype)), name)

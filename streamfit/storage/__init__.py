@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from streamfit.storage.state_file import read_state, write_state
-from streamfit.storage.weights import check_weights_path, read_weights, save_weights
+from streamfit.storage.weights import read_weights, save_weights
 
-__all__ = ["check_weights_path", "read_state", "read_weights", "save_weights", "write_state"]
+__all__ = ["read_state", "read_weights", "save_weights", "write_state"]
