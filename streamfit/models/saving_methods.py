@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Hashable, Mapping, Sequence
@@ -108,15 +109,30 @@ class SavingMethods(GeneratorMethods):
     # -- how it was built -----------------------------------------------------------------------
 
     def get_build_config(self) -> Config | None:
-        """Return the inputs that a subclass with a `call` was built for; None for other models."""
-        if type(self).call is GraphModel.call or not self.inputs or not self._is_called():
+        """Return the inputs that a subclass with a `call` was built for; None for other models.
+
+        One that was not trained yet was built for the arrays that it was first called on.
+        """
+        if type(self).call is GraphModel.call:
             return None
-        places = iter(range(len(self.inputs)))
+        structure = self._input_structure if self.inputs and self._is_called() else self._called_on
+        if structure is None or not self._takes_one_argument():
+            return None
+        tensors = flatten(structure)
+        places = iter(range(len(tensors)))
         inputs = [
             {"shape": list(tensor.shape), "dtype": dtype_name(tensor.dtype), "name": tensor.name}
-            for tensor in self.inputs
+            for tensor in tensors
         ]
-        return {"inputs": inputs, "structure": transform(lambda leaf: next(places), self._input_structure)}
+        return {"inputs": inputs, "structure": transform(lambda leaf: next(places), structure)}
+
+    def _takes_one_argument(self) -> bool:
+        """Return whether `call` needs no other argument than its inputs."""
+        try:
+            inspect.signature(self.call).bind(None)
+        except TypeError:
+            return False
+        return True
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Build a subclass with a `call` for the inputs of `get_build_config`, here or in Keras."""
