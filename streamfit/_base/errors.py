@@ -14,6 +14,7 @@
     │   └── PicklingError (TypeError)                 ... because an object cannot be sent to it
     ├── FolderInUseError (RuntimeError)               another run uses the folder at this moment
     ├── UnknownNameError (ValueError)                 a string is not a known name
+    ├── NoFileError (FileNotFoundError, ValueError)   a file to be read does not exist
     └── MissingExtraError (ImportError)               an optional package is not installed
 
 Each class also derives from the built-in exception that a Keras user would catch. Wrong arguments
@@ -116,6 +117,10 @@ class FolderInUseError(StreamfitError, RuntimeError):
 
 class UnknownNameError(StreamfitError, ValueError):
     """Raised when a string names no known object."""
+
+
+class NoFileError(StreamfitError, FileNotFoundError, ValueError):
+    """Raised when there is no file under a path that the user gave; Keras users catch `ValueError`."""
 
 
 class MissingExtraError(StreamfitError, ImportError):

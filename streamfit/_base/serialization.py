@@ -239,6 +239,8 @@ def _function(config: Mapping[str, Any]) -> Any:
     if found is None:
         kind = known_objects.kind_of(str(config.get("module") or ""))
         found = known_objects.find(name, kind) if kind else known_objects.find(name)
+        if found is not None:
+            _check_registered(name, config.get("registered_name"), (name, str(config["class_name"])))
     if found is None:
         raise UnknownNameError(
             f"Unknown function: {name!r}. If it is yours, pass custom_objects={{{name!r}: {name}}}, or "
@@ -246,6 +248,16 @@ def _function(config: Mapping[str, Any]) -> Any:
             "with @streamfit.saving.register_keras_serializable()"
         )
     return found
+
+
+def _check_registered(name: str, registered: object, allowed: tuple[str, ...]) -> None:
+    """Refuse a description of something registered, of which only a namesake in this library is known."""
+    if registered and registered not in allowed:
+        raise UnknownNameError(
+            f"{name!r} is described as registered under the name {registered!r}, which is not known here, so "
+            f"it was resolved to a Keras built-in, another object of the same name; register it, or pass "
+            f"custom_objects={{{registered!r}: ...}}"
+        )
 
 
 def class_of(config: Mapping[str, Any]) -> Any:
@@ -263,6 +275,7 @@ def class_of(config: Mapping[str, Any]) -> Any:
     kind = known_objects.kind_of(module)
     found = known_objects.find(name, kind)
     if found is not None and (kind is not None or not module):
+        _check_registered(name, registered, (name,))
         return found
     where = f" of module {module!r}" if module else ""
     word, known = _WORDS.get(kind or "layers", "class"), known_objects.names(kind or "layers")
@@ -286,7 +299,7 @@ def _object(config: Mapping[str, Any]) -> Any:
     if number is not None and number in made_before:
         return made_before[number]
     cls = class_of(config)
-    made = _from_config(cls, dict(config["config"]))
+    made = object_of(cls, config["config"])
     build, compiled = config.get("build_config"), config.get("compile_config")
     if build and hasattr(made, "build_from_config"):
         made.build_from_config(_made(build, 0))
@@ -297,9 +310,14 @@ def _object(config: Mapping[str, Any]) -> Any:
     return made
 
 
-def _from_config(cls: Any, config: dict[str, Any]) -> Any:
+def object_of(cls: Any, config: Mapping[str, Any]) -> Any:
+    """Return the object of a class that a config describes.
+
+    Raises:
+        TypeError: It is no class.
+    """
     if hasattr(cls, "from_config"):
-        return cls.from_config(config)
+        return cls.from_config(dict(config))
     if not inspect.isclass(cls):
         raise TypeError(f"{cls!r} is described as an object with a config, but is no class")
     return cls(**config)

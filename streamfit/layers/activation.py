@@ -11,6 +11,7 @@ from streamfit import activations, ops
 from streamfit._base.configs import Config
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import may_equal
+from streamfit.activations.lookup import serialize
 from streamfit.layers.base import Layer, LayerOptions
 from streamfit.layers.checks import Checked, activation_function, at_least_zero
 from streamfit.ops.core import Value
@@ -44,7 +45,7 @@ class Activation(Layer):
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "activation": activations.name_of(self.activation)}
+        return {**super().get_config(), "activation": serialize(self.activation)}
 
 
 class ReLU(Layer):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from streamfit import activations, constraints, initializers, regularizers
 from streamfit._base.configs import Config, describe
+from streamfit.activations.lookup import serialize
 from streamfit.kernels.bias_activation import FUSED
 from streamfit.layers.base import Layer
 from streamfit.layers.checks import Checked, activation_function
@@ -75,7 +76,7 @@ class KernelLayer(Layer):
         """Return the arguments that make an equal layer."""
         return {
             **super().get_config(),
-            "activation": activations.name_of(self.activation),
+            "activation": serialize(self.activation),
             "use_bias": self.use_bias,
             "kernel_initializer": describe(self.kernel_initializer),
             "bias_initializer": describe(self.bias_initializer),

@@ -63,7 +63,7 @@ class GraphModel(Layer):
         object.__setattr__(self, "_called_on", None)
 
     def ensure_built(self, inputs: object) -> None:
-        """Remember which arrays a subclass with a `call` was first called on: a file says how it was built."""
+        """Remember which arrays a subclass with a `call` was first called on; files say it."""
         if not self.built and not any(is_symbolic(leaf) for leaf in flatten(inputs)):
             object.__setattr__(self, "_called_on", self._inputs_like(inputs, called=True))
         super().ensure_built(inputs)
