@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from streamfit._base.serialization import ObjectSharingScope, deserialize_keras_object
 from streamfit._base.specs import Array
+from streamfit.models.layer_state import load_state
 from streamfit.models.model import Model
 from streamfit.models.model_content import OPTIMIZER, WEIGHT
 from streamfit.ops import Variable
@@ -26,6 +27,7 @@ def model_of(content: ModelFile, where: str, compile: bool) -> Model:
     if not isinstance(model, Model):
         raise ValueError(f"{where} describes no model, but a {type(model).__name__}")
     put_weights(model, part_of(content.arrays, WEIGHT), where)
+    load_state(model, content.arrays, where)
     compiled = content.description.get("compile")
     if compile and compiled:
         model.compile_from_config(compiled)

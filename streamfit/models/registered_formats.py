@@ -11,6 +11,7 @@ from streamfit._base.specs import Array
 from streamfit.models.formats import Match, register_model_format, register_weights_format
 from streamfit.models.keras_files import described_for_keras, model_of_keras, save_keras
 from streamfit.models.keras_weights import all_weights, matched_weights
+from streamfit.models.layer_state import state_arrays
 from streamfit.models.legacy_h5 import legacy_content, legacy_description, match_legacy, model_of_legacy
 from streamfit.models.model import Model
 from streamfit.models.model_content import WEIGHT, content_of, described_model
@@ -30,7 +31,7 @@ class _Own:
     """``.streamfit``: `streamfit.storage.model_file`."""
 
     def save(self, model: Model, path: Path, include_optimizer: bool) -> None:
-        write_model(path, content_of(model, include_optimizer))
+        write_model(path, content_of(model, include_optimizer, lambda: state_arrays(model)))
 
     def check(self, model: Model) -> None:
         if model.built:

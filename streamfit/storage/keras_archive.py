@@ -53,6 +53,7 @@ def write_keras_file(path: Path, content: KerasFile) -> None:
         _CONFIG: [json.dumps(content.config).encode()],
         _WEIGHTS: [hdf5_bytes(content.weights)],
     }
+    members.update((f"{ASSETS}{name}", [data]) for name, data in content.assets.items())
     write_archive(path, members)
 
 
