@@ -233,8 +233,8 @@ def whole_numbers(sf: Any) -> Any:
     return model, np.random.default_rng(0).integers(0, 13, (ROWS, 2)), None
 
 
-TEXT = ("words", "counted_words", "whole_numbers")
-NOT_IN_KERAS_H5 = ("words", "counted_words", "graph")
+TEXT = ("words", "counted_words", "whole_numbers", "features", "sentences")
+NOT_IN_KERAS_H5 = ("words", "counted_words", "graph", "sentences")
 """What Keras writes no vocabularies of, or no modules of operations, so that it cannot read it either."""
 
 
@@ -245,6 +245,35 @@ def chosen() -> dict[str, Case]:
     """
     text = os.environ.get("KERAS_BACKEND") == "tensorflow"
     return {name: make for name, make in CASES.items() if (name in TEXT) == text}
+
+
+@case
+def features(sf: Any) -> Any:
+    """What adapted to numbers, and bins, codes and hashes."""
+    layers = sf.layers
+    x, data = sf.Input((3,), name="x"), numbers(3)
+    normal, bins = layers.Normalization(), layers.Discretization(num_bins=4, output_mode="one_hot")
+    normal.adapt(data)
+    bins.adapt(data)
+    ids = sf.Input((2,), dtype="int64", name="ids")
+    parts = [normal(x), layers.Flatten()(bins(x)), layers.CategoryEncoding(5, output_mode="multi_hot")(ids)]
+    model = sf.Model([x, ids], layers.Dense(2)(layers.Concatenate()(parts)))
+    return model, [data, np.random.default_rng(0).integers(0, 5, (ROWS, 2))], None
+
+
+@case
+def sentences(sf: Any) -> Any:
+    """Texts as numbers of words."""
+    layers = sf.layers
+    texts = np.array([[f"{WORDS[i % 8]} {WORDS[(i + 3) % 8]}, {WORDS[(i + 5) % 7]}!"] for i in range(ROWS)])
+    words = layers.TextVectorization(output_sequence_length=4)
+    words.adapt(texts[:8])
+    counts = layers.TextVectorization(output_mode="tf_idf")
+    counts.adapt(texts[:8])
+    x = sf.Input((1,), dtype="string", name="text")
+    pooled = layers.GlobalAveragePooling1D()(layers.Embedding(12, 3)(words(x)))
+    model = sf.Model(x, layers.Dense(2)(layers.Concatenate()([pooled, counts(x)])))
+    return model, texts, None
 
 
 def train(model: Any, x: Any, y: Any) -> None:

@@ -334,8 +334,9 @@ def _array(config: Any, level: int) -> Any:
     dtype = np.dtype(str(config["dtype"]))
     if dtype.kind not in "biufU":
         raise ValueError(f"a description holds arrays of numbers or text, got the dtype {dtype}")
-    reserve(0, "an array")
-    return np.array(config["value"], dtype=dtype)
+    found = np.array(config["value"], dtype=object)
+    reserve(found.size * dtype.itemsize, f"an array of {dtype}")
+    return found.astype(dtype)
 
 
 _SPECIAL: dict[object, Callable[[Any, int], Any]] = {

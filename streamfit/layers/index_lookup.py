@@ -370,8 +370,7 @@ class IndexLookup(HostLayer, Generic[Token]):
                 f"layer {self.name!r} has {self._depth()} numbers, the file has factors of shape "
                 f"{found.shape}"
             )
-        own = found[first : first + len(self._idf_weights)]
-        self._keep(list(self._tokens or ()), [float(factor) for factor in own])
+        self.set_vocabulary(self.get_vocabulary(), found[: first + len(self._idf_weights)])
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer, the vocabulary among them."""

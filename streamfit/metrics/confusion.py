@@ -362,7 +362,7 @@ class AUC(ConfusionMetric):
             raise ValueError(f"num_thresholds must be at least 2, got {num_thresholds!r}")
         if curve not in ("ROC", "PR"):
             raise ValueError(f"curve must be 'ROC' or 'PR', got {curve!r}")
-        reserve(8 * num_thresholds, f"num_thresholds={num_thresholds}")
+        reserve(64 * num_thresholds, f"num_thresholds={num_thresholds}")
         levels = np.linspace(0.0, 1.0, num_thresholds)
         levels[0], levels[-1] = -1e-7, 1.0 + 1e-7  # so that the ends accept all and none
         super().__init__(list(levels), name, dtype)

@@ -30,7 +30,7 @@ class _OperatingPoint(ConfusionMetric):
         if not 0.0 <= self._least <= 1.0:
             raise ValueError(f"{name_of_least} must be in [0, 1], got {least!r}")
         self.num_thresholds, self.class_id = whole("num_thresholds", num_thresholds, 1), class_id
-        reserve(8 * self.num_thresholds, f"num_thresholds={num_thresholds}")
+        reserve(64 * self.num_thresholds, f"num_thresholds={num_thresholds}")
         last = self.num_thresholds - 1
         levels = [i / last for i in range(last + 1)] if last else [0.5]
         super().__init__(levels, name, dtype)

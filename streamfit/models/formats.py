@@ -74,7 +74,7 @@ class ModelFormat(Protocol):
     def save(self, model: Any, path: Path, include_optimizer: bool) -> None:
         """Write a model, whole or not at all."""
 
-    def check(self, model: Any) -> None:
+    def check(self, model: Any, include_optimizer: bool) -> None:
         """Raise the error that `save` would raise; for a model that is not built, as far as is known."""
 
     def load(self, path: Path, compile: bool) -> Any:

@@ -18,7 +18,7 @@ _LAYERS = (
     *("Discretization", "Dropout", "ELU", "Embedding", "Flatten", "GaussianDropout", "GaussianNoise"),
     *("HashedCrossing", "Hashing", "InputLayer", "IntegerLookup", "LeakyReLU", "Masking", "Maximum"),
     *("Minimum", "Multiply", "Normalization", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape"),
-    *("Softmax", "StringLookup", "Subtract", "TextVectorization"),
+    *("Softmax", "StringLookup", "Subtract", "TextVectorization", "Wrapper"),
 )
 """The layers of this library that Keras has too."""
 _NOT_IN_KERAS = {
@@ -123,7 +123,9 @@ def _keras_module(name: str, kind: str, value: Mapping[str, Any]) -> str:
     missing = (kind == "layers" and name not in _LAYERS) or name in _NOT_IN_KERAS.get(kind, ())
     if missing and name not in ("function", "class"):
         called = value["config"].get("name") if isinstance(value["config"], Mapping) else None
-        raise ValueError(f"Keras has no {name}, which {called or kind!r} is; save the model as .streamfit")
+        raise ValueError(
+            f"Keras has no {name} (here {called!r}, one of the {kind}); save the model as .streamfit"
+        )
     return f"keras.{'optimizers.schedules' if kind == 'schedules' else kind}"
 
 

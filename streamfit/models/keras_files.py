@@ -8,8 +8,8 @@ from typing import Any
 
 from streamfit._base import uses
 from streamfit._base.configs import Config
-from streamfit._base.serialization import ObjectSharingScope, deserialize_keras_object
 from streamfit._base.specs import Array
+from streamfit.models.descriptions import described_object, with_known_names
 from streamfit.models.keras_config import keras_model_config
 from streamfit.models.keras_layout import UniqueInList
 from streamfit.models.keras_optimizer import optimizer_arrays, restore_from_arrays
@@ -69,27 +69,6 @@ def model_of_keras(content: KerasFile, where: str, compile: bool) -> Model:
         with_known_names(lambda: model.compile_from_config(compiled), where)
         restore_from_arrays(model, optimizer_vars(content.weights), where)
     return model
-
-
-def described_object(config: Any, where: str) -> Model:
-    """Return the model that a description of a file makes.
-
-    Raises:
-        ValueError: The description is damaged, or is that of something else.
-    """
-    with ObjectSharingScope():
-        model = with_known_names(lambda: deserialize_keras_object(config), where)
-    if not isinstance(model, Model):
-        raise ValueError(f"{where} describes no model, but a {type(model).__name__}")
-    return model
-
-
-def with_known_names(make: Any, where: str) -> Any:
-    """Return what a function makes of a description, with a clear error for one that is damaged."""
-    try:
-        return make()
-    except (KeyError, IndexError, AttributeError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"the description in {where} is damaged: {type(error).__name__}: {error}") from error
 
 
 def optimizer_vars(content: Hdf5Content) -> list[Array]:

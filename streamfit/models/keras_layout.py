@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from streamfit._base.tree import flatten
+from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
 from streamfit.models.graph_description import Graph, Reference
 from streamfit.models.graph_model import GraphModel
@@ -67,7 +68,7 @@ def layer_paths(model: Model) -> list[tuple[str, Layer]]:
 
 
 def _visit(layer: Layer, path: str, found: list[tuple[str, Layer]], seen: set[int]) -> None:
-    if id(layer) in seen:
+    if id(layer) in seen or isinstance(layer, InputLayer):
         return
     seen.add(id(layer))
     found.append((path, layer))

@@ -6,7 +6,7 @@ from streamfit._base.specs import Array
 from streamfit.layers.base import Layer
 from streamfit.layers.weight_methods import WeightMethods
 from streamfit.models.formats import Match
-from streamfit.models.keras_layout import class_name_of, layer_paths
+from streamfit.models.keras_layout import class_name_of, is_graph, layer_paths
 from streamfit.models.keras_optimizer import optimizer_arrays
 from streamfit.models.model import Model
 from streamfit.storage.hdf5 import Hdf5Content
@@ -55,15 +55,17 @@ def matched_weights(model: Model, content: Hdf5Content, where: str, *, same_name
         model: The model.
         content: A file in Keras' layout.
         where: Its name, for messages.
-        same_names: Whether the layers in the file have the names of those of the model.
+        same_names: Whether the model was made of the description in the file, so that its layers have the
+            names of those in the file, as far as the description has them.
     """
     match, left = Match(), dict(content.arrays)
+    known = _described(model) if same_names else set()
     for path, layer in layer_paths(model):
         place = _vars(path)
         if place not in content.groups and _OF_KERAS_2 in content.groups:
             place = place.replace("layers", _OF_KERAS_2)
         name = content.attributes.get(place, {}).get("name", layer.name)
-        if same_names and name != layer.name:
+        if name != layer.name and id(layer) in known:
             match.problems.append(f"{where} has the weights of layer {name!r} where {layer.name!r} belongs")
         front = f"{place}/"
         found = {key.removeprefix(front): key for key in left if key.startswith(front)}
@@ -72,6 +74,14 @@ def matched_weights(model: Model, content: Hdf5Content, where: str, *, same_name
         if not (key.startswith(f"{OPTIMIZER}/") or set(key.split("/")) & set(_NO_WEIGHTS)):
             match.problems.append(f"{where} has {key!r}, which belongs to no layer of the model")
     return match
+
+
+def _described(layer: Layer) -> set[int]:
+    """Return the layers that the description of a layer has, by id."""
+    found = {id(layer)}
+    for inner in layer.layers_inside if is_graph(layer) else ():
+        found |= _described(inner)
+    return found
 
 
 def _match(match: Match, layer: Layer, store: dict[str, Array]) -> None:

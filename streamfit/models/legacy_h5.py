@@ -14,9 +14,9 @@ from typing import Any
 from streamfit._base.configs import Config
 from streamfit._base.specs import Array
 from streamfit.layers.base import Layer
+from streamfit.models.descriptions import described_object, with_known_names
 from streamfit.models.formats import Match
 from streamfit.models.keras_config import keras_compile_config, keras_model_config, spelled_out
-from streamfit.models.keras_files import described_object, with_known_names
 from streamfit.models.keras_layout import is_graph, layers_in_order
 from streamfit.models.keras_optimizer import optimizer_arrays, restore_from_arrays, restore_from_names
 from streamfit.models.model import Model

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from streamfit._base.serialization import ObjectSharingScope, deserialize_keras_object
 from streamfit._base.specs import Array
+from streamfit.models.descriptions import described_object, with_known_names
 from streamfit.models.layer_state import load_state
 from streamfit.models.model import Model
 from streamfit.models.model_content import OPTIMIZER, WEIGHT
@@ -19,18 +19,12 @@ def model_of(content: ModelFile, where: str, compile: bool) -> Model:
     Raises:
         ValueError: The file does not hold what its description says.
     """
-    try:
-        with ObjectSharingScope():
-            model = deserialize_keras_object(content.description.get("model"))
-    except (KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise ValueError(f"the description in {where} is damaged: {type(error).__name__}: {error}") from error
-    if not isinstance(model, Model):
-        raise ValueError(f"{where} describes no model, but a {type(model).__name__}")
+    model = described_object(content.description.get("model"), where)
     put_weights(model, part_of(content.arrays, WEIGHT), where)
     load_state(model, content.arrays, where)
     compiled = content.description.get("compile")
     if compile and compiled:
-        model.compile_from_config(compiled)
+        with_known_names(lambda: model.compile_from_config(compiled), where)
         trained = content.description.get("trained")
         if isinstance(trained, list):
             model.set_trained_places([int(place) for place in trained])

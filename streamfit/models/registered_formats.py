@@ -33,10 +33,11 @@ class _Own:
     def save(self, model: Model, path: Path, include_optimizer: bool) -> None:
         write_model(path, content_of(model, include_optimizer, lambda: state_arrays(model)))
 
-    def check(self, model: Model) -> None:
+    def check(self, model: Model, include_optimizer: bool) -> None:
         if model.built:
             described_model(model)
-            model.get_compile_config()
+            if include_optimizer:
+                model.get_compile_config()
 
     def load(self, path: Path, compile: bool) -> Model:
         content = read_model(path)
@@ -50,10 +51,10 @@ class _Keras:
     def save(self, model: Model, path: Path, include_optimizer: bool) -> None:
         save_keras(model, path, include_optimizer)
 
-    def check(self, model: Model) -> None:
+    def check(self, model: Model, include_optimizer: bool) -> None:
         check_installed()
         if model.built:
-            described_for_keras(model)
+            described_for_keras(model, include_optimizer)
 
     def load(self, path: Path, compile: bool) -> Model:
         content = read_keras_file(path)
@@ -73,10 +74,10 @@ class _Hdf5:
         uses.read("save", model.name, frozenset((model, *model.weights)), copy_all)
         write_whole(path, [hdf5_bytes(content[0])])
 
-    def check(self, model: Model) -> None:
+    def check(self, model: Model, include_optimizer: bool) -> None:
         check_installed()
         if model.built:
-            legacy_description(model, include_optimizer=True)
+            legacy_description(model, include_optimizer)
 
     def load(self, path: Path, compile: bool) -> Model:
         data = path.read_bytes()

@@ -81,7 +81,7 @@ class SavingMethods(GeneratorMethods):
                 self.save(path, include_optimizer=include_optimizer)
             return
         path, form = model_format(filepath)
-        form.check(self)
+        form.check(self, include_optimizer)
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ class SavingMethods(GeneratorMethods):
 
     def check_saving(self, filepath: str | os.PathLike[str]) -> None:
         """Raise the error that `save` would raise for this path or for this model, before it is trained."""
-        model_format(filepath)[1].check(self)
+        model_format(filepath)[1].check(self, include_optimizer=True)
 
     def to_json(self, **options: Any) -> str:
         """Return the description of the model, without its weights, as JSON; see `model_from_json`.

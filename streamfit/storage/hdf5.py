@@ -129,7 +129,7 @@ def read_hdf5(data: bytes, where: str) -> Hdf5Content:
         raise ValueError(f"{where} is no HDF5 file; use another copy")
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            return _Reader(h5py, where, data).read(file)
+            return _Hdf5Reader(h5py, where, data).read(file)
     except _RefusedError as error:
         raise ValueError(str(error)) from None
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
@@ -140,7 +140,7 @@ class _RefusedError(Exception):
     pass
 
 
-class _Reader:
+class _Hdf5Reader:
     def __init__(self, h5py: Any, where: str, data: bytes) -> None:
         self.h5py, self.where, self.size = h5py, where, len(data)
         self.budget, self.seen = self.size, set[object]()
