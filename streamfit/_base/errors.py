@@ -13,6 +13,7 @@
     │   ├── WorkerDiedError                           ... because it died repeatedly on the same batch
     │   └── PicklingError (TypeError)                 ... because an object cannot be sent to it
     ├── FolderInUseError (RuntimeError)               another run uses the folder at this moment
+    ├── NotAdaptedError (RuntimeError, ValueError)    a layer must see data first: call its `adapt`
     ├── UnknownNameError (ValueError)                 a string is not a known name
     ├── NoFileError (FileNotFoundError, ValueError)   a file to be read does not exist
     └── MissingExtraError (ImportError)               an optional package is not installed
@@ -117,6 +118,10 @@ class FolderInUseError(StreamfitError, RuntimeError):
 
 class UnknownNameError(StreamfitError, ValueError):
     """Raised when a string names no known object."""
+
+
+class NotAdaptedError(StreamfitError, RuntimeError, ValueError):
+    """Raised when a layer is called that has no vocabulary or no bounds yet, which `adapt` finds."""
 
 
 class NoFileError(StreamfitError, FileNotFoundError, ValueError):

@@ -47,7 +47,12 @@ def write_keras_file(path: Path, content: KerasFile) -> None:
     Raises:
         MissingExtraError: h5py is not installed.
     """
-    metadata = {"keras_version": KERAS_VERSION, "written_by": "streamfit"}
+    # The date is that of the members, a constant: equal models give equal files.
+    metadata = {
+        "keras_version": KERAS_VERSION,
+        "date_saved": "1980-01-01@00:00:00",
+        "written_by": "streamfit",
+    }
     members: dict[str, Content] = {
         _METADATA: [json.dumps(metadata).encode()],
         _CONFIG: [json.dumps(content.config).encode()],
