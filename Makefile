@@ -77,6 +77,7 @@ soak: $(VENV)/.test-ready
 
 parity: $(BENCH_VENV)/.ready
 	$(BENCH_PY) benchmarks/parity/compare.py
+	$(BENCH_PY) benchmarks/parity/model_files.py
 
 # To see some: make keras-tests ARGS="embedding -v"
 keras-tests: $(BENCH_VENV)/.ready

@@ -272,7 +272,7 @@ def sentences(sf: Any) -> Any:
     counts.adapt(texts[:8])
     x = sf.Input((1,), dtype="string", name="text")
     pooled = layers.GlobalAveragePooling1D()(layers.Embedding(12, 3)(words(x)))
-    model = sf.Model(x, layers.Dense(2)(layers.Concatenate()([pooled, counts(x)])))
+    model = sf.Model(x, layers.Dense(2)(layers.Concatenate()([pooled, layers.Flatten()(counts(x))])))
     return model, texts, None
 
 

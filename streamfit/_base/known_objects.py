@@ -47,8 +47,8 @@ def kind_of(module: str) -> str | None:
     words = module.split(".")
     if words[0] not in ("streamfit", "keras", "tf_keras", "tensorflow"):
         return None
-    if len(words) == 1:
-        return "models"  # Keras has its stack of layers in the package itself
+    if len(words) == 1 or "engine" in words:
+        return "models"  # Keras has its models in the package itself, or in a part called so
     if "schedules" in words:
         return "schedules" if "schedules" in _KINDS else "optimizers"
     return next((word for word in words[1:] if word in _KINDS), None)

@@ -307,14 +307,16 @@ def fitting(weight: Variable, array: Array, layer: str) -> Array:
     """Return an array of a file as one for a weight.
 
     Raises:
-        ValueError: Its shape is another one, or its dtype does not fit into that of the weight.
+        ValueError: Its shape is another one, or it holds numbers that the weight cannot hold; floats of
+            another length are rounded to those of the weight.
     """
     if array.shape != weight.memory.shape:
         raise ValueError(
             f"weight {weight.name!r} of layer {layer!r} has shape {weight.memory.shape}, the file has "
             f"{array.shape}"
         )
-    if not np.can_cast(array.dtype, weight.dtype, "safe"):
+    floats = array.dtype.kind == weight.dtype.kind == "f"
+    if not floats and not np.can_cast(array.dtype, weight.dtype, "safe"):
         raise ValueError(
             f"weight {weight.name!r} of layer {layer!r} has dtype {weight.dtype}, the file has {array.dtype}"
         )

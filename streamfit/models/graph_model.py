@@ -30,7 +30,7 @@ from streamfit.models.network import (
 )
 from streamfit.models.summary import summary_text
 from streamfit.ops import Variable
-from streamfit.ops.core import Tensor, is_symbolic
+from streamfit.ops.core import Tensor
 from streamfit.program import sorted_nodes
 from streamfit.storage import read_state, write_state
 from streamfit.training import TrainingState
@@ -49,7 +49,6 @@ class GraphModel(Layer):
     outputs: list[Tensor]
     output_names: list[str]
     _starts: tuple[InputLayer, ...] | None
-    _called_on: object
     _input_structure: object
     _output_structure: object
     sole_output: Sequence[str] = ()
@@ -60,13 +59,6 @@ class GraphModel(Layer):
         self._input_structure, self._output_structure = inputs, outputs
         self.output_names = []
         object.__setattr__(self, "_starts", None)
-        object.__setattr__(self, "_called_on", None)
-
-    def ensure_built(self, inputs: object) -> None:
-        """Remember which arrays a subclass with a `call` was first called on; files say it."""
-        if not self.built and not any(is_symbolic(leaf) for leaf in flatten(inputs)):
-            object.__setattr__(self, "_called_on", self._inputs_like(inputs, called=True))
-        super().ensure_built(inputs)
 
     def _connect(self, inputs: object, outputs: object) -> None:
         tensors, results = flatten(inputs), flatten(outputs)
@@ -180,16 +172,12 @@ class GraphModel(Layer):
     def build_for(self, x: object) -> None:
         """Build the graph for inputs like `x`, unless there is one."""
         if not self.outputs:
-            self._build_on(self._inputs_like(x))
+            names = _names_of(x, self.name)
+            tensors = [self._input_like(leaf, name) for leaf, name in zip(flatten(x), names, strict=True)]
+            self._build_on(pack(x, list(tensors)))
 
-    def _inputs_like(self, x: object, called: bool = False) -> object:
-        """Return inputs for such arrays; a vector is a column for `fit`, and what it is for a call."""
-        names = _names_of(x, self.name)
-        tensors = [self._input_like(leaf, name, called) for leaf, name in zip(flatten(x), names, strict=True)]
-        return pack(x, tensors)
-
-    def _input_like(self, array: ArrayLike, name: str, called: bool) -> Tensor:
-        shape = (None, *np.shape(array)[1:]) if np.ndim(array) > 1 or called else (None, 1)
+    def _input_like(self, array: ArrayLike, name: str) -> Tensor:
+        shape = (None, *np.shape(array)[1:]) if np.ndim(array) > 1 else (None, 1)
         if holds_text(array):
             return Tensor(Spec(shape, TEXT), name)
         whole = getattr(array, "dtype", np.dtype(float)).kind in "iu"

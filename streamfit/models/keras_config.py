@@ -148,7 +148,16 @@ def _input(found: Config) -> None:
         config["batch_shape"] = [None, *config.pop("shape")]
 
 
-_DETAILS = {"Sequential": _stack, "InputLayer": _input}
+def _not_trainable(found: Config) -> None:
+    config: Any = found["config"]
+    config.pop("trainable", None)  # without weights it says nothing, and Keras' layer does not take it
+
+
+_DETAILS = {
+    "Sequential": _stack,
+    "InputLayer": _input,
+    "Discretization": _not_trainable,
+}
 
 
 def _without_decay(config: Any) -> None:

@@ -77,7 +77,9 @@ def matched_weights(model: Model, content: Hdf5Content, where: str, *, same_name
 
 
 def _described(layer: Layer) -> set[int]:
-    """Return the layers that the description of a layer has, by id."""
+    """Return the layers whose names a description has, by id: none of the user's own classes."""
+    if not type(layer).__module__.startswith("streamfit."):
+        return set()
     found = {id(layer)}
     for inner in layer.layers_inside if is_graph(layer) else ():
         found |= _described(inner)

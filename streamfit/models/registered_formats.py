@@ -17,7 +17,7 @@ from streamfit.models.model import Model
 from streamfit.models.model_content import WEIGHT, content_of, described_model
 from streamfit.models.own_files import model_of, part_of
 from streamfit.storage.files import stem, write_whole
-from streamfit.storage.hdf5 import Hdf5Content, check_installed, hdf5_bytes, read_hdf5
+from streamfit.storage.hdf5 import Hdf5Content, check_installed, hdf5_bytes, read_hdf5_file
 from streamfit.storage.keras_archive import KERAS_ENDING, read_keras_file
 from streamfit.storage.model_file import ENDING, read_model, write_model
 from streamfit.storage.weights import Layers, layers_of, read_weights, save_weights
@@ -80,9 +80,8 @@ class _Hdf5:
             legacy_description(model, include_optimizer)
 
     def load(self, path: Path, compile: bool) -> Model:
-        data = path.read_bytes()
-        content = read_hdf5(data, str(path))
-        with loading_from(str(path), len(data)):
+        content, size = read_hdf5_file(path)
+        with loading_from(str(path), size):
             return model_of_legacy(content, str(path), compile)
 
 
@@ -130,8 +129,7 @@ class _Hdf5Weights:
         check_installed()
 
     def match(self, model: Model, path: Path, by_name: bool) -> Match:
-        check_installed()
-        content = read_hdf5(path.read_bytes(), str(path))
+        content, _ = read_hdf5_file(path)
         if "model_weights" in content.groups:
             content = content.within("model_weights")
         if content.texts("", "layer_names"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import os
 from collections.abc import Hashable, Mapping, Sequence
@@ -131,6 +132,17 @@ class SavingMethods(GeneratorMethods):
 
     # -- how it was built -----------------------------------------------------------------------
 
+    _first_inputs: Any = None
+    """Tensors like those that a subclass with a `call` was built for, where it has no graph."""
+
+    def ensure_built(self, inputs: object) -> None:
+        """Create the weights for inputs of these shapes, unless they exist."""
+        if not self.built and type(self).call is not GraphModel.call:
+            names = (f"{self.name}_input{place or ''}" for place in itertools.count())
+            first = transform(lambda x: Tensor(Spec((None, *x.shape[1:]), x.dtype), next(names)), inputs)
+            object.__setattr__(self, "_first_inputs", first)
+        super().ensure_built(inputs)
+
     def get_build_config(self) -> Config | None:
         """Return the inputs that a subclass with a `call` was built for; None for other models.
 
@@ -138,7 +150,9 @@ class SavingMethods(GeneratorMethods):
         """
         if type(self).call is GraphModel.call:
             return None
-        structure = self._input_structure if self.inputs and self._is_called() else self._called_on
+        structure = self._first_inputs
+        if self.inputs:
+            structure = self._input_structure if self._is_called() else None
         if structure is None or not self._takes_one_argument():
             return None
         tensors = flatten(structure)

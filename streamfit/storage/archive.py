@@ -53,10 +53,10 @@ def read_archive(path: Path, names: re.Pattern[str], what: str) -> tuple[dict[st
         FileNotFoundError: There is no such file.
         ValueError: It is no such zip, is damaged, or has members that it should not have.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would mean to wait
+        raise ValueError(f"{path} is no regular file, so no {what}")
     with open(path, "rb") as file:
         state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode):
-            raise ValueError(f"{path} is no regular file, so no {what}")
         try:
             with zipfile.ZipFile(file) as archive:
                 check_members(path, archive, names, state.st_size)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -110,6 +113,24 @@ def _attribute_parts(name: str, value: Any) -> list[tuple[str, Any]]:
 
 
 # -- reading ------------------------------------------------------------------------------------
+
+
+def read_hdf5_file(path: Path) -> tuple[Hdf5Content, int]:
+    """Read an HDF5 file; see `read_hdf5`.
+
+    Returns:
+        Its content, and its size in bytes.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        MissingExtraError: h5py is not installed.
+        ValueError: It is no regular file, is damaged, or has what no file of weights has.
+    """
+    check_installed()
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError(f"{path} is no regular file, so no HDF5 file")
+    data = path.read_bytes()
+    return read_hdf5(data, str(path)), len(data)
 
 
 def read_hdf5(data: bytes, where: str) -> Hdf5Content:

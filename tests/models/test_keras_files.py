@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import zipfile
 from collections.abc import Callable
@@ -308,11 +309,28 @@ def test_weights_of_other_dtypes_and_models_are_refused(tmp_path: Path) -> None:
     numbers().save_weights(tmp_path / "w.weights.h5")
     with pytest.raises(ValueError, match="which belongs to no layer"):
         Sequential([Input((3,)), layers.Dense(2)]).load_weights(tmp_path / "w.weights.h5")
-    Sequential([Input((3,), dtype="float64"), layers.Dense(2, dtype="float64")]).save_weights(
-        tmp_path / "w.weights.h5"
+    path = tmp_path / "v.weights.h5"
+    other = Sequential([Input((3,), dtype="float64"), layers.Dense(2, dtype="float64")])
+    other.save_weights(path)
+    model = Sequential([Input((3,)), layers.Dense(2)])
+    model.load_weights(path)  # as Keras does: the dtype is that of the model
+    assert all(
+        (a == b.astype("f")).all() for a, b in zip(model.get_weights(), other.get_weights(), strict=True)
     )
-    with pytest.raises(ValueError, match="has dtype float32, the file has float64"):
-        Sequential([Input((3,)), layers.Dense(2)]).load_weights(tmp_path / "w.weights.h5")
+    with h5py.File(path, "r+") as file:
+        del file["layers/dense/vars/1"]
+        file["layers/dense/vars/1"] = np.zeros(2, "int64")
+    with pytest.raises(ValueError, match="has dtype float32, the file has int64"):
+        model.load_weights(path)
+
+
+def test_a_subclass_that_was_only_called_is_built_again(tmp_path: Path) -> None:
+    model = Twice(4)
+    expected = model(X)
+    for name in ("m.keras", "m.streamfit"):
+        model.save(tmp_path / name)
+        again = load_model(tmp_path / name, custom_objects={"Twice": Twice})
+        np.testing.assert_array_equal(again(X), expected)
 
 
 # -- what cannot be written ---------------------------------------------------------------------
@@ -358,6 +376,16 @@ def test_an_ending_of_the_other_kind_is_refused_before_training(
     with pytest.raises(ValueError, match=r"weights"):
         model.fit(X, Y, callbacks=[ModelCheckpoint(tmp_path / name, save_weights_only=weights)], verbose=0)
     assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "w.weights.h5"])
+def test_a_file_that_is_missing_or_is_none_is_named(tmp_path: Path, name: str) -> None:
+    read = numbers().load_weights if name.startswith("w") else load_model
+    with pytest.raises(FileNotFoundError, match=name):
+        read(tmp_path / name)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match="no regular file"):  # to open one would mean to wait for a writer
+        read(tmp_path / name)
 
 
 def test_a_changed_weight_is_noticed(tmp_path: Path) -> None:
