@@ -59,7 +59,7 @@ def matched_weights(model: Model, content: Hdf5Content, where: str, *, same_name
             names of those in the file, as far as the description has them.
     """
     match, left = Match(), dict(content.arrays)
-    known = _described(model) - {id(model)} if same_names else set()  # whose own name says nothing
+    known = _described(model) if same_names else set()
     for path, layer in layer_paths(model):
         place = _vars(path)
         if place not in content.groups and _OF_KERAS_2 in content.groups:
