@@ -14,6 +14,7 @@
     │   └── PicklingError (TypeError)                 ... because an object cannot be sent to it
     ├── FolderInUseError (RuntimeError)               another run uses the folder at this moment
     ├── NotAdaptedError (RuntimeError, ValueError)    a layer must see data first: call its `adapt`
+    ├── ArgumentError (TypeError, ValueError)         an argument has the wrong type or value
     ├── UnknownNameError (ValueError)                 a string is not a known name
     ├── NoFileError (FileNotFoundError, ValueError)   a file to be read does not exist
     └── MissingExtraError (ImportError)               an optional package is not installed
@@ -122,6 +123,10 @@ class UnknownNameError(StreamfitError, ValueError):
 
 class NotAdaptedError(StreamfitError, RuntimeError, ValueError):
     """Raised when a layer is called that has no vocabulary or no bounds yet, which `adapt` finds."""
+
+
+class ArgumentError(StreamfitError, TypeError, ValueError):
+    """Raised for an argument that is of the wrong type, or of the right one with a wrong value."""
 
 
 class NoFileError(StreamfitError, FileNotFoundError, ValueError):

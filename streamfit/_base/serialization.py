@@ -7,6 +7,7 @@ registered or passes (`custom_objects`).
 
 from __future__ import annotations
 
+import enum
 import inspect
 import threading
 from collections.abc import Callable, Mapping
@@ -75,7 +76,7 @@ def serialize_keras_object(item: Any) -> Any:
 
     Args:
         item: None, numbers, text, bytes, lists, tuples, dictionaries, slices, arrays; an object with
-            `get_config`, a function with a name.
+            `get_config`, a function with a name. A member of an `enum.Enum` is its value.
 
     Raises:
         TypeError: It is none of these.
@@ -90,6 +91,8 @@ def serialize_keras_object(item: Any) -> Any:
         return item
     if isinstance(item, np.generic):
         return item.item()
+    if isinstance(item, enum.Enum):
+        return serialize_keras_object(item.value)
     if isinstance(item, Mapping):
         return {str(key): serialize_keras_object(value) for key, value in item.items()}
     if isinstance(item, tuple):

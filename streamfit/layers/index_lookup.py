@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from streamfit._base.configs import Config
-from streamfit._base.errors import NoFileError, NotAdaptedError, SampleError
+from streamfit._base.errors import ArgumentError, NoFileError, NotAdaptedError, SampleError
 from streamfit._base.exact import row_of
 from streamfit._base.loading import refuse_path, reserve
 from streamfit._base.specs import Array, Spec
@@ -62,6 +62,8 @@ class IndexLookup(HostLayer, Generic[Token]):
         salt: int | Sequence[int] | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
+        if unknown := sorted(set(options) - set(LayerOptions.__annotations__)):
+            raise ArgumentError(f"{type(self).__name__} has no argument {unknown[0]!r}")
         super().__init__(**options)
         dense_only(sparse)
         self.max_tokens = None if max_tokens is None else length("max_tokens", max_tokens)

@@ -44,6 +44,9 @@ class Tensor:
 
     mask: Tensor | None = None
     """Which positions count, not 0 where one does: its axes are the first of this tensor. None for all."""
+    sparse: bool = False
+    ragged: bool = False
+    """Keras has tensors of which these are true; here all are dense."""
     call: Any = None
     """The `PublicCall` that returned this tensor, or None."""
 
