@@ -7,6 +7,7 @@
     ├── ModelInUseError (RuntimeError)                another thread trains the model, or changes its weights
     ├── NonFiniteError (RuntimeError)                 a loss or gradient is NaN or infinite and must not be
     ├── DataError (ValueError)                        the data do not fit the model or the stream
+    │   ├── NoArrayError (TypeError)                  ... because something is no array
     │   ├── ShapeError                                ... because a shape does not fit
     │   └── SampleError                               ... because a value of one sample does not fit
     ├── WorkerError (RuntimeError)                    a worker could not return a result
@@ -82,6 +83,10 @@ class DataError(StreamfitError, ValueError):
 
 class ShapeError(DataError):
     """Raised when the shape of an array does not fit."""
+
+
+class NoArrayError(DataError, TypeError):
+    """Raised when a single value stands where an array of samples should."""
 
 
 class SampleError(DataError):

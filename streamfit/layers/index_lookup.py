@@ -35,6 +35,8 @@ class IndexLookup(HostLayer, Generic[Token]):
     A subclass says how its tokens are read, found and hashed.
     """
 
+    reserves_oov_token = True
+    """Whether the token for unknown ones may not be among the others, also where nothing is inverted."""
     mask_token: Token | None
     oov_token: Token
     _tokens: Sequence[Token] | None
@@ -209,7 +211,8 @@ class IndexLookup(HostLayer, Generic[Token]):
             seen: set[Token] = set()
             twice = next(token for token in tokens if token in seen or seen.add(token))  # type: ignore[func-returns-value]
             raise ValueError(f"the vocabulary of layer {self.name!r} has {twice!r} twice")
-        oov_token = self.oov_token if self.invert else None  # else nothing is found by it
+        reserved = self.num_oov_indices and self.reserves_oov_token
+        oov_token = self.oov_token if reserved or self.invert else None
         for special in (self.mask_token, oov_token):
             if special is not None and special in set(tokens):
                 raise ValueError(
@@ -281,8 +284,8 @@ class IndexLookup(HostLayer, Generic[Token]):
         tokens: Sequence[Token] | None = self._tokens
         if tokens is None:
             raise NotAdaptedError(
-                f"layer {self.name!r} with `output_mode={self.output_mode}` has no vocabulary yet: pass "
-                "vocabulary=..., or call adapt(data) first"
+                f"layer {self.name!r} has no vocabulary yet: pass vocabulary=..., or call adapt(data) first "
+                f"(`output_mode={self.output_mode}`)"
             )
         return tokens
 

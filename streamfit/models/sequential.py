@@ -192,10 +192,6 @@ class Sequential(Model):
         """
         if "layers" not in config:
             return super().from_config(config, custom_objects)
-        if "name" not in config:
-            raise ValueError(
-                f"the description of a Sequential model has a 'name' and 'layers', got {config!r}"
-            )
         options = {key: value for key, value in config.items() if key in ("name", "dtype")}
         make: Callable[..., Self] = cls
         stack = make(

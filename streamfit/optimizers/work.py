@@ -155,7 +155,8 @@ class Work:
         """Return copies of the state: of each weight, in its shape, one of each vector; then what is left."""
         self.settle()
         weights = [weight for weight in self.places or () if isinstance(weight, Variable)]
-        parts = self.by_weight({weight: weight.memory.size for weight in weights})
+        sizes: dict[Hashable, int] = {weight: weight.memory.size for weight in weights}
+        parts = dict(sorted(self.by_weight(sizes).items()))
         found = [
             part[weight].reshape(weight.memory.shape)
             for weight in weights

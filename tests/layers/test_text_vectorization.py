@@ -371,7 +371,7 @@ def test_a_text_that_no_array_for_functions_can_hold() -> None:
         ({"ngrams": 0}, "ngrams must be a whole number of at least 1"),
         ({"ngrams": ()}, "ngrams must be a whole number of at least 1"),
         ({"ngrams": (1, 1.5)}, "ngrams must be a whole number of at least 1"),
-        ({"output_mode": "one_hot"}, "output_mode must be one of"),
+        ({"output_mode": "rows"}, "output_mode must be one of"),
         ({"output_mode": "count", "output_sequence_length": 3}, "goes with output_mode='int', got 'count'"),
         ({"output_sequence_length": -1}, "output_sequence_length must be a whole number of at least 1"),
         ({"sparse": True}, "write sparse=False"),
@@ -475,3 +475,17 @@ def test_long_texts_are_counted_piece_by_piece(piece: int, monkeypatch: pytest.M
     assert counter.ranked() == ranked(counts)
     seen = np.array([sum(token in row for row in rows) for token in ranked(counts)])
     np.testing.assert_allclose(counter.inverse_frequencies(ranked(counts)), np.log(1 + 8 / (1 + seen)))
+
+
+def test_words_as_rows_with_a_single_one() -> None:
+    layer = layers.TextVectorization(output_mode="one_hot", vocabulary=["foo", "bar", "baz"])
+    texts = np.array(["foo what baz", "bar"])
+    found = layer(texts)
+    wanted = np.zeros((2, 3, 4))
+    for row, place, number in [(0, 0, 1), (0, 1, 0), (0, 2, 3), (1, 0, 2)]:  # 0 stands for unknown words
+        wanted[row, place, number] = 1
+    np.testing.assert_array_equal(found, wanted)
+    start = Input((1,), dtype="string")
+    out = layer(start)
+    assert out.shape == (None, None, 4)
+    np.testing.assert_array_equal(layer(texts[:, None]), wanted)

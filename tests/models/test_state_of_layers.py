@@ -1,4 +1,4 @@
-"""Layers of the user's in files: models that were only called, state beside weights, file objects, arguments."""
+"""Layers of the user's in files: models that were only called, state beside weights, file objects."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_weights_of_some_layers_are_skipped(tmp_path: Path) -> None:
     np.testing.assert_array_equal(other.layers[1].kernel, before[0])
     np.testing.assert_array_equal(other.layers[2].kernel, whole.layers[2].kernel)
     whole.save_weights(path, objects_to_skip=[whole.layers[1]])
-    with pytest.raises(ValueError, match="layer 'dense_4' has 2 weights|has 2 weights of its own, the file has 0"):
+    with pytest.raises(ValueError, match="has 2 weights of its own, the file has 0"):
         other.load_weights(path)
     other.load_weights(path, objects_to_skip=[other.layers[1]])
     with pytest.raises(ValueError, match=r"objects_to_skip only supports '\.weights\.h5'"):
@@ -194,10 +194,10 @@ def test_a_layer_under_another_name_takes_its_weights(tmp_path: Path) -> None:
     class Plain(Model):
         def __init__(self) -> None:
             super().__init__()
-            self.low = layers.Dense(2)
+            self.deep = layers.Dense(2)
 
         def call(self, x: Any) -> Any:
-            return self.low(x)
+            return self.deep(x)
 
     class Renamed(Model):
         def __init__(self) -> None:
@@ -205,7 +205,7 @@ def test_a_layer_under_another_name_takes_its_weights(tmp_path: Path) -> None:
             self.first = layers.Dense(2)
 
         @property
-        def low(self) -> layers.Dense:
+        def deep(self) -> layers.Dense:
             return self.first
 
         def call(self, x: Any) -> Any:
