@@ -142,7 +142,7 @@ class TensorMethods:
             >>> from streamfit import Input
             >>> from streamfit.layers import Dense
             >>> Dense(2).compute_output_spec(Input((3,), name="x"))
-            <Tensor shape=(None, 2) dtype=float32, name='dense'>
+            <Tensor shape=(None, 2) dtype=float32>
         """
         layer = self if self.built else copy.deepcopy(self)
         with tracing(), without_draws():
