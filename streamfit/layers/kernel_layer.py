@@ -10,6 +10,7 @@ from streamfit.activations.lookup import serialize
 from streamfit.kernels.bias_activation import FUSED
 from streamfit.layers.base import Layer
 from streamfit.layers.checks import Checked, activation_function
+from streamfit.ops import Variable
 
 
 class KernelLayer(Layer):
@@ -17,8 +18,10 @@ class KernelLayer(Layer):
 
     Attributes:
         kernel: The kernel; its last axis is that of the output.
-        bias: A number for each place of that axis, with `use_bias`.
+        bias: A number for each place of that axis, with `use_bias`; else None.
     """
+
+    bias: Variable | None = None
 
     fixed = Layer.fixed | {
         *("use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"),
