@@ -7,14 +7,14 @@ A class that keeps each argument of its ``__init__`` in an attribute of the same
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any, Self, cast
 
 import numpy as np
 
 from streamfit._base.custom_objects import custom_object, get_registered_name, is_registered
+from streamfit._base.known_objects import kind_of
 from streamfit._base.names import Registry, describe_callable
-from streamfit._base.serialization import deserialize_keras_object
+from streamfit._base.serialization import deserialize_keras_object, object_of
 
 Config = dict[str, object]
 """The arguments of an object by name, as plain Python values; ``cls(**config)`` makes an equal one."""
@@ -178,8 +178,9 @@ def _from_description(registry: Registry[Any], description: Config) -> Any:
     if name in ("function", "class"):
         return deserialize_keras_object(description)
     own = custom_object(str(description.get("registered_name") or name))
-    if own is None and not registry.has(name) and description.get("module"):
+    layer = kind_of(str(description.get("module") or "")) == "layers"
+    if own is None and (layer or (not registry.has(name) and description.get("module"))):
         return deserialize_keras_object(description)  # of another kind, such as a layer as an activation
-    cls: Callable[..., Any] = registry.find(name) if own is None else own
-    config = cast(Config, description.get("config") or {})
-    return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
+    return object_of(
+        registry.find(name) if own is None else own, cast(Config, description.get("config") or {})
+    )

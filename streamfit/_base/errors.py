@@ -7,13 +7,17 @@
     ├── ModelInUseError (RuntimeError)                another thread trains the model, or changes its weights
     ├── NonFiniteError (RuntimeError)                 a loss or gradient is NaN or infinite and must not be
     ├── DataError (ValueError)                        the data do not fit the model or the stream
+    │   ├── NoArrayError (TypeError)                  ... because something is no array
     │   ├── ShapeError                                ... because a shape does not fit
     │   └── SampleError                               ... because a value of one sample does not fit
     ├── WorkerError (RuntimeError)                    a worker could not return a result
     │   ├── WorkerDiedError                           ... because it died repeatedly on the same batch
     │   └── PicklingError (TypeError)                 ... because an object cannot be sent to it
     ├── FolderInUseError (RuntimeError)               another run uses the folder at this moment
+    ├── NotAdaptedError (RuntimeError, ValueError)    a layer must see data first: call its `adapt`
+    ├── ArgumentError (TypeError, ValueError)         an argument has the wrong type or value
     ├── UnknownNameError (ValueError)                 a string is not a known name
+    ├── NoFileError (FileNotFoundError, ValueError)   a file to be read does not exist
     └── MissingExtraError (ImportError)               an optional package is not installed
 
 Each class also derives from the built-in exception that a Keras user would catch. Wrong arguments
@@ -81,6 +85,10 @@ class ShapeError(DataError):
     """Raised when the shape of an array does not fit."""
 
 
+class NoArrayError(DataError, TypeError):
+    """Raised when a single value stands where an array of samples should."""
+
+
 class SampleError(DataError):
     """Raised when a value of one sample does not fit.
 
@@ -116,6 +124,18 @@ class FolderInUseError(StreamfitError, RuntimeError):
 
 class UnknownNameError(StreamfitError, ValueError):
     """Raised when a string names no known object."""
+
+
+class NotAdaptedError(StreamfitError, RuntimeError, ValueError):
+    """Raised when a layer is called that has no vocabulary or no bounds yet, which `adapt` finds."""
+
+
+class ArgumentError(StreamfitError, TypeError, ValueError):
+    """Raised for an argument that is of the wrong type, or of the right one with a wrong value."""
+
+
+class NoFileError(StreamfitError, FileNotFoundError, ValueError):
+    """Raised when there is no file under a path that the user gave; Keras users catch `ValueError`."""
 
 
 class MissingExtraError(StreamfitError, ImportError):

@@ -7,6 +7,7 @@ registered or passes (`custom_objects`).
 
 from __future__ import annotations
 
+import enum
 import inspect
 import threading
 from collections.abc import Callable, Mapping
@@ -75,7 +76,7 @@ def serialize_keras_object(item: Any) -> Any:
 
     Args:
         item: None, numbers, text, bytes, lists, tuples, dictionaries, slices, arrays; an object with
-            `get_config`, a function with a name.
+            `get_config`, a function with a name. A member of an `enum.Enum` is its value.
 
     Raises:
         TypeError: It is none of these.
@@ -90,6 +91,8 @@ def serialize_keras_object(item: Any) -> Any:
         return item
     if isinstance(item, np.generic):
         return item.item()
+    if isinstance(item, enum.Enum):
+        return serialize_keras_object(item.value)
     if isinstance(item, Mapping):
         return {str(key): serialize_keras_object(value) for key, value in item.items()}
     if isinstance(item, tuple):
@@ -239,6 +242,8 @@ def _function(config: Mapping[str, Any]) -> Any:
     if found is None:
         kind = known_objects.kind_of(str(config.get("module") or ""))
         found = known_objects.find(name, kind) if kind else known_objects.find(name)
+        if found is not None:
+            _check_registered(name, config.get("registered_name"), (name, str(config["class_name"])))
     if found is None:
         raise UnknownNameError(
             f"Unknown function: {name!r}. If it is yours, pass custom_objects={{{name!r}: {name}}}, or "
@@ -246,6 +251,16 @@ def _function(config: Mapping[str, Any]) -> Any:
             "with @streamfit.saving.register_keras_serializable()"
         )
     return found
+
+
+def _check_registered(name: str, registered: object, allowed: tuple[str, ...]) -> None:
+    """Refuse a description of something registered, of which only a namesake in this library is known."""
+    if registered and registered not in allowed:
+        raise UnknownNameError(
+            f"{name!r} is described as registered under the name {registered!r}, which is not known here, so "
+            f"it was resolved to a Keras built-in, another object of the same name; register it, or pass "
+            f"custom_objects={{{registered!r}: ...}}"
+        )
 
 
 def class_of(config: Mapping[str, Any]) -> Any:
@@ -263,6 +278,7 @@ def class_of(config: Mapping[str, Any]) -> Any:
     kind = known_objects.kind_of(module)
     found = known_objects.find(name, kind)
     if found is not None and (kind is not None or not module):
+        _check_registered(name, registered, (name,))
         return found
     where = f" of module {module!r}" if module else ""
     word, known = _WORDS.get(kind or "layers", "class"), known_objects.names(kind or "layers")
@@ -286,7 +302,7 @@ def _object(config: Mapping[str, Any]) -> Any:
     if number is not None and number in made_before:
         return made_before[number]
     cls = class_of(config)
-    made = _from_config(cls, dict(config["config"]))
+    made = object_of(cls, config["config"])
     build, compiled = config.get("build_config"), config.get("compile_config")
     if build and hasattr(made, "build_from_config"):
         made.build_from_config(_made(build, 0))
@@ -297,9 +313,14 @@ def _object(config: Mapping[str, Any]) -> Any:
     return made
 
 
-def _from_config(cls: Any, config: dict[str, Any]) -> Any:
+def object_of(cls: Any, config: Mapping[str, Any]) -> Any:
+    """Return the object of a class that a config describes.
+
+    Raises:
+        TypeError: It is no class.
+    """
     if hasattr(cls, "from_config"):
-        return cls.from_config(config)
+        return cls.from_config(dict(config))
     if not inspect.isclass(cls):
         raise TypeError(f"{cls!r} is described as an object with a config, but is no class")
     return cls(**config)

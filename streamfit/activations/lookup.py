@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 from streamfit._base.configs import resolve
 from streamfit._base.custom_objects import get_registered_name, is_registered
 from streamfit._base.names import Registry, describe_callable
+from streamfit._base.serialization import serialize_keras_object
 from streamfit.activations import functions as known
 from streamfit.ops.core import Value
 
@@ -73,6 +75,17 @@ def name_of(activation: Activation) -> str:
         if function is activation:
             return name
     return get_registered_name(activation) if is_registered(activation) else describe_callable(activation)
+
+
+def serialize(activation: Activation) -> object:
+    """Return plain values of which `get` makes the activation: its name, or the description of an object.
+
+    Example:
+        >>> serialize(get("relu"))
+        'relu'
+    """
+    has_config = hasattr(activation, "get_config") and not inspect.isclass(activation)
+    return serialize_keras_object(activation) if has_config else name_of(activation)
 
 
 def names() -> list[str]:

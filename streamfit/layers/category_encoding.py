@@ -97,6 +97,10 @@ class CategoryEncoding(Layer):
             return ops.multi_hot(indices, self.num_tokens, self.dtype)
         return ops.bincount(indices, self.num_tokens, count_weights, self.dtype)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the output: a row for a single number, too."""
+        return super().compute_output_shape(input_shape) if len(input_shape) else (self.num_tokens,)
+
     def _checked_weights(self, x: Value, weights: Value) -> Value:
         if self.output_mode != "count":
             raise ValueError(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, Self, TypeVar, overload
 
+import numpy as np
+
 from streamfit import activations, regularizers
 from streamfit._base.checks import integer, real
+from streamfit._base.errors import ArgumentError
 from streamfit.ops.core import Value
 
 Given = TypeVar("Given", contravariant=True)
@@ -64,6 +67,21 @@ def length(name: str, value: object) -> int:
     if number is None or number < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     return number
+
+
+def count(name: str, value: object) -> int:
+    """Return `value` as a whole number of at least 1; unlike `length`, refuse floats and booleans.
+
+    Raises:
+        ArgumentError: It is no such number.
+
+    Example:
+        >>> count("input_dim", 3)
+        3
+    """
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ArgumentError(f"{name} must be a whole number of at least 1, got {value!r}")
+    return int(value)
 
 
 def one_of(name: str, value: object, choices: Sequence[str]) -> str:

@@ -94,12 +94,13 @@ class Dense(KernelLayer):
                 f"got shape {tuple(x.shape)}"
             )
         x = ops.cast(x, self.dtype)
-        if not self.use_bias:
+        bias = self.bias
+        if bias is None:
             return self.activation(ops.matmul(x, self.kernel))
         fused = self.fused_activation
         if fused is not None:
-            return ops.dense(x, self.kernel, self.bias, fused)
-        return self.activation(ops.dense(x, self.kernel, self.bias))
+            return ops.dense(x, self.kernel, bias, fused)
+        return self.activation(ops.dense(x, self.kernel, bias))
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""

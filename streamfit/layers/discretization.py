@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from streamfit import ops
 from streamfit._base.checks import real
 from streamfit._base.configs import Config
+from streamfit._base.errors import NotAdaptedError
+from streamfit._base.specs import Shape
 from streamfit._base.tree import flatten
 from streamfit.layers.adaptation import batches_of
 from streamfit.layers.base import Layer, LayerOptions
@@ -35,7 +37,8 @@ class Discretization(Layer):
             the more memory it takes: at most some ``32 / epsilon`` numbers for each doubling of the data.
         output_mode: ``'int'``: the numbers of bins, int32, in the shape of the input. ``'one_hot'``: a row
             for each value, of the length of the number of bins; an axis of length 1 becomes the row.
-            ``'multi_hot'``, ``'count'``: a row for each sample, that is for the last axis of the input.
+            ``'multi_hot'``, ``'count'``: a row for each sample, that is for axis 1 of the input; if it has
+            further axes, as in Keras one for each of their places.
         sparse: Must be False.
         **options: As for `Layer`; the input is converted to `dtype`, which is also that of rows.
 
@@ -134,12 +137,12 @@ class Discretization(Layer):
         """Find the bins."""
         bins = self.bin_boundaries
         if bins is None:
-            raise ValueError(
+            raise NotAdaptedError(
                 f"layer {self.name!r} has no bin_boundaries yet: call adapt(data) first, or pass "
                 "bin_boundaries=..."
             )
         found = ops.digitize(ops.cast(x, self.dtype), bins)
-        mode, depth = self.output_mode, len(bins) + 1
+        mode, depth = self.output_mode, self._depth()
         if mode == "int":
             return found
         if mode == "one_hot":
@@ -147,8 +150,29 @@ class Discretization(Layer):
             return ops.one_hot(ops.squeeze(found, -1) if one else found, depth, self.dtype)
         if len(x.shape) < 2:  # each number is a sample
             found = ops.expand_dims(found, -1)
+        if len(found.shape) > 2:
+            rank = len(found.shape)
+            found = ops.transpose(found, [0, *range(2, rank), 1])
         count = ops.multi_hot if mode == "multi_hot" else ops.bincount
         return count(found, depth, dtype=self.dtype)
+
+    def _depth(self) -> int:
+        """Return the number of bins, which is known before `adapt`."""
+        return (self.num_bins or 0) if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+
+    @property
+    def output_dtype(self) -> str:
+        """Return the dtype of the output."""
+        return "int32" if self.output_mode == "int" else self.dtype
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the output; `adapt` is not needed for it."""
+        shape = tuple(input_shape)
+        if self.output_mode == "int":
+            return shape
+        if self.output_mode == "one_hot":
+            return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape), self._depth())
+        return (*shape[:1], *shape[2:], self._depth())
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer; after `adapt` the bounds are among them."""

@@ -11,7 +11,7 @@ from streamfit import constraints, initializers, ops, regularizers
 from streamfit._base.configs import Config, describe
 from streamfit._base.specs import Shape
 from streamfit.layers.base import Layer, LayerOptions
-from streamfit.layers.checks import length
+from streamfit.layers.checks import count, length
 from streamfit.ops.core import Value
 
 _EXACT = {"float16": 1 << 11, "float32": 1 << 24, "float64": 1 << 53}
@@ -72,7 +72,7 @@ class Embedding(Layer):
         if input_length is not None:
             options.setdefault("input_shape", (length("input_length", input_length),))
         super().__init__(**options)
-        self.input_dim, self.output_dim = length("input_dim", input_dim), length("output_dim", output_dim)
+        self.input_dim, self.output_dim = count("input_dim", input_dim), count("output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)

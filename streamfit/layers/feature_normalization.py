@@ -43,8 +43,8 @@ class Normalization(Layer):
         ShapeError: When built: there is no such axis, or its length is not known.
 
     Attributes:
-        mean: What is subtracted: a weight with the lengths of the axes, or the array that was given; None
-            before the layer is built.
+        mean: What is subtracted, as an array that is broadcast to the input that the layer was built for;
+            None before that.
         variance: Likewise.
         count: A weight: over how many numbers `adapt` has averaged; int64.
 
@@ -54,14 +54,15 @@ class Normalization(Layer):
         >>> layer.adapt(np.array([[0.0, 7.0], [2.0, 9.0], [0.0, 7.0], [2.0, 9.0]]))
         >>> layer(np.array([[0.0, 9.0]]))
         array([[-1.,  1.]], dtype=float32)
-        >>> layer.mean.numpy()
-        array([1., 8.], dtype=float32)
+        >>> layer.mean
+        array([[1., 8.]], dtype=float32)
     """
 
     supports_masking = True
     fixed = Layer.fixed | {"axis", "input_mean", "input_variance", "invert"}
-    mean: Variable | Array | None
-    variance: Variable | Array | None
+    _mean: Variable | Array | None
+    _variance: Variable | Array | None
+    _rank: int
     _moments: Moments
 
     def __init__(
@@ -80,7 +81,7 @@ class Normalization(Layer):
                 f"variance={variance!r}"
             )
         self.input_mean, self.input_variance, self.invert = mean, variance, bool(invert)
-        self.mean = self.variance = None
+        self._mean = self._variance = None
         if mean is not None and variance is not None:
             self._check_given(np.asarray(mean, np.float64), np.asarray(variance, np.float64))
         self.reset_state()
@@ -99,17 +100,35 @@ class Normalization(Layer):
         if not (np.isfinite(mean).all() and (variance >= 0).all()):
             raise ValueError(f"a mean must be finite and a variance at least 0, got {mean} and {variance}")
 
+    @property
+    def mean(self) -> Array | None:
+        """Return what is subtracted, in the shape in which it is broadcast; None before `build`."""
+        return self._shown(self._mean)
+
+    @property
+    def variance(self) -> Array | None:
+        """Return the squares of what is divided by, likewise."""
+        return self._shown(self._variance)
+
+    def _shown(self, moment: Variable | Array | None) -> Array | None:
+        if moment is None:
+            return None
+        kept, lengths = self._kept(self._rank), iter(moment.shape)
+        shape = [next(lengths) if axis in kept else 1 for axis in range(self._rank)]
+        return np.array(moment.value if isinstance(moment, Variable) else moment).reshape(shape)
+
     def build(self, input_shape: Shape) -> None:
         """Create the mean, the variance and the count, unless they were given."""
+        self._rank = len(input_shape)
         lengths = tuple(self._length(input_shape, axis) for axis in self._kept(len(input_shape)))
         if self.input_mean is None:
-            self.mean = self.add_weight("mean", lengths, "zeros", trainable=False)
-            self.variance = self.add_weight("variance", lengths, "ones", trainable=False)
+            self._mean = self.add_weight("mean", lengths, "zeros", trainable=False)
+            self._variance = self.add_weight("variance", lengths, "ones", trainable=False)
             self.count = self.add_weight("count", (), "zeros", trainable=False, dtype="int64")
             return
         try:
             given = np.asarray(self.input_mean, self.dtype), np.asarray(self.input_variance, self.dtype)
-            self.mean, self.variance = (np.broadcast_to(array, lengths).copy() for array in given)
+            self._mean, self._variance = (np.broadcast_to(array, lengths).copy() for array in given)
         except ValueError as error:
             raise ValueError(
                 f"the mean of layer {self.name!r} has the shape {np.shape(self.input_mean)}, which cannot be "
@@ -144,7 +163,8 @@ class Normalization(Layer):
         They are accumulated in float64, so batches of another size change them by no more than rounding.
 
         Args:
-            data: Arrays, a generator, a `Sequence`, a `Source` or a pipeline of numbers; targets are ignored.
+            data: Arrays, a generator, a `Sequence`, a `Source` or a pipeline of numbers; or a list of
+                batches, each an array or (x, y). Targets are ignored.
             batch_size: Samples that are looked at together, for arrays.
             steps: The number of batches to read; None for a whole pass.
 
@@ -159,6 +179,8 @@ class Normalization(Layer):
                 "them out"
             )
         self.reset_state()
+        if isinstance(data, (list, tuple)) and data and all(map(_is_batch, data)):
+            data = iter(data)
         for x in batches_of(data, batch_size, steps):
             self.update_state(x)
         self.finalize_state()
@@ -178,9 +200,9 @@ class Normalization(Layer):
         self.ensure_built(numbers)
         kept = self._kept(numbers.ndim)
         lengths = tuple(numbers.shape[axis] for axis in kept)
-        if self.mean is not None and lengths != self.mean.shape:
+        if self._mean is not None and lengths != self._mean.shape:
             raise ShapeError(
-                f"layer {self.name!r} was built for inputs with the lengths {self.mean.shape} along "
+                f"layer {self.name!r} was built for inputs with the lengths {self._mean.shape} along "
                 f"axis={list(self.axis)}, got data of shape {numbers.shape}"
             )
         self._moments.add(numbers, [axis for axis in range(numbers.ndim) if axis not in kept])
@@ -191,7 +213,7 @@ class Normalization(Layer):
         if not moments.count:
             raise ValueError(f"layer {self.name!r}: there are no data to adapt to")
         weights = [
-            weight for weight in (self.mean, self.variance, self.count) if isinstance(weight, Variable)
+            weight for weight in (self._mean, self._variance, self.count) if isinstance(weight, Variable)
         ]
         arrays = [moments.mean, moments.variance, np.asarray(moments.count)]
         self.put_weights("adapt", weights, arrays)
@@ -202,7 +224,7 @@ class Normalization(Layer):
     def call(self, x: Value) -> Value:
         """Normalize, or undo it."""
         x = ops.cast(x, self.dtype)
-        mean, variance = (self._aligned(moment, x.shape) for moment in (self.mean, self.variance))
+        mean, variance = (self._aligned(moment, x.shape) for moment in (self._mean, self._variance))
         deviation = ops.maximum(ops.sqrt(variance), epsilon())
         if self.invert:
             return ops.add(mean, ops.multiply(x, deviation))
@@ -229,6 +251,12 @@ class Normalization(Layer):
             "mean": describe(self.input_mean),
             "variance": describe(self.input_variance),
         }
+
+
+def _is_batch(item: object) -> bool:
+    """Return whether an entry of a list is a batch of its own, rather than a row: an array, or (x, y)."""
+    x = item[0] if isinstance(item, tuple) and item else item
+    return isinstance(x, np.ndarray) and x.ndim > 1
 
 
 def _axes(axis: object) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from streamfit._base.configs import Config
-from streamfit._base.errors import SampleError
+from streamfit._base.errors import ArgumentError, NoFileError, NotAdaptedError, SampleError
 from streamfit._base.exact import row_of
 from streamfit._base.loading import refuse_path, reserve
 from streamfit._base.specs import Array, Spec
@@ -24,6 +24,7 @@ from streamfit.layers.vocabulary import DROPPED, MODES, Counts, Token, TokenCoun
 
 _FACTORS = "idf_weights"
 _UNKNOWN = -2
+_VOCABULARY = "vocabulary.txt"
 _OLD_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}  # of values of output_mode
 _NO_ARGUMENTS = ("vocabulary_size", "has_input_vocabulary")  # in configurations, but not in `__init__`
 
@@ -34,6 +35,8 @@ class IndexLookup(HostLayer, Generic[Token]):
     A subclass says how its tokens are read, found and hashed.
     """
 
+    reserves_oov_token = True
+    """Whether the token for unknown ones may not be among the others, also where nothing is inverted."""
     mask_token: Token | None
     oov_token: Token
     _tokens: Sequence[Token] | None
@@ -61,6 +64,8 @@ class IndexLookup(HostLayer, Generic[Token]):
         salt: int | Sequence[int] | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
+        if unknown := sorted(set(options) - set(LayerOptions.__annotations__)):
+            raise ArgumentError(f"{type(self).__name__} has no argument {unknown[0]!r}")
         super().__init__(**options)
         dense_only(sparse)
         self.max_tokens = None if max_tokens is None else length("max_tokens", max_tokens)
@@ -186,6 +191,10 @@ class IndexLookup(HostLayer, Generic[Token]):
     def _all_tokens(self, vocabulary: object) -> list[Token]:
         if isinstance(vocabulary, (str, os.PathLike)):
             refuse_path(vocabulary, f"the vocabulary of layer {self.name!r}")
+            if not os.path.exists(vocabulary):
+                raise NoFileError(
+                    f"layer {self.name!r}: there is no vocabulary file {os.fspath(vocabulary)!r}"
+                )
             with open(vocabulary, encoding="utf-8", newline="") as file:
                 lines = file.read().replace("\r\n", "\n").removesuffix("\n").split("\n")
             return self._read_file(lines)
@@ -202,7 +211,8 @@ class IndexLookup(HostLayer, Generic[Token]):
             seen: set[Token] = set()
             twice = next(token for token in tokens if token in seen or seen.add(token))  # type: ignore[func-returns-value]
             raise ValueError(f"the vocabulary of layer {self.name!r} has {twice!r} twice")
-        oov_token = self.oov_token if self.num_oov_indices or self.invert else None
+        reserved = self.num_oov_indices and self.reserves_oov_token
+        oov_token = self.oov_token if reserved or self.invert else None
         for special in (self.mask_token, oov_token):
             if special is not None and special in set(tokens):
                 raise ValueError(
@@ -273,8 +283,9 @@ class IndexLookup(HostLayer, Generic[Token]):
     def _need_vocabulary(self) -> Sequence[Token]:
         tokens: Sequence[Token] | None = self._tokens
         if tokens is None:
-            raise ValueError(
-                f"layer {self.name!r} has no vocabulary yet: pass vocabulary=..., or call adapt(data) first"
+            raise NotAdaptedError(
+                f"layer {self.name!r} has no vocabulary yet: pass vocabulary=..., or call adapt(data) first "
+                f"(`output_mode={self.output_mode}`)"
             )
         return tokens
 
@@ -371,6 +382,20 @@ class IndexLookup(HostLayer, Generic[Token]):
                 f"{found.shape}"
             )
         self.set_vocabulary(self.get_vocabulary(), found[: first + len(self._idf_weights)])
+
+    def save_assets(self, dir_path: str | os.PathLike[str]) -> None:
+        """Write the vocabulary to ``vocabulary.txt`` in a folder, a token a line, the special ones first."""
+        self._need_vocabulary()
+        with open(os.path.join(dir_path, _VOCABULARY), "w", encoding="utf-8", newline="\n") as file:
+            file.write("\n".join(map(str, self.get_vocabulary())))
+
+    def load_assets(self, dir_path: str | os.PathLike[str]) -> None:
+        """Take the vocabulary over that `save_assets` wrote.
+
+        Raises:
+            NoFileError: There is none in the folder.
+        """
+        self.set_vocabulary(os.path.join(dir_path, _VOCABULARY), self.idf_weights)
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer, the vocabulary among them."""

@@ -158,6 +158,7 @@ class InputLayer(Layer):
 
     supports_masking = True
     fixed = Layer.fixed | {"batch_shape"}
+    sparse = ragged = False
 
     def __init__(
         self,

@@ -53,6 +53,7 @@ class IntegerLookup(IndexLookup[int]):
     """
 
     input_dtype = "int64"
+    reserves_oov_token = False  # a number as good as any other
 
     def __init__(
         self,

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from streamfit import activations, constraints, initializers, regularizers
 from streamfit._base.configs import Config, describe
+from streamfit.activations.lookup import serialize
 from streamfit.kernels.bias_activation import FUSED
 from streamfit.layers.base import Layer
 from streamfit.layers.checks import Checked, activation_function
+from streamfit.ops import Variable
 
 
 class KernelLayer(Layer):
@@ -16,8 +18,10 @@ class KernelLayer(Layer):
 
     Attributes:
         kernel: The kernel; its last axis is that of the output.
-        bias: A number for each place of that axis, with `use_bias`.
+        bias: A number for each place of that axis, with `use_bias`; else None.
     """
+
+    bias: Variable | None = None
 
     fixed = Layer.fixed | {
         *("use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"),
@@ -75,7 +79,7 @@ class KernelLayer(Layer):
         """Return the arguments that make an equal layer."""
         return {
             **super().get_config(),
-            "activation": activations.name_of(self.activation),
+            "activation": serialize(self.activation),
             "use_bias": self.use_bias,
             "kernel_initializer": describe(self.kernel_initializer),
             "bias_initializer": describe(self.bias_initializer),

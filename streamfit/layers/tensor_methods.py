@@ -135,6 +135,19 @@ class TensorMethods:
         (batch,) = batches
         return transform(lambda tensor: _with_batch(tensor.shape, batch), results)
 
+    def compute_output_spec(self, *inputs: Any) -> Any:
+        """Return tensors of the shapes and dtypes that the layer makes of tensors, without making weights.
+
+        Example:
+            >>> from streamfit import Input
+            >>> from streamfit.layers import Dense
+            >>> Dense(2).compute_output_spec(Input((3,), name="x"))
+            <Tensor shape=(None, 2) dtype=float32>
+        """
+        layer = self if self.built else copy.deepcopy(self)
+        with tracing(), without_draws():
+            return layer(*inputs)
+
 
 def _one_or_list(items: Sequence[Any]) -> Any:
     return items[0] if len(items) == 1 else list(items)

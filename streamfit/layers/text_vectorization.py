@@ -25,7 +25,7 @@ from streamfit.layers.token_text import SPLITS, STANDARDS, Tokens, parts, split,
 Standardize = Callable[[Any], Any]
 Split = Callable[[Any], Any]
 
-_MODES = ("int", "multi_hot", "count", "tf_idf")
+_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 _EXACT = 1 << 24  # float32 holds the whole numbers up to here
 _UNBOUNDED = 1 << 62
 
@@ -56,8 +56,10 @@ class TextVectorization(StringLookup):
             (dtype ``U``, shape (batch,)) to one list of tokens for each text.
         ngrams: n for all n-grams of 1 to n tokens, or a tuple of the wanted n; None for single tokens. Those
             of the first n come first.
-        output_mode: ``'int'``; or one row for each text: ``'multi_hot'`` has a 1 for each token that occurs,
-            ``'count'`` how often it does, ``'tf_idf'`` that times its weight.
+        output_mode: ``'int'``; ``'one_hot'``: the numbers, less by 1, as rows with a single 1, those of
+            padding without one, in the shape (batch, longest, size of the vocabulary); or one row for each
+            text: ``'multi_hot'`` has a 1 for each token that occurs, ``'count'`` how often it does,
+            ``'tf_idf'`` that times its weight.
         output_sequence_length: To this length rows of numbers are padded or cut.
         pad_to_max_tokens: Whether rows of counts have the length `max_tokens`, however large the vocabulary
             is.
@@ -138,7 +140,8 @@ class TextVectorization(StringLookup):
         lead = self._lead(spec.shape)
         if self.output_mode == "int":
             return Spec((*lead, self.output_sequence_length), np.dtype(np.int64))
-        return Spec((*lead, self._free_depth()), np.dtype(self.dtype))
+        words = (None,) if self.output_mode == "one_hot" else ()
+        return Spec((*lead, *words, self._free_depth()), np.dtype(self.dtype))
 
     def compute(self, x: Array) -> Array:
         """Look the words of a batch of texts up."""
@@ -146,10 +149,13 @@ class TextVectorization(StringLookup):
         assert isinstance(table, TokenTable)
         if x.size == 1 and self._is_plain():
             return self._of_one(x, table)
-        meaning = _NUMBERS if self.output_mode == "int" else _COUNTS
+        by_word = self.output_mode in ("int", "one_hot")
+        meaning = _NUMBERS if by_word else _COUNTS
         found = [table.find(tokens, self._widths, meaning) for tokens in self._tokenized(x)]
-        rows = self._padded(found) if self.output_mode == "int" else self._counted(found)
-        return rows.reshape((*self._lead(x.shape), rows.shape[1]))
+        rows = self._padded(found) if by_word else self._counted(found)
+        if self.output_mode == "one_hot":
+            rows = (rows[..., None] == np.arange(1, self._depth() + 1)).astype(self.dtype)
+        return rows.reshape((*self._lead(x.shape), *rows.shape[1:]))
 
     def _is_plain(self) -> bool:
         """Return whether texts are split at blanks into words, whose numbers are wanted."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from streamfit._base.specs import Array
+from streamfit.layers.base import Layer
 from streamfit.layers.weight_methods import fitting
 from streamfit.ops import Variable
 from streamfit.storage.files import stem
@@ -84,8 +85,11 @@ class ModelFormat(Protocol):
 class WeightsFormat(Protocol):
     """A form of files with the weights of a model in them."""
 
-    def save(self, model: Any, path: Path) -> None:
-        """Write the weights, whole or not at all.
+    skips: bool
+    """Whether weights of some layers can be left out."""
+
+    def save(self, model: Any, path: Path, skip: Sequence[Layer] = ()) -> None:
+        """Write the weights, whole or not at all, without those of layers to skip.
 
         Raises:
             ValueError: Weights alone are not written in this form.
@@ -94,8 +98,8 @@ class WeightsFormat(Protocol):
     def check(self) -> None:
         """Raise the error that `save` would raise for any model."""
 
-    def match(self, model: Any, path: Path, by_name: bool) -> Match:
-        """Read a file, and find what in it belongs to the model."""
+    def match(self, model: Any, path: Path, by_name: bool, skip: Sequence[Layer] = ()) -> Match:
+        """Read a file, and find what in it belongs to the model; layers to skip stay as they are."""
 
 
 _models: dict[str, ModelFormat] = {}

@@ -18,7 +18,7 @@ from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
 from streamfit.layers.building import marks_itself
 from streamfit.layers.mask_scope import mask_of, set_mask
-from streamfit.models.formats import weights_format
+from streamfit.models.formats import WeightsFormat, weights_format
 from streamfit.models.network import (
     as_declared,
     check_graph,
@@ -220,12 +220,18 @@ class GraphModel(Layer):
         """
         print_fn(summary_text(self, line_length or 65))
 
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def save_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        objects_to_skip: Sequence[Layer] | None = None,
+    ) -> None:
         """Write all weights to a file, whole or not at all.
 
         Args:
             filepath: A path that ends in ``.safetensors``, or in ``.weights.h5`` for Keras 3 (needs h5py).
             overwrite: Whether an existing file may be replaced.
+            objects_to_skip: Layers whose weights, with those inside them, are left out; for ``.weights.h5``.
 
         Raises:
             ValueError: Another ending, or the model has no weights yet.
@@ -237,7 +243,7 @@ class GraphModel(Layer):
         self._need_weights("save_weights")
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
-        form.save(self, path)
+        form.save(self, path, _to_skip(form, objects_to_skip))
 
     def check_weights_path(self, filepath: str | os.PathLike[str]) -> None:
         """Raise the error that `save_weights` would raise for this path, before there are weights.
@@ -249,7 +255,12 @@ class GraphModel(Layer):
         weights_format(filepath)[1].check()
 
     def load_weights(
-        self, filepath: str | os.PathLike[str], by_name: bool = False, skip_mismatch: bool = False
+        self,
+        filepath: str | os.PathLike[str],
+        by_name: bool = False,
+        skip_mismatch: bool = False,
+        objects_to_skip: Sequence[Layer] | None = None,
+        **options: object,
     ) -> None:
         """Read weights from a file that `save_weights` or `save` wrote, here or in Keras.
 
@@ -260,6 +271,8 @@ class GraphModel(Layer):
                 layout of Keras 3 have no names to go by.
             skip_mismatch: Whether weights for which the file has nothing of their shape stay as they are,
                 with a warning that names them.
+            objects_to_skip: Layers that stay as they are, with those inside them; for ``.weights.h5``.
+            options: There are no others: a ValueError says so, as in Keras.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -267,9 +280,11 @@ class GraphModel(Layer):
             ModelInUseError: Another thread trains the model.
             MissingExtraError: h5py is needed and not installed.
         """
+        if options:
+            raise ValueError(f"load_weights has no arguments {sorted(options)}")
         path, form = weights_format(filepath)
         self._need_weights("load_weights")
-        match = form.match(self, path, by_name)
+        match = form.match(self, path, by_name, _to_skip(form, objects_to_skip))
         if not skip_mismatch:
             match.check(str(path))
         for problem in match.problems:
@@ -314,6 +329,15 @@ class GraphModel(Layer):
     def weight_paths(self) -> list[tuple[str, Variable]]:
         """List (path, weight): paths are made of positions, so that automatic names do not matter."""
         return [(f"{i:04d}/{weight.name}", weight) for i, weight in enumerate(self.weights)]
+
+
+def _to_skip(form: WeightsFormat, objects: Sequence[Layer] | None) -> Sequence[Layer]:
+    """Return the layers to skip, if files of this form can be without some."""
+    if objects is not None and not form.skips:
+        raise ValueError(
+            "objects_to_skip only supports '.weights.h5' files: leave it out, or write such a file"
+        )
+    return objects or ()
 
 
 def _names_of(x: object, base: str) -> list[str]:

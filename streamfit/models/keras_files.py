@@ -14,6 +14,7 @@ from streamfit.models.keras_config import keras_model_config
 from streamfit.models.keras_layout import UniqueInList
 from streamfit.models.keras_optimizer import optimizer_arrays, restore_from_arrays
 from streamfit.models.keras_weights import OPTIMIZER, all_weights, matched_weights
+from streamfit.models.layer_state import assets_of, load_assets
 from streamfit.models.model import Model
 from streamfit.models.model_content import described_model
 from streamfit.storage.hdf5 import Hdf5Content
@@ -46,7 +47,7 @@ def save_keras(model: Model, path: Path, include_optimizer: bool) -> None:
         content = all_weights(model, config["compile_config"] is not None)
 
     uses.read("save", model.name, frozenset((model, *model.weights)), copy_all)
-    write_keras_file(path, KerasFile(config, content))
+    write_keras_file(path, KerasFile(config, content, assets_of(model)))
 
 
 def model_of_keras(content: KerasFile, where: str, compile: bool) -> Model:
@@ -59,15 +60,11 @@ def model_of_keras(content: KerasFile, where: str, compile: bool) -> Model:
     config, assets = dict(content.config), dict(content.assets)
     compiled = config.pop("compile_config", None)
     with_vocabularies(config, "", assets, content.weights.arrays, where)
-    if left := [name for name in assets if _INNER not in name]:
-        raise ValueError(
-            f"{where} has {left[0]!r} among its assets, which is no vocabulary of a lookup layer of a stack "
-            "or of a functional model: such files are not read"
-        )
     model = described_object(config, where)
     match = matched_weights(model, content.weights, where, same_names=True)
     match.check(where)
     match.put()
+    load_assets(model, {name: data for name, data in assets.items() if _INNER not in name}, where)
     if compile and compiled:
         with_known_names(lambda: model.compile_from_config(compiled), where)
         restore_from_arrays(model, optimizer_vars(content.weights), where)

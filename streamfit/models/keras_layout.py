@@ -7,6 +7,7 @@ private attributes come last.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -53,8 +54,8 @@ def is_graph(layer: object) -> bool:
     return isinstance(layer, Model) and type(layer).call in (GraphModel.call, Sequential.call)
 
 
-def layer_paths(model: Model) -> list[tuple[str, Layer]]:
-    """List (path, layer), each layer once, the model itself first.
+def layer_paths(model: Model, skip: Iterable[Layer] = ()) -> list[tuple[str, Layer]]:
+    """List (path, layer), each layer once, the model itself first; without those to skip, and what is inside.
 
     Example:
         >>> from streamfit import Input, layers
@@ -63,7 +64,7 @@ def layer_paths(model: Model) -> list[tuple[str, Layer]]:
         ['', 'layers/dense', 'layers/re_lu', 'layers/dense_1']
     """
     found: list[tuple[str, Layer]] = []
-    _visit(model, "", found, set())
+    _visit(model, "", found, {id(layer) for layer in skip})
     return found
 
 
@@ -87,6 +88,21 @@ def _visit_value(value: Any, path: str, found: list[tuple[str, Layer]], seen: se
                 _visit(item, f"{path}/{names.of(class_name_of(item))}", found, seen)
             elif isinstance(item, (list, tuple, dict)):
                 _visit_value(item, f"{path}/{names.of('container')}", found, seen)
+
+
+def other_paths(model: Model) -> dict[int, list[str]]:
+    """Return by id of a layer the paths under which properties of the user's classes show it."""
+    found: dict[int, list[str]] = {}
+    for path, layer in layer_paths(model):
+        kind = type(layer)
+        for name in dir(kind):
+            shown = inspect.getattr_static(kind, name)
+            getter = shown.fget if isinstance(shown, property) else None
+            own = getter is not None and not getter.__module__.startswith("streamfit.")
+            value = getattr(layer, name, None) if own else None
+            if isinstance(value, Layer):
+                found.setdefault(id(value), []).append(f"{path}/{name}" if path else name)
+    return found
 
 
 def class_name_of(layer: Layer) -> str:

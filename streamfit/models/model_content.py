@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from streamfit._base import uses
@@ -42,8 +42,17 @@ class SavedModel(Protocol):
         """Return the state of the optimizer, and its steps."""
 
 
-def content_of(model: SavedModel, include_optimizer: bool = True) -> ModelFile:
+def content_of(
+    model: SavedModel,
+    include_optimizer: bool = True,
+    more: Callable[[], Mapping[str, Array]] = dict[str, Array],
+) -> ModelFile:
     """Return what a model file holds of a model, all of the same moment.
+
+    Args:
+        model: The model.
+        include_optimizer: Whether the arguments of `compile` and the optimizer are in it.
+        more: Returns further arrays by name.
 
     Raises:
         TypeError, ValueError: Something in the model cannot be described.
@@ -60,6 +69,7 @@ def content_of(model: SavedModel, include_optimizer: bool = True) -> ModelFile:
 
     def copy_all() -> None:  # all of the same moment, whoever trains the model
         arrays.update((f"{WEIGHT}{path}", weight.value.copy()) for path, weight in model.weight_paths())
+        arrays.update(more())
         if include_optimizer:
             state, description["iterations"] = model.optimizer_state()
             arrays.update((f"{OPTIMIZER}{name}", vector) for name, vector in state.items())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from streamfit._base.specs import Array
 from streamfit.models.descriptions import described_object, with_known_names
+from streamfit.models.layer_state import load_state
 from streamfit.models.model import Model
 from streamfit.models.model_content import OPTIMIZER, WEIGHT
 from streamfit.ops import Variable
@@ -20,6 +21,7 @@ def model_of(content: ModelFile, where: str, compile: bool) -> Model:
     """
     model = described_object(content.description.get("model"), where)
     put_weights(model, part_of(content.arrays, WEIGHT), where)
+    load_state(model, content.arrays, where)
     compiled = content.description.get("compile")
     if compile and compiled:
         with_known_names(lambda: model.compile_from_config(compiled), where)

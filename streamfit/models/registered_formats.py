@@ -8,9 +8,11 @@ from pathlib import Path
 from streamfit._base import uses
 from streamfit._base.loading import loading_from
 from streamfit._base.specs import Array
+from streamfit.layers.base import Layer
 from streamfit.models.formats import Match, register_model_format, register_weights_format
 from streamfit.models.keras_files import described_for_keras, model_of_keras, save_keras
 from streamfit.models.keras_weights import all_weights, matched_weights
+from streamfit.models.layer_state import state_arrays
 from streamfit.models.legacy_h5 import legacy_content, legacy_description, match_legacy, model_of_legacy
 from streamfit.models.model import Model
 from streamfit.models.model_content import WEIGHT, content_of, described_model
@@ -30,7 +32,7 @@ class _Own:
     """``.streamfit``: `streamfit.storage.model_file`."""
 
     def save(self, model: Model, path: Path, include_optimizer: bool) -> None:
-        write_model(path, content_of(model, include_optimizer))
+        write_model(path, content_of(model, include_optimizer, lambda: state_arrays(model)))
 
     def check(self, model: Model, include_optimizer: bool) -> None:
         if model.built:
@@ -87,7 +89,9 @@ class _Hdf5:
 class _Safetensors:
     """``.safetensors``: `streamfit.storage.weights`."""
 
-    def save(self, model: Model, path: Path) -> None:
+    skips = False
+
+    def save(self, model: Model, path: Path, skip: Sequence[Layer] = ()) -> None:
         paths = [place for place, _ in model.weight_paths()]
         weights = list(zip(paths, model.get_weights(), strict=True))
         save_weights(weights, path, model.layer_weight_paths())
@@ -95,7 +99,7 @@ class _Safetensors:
     def check(self) -> None:
         pass
 
-    def match(self, model: Model, path: Path, by_name: bool) -> Match:
+    def match(self, model: Model, path: Path, by_name: bool, skip: Sequence[Layer] = ()) -> Match:
         arrays, layers = read_weights(path)
         return _match_paths(model, arrays, layers, path, by_name)
 
@@ -104,9 +108,9 @@ class _Hdf5Weights:
     """``.weights.h5``, and the weights in files of Keras 2."""
 
     def __init__(self, writes: bool) -> None:
-        self._writes = writes
+        self._writes = self.skips = writes
 
-    def save(self, model: Model, path: Path) -> None:
+    def save(self, model: Model, path: Path, skip: Sequence[Layer] = ()) -> None:
         if not self._writes:
             raise ValueError(
                 f"weights alone are saved as .safetensors or .weights.h5, got {str(path)!r}. Write "
@@ -115,7 +119,7 @@ class _Hdf5Weights:
         content: list[Hdf5Content] = []
 
         def copy_all() -> None:
-            content.append(all_weights(model, model.optimizer is not None))
+            content.append(all_weights(model, model.optimizer is not None, skip))
 
         uses.read("save_weights", model.name, frozenset((model, *model.weights)), copy_all)
         write_whole(path, [hdf5_bytes(content[0])])
@@ -127,20 +131,22 @@ class _Hdf5Weights:
             )
         check_installed()
 
-    def match(self, model: Model, path: Path, by_name: bool) -> Match:
+    def match(self, model: Model, path: Path, by_name: bool, skip: Sequence[Layer] = ()) -> Match:
         content, _ = read_hdf5_file(path)
         if "model_weights" in content.groups:
             content = content.within("model_weights")
         if content.texts("", "layer_names"):
             return match_legacy(model, content, str(path), by_name)
         _refuse_names(path, by_name)
-        return matched_weights(model, content, str(path))
+        return matched_weights(model, content, str(path), skip=skip)
 
 
 class _WeightsOfModels:
     """The weights in a file of a whole model."""
 
-    def save(self, model: Model, path: Path) -> None:
+    skips = False
+
+    def save(self, model: Model, path: Path, skip: Sequence[Layer] = ()) -> None:
         raise ValueError(
             f"{path.suffix} is for whole models: write save({str(path)!r}), or save weights alone as "
             f"{stem(path.name) + '.safetensors'!r}"
@@ -149,7 +155,7 @@ class _WeightsOfModels:
     def check(self) -> None:
         raise ValueError("weights alone are saved as .safetensors or .weights.h5")
 
-    def match(self, model: Model, path: Path, by_name: bool) -> Match:
+    def match(self, model: Model, path: Path, by_name: bool, skip: Sequence[Layer] = ()) -> Match:
         if path.suffix == ENDING:
             content = read_model(path)
             layers = layers_of(content.description.get("layers"))

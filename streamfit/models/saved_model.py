@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from typing import BinaryIO
 
 from streamfit._base.custom_objects import CustomObjectScope
+from streamfit._base.errors import NoFileError
 from streamfit._base.serialization import ObjectSharingScope, deserialize_keras_object
 from streamfit.models import known as known  # descriptions are made objects of from here on
 from streamfit.models import registered_formats as registered_formats
+from streamfit.models.file_objects import read
 from streamfit.models.formats import model_format
 from streamfit.models.model import Model
 
 
 def save_model(
-    model: Model, filepath: str | os.PathLike[str], overwrite: bool = True, include_optimizer: bool = True
+    model: Model,
+    filepath: str | os.PathLike[str] | BinaryIO,
+    overwrite: bool = True,
+    include_optimizer: bool = True,
+    **options: object,
 ) -> None:
     """Write a model to a file; see `Model.save`."""
-    model.save(filepath, overwrite, include_optimizer)
+    model.save(filepath, overwrite, include_optimizer, **options)
 
 
 def load_model(
-    filepath: str | os.PathLike[str],
+    filepath: str | os.PathLike[str] | BinaryIO,
     custom_objects: Mapping[str, object] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
@@ -35,7 +42,7 @@ def load_model(
 
     Args:
         filepath: A file that `Model.save` wrote; or one of Keras, ``.keras``, ``.h5`` or ``.hdf5`` (these
-            need h5py).
+            need h5py); or a file object with the content of one.
         custom_objects: Your own classes and functions by name.
         compile: Whether the model is compiled as it was, and its optimizer continues.
         safe_mode: Must be True: code in a file is never run.
@@ -44,7 +51,7 @@ def load_model(
         The model, with the weights that it was saved with.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        NoFileError: There is no such file.
         UnknownNameError: It uses a class or a function that is not known.
         ValueError: The file is damaged, of another format, of a newer version, asks for more than it holds,
             or, if it is of Keras, uses something that is not known here.
@@ -66,7 +73,12 @@ def load_model(
             "safe_mode=False would run code that is in the file, which streamfit never does; pass your own "
             "functions as custom_objects"
         )
+    if not isinstance(filepath, (str, os.PathLike)):
+        with read(filepath) as copied:
+            return load_model(copied, custom_objects, compile)
     path, form = model_format(filepath)
+    if not path.exists():
+        raise NoFileError(f"there is no file {path}")
     with CustomObjectScope(custom_objects):
         model: Model = form.load(path, compile)
     return model

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 import os
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from streamfit._base.serialization import deserialize_keras_object, serialize_ke
 from streamfit._base.specs import Array, Spec
 from streamfit._base.text import dtype_name, dtype_of
 from streamfit._base.tree import flatten, pack, transform
+from streamfit.models.file_objects import written
 from streamfit.models.formats import model_format
 from streamfit.models.generator_methods import GeneratorMethods
 from streamfit.models.graph_model import GraphModel
@@ -27,12 +29,29 @@ from streamfit.training import TrainableFlags
 _COMPILED = ("optimizer", "loss", "metrics", "weighted_metrics", "loss_weights", "sample_weight_mode")
 
 
+def check_options(options: Mapping[str, object]) -> None:
+    """Refuse arguments of `save` that mean something else than what it does.
+
+    Raises:
+        ValueError: There is one.
+    """
+    if "save_format" in options:
+        raise ValueError(
+            "`save_format` is no argument any more, the ending of the path says the form: write "
+            "'model.streamfit', 'model.keras' or 'model.h5'"
+        )
+    if not options.get("zipped", True):
+        raise ValueError("zipped=False would write a folder; a model is always one file, leave zipped out")
+    if unknown := sorted(set(options) - {"zipped"}):
+        raise ValueError(f"{', '.join(unknown)}: no such arguments are known, `save` takes those of its list")
+
+
 class SavingMethods(GeneratorMethods):
     """Add `save`, `to_json` and what `load_model` needs to a model that can be trained."""
 
     def save(
         self,
-        filepath: str | os.PathLike[str],
+        filepath: str | os.PathLike[str] | BinaryIO,
         overwrite: bool = True,
         include_optimizer: bool = True,
         **options: object,
@@ -44,24 +63,29 @@ class SavingMethods(GeneratorMethods):
 
         Args:
             filepath: A path whose ending says the format: ``.streamfit``; for Keras ``.keras``, or ``.h5``
-                and ``.hdf5`` as in Keras 2 (these need h5py).
+                and ``.hdf5`` as in Keras 2 (these need h5py). Folders of it that are missing are made. Or
+                a file object, to which the form of ``.streamfit`` is written.
             overwrite: Whether an existing file may be replaced.
             include_optimizer: Whether the arguments of `compile` and the optimizer are saved, too.
-            options: ``zipped``, accepted for Keras' sake.
+            options: ``zipped=True``, accepted for Keras' sake.
 
         Raises:
-            ValueError: Another ending; or the model uses a lambda, whose code is not saved, or something
-                that this format has no place for.
+            ValueError: Another ending or argument; or the model uses a lambda, whose code is not saved, or
+                something that this format has no place for.
             TypeError: A layer has an argument that cannot be described; the message says what to define.
             FileExistsError: The file exists and `overwrite` is false.
             MissingExtraError: h5py is needed and not installed.
         """
-        if unknown := [name for name in options if name != "zipped"]:
-            raise TypeError(f"save has no argument {unknown[0]!r}")
+        check_options(options)
+        if not isinstance(filepath, (str, os.PathLike)):
+            with written(filepath) as path:
+                self.save(path, include_optimizer=include_optimizer)
+            return
         path, form = model_format(filepath)
         form.check(self, include_optimizer)
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
+        path.parent.mkdir(parents=True, exist_ok=True)
         form.save(self, path, include_optimizer)
 
     def check_saving(self, filepath: str | os.PathLike[str]) -> None:
@@ -120,13 +144,16 @@ class SavingMethods(GeneratorMethods):
         super().ensure_built(inputs)
 
     def get_build_config(self) -> Config | None:
-        """Return the inputs that a subclass with a `call` was built for; None for other models."""
+        """Return the inputs that a subclass with a `call` was built for; None for other models.
+
+        One that was not trained yet was built for the arrays that it was first called on.
+        """
         if type(self).call is GraphModel.call:
             return None
         structure = self._first_inputs
         if self.inputs:
             structure = self._input_structure if self._is_called() else None
-        if structure is None:
+        if structure is None or not self._takes_one_argument():
             return None
         tensors = flatten(structure)
         places = iter(range(len(tensors)))
@@ -135,6 +162,14 @@ class SavingMethods(GeneratorMethods):
             for tensor in tensors
         ]
         return {"inputs": inputs, "structure": transform(lambda leaf: next(places), structure)}
+
+    def _takes_one_argument(self) -> bool:
+        """Return whether `call` needs no other argument than its inputs."""
+        try:
+            inspect.signature(self.call).bind(None)
+        except TypeError:
+            return False
+        return True
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Build a subclass with a `call` for the inputs of `get_build_config`, here or in Keras."""

@@ -2,8 +2,7 @@
 
 A `Tensor` is a symbolic handle: a spec and the node that makes it. An `Op` is one differentiable
 operation (`ops/operation.py`). `apply` adds a node to the graph when an input is symbolic, and runs the
-kernels now when all inputs are arrays. So a layer or a loss written once with `ops` can be called on
-arrays, to look and to test, and traced, to train.
+kernels now when all are arrays. So a layer or a loss can be called on arrays, to look, and traced.
 
 Leaves of a graph are inputs (plain tensors without a node), `Constant` values and `Variable` weights.
 Outside a trace a variable means its current value.
@@ -44,6 +43,7 @@ class Tensor:
 
     mask: Tensor | None = None
     """Which positions count, not 0 where one does: its axes are the first of this tensor. None for all."""
+    sparse = ragged = False  # as some tensors of Keras are
     call: Any = None
     """The `PublicCall` that returned this tensor, or None."""
 

@@ -125,3 +125,19 @@ class Flag:
         setattr(optimizer, self._name, bool(value))
         if before is not bool(value):
             optimizer.restructure()
+
+
+def settings_of(kind: type) -> list[str]:
+    """List the attributes of an optimizer's class that can be set.
+
+    Example:
+        >>> from streamfit.optimizers import SGD
+        >>> "momentum" in settings_of(SGD), "iterations" in settings_of(SGD), "state" in settings_of(SGD)
+        (True, True, False)
+    """
+    public = [(name, getattr(kind, name)) for name in dir(kind) if not name.startswith("_")]
+    return [
+        name
+        for name, value in public
+        if (value.fset is not None if isinstance(value, property) else hasattr(value, "__set__"))
+    ]

@@ -31,6 +31,7 @@ from streamfit.optimizers.hyper import (
     Hyper,
     at_least_zero,
     positive,
+    settings_of,
 )
 from streamfit.optimizers.rates import RateTable
 from streamfit.optimizers.tables import RowRule, Table, table_updates
@@ -154,7 +155,7 @@ class Optimizer(Configurable):
         kind = type(self)
         if not name.startswith("_"):
             if not hasattr(kind, name) and name not in _OWN and kind.__module__.startswith("streamfit."):
-                known = [known for known in dir(kind) if _is_setting(kind, known)]
+                known = settings_of(kind)
                 raise AttributeError(
                     f"{kind.__name__} has no setting {name!r}, so {name} = {value!r} would do nothing."
                     f"{did_you_mean(name, known)} Its settings are {', '.join(known)}"
@@ -177,6 +178,11 @@ class Optimizer(Configurable):
         """Return the vectors by name, with all rows up to date; `bind` makes them."""
         self.work.settle(wake=True)
         return self.work.state
+
+    @property
+    def variables(self) -> list[Array]:
+        """List the count of steps, the learning rate, and the state of each weight; copies of the numbers."""
+        return [np.array(self.iterations), np.array(self.learning_rate), *self.work.arrays()]
 
     @property
     def decay(self) -> float:
@@ -439,11 +445,3 @@ class Optimizer(Configurable):
             known = isinstance(self._schedule, Configurable)
             config["learning_rate"] = describe(self._schedule) if known else self._schedule
         return config
-
-
-def _is_setting(kind: type, name: str) -> bool:
-    """Return whether an attribute of an optimizer's class can be set."""
-    value = getattr(kind, name)
-    return not name.startswith("_") and (
-        value.fset is not None if isinstance(value, property) else hasattr(value, "__set__")
-    )

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.ops import Variable
 from streamfit.optimizers.update import Update
 
 Places = Mapping[Hashable, slice]
@@ -149,6 +150,20 @@ class Work:
             else:
                 found[name] = {None: vector.copy()}
         return found
+
+    def arrays(self) -> list[Array]:
+        """Return copies of the state: of each weight, in its shape, one of each vector; then what is left."""
+        self.settle()
+        weights = [weight for weight in self.places or () if isinstance(weight, Variable)]
+        sizes: dict[Hashable, int] = {weight: weight.memory.size for weight in weights}
+        parts = dict(sorted(self.by_weight(sizes).items()))
+        found = [
+            part[weight].reshape(weight.memory.shape)
+            for weight in weights
+            for part in parts.values()
+            if weight in part
+        ]
+        return found + [part[None] for part in parts.values() if None in part]
 
     def drop_unneeded(self, needed: Mapping[str, float]) -> None:
         """Forget the vectors that the settings needed before and no longer need."""

@@ -47,12 +47,18 @@ def write_keras_file(path: Path, content: KerasFile) -> None:
     Raises:
         MissingExtraError: h5py is not installed.
     """
-    metadata = {"keras_version": KERAS_VERSION, "written_by": "streamfit"}
+    # The date is that of the members, a constant: equal models give equal files.
+    metadata = {
+        "keras_version": KERAS_VERSION,
+        "date_saved": "1980-01-01@00:00:00",
+        "written_by": "streamfit",
+    }
     members: dict[str, Content] = {
         _METADATA: [json.dumps(metadata).encode()],
         _CONFIG: [json.dumps(content.config).encode()],
         _WEIGHTS: [hdf5_bytes(content.weights)],
     }
+    members.update((f"{ASSETS}{name}", [data]) for name, data in content.assets.items())
     write_archive(path, members)
 
 

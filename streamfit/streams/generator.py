@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from streamfit._base.errors import DataError
+from streamfit._base.errors import DataError, NoArrayError
 from streamfit._base.keys import seed_from
 from streamfit.streams import backlog, rng_context
 from streamfit.streams.batch import Batch
@@ -265,7 +265,8 @@ class GeneratorSource(Source):
                 text=self.text,
             )
         except DataError as error:
-            raise DataError(f"{self.describe(ticket)}: {error}") from None
+            kind = NoArrayError if isinstance(error, NoArrayError) else DataError
+            raise kind(f"{self.describe(ticket)}: {error}") from None
 
     def make_reader(self) -> SourceReader:
         """Return a reader that keeps unused items for the next one."""

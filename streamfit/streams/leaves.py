@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from streamfit._base.checks import is_mapping
-from streamfit._base.errors import DataError
+from streamfit._base.errors import DataError, NoArrayError
 from streamfit._base.specs import Array, Spec
 from streamfit._base.text import holds_text
 from streamfit._base.tree import map_entries
@@ -113,7 +113,7 @@ def as_array(value: object, name: str, *, text: bool = False) -> Array:
     if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
         raise DataError(f"{name} is a masked array; its mask would be lost, so fill it: array.filled(0)")
     if array.ndim == 0:
-        raise DataError(
+        raise NoArrayError(
             f"{name} is a single value ({brief(value)}); its first axis must be the samples, "
             "so pass an array of one value per sample"
         )

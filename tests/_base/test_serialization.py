@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import sys
 import threading
@@ -220,3 +221,65 @@ def test_what_a_file_may_ask_for(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="opens no other file"):
             refuse_path(tmp_path, "a vocabulary")
     assert layers.Dense(2).units == 2
+
+
+class Colour(enum.Enum):
+    """Named values."""
+
+    RED = "red"
+
+
+def test_a_member_of_an_enum_is_its_value() -> None:
+    assert saving.serialize_keras_object({"colour": [Colour.RED]}) == {"colour": ["red"]}
+
+
+@pytest.mark.parametrize("name", ["builtins.eval", "subprocess.Popen", "pack>Dense"])
+def test_a_registered_class_is_not_taken_for_its_namesake_here(name: str) -> None:
+    described = {
+        "class_name": "Dense",
+        "module": "keras.layers",
+        "registered_name": name,
+        "config": {"units": 1},
+    }
+    with pytest.raises(ValueError, match=f"registered under the name '{name}', which is not known here"):
+        saving.deserialize_keras_object(described)
+    function = {"class_name": "function", "module": "builtins", "registered_name": name, "config": "relu"}
+    with pytest.raises(ValueError, match=f"registered under the name '{name}', which is not known here"):
+        saving.deserialize_keras_object(function)
+    for known in (None, "", "Dense"):
+        made = saving.deserialize_keras_object({**described, "registered_name": known})
+        assert type(made) is layers.Dense
+
+
+def test_layers_as_activations_stay_layers() -> None:
+    layer = layers.Dense(2, activation=layers.LeakyReLU(0.15, name="leaky"))
+    again = there_and_back(layer)
+    assert isinstance(again.activation, layers.LeakyReLU)
+    assert (again.activation.name, again.activation.negative_slope) == ("leaky", 0.15)
+    x = np.array([[1.0, -2.0]])
+    again(x)
+    layer(x)
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(again(x), layer(x))
+    assert isinstance(there_and_back(layers.Activation(layers.ReLU(1.0))).activation, layers.ReLU)
+
+
+class Scaling:
+    """A function with an argument."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.factor
+
+    def get_config(self) -> dict[str, object]:
+        return {"factor": self.factor}
+
+
+def test_an_object_as_activation_keeps_its_arguments() -> None:
+    layer = layers.Dense(1, activation=Scaling(3.0))
+    with saving.custom_object_scope({"Scaling": Scaling}):
+        again = layers.Dense.from_config(json.loads(json.dumps(layer.get_config())))
+    assert isinstance(again.activation, Scaling)
+    assert again.activation.factor == 3.0

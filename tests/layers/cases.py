@@ -110,7 +110,7 @@ def counted(count: int, most: int = 99) -> Callable[..., Array]:
 def binned(count: bool = False) -> Callable[..., Array]:
     def compute(x: Array) -> Array:
         found = np.eye(4)[np.digitize(x, BOUNDS)]
-        return found.sum(-2) if count else found
+        return found.sum(1) if count else found
 
     return plain(compute)
 

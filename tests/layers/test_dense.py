@@ -136,3 +136,11 @@ def test_wrong_shapes_are_refused() -> None:
         layer(np.ones((1, 4)))
     with pytest.raises(ShapeError, match="a last axis of 3"):
         layer(layers.Input((4,)))
+
+
+def test_there_is_no_bias_without_use_bias() -> None:
+    for layer in (layers.Dense(2, use_bias=False), layers.Conv1D(2, 3, use_bias=False)):
+        assert layer.bias is None
+        layer.build((None, 4, 3))
+        assert layer.bias is None
+        assert [weight.name for weight in layer.weights] == ["kernel"]

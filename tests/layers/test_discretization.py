@@ -133,3 +133,32 @@ def test_errors_of_adapting() -> None:
         layers.Discretization(num_bins=2, name="bins").adapt(np.array([[1.0], [np.nan]]))
     with pytest.raises(ValueError, match="there are no data to adapt to"):
         layers.Discretization(num_bins=2).finalize_state()
+
+
+@pytest.mark.parametrize("mode", ["multi_hot", "count"])
+def test_further_axes_keep_their_places(mode: str) -> None:
+    x = np.random.default_rng(0).uniform(-1, 3, (2, 3, 4))
+    layer = layers.Discretization([0.0, 1.0], output_mode=mode)
+    wanted = np.zeros((2, 4, 3))
+    for sample, step, place in np.ndindex(2, 3, 4):
+        wanted[sample, place, int(np.digitize(x[sample, step, place], [0.0, 1.0]))] += 1
+    if mode == "multi_hot":
+        wanted = wanted > 0
+    np.testing.assert_array_equal(layer(x), wanted)
+    start = Input((3, 4))
+    np.testing.assert_array_equal(Model(start, layer(start)).predict(x, verbose=0), wanted)
+    assert layer.compute_output_shape((None, 3, 4)) == layer(start).shape == (None, 4, 3)
+
+
+def test_shapes_are_known_before_adapt() -> None:
+    layer = layers.Discretization(num_bins=5, output_mode="one_hot")
+    assert layer.compute_output_shape((None, 3)) == (None, 3, 5)
+    assert layer.compute_output_shape((None, 3, 1)) == (None, 3, 5)
+    assert layer.compute_output_shape(()) == (5,)
+    assert layers.Discretization(num_bins=5, output_mode="count").compute_output_shape((None, 3)) == (None, 5)
+    assert layers.Discretization(num_bins=5).compute_output_shape((None, 3)) == (None, 3)
+    for kind in (RuntimeError, ValueError):
+        with pytest.raises(kind, match="has no bin_boundaries yet"):
+            layer(np.zeros((1, 2)))
+    spec = layers.Discretization([0.0], output_mode="one_hot").compute_output_spec(Input((3,)))
+    assert (spec.shape, spec.dtype) == ((None, 3, 2), np.float32)

@@ -133,3 +133,16 @@ def test_descriptions_of_stacks_keep_the_dtype_of_the_input() -> None:
         stack = Sequential([Input((2,), dtype=dtype), first])
         again = Sequential.from_config(stack.get_config())
         assert again.inputs[0].dtype == stack.inputs[0].dtype
+
+
+@pytest.mark.parametrize("wrong", [3.7, 4.0, "3", None, True, -1, 0])
+@pytest.mark.parametrize("kind", [TypeError, ValueError])
+def test_dimensions_are_whole_numbers(wrong: Any, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match="input_dim must be a whole number of at least 1, got"):
+        layers.Embedding(wrong, 8)
+    with pytest.raises(kind, match="output_dim must be a whole number of at least 1, got"):
+        layers.Embedding.from_config({"input_dim": 8, "output_dim": wrong})
+
+
+def test_dimensions_may_be_numbers_of_numpy() -> None:
+    assert layers.Embedding(np.int64(3), np.int32(2)).get_config()["output_dim"] == 2

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamfit import DataError, Input, Model, Sequential, ShapeError, layers, ops, source
+from streamfit import DataError, Input, Model, Sequence, Sequential, ShapeError, layers, ops, source
 
 RNG = np.random.default_rng(0)
 X = RNG.normal([1.0, -30.0, 500.0], [1.0, 5.0, 0.1], (50, 4, 3))
@@ -184,3 +184,48 @@ def test_data_that_cannot_be_adapted_to_leave_the_weights() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(before, layer.get_weights(), strict=True))
     with pytest.raises(ValueError, match="was made with mean and variance, so there is nothing to adapt"):
         layers.Normalization(mean=0.0, variance=1.0).adapt(X)
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(2, (1, 1, 3)), ((1, 2), (1, 4, 3)), (None, (1, 1, 1))])
+def test_moments_are_shown_as_they_are_broadcast(axis: Any, shape: tuple[int, ...]) -> None:
+    layer = layers.Normalization(axis=axis)
+    assert layer.mean is None
+    layer.adapt(X)
+    assert layer.mean is not None
+    assert layer.variance is not None
+    assert layer.mean.shape == layer.variance.shape == shape
+    kept = tuple(place for place in range(3) if shape[place] == 1)
+    np.testing.assert_allclose(layer.mean, X.mean(kept, keepdims=True), rtol=1e-5)
+    numbers = 2.0 if axis is None else [1.0, 2.0, 3.0]
+    given = layers.Normalization(axis=axis, mean=numbers, variance=numbers)
+    given.build((None, 4, 3))
+    assert given.mean is not None
+    assert given.mean.shape == shape
+
+
+def test_a_list_of_batches_is_no_array() -> None:
+    batches = [X[:20], X[20:45], X[45:]]
+    for data in (batches, [(x, np.zeros(1)) for x in batches]):
+        layer = layers.Normalization(axis=(1, 2))
+        layer.adapt(data)
+        np.testing.assert_allclose(layer.get_weights()[0], X.mean(0), rtol=1e-5)
+
+
+class Pairs(Sequence):
+    """Batches whose targets have another length, which nobody looks at."""
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, number: int) -> Any:
+        return X[10 * number : 10 * number + 10], np.zeros(1)
+
+
+def test_targets_may_have_any_form_where_they_are_ignored() -> None:
+    layer = layers.Normalization()
+    layer.adapt(Pairs())
+    np.testing.assert_allclose(layer.get_weights()[0], X.mean((0, 1)), rtol=1e-5)
+    pairs = iter([(X[:10], np.zeros(3)), (X[10:20], np.zeros(3)), (X[20:], np.zeros(3))])
+    layer.adapt(pairs, steps=2)
+    np.testing.assert_allclose(layer.get_weights()[0], X[:20].mean((0, 1)), rtol=1e-5)
+    assert len(next(pairs)[0]) == 30  # what nobody used is still there

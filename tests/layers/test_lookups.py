@@ -335,3 +335,39 @@ def test_idf_weights_are_those_of_all_numbers_and_max_tokens_has_room_for_one() 
     for lookup in (layers.StringLookup, layers.IntegerLookup):
         with pytest.raises(ValueError, match="max_tokens=1 leaves no room"):
             lookup(max_tokens=1)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.StringLookup(num_oov_indices=2, mask_token="", vocabulary=["a", "ü b", "c"]),
+        lambda: layers.IntegerLookup(vocabulary=[7, -3]),
+        lambda: layers.StringLookup(output_mode="tf_idf", vocabulary=["a", "b"], idf_weights=[0.5, 2.0]),
+    ],
+)
+def test_vocabularies_travel_as_files_of_a_folder(tmp_path: Path, make: Any) -> None:
+    layer, other = make(), make()
+    layer.save_assets(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["vocabulary.txt"]
+    with open(tmp_path / "vocabulary.txt", "a", encoding="utf-8") as file:
+        file.write("\n")
+    other.load_assets(tmp_path)
+    assert other.get_vocabulary() == layer.get_vocabulary()
+    tokens = np.array([layer.get_vocabulary()[-1:]])
+    np.testing.assert_array_equal(other(tokens), layer(tokens))
+    for kind in (RuntimeError, ValueError):
+        with pytest.raises(kind, match=r"has no vocabulary yet.*output_mode=int"):
+            layers.StringLookup()(["a"])
+
+
+def test_the_number_of_unknown_tokens_may_be_a_token_unless_it_is_looked_up() -> None:
+    layer = layers.IntegerLookup(vocabulary=[1, 2, 3], oov_token=1, mask_token=0)
+    assert layer(np.array([0, 1, 2, 3, 9])).tolist() == [0, 2, 3, 4, 1]
+    with pytest.raises(ValueError, match="has 1 among its tokens"):
+        layers.IntegerLookup(vocabulary=[2, 1], oov_token=1, mask_token=0, invert=True)
+
+
+def test_an_unknown_argument_is_both_errors() -> None:
+    for kind in (TypeError, ValueError):
+        with pytest.raises(kind, match="StringLookup has no argument 'vocab'"):
+            layers.StringLookup(vocab=["a"])  # type: ignore[call-arg]

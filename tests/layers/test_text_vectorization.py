@@ -371,7 +371,7 @@ def test_a_text_that_no_array_for_functions_can_hold() -> None:
         ({"ngrams": 0}, "ngrams must be a whole number of at least 1"),
         ({"ngrams": ()}, "ngrams must be a whole number of at least 1"),
         ({"ngrams": (1, 1.5)}, "ngrams must be a whole number of at least 1"),
-        ({"output_mode": "one_hot"}, "output_mode must be one of"),
+        ({"output_mode": "rows"}, "output_mode must be one of"),
         ({"output_mode": "count", "output_sequence_length": 3}, "goes with output_mode='int', got 'count'"),
         ({"output_sequence_length": -1}, "output_sequence_length must be a whole number of at least 1"),
         ({"sparse": True}, "write sparse=False"),
@@ -484,3 +484,17 @@ def test_one_text_alone_has_the_numbers_that_it_has_among_others(text: str, stan
     )
     alone, among = layer([text]), layer([text, "a b"])
     assert alone.tolist() == among[:1].tolist()
+
+
+def test_words_as_rows_with_a_single_one() -> None:
+    layer = layers.TextVectorization(output_mode="one_hot", vocabulary=["foo", "bar", "baz"])
+    texts = np.array(["foo what baz", "bar"])
+    found = layer(texts)
+    wanted = np.zeros((2, 3, 4))
+    for row, place, number in [(0, 0, 1), (0, 1, 0), (0, 2, 3), (1, 0, 2)]:  # 0 stands for unknown words
+        wanted[row, place, number] = 1
+    np.testing.assert_array_equal(found, wanted)
+    start = Input((1,), dtype="string")
+    out = layer(start)
+    assert out.shape == (None, None, 4)
+    np.testing.assert_array_equal(layer(texts[:, None]), wanted)

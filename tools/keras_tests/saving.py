@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -46,11 +47,23 @@ def _safe_mode(safe_mode: bool = True) -> Iterator[None]:
     yield
 
 
+class _Encoder:
+    """Writes plain values as JSON: in streamfit what descriptions of objects are made of."""
+
+    def encode(self, item: Any) -> str:
+        return json.dumps(_ours("serialize_keras_object")(item))
+
+
+def _decode(text: str) -> Any:
+    return _ours("deserialize_keras_object")(json.loads(text))
+
+
 SAVING: dict[str, dict[str, Any]] = {
     "legacy.saving.legacy_h5_format": {
         "load_model_from_hdf5": _ours("load_model"),
         "save_model_to_hdf5": _ours("save_model"),
     },
+    "legacy.saving.json_utils": {"Encoder": _Encoder, "decode": _decode},
     "saving.object_registration": {"GLOBAL_CUSTOM_NAMES": _Names()},
     "saving.saving_api": {"load_weights": _load_weights, "save_weights": _save_weights},
     "saving.saving_lib": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "testing": TESTING,
     "testing.test_utils": TEST_UTILS,
     "tree": TREE,
+    "utils.file_utils": {"join": os.path.join},
     **SAVING,
 }
 """Keyed by the module, without ``keras.`` and ``src.``; a name holds for the modules below, too."""
