@@ -158,10 +158,13 @@ def _serialized_object(item: Any) -> dict[str, object]:
     cls = type(item)
     module = known_objects.module_of(cls)
     own = is_registered(cls) or module is None
+    config = item.get_config()
+    if module is None:
+        _check_config(cls, config)
     described: dict[str, object] = {
         "module": module or cls.__module__,
         "class_name": getattr(item, "described_class_name", cls.__name__),
-        "config": serialize_keras_object(item.get_config()),
+        "config": serialize_keras_object(config),
         "registered_name": get_registered_name(cls) if own else None,
     }
     if hasattr(item, "get_build_config"):
@@ -175,6 +178,30 @@ def _serialized_object(item: Any) -> dict[str, object]:
     if _sharing.shared is not None:
         described["shared_object_id"] = _sharing.shared.number(item)
     return described
+
+
+def _check_config(cls: type, config: object) -> None:
+    """Refuse the config of a class of the user's of which no object could be made again.
+
+    Raises:
+        TypeError: It lacks an argument that the class needs.
+    """
+    own = getattr(cls, "from_config", None)
+    inherited = own is None or str(getattr(own, "__module__", "")).startswith("streamfit.")
+    if not inherited or not isinstance(config, Mapping):
+        return
+    try:
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    except (TypeError, ValueError):
+        return
+    plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    needed = [p.name for p in parameters if p.kind in plain and p.default is inspect.Parameter.empty]
+    if lacking := [name for name in needed if name not in config]:
+        raise TypeError(
+            f"get_config of {cls.__name__} lacks {', '.join(map(repr, lacking))}, without which no object "
+            "can be made "
+            f"be made again: return {{**super().get_config(), {lacking[0]!r}: self.{lacking[0]}}}"
+        )
 
 
 def deserialize_keras_object(
@@ -328,7 +355,7 @@ def object_of(cls: Any, config: Mapping[str, Any]) -> Any:
 
 def _policy(config: Any) -> str:
     name = str(config.get("name") if isinstance(config, Mapping) else config)
-    if name not in ("float32", "float64"):
+    if name not in ("float32", "float64", "int32", "int64", "string"):  # the last three of what layers return
         raise ValueError(f"the dtype policy {name!r} is not known here; layers compute in float32 or float64")
     return name
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 from streamfit._base.configs import Config
 from streamfit._base.errors import ShapeError
@@ -97,6 +97,19 @@ class Lambda(Layer):
             f"layer {self.name!r} is a Lambda, which cannot be described or saved: a file holds no Python "
             "function. Save the weights alone (model.save_weights), or write a Layer of your own with the "
             "function as its call, decorated with @register_keras_serializable()"
+        )
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Refuse: a description holds code, or the name of a function, where the function should be.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(
+            f"layer {config.get('name')!r} is a Lambda, whose function a file cannot hold: code in files "
+            "is never run. Make the model without it, or write a Layer with the function as its call, and "
+            "load the weights"
         )
 
 

@@ -285,6 +285,12 @@ class GraphModel(Layer):
         path, form = weights_format(filepath)
         self._need_weights("load_weights")
         match = form.match(self, path, by_name, _to_skip(form, objects_to_skip))
+        if by_name and not (match.pairs or match.calls or match.problems):
+            names = [layer.name for layer in self.layers if layer.weights]
+            raise ValueError(
+                f"by_name=True loads nothing: no layer of the model has the name of one in {path}; those of "
+                f"the model with weights are {names}"
+            )
         if not skip_mismatch:
             match.check(str(path))
         for problem in match.problems:

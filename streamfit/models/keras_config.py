@@ -97,6 +97,8 @@ def _converted(value: Any, key: str) -> Any:
         return {name: _converted(item, name) for name, item in value.items()}
     if value.get("module") == "streamfit.ops":
         return _converted(keras_operation(value), key)
+    if value["class_name"] == "__tuple__" and "__keras_tensor__" in str(value["config"]):
+        return [_converted(item, key) for item in value["config"]["value"]]  # Keras reads no tuple of tensors
     found = {name: _converted(item, name) for name, item in value.items()}
     name, module = str(value["class_name"]), value.get("module")
     if module is None and not name.startswith("__"):

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -64,9 +65,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     While it is written it has no name, where the file system allows that: a process that is killed leaves
     nothing, except in the moment after the file gets a name and before it replaces the old one.
     """
+    path = path.resolve()  # what a link leads to is written, and the link stays
     name = path.parent / f".{path.name}.{secrets.token_hex(6)}"
     try:
         with _open_new(name) as file:
+            with contextlib.suppress(FileNotFoundError):  # who may read the old file may read the new one
+                os.fchmod(file.fileno(), stat.S_IMODE(os.stat(path).st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())

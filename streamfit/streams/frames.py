@@ -141,9 +141,11 @@ def _text_of(column: Column, name: str, expression: str) -> Array | None:
         DataError: Values are missing.
     """
     dtype: object = getattr(column, "dtype", None)
-    if hasattr(dtype, "categories"):
-        return None
-    array = np.asarray(column.to_numpy()) if not _may_be_number(dtype) or _is_object(dtype) else None
+    categories: object = getattr(dtype, "categories", None)
+    if categories is not None:
+        array = np.asarray(column.to_numpy()) if holds_text(np.asarray(categories)) else None
+    else:
+        array = np.asarray(column.to_numpy()) if not _may_be_number(dtype) or _is_object(dtype) else None
     if array is None:
         return None
     missing = _missing(column)

@@ -141,6 +141,8 @@ class BatchInputs:
     def _fit_input(self, array: Array, name: str, shape: Shape) -> Array:
         if array.ndim == 1 and shape == (None, 1):
             return array.reshape(-1, 1)
+        if shape == (None,) and array.shape[1:] == (1,) and array.dtype.kind == "O":  # a column of texts
+            return array.reshape(-1)
         one = array.shape == shape[1:]
         raise ShapeError(
             f"Error when checking input: expected {name} to have shape {shape[1:]} for each sample, "

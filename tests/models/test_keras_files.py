@@ -398,3 +398,14 @@ def test_a_changed_weight_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(ValueError, match="not a whole model file of Keras"):
         load_model(path)
+
+
+def test_tuples_of_tensors_are_lists_in_files_for_keras(tmp_path: Path) -> None:
+    start = Input((4,), name="start")
+    model = Model(start, layers.Multiply()((start, layers.Dense(4, name="low")(start))))
+    x = np.ones((2, 4), "float32")
+    for ending in (".keras", ".h5"):
+        model.save(tmp_path / f"m{ending}")
+        np.testing.assert_array_equal(load_model(tmp_path / f"m{ending}").predict(x), model.predict(x))
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        assert b"__tuple__" not in archive.read("config.json")

@@ -192,6 +192,45 @@ def test_arguments_of_classes_without_a_config_are_not_lost(tmp_path: Path) -> N
         assert same_numbers(load_model(tmp_path / "m.streamfit").predict(x), model.predict(x))
 
 
+class Forgetful(layers.Layer):
+    """A layer whose config lacks an argument."""
+
+    def __init__(self, factor: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, x: Any) -> Any:
+        return x * self.factor
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+def test_a_config_that_lacks_an_argument_is_refused_when_saving(tmp_path: Path) -> None:
+    model = Sequential([Input((3,)), Forgetful(2.0)])
+    with pytest.raises(TypeError, match=r"get_config of Forgetful lacks 'factor'.*'factor': self.factor"):
+        model.save(tmp_path / "m.streamfit")
+
+
+def test_links_and_modes_of_files_stay(tmp_path: Path) -> None:
+    model, target, link = compiled("stack")[0], tmp_path / "target.streamfit", tmp_path / "m.streamfit"
+    model.save(target)
+    target.chmod(0o600)
+    link.symlink_to(target)
+    model.layers[0].set_weights([2 * w for w in model.layers[0].get_weights()])
+    model.save(link)
+    assert link.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert same_weights(load_model(target), model)
+
+
+def test_names_that_match_nothing_are_refused(tmp_path: Path) -> None:
+    Sequential([Input((3,)), layers.Dense(2, name="a")]).save_weights(tmp_path / "w.safetensors")
+    other = Sequential([Input((3,)), layers.Dense(2, name="b")])
+    with pytest.raises(ValueError, match=r"by_name=True loads nothing.*\['b'\]"):
+        other.load_weights(tmp_path / "w.safetensors", by_name=True)
+
+
 def test_an_argument_that_has_no_description_is_refused() -> None:
     model = Sequential([Scaled(object())])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"Scaled has no get_config of its own.*factor.*Define get_config"):
