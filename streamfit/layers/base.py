@@ -56,7 +56,7 @@ class _Changes:
 
 changes = _Changes()
 """How often any layer in use had a setting changed; users of programs compare it to notice a change."""
-_NO_SETTINGS = {"built", "trainable", "stream"}
+_NO_SETTINGS = {"built", "is_named", "trainable", "stream"}
 
 
 class LayerOptions(TypedDict, total=False):
@@ -118,6 +118,7 @@ class Layer(WeightMethods, TensorMethods):
     _revision: int
     built: bool
     sample_shape: tuple[int | None, ...] | None
+    is_named: bool = True  # by the user; an automatic name depends on the layers that were made before
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -173,7 +174,7 @@ class Layer(WeightMethods, TensorMethods):
     def name(self) -> str:
         """Return the layer's name."""
         if self._name is None:
-            self._name = layer_names.new(snake_case(type(self).__name__))
+            self._name, self.is_named = layer_names.new(snake_case(type(self).__name__)), False
         return self._name
 
     def __setattr__(self, key: str, value: object) -> None:

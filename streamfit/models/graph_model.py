@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from streamfit._base.names import did_you_mean
+from streamfit._base.names import UniqueNames, did_you_mean, snake_case
 from streamfit._base.specs import Spec
 from streamfit._base.telling import tell, warn
 from streamfit._base.text import TEXT, holds_text
@@ -301,13 +301,26 @@ class GraphModel(Layer):
             call()
 
     def layer_weight_paths(self) -> dict[str, list[str]]:
-        """Return the paths of the weights of each layer of the model, by its name."""
+        """Return the paths of the weights of each layer of the model, by its name; see `names_in_files`."""
         paths = {weight: path for path, weight in self.weight_paths()}
         found: dict[str, list[str]] = {}
-        for layer in self.layers:
+        for name, layer in self.names_in_files():
             if layer.weights:
-                found.setdefault(layer.name, [paths[weight] for weight in layer.weights])
+                found.setdefault(name, [paths[weight] for weight in layer.weights])
         return found
+
+    def names_in_files(self) -> list[tuple[str, Layer]]:
+        """List the layers with the names by which files know them.
+
+        An automatic name, which depends on all layers that were made before, is counted within the model: so
+        equal models give equal files.
+        """
+        names = UniqueNames()
+        return [
+            (layer.name if layer.is_named else names.new(snake_case(type(layer).__name__)), layer)
+            for layer in self.layers
+            if layer.name
+        ]
 
     def write_state(self, state: TrainingState, filepath: str | os.PathLike[str]) -> None:
         """Write a training state, whole or not at all; see `BackupAndRestore`."""

@@ -205,8 +205,8 @@ def _match_layers(
 ) -> None:
     if not layers:
         raise ValueError(f"{path} has no names of layers, load it with by_name=False")
-    for layer in model.layers:
-        places: Sequence[str] = layers.get(layer.name, ())
+    for name, layer in model.names_in_files():
+        places: Sequence[str] = layers.get(name, ())
         if lost := [place for place in places if place not in arrays]:
             raise ValueError(f"{path} is damaged: it has no weight {lost[0]!r}")
         if places:
