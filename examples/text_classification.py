@@ -44,7 +44,8 @@ def lines_of_python() -> tuple[list[str], list[int]]:
 
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent.parent / "shared" / "data"
-texts, labels = reviews(folder) if (folder / "rt-polarity.pos").exists() else lines_of_python()
+has_reviews = (folder / "rt-polarity.pos").exists()
+texts, labels = reviews(folder) if has_reviews else lines_of_python()
 order = np.random.default_rng(0).permutation(len(texts))
 x, y = np.array(texts, dtype=object)[order], np.array(labels, "float32")[order, None]
 held_out = len(x) // 10
@@ -69,6 +70,8 @@ print({name: round(value, 4) for name, value in results.items()})
 assert results["accuracy"] > 0.74
 
 sentences = ["a warm , funny and moving film .", "a dull and lifeless mess ."]
+if not has_reviews:
+    sentences = ["Return the number of bytes that were written.", "self.count = max(self.count, len(data))"]
 predicted = model.predict(sentences)
 print(dict(zip(sentences, (predicted[:, 0] > 0).tolist(), strict=True)))
 
