@@ -11,6 +11,7 @@ from typing import TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from streamfit._base.arrow_columns import is_arrow, values_of
 from streamfit._base.errors import DataError, SampleError
 from streamfit._base.exact import row_of
 from streamfit._base.specs import Array
@@ -94,6 +95,8 @@ def text_array(value: object, what: str) -> Array:
 
 def _as_objects(value: object, what: str) -> Array:
     """Return lists of text as an array: NumPy would cut their elements, and make text of numbers."""
+    if is_arrow(value):
+        return values_of(value, what)
     if hasattr(value, "to_numpy"):
         return np.asarray(value.to_numpy())
     if not isinstance(value, (list, tuple)) and hasattr(value, "__array__"):

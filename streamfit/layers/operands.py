@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from streamfit._base.arrow_columns import is_arrow, values_of
 from streamfit._base.exact import exact
 from streamfit._base.specs import Array
 from streamfit._base.text import TEXT, holds_text, text_array
@@ -23,6 +24,8 @@ def as_one_array(value: object) -> object:
         >>> as_one_array([[1, 2], [3, 4]]).shape, as_one_array([np.zeros(2), np.ones(2)])
         ((2, 2), [array([0., 0.]), array([1., 1.])])
     """
+    if is_arrow(value):
+        return values_of(value, "the input")
     if not isinstance(value, (list, tuple)):
         return value
     if value and set(map(type, value)) <= {str, bytes}:

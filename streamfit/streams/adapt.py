@@ -12,6 +12,7 @@ from typing import Literal, Protocol, cast
 
 import numpy as np
 
+from streamfit._base.arrow_columns import without_arrow
 from streamfit._base.checks import integer, is_mapping
 from streamfit._base.config import next_seed
 from streamfit._base.keys import seed_from
@@ -78,6 +79,8 @@ def open_source(
         >>> open_source(np.zeros((10, 3)), batch_size=4).batches(0)
         3
     """
+    x, y = without_arrow(x, "x"), without_arrow(y, "y")
+    sample_weight = without_arrow(sample_weight, "sample_weight")
     kind = kind_of(x, name)
     if kind == "pipeline":
         _refuse_array_arguments(x, y, sample_weight, None)

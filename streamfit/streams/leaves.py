@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from streamfit._base.arrow_columns import without_arrow
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError, NoArrayError
 from streamfit._base.specs import Array, Spec
@@ -108,7 +109,7 @@ def as_array(value: object, name: str, *, text: bool = False) -> Array:
     Raises:
         DataError: It is no array of numbers.
     """
-    array = value if isinstance(value, np.ndarray) else _convert(value, name, text)
+    array = value if isinstance(value, np.ndarray) else _convert(without_arrow(value, name), name, text)
     # A plain array is not masked. NumPy imports that class at its first use, which takes time.
     if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
         raise DataError(f"{name} is a masked array; its mask would be lost, so fill it: array.filled(0)")

@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from streamfit._base.arrow_columns import without_arrow
 from streamfit._base.checks import real, scalar, whole_or_none
 from streamfit._base.errors import DataError
 from streamfit._base.thread_budget import taken_threads
@@ -42,6 +43,10 @@ class Data:
     targets: bool = True
     validation_batch_size: int | None = None
     text: bool = False
+
+    def __post_init__(self) -> None:
+        self.x, self.y = without_arrow(self.x, "x"), without_arrow(self.y, "y")
+        self.sample_weight = without_arrow(self.sample_weight, "sample_weight")
 
     def source(self, seed: int, name: str) -> Source:
         """Make the source."""
