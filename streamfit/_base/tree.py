@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
 
 _LEAF, _MAPPING, _SERIES = range(3)
 
@@ -86,6 +88,16 @@ def map_entries(container: Any, function: Callable[[Any, object], object]) -> An
         return {key: function(container[key], key) for key in container}
     entries = [function(entry, index) for index, entry in enumerate(container)]
     return as_tuple(type(container), entries) if isinstance(container, tuple) else entries
+
+
+def part_of(items: Mapping[str, T], prefix: str) -> dict[str, T]:
+    """Return the items whose names begin with a prefix, without it.
+
+    Example:
+        >>> part_of({"weight/a": 1, "hyper": 2}, "weight/")
+        {'a': 1}
+    """
+    return {name.removeprefix(prefix): item for name, item in items.items() if name.startswith(prefix)}
 
 
 def as_tuple(kind: type, items: Sequence[object]) -> tuple[Any, ...]:

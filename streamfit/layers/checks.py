@@ -99,16 +99,31 @@ def one_of(name: str, value: object, choices: Sequence[str]) -> str:
     return str(value)
 
 
-def dense_only(sparse: object) -> None:
-    """Refuse ``sparse=True``, which Keras has for TensorFlow alone.
+DENSE_ROWS = (
+    "Rows of zeros and ones are dense; for large tables write output_mode='int' and put an Embedding "
+    "behind the "
+    "layer"
+)
+
+
+def dense_only(sparse: object, ragged: object = False, instead: str = DENSE_ROWS) -> None:
+    """Refuse ``sparse=True`` and ``ragged=True``, which Keras has for TensorFlow alone.
+
+    Args:
+        sparse, ragged: The arguments.
+        instead: What there is in the place of sparse tensors, a sentence.
 
     Raises:
-        ValueError: It is true.
+        ValueError: One of them is true.
     """
     if sparse:
         raise ValueError(
-            "there are no sparse tensors here: leave sparse=True out. Rows of zeros and ones are dense; for "
-            "large tables write output_mode='int' and put an Embedding behind the layer"
+            f"there are no sparse tensors here: leave sparse=True out, or write sparse=False. {instead}"
+        )
+    if ragged:
+        raise ValueError(
+            "there are no ragged tensors here: sequences are padded to one length; leave ragged=True out, or "
+            "write ragged=False"
         )
 
 

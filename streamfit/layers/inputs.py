@@ -14,6 +14,7 @@ from streamfit._base.configs import Config
 from streamfit._base.specs import Spec
 from streamfit._base.text import dtype_name, dtype_of
 from streamfit.layers.base import Layer, LayerOptions, layer_names
+from streamfit.layers.checks import dense_only
 from streamfit.ops.core import Constant, Tensor, Value, Variable
 
 
@@ -87,25 +88,11 @@ def Input(
         >>> Input(batch_shape=(None, 3), name="x").shape
         (None, 3)
     """
-    dense_only(sparse, ragged)
+    dense_only(sparse, ragged, "Pass dense arrays")
     if tensor is not None:
         return _checked_tensor(tensor, shape, batch_size, batch_shape, dtype)
     lengths, _ = _sample_shape(shape, batch_size, batch_shape)
     return Tensor(Spec((None, *lengths), dtype_of(dtype or floatx())), name or layer_names.new("input"))
-
-
-def dense_only(sparse: bool | None, ragged: bool | None) -> None:
-    """Refuse tensors that there are not.
-
-    Raises:
-        ValueError: One of the arguments is true.
-    """
-    if sparse:
-        raise ValueError("there are no sparse tensors here: pass dense arrays, and leave sparse=True out")
-    if ragged:
-        raise ValueError(
-            "there are no ragged tensors here: pad sequences to one length, and leave ragged=True out"
-        )
 
 
 def _checked_tensor(
@@ -174,7 +161,7 @@ class InputLayer(Layer):
         given = options.pop("input_shape", None) if shape is None else shape
         if "input_shape" in options:
             raise TypeError("InputLayer takes either shape or input_shape, got both")
-        dense_only(sparse, ragged)
+        dense_only(sparse, ragged, "Pass dense arrays")
         dtype = options.pop("dtype", None)
         if input_tensor is not None:
             tensor = _checked_tensor(input_tensor, given, batch_size, batch_shape, dtype)

@@ -16,7 +16,7 @@ from streamfit._base.serialization import deserialize_keras_object
 from streamfit._base.specs import Array, Shape, Spec
 from streamfit._base.text import text_array
 from streamfit.layers.base import LayerOptions
-from streamfit.layers.checks import length
+from streamfit.layers.checks import dense_only, length
 from streamfit.layers.string_lookup import StringLookup
 from streamfit.layers.token_kernels import count_rows, fill_rows
 from streamfit.layers.token_table import TokenTable, decoded
@@ -117,7 +117,8 @@ class TextVectorization(StringLookup):
         if output_mode not in _MODES:
             raise ValueError(f"output_mode must be one of {_MODES}, got {output_mode!r}")
         self.output_sequence_length = _sequence_length(output_sequence_length, output_mode)
-        _refuse(sparse, ragged, encoding)
+        dense_only(sparse, ragged)
+        _check_encoding(encoding)
         super().__init__(
             *(max_tokens, 1, "", "[UNK]", vocabulary, idf_weights),
             *(False, output_mode, pad_to_max_tokens),
@@ -329,11 +330,7 @@ def _sequence_length(value: int | None, output_mode: str) -> int | None:
     return length("output_sequence_length", value)
 
 
-def _refuse(sparse: bool, ragged: bool, encoding: str) -> None:
-    if sparse:
-        raise ValueError("sparse=True: rows are dense arrays here; write sparse=False")
-    if ragged:
-        raise ValueError("ragged=True: rows are padded with 0 here; write ragged=False")
+def _check_encoding(encoding: str) -> None:
     if str(encoding).lower().replace("_", "-") not in ("utf-8", "utf8"):
         raise ValueError(
             f"encoding={encoding!r}: texts given as bytes are UTF-8 here; decode others first, for example "

@@ -315,12 +315,11 @@ class GraphModel(Layer):
         An automatic name, which depends on all layers that were made before, is counted within the model: so
         equal models give equal files.
         """
-        names = UniqueNames()
-        return [
-            (layer.name if layer.is_named else names.new(snake_case(type(layer).__name__)), layer)
-            for layer in self.layers
-            if layer.name
-        ]
+        names, found = UniqueNames(), list[tuple[str, Layer]]()
+        for layer in self.layers:
+            name = layer.name  # asked for first: it makes the automatic ones
+            found.append((name if layer.is_named else names.new(snake_case(type(layer).__name__)), layer))
+        return found
 
     def write_state(self, state: TrainingState, filepath: str | os.PathLike[str]) -> None:
         """Write a training state, whole or not at all; see `BackupAndRestore`."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit._base.tree import part_of
 from streamfit.layers.base import Layer
 from streamfit.models.keras_layout import layer_paths
 from streamfit.models.model import Model
@@ -47,12 +48,8 @@ def load_state(model: Model, arrays: Mapping[str, Array], where: str) -> None:
     Raises:
         ValueError: It belongs to no layer.
     """
-    load_own_variables(model, _part(arrays, _VARIABLE), where)
-    load_assets(model, {name: array.tobytes() for name, array in _part(arrays, _ASSET).items()}, where)
-
-
-def _part(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    load_own_variables(model, part_of(arrays, _VARIABLE), where)
+    load_assets(model, {name: array.tobytes() for name, array in part_of(arrays, _ASSET).items()}, where)
 
 
 def own_variables(model: Model) -> dict[str, Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from streamfit._base.specs import Array
+from streamfit._base.tree import part_of
 from streamfit.models.descriptions import described_object, with_known_names
 from streamfit.models.layer_state import load_state
 from streamfit.models.model import Model
@@ -55,8 +56,3 @@ def put_weights(model: Model, arrays: Mapping[str, Array], where: str) -> None:
 
 def _form(weight: Variable) -> tuple[object, object]:
     return weight.memory.shape, weight.memory.dtype
-
-
-def part_of(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    """Return the arrays of a file whose names begin with a prefix, without it."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

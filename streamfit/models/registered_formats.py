@@ -8,6 +8,7 @@ from pathlib import Path
 from streamfit._base import uses
 from streamfit._base.loading import loading_from
 from streamfit._base.specs import Array
+from streamfit._base.tree import part_of
 from streamfit.layers.base import Layer
 from streamfit.models.formats import Match, register_model_format, register_weights_format
 from streamfit.models.keras_files import described_for_keras, model_of_keras, save_keras
@@ -16,7 +17,7 @@ from streamfit.models.layer_state import state_arrays
 from streamfit.models.legacy_h5 import legacy_content, legacy_description, match_legacy, model_of_legacy
 from streamfit.models.model import Model
 from streamfit.models.model_content import WEIGHT, content_of, described_model
-from streamfit.models.own_files import model_of, part_of
+from streamfit.models.own_files import model_of
 from streamfit.storage.files import stem, write_whole
 from streamfit.storage.hdf5 import Hdf5Content, check_installed, hdf5_bytes, read_hdf5_file
 from streamfit.storage.keras_archive import KERAS_ENDING, read_keras_file

@@ -11,7 +11,6 @@ import math
 import os
 import re
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +20,7 @@ import numpy as np
 
 from streamfit._base.optional import require
 from streamfit._base.specs import Array
+from streamfit._base.tree import part_of
 
 EXTRA = "hdf5"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -49,12 +49,9 @@ class Hdf5Content:
     def within(self, path: str) -> Hdf5Content:
         """Return the part below a group, with paths that begin there."""
         front = f"{path}/"
-
-        def cut(items: Mapping[str, Any]) -> dict[str, Any]:
-            return {name.removeprefix(front): item for name, item in items.items() if name.startswith(front)}
-
-        attributes = {**cut(self.attributes), "": self.attributes.get(path, {})}
-        return Hdf5Content(cut(self.arrays), attributes, set(cut(dict.fromkeys(self.groups))))
+        attributes = {**part_of(self.attributes, front), "": self.attributes.get(path, {})}
+        groups = part_of(dict.fromkeys(self.groups), front)
+        return Hdf5Content(part_of(self.arrays, front), attributes, set(groups))
 
     def texts(self, path: str, name: str) -> list[str]:
         """Return a list of texts that is an attribute, perhaps in several parts as Keras writes long ones."""

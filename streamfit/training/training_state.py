@@ -14,6 +14,7 @@ import numpy as np
 from streamfit._base.inspection import differences
 from streamfit._base.specs import Array
 from streamfit._base.text import dtype_name, dtype_of
+from streamfit._base.tree import part_of
 from streamfit.ops import Variable
 from streamfit.training.model_graph import CompiledModel
 from streamfit.training.optimizer_state import check_settings, check_vectors
@@ -78,7 +79,7 @@ def restore(model: CompiledModel, runner: Runner, state: TrainingState, settings
     optimizer, arrays = model.optimizer, state.arrays
     for path, weight in model.weight_paths():
         weight.assign(arrays[f"weight/{path}"])
-    optimizer.restore(_part(arrays, "optimizer/"), arrays["hyper"], state.facts["iterations"])
+    optimizer.restore(part_of(arrays, "optimizer/"), arrays["hyper"], state.facts["iterations"])
     if state.facts["learning_rate"] is not None:
         optimizer.learning_rate = state.facts["learning_rate"]
     runner.step_state[1] = state.facts["iterations"]
@@ -109,10 +110,6 @@ def check_same_run(facts: dict[str, Any], arguments: dict[str, object], epochs: 
         )
 
 
-def _part(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
 def _check(model: CompiledModel, runner: Runner, state: TrainingState, settings: dict[str, object]) -> None:
     version = state.facts.get("version")
     if version != VERSION:
@@ -125,14 +122,14 @@ def _check(model: CompiledModel, runner: Runner, state: TrainingState, settings:
         model.build_for(_samples(shapes, state.facts.get("input_dtypes", ["float32"] * len(shapes))))
     check_settings(state.facts["optimizer"], settings)
     weights = dict(model.weight_paths())
-    _check_weights(weights, _part(state.arrays, "weight/"))
+    _check_weights(weights, part_of(state.arrays, "weight/"))
     optimizer = model.optimizer
     kept, hyper = optimizer.hyper.copy(), state.arrays.get("hyper", np.empty(0))
     check_vectors({"hyper": hyper}, {"hyper": optimizer.hyper})
     vector = runner.trained_vector()
     optimizer.hyper[...] = hyper  # decides which vectors there are
     try:
-        saved = _part(state.arrays, "optimizer/")
+        saved = part_of(state.arrays, "optimizer/")
         wanted = {name: array for name, array in optimizer.state.items() if name in saved}
         check_vectors(saved, {**dict.fromkeys(optimizer.first_values(), vector), **wanted})
     finally:

@@ -4,8 +4,6 @@ resumed.
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,37 +13,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from oracles.scripts import complaints, environment
+from oracles.sentences import BAD, BATCH, GOOD, Sentences
 
-from streamfit import Input, Sequence, Sequential, layers, losses, set_num_threads, set_random_seed, source
+from streamfit import Input, Sequential, layers, losses, set_num_threads, set_random_seed, source
 from streamfit.callbacks import BackupAndRestore, Callback
 from streamfit.models import load_model
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data"
 RNG = np.random.default_rng(0)
-GOOD, BAD = ["fine", "great", "nice", "grün"], ["awful", "poor", "ugly", "dull"]
 WORDS = np.array([*GOOD, *BAD, "the", "a", "film", "plot."], dtype=object)
 PICKED = [WORDS[RNG.integers(0, len(WORDS), RNG.integers(1, 9))] for _ in range(96)]
 X = np.array([" ".join(words) for words in PICKED], dtype=object)
 Y = np.array([[float(sum(w in GOOD for w in words) > sum(w in BAD for w in words))] for words in PICKED])
-BATCH, EPOCHS = 8, 3
+EPOCHS = 3
 
 
-class Sentences(Sequence):
-    """The sentences as a list, in batches; the worker that first loads a batch may be killed."""
-
-    def __init__(self, mark: Path | None = None) -> None:
-        super().__init__()
-        self.mark = mark
-
-    def __len__(self) -> int:
-        return len(X) // BATCH
-
-    def __getitem__(self, index: int) -> Any:
-        if self.mark is not None and index == 5 and not self.mark.exists():
-            self.mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        rows = slice(index * BATCH, (index + 1) * BATCH)
-        return X[rows].tolist(), Y[rows]
+def batches(mark: Path | None = None) -> Sentences:
+    """Return the sentences as lists, in batches; the worker that first loads a batch may be killed."""
+    return Sentences(mark, X, Y)
 
 
 def made(**options: Any) -> Sequential:
@@ -79,17 +64,17 @@ WORKERS: list[dict[str, Any]] = [
 @pytest.mark.timeout(120)
 def test_one_result_for_all_workers_threads_and_kills(tmp_path: Path) -> None:
     pipeline = source(X, Y).shuffle().batch(BATCH)
-    for data, others in ((pipeline, WORKERS[3:]), (Sentences(), WORKERS[1:])):
+    for data, others in ((pipeline, WORKERS[3:]), (batches(), WORKERS[1:])):
         expected = trained(data, **WORKERS[0])
         assert expected[1]["loss"][-1] < expected[1]["loss"][0]
         for how in others:
             assert trained(data, **how) == expected
-    assert trained(Sentences(tmp_path / "mark"), **WORKERS[3]) == expected
+    assert trained(batches(tmp_path / "mark"), **WORKERS[3]) == expected
     assert (tmp_path / "mark").exists()
     try:
         for threads in (1, 4):
             set_num_threads(threads)
-            assert trained(Sentences(), workers=0) == expected
+            assert trained(batches(), workers=0) == expected
     finally:
         set_num_threads(None)
 
@@ -141,7 +126,7 @@ from streamfit.callbacks import BackupAndRestore
 from streamfit.models import load_model
 
 model = t.made() if sys.argv[3] == "made" else load_model(sys.argv[3])
-model.fit(t.Sentences(), epochs=t.EPOCHS, verbose=0, seed=5, workers=2, validation_data=(t.X[:16], t.Y[:16]),
+model.fit(t.batches(), epochs=t.EPOCHS, verbose=0, seed=5, workers=2, validation_data=(t.X[:16], t.Y[:16]),
           callbacks=[BackupAndRestore(sys.argv[2], save_freq=3)] if sys.argv[2] else [])
 model.save(sys.argv[4])
 """
@@ -155,12 +140,12 @@ def run(*arguments: str) -> None:
 
 @pytest.mark.timeout(120)
 def test_stopped_resumed_and_saved_elsewhere(tmp_path: Path) -> None:
-    expected = trained(Sentences(), workers=0)
+    expected = trained(batches(), workers=0)
     backup = BackupAndRestore(tmp_path / "backup", save_freq=3)
     model = made()
     how: dict[str, Any] = {"epochs": EPOCHS, "verbose": 0, "seed": 5, "validation_data": (X[:16], Y[:16])}
     with pytest.raises(StoppedError):
-        model.fit(Sentences(), callbacks=[backup, StopAt()], workers=0, **how)
+        model.fit(batches(), callbacks=[backup, StopAt()], workers=0, **how)
     run(str(tmp_path / "backup"), "made", str(tmp_path / "resumed.streamfit"))
     again = load_model(tmp_path / "resumed.streamfit")
     assert bits(again) == expected[0]
