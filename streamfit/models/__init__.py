@@ -1,4 +1,4 @@
-"""Floor 8: `Model` and `Sequential`, saved models and copies of models."""
+"""`Model` and `Sequential`, saved models and copies of models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 2: tensors and the operations on them, which compute on arrays and build graphs on tensors.
+"""Tensors and the operations on them, which compute on arrays and build graphs on tensors.
 
 Each function here does one of two things: given arrays it computes now, given a symbolic tensor it
 adds a node to the graph. One family of operations to a file, kernels and gradients next to each other.

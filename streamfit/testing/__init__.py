@@ -1,4 +1,4 @@
-"""Floor 8: checks for the pipelines of users, similar to scikit-learn's `check_estimator`.
+"""Checks for the pipelines of users, similar to scikit-learn's `check_estimator`.
 
 Nothing here needs pytest or Hypothesis. Only `streamfit.testing.strategies` needs Hypothesis; import it by
 its own name.

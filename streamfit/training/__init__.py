@@ -1,4 +1,4 @@
-"""Floor 6: the one loop; its arguments, running results, callbacks, history and progress bar."""
+"""The one loop; its arguments, running results, callbacks, history and progress bar."""
 
 from __future__ import annotations
 
