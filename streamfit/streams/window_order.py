@@ -114,7 +114,7 @@ class WindowOrder:
         """Return the ids at places of a window, counted from its beginning."""
         for number, ids in self._kept:
             if number == window:
-                return ids[places]  # type: ignore[no-any-return]
+                return ids[places]
         size = int(self.starts[window + 1] - self.starts[window])
         order = Order(size, derive(self._key, "window", window))
         if not dense or size > MOST_KEPT:
@@ -124,7 +124,7 @@ class WindowOrder:
             count = min(_CHUNK, size - start)
             found[start : start + count] = self._ids(window, order.ids(start, count))
         self._kept = (*self._kept[-1:], (window, found))
-        return found[places]  # type: ignore[no-any-return]
+        return found[places]
 
     def _ids(self, window: int, rows: Array) -> Array:
         """Return the ids of rows of a window, counted through its blocks in their order."""
