@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from streamfit.streams.items import Value
 from streamfit.streams.pipeline_source import PipelineSource
 from streamfit.streams.source import not_empty
 from streamfit.streams.source_reader import SourceReader
-from streamfit.streams.stages.stage import known_size
+from streamfit.streams.stages.stage import Stage, known_size
 from streamfit.streams.ticket import Ticket
 
 _CHUNK = 4096  # samples whose ids are computed in one call, roughly
@@ -21,6 +22,14 @@ _CHUNK = 4096  # samples whose ids are computed in one call, roughly
 
 class SeekableSource(PipelineSource):
     """Feed the batches of a seekable stage; for its arguments see `PipelineSource`."""
+
+    def __init__(
+        self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True, text: bool = False
+    ) -> None:
+        super().__init__(stage, seed=seed, name=name, targets=targets, text=text)
+        plan = block_plan(stage)
+        if plan is not None and not plan.computes:
+            self.traits = replace(self.traits, one_layout=True)  # the reader of blocks sees to it
 
     def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""
