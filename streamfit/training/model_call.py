@@ -25,6 +25,7 @@ from streamfit.training.call_settings import CallSettings
 from streamfit.training.runner import Runner
 
 _NOTHING: frozenset[object] = frozenset()
+_NO_THREAD = -1  # of a call that several threads may continue, one after the other
 _MOST_IDLE = 4  # spares of a model that are kept for coming calls
 
 
@@ -52,6 +53,8 @@ class ModelCall(uses.Use):
         compiled: Whether it needs the arguments of `compile`.
         writes: Whether it changes weights.
         long: Whether other threads that want to change weights meanwhile are refused, and do not wait.
+        apart: Whether its thread may call the model in other ways between two of its steps. It counts as a
+            call of a thread of its own, and always works with a spare.
 
     Attributes:
         main: The model's own runner.
@@ -59,9 +62,19 @@ class ModelCall(uses.Use):
     """
 
     def __init__(
-        self, model: HasRunner, what: str, *, compiled: bool = True, writes: bool = False, long: bool = False
+        self,
+        model: HasRunner,
+        what: str,
+        *,
+        compiled: bool = True,
+        writes: bool = False,
+        long: bool = False,
+        apart: bool = False,
     ) -> None:
         super().__init__(what, model.name, _NOTHING, writes=writes, long=long)
+        self._apart = apart
+        if apart:
+            self.thread = _NO_THREAD
         self.main = model.runner(compiled)
         self.runner = self.main
         self.main.callers.add(self.thread)
@@ -150,7 +163,7 @@ class ModelCall(uses.Use):
     def _choose_runner(self, others: Sequence[uses.Use]) -> None:
         """Take a spare where other threads write, or work with the model's own runner."""
         others = [other for other in others if other.writes or other.seat is self.main]
-        if others:
+        if others or self._apart:
             self.seat, copies = None, any(other.writes for other in others)
             self.runner = self._spare(copies, others)
             self.live = not copies
