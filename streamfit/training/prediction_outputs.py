@@ -131,10 +131,9 @@ class ArrayPlace(OutputPlace):
     def expect(self, samples: int) -> None:
         """Refuse another number of rows than there are samples."""
         if len(self.array) != samples:
-            part = f", or {self._part(samples)}" if samples < len(self.array) else ""
             raise ShapeError(
                 f"predict: {self._label} has {len(self.array)} rows, but the data have {samples} samples; "
-                f"pass an array of {samples} rows{part}"
+                f"pass an array of {samples} rows"
             )
 
     def check(self, rows: Array, number: int) -> None:
@@ -167,11 +166,8 @@ class ArrayPlace(OutputPlace):
         if self.rows < len(self.array):
             raise ShapeError(
                 f"predict: the data ended after {self.rows} samples, but {self._label} has {len(self.array)} "
-                f"rows; pass {self._part(self.rows)}"
+                f"rows; pass an array of {self.rows} rows"
             )
-
-    def _part(self, rows: int) -> str:
-        return f"{self._label.replace('out', 'array', 1)}[:{rows}]"
 
     def result(self) -> Array:
         """Return the array, or its rows up to where a callback has stopped the run."""
