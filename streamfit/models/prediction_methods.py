@@ -38,8 +38,9 @@ class PredictionMethods(Trainer):
             steps: Stop after so many batches.
             out: Where the outputs are written, batch by batch, so that they need not fit in memory: an array
                 or a memory map of shape (n, ...) and of the output's dtype, or the path of a new ``.npy``
-                file; for several outputs a list or a dictionary of these. Memory maps are flushed at the end.
-                What was written before an error stays, and the error says how many samples that is.
+                file; for several outputs a list or a dictionary of these. An array must be filled exactly,
+                also by a generator; a file takes as many samples as there are. Memory maps are flushed at the
+                end. What was written before an error stays, and the error says how many samples that is.
             load_timeout, worker_init: As in `fit`. No sample is ever left out: outputs stay where their
                 inputs are.
 
@@ -90,10 +91,10 @@ class PredictionMethods(Trainer):
                 in `predict`.
 
         Returns:
-            An iterator of (ids, predictions): which samples they are (an int64 array of their places in
-            arrays; the number of the batch for a `Sequence` or a generator), and what `predict` returns for
-            them. They are yours: no later batch overwrites them. Leave it early with ``close()`` or a
-            ``with`` statement; that stops the workers.
+            An iterator of (ids, predictions): which samples they are (an int64 array of their ids where
+            samples can be read by id, as in arrays; else the number of the batch, as for a `Sequence` or a
+            generator), and what `predict` returns for them. They are yours: no later batch overwrites them.
+            Leave it early with ``close()`` or a ``with`` statement; that stops the workers.
 
         Example:
             >>> import numpy as np, streamfit as sf

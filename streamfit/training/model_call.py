@@ -13,6 +13,7 @@ bit of it; two threads never train one model, or models that share weights, at o
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -208,7 +209,8 @@ class ModelCall(uses.Use):
             spare.load(main)
             return spare
 
-        return uses.between_steps(others, load)
+        me = threading.get_ident()  # which may be in the middle of a training, but is in none of its steps
+        return uses.between_steps([other for other in others if other.thread != me], load)
 
     def _give_back(self, runner: Runner) -> None:
         if runner is not self.main:

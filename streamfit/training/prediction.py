@@ -120,8 +120,8 @@ class PredictedBatch(NamedTuple):
     """The outputs for one batch.
 
     Attributes:
-        ids: Which samples they are of: an int64 array of their places in arrays; the index of the batch for a
-            `Sequence`, its running number for a generator.
+        ids: Which samples they are of: an int64 array of their ids where samples can be read by id, as in
+            arrays; else the number of the batch, as for a `Sequence` or a generator.
         predictions: What `predict` returns, for these samples.
     """
 

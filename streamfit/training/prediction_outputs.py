@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import combinations
 from pathlib import Path
 from types import TracebackType
@@ -91,7 +92,7 @@ class NewPlace(OutputPlace):
             self._parts.append(rows)
         else:
             if self._array is None:
-                self._array = np.empty((self._samples, *rows.shape[1:]), rows.dtype)
+                self._array = _allocated((self._samples, *rows.shape[1:]), rows.dtype)
             self._array[self.rows : self.rows + len(rows)] = rows
         self.rows += len(rows)
 
@@ -100,6 +101,17 @@ class NewPlace(OutputPlace):
         if self._array is None:
             return np.concatenate(self._parts)
         return self._array if self.rows == len(self._array) else self._array[: self.rows].copy()
+
+
+def _allocated(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
+    try:
+        return np.empty(shape, dtype)
+    except MemoryError as error:
+        error.add_note(
+            "predict: outputs that do not fit in memory can be written to a file, out='predictions.npy', or "
+            "taken batch by batch: model.predict_batches(...)"
+        )
+        raise
 
 
 class ArrayPlace(OutputPlace):
@@ -120,7 +132,7 @@ class ArrayPlace(OutputPlace):
             mapped = isinstance(array, np.memmap)
             hint = "open it with mode='r+'" if mapped else "pass an array that can be written to"
             raise ValueError(f"predict: {label} is read-only; {hint}")
-        if getattr(array, "mode", None) == "c":
+        if _is_copied_on_write(array):
             raise ValueError(
                 f"predict: {label} is a memory map that is copied on write (mode 'c'): nothing would come "
                 "into its file; open it with mode='r+'"
@@ -195,22 +207,20 @@ class NpyPlace(OutputPlace):
 
     def __init__(self, path: str | os.PathLike[str], label: str) -> None:
         super().__init__()
-        self._path, self._label = Path(os.fspath(path)), label
+        self.path, self._label = Path(os.fspath(path)), label
         self._writer: NpyWriter | None = None
-        if self._path.suffix != _ENDING:
+        if self.path.suffix != _ENDING:
             raise ValueError(
                 f"predict: {label}={str(path)!r}: predictions are written as a NumPy file; its name must end "
                 f"in {_ENDING!r}"
             )
-        if os.path.lexists(self._path):
+        if os.path.lexists(self.path):
             raise FileExistsError(
                 f"predict: {label}={str(path)!r}: there is such a file, and it is not overwritten; remove "
                 "it, or write to it with out=np.load(path, mmap_mode='r+')"
             )
-        if not self._path.parent.is_dir():
-            raise NoFileError(
-                f"predict: {label}={str(path)!r}: there is no folder {str(self._path.parent)!r}"
-            )
+        if not self.path.parent.is_dir():
+            raise NoFileError(f"predict: {label}={str(path)!r}: there is no folder {str(self.path.parent)!r}")
 
     def check(self, rows: Array, number: int) -> None:
         """Make the file for the rows of the first batch; refuse rows of another shape, and text."""
@@ -224,19 +234,19 @@ class NpyPlace(OutputPlace):
         elif rows.shape[1:] != self._row_shape:
             raise ShapeError(
                 f"predict: a sample of batch {number} has an output of shape {rows.shape[1:]}, and those "
-                f"before it {self._row_shape}, which do not fit one array ({self._label}={str(self._path)!r})"
+                f"before it {self._row_shape}, which do not fit one array ({self._label}={str(self.path)!r})"
             )
 
     def write(self, rows: Array) -> None:
         """Append rows to the file."""
         if self._writer is None:
-            self._writer = NpyWriter(self._path, rows.shape[1:], rows.dtype)
+            self._writer = NpyWriter(self.path, rows.shape[1:], rows.dtype)
         self._writer.append(rows)
         self.rows += len(rows)
 
     def result(self) -> Array:
         """Return a memory map of the file; an array where there is nothing to map."""
-        array: Array = np.load(self._path, mmap_mode="r+" if self.rows and all(self._row_shape) else None)
+        array: Array = np.load(self.path, mmap_mode="r+" if self.rows and all(self._row_shape) else None)
         return array
 
     def close(self) -> None:
@@ -266,7 +276,7 @@ class PredictionWriter:
         else:
             self._given = None if out is None else _place(out, "out")
         self._places: list[OutputPlace] = []
-        _refuse_shared_memory(self._all_given(), x)
+        _refuse_one_place_twice(self._all_given(), x)
 
     def _all_given(self) -> list[OutputPlace]:
         given = self._given
@@ -351,13 +361,14 @@ class PredictionWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for place in self._places:
-            place.close()
         if error is not None and self._given is not None:
             rows = min((place.rows for place in self._places), default=0)
             error.add_note(
                 f"predict: the outputs of the first {rows} samples were written to out and stay there"
             )
+        with ExitStack() as stack:  # each is closed, whatever happens at another
+            for place in self._places:
+                stack.callback(place.close)
 
 
 def _place(entry: object, label: str) -> OutputPlace:
@@ -371,7 +382,19 @@ def _place(entry: object, label: str) -> OutputPlace:
     )
 
 
-def _refuse_shared_memory(places: Sequence[OutputPlace], x: object) -> None:
+def _is_copied_on_write(array: Array) -> bool:
+    base: object = array
+    while isinstance(base, np.ndarray):
+        if getattr(base, "mode", None) == "c":
+            return True
+        base = base.base
+    return False
+
+
+def _refuse_one_place_twice(places: Sequence[OutputPlace], x: object) -> None:
+    paths = [place.path.absolute() for place in places if isinstance(place, NpyPlace)]
+    if len(set(paths)) < len(paths):
+        raise ValueError("predict: two paths of out are the same; write a file for each output")
     arrays = [place.array for place in places if isinstance(place, ArrayPlace)]
     if not arrays:
         return

@@ -172,6 +172,8 @@ def test_maps_that_keep_nothing_are_refused(tmp_path: Path) -> None:
         model().predict(X, out=np.load(path, mmap_mode="r"))
     with pytest.raises(ValueError, match="copied on write"):
         model().predict(X, out=np.load(path, mmap_mode="c"))
+    with pytest.raises(ValueError, match="copied on write"):
+        model().predict(X, out=np.asarray(np.load(path, mmap_mode="c"))[::-1])
     with pytest.raises(FileExistsError, match="not overwritten"):
         model().predict(X, out=path)
     assert not np.load(path).any()
@@ -188,6 +190,19 @@ def test_what_is_read_is_not_overwritten() -> None:
     table[:, :4] = X
     same.predict(table[:, :4], out=table[:, 4:])  # columns of one table share none
     assert (table[:, 4:] == same.predict(X)).all()
+
+
+def test_two_outputs_in_one_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="two paths of out are the same"):
+        two_outputs().predict(X, out=[tmp_path / "a.npy", f"{tmp_path}/./a.npy"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_result_that_does_not_fit_in_memory_names_the_way_out() -> None:
+    endless = np.broadcast_to(X[:1], (10**14, 4))
+    with pytest.raises(MemoryError) as info:
+        model().predict(endless)
+    assert "out='predictions.npy'" in info.value.__notes__[0]
 
 
 def test_of_several_outputs_none_is_written_where_one_does_not_fit() -> None:
@@ -263,7 +278,7 @@ def test_data_that_end_before_the_steps_fill_no_array() -> None:
     out = np.zeros((64, 3), "float32")
     with (
         pytest.warns(UserWarning, match="ran out of data"),
-        pytest.raises(ValueError, match="ended after 40 samples.* of 40 rows"),
+        pytest.raises(ValueError, match=r"ended after 40 samples.* of 40 rows"),
     ):
         model().predict(batches([10, 30]), steps=3, out=out)
 
