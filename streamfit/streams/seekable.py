@@ -14,6 +14,7 @@ from streamfit.streams.items import Value
 from streamfit.streams.pipeline_source import PipelineSource
 from streamfit.streams.source import not_empty
 from streamfit.streams.source_reader import SourceReader
+from streamfit.streams.stages.batch_stage import BatchStage
 from streamfit.streams.stages.stage import Stage, known_size
 from streamfit.streams.ticket import Ticket
 
@@ -34,6 +35,14 @@ class SeekableSource(PipelineSource):
     def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""
         return not_empty(self, known_size(self.stage, self.at(data_epoch)), data_epoch)
+
+    def samples_in(self, data_epoch: int, batches: int | None = None) -> int | None:
+        """Count the samples of a pass where they are stacked to batches of one size."""
+        stage = self.stage
+        if not isinstance(stage, BatchStage):
+            return None
+        count = self.batches(data_epoch) if batches is None else min(batches, self.batches(data_epoch))
+        return min(count * stage.batch_size, known_size(stage.input, self.at(data_epoch)))
 
     def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of a pass: the samples of each batch, and the id of the batch beside them."""
