@@ -11,7 +11,7 @@ import numpy as np
 from streamfit._base.errors import SampleError
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import Pass, Runs, Stage
+from streamfit.streams.stages.stage import MOST_RUNS, Pass, Runs, Stage
 from streamfit.streams.stores.row_form import RowForm
 from streamfit.streams.stores.row_kernels import place
 from streamfit.streams.stores.store_rows import StoreRows
@@ -228,7 +228,7 @@ class BlockStream:
 def window_edges(runs: Runs) -> Array:
     """Return the first position of each window, and behind them the number of elements.
 
-    Runs are taken together as long as they hold few bytes.
+    Runs are taken together as long as they hold few bytes, if their elements come as they lie.
 
     Example:
         >>> window_edges(Runs(np.array([3, 3, 3]), AHEAD_BYTES // 4)).tolist()
@@ -236,6 +236,9 @@ def window_edges(runs: Runs) -> Array:
     """
     lengths = runs.lengths[runs.lengths > 0]
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    groups = starts[:-1] * max(1, runs.row_bytes) // AHEAD_BYTES
+    if runs.mixed:
+        return starts
+    by_bytes = starts[:-1] * max(1, runs.row_bytes) // AHEAD_BYTES
+    groups = by_bytes + np.arange(len(lengths)) // MOST_RUNS  # ascends with each of both
     begins = np.flatnonzero(np.diff(groups, prepend=-1))
     return np.concatenate([starts[begins], starts[-1:]])

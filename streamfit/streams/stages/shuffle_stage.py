@@ -94,7 +94,7 @@ class Shuffle(OrderStage):
         windows, inner = self.windows(p), self.input.runs(p)
         if windows is None or inner is None:
             return None
-        return Runs(np.diff(windows.starts), inner.row_bytes)
+        return Runs(np.diff(windows.starts), inner.row_bytes, mixed=True)
 
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids at these positions of the permutation."""

@@ -80,6 +80,9 @@ class Pass:
         return derive(self.seed, self.number, *words)
 
 
+MOST_RUNS = 256
+
+
 @dataclass(frozen=True, slots=True)
 class Runs:
     """How the elements of a stage lie in files that are read block by block.
@@ -87,17 +90,22 @@ class Runs:
     Args:
         lengths: int64 (runs,): how many elements, one after the other, lie in the same block or blocks.
         row_bytes: The bytes that an element takes in memory, roughly.
+        mixed: Whether the elements of a run come from all of its blocks, so that it is read as a whole.
     """
 
     lengths: Array
     row_bytes: int
+    mixed: bool = False
 
     def blocks_in(self, samples: int | None, most_bytes: int) -> int:
-        """Return how many runs hold so many elements, at least 1; for None, how many fit into bytes."""
+        """Return how many runs hold so many elements, at least 1.
+
+        For None, how many fit into bytes, and no more than `MOST_RUNS`: each may be a file of its own.
+        """
         mean = max(1.0, float(self.lengths.mean())) if len(self.lengths) else 1.0
         if samples is not None:
             return max(1, math.ceil(samples / mean))
-        return max(1, int(most_bytes / (mean * max(1, self.row_bytes))))
+        return min(MOST_RUNS, max(1, int(most_bytes / (mean * max(1, self.row_bytes)))))
 
 
 class Returning(Protocol):

@@ -5,6 +5,8 @@ NumPy does the same in several passes over memory; these take one each.
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 
 from streamfit._base.specs import Array
@@ -153,8 +155,20 @@ def place(values: Array, rows: Array, places: Array, out: Array) -> None:
     flat = np.ascontiguousarray(values).reshape(len(values), -1).view(np.uint8)
     if flat.ctypes.data % word:
         flat = flat.copy()
-    source, target = flat.view(kind), out.reshape(len(out), -1).view(np.uint8).view(kind)
+    source, target = _as_writeable(flat).view(kind), out.reshape(len(out), -1).view(np.uint8).view(kind)
     if source.shape[1] == 1:
         place_values(source.reshape(-1), rows, places, target.reshape(-1))
     else:
         place_rows(source, rows, places, target)
+
+
+def _as_writeable(flat: Array) -> Array:
+    """Return the same bytes without the mark that they are for reading only, for kernels that only read them.
+
+    Kernels do not declare which arrays they write to, so they take none that is marked. The caller keeps the
+    array that owns the memory.
+    """
+    if flat.flags.writeable:
+        return flat
+    memory = (ctypes.c_uint8 * flat.size).from_address(flat.ctypes.data)
+    return np.ctypeslib.as_array(memory).reshape(flat.shape)
