@@ -212,7 +212,8 @@ class Feed:
         cursor = self._cursor
         if cursor.tally is None:
             raise StreamfitError("there is no receipt before the first run; call run() and take its batches")
-        receipt = cursor.tally.receipt(cursor.counts(), self.source.filtered - cursor.filtered_before)
+        filtered = self.source.filtered - cursor.filtered_before
+        receipt = cursor.tally.receipt(cursor.counts(), filtered, self.source.samplings)
         delivered.put(receipt, Delivered(self.source, cursor.tally.checksums))
         return receipt
 

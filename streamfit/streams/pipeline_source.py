@@ -8,6 +8,7 @@ from typing import Any
 
 from streamfit._base.keys import seed_from
 from streamfit.streams.items import Value, unpack
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.source import Source
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.stage import Pass, Stage
@@ -40,6 +41,10 @@ class PipelineSource(Source):
     def identity(self) -> dict[str, Any]:
         """Return what a saved place belongs to: the stages, as they are written."""
         return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
+
+    def samplings(self, data_epoch: int) -> list[Sampling]:
+        """Return what the stages draw in a pass, where it does not take every sample once."""
+        return list(dict.fromkeys(self.stage.samplings(self._at(data_epoch))))
 
     def open(self) -> None:
         """Open each base."""
