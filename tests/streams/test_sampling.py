@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from oracles.stages import flat, in_order, kept, negative, numbers
 
-from streamfit.streams import Feed, Pipeline, Receipt, source
-from streamfit.streams.sampling import Sampling
+from streamfit._base.errors import DataError
+from streamfit.streams import DelegatingSource, Feed, Pipeline, Receipt, Sampling, Ticket, source
+from streamfit.testing import CheckFailure, check_source
+from streamfit.workers import make_pool
 
 WEIGHTS = [0.1, 2, 0, 1, 1, 5, 0.3]
 LABELS = [0, 0, 1, 0, 0, 0, 1]
@@ -84,6 +87,60 @@ def test_an_epoch_of_several_passes() -> None:
             assert [each.data_epoch for each in feed.receipt().sampling] == wanted
 
 
+@pytest.mark.parametrize("drawn", DRAWN.values(), ids=list(DRAWN))
+def test_a_resumed_pass_has_the_same_receipt(drawn: Pipeline) -> None:
+    pipeline = drawn.shuffle().batch(2)
+    with Feed(pipeline.open_source(seed=5)) as feed:
+        states = [json.loads(json.dumps(feed.state(within=True))) for _ in feed.run()]
+        expected = feed.receipt()
+    for state in states:
+        with Feed(pipeline.open_source(seed=1)) as feed:
+            feed.resume(state)
+            list(feed.run())
+            assert feed.receipt() == expected
+
+
+def test_other_weights_are_other_data() -> None:
+    with Feed(DRAWN["even"].batch(2).open_source(seed=5)) as feed:
+        next(feed.run())
+        state = feed.state(within=True)
+    weights = [*WEIGHTS[:6], 0.4]
+    for other in (numbers(7).sample(weights, 12), numbers(7).sample(WEIGHTS, 13), DRAWN["independent"]):
+        with Feed(other.batch(2).open_source(seed=5)) as feed, pytest.raises(DataError, match="stages"):
+            feed.resume(state)
+
+
+def test_a_batch_is_replayed_from_its_receipt() -> None:
+    for then in (THEN["shuffled"], THEN["mapped"]):
+        with Feed(then(DRAWN["oversample"]).open_source(seed=5)) as feed:
+            batches = [batch.x.tolist() for batch in feed.run()]
+            receipt = feed.receipt()
+            assert [receipt.batch(at).x.tolist() for at in range(2)] == batches
+
+
+class Broken:
+    """Seven samples of which one cannot be loaded."""
+
+    def __len__(self) -> int:
+        return 7
+
+    def __getitem__(self, index: int) -> np.ndarray[Any, Any]:
+        if index == 2:
+            raise OSError("no such file")
+        return np.asarray(index)
+
+
+@pytest.mark.filterwarnings("ignore:.*left out")
+def test_copies_of_a_bad_sample_are_left_out_one_by_one() -> None:
+    pipeline = source(Broken(), kind="samples").balance(LABELS).batch(5)
+    with make_pool("threads", 2) as pool, Feed(pipeline.open_source(seed=5), pool, tolerance=3) as feed:
+        found = Counter(flat(batch.x.tolist() for batch in feed.run()))
+        receipt = feed.receipt()
+    whole = Counter(read(numbers(7).balance(LABELS).batch(5), 1)[1][0])
+    assert found == whole - Counter({2: whole[2]})
+    assert [int(name) % 7 for name in receipt.skipped] == [2] * whole[2]  # type: ignore[call-overload]
+
+
 def test_without_an_end() -> None:
     with Feed(DRAWN["even"].repeat().batch(4).open_source(seed=5)) as feed:
         list(feed.run(2))
@@ -103,3 +160,23 @@ def test_a_summary_says_it(capsys: pytest.CaptureFixture[str]) -> None:
     *_, last = capsys.readouterr().out.splitlines()
     assert last.startswith("Not every sample once: balance(2 classes #")
     assert last.endswith("drew 10 of 7 samples in pass 0: 7 different ones, each at most 3 times")
+
+
+class Greedy(DelegatingSource):
+    """A source whose passes are those of another one, twice."""
+
+    def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
+        first = list(super().tickets(data_epoch))
+        again = [dataclasses.replace(each, number=each.number + len(first)) for each in first]
+        yield from [*first, *again][start:]
+
+    def batches(self, data_epoch: int) -> int:
+        return 2 * (super().batches(data_epoch) or 0)
+
+
+def test_the_checker_takes_what_receipts_tell() -> None:
+    for then in (THEN["shuffled"], THEN["mapped"]):
+        (found,) = check_source(then(DRAWN["oversample"]), only=["exactly_once"])
+        assert found.message.startswith("a pass does not have every sample once: balance(")
+    with pytest.raises(CheckFailure, match="of the same epoch, though it is drawn 3 times at most"):
+        check_source(Greedy(THEN["shuffled"](DRAWN["oversample"]).open_source()), only=["exactly_once"])
