@@ -209,7 +209,7 @@ class Pipeline(StageMethods):
         for line in summary_lines(self.stage, p, self.name):
             tell(line)
         for sampling in dict.fromkeys(self.stage.samplings(p)):
-            tell(f"Not every sample once: {sampling}")
+            tell(f"Drawn: {sampling}")
 
     def __repr__(self) -> str:
         return self.stage.text()

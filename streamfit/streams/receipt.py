@@ -56,7 +56,7 @@ class Receipt:
         passes: For each stretch of batches of one pass: its first number in the epoch, the pass, and its
             first number there.
         sampling: For each pass of the epoch what `sample` and `balance` drew in it: where there is an entry,
-            the pass did not have every sample once. Empty without these stages.
+            the pass had every sample once only if `Sampling.once` is True. Empty without these stages.
 
     Example:
         >>> print(Receipt(0, 10, 10, 1, 1, "00c0ffee", 7))

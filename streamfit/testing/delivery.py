@@ -186,7 +186,7 @@ def check_exactly_once(checked: CheckedObject) -> str | None:
     drawn = source.samplings(0)
     _refuse_repeated_ids(checked, [ticket for ticket, _ in loads], sum(each.most for each in drawn))
     if drawn:
-        return f"a pass does not have every sample once: {'; '.join(map(str, drawn))}"
+        return f"samples are drawn: {'; '.join(map(str, drawn))}"
     return _equal_batches(loads)
 
 

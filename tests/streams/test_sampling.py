@@ -158,7 +158,7 @@ def test_a_pass_that_happens_to_have_all() -> None:
 def test_a_summary_says_it(capsys: pytest.CaptureFixture[str]) -> None:
     source(np.arange(7.0), name="cells").balance(LABELS).batch(4).summary()
     *_, last = capsys.readouterr().out.splitlines()
-    assert last.startswith("Not every sample once: balance(2 classes #")
+    assert last.startswith("Drawn: balance(2 classes #")
     assert last.endswith("drew 10 of 7 samples in pass 0: 7 different ones, each at most 3 times")
 
 
@@ -177,6 +177,6 @@ class Greedy(DelegatingSource):
 def test_the_checker_takes_what_receipts_tell() -> None:
     for then in (THEN["shuffled"], THEN["mapped"]):
         (found,) = check_source(then(DRAWN["oversample"]), only=["exactly_once"])
-        assert found.message.startswith("a pass does not have every sample once: balance(")
+        assert found.message.startswith("samples are drawn: balance(")
     with pytest.raises(CheckFailure, match="of the same epoch, though it is drawn 3 times at most"):
         check_source(Greedy(THEN["shuffled"](DRAWN["oversample"]).open_source()), only=["exactly_once"])

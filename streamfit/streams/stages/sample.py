@@ -10,6 +10,8 @@ from streamfit.streams.draw_table import DrawTable
 from streamfit.streams.stages.resampled import Resampled, checksum
 from streamfit.streams.stages.stage import Pass, Stage
 
+_MOST = 1 << 53
+
 
 class Sampled(Resampled):
     """Draw `size` elements in each pass. The table takes 8 bytes for each element of the input.
@@ -37,6 +39,8 @@ class Sampled(Resampled):
         found = checked_weights(weights)
         super().__init__(stage, "sample()", len(found), seed)
         self.draws = whole("size", self.count if size is None else size, 1)
+        if self.draws > _MOST:
+            raise ValueError(f"size={size} is more than 2**53; write .repeat() for passes without an end")
         self.independent = truth("independent", independent)
         self.table = DrawTable(found, self.draws)
         self._written = f"{self.count} weights #{checksum(found)}"

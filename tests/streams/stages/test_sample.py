@@ -179,6 +179,8 @@ def test_weights_that_are_no_numbers() -> None:
 def test_wrong_sizes() -> None:
     with pytest.raises(ValueError, match="size must be at least 1, got 0"):
         numbers(3).sample([1, 1, 1], 0)
+    with pytest.raises(ValueError, match=r"is more than 2\*\*53; write .repeat\(\) for passes without"):
+        numbers(3).sample([1, 1, 1], (1 << 53) + 1)
     with pytest.raises(TypeError, match="independent must be True or False"):
         numbers(3).sample([1, 1, 1], independent="yes")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="has no elements to draw from"):
@@ -203,7 +205,7 @@ def test_an_input_that_grows() -> None:
 
 
 def test_ids_that_are_too_large() -> None:
-    stage = numbers(3).sample([1, 1, 1], 1 << 62, independent=True).stage
+    stage = numbers(1025).sample(np.ones(1025), 1 << 53, independent=True).stage
     with pytest.raises(DataError, match=r"would need more than 2\*\*63 ids; draw fewer elements"):
         stage.ids(Pass(0, 0), np.arange(2))
 
