@@ -20,7 +20,7 @@ class Sampling:
     Example:
         >>> found = Sampling("balance(2 classes)", 0, draws=180, samples=100, distinct=100, most=9)
         >>> print(found)
-        balance(2 classes) drew 180 of 100 samples in pass 0: 100 different ones, each at most 9 times
+        balance(2 classes) drew 180 times from 100 samples in pass 0: 100 different ones, each at most 9 times
         >>> found.left_out, found.once
         (0, False)
     """
@@ -45,7 +45,7 @@ class Sampling:
     def __str__(self) -> str:
         often = "once" if self.most == 1 else f"{self.most:,} times"
         return (
-            f"{self.stage} drew {self.draws:,} of {self.samples:,} samples in pass {self.data_epoch}: "
-            f"{self.distinct:,} different ones, each at most {often}"
+            f"{self.stage} drew {self.draws:,} times from {self.samples:,} samples in pass {self.data_epoch}"
+            f": {self.distinct:,} different ones, each at most {often}"
             + (f", {self.left_out:,} left out" if self.left_out else "")
         )

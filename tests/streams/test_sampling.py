@@ -159,7 +159,7 @@ def test_a_summary_says_it(capsys: pytest.CaptureFixture[str]) -> None:
     source(np.arange(7.0), name="cells").balance(LABELS).batch(4).summary()
     *_, last = capsys.readouterr().out.splitlines()
     assert last.startswith("Drawn: balance(2 classes #")
-    assert last.endswith("drew 10 of 7 samples in pass 0: 7 different ones, each at most 3 times")
+    assert last.endswith("drew 10 times from 7 samples in pass 0: 7 different ones, each at most 3 times")
 
 
 class Greedy(DelegatingSource):
