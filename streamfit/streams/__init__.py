@@ -14,6 +14,7 @@ from streamfit.streams.mapped_inputs import with_mapped_inputs
 from streamfit.streams.mixing import interleave, mix
 from streamfit.streams.pipeline import Pipeline, source
 from streamfit.streams.receipt import Receipt
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.sequence import Sequence, SequenceSource
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
@@ -28,6 +29,7 @@ __all__ = [
     "LoadPolicy",
     "Pipeline",
     "Receipt",
+    "Sampling",
     "Sequence",
     "SequenceSource",
     "Source",

@@ -37,7 +37,7 @@ class BlockPlan:
 
     Args:
         base: The samples of the store.
-        order: The last stage before samples become batches; its ids are those of the store.
+        order: The last stage before samples become batches.
         batch: The stage that makes batches.
         computes: Whether a stage does anything else than choosing, ordering and stacking samples.
     """
@@ -60,7 +60,9 @@ def block_plan(stage: Stage) -> BlockPlan | None:
     stage = order
     while isinstance(stage, (OrderStage, Map)):
         computes, stage = computes or isinstance(stage, Map), stage.input
-    return BlockPlan(stage, order, batch, computes) if isinstance(stage, StoreRows) else None
+    if not isinstance(stage, StoreRows) or order.runs(Pass(0, 0)) is None:
+        return None
+    return BlockPlan(stage, order, batch, computes)
 
 
 class HeldRows(Stage):

@@ -11,7 +11,7 @@ import numpy as np
 from streamfit._base.errors import SampleError
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import MOST_RUNS, Pass, Runs, Stage
+from streamfit.streams.stages.stage import MOST_RUNS, OrderStage, Pass, Runs, Stage
 from streamfit.streams.stores.row_form import RowForm
 from streamfit.streams.stores.row_kernels import place
 from streamfit.streams.stores.store_rows import StoreRows
@@ -57,14 +57,15 @@ class ReadWindow:
     Args:
         base: The samples of the store.
         start: The first position.
-        ids: The ids of the samples at the positions.
+        ids: The ids of the elements at the positions.
+        names: The ids of the samples in the store.
     """
 
-    def __init__(self, base: StoreRows, start: int, ids: Array) -> None:
+    def __init__(self, base: StoreRows, start: int, ids: Array, names: Array) -> None:
         self.base, self.start, self.ids = base, start, ids
         self.stop = start + len(ids)
-        self.ordered = bool((np.diff(ids) > 0).all())
-        blocks, self._ends, self._places, self._rows = base.finder.grouped(ids)
+        self.ordered = bool((np.diff(names) > 0).all())
+        blocks, self._ends, self._places, self._rows = base.finder.grouped(names)
         self.blocks: list[int] = blocks.tolist()
         self.received = 0
         self._leaves: list[Array] = []
@@ -129,7 +130,7 @@ class BlockStream:
 
     Args:
         base: The samples of the store.
-        order: The stage that orders them; its ids are theirs.
+        order: The stage that orders them.
         p: The pass.
         position: The first position.
         pool: What reads blocks.
@@ -201,7 +202,8 @@ class BlockStream:
         start, stop = int(self._edges[self._number]), int(self._edges[self._number + 1])
         self._number += 1
         start = max(start, self._position) if self._window is None and self._next is None else start
-        window = ReadWindow(self._base, start, self._order.ids(self._p, np.arange(start, stop)))
+        ids = self._order.ids(self._p, np.arange(start, stop))
+        window = ReadWindow(self._base, start, ids, self._names(ids))
         store, name = self._base.store, self._loader.name
 
         def describe(block: int) -> str:
@@ -209,6 +211,14 @@ class BlockStream:
 
         self._runs.append(self._pool.open(self._loader, iter(window.blocks), describe=describe))
         return window
+
+    def _names(self, ids: Array) -> Array:
+        """Return the ids in the store: stages that draw samples give each draw an id of its own."""
+        stage = self._order
+        while stage is not self._base:
+            ids = stage.below(self._p, ids) if isinstance(stage, OrderStage) else ids
+            stage = stage.input
+        return ids
 
     def _receive(self, window: ReadWindow, wanted: int) -> None:
         run = self._runs[0 if window is self._window else 1]

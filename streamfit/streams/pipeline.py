@@ -205,8 +205,11 @@ class Pipeline(StageMethods):
             shuffle()                           10  (float64 (3,), int64 ())
             batch(4)                             3  (float64 (None, 3), int64 (None,))
         """
-        for line in summary_lines(self.stage, self._pass(self._next), self.name):
+        p = self._pass(self._next)
+        for line in summary_lines(self.stage, p, self.name):
             tell(line)
+        for sampling in dict.fromkeys(self.stage.samplings(p)):
+            tell(f"Drawn: {sampling}")
 
     def __repr__(self) -> str:
         return self.stage.text()

@@ -23,6 +23,7 @@ from streamfit.streams.batch import Structure
 from streamfit.streams.items import Value
 from streamfit.streams.naming import name_batch, name_samples
 from streamfit.streams.retired_flags import RetiredFlag, refuse_flags
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
@@ -111,6 +112,10 @@ class Source(ABC):
     def sample_digest(self) -> str | None:
         """Return a digest of the present values of a few samples, or None if reading them is slow."""
         return None
+
+    def samplings(self, data_epoch: int) -> list[Sampling]:
+        """Return what is drawn in a pass, where it does not take every sample once."""
+        return []
 
     def state(self) -> object:
         """Return what a resumed stream needs beside seed and place; a value for JSON, mostly None."""

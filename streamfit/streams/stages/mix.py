@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from streamfit._base.checks import number as checked_number
-from streamfit._base.keys import derive, seed_from
+from streamfit._base.keys import derive, seed_from, uniforms
 from streamfit._base.specs import Array
 from streamfit.streams.stages.branches import Reading
 from streamfit.streams.stages.elements import Element
@@ -63,7 +63,7 @@ class Mix(Joined):
     def _table(self, p: Pass) -> tuple[Array, Array]:
         """Draw the inputs of a whole pass: between two ends of inputs, all at once."""
         left = np.array([known_size(stage, p) for stage in self.inputs], np.int64)
-        draws = uniforms(self._key(p), 0, int(left.sum()))
+        draws = uniforms(self._key(p), np.arange(int(left.sum())))
         numbers = np.empty(len(draws), np.uint8 if len(left) <= 256 else np.int64)
         start = 0
         while start < len(draws):
@@ -98,11 +98,13 @@ class Mix(Joined):
             return
         number, places = parts_of(place, 0, None)
         reading = Reading([(stage, p) for stage in self.inputs], places, runner)
-        key, first, draws = self._key(p), number, uniforms(self._key(p), number, _CHUNK)
+        key, first = self._key(p), number
+        draws = uniforms(key, np.arange(first, first + _CHUNK))
         try:
             while left := reading.left:
                 if number == first + _CHUNK:
-                    first, draws = number, uniforms(key, number, _CHUNK)
+                    first = number
+                    draws = uniforms(key, np.arange(first, first + _CHUNK))
                 drawn = self._choose(draws[number - first : number - first + 1], np.array(left))
                 found = reading.take(int(drawn[0]))
                 if found is not None:  # else the same draw chooses among the others
@@ -110,20 +112,6 @@ class Mix(Joined):
                     yield self.checked(int(drawn[0]), found[0]), (number, tuple(reading.places))
         finally:
             reading.close()
-
-
-def uniforms(key: int, first: int, count: int) -> Array:
-    """Return numbers in [0, 1) for `count` draws from number `first` on: a hash of key and number.
-
-    Example:
-        >>> bool((uniforms(1, 2, 3) == uniforms(1, 0, 5)[2:]).all())
-        True
-    """
-    value = np.arange(first, first + count, dtype=np.uint64) ^ np.uint64(key)
-    value += np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((value ^ (value >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
 
 
 def _checked(weights: Sequence[float] | None, count: int) -> Array:

@@ -23,6 +23,7 @@ import numpy as np
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.stages.elements import Element, collate
 from streamfit.streams.stages.recent import Recent
 from streamfit.streams.ticket import Ticket
@@ -239,6 +240,11 @@ class Stage(ABC):
         """Return what makes the data of a base others than other data; empty where nothing is known."""
         return {}
 
+    def samplings(self, p: Pass) -> Iterator[Sampling]:
+        """Yield what the stages that draw elements draw in a pass; see `Resampled`."""
+        for stage in self.inputs:
+            yield from stage.samplings(p)
+
     def begin_pass(self, p: Pass) -> None:  # noqa: B027 - optional, like the three that follow
         """Get ready for a pass, in the main process; each base is told once."""
 
@@ -275,6 +281,10 @@ class OrderStage(Stage):
     def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Do the same where the input is read in order."""
         raise self._not_seekable()
+
+    def below(self, p: Pass, ids: Array) -> Array:
+        """Return the ids that elements with these ids have in the input: the same."""
+        return ids
 
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Load elements by id: those of the input."""

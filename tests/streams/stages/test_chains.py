@@ -76,8 +76,19 @@ def batched(p: Pipeline) -> bool:
     return p.stage.traits.batched
 
 
+def drawable(p: Pipeline) -> bool:
+    """Whether elements can be drawn: single ones with numbers that stay."""
+    traits = p.stage.traits
+    return traits.seekable and traits.fixed_order and not traits.batched and len(p) > 0
+
+
 # For each stage: how a chain goes on with it. A stage that does not fit leaves the chain as it is.
 STAGES: dict[type, Callable[[Pipeline, int], Pipeline]] = {
+    stages.Balanced: lambda p, n: (
+        p.balance(np.arange(len(p)) % 3 == 0, how="undersample" if n % 2 and len(p) > 2 else "oversample")
+        if drawable(p)
+        else p
+    ),
     stages.BatchStage: lambda p, n: p if batched(p) else p.batch(1 + n % 4, drop_remainder=n % 5 == 0),
     stages.Cache: lambda p, n: p.cache() if n % 3 else p.cache(max_bytes=100),
     stages.Concatenated: lambda p, n: p.concatenate(p.map(noisy)),
@@ -89,6 +100,9 @@ STAGES: dict[type, Callable[[Pipeline, int], Pipeline]] = {
     stages.Mix: lambda p, n: mix([p, p.map(negative), p.map(noisy)], weights=[1 + n, 2, 1]),
     stages.PaddedBatch: lambda p, n: p if batched(p) else p.padded_batch(1 + n % 4),
     stages.Repeat: lambda p, n: p.repeat(1 + n % 2),
+    stages.Sampled: lambda p, n: (
+        p.sample(np.arange(len(p)) + 1, 1 + 2 * n, independent=n % 2 == 1) if drawable(p) else p
+    ),
     stages.Seeded: lambda p, n: p.concatenate(Pipeline(p.shuffle().stage, seed=n)),
     stages.Shard: lambda p, n: p.shard(2, n % 2),
     stages.Shuffle: lambda p, n: p.shuffle(1 + n, reshuffle_each_iteration=n % 2 == 0),
@@ -216,6 +230,10 @@ ALL_IN_ORDER: Plan = (
     stages.IndexedSamples,
     [(stages.Filter, 0), (stages.Map, 0), (stages.Interleave, 1), (stages.Repeat, 1), (stages.BatchStage, 1)],
 )
+ALL_DRAWN: Plan = (
+    stages.IndexedSamples,
+    [(stages.Balanced, 0), (stages.Map, 0), (stages.Shuffle, 0), (stages.BatchStage, 2)],
+)
 
 
 class KillsItsWorker:
@@ -233,7 +251,9 @@ class KillsItsWorker:
         return parts
 
 
-@pytest.mark.parametrize("plan", [ALL_SEEKABLE, ALL_IN_ORDER], ids=["seekable", "in order"])
+@pytest.mark.parametrize(
+    "plan", [ALL_SEEKABLE, ALL_IN_ORDER, ALL_DRAWN], ids=["seekable", "in order", "drawn"]
+)
 def test_killed_workers_change_nothing(plan: Plan, tmp_path: Path) -> None:
     def start() -> Pipeline:
         return source(Samples(), kind="samples").map(KillsItsWorker(tmp_path, [4, 9]))

@@ -141,3 +141,30 @@ def test_a_block_that_cannot_be_read_is_named_and_its_samples_may_be_left_out(sm
 
 def test_bad_samples_that_nobody_asks_for_do_no_harm(small):
     assert read(pipeline([4] * 5, bad=[9]).take(9).batch(4))[-1] == [8]
+
+
+def test_draws_are_read_block_by_block(small):
+    weights = np.tile([1.0, 0.0, 3.0], 20)
+    made = pipeline([6] * 10).sample(weights).batch(4)
+    store = made.stage.input.input.store
+    wanted = one_by_one(made)
+    store.reads.clear()
+    with stream(made, seed=1, workers=1) as batches:
+        assert [x["id"].tolist() for x, _ in (batch.given() for batch in batches.epoch(0))] == wanted
+    assert len(store.reads) <= 2 * 10
+    counts = np.bincount(list(itertools.chain(*wanted)), minlength=60)
+    assert counts[1::3].sum() == 0
+    assert counts.sum() == 60
+
+
+def test_classes_are_balanced_without_reading_at_random(small):
+    labels = np.array([0] * 50 + [1] * 10)
+    made = pipeline([6] * 10).balance(labels).batch(4)
+    store = made.stage.input.input.input.store
+    delivered = list(itertools.chain(*one_by_one(made)))
+    assert abs(int((labels[delivered] == 1).sum()) - 50) <= 2
+    store.reads.clear()
+    with stream(made, seed=1) as batches:
+        read_now = [x["id"].tolist() for x, _ in (batch.given() for batch in batches.epoch(0))]
+    assert list(itertools.chain(*read_now)) == delivered
+    assert len(store.reads) <= 3 * 10
