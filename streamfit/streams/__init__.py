@@ -15,6 +15,7 @@ from streamfit.streams.mixing import interleave, mix
 from streamfit.streams.pipeline import Pipeline, source
 from streamfit.streams.receipt import Receipt
 from streamfit.streams.sequence import Sequence, SequenceSource
+from streamfit.streams.shuffle_quality import ShuffleQuality, shuffle_quality
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
@@ -30,6 +31,7 @@ __all__ = [
     "Receipt",
     "Sequence",
     "SequenceSource",
+    "ShuffleQuality",
     "Source",
     "SourceTraits",
     "Stream",
@@ -38,6 +40,7 @@ __all__ = [
     "interleave",
     "mix",
     "open_source",
+    "shuffle_quality",
     "source",
     "stream",
     "with_mapped_inputs",
