@@ -244,7 +244,7 @@ class Tally:
         return Receipt(self._epoch, *figures, order, self._seed, skipped, *details)
 
     @property
-    def checksums(self) -> list[int]:
+    def checksums(self) -> Sequence[int]:
         """The running checksums of a whole epoch; none without an audit, or where the epoch was resumed."""
         return [] if self.contents is None or self._begun else self.contents.trail
 
