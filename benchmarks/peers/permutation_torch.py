@@ -1,4 +1,4 @@
-"""PyTorch's `randperm` for the benchmark of permutations: a table of all ids, as its `RandomSampler` makes."""
+"""PyTorch's `randperm` for the benchmark of permutations: a table of all ids, as `RandomSampler` makes."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,6 +93,27 @@ def test_no_more_than_two_windows_are_kept():
         order.at(np.arange(start, start + 500))
         assert len(order._kept) <= 2
     assert order.at(np.array([3, 99_999])).shape == (2,)
+
+
+def test_large_windows_keep_within_their_memory(monkeypatch):
+    monkeypatch.setattr(window_order, "MOST_KEPT", 1 << 18)
+    order = WindowOrder(np.full(20, 1 << 17), window=2, key=1)
+    order.at(np.arange(10))
+    tracemalloc.start()
+    try:
+        for start in range(0, order.n, 1 << 17):
+            order.at(np.arange(start, start + 64))
+        assert tracemalloc.get_traced_memory()[1] < 2 * (8 << 18) + (4 << 20)
+    finally:
+        tracemalloc.stop()
+
+
+def test_consecutive_positions_cost_slices(monkeypatch):
+    order = WindowOrder(np.full(40, 5000), window=8, key=1)
+    order.at(np.arange(0, 64))
+    monkeypatch.setattr(window_order, "Order", None)  # nothing of the window is computed again
+    for start in range(0, 40_000 - 64, 640):
+        assert len(order.at(np.arange(start, start + 64))) == 64
 
 
 def test_an_order_of_nothing():
