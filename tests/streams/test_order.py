@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from oracles.order import shuffled
 
 from streamfit._base.keys import derive
+from streamfit.kernels.decorator import JIT_ENABLED
 from streamfit.streams.order import Order
+
+compiled = pytest.mark.skipif(not JIT_ENABLED, reason="takes minutes where kernels are plain Python")
 
 KEYS = st.integers(0, 2**64 - 1)
 
@@ -50,6 +53,7 @@ def test_large_orders_spread_and_do_not_collide() -> None:
     assert abs(ids.mean() / n - 0.5) < 0.03
 
 
+@compiled
 def test_a_sample_of_a_large_order_is_even_and_has_no_duplicates() -> None:
     n, count, bins = 10**12, 1 << 18, 64
     order = Order(n, 11)
@@ -66,6 +70,7 @@ def test_a_sample_of_a_large_order_is_even_and_has_no_duplicates() -> None:
     assert len(np.unique(order.at(scattered))) == 1 << 15
 
 
+@compiled
 def test_many_ids_take_no_more_scratch_than_a_few() -> None:
     order = Order(10**12, 5)
     ids = order.ids(7, 100_000)

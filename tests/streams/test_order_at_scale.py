@@ -89,7 +89,7 @@ def test_the_first_batches_come_at_once_and_the_state_is_small(name: str) -> Non
         seconds, most = time.process_time() - begin, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert seconds < 1
+    assert seconds < 2  # milliseconds, but for tracing and kernels in plain Python
     assert most < 1 << 20
     assert len(json.dumps(state)) <= 1000
     assert len(values) == 3

@@ -13,9 +13,12 @@ from oracles.stages import in_order
 import streamfit
 from streamfit import Pipeline, ShuffleQuality, shuffle_quality, source
 from streamfit._base.errors import DataError
+from streamfit.kernels.decorator import JIT_ENABLED
 from streamfit.streams import ArraySource
 from streamfit.streams.order_measures import Looked, figures
 from streamfit.streams.window_order import WindowOrder
+
+compiled = pytest.mark.skipif(not JIT_ENABLED, reason="takes minutes where kernels are plain Python")
 
 N = 8_000
 FIGURES = ("displacement", "neighbours", "together", "gaps", "spread", "means", "landing")
@@ -136,6 +139,7 @@ def test_passes_that_repeat_each_other() -> None:
     assert one.as_good
 
 
+@compiled
 @pytest.mark.parametrize("n", [10**6, 10**9, 10**12])
 def test_large_data_take_little_time(n: int) -> None:
     pipeline = rows(n).shuffle().batch(256)
@@ -147,6 +151,7 @@ def test_large_data_take_little_time(n: int) -> None:
     assert (found.samples, found.looked_at) == (n, 16384)
 
 
+@compiled
 def test_large_data_take_little_memory() -> None:
     pipeline = rows(10**12).shuffle().batch(256)
     tracemalloc.start()

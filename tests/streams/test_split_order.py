@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamfit.kernels.decorator import JIT_ENABLED
 from streamfit.streams.split_order import MOST, SplitOrder
+
+compiled = pytest.mark.skipif(not JIT_ENABLED, reason="takes minutes where kernels are plain Python")
 
 TOTALS = st.integers(0, 500) | st.integers(0, 20_000)
 FRACTIONS = st.sampled_from([0.0, 1.0, 0.5, 0.8, 0.01, 0.999, 1e-300, 1 - 2**-53]) | st.floats(0, 1)
@@ -62,6 +65,7 @@ def test_these_positions_stay() -> None:
         assert SplitOrder(10**12, fraction, part, 7).at(places).tolist() == positions
 
 
+@compiled
 @pytest.mark.parametrize("fraction", [0.5, 0.3, 0.02])
 def test_every_position_has_the_same_chance(fraction: float) -> None:
     draws, total = 2000, 600
@@ -76,6 +80,7 @@ def test_every_position_has_the_same_chance(fraction: float) -> None:
     assert chances.std() == pytest.approx(deviation, rel=0.15)
 
 
+@compiled
 def test_neighbours_are_chosen_apart_from_each_other() -> None:
     """A part is no pattern: its gaps are nearly those of draws at random (each chunk has its share)."""
     order = SplitOrder(10**9, 0.1, 0, key=1)
@@ -84,6 +89,7 @@ def test_neighbours_are_chosen_apart_from_each_other() -> None:
         assert (gaps == gap).mean() == pytest.approx(0.1 * 0.9 ** (gap - 1), rel=0.2)
 
 
+@compiled
 @pytest.mark.parametrize("fraction", [0.5, 0.9, 0.001])
 def test_many_positions_are_quick(fraction: float) -> None:
     order = SplitOrder(10**12, fraction, 0, key=1)

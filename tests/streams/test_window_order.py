@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamfit.kernels.decorator import JIT_ENABLED
 from streamfit.streams import window_order
 from streamfit.streams.window_order import WindowOrder
+
+compiled = pytest.mark.skipif(not JIT_ENABLED, reason="takes minutes where kernels are plain Python")
 
 LENGTHS = st.lists(st.integers(0, 9), max_size=12)
 
@@ -85,6 +88,7 @@ def test_a_window_of_all_blocks_mixes_all() -> None:
     assert abs(float(np.abs(ids - np.arange(10_000)).mean()) / (10_000 / 3) - 1) < 0.03
 
 
+@compiled
 def test_many_blocks_of_many_rows_take_little_memory_and_time() -> None:
     order = WindowOrder(np.full(100_000, 10_000_000), window=16, key=1)
     assert order.n == 10**12
@@ -103,6 +107,7 @@ def test_no_more_than_two_windows_are_kept() -> None:
     assert order.at(np.array([3, 99_999])).shape == (2,)
 
 
+@compiled
 def test_large_windows_keep_within_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window_order, "MOST_KEPT", 1 << 18)
     order = WindowOrder(np.full(20, 1 << 17), window=2, key=1)
