@@ -6,6 +6,7 @@ description names.
 
 from __future__ import annotations
 
+from streamfit.streams.stores.arrow_ipc import arrow
 from streamfit.streams.stores.parquet import parquet
 
-__all__ = ["parquet"]
+__all__ = ["arrow", "parquet"]
