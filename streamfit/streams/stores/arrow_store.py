@@ -78,7 +78,7 @@ class ArrowStore(Store):
         self.form = TableForm(schema.names, columns, target, weight, f"{files[0]!r}")
         rules.check(schema.names, f"{self.format}()")
         self._rows = ArrowRows(schema, self.form.names, rules, name)
-        self.types = {column: str(schema.field(column).type) for column in self.form.names}
+        self.types = {column: type_text(schema.field(column).type) for column in self.form.names}
         self.file_columns = [column for column in self.form.names if column not in self._keys]
         self._lengths, self._files, self._numbers = self._find_blocks()
 
@@ -132,7 +132,7 @@ class ArrowStore(Store):
                 count = len(schema.get_all_field_indices(column))
                 what = f"has {count} columns {column!r}" if count else f"has no column {column!r}"
                 raise DataError(f"{path!r} {what}, which {self.files[0]!r} has once")
-            if str(schema.field(at).type) != self.types[column]:
+            if type_text(schema.field(at).type) != self.types[column]:
                 raise DataError(
                     f"{path!r}: column {column!r} is {schema.field(at).type}, and {self.types[column]} in "
                     f"{self.files[0]!r}; all files need one type: write them again, or pass those that agree"
@@ -179,7 +179,7 @@ class ArrowStore(Store):
         """Check that a block has the types of the file; a damaged file may say two things."""
         for column in self.file_columns:
             at = table.schema.get_field_index(column)
-            found = "no type" if at < 0 else str(table.schema.field(at).type)
+            found = "no type" if at < 0 else type_text(table.schema.field(at).type)
             if found != self.types[column]:
                 raise DataError(
                     f"{self.where(block)}: column {column!r} is {found}, where {self.types[column]} was due; "
@@ -204,6 +204,20 @@ class ArrowStore(Store):
         """Return the store as it is written in a pipeline."""
         files = f"{len(self.files):,} file{'s' * (len(self.files) > 1)}"
         return f"{self.format}({self.name!r}, {files}, {int(self._lengths.sum()):,} rows)"
+
+
+def type_text(kind: pa.DataType) -> str:
+    """Return the type of a column, alike for types of which the same arrays are made.
+
+    Example:
+        >>> pa = arrow()
+        >>> type_text(pa.dictionary(pa.int8(), pa.large_string())), type_text(pa.float32())
+        ('string', 'float')
+    """
+    types = arrow().types
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return "string" if types.is_large_string(kind) or types.is_string_view(kind) else str(kind)
 
 
 def _copied(array: Array) -> Array:
