@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from streamfit.streams.stores.arrow_ipc import arrow
 from streamfit.streams.stores.parquet import parquet
+from streamfit.streams.stores.table import table
 
-__all__ = ["arrow", "parquet"]
+__all__ = ["arrow", "parquet", "table"]

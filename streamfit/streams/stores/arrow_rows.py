@@ -117,7 +117,7 @@ class _Column:
             kind = kind.value_type
         self.kind = kind
         categories = rules.categories.get(name)
-        self.categories = None if categories is None else _checked_categories(categories, name)
+        self.categories = None if categories is None else checked_categories(categories, name)
         self.pad = rules.pad.get(name)
         self.filled, self.fill = name in rules.nulls, rules.nulls.get(name)
         is_nan = isinstance(self.fill, float) and self.fill != self.fill
@@ -177,6 +177,7 @@ class _Column:
             return self._codes(values)
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
+        values = _plain(values)
         if _is_list(values.type):
             return self._lists(values)
         if values.null_count:
@@ -218,7 +219,7 @@ class _Column:
         assert self.categories is not None
         chunks = [values] if _is_single(values) else values.chunks
         found = []
-        for chunk in chunks:
+        for chunk in map(_plain, chunks):
             if self.filled and chunk.null_count:
                 if pa.types.is_dictionary(chunk.type):
                     chunk = chunk.cast(chunk.type.value_type)
@@ -297,6 +298,15 @@ class _Column:
         return made
 
 
+def _plain(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Return a column with texts one after the other: functions of Arrow take no views of texts."""
+    pa = arrow()
+    kind = values.type
+    if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
+        return pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(pa.large_string()))
+    return values.cast(pa.large_string()) if pa.types.is_string_view(kind) else values
+
+
 def _is_single(values: pa.ChunkedArray | pa.Array) -> bool:
     return not hasattr(values, "chunks")
 
@@ -327,7 +337,12 @@ def _type_named(name: str, column: str) -> pa.DataType:
         ) from None
 
 
-def _checked_categories(categories: Sequence[object], name: str) -> list[object]:
+def checked_categories(categories: Sequence[object], name: str) -> list[object]:
+    """Return the categories of a column.
+
+    Raises:
+        ValueError: There are none, or one is there twice.
+    """
     found = list(categories)
     if not found or len(set(found)) < len(found):
         raise ValueError(f"categories={{{name!r}: ...}}: write each category once, got {found[:10]}")
