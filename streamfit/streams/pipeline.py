@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, Self
 
+from streamfit._base.arrow_columns import without_arrow
 from streamfit._base.checks import whole
 from streamfit._base.config import next_seed
 from streamfit._base.keys import seed_from
@@ -305,6 +306,8 @@ def source(
         return x
     if kind not in (None, "samples", "batches"):
         raise ValueError(f"kind={kind!r}: write 'samples' or 'batches'")
+    x, y = without_arrow(x, "x"), without_arrow(y, "y")
+    sample_weight = without_arrow(sample_weight, "sample_weight")
     found = kind_of(x, name)
     alone = y is None and sample_weight is None
     if found == "arrays" and kind == "samples" and alone and isinstance(x, (list, tuple)):

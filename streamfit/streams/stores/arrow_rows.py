@@ -117,7 +117,7 @@ class _Column:
             kind = kind.value_type
         self.kind = kind
         categories = rules.categories.get(name)
-        self.categories = None if categories is None else _checked_categories(categories, name)
+        self.categories = None if categories is None else checked_categories(categories, name)
         self.pad = rules.pad.get(name)
         self.filled, self.fill = name in rules.nulls, rules.nulls.get(name)
         is_nan = isinstance(self.fill, float) and self.fill != self.fill
@@ -167,27 +167,29 @@ class _Column:
             DataError: They do not fit the rules.
         """
         pa = arrow()
-        compute = arrow("compute")
         if self.cast is not None:
             try:
                 values = values.cast(self.cast)
             except pa.ArrowInvalid as error:
                 raise DataError(f"column {self.name!r} cannot be cast to {self.cast}: {error}") from None
+        if pa.types.is_null(values.type):  # a file in which all values are missing
+            values = values.cast(self.kind)
         if self.categories is not None:
             return self._codes(values)
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
+        values = _plain(values)
         if _is_list(values.type):
             return self._lists(values)
-        if values.null_count:
-            values = self._filled(values, compute)
-        found = np.asarray(values.to_numpy(zero_copy_only=False) if _is_single(values) else values.to_numpy())
-        return found if found.dtype == self.spec.dtype else self._exact(found)
-
-    def _filled(self, values: pa.ChunkedArray, compute: object) -> pa.ChunkedArray:
-        types = arrow().types
         if self.nan_fill:
-            return values
+            self._check_exact(values)
+        elif values.null_count:
+            values = self._filled(values)
+        found = np.asarray(values.to_numpy(zero_copy_only=False) if _is_single(values) else values.to_numpy())
+        return found if found.dtype == self.spec.dtype else found.astype(self.spec.dtype)
+
+    def _filled(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        types = arrow().types
         if self.filled:
             try:
                 return values.fill_null(self.fill)
@@ -203,22 +205,22 @@ class _Column:
             f"nulls={{{self.name!r}: {example}}}"
         )
 
-    def _exact(self, found: Array) -> Array:
-        """Return values in the dtype of the column; whole numbers that float64 cannot hold are an error."""
-        made: Array = found.astype(self.spec.dtype)
-        if self.nan_fill and found.dtype.kind in "iuf" and bool((np.abs(made) > 2.0**53).any()):
+    def _check_exact(self, values: pa.ChunkedArray | pa.Array) -> None:
+        """Check that float64 holds all whole numbers."""
+        bounds = arrow("compute").min_max(values).as_py()
+        largest = max(abs(bounds["min"] or 0), abs(bounds["max"] or 0))
+        if largest > 2**53:
             raise DataError(
-                f"column {self.name!r} has whole numbers above 2**53, which float64 rounds; fill missing "
-                f"values with a whole number: nulls={{{self.name!r}: 0}}"
+                f"column {self.name!r} has whole numbers above 2**53 ({largest}), which float64 rounds; fill "
+                f"missing values with a whole number: nulls={{{self.name!r}: 0}}"
             )
-        return made
 
     def _codes(self, values: pa.ChunkedArray | pa.Array) -> Array:
         pa, compute = arrow(), arrow("compute")
         assert self.categories is not None
         chunks = [values] if _is_single(values) else values.chunks
         found = []
-        for chunk in chunks:
+        for chunk in map(_plain, chunks):
             if self.filled and chunk.null_count:
                 if pa.types.is_dictionary(chunk.type):
                     chunk = chunk.cast(chunk.type.value_type)
@@ -297,6 +299,15 @@ class _Column:
         return made
 
 
+def _plain(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Return a column with texts one after the other: functions of Arrow take no views of texts."""
+    pa = arrow()
+    kind = values.type
+    if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
+        return pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(pa.large_string()))
+    return values.cast(pa.large_string()) if pa.types.is_string_view(kind) else values
+
+
 def _is_single(values: pa.ChunkedArray | pa.Array) -> bool:
     return not hasattr(values, "chunks")
 
@@ -327,7 +338,12 @@ def _type_named(name: str, column: str) -> pa.DataType:
         ) from None
 
 
-def _checked_categories(categories: Sequence[object], name: str) -> list[object]:
+def checked_categories(categories: Sequence[object], name: str) -> list[object]:
+    """Return the categories of a column.
+
+    Raises:
+        ValueError: There are none, or one is there twice.
+    """
     found = list(categories)
     if not found or len(set(found)) < len(found):
         raise ValueError(f"categories={{{name!r}: ...}}: write each category once, got {found[:10]}")

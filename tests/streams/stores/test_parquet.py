@@ -55,13 +55,13 @@ def test_columns_target_and_weight(tmp_path):
 
 def test_wrong_columns_are_refused(tmp_path):
     path = write(tmp_path / "t.parquet")
-    with pytest.raises(ValueError, match="no column 'aa'.*Did you mean 'a'"):
+    with pytest.raises(ValueError, match=r"no column 'aa'.*Did you mean 'a'"):
         files.parquet(path, ["aa"])
-    with pytest.raises(ValueError, match="nulls names the column 'z'"):
+    with pytest.raises(ValueError, match=r"nulls names the column 'z'"):
         files.parquet(path, nulls={"z": 0})
-    with pytest.raises(ValueError, match="no column for x"):
+    with pytest.raises(ValueError, match=r"no column for x"):
         files.parquet(path, [], target="y")
-    with pytest.raises(DataError, match="'a' .float32.*'b' .int64.*make no matrix"):
+    with pytest.raises(DataError, match=r"'a' .float32.*'b' .int64.*make no matrix"):
         whole(files.parquet(path, {"m": ["a", "b"]}))
 
 
@@ -125,11 +125,11 @@ def test_categories_become_numbers(tmp_path, encoded):
     found = whole(files.parquet(path, "w", categories={"w": ["a", "b", "c"]}, nulls={"w": "c"}))
     assert found.dtype == np.int32
     assert found.tolist() == [1, 0, 2, 0, 2, 1, 2]
-    with pytest.raises(DataError, match="missing value .row 1 of the block"):
+    with pytest.raises(DataError, match=r"missing value .row 1 of the block"):
         whole(files.parquet(path, "w", categories={"w": ["a", "b", "c"]}))
-    with pytest.raises(DataError, match="holds 'b' .row 0 of the block.*none of its 2 categories"):
+    with pytest.raises(DataError, match=r"holds 'b' .row 0 of the block.*none of its 2 categories"):
         whole(files.parquet(path, "w", categories={"w": ["a", "c"]}))
-    with pytest.raises(ValueError, match="each category once"):
+    with pytest.raises(ValueError, match=r"each category once"):
         files.parquet(path, "w", categories={"w": ["a", "a"]})
 
 
@@ -144,7 +144,7 @@ def test_lists_are_ragged_padded_or_of_one_length(tmp_path):
     assert whole(files.parquet(path, "f")).tolist() == [[1, 2], [3, 4], [5, 6]]
     padded = next(iter(files.parquet(path, "r").padded_batch(3)))
     assert padded.tolist() == [[1, 2], [0, 0], [3, 0]]
-    with pytest.raises(DataError, match="list of 2 values .row 0.*write a larger length"):
+    with pytest.raises(DataError, match=r"list of 2 values .row 0.*write a larger length"):
         whole(files.parquet(path, "r", pad={"r": 1}))
 
 
@@ -159,11 +159,11 @@ def test_types_that_make_no_array_say_what_to_write(tmp_path):
         files.parquet(path, "d")
     with pytest.raises(DataError, match=r"'t' .*timestamp.*casts=.*int64"):
         files.parquet(path, "t")
-    with pytest.raises(DataError, match="'s' .*struct.*leave the column out"):
+    with pytest.raises(DataError, match=r"'s' .*struct.*leave the column out"):
         files.parquet(path, "s")
     assert whole(files.parquet(path, "d", casts={"d": "float64"})).tolist() == [1.25]
     assert whole(files.parquet(path, "t", casts={"t": "int64"})).dtype == np.int64
-    with pytest.raises(ValueError, match="no type of Arrow"):
+    with pytest.raises(ValueError, match=r"no type of Arrow"):
         files.parquet(path, "d", casts={"d": "number"})
 
 
@@ -203,7 +203,7 @@ def test_filters_are_pushed_down(tmp_path):
     assert whole(again.shuffle(2))["b"].tolist() != whole(made)["b"].tolist()
     with stream(again.shuffle(2).batch(2), seed=1, workers=2, use_multiprocessing=True) as batches:
         assert sorted(itertools.chain(*(x["b"].tolist() for x in batches))) == [4, 7, 10, 13, 16, 19]
-    with pytest.raises(DataError, match="no rows that the filters keep"):
+    with pytest.raises(DataError, match=r"no rows that the filters keep"):
         files.parquet(tmp_path, filters=[("b", ">", 99)])
 
 
@@ -220,7 +220,7 @@ def test_folders_are_columns(tmp_path):
     assert whole(coded).tolist() == [1, 1, 0, 0] * 2
     assert "year" not in whole(files.parquet(tmp_path, partitions=False))
     write(tmp_path / "odd.parquet")
-    with pytest.raises(DataError, match="partitions"):
+    with pytest.raises(DataError, match=r"partitions"):
         files.parquet(tmp_path)
 
 
@@ -251,7 +251,7 @@ def test_fit_on_a_folder_is_one_line(tmp_path):
         assert history.receipts[0].delivered == 8
         bits.append(b"".join(each.tobytes() for each in model.get_weights()))
     assert len(set(bits)) == 1
-    assert history.receipts[1].batch(2).x["w"].shape == (8,)
+    assert len(history.receipts[1].batch(2).ids) == 8
 
 
 # -- broken and hostile files -----------------------------------------------------------------------
@@ -265,9 +265,8 @@ def test_broken_files_raise_an_error_that_names_them(tmp_path):
         path.write_bytes(data)
         try:
             batches = list(files.parquet(path).batch(4))
-        except (DataError, ValueError) as error:
-            outcomes.add("refused")
-            assert "broken.parquet" in str(error), (number, error)
+        except DataError as error:
+            outcomes.add("refused" if "broken.parquet" in str(error) else f"{number}: {error}")
         else:
             outcomes.add("read")
             assert all(batch["a"].dtype == np.float32 for batch in batches)
@@ -282,9 +281,9 @@ def test_a_broken_row_group_may_be_left_out(tmp_path):
     data[start : start + 8] = b"\xff" * 8
     path.write_bytes(data)
     made = files.parquet(path, target="y").batch(3)
-    with pytest.raises(DataError, match="row group 1 cannot be read"):
+    with pytest.raises(DataError, match=r"row group 1 cannot be read"):
         list(stream(made))
-    with pytest.warns(RuntimeWarning, match="left out.*row group 1"):
+    with pytest.warns(RuntimeWarning, match=r"left out.*row group 1"):
         kept = [x["b"].tolist() for x, _ in stream(made, on_bad_sample="skip", max_bad_samples=3)]
     assert kept == [[0, 1, 2], [6, 7, 8]]
 
@@ -292,7 +291,7 @@ def test_a_broken_row_group_may_be_left_out(tmp_path):
 def test_groups_that_say_they_are_too_large_are_refused(tmp_path, monkeypatch):
     path = write(tmp_path / "t.parquet")
     monkeypatch.setattr(module, "MOST_BYTES", 10)
-    with pytest.raises(DataError, match="row group 0 says that it takes .* bytes.*smaller row groups"):
+    with pytest.raises(DataError, match=r"row group 0 says that it takes .* bytes.*smaller row groups"):
         list(files.parquet(path).batch(4))
 
 
@@ -314,5 +313,5 @@ def test_a_column_that_is_missing_throughout_a_file(tmp_path):
     pq.write_table(pa.table({"w": pa.array([], pa.null())}), tmp_path / "c.parquet")
     made = files.parquet(tmp_path, "w", nulls={"w": "-"})
     assert whole(made).tolist() == ["u", "v", "-", "-"]
-    with pytest.raises(DataError, match="missing"):
+    with pytest.raises(DataError, match=r"missing"):
         whole(files.parquet(tmp_path, "w"))
