@@ -1,0 +1,55 @@
+"""`profile_stage`: read some elements of a pipeline, and return where the time went.
+
+Guarantee kept here: the elements that are read are those that any other reader gets; nothing is kept of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+
+from streamfit.streams.ordered import PoolRunner
+from streamfit.streams.profiling.profile import Profile, profile_of
+from streamfit.streams.profiling.recorder import Recorder
+from streamfit.streams.profiling.stopwatch import nbytes_of
+from streamfit.streams.profiling.watching import watched_stage
+from streamfit.streams.stages.elements import Element
+from streamfit.streams.stages.stage import Pass, Place, Stage
+from streamfit.workers import make_pool
+from streamfit.workers.contract import Kind
+
+AHEAD = 10
+"""How many loads may be ahead of the reader, as in `fit`."""
+
+
+def profile_stage(stage: Stage, p: Pass, name: str, elements: int, kind: Kind, workers: int) -> Profile:
+    """Read some elements of a stage and return how long each stage worked.
+
+    Args:
+        stage: The last stage.
+        p: The pass.
+        name: What to call the data in messages.
+        elements: How many to read at most; with workers one more, which is not measured.
+        kind: Who loads.
+        workers: How many.
+    """
+    names: list[str] = []
+    copy = watched_stage(stage, names)
+    pooled = kind != "inline" and workers > 0
+    recorder = Recorder(names, None, apart=pooled)
+    with make_pool(kind, workers, AHEAD) as pool:
+        runner = PoolRunner(recorder.watch_pool(pool, AHEAD) if pooled else pool, name)
+        reading = copy.iterate(p, None, runner)
+        read = recorder.waits(itertools.islice(reading, elements + pooled), _size)
+        deque(read, maxlen=0)
+        close = getattr(reading, "close", None)
+        if close is not None:
+            close()
+    return profile_of(recorder)
+
+
+def _size(found: tuple[Element, Place]) -> tuple[int, int]:
+    return 1, nbytes_of(found[0])
+
+
+__all__ = ["profile_stage"]
