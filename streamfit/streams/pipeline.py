@@ -186,8 +186,8 @@ class Pipeline(StageMethods):
 
         Args:
             elements: How many elements of the last stage to read at most.
-            workers: How many workers load them; 0 for this thread alone. With workers one element more is
-                read: the first one, for which they start, is not counted.
+            workers: How many workers load them; 0 for this thread alone. With workers a few elements more are
+                read: those that come before every worker has loaded something are not counted.
             use_multiprocessing: Whether workers are processes in place of threads.
 
         Example:

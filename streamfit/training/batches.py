@@ -208,7 +208,7 @@ class Streams:
             self._init_here()
         reader = None
         if recorder is not None:
-            pool, reader = recorder.watch(source, pool, ahead)
+            pool, reader = recorder.watch(source, pool, ahead if workers else 0)
         feed = Feed(
             source,
             pool,

@@ -8,28 +8,38 @@ from collections.abc import Sequence
 
 from streamfit._base.optional import require
 from streamfit.streams.profiling.stage_times import StageTimes
+from streamfit.streams.profiling.verdict import size_text
 
-_BUSY, _INPUT, _OUTPUT = "#2563a8", "#f0b86e", "#dfe3e8"
+_BUSY, _LIMIT, _INPUT, _OUTPUT = "#2563a8", "#c2410c", "#f6dcb4", "#e6e9ed"
 _TEXT, _SOFT = "#1d2733", "#66717f"
 _LONGEST_NAME = 34
 
 
 def draw_stages(
-    rows: Sequence[StageTimes], verdict: str, summary: str, elements: int, path: str | os.PathLike[str]
+    rows: Sequence[StageTimes],
+    limit: str,
+    verdict: str,
+    summary: str,
+    elements: int,
+    path: str | os.PathLike[str],
 ) -> None:
-    """Draw the bars; see `Profile.plot`."""
+    """Draw the bars, that of the stage that limits in a colour of its own; see `Profile.plot`."""
     matplotlib = require("matplotlib", "plot")
-    figure_module = require("matplotlib.figure", "plot")
-    height = 1.9 + 0.62 * max(1, len(rows))
+    figure_module, patches = (require(f"matplotlib.{name}", "plot") for name in ("figure", "patches"))
+    title = textwrap.wrap(verdict, 112)
+    above = 0.78 + 0.19 * len(title)  # inches for the verdict and the legend
+    height = above + 0.62 * max(1, len(rows)) + 0.62
     with matplotlib.rc_context({"font.family": "sans-serif", "font.size": 10, "text.color": _TEXT}):
         figure = figure_module.Figure(figsize=(10.5, height), layout="none", facecolor="white")
         # Inches from the edges, so that many stages look as a few do.
-        axes = figure.add_axes((0.27, 0.62 / height, 0.5, (height - 1.62) / height))
-        parts = (("busy", _BUSY), ("waits for input", _INPUT), ("waits for output", _OUTPUT))
+        axes = figure.add_axes((0.27, 0.62 / height, 0.5, 1 - (above + 0.62) / height))
         lefts = [0.0] * len(rows)
-        for (label, colour), name in zip(parts, ("busy", "input", "output"), strict=True):
+        for name, colour in (("busy", _BUSY), ("input", _INPUT), ("output", _OUTPUT)):
             widths = [100 * getattr(row, name) / (row.whole or 1.0) for row in rows]
-            axes.barh(range(len(rows)), widths, 0.6, left=lefts, color=colour, label=label)
+            bars = axes.barh(range(len(rows)), widths, 0.6, left=lefts, color=colour)
+            for bar, row in zip(bars, rows, strict=True):
+                if name == "busy" and row.name == limit:
+                    bar.set_facecolor(_LIMIT)
             lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
         for at, row in enumerate(rows):
             _label(axes, at, row, elements)
@@ -39,13 +49,15 @@ def draw_stages(
         axes.tick_params(length=0)
         for side in ("left", "right", "top", "bottom"):
             axes.spines[side].set_visible(False)
-        title = "\n".join(textwrap.wrap(verdict, 118, max_lines=2))
-        figure.text(0.02, 1 - 0.22 / height, title, va="top", fontsize=11, fontweight="bold")
+        figure.text(0.02, 1 - 0.2 / height, "\n".join(title), va="top", fontsize=10.5, fontweight="bold")
         figure.text(0.02, 0.14 / height, summary, va="bottom", fontsize=8.5, color=_SOFT)
+        colours = {"busy": _BUSY, "busy, and what limits": _LIMIT, "waits for input": _INPUT}
+        colours["waits for output"] = _OUTPUT
         axes.legend(
+            handles=[patches.Patch(color=colour, label=label) for label, colour in colours.items()],
             loc="lower center",
             bbox_to_anchor=(0.5, 1.0),
-            ncols=3,
+            ncols=4,
             frameon=False,
             fontsize=9,
             handlelength=1.1,
@@ -65,7 +77,7 @@ def _label(axes: object, at: int, row: StageTimes, elements: int) -> None:
     each = f"{1e3 * row.busy / max(1, elements):.3g} ms each"
     text(102, at - 0.03, each, ha="left", va="bottom", fontsize=9.5, color=_TEXT)
     if row.nbytes:
-        rate = f"{row.bytes_a_second / 1e6:,.3g} MB/s while busy"
+        rate = f"{size_text(row.bytes_a_second)}/s while busy"
         text(102, at + 0.05, rate, ha="left", va="top", fontsize=8, color=_SOFT)
 
 

@@ -5,9 +5,6 @@ Guarantee kept here: the elements that are read are those that any other reader 
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
-
 from streamfit.streams.ordered import PoolRunner
 from streamfit.streams.profiling.profile import Profile, profile_of
 from streamfit.streams.profiling.recorder import Recorder
@@ -18,8 +15,8 @@ from streamfit.streams.stages.stage import Pass, Place, Stage
 from streamfit.workers import make_pool
 from streamfit.workers.contract import Kind
 
-AHEAD = 10
-"""How many loads may be ahead of the reader, as in `fit`."""
+_AHEAD = 2
+"""How many loads a worker may be ahead of the reader: few, so that the usual state is soon reached."""
 
 
 def profile_stage(stage: Stage, p: Pass, name: str, elements: int, kind: Kind, workers: int) -> Profile:
@@ -29,7 +26,7 @@ def profile_stage(stage: Stage, p: Pass, name: str, elements: int, kind: Kind, w
         stage: The last stage.
         p: The pass.
         name: What to call the data in messages.
-        elements: How many to read at most; with workers one more, which is not measured.
+        elements: How many to measure at most; with workers a few more are read before, while they start.
         kind: Who loads.
         workers: How many.
     """
@@ -37,11 +34,14 @@ def profile_stage(stage: Stage, p: Pass, name: str, elements: int, kind: Kind, w
     copy = watched_stage(stage, names)
     pooled = kind != "inline" and workers > 0
     recorder = Recorder(names, None, apart=pooled)
-    with make_pool(kind, workers, AHEAD) as pool:
-        runner = PoolRunner(recorder.watch_pool(pool, AHEAD) if pooled else pool, name)
+    ahead = max(1, _AHEAD * workers)
+    with make_pool(kind, workers, ahead) as pool:
+        runner = PoolRunner(recorder.watch_pool(pool, ahead) if pooled else pool, name)
         reading = copy.iterate(p, None, runner)
-        read = recorder.waits(itertools.islice(reading, elements + pooled), _size)
-        deque(read, maxlen=0)
+        for element in recorder.waits(reading, _size):
+            del element  # it may occupy a slot
+            if recorder.measured >= elements and not recorder.setting_apart:
+                break
         close = getattr(reading, "close", None)
         if close is not None:
             close()

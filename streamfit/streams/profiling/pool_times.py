@@ -31,7 +31,12 @@ class PoolTimes:
         self._asks: deque[list[int]] = deque()  # when the loop asked, and how many loads were ready then
         self._job: tuple[int, int, int, int] | None = None  # when it began, work, loads so far, end of them
         self._job_worker: _Worker = (0, 0)
-        self.since = 0
+        self._copies: dict[_Worker, tuple[int, int]] = {}  # the last one of each worker
+        self.since = self._loads = 0
+
+    def warm(self, workers: int) -> bool:
+        """Return whether all workers have begun: each has loaded something, or enough was loaded by a few."""
+        return len(self._last) >= workers or self._loads > self._ahead
 
     def restart(self, since: int) -> None:
         """Begin to measure anew."""
@@ -60,6 +65,7 @@ class PoolTimes:
             pulled: Nanoseconds in which stages worked in the thread of the loop meanwhile.
             value: The value.
         """
+        self._loads += 1
         worker, size = (report.pid, report.thread), nbytes_of(value)
         done = self._done(totals, report, worker, worked)
         taking = came - asked - max(0, min(done, came) - asked) - pulled
@@ -69,6 +75,7 @@ class PoolTimes:
         self._waits.append((asked, came))
         totals.idle += self._starved(worker, report.begin)
         self._last[worker] = done
+        self._show_copy(worker, report.begin)
         self._note_ready(totals, asked, done)
         self._timeline.add(*worker, "load", report.begin, report.end, size)
 
@@ -92,9 +99,15 @@ class PoolTimes:
             return
         begin, worked, loads, end = job
         packing = max(0, worked - loads)
-        self._timeline.add(*self._job_worker, "copy to shared memory", end, max(end, begin + worked))
+        self._copies[self._job_worker] = end, max(end, begin + worked)
         if begin + worked > self.since:
             totals.packing += min(packing, begin + worked - self.since)
+
+    def _show_copy(self, worker: _Worker, before: int) -> None:
+        """Add the last copy of a worker to the timeline, which ended before its next load at the latest."""
+        begin, end = self._copies.pop(worker, (0, 0))
+        if end > begin:
+            self._timeline.add(*worker, "copy to shared memory", begin, min(end, max(begin, before)))
 
     def _starved(self, worker: _Worker, begin: int) -> int:
         """Return how long a worker had nothing to do before a load, while the loop waited."""

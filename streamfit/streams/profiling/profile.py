@@ -39,8 +39,8 @@ class Profile:
         >>> row = StageTimes("map(slow)", "stage", "this thread", 1, 0.019, 0.0, 0.001, 4000)
         >>> found = Profile([row], 4, 0.02, 0.0, 0.0, 0.005, 4000, 0, 0.0, "map(slow)", "map(slow) limits.")
         >>> print(found)
-        stage      where         busy  waits for input  for output  ms per element    MB/s
-        map(slow)  this thread   95 %              0 %         5 %            4.75    0.21
+        stage      where         busy  waits for input  waits for output  ms per element    MB/s
+        map(slow)  this thread   95 %              0 %               5 %            4.75    0.21
         4 elements in 0.02 s: 200 a second, 200 kB/s; the first came after 0.005 s
         map(slow) limits.
     """
@@ -79,6 +79,14 @@ class Profile:
         return [row for row in self.rows if row.role != "reading"]
 
     @property
+    def _unit(self) -> str:
+        return "batch" if any(row.role == "model" for row in self.rows) else "element"
+
+    @property
+    def _plural(self) -> str:
+        return "batches" if self._unit == "batch" else "elements"
+
+    @property
     def wall(self) -> float:
         """Seconds that were measured."""
         return self.waiting + self.step + self.other
@@ -90,23 +98,24 @@ class Profile:
         names = [_short(row.name) for row in self.rows]
         width = max(map(len, [*names, "stage"]))
         place = max(len(row.where) for row in self.rows) if self.rows else 5
-        head = "busy  waits for input  for output  ms per element    MB/s"
-        lines = [f"{'stage':{width}}  {'where':{place}}   {head}"]
+        head = f"busy  waits for input  waits for output  ms per {self._unit}"
+        lines = [f"{'stage':{width}}  {'where':{place}}   {head}    MB/s"]
+        span = len(f"ms per {self._unit}")
         for name, row in zip(names, self.rows, strict=True):
             whole = row.whole or 1.0
             each = 1e3 * row.busy / max(1, self.elements)
             rate = f"{row.bytes_a_second / 1e6:,.2f}" if row.nbytes else "-"
             lines.append(
                 f"{name:{width}}  {row.where:{place}}  {100 * row.busy / whole:3.0f} %  "
-                f"{100 * row.input / whole:13.0f} %  {100 * row.output / whole:8.0f} %  "
-                f"{each:14.2f}  {rate:>6}"
+                f"{100 * row.input / whole:13.0f} %  {100 * row.output / whole:14.0f} %  "
+                f"{each:{span}.2f}  {rate:>6}"
             )
         return lines
 
     def _summary(self) -> str:
         wall = self.wall or 1.0
         text = (
-            f"{self.elements:,} elements in {self.wall:.3g} s: {self.elements / wall:,.0f} a second, "
+            f"{self.elements:,} {self._plural} in {self.wall:.3g} s: {self.elements / wall:,.0f} a second, "
             f"{size_text(self.nbytes / wall)}/s; the first came after {self.first:.3g} s"
         )
         if self.slots:
@@ -122,7 +131,7 @@ class Profile:
         Raises:
             MissingExtraError: matplotlib is not installed (the extra `plot`).
         """
-        draw_stages(self.rows, self.verdict, self._summary(), self.elements, path)
+        draw_stages(self.rows, self.limit, self.verdict, self._summary(), self.elements, path)
 
     def trace(self, path: str | os.PathLike[str]) -> None:
         """Write what happened when as JSON that https://ui.perfetto.dev and chrome://tracing open.

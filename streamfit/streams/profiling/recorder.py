@@ -1,7 +1,7 @@
 """`Recorder`: measures a loop over batches, and the workers behind it, while it runs.
 
 Guarantees kept here: batches, their order and their memory are those of a loop that is not measured; the
-first batch and its step, for which workers start and kernels are compiled, are set apart from the sums.
+first batches and their steps, for which workers start and kernels are compiled, are set apart from the sums.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Recorder:
     Args:
         names: Names of the stages, the first one first.
         rest: The stage that does all that no other stage does, where there is one: a source without stages.
-        apart: Whether the first batch is set apart.
+        apart: Whether the first batches are set apart: until each worker has loaded one.
 
     Attributes:
         recording: Whether the next loop is measured.
@@ -44,6 +44,7 @@ class Recorder:
         workers: How many workers there are.
         ahead: How many loads may be ahead of the loop.
         first: Nanoseconds until the first batch came; None before that.
+        measured: How many batches were measured.
         steps_model: Whether a model has taken steps.
         timeline: What happened when.
     """
@@ -55,6 +56,7 @@ class Recorder:
         self.workers = self.ahead = 0
         self.first: int | None = None
         self.steps_model = False
+        self.measured = 0
         self.timeline = Timeline()
         self._totals, self._set_apart = Totals(), Totals()
         self._since = 0
@@ -64,6 +66,11 @@ class Recorder:
         self._pulled = False
         self._stepped = 0
 
+    @property
+    def setting_apart(self) -> bool:
+        """Whether batches are set apart for now."""
+        return self._apart
+
     # -- before the loop ----------------------------------------------------------------------------
 
     def watch(self, source: Source, pool: Pool | None, ahead: int) -> tuple[Pool | None, SourceReader | None]:
@@ -72,11 +79,11 @@ class Recorder:
         Args:
             source: What the feed reads.
             pool: The workers; None for none.
-            ahead: How many loads may be ahead of the loop.
+            ahead: How many loads may be ahead of the loop; 0 if none.
         """
         if pool is not None:
             return self.watch_pool(pool, ahead), None
-        if not source.traits.pulled_ahead or source.traits.in_workers:
+        if not ahead or not source.traits.pulled_ahead or source.traits.in_workers:
             return None, None
         self._pulled, self.ahead = True, ahead
         return None, TimedPull(source.make_reader(), self._on_pull)
@@ -140,6 +147,7 @@ class Recorder:
         totals, waited = self._totals, came - asked
         totals.wait += waited
         totals.batches += batches
+        self.measured += batches
         totals.nbytes += nbytes
         if self.first is None:
             self.first = waited
@@ -159,10 +167,11 @@ class Recorder:
         stepped, self._stepped = self._stepped, 0
         totals.step += stepped
         totals.other += now - came - stepped
-        if self._apart:
+        if self._apart and self._pool.warm(self.workers):
             self._apart = False
             self._pool.finish(totals)
             self._set_apart, self._totals = totals, Totals()
+            self.measured = 0
             self._since = now
             self._pool.restart(now)
 

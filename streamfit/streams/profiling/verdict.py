@@ -59,8 +59,9 @@ def verdict(
         >>> found.limit
         'map(decode)'
         >>> print(found.sentence)  # doctest: +NORMALIZE_WHITESPACE
-        map(decode) limits: 2 processes work on it 97 % of their time and the model waits 63 % of each step;
-        use more workers (8 processors are there), or cache() behind it where it gives the same each time.
+        map(decode) limits: 2 processes work on it 97 % of the time and the model waits 63 % of it;
+        what helps is more workers (8 processors are there), or cache() behind it where it gives the same each
+        time.
     """
     wall = wait + step + other
     if not batches or not wall:
@@ -82,12 +83,11 @@ def verdict(
     loading = [row for row in rows if row.role != "model"]
     slowest = max(loading, key=lambda row: row.seconds_of_loop)
     each = 1e3 * wait / batches
-    holds = f"and the model waits {_percent(wait, wall)} of each step" if model is not None else ""
-    holds = holds or f"and a batch takes {each:.3g} ms"
+    holds = f"and the model waits {_percent(wait, wall)} of it" if model is not None else ""
+    holds = holds or f"and the next one comes after {each:.3g} ms"
     working = f"{slowest.where} work{'s' if slowest.workers == 1 else ''} on it {100 * slowest.share:.0f} %"
-    whose = "their" if slowest.workers > 1 else "its"
     advice = _advice(slowest, loading[0] is slowest, nbytes / batches, processors)
-    return Verdict(slowest.name, f"{slowest.name} limits: {working} of {whose} time {holds}; {advice}.")
+    return Verdict(slowest.name, f"{slowest.name} limits: {working} of the time {holds}; {advice}.")
 
 
 def _percent(part: float, whole: float) -> str:
@@ -114,12 +114,13 @@ def _advice(row: StageTimes, first: bool, batch_bytes: float, processors: int) -
         )
     if row.role == "reading":
         return "the work is in putting batches together: map() whole batches, behind batch()"
-    more = f"use more workers ({processors} processors are there)"
+    python = "use_multiprocessing=True, if it is Python code, which one thread runs at a time"
+    more = f"more workers ({processors} processors are there)"
     if "thread" in row.where:
-        more += ", use_multiprocessing=True where it is Python code"
-    if row.workers >= processors and not first:
-        more = "all processors are in use: make it faster"
-    return f"{more}, or cache() behind it where it gives the same each time"
+        more = f"{python}; {more}"
+    elif row.workers >= processors and not first:
+        more = f"a faster function, as all {processors} processors are in use"
+    return f"what helps is {more}, or cache() behind it where it gives the same each time"
 
 
 def size_text(nbytes: float) -> str:

@@ -23,7 +23,8 @@ class StreamProfiler(Callback):
     """Measure where the time of a run of `fit` goes: reading, each stage, transport, the model.
 
     After the run `result` has it as text, picture and trace, and says in one sentence what limits. The
-    first batch, for which workers start and kernels are compiled, is not counted. Validation is not measured.
+    first batches are not counted, until kernels are compiled and every worker has loaded something.
+    Validation is not measured.
 
     Args:
         plot: Where to write a picture when training ends (needs the extra `plot`); None for none.
