@@ -19,7 +19,7 @@ from streamfit.streams import ArraySource, Batch, Feed, Source, check_batch_size
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch_layout import Alike
 from streamfit.streams.leaves import as_array, as_rows, as_text_or_array, is_arraylike, leaves, rebuild
-from streamfit.streams.profiling.recorder import Recorder
+from streamfit.streams.profiling.recorder import StreamRecorder
 from streamfit.training.stream_settings import StreamSettings
 from streamfit.workers import Pool, keep_hash_seed, make_pool
 from streamfit.workers.contract import Kind
@@ -188,7 +188,7 @@ class Streams:
         wrap: bool,
         total: int | None,
         audit: bool = False,
-        recorder: Recorder | None = None,
+        recorder: StreamRecorder | None = None,
     ) -> Feed:
         """Return a feed of `source`; workers start now, in the background.
 

@@ -15,7 +15,7 @@ from oracles.planted import SECONDS, SIZE, Samples, always
 from oracles.planted import slow as sleeping
 
 from streamfit import MissingExtraError, source
-from streamfit.streams.profiling.load_report import LoadReport, Segment, Spent
+from streamfit.streams.profiling.load_report import LoadReport, Span, Spent
 from streamfit.streams.profiling.profile import Profile
 from streamfit.streams.profiling.stage_times import StageTimes
 from streamfit.streams.profiling.stopwatch import NOBODY, Stopwatch, measured, nbytes_of, stopwatch
@@ -109,7 +109,7 @@ def test_what_a_cache_holds_is_there_when_it_is_measured() -> None:
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2**62), st.integers(0, 2**62)), max_size=5),
 )
 def test_reports_travel_unchanged(times: Any, sizes: Any, segments: Any) -> None:
-    report = LoadReport(2**62, 2**62 + 5, 7, 8, Spent(times, sizes, [Segment(*each) for each in segments]))
+    report = LoadReport(2**62, 2**62 + 5, 7, 8, Spent(times, sizes, [Span(*each) for each in segments]))
     assert LoadReport.decode(report.encode()) == report
 
 

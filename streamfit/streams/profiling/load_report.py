@@ -12,7 +12,7 @@ from streamfit._base.specs import Array
 _HEAD = 6
 
 
-class Segment(NamedTuple):
+class Span(NamedTuple):
     """Time in which one stage worked, in nanoseconds of the clock."""
 
     number: int
@@ -32,7 +32,7 @@ class Spent:
 
     nanoseconds: dict[int, int] = field(default_factory=dict)
     nbytes: dict[int, int] = field(default_factory=dict)
-    segments: list[Segment] = field(default_factory=list)
+    segments: list[Span] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class LoadReport:
     """When and where a load ran, in nanoseconds of the clock that all processes share.
 
     Example:
-        >>> spent = Spent({0: 30, 2: 50}, {2: 1024}, [Segment(0, 105, 135)])
+        >>> spent = Spent({0: 30, 2: 50}, {2: 1024}, [Span(0, 105, 135)])
         >>> report = LoadReport(100, 190, 41, 42, spent)
         >>> LoadReport.decode(report.encode()) == report
         True
@@ -77,9 +77,9 @@ class LoadReport:
         spent = Spent(
             dict(zip(times[::2], times[1::2], strict=True)),
             dict(zip(sizes[::2], sizes[1::2], strict=True)),
-            [Segment(*rest[at : at + 3]) for at in range(0, len(rest), 3)],
+            [Span(*rest[at : at + 3]) for at in range(0, len(rest), 3)],
         )
         return cls(begin, end, pid, thread, spent)
 
 
-__all__ = ["LoadReport", "Segment", "Spent"]
+__all__ = ["LoadReport", "Span", "Spent"]

@@ -6,7 +6,7 @@ import os
 import textwrap
 from collections.abc import Sequence
 
-from streamfit._base.optional import require
+from streamfit._base.plotting import matplotlib_module
 from streamfit.streams.profiling.stage_times import StageTimes
 from streamfit.streams.profiling.verdict import size_text
 
@@ -24,46 +24,47 @@ def draw_stages(
     path: str | os.PathLike[str],
 ) -> None:
     """Draw the bars, that of the stage that limits in a colour of its own; see `Profile.plot`."""
-    matplotlib = require("matplotlib", "plot")
-    figure_module, patches = (require(f"matplotlib.{name}", "plot") for name in ("figure", "patches"))
+    figures, patches = (matplotlib_module(name, "plot") for name in ("figure", "patches"))
     title = textwrap.wrap(verdict, 112)
     above = 0.78 + 0.19 * len(title)  # inches for the verdict and the legend
     height = above + 0.62 * max(1, len(rows)) + 0.62
-    with matplotlib.rc_context({"font.family": "sans-serif", "font.size": 10, "text.color": _TEXT}):
-        figure = figure_module.Figure(figsize=(10.5, height), layout="none", facecolor="white")
-        # Inches from the edges, so that many stages look as a few do.
-        axes = figure.add_axes((0.27, 0.62 / height, 0.5, 1 - (above + 0.62) / height))
-        lefts = [0.0] * len(rows)
-        for name, colour in (("busy", _BUSY), ("input", _INPUT), ("output", _OUTPUT)):
-            widths = [100 * getattr(row, name) / (row.whole or 1.0) for row in rows]
-            bars = axes.barh(range(len(rows)), widths, 0.6, left=lefts, color=colour)
-            for bar, row in zip(bars, rows, strict=True):
-                if name == "busy" and row.name == limit:
-                    bar.set_facecolor(_LIMIT)
-            lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
-        for at, row in enumerate(rows):
-            _label(axes, at, row, elements)
-        axes.set(xlim=(0, 100), ylim=(len(rows) - 0.5, -0.5), xticks=range(0, 101, 25))
-        axes.set_yticks([])
-        axes.set_xticklabels([f"{tick} %" for tick in range(0, 101, 25)], color=_SOFT)
-        axes.tick_params(length=0)
-        for side in ("left", "right", "top", "bottom"):
-            axes.spines[side].set_visible(False)
-        figure.text(0.02, 1 - 0.2 / height, "\n".join(title), va="top", fontsize=10.5, fontweight="bold")
-        figure.text(0.02, 0.14 / height, summary, va="bottom", fontsize=8.5, color=_SOFT)
-        colours = {"busy": _BUSY, "busy, and what limits": _LIMIT, "waits for input": _INPUT}
-        colours["waits for output"] = _OUTPUT
-        axes.legend(
-            handles=[patches.Patch(color=colour, label=label) for label, colour in colours.items()],
-            loc="lower center",
-            bbox_to_anchor=(0.5, 1.0),
-            ncols=4,
-            frameon=False,
-            fontsize=9,
-            handlelength=1.1,
-            handleheight=1.1,
-        )
-        figure.savefig(path, dpi=130)
+    figure = figures.Figure(figsize=(10.5, height), layout="none", facecolor="white")
+    # Inches from the edges, so that many stages look as a few do.
+    axes = figure.add_axes((0.27, 0.62 / height, 0.5, 1 - (above + 0.62) / height))
+    lefts = [0.0] * len(rows)
+    for name, colour in (("busy", _BUSY), ("input", _INPUT), ("output", _OUTPUT)):
+        widths = [100 * getattr(row, name) / (row.whole or 1.0) for row in rows]
+        bars = axes.barh(range(len(rows)), widths, 0.6, left=lefts, color=colour)
+        for bar, row in zip(bars, rows, strict=True):
+            if name == "busy" and row.name == limit:
+                bar.set_facecolor(_LIMIT)
+        lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
+    for at, row in enumerate(rows):
+        _label(axes, at, row, elements)
+    axes.set(xlim=(0, 100), ylim=(len(rows) - 0.5, -0.5), xticks=range(0, 101, 25))
+    axes.set_yticks([])
+    axes.set_facecolor("white")
+    axes.set_xticklabels([f"{tick} %" for tick in range(0, 101, 25)], color=_SOFT)
+    axes.tick_params(length=0)
+    for side in ("left", "right", "top", "bottom"):
+        axes.spines[side].set_visible(False)
+    style = {"va": "top", "fontsize": 10.5, "fontweight": "bold", "color": _TEXT}
+    figure.text(0.02, 1 - 0.2 / height, "\n".join(title), **style)
+    figure.text(0.02, 0.14 / height, summary, va="bottom", fontsize=8.5, color=_SOFT)
+    colours = {"busy": _BUSY, "busy, and what limits": _LIMIT, "waits for input": _INPUT}
+    colours["waits for output"] = _OUTPUT
+    axes.legend(
+        handles=[patches.Patch(color=colour, label=label) for label, colour in colours.items()],
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=4,
+        frameon=False,
+        labelcolor=_TEXT,
+        fontsize=9,
+        handlelength=1.1,
+        handleheight=1.1,
+    )
+    figure.savefig(path, dpi=130)
 
 
 def _label(axes: object, at: int, row: StageTimes, elements: int) -> None:

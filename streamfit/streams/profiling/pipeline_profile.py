@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from streamfit.streams.ordered import PoolRunner
 from streamfit.streams.profiling.profile import Profile, profile_of
-from streamfit.streams.profiling.recorder import Recorder
+from streamfit.streams.profiling.recorder import StreamRecorder
 from streamfit.streams.profiling.stopwatch import nbytes_of
 from streamfit.streams.profiling.watching import watched_stage
 from streamfit.streams.stages.elements import Element
@@ -33,7 +33,7 @@ def profile_stage(stage: Stage, p: Pass, name: str, elements: int, kind: Kind, w
     names: list[str] = []
     copy = watched_stage(stage, names)
     pooled = kind != "inline" and workers > 0
-    recorder = Recorder(names, None, apart=pooled)
+    recorder = StreamRecorder(names, None, apart=pooled)
     ahead = max(1, _AHEAD * workers)
     with make_pool(kind, workers, ahead) as pool:
         runner = PoolRunner(recorder.watch_pool(pool, ahead) if pooled else pool, name)

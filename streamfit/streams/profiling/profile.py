@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from streamfit._base.thread_budget import usable_processors
 from streamfit.streams.profiling.picture import draw_stages
-from streamfit.streams.profiling.recorder import Recorder
+from streamfit.streams.profiling.recorder import StreamRecorder
 from streamfit.streams.profiling.stage_times import StageTable, StageTimes
 from streamfit.streams.profiling.totals import Timeline
 from streamfit.streams.profiling.trace import write_trace
@@ -150,7 +150,7 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
 
-def profile_of(recorder: Recorder) -> Profile:
+def profile_of(recorder: StreamRecorder) -> Profile:
     """Return the profile of what a recorder has measured up to now."""
     totals = recorder.totals()
     table = StageTable(totals, recorder.names, recorder.kind, recorder.workers, recorder.steps_model)

@@ -1,4 +1,4 @@
-"""`Recorder`: measures a loop over batches, and the workers behind it, while it runs.
+"""`StreamRecorder`: measures a loop over batches, and the workers behind it, while it runs.
 
 Guarantees kept here: batches, their order and their memory are those of a loop that is not measured; the
 first batches and their steps, for which workers start and kernels are compiled, are set apart from the sums.
@@ -30,7 +30,7 @@ Size = tuple[int, int]
 """How many batches, and how many bytes."""
 
 
-class Recorder:
+class StreamRecorder:
     """Measure the loop over one stream.
 
     Args:
@@ -239,4 +239,4 @@ def size_of_batch(batch: Batch) -> Size:
     return batch.steps, nbytes_of((batch.x, batch.y, batch.sample_weight))
 
 
-__all__ = ["Recorder", "size_of_batch"]
+__all__ = ["StreamRecorder", "size_of_batch"]

@@ -119,12 +119,13 @@ class StageTable:
                 yield nanoseconds
 
     def _place_of(self, number: int) -> Where | None:
-        """Return who works most for a stage; None where nobody does."""
+        """Return who works for a stage; None where nobody does."""
         spent = {key[0]: value for key, value in self._totals.spent.items() if key[1] == number}
         if not spent:
             loads: Where = "here" if self._kind == "inline" else "workers"
             return loads if number < len(self._names) else None
-        return max(spent, key=spent.__getitem__)
+        # Who loads, where others only say which elements come when.
+        return min(spent, key=("workers", "thread", "here").index)
 
     def _first_wait(self, where: str, mine: list[int]) -> float:
         """Return how long the first of some stages waited for others to give it something."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from streamfit._base.checks import is_mapping
-from streamfit.streams.profiling.load_report import LoadReport, Segment, Spent
+from streamfit.streams.profiling.load_report import LoadReport, Span, Spent
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class Stopwatch:
             self.total += passed
             spent.nanoseconds[number] = spent.nanoseconds.get(number, 0) + passed
             if passed >= _SHORTEST and len(spent.segments) < _MOST_SEGMENTS:
-                spent.segments.append(Segment(number, self._since, now))
+                spent.segments.append(Span(number, self._since, now))
         self._since = now
 
 

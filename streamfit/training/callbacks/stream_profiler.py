@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from streamfit.streams import Source
 from streamfit.streams.profiling.profile import Profile, profile_of
-from streamfit.streams.profiling.recorder import Recorder
+from streamfit.streams.profiling.recorder import StreamRecorder
 from streamfit.streams.profiling.watching import watched_source
 from streamfit.training.callbacks.base import Callback, Logs
 from streamfit.training.callbacks.list import flat
@@ -59,13 +59,13 @@ class StreamProfiler(Callback):
     ) -> None:
         super().__init__()
         self.plot, self.trace, self.epochs = plot, trace, epochs
-        self._recorder: Recorder | None = None
+        self._recorder: StreamRecorder | None = None
 
-    def watch(self, source: Source) -> tuple[Recorder, Source]:
+    def watch(self, source: Source) -> tuple[StreamRecorder, Source]:
         """Return what measures a run, and a copy of its source whose stages are measured; for `fit`."""
         names: list[str] = []
         other, rest = watched_source(source, names)
-        self._recorder = Recorder(names, rest)
+        self._recorder = StreamRecorder(names, rest)
         return self._recorder, other
 
     @property
@@ -92,7 +92,7 @@ class StreamProfiler(Callback):
             self.result.trace(self.trace)
 
 
-def watched(callbacks: object, source: Source) -> tuple[Recorder | None, Source]:
+def watched(callbacks: object, source: Source) -> tuple[StreamRecorder | None, Source]:
     """Return what measures the run for a `StreamProfiler` among callbacks, and the source to read."""
     found = [callback for callback in flat(callbacks) if isinstance(callback, StreamProfiler)]
     if len(found) > 1:

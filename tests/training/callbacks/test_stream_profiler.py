@@ -30,7 +30,7 @@ from oracles.planted import (
 from streamfit import Sequential, layers, source
 from streamfit.callbacks import Callback, StreamProfiler
 from streamfit.streams.profiling.profile import Profile
-from streamfit.streams.profiling.recorder import Recorder
+from streamfit.streams.profiling.recorder import StreamRecorder
 from streamfit.training.model_call import ModelCall
 
 pytestmark = pytest.mark.timeout(60)
@@ -253,7 +253,7 @@ def test_nothing_is_measured_without_it(monkeypatch: pytest.MonkeyPatch) -> None
     def refuse(*arguments: object, **options: object) -> None:
         raise AssertionError("a run without a profiler must not be measured")
 
-    monkeypatch.setattr(Recorder, "__init__", refuse)
+    monkeypatch.setattr(StreamRecorder, "__init__", refuse)
     monkeypatch.setattr("streamfit.streams.profiling.stopwatch.clock", refuse)
     monkeypatch.setattr("streamfit.streams.profiling.watching.watched_stage", refuse)
     small_model().fit(source(Samples()).map(quick).batch(SIZE), workers=1, verbose=0)
