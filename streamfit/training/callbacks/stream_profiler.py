@@ -35,6 +35,7 @@ class StreamProfiler(Callback):
         result: Where the time went up to now.
 
     Raises:
+        TypeError: `epochs` is no collection.
         ValueError: When training begins, there is more than one of its kind.
 
     Example:
@@ -53,11 +54,14 @@ class StreamProfiler(Callback):
 
     def __init__(
         self,
+        *,
         plot: str | os.PathLike[str] | None = None,
         trace: str | os.PathLike[str] | None = None,
         epochs: Collection[int] | None = None,
     ) -> None:
         super().__init__()
+        if epochs is not None and not isinstance(epochs, Collection):
+            raise TypeError(f"epochs must be a collection of numbers such as range(1, 3), got {epochs!r}")
         self.plot, self.trace, self.epochs = plot, trace, epochs
         self._recorder: StreamRecorder | None = None
 

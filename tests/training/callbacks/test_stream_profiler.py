@@ -339,6 +339,8 @@ def _check_nesting(spans: list[dict[str, Any]]) -> None:
 def test_wrong_uses_are_refused() -> None:
     with pytest.raises(ValueError, match="nothing was measured yet"):
         StreamProfiler().result  # noqa: B018
+    with pytest.raises(TypeError, match="epochs must be a collection"):
+        StreamProfiler(epochs=3)  # type: ignore[arg-type]
     several = [StreamProfiler(), [StreamProfiler()]]
     with pytest.raises(ValueError, match="more than one StreamProfiler"):
         small_model().fit(source(Samples()).batch(SIZE), verbose=0, callbacks=several)
