@@ -105,14 +105,16 @@ class TimedRun(Run[TicketT, ValueT]):
     def __next__(self) -> Loaded[TicketT, ValueT]:
         """Return the next value."""
         watch, asked = stopwatch(), clock()
-        before = watch.total
+        before, pool = watch.total, self._pool
+        began = pool.unreported()
         watch.enter(NOBODY)  # to wait for workers is no work of the stage that asks
         try:
             loaded = next(self._run)
         finally:
             watch.leave()
             self._count()
-        came, worked = clock(), self._pool.worked_since()
+        came, worked = clock(), pool.unreported() - began
+        pool.reported += worked
         if loaded.value is None:  # all of it was left out
             return Loaded(loaded.ticket, cast(ValueT, None), loaded.attempts, loaded.lost)
         value, encoded = loaded.value
@@ -135,13 +137,17 @@ class TimedPool(Pool):
     Args:
         pool: The pool.
         listener: Gets the report of each load.
+
+    Attributes:
+        reported: Nanoseconds of loading and packing that its runs have reported: one may take values while
+            another one waits for its tickets.
     """
 
     def __init__(self, pool: Pool, listener: Listener) -> None:
         self._pool, self._listener = pool, listener
         self.kind, self.workers = pool.kind, pool.workers
         self._known: dict[int, TimedLoader] = {}
-        self._worked = pool.worked
+        self.reported = 0
 
     def start(self, preload: Iterable[str] = ()) -> None:
         """Start the workers."""
@@ -170,10 +176,9 @@ class TimedPool(Pool):
             known = self._known[id(loader)] = kind(loader)
         return known
 
-    def worked_since(self) -> int:
-        """Return how long worker processes loaded and packed what was taken since the last call."""
-        before, self._worked = self._worked, self._pool.worked
-        return self._worked - before
+    def unreported(self) -> int:
+        """Return how long worker processes loaded and packed what no run of this pool has reported."""
+        return self._pool.worked - self.reported
 
     def pids(self) -> list[int]:
         """Return the process ids of the workers."""

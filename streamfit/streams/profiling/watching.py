@@ -12,9 +12,8 @@ from typing import cast
 
 from streamfit.streams.batch import Part
 from streamfit.streams.mapped_inputs import MappedInputs
-from streamfit.streams.ordered import OrderedSource
+from streamfit.streams.pipeline_source import PipelineSource
 from streamfit.streams.profiling.stopwatch import stopwatch
-from streamfit.streams.seekable import SeekableSource
 from streamfit.streams.source import Source
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.stage import Place, Stage
@@ -151,7 +150,7 @@ def watched_source(source: Source, names: list[str]) -> tuple[Source, int | None
         mapped.function = TimedFunction(source.function, len(names))
         names.append("layers of the model that load")
         return mapped, rest
-    if type(source) is SeekableSource or type(source) is OrderedSource:
+    if isinstance(source, PipelineSource):
         other = copy.copy(source)
         other.stage = watched_stage(source.stage, names)
         return other, None

@@ -344,3 +344,16 @@ def test_wrong_uses_are_refused() -> None:
     several = [StreamProfiler(), [StreamProfiler()]]
     with pytest.raises(ValueError, match="more than one StreamProfiler"):
         small_model().fit(source(Samples()).batch(SIZE), verbose=0, callbacks=several)
+
+
+def test_validation_on_the_same_workers_does_not_count() -> None:
+    found = profiled(
+        source(Samples()).batch(SIZE),
+        validation_data=source(Samples(SECONDS / SIZE)).batch(SIZE),
+        epochs=3,
+        **PROCESSES,
+    )
+    transport = next(row for row in found.rows if row.role == "transport")
+    # Validation loads for 48 batches, each for SECONDS: none of it is taken for packing of training batches.
+    assert transport.busy < 0.5 * 2 * BATCHES * SECONDS
+    assert found.elements <= 3 * BATCHES
