@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from streamfit.streams.profiling.profile import Profile
 from streamfit.streams.profiling.stage_times import StageTimes
 from streamfit.streams.profiling.stopwatch import NOBODY, Stopwatch, measured, nbytes_of, stopwatch
 from streamfit.streams.profiling.verdict import verdict
+from streamfit.streams.profiling.watching import watched_stage
+from streamfit.streams.stages import Pass
 
 
 def slow(x: Any) -> Any:
@@ -186,6 +189,36 @@ def test_verdicts(times: tuple[float, float, float, float], wait: float, limit: 
     assert says in found.sentence
     assert found.sentence.endswith(".")
     assert "\n" not in found.sentence
+
+
+def test_the_advice_fits_who_reads() -> None:
+    slow_map = StageTimes("map(f)", "stage", "this thread", 1, 9.0, 0.5, 0.5, 10)
+
+    def advice(row: StageTimes, in_order: bool) -> str:
+        return verdict(
+            [row], wait=10.0, step=0, other=0, batches=1, nbytes=1, processors=2, in_order=in_order
+        ).sentence
+
+    assert "workers=2 or more" in advice(slow_map, False)
+    assert "it is read in order, by one thread" in advice(slow_map, True)
+    assert "more workers (2 processors" in advice(replace(slow_map, where="2 processes", workers=2), False)
+    assert "use_multiprocessing=True" in advice(replace(slow_map, where="2 threads", workers=2), False)
+    assert "only one thread can pull" in advice(replace(slow_map, where="a thread"), False)
+    reading = replace(slow_map, where="2 threads", workers=2, role="reading")
+    assert "behind batch()" in advice(reading, False)
+
+
+def test_a_copy_of_a_watched_stage_reads_its_own_inputs() -> None:
+    tens, hundreds = (source(np.array([10.0, 20.0]) * factor).stage for factor in (1, 10))
+    names: list[str] = []
+    stage = watched_stage(source(np.zeros(2)).map(quick).stage, names)
+    p, ids = Pass(0, 0), np.arange(2)
+    stopwatch().take()
+    for inputs, expected in ((tens, [10.0, 20.0]), (hundreds, [100.0, 200.0])):
+        copy = stage.with_inputs((inputs,), stage.salt)
+        assert [float(np.asarray(element)) for element in copy.fetch(p, ids)] == expected
+    assert set(stopwatch().take().nanoseconds) == {1}
+    assert names == ["source('data', 2 samples)", "map(quick)"]
 
 
 def test_nothing_is_said_of_nothing() -> None:

@@ -33,7 +33,7 @@ def profile_stage(stage: Stage, p: Pass, name: str, elements: int, kind: Kind, w
     names: list[str] = []
     copy = watched_stage(stage, names)
     pooled = kind != "inline" and workers > 0
-    recorder = StreamRecorder(names, None, apart=pooled)
+    recorder = StreamRecorder(names, None, in_order=not stage.traits.seekable, apart=pooled)
     ahead = max(1, _AHEAD * workers)
     with make_pool(kind, workers, ahead) as pool:
         runner = PoolRunner(recorder.watch_pool(pool, ahead) if pooled else pool, name)

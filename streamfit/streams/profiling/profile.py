@@ -164,6 +164,7 @@ def profile_of(recorder: StreamRecorder) -> Profile:
         batches=totals.batches,
         nbytes=totals.nbytes,
         processors=usable_processors(),
+        in_order=recorder.in_order,
     )
     ready = totals.ready / totals.asked if totals.asked else 0.0
     first = (recorder.first or 0) * 1e-9

@@ -36,6 +36,7 @@ class StreamRecorder:
     Args:
         names: Names of the stages, the first one first.
         rest: The stage that does all that no other stage does, where there is one: a source without stages.
+        in_order: Whether the data can only be read in order.
         apart: Whether the first batches are set apart: until each worker has loaded one.
 
     Attributes:
@@ -49,9 +50,11 @@ class StreamRecorder:
         timeline: What happened when.
     """
 
-    def __init__(self, names: list[str], rest: int | None, *, apart: bool = True) -> None:
+    def __init__(
+        self, names: list[str], rest: int | None, *, in_order: bool = False, apart: bool = True
+    ) -> None:
         self.names, self._rest, self._apart = names, len(names) if rest is None else rest, apart
-        self.recording = True
+        self.recording, self.in_order = True, in_order
         self.kind: Kind = "inline"
         self.workers = self.ahead = 0
         self.first: int | None = None

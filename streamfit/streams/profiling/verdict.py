@@ -34,6 +34,7 @@ def verdict(
     batches: int,
     nbytes: int,
     processors: int,
+    in_order: bool = False,
 ) -> Verdict:
     """Find what limits.
 
@@ -49,6 +50,7 @@ def verdict(
         batches: How many batches came.
         nbytes: Their bytes.
         processors: How many processors this process may use.
+        in_order: Whether the data can only be read in order.
 
     Example:
         >>> slow = StageTimes("map(decode)", "stage", "2 processes", 2, 19.4, 0.2, 0.4, 10**9)
@@ -86,7 +88,7 @@ def verdict(
     holds = f"and the model waits {_percent(wait, wall)} of it" if model is not None else ""
     holds = holds or f"and the next one comes after {each:.3g} ms"
     working = f"{slowest.where} work{'s' if slowest.workers == 1 else ''} on it {100 * slowest.share:.0f} %"
-    advice = _advice(slowest, loading[0] is slowest, nbytes / batches, processors)
+    advice = _advice(slowest, loading[0] is slowest, nbytes / batches, processors, in_order)
     return Verdict(slowest.name, f"{slowest.name} limits: {working} of the time {holds}; {advice}.")
 
 
@@ -94,19 +96,19 @@ def _percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.0f} %"
 
 
-def _advice(row: StageTimes, first: bool, batch_bytes: float, processors: int) -> str:
+def _advice(row: StageTimes, first: bool, batch_bytes: float, processors: int, in_order: bool) -> str:
     if row.role == "transport":
         return (
             f"batches of {size_text(batch_bytes)} are copied between processes: use threads "
             "(use_multiprocessing=False), or narrower dtypes, which the model can widen"
         )
-    if row.where == "this thread":
+    if row.where == "this thread" and in_order:
         return (
-            "have it done by workers (workers=2 or more), while the model is at work"
-            if not first
-            else "read with workers (workers=2 or more); what must be read in order should do little work "
-            "itself and leave the rest to map(), which workers share"
+            "it is read in order, by one thread: samples that can be loaded by number (those of a list, a "
+            "Sequence or files) are loaded by workers"
         )
+    if row.where == "this thread":
+        return "have it done by workers (workers=2 or more), while the model is at work"
     if row.where == "a thread":
         return (
             "only one thread can pull an iterator: have it give small items and leave the work to "

@@ -77,6 +77,22 @@ class TimedIterate(TimedCall):
                 close()
 
 
+class TimedCopy:
+    """Stands for `with_inputs` of a stage: the copy notes its times, too.
+
+    Args:
+        stage: The stage.
+        number: Its number.
+    """
+
+    def __init__(self, stage: Stage, number: int) -> None:
+        self.stage, self.number = stage, number
+
+    def __call__(self, inputs: tuple[Stage, ...], salt: int) -> Stage:
+        """Return a copy that reads other stages."""
+        return _timed(type(self.stage).with_inputs(self.stage, inputs, salt), self.number)
+
+
 class TimedFunction:
     """Stands for the function of `MappedInputs`, and notes its time.
 
@@ -118,14 +134,19 @@ def _copied(stage: Stage, names: list[str], known: dict[int, Stage]) -> Stage:
     other: Stage = object.__new__(type(stage))
     other.__dict__.update(vars(stage))
     other.inputs = inputs
-    number = len(names)
+    known[id(stage)] = _timed(other, len(names))
     names.append(_name(stage))
-    for name in _TIMED:
-        other.__dict__[name] = TimedCall(other, number, name)
-    if not (stage.traits.seekable or stage.computes):  # else `iterate` is the engine's work
-        other.__dict__["iterate"] = TimedIterate(other, number, "iterate")
-    known[id(stage)] = other
     return other
+
+
+def _timed(stage: Stage, number: int) -> Stage:
+    """Put calls that note their times in the place of methods of one stage."""
+    for name in _TIMED:
+        stage.__dict__[name] = TimedCall(stage, number, name)
+    if not (stage.traits.seekable or stage.computes):  # else `iterate` is the engine's work
+        stage.__dict__["iterate"] = TimedIterate(stage, number, "iterate")
+    stage.__dict__["with_inputs"] = TimedCopy(stage, number)
+    return stage
 
 
 def _name(stage: Stage) -> str:
@@ -158,4 +179,4 @@ def watched_source(source: Source, names: list[str]) -> tuple[Source, int | None
     return source, len(names) - 1
 
 
-__all__ = ["TimedCall", "TimedFunction", "TimedIterate", "watched_source", "watched_stage"]
+__all__ = ["TimedCall", "TimedCopy", "TimedFunction", "TimedIterate", "watched_source", "watched_stage"]

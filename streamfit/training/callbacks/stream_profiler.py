@@ -69,7 +69,7 @@ class StreamProfiler(Callback):
         """Return what measures a run, and a copy of its source whose stages are measured; for `fit`."""
         names: list[str] = []
         other, rest = watched_source(source, names)
-        self._recorder = StreamRecorder(names, rest)
+        self._recorder = StreamRecorder(names, rest, in_order=not source.traits.seekable)
         return self._recorder, other
 
     @property
