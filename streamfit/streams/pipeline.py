@@ -187,7 +187,8 @@ class Pipeline(StageMethods):
         Args:
             elements: How many elements of the last stage to read at most.
             workers: How many workers load them; 0 for this thread alone. With workers a few elements more are
-                read: those that come before every worker has loaded something are not counted.
+                read: those that come before every worker has loaded something are not counted. Without, the
+                first one is loaded once before, where elements can be loaded by number.
             use_multiprocessing: Whether workers are processes in place of threads.
 
         Example:

@@ -32,6 +32,13 @@ def slow(x: Any) -> Any:
     return x
 
 
+def hold(x: Any, y: Any) -> Any:
+    total = 0.0
+    for _ in range(20_000):
+        total += 1.0
+    return x, y
+
+
 def quick(x: Any) -> Any:
     return x
 
@@ -76,6 +83,22 @@ def test_workers_share_the_work(in_order: bool, processes: bool) -> None:
         pipeline.profile(workers=-1)
 
 
+@pytest.mark.parametrize(("processor", "limit"), [(7.0, "map(f)"), (1.0, "batch(8)")])
+def test_python_code_that_threads_wait_for_is_named(processor: float, limit: str) -> None:
+    # Whatever releases the lock of Python waits for it, while `f` runs in the other thread.
+    mapped = StageTimes("map(f)", "stage", "2 threads", 2, 8.0, 6.0, 6.0, 1, processor=processor)
+    batched = StageTimes("batch(8)", "stage", "2 threads", 2, 11.0, 8.0, 1.0, 1, processor=0.5)
+    found = verdict([mapped, batched], wait=10.0, step=0, other=0, batches=9, nbytes=9, processors=4)
+    assert found.limit == limit
+
+
+def test_the_processor_time_of_a_stage_is_that_of_its_work() -> None:
+    found = source(Samples()).map(sleeping).batch(SIZE).map(hold).profile(8)
+    times = {row.name: row for row in found.rows}
+    assert times["map(slow)"].processor < 0.5 * 8 * SECONDS
+    assert 0 < times["map(hold)"].processor <= times["map(hold)"].busy + 0.001
+
+
 def test_a_slow_iterator_read_in_order_is_what_workers_wait_for() -> None:
     def items() -> Any:
         for index in range(640):
@@ -112,7 +135,8 @@ def test_what_a_cache_holds_is_there_when_it_is_measured() -> None:
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2**62), st.integers(0, 2**62)), max_size=5),
 )
 def test_reports_travel_unchanged(times: Any, sizes: Any, segments: Any) -> None:
-    report = LoadReport(2**62, 2**62 + 5, 7, 8, Spent(times, sizes, [Span(*each) for each in segments]))
+    spans = [Span(*each) for each in segments]
+    report = LoadReport(2**62, 2**62 + 5, 7, 8, Spent(times, sizes, spans, sizes | times))
     assert LoadReport.decode(report.encode()) == report
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 
-_HEAD = 6
+_HEAD = 7
 
 
 class Span(NamedTuple):
@@ -28,11 +28,13 @@ class Spent:
         nanoseconds: How long each stage has worked.
         nbytes: How many bytes each has made.
         segments: When they worked; not all of them where there are many.
+        processor: Nanoseconds of the processor that each took; less than its time where it waited.
     """
 
     nanoseconds: dict[int, int] = field(default_factory=dict)
     nbytes: dict[int, int] = field(default_factory=dict)
     segments: list[Span] = field(default_factory=list)
+    processor: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class LoadReport:
     """When and where a load ran, in nanoseconds of the clock that all processes share.
 
     Example:
-        >>> spent = Spent({0: 30, 2: 50}, {2: 1024}, [Span(0, 105, 135)])
+        >>> spent = Spent({0: 30, 2: 50}, {2: 1024}, [Span(0, 105, 135)], {0: 9})
         >>> report = LoadReport(100, 190, 41, 42, spent)
         >>> LoadReport.decode(report.encode()) == report
         True
@@ -57,9 +59,9 @@ class LoadReport:
         spent = self.spent
         numbers = [
             *(self.begin, self.end, self.pid, self.thread),
-            *(len(spent.nanoseconds), len(spent.nbytes)),
+            *map(len, (spent.nanoseconds, spent.nbytes, spent.processor)),
         ]
-        for pairs in (spent.nanoseconds, spent.nbytes):
+        for pairs in (spent.nanoseconds, spent.nbytes, spent.processor):
             for pair in pairs.items():
                 numbers += pair
         for segment in spent.segments:
@@ -70,15 +72,14 @@ class LoadReport:
     def decode(cls, encoded: Array) -> LoadReport:
         """Return the report that was encoded."""
         numbers: list[int] = encoded.tolist()
-        begin, end, pid, thread, n_times, n_bytes = numbers[:_HEAD]
-        behind = _HEAD + 2 * n_times
-        last = behind + 2 * n_bytes
-        times, sizes, rest = numbers[_HEAD:behind], numbers[behind:last], numbers[last:]
-        spent = Spent(
-            dict(zip(times[::2], times[1::2], strict=True)),
-            dict(zip(sizes[::2], sizes[1::2], strict=True)),
-            [Span(*rest[at : at + 3]) for at in range(0, len(rest), 3)],
-        )
+        begin, end, pid, thread, *counts = numbers[:_HEAD]
+        found, at = list[dict[int, int]](), _HEAD
+        for count in counts:
+            behind = at + 2 * count
+            found.append(dict(zip(numbers[at:behind:2], numbers[at + 1 : behind : 2], strict=True)))
+            at = behind
+        segments = [Span(*numbers[place : place + 3]) for place in range(at, len(numbers), 3)]
+        spent = Spent(found[0], found[1], segments, found[2])
         return cls(begin, end, pid, thread, spent)
 
 

@@ -5,6 +5,7 @@ Guarantee kept here: the elements that are read are those that any other reader 
 
 from __future__ import annotations
 
+from streamfit.streams.looking import first_element
 from streamfit.streams.ordered import PoolRunner
 from streamfit.streams.profiling.profile import Profile, profile_of
 from streamfit.streams.profiling.recorder import StreamRecorder
@@ -33,6 +34,8 @@ def profile_stage(stage: Stage, p: Pass, name: str, elements: int, kind: Kind, w
     names: list[str] = []
     copy = watched_stage(stage, names)
     pooled = kind != "inline" and workers > 0
+    if not pooled and stage.traits.seekable:
+        first_element(stage, p, name)  # compiles kernels, which no later element does
     recorder = StreamRecorder(names, None, in_order=not stage.traits.seekable, apart=pooled)
     ahead = max(1, _AHEAD * workers)
     with make_pool(kind, workers, ahead) as pool:

@@ -224,6 +224,8 @@ class StreamRecorder:
     ) -> None:
         for number, nanoseconds in spent.nanoseconds.items():
             totals.add_spent(where, number, round(nanoseconds * share))
+        for number, nanoseconds in spent.processor.items():
+            totals.add_processor(number, round(nanoseconds * share))
         for number, nbytes in spent.nbytes.items():
             totals.add_made(number, round(nbytes * share))
         for number, begin, end in spent.segments:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +30,8 @@ class StageTimes:
         input: Seconds in which it had nothing to work on, as the stages before it were at work.
         output: Seconds in which what it had made was not wanted yet, as the stages behind it were at work.
         nbytes: How many bytes it made.
+        processor: Seconds of its work in which it kept a processor busy; in the others it waited, for a disk
+            or, in threads, for other Python code.
     """
 
     name: str
@@ -41,6 +42,7 @@ class StageTimes:
     input: float
     output: float
     nbytes: int
+    processor: float = 0.0
 
     @property
     def whole(self) -> float:
@@ -93,14 +95,16 @@ class StageTable:
 
     def _stages(self) -> dict[int, StageTimes]:
         totals, found = self._totals, dict[int, StageTimes]()
-        for where in ("thread", "workers", "here"):
+        places: tuple[Where, ...] = ("thread", "workers", "here")
+        for where in places:
             mine = [number for number in range(len(self._names) + 1) if self._place_of(number) == where]
             if not mine:
                 continue
             units = self._workers if where == "workers" else 1
             whole, before = units * self._wall, self._first_wait(where, mine)
             for number in mine:
-                busy = sum(self._spent(number)) * _NANO
+                # What workers load is ordered in this thread, where that hardly takes time of its own.
+                busy = totals.spent.get((where, number), 0) * _NANO
                 reading = number == len(self._names)
                 if reading and busy < 0.01 * whole:
                     continue
@@ -109,14 +113,10 @@ class StageTable:
                 found[number] = StageTimes(
                     *(name, "reading" if reading else "stage", self._who(where), units),
                     *(busy, min(before, max(0.0, whole - busy)), output, totals.made.get(number, 0)),
+                    processor=totals.processor.get(number, 0) * _NANO,
                 )
                 before += busy
         return found
-
-    def _spent(self, number: int) -> Iterator[int]:
-        for key, nanoseconds in self._totals.spent.items():
-            if key[1] == number:
-                yield nanoseconds
 
     def _place_of(self, number: int) -> Where | None:
         """Return who works for a stage; None where nobody does."""

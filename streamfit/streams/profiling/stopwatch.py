@@ -47,6 +47,7 @@ class Stopwatch:
     _spent: Spent = field(default_factory=Spent)
     _working: list[int] = field(default_factory=list)
     _since: int = 0
+    _processor_since: int = 0
 
     def enter(self, number: int) -> None:
         """Note that a stage begins to work, inside the one that is at work."""
@@ -75,15 +76,17 @@ class Stopwatch:
         return found
 
     def _switch(self) -> None:
-        now = clock()
+        now, processor = clock(), time.thread_time_ns()
         number = self._working[-1] if self._working else NOBODY
         if number != NOBODY:
             passed, spent = now - self._since, self._spent
             self.total += passed
             spent.nanoseconds[number] = spent.nanoseconds.get(number, 0) + passed
+            used = processor - self._processor_since
+            spent.processor[number] = spent.processor.get(number, 0) + used
             if passed >= _SHORTEST and len(spent.segments) < _MOST_SEGMENTS:
                 spent.segments.append(Span(number, self._since, now))
-        self._since = now
+        self._since, self._processor_since = now, processor
 
 
 class _Here(threading.local):

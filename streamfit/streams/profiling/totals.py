@@ -43,6 +43,7 @@ class Totals:
         batches: How many batches came.
         nbytes: How many bytes they had.
         spent: How long each stage worked, by who did it and the number of the stage.
+        processor: How long each stage kept a processor busy.
         made: How many bytes each stage made.
         packing: How long workers copied values into shared memory.
         taking: How long the loop took to take over values that were there.
@@ -58,6 +59,7 @@ class Totals:
     batches: int = 0
     nbytes: int = 0
     spent: dict[tuple[Where, int], int] = field(default_factory=dict)
+    processor: dict[int, int] = field(default_factory=dict)
     made: dict[int, int] = field(default_factory=dict)
     packing: int = 0
     taking: int = 0
@@ -70,6 +72,10 @@ class Totals:
         """Add time in which a stage worked."""
         key = where, number
         self.spent[key] = self.spent.get(key, 0) + nanoseconds
+
+    def add_processor(self, number: int, nanoseconds: int) -> None:
+        """Add time in which a stage kept a processor busy."""
+        self.processor[number] = self.processor.get(number, 0) + nanoseconds
 
     def add_made(self, number: int, nbytes: int) -> None:
         """Add bytes that a stage made."""

@@ -11,6 +11,8 @@ CALLBACKS = "callbacks"
 ENOUGH = 0.1
 """The share of its time that a loop may wait while the model still counts as what limits."""
 
+_ONE_PROCESSOR = 0.6  # of the time, as other programs want it as well
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -83,13 +85,25 @@ def verdict(
             f"{1e3 * wait / batches:.2g} ms for a batch; loading faster would change next to nothing.",
         )
     loading = [row for row in rows if row.role != "model"]
-    slowest = max(loading, key=lambda row: row.seconds_of_loop)
+    slowest = _slowest(loading, wall)
     each = 1e3 * wait / batches
     holds = f"and the model waits {_percent(wait, wall)} of it" if model is not None else ""
     holds = holds or f"and the next one comes after {each:.3g} ms"
     working = f"{slowest.where} work{'s' if slowest.workers == 1 else ''} on it {100 * slowest.share:.0f} %"
     advice = _advice(slowest, loading[0] is slowest, nbytes / batches, processors, in_order)
     return Verdict(slowest.name, f"{slowest.name} limits: {working} of the time {holds}; {advice}.")
+
+
+def _slowest(rows: Sequence[StageTimes], wall: float) -> StageTimes:
+    """Return the stage that needs most time.
+
+    Threads that run Python code wait for one another, in whatever stage: where all of them together keep
+    about one processor busy, the stage counts that keeps it busy longest.
+    """
+    threads = [row for row in rows if row.workers > 1 and "threads" in row.where]
+    if sum(row.processor for row in threads) > _ONE_PROCESSOR * wall:
+        return max(threads, key=lambda row: row.processor)
+    return max(rows, key=lambda row: row.seconds_of_loop)
 
 
 def _percent(part: float, whole: float) -> str:
