@@ -25,7 +25,7 @@ from streamfit.streams.stores.store_rows import StoreRows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import h5py
+    from streamfit._base.hdf5_package import h5py
 
 _CACHE = 16 << 20  # bytes of decoded chunks that the HDF5 library keeps for each data set
 _SHOWN = 100  # names in a message

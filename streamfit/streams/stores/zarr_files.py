@@ -32,6 +32,7 @@ _PACKED = ("zstd", "blosc", "gzip", "zlib")
 _TEXT = "vlen-utf8"
 _SHARDS = "sharding_indexed"
 _SLACK = 1 << 20
+_ZIP_ERRORS = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error)
 _GZIP_RATIO = 1032  # the most that deflate expands
 
 
@@ -110,7 +111,7 @@ class ZipTree(Tree):
         try:
             self._archive = zipfile.ZipFile(path)  # closed when this object is gone
             found = self._archive.infolist()
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+        except _ZIP_ERRORS as error:
             raise DataError(f"{path!r} is no zip archive that can be read: {error}") from None
         self._members = {each.filename: each for each in found}
         if len(self._members) < len(found):
@@ -130,9 +131,12 @@ class ZipTree(Tree):
 
     def read(self, key: str, offset: int, count: int) -> bytes:
         """Return some bytes of a file."""
-        with self._archive.open(self._members[key]) as file:
-            file.seek(offset)
-            return file.read(count)
+        try:
+            with self._archive.open(self._members[key]) as file:
+                file.seek(offset)
+                return file.read(count)
+        except _ZIP_ERRORS as error:
+            raise DataError(f"{key!r} of {self.path!r} cannot be read: {error}") from None
 
     def keys(self) -> Iterator[str]:
         """Yield the keys of files with metadata."""
