@@ -115,7 +115,8 @@ class IpcStore(ArrowStore):
         self._schemas: dict[bytes, pa.Schema] = {}
         self._checked: set[bytes] = set()
         super().__init__(files, keys, columns, target, weight, rules, name)
-        self._schemas.clear()
+        self._schemas.clear()  # needed no more, so they do not travel to workers
+        self._checked.clear()
         self._open_files: OpenFiles[_File] = OpenFiles(_Opener(self.file_columns))
         self._batches, self._starts = self._parts()
 

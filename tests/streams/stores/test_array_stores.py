@@ -12,6 +12,7 @@ import sys
 import textwrap
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 
 from streamfit import DataError, Input, Sequential, StreamfitError, files, layers
-from streamfit.streams.stores import array_store
+from streamfit.streams.stores import array_store, inflating
 from streamfit.streams.stores.zarr_files import zstd_size
 
 WORDS = np.array(["", "a", "é日本", "🙂"], object)
@@ -182,6 +183,24 @@ def test_fit_on_them(tmp_path: Path, kind: str) -> None:
     assert [receipt.delivered for receipt in history.receipts] == [5, 5]
 
 
+@pytest.mark.extras
+@pytest.mark.parametrize("shuffle", [True, False, "batch"])
+def test_arrays_of_zarr_are_read_as_arrays_where_they_are_passed(tmp_path: Path, shuffle: Any) -> None:
+    zarr: Any = pytest.importorskip("zarr", reason="its arrays are what is passed")
+    write_zarr(tmp_path / "a.zarr", 40)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r")["part"]
+
+    def fitted(x: Any, y: Any, **settings: Any) -> Any:
+        model = Sequential([Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+        model.compile("sgd", "mse")
+        return model.fit(x, y, shuffle=shuffle, verbose=0, seed=1, batch_size=8, **settings).history
+
+    wanted = fitted(arrays(40)["x"] / 40, arrays(40)["y"])
+    scaled = zarr.create_array(tmp_path / "s.zarr", data=arrays(40)["x"] / 40, chunks=(4, 2))
+    assert fitted(scaled, group["y"]) == wanted
+    assert fitted(scaled, group["y"], workers=2) == wanted
+
+
 # -- HDF5 -----------------------------------------------------------------------------------------------
 
 
@@ -243,6 +262,28 @@ def test_chunks_that_were_never_written(tmp_path: Path, h5py: Any) -> None:
         files.hdf5(path, "wide", None, missing_chunks="fill")
     with pytest.raises(DataError, match="rows, which are more than 10,000,000 blocks"):
         files.hdf5(path, "bomb", None, missing_chunks="fill")
+
+
+def test_deflated_chunks_that_are_too_large_are_refused(
+    tmp_path: Path, h5py: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        x = file.create_dataset("x", data=np.zeros((8, 2)), chunks=(4, 2), compression="gzip")
+        x.id.write_direct_chunk((4, 0), zlib.compress(bytes(8 << 20), 9))
+        twice = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        twice.set_chunk((4,))
+        twice.set_deflate(5)
+        twice.set_shuffle()
+        space = h5py.h5s.create_simple((4,))
+        h5py.h5d.create(file.id, b"twice", h5py.h5t.NATIVE_DOUBLE, space, twice).write(
+            space, space, np.zeros(4)
+        )
+    monkeypatch.setattr(inflating, "ALLOWED_BYTES", 1 << 10)
+    with pytest.raises(DataError, match=r"the chunk at \(4, 0\) takes 1,\d+,\d+ bytes or more"):
+        list(files.hdf5(path, "x", None))
+    with pytest.raises(DataError, match="nothing is due behind deflate"):
+        files.hdf5(path, "twice", None)
 
 
 def test_schemas_of_hdf5_files_that_differ(tmp_path: Path, h5py: Any) -> None:
@@ -344,7 +385,7 @@ def test_codecs_that_make_objects_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.extras
-def test_chunks_that_say_they_are_huge_are_refused(tmp_path: Path) -> None:
+def test_chunks_that_say_they_are_huge_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numcodecs: Any = pytest.importorskip("numcodecs", reason="its codecs make the bombs")
     for version, packed in (
         (3, numcodecs.zstd.compress(bytes(64 << 20))),
@@ -363,6 +404,7 @@ def test_chunks_that_say_they_are_huge_are_refused(tmp_path: Path) -> None:
         json.dumps(json.loads(metadata.read_text()) | {"compressor": {"id": "gzip", "level": 5}})
     )
     bomb = numcodecs.GZip().encode(bytes(64 << 20))
+    monkeypatch.setattr(inflating, "ALLOWED_BYTES", 1 << 20)
     for place in ("0.0", "1.0"):
         (path / "part" / "x" / place).write_bytes(bomb)
     with pytest.raises(DataError, match="bytes or more, where a chunk"):
