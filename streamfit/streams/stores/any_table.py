@@ -84,7 +84,7 @@ def table(
         rules.check(names, "table()")
         return _in_memory(form, frame_arrays(frame, form.names, rules), name)
     if hasattr(frame, "__next__"):
-        batches = _Batches(frame, columns, target, weight, rules, name)
+        batches = TableBatches(frame, columns, target, weight, rules, name)
         return source(batches, kind="batches", name=name).unbatch()
     pa = arrow()
     try:
@@ -130,7 +130,7 @@ def _in_memory(form: TableForm, arrays: Mapping[str, Array], name: str) -> Pipel
     return Pipeline(ArrayRows(ArraySource(x, y, weight, shuffle=False, name=name, text=True)), name)
 
 
-class _Batches:
+class TableBatches:
     """The batches of a reader, pulled once, in order.
 
     A reader is an iterator over a resource outside of Python, so it stays in the process that made it.

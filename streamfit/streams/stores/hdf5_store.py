@@ -171,12 +171,12 @@ class _Hdf5File:
                 self._found[name] = item
             item = self._found[name]
             self._check_chunks(name, item, start, stop)
-            read = item if self._h5py.check_string_dtype(item.dtype) is None else item.asstr()
+            read = item if self._h5py.check_string_dtype(item.dtype) is None else item.asstr("utf-8")
             return np.asarray(read[start:stop])
         except DataError:
             raise
         except _ERRORS as error:
-            raise self._damaged(name, error) from None
+            raise DataError(f"{name!r} cannot be read: {type(error).__name__}: {error}") from None
 
     def _damaged(self, name: str, error: BaseException) -> DataError:
         return DataError(f"{name!r} of {self._path!r} cannot be read: {type(error).__name__}: {error}")
@@ -234,7 +234,7 @@ class _Hdf5File:
                 size = inflated_size(item.id.read_direct_chunk(place)[1], most)
             if size > most:
                 raise DataError(
-                    f"{name!r} of {self._path!r}: the chunk at {place} takes {size:,} bytes or more, where a "
+                    f"{name!r}: the chunk at {place} takes {size:,} bytes or more, where a "
                     f"chunk of {item.chunks} takes {most - _SLACK:,}"
                 )
 

@@ -114,14 +114,14 @@ def test_order_once_workers_resume_and_shards(tmp_path: Path, kind: str, check_s
         np.testing.assert_array_equal(values, wanted[name])
 
 
-@EACH
+@pytest.mark.parametrize(
+    "kind", ["hdf5", *(pytest.param(kind, marks=pytest.mark.extras) for kind in ("zarr3", "zip"))]
+)
 @pytest.mark.usefixtures("small")
 def test_processes_read_the_same(tmp_path: Path, kind: str, read_ids: Any) -> None:
     ending, write, _ = KINDS[kind]
     rows = opened(kind, write(tmp_path / f"a.{ending}", 40)).shuffle(9).batch(7)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert read_ids(rows, workers=2, use_multiprocessing=True) == read_ids(rows)
+    assert read_ids(rows, workers=2, use_multiprocessing=True) == read_ids(rows)
 
 
 @EACH
@@ -241,6 +241,30 @@ def test_what_leads_out_of_an_hdf5_file_is_refused(tmp_path: Path, h5py: Any) ->
     }.items():
         with pytest.raises(DataError, match=reason):
             files.hdf5(path, name, None)
+
+
+def test_texts_and_other_values_of_hdf5(tmp_path: Path, h5py: Any) -> None:
+    path = tmp_path / "a.h5"
+    words = ["é日本", "", "x"]
+    with h5py.File(path, "w") as file:
+        file["fixed"] = np.array([word.encode() for word in words])
+        file.create_dataset("any", data=words, dtype=h5py.string_dtype())
+        file["latin"] = np.array([b"\xff", b"a", b"b"])
+        file["truth"] = np.array([True, False, True])
+        file["half"] = np.arange(3, dtype="f2")
+        file.create_dataset("fast", data=np.arange(3), compression="lzf", shuffle=True, fletcher32=True)
+    for name, wanted in {
+        "fixed": words,
+        "any": words,
+        "truth": [True, False, True],
+        "half": [0, 1, 2],
+        "fast": [0, 1, 2],
+    }.items():
+        found = next(iter(files.hdf5(path, name, None).batch(3)))
+        assert found.tolist() == wanted
+        assert found.dtype == (object if wanted is words else h5py.File(path)[name].dtype)
+    with pytest.raises(DataError, match=r"a.h5', rows 0 to 2: 'latin' cannot be read: UnicodeDecodeError"):
+        list(files.hdf5(path, "latin", None))
 
 
 def test_chunks_that_were_never_written(tmp_path: Path, h5py: Any) -> None:
