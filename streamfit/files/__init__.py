@@ -6,10 +6,10 @@ description names.
 
 from __future__ import annotations
 
+from streamfit.streams.stores.any_table import table
 from streamfit.streams.stores.arrow_ipc import arrow
 from streamfit.streams.stores.hdf5_store import hdf5
 from streamfit.streams.stores.parquet import parquet
-from streamfit.streams.stores.table import table
 from streamfit.streams.stores.zarr_store import zarr
 
 __all__ = ["arrow", "hdf5", "parquet", "table", "zarr"]

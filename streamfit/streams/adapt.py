@@ -22,7 +22,7 @@ from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.streams.sequence import SequenceSource
 from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
-from streamfit.streams.tables import table_advice
+from streamfit.streams.table_advice import table_advice
 
 Kind = Literal["pipeline", "source", "arrays", "iterator", "sequence", "iterable"]
 

@@ -115,7 +115,8 @@ class IpcStore(ArrowStore):
         self._schemas: dict[bytes, pa.Schema] = {}
         self._checked: set[bytes] = set()
         super().__init__(files, keys, columns, target, weight, rules, name)
-        self._schemas.clear()
+        self._schemas.clear()  # needed no more, so they do not travel to workers
+        self._checked.clear()
         self._open_files: OpenFiles[_File] = OpenFiles(_Opener(self.file_columns))
         self._batches, self._starts = self._parts()
 
@@ -127,19 +128,20 @@ class IpcStore(ArrowStore):
         return self._layouts[number]
 
     def _schema(self, number: int) -> pa.Schema:
-        pa, message = pyarrow(), self._layout(number).schema
-        if message not in self._schemas:
+        pa, ipc, path = pyarrow(), pyarrow("ipc"), self.files[number]
+        message = self._layout(number).schema
+        key = message or path.encode("utf-8", "surrogateescape")
+        if key not in self._schemas:
             try:
-                self._schemas[message] = pyarrow("ipc").read_schema(pa.py_buffer(message))
+                found = ipc.read_schema(pa.py_buffer(message)) if message else _File(path, ()).reader.schema
             except (pa.ArrowException, OSError) as error:
-                raise DataError(
-                    f"{self.files[number]!r} is no Arrow IPC file that can be read: {error}"
-                ) from None
-        return self._schemas[message]
+                raise DataError(f"{path!r} is no Arrow IPC file that can be read: {error}") from None
+            self._schemas[key] = found
+        return self._schemas[key]
 
     def _check_schema(self, number: int) -> None:
         message = self._layout(number).schema
-        if message not in self._checked:  # files of one writer have the same bytes there
+        if not message or message not in self._checked:  # files of one writer have the same bytes there
             super()._check_schema(number)
             self._checked.add(message)
 

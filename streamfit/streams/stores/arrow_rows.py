@@ -176,9 +176,9 @@ class _Column:
             values = values.cast(self.kind)
         if self.categories is not None:
             return self._codes(values)
+        values = _plain(values)
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        values = _plain(values)
         if _is_list(values.type):
             return self._lists(values)
         if self.nan_fill:
@@ -302,10 +302,15 @@ class _Column:
 def _plain(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
     """Return a column with texts one after the other: functions of Arrow take no views of texts."""
     pa = arrow()
-    kind = values.type
-    if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
-        return pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(pa.large_string()))
-    return values.cast(pa.large_string()) if pa.types.is_string_view(kind) else values
+    kind, text = values.type, pa.large_string()
+    if pa.types.is_string_view(kind):
+        return values.cast(text)
+    if not pa.types.is_dictionary(kind) or not pa.types.is_string_view(kind.value_type):
+        return values
+    if _is_single(values):
+        return pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(text))
+    kind = pa.dictionary(kind.index_type, text)
+    return pa.chunked_array([_plain(chunk) for chunk in values.chunks], kind)
 
 
 def _is_single(values: pa.ChunkedArray | pa.Array) -> bool:

@@ -113,6 +113,29 @@ def test_dictionaries_that_are_replaced_or_grow(tmp_path: Any, check_store: Any)
         assert next(iter(codes.batch(12))).tolist() == ["zycba".index(word) for word in wanted]
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_files_of_other_programs(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, cut: bool) -> None:
+    """Polars writes views of texts, and no schema in front; each pair of categories is another dictionary."""
+    polars: Any = pytest.importorskip("polars", reason="its files are what is read")
+    pytest.importorskip("pandas", reason="its files are what is read")
+    monkeypatch.setattr(arrow_ipc, "LARGE_BYTES", 3 << 10 if cut else 32 << 20)
+    words = ["é" if i % 2 else f"a word that is longer than twelve bytes {i}" for i in range(120)]
+    frame = polars.DataFrame(
+        {"n": range(120), "w": words, "c": polars.Series(["v", "u"] * 60, dtype=polars.Categorical)}
+    )
+    frame.write_ipc(tmp_path / "1.arrow")
+    frame.write_ipc(tmp_path / "2.arrow", compression="zstd")
+    frame.write_ipc_stream(tmp_path / "3.arrows")
+    frame.to_pandas().to_feather(tmp_path / "4.feather")
+    for name in ("1.arrow", "2.arrow", "3.arrows", "4.feather"):
+        rows = files.arrow(tmp_path / name, ["n", "w", "c"], categories={"c": ["u", "v"]})
+        assert len(rows.stage.store.lengths) == (4 if cut and name == "1.arrow" else 1)
+        x = next(iter(rows.batch(120)))
+        assert (x["n"].tolist(), x["w"].tolist(), x["c"].tolist()) == (list(range(120)), words, [1, 0] * 60)
+        assert [str(x["c"]) for x in files.arrow(tmp_path / name).take(2)] == ["v", "u"]
+    assert len(files.arrow(tmp_path)) == 480  # alike for all files, though Arrow's types differ
+
+
 NUMBERS = st.lists(st.none() | st.integers(-(2**40), 2**40), min_size=1, max_size=30)
 
 

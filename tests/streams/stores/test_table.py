@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfit import DataError, Input, Model, Sequential, files, layers, source
-from streamfit.streams.tables import table_advice
+from streamfit.streams.table_advice import table_advice
 
 ROWS = {
     "id": list(range(12)),
