@@ -6,6 +6,9 @@ description names.
 
 from __future__ import annotations
 
+from streamfit.streams.stores.csv import csv
+from streamfit.streams.stores.json_lines import json_lines
 from streamfit.streams.stores.parquet import parquet
+from streamfit.streams.stores.text_lines import text_lines
 
-__all__ = ["parquet"]
+__all__ = ["csv", "json_lines", "parquet", "text_lines"]
