@@ -17,7 +17,7 @@ from streamfit.streams.stores.paths import Paths, find_files
 from streamfit.streams.stores.record_scan import RecordForm, scan
 from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.streams.stores.text_store import BLOCK_BYTES, BOM, MOST_BYTES, Start, lines_in
-from streamfit.streams.stores.text_table import MOST_BAD, TextTable
+from streamfit.streams.stores.text_table import MOST_BAD, TextTable, attempt, whole_parts
 from streamfit.workers.contract import inside_worker
 
 if TYPE_CHECKING:
@@ -149,17 +149,14 @@ class Dialect:
         names: Sequence[str] | None,
         wanted: Sequence[str] | None = None,
         types: Mapping[str, pa.DataType] | None = None,
-        *,
-        skip: bool = False,
     ) -> pa.Table:
-        """Return records as a table.
+        """Return records as a table; 0 and 1 are truth values where a type says so.
 
         Args:
             data: The records, in UTF-8.
             names: The names of the fields; None if the first record holds them.
             wanted: The columns that are wanted; None for all.
             types: The types of columns; others are inferred.
-            skip: Whether to leave out records with too few or too many fields.
         """
         pa, reader = arrow(), arrow("csv")
         if data.startswith(BOM):
@@ -174,7 +171,6 @@ class Dialect:
                 quote_char=False if self.quote is None else self.quote,
                 escape_char=False if self.escape is None else self.escape,
                 newlines_in_values=True,
-                invalid_row_handler=_Skip() if skip else None,
             ),
             convert_options=reader.ConvertOptions(
                 column_types=dict(types or {}),
@@ -182,8 +178,8 @@ class Dialect:
                 null_values=list(self.null_values),
                 strings_can_be_null=self.null_text,
                 quoted_strings_can_be_null=not self.null_text,
-                true_values=["true", "True", "TRUE"],
-                false_values=["false", "False", "FALSE"],
+                true_values=["true", "True", "TRUE", *(["1"] if types else ())],
+                false_values=["false", "False", "FALSE", *(["0"] if types else ())],
                 decimal_point=self.decimal,
             ),
         )
@@ -286,26 +282,33 @@ class CsvStore(TextTable):
                 )
 
     def _examine(self, data: bytes, number: int, where: str, wanted: list[str], types: ColumnTypes) -> None:
-        """Take note of the types of a block, of what can be read of it."""
-        pa, names = arrow(), self._heads[number][1]
-        data = self._utf8(data, "replace")
-        try:
-            table = self._dialect.table(data, names, wanted, skip=True)
-        except arrow().ArrowInvalid:  # so many records are broken that the block is never read
-            return
-        types.add(table, where)
-        for name in wanted:
-            values = table.column(name)
-            if values.type == pa.float64() and len(values):
-                ends = arrow("compute").min_max(arrow("compute").abs(values))
-                if (ends["max"].as_py() or 0) >= EXACT and self._has_whole(data, names, name):
+        """Take note of the types of a block, of the records of it that can be read."""
+        names, broken = self._heads[number][1], 0
+
+        def infer(part: bytes) -> pa.Table:
+            return self._dialect.table(self._utf8(part, "replace"), names, wanted)
+
+        def note(part: bytes, table: pa.Table) -> None:
+            types.add(table, where)
+            for name in _rounded(table):
+                kinds = {name: arrow().string()}
+                written = self._dialect.table(self._utf8(part, "replace"), names, [name], kinds)
+                if _has_whole(written.column(name)):
                     types.note_large(name, where)
 
-    def _has_whole(self, data: bytes, names: list[str], name: str) -> bool:
-        """Return whether a column of a block has whole numbers that float64 may not hold."""
-        written = self._dialect.table(data, names, [name], {name: arrow().string()}, skip=True)
-        whole = arrow("compute").match_substring_regex(written.column(name), r"^\s*[+-]?\d{16,}\s*$")
-        return bool(arrow("compute").any(whole).as_py())
+        whole = attempt(infer, data)
+        if not isinstance(whole, str):
+            note(data, whole)
+            return
+        starts = self.starts(data)
+        places = [*starts.tolist(), len(data)]
+        for start, end, found in whole_parts(data, starts, infer, len(starts)):
+            if not isinstance(found, str):
+                note(data[places[start] : places[end]], found)
+                continue
+            broken += 1
+            if broken > MOST_BAD:  # then the block is never read
+                break
 
     def start_of(self, number: int) -> Start:
         """Return where the rows of a file begin: behind its header."""
@@ -320,15 +323,20 @@ class CsvStore(TextTable):
         return data if self.encoding == "utf-8" else data.decode(self.encoding, errors).encode()
 
 
-class _Skip:
-    """Leave out records with too few or too many fields, as long as the block is read in spite of them."""
+def _rounded(table: pa.Table) -> list[str]:
+    """Return the columns of floats in which whole numbers may have been rounded."""
+    pa, compute = arrow(), arrow("compute")
+    found = []
+    for name, values in zip(table.schema.names, table.columns, strict=True):
+        if values.type == pa.float64() and (compute.max(compute.abs(values)).as_py() or 0) >= EXACT:
+            found.append(name)
+    return found
 
-    def __init__(self) -> None:
-        self._count = 0
 
-    def __call__(self, row: object) -> str:
-        self._count += 1
-        return "skip" if self._count <= MOST_BAD else "error"
+def _has_whole(written: pa.ChunkedArray) -> bool:
+    """Return whether texts have whole numbers that float64 may not hold."""
+    compute = arrow("compute")
+    return bool(compute.any(compute.match_substring_regex(written, r"^\s*[+-]?\d{16,}\s*$")).as_py())
 
 
 def _letter(role: str, letter: str) -> str:

@@ -16,7 +16,7 @@ from streamfit.streams.stores.arrow_rows import ColumnRules
 from streamfit.streams.stores.column_types import ColumnTypes, types_named
 from streamfit.streams.stores.columns import Columns, TableForm
 from streamfit.streams.stores.paths import Paths, find_files
-from streamfit.streams.stores.record_scan import RecordForm
+from streamfit.streams.stores.record_scan import RecordForm, scan
 from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.streams.stores.text_table import MOST_BAD, TextTable, whole_parts
 from streamfit.workers.contract import inside_worker
@@ -28,6 +28,7 @@ MOST_NESTED, MOST_KEYS = 16, 10_000
 """How deep objects and lists may lie in each other, and how many keys there may be, where types are inferred:
 pyarrow has no limits of its own, neither to recursion nor to the memory that a column for each key takes.
 """
+LINES = RecordForm(blank="white")
 _LINES, _BYTES = 1024, 64 << 10  # what is inferred at once: few lines, for each may have columns of its own
 
 
@@ -102,7 +103,7 @@ class JsonStore(TextTable):
     """
 
     def __init__(self, files: Sequence[str], types: Mapping[str, str], name: str) -> None:
-        super().__init__(files, RecordForm(blank="white"), "utf-8", "json_lines()", name)
+        super().__init__(files, LINES, "utf-8", "json_lines()", name)
         self._given = types_named(types, "json_lines()", ())
 
     def find(
@@ -174,12 +175,46 @@ class JsonStore(TextTable):
 
 
 def _table(data: bytes, schema: pa.Schema | None, unexpected: str) -> pa.Table:
+    """Return whole lines as a table.
+
+    Each of them is an object from its first letter to its last one, so no value goes over several lines, and
+    there are as many lines as rows only if each is one row. (And pyarrow 26 ends the process where the first
+    value is ``null``.)
+    """
     pa, reader = arrow(), arrow("json")
+    data.decode()  # pyarrow checks neither keys nor columns that are left out
+    starts = scan(data, LINES, final=True, starts=True, most=len(data)).starts
+    framed = np.zeros(len(starts), np.uint8)
+    braces(np.frombuffer(data, np.uint8), starts, framed)
+    if not framed.all():
+        raise ValueError("it is no JSON object; each line must hold a whole one: {...}")
+    threads = len(data) > _BYTES and not inside_worker()
     return reader.read_json(
         pa.BufferReader(data),
-        read_options=reader.ReadOptions(use_threads=not inside_worker(), block_size=len(data) + 1),
+        read_options=reader.ReadOptions(use_threads=threads, block_size=len(data) + 1),
         parse_options=reader.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected),
     )
+
+
+@kernel
+def braces(data: Array, starts: Array, framed: Array) -> None:
+    """Write which lines begin and end with braces, without the spaces around them.
+
+    Args:
+        data: uint8 (n,): the text.
+        starts: int64 (m,): where lines begin.
+        framed: uint8 (m,), zeros: receives 1 for lines that do.
+    """
+    size, lines = data.shape[0], starts.shape[0]
+    for line in range(lines):
+        first, last = int(starts[line]), size - 1
+        if line + 1 < lines:
+            last = int(starts[line + 1]) - 1
+        while first < last and (data[first] == 32 or data[first] == 9 or data[first] == 13):
+            first += 1
+        while last > first and (data[last] == 32 or data[last] == 9 or data[last] == 13 or data[last] == 10):
+            last -= 1
+        framed[line] = int(data[first] == 123 and data[last] == 125)
 
 
 @kernel

@@ -97,11 +97,11 @@ class TextTable(TextStore):
             source[start:end] = np.arange(good, good + end - start)
             good += end - start
         if not good or len(bad) > MOST_BAD:
-            row, reason = next(iter(bad.items()))
+            row, reason = min(bad.items())
             count = "no record" if not good else f"more than {MOST_BAD:,} records"
             what = "can be used" if not good else "cannot be used"
             raise DataError(f"{self.where(block, row)}: {reason} ({count} of {rows:,} in this block {what})")
-        return arrow().concat_tables(tables).take(source), bad
+        return arrow().concat_tables(tables).take(source), dict(sorted(bad.items()))
 
     def identity(self) -> dict[str, object]:
         """Return names of files, rows and columns."""
