@@ -75,8 +75,7 @@ def csv(
         decimal: The decimal point.
         encoding: How the files are encoded: UTF-8, or an encoding with one byte a letter.
         null_values: What is written in the place of a missing value, in columns of numbers.
-        null_text: Whether these, written without quotes, are missing values in columns of text too. Otherwise
-            the text ``NA`` is a text.
+        null_text: Whether these, without quotes, are missing values in columns of text too.
         nulls: What stands for a missing value, by column. Without it missing values are NaN in columns of
             floats, and an error in others.
         categories: The values of columns of text, by column; they become their places in this list, int32.
@@ -105,14 +104,7 @@ def csv(
     """
     files = find_files(paths, (".csv", ".tsv", ".txt"), "csv()")
     rules = ColumnRules(dict(nulls or {}), dict(categories or {}), {}, dict(casts or {}))
-    dialect = Dialect(
-        _letter("delimiter", delimiter),
-        None if quote is None else _letter("quote", quote),
-        None if escape is None else _letter("escape", escape),
-        _letter("decimal", decimal),
-        tuple(null_values),
-        null_text,
-    )
+    dialect = Dialect(delimiter, quote, escape, decimal, tuple(null_values), null_text)
     store = CsvStore(files, dialect, encoding, column_names, dict(types or {}), name)
     store.find(columns, target, weight, rules)
     return Pipeline(StoreRows(store), name)
@@ -130,8 +122,14 @@ class Dialect:
     null_text: bool
 
     def __post_init__(self) -> None:
-        letters = [self.delimiter, self.quote, self.escape, self.decimal]
-        given = [letter for letter in letters if letter is not None]
+        given = []
+        for role in ("delimiter", "quote", "escape", "decimal"):
+            letter = getattr(self, role)
+            if letter is None and role in ("quote", "escape"):
+                continue
+            if not isinstance(letter, str) or len(letter) != 1 or not letter.isascii() or letter in "\r\n\0":
+                raise ValueError(f"csv(): {role}={letter!r}: write one letter of ASCII that is no line end")
+            given.append(letter)
         if len(set(given)) < len(given):
             raise ValueError(
                 f"csv(): delimiter={self.delimiter!r}, quote={self.quote!r}, escape={self.escape!r} and "
@@ -337,9 +335,3 @@ def _has_whole(written: pa.ChunkedArray) -> bool:
     """Return whether texts have whole numbers that float64 may not hold."""
     compute = arrow("compute")
     return bool(compute.any(compute.match_substring_regex(written, r"^\s*[+-]?\d{16,}\s*$")).as_py())
-
-
-def _letter(role: str, letter: str) -> str:
-    if not isinstance(letter, str) or len(letter) != 1 or not letter.isascii() or letter in "\r\n\0":
-        raise ValueError(f"csv(): {role}={letter!r}: write one letter of ASCII that is no line end")
-    return letter

@@ -16,7 +16,7 @@ from streamfit.streams.stores.arrow_rows import ColumnRules
 from streamfit.streams.stores.column_types import ColumnTypes, types_named
 from streamfit.streams.stores.columns import Columns, TableForm
 from streamfit.streams.stores.paths import Paths, find_files
-from streamfit.streams.stores.record_scan import RecordForm, scan
+from streamfit.streams.stores.record_scan import RecordForm, letters, scan
 from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.streams.stores.text_table import MOST_BAD, TextTable, whole_parts
 from streamfit.workers.contract import inside_worker
@@ -138,7 +138,7 @@ class JsonStore(TextTable):
         """Take note of the types of a block, of the lines of it that can be read."""
         starts = self.starts(data)
         depths, keys = np.zeros((2, len(starts)), np.int64)
-        nesting(np.frombuffer(data, np.uint8), starts, depths, keys)
+        nesting(letters(data), starts, depths, keys)
         usable = (depths <= MOST_NESTED) & (keys <= MOST_KEYS)
         if not usable.all():  # the others are read only where all types are known
             ends = np.append(starts[1:], len(data))
@@ -185,7 +185,7 @@ def _table(data: bytes, schema: pa.Schema | None, unexpected: str) -> pa.Table:
     data.decode()  # pyarrow checks neither keys nor columns that are left out
     starts = scan(data, LINES, final=True, starts=True, most=len(data)).starts
     framed = np.zeros(len(starts), np.uint8)
-    braces(np.frombuffer(data, np.uint8), starts, framed)
+    braces(letters(data), starts, framed)
     if not framed.all():
         raise ValueError("it is no JSON object; each line must hold a whole one: {...}")
     threads = len(data) > _BYTES and not inside_worker()

@@ -70,7 +70,7 @@ class Scanned(NamedTuple):
 
 
 def scan(
-    data: bytes | memoryview, form: RecordForm, *, final: bool, most: int = MOST_RECORDS, starts: bool = False
+    data: bytes, form: RecordForm, *, final: bool, most: int = MOST_RECORDS, starts: bool = False
 ) -> Scanned:
     """Find the records of a text that begins with a record.
 
@@ -91,9 +91,14 @@ def scan(
     places = np.empty(min(most, len(data)) if starts else 0, np.int64)
     found = np.zeros(4, np.int64)
     settings = np.array([form.returns, form.blank != "none", final, most], np.int64)
-    scan_records(np.frombuffer(data, np.uint8), form.kinds(), settings, places, found)
+    scan_records(letters(data), form.kinds(), settings, places, found)
     records, end, lines, unclosed = found.tolist()
     return Scanned(records, end, lines, bool(unclosed), places[:records])
+
+
+def letters(data: bytes) -> Array:
+    """Return a text as an array of bytes that may be written to: kernels are kept on disk for such alone."""
+    return np.frombuffer(data, np.uint8).copy()
 
 
 @kernel
