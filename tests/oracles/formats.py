@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,12 +94,41 @@ def write_zarr(path: Path, ids: np.ndarray, other: bool) -> None:
     store.close()
 
 
+def write_csv(path: Path, ids: np.ndarray, other: bool) -> None:
+    columns = table(ids, False)
+    header = ["id", "value", "word", "z" if other else "y"]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def write_json_lines(path: Path, ids: np.ndarray, other: bool) -> None:
+    columns = {name: np.asarray(values).tolist() for name, values in table(ids, False).items()}
+    if other:
+        columns["value"] = [{"a": 1}] * len(ids)
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
 INPUTS = ["id", "value", "word"]
 
 FORMATS = {
     "arrow": Format(write_arrow, lambda path: files.arrow(path, target="y"), ".arrow", needs=["pyarrow"]),
     "arrow stream": Format(
         write_arrow, lambda path: files.arrow(path, target="y"), ".arrows", needs=["pyarrow"]
+    ),
+    "csv": Format(
+        write_csv,
+        lambda path: files.csv(path, target="y", types={"value": "float32"}),
+        ".csv",
+        needs=["pyarrow"],
+    ),
+    "json lines": Format(
+        write_json_lines,
+        lambda path: files.json_lines(path, target="y", types={"value": "float32"}),
+        ".jsonl",
+        needs=["pyarrow"],
     ),
     "hdf5": Format(write_hdf5, lambda path: files.hdf5(path, INPUTS, "y"), ".h5"),
     "parquet": Format(
