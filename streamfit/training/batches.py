@@ -200,7 +200,8 @@ class Streams:
             recorder: What measures the stream, where that is wanted.
         """
         kind, workers, ahead = self._who_loads(source)
-        pooled = kind != "inline" and source.traits.in_workers
+        traits = source.traits
+        pooled = kind != "inline" and (traits.in_workers or traits.stages_in_workers)
         policy = self._settings.policy
         policy.check(source, "processes" if self._pool is not None else kind if pooled else "inline")
         pool = self._shared_pool(kind, workers, ahead) if pooled else None
