@@ -197,13 +197,11 @@ class CsvStore(TextTable):
     ) -> None:
         super().__init__(files, dialect.form(), encoding, "csv()", name)
         self._dialect, self._given_names, self._types = dialect, column_names, types
-        self._heads: list[tuple[Start, list[str]]] = []
-        for number in range(len(self.files)):
-            self._heads.append(self._head(number))
-        empty = [names for _, names in self._heads if names]
-        if not empty:
+        self._heads = [self._head(number) for number in range(len(self.files))]
+        headers = [names for _, names in self._heads if names]
+        if not headers:
             raise DataError(f"csv(): there is nothing in {len(self.files):,} files ({self.files[0]!r}, ...)")
-        self._names = empty[0]
+        self._names = headers[0]
 
     def find(
         self, columns: Columns | None, target: Columns | None, weight: str | None, rules: ColumnRules

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.text_files import check_damage, check_orders, rows
+from oracles.text_files import check_damage, check_orders, columns_of, rows, write
 
 from streamfit import files, stream
 from streamfit._base.errors import DataError, SampleError
@@ -30,20 +30,8 @@ def small(monkeypatch):
     monkeypatch.setattr(text_store, "BLOCK_BYTES", 128)
 
 
-def write(path, data):
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
-
-
 def written(table, end="\n", **form):
     return "".join(json.dumps(row, **form) + end for row in table)
-
-
-def columns_of(made):
-    """Return the columns of all blocks."""
-    blocks = [made.stage.store.read(block) for block in range(len(made.stage.store.lengths))]
-    assert not any(block.bad for block in blocks)
-    return {name: np.concatenate([block.rows[name] for block in blocks]) for name in blocks[0].rows}
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\n \t\n"])
