@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,19 @@ from streamfit import stream
 from streamfit._base.errors import DataError
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stages.elements import named_leaves
+
+
+def write(path: Path, data: bytes | str) -> Path:
+    """Write a file as it is given, without other line ends."""
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def columns_of(made: Pipeline) -> dict[str, np.ndarray]:
+    """Return the columns of all blocks of a table, in which no record may be bad."""
+    blocks = [made.stage.store.read(block) for block in range(len(made.stage.store.lengths))]
+    assert not any(block.bad for block in blocks)
+    return {name: np.concatenate([block.rows[name] for block in blocks]) for name in blocks[0].rows}
 
 
 def rows(made: Pipeline, number: int = 0, **settings: object) -> list[object]:

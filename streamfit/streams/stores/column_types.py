@@ -123,6 +123,16 @@ def _exceeds(values: pa.ChunkedArray) -> bool:
     return low is not None and (low < -EXACT or high > EXACT)
 
 
+def rounded(table: pa.Table) -> list[str]:
+    """Return the columns of floats in which whole numbers may have been rounded."""
+    pa, compute = arrow(), arrow("compute")
+    found = []
+    for name, values in zip(table.schema.names, table.columns, strict=True):
+        if values.type == pa.float64() and (compute.max(compute.abs(values)).as_py() or 0) >= EXACT:
+            found.append(name)
+    return found
+
+
 def types_named(types: Mapping[str, str], caller: str, names: Sequence[str]) -> dict[str, pa.DataType]:
     """Return the types of Arrow that the user names.
 
@@ -140,8 +150,9 @@ def types_named(types: Mapping[str, str], caller: str, names: Sequence[str]) -> 
         if names and column not in names:
             raise ValueError(f"{caller}: types names the column {column!r}; the columns are {list(names)}")
         try:
-            found[column] = pa.type_for_alias(name)
-        except (ValueError, TypeError):
+            inner = name.removeprefix("list<").removesuffix(">") if name.startswith("list<") else None
+            found[column] = pa.type_for_alias(name) if inner is None else pa.list_(pa.type_for_alias(inner))
+        except (AttributeError, ValueError, TypeError):
             raise ValueError(
                 f"{caller}: types={{{column!r}: {name!r}}}: no type of Arrow has that name; write for "
                 "example 'float32', 'int64', 'string' or 'bool'"

@@ -11,7 +11,7 @@ from streamfit._base.errors import DataError
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stores.arrow_package import arrow
 from streamfit.streams.stores.arrow_rows import ColumnRules
-from streamfit.streams.stores.column_types import EXACT, ColumnTypes, types_named
+from streamfit.streams.stores.column_types import EXACT, ColumnTypes, rounded, types_named
 from streamfit.streams.stores.columns import Columns, TableForm
 from streamfit.streams.stores.paths import Paths, find_files
 from streamfit.streams.stores.record_scan import RecordForm, scan
@@ -197,13 +197,11 @@ class CsvStore(TextTable):
     ) -> None:
         super().__init__(files, dialect.form(), encoding, "csv()", name)
         self._dialect, self._given_names, self._types = dialect, column_names, types
-        self._heads: list[tuple[Start, list[str]]] = []
-        for number in range(len(self.files)):
-            self._heads.append(self._head(number))
-        empty = [names for _, names in self._heads if names]
-        if not empty:
+        self._heads = [self._head(number) for number in range(len(self.files))]
+        headers = [names for _, names in self._heads if names]
+        if not headers:
             raise DataError(f"csv(): there is nothing in {len(self.files):,} files ({self.files[0]!r}, ...)")
-        self._names = empty[0]
+        self._names = headers[0]
 
     def find(
         self, columns: Columns | None, target: Columns | None, weight: str | None, rules: ColumnRules
@@ -288,7 +286,7 @@ class CsvStore(TextTable):
 
         def note(part: bytes, table: pa.Table) -> None:
             types.add(table, where)
-            for name in _rounded(table):
+            for name in rounded(table):
                 kinds = {name: arrow().string()}
                 written = self._dialect.table(self._utf8(part, "replace"), names, [name], kinds)
                 if _has_whole(written.column(name)):
@@ -321,17 +319,7 @@ class CsvStore(TextTable):
         return data if self.encoding == "utf-8" else data.decode(self.encoding, errors).encode()
 
 
-def _rounded(table: pa.Table) -> list[str]:
-    """Return the columns of floats in which whole numbers may have been rounded."""
-    pa, compute = arrow(), arrow("compute")
-    found = []
-    for name, values in zip(table.schema.names, table.columns, strict=True):
-        if values.type == pa.float64() and (compute.max(compute.abs(values)).as_py() or 0) >= EXACT:
-            found.append(name)
-    return found
-
-
 def _has_whole(written: pa.ChunkedArray) -> bool:
     """Return whether texts have whole numbers that float64 may not hold."""
-    compute = arrow("compute")
-    return bool(compute.any(compute.match_substring_regex(written, r"^\s*[+-]?\d{16,}\s*$")).as_py())
+    whole = arrow("compute").match_substring_regex(written, r"^\s*[+-]?\d{16,400}\s*$")
+    return any(abs(int(text)) > EXACT for text in written.filter(whole).to_pylist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from streamfit.kernels.decorator import kernel
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stores.arrow_package import arrow
 from streamfit.streams.stores.arrow_rows import ColumnRules
-from streamfit.streams.stores.column_types import ColumnTypes, types_named
+from streamfit.streams.stores.column_types import EXACT, ColumnTypes, rounded, types_named
 from streamfit.streams.stores.columns import Columns, TableForm
 from streamfit.streams.stores.paths import Paths, find_files
 from streamfit.streams.stores.record_scan import RecordForm, letters, scan
@@ -63,7 +64,7 @@ def json_lines(
             all columns that are neither target nor weight.
         target: The column of y; several become a matrix, a dictionary one array for each output.
         weight: The column of sample_weight.
-        types: Types of Arrow by column, such as ``{"age": "float32"}``.
+        types: Types of Arrow by column, such as ``{"age": "float32", "tags": "list<int64>"}``.
         nulls: What stands for a missing value, by column. Without it missing values are NaN in columns of
             floats, and an error in others.
         categories: The values of columns of text, by column; they become their places in this list, int32.
@@ -154,14 +155,15 @@ class JsonStore(TextTable):
             end = int(np.searchsorted(starts, starts[row] + _BYTES))
             end = max(min(end, row + _LINES), row + 1)
             part = data[int(starts[row]) : int(starts[end]) if end < len(starts) else len(data)]
-            places = starts[row:end] - starts[row]
-            for _, _, found in whole_parts(
-                part, places, lambda text: _table(text, schema, "infer"), end - row
-            ):
+            places = [*(starts[row:end] - starts[row]).tolist(), len(part)]
+            for first, last, found in whole_parts(part, starts[row:end] - starts[row], infer, end - row):
                 if isinstance(found, str):
                     broken += 1
-                else:
-                    types.add(found, where)
+                    continue
+                types.add(found, where)
+                for name in rounded(found):
+                    if _has_whole(part[places[first] : places[last]], name):
+                        types.note_large(name, where)
             if len(types.names) > MOST_KEYS:
                 raise DataError(
                     f"json_lines(): there are more than {MOST_KEYS:,} keys up to {where}; say which are "
@@ -194,6 +196,18 @@ def _table(data: bytes, schema: pa.Schema | None, unexpected: str) -> pa.Table:
         read_options=reader.ReadOptions(use_threads=threads, block_size=len(data) + 1),
         parse_options=reader.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected),
     )
+
+
+def _has_whole(lines: bytes, name: str) -> bool:
+    """Return whether a column of some lines has whole numbers that float64 may not hold."""
+    for line in lines.split(b"\n"):
+        try:
+            value = json.loads(line)[name]
+        except (ValueError, KeyError):  # it is blank, or has no such key
+            continue
+        if isinstance(value, int) and abs(value) > EXACT:
+            return True
+    return False
 
 
 @kernel

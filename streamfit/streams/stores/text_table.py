@@ -30,7 +30,7 @@ Decode = Callable[[bytes], "pa.Table"]
 
 
 class TextTable(TextStore):
-    """Rows of a table; a class that derives from it decodes them, and sets `form_of` and the schema."""
+    """The rows of a table. A class that derives from it decodes them, and calls `use` once it knows types."""
 
     table: TableForm
     """Which columns make a sample."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.text_files import check_damage, check_orders, rows
+from oracles.text_files import check_damage, check_orders, columns_of, rows, write
 
 from streamfit import files, stream
 from streamfit._base.errors import DataError, SampleError
@@ -27,22 +27,10 @@ def small(monkeypatch):
     monkeypatch.setattr(text_store, "BLOCK_BYTES", 64)
 
 
-def write(path, data):
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
-
-
 def written(table, **form):
     file = io.StringIO(newline="")
     python_csv.writer(file, **form).writerows(table)
     return file.getvalue()
-
-
-def columns_of(made):
-    """Return the columns of all blocks."""
-    blocks = [made.stage.store.read(block) for block in range(len(made.stage.store.lengths))]
-    assert not any(block.bad for block in blocks)
-    return {name: np.concatenate([block.rows[name] for block in blocks]) for name in blocks[0].rows}
 
 
 ROWS = [(i, i / 4, f'n{i} "q", \n{"ä∑" * (i % 3)}') for i in range(23)]

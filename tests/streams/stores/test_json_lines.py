@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.text_files import check_damage, check_orders, rows
+from oracles.text_files import check_damage, check_orders, columns_of, rows, write
 
 from streamfit import files, stream
 from streamfit._base.errors import DataError, SampleError
@@ -30,20 +30,8 @@ def small(monkeypatch):
     monkeypatch.setattr(text_store, "BLOCK_BYTES", 128)
 
 
-def write(path, data):
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
-
-
 def written(table, end="\n", **form):
     return "".join(json.dumps(row, **form) + end for row in table)
-
-
-def columns_of(made):
-    """Return the columns of all blocks."""
-    blocks = [made.stage.store.read(block) for block in range(len(made.stage.store.lengths))]
-    assert not any(block.bad for block in blocks)
-    return {name: np.concatenate([block.rows[name] for block in blocks]) for name in blocks[0].rows}
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\n \t\n"])
@@ -130,8 +118,14 @@ def test_values_without_a_type_in_common_are_refused(tmp_path, first, second):
 
 def test_whole_numbers_are_never_rounded_unasked(tmp_path):
     path = write(tmp_path / "a.jsonl", '{"id": 9007199254740993}\n{"id": 0.5}\n')
-    with pytest.raises(DataError, match=r"'id' holds whole numbers beyond 2\*\*53"):
-        files.json_lines([write(tmp_path / "b.jsonl", '{"id": 9007199254740993}\n'), path])
+    other = write(tmp_path / "b.jsonl", '{"id": 9007199254740993}\n')
+    names = write(tmp_path / "c.jsonl", '{"id": 12345678901234567890}\n')
+    for paths in (path, [other, write(tmp_path / "d.jsonl", '{"id": 0.5}')], names):
+        with pytest.raises(DataError, match=r"'id' holds whole numbers beyond 2\*\*53"):
+            files.json_lines(paths)
+    assert columns_of(files.json_lines(other))["id"].tolist() == [9007199254740993]
+    floats = write(tmp_path / "e.jsonl", '{"id": 1e300, "n": 9007199254740993}\n{"id": 1}\n')
+    assert columns_of(files.json_lines(floats, ["id"]))["id"].tolist() == [1e300, 1]
     assert columns_of(files.json_lines(path, types={"id": "float64"}))["id"].tolist() == [
         9007199254740992.0,
         0.5,
@@ -146,6 +140,8 @@ def test_lists_and_missing_keys(tmp_path):
     assert columns_of(made)["l"].tolist() == [[1, 2, 0], [0, 0, 0], [3.5, 0, 0]]
     assert columns_of(made)["t"].tolist() == ["x", "?", "?"]
     assert [part.tolist() for part in columns_of(files.json_lines(path, ["l"]))["l"]] == [[1, 2], [], [3.5]]
+    named = files.json_lines(path, ["l"], types={"l": "list<float32>"})
+    assert [part.dtype for part in columns_of(named)["l"]] == ["f4"] * 3
     with pytest.raises(DataError, match=r"column 'y' has 2 missing values.*nulls=\{'y': 0\}"):
         columns_of(files.json_lines(path, ["y"]))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.text_files import check_damage, check_orders, rows
+from oracles.text_files import check_damage, check_orders, rows, write
 
 from streamfit import files, stream
 from streamfit._base.errors import DataError, SampleError
@@ -23,11 +23,6 @@ LINES = ["first", "", "Zweite Zeile: äöü ∑", "  ", "x" * 50, *(f"line {i}" 
 def small(monkeypatch):
     """Blocks of a few lines."""
     monkeypatch.setattr(text_store, "BLOCK_BYTES", 64)
-
-
-def write(path, data):
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
