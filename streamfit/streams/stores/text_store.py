@@ -15,6 +15,7 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.streams.stores.file_index import FileIndex
 from streamfit.streams.stores.paths import FileMark
 from streamfit.streams.stores.record_scan import RecordForm, Scanned, scan
 from streamfit.streams.stores.store import Store
@@ -76,8 +77,23 @@ class TextStore(Store):
         Raises:
             DataError: A file is no text, a record is too long, or there are no records.
         """
+        # Where the content must be examined, too, all of it is read anyway.
+        index = FileIndex(
+            self.files,
+            self._marks,
+            f"{self.caller} {self.form} {self.encoding} {BLOCK_BYTES} {self.start_of(0)}",
+        )
+        known = index.load() if examine is None else None
+        if known is None:
+            known = self._cut(examine)
+            index.save(known)
+        columns: list[Array] = list(known["columns"])
+        self._files, self._begins, self._sizes, self._lengths, self._lines = columns
+        self._unclosed = frozenset(known["unclosed"].tolist())
+
+    def _cut(self, examine: Callable[[bytes, int, int, bool], None] | None) -> dict[str, Array]:
         found: list[tuple[int, int, int, int, int]] = []
-        unclosed = []
+        unclosed: list[int] = []
         for number, path in enumerate(self.files):
             start = self.start_of(number)
             position, line = start.byte, start.lines + 1
@@ -96,11 +112,8 @@ class TextStore(Store):
             raise DataError(
                 f"{self.caller}: there are no records in {len(self.files):,} files ({self.files[0]!r}, ...)"
             )
-        columns = np.array(found, np.int64).T
-        self._files, self._begins, self._sizes, self._lengths, self._lines = map(
-            np.ascontiguousarray, columns
-        )
-        self._unclosed = frozenset(unclosed)
+        columns = np.ascontiguousarray(np.array(found, np.int64).T)
+        return {"columns": columns, "unclosed": np.array(unclosed, np.int64)}
 
     def start_of(self, number: int) -> Start:
         """Return where the records of a file begin: behind a byte order mark.
