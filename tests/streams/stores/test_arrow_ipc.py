@@ -205,6 +205,17 @@ def test_empty_files_and_one_row(tmp_path: Any, check_store: Any) -> None:
             files.arrow(tmp_path / f"{name}.arrow")
 
 
+def test_names_of_columns_that_are_no_text_or_the_same(tmp_path: Any) -> None:
+    path = write(tmp_path / "a.arrow", pa.table({"aé": [1], "b": [2]}))
+    assert next(iter(files.arrow(path)))["aé"] == 1
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(DataError, match=r"a.arrow' has a column whose name is no UTF-8"):
+        files.arrow(path)
+    path = write(tmp_path / "b.arrow", pa.Table.from_arrays([[1], [2]], ["a", "a"]))
+    with pytest.raises(DataError, match=r"b.arrow' has two columns 'a'; names must differ"):
+        files.arrow(path)
+
+
 def test_folders_are_columns(tmp_path: Any) -> None:
     for year in (2023, 2024):
         (tmp_path / f"year={year}").mkdir()
