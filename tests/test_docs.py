@@ -22,7 +22,7 @@ SECONDS = 100
 
 
 def runs(fence: str) -> bool:
-    """Return whether a block is run: ``python``, or ``python needs=pyarrow,zarr`` where these are installed."""
+    """Return whether a block is run: ``python``, or ``python needs=zarr`` where that is installed."""
     language, _, needs = fence.strip().removeprefix("```").partition(" needs=")
     return language == "python" and all(map(importlib.util.find_spec, filter(None, needs.split(","))))
 

@@ -74,7 +74,7 @@ class ArrowStore(Store):
                 )
             kind = pa.int64() if all(isinstance(value, int) for value in values) else pa.string()
             schema = schema.append(pa.field(key, kind))
-        self._keys = dict(keys)
+        self._keys, self._whole = dict(keys), schema
         self.form = TableForm(schema.names, columns, target, weight, f"{files[0]!r}")
         rules.check(schema.names, f"{self.format}()")
         self._rows = ArrowRows(schema, self.form.names, rules, name)
