@@ -92,6 +92,21 @@ def test_small_batches_are_taken_together_and_large_ones_cut(tmp_path: Any) -> N
     assert files.arrow(tmp_path / "p.arrow").stage.store.lengths.tolist() == [1000]
 
 
+def test_a_part_of_a_large_batch_takes_no_memory_for_the_others(tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(arrow_ipc, "LARGE_BYTES", 64 << 10)
+    path = write(tmp_path / "a.arrow", pa.table({"a": np.arange(1 << 20), "b": np.arange(1 << 20)}))
+    store, usual = files.arrow(path, "a").stage.store, pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(pool)
+    try:
+        held = [store.read(block) for block in range(3)]
+    finally:
+        pa.set_memory_pool(usual)
+    assert [int(block.rows[0]) for block in held] == [0, 8192, 16384]
+    assert pool.max_memory() < 1 << 20  # the file has 16 MiB
+    assert all(block.rows.flags.owndata for block in held)
+
+
 def test_dictionaries_that_are_replaced_or_grow(tmp_path: Any, check_store: Any) -> None:
     words = [["a", "b"], ["a", "b", "c"], ["z", "b"], ["z", "b", "y"]]
     kind = pa.dictionary(pa.int32(), pa.string())
