@@ -69,6 +69,7 @@ class ArrowStore(Store):
         self.name, self.files = name, files
         self._marks = [FileMark.of(path) for path in files]
         schema = self._with_known_types(self._schema(0))
+        _check_names(schema, files[0])
         self.keys = dict(keys)
         self.key_types = {
             key: pa.int64() if all(isinstance(value, int) for value in values) else pa.string()
@@ -80,7 +81,7 @@ class ArrowStore(Store):
                     f"{files[0]!r} has a column {key!r}, and so has its folder; pass partitions=False"
                 )
             schema = schema.append(pa.field(key, kind))
-        _refuse_twins(schema.names, files[0])
+        self._whole = schema
         self.form = TableForm(schema.names, columns, target, weight, f"{files[0]!r}")
         rules.check(schema.names, f"{self.format}()")
         self._rows = ArrowRows(schema, self.form.names, rules, name)
@@ -264,7 +265,12 @@ def _copied(array: Array) -> Array:
     return made
 
 
-def _refuse_twins(names: Sequence[str], path: str) -> None:
+def _check_names(schema: pa.Schema, path: str) -> None:
+    """Refuse names of columns that are no text, or the same."""
+    try:
+        names = schema.names
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path!r} has a column whose name is no UTF-8: {error}") from None
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path!r} has two columns {twice!r}; names must differ: write the file again")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -131,50 +134,45 @@ class ParquetStore(ArrowStore):
         for group in range(footer.num_row_groups):
             rows = footer.row_group(group).num_rows
             if rows and self._expression is not None:
-                rows = self._counted(number, group)
+                rows = self._kept(number, group)
             if rows:
                 found.append((rows, group))
         return found
 
+    def _kept(self, number: int, group: int) -> int:
+        """Count the rows of a row group that the filters keep."""
+        pa = arrow()
+        try:
+            # `count_rows` counts all row groups of the file where the filter is true by the folder's name.
+            return sum(batch.num_rows for batch in self._scanner(number, group, []).to_batches())
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.files[number]!r}, row group {group} cannot be read: {error}") from None
+
     def _table(self, block: int, file: int, number: int) -> pa.Table:
-        if self._expression is not None:
-            found = self._fragment(file, number)
-            return found.to_table(
-                schema=self._whole(file), columns=self.file_columns, filter=self._expression
-            )
         opened = self._open_files.get(self.files[file])
         self._check_size(opened.metadata.row_group(number), block)
+        if self._expression is not None:
+            return self._scanner(file, number, self.file_columns).to_table()
         return opened.read_row_group(number, columns=self.file_columns, use_threads=not inside_worker())
 
     def close(self) -> None:
         """Close the files."""
         self._open_files.clear()
 
-    def _counted(self, file: int, group: int) -> int:
-        """Count the rows of a row group that the filters keep."""
-        scanner = self._fragment(file, group).scanner(
-            schema=self._whole(file), columns=[], filter=self._expression
-        )
-        # `count_rows` counts all row groups of the file where the filter is true by the folder's name.
-        return sum(batch.num_rows for batch in scanner.to_batches())
-
-    def _whole(self, file: int) -> pa.Schema:
-        """Return the columns that filters may name: those of the file and of its folders."""
-        schema = self._schema(file)
-        for key, kind in self.key_types.items():
-            schema = schema.append(arrow().field(key, kind))
-        return schema
-
-    def _fragment(self, file: int, group: int) -> pa.dataset.Fragment:
-        """Return a row group, and what its folder says of it."""
-        dataset, field = arrow("dataset"), arrow("compute").field
-        known = arrow("compute").scalar(True)
-        for key, kind in self.key_types.items():
-            value = arrow().scalar(self.keys[key][file], kind)
-            known = known & (field(key).is_null() if not value.is_valid else field(key) == value)
-        return dataset.ParquetFileFormat().make_fragment(
-            self.files[file], arrow("fs").LocalFileSystem(), known, row_groups=[group]
-        )
+    def _scanner(self, number: int, group: int, columns: Sequence[str]) -> pa.dataset.Scanner:
+        """Return what reads the rows of a row group that the filters keep."""
+        dataset, local = arrow("dataset"), arrow("fs").LocalFileSystem()
+        options = dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
+        kind = dataset.ParquetFileFormat(default_fragment_scan_options=options)
+        path = os.path.abspath(self.files[number])
+        known = [
+            dataset.field(key).is_null() if values[number] is None else dataset.field(key) == values[number]
+            for key, values in self.keys.items()
+        ]
+        where = functools.reduce(operator.and_, known) if known else None
+        found = kind.make_fragment(path, local, where, row_groups=[group])
+        threads = not inside_worker()
+        return found.scanner(self._whole, columns=columns, filter=self._expression, use_threads=threads)
 
     def _check_size(self, group: pq.RowGroupMetaData, block: int) -> None:
         if group.total_byte_size > MOST_BYTES:
