@@ -1,0 +1,101 @@
+"""streamfit's side of the benchmark of wide-and-deep: `fit`, shuffled anew in each epoch.
+
+``strings`` reads Parquet and looks words up and crosses them in the model, as ``examples/wide_and_deep.py``
+does; ``integers`` reads Parquet of the integers; ``arrays`` is `fit` on these in memory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from serve import Train, Trained, between, serve, versions
+from streamfit_fit import EpochEnds
+from wide_and_deep_common import (
+    BATCH,
+    BINS,
+    CROSSES,
+    HIDDEN,
+    LEARNING_RATE,
+    NUMBERS,
+    TARGET,
+    WIDTH,
+    WORDS,
+    Table,
+    options,
+)
+
+from streamfit import Input, Model, Pipeline, layers, ops, optimizers, source
+from streamfit.utils import adapt_layers
+
+
+def parquet(folder: Path, names: list[str]) -> Pipeline:
+    """Return the rows of a folder of Parquet: a dictionary of columns, and the target."""
+    from pyarrow import dataset
+
+    table = dataset.dataset(folder, partitioning="hive").to_table()
+    return source({name: table[name].to_numpy() for name in names}, table[TARGET].to_numpy())
+
+
+def joined(wide: list[Any], deep: list[Any], inputs: Any) -> Model:
+    """Return the compiled model of what the two parts read."""
+    hidden = layers.Concatenate()(deep)
+    for units in HIDDEN:
+        hidden = layers.Dense(units, activation="relu")(hidden)
+    model = Model(inputs, ops.sigmoid(layers.Add()([*wide, layers.Dense(1)(hidden)])))
+    model.compile(optimizers.Adam(LEARNING_RATE), "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def of_strings(rows: Pipeline) -> Model:
+    """Return the model of words: a lookup and a table for each column."""
+    normalization, lookups = layers.Normalization(), {name: layers.StringLookup() for name in WORDS}
+    adapt_layers({NUMBERS: normalization, **lookups}, rows)
+    inputs = {name: Input((1,), name=name) for name in NUMBERS}
+    inputs |= {name: Input((1,), name=name, dtype="string") for name in WORDS}
+    deep = [normalization(layers.Concatenate()([inputs[name] for name in NUMBERS]))]
+    wide = []
+    for name, lookup in lookups.items():
+        number, size = lookup(inputs[name]), lookup.vocabulary_size()
+        deep.append(layers.Flatten()(layers.Embedding(size, WIDTH)(number)))
+        wide.append(layers.Flatten()(layers.Embedding(size, 1)(number)))
+    for names in CROSSES:
+        bucket = layers.HashedCrossing(BINS)([inputs[name] for name in names])
+        wide.append(layers.Flatten()(layers.Embedding(BINS, 1)(bucket)))
+    return joined(wide, deep, inputs)
+
+
+def of_integers(table: Table) -> Model:
+    """Return the model of integers: one table of words, one of words and buckets."""
+    inputs = {
+        "numbers": Input((len(NUMBERS),), name="numbers"),
+        "ids": Input((len(WORDS),), dtype="int64", name="ids"),
+        "wide": Input((len(WORDS) + len(CROSSES),), dtype="int64", name="wide"),
+    }
+    embedded = layers.Flatten()(layers.Embedding(table.deep_rows, WIDTH)(inputs["ids"]))
+    linear = layers.EmbeddingBag(table.wide_rows, 1, mode="sum")(inputs["wide"])
+    return joined([linear], [inputs["numbers"], embedded], inputs)
+
+
+def prepare(kind: str, folder: str) -> tuple[Train, int]:
+    """Build everything; return the function that trains, and the number of steps of an epoch."""
+    table, ends = Table(folder), EpochEnds()
+    if kind == "strings":
+        rows = parquet(Path(folder, "rows"), [*NUMBERS, *WORDS])
+        model, data = of_strings(rows), {"x": rows.shuffle().batch(BATCH)}
+    else:
+        x = {"numbers": table.numbers, "ids": table.ids, "wide": table.wide}
+        model, data = of_integers(table), {"x": x, "y": table.y, "batch_size": BATCH}
+
+    def train(epochs: int) -> Trained:
+        ends.stamps.clear()
+        logs = model.fit(**data, epochs=epochs + 1, verbose=0, callbacks=[ends]).history
+        return Trained(between(ends.stamps), float(logs["loss"][-1]), float(logs["accuracy"][-1]))
+
+    return train, table.steps
+
+
+if __name__ == "__main__":
+    chosen = options("strings", "integers", "arrays").parse_args()
+    function, steps = prepare(chosen.kind, chosen.folder)
+    serve(function, steps, versions("streamfit", "numba", "numpy", "pyarrow"))
