@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from streamfit._base.errors import DataError
+from streamfit.streams.block_reader import BlockReader, block_plan
 from streamfit.streams.items import Value
 from streamfit.streams.pipeline_source import PipelineSource
 from streamfit.streams.source import not_empty
+from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.stages.stage import known_size
 from streamfit.streams.ticket import Ticket
 
@@ -23,11 +24,11 @@ class SeekableSource(PipelineSource):
 
     def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""
-        return not_empty(self, known_size(self.stage, self._at(data_epoch)), data_epoch)
+        return not_empty(self, known_size(self.stage, self.at(data_epoch)), data_epoch)
 
     def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of a pass: the samples of each batch, and the id of the batch beside them."""
-        p, key = self._at(data_epoch), self.key(data_epoch)
+        p, key = self.at(data_epoch), self.key(data_epoch)
         count, number, step = self.batches(data_epoch), start, 1
         while number < count:
             batch_ids = self.stage.ids(p, np.arange(number, min(count, number + step)))
@@ -42,11 +43,13 @@ class SeekableSource(PipelineSource):
     def load(self, ticket: Ticket) -> Value:
         """Load one batch."""
         members = ticket.ids if isinstance(ticket.ids, np.ndarray) else None
-        element = self.stage.load(self._at(ticket.data_epoch), cast(int, ticket.payload), members)
-        try:
-            return self._unpack(element)
-        except DataError as error:
-            raise DataError(f"{self.describe(ticket)}: {error}") from None
+        element = self.stage.load(self.at(ticket.data_epoch), cast(int, ticket.payload), members)
+        return self.finished(ticket, element)
+
+    def make_reader(self) -> SourceReader:
+        """Return a reader of blocks, where the samples lie in blocks of files."""
+        plan = block_plan(self.stage)
+        return super().make_reader() if plan is None else BlockReader(self, plan)
 
     @functools.cached_property
     def _producer(self) -> Any:
