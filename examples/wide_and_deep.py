@@ -1,8 +1,8 @@
 """Who earns more than 50,000 dollars a year? A wide-and-deep model of UCI's Adult, from partitioned Parquet.
 
 It reads ``adult-train.csv`` and ``adult-test.csv`` in the folder that is given, by default ``shared/data``
-beside the project, and writes the first one as Parquet in hive partitions, as other tools leave tables. Without
-the files, or without pyarrow, it does nothing.
+beside the project, and writes the first one as Parquet in hive partitions, as other tools leave tables.
+Without the files, or without pyarrow, it does nothing.
 
 The model (Cheng et al., 2016) is the sum of a linear model of words and crosses of words, which remembers
 combinations, and of a network that reads numbers and embedded words, which generalizes.
@@ -16,39 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from streamfit import Input, Model, layers, ops, optimizers, set_random_seed, source
+from streamfit import Input, Model, files, layers, ops, optimizers, set_random_seed
 from streamfit.utils import adapt_layers
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 FILES = ("adult-train.csv", "adult-test.csv")
-NAMES = [
-    "age",
-    "workclass",
-    "fnlwgt",
-    "education",
-    "education_num",
-    "marital_status",
-    "occupation",
-    "relationship",
-    "race",
-    "sex",
-    "capital_gain",
-    "capital_loss",
-    "hours_per_week",
-    "native_country",
-    "income",
-]
 NUMBERS = ["age", "education_num", "capital_gain", "capital_loss", "hours_per_week"]
-WORDS = [
-    "workclass",
-    "education",
-    "marital_status",
-    "occupation",
-    "relationship",
-    "race",
-    "sex",
-    "native_country",
-]
+WORDS = ["workclass", "education", "marital_status", "occupation", "relationship", "race", "sex"]
+WORDS += ["native_country"]
+NAMES = ["age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation"]
+NAMES += ["relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week"]
+NAMES += ["native_country", "income"]
 CROSSES = [
     ("education", "occupation"),
     ("marital_status", "occupation"),
@@ -78,24 +56,15 @@ def write_parquet(columns, folder):
     parquet.write_to_dataset(pyarrow.table(columns), folder, partition_cols=["workclass"])
 
 
-def rows_of(folder):
-    """Return a pipeline of (columns, income)."""
-    from pyarrow import dataset
-
-    table = dataset.dataset(folder, partitioning="hive").to_table()
-    columns = {name: table[name].to_numpy() for name in [*NUMBERS, *WORDS]}
-    return source(columns, table["income"].to_numpy())
-
-
 def wide_and_deep(train):
     """Return the compiled model; its statistics and vocabularies are those of `train`, read once."""
     normalization = layers.Normalization()
     lookups = {name: layers.StringLookup() for name in WORDS}
-    adapt_layers({tuple(NUMBERS): normalization, **lookups}, train)
+    adapt_layers({"numbers": normalization, **lookups}, train)
 
-    inputs = {name: Input((1,), name=name) for name in NUMBERS}
+    inputs = {"numbers": Input((len(NUMBERS),), name="numbers")}
     inputs |= {name: Input((1,), name=name, dtype="string") for name in WORDS}
-    deep = [normalization(layers.Concatenate()([inputs[name] for name in NUMBERS]))]
+    deep = [normalization(inputs["numbers"])]
     wide = []
     for name, lookup in lookups.items():
         number = lookup(inputs[name])
@@ -117,11 +86,13 @@ def wide_and_deep(train):
 def main(folder):
     """Train with three seeds; the mean of the accuracies on the test set must be that of the literature."""
     train, test = (read_csv(folder / name) for name in FILES)
-    columns, income = {name: test[name] for name in [*NUMBERS, *WORDS]}, test["income"]
+    columns = {"numbers": np.stack([test[name] for name in NUMBERS], axis=1)}
+    columns |= {name: test[name] for name in WORDS}
+    income = test["income"]
     accuracies = []
     with tempfile.TemporaryDirectory() as temporary:
         write_parquet(train, temporary)
-        rows = rows_of(temporary)
+        rows = files.parquet(temporary, {"numbers": NUMBERS, **{name: name for name in WORDS}}, "income")
         for seed in range(3):
             set_random_seed(seed)
             model = wide_and_deep(rows)

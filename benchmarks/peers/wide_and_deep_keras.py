@@ -1,8 +1,9 @@
 """Keras' side of the benchmark of wide-and-deep: `fit`, on the backend in KERAS_BACKEND.
 
 The columns of words share one table with a range for each, and so do words and crosses in the wide part.
-``strings`` looks words up and crosses them with Keras' layers in a tf.data pipeline, batch by batch, also with
-the backend JAX, as Keras' guide advises; ``integers`` is `fit` on arrays of integers that were made before.
+``strings`` looks words up and crosses them with Keras' layers in a tf.data pipeline, batch by batch, also
+with the backend JAX, as Keras' guide advises; ``whole`` does so for all rows at once, at the beginning of
+each epoch; ``integers`` is `fit` on arrays of integers that were made before.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def of_integers(table: Table) -> Model:
         "wide": Input((len(WORDS) + len(CROSSES),), dtype="int64", name="wide"),
     }
     embedded = layers.Flatten()(layers.Embedding(table.deep_rows, WIDTH)(inputs["ids"]))
-    linear = layers.EmbeddingBag(table.wide_rows, 1, mode="sum")(inputs["wide"])
+    linear = layers.EmbeddingBag(table.wide_rows, 1, "sum", mask_zero=False)(inputs["wide"])
     return joined([linear], [inputs["numbers"], embedded], inputs)
 
 

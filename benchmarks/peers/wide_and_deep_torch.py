@@ -2,8 +2,8 @@
 
 The columns of words share one table with a range for each, the wide part is one `EmbeddingBag`, the shuffled
 epoch is gathered at once and split, metrics stay tensors, Adam is the fused one. ``strings`` looks all words
-of the table up in dictionaries at the beginning of each epoch, and makes crosses of their numbers; ``integers``
-has done so before.
+of the table up in dictionaries at the beginning of each epoch, and makes crosses of their numbers;
+``integers`` has done so before.
 """
 
 from __future__ import annotations
