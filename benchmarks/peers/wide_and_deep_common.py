@@ -1,8 +1,8 @@
 """What all sides of the benchmark of wide-and-deep share: the table, the sizes of the model, and the options.
 
-The table lies in one folder: ``rows/`` is hive-partitioned Parquet, for streamfit; ``table.npz`` holds the
-same rows as arrays, for the peers: columns of text and numbers, and the integers that lookups and crosses
-make of them. Reading needs numpy only.
+The table lies in one folder: ``rows/`` is hive-partitioned Parquet of text and numbers, ``integers/`` Parquet
+of the integers that lookups and crosses make of them, both for streamfit; ``table.npz`` holds the same rows
+as arrays, for the peers. Reading that needs numpy only.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ CROSSES = (
     ("native_country", "education", "occupation"),
     ("sex", "relationship", "education"),
 )
+WIDE = (*WORDS, *("_".join(names) for names in CROSSES))
 TARGET = "income"
 NAMES = (
     *("age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation"),
@@ -73,6 +74,19 @@ def write(folder: Path, columns: Mapping[str, Column], crosses: NDArray[np.int64
     )
     texts = {name: column.astype(str) if name in WORDS else column for name, column in columns.items()}
     np.savez(folder / "table.npz", **texts, ids=words, crosses=crosses)
+
+
+def write_integers(folder: Path) -> None:
+    """Write the table of integers as Parquet, of the arrays that `write` has left."""
+    import pyarrow
+    import pyarrow.parquet
+
+    table = Table(str(folder))
+    columns = {name: table.numbers[:, place] for place, name in enumerate(NUMBERS)}
+    columns |= {name: table.wide[:, place] for place, name in enumerate(WIDE)}
+    (folder / "integers").mkdir()
+    table_of_all = pyarrow.table({**columns, TARGET: table.y[:, 0]})
+    pyarrow.parquet.write_table(table_of_all, str(folder / "integers" / "rows.parquet"))
 
 
 def vocabulary(column: Column) -> dict[str, int]:

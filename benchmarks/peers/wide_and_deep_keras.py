@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras_fit import EpochEnds
-from serve import Train, Trained, between, serve, versions
+from serve import Train, Trained, between, serve, timed, versions
 from wide_and_deep_common import (
     BATCH,
     BINS,
@@ -51,21 +52,31 @@ def build(table: Table, steps_per_execution: int) -> keras.Model:
     return model
 
 
-def from_strings(table: Table) -> object:
-    """Return a tf.data pipeline that makes integers of words."""
-    import tensorflow as tf
+class Lookups:
+    """Make integers of words by Keras' layers."""
 
-    lookups = [keras.layers.StringLookup(vocabulary=list(vocabulary(table.columns[name]))) for name in WORDS]
-    crossings = [keras.layers.HashedCrossing(BINS) for _ in CROSSES]
-    starts = np.cumsum([0, *table.sizes[:-1]])[None]
-    first = table.deep_rows + BINS * np.arange(len(CROSSES))[None]
+    def __init__(self, table: Table) -> None:
+        tables = [vocabulary(table.columns[name]) for name in WORDS]
+        self.lookups = [keras.layers.StringLookup(vocabulary=list(words)) for words in tables]
+        self.crossings = [keras.layers.HashedCrossing(BINS) for _ in CROSSES]
+        self.starts = np.cumsum([0, *table.sizes[:-1]])[None]
+        self.first = table.deep_rows + BINS * np.arange(len(CROSSES))[None]
+
+    def __call__(self, words: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the numbers of words, and those of words and crosses."""
+        found = [look(words[name]) for look, name in zip(self.lookups, WORDS, strict=True)]
+        ids = tf.stack(found, 1) + self.starts
+        pairs = zip(self.crossings, CROSSES, strict=True)
+        crosses = tf.stack([cross([words[name] for name in names]) for cross, names in pairs], 1)
+        return ids, tf.concat([ids, crosses + self.first], 1)
+
+
+def pipeline(table: Table) -> tf.data.Dataset:
+    """Return shuffled batches, of which words are looked up one by one."""
+    look_up = Lookups(table)
 
     def integers(words: dict[str, tf.Tensor], numbers: tf.Tensor, y: tf.Tensor) -> object:
-        ids = tf.stack([look(words[name]) for look, name in zip(lookups, WORDS, strict=True)], 1) + starts
-        crosses = [
-            cross([words[name] for name in names]) for cross, names in zip(crossings, CROSSES, strict=True)
-        ]
-        wide = tf.concat([ids, tf.stack(crosses, 1) + first], 1)
+        ids, wide = look_up(words)
         return {"numbers": numbers, "ids": ids, "wide": wide}, y
 
     words = {name: table.columns[name].astype(str) for name in WORDS}
@@ -77,11 +88,24 @@ def from_strings(table: Table) -> object:
 def prepare(kind: str, table: Table, steps_per_execution: int) -> Train:
     """Build everything; return the function that trains."""
     model = build(table, steps_per_execution)
+    arrays = {"numbers": table.numbers, "ids": table.ids, "wide": table.wide}
+    data = {"x": arrays, "y": table.y, "batch_size": BATCH}
     if kind == "strings":
-        data = {"x": from_strings(table)}
-    else:
-        x = {"numbers": table.numbers, "ids": table.ids, "wide": table.wide}
-        data = {"x": x, "y": table.y, "batch_size": BATCH, "shuffle": True}
+        data = {"x": pipeline(table)}
+    if kind == "whole":
+        look_up, words = (
+            Lookups(table),
+            {name: tf.constant(table.columns[name].astype(str)) for name in WORDS},
+        )
+        compiled = tf.function(look_up.__call__)
+
+        def epoch() -> tuple[float, float]:
+            ids, wide = compiled(words)
+            arrays.update(ids=ids.numpy(), wide=wide.numpy())
+            logs = model.fit(arrays, table.y, batch_size=BATCH, epochs=1, verbose=0).history
+            return float(logs["loss"][-1]), float(logs["accuracy"][-1])
+
+        return timed(epoch)
 
     def train(epochs: int) -> Trained:
         ends = EpochEnds()
@@ -92,7 +116,7 @@ def prepare(kind: str, table: Table, steps_per_execution: int) -> Train:
 
 
 if __name__ == "__main__":
-    parser = options("strings", "integers")
+    parser = options("strings", "whole", "integers")
     parser.add_argument("--steps-per-execution", type=int, default=1)
     chosen = parser.parse_args()
     rows = Table(chosen.folder)

@@ -19,22 +19,15 @@ from wide_and_deep_common import (
     LEARNING_RATE,
     NUMBERS,
     TARGET,
+    WIDE,
     WIDTH,
     WORDS,
     Table,
     options,
 )
 
-from streamfit import Input, Model, Pipeline, layers, ops, optimizers, source
+from streamfit import Input, Model, Pipeline, files, layers, ops, optimizers
 from streamfit.utils import adapt_layers
-
-
-def parquet(folder: Path, names: list[str]) -> Pipeline:
-    """Return the rows of a folder of Parquet: a dictionary of columns, and the target."""
-    from pyarrow import dataset
-
-    table = dataset.dataset(folder, partitioning="hive").to_table()
-    return source({name: table[name].to_numpy() for name in names}, table[TARGET].to_numpy())
 
 
 def joined(wide: list[Any], deep: list[Any], inputs: Any) -> Model:
@@ -50,10 +43,10 @@ def joined(wide: list[Any], deep: list[Any], inputs: Any) -> Model:
 def of_strings(rows: Pipeline) -> Model:
     """Return the model of words: a lookup and a table for each column."""
     normalization, lookups = layers.Normalization(), {name: layers.StringLookup() for name in WORDS}
-    adapt_layers({NUMBERS: normalization, **lookups}, rows)
-    inputs = {name: Input((1,), name=name) for name in NUMBERS}
+    adapt_layers({"numbers": normalization, **lookups}, rows)
+    inputs = {"numbers": Input((len(NUMBERS),), name="numbers")}
     inputs |= {name: Input((1,), name=name, dtype="string") for name in WORDS}
-    deep = [normalization(layers.Concatenate()([inputs[name] for name in NUMBERS]))]
+    deep = [normalization(inputs["numbers"])]
     wide = []
     for name, lookup in lookups.items():
         number, size = lookup(inputs[name]), lookup.vocabulary_size()
@@ -81,8 +74,13 @@ def prepare(kind: str, folder: str) -> tuple[Train, int]:
     """Build everything; return the function that trains, and the number of steps of an epoch."""
     table, ends = Table(folder), EpochEnds()
     if kind == "strings":
-        rows = parquet(Path(folder, "rows"), [*NUMBERS, *WORDS])
+        columns = {"numbers": list(NUMBERS), **{name: name for name in WORDS}}
+        rows = files.parquet(str(Path(folder, "rows")), columns, TARGET)
         model, data = of_strings(rows), {"x": rows.shuffle().batch(BATCH)}
+    elif kind == "integers":
+        columns = {"numbers": list(NUMBERS), "ids": list(WORDS), "wide": list(WIDE)}
+        rows = files.parquet(str(Path(folder, "integers")), columns, TARGET)
+        model, data = of_integers(table), {"x": rows.shuffle().batch(BATCH)}
     else:
         x = {"numbers": table.numbers, "ids": table.ids, "wide": table.wide}
         model, data = of_integers(table), {"x": x, "y": table.y, "batch_size": BATCH}
