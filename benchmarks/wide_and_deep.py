@@ -2,8 +2,8 @@
 
 UCI's Adult, 32,561 rows in a new random order each epoch, batches of 256: a linear model of 8 columns of
 words and 5 crosses of them (1,000 buckets each), and a network (64, 32) of 5 numbers and the words embedded
-in 8 numbers each; binary cross-entropy, accuracy, Adam, float32. A figure is the time from one end of an epoch to
-the next.
+in 8 numbers each; binary cross-entropy, accuracy, Adam, float32. A figure is the time from one end of an
+epoch to the next.
 
 From ``strings``: streamfit reads hive-partitioned Parquet in every epoch, and looks words up and crosses them
 in the model. The peers have the words in memory: Keras looks them up and crosses them by its layers, batch by
