@@ -6,11 +6,12 @@ in 8 numbers each; binary cross-entropy, accuracy, Adam, float32. A figure is th
 epoch to the next.
 
 From ``strings``: streamfit reads hive-partitioned Parquet in every epoch, and looks words up and crosses them
-in the model. The peers have the words in memory: Keras looks them up and crosses them by its layers, batch by
-batch in tf.data or all rows at the beginning of an epoch (``whole``); PyTorch all rows, in dictionaries. From
-``integers``: the words were looked up before; streamfit reads Parquet of them in every epoch, the peers have
-arrays. ``arrays`` is streamfit on arrays, too. A peer's row is its fastest variant; all are in the JSON. Run
-with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has the peers (see README.md in this folder).
+in the model, or (``categories``) has the reader make integers of words, which the model crosses. The peers
+have the words in memory: Keras looks them up and crosses them by its layers, batch by batch in tf.data or all
+rows at the beginning of an epoch (``whole``); PyTorch all rows, in dictionaries. From ``integers``: the words
+were looked up before; streamfit reads Parquet of them in every epoch, the peers have arrays. ``arrays`` is
+streamfit on arrays, too. A peer's row is its fastest variant; all are in the JSON. Run with
+``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has the peers (see README.md in this folder).
 """
 
 from __future__ import annotations
@@ -52,8 +53,14 @@ def contenders(folder: Path) -> list[Side]:
         return Side(name, (python, str(HERE / "peers" / script), kind, str(folder), *rest), variables)
 
     ours, peers = sys.executable, peers_python()
-    found = [side(ours, "wide_and_deep_streamfit.py", f"{OURS[kind]}:", kind) for kind in OURS]
-    found.append(side(ours, "wide_and_deep_streamfit.py", f"{ARRAYS}:", "arrays"))
+    found = []
+    for row, kind in (
+        (OURS["strings"], "strings"),
+        (OURS["strings"], "categories"),
+        (OURS["integers"], "integers"),
+        (ARRAYS, "arrays"),
+    ):
+        found.append(side(ours, "wide_and_deep_streamfit.py", f"{row}: {kind}", kind))
     for backend, label in (("jax", "JAX"), ("tensorflow", "TensorFlow")):
         for kind in ("strings", "whole", "integers"):
             for steps in ("1", "16"):

@@ -1,7 +1,8 @@
 """streamfit's side of the benchmark of wide-and-deep: `fit`, shuffled anew in each epoch.
 
 ``strings`` reads Parquet and looks words up and crosses them in the model, as ``examples/wide_and_deep.py``
-does; ``integers`` reads Parquet of the integers; ``arrays`` is `fit` on these in memory.
+does; ``categories`` has the reader make integers of words, by the vocabularies of such layers, and the model
+cross these; ``integers`` reads Parquet of the integers; ``arrays`` is `fit` on these in memory.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from serve import Train, Trained, between, serve, versions
 from streamfit_fit import EpochEnds
 from wide_and_deep_common import (
@@ -58,6 +60,33 @@ def of_strings(rows: Pipeline) -> Model:
     return joined(wide, deep, inputs)
 
 
+def of_categories(folder: str) -> tuple[Pipeline, Model]:
+    """Return rows of which the reader has made integers of words, and the model that crosses these."""
+    lookups = {name: layers.StringLookup() for name in WORDS}
+    adapt_layers(lookups, files.parquet(folder, list(WORDS)))
+    words = {name: lookup.get_vocabulary(include_special_tokens=False) for name, lookup in lookups.items()}
+    crossed = sorted({name for names in CROSSES for name in names})
+    columns = {"numbers": list(NUMBERS), "ids": list(WORDS), **{name: name for name in crossed}}
+    rows = files.parquet(folder, columns, TARGET, categories=words)
+    normalization = layers.Normalization()
+    adapt_layers({"numbers": normalization}, rows)
+
+    inputs = {"numbers": Input((len(NUMBERS),), name="numbers")}
+    inputs["ids"] = Input((len(WORDS),), dtype="int32", name="ids")
+    inputs |= {name: Input((1,), dtype="int32", name=name) for name in crossed}
+    sizes = [len(words[name]) for name in WORDS]
+    starts = np.cumsum([0, *sizes, *[BINS] * len(CROSSES)])
+    ids = ops.add(inputs["ids"], starts[: len(WORDS)].astype("int32"))
+    crosses = [
+        layers.HashedCrossing(BINS, dtype="int32")([inputs[name] for name in names]) for names in CROSSES
+    ]
+    buckets = ops.add(ops.concatenate(crosses, axis=-1), starts[len(WORDS) : -1].astype("int32"))
+    bag = layers.EmbeddingBag(int(starts[-1]), 1, "sum", mask_zero=False)
+    linear = bag(ops.concatenate([ids, buckets], axis=-1))
+    embedded = layers.Flatten()(layers.Embedding(sum(sizes), WIDTH)(ids))
+    return rows, joined([linear], [normalization(inputs["numbers"]), embedded], inputs)
+
+
 def of_integers(table: Table) -> Model:
     """Return the model of integers: one table of words, one of words and buckets."""
     inputs = {
@@ -77,6 +106,9 @@ def prepare(kind: str, folder: str) -> tuple[Train, int]:
         columns = {"numbers": list(NUMBERS), **{name: name for name in WORDS}}
         rows = files.parquet(str(Path(folder, "rows")), columns, TARGET)
         model, data = of_strings(rows), {"x": rows.shuffle().batch(BATCH)}
+    elif kind == "categories":
+        rows, model = of_categories(str(Path(folder, "rows")))
+        data = {"x": rows.shuffle().batch(BATCH)}
     elif kind == "integers":
         columns = {"numbers": list(NUMBERS), "ids": list(WORDS), "wide": list(WIDE)}
         rows = files.parquet(str(Path(folder, "integers")), columns, TARGET)
@@ -94,6 +126,6 @@ def prepare(kind: str, folder: str) -> tuple[Train, int]:
 
 
 if __name__ == "__main__":
-    chosen = options("strings", "integers", "arrays").parse_args()
+    chosen = options("strings", "categories", "integers", "arrays").parse_args()
     function, steps = prepare(chosen.kind, chosen.folder)
     serve(function, steps, versions("streamfit", "numba", "numpy", "pyarrow"))
