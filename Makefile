@@ -2,6 +2,7 @@
 #
 #   make demo      train, kill workers, resume: see what the library does
 #   make test      all checks: lint, types, tests, coverage of the kernels' lines
+#   make test-extras  the tests of optional file formats, with the packages that they need
 #   make soak      kill workers and programs ten thousand times; SCALE=0.01 for a short one
 #   make repeat    repeat tests to see that they never flake: TIMES=100 TESTS=tests/faults TOGETHER=2
 #   make bench     compare with other libraries, in an environment of their own
@@ -31,7 +32,7 @@ KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimiz
 # Tests start hundreds of Python processes; without bytecode each of them compiles the library's sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test suite kernel-lines soak repeat bench parity keras-tests lint format structure lock clean moved
+.PHONY: demo test test-extras suite kernel-lines soak repeat bench parity keras-tests lint format structure lock clean moved
 
 demo: $(VENV)/.demo-ready
 	$(PY) -m streamfit demo --output demo-output
@@ -42,6 +43,11 @@ test: lint suite kernel-lines
 suite: $(VENV)/.test-ready
 	$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal --durations=10 --durations-min=3 -m "not alone"
 	$(PY) -m pytest -m alone $(shell grep --recursive --files-with-matches --include='*.py' 'mark\.alone' tests)
+
+# Without these packages `make suite` skips these tests.
+test-extras: $(VENV)/.extras-ready
+	$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal --durations=5 --durations-min=3 \
+		-m "extras and not alone" $(shell grep --recursive --files-with-matches --include='*.py' 'mark\.extras' tests)
 
 kernel-lines: $(VENV)/.test-ready
 	PYTHONPATH=tools NUMBA_DISABLE_JIT=1 $(PY) -m pytest -p kernel_lines --kernel-lines-under=95 \
@@ -122,6 +128,9 @@ $(VENV)/.test-ready: requirements/test.txt requirements/demo.txt pyproject.toml
 	$(call install,$(VENV),requirements/test.txt)
 	@touch $(VENV)/.demo-ready
 
+$(VENV)/.extras-ready: $(VENV)/.test-ready requirements/extras.txt
+	$(call install,$(VENV),requirements/extras.txt)
+
 $(BENCH_VENV)/.ready: requirements/bench.txt pyproject.toml
 	$(call make_venv,$(BENCH_VENV))
 	$(call install,$(BENCH_VENV),requirements/bench.txt)
@@ -137,6 +146,8 @@ lock:
 	$(FREEZE) > requirements/demo.txt
 	$(LOCK)/bin/python -m pip install $(PIP_FLAGS) -r requirements/demo.txt -r requirements/test.in
 	{ echo "-r demo.txt"; $(FREEZE) | grep -vxFf requirements/demo.txt; } > requirements/test.txt
+	$(LOCK)/bin/python -m pip install $(PIP_FLAGS) -r requirements/test.txt -r requirements/extras.in
+	{ echo "-r test.txt"; $(FREEZE) | grep -vxFf requirements/demo.txt | grep -vxFf requirements/test.txt; } > requirements/extras.txt
 	$(PYTHON) -m venv --clear $(LOCK)
 	$(LOCK)/bin/python -m pip install $(PIP_FLAGS) -r requirements/bench.in
 	$(FREEZE) | sed 's/+.*//' > requirements/bench.txt

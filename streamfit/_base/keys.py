@@ -16,6 +16,7 @@ import secrets
 import numpy as np
 
 from streamfit._base.checks import integer
+from streamfit._base.specs import Array
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -67,6 +68,20 @@ def generator(key: int) -> np.random.Generator:
         True
     """
     return np.random.Generator(np.random.Philox(key=key))
+
+
+def uniforms(key: int, numbers: Array) -> Array:
+    """Return a number in [0, 1) for each of some whole numbers: a hash of key and number.
+
+    Example:
+        >>> bool((uniforms(1, np.arange(5))[[4, 2]] == uniforms(1, np.array([4, 2]))).all())
+        True
+    """
+    value = numbers.astype(np.uint64) ^ np.uint64(key)
+    value += np.uint64(_GOLDEN)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((value ^ (value >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
 
 
 def seed_from(value: object) -> int:

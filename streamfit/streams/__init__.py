@@ -14,7 +14,9 @@ from streamfit.streams.mapped_inputs import with_mapped_inputs
 from streamfit.streams.mixing import interleave, mix
 from streamfit.streams.pipeline import Pipeline, source
 from streamfit.streams.receipt import Receipt
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.sequence import Sequence, SequenceSource
+from streamfit.streams.shuffle_quality import ShuffleQuality, shuffle_quality
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
@@ -28,8 +30,10 @@ __all__ = [
     "LoadPolicy",
     "Pipeline",
     "Receipt",
+    "Sampling",
     "Sequence",
     "SequenceSource",
+    "ShuffleQuality",
     "Source",
     "SourceTraits",
     "Stream",
@@ -38,6 +42,7 @@ __all__ = [
     "interleave",
     "mix",
     "open_source",
+    "shuffle_quality",
     "source",
     "stream",
     "with_mapped_inputs",

@@ -26,6 +26,7 @@ from streamfit.streams.items import Value
 from streamfit.streams.leaves import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.objects import stack_hint
 from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, rows_of
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.shuffle import Shuffle, check_shuffle
 from streamfit.streams.source import Identity, Source, not_empty
 from streamfit.streams.source_reader import SourceReader
@@ -128,6 +129,11 @@ class ArraySource(Source):
         """Count the batches of a pass."""
         return not_empty(self, self.order.batches(data_epoch), data_epoch)
 
+    def samples_in(self, data_epoch: int, batches: int | None = None) -> int:
+        """Count the samples of a pass, or of its first batches."""
+        used = self.order.used(data_epoch)
+        return used if batches is None else min(used, batches * self.batch_size)
+
     def spec(self) -> tuple[Structure[Spec], ...]:
         """Return the specs of (x, y, sample_weight)."""
         return self._spec
@@ -154,6 +160,10 @@ class ArraySource(Source):
                 _text_bytes(picked) if holds_text(picked) else np.ascontiguousarray(picked).tobytes()
             )
         return found.hexdigest()
+
+    def samplings(self, data_epoch: int) -> list[Sampling]:
+        """Return what is drawn in a pass, where it does not take every sample once."""
+        return self.order.samplings(data_epoch)
 
     def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Yield the tickets of a pass, with the ids of each batch."""

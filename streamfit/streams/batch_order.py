@@ -15,6 +15,7 @@ import numpy as np
 
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.shuffle import Shuffle
 
 _CHUNK = 4096  # positions whose ids are computed in one call
@@ -54,6 +55,10 @@ class BatchOrder(ABC):
     @abstractmethod
     def identity(self) -> dict[str, object]:
         """Return what makes this order another than others: values for JSON, by the words of an error."""
+
+    def samplings(self, number: int) -> list[Sampling]:
+        """Return what is drawn in pass `number`, where it does not take every sample once."""
+        return []
 
     def used(self, number: int) -> int:
         """Return the number of samples that the batches of a pass hold."""

@@ -11,7 +11,7 @@ windows and the blocks of a third are in memory.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from streamfit._base.specs import Array
@@ -37,7 +37,7 @@ class BlockPlan:
 
     Args:
         base: The samples of the store.
-        order: The last stage before samples become batches; its ids are those of the store.
+        order: The last stage before samples become batches.
         batch: The stage that makes batches.
         computes: Whether a stage does anything else than choosing, ordering and stacking samples.
     """
@@ -60,7 +60,9 @@ def block_plan(stage: Stage) -> BlockPlan | None:
     stage = order
     while isinstance(stage, (OrderStage, Map)):
         computes, stage = computes or isinstance(stage, Map), stage.input
-    return BlockPlan(stage, order, batch, computes) if isinstance(stage, StoreRows) else None
+    if not isinstance(stage, StoreRows) or order.runs(Pass(0, 0)) is None:
+        return None
+    return BlockPlan(stage, order, batch, computes)
 
 
 class HeldRows(Stage):
@@ -136,7 +138,7 @@ class BlockReader(SourceReader):
         rows = BlockStream(plan.base, plan.order, p, place[1] * size, workers, self._blocks)
         tickets = self._tickets(p, place, rows)
         if not plan.computes:
-            return PassReader(lambda _: self._direct(next(tickets)), rows.close, rows.counts, _allow_all)
+            return PassReader(self._direct(place, rows), rows.close, rows.counts, _allow_all)
         run = workers.open(self._batches, tickets, describe=lambda wanted: source.describe(wanted.ticket))
 
         def take(_: int) -> Batch:
@@ -153,17 +155,34 @@ class BlockReader(SourceReader):
 
         return PassReader(take, close, counts, _allow_all)
 
+    def _batches_of(self, p: Pass, start: int, rows: BlockStream) -> Iterator[tuple[int, list[Array], Array]]:
+        """Yield number, arrays and ids of each batch."""
+        size, total = self._plan.batch.batch_size, known_size(self._plan.order, p)
+        for number in range(start, known_size(self._plan.batch, p)):
+            yield number, *rows.take(min(size, total - number * size))
+
     def _tickets(self, p: Pass, place: tuple[int, int], rows: BlockStream) -> Iterator[RowsTicket]:
         data_epoch, start = place
-        size, key = self._plan.batch.batch_size, self._pipeline.key(data_epoch)
-        total = known_size(self._plan.order, p)
-        for number in range(start, known_size(self._plan.batch, p)):
-            found, ids = rows.take(min(size, total - number * size))
-            yield RowsTicket(Ticket(data_epoch, number, ids, key, number), found)
+        key = self._pipeline.key(data_epoch)
+        for number, leaves, ids in self._batches_of(p, start, rows):
+            assert rows.form is not None
+            yield RowsTicket(Ticket(data_epoch, number, ids, key, number), rows.form.build(leaves))
 
-    def _direct(self, wanted: RowsTicket) -> Batch:
-        """Make a batch where no stage computes anything."""
-        return self.batch(wanted.ticket, self._pipeline.finished(wanted.ticket, wanted.rows))
+    def _direct(self, place: tuple[int, int], rows: BlockStream) -> Callable[[int], Batch]:
+        """Return what makes batches where no stage computes anything: the arrays of the store are batches."""
+        data_epoch, start = place
+        batches = self._batches_of(self._pipeline.at(data_epoch), start, rows)
+
+        def take(_: int) -> Batch:
+            number, leaves, ids = next(batches)
+            form = rows.form
+            assert form is not None
+            if number == start:  # all others have the same form
+                self._pipeline.finished(Ticket(data_epoch, number, ids), form.build(leaves))
+            x, y, sample_weight = form.parts(leaves)
+            return Batch(x, y, sample_weight, ids, number, data_epoch, len(ids))
+
+        return take
 
 
 def _with_base(source: PipelineSource, base: HeldRows) -> PipelineSource:

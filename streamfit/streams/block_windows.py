@@ -6,15 +6,15 @@ it has rows in; at most two windows, and the blocks of the second that wait, are
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 
 from streamfit._base.errors import SampleError
 from streamfit._base.specs import Array
-from streamfit.streams.stages.elements import Element, map_leaves, named_leaves
-from streamfit.streams.stages.stage import Pass, Runs, Stage
-from streamfit.streams.stores.store_rows import Gather, StoreRows
+from streamfit.streams.stages.elements import Element
+from streamfit.streams.stages.stage import MOST_RUNS, OrderStage, Pass, Runs, Stage
+from streamfit.streams.stores.row_form import RowForm
+from streamfit.streams.stores.row_kernels import place
+from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.workers import Pool, Run
 
 AHEAD_BYTES = 32 << 20
@@ -57,28 +57,21 @@ class ReadWindow:
     Args:
         base: The samples of the store.
         start: The first position.
-        ids: The ids of the samples at the positions.
+        ids: The ids of the elements at the positions.
+        names: The ids of the samples in the store.
     """
 
-    def __init__(self, base: StoreRows, start: int, ids: Array) -> None:
+    def __init__(self, base: StoreRows, start: int, ids: Array, names: Array) -> None:
         self.base, self.start, self.ids = base, start, ids
         self.stop = start + len(ids)
-        blocks, self._rows = base.blocks_of(ids)
-        low = int(blocks.min()) if len(blocks) else 0
-        present = np.bincount(blocks - low)
-        self.blocks: list[int] = (np.flatnonzero(present) + low).tolist()
-        self.ordered = bool((np.diff(ids) > 0).all())
-        counts = present[present > 0]
-        self._ends = np.cumsum(counts)
-        if not self.ordered:
-            kind = np.uint16 if len(self.blocks) < 1 << 16 else np.int64  # NumPy sorts small numbers faster
-            numbers = np.cumsum(present > 0) - 1
-            self._places = np.argsort(numbers[blocks - low].astype(kind), kind="stable")
+        self.ordered = bool((np.diff(names) > 0).all())
+        blocks, self._ends, self._places, self._rows = base.finder.grouped(names)
+        self.blocks: list[int] = blocks.tolist()
         self.received = 0
-        self._gather: Gather | None = None
-        self._pieces: list[Element] = []
+        self._leaves: list[Array] = []
+        self._pieces: list[list[Array]] = []
 
-    def put(self, rows: Element, bad: dict[int, str]) -> None:
+    def put(self, form: RowForm, rows: Element, bad: dict[int, str]) -> None:
         """Take in the next block.
 
         Raises:
@@ -88,25 +81,21 @@ class ReadWindow:
         at = self.received
         number, stop = self.blocks[at], int(self._ends[at])
         start = int(self._ends[at - 1]) if at else 0
-        places = slice(start, stop) if self.ordered else self._places[start:stop]
-        taken = self._rows[places]
-        if bad:
-            self._refuse(number, taken, bad)
+        taken = self._rows[start:stop]
+        for row in bad if len(bad) else ():
+            if row in taken:
+                name = self.base.first(number) + row
+                raise SampleError(f"{self.base.store.where(number, row)} (sample {name}): {bad[row]}", 0)
+        leaves = form.leaves(rows, lambda: self.base.store.where(number))
         if self.ordered:
             whole = int(taken[-1]) - int(taken[0]) == len(taken) - 1
             chosen = slice(int(taken[0]), int(taken[-1]) + 1) if whole else taken
-            self._pieces.append(rows_of(rows, chosen))
+            self._pieces.append([leaf[chosen] for leaf in leaves])
         else:
-            self._gather = self._gather or Gather(rows, len(self.ids))
-            self._gather.put(rows, taken, places, lambda: self.base.store.where(number))
+            self._leaves = self._leaves or form.empty(len(self.ids))
+            for leaf, out in zip(leaves, self._leaves, strict=True):
+                place(leaf, taken, self._places[start:stop], out)
         self.received += 1
-
-    def _refuse(self, number: int, taken: Array, bad: dict[int, str]) -> None:
-        wanted = [row for row in bad if row in set(taken.tolist())]
-        if wanted:
-            row = wanted[0]
-            name = int(self.ids[np.flatnonzero(self._rows == row)[0]])
-            raise SampleError(f"{self.base.store.where(number, row)} (sample {name}): {bad[row]}", 0)
 
     def needed(self, position: int) -> int:
         """Return how many blocks must be there before the rows up to a position can be taken."""
@@ -114,17 +103,17 @@ class ReadWindow:
             return len(self.blocks)
         return int(np.searchsorted(self._ends, position - self.start, "left")) + 1
 
-    def rows(self, start: int, stop: int) -> list[Element]:
-        """Return the rows at positions [start, stop), in pieces."""
+    def rows(self, start: int, stop: int) -> list[list[Array]]:
+        """Return the rows at positions [start, stop), in pieces of one array for each leaf."""
         first, last = start - self.start, stop - self.start
-        if self._gather is not None:
-            return [rows_of(self._gather.rows, slice(first, last))]
+        if self._leaves:
+            return [[leaf[first:last] for leaf in self._leaves]]
         found = []
         at = int(np.searchsorted(self._ends, first, "right"))
         while first < last:
             begin, end = int(self._ends[at - 1]) if at else 0, int(self._ends[at])
-            part = slice(first - begin, min(last, end) - begin)
-            found.append(rows_of(self._pieces[at], part))
+            low, high = first - begin, min(last, end) - begin
+            found.append([leaf[low:high] for leaf in self._pieces[at]])
             first, at = min(last, end), at + 1
         return found
 
@@ -133,7 +122,7 @@ class ReadWindow:
         if self.ordered:
             for at in range(int(np.searchsorted(self._ends, position - self.start, "right"))):
                 if at < len(self._pieces):
-                    self._pieces[at] = None
+                    self._pieces[at] = []
 
 
 class BlockStream:
@@ -141,7 +130,7 @@ class BlockStream:
 
     Args:
         base: The samples of the store.
-        order: The stage that orders them; its ids are theirs.
+        order: The stage that orders them.
         p: The pass.
         position: The first position.
         pool: What reads blocks.
@@ -156,15 +145,16 @@ class BlockStream:
         assert runs is not None  # the base lies in blocks, and all stages between pass that on
         self._edges = window_edges(runs)
         self._position = position
+        self.form: RowForm | None = None  # of all rows; that of the first block
         self._past = [0, 0]
         self._number = int(np.searchsorted(self._edges, position, "right")) - 1
         self._window: ReadWindow | None = None
         self._next: ReadWindow | None = None
         self._runs: list[Run[int, Rows]] = []
 
-    def take(self, count: int) -> tuple[Element, Array]:
-        """Return the next rows as one batch, and their ids."""
-        pieces: list[Element] = []
+    def take(self, count: int) -> tuple[list[Array], Array]:
+        """Return the arrays of the next rows, which make one batch in `form`, and their ids."""
+        pieces: list[list[Array]] = []
         ids: list[Array] = []
         while count:
             window = self._current()
@@ -176,7 +166,9 @@ class BlockStream:
             self._position = stop
             window.release(stop)
             self._keep_pace(window)
-        return (pieces[0], ids[0]) if len(pieces) == 1 else (_joined(pieces), np.concatenate(ids))
+        if len(pieces) == 1:
+            return pieces[0], ids[0]
+        return [np.concatenate(leaf) for leaf in zip(*pieces, strict=True)], np.concatenate(ids)
 
     def counts(self) -> tuple[int, int]:
         """Return how many loads were done again and how many workers were replaced so far."""
@@ -210,7 +202,8 @@ class BlockStream:
         start, stop = int(self._edges[self._number]), int(self._edges[self._number + 1])
         self._number += 1
         start = max(start, self._position) if self._window is None and self._next is None else start
-        window = ReadWindow(self._base, start, self._order.ids(self._p, np.arange(start, stop)))
+        ids = self._order.ids(self._p, np.arange(start, stop))
+        window = ReadWindow(self._base, start, ids, self._names(ids))
         store, name = self._base.store, self._loader.name
 
         def describe(block: int) -> str:
@@ -219,10 +212,21 @@ class BlockStream:
         self._runs.append(self._pool.open(self._loader, iter(window.blocks), describe=describe))
         return window
 
+    def _names(self, ids: Array) -> Array:
+        """Return the ids in the store: stages that draw samples give each draw an id of its own."""
+        stage = self._order
+        while stage is not self._base:
+            ids = stage.below(self._p, ids) if isinstance(stage, OrderStage) else ids
+            stage = stage.input
+        return ids
+
     def _receive(self, window: ReadWindow, wanted: int) -> None:
         run = self._runs[0 if window is self._window else 1]
         while window.received < wanted:
-            window.put(*next(run).value)
+            rows, bad = next(run).value
+            if self.form is None:
+                self.form = RowForm(rows)
+            window.put(self.form, rows, bad)
 
     def _keep_pace(self, window: ReadWindow) -> None:
         """Take in blocks of the next window at the pace at which this one is used."""
@@ -234,7 +238,7 @@ class BlockStream:
 def window_edges(runs: Runs) -> Array:
     """Return the first position of each window, and behind them the number of elements.
 
-    Runs are taken together as long as they hold few bytes.
+    Runs are taken together as long as they hold few bytes, if their elements come as they lie.
 
     Example:
         >>> window_edges(Runs(np.array([3, 3, 3]), AHEAD_BYTES // 4)).tolist()
@@ -242,16 +246,9 @@ def window_edges(runs: Runs) -> Array:
     """
     lengths = runs.lengths[runs.lengths > 0]
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    groups = starts[:-1] * max(1, runs.row_bytes) // AHEAD_BYTES
+    if runs.mixed:
+        return starts
+    by_bytes = starts[:-1] * max(1, runs.row_bytes) // AHEAD_BYTES
+    groups = by_bytes + np.arange(len(lengths)) // MOST_RUNS  # ascends with each of both
     begins = np.flatnonzero(np.diff(groups, prepend=-1))
     return np.concatenate([starts[begins], starts[-1:]])
-
-
-def rows_of(rows: Element, chosen: slice | Array) -> Element:
-    """Return some rows of a batch: views for a slice."""
-    return map_leaves(rows, lambda leaf: np.asarray(leaf)[chosen])
-
-
-def _joined(pieces: list[Element]) -> Element:
-    columns = zip(*([cast(Array, leaf) for _, leaf in named_leaves(piece)] for piece in pieces), strict=True)
-    return map_leaves(pieces[0], lambda _: np.concatenate(next(columns)))

@@ -14,6 +14,7 @@ from typing import Any
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
 from streamfit.streams.pass_reader import PassReader
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.source import Source
 from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
@@ -75,6 +76,10 @@ class DelegatingSource(Source):
         """Count the batches of a pass."""
         return self.source.batches(data_epoch)
 
+    def samples_in(self, data_epoch: int, batches: int | None = None) -> int | None:
+        """Count the samples of a pass, where `load` is that of the wrapped source."""
+        return None if self._loads else self.source.samples_in(data_epoch, batches)
+
     def spec(self) -> Any:
         """Return the specs of a batch, where `load` is that of the wrapped source."""
         return None if self._loads else self.source.spec()
@@ -104,6 +109,10 @@ class DelegatingSource(Source):
     def sample_digest(self) -> str | None:
         """Return a digest of a few samples."""
         return self.source.sample_digest()
+
+    def samplings(self, data_epoch: int) -> list[Sampling]:
+        """Return what is drawn in a pass."""
+        return self.source.samplings(data_epoch)
 
     def state(self) -> Any:
         """Return what a resumed stream needs beside seed and place."""

@@ -194,6 +194,11 @@ class Feed:
         return self._cursor.done
 
     @property
+    def delivered(self) -> int:
+        """How many batches the last `run` has delivered so far, as `receipt` tells with all the rest."""
+        return 0 if self._cursor.tally is None else self._cursor.tally.delivered
+
+    @property
     def lost(self) -> int:
         """How many samples were left out in all epochs."""
         return self._lost
@@ -212,7 +217,8 @@ class Feed:
         cursor = self._cursor
         if cursor.tally is None:
             raise StreamfitError("there is no receipt before the first run; call run() and take its batches")
-        receipt = cursor.tally.receipt(cursor.counts(), self.source.filtered - cursor.filtered_before)
+        filtered = self.source.filtered - cursor.filtered_before
+        receipt = cursor.tally.receipt(cursor.counts(), filtered, self.source.samplings)
         delivered.put(receipt, Delivered(self.source, cursor.tally.checksums))
         return receipt
 
@@ -333,7 +339,7 @@ class Feed:
         self.exhausted = self.dry or (tally.limit is not None and tally.done < tally.limit)
         if tally.planned is None or self.dry:
             tally.planned = tally.done
-        self.receipt().verify()
+        tally.receipt(self._cursor.counts()).verify()
         if tally.left_out and not tally.delivered:
             raise DataError(
                 f"source {self.source.name!r}: nothing is left of epoch {self._cursor.epoch}: all of its "

@@ -75,6 +75,10 @@ class MappedInputs(DelegatingSource):
             where = f"{sample_named(ticket.ids, row)}{self.describe(ticket)}"
             raise type(error)(f"{error} ({where})") from error.__cause__
 
+    def samples_in(self, data_epoch: int, batches: int | None = None) -> int | None:
+        """Count the samples of a pass: those of the source below."""
+        return self.source.samples_in(data_epoch, batches)
+
     def identity(self) -> Identity:
         """Return what a saved place belongs to: the source below."""
         return self.source.identity()

@@ -22,6 +22,7 @@ from streamfit.streams.ordered import OrderedSource, PoolRunner
 from streamfit.streams.profiling import Profile, profile
 from streamfit.streams.seekable import SeekableSource
 from streamfit.streams.sequence import Sequence, SequenceSource
+from streamfit.streams.shuffle_quality import ShuffleQuality, shuffle_quality
 from streamfit.streams.source import Source
 from streamfit.streams.stage_methods import StageMethods
 from streamfit.streams.stages import (
@@ -194,6 +195,20 @@ class Pipeline(StageMethods):
         with make_pool("inline", 0) as pool:
             return profile(self.stage, self._pass(self._next), PoolRunner(pool, self.name), elements)
 
+    def shuffle_quality(
+        self, *, batch_size: int | None = None, passes: int = 2, seed: int = 0
+    ) -> ShuffleQuality:
+        """Measure how well the samples are shuffled, beside a true permutation; print the result for a table.
+
+        Nothing is loaded; see `streamfit.shuffle_quality`, which also takes ids.
+
+        Example:
+            >>> import numpy as np
+            >>> source(np.zeros(5000)).shuffle().batch(32).shuffle_quality().verdict
+            'as good as a true permutation'
+        """
+        return shuffle_quality(self, batch_size=batch_size, passes=passes, seed=seed)
+
     def summary(self) -> None:
         """Print a line for each stage: how many elements it has in a pass, and of which shapes and dtypes.
 
@@ -205,8 +220,11 @@ class Pipeline(StageMethods):
             shuffle()                           10  (float64 (3,), int64 ())
             batch(4)                             3  (float64 (None, 3), int64 (None,))
         """
-        for line in summary_lines(self.stage, self._pass(self._next), self.name):
+        p = self._pass(self._next)
+        for line in summary_lines(self.stage, p, self.name):
             tell(line)
+        for sampling in dict.fromkeys(self.stage.samplings(p)):
+            tell(f"Drawn: {sampling}")
 
     def __repr__(self) -> str:
         return self.stage.text()

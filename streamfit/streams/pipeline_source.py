@@ -8,6 +8,7 @@ from dataclasses import replace
 from streamfit._base.errors import DataError
 from streamfit._base.keys import seed_from
 from streamfit.streams.items import Value, unpack
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.source import Identity, Source
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.stage import Pass, Stage
@@ -58,6 +59,10 @@ class PipelineSource(Source):
             return self._unpack(element)
         except DataError as error:
             raise DataError(f"{self.describe(ticket)}: {error}") from None
+
+    def samplings(self, data_epoch: int) -> list[Sampling]:
+        """Return what the stages draw in a pass, where it does not take every sample once."""
+        return list(dict.fromkeys(self.stage.samplings(self.at(data_epoch))))
 
     def open(self) -> None:
         """Open each base."""

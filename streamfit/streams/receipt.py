@@ -5,7 +5,7 @@ Guarantee kept here: an epoch whose delivered batches are not the planned ones e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -15,6 +15,7 @@ from streamfit.streams.audit import Contents
 from streamfit.streams.batch import Batch
 from streamfit.streams.digest import Digest
 from streamfit.streams.replay import delivered
+from streamfit.streams.sampling import Sampling
 
 MOST_WAITING = 256
 """How many ids a tally collects before it updates its digest."""
@@ -54,6 +55,8 @@ class Receipt:
         filtered: How many samples the filters of a pipeline left out, beside those that were delivered.
         passes: For each stretch of batches of one pass: its first number in the epoch, the pass, and its
             first number there.
+        sampling: For each pass of the epoch what `sample` and `balance` drew in it: where there is an entry,
+            the pass had every sample once only if `Sampling.once` is True. Empty without these stages.
 
     Example:
         >>> print(Receipt(0, 10, 10, 1, 1, "00c0ffee", 7))
@@ -72,6 +75,11 @@ class Receipt:
     contents: str | None = None
     filtered: int = 0
     passes: list[list[int]] = field(default_factory=list)
+    sampling: list[Sampling] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # JSON has made dictionaries of them.
+        self.sampling = [Sampling(**each) if isinstance(each, dict) else each for each in self.sampling]
 
     def batch(self, number: int) -> Batch:
         """Load a batch of this epoch again: its ids, its pass, and the arrays that the step saw.
@@ -128,6 +136,7 @@ class Receipt:
             + (f", contents {self.contents}" if self.contents else "")
             + (f", {self.filtered} samples filtered out" if self.filtered else "")
             + (f", left out: {', '.join(map(str, self.skipped))}" if self.skipped else "")
+            + "".join(f"; {each}" for each in self.sampling)
         )
 
 
@@ -227,24 +236,39 @@ class Tally:
         self._digest = Digest(self._before_joined)
         self.add(ids[: len(ids) // steps * taken], taken)
 
-    def receipt(self, counts: tuple[int, int], filtered: int = 0) -> Receipt:
+    def receipt(
+        self,
+        counts: tuple[int, int],
+        filtered: int = 0,
+        samplings: Callable[[int], list[Sampling]] | None = None,
+    ) -> Receipt:
         """Return the receipt.
 
         Args:
             counts: How many loads were repeated and workers replaced until now.
             filtered: How many samples were filtered out in the epoch.
+            samplings: Returns what was drawn in a pass.
         """
-        planned = self.done if self.planned is None else self.planned
-        retried, restarts = counts[0] - self._before[0], counts[1] - self._before[1]
-        figures = planned, self.delivered, retried, restarts
-        skipped, contents = list(self.skipped), None if self.contents is None else self.contents.text()
-        order = self.catch_up().text()
-        passes = [list(each) for each in self.passes]
-        details = self.left_out, contents, filtered, passes
-        return Receipt(self._epoch, *figures, order, self._seed, skipped, *details)
+        seen = dict.fromkeys(each[1] for each in self.passes)
+        drawn = [] if samplings is None else [each for number in seen for each in samplings(number)]
+        return Receipt(
+            epoch=self._epoch,
+            planned=self.done if self.planned is None else self.planned,
+            delivered=self.delivered,
+            retried=counts[0] - self._before[0],
+            restarts=counts[1] - self._before[1],
+            digest=self.catch_up().text(),
+            seed=self._seed,
+            skipped=list(self.skipped),
+            left_out=self.left_out,
+            contents=None if self.contents is None else self.contents.text(),
+            filtered=filtered,
+            passes=[list(each) for each in self.passes],
+            sampling=drawn,
+        )
 
     @property
-    def checksums(self) -> list[int]:
+    def checksums(self) -> Sequence[int]:
         """The running checksums of a whole epoch; none without an audit, or where the epoch was resumed."""
         return [] if self.contents is None or self._begun else self.contents.trail
 

@@ -23,6 +23,7 @@ from streamfit.streams.batch import Structure
 from streamfit.streams.items import Value
 from streamfit.streams.naming import name_batch, name_samples
 from streamfit.streams.retired_flags import RetiredFlag, refuse_flags
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
@@ -74,6 +75,10 @@ class Source(ABC):
         """Count the batches of pass `data_epoch`; None if that is not known."""
         return None
 
+    def samples_in(self, data_epoch: int, batches: int | None = None) -> int | None:
+        """Count the samples of a pass, or of its first `batches` batches; None if that is not known."""
+        return None
+
     def spec(self) -> tuple[Structure[Spec], ...] | None:
         """Return the specs of (x, y, sample_weight), or None before the first batch has been seen."""
         return None
@@ -107,6 +112,10 @@ class Source(ABC):
     def sample_digest(self) -> str | None:
         """Return a digest of the present values of a few samples, or None if reading them is slow."""
         return None
+
+    def samplings(self, data_epoch: int) -> list[Sampling]:
+        """Return what is drawn in a pass, where it does not take every sample once."""
+        return []
 
     def state(self) -> object:
         """Return what a resumed stream needs beside seed and place; a value for JSON, mostly None."""

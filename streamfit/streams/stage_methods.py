@@ -1,24 +1,30 @@
-"""`StageMethods`: the methods of a pipeline that join, cut and keep; the others are in `pipeline`."""
+"""`StageMethods`: the methods of a pipeline that join, cut, draw and keep; the others are in `pipeline`."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 from streamfit._base.checks import whole_or_none
+from streamfit.streams.element_values import classes_of, weights_of
 from streamfit.streams.stages import (
+    Balanced,
     Cache,
     Concatenated,
     PaddedBatch,
+    Pass,
     Repeat,
+    Sampled,
     Seeded,
     Shard,
+    Shuffle,
     Split,
     Stage,
     Window,
     Zip,
 )
+from streamfit.streams.stages.balance import How, Label
 from streamfit.streams.stages.padded_batch import Settings
 
 
@@ -145,7 +151,8 @@ class StageMethods(ABC):
     def split(self, fraction: float, seed: int = 0) -> tuple[Self, Self]:
         """Return two pipelines that share no sample, of ``round(n * fraction)`` samples and of the others.
 
-        A sample is in the same part in every pass and in every run with this `seed`. The order is kept.
+        A sample is in the same part in every pass and in every run with this `seed`. The order is kept. Write
+        it before ``.shuffle()``: then millions of samples and more are split without a table of them.
 
         Example:
             >>> import numpy as np
@@ -156,6 +163,101 @@ class StageMethods(ABC):
         """
         first, second = (Split(self.stage, fraction, part, seed) for part in (0, 1))
         return self._with(first), self._with(second)
+
+    def sample(
+        self,
+        weights: object,
+        size: int | None = None,
+        *,
+        independent: bool = False,
+        seed: int | None = None,
+    ) -> Self:
+        """Draw elements in proportion to weights; write `shuffle` behind it.
+
+        A pass has `size` elements, and not every sample once: `Receipt.sampling` tells what it had. An
+        element with weight w is expected ``size * w / sum(weights)`` times. It comes that often, rounded up
+        or down: which way is drawn anew in each pass, such that the mean is exact. ``independent=True`` draws
+        each time apart from all others, as PyTorch's ``WeightedRandomSampler`` does: then the counts scatter
+        as those of a die do, and more samples are left out. The copies of a sample get random numbers of
+        their own in a `map` behind this stage. Any position of a pass is computed alone, with a table of 8
+        bytes for each element of the input.
+
+        Args:
+            weights: Finite numbers that are not negative, one for each element in its order; or a function,
+                called as that of `map`, which returns the weight of an element: then the input is read once,
+                now, in this thread.
+            size: How many elements a pass draws; None for as many as there are.
+            independent: Whether no draw depends on another.
+            seed: A seed for the draws; None follows the run.
+
+        Raises:
+            ValueError: There is another number of weights than of elements, one is negative or not finite,
+                or all are 0; or the elements are batches, are read in order, or were shuffled before.
+
+        Example:
+            >>> from streamfit.streams import source
+            >>> drawn = source([10, 20, 30]).sample([1, 0, 2], size=6)
+            >>> sorted(int(number) for number in drawn)
+            [10, 10, 30, 30, 30, 30]
+        """
+        return self._with(Sampled(self.stage, weights_of(self.stage, weights), size, independent, seed))
+
+    def balance(
+        self,
+        labels: object = None,
+        *,
+        by: Callable[..., object] | None = None,
+        weights: Mapping[Label, float] | None = None,
+        how: How = "oversample",
+        seed: int | None = None,
+    ) -> Self:
+        """Draw samples such that the classes come equally often, or in given shares; the order is shuffled.
+
+        A pass does not have every sample once: `Receipt.sampling` tells what it had. ``'oversample'`` has as
+        many samples of each class as the largest class (in relation to its share) has: each sample of a
+        class comes the same number of times, or once more. ``'undersample'`` has as many of each as the
+        smallest class has, and none twice. Passes take turns: in passes that follow one another, two samples
+        of a class come equally often, up to a difference of one. So a class of which m of n samples are in a
+        pass has shown all of them after ``ceil(n / m)`` passes. The copies of a sample get random numbers of
+        their own in a `map` behind this stage.
+
+        Samples in files that are read block by block are drawn as `sample` draws them, and shuffled as
+        `shuffle` does it there: a class has its share give or take a few samples, and passes take no turns.
+
+        Balanced classes shift the predicted probabilities towards rare classes. ``fit(class_weight=...)``
+        does the same to the loss, keeps every sample once, and costs nothing: use it unless classes are so
+        rare that many batches have none of them.
+
+        Args:
+            labels: The class of each sample in its order: numbers or text, shape (n,) or (n, 1). None finds
+                it: by `by`, or else the target is the class. Targets in an array are read alone; otherwise
+                the input is read once, now, in this thread. 1 or 4 bytes of each sample are kept.
+            by: A function, called as that of `map`, which returns the class of a sample.
+            weights: The share of each class, by its label; None for equal shares. 0 leaves a class out.
+            how: ``'oversample'`` or ``'undersample'``.
+            seed: A seed for the draws; None follows the run.
+
+        Raises:
+            ValueError: There is another number of labels than of samples, or a class without a weight; or the
+                elements are batches, are read in order, or were shuffled before.
+            DataError: There are no labels, or more than 65,536 different ones.
+
+        Example:
+            >>> import numpy as np
+            >>> from streamfit.streams import source
+            >>> rare = source(np.arange(6), np.array([0, 0, 0, 0, 0, 1]))
+            >>> sorted((int(x), int(y)) for x, y in rare.balance())
+            [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (5, 1), (5, 1), (5, 1), (5, 1)]
+            >>> len(rare.balance(weights={0: 3, 1: 1}, how="undersample"))
+            4
+        """
+        numbers, classes = classes_of(self.stage, labels, by)
+        balanced = Balanced(self.stage, numbers, classes, weights, how, seed)
+        start = Pass(0, 0)
+        if self.stage.runs(start) is None:
+            return self._with(balanced)
+        drawn = Sampled(self.stage, balanced.weights, balanced.size(start), seed=seed)
+        return self._with(Shuffle(drawn, seed=seed))
 
     def prefetch(self, buffer_size: int | None = None) -> Self:
         """Return the same pipeline: the workers of `fit` load ahead, as many as ``max_queue_size`` says.

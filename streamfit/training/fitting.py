@@ -173,7 +173,7 @@ class FitRun(Resumable):
             return run_steps(batches, self._train, hooks, before)
         except NonFiniteError as error:
             callbacks.on_nonfinite(error)
-            done = feed.receipt().delivered - 1  # the last one changed nothing
+            done = feed.delivered - 1  # the last one changed nothing
             callbacks.tick(done)
             if hooks.finish is not None:
                 hooks.finish(done)

@@ -72,7 +72,7 @@ class Resumable:
             "seed": self._seed,
             "hash_seed": self._streams.hash_seed,
             "epoch": self._epoch_now + (ended is not None),
-            "step": 0 if ended is not None else self._feed.receipt().delivered,
+            "step": 0 if ended is not None else self._feed.delivered,
             "logs": {} if ended is not None else self._runner.logs(),
             "stopped": bool(self._model.stop_training),
             "arguments": self._arguments(),

@@ -41,6 +41,7 @@ def doubled(x: Any, y: Any) -> Any:
 PIPELINES = {
     "seeks": source(X, Y).map(noisy).shuffle().batch(16),
     "in order": source(X, Y).filter(kept).map(noisy).shuffle(20).batch(16).map(doubled),
+    "drawn": source(X, Y).balance(weights={0: 1, 1: 3}).map(noisy).batch(16),
     "orders only": source(X, Y).skip(5).shuffle().batch(16, drop_remainder=True),
 }
 

@@ -15,7 +15,7 @@ from oracles.leaks import nothing_left_behind
 
 from streamfit import Sequential, layers, set_random_seed
 from streamfit.callbacks import BackupAndRestore
-from streamfit.streams import Sequence
+from streamfit.streams import Sequence, source
 
 BATCHES, EPOCHS = 7, 3
 X = np.random.default_rng(0).normal(size=(BATCHES * 8 - 3, 4))
@@ -65,11 +65,18 @@ def plain() -> Iterator[Any]:
     yield from Reader()
 
 
+def jittered(x: np.ndarray, y: int, rng: np.random.Generator) -> Any:
+    return x + rng.normal(size=4), y
+
+
 KINDS: dict[str, Any] = {
     "arrays": lambda: {"x": X, "y": Y, "batch_size": 8},
     "sequence": lambda: {"x": Drawing()},
     "reader": lambda: {"x": Reader(), "steps_per_epoch": BATCHES},
     "generator": lambda: {"x": plain(), "steps_per_epoch": BATCHES},
+    "drawn": lambda: {
+        "x": source(X, Y).sample(1 + Y, BATCHES * 8 - 3, independent=True).map(jittered).batch(8)
+    },
 }
 
 
@@ -87,7 +94,7 @@ def run(kind: str, callbacks: list[Any], seed: int | None, **how: Any) -> tuple[
     how = {"validation_data": (X[:9], Y[:9]), "verbose": 0, "epochs": EPOCHS, "callbacks": callbacks, **how}
     history = model.fit(**KINDS[kind](), **how, seed=seed)
     bits = [array.tobytes() for array in [*model.get_weights(), *model.optimizer.state.values()]]
-    receipts = [(r.planned, r.delivered, r.digest, r.seed) for r in history.receipts]
+    receipts = [(r.planned, r.delivered, r.digest, r.seed, r.sampling) for r in history.receipts]
     return bits, model.optimizer.iterations, history.history, history.epoch, receipts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamfit.streams.stages.balance import Balanced
 from streamfit.streams.stages.bases import ArrayRows, Batches, IndexedSamples, Items
 from streamfit.streams.stages.batch_stage import BatchStage
 from streamfit.streams.stages.cache import Cache
@@ -13,6 +14,7 @@ from streamfit.streams.stages.mix import Mix
 from streamfit.streams.stages.padded_batch import PaddedBatch
 from streamfit.streams.stages.pass_stage import Seeded
 from streamfit.streams.stages.repeat import Repeat
+from streamfit.streams.stages.sample import Sampled
 from streamfit.streams.stages.shard import Shard
 from streamfit.streams.stages.shuffle_stage import Shuffle
 from streamfit.streams.stages.split import Split
@@ -24,6 +26,7 @@ from streamfit.streams.stages.zip import Zip
 
 __all__ = [
     "ArrayRows",
+    "Balanced",
     "BatchStage",
     "Batches",
     "Cache",
@@ -37,6 +40,7 @@ __all__ = [
     "PaddedBatch",
     "Pass",
     "Repeat",
+    "Sampled",
     "Seeded",
     "Shard",
     "Shuffle",

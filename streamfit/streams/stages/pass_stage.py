@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from streamfit._base.keys import seed_from
 from streamfit._base.specs import Array
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage
 
@@ -49,6 +50,10 @@ class PassStage(Stage):
     def load(self, p: Pass, batch_id: int, members: Array | None) -> Element:
         """Load one batch, or some of its samples."""
         return self.input.load(self.inner(p), batch_id, members)
+
+    def samplings(self, p: Pass) -> Iterator[Sampling]:
+        """Yield what the stages before draw in their pass."""
+        return self.input.samplings(self.inner(p))
 
     def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of a pass from a place on, each with the place behind it."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from streamfit._base.checks import whole
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.joined import Joined
 from streamfit.streams.stages.stage import (
@@ -88,6 +89,11 @@ class Repeat(Joined):
     def member_space(self, p: Pass) -> int:
         """Return a number that the ids of the samples in all batches are below."""
         return self.first_member(p, self.count or 0)
+
+    def samplings(self, p: Pass) -> Iterator[Sampling]:
+        """Yield what each repetition draws; of endless ones the first stands for all."""
+        for number in range(1 if self.count is None else self.count):
+            yield from self.input.samplings(self.part(p, number)[1])
 
     def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of each repetition; the place is its number and the place in it."""

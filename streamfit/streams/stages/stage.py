@@ -23,6 +23,7 @@ import numpy as np
 from streamfit._base.errors import DataError, StreamfitError
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.stages.elements import Element, collate
 from streamfit.streams.stages.recent import Recent
 from streamfit.streams.ticket import Ticket
@@ -80,6 +81,9 @@ class Pass:
         return derive(self.seed, self.number, *words)
 
 
+MOST_RUNS = 256
+
+
 @dataclass(frozen=True, slots=True)
 class Runs:
     """How the elements of a stage lie in files that are read block by block.
@@ -87,17 +91,22 @@ class Runs:
     Args:
         lengths: int64 (runs,): how many elements, one after the other, lie in the same block or blocks.
         row_bytes: The bytes that an element takes in memory, roughly.
+        mixed: Whether the elements of a run come from all of its blocks, so that it is read as a whole.
     """
 
     lengths: Array
     row_bytes: int
+    mixed: bool = False
 
     def blocks_in(self, samples: int | None, most_bytes: int) -> int:
-        """Return how many runs hold so many elements, at least 1; for None, how many fit into bytes."""
+        """Return how many runs hold so many elements, at least 1.
+
+        For None, how many fit into bytes, and no more than `MOST_RUNS`: each may be a file of its own.
+        """
         mean = max(1.0, float(self.lengths.mean())) if len(self.lengths) else 1.0
         if samples is not None:
             return max(1, math.ceil(samples / mean))
-        return max(1, int(most_bytes / (mean * max(1, self.row_bytes))))
+        return min(MOST_RUNS, max(1, int(most_bytes / (mean * max(1, self.row_bytes)))))
 
 
 class Returning(Protocol):
@@ -212,6 +221,10 @@ class Stage(ABC):
         """Return the structure of an element with a `Spec` for each array; None where only loading tells."""
         return None
 
+    def notes(self, p: Pass) -> list[str]:
+        """Return what else a summary says of this stage, a line each."""
+        return []
+
     def seed_for(self, p: Pass) -> int:
         """Return the seed of what draws its own random numbers, such as a `Sequence`."""
         return p.seed if self.salt == self.depth else derive(p.seed, self.salt) >> 1
@@ -230,6 +243,11 @@ class Stage(ABC):
     def identity(self) -> dict[str, object]:
         """Return what makes the data of a base others than other data; empty where nothing is known."""
         return {}
+
+    def samplings(self, p: Pass) -> Iterator[Sampling]:
+        """Yield what the stages that draw elements draw in a pass; see `Resampled`."""
+        for stage in self.inputs:
+            yield from stage.samplings(p)
 
     def begin_pass(self, p: Pass) -> None:  # noqa: B027 - optional, like the three that follow
         """Get ready for a pass, in the main process; each base is told once."""
@@ -267,6 +285,10 @@ class OrderStage(Stage):
     def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Do the same where the input is read in order."""
         raise self._not_seekable()
+
+    def below(self, p: Pass, ids: Array) -> Array:
+        """Return the ids that elements with these ids have in the input: the same."""
+        return ids
 
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Load elements by id: those of the input."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.streams.batch_order import BatchOrder
+from streamfit.streams.sampling import Sampling
 from streamfit.streams.stages.stage import OrderStage, Pass, Stage, known_size
 
 
@@ -41,7 +42,15 @@ class StageOrder(BatchOrder):
 
     def ids(self, number: int, first: int, count: int) -> Array:
         """Return the ids at these positions."""
-        return self.stage.ids(Pass(self.seed, number), np.arange(first, first + count))
+        p, stage = Pass(self.seed, number), self.stage
+        ids = stage.ids(p, np.arange(first, first + count))
+        while isinstance(stage, OrderStage):
+            ids, stage = stage.below(p, ids), stage.input
+        return ids
+
+    def samplings(self, number: int) -> list[Sampling]:
+        """Return what the stages draw in a pass."""
+        return list(self.stage.samplings(Pass(self.seed, number)))
 
 
 def only_orders(stage: Stage) -> Stage | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from streamfit.streams.stages.elements import Element
 from streamfit.streams.stores.arrow_package import arrow
 from streamfit.streams.stores.arrow_rows import ArrowRows, ColumnRules, validate
 from streamfit.streams.stores.columns import Columns, TableForm
+from streamfit.streams.stores.file_index import FileIndex
 from streamfit.streams.stores.paths import FileMark, Paths, find_files
 from streamfit.streams.stores.store import Store, StoreBlock
 from streamfit.streams.stores.store_rows import StoreRows
@@ -143,10 +144,21 @@ class ParquetStore(Store):
 
     def _find_groups(self) -> tuple[Array, Array, Array]:
         """Return rows, file and number of each row group that has rows."""
+        index = FileIndex(self.files, self._marks, f"parquet {self._types} {self._expression}")
+        known = index.load()
+        if known is None:
+            known = dict(zip(("rows", "files", "groups"), self._looked_up(), strict=True))
+            index.save(known)
+        return known["rows"], known["files"], known["groups"]
+
+    def _looked_up(self) -> Iterator[Array]:
         found: list[tuple[int, int, int]] = []
+        first = self._footer(0).schema_arrow
         for number, path in enumerate(self.files):
             footer = self._footer(number)
-            self._check_schema(footer.schema_arrow, path)
+            schema = footer.schema_arrow
+            if not schema.equals(first):
+                self._check_schema(schema, path)
             for group in range(footer.num_row_groups):
                 rows = footer.metadata.row_group(group).num_rows
                 if rows and self._expression is not None:
@@ -158,8 +170,7 @@ class ParquetStore(Store):
             raise DataError(
                 f"parquet(): there are {what} in {len(self.files):,} files ({self.files[0]!r}, ...)"
             )
-        rows, files, groups = np.array(found, np.int64).T
-        return np.ascontiguousarray(rows), np.ascontiguousarray(files), np.ascontiguousarray(groups)
+        return map(np.ascontiguousarray, np.array(found, np.int64).T)
 
     def _check_schema(self, schema: pa.Schema, path: str) -> None:
         for column, wanted in self._types.items():

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
-from streamfit.streams.stages.elements import Element, map_leaves, named_leaves, split
+from streamfit.streams.stages.elements import Element, named_leaves, split
 from streamfit.streams.stages.stage import Pass, Runs, Stage
 from streamfit.streams.stores.block_cache import BlockCache
+from streamfit.streams.stores.row_form import RowForm
 from streamfit.streams.stores.store import Store, StoreBlock, first_rows
 from streamfit.streams.traits import SourceTraits
+
+if TYPE_CHECKING:
+    from streamfit.streams.stores.row_kernels import BlockFinder
 
 
 class StoreRows(Stage):
@@ -31,6 +35,7 @@ class StoreRows(Stage):
         self.store = store
         self.cache = BlockCache()
         self._starts = first_rows(store.lengths)
+        self._found: BlockFinder | None = None
 
     def __repr__(self) -> str:
         return self.store.text()
@@ -55,9 +60,34 @@ class StoreRows(Stage):
         """Return the lengths of the blocks."""
         return Runs(self.store.lengths, self.store.row_bytes)
 
+    def notes(self, p: Pass) -> list[str]:
+        """Say how many blocks there are, and how large a sample is."""
+        lengths = self.store.lengths
+        return [
+            f"{len(lengths):,} blocks of {int(lengths.min()):,} to {int(lengths.max()):,} samples, about "
+            f"{self.store.row_bytes:,} bytes each"
+        ]
+
     def identity(self) -> dict[str, object]:
         """Return what makes these data others than other data."""
         return self.store.identity()
+
+    @property
+    def finder(self) -> BlockFinder:
+        """What finds the blocks of many samples."""
+        if self._found is None:
+            # Imported here: a worker that only loads needs no compiler.
+            from streamfit.streams.stores.row_kernels import BlockFinder
+
+            self._found = BlockFinder(self._starts)
+        return self._found
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_found": None}
+
+    def first(self, block: int) -> int:
+        """Return the id of the first sample of a block."""
+        return int(self._starts[block])
 
     def blocks_of(self, ids: Array) -> tuple[Array, Array]:
         """Return the block of each sample, and its row in it."""
@@ -88,7 +118,7 @@ class StoreRows(Stage):
     def stacked(self, p: Pass, ids: Array) -> Element:
         """Return samples by id as one batch, in fresh arrays."""
         blocks, rows = self.blocks_of(ids)
-        gather: Gather | None = None
+        form: RowForm | None = None
         for number in dict.fromkeys(blocks.tolist()):
             block = self.cache.get(number, self.read)
             places = np.flatnonzero(blocks == number)
@@ -96,10 +126,14 @@ class StoreRows(Stage):
                 reason = block.bad.get(int(rows[place]))
                 if reason is not None:
                     raise SampleError(f"{self.store.where(number, int(rows[place]))}: {reason}", int(place))
-            gather = gather or Gather(block.rows, len(ids))
-            gather.put(block.rows, rows[places], places, functools.partial(self.store.where, number))
-        assert gather is not None
-        return gather.rows
+            if form is None:
+                form = RowForm(block.rows)
+                made = form.empty(len(ids))
+            leaves = form.leaves(block.rows, functools.partial(self.store.where, number))
+            for leaf, out in zip(leaves, made, strict=True):
+                out[places] = leaf[rows[places]]
+        assert form is not None
+        return form.build(made)
 
     def open(self) -> None:
         """Open the files of the store."""
@@ -109,44 +143,3 @@ class StoreRows(Stage):
         """Close them, and forget what was read."""
         self.store.close()
         self.cache.clear()
-
-
-class Gather:
-    """Rows from several blocks, put into arrays that were made for them.
-
-    Args:
-        like: The rows of a block, which say structure, shapes and dtypes.
-        count: How many rows there will be.
-    """
-
-    def __init__(self, like: Element, count: int) -> None:
-        self._leaves: list[Array] = []
-        self._names = [name for name, _ in named_leaves(like)]
-
-        def make(leaf: object) -> Array:
-            array = np.asarray(leaf)
-            made = np.empty((count, *array.shape[1:]), array.dtype)
-            self._leaves.append(made)
-            return made
-
-        self.rows: Element = map_leaves(like, make)
-
-    def put(
-        self, rows: Element, taken: Array | slice, places: Array | slice, where: Callable[[], str]
-    ) -> None:
-        """Put the rows `taken` of a block to these places.
-
-        Raises:
-            DataError: They differ in structure, shape or dtype from the rows that came first.
-        """
-        found = list(named_leaves(rows))
-        if [name for name, _ in found] != self._names:
-            raise DataError(f"{where()}: the parts are {[name for name, _ in found]}, before: {self._names}")
-        for made, (name, leaf) in zip(self._leaves, found, strict=True):
-            array = np.asarray(leaf)
-            if array.dtype != made.dtype or array.shape[1:] != made.shape[1:]:
-                raise DataError(
-                    f"{where()}: {name} has dtype {array.dtype} and shape {array.shape[1:]} in each sample, "
-                    f"and before dtype {made.dtype} and shape {made.shape[1:]}; all files need one form"
-                )
-            made[places] = array[taken]

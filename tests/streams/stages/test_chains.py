@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from oracles.leaks import nothing_left_behind
 from oracles.stages import added, batch_value, delivered, even, in_place, negative, noisy, plain, resumed
+from oracles.stores import Plain
 
 from streamfit._base.errors import DataError
 from streamfit.streams import Feed, Pipeline, Sequence, interleave, mix, source, stages
 from streamfit.streams.stages.elements import Element, named_leaves
+from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.workers import Pool, make_pool
 from streamfit.workers.contract import inside_worker
 
@@ -56,7 +58,13 @@ def arrays() -> Pipeline:
     return source(np.arange(11), np.arange(11, dtype=np.float32))
 
 
+def stored() -> Pipeline:
+    """Eleven samples in five blocks, one of them empty."""
+    return Pipeline(StoreRows(Plain([3, 0, 1, 5, 2])))
+
+
 BASES: dict[type, Callable[[], Pipeline]] = {
+    StoreRows: stored,
     stages.ArrayRows: arrays,
     stages.Batches: lambda: source(Numbers()),
     stages.IndexedSamples: lambda: source(Samples(), kind="samples"),
@@ -68,8 +76,19 @@ def batched(p: Pipeline) -> bool:
     return p.stage.traits.batched
 
 
+def drawable(p: Pipeline) -> bool:
+    """Whether elements can be drawn: single ones with numbers that stay."""
+    traits = p.stage.traits
+    return traits.seekable and traits.fixed_order and not traits.batched and len(p) > 0
+
+
 # For each stage: how a chain goes on with it. A stage that does not fit leaves the chain as it is.
 STAGES: dict[type, Callable[[Pipeline, int], Pipeline]] = {
+    stages.Balanced: lambda p, n: (
+        p.balance(np.arange(len(p)) % 3 == 0, how="undersample" if n % 2 and len(p) > 2 else "oversample")
+        if drawable(p)
+        else p
+    ),
     stages.BatchStage: lambda p, n: p if batched(p) else p.batch(1 + n % 4, drop_remainder=n % 5 == 0),
     stages.Cache: lambda p, n: p.cache() if n % 3 else p.cache(max_bytes=100),
     stages.Concatenated: lambda p, n: p.concatenate(p.map(noisy)),
@@ -81,6 +100,9 @@ STAGES: dict[type, Callable[[Pipeline, int], Pipeline]] = {
     stages.Mix: lambda p, n: mix([p, p.map(negative), p.map(noisy)], weights=[1 + n, 2, 1]),
     stages.PaddedBatch: lambda p, n: p if batched(p) else p.padded_batch(1 + n % 4),
     stages.Repeat: lambda p, n: p.repeat(1 + n % 2),
+    stages.Sampled: lambda p, n: (
+        p.sample(np.arange(len(p)) + 1, 1 + 2 * n, independent=n % 2 == 1) if drawable(p) else p
+    ),
     stages.Seeded: lambda p, n: p.concatenate(Pipeline(p.shuffle().stage, seed=n)),
     stages.Shard: lambda p, n: p.shard(2, n % 2),
     stages.Shuffle: lambda p, n: p.shuffle(1 + n, reshuffle_each_iteration=n % 2 == 0),
@@ -100,7 +122,7 @@ STAGES: dict[type, Callable[[Pipeline, int], Pipeline]] = {
 def test_each_exported_stage_has_a_case() -> None:
     exported = {getattr(stages, name) for name in stages.__all__}
     found = {each for each in exported if issubclass(each, stages.Stage)} - {stages.Stage}
-    assert found == set(BASES) | set(STAGES)
+    assert found == (set(BASES) | set(STAGES)) - {StoreRows}
 
 
 Plan = tuple[Any, list[tuple[type, int]]]
@@ -203,9 +225,14 @@ ALL_SEEKABLE: Plan = (
     stages.IndexedSamples,
     [(stages.Map, 0), (stages.Cache, 1), (stages.Shuffle, 2), (stages.Mix, 1), (stages.BatchStage, 2)],
 )
+STORED: Plan = (StoreRows, [(stages.Shuffle, 4), (stages.BatchStage, 1), (stages.Map, 1)])
 ALL_IN_ORDER: Plan = (
     stages.IndexedSamples,
     [(stages.Filter, 0), (stages.Map, 0), (stages.Interleave, 1), (stages.Repeat, 1), (stages.BatchStage, 1)],
+)
+ALL_DRAWN: Plan = (
+    stages.IndexedSamples,
+    [(stages.Balanced, 0), (stages.Map, 0), (stages.Shuffle, 0), (stages.BatchStage, 2)],
 )
 
 
@@ -224,7 +251,9 @@ class KillsItsWorker:
         return parts
 
 
-@pytest.mark.parametrize("plan", [ALL_SEEKABLE, ALL_IN_ORDER], ids=["seekable", "in order"])
+@pytest.mark.parametrize(
+    "plan", [ALL_SEEKABLE, ALL_IN_ORDER, ALL_DRAWN], ids=["seekable", "in order", "drawn"]
+)
 def test_killed_workers_change_nothing(plan: Plan, tmp_path: Path) -> None:
     def start() -> Pipeline:
         return source(Samples(), kind="samples").map(KillsItsWorker(tmp_path, [4, 9]))

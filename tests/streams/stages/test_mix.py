@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles.stages import even, flat, kept, listed, noisy, numbers
 
+from streamfit._base.keys import uniforms
 from streamfit.streams import mix
-from streamfit.streams.stages.mix import uniforms
 
 
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4), data=st.data())
@@ -66,7 +66,7 @@ def test_wrong_weights(weights: list[float], words: str) -> None:
 
 
 def test_uniform_draws() -> None:
-    draws = uniforms(123, 0, 100_000)
+    draws = uniforms(123, np.arange(100_000))
     assert 0 <= draws.min() < 1e-3
     assert 1 - 1e-3 < draws.max() < 1
     assert abs(draws.mean() - 0.5) < 0.01

@@ -8,59 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles.stores import Numbers
 
 from streamfit import stream
 from streamfit._base.errors import DataError, SampleError
-from streamfit._base.specs import Spec
 from streamfit.streams import block_windows
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stages import shuffle_stage
-from streamfit.streams.stores.store import Store, StoreBlock
 from streamfit.streams.stores.store_rows import StoreRows
-
-
-class Numbers(Store):
-    """Blocks of whole numbers: sample i holds i."""
-
-    name = "numbers"
-
-    def __init__(self, lengths, row_bytes=8, bad=(), broken=()):
-        self._lengths, self.bytes = np.array(lengths, np.int64), row_bytes
-        self.bad, self.broken = set(bad), set(broken)
-        self.reads = []
-
-    @property
-    def lengths(self):
-        return self._lengths
-
-    @property
-    def specs(self):
-        return {"id": Spec((), np.dtype(np.int64)), "text": Spec((), np.dtype(object))}, Spec(
-            (2,), np.dtype("f4")
-        )
-
-    @property
-    def row_bytes(self):
-        return self.bytes
-
-    def read(self, block):
-        self.reads.append(block)
-        if block in self.broken:
-            raise DataError(f"{self.where(block)} cannot be read")
-        start = int(self._lengths[:block].sum())
-        ids = np.arange(start, start + self._lengths[block])
-        text = np.array([f"n{i}" for i in ids] + [None], object)[:-1]
-        bad = {row: "not a number" for row, name in enumerate(ids.tolist()) if name in self.bad}
-        return StoreBlock(({"id": ids, "text": text}, np.stack([ids, ids + 0.5], axis=1).astype("f4")), bad)
-
-    def where(self, block, row=None):
-        return f"block {block}" + ("" if row is None else f", row {row}")
-
-    def identity(self):
-        return {"rows": int(self._lengths.sum())}
-
-    def text(self):
-        return f"numbers({int(self._lengths.sum())})"
 
 
 def pipeline(*args, **settings):
@@ -186,3 +141,30 @@ def test_a_block_that_cannot_be_read_is_named_and_its_samples_may_be_left_out(sm
 
 def test_bad_samples_that_nobody_asks_for_do_no_harm(small):
     assert read(pipeline([4] * 5, bad=[9]).take(9).batch(4))[-1] == [8]
+
+
+def test_draws_are_read_block_by_block(small):
+    weights = np.tile([1.0, 0.0, 3.0], 20)
+    made = pipeline([6] * 10).sample(weights).batch(4)
+    store = made.stage.input.input.store
+    wanted = one_by_one(made)
+    store.reads.clear()
+    with stream(made, seed=1, workers=1) as batches:
+        assert [x["id"].tolist() for x, _ in (batch.given() for batch in batches.epoch(0))] == wanted
+    assert len(store.reads) <= 2 * 10
+    counts = np.bincount(list(itertools.chain(*wanted)), minlength=60)
+    assert counts[1::3].sum() == 0
+    assert counts.sum() == 60
+
+
+def test_classes_are_balanced_without_reading_at_random(small):
+    labels = np.array([0] * 50 + [1] * 10)
+    made = pipeline([6] * 10).balance(labels).batch(4)
+    store = made.stage.input.input.input.store
+    delivered = list(itertools.chain(*one_by_one(made)))
+    assert abs(int((labels[delivered] == 1).sum()) - 50) <= 2
+    store.reads.clear()
+    with stream(made, seed=1) as batches:
+        read_now = [x["id"].tolist() for x, _ in (batch.given() for batch in batches.epoch(0))]
+    assert list(itertools.chain(*read_now)) == delivered
+    assert len(store.reads) <= 3 * 10
