@@ -22,6 +22,7 @@ from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.streams.sequence import SequenceSource
 from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
+from streamfit.streams.table_advice import table_advice
 
 Kind = Literal["pipeline", "source", "arrays", "iterator", "sequence", "iterable"]
 
@@ -120,6 +121,9 @@ def kind_of(x: object, name: str = "data") -> Kind:
         return "source"
     if hasattr(type(x), "open_source"):
         return "pipeline"
+    advice = table_advice(x)
+    if advice is not None:
+        raise TypeError(f"source {name!r}: a {type(x).__name__} does not say what x and y are; {advice}")
     if x is None or isinstance(x, (str, bytes, set, frozenset, bool, int, float, complex, np.generic)):
         raise TypeError(f"source {name!r}: {_refusal(x)}")
     if isinstance(x, (np.ndarray, list, tuple, UserList)) or is_mapping(x) or is_arraylike(x):

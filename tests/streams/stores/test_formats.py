@@ -146,7 +146,7 @@ def test_one_sample(form: Format, tmp_path: Path) -> None:
 def test_no_samples_at_all(form: Format, tmp_path: Path) -> None:
     if form.empty:
         form.write(tmp_path / f"a{form.ending}", np.arange(0), False)
-        with pytest.raises(DataError, match=r"no (rows|samples|lines)"):
+        with pytest.raises(DataError, match=r"no (rows|samples|records)"):
             form.open(tmp_path)
 
 
@@ -156,7 +156,7 @@ def test_names_of_any_characters(form: Format, tmp_path: Path) -> None:
 
 
 def test_missing_files_are_named(form: Format, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no file"):
+    with pytest.raises(FileNotFoundError, match=r"no file|none in it"):
         form.open(tmp_path)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         form.open(tmp_path / f"nowhere{form.ending}")
