@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streamfit.streams.stores.arrow_package import pa
 
 _TEXT = np.dtype(object)
+_LOOKED_AT = 1000  # texts of a block, to judge whether they come again
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,12 @@ class _Column:
             self._check_exact(values)
         elif values.null_count:
             values = self._filled(values)
-        found = np.asarray(values.to_numpy(zero_copy_only=False) if _is_single(values) else values.to_numpy())
+        if _repeats(values):
+            found = _shared_texts(values)
+        else:
+            found = np.asarray(
+                values.to_numpy(zero_copy_only=False) if _is_single(values) else values.to_numpy()
+            )
         return found if found.dtype == self.spec.dtype else found.astype(self.spec.dtype)
 
     def _filled(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -297,6 +303,25 @@ class _Column:
         made = np.zeros((len(sizes), length), numbers.dtype)
         made[np.arange(length) < sizes[:, None]] = numbers
         return made
+
+
+def _repeats(values: pa.ChunkedArray | pa.Array) -> bool:
+    """Return whether a column is of texts that come again, judged by its first thousand."""
+    types = arrow().types
+    if values.null_count or not (types.is_string(values.type) or types.is_large_string(values.type)):
+        return False
+    first = values.slice(0, _LOOKED_AT)
+    return 0 < 2 * len(first.unique()) <= len(first)
+
+
+def _shared_texts(values: pa.ChunkedArray | pa.Array) -> Array:
+    """Return texts as objects, equal ones as one object: a lookup need not hash or compare their letters."""
+    found: list[Array] = []
+    for chunk in [values] if _is_single(values) else values.chunks:
+        coded = chunk.dictionary_encode()
+        texts = np.asarray(coded.dictionary.to_numpy(zero_copy_only=False), object)
+        found.append(texts[coded.indices.to_numpy()])
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _plain(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
