@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("distribute", "storage", "training"),
     ("export",),
     ("models",),
-    ("callbacks", "demo", "saving", "testing", "utils"),
+    ("callbacks", "demo", "files", "saving", "testing", "utils"),
 )
 DATA_SIDE = {"workers", "streams", "augment", "preprocessing"}
 MATH_SIDE = {
