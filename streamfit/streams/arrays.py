@@ -26,6 +26,7 @@ from streamfit.streams.items import Value
 from streamfit.streams.leaves import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.objects import stack_hint
 from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, rows_of
+from streamfit.streams.sharded_rows import ShardedRows
 from streamfit.streams.shuffle import Shuffle, check_shuffle
 from streamfit.streams.source import Identity, Source, not_empty
 from streamfit.streams.source_reader import SourceReader
@@ -166,6 +167,13 @@ class ArraySource(Source):
         ids = ticket.ids
         x, y, sample_weight = (_map(part, lambda rows: rows.pick(ids)) for part in self.row_parts)
         return x, y, sample_weight
+
+    def close(self) -> None:
+        """Close files that were opened to read rows; whoever reads on opens them again."""
+        for part in self.row_parts:
+            for rows in _rows(part):
+                if isinstance(rows, ShardedRows):
+                    rows.close()
 
     def make_reader(self) -> SourceReader:
         """Return a reader that joins batches."""

@@ -170,6 +170,11 @@ class OpenShards:
         """Return a shard that is open, or one that is opened for the caller alone."""
         return self._open.get(number) or OpenShard(self.shards[number])
 
+    def close(self) -> None:
+        """Close all shards that nobody else refers to."""
+        with self._lock:
+            self._open.clear()
+
     def still_open(self, shards: Mapping[int, OpenShard]) -> dict[int, OpenShard]:
         """Return those of some shards that are open."""
         with self._lock:

@@ -19,7 +19,7 @@ from typing import TypedDict
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.streams.open_shards import OpenShard, OpenShards, FileShard
+from streamfit.streams.open_shards import FileShard, OpenShard, OpenShards
 from streamfit.streams.residency import Residency
 
 _LARGE_ROW = 32 << 10  # bytes; a row of this size is read through the file, which then costs no more
@@ -167,6 +167,12 @@ class ShardedRows:
             return rows
         out[...] = rows
         return out
+
+    def close(self) -> None:
+        """Close all files; they are opened again when they are needed."""
+        with self._lock:
+            self._mapped = _Mapped()
+            self._files.close()
 
     def _empty(self, count: int) -> Array:
         return np.empty((count, *self.array.tail), self.array.dtype)
