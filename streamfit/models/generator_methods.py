@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from streamfit.models.trainer import Trainer
+from streamfit.models.prediction_methods import PredictionMethods
 from streamfit.streams import LoadPolicy
 from streamfit.training import FitPlan, History, StreamSettings, batches, fitting
 from streamfit.training.plan import renamed_epochs
 
 
-class GeneratorMethods(Trainer):
+class GeneratorMethods(PredictionMethods):
     """Add `fit_generator` and its relatives to a model that has `evaluate` and `predict`."""
 
     def fit_generator(

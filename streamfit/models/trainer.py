@@ -1,4 +1,4 @@
-"""`Trainer`: the methods of a model that train, evaluate and predict, short callers of the one loop."""
+"""`Trainer`: the methods of a model that train and evaluate, short callers of the one loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from streamfit._base import uses
-from streamfit._base.checks import is_mapping
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
@@ -33,7 +32,7 @@ from streamfit.training import (
 
 
 class Trainer(GraphModel):
-    """Give a graph `compile`, `fit`, `evaluate`, `predict`, and these for single batches."""
+    """Give a graph `compile`, `fit`, `evaluate`, and these for single batches."""
 
     stop_training: bool
     stop_evaluating = StopFlag()
@@ -279,43 +278,6 @@ class Trainer(GraphModel):
         logs = evaluation.evaluate(self, data, settings, steps, verbose, callbacks)
         return logs if return_dict else _results(logs)
 
-    def predict(
-        self,
-        x: object,
-        batch_size: int | None = None,
-        verbose: int | str = 0,
-        steps: int | None = None,
-        callbacks: object = None,
-        max_queue_size: int | None = None,
-        workers: int | None = None,
-        use_multiprocessing: bool | None = None,
-        *,
-        load_timeout: float | None = None,
-        worker_init: Callable[[], object] | None = None,
-    ) -> Any:
-        """Compute the outputs for all samples, in order.
-
-        Args:
-            x: As in `fit`; targets and weights of a stream are ignored.
-            batch_size, verbose, callbacks, max_queue_size, workers, use_multiprocessing: As in `fit`.
-            steps: Stop after so many batches.
-            load_timeout, worker_init: As in `fit`. No sample is ever left out: outputs stay where their
-                inputs are.
-
-        Returns:
-            An array (n, ...), or a list of them for several outputs (a dictionary if the model was made with
-            one).
-        """
-        data = batches.Data(x, None, None, batch_size, shuffle=False, targets=False)
-        policy = LoadPolicy(load_timeout)
-        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        return self._pack_outputs(evaluation.predict(self, data, settings, steps, verbose, callbacks))
-
-    def _pack_outputs(self, arrays: list[Array]) -> Any:
-        if is_mapping(self._output_structure):
-            return dict(zip(self.output_names, arrays, strict=True))
-        return arrays[0] if len(arrays) == 1 else arrays
-
     # -- single batches -------------------------------------------------------------------------
 
     def train_on_batch(
@@ -354,17 +316,6 @@ class Trainer(GraphModel):
         """
         logs = single_batches.test_on_batch(self, x, y, sample_weight, reset_metrics)
         return logs if return_dict else _results(logs)
-
-    def predict_on_batch(self, x: object) -> Any:
-        """Return the outputs for one batch.
-
-        Args:
-            x: As in `train_on_batch`.
-
-        Returns:
-            As `predict` does.
-        """
-        return self._pack_outputs(single_batches.predict_on_batch(self, x))
 
     def reset_metrics(self) -> None:
         """Forget the running results."""

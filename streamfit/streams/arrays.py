@@ -129,6 +129,11 @@ class ArraySource(Source):
         """Count the batches of a pass."""
         return not_empty(self, self.order.batches(data_epoch), data_epoch)
 
+    def samples_in(self, data_epoch: int, batches: int | None = None) -> int:
+        """Count the samples of a pass, or of its first batches."""
+        used = self.order.used(data_epoch)
+        return used if batches is None else min(used, batches * self.batch_size)
+
     def spec(self) -> tuple[Structure[Spec], ...]:
         """Return the specs of (x, y, sample_weight)."""
         return self._spec

@@ -13,7 +13,6 @@ from typing import Self
 
 import numpy as np
 
-from streamfit._base.checks import whole
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.streams.shuffle import Shuffle
@@ -124,68 +123,3 @@ class ShuffledOrder(BatchOrder):
         ids = (starts[:, None] + np.arange(size)).reshape(-1)
         tail = np.arange(max(first, full * size), first + count)
         return np.concatenate((ids, tail)) if tail.size else ids
-
-
-class BlockOrder(BatchOrder):
-    """Blocks in a new order, their samples shuffled within a window of blocks: for stores that read in runs.
-
-    Args:
-        n: Number of samples.
-        batch_size: Samples in a batch.
-        block: Samples in a block, which lie next to each other in the store; a smaller last block stays last.
-        window: How many blocks are shuffled among each other; more mix better and read more widely.
-        seed: Where the orders start from.
-        drop_remainder: Whether a smaller last batch is left out.
-
-    Example:
-        >>> order = BlockOrder(10, 5, block=2, window=2, seed=1)
-        >>> sorted(order.ids(0, 0, 10).tolist())
-        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-        >>> order.ids(0, 4, 3).tolist() == order.ids(0, 0, 10)[4:7].tolist()
-        True
-    """
-
-    def __init__(
-        self,
-        n: int,
-        batch_size: int,
-        block: int,
-        window: int = 16,
-        seed: int = 0,
-        drop_remainder: bool = False,
-    ) -> None:
-        super().__init__(batch_size, drop_remainder, seed)
-        self.n = n
-        self.block, self.window = whole("block", block, 1), whole("window", window, 1)
-
-    def samples(self, number: int) -> int:
-        """Return the number of samples."""
-        return self.n
-
-    def identity(self) -> dict[str, object]:
-        """Return batch size, block and window."""
-        return {"batch_size": self.batch_size, "block": self.block, "window": self.window}
-
-    def ids(self, number: int, first: int, count: int) -> Array:
-        """Return the ids at these positions."""
-        size = self.block * self.window
-        windows = range(first // size, -(-(first + count) // size))
-        found = np.concatenate([np.empty(0, np.int64), *[self._window(number, at) for at in windows]])
-        start = first - (first // size) * size
-        return found[start : start + count]
-
-    def _window(self, number: int, at: int) -> Array:
-        """Return the ids of one window, in the order of pass `number`."""
-        # Imported here: a worker that only loads needs no compiler.
-        from streamfit.streams.order import Order
-
-        full = self.n // self.block
-        begin, end = at * self.window, min((at + 1) * self.window, full)
-        starts = np.empty(0, np.int64)
-        if begin < end:
-            blocks = Order(full, derive(self.seed, number, "blocks"))
-            starts = blocks.ids(begin, end - begin) * self.block
-        ids = (starts[:, None] + np.arange(self.block)).reshape(-1)
-        if (at + 1) * self.window > full:  # the last window, with what does not fill a block
-            ids = np.concatenate([ids, np.arange(full * self.block, self.n)])
-        return ids[Order(len(ids), derive(self.seed, number, "window", at)).ids(0, len(ids))]

@@ -75,6 +75,10 @@ class DelegatingSource(Source):
         """Count the batches of a pass."""
         return self.source.batches(data_epoch)
 
+    def samples_in(self, data_epoch: int, batches: int | None = None) -> int | None:
+        """Count the samples of a pass, where `load` is that of the wrapped source."""
+        return None if self._loads else self.source.samples_in(data_epoch, batches)
+
     def spec(self) -> Any:
         """Return the specs of a batch, where `load` is that of the wrapped source."""
         return None if self._loads else self.source.spec()

@@ -201,7 +201,15 @@ def stream(
         2
     """
     source = open_source(
-        x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=seed, name=name, targets=False
+        x,
+        y,
+        sample_weight,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        name=name,
+        targets=False,
+        text=True,
     )
     policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
     hash_seed = hash_seed_of_program() if seed is None else hash_seed_of_run(seed)

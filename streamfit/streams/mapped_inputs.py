@@ -14,10 +14,13 @@ from dataclasses import replace
 
 from streamfit._base.errors import DataError, SampleError
 from streamfit.streams.batch import Batch, Part
+from streamfit.streams.block_reader import block_plan
 from streamfit.streams.delegating import DelegatingReader, DelegatingSource
 from streamfit.streams.items import Value
 from streamfit.streams.naming import sample_named
 from streamfit.streams.ordered import OrderedSource
+from streamfit.streams.pipeline_source import PipelineSource
+from streamfit.streams.seekable import SeekableSource
 from streamfit.streams.source import Identity, Source
 from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.stages import Map
@@ -72,6 +75,10 @@ class MappedInputs(DelegatingSource):
             where = f"{sample_named(ticket.ids, row)}{self.describe(ticket)}"
             raise type(error)(f"{error} ({where})") from error.__cause__
 
+    def samples_in(self, data_epoch: int, batches: int | None = None) -> int | None:
+        """Count the samples of a pass: those of the source below."""
+        return self.source.samples_in(data_epoch, batches)
+
     def identity(self) -> Identity:
         """Return what a saved place belongs to: the source below."""
         return self.source.identity()
@@ -116,8 +123,10 @@ def with_mapped_inputs(source: Source, function: Function) -> Source:
         >>> [batch.x.tolist() for batch in doubled.make_reader().read(0)]
         [[0, 2, 4]]
     """
-    if not isinstance(source, OrderedSource):
+    blocks = isinstance(source, SeekableSource) and block_plan(source.stage) is not None
+    if not (blocks or isinstance(source, OrderedSource)):
         return MappedInputs(source, function)
+    assert isinstance(source, PipelineSource)
     mapped = copy.copy(source)
     mapped.stage = Map(source.stage, function, on="x", new_form=True)  # it runs with the other stages
     mapped.text = False

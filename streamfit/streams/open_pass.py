@@ -45,7 +45,7 @@ def open_pass(
     source, skips = reader.source, tolerance is not None
     if skips:
         check_skips(source)
-    own = reader.in_pool(pool, place)
+    own = None if skips else reader.in_pool(pool, place)  # else each batch is loaded alone
     if own is not None:
         return own
     if source.traits.in_workers and (pool is not None or skips):

@@ -18,18 +18,11 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.streams.stores.paths import FileMark
 from streamfit.workers.transport.descriptors import above_standard
 
 MOST_OPEN = 64
 _GRANULARITY = mmap.ALLOCATIONGRANULARITY
-
-Stamp = tuple[int, int, int, int]
-"""Device, inode, size and time of the last change (ns) of a file."""
-
-
-def stamp_of(found: os.stat_result) -> Stamp:
-    """Return what a file is known by."""
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +31,13 @@ class FileShard:
 
     Args:
         path: The file.
-        stamp: What it is known by.
+        mark: What it is known by.
         offset: The first byte of the rows.
         length: Their bytes.
     """
 
     path: str
-    stamp: Stamp
+    mark: FileMark
     offset: int
     length: int
 
@@ -78,26 +71,21 @@ class OpenShard:
 
     def check(self) -> None:
         """Raise DataError unless the file is the one that it was, with the content that it had."""
-        found = os.fstat(self.fd)
-        if found.st_ctime_ns != self._changed or stamp_of(found) != self.shard.stamp:
-            self._examine(found)
+        found, mark = os.fstat(self.fd), self.shard.mark
+        if (
+            found.st_ctime_ns != self._changed
+            or found.st_size != mark.size
+            or found.st_mtime_ns != mark.modified
+            or found.st_ino != mark.inode
+        ):
+            self._examine(FileMark.of_stat(found), found.st_ctime_ns)
 
-    def _examine(self, found: os.stat_result) -> None:
-        path, stamp = self.shard.path, self.shard.stamp
-        try:
-            named: os.stat_result | None = os.stat(path)
-        except OSError:
-            named = None
-        if named is None or (named.st_dev, named.st_ino) != stamp[:2]:
-            what = "was replaced by another file" if named is not None else "was deleted or renamed"
-        elif found.st_size != stamp[2]:
-            what = f"had {stamp[2]:,} bytes and has {found.st_size:,} now"
-        elif stamp_of(found) != stamp:
-            what = "was written to"
-        else:  # its name or its permissions changed, which does no harm
-            self._changed = found.st_ctime_ns
-            return
-        raise DataError(f"{path!r} {what} since the data were opened; do not change files that are read")
+    def _examine(self, found: FileMark, changed: int) -> None:
+        path, mark = self.shard.path, self.shard.mark
+        mark.check(path)
+        if found != mark:  # the name leads to the right file, and our descriptor to another one
+            raise DataError(f"the descriptor of {path!r} was closed by other code, and its number used again")
+        self._changed = changed  # another name or other permissions, which do no harm
 
     def read(self, start: int, into: memoryview) -> None:
         """Read bytes of the shard from `start` on, through the file.

@@ -216,7 +216,7 @@ class OrderedSource(PipelineSource):
 
     def batches(self, data_epoch: int) -> int | None:
         """Count the batches of a pass, where that is known before its end."""
-        size = self.stage.size(self._at(data_epoch))
+        size = self.stage.size(self.at(data_epoch))
         return None if size is None else not_empty(self, size, data_epoch)
 
     def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
@@ -232,7 +232,7 @@ class OrderedSource(PipelineSource):
     def read_with(self, runner: PoolRunner, data_epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of a pass from one on, computed by a runner."""
         place, before, samples, number = self._place_of(data_epoch, start)
-        for element, behind in self.stage.iterate(self._at(data_epoch), place, runner):
+        for element, behind in self.stage.iterate(self.at(data_epoch), place, runner):
             batch = self._batch(element, data_epoch, number)
             number, samples = number + 1, samples + batch.size
             if number > start:
@@ -258,7 +258,7 @@ class OrderedSource(PipelineSource):
         while isinstance(stage, (Filter, Map, Shuffle, BatchStage)):
             dropped = dropped or (isinstance(stage, BatchStage) and stage.drop_remainder)
             stage = stage.input
-        planned = stage.size(self._at(data_epoch)) if not stage.traits.batched and not dropped else None
+        planned = stage.size(self.at(data_epoch)) if not stage.traits.batched and not dropped else None
         if planned is not None and samples + filtered != planned:
             raise StreamfitError(
                 f"source {self.name!r}: of the {planned} samples of pass {data_epoch}, {samples} were "

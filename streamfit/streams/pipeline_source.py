@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
+from streamfit._base.errors import DataError
 from streamfit._base.keys import seed_from
 from streamfit.streams.items import Value, unpack
-from streamfit.streams.source import Source
+from streamfit.streams.source import Identity, Source
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.stage import Pass, Stage
+from streamfit.streams.ticket import Ticket
 
 
 class PipelineSource(Source):
@@ -34,12 +35,29 @@ class PipelineSource(Source):
     def _unpack(self, element: Element) -> Value:
         return unpack(element, targets=self.targets, bare=True, maker="the pipeline", text=self.text)
 
-    def _at(self, number: int) -> Pass:
+    def at(self, number: int) -> Pass:
+        """Return a pass of this run."""
         return Pass(self.seed, number)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """Return what a saved place belongs to: the stages, as they are written."""
-        return {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
+        found: Identity = {"kind of source": "pipeline", "stages": list(map(repr, in_order(self.stage)))}
+        for number, base in enumerate(distinct(self.stage.bases())):
+            own = base.identity()
+            if own:
+                found[f"data {number}"] = own
+        return found
+
+    def finished(self, ticket: Ticket, element: Element) -> Value:
+        """Return x, y and sample_weight of a batch that was loaded.
+
+        Raises:
+            DataError: It has another form; the error names the batch.
+        """
+        try:
+            return self._unpack(element)
+        except DataError as error:
+            raise DataError(f"{self.describe(ticket)}: {error}") from None
 
     def open(self) -> None:
         """Open each base."""
@@ -54,12 +72,12 @@ class PipelineSource(Source):
     def begin_pass(self, data_epoch: int) -> None:
         """Tell each base."""
         for base in distinct(self.stage.bases()):
-            base.begin_pass(self._at(data_epoch))
+            base.begin_pass(self.at(data_epoch))
 
     def end_pass(self, data_epoch: int) -> None:
         """Tell each base."""
         for base in distinct(self.stage.bases()):
-            base.end_pass(self._at(data_epoch))
+            base.end_pass(self.at(data_epoch))
 
 
 def in_order(stage: Stage) -> Iterator[Stage]:

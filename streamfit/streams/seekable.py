@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 
-from streamfit._base.errors import DataError
+from streamfit.streams.block_reader import BlockReader, block_plan
 from streamfit.streams.items import Value
 from streamfit.streams.pipeline_source import PipelineSource
 from streamfit.streams.source import not_empty
-from streamfit.streams.stages.stage import known_size
+from streamfit.streams.source_reader import SourceReader
+from streamfit.streams.stages.batch_stage import BatchStage
+from streamfit.streams.stages.stage import Stage, known_size
 from streamfit.streams.ticket import Ticket
 
 _CHUNK = 4096  # samples whose ids are computed in one call, roughly
@@ -21,13 +24,29 @@ _CHUNK = 4096  # samples whose ids are computed in one call, roughly
 class SeekableSource(PipelineSource):
     """Feed the batches of a seekable stage; for its arguments see `PipelineSource`."""
 
+    def __init__(
+        self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True, text: bool = False
+    ) -> None:
+        super().__init__(stage, seed=seed, name=name, targets=targets, text=text)
+        plan = block_plan(stage)
+        if plan is not None and not plan.computes:
+            self.traits = replace(self.traits, one_layout=True)  # the reader of blocks sees to it
+
     def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""
-        return not_empty(self, known_size(self.stage, self._at(data_epoch)), data_epoch)
+        return not_empty(self, known_size(self.stage, self.at(data_epoch)), data_epoch)
+
+    def samples_in(self, data_epoch: int, batches: int | None = None) -> int | None:
+        """Count the samples of a pass where they are stacked to batches of one size."""
+        stage = self.stage
+        if not isinstance(stage, BatchStage):
+            return None
+        count = self.batches(data_epoch) if batches is None else min(batches, self.batches(data_epoch))
+        return min(count * stage.batch_size, known_size(stage.input, self.at(data_epoch)))
 
     def tickets(self, data_epoch: int, start: int = 0) -> Iterator[Ticket]:
         """Write the tickets of a pass: the samples of each batch, and the id of the batch beside them."""
-        p, key = self._at(data_epoch), self.key(data_epoch)
+        p, key = self.at(data_epoch), self.key(data_epoch)
         count, number, step = self.batches(data_epoch), start, 1
         while number < count:
             batch_ids = self.stage.ids(p, np.arange(number, min(count, number + step)))
@@ -42,11 +61,13 @@ class SeekableSource(PipelineSource):
     def load(self, ticket: Ticket) -> Value:
         """Load one batch."""
         members = ticket.ids if isinstance(ticket.ids, np.ndarray) else None
-        element = self.stage.load(self._at(ticket.data_epoch), cast(int, ticket.payload), members)
-        try:
-            return self._unpack(element)
-        except DataError as error:
-            raise DataError(f"{self.describe(ticket)}: {error}") from None
+        element = self.stage.load(self.at(ticket.data_epoch), cast(int, ticket.payload), members)
+        return self.finished(ticket, element)
+
+    def make_reader(self) -> SourceReader:
+        """Return a reader of blocks, where the samples lie in blocks of files."""
+        plan = block_plan(self.stage)
+        return super().make_reader() if plan is None else BlockReader(self, plan)
 
     @functools.cached_property
     def _producer(self) -> Any:

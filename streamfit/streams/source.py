@@ -74,6 +74,10 @@ class Source(ABC):
         """Count the batches of pass `data_epoch`; None if that is not known."""
         return None
 
+    def samples_in(self, data_epoch: int, batches: int | None = None) -> int | None:
+        """Count the samples of a pass, or of its first `batches` batches; None if that is not known."""
+        return None
+
     def spec(self) -> tuple[Structure[Spec], ...] | None:
         """Return the specs of (x, y, sample_weight), or None before the first batch has been seen."""
         return None

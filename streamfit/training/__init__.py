@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamfit.training import batches, data_reader, evaluation, fitting, single_batches
+from streamfit.training import batches, data_reader, evaluation, fitting, prediction, single_batches
 from streamfit.training.callbacks import History
 from streamfit.training.compile_config import CompileConfig
 from streamfit.training.plan import FitPlan, compile_checks, renamed_epochs
@@ -29,6 +29,7 @@ __all__ = [
     "data_reader",
     "evaluation",
     "fitting",
+    "prediction",
     "renamed_epochs",
     "single_batches",
 ]

@@ -13,6 +13,7 @@ bit of it; two threads never train one model, or models that share weights, at o
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from streamfit.training.call_settings import CallSettings
 from streamfit.training.runner import Runner
 
 _NOTHING: frozenset[object] = frozenset()
+_NO_THREAD = -1  # of a call that several threads may continue, one after the other
 _MOST_IDLE = 4  # spares of a model that are kept for coming calls
 
 
@@ -52,6 +54,8 @@ class ModelCall(uses.Use):
         compiled: Whether it needs the arguments of `compile`.
         writes: Whether it changes weights.
         long: Whether other threads that want to change weights meanwhile are refused, and do not wait.
+        apart: Whether its thread may call the model in other ways between two of its steps. It counts as a
+            call of a thread of its own, and always works with a spare.
 
     Attributes:
         main: The model's own runner.
@@ -59,9 +63,19 @@ class ModelCall(uses.Use):
     """
 
     def __init__(
-        self, model: HasRunner, what: str, *, compiled: bool = True, writes: bool = False, long: bool = False
+        self,
+        model: HasRunner,
+        what: str,
+        *,
+        compiled: bool = True,
+        writes: bool = False,
+        long: bool = False,
+        apart: bool = False,
     ) -> None:
         super().__init__(what, model.name, _NOTHING, writes=writes, long=long)
+        self._apart = apart
+        if apart:
+            self.thread = _NO_THREAD
         self.main = model.runner(compiled)
         self.runner = self.main
         self.main.callers.add(self.thread)
@@ -150,7 +164,7 @@ class ModelCall(uses.Use):
     def _choose_runner(self, others: Sequence[uses.Use]) -> None:
         """Take a spare where other threads write, or work with the model's own runner."""
         others = [other for other in others if other.writes or other.seat is self.main]
-        if others:
+        if others or self._apart:
             self.seat, copies = None, any(other.writes for other in others)
             self.runner = self._spare(copies, others)
             self.live = not copies
@@ -195,7 +209,8 @@ class ModelCall(uses.Use):
             spare.load(main)
             return spare
 
-        return uses.between_steps(others, load)
+        me = threading.get_ident()  # which may be in the middle of a training, but is in none of its steps
+        return uses.between_steps([other for other in others if other.thread != me], load)
 
     def _give_back(self, runner: Runner) -> None:
         if runner is not self.main:

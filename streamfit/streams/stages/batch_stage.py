@@ -11,7 +11,7 @@ from streamfit._base.checks import truth, whole
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element, collate
 from streamfit.streams.stages.layouts import with_samples
-from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, known_size
+from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Runs, Stage, known_size
 
 
 class BatchStage(Stage):
@@ -53,6 +53,15 @@ class BatchStage(Stage):
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids of batches: their positions."""
         return positions
+
+    def runs(self, p: Pass) -> Runs | None:
+        """Return how many batches lie in the same blocks, which is about right."""
+        runs = self.input.runs(p)
+        if runs is None:
+            return None
+        ends = np.minimum(np.rint(np.cumsum(runs.lengths) / self.batch_size), self.space(p)).astype(np.int64)
+        lengths = np.diff(ends, prepend=0)
+        return Runs(lengths[lengths > 0], runs.row_bytes * self.batch_size)
 
     def members(self, p: Pass, batch_ids: Array) -> list[Array]:
         """Return the ids of the samples in each of these batches."""

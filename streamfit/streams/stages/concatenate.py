@@ -13,6 +13,7 @@ from streamfit.streams.stages.stage import (
     ElementRunner,
     Pass,
     Place,
+    Runs,
     Stage,
     filtered,
     filtered_in,
@@ -35,6 +36,18 @@ class Concatenated(Joined):
         ends = np.cumsum([known_size(stage, p) for stage in self.inputs])
         numbers = np.searchsorted(ends, positions, side="right")
         return numbers, positions - np.concatenate([[0], ends])[numbers]
+
+    def runs(self, p: Pass) -> Runs | None:
+        """Return the runs of all inputs; an input that lies in no blocks is one run."""
+        found = [stage.runs(p) for stage in self.inputs]
+        given = [runs for runs in found if runs is not None]
+        if not given:
+            return None
+        lengths = [
+            np.array([known_size(stage, p)]) if runs is None else runs.lengths
+            for stage, runs in zip(self.inputs, found, strict=True)
+        ]
+        return Runs(np.concatenate(lengths), max(runs.row_bytes for runs in given))
 
     def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the elements of each input; the place is the number of the input and the place in it."""

@@ -22,7 +22,7 @@ from streamfit.streams.stages.elements import (
     split,
     takes_rng,
 )
-from streamfit.streams.stages.stage import Pass, Stage
+from streamfit.streams.stages.stage import Pass, Runs, Stage
 
 Per = Literal["sample", "batch"]
 _PARTS = ("x", "y", "sample_weight")
@@ -76,6 +76,10 @@ class Map(Stage):
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids at these positions."""
         return self.input.ids(p, positions)
+
+    def runs(self, p: Pass) -> Runs | None:
+        """Return how the elements lie in blocks: as those of the input."""
+        return self.input.runs(p)
 
     def members(self, p: Pass, batch_ids: Array) -> list[Array] | None:
         """Return the ids of the samples in each of these batches."""

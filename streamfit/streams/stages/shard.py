@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
 
 from streamfit._base.checks import whole
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import ElementRunner, OrderStage, Pass, Place, Stage, parts_of
+from streamfit.streams.stages.stage import ElementRunner, OrderStage, Pass, Place, Runs, Stage, parts_of
 
 
 class Shard(OrderStage):
@@ -36,6 +39,15 @@ class Shard(OrderStage):
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids at these positions."""
         return self.input.ids(p, self.index + self.num_shards * positions)
+
+    def runs(self, p: Pass) -> Runs | None:
+        """Return the runs of the input, as far as they are in this part."""
+        runs = self.input.runs(p)
+        if runs is None:
+            return None
+        edges = np.concatenate([[0], np.cumsum(runs.lengths)])
+        lengths = np.diff(-(-np.maximum(edges - self.index, 0) // self.num_shards))
+        return replace(runs, lengths=lengths[lengths > 0])
 
     def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Read all elements and yield each n-th; the place holds how many are dropped first."""

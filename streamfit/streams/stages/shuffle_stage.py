@@ -1,4 +1,9 @@
-"""`shuffle`: a full permutation where the input can seek, permuted blocks where it is read in order."""
+"""`shuffle`: a full permutation where any element is quick to reach; else blocks, and windows of blocks.
+
+Elements in files that are read block by block come in windows: the blocks are permuted, and the elements of
+some blocks, as many as fit into memory, are permuted together. Elements that can only be read in order come
+in permuted blocks.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +17,23 @@ from streamfit._base.keys import derive, generator, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.order import Order
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import ElementRunner, OrderStage, Pass, Place, Stage, known_size, parts_of
+from streamfit.streams.stages.recent import Recent
+from streamfit.streams.stages.stage import (
+    ElementRunner,
+    OrderStage,
+    Pass,
+    Place,
+    Runs,
+    Stage,
+    known_size,
+    parts_of,
+)
+from streamfit.streams.window_order import WindowOrder
 
 _BLOCK = 1024
+
+WINDOW_BYTES = 64 << 20
+"""How many bytes of decoded samples are shuffled among each other, if the user names no number of samples."""
 
 
 class Shuffle(OrderStage):
@@ -23,7 +42,8 @@ class Shuffle(OrderStage):
     Args:
         stage: What to shuffle.
         buffer_size: The least number of elements that are shuffled among each other, for inputs that are
-            read in order; None for 1,024. An input that can seek is always shuffled as a whole.
+            read in order (None for 1,024), or in blocks of files (None for as many as 64 MiB hold, at least
+            a block). Any other input is always shuffled as a whole.
         seed: A seed for this stage alone; None follows the run.
         reshuffle_each_iteration: Whether each pass has an order of its own.
     """
@@ -40,6 +60,7 @@ class Shuffle(OrderStage):
         self.buffer_size = None if buffer_size is None else whole("buffer_size", buffer_size, 1)
         self.seed = None if seed is None else seed_from(seed)
         self.anew = truth("reshuffle_each_iteration", reshuffle_each_iteration)
+        self._orders = Recent()
 
     def __repr__(self) -> str:
         given = [] if self.buffer_size is None else [str(self.buffer_size)]
@@ -58,10 +79,30 @@ class Shuffle(OrderStage):
             return derive(self.seed, number, "shuffle")
         return derive(p.seed, number, "shuffle", self.salt)
 
+    def windows(self, p: Pass) -> WindowOrder | None:
+        """Return the order of a pass of an input that lies in blocks; None where it is a full permutation."""
+        return self._orders.get((p.seed, p.number), lambda: self._windows(p))
+
+    def _windows(self, p: Pass) -> WindowOrder | None:
+        runs = self.input.runs(p)
+        if runs is None:
+            return None
+        return WindowOrder(runs.lengths, runs.blocks_in(self.buffer_size, WINDOW_BYTES), self.key(p))
+
+    def runs(self, p: Pass) -> Runs | None:
+        """Return the number of elements in each window, which are in the same blocks."""
+        windows, inner = self.windows(p), self.input.runs(p)
+        if windows is None or inner is None:
+            return None
+        return Runs(np.diff(windows.starts), inner.row_bytes)
+
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids at these positions of the permutation."""
         if not len(positions):
             return self.input.ids(p, positions)
+        windows = self.windows(p)
+        if windows is not None:
+            return self.input.ids(p, windows.at(positions))
         order = Order(known_size(self.input, p), self.key(p))
         first, count = int(positions[0]), len(positions)
         if int(positions[-1]) - first == count - 1 and bool((np.diff(positions) == 1).all()):

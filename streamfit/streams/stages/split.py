@@ -16,7 +16,7 @@ from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.order import Order
 from streamfit.streams.stages.recent import Recent
-from streamfit.streams.stages.stage import OrderStage, Pass, Stage, known_size
+from streamfit.streams.stages.stage import OrderStage, Pass, Runs, Stage, known_size
 
 
 class Split(OrderStage):
@@ -62,6 +62,15 @@ class Split(OrderStage):
         total = known_size(self.input, p)
         first = round(total * self.fraction)
         return total - first if self.part else first
+
+    def runs(self, p: Pass) -> Runs | None:
+        """Return how the elements lie in blocks: this part's share of each run, which is about right."""
+        runs = self.input.runs(p)
+        if runs is None:
+            return None
+        shares = np.cumsum(runs.lengths) / max(1, int(runs.lengths.sum())) * self.size(p)
+        lengths = np.diff(np.rint(np.concatenate([[0.0], shares])).astype(np.int64))
+        return replace(runs, lengths=lengths[lengths > 0])
 
     def _part_of_ids(self, p: Pass) -> Array:
         """Return for each id the part that it is in; 2 for ids that do not occur."""

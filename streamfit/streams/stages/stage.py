@@ -12,6 +12,7 @@ the same wherever and however often it is loaded.
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,26 @@ class Pass:
         return derive(self.seed, self.number, *words)
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """How the elements of a stage lie in files that are read block by block.
+
+    Args:
+        lengths: int64 (runs,): how many elements, one after the other, lie in the same block or blocks.
+        row_bytes: The bytes that an element takes in memory, roughly.
+    """
+
+    lengths: Array
+    row_bytes: int
+
+    def blocks_in(self, samples: int | None, most_bytes: int) -> int:
+        """Return how many runs hold so many elements, at least 1; for None, how many fit into bytes."""
+        mean = max(1.0, float(self.lengths.mean())) if len(self.lengths) else 1.0
+        if samples is not None:
+            return max(1, math.ceil(samples / mean))
+        return max(1, int(most_bytes / (mean * max(1, self.row_bytes))))
+
+
 class Returning(Protocol):
     """What iterators are pulled by: it takes back what was not used."""
 
@@ -144,6 +165,10 @@ class Stage(ABC):
         """Return the ids of the elements at these positions, int64 (n,)."""
         raise self._not_seekable()
 
+    def runs(self, p: Pass) -> Runs | None:
+        """Return how the elements lie in blocks of files; None where each is as quick to reach as another."""
+        return None
+
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Load elements by id."""
         raise self._not_seekable()
@@ -201,6 +226,10 @@ class Stage(ABC):
             yield self
         for stage in self.inputs:
             yield from stage.bases()
+
+    def identity(self) -> dict[str, object]:
+        """Return what makes the data of a base others than other data; empty where nothing is known."""
+        return {}
 
     def begin_pass(self, p: Pass) -> None:  # noqa: B027 - optional, like the three that follow
         """Get ready for a pass, in the main process; each base is told once."""

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from streamfit._base.checks import whole
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import ElementRunner, OrderStage, Pass, Place, Stage, parts_of
+from streamfit.streams.stages.stage import (
+    ElementRunner,
+    OrderStage,
+    Pass,
+    Place,
+    Runs,
+    Stage,
+    known_size,
+    parts_of,
+)
 
 
 class TakeStage(OrderStage):
@@ -32,6 +43,10 @@ class TakeStage(OrderStage):
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids at these positions."""
         return self.input.ids(p, positions)
+
+    def runs(self, p: Pass) -> Runs | None:
+        """Return the runs of the input, up to the last element that is taken."""
+        return cut(self.input.runs(p), 0, known_size(self, p))
 
     def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Yield the first elements; the place holds how many were taken."""
@@ -64,6 +79,10 @@ class SkipStage(OrderStage):
         """Return the ids at these positions."""
         return self.input.ids(p, positions + self.count)
 
+    def runs(self, p: Pass) -> Runs | None:
+        """Return the runs of the input, behind what is skipped."""
+        return cut(self.input.runs(p), self.count, self.count + known_size(self, p))
+
     def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Read and drop the first elements, then yield the others."""
         left, inner = parts_of(place, self.count, None)
@@ -72,3 +91,12 @@ class SkipStage(OrderStage):
                 left -= 1
                 continue
             yield element, (0, behind)
+
+
+def cut(runs: Runs | None, start: int, stop: int) -> Runs | None:
+    """Return the runs of the elements [start, stop)."""
+    if runs is None:
+        return None
+    edges = np.clip(np.concatenate([[0], np.cumsum(runs.lengths)]), start, stop)
+    lengths = np.diff(edges)
+    return replace(runs, lengths=lengths[lengths > 0])

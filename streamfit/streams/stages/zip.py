@@ -13,6 +13,7 @@ from streamfit.streams.stages.stage import (
     ElementRunner,
     Pass,
     Place,
+    Runs,
     Stage,
     known_size,
     parts_of,
@@ -62,6 +63,10 @@ class Zip(Stage):
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids of elements: their positions."""
         return positions
+
+    def runs(self, p: Pass) -> Runs | None:
+        """Return the runs of the first input that lies in blocks."""
+        return next((runs for runs in (stage.runs(p) for stage in self.inputs) if runs is not None), None)
 
     def fetch(self, p: Pass, ids: Array) -> list[Element]:
         """Load elements by id."""

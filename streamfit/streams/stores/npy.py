@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit.streams.arrays import ArraySource
-from streamfit.streams.open_shards import FileShard, stamp_of
+from streamfit.streams.open_shards import FileShard
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.sharded_rows import ShardedArray
 from streamfit.streams.stages import ArrayRows
 from streamfit.streams.stores.npy_header import FIRST_READ, Header, bytes_needed, parse_header
-from streamfit.streams.stores.paths import Path, find_files, is_path
+from streamfit.streams.stores.paths import FileMark, Paths, find_files
 
-Files = Path | Sequence[Path]
-"""Files of one array: a path, a folder, a pattern, or a list of these."""
+Arrays = Paths | Mapping[str, Paths] | Sequence[Paths]
+"""The files of one array; or of several inputs: a dictionary, or a list of lists."""
 
-Arrays = Files | Mapping[str, Files] | Sequence[Files]
-"""One array, or several inputs: a dictionary, or a list of lists."""
+Sharded = ShardedArray | dict[str, ShardedArray] | list[ShardedArray] | None
 
 
 def npy(
@@ -39,10 +39,10 @@ def npy(
     memory maps, runs of rows are read from the file. ``shuffle()`` orders all samples, in constant memory.
 
     Args:
-        x: One array: a path, a folder (its ``.npy`` files), a pattern such as ``'train/x_*.npy'``, or a list
+        x: One array: a path, a folder, a pattern such as ``'train/x_*.npy'``, or a list
             of these. Several inputs: a dictionary of arrays, or a list with a list of files for each. A list
-            is read in its order; the files of a folder or a pattern come in natural order, ``x_2.npy`` before
-            ``x_10.npy``.
+            is read in its order; the files of a folder (and of folders in it) or of a pattern come in natural
+            order, ``x_2.npy`` before ``x_10.npy``.
         y: Targets, likewise, or None.
         sample_weight: Weights, likewise, or None.
         name: What to call the data in messages.
@@ -51,7 +51,8 @@ def npy(
         A pipeline of samples, with the dtypes of the files.
 
     Raises:
-        DataError: A file is missing, is no array, holds Python objects (nothing is ever unpickled), is in
+        FileNotFoundError: A file is not there, or a folder or a pattern has none.
+        DataError: A file is no array, holds Python objects (nothing is ever unpickled), is in
             Fortran order, or is shorter or longer than its header says; the files of an array differ in dtype
             or in the shape of a row; arrays differ in their number of rows, or have none. While the data are
             read: a file was cut off, replaced, or written to.
@@ -69,46 +70,30 @@ def npy(
         [[0, 1, 2, 3], [4, 5, 6]]
         >>> folder.cleanup()
     """
-    return sharded(x, y, sample_weight, name, _of_files)
+    parts = (x, "x"), (y, "y"), (sample_weight, "sample_weight")
+    return pipeline_of([_array(part, role) for part, role in parts], name)
 
 
-def sharded(
-    x: object, y: object, sample_weight: object, name: str, make: Callable[[object, str], ShardedArray]
-) -> Pipeline:
-    """Return a pipeline over arrays in files.
-
-    Args:
-        x: What `make` takes, or a dictionary or list of it.
-        y: Likewise, or None.
-        sample_weight: Likewise, or None.
-        name: What to call the data in messages.
-        make: Called with the files of an array and its name.
-    """
-    parts = [
-        _structure(part, role, make) for part, role in ((x, "x"), (y, "y"), (sample_weight, "sample_weight"))
-    ]
+def pipeline_of(parts: Sequence[Sharded], name: str) -> Pipeline:
+    """Return a pipeline over x, y and sample_weight in files."""
     return Pipeline(ArrayRows(ArraySource(*parts, shuffle=False, name=name, text=True)), name)
 
 
-def _structure(
-    given: object, role: str, make: Callable[[object, str], ShardedArray]
-) -> ShardedArray | dict[object, ShardedArray] | list[ShardedArray] | None:
+def _array(given: Arrays | None, role: str) -> Sharded:
     if given is None:
         return None
     if isinstance(given, Mapping):
-        return {key: make(files, f"{role}[{key!r}]") for key, files in given.items()}
-    if isinstance(given, (list, tuple)) and any(not is_path(entry) for entry in given):
-        return [make(files, f"{role}[{index}]") for index, files in enumerate(given)]
-    return make(given, role)
+        return {key: _of_files(files, f"{role}[{key!r}]") for key, files in given.items()}
+    if isinstance(given, (list, tuple)) and any(not isinstance(entry, (str, os.PathLike)) for entry in given):
+        return [_of_files(files, f"{role}[{index}]") for index, files in enumerate(given)]
+    return _of_files(cast(Paths, given), role)
 
 
-def _of_files(given: object, name: str) -> ShardedArray:
-    if not is_path(given) and not (isinstance(given, (list, tuple)) and all(map(is_path, given))):
-        raise TypeError(
-            f"{name} must be a path, a folder, a pattern or a list of them, got {type(given).__name__}; "
-            "arrays in memory go to source(...)"
-        )
-    return join(map(of_file, find_files(given, (".npy",), name)), name)  # type: ignore[arg-type]
+def _of_files(given: Paths, name: str) -> ShardedArray:
+    if hasattr(given, "dtype"):
+        raise TypeError(f"{name} is a {type(given).__name__}, not a path; arrays in memory go to source(...)")
+    paths = map(os.path.abspath, find_files(given, (".npy",), f"npy({name}=...)"))
+    return join(map(of_file, paths), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +139,10 @@ def member(fd: int, path: str, where: str, found: os.stat_result, begin: int, si
         start = os.pread(fd, min(size, needed), begin)
     header = parse_header(start, size, where)
     return Member(
-        path, where, header, FileShard(path, stamp_of(found), begin + header.length, size - header.length)
+        path,
+        where,
+        header,
+        FileShard(path, FileMark.of_stat(found), begin + header.length, size - header.length),
     )
 
 

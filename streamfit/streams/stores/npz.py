@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from streamfit._base.errors import DataError
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.sharded_rows import ShardedArray
-from streamfit.streams.stores.npy import Files, Member, join, member, sharded
-from streamfit.streams.stores.paths import find_files
+from streamfit.streams.stores.npy import Member, Sharded, join, member, pipeline_of
+from streamfit.streams.stores.paths import Paths, find_files
 from streamfit.streams.stores.zip_members import find_member, open_archive
 
 Names = str | Sequence[str] | Mapping[str, str]
@@ -17,7 +17,7 @@ Names = str | Sequence[str] | Mapping[str, str]
 
 
 def npz(
-    paths: Files,
+    paths: Paths,
     x: Names = "x",
     y: Names | None = "y",
     sample_weight: Names | None = None,
@@ -41,7 +41,8 @@ def npz(
         A pipeline of samples, with the dtypes of the files.
 
     Raises:
-        DataError: A file is missing, is no archive, or has no array of a name; its arrays differ in their
+        FileNotFoundError: A file is not there, or a folder or a pattern has none.
+        DataError: A file is no archive, or has no array of a name; its arrays differ in their
             number of rows; what an archive says of its sizes cannot be true; and as for `npy`.
 
     Example:
@@ -49,20 +50,29 @@ def npz(
         >>> import numpy as np
         >>> folder = tempfile.TemporaryDirectory()
         >>> for i, rows in enumerate((3, 4)):
-        ...     np.savez(os.path.join(folder.name, f"part_{i}.npz"), pixels=np.zeros((rows, 8)), label=np.arange(rows))
+        ...     part = os.path.join(folder.name, f"part_{i}.npz")
+        ...     np.savez(part, pixels=np.zeros((rows, 8)), label=np.arange(rows))
         >>> data = npz(folder.name, x="pixels", y="label")
         >>> [y.tolist() for x, y in data.batch(4)]
         [[0, 1, 2, 0], [1, 2, 3]]
         >>> folder.cleanup()
     """
-    found = find_files(paths, (".npz",), "paths")
     wanted = [each for part in (x, y, sample_weight) for each in _names(part)]
+    found = map(os.path.abspath, find_files(paths, (".npz",), "npz()"))
     archives = [_arrays(path, wanted) for path in found]
+    parts = (x, "x"), (y, "y"), (sample_weight, "sample_weight")
+    return pipeline_of([_array(part, role, archives) for part, role in parts], name)
 
-    def of_name(array: object, role: str) -> ShardedArray:
-        return join((arrays[str(array)] for arrays in archives), role)
 
-    return sharded(_listed(x), _listed(y), _listed(sample_weight), name, of_name)
+def _array(part: Names | None, role: str, archives: Sequence[Mapping[str, Member]]) -> Sharded:
+    def of(array: str, name: str) -> ShardedArray:
+        return join((arrays[array] for arrays in archives), name)
+
+    if part is None or isinstance(part, str):
+        return None if part is None else of(part, role)
+    if isinstance(part, Mapping):
+        return {key: of(array, f"{role}[{key!r}]") for key, array in part.items()}
+    return [of(array, f"{role}[{index}]") for index, array in enumerate(part)]
 
 
 def _names(part: Names | None) -> list[str]:

@@ -1,83 +1,132 @@
-"""Names of files, as a user writes them: a file, a folder, a pattern, or a list of these.
-
-Guarantees kept here: files come in one order, whatever the file system says: that of a list, and within a
-folder or a pattern the natural order, in which ``x_2`` comes before ``x_10``; no file is read twice.
-"""
+"""Paths, globs and folders as lists of files, and the marks by which a changed file is known."""
 
 from __future__ import annotations
 
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from streamfit._base.errors import DataError
 
-Path = str | os.PathLike[str]
-_NUMBER = re.compile(r"(\d+)")
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""A file, a glob such as ``'train/*.parquet'``, a folder, or several of them."""
 
 
-def natural_order(path: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """Return a key that sorts numbers in names by their value.
+def find_files(paths: Paths, endings: Sequence[str], caller: str) -> list[str]:
+    """Return the files that `paths` name, in a fixed order.
 
-    Example:
-        >>> sorted(["x_10.npy", "x_2.npy", "x_02.npy"], key=natural_order)
-        ['x_02.npy', 'x_2.npy', 'x_10.npy']
-    """
-    parts = [(part, part.isdecimal()) for part in _NUMBER.split(path) if part]
-    return [(not digits, int(part) if digits else 0, "" if digits else part) for part, digits in parts], path
-
-
-def is_path(value: object) -> bool:
-    """Return whether a value is the name of a file."""
-    return isinstance(value, (str, os.PathLike))
-
-
-def find_files(given: Path | Sequence[Path], endings: tuple[str, ...], name: str) -> list[str]:
-    """Return the absolute paths of files.
+    Files of a folder (and of the folders in it) and of a glob are sorted by name, numbers by their value:
+    ``part-2`` comes before ``part-10``. Those of a list stay in its order. Names that begin with a dot or an
+    underscore are left out in folders, as other programs do; links to folders are not followed.
 
     Args:
-        given: A file, a folder (its files with one of the endings, not those of folders in it), a pattern
-            such as ``'train/x_*.npy'`` (``**`` stands for folders at any depth), or a list of these.
-        endings: Endings of the files of a folder, in small letters: ``('.npy',)``.
-        name: What to call them in messages.
+        paths: A file, a glob, a folder, or several of them.
+        endings: Endings of the files that count in folders, such as ``('.parquet',)``.
+        caller: What the user called, for messages.
 
     Raises:
-        DataError: There is no such file, a folder holds none, or a file is given twice.
-
-    Example:
-        >>> find_files("nowhere/*.npy", (".npy",), "x")
-        Traceback (most recent call last):
-        streamfit._base.errors.DataError: x: no file matches 'nowhere/*.npy'
+        TypeError: `paths` are no paths.
+        FileNotFoundError: A file is not there, a glob matches none, or a folder has none of these.
+        ValueError: The list is empty, or names a file twice.
     """
-    entries = [given] if isinstance(given, (str, os.PathLike)) else list(given)
-    if not entries:
-        raise DataError(f"{name}: the list of files is empty")
-    found = [path for entry in entries for path in _expand(os.fspath(entry), endings, name)]
-    seen: set[str] = set()
-    for path in found:
-        if path in seen:
-            raise DataError(f"{name}: {path!r} is given twice; each file is read once, so name it once")
-        seen.add(path)
+    if isinstance(paths, (str, os.PathLike)):
+        found = _files_of(os.fspath(paths), endings, caller)
+    else:
+        if not isinstance(paths, Iterable):
+            raise TypeError(f"{caller} needs a path, a glob, a folder or a list of them, got {paths!r}")
+        found = []
+        for path in paths:
+            if not isinstance(path, (str, os.PathLike)):
+                raise TypeError(f"{caller} needs paths, got {path!r} in the list")
+            found += _files_of(os.fspath(path), endings, caller)
+    if not found:
+        raise ValueError(f"{caller}: the list of paths is empty")
+    if len(set(found)) < len(found):
+        twice = next(path for path in found if found.count(path) > 1)
+        raise ValueError(f"{caller}: {twice!r} is named twice, so its samples would come twice in a pass")
     return found
 
 
-def _expand(path: str, endings: tuple[str, ...], name: str) -> list[str]:
-    if "://" in path:
-        raise DataError(f"{name}: {path!r} is an address, not a file; copy the file to a folder first")
-    whole = os.path.abspath(path)
-    if os.path.isdir(whole):
-        inside = [entry for entry in os.listdir(whole) if entry.lower().endswith(endings) and entry[0] != "."]
-        if not inside:
-            raise DataError(
-                f"{name}: the folder {path!r} holds no file that ends with {' or '.join(endings)}"
+def _files_of(path: str, endings: Sequence[str], caller: str) -> list[str]:
+    if os.path.isdir(path):
+        found = sorted(_below(path, tuple(endings)), key=natural)
+        if not found:
+            raise FileNotFoundError(
+                f"{caller}: the folder {path!r} has no file that ends in {_words(endings)}"
             )
-        return [os.path.join(whole, entry) for entry in sorted(inside, key=natural_order)]
-    if os.path.exists(whole):
-        return [whole]
-    if not glob.has_magic(path):
-        raise DataError(f"{name}: there is no file {path!r}")
-    matched = [match for match in glob.glob(whole, recursive=True) if not os.path.isdir(match)]
-    if not matched:
-        raise DataError(f"{name}: no file matches {path!r}")
-    return sorted(matched, key=natural_order)
+        return found
+    if os.path.lexists(path):
+        return [path]
+    if glob.has_magic(path):
+        found = sorted(
+            (name for name in glob.iglob(path, recursive=True) if os.path.isfile(name)), key=natural
+        )
+        if not found:
+            raise FileNotFoundError(f"{caller}: no file matches {path!r}")
+        return found
+    raise FileNotFoundError(f"{caller}: there is no file {path!r}")
+
+
+def _below(folder: str, endings: tuple[str, ...]) -> Iterable[str]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] not in "._"]
+        for name in names:
+            if name[0] not in "._" and name.lower().endswith(endings):
+                yield os.path.join(where, name)
+
+
+def natural(path: str) -> list[tuple[int, int, str]]:
+    """Return a key to sort names by, in which numbers count by their value.
+
+    Example:
+        >>> sorted(["part-10", "part-9", "part-b"], key=natural)
+        ['part-9', 'part-10', 'part-b']
+    """
+    words = re.split(r"(\d+)", path)
+    return [(0, int(word), word) if word.isdecimal() else (1, 0, word) for word in words if word]
+
+
+def _words(endings: Sequence[str]) -> str:
+    return " or ".join(map(repr, endings))
+
+
+@dataclass(frozen=True, slots=True)
+class FileMark:
+    """What a file is known by: another file in its place, or one that was written to, has another mark."""
+
+    size: int
+    modified: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: str) -> FileMark:
+        """Return the mark of a file now.
+
+        Raises:
+            OSError: It is not there.
+        """
+        return cls.of_stat(os.stat(path))
+
+    @classmethod
+    def of_stat(cls, found: os.stat_result) -> FileMark:
+        """Return the mark of a file that the system was asked about."""
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+
+    def check(self, path: str) -> None:
+        """Check that a file is still the one that had this mark.
+
+        Raises:
+            DataError: It was replaced, changed or removed.
+        """
+        try:
+            now = FileMark.of(path)
+        except OSError as error:
+            raise DataError(f"{path!r} cannot be read any more: {error.strerror}") from None
+        if now != self:
+            what = "replaced" if now.inode != self.inode else "changed"
+            raise DataError(
+                f"{path!r} was {what} after it was opened (it had {self.size:,} bytes and has {now.size:,}); "
+                "files must stay as they are while they are read: write new ones under other names"
+            )

@@ -45,7 +45,9 @@ def open_archive(file: BinaryIO, where: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except Exception as error:  # whatever bytes of an archive make of the module that reads them
-        raise DataError(f"{where} is no archive as np.savez writes it: {type(error).__name__}: {error}") from None
+        raise DataError(
+            f"{where} is no archive as np.savez writes it: {type(error).__name__}: {error}"
+        ) from None
 
 
 def find_member(archive: zipfile.ZipFile, file: BinaryIO, name: str, where: str) -> ZipMember:
@@ -73,7 +75,9 @@ def find_member(archive: zipfile.ZipFile, file: BinaryIO, name: str, where: str)
     if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
         raise DataError(f"{inside} is compressed in a way that NumPy does not use; write it with np.savez")
     size = os.fstat(file.fileno()).st_size
-    found = os.pread(file.fileno(), _LOCAL.size, info.header_offset) if 0 <= info.header_offset < size else b""
+    found = (
+        os.pread(file.fileno(), _LOCAL.size, info.header_offset) if 0 <= info.header_offset < size else b""
+    )
     if len(found) < _LOCAL.size or not found.startswith(_LOCAL_MAGIC):
         raise DataError(f"{inside} is not where the directory of the archive says; write it again")
     *_, name_bytes, extra_bytes = _LOCAL.unpack(found)

@@ -1,0 +1,241 @@
+"""`BlockStream`: the rows of a pass over a store, block by block, put into the order of the pass.
+
+Guarantees kept here: rows come in the order of the stage's ids; each block is read once for each window that
+it has rows in; at most two windows, and the blocks of the second that wait, are in memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamfit._base.errors import SampleError
+from streamfit._base.specs import Array
+from streamfit.streams.stages.elements import Element
+from streamfit.streams.stages.stage import Pass, Runs, Stage
+from streamfit.streams.stores.row_form import RowForm
+from streamfit.streams.stores.row_kernels import place
+from streamfit.streams.stores.store_rows import StoreRows
+from streamfit.workers import Pool, Run
+
+AHEAD_BYTES = 32 << 20
+"""How many bytes are read ahead where the samples come as they lie: blocks are taken together up to that."""
+
+Rows = tuple[Element, dict[int, str]]
+"""The rows of a block, and why some of them are bad."""
+
+
+class BlockLoader:
+    """The loader of blocks, for a pool.
+
+    Args:
+        base: The samples of a store.
+        name: What to call the source in messages.
+    """
+
+    may_change = False
+
+    def __init__(self, base: StoreRows, name: str) -> None:
+        self.base, self.name = base, name
+
+    def load(self, number: int) -> Rows:
+        """Read a block: its rows, and why some of them are bad."""
+        block = self.base.read(number)
+        return block.rows, dict(block.bad)
+
+    def open_in_worker(self) -> None:
+        """Open the store in a worker process."""
+        self.base.open()
+
+    def close_in_worker(self) -> None:
+        """Close the store."""
+        self.base.close()
+
+
+class ReadWindow:
+    """Some consecutive positions of a pass, and their rows, as far as they were read.
+
+    Args:
+        base: The samples of the store.
+        start: The first position.
+        ids: The ids of the samples at the positions.
+    """
+
+    def __init__(self, base: StoreRows, start: int, ids: Array) -> None:
+        self.base, self.start, self.ids = base, start, ids
+        self.stop = start + len(ids)
+        self.ordered = bool((np.diff(ids) > 0).all())
+        blocks, self._ends, self._places, self._rows = base.finder.grouped(ids)
+        self.blocks: list[int] = blocks.tolist()
+        self.received = 0
+        self._leaves: list[Array] = []
+        self._pieces: list[list[Array]] = []
+
+    def put(self, form: RowForm, rows: Element, bad: dict[int, str]) -> None:
+        """Take in the next block.
+
+        Raises:
+            SampleError: A sample that is wanted is bad.
+            DataError: The rows differ in form from those before.
+        """
+        at = self.received
+        number, stop = self.blocks[at], int(self._ends[at])
+        start = int(self._ends[at - 1]) if at else 0
+        taken = self._rows[start:stop]
+        for row in bad if len(bad) else ():
+            if row in taken:
+                name = self.base.first(number) + row
+                raise SampleError(f"{self.base.store.where(number, row)} (sample {name}): {bad[row]}", 0)
+        leaves = form.leaves(rows, lambda: self.base.store.where(number))
+        if self.ordered:
+            whole = int(taken[-1]) - int(taken[0]) == len(taken) - 1
+            chosen = slice(int(taken[0]), int(taken[-1]) + 1) if whole else taken
+            self._pieces.append([leaf[chosen] for leaf in leaves])
+        else:
+            self._leaves = self._leaves or form.empty(len(self.ids))
+            for leaf, out in zip(leaves, self._leaves, strict=True):
+                place(leaf, taken, self._places[start:stop], out)
+        self.received += 1
+
+    def needed(self, position: int) -> int:
+        """Return how many blocks must be there before the rows up to a position can be taken."""
+        if not self.ordered:
+            return len(self.blocks)
+        return int(np.searchsorted(self._ends, position - self.start, "left")) + 1
+
+    def rows(self, start: int, stop: int) -> list[list[Array]]:
+        """Return the rows at positions [start, stop), in pieces of one array for each leaf."""
+        first, last = start - self.start, stop - self.start
+        if self._leaves:
+            return [[leaf[first:last] for leaf in self._leaves]]
+        found = []
+        at = int(np.searchsorted(self._ends, first, "right"))
+        while first < last:
+            begin, end = int(self._ends[at - 1]) if at else 0, int(self._ends[at])
+            low, high = first - begin, min(last, end) - begin
+            found.append([leaf[low:high] for leaf in self._pieces[at]])
+            first, at = min(last, end), at + 1
+        return found
+
+    def release(self, position: int) -> None:
+        """Let go of the blocks in front of a position, where they are held one by one."""
+        if self.ordered:
+            for at in range(int(np.searchsorted(self._ends, position - self.start, "right"))):
+                if at < len(self._pieces):
+                    self._pieces[at] = []
+
+
+class BlockStream:
+    """The rows of a pass in order, from a position on.
+
+    Args:
+        base: The samples of the store.
+        order: The stage that orders them; its ids are theirs.
+        p: The pass.
+        position: The first position.
+        pool: What reads blocks.
+        loader: The loader of blocks.
+    """
+
+    def __init__(
+        self, base: StoreRows, order: Stage, p: Pass, position: int, pool: Pool, loader: BlockLoader
+    ) -> None:
+        self._base, self._order, self._p, self._pool, self._loader = base, order, p, pool, loader
+        runs = order.runs(p)
+        assert runs is not None  # the base lies in blocks, and all stages between pass that on
+        self._edges = window_edges(runs)
+        self._position = position
+        self.form: RowForm | None = None  # of all rows; that of the first block
+        self._past = [0, 0]
+        self._number = int(np.searchsorted(self._edges, position, "right")) - 1
+        self._window: ReadWindow | None = None
+        self._next: ReadWindow | None = None
+        self._runs: list[Run[int, Rows]] = []
+
+    def take(self, count: int) -> tuple[list[Array], Array]:
+        """Return the arrays of the next rows, which make one batch in `form`, and their ids."""
+        pieces: list[list[Array]] = []
+        ids: list[Array] = []
+        while count:
+            window = self._current()
+            stop = min(self._position + count, window.stop)
+            self._receive(window, window.needed(stop))
+            pieces += window.rows(self._position, stop)
+            ids.append(window.ids[self._position - window.start : stop - window.start])
+            count -= stop - self._position
+            self._position = stop
+            window.release(stop)
+            self._keep_pace(window)
+        if len(pieces) == 1:
+            return pieces[0], ids[0]
+        return [np.concatenate(leaf) for leaf in zip(*pieces, strict=True)], np.concatenate(ids)
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many loads were done again and how many workers were replaced so far."""
+        return (
+            self._past[0] + sum(run.retried for run in self._runs),
+            self._past[1] + sum(run.restarts for run in self._runs),
+        )
+
+    def close(self) -> None:
+        """Stop reading."""
+        while self._runs:
+            self._close_run()
+
+    def _close_run(self) -> None:
+        run = self._runs.pop(0)
+        run.close()
+        self._past[0] += run.retried
+        self._past[1] += run.restarts
+
+    def _current(self) -> ReadWindow:
+        if self._window is not None and self._position < self._window.stop:
+            return self._window
+        if self._window is not None:
+            self._close_run()
+        self._window = self._next or self._opened()
+        self._next = self._opened() if self._number < len(self._edges) - 1 else None
+        return self._window
+
+    def _opened(self) -> ReadWindow:
+        """Begin to read the next window."""
+        start, stop = int(self._edges[self._number]), int(self._edges[self._number + 1])
+        self._number += 1
+        start = max(start, self._position) if self._window is None and self._next is None else start
+        window = ReadWindow(self._base, start, self._order.ids(self._p, np.arange(start, stop)))
+        store, name = self._base.store, self._loader.name
+
+        def describe(block: int) -> str:
+            return f"source {name!r}, pass {self._p.number}, {store.where(block)}"
+
+        self._runs.append(self._pool.open(self._loader, iter(window.blocks), describe=describe))
+        return window
+
+    def _receive(self, window: ReadWindow, wanted: int) -> None:
+        run = self._runs[0 if window is self._window else 1]
+        while window.received < wanted:
+            rows, bad = next(run).value
+            if self.form is None:
+                self.form = RowForm(rows)
+            window.put(self.form, rows, bad)
+
+    def _keep_pace(self, window: ReadWindow) -> None:
+        """Take in blocks of the next window at the pace at which this one is used."""
+        if self._next is not None and not self._next.ordered:
+            done = (self._position - window.start) / max(1, window.stop - window.start)
+            self._receive(self._next, int(done * len(self._next.blocks)))
+
+
+def window_edges(runs: Runs) -> Array:
+    """Return the first position of each window, and behind them the number of elements.
+
+    Runs are taken together as long as they hold few bytes.
+
+    Example:
+        >>> window_edges(Runs(np.array([3, 3, 3]), AHEAD_BYTES // 4)).tolist()
+        [0, 6, 9]
+    """
+    lengths = runs.lengths[runs.lengths > 0]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    groups = starts[:-1] * max(1, runs.row_bytes) // AHEAD_BYTES
+    begins = np.flatnonzero(np.diff(groups, prepend=-1))
+    return np.concatenate([starts[begins], starts[-1:]])

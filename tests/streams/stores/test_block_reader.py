@@ -1,0 +1,188 @@
+"""Pipelines over a store: batches read block by block are those that are loaded one by one."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamfit import stream
+from streamfit._base.errors import DataError, SampleError
+from streamfit._base.specs import Spec
+from streamfit.streams import block_windows
+from streamfit.streams.pipeline import Pipeline
+from streamfit.streams.stages import shuffle_stage
+from streamfit.streams.stores.store import Store, StoreBlock
+from streamfit.streams.stores.store_rows import StoreRows
+
+
+class Numbers(Store):
+    """Blocks of whole numbers: sample i holds i."""
+
+    name = "numbers"
+
+    def __init__(self, lengths, row_bytes=8, bad=(), broken=()):
+        self._lengths, self.bytes = np.array(lengths, np.int64), row_bytes
+        self.bad, self.broken = set(bad), set(broken)
+        self.reads = []
+
+    @property
+    def lengths(self):
+        return self._lengths
+
+    @property
+    def specs(self):
+        return {"id": Spec((), np.dtype(np.int64)), "text": Spec((), np.dtype(object))}, Spec(
+            (2,), np.dtype("f4")
+        )
+
+    @property
+    def row_bytes(self):
+        return self.bytes
+
+    def read(self, block):
+        self.reads.append(block)
+        if block in self.broken:
+            raise DataError(f"{self.where(block)} cannot be read")
+        start = int(self._lengths[:block].sum())
+        ids = np.arange(start, start + self._lengths[block])
+        text = np.array([f"n{i}" for i in ids] + [None], object)[:-1]
+        bad = {row: "not a number" for row, name in enumerate(ids.tolist()) if name in self.bad}
+        return StoreBlock(({"id": ids, "text": text}, np.stack([ids, ids + 0.5], axis=1).astype("f4")), bad)
+
+    def where(self, block, row=None):
+        return f"block {block}" + ("" if row is None else f", row {row}")
+
+    def identity(self):
+        return {"rows": int(self._lengths.sum())}
+
+    def text(self):
+        return f"numbers({int(self._lengths.sum())})"
+
+
+def pipeline(*args, **settings):
+    return Pipeline(StoreRows(Numbers(*args, **settings)), "numbers")
+
+
+def read(made, seed=1, number=0, **settings):
+    ids, texts = [], []
+    with stream(made, seed=seed, **settings) as batches:
+        for batch in batches.epoch(number):
+            (x, y) = batch.given()
+            assert np.array_equal(y[:, 1], x["id"] + np.float32(0.5))
+            assert x["id"].tolist() == batch.ids.tolist()
+            ids.append(x["id"].tolist())
+            texts += x["text"].tolist()
+    assert texts == [f"n{i}" for batch in ids for i in batch]
+    return ids
+
+
+def one_by_one(made, seed=1, number=0):
+    """Load each batch alone, without the reader of blocks."""
+    source = made.open_source(seed=seed, text=True)
+    return [source.load(ticket)[0]["id"].tolist() for ticket in source.tickets(number)]
+
+
+FORMS = [
+    lambda p: p,
+    lambda p: p.shuffle(),
+    lambda p: p.shuffle(7),
+    lambda p: p.skip(3).take(30).shuffle(5),
+    lambda p: p.shuffle(9).shard(2, 1),
+    lambda p: p.shard(3, 0).shuffle(4),
+    lambda p: p.split(0.6, seed=4)[0].shuffle(6),
+    lambda p: p.shuffle(5).shuffle(20),
+    lambda p: p.map(lambda x, y: (x, y)).shuffle(8),
+]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Windows of a few samples."""
+    monkeypatch.setattr(block_windows, "AHEAD_BYTES", 64)
+    monkeypatch.setattr(shuffle_stage, "WINDOW_BYTES", 128)
+
+
+@pytest.mark.parametrize("number", range(len(FORMS)))
+@pytest.mark.parametrize("maps", [False, True])
+def test_batches_are_those_that_are_loaded_one_by_one(small, number, maps):
+    made = FORMS[number](pipeline([3, 0, 1, 10, 10, 2, 15])).batch(4)
+    made = made.map(lambda x, y: (x, y)) if maps else made
+    for epoch in (0, 3):
+        wanted = one_by_one(made, number=epoch)
+        assert read(made, number=epoch) == wanted
+        assert read(made, number=epoch, workers=2, max_queue_size=3) == wanted
+    delivered = list(itertools.chain(*wanted))
+    assert len(delivered) == len(set(delivered))
+
+
+@pytest.mark.parametrize("number", [1, 3, 8])
+def test_processes_read_the_same(small, number):
+    made = FORMS[number](pipeline([3, 0, 1, 10, 10, 2, 15])).batch(4)
+    assert read(made, workers=2, use_multiprocessing=True) == one_by_one(made)
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=12).filter(any),
+    st.integers(1, 7),
+    st.integers(1, 40),
+    st.integers(0, 2),
+)
+def test_each_sample_once_from_any_batch_on(lengths, size, buffer, epoch):
+    made = pipeline(lengths).shuffle(buffer).batch(size)
+    wanted = one_by_one(made, number=epoch)
+    assert sorted(itertools.chain(*wanted)) == list(range(sum(lengths)))
+    source = made.open_source(seed=1, text=True)
+    for start in range(len(wanted)):
+        taken = source.make_reader().in_pool(None, (epoch, start))
+        assert [taken.take(1).x["id"].tolist() for _ in range(start, len(wanted))] == wanted[start:]
+        taken.close()
+
+
+def test_blocks_are_read_once_in_a_pass(small):
+    made = pipeline([6] * 40).shuffle(30).batch(7)
+    store = made.stage.input.input.store
+    read(made)
+    assert sorted(store.reads) == list(range(40))
+
+
+def test_without_a_size_as_many_blocks_as_fit_are_shuffled_together(small):
+    made = pipeline([2] * 20, row_bytes=16).shuffle()
+    assert np.diff(made.stage.windows(made._pass(0)).starts).tolist() == [8, 8, 8, 8, 8]  # 128 bytes / 16
+    everything = pipeline([2] * 20, row_bytes=1).shuffle()
+    assert everything.stage.windows(everything._pass(0)).windows == 1
+
+
+def test_bad_samples_end_the_pass_or_are_left_out(small):
+    made = pipeline([4] * 5, bad=[9]).batch(4)
+    with pytest.raises(SampleError, match=r"block 2, row 1.*not a number"):
+        read(made)
+    with (
+        pytest.warns(RuntimeWarning, match="left out"),
+        stream(made, on_bad_sample="skip", max_bad_samples=1) as found,
+    ):
+        kept = [x["id"].tolist() for x, _ in found]
+    assert kept[2] == [8, 10, 11]
+
+
+def test_a_block_that_cannot_be_read_is_named_and_its_samples_may_be_left_out(small):
+    made = pipeline([4] * 5, broken=[3]).batch(4)
+    with pytest.raises(DataError, match="block 3 cannot be read"):
+        read(made, workers=1)
+    with (
+        pytest.warns(RuntimeWarning, match="left out"),
+        stream(made, on_bad_sample="skip", max_bad_samples=4) as found,
+    ):
+        assert [x["id"].tolist() for x, _ in found] == [
+            [0, 1, 2, 3],
+            [4, 5, 6, 7],
+            [8, 9, 10, 11],
+            [16, 17, 18, 19],
+        ]
+
+
+def test_bad_samples_that_nobody_asks_for_do_no_harm(small):
+    assert read(pipeline([4] * 5, bad=[9]).take(9).batch(4))[-1] == [8]
