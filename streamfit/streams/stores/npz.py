@@ -6,10 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 
 from streamfit._base.errors import DataError
+from streamfit.streams.open_shards import FileShard
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.sharded_rows import ShardedArray
 from streamfit.streams.stores.npy import Member, Sharded, join, member, pipeline_of
-from streamfit.streams.stores.paths import Paths, find_files
+from streamfit.streams.stores.npz_store import Archive, NpzStore, names_of, read_header
+from streamfit.streams.stores.paths import FileMark, Paths, find_files
+from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.streams.stores.zip_members import find_member, open_archive
 
 Names = str | Sequence[str] | Mapping[str, str]
@@ -27,7 +30,9 @@ def npz(
     """Read arrays by name from ``.npz`` archives that need not fit in memory.
 
     The arrays of one name are joined over all archives, in order, as those of `npy` are. Archives that
-    ``np.savez`` wrote hold arrays as they are, and are read in place, as fast as ``.npy`` files.
+    ``np.savez`` wrote hold arrays as they are, and are read in place, as fast as ``.npy`` files; their
+    checksums are not compared. Those of ``np.savez_compressed`` can only be decoded as a whole: each archive
+    is a block that must fit in memory, and ``shuffle()`` orders blocks, and samples in a window of blocks.
 
     Args:
         paths: A path, a folder (its ``.npz`` files), a pattern, or a list of these; ordered as for `npy`.
@@ -57,49 +62,55 @@ def npz(
         [[0, 1, 2, 0], [1, 2, 3]]
         >>> folder.cleanup()
     """
-    wanted = [each for part in (x, y, sample_weight) for each in _names(part)]
-    found = map(os.path.abspath, find_files(paths, (".npz",), "npz()"))
-    archives = [_arrays(path, wanted) for path in found]
-    parts = (x, "x"), (y, "y"), (sample_weight, "sample_weight")
-    return pipeline_of([_array(part, role, archives) for part, role in parts], name)
+    parts = [_checked(part) for part in (x, y, sample_weight)]
+    wanted = [each for part in parts for each in names_of(part)]
+    archives, stored = [], True
+    for path in map(os.path.abspath, find_files(paths, (".npz",), "npz()")):
+        archive, as_they_are = _arrays(path, wanted)
+        archives.append(archive)
+        stored = stored and as_they_are
+    joined = {each: join((archive[each] for archive in archives), repr(each)) for each in wanted}
+    if not stored:
+        return Pipeline(StoreRows(NpzStore(archives, parts, name)), name)
+    return pipeline_of([_filled(part, joined) for part in parts], name)
 
 
-def _array(part: Names | None, role: str, archives: Sequence[Mapping[str, Member]]) -> Sharded:
-    def of(array: str, name: str) -> ShardedArray:
-        return join((arrays[array] for arrays in archives), name)
-
+def _checked(part: Names | None) -> str | list[str] | dict[str, str] | None:
     if part is None or isinstance(part, str):
-        return None if part is None else of(part, role)
-    if isinstance(part, Mapping):
-        return {key: of(array, f"{role}[{key!r}]") for key, array in part.items()}
-    return [of(array, f"{role}[{index}]") for index, array in enumerate(part)]
-
-
-def _names(part: Names | None) -> list[str]:
-    if part is None:
-        return []
-    if isinstance(part, str):
-        return [part]
-    names = list(part.values() if isinstance(part, Mapping) else part)
-    if not names or not all(isinstance(each, str) for each in names):
+        return part
+    names = dict(part) if isinstance(part, Mapping) else list(part)
+    if not names or not all(isinstance(each, str) for each in names_of(names)):
         raise TypeError(f"arrays are called by their names, such as 'x' or ['a', 'b'], got {part!r}")
     return names
 
 
-def _arrays(path: str, names: Sequence[str]) -> dict[str, Member]:
-    """Look at arrays of an archive, without reading their values."""
-    where = repr(path)
+def _filled(part: str | list[str] | dict[str, str] | None, joined: Mapping[str, ShardedArray]) -> Sharded:
+    if part is None or isinstance(part, str):
+        return None if part is None else joined[part]
+    if isinstance(part, dict):
+        return {key: joined[array] for key, array in part.items()}
+    return [joined[array] for array in part]
+
+
+def _arrays(path: str, names: Sequence[str]) -> tuple[Archive, bool]:
+    """Look at arrays of an archive: what they are, and whether they lie there uncompressed."""
+    where, stored = repr(path), True
     try:
         with open(path, "rb") as file, open_archive(file, where) as archive:
-            arrays: dict[str, Member] = {}
+            arrays: Archive = {}
             for each in names:
                 found, stat = find_member(archive, file, each, where), os.fstat(file.fileno())
-                inside = f"{where}, array {each!r}"
-                arrays[each] = member(file.fileno(), path, inside, stat, found.begin, found.info.file_size)
+                inside, begin, size = f"{where}, array {each!r}", found.begin, found.info.file_size
+                if found.stored:
+                    arrays[each] = member(file.fileno(), path, inside, stat, begin, size)
+                    continue
+                header, stored = read_header(archive, found.info, inside), False
+                shard = FileShard(path, FileMark.of_stat(stat), begin, found.info.compress_size)
+                arrays[each] = Member(path, inside, header, shard)
     except OSError as error:
         raise DataError(f"{where} cannot be read: {error.strerror}") from error
     rows = {each: found.header.rows for each, found in arrays.items()}
     if len(set(rows.values())) > 1:
         counts = ", ".join(f"{each!r} {count:,}" for each, count in rows.items())
         raise DataError(f"the arrays of {where} differ in their number of rows: {counts}")
-    return arrays
+    return arrays, stored
