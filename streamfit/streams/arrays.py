@@ -292,6 +292,8 @@ def _rows_reader(rows: Rows, size: int, shuffled: bool) -> Callable[[Array], Arr
         span = rows.span
         return lambda ids: span(int(ids[0]), int(ids[-1]) + 1)
     buffers, pick = Buffers(rows.array, size), rows.pick
-    if isinstance(rows, MemoryRows) and rows.straight and not buffers.reuses:
-        return functools.partial(rows.array.take, axis=0, mode="clip")  # as `pick` does, with less around it
+    if not buffers.reuses:
+        if isinstance(rows, MemoryRows) and rows.straight:
+            return functools.partial(rows.array.take, axis=0, mode="clip")  # as `pick`, with less around it
+        return pick
     return lambda ids: pick(ids, buffers.lend(len(ids)))

@@ -62,7 +62,7 @@ class OpenShard:
             raise DataError(f"{shard.path!r} cannot be opened any more: {error.strerror}") from error
         self._map: mmap.mmap | None = None
         self._memory: Array | None = None
-        self._changed = os.fstat(self.fd).st_ctime_ns
+        self._changed = -1  # st_ctime_ns, which every change of a file changes too
         self.check()
 
     def __del__(self) -> None:
@@ -71,21 +71,16 @@ class OpenShard:
 
     def check(self) -> None:
         """Raise DataError unless the file is the one that it was, with the content that it had."""
-        found, mark = os.fstat(self.fd), self.shard.mark
-        if (
-            found.st_ctime_ns != self._changed
-            or found.st_size != mark.size
-            or found.st_mtime_ns != mark.modified
-            or found.st_ino != mark.inode
-        ):
-            self._examine(FileMark.of_stat(found), found.st_ctime_ns)
+        changed = os.fstat(self.fd).st_ctime_ns
+        if changed != self._changed:
+            self._examine(changed)
 
-    def _examine(self, found: FileMark, changed: int) -> None:
+    def _examine(self, changed: int) -> None:
         path, mark = self.shard.path, self.shard.mark
         mark.check(path)
-        if found != mark:  # the name leads to the right file, and our descriptor to another one
+        if FileMark.of_stat(os.fstat(self.fd)) != mark:  # the name leads to the file, and our number does not
             raise DataError(f"the descriptor of {path!r} was closed by other code, and its number used again")
-        self._changed = changed  # another name or other permissions, which do no harm
+        self._changed = changed  # it was opened just now, or has another name or other permissions: no harm
 
     def read(self, start: int, into: memoryview) -> None:
         """Read bytes of the shard from `start` on, through the file.

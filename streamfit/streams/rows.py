@@ -66,7 +66,7 @@ class MappedRows:
     in_workers = True
 
     def __init__(self, array: Array, name: str, mapping: mmap.mmap) -> None:
-        self._memory = MemoryRows(array, name)
+        self._memory = MemoryRows(np.asarray(array), name)  # no memory map comes of a memory map then
         self.array, self.name, self._mapping = array, name, mapping
         self.row_bytes = self._memory.row_bytes
         self._length = len(mapping)

@@ -23,7 +23,6 @@ from streamfit.streams.open_shards import FileShard, OpenShard, OpenShards
 from streamfit.streams.residency import Residency
 
 _LARGE_ROW = 32 << 10  # bytes; a row of this size is read through the file, which then costs no more
-_FEW = 1024  # shards; below, they are counted in a table
 
 
 class ShardedArray:
@@ -110,11 +109,13 @@ class _Mapped:
         opened: The shards by number.
         starts: Where row 0 of the whole array would lie in `rows` if it were in a shard, int64 (shards,).
         rows: `_RowsAnywhere` as an array.
+        whole: The array, where there is one shard and its values lie at even addresses.
     """
 
     opened: dict[int, OpenShard] = field(default_factory=dict)
     starts: Array = field(default_factory=lambda: np.empty(0, np.int64))
     rows: Array = field(default_factory=lambda: np.empty(0, "V1"))
+    whole: Array | None = None
 
 
 class ShardedRows:
@@ -131,7 +132,9 @@ class ShardedRows:
         self.array, self.name = array, name
         self.row_bytes = array.dtype.itemsize * int(np.prod(array.tail, dtype=np.int64))
         self._files = OpenShards(array.shards)
+        self._all = list(range(len(array.shards))) if len(array.shards) <= self._files.most else []
         self._mapped = _Mapped()
+        self._current: tuple[int, int, OpenShard | None] = 0, 0, None  # the shard of the last span, its rows
         self._lock = threading.Lock()
         self._residency = Residency(sum(shard.length for shard in array.shards))
 
@@ -150,50 +153,69 @@ class ShardedRows:
             return self.span(first, first + count, out)
         if self.row_bytes >= _LARGE_ROW:
             return self._one_by_one(ids, self._empty(count) if out is None else out)
-        shards = self.array.shards_of(ids)
-        touched = self._touched(shards)
-        if len(touched) > self._files.most:
-            return self._one_by_one(ids, self._empty(count) if out is None else out)
-        mapped = self._map(touched)
-        for number in touched:
-            mapped.opened[number].check()
-        places = ids * self.row_bytes
-        places += mapped.starts.take(shards) if len(mapped.starts) > 1 else mapped.starts
-        rows: Array = mapped.rows[places].view(self.array.dtype).reshape(count, *self.array.tail)
+        if len(self.array.shards) == 1:
+            rows = self._take(ids, out)
+        else:
+            shards = self.array.shards_of(ids)
+            touched = self._touched(shards)
+            if len(touched) > self._files.most:
+                return self._one_by_one(ids, self._empty(count) if out is None else out)
+            rows = self._gather(ids, shards, touched)
         if self._residency.full(count, count * self.row_bytes):
             for shard in self._mapped.opened.values():
                 shard.release()
-        if out is None:
+        if out is None or rows is out:
             return rows
         out[...] = rows
         return out
 
+    def _take(self, ids: Array, out: Array | None) -> Array:
+        """Copy rows of the only shard."""
+        mapped = self._mapped if self._mapped.opened else self._map([0])
+        mapped.opened[0].check()
+        whole = mapped.whole
+        if whole is None:
+            return self._gather(ids, None, [])
+        return whole.take(ids, 0, out, "clip")  # "clip" only saves NumPy a second buffer
+
+    def _gather(self, ids: Array, shards: Array | None, touched: list[int]) -> Array:
+        """Copy rows of several shards, or of one in which values lie at odd addresses."""
+        mapped = self._map(touched) if touched else self._mapped
+        for number in touched:
+            mapped.opened[number].check()
+        places = ids * self.row_bytes
+        places += mapped.starts if shards is None else mapped.starts.take(shards)
+        rows: Array = mapped.rows[places].view(self.array.dtype)
+        return rows.reshape(len(ids), *self.array.tail)
+
     def close(self) -> None:
         """Close all files; they are opened again when they are needed."""
         with self._lock:
-            self._mapped = _Mapped()
+            self._mapped, self._current = _Mapped(), (0, 0, None)
             self._files.close()
 
     def _empty(self, count: int) -> Array:
         return np.empty((count, *self.array.tail), self.array.dtype)
 
     def _touched(self, shards: Array) -> list[int]:
-        total = len(self.array.shards)
-        if total == 1:
-            return [0]
-        if total < _FEW:
-            return np.flatnonzero(np.bincount(shards)).tolist()
-        return sorted(set(shards.tolist()))
+        """Return the shards that rows are in, or all where all may be open: which ones costs more to find."""
+        return self._all or sorted(set(shards.tolist()))
 
     def _read(self, start: int, stop: int, into: memoryview) -> None:
-        array, size, done = self.array, self.row_bytes, 0
-        number = int(array.ends.searchsorted(start, "right"))
+        size, done = self.row_bytes, 0
         while start < stop:
-            end = min(stop, int(array.ends[number]))
+            first, last, shard = self._current
+            if not first <= start < last or shard is None:
+                number = int(self.array.ends.searchsorted(start, "right"))
+                first, last = int(self.array.starts[number]), int(self.array.ends[number])
+                shard = self._files.get(number)
+                self._current = first, last, shard
+            end = min(stop, last)
             nbytes = (end - start) * size
-            shard = self._files.get(number)
-            shard.read((start - int(array.starts[number])) * size, into[done : done + nbytes])
-            start, number, done = end, number + 1, done + nbytes
+            shard.read(
+                (start - first) * size, into if end == stop and not done else into[done : done + nbytes]
+            )
+            start, done = end, done + nbytes
 
     def _one_by_one(self, ids: Array, out: Array) -> Array:
         """Read each row through its file: the order of the files saves opening one twice."""
@@ -212,7 +234,7 @@ class ShardedRows:
     def _map(self, touched: list[int]) -> _Mapped:
         """Return maps of these shards, and of others while there is room."""
         mapped = self._mapped
-        if all(number in mapped.opened for number in touched):
+        if len(mapped.opened) == len(self.array.shards) or all(map(mapped.opened.__contains__, touched)):
             return mapped
         with self._lock:
             found = {number: self._files.get(number) for number in touched}
@@ -230,7 +252,9 @@ def _map_all(opened: dict[int, OpenShard], array: ShardedArray, row_bytes: int) 
     for number, begin in address.items():
         starts[number] = begin - low - int(array.starts[number]) * row_bytes
     rows = _RowsAnywhere(low, high - low - row_bytes + 1, row_bytes, tuple(memory.values()))
-    return _Mapped(opened, starts, np.asarray(rows))
+    whole = memory[0].view(array.dtype).reshape(array.shape) if len(array.shards) == 1 else None
+    aligned = whole is not None and whole.flags.aligned
+    return _Mapped(opened, starts, np.asarray(rows), whole if aligned else None)
 
 
 def _lie_together(ids: Array) -> bool:
