@@ -52,7 +52,7 @@ class OpenShard:
         DataError: The file cannot be opened, or is not the one that it was.
     """
 
-    __slots__ = ("_changed", "_map", "_memory", "fd", "shard")
+    __slots__ = ("_changed", "_map", "_memory", "_size", "fd", "shard")
 
     def __init__(self, shard: FileShard) -> None:
         self.shard, self.fd = shard, -1
@@ -62,7 +62,10 @@ class OpenShard:
             raise DataError(f"{shard.path!r} cannot be opened any more: {error.strerror}") from error
         self._map: mmap.mmap | None = None
         self._memory: Array | None = None
-        self._changed = -1  # st_ctime_ns, which every change of a file changes too
+        self._size, self._changed = (
+            shard.mark.size,
+            -1,
+        )  # st_ctime_ns, which every change of a file changes too
         self.check()
 
     def __del__(self) -> None:
@@ -71,9 +74,10 @@ class OpenShard:
 
     def check(self) -> None:
         """Raise DataError unless the file is the one that it was, with the content that it had."""
-        changed = os.fstat(self.fd).st_ctime_ns
-        if changed != self._changed:
-            self._examine(changed)
+        found = os.fstat(self.fd)
+        # A file that is being cut off has its new size first, and its new time when its pages are gone.
+        if found.st_ctime_ns != self._changed or found.st_size != self._size:
+            self._examine(found.st_ctime_ns)
 
     def _examine(self, changed: int) -> None:
         path, mark = self.shard.path, self.shard.mark
