@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.streams import bus_errors
 from streamfit.streams.stores.paths import FileMark
 from streamfit.workers.transport.descriptors import above_standard
 
@@ -52,7 +54,7 @@ class OpenShard:
         DataError: The file cannot be opened, or is not the one that it was.
     """
 
-    __slots__ = ("_changed", "_map", "_memory", "_size", "fd", "shard")
+    __slots__ = ("_address", "_changed", "_map", "_memory", "_size", "fd", "shard")
 
     def __init__(self, shard: FileShard) -> None:
         self.shard, self.fd = shard, -1
@@ -61,6 +63,7 @@ class OpenShard:
         except OSError as error:
             raise DataError(f"{shard.path!r} cannot be opened any more: {error.strerror}") from error
         self._map: mmap.mmap | None = None
+        self._address = 0
         self._memory: Array | None = None
         self._size, self._changed = (
             shard.mark.size,
@@ -85,6 +88,12 @@ class OpenShard:
         if FileMark.of_stat(os.fstat(self.fd)) != mark:  # the name leads to the file, and our number does not
             raise DataError(f"the descriptor of {path!r} was closed by other code, and its number used again")
         self._changed = changed  # it was opened just now, or has another name or other permissions: no harm
+
+    def check_pages(self) -> None:
+        """Raise DataError if pages of the map were missing when they were copied."""
+        self.check()
+        if bus_errors.is_torn(self._address):
+            raise DataError(f"{self.shard.path!r} cannot be read: parts of it are missing on the device")
 
     def read(self, start: int, into: memoryview) -> None:
         """Read bytes of the shard from `start` on, through the file.
@@ -119,6 +128,9 @@ class OpenShard:
                 self.check()
                 raise DataError(f"{self.shard.path!r} cannot be mapped: {error}") from error
             memory = np.frombuffer(mapping, np.uint8, self.shard.length, skipped)
+            self._address = int(memory.ctypes.data) - skipped
+            bus_errors.guard(self._address, whole)
+            weakref.finalize(mapping, bus_errors.release, self._address).atexit = False
             self._map, self._memory = mapping, memory
         return memory
 

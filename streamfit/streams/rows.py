@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 import mmap
 import sys
+import weakref
 
 import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.streams import bus_errors
 from streamfit.streams.residency import FIRST_PASS, Residency
 from streamfit.streams.sharded_rows import ShardedArray, ShardedRows
 from streamfit.streams.sliced import Sliced
@@ -72,18 +74,25 @@ class MappedRows:
         self._length = len(mapping)
         self._droppable = self._length > _RESIDENT and _droppable(array)
         self._residency = Residency(array.nbytes, _RESIDENT)
+        self._address = int(np.frombuffer(mapping, np.uint8).ctypes.data)
+        bus_errors.guard(self._address, self._length)
+        weakref.finalize(mapping, bus_errors.release, self._address).atexit = False
 
     def span(self, start: int, stop: int) -> Array:
         """Copy the rows [start, stop): a view would be read later than the check of the file."""
         self._check()
+        faults = bus_errors.faults()
         rows = np.array(self.array[start:stop], order="C", subok=False)
+        self._check_pages(faults)
         self._count(0, rows.nbytes)
         return rows
 
     def pick(self, ids: Array, out: Array | None = None) -> Array:
         """Copy the rows `ids` to `out` or to a new array."""
         self._check()
+        faults = bus_errors.faults()
         rows = self._memory.pick(ids, out)
+        self._check_pages(faults)
         self._count(len(ids), rows.nbytes)
         return rows
 
@@ -96,6 +105,15 @@ class MappedRows:
             raise DataError(
                 f"the file behind {self.name} was {self._length} bytes long when it was mapped and has "
                 f"{size} now; do not shorten a file that is mapped"
+            )
+
+    def _check_pages(self, faults: int) -> None:
+        if bus_errors.faults() == faults:
+            return
+        self._check()
+        if bus_errors.is_torn(self._address):
+            raise DataError(
+                f"the file behind {self.name} cannot be read: parts of it are missing on the device"
             )
 
     def _count(self, rows: int, nbytes: int) -> None:

@@ -19,6 +19,7 @@ from typing import TypedDict
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.streams import bus_errors
 from streamfit.streams.open_shards import FileShard, OpenShard, OpenShards
 from streamfit.streams.residency import Residency
 
@@ -153,6 +154,7 @@ class ShardedRows:
             return self.span(first, first + count, out)
         if self.row_bytes >= _LARGE_ROW:
             return self._one_by_one(ids, self._empty(count) if out is None else out)
+        faults = bus_errors.faults()
         if len(self.array.shards) == 1:
             rows = self._take(ids, out)
         else:
@@ -161,6 +163,9 @@ class ShardedRows:
             if len(touched) > self._files.most:
                 return self._one_by_one(ids, self._empty(count) if out is None else out)
             rows = self._gather(ids, shards, touched)
+        if bus_errors.faults() != faults:
+            for shard in self._mapped.opened.values():
+                shard.check_pages()
         if self._residency.full(count, count * self.row_bytes):
             for shard in self._mapped.opened.values():
                 shard.release()
