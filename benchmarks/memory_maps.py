@@ -41,7 +41,7 @@ KINDS = {"784 B": ("uint8", 784), "512 B": ("float32", 128)}
 BYTES, BATCH, SHARDS, GATHERS = 256 << 20, 256, 8, 1000
 COPIED_AT_ONCE = 128 << 10  # how much cp reads at once, which decides how large the pages of the cache are
 BLOCKS = {"1 MiB": 1 << 20, "8 MiB": 8 << 20}
-GATHER, COPY, PASS = 0.8, 0.7, 0.8
+GATHER, COPY = 0.8, 0.7
 
 
 def write(folder: Path, dtype: str, width: int) -> tuple[Path, list[Path]]:
