@@ -111,6 +111,18 @@ def write_json_lines(path: Path, ids: np.ndarray, other: bool) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
+def write_npz(path: Path, ids: np.ndarray, other: bool) -> None:
+    columns = {name: np.asarray(values) for name, values in table(ids, other).items() if name != "word"}
+    with open(path, "wb") as file:
+        np.savez(file, **columns)
+
+
+def write_compressed_npz(path: Path, ids: np.ndarray, other: bool) -> None:
+    columns = {name: np.asarray(values) for name, values in table(ids, other).items() if name != "word"}
+    with open(path, "wb") as file:
+        np.savez_compressed(file, **columns)
+
+
 INPUTS = ["id", "value", "word"]
 
 FORMATS = {
@@ -129,6 +141,10 @@ FORMATS = {
         lambda path: files.json_lines(path, target="y", types={"value": "float32"}),
         ".jsonl",
         needs=["pyarrow"],
+    ),
+    "npz": Format(write_npz, lambda path: files.npz(path, ["id", "value"], "y"), ".npz", words=False),
+    "npz, compressed": Format(
+        write_compressed_npz, lambda path: files.npz(path, ["id", "value"], "y"), ".npz", words=False
     ),
     "hdf5": Format(write_hdf5, lambda path: files.hdf5(path, INPUTS, "y"), ".h5"),
     "parquet": Format(
