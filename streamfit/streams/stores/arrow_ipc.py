@@ -203,7 +203,8 @@ class IpcStore(ArrowStore):
             return pa.Table.from_batches(found)
         opened = self._open_files.get(path)
         if self._mapped(block):
-            return pa.Table.from_batches([opened.mapped().get_batch(number).slice(start, rows)])
+            part = opened.mapped().get_batch(number).slice(start, rows)
+            return pa.Table.from_batches([part]).select(self.file_columns)
         return pa.Table.from_batches([opened.reader.get_batch(at) for at in range(number, end)])
 
     def _mapped(self, block: int) -> bool:
@@ -254,15 +255,18 @@ class _File:
             fields = [schema.get_field_index(column) for column in columns]
             if min(fields, default=0) < 0:
                 raise DataError(f"{path!r} has no column {columns[fields.index(-1)]!r} in its footer")
-            self._options = ipc.IpcReadOptions(included_fields=fields, use_threads=not inside_worker())
-            self.reader = ipc.open_file(pa.OSFile(path), options=self._options)
+            options = ipc.IpcReadOptions(included_fields=fields, use_threads=not inside_worker())
+            self.reader = ipc.open_file(pa.OSFile(path), options=options)
         except pa.ArrowException as error:
             raise DataError(f"{path!r} is no Arrow IPC file that can be read: {error}") from None
 
     def mapped(self) -> pa.ipc.RecordBatchFileReader:
-        """Return a reader of the file mapped into memory; it is not kept, so that no page stays in use."""
+        """Return a reader of the file mapped into memory; it is not kept, so that no page stays in use.
+
+        It reads all columns, which costs nothing: Arrow makes copies when it reads some of them.
+        """
         pa, ipc = pyarrow(), pyarrow("ipc")
-        return ipc.open_file(pa.memory_map(self._path), options=self._options)
+        return ipc.open_file(pa.memory_map(self._path))
 
 
 class _Opener:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfit import DataError, StreamfitError, files
-from streamfit.streams.stores import arrow_ipc
+from streamfit.streams.stores import arrow_ipc, arrow_store
 
 pa: Any = pytest.importorskip("pyarrow", reason="its files are what is read")
 ipc: Any = pytest.importorskip("pyarrow.ipc", reason="its files are what is read")
@@ -90,6 +90,25 @@ def test_small_batches_are_taken_together_and_large_ones_cut(tmp_path: Any) -> N
     assert store.read(2).rows["id"].tolist() == list(range(768, 1000))
     write(tmp_path / "p.arrow", table(1000).select(["id"]), compression="lz4")
     assert files.arrow(tmp_path / "p.arrow").stage.store.lengths.tolist() == [1000]
+
+
+def test_a_part_of_a_large_batch_takes_no_memory_for_the_others(tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(arrow_ipc, "LARGE_BYTES", 64 << 10)
+    path = write(tmp_path / "a.arrow", pa.table({"a": np.arange(1 << 20), "b": np.arange(1 << 20)}))
+    store, before = files.arrow(path, "a").stage.store, pa.total_allocated_bytes()
+    seen: list[int] = []
+    check = arrow_store.validate
+
+    def checked(*arguments: Any) -> None:
+        seen.append(pa.total_allocated_bytes() - before)
+        check(*arguments)
+
+    monkeypatch.setattr(arrow_store, "validate", checked)
+    held = [store.read(block) for block in range(3)]
+    assert [int(block.rows[0]) for block in held] == [0, 8192, 16384]
+    assert len(seen) == 3
+    assert max(seen) < 1 << 20  # the file has 16 MiB
+    assert all(block.rows.flags.owndata for block in held)
 
 
 def test_dictionaries_that_are_replaced_or_grow(tmp_path: Any, check_store: Any) -> None:
