@@ -67,6 +67,11 @@ class HashedCrossing(HostLayer):
         one_of(f"dtype of HashedCrossing with output_mode={output_mode!r}", self.dtype, wanted)
         self.num_bins = length("num_bins", num_bins)
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether rows can be computed in any company: numbers, in the shape of the input."""
+        return self.output_mode == "int"
+
     def compute(self, inputs: Sequence[Array]) -> Array:
         """Find the bucket of each combination."""
         parts = np.empty((len(inputs), inputs[0].size), np.uint64)

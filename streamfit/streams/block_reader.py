@@ -188,14 +188,15 @@ class BlockReader(SourceReader):
 def _with_base(source: PipelineSource, base: HeldRows) -> PipelineSource:
     """Return a source whose pipeline reads other rows."""
     other = copy.copy(source)
-    other.stage = _on_base(source.stage, base)
+    other.stage = on_base(source.stage, base)
     return other
 
 
-def _on_base(stage: Stage, base: Stage) -> Stage:
+def on_base(stage: Stage, base: Stage) -> Stage:
+    """Return a copy of a pipeline of one input that reads another base."""
     if not stage.inputs:
         return base
-    return stage.with_inputs((_on_base(stage.input, base),), stage.salt)
+    return stage.with_inputs((on_base(stage.input, base),), stage.salt)
 
 
 def _allow_all(_: int | None) -> None:

@@ -12,6 +12,7 @@ from streamfit._base.errors import SampleError
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.stage import MOST_RUNS, OrderStage, Pass, Runs, Stage
+from streamfit.streams.stores.converted_rows import ConvertedRows
 from streamfit.streams.stores.row_form import RowForm
 from streamfit.streams.stores.row_kernels import place
 from streamfit.streams.stores.store_rows import StoreRows
@@ -32,10 +33,9 @@ class BlockLoader:
         name: What to call the source in messages.
     """
 
-    may_change = False
-
     def __init__(self, base: StoreRows, name: str) -> None:
         self.base, self.name = base, name
+        self.may_change = isinstance(base, ConvertedRows)  # what its function holds
 
     def load(self, number: int) -> Rows:
         """Read a block: its rows, and why some of them are bad."""
