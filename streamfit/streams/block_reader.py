@@ -5,7 +5,7 @@ workers, on whole batches of rows.
 
 Guarantees kept here: in a pass each block is read once (and once more where two windows share it), whatever
 the number and the kind of the workers; batches are those that `SeekableSource` loads one by one; at most two
-windows and the blocks of a third are in memory.
+windows are in memory, and the blocks that are read ahead.
 """
 
 from __future__ import annotations

@@ -305,7 +305,7 @@ class _Footers:
 def _opened(path: str, footer: pq.FileMetaData | None) -> pq.ParquetFile:
     pa, pq = arrow(), arrow("parquet")
     try:
-        return pq.ParquetFile(path, metadata=footer, page_checksum_verification=True)
+        return pq.ParquetFile(path, metadata=footer, page_checksum_verification=True, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path!r} is no Parquet file that can be read: {error}") from None
 

@@ -57,8 +57,8 @@ FORMS = [
 @pytest.fixture
 def small(monkeypatch):
     """Windows of a few samples."""
-    monkeypatch.setattr(block_windows, "AHEAD_BYTES", 64)
-    monkeypatch.setattr(shuffle_stage, "WINDOW_BYTES", 128)
+    monkeypatch.setattr(block_windows, "AHEAD_BYTES", 160)
+    monkeypatch.setattr(shuffle_stage, "WINDOW_BYTES", 320)
 
 
 @pytest.mark.parametrize("number", range(len(FORMS)))
@@ -106,8 +106,8 @@ def test_blocks_are_read_once_in_a_pass(small):
 
 def test_without_a_size_as_many_blocks_as_fit_are_shuffled_together(small):
     made = pipeline([2] * 20, row_bytes=16).shuffle()
-    assert np.diff(made.stage.windows(made._pass(0)).starts).tolist() == [8, 8, 8, 8, 8]  # 128 bytes / 16
-    everything = pipeline([2] * 20, row_bytes=1).shuffle()
+    assert np.diff(made.stage.windows(made._pass(0)).starts).tolist() == [8, 8, 8, 8, 8]  # 320 bytes: (16 + 24) * 8
+    everything = pipeline([2] * 6, row_bytes=1).shuffle()
     assert everything.stage.windows(everything._pass(0)).windows == 1
 
 
