@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -106,9 +107,25 @@ def test_blocks_are_read_once_in_a_pass(small):
 
 def test_without_a_size_as_many_blocks_as_fit_are_shuffled_together(small):
     made = pipeline([2] * 20, row_bytes=16).shuffle()
-    assert np.diff(made.stage.windows(made._pass(0)).starts).tolist() == [8, 8, 8, 8, 8]  # 320 bytes: (16 + 24) * 8
+    # 320 bytes: 8 samples of 16 bytes, and 24 for the order of each
+    assert np.diff(made.stage.windows(made._pass(0)).starts).tolist() == [8, 8, 8, 8, 8]
     everything = pipeline([2] * 6, row_bytes=1).shuffle()
     assert everything.stage.windows(everything._pass(0)).windows == 1
+
+
+def test_few_large_blocks_are_read_ahead():
+    assert block_windows.blocks_ahead(Numbers([4, 9], row_bytes=1 << 20), workers=1) == 3  # 32 MiB
+    assert block_windows.blocks_ahead(Numbers([4, 9], row_bytes=1 << 30), workers=2) == 3
+    for order, most in ((lambda p: p, 1 + 3), (lambda p: p.shuffle(8), 3 + 3)):
+        made = order(pipeline([4] * 30, row_bytes=1 << 30)).batch(4)
+        base = next(made.stage.bases())
+        with stream(made, seed=1, workers=2, max_queue_size=20) as found:
+            batches = iter(found)
+            next(batches)
+            time.sleep(0.1)
+            assert 1 <= len(base.store.reads) <= most
+            assert len(list(batches)) == 29
+        assert len(base.store.reads) == 30
 
 
 def test_bad_samples_end_the_pass_or_are_left_out(small):
