@@ -125,6 +125,13 @@ class ReadWindow:
             first, at = min(last, end), at + 1
         return found
 
+    def room(self, position: int) -> int:
+        """Return how many rows from a position on lie one behind the other."""
+        if not self.ordered:
+            return self.stop - position
+        first = position - self.start
+        return int(self._ends[np.searchsorted(self._ends, first, "right")]) - first
+
     def release(self, position: int) -> None:
         """Let go of the blocks in front of a position, where they are held one by one."""
         if self.ordered:
@@ -181,6 +188,10 @@ class BlockStream:
         if len(pieces) == 1:
             return pieces[0], ids[0]
         return [np.concatenate(leaf) for leaf in zip(*pieces, strict=True)], np.concatenate(ids)
+
+    def room(self) -> int:
+        """Return how many rows can be taken next without being copied."""
+        return self._current().room(self._position)
 
     def counts(self) -> tuple[int, int]:
         """Return how many loads were done again and how many workers were replaced so far."""
