@@ -1,9 +1,9 @@
 """Does a model train as fast from Parquet files as from arrays in memory?
 
-Tables of 24 columns of float32 and a target, batches of 256 rows, shuffled. A network of 256 and 256 units, whose
-steps take longer than a loader needs, and a linear model, whose steps do not: each once with a matrix as input
-and once with an input for each column. Files are read by one thread beside the steps. Each figure is the
-wall time of `fit` for one pass, and the processor time of the program beside it, which does not depend on
+Tables of 24 columns of float32 and a target, batches of 256 rows, shuffled. A network of 256 and 256 units,
+whose steps take longer than a loader needs, and a linear model, whose steps do not: each once with a matrix
+as input and once with an input for each column. Files are read by one thread beside the steps. Each figure is
+the wall time of `fit` for one pass, and the processor time of the program beside it, which does not depend on
 what else runs on the machine; kernels are compiled and files are in the page cache before. The promise is
 about the network.
 """
@@ -19,7 +19,8 @@ from pathlib import Path
 
 from harness import ROOT, Target, arguments, exit_code, machine_facts, publish, summarize, table, take_turns
 
-sys.path[:0] = [str(ROOT), str(ROOT / "examples")]
+sys.path.insert(0, str(ROOT / "examples"))
+sys.path.insert(0, str(ROOT))
 
 import numpy as np
 from bigger_than_memory import COLUMNS, write_files
