@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from streamfit._base.optional import require
+from streamfit._base.hdf5_package import h5py_package
 from streamfit._base.specs import Array
 from streamfit._base.tree import part_of
 
-EXTRA = "hdf5"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HEAP = b"GCOL"  # where texts of any length are
 _SLACK = 1 << 26
@@ -72,7 +71,7 @@ def check_installed() -> ModuleType:
     Raises:
         MissingExtraError: It is not installed.
     """
-    return require("h5py", EXTRA)
+    return h5py_package()
 
 
 # -- writing ------------------------------------------------------------------------------------

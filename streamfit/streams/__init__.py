@@ -16,6 +16,7 @@ from streamfit.streams.pipeline import Pipeline, source
 from streamfit.streams.receipt import Receipt
 from streamfit.streams.sampling import Sampling
 from streamfit.streams.sequence import Sequence, SequenceSource
+from streamfit.streams.shuffle_quality import ShuffleQuality, shuffle_quality
 from streamfit.streams.source import Source
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
@@ -32,6 +33,7 @@ __all__ = [
     "Sampling",
     "Sequence",
     "SequenceSource",
+    "ShuffleQuality",
     "Source",
     "SourceTraits",
     "Stream",
@@ -40,6 +42,7 @@ __all__ = [
     "interleave",
     "mix",
     "open_source",
+    "shuffle_quality",
     "source",
     "stream",
     "with_mapped_inputs",

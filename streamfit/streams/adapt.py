@@ -7,6 +7,7 @@ iterator has no order to change.)
 
 from __future__ import annotations
 
+import os
 from collections import UserList
 from typing import Literal, Protocol, cast
 
@@ -22,10 +23,28 @@ from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.streams.sequence import SequenceSource
 from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
+from streamfit.streams.table_advice import table_advice
 
 Kind = Literal["pipeline", "source", "arrays", "iterator", "sequence", "iterable"]
 
 DEFAULT_BATCH_SIZE = 32
+
+_NO_DATA = str, bytes, os.PathLike, set, frozenset, bool, int, float, complex, np.generic
+
+# Which function of `streamfit.files` reads a file, by its ending.
+_READERS = {
+    ".npy": "npy",
+    ".npz": "npz",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".csv": "csv",
+    ".jsonl": "json_lines",
+    ".txt": "text_lines",
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    ".zarr": "zarr",
+}
 
 
 class Readable(Protocol):
@@ -120,7 +139,10 @@ def kind_of(x: object, name: str = "data") -> Kind:
         return "source"
     if hasattr(type(x), "open_source"):
         return "pipeline"
-    if x is None or isinstance(x, (str, bytes, set, frozenset, bool, int, float, complex, np.generic)):
+    advice = table_advice(x)
+    if advice is not None:
+        raise TypeError(f"source {name!r}: a {type(x).__name__} does not say what x and y are; {advice}")
+    if x is None or isinstance(x, _NO_DATA):
         raise TypeError(f"source {name!r}: {_refusal(x)}")
     if isinstance(x, (np.ndarray, list, tuple, UserList)) or is_mapping(x) or is_arraylike(x):
         return "arrays"
@@ -163,10 +185,20 @@ def check_batch_size(batch_size: object) -> int:
 
 
 def _refusal(x: object) -> str:
-    hint = "; load the file and pass its arrays" if isinstance(x, (str, bytes)) else ""
+    hint = _file_hint(x) if isinstance(x, (str, bytes, os.PathLike)) else ""
     if isinstance(x, (set, frozenset)):
         hint = "; a set has no order, so pass a list or an array"
     return f"{brief(x)} is not data; pass arrays, a generator, a Sequence or an iterable of batches{hint}"
+
+
+def _file_hint(path: str | bytes | os.PathLike[str]) -> str:
+    """Return what to write to read a file: the function for its ending."""
+    text = os.fsdecode(path)
+    reader = next((name for ending, name in _READERS.items() if text.lower().endswith(ending)), None)
+    call = (
+        "a function of streamfit.files" if reader is None else f"streamfit.files.{reader}({brief(text)}, ...)"
+    )
+    return f"; load the file and pass its arrays, or read it with {call}"
 
 
 def _refuse_array_arguments(x: object, y: object, sample_weight: object, batch_size: object) -> None:

@@ -10,6 +10,7 @@ before it and of the batch. So it is a small number that can be saved and contin
 from __future__ import annotations
 
 import hashlib
+from array import array as array_of
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Contents:
 
     def __init__(self, state: int = 0) -> None:
         self.value = state
-        self.trail = [state]
+        self.trail = array_of("Q", [state])  # 8 bytes for each batch
 
     def add(self, batch: Batch) -> None:
         """Add x, y and weights of one batch."""

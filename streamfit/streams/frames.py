@@ -80,14 +80,18 @@ def frame_array(frame: DataFrame, name: str, *, text: bool = False) -> Array:
             wrong.append((label, error))
     if wrong:
         others = f" (the same goes for columns {[label for label, _ in wrong[1:]]})" if wrong[1:] else ""
-        raise DataError(f"{wrong[0][1]}; or leave the column out{others}")
+        raise DataError(
+            f"{wrong[0][1]}; or leave the column out{others}; "
+            "text and numbers side by side are files.table(frame, target='...')"
+        )
     held = {label: holds_text(array) for label, array in zip(labels, arrays, strict=True)}
     if len(set(held.values())) > 1:
         words = [label for label, is_text in held.items() if is_text]
         raise DataError(
             f"{name} has columns of text ({', '.join(map(repr, words))}) and columns of numbers, which are "
             "no "
-            f"one array; pass a dict with one input for each: {{{words[0]!r}: {name}[{words[0]!r}], ...}}"
+            f"one array; pass a dict with one input for each: {{{words[0]!r}: {name}[{words[0]!r}], ...}}, "
+            "or files.table(frame, target='...')"
         )
     return np.stack(arrays, axis=1)
 

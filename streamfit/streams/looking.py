@@ -56,9 +56,10 @@ def summary_lines(stage: Stage, p: Pass, name: str) -> Iterator[str]:
         if len(each.inputs) > 1:  # the inputs have lines of their own
             shown = f"{shown.partition('(')[0]}(...)"
         rows.append((f"{'  ' * level}{shown}", _count(each, p), _form(each, p, name)))
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+        rows += [(f"{'  ' * (level + 1)}{note}", "", "") for note in each.notes(p)]
+    widths = [max(len(row[column]) for row in rows if column == 0 or row[2]) for column in range(2)]
     for row in rows:
-        yield f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}"
+        yield f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}".rstrip()
 
 
 def _rows(stage: Stage, level: int = 0) -> Iterator[tuple[int, Stage]]:
@@ -76,6 +77,9 @@ def _count(stage: Stage, p: Pass) -> str:
 
 
 def _form(stage: Stage, p: Pass, name: str) -> str:
+    known = stage.specs()
+    if known is not None:
+        return _text(known)
     found = first_element(stage, p, name)
     return "none" if found is None else _text(specs_of(found[0], stage.traits.batched))
 

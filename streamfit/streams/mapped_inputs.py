@@ -7,7 +7,6 @@ function returns travels from the workers.
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -127,7 +126,5 @@ def with_mapped_inputs(source: Source, function: Function) -> Source:
     if not (blocks or isinstance(source, OrderedSource)):
         return MappedInputs(source, function)
     assert isinstance(source, PipelineSource)
-    mapped = copy.copy(source)
-    mapped.stage = Map(source.stage, function, on="x", new_form=True)  # it runs with the other stages
-    mapped.text = False
-    return mapped
+    # It runs with the other stages.
+    return source.with_stage(Map(source.stage, function, on="x", new_form=True), text=False)

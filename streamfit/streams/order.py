@@ -26,6 +26,9 @@ ROUNDS = 8
 MOST = 1 << 62
 """How many ids can be shuffled."""
 
+_AT_ONCE = 1 << 14
+"""How many ids are computed in one call: with their scratch they stay in the cache of a core."""
+
 _LOW = 0xFFFFFFFF
 _MULTIPLY_1 = 0x7FEB352D
 _MULTIPLY_2 = 0x846CA68B
@@ -161,8 +164,10 @@ class Order:
         """
         if not 0 <= start <= start + count <= self.n:
             raise ValueError(f"positions {start}..{start + count - 1} are not all in 0..{self.n - 1}")
-        out = self._scratch(count)
-        permute(start, self._sizes, self._keys, self._halves, out)
+        out = np.empty(count, np.int64)
+        for done in range(0, count, _AT_ONCE):
+            part = out[done : done + _AT_ONCE]
+            permute(start + done, self._sizes, self._keys, self._scratch(len(part)), part)
         return out
 
     def at(self, positions: Array) -> Array:
@@ -178,13 +183,16 @@ class Order:
         """
         if len(positions) and not 0 <= int(positions.min()) <= int(positions.max()) < self.n:
             raise ValueError(f"positions {positions.min()}..{positions.max()} are not all in 0..{self.n - 1}")
-        out = self._scratch(len(positions))
+        out = np.empty(len(positions), np.int64)
         wanted = np.ascontiguousarray(positions, dtype=np.int64)
-        permute_at(wanted, self._sizes, self._keys, self._halves, out)
+        for done in range(0, len(wanted), _AT_ONCE):
+            part = out[done : done + _AT_ONCE]
+            some = wanted[done : done + _AT_ONCE]
+            permute_at(some, self._sizes, self._keys, self._scratch(len(part)), part)
         return out
 
     def _scratch(self, count: int) -> Array:
-        """Return a fresh array for `count` ids, and see that the scratch is large enough for as many."""
+        """Return scratch that is large enough for `count` ids."""
         if self._halves.shape[1] < count:
             self._halves = np.empty((2, count), dtype=np.int64)
-        return np.empty(count, dtype=np.int64)
+        return self._halves

@@ -268,7 +268,7 @@ class Tally:
         )
 
     @property
-    def checksums(self) -> list[int]:
+    def checksums(self) -> Sequence[int]:
         """The running checksums of a whole epoch; none without an audit, or where the epoch was resumed."""
         return [] if self.contents is None or self._begun else self.contents.trail
 

@@ -29,7 +29,7 @@ class Delivered:
     """
 
     source: Source
-    checksums: list[int]
+    checksums: Sequence[int]
 
     def load(self, number: int, passes: Sequence[Sequence[int]], skipped: Iterable[object]) -> Batch:
         """Load one batch of the epoch again.

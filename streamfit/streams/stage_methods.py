@@ -151,7 +151,8 @@ class StageMethods(ABC):
     def split(self, fraction: float, seed: int = 0) -> tuple[Self, Self]:
         """Return two pipelines that share no sample, of ``round(n * fraction)`` samples and of the others.
 
-        A sample is in the same part in every pass and in every run with this `seed`. The order is kept.
+        A sample is in the same part in every pass and in every run with this `seed`. The order is kept. Write
+        it before ``.shuffle()``: then millions of samples and more are split without a table of them.
 
         Example:
             >>> import numpy as np

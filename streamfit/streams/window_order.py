@@ -119,6 +119,7 @@ class WindowOrder:
         order = Order(size, derive(self._key, "window", window))
         if not dense or size > MOST_KEPT:
             return self._ids(window, order.at(places))
+        self._kept = self._kept[-1:]  # before there is another one, so that there are never three
         found = np.empty(size, np.int64)
         for start in range(0, size, _CHUNK):
             count = min(_CHUNK, size - start)

@@ -35,8 +35,20 @@ def bytes_of(value: Value) -> int:
 
 
 def same_bits(one: Array, other: Array) -> bool:
-    """Return whether two arrays have the same dtype, shape and bits; a NaN equals itself."""
-    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+    """Return whether two arrays have the same dtype, shape and bits; a NaN equals itself.
+
+    Of objects, such as text, the values are compared: their memory holds addresses.
+    """
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    if one.dtype.hasobject:
+        return not _unequal(one, other).any()
+    return one.tobytes() == other.tobytes()
+
+
+def content_of(array: Array) -> bytes:
+    """Return bytes that are equal for equal arrays: of objects how they are written."""
+    return repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
 
 
 def difference(one: Value, other: Value, words: Words = ("at first", "then")) -> str | None:
@@ -70,16 +82,24 @@ def _array_difference(name: str, one: Array, other: Array, words: Words) -> str 
     place = tuple(int(axis) for axis in np.argwhere(unequal)[0])
     shown = f"{name}[{', '.join(map(str, place))}]"
     return (
-        f"{shown} is {one[place].item()!r} {words[0]} and {other[place].item()!r} {words[1]} "
+        f"{shown} is {_item(one, place)!r} {words[0]} and {_item(other, place)!r} {words[1]} "
         f"({int(unequal.sum())} of {one.size} values differ)"
     )
 
 
 def _unequal(one: Array, other: Array) -> Array:
-    """Mark the elements whose bytes differ."""
+    """Mark the elements whose bytes differ; those of objects that are written in another way."""
+    if one.dtype.hasobject:
+        pairs = zip(one.reshape(-1).tolist(), other.reshape(-1).tolist(), strict=True)
+        return np.array([repr(a) != repr(b) for a, b in pairs], bool).reshape(one.shape)
     size = one.dtype.itemsize
     pair = [np.ascontiguousarray(side).reshape(-1).view(np.uint8).reshape(-1, size) for side in (one, other)]
     return np.asarray((pair[0] != pair[1]).any(axis=1)).reshape(one.shape)
+
+
+def _item(array: Array, place: tuple[int, ...]) -> object:
+    value = array[place]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def form_of(value: Value) -> dict[str, Form]:

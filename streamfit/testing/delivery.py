@@ -13,7 +13,7 @@ from streamfit._base.errors import WorkerError
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, place
-from streamfit.testing.comparison import copied, difference, parts_of
+from streamfit.testing.comparison import content_of, copied, difference, parts_of
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.preemption import Outcome, interleaved, lines_of, places, timed
 from streamfit.testing.process_state import borrowed_settings, unseen_settings
@@ -225,7 +225,7 @@ def _equal_batches(loads: Loads) -> str | None:
     """Return a note if two batches hold the same bits."""
     seen: dict[bytes, int] = {}
     for ticket, value in loads:
-        key = b"".join(array.tobytes() for _, array in parts_of(value))
+        key = b"".join(content_of(array) for _, array in parts_of(value))
         if key in seen:
             return f"batches {seen[key]} and {ticket.number} hold the very same data"
         seen[key] = ticket.number

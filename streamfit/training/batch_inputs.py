@@ -159,6 +159,7 @@ class BatchInputs:
             if wanted:
                 raise DataError(
                     f"the loss of output {wanted[0]!r} needs targets, but the data have none: pass y"
+                    ", or name the column of a table: files.table(table, target='...')"
                 )
             return [None] * len(self._plans)
         given = self._spread_targets(y)

@@ -112,11 +112,14 @@ class Pool(ABC):
         kind: "inline", "threads" or "processes".
         workers: how many loads go on at once (0 for inline).
         restarts: workers replaced so far.
+        worked: nanoseconds that worker processes took to load and pack what was delivered so far; 0 for other
+            kinds.
     """
 
     kind: Kind
     workers: int
     restarts: int = 0
+    worked: int = 0
 
     @abstractmethod
     def start(self, preload: Iterable[str] = ()) -> None:

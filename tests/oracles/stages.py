@@ -23,7 +23,9 @@ def plain(element: Element) -> object:
     if element is None:
         return None
     array = np.asarray(element)
-    return array.dtype.str, array.shape, array.tobytes()
+    # The memory of objects holds addresses.
+    content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+    return array.dtype.str, array.shape, content
 
 
 def listed(elements: Iterable[Element]) -> list[Any]:
@@ -37,7 +39,7 @@ def batch_value(batch: Batch) -> object:
 
 def delivered(pipeline: Pipeline, pool: Pool | None = None, passes: int = 1) -> list[list[object]]:
     """Return what a feed delivers, pass by pass."""
-    with Feed(pipeline.open_source(seed=7), pool) as feed:
+    with Feed(pipeline.open_source(seed=7, text=True), pool) as feed:
         return [[batch_value(batch) for batch in feed.run()] for _ in range(passes)]
 
 
@@ -50,13 +52,13 @@ def resumed(pipeline: Pipeline, pool: Pool | None, fresh: Callable[[], Pipeline]
         fresh: Makes an equal pipeline, for a resumed run.
     """
     values, states = [], []
-    with Feed(pipeline.open_source(seed=7)) as feed:
+    with Feed(pipeline.open_source(seed=7, text=True)) as feed:
         for batch in feed.run():
             values.append(batch_value(batch))
             states.append(json.loads(json.dumps(feed.state(within=True))))
     yield values
     for done, state in enumerate(states, 1):
-        with Feed(fresh().open_source(seed=7), pool) as feed:
+        with Feed(fresh().open_source(seed=7, text=True), pool) as feed:
             feed.resume(state, replay=True)
             yield values[:done] + [batch_value(batch) for batch in feed.run()]
 

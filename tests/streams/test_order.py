@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from oracles.order import shuffled
 
 from streamfit._base.keys import derive
+from streamfit.kernels.decorator import JIT_ENABLED
 from streamfit.streams.order import Order
+
+compiled = pytest.mark.skipif(not JIT_ENABLED, reason="takes minutes where kernels are plain Python")
 
 KEYS = st.integers(0, 2**64 - 1)
 
@@ -48,6 +51,32 @@ def test_large_orders_spread_and_do_not_collide() -> None:
     assert 0 <= ids.min() < n // 100
     assert n - n // 100 < ids.max() < n
     assert abs(ids.mean() / n - 0.5) < 0.03
+
+
+@compiled
+def test_a_sample_of_a_large_order_is_even_and_has_no_duplicates() -> None:
+    n, count, bins = 10**12, 1 << 18, 64
+    order = Order(n, 11)
+    ids = order.ids(n // 3, count)
+    assert len(np.unique(ids)) == count
+    expected = count / bins
+    for found in (ids * bins // n, ids % bins):  # the upper and the lower part of the ids
+        statistic = float(((np.bincount(found, minlength=bins) - expected) ** 2 / expected).sum())
+        assert 20 < statistic < 130  # chi square with 63 degrees of freedom; 1 - 1e-6 is at 128
+    pairs = np.bincount((ids[:-1] * 16 // n) * 16 + ids[1:] * 16 // n, minlength=256)
+    expected = (count - 1) / 256
+    assert 150 < float(((pairs - expected) ** 2 / expected).sum()) < 380  # 255 degrees of freedom
+    scattered = np.random.default_rng(1).choice(n, 1 << 15, replace=False)
+    assert len(np.unique(order.at(scattered))) == 1 << 15
+
+
+@compiled
+def test_many_ids_take_no_more_scratch_than_a_few() -> None:
+    order = Order(10**12, 5)
+    ids = order.ids(7, 100_000)
+    assert order._halves.nbytes <= 1 << 18
+    assert np.array_equal(ids[30_000:30_500], Order(10**12, 5).ids(30_007, 500))
+    assert np.array_equal(order.at(np.arange(7, 100_007)), ids)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5])

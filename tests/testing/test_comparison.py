@@ -32,6 +32,15 @@ def test_nan_equals_itself_and_zeros_have_signs() -> None:
     assert not same_bits(np.array([0.0]), np.array([-0.0]))
 
 
+def test_text_is_compared_by_its_letters() -> None:
+    def words(*letters: str) -> np.ndarray:
+        return np.array(["".join(word) for word in letters], object)
+
+    assert same_bits(words("alpha", "beta"), words("alpha", "beta"))
+    found = difference((words("alpha", "beta"), None, None), (words("alpha", "betb"), None, None))
+    assert found == "x[1] is 'beta' at first and 'betb' then (1 of 2 values differ)"
+
+
 @pytest.mark.parametrize(
     ("one", "other", "text"),
     [

@@ -13,6 +13,7 @@ from streamfit._base.specs import Array
 from streamfit.streams.stages.branches import Reading
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.joined import Joined
+from streamfit.streams.stages.mix_draws import Draws, choose
 from streamfit.streams.stages.recent import Recent
 from streamfit.streams.stages.stage import ElementRunner, Pass, Place, Stage, known_size, parts_of
 
@@ -28,7 +29,8 @@ class Mix(Joined):
             what the others leave.
         seed: A seed for the draws; None follows the run.
 
-    Where the inputs can seek, a table of a pass takes 9 bytes for each element.
+    An element is found by drawing for all positions before it, once in a pass; so to shuffle, write
+    ``mix([a.shuffle(), b.shuffle()])``, which is quick from the first batch on.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class Mix(Joined):
         self.traits = replace(self.traits, fixed_order=False)
         self.weights = _checked(weights, len(stages))
         self.own_seed = None if seed is None else seed_from(seed)
-        self._tables = Recent()
+        self._draws = Recent()
 
     def __repr__(self) -> str:
         given = f"[{', '.join(stage.text() for stage in self.inputs)}]"
@@ -57,39 +59,11 @@ class Mix(Joined):
 
     def locate(self, p: Pass, positions: Array) -> tuple[Array, Array]:
         """Return the number of the input at each position, and the position in it."""
-        numbers, within = self._tables.get(p, lambda: self._table(p))
-        return numbers[positions].astype(np.int64), within[positions]
+        return self._draws.get(p, lambda: self._drawn(p)).locate(positions)
 
-    def _table(self, p: Pass) -> tuple[Array, Array]:
-        """Draw the inputs of a whole pass: between two ends of inputs, all at once."""
-        left = np.array([known_size(stage, p) for stage in self.inputs], np.int64)
-        draws = uniforms(self._key(p), np.arange(int(left.sum())))
-        numbers = np.empty(len(draws), np.uint8 if len(left) <= 256 else np.int64)
-        start = 0
-        while start < len(draws):
-            chosen = self._choose(draws[start:], np.flatnonzero(left))
-            # Up to the position at which the first input gives its last element.
-            ends = [
-                int(np.flatnonzero(chosen == at)[left[at] - 1])
-                for at in np.flatnonzero(left)
-                if int((chosen == at).sum()) >= left[at]
-            ]
-            count = 1 + min(ends)
-            numbers[start : start + count] = chosen[:count]
-            left -= np.bincount(chosen[:count], minlength=len(left))
-            start += count
-        within = np.empty(len(draws), np.int64)
-        for at in range(len(left)):
-            places = np.flatnonzero(numbers == at)
-            within[places] = np.arange(len(places))
-        return numbers, within
-
-    def _choose(self, draws: Array, left: Array) -> Array:
-        """Return the input for each draw, among those that have elements left."""
-        bounds = np.cumsum(self.weights[left])
-        places = np.searchsorted(bounds / bounds[-1], draws, side="right").clip(max=len(left) - 1)
-        chosen: Array = left[places]
-        return chosen
+    def _drawn(self, p: Pass) -> Draws:
+        sizes = np.array([known_size(stage, p) for stage in self.inputs], np.int64)
+        return Draws(sizes, self.weights, self._key(p))
 
     def iterate(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:
         """Read the inputs that are drawn; the place is the number of the draw and all their places."""
@@ -98,20 +72,22 @@ class Mix(Joined):
             return
         number, places = parts_of(place, 0, None)
         reading = Reading([(stage, p) for stage in self.inputs], places, runner)
-        key, first = self._key(p), number
-        draws = uniforms(key, np.arange(first, first + _CHUNK))
+        key, first, draws = self._key(p), number, _draws_from(self._key(p), number)
         try:
             while left := reading.left:
                 if number == first + _CHUNK:
-                    first = number
-                    draws = uniforms(key, np.arange(first, first + _CHUNK))
-                drawn = self._choose(draws[number - first : number - first + 1], np.array(left))
+                    first, draws = number, _draws_from(key, number)
+                drawn = choose(self.weights, draws[number - first : number - first + 1], np.array(left))
                 found = reading.take(int(drawn[0]))
                 if found is not None:  # else the same draw chooses among the others
                     number += 1
                     yield self.checked(int(drawn[0]), found[0]), (number, tuple(reading.places))
         finally:
             reading.close()
+
+
+def _draws_from(key: int, number: int) -> Array:
+    return uniforms(key, np.arange(number, number + _CHUNK))
 
 
 def _checked(weights: Sequence[float] | None, count: int) -> Array:

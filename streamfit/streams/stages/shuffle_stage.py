@@ -98,6 +98,17 @@ class Shuffle(OrderStage):
             return None
         return Runs(np.diff(windows.starts), inner.row_bytes, mixed=True)
 
+    def notes(self, p: Pass) -> list[str]:
+        """Say how many elements are shuffled among each other, where it is not all of them."""
+        windows, runs = self.windows(p), self.input.runs(p)
+        if windows is None or runs is None or not windows.windows:
+            return []
+        size = int(np.diff(windows.starts).max())
+        held = size * runs.row_bytes / 2**20
+        return [
+            f"{windows.window:,} of {len(runs.lengths):,} blocks together: {size:,} elements, {held:,.1f} MiB"
+        ]
+
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids at these positions of the permutation."""
         if not len(positions):

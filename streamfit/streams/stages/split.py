@@ -2,6 +2,7 @@
 
 Guarantee kept here: which part a sample is in depends on its id, the number of samples, the fraction and the
 seed of the split alone: it is the same in every pass, in every run, and whatever order the samples come in.
+(Of many elements of one order for all passes it depends on the position in place of the id.)
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array
 from streamfit.streams.order import Order
+from streamfit.streams.split_order import SplitOrder
 from streamfit.streams.stages.recent import Recent
 from streamfit.streams.stages.stage import OrderStage, Pass, Runs, Stage, known_size
+
+FEW = 1 << 22
+"""Fewer elements than this are split by a permutation of all, which takes a table."""
 
 
 class Split(OrderStage):
@@ -28,7 +33,10 @@ class Split(OrderStage):
         part: 0 for the first part, 1 for the second.
         seed: What chooses the elements of the parts.
 
-    It takes a byte for each id, and 8 bytes for each element of a pass.
+    Fewer than 2**22 elements are split by a permutation of all; that takes a byte for each id and 8 bytes for
+    each element of a pass. More are split chunk by chunk (`SplitOrder`). Where they come in one order in all
+    passes (``source(...).split(...)``), any of them is found by arithmetic, without a table; behind a shuffle
+    the tables are needed, so write ``.split(...)`` before ``.shuffle()``.
 
     Raises:
         ValueError: The input is read in order, or its ids do not stand for the same samples in each pass.
@@ -57,6 +65,10 @@ class Split(OrderStage):
         seed = f", seed={self.split_seed}" if self.split_seed else ""
         return f"split({self.fraction:g}{seed})[{self.part}]"
 
+    @property
+    def _key(self) -> int:
+        return derive(self.split_seed, "split")
+
     def size(self, p: Pass) -> int:
         """Return the number of elements."""
         total = known_size(self.input, p)
@@ -76,10 +88,14 @@ class Split(OrderStage):
         """Return for each id the part that it is in; 2 for ids that do not occur."""
         total = known_size(self.input, p)
         present = np.sort(self.input.ids(Pass(p.seed, 0), np.arange(total)))
-        order = Order(total, derive(self.split_seed, "split"))
         parts = np.full(self.input.space(p), 2, np.uint8)
         parts[present] = 1
-        parts[present[order.ids(0, round(total * self.fraction))]] = 0
+        if total < FEW:
+            first = Order(total, self._key).ids(0, round(total * self.fraction))
+        else:
+            order = SplitOrder(total, self.fraction, 0, self._key)
+            first = order.at(np.arange(order.n))
+        parts[present[first]] = 0
         return parts
 
     def _table(self, p: Pass) -> Array:
@@ -97,6 +113,10 @@ class Split(OrderStage):
 
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids at these positions."""
-        key = (p.seed, 0 if self.traits.fixed_order else p.number, known_size(self.input, p))
+        total = known_size(self.input, p)
+        if total >= FEW and self.traits.fixed_order:
+            order = SplitOrder(total, self.fraction, self.part, self._key)
+            return self.input.ids(p, order.at(positions))
+        key = (p.seed, 0 if self.traits.fixed_order else p.number, total)
         table: Array = self._tables.get(key, lambda: self._table(p))
         return table[positions]

@@ -225,6 +225,10 @@ class Stage(ABC):
         """Return the structure of an element with a `Spec` for each array; None where only loading tells."""
         return None
 
+    def notes(self, p: Pass) -> list[str]:
+        """Return what else a summary says of this stage, a line each."""
+        return []
+
     def seed_for(self, p: Pass) -> int:
         """Return the seed of what draws its own random numbers, such as a `Sequence`."""
         return p.seed if self.salt == self.depth else derive(p.seed, self.salt) >> 1

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streamfit.streams.stores.arrow_package import pa
 
 _TEXT = np.dtype(object)
+_LOOKED_AT = 1000  # texts of a block, to judge whether they come again
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class _Column:
             kind = kind.value_type
         self.kind = kind
         categories = rules.categories.get(name)
-        self.categories = None if categories is None else _checked_categories(categories, name)
+        self.categories = None if categories is None else checked_categories(categories, name)
         self.pad = rules.pad.get(name)
         self.filled, self.fill = name in rules.nulls, rules.nulls.get(name)
         is_nan = isinstance(self.fill, float) and self.fill != self.fill
@@ -167,27 +168,34 @@ class _Column:
             DataError: They do not fit the rules.
         """
         pa = arrow()
-        compute = arrow("compute")
         if self.cast is not None:
             try:
                 values = values.cast(self.cast)
             except pa.ArrowInvalid as error:
                 raise DataError(f"column {self.name!r} cannot be cast to {self.cast}: {error}") from None
+        if pa.types.is_null(values.type):  # a file in which all values are missing
+            values = values.cast(self.kind)
         if self.categories is not None:
             return self._codes(values)
+        values = _plain(values)
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
         if _is_list(values.type):
             return self._lists(values)
-        if values.null_count:
-            values = self._filled(values, compute)
-        found = np.asarray(values.to_numpy(zero_copy_only=False) if _is_single(values) else values.to_numpy())
-        return found if found.dtype == self.spec.dtype else self._exact(found)
-
-    def _filled(self, values: pa.ChunkedArray, compute: object) -> pa.ChunkedArray:
-        types = arrow().types
         if self.nan_fill:
-            return values
+            self._check_exact(values)
+        elif values.null_count:
+            values = self._filled(values)
+        if _repeats(values):
+            found = _shared_texts(values)
+        else:
+            found = np.asarray(
+                values.to_numpy(zero_copy_only=False) if _is_single(values) else values.to_numpy()
+            )
+        return found if found.dtype == self.spec.dtype else found.astype(self.spec.dtype)
+
+    def _filled(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        types = arrow().types
         if self.filled:
             try:
                 return values.fill_null(self.fill)
@@ -203,22 +211,22 @@ class _Column:
             f"nulls={{{self.name!r}: {example}}}"
         )
 
-    def _exact(self, found: Array) -> Array:
-        """Return values in the dtype of the column; whole numbers that float64 cannot hold are an error."""
-        made: Array = found.astype(self.spec.dtype)
-        if self.nan_fill and found.dtype.kind in "iuf" and bool((np.abs(made) > 2.0**53).any()):
+    def _check_exact(self, values: pa.ChunkedArray | pa.Array) -> None:
+        """Check that float64 holds all whole numbers."""
+        bounds = arrow("compute").min_max(values).as_py()
+        largest = max(abs(bounds["min"] or 0), abs(bounds["max"] or 0))
+        if largest > 2**53:
             raise DataError(
-                f"column {self.name!r} has whole numbers above 2**53, which float64 rounds; fill missing "
-                f"values with a whole number: nulls={{{self.name!r}: 0}}"
+                f"column {self.name!r} has whole numbers above 2**53 ({largest}), which float64 rounds; fill "
+                f"missing values with a whole number: nulls={{{self.name!r}: 0}}"
             )
-        return made
 
     def _codes(self, values: pa.ChunkedArray | pa.Array) -> Array:
         pa, compute = arrow(), arrow("compute")
         assert self.categories is not None
         chunks = [values] if _is_single(values) else values.chunks
         found = []
-        for chunk in chunks:
+        for chunk in map(_plain, chunks):
             if self.filled and chunk.null_count:
                 if pa.types.is_dictionary(chunk.type):
                     chunk = chunk.cast(chunk.type.value_type)
@@ -297,6 +305,39 @@ class _Column:
         return made
 
 
+def _repeats(values: pa.ChunkedArray | pa.Array) -> bool:
+    """Return whether a column is of texts that come again, judged by its first thousand."""
+    types = arrow().types
+    if values.null_count or not (types.is_string(values.type) or types.is_large_string(values.type)):
+        return False
+    first = values.slice(0, _LOOKED_AT)
+    return 0 < 2 * len(first.unique()) <= len(first)
+
+
+def _shared_texts(values: pa.ChunkedArray | pa.Array) -> Array:
+    """Return texts as objects, equal ones as one object: a lookup need not hash or compare their letters."""
+    found: list[Array] = []
+    for chunk in [values] if _is_single(values) else values.chunks:
+        coded = chunk.dictionary_encode()
+        texts = np.asarray(coded.dictionary.to_numpy(zero_copy_only=False), object)
+        found.append(texts[coded.indices.to_numpy()])
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _plain(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Return a column with texts one after the other: functions of Arrow take no views of texts."""
+    pa = arrow()
+    kind, text = values.type, pa.large_string()
+    if pa.types.is_string_view(kind):
+        return values.cast(text)
+    if not pa.types.is_dictionary(kind) or not pa.types.is_string_view(kind.value_type):
+        return values
+    if _is_single(values):
+        return pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(text))
+    kind = pa.dictionary(kind.index_type, text)
+    return pa.chunked_array([_plain(chunk) for chunk in values.chunks], kind)
+
+
 def _is_single(values: pa.ChunkedArray | pa.Array) -> bool:
     return not hasattr(values, "chunks")
 
@@ -327,7 +368,12 @@ def _type_named(name: str, column: str) -> pa.DataType:
         ) from None
 
 
-def _checked_categories(categories: Sequence[object], name: str) -> list[object]:
+def checked_categories(categories: Sequence[object], name: str) -> list[object]:
+    """Return the categories of a column.
+
+    Raises:
+        ValueError: There are none, or one is there twice.
+    """
     found = list(categories)
     if not found or len(set(found)) < len(found):
         raise ValueError(f"categories={{{name!r}: ...}}: write each category once, got {found[:10]}")

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from streamfit._base.errors import DataError
-from streamfit._base.specs import Array
 from streamfit.streams.pipeline import Pipeline
-from streamfit.streams.stages.elements import Element
 from streamfit.streams.stores.arrow_package import arrow
-from streamfit.streams.stores.arrow_rows import ArrowRows, ColumnRules, validate
-from streamfit.streams.stores.columns import Columns, TableForm
-from streamfit.streams.stores.file_index import FileIndex
-from streamfit.streams.stores.paths import FileMark, Paths, find_files
-from streamfit.streams.stores.store import Store, StoreBlock
+from streamfit.streams.stores.arrow_rows import ColumnRules
+from streamfit.streams.stores.arrow_store import MOST_BYTES, ArrowStore, hive_keys
+from streamfit.streams.stores.columns import Columns
+from streamfit.streams.stores.open_files import OpenFiles
+from streamfit.streams.stores.paths import Paths, find_files
 from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.workers.contract import inside_worker
 
 if TYPE_CHECKING:
     from streamfit.streams.stores.arrow_package import pa, pq
-
-_OPEN = 16  # files that a process keeps open
-MOST_BYTES = 4 << 30
-"""What a row group may take when it is decoded, by its own account; more is taken for an attack or a
-mistake.
-"""
 
 
 def parquet(
@@ -101,7 +91,7 @@ def parquet(
     return Pipeline(StoreRows(store), name)
 
 
-class ParquetStore(Store):
+class ParquetStore(ArrowStore):
     """The row groups of Parquet files; for most arguments see `parquet`.
 
     Args:
@@ -109,9 +99,12 @@ class ParquetStore(Store):
         keys: The columns that their folders make: a value for each file.
     """
 
+    format = "parquet"
+    block = "row group"
+
     def __init__(
         self,
-        files: list[str],
+        files: Sequence[str],
         keys: Mapping[str, list[object]],
         columns: Columns | None,
         target: Columns | None,
@@ -120,148 +113,66 @@ class ParquetStore(Store):
         rules: ColumnRules,
         name: str,
     ) -> None:
-        pa, pq = arrow(), arrow("parquet")
-        self.name, self.files = name, files
-        self._marks = [FileMark.of(path) for path in files]
-        self._footers = _Footers()
-        self._expression = pq.filters_to_expression(filters) if isinstance(filters, list) else filters
-        schema = self._footer(0).schema_arrow
-        for key, values in keys.items():
-            if key in schema.names:
-                raise DataError(
-                    f"{files[0]!r} has a column {key!r}, and so has its folder; pass partitions=False"
-                )
-            kind = pa.int64() if all(isinstance(value, int) for value in values) else pa.string()
-            schema = schema.append(pa.field(key, kind))
-        self._keys = dict(keys)
-        self.form = TableForm(schema.names, columns, target, weight, f"{files[0]!r}")
-        rules.check(schema.names, "parquet()")
-        self._rows = ArrowRows(schema, self.form.names, rules, name)
-        self._types = {column: str(schema.field(column).type) for column in self.form.names}
-        self._lengths, self._files, self._groups = self._find_groups()
+        self._open_files = OpenFiles(_opened)
+        if isinstance(filters, list):
+            filters = arrow("parquet").filters_to_expression(filters)
+        self._expression = filters
+        super().__init__(files, keys, columns, target, weight, rules, name)
 
-    # -- when it is made ----------------------------------------------------------------------------
+    def _schema(self, number: int) -> pa.Schema:
+        return self._open_files.get(self.files[number]).schema_arrow
 
-    def _find_groups(self) -> tuple[Array, Array, Array]:
-        """Return rows, file and number of each row group that has rows."""
-        index = FileIndex(self.files, self._marks, f"parquet {self._types} {self._expression}")
-        known = index.load()
-        if known is None:
-            known = dict(zip(("rows", "files", "groups"), self._looked_up(), strict=True))
-            index.save(known)
-        return known["rows"], known["files"], known["groups"]
+    def _chosen(self) -> str:
+        return "" if self._expression is None else str(self._expression)
 
-    def _looked_up(self) -> Iterator[Array]:
-        found: list[tuple[int, int, int]] = []
-        first = self._footer(0).schema_arrow
-        for number, path in enumerate(self.files):
-            footer = self._footer(number)
-            schema = footer.schema_arrow
-            if not schema.equals(first):
-                self._check_schema(schema, path)
-            for group in range(footer.num_row_groups):
-                rows = footer.metadata.row_group(group).num_rows
-                if rows and self._expression is not None:
-                    rows = self._fragment(number, group).count_rows(filter=self._expression)
-                if rows:
-                    found.append((rows, number, group))
-        if not found:
-            what = "no rows" if self._expression is None else "no rows that the filters keep"
-            raise DataError(
-                f"parquet(): there are {what} in {len(self.files):,} files ({self.files[0]!r}, ...)"
-            )
-        return map(np.ascontiguousarray, np.array(found, np.int64).T)
+    def _nothing(self) -> str:
+        return "no rows" if self._expression is None else "no rows that the filters keep"
 
-    def _check_schema(self, schema: pa.Schema, path: str) -> None:
-        for column, wanted in self._types.items():
-            if column in self._keys:
-                continue
-            at = schema.get_field_index(column)
-            if at < 0:
-                raise DataError(f"{path!r} has no column {column!r}, which {self.files[0]!r} has")
-            if str(schema.field(at).type) != wanted:
-                raise DataError(
-                    f"{path!r}: column {column!r} is {schema.field(at).type}, and {wanted} in "
-                    f"{self.files[0]!r}; all files need one type: write them again, or pass those that agree"
-                )
+    def _blocks_of(self, number: int) -> list[tuple[int, int]]:
+        found = []
+        footer = self._open_files.get(self.files[number]).metadata
+        for group in range(footer.num_row_groups):
+            rows = footer.row_group(group).num_rows
+            if rows and self._expression is not None:
+                rows = self._kept(number, group)
+            if rows:
+                found.append((rows, group))
+        return found
 
-    # -- a store ------------------------------------------------------------------------------------
-
-    @property
-    def lengths(self) -> Array:
-        """The rows of each row group."""
-        return self._lengths
-
-    @property
-    def specs(self) -> Element:
-        """The specs of a row."""
-        return self.form.specs(self._rows.specs)
-
-    @property
-    def row_bytes(self) -> int:
-        """The bytes of a row, roughly."""
-        return self._rows.row_bytes
-
-    def read(self, block: int) -> StoreBlock:
-        """Read a row group."""
-        number, group = int(self._files[block]), int(self._groups[block])
+    def _kept(self, number: int, group: int) -> int:
+        """Count the rows of a row group that the filters keep."""
         pa = arrow()
-        read = [column for column in self.form.names if column not in self._keys]
         try:
-            self._marks[number].check(self.files[number])
-            if self._expression is not None:
-                table = self._fragment(number, group).to_table(columns=read, filter=self._expression)
-            else:
-                footer = self._footer(number)
-                self._check_size(footer.metadata.row_group(group), block)
-                table = footer.read_row_group(group, columns=read, use_threads=not inside_worker())
-            self._marks[number].check(self.files[number])  # it may have been replaced in the middle
-            validate(table, lambda: self.where(block))
-            for key in self._keys:
-                if key in self.form.names:
-                    kind = pa.type_for_alias(self._types[key])
-                    value = pa.scalar(self._keys[key][number], kind)
-                    table = table.append_column(key, pa.repeat(value, table.num_rows))
-        except (pa.ArrowException, OSError, EOFError) as error:
-            raise DataError(f"{self.where(block)} cannot be read: {error}") from None
-        return StoreBlock(self.form.element(self._rows.arrays(table, lambda: self.where(block))))
+            # `count_rows` counts all row groups of the file where the filter is true by the folder's name.
+            return sum(batch.num_rows for batch in self._scanner(number, group, []).to_batches())
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.files[number]!r}, row group {group} cannot be read: {error}") from None
 
-    def where(self, block: int, row: int | None = None) -> str:
-        """Say where a row group is."""
-        at = f"{self.files[int(self._files[block])]!r}, row group {int(self._groups[block])}"
-        return at if row is None else f"{at}, row {row}"
-
-    def identity(self) -> dict[str, object]:
-        """Return names of files, rows and columns."""
-        return {
-            "files": [os.path.basename(path) for path in self.files[:1000]],
-            "rows": int(self._lengths.sum()),
-            "row groups": len(self._lengths),
-            "columns": self._types,
-        }
-
-    def text(self) -> str:
-        """Return the store as it is written in a pipeline."""
-        files = f"{len(self.files):,} file{'s' * (len(self.files) > 1)}"
-        return f"parquet({self.name!r}, {files}, {int(self._lengths.sum()):,} rows)"
+    def _table(self, block: int, file: int, number: int) -> pa.Table:
+        opened = self._open_files.get(self.files[file])
+        self._check_size(opened.metadata.row_group(number), block)
+        if self._expression is not None:
+            return self._scanner(file, number, self.file_columns).to_table()
+        return opened.read_row_group(number, columns=self.file_columns, use_threads=not inside_worker())
 
     def close(self) -> None:
         """Close the files."""
-        self._footers.clear()
+        self._open_files.clear()
 
-    # -- files --------------------------------------------------------------------------------------
-
-    def _footer(self, number: int) -> pq.ParquetFile:
-        """Return an open file.
-
-        Raises:
-            DataError: It is no Parquet file.
-        """
-        return self._footers.get(self.files[number])
-
-    def _fragment(self, number: int, group: int) -> pa.dataset.Fragment:
-        dataset = arrow("dataset")
-        return dataset.ParquetFileFormat().make_fragment(self.files[number], row_groups=[group])
+    def _scanner(self, number: int, group: int, columns: Sequence[str]) -> pa.dataset.Scanner:
+        """Return what reads the rows of a row group that the filters keep."""
+        dataset, local = arrow("dataset"), arrow("fs").LocalFileSystem()
+        options = dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
+        kind = dataset.ParquetFileFormat(default_fragment_scan_options=options)
+        path = os.path.abspath(self.files[number])
+        known = [
+            dataset.field(key).is_null() if values[number] is None else dataset.field(key) == values[number]
+            for key, values in self.keys.items()
+        ]
+        where = functools.reduce(operator.and_, known) if known else None
+        found = kind.make_fragment(path, local, where, row_groups=[group])
+        threads = not inside_worker()
+        return found.scanner(self._whole, columns=columns, filter=self._expression, use_threads=threads)
 
     def _check_size(self, group: pq.RowGroupMetaData, block: int) -> None:
         if group.total_byte_size > MOST_BYTES:
@@ -271,73 +182,10 @@ class ParquetStore(Store):
             )
 
 
-class _Footers:
-    """The files that a process has open, with what their footers say: at most 16 of them.
-
-    Each thread has files of its own: one file must not be read by two threads at once.
-    """
-
-    def __init__(self) -> None:
-        self._found: OrderedDict[tuple[str, int], pq.ParquetFile] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[type[_Footers], tuple[()]]:
-        return _Footers, ()
-
-    def get(self, path: str) -> pq.ParquetFile:
-        key = path, threading.get_ident()
-        with self._lock:
-            found = self._found.get(key)
-            if found is None:
-                known = next((file.metadata for (name, _), file in self._found.items() if name == path), None)
-                found = _opened(path, known)
-                self._found[key] = found
-                while len(self._found) > _OPEN:
-                    self._found.popitem(last=False)
-            self._found.move_to_end(key)
-            return found
-
-    def clear(self) -> None:
-        with self._lock:
-            self._found.clear()
-
-
-def _opened(path: str, footer: pq.FileMetaData | None) -> pq.ParquetFile:
+def _opened(path: str, other: pq.ParquetFile | None) -> pq.ParquetFile:
     pa, pq = arrow(), arrow("parquet")
+    footer = None if other is None else other.metadata
     try:
         return pq.ParquetFile(path, metadata=footer, page_checksum_verification=True, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path!r} is no Parquet file that can be read: {error}") from None
-
-
-def hive_keys(files: Sequence[str], paths: Paths) -> dict[str, list[object]]:
-    """Return the columns that folders such as ``year=2024`` make: a value for each file.
-
-    Values are whole numbers where all are, else text; None stands for Hive's name of a missing value.
-
-    Raises:
-        DataError: Some files have such folders and others have not.
-
-    Example:
-        >>> hive_keys(["d/y=1/a.parquet", "d/y=2/a.parquet"], "d")
-        {'y': [1, 2]}
-    """
-    from urllib.parse import unquote
-
-    base = os.path.join(os.fspath(paths), "") if isinstance(paths, (str, os.PathLike)) else ""
-    found: list[dict[str, str]] = []
-    for path in files:
-        inside = path[len(base) :] if path.startswith(base) else path
-        parts = [part.partition("=") for part in os.path.dirname(inside).split(os.sep) if "=" in part]
-        found.append({key: unquote(value) for key, _, value in parts})
-    for path, each in zip(files, found, strict=True):
-        if list(each) != list(found[0]):
-            raise DataError(
-                f"{path!r} has the partitions {list(each)}, and {files[0]!r} has {list(found[0])}"
-            )
-    columns: dict[str, list[object]] = {}
-    for key in found[0]:
-        words = [None if each[key] == "__HIVE_DEFAULT_PARTITION__" else each[key] for each in found]
-        numbers = all(word is not None and word.lstrip("-").isdecimal() for word in words)
-        columns[key] = [int(word or 0) for word in words] if numbers else list(words)
-    return columns

@@ -107,7 +107,11 @@ class FileMark:
         Raises:
             OSError: It is not there.
         """
-        found = os.stat(path)
+        return cls.of_stat(os.stat(path))
+
+    @classmethod
+    def of_stat(cls, found: os.stat_result) -> FileMark:
+        """Return the mark of a file that the system was asked about."""
         return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
     def check(self, path: str) -> None:

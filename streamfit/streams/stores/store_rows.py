@@ -60,6 +60,14 @@ class StoreRows(Stage):
         """Return the lengths of the blocks."""
         return Runs(self.store.lengths, self.store.row_bytes)
 
+    def notes(self, p: Pass) -> list[str]:
+        """Say how many blocks there are, and how large a sample is."""
+        lengths = self.store.lengths
+        return [
+            f"{len(lengths):,} blocks of {int(lengths.min()):,} to {int(lengths.max()):,} samples, about "
+            f"{self.store.row_bytes:,} bytes each"
+        ]
+
     def identity(self) -> dict[str, object]:
         """Return what makes these data others than other data."""
         return self.store.identity()

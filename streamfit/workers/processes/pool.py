@@ -153,6 +153,7 @@ class ProcessPool(SupervisedPool):
         if not isinstance(packed, Packed):
             self.scheduler.give_back(job.slot)
             return []
+        self.worked += packed.nanoseconds
         worker_group = self._live_group()
         self._reclaim(worker_group)  # values that were given up are not leased any more
         slot = worker_group.slot(job.slot)

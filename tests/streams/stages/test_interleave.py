@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from oracles.stages import in_order, listed, numbers
 
 from streamfit.streams import interleave
+from streamfit.streams.stages import interleave as stage
 
 
 def expected_of(sizes: list[int], block: int) -> list[int]:
@@ -20,8 +21,15 @@ def expected_of(sizes: list[int], block: int) -> list[int]:
     return found
 
 
+@pytest.mark.parametrize("cells", [1, 9, stage._CELLS])
 @given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=4), block=st.integers(1, 5))
-def test_against_lists(sizes: list[int], block: int) -> None:
+def test_against_lists(cells: int, sizes: list[int], block: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "_CELLS", cells)
+        check_against_lists(sizes, block)
+
+
+def check_against_lists(sizes: list[int], block: int) -> None:
     expected = expected_of(sizes, block)
     for make in (numbers, in_order):
         inputs = [make(max(1, size), 100 * at).take(size) for at, size in enumerate(sizes)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,11 +11,19 @@ from hypothesis import strategies as st
 from oracles.stages import in_order, listed, noisy, numbers
 
 from streamfit._base.errors import DataError
-from streamfit.streams import Pipeline, source
+from streamfit.streams import Feed, Pipeline, source
+from streamfit.streams.stages import split
 
 
+@pytest.mark.parametrize("few", [0, split.FEW], ids=["arithmetic", "tables"])
 @given(count=st.integers(1, 40), fraction=st.floats(0, 1), seed=st.integers(0, 5))
-def test_parts(count: int, fraction: float, seed: int) -> None:
+def test_parts(few: int, count: int, fraction: float, seed: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(split, "FEW", few)
+        check_parts(count, fraction, seed)
+
+
+def check_parts(count: int, fraction: float, seed: int) -> None:
     first, second = numbers(count).split(fraction, seed)
     a, b = listed(first), listed(second)
     assert len(a) == len(first) == round(count * fraction)
@@ -82,6 +92,33 @@ def test_wrong_fractions() -> None:
         numbers(4).split(80)
     with pytest.raises(ValueError, match="fraction must be at least 0"):
         numbers(4).split(-0.5)
+
+
+def test_the_parts_of_few_elements_stay() -> None:
+    """Fixed values: what is validation data now is so in later versions."""
+    assert listed(numbers(12).split(0.75, seed=3)[1]) == [2, 4, 9]
+
+
+def test_many_elements_take_no_table() -> None:
+    count = 10**12
+    first, second = source(np.broadcast_to(np.float32(0), (count,))).split(0.8, seed=2)
+    assert (len(first), len(second)) == (8 * 10**11, 2 * 10**11)
+    tracemalloc.start()
+    try:
+        for part in (first, second, first.shuffle(), second.shuffle().take(10**6)):
+            with Feed(part.batch(64).open_source(seed=1)) as feed:
+                found = [batch.ids for batch in feed.run(3)]
+            assert len(np.unique(np.concatenate(found))) == 192
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_parts_of_a_shuffled_input_are_those_of_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(split, "FEW", 0)
+    first, _ = numbers(300).split(0.7, seed=1)
+    found, _ = numbers(300).shuffle().split(0.7, seed=1)
+    assert sorted(listed(found)) == listed(first)
 
 
 def test_large_inputs_are_quick() -> None:
