@@ -160,10 +160,11 @@ class TimedPool(Pool):
         *,
         describe: Callable[[TicketT], str] = str,
         tolerance: int | None = None,
+        ahead: int | None = None,
     ) -> Run[TicketT, ValueT]:
         """Begin to load tickets and return their run."""
         timed = cast("Loader[TicketT, tuple[ValueT, Array]]", self._timed(loader))
-        run = self._pool.open(timed, tickets, describe=describe, tolerance=tolerance)
+        run = self._pool.open(timed, tickets, describe=describe, tolerance=tolerance, ahead=ahead)
         return TimedRun(run, self, self._listener)
 
     def _timed(self, loader: AnyLoader) -> TimedLoader:

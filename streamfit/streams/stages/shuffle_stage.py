@@ -33,7 +33,9 @@ from streamfit.streams.window_order import WindowOrder
 _BLOCK = 1024
 
 WINDOW_BYTES = 64 << 20
-"""How many bytes of decoded samples are shuffled among each other, if the user names no number of samples."""
+"""How many bytes of decoded samples, and of what orders them, are shuffled among each other, if the user
+names no number of samples.
+"""
 
 
 class Shuffle(OrderStage):

@@ -186,6 +186,6 @@ def _opened(path: str, other: pq.ParquetFile | None) -> pq.ParquetFile:
     pa, pq = arrow(), arrow("parquet")
     footer = None if other is None else other.metadata
     try:
-        return pq.ParquetFile(path, metadata=footer, page_checksum_verification=True)
+        return pq.ParquetFile(path, metadata=footer, page_checksum_verification=True, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path!r} is no Parquet file that can be read: {error}") from None

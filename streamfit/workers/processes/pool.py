@@ -183,7 +183,7 @@ class ProcessPool(SupervisedPool):
         count = len(job.tickets)
         quick = _JOB_NANOSECONDS * count // max(packed.nanoseconds, 1)
         small = _JOB_BYTES * count // max(packed.used, 1)
-        return max(1, min(quick, small, 2 * size, self.ahead // (self.workers + 2)))
+        return max(1, min(quick, small, 2 * size))
 
     def drop(self, scheduler: Scheduler, queue: TicketQueue) -> None:
         """Close a queue; its tickets that still wait in workers are not loaded."""
