@@ -133,6 +133,16 @@ def test_categories_become_numbers(tmp_path, encoded):
         files.parquet(path, "w", categories={"w": ["a", "a"]})
 
 
+def test_categories_are_found_in_the_files(tmp_path):
+    write(tmp_path / "a.parquet", w=["u", "v", "ä"], i=[1, 2, 3])
+    write(tmp_path / "b.parquet", w=["t", "v"], i=[4, 5])
+    found = files.categories(files.parquet(tmp_path, ["w", "i"]))
+    assert found == {"w": ["t", "u", "v", "ä"]}
+    assert whole(files.parquet(tmp_path, "w", categories=found)).tolist() == [1, 2, 3, 0, 2]
+    with pytest.raises(DataError, match="dictionaries of columns"):
+        files.categories(files.parquet(tmp_path, "w"))
+
+
 def test_lists_are_ragged_padded_or_of_one_length(tmp_path):
     path = write(
         tmp_path / "t.parquet",
