@@ -1,16 +1,18 @@
 """How fast do Parquet files become training batches, beside pyarrow's own scan of the same files?
 
-2,000,000 rows of 20 float32 columns, 4 dictionary columns and a target, in 10 files (zstd, row groups of 100,000
-rows), written as pyarrow does by default; then once more with dictionaries for the columns of text alone
-(``plain``), which the scan decodes faster. Text becomes codes by ``categories=``. A figure is the time of a whole
-pass, from asking for the first batch to holding the last, files in the page cache, two threads as workers.
+4,000,000 rows of 20 float32 columns, 4 dictionary columns and a target, in 10 files (zstd, row groups of
+100,000 rows), written as pyarrow does by default; then once more with dictionaries for the columns of text
+alone (``plain``), which the scan decodes faster. Text becomes codes by ``categories=``. A figure is of a
+whole pass, from asking for the first batch to holding the last, files in the page cache, two threads as
+workers.
 
-The limit is the faster one of pyarrow's scanner (`dataset.to_batches`, all cores) and loops of
-`ParquetFile.read_row_group` on one thread and with pyarrow's threads: decoded columns, in no other order, in no
-batches. A pass can be no faster than the decoding that it contains.
+The limit is the fastest one of pyarrow's scanner (`dataset.to_batches`, all cores) and loops of
+`ParquetFile.read_row_group` on one thread and with pyarrow's threads: decoded columns, in the order of the
+files, in no batches. A pass can be no faster than the decoding that it contains. Where other programs keep
+the machine busy, the ratios of processor time (`of the scan's`) tell more than those of time.
 
-Then the first batch, each time in a fresh process, from naming the folder to holding 256 rows: of 100 files, of
-10,000 files without an index, and of these with the index that the first program has left.
+Then the first batch, each time in a fresh process, from naming the folder to holding 256 rows: of 100 files,
+of 10,000 files without an index, and of these with the index that the first program has left.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ from harness import (
 sys.path.insert(0, str(HERE / "peers"))
 from parquet_common import write
 
-FILES, GROUPS = 10, 2
+FILES, GROUPS = 10, 4
 WORKERS = 2
 LIMIT_SECONDS = 300.0
 SCANS = ("batches", "groups", "threads")
@@ -137,6 +139,7 @@ def firsts(folder: Path, rounds: int) -> tuple[dict[str, Summary], dict[str, str
 
 def show(title: str, rows: dict[str, Summary], processor: dict[str, float], limit: float) -> None:
     """Print one contest, fastest first."""
+    least = min(found for name, found in processor.items() if name.startswith("scan"))
     lines = [
         [
             name,
@@ -144,11 +147,12 @@ def show(title: str, rows: dict[str, Summary], processor: dict[str, float], limi
             f"{found.lower:.2f} - {found.upper:.2f}",
             f"{found.median / limit:.2f}",
             f"{processor[name]:.3f}",
+            f"{least / processor[name]:.2f}",
         ]
         for name, found in sorted(rows.items(), key=lambda item: -item[1].median)
     ]
     print(f"\n{title}")
-    header = ["side", "million rows/s", "quartiles", "of the scan", "processor us/row"]
+    header = ["side", "million rows/s", "quartiles", "of the scan", "processor us/row", "of the scan's"]
     print(table(header, lines), flush=True)
 
 
@@ -176,7 +180,8 @@ def main() -> int:
             for name, found in rows.items():
                 if not name.startswith("scan"):
                     ratio = found.median / limit
-                    promises.append(Target(f"{title}, {name}: rate beside the scan's", ratio, 0.7, at_least=True))
+                    what = f"{title}, {name}: rate beside the scan's"
+                    promises.append(Target(what, ratio, 0.7, at_least=True))
         if not chosen.without_first:
             first, lost = firsts(Path(holder), max(3, chosen.rounds // 2))
             failures |= lost

@@ -1,13 +1,14 @@
 """What all sides of the Parquet benchmarks share: the files, and how a side is asked.
 
-The files hold 20 columns of float32, 4 dictionary columns of text and a target, which is the number of the row
-(exact in float32), so that the order of what comes out can be judged. They are written by pyarrow: zstd, row groups
-of 100,000 rows, all else by default (columns of floats are then dictionary-encoded too) or, for ``plain``, with
-dictionaries for the columns of text alone.
+The files hold 20 columns of float32, 4 dictionary columns of text and a target, which is the number of the
+row (exact in float32), so that the order of what comes out can be judged. They are written by pyarrow: zstd,
+row groups of 100,000 rows, all else by default (columns of floats are then dictionary-encoded too) or, for
+``plain``, with dictionaries for the columns of text alone.
 
-A request is one JSON line, ``{"rows": n}``: begin a pass and take so many rows of it; None for all. The answer
-has rows, seconds and processor seconds of this process. Where only a part of a pass is asked for, the clock starts
-with the second batch, so that no buffer is filled at its cost. Needs numpy; pyarrow to write the files.
+A request is one JSON line, ``{"rows": n}``: begin a pass and take so many rows of it; None for all. The
+answer has rows, seconds and processor seconds of this process. Where only a part of a pass is asked for, the
+clock starts behind the first batch, so that no buffer is filled at its cost. Needs numpy; pyarrow to write
+the files.
 """
 
 from __future__ import annotations
@@ -76,9 +77,9 @@ def options(*variants: str) -> argparse.Namespace:
 
 
 def quality(targets: list[Array], total: int) -> dict[str, float]:
-    """Judge the order by the row numbers in each batch: how far a batch is spread, how many neighbours it holds.
+    """Judge the order by the row numbers in each batch: how far they spread, and how many are neighbours.
 
-    Both are 1 (or about 0) for a true permutation.
+    A true permutation has 1, and about 0.
     """
     batches = [np.sort(found.astype(np.int64)) for found in targets[1:-1] or targets]
     spread = np.mean([found.std() for found in batches]) / (total / np.sqrt(12))

@@ -13,12 +13,14 @@ from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.stage import MOST_RUNS, OrderStage, Pass, Runs, Stage
 from streamfit.streams.stores.row_form import RowForm
-from streamfit.streams.stores.row_kernels import place
+from streamfit.streams.stores.row_pack import RowPack, SpareMemory
 from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.workers import Pool, Run
 
 AHEAD_BYTES = 32 << 20
 """How many bytes are read ahead where the samples come as they lie: blocks are taken together up to that."""
+
+_GLANCE = 64  # samples by which most orders that do not ascend are told
 
 Rows = tuple[Element, dict[int, str]]
 """The rows of a block, and why some of them are bad."""
@@ -59,16 +61,19 @@ class ReadWindow:
         start: The first position.
         ids: The ids of the elements at the positions.
         names: The ids of the samples in the store.
+        spare: Memory of windows before.
     """
 
-    def __init__(self, base: StoreRows, start: int, ids: Array, names: Array) -> None:
+    def __init__(self, base: StoreRows, start: int, ids: Array, names: Array, spare: SpareMemory) -> None:
         self.base, self.start, self.ids = base, start, ids
         self.stop = start + len(ids)
-        self.ordered = bool((np.diff(names) > 0).all())
-        blocks, self._ends, self._places, self._rows = base.finder.grouped(names)
-        self.blocks: list[int] = blocks.tolist()
+        self.ordered = _ascends(names[:_GLANCE]) and _ascends(names)
+        self._names, self._spare = names, spare
+        self._found = base.finder.grouped(names)
+        self._ends = np.cumsum(self._found.counts)
+        self.blocks: list[int] = self._found.blocks.tolist()
         self.received = 0
-        self._leaves: list[Array] = []
+        self._pack: RowPack | None = None
         self._pieces: list[list[Array]] = []
 
     def put(self, form: RowForm, rows: Element, bad: dict[int, str]) -> None:
@@ -78,23 +83,28 @@ class ReadWindow:
             SampleError: A sample that is wanted is bad.
             DataError: The rows differ in form from those before.
         """
-        at = self.received
-        number, stop = self.blocks[at], int(self._ends[at])
-        start = int(self._ends[at - 1]) if at else 0
-        taken = self._rows[start:stop]
+        found, at = self._found, self.received
+        number, first = self.blocks[at], self.base.first(self.blocks[at])
         for row in bad if len(bad) else ():
-            if row in taken:
-                name = self.base.first(number) + row
-                raise SampleError(f"{self.base.store.where(number, row)} (sample {name}): {bad[row]}", 0)
+            if bool((self._names == first + row).any()):
+                raise SampleError(
+                    f"{self.base.store.where(number, row)} (sample {first + row}): {bad[row]}", 0
+                )
         leaves = form.leaves(rows, lambda: self.base.store.where(number))
+        slot = int(found.ends[at - 1]) if at else 0
         if self.ordered:
+            stop = int(self._ends[at])
+            taken = self._names[stop - int(found.counts[at]) : stop] - first
             whole = int(taken[-1]) - int(taken[0]) == len(taken) - 1
             chosen = slice(int(taken[0]), int(taken[-1]) + 1) if whole else taken
             self._pieces.append([leaf[chosen] for leaf in leaves])
         else:
-            self._leaves = self._leaves or form.empty(len(self.ids))
-            for leaf, out in zip(leaves, self._leaves, strict=True):
-                place(leaf, taken, self._places[start:stop], out)
+            if self._pack is None:
+                self._pack = RowPack(form, int(found.ends[-1]), self._spare)
+            if not found.whole[at]:
+                taken = found.rows[slot : int(found.ends[at])]
+                leaves = [leaf[taken] for leaf in leaves]
+            self._pack.put(leaves, slot)
         self.received += 1
 
     def needed(self, position: int) -> int:
@@ -106,16 +116,16 @@ class ReadWindow:
     def rows(self, start: int, stop: int) -> list[list[Array]]:
         """Return the rows at positions [start, stop), in pieces of one array for each leaf."""
         first, last = start - self.start, stop - self.start
-        if self._leaves:
-            return [[leaf[first:last] for leaf in self._leaves]]
-        found = []
+        if self._pack is not None:
+            return [self._pack.take(self._found.slots[first:last])]
+        pieces = []
         at = int(np.searchsorted(self._ends, first, "right"))
         while first < last:
             begin, end = int(self._ends[at - 1]) if at else 0, int(self._ends[at])
             low, high = first - begin, min(last, end) - begin
-            found.append([leaf[low:high] for leaf in self._pieces[at]])
+            pieces.append([leaf[low:high] for leaf in self._pieces[at]])
             first, at = min(last, end), at + 1
-        return found
+        return pieces
 
     def release(self, position: int) -> None:
         """Let go of the blocks in front of a position, where they are held one by one."""
@@ -123,6 +133,12 @@ class ReadWindow:
             for at in range(int(np.searchsorted(self._ends, position - self.start, "right"))):
                 if at < len(self._pieces):
                     self._pieces[at] = []
+
+    def close(self) -> None:
+        """Let go of all rows; those that were taken are not in this memory."""
+        if self._pack is not None:
+            self._pack.release()
+        self._pack, self._pieces = None, []
 
 
 class BlockStream:
@@ -146,6 +162,7 @@ class BlockStream:
         self._edges = window_edges(runs)
         self._position = position
         self.form: RowForm | None = None  # of all rows; that of the first block
+        self._spare = SpareMemory()
         self._past = [0, 0]
         self._number = int(np.searchsorted(self._edges, position, "right")) - 1
         self._window: ReadWindow | None = None
@@ -181,6 +198,7 @@ class BlockStream:
         """Stop reading."""
         while self._runs:
             self._close_run()
+        self._spare.clear()
 
     def _close_run(self) -> None:
         run = self._runs.pop(0)
@@ -193,6 +211,7 @@ class BlockStream:
             return self._window
         if self._window is not None:
             self._close_run()
+            self._window.close()
         self._window = self._next or self._opened()
         self._next = self._opened() if self._number < len(self._edges) - 1 else None
         return self._window
@@ -203,7 +222,7 @@ class BlockStream:
         self._number += 1
         start = max(start, self._position) if self._window is None and self._next is None else start
         ids = self._order.ids(self._p, np.arange(start, stop))
-        window = ReadWindow(self._base, start, ids, self._names(ids))
+        window = ReadWindow(self._base, start, ids, self._names(ids), self._spare)
         store, name = self._base.store, self._loader.name
 
         def describe(block: int) -> str:
@@ -252,3 +271,7 @@ def window_edges(runs: Runs) -> Array:
     groups = by_bytes + np.arange(len(lengths)) // MOST_RUNS  # ascends with each of both
     begins = np.flatnonzero(np.diff(groups, prepend=-1))
     return np.concatenate([starts[begins], starts[-1:]])
+
+
+def _ascends(names: Array) -> bool:
+    return bool((np.diff(names) > 0).all())
