@@ -5,10 +5,9 @@ row (exact in float32), so that the order of what comes out can be judged. They 
 row groups of 100,000 rows, all else by default (columns of floats are then dictionary-encoded too) or, for
 ``plain``, with dictionaries for the columns of text alone.
 
-A request is one JSON line, ``{"rows": n}``: begin a pass and take so many rows of it; None for all. The
-answer has rows, seconds and processor seconds of this process. Where only a part of a pass is asked for, the
-clock starts behind the first batch, so that no buffer is filled at its cost. Needs numpy; pyarrow to write
-the files.
+A request is one JSON line, ``{"rows": n}``: take so many more rows of a pass, the clock starting behind a
+batch, so that no buffer is filled at its cost; None for a whole pass from its beginning. The answer has rows,
+seconds and processor seconds of this process. Needs numpy; pyarrow to write the files.
 """
 
 from __future__ import annotations
@@ -102,27 +101,30 @@ def serve(read: Read, total: int) -> None:
     found = np.concatenate(seen)
     once = len(np.unique(found)) == len(found) and (len(found) == total or not whole)
     print(json.dumps({"once": bool(once), "whole": whole, **quality(seen, total)}), file=answers)
+    part: Iterator[Array] = iter(())
     for line in sys.stdin:
-        print(json.dumps(_taken(read, json.loads(line)["rows"])), file=answers)
+        wanted = json.loads(line)["rows"]
+        if wanted is None:
+            taken = _whole(read())
+        else:
+            taken, part = _some(read, part, int(wanted))
+        print(json.dumps(taken), file=answers)
 
 
-def _taken(read: Read, wanted: int | None) -> dict[str, float]:
+def _whole(batches: Iterator[Array]) -> dict[str, float]:
+    begin, busy = time.perf_counter(), time.process_time()
+    rows = sum(len(targets) for targets in batches)
+    return {"rows": rows, "seconds": time.perf_counter() - begin, "processor": time.process_time() - busy}
+
+
+def _some(read: Read, batches: Iterator[Array], wanted: int) -> tuple[dict[str, float], Iterator[Array]]:
+    if next(batches, None) is None:
+        batches = read()
+        next(batches)
     rows, begin, busy = 0, time.perf_counter(), time.process_time()
-    started = wanted is None
-    batches = read()
     for targets in batches:
-        if not started:
-            started, begin, busy = True, time.perf_counter(), time.process_time()
-            continue
         rows += len(targets)
-        if wanted is not None and rows >= wanted:
+        if rows >= wanted:
             break
-    taken = {
-        "rows": rows,
-        "seconds": time.perf_counter() - begin,
-        "processor": time.process_time() - busy,
-    }
-    close: Any = getattr(batches, "close", None)
-    if close is not None:
-        close()
-    return taken
+    seconds, busy = time.perf_counter() - begin, time.process_time() - busy
+    return {"rows": rows, "seconds": seconds, "processor": busy}, batches
