@@ -2,8 +2,9 @@
 
 4,000,000 rows of 20 float32 columns, 4 dictionary columns and a target, in 10 files (see `parquet.py`), in
 batches of 1,024 rows: a matrix of the floats, a matrix of the codes, the targets. Every side shuffles anew in
-each pass. How well is in the table: `spread` is the standard deviation of the row numbers in a batch beside that of all
-rows (1 for a true permutation), `neighbours` the share of rows whose successor in the file is in the batch.
+each pass. How well is in the table: `spread` is the standard deviation of the row numbers in a batch beside
+that of all rows (1 for a true permutation), `neighbours` the share of rows whose successor in the file is in
+the batch.
 
 Each library is measured as its manual does it and, where it lets users bring code of their own, with a window
 shuffle written by hand in pyarrow and NumPy (`peers/loaders_window.py`), which then does most of the work:

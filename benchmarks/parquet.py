@@ -69,8 +69,8 @@ def sides(folder: Path) -> list[Side]:
     for order in ("in order", "shuffled"):
         for variant in ("columns", "matrices"):
             for batch in (1024, 256):
-                options = ("--batch", str(batch), "--workers", str(WORKERS))
-                options += ("--shuffle",) if order == "shuffled" else ()
+                options = ["--batch", str(batch), "--workers", str(WORKERS)]
+                options += ["--shuffle"] if order == "shuffled" else []
                 found.append(side(f"{order}, {variant}, {batch}", "streamfit", variant, *options))
     return found
 
