@@ -73,14 +73,19 @@ class HeldRows(Stage):
 
     Args:
         rows: The rows of one batch; they are the answer to all questions.
+        most: What all ids of the store are below.
     """
 
-    def __init__(self, rows: Element) -> None:
+    def __init__(self, rows: Element, most: int) -> None:
         super().__init__((), SourceTraits(in_workers=True, batched=False))
-        self.rows = rows
+        self.rows, self.most = rows, most
 
     def __repr__(self) -> str:
         return "rows"
+
+    def space(self, p: Pass) -> int:
+        """Return what all ids are below, by which stages that draw tell the draws of a sample."""
+        return self.most
 
     def stacked(self, p: Pass, ids: Array) -> Element:
         """Return the rows."""
@@ -107,17 +112,18 @@ class RowsLoader:
 
     Args:
         source: The source of the batches.
+        most: What all ids of the store are below.
     """
 
     may_change = True
 
-    def __init__(self, source: PipelineSource) -> None:
-        self.name = source.name
-        self._source = _with_base(source, HeldRows(None))
+    def __init__(self, source: PipelineSource, most: int) -> None:
+        self.name, self._most = source.name, most
+        self._source = _with_base(source, HeldRows(None, most))
 
     def load(self, wanted: RowsTicket) -> Value:
         """Make one batch."""
-        return _with_base(self._source, HeldRows(wanted.rows)).load(wanted.ticket)
+        return _with_base(self._source, HeldRows(wanted.rows, self._most)).load(wanted.ticket)
 
 
 class BlockReader(SourceReader):
@@ -131,7 +137,10 @@ class BlockReader(SourceReader):
     def __init__(self, source: PipelineSource, plan: BlockPlan) -> None:
         super().__init__(source)
         self._pipeline, self._plan = source, plan
-        self._blocks, self._batches = BlockLoader(plan.base, source.name), RowsLoader(source)
+        self._blocks, self._batches = (
+            BlockLoader(plan.base, source.name),
+            RowsLoader(source, plan.base.space(Pass(0, 0))),
+        )
 
     def in_pool(self, pool: Pool | None, place: tuple[int, int]) -> PassReader:
         """Read a pass: blocks by the pool, then batches of their rows."""

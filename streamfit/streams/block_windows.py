@@ -16,7 +16,7 @@ from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.stage import MOST_RUNS, ORDER_BYTES, OrderStage, Pass, Runs, Stage
 from streamfit.streams.stores.converted_rows import ConvertedRows
 from streamfit.streams.stores.row_form import RowForm
-from streamfit.streams.stores.row_kernels import place
+from streamfit.streams.stores.row_pack import RowPack, SpareMemory
 from streamfit.streams.stores.store import Store
 from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.workers import Pool, Run
@@ -26,6 +26,8 @@ AHEAD_BYTES = 32 << 20
 
 Where the samples come as they lie, as many bytes of them are ordered together.
 """
+
+_GLANCE = 64  # samples by which most orders that do not ascend are told
 
 Rows = tuple[Element, dict[int, str]]
 """The rows of a block, and why some of them are bad."""
@@ -65,16 +67,19 @@ class ReadWindow:
         start: The first position.
         ids: The ids of the elements at the positions.
         names: The ids of the samples in the store.
+        spare: Memory of windows before.
     """
 
-    def __init__(self, base: StoreRows, start: int, ids: Array, names: Array) -> None:
+    def __init__(self, base: StoreRows, start: int, ids: Array, names: Array, spare: SpareMemory) -> None:
         self.base, self.start, self.ids = base, start, ids
         self.stop = start + len(ids)
-        self.ordered = bool((np.diff(names) > 0).all())
-        blocks, self._ends, self._places, self._rows = base.finder.grouped(names)
-        self.blocks: list[int] = blocks.tolist()
+        self.ordered = _ascends(names[:_GLANCE]) and _ascends(names)
+        self._names, self._spare = names, spare
+        self._found = base.finder.grouped(names)
+        self._ends = np.cumsum(self._found.counts)
+        self.blocks: list[int] = self._found.blocks.tolist()
         self.received = 0
-        self._leaves: list[Array] = []
+        self._pack: RowPack | None = None
         self._pieces: list[list[Array]] = []
 
     def put(self, form: RowForm, rows: Element, bad: dict[int, str]) -> None:
@@ -84,26 +89,29 @@ class ReadWindow:
             SampleError: A sample that is wanted is bad.
             DataError: The rows differ in form from those before.
         """
-        at = self.received
-        number, stop = self.blocks[at], int(self._ends[at])
-        start = int(self._ends[at - 1]) if at else 0
-        taken = self._rows[start:stop]
+        found, at = self._found, self.received
+        number, first = self.blocks[at], self.base.first(self.blocks[at])
         for row in bad if len(bad) else ():
-            if row in taken:
-                name = self.base.first(number) + row
-                raise SampleError(f"{self.base.store.where(number, row)} (sample {name}): {bad[row]}", 0)
+            if bool((self._names == first + row).any()):
+                raise SampleError(
+                    f"{self.base.store.where(number, row)} (sample {first + row}): {bad[row]}", 0
+                )
         leaves = form.leaves(rows, lambda: self.base.store.where(number))
+        slot = int(found.ends[at - 1]) if at else 0
         if self.ordered:
+            stop = int(self._ends[at])
+            taken = self._names[stop - int(found.counts[at]) : stop] - first
             whole = int(taken[-1]) - int(taken[0]) == len(taken) - 1
             chosen = slice(int(taken[0]), int(taken[-1]) + 1) if whole else taken
             self._pieces.append([leaf[chosen] for leaf in leaves])
         else:
-            self._leaves = self._leaves or form.empty(len(self.ids))
-            for leaf, out in zip(leaves, self._leaves, strict=True):
-                place(leaf, taken, self._places[start:stop], out)
+            if self._pack is None:
+                self._pack = RowPack(form, int(found.ends[-1]), self._spare)
+            if not found.whole[at]:
+                taken = found.rows[slot : int(found.ends[at])]
+                leaves = [leaf[taken] for leaf in leaves]
+            self._pack.put(leaves, slot)
         self.received += 1
-        if self.received == len(self.blocks):
-            self._places = self._rows = self._places[:0].copy()
 
     def needed(self, position: int) -> int:
         """Return how many blocks must be there before the rows up to a position can be taken."""
@@ -114,16 +122,16 @@ class ReadWindow:
     def rows(self, start: int, stop: int) -> list[list[Array]]:
         """Return the rows at positions [start, stop), in pieces of one array for each leaf."""
         first, last = start - self.start, stop - self.start
-        if self._leaves:
-            return [[leaf[first:last] for leaf in self._leaves]]
-        found = []
+        if self._pack is not None:
+            return [self._pack.take(self._found.slots[first:last])]
+        pieces = []
         at = int(np.searchsorted(self._ends, first, "right"))
         while first < last:
             begin, end = int(self._ends[at - 1]) if at else 0, int(self._ends[at])
             low, high = first - begin, min(last, end) - begin
-            found.append([leaf[low:high] for leaf in self._pieces[at]])
+            pieces.append([leaf[low:high] for leaf in self._pieces[at]])
             first, at = min(last, end), at + 1
-        return found
+        return pieces
 
     def room(self, position: int) -> int:
         """Return how many rows from a position on lie one behind the other."""
@@ -138,6 +146,12 @@ class ReadWindow:
             for at in range(int(np.searchsorted(self._ends, position - self.start, "right"))):
                 if at < len(self._pieces):
                     self._pieces[at] = []
+
+    def close(self) -> None:
+        """Let go of all rows; those that were taken are not in this memory."""
+        if self._pack is not None:
+            self._pack.release()
+        self._pack, self._pieces = None, []
 
 
 class BlockStream:
@@ -161,6 +175,7 @@ class BlockStream:
         self._edges = window_edges(runs)
         self._begin = self._position = position
         self.form: RowForm | None = None  # of all rows; that of the first block
+        self._spare = SpareMemory()
         self._number = int(np.searchsorted(self._edges, position, "right")) - 1
         self._windows: dict[int, ReadWindow] = {}  # those of which blocks were asked for, by number
         store, name = base.store, loader.name
@@ -201,10 +216,13 @@ class BlockStream:
         """Stop reading."""
         self._run.close()
         self._windows.clear()
+        self._spare.clear()
 
     def _current(self) -> ReadWindow:
         while self._position >= self._edges[self._number + 1]:
-            self._windows.pop(self._number, None)
+            done = self._windows.pop(self._number, None)
+            if done is not None:
+                done.close()
             self._number += 1
         return self._window(self._number)
 
@@ -219,7 +237,7 @@ class BlockStream:
         if found is None:
             start = max(int(self._edges[number]), self._begin)
             ids = self._order.ids(self._p, np.arange(start, int(self._edges[number + 1])))
-            found = self._windows[number] = ReadWindow(self._base, start, ids, self._names(ids))
+            found = self._windows[number] = ReadWindow(self._base, start, ids, self._names(ids), self._spare)
         return found
 
     def _names(self, ids: Array) -> Array:
@@ -270,3 +288,7 @@ def window_edges(runs: Runs) -> Array:
     groups = by_bytes + np.arange(len(lengths)) // MOST_RUNS  # ascends with each of both
     begins = np.flatnonzero(np.diff(groups, prepend=-1))
     return np.concatenate([starts[begins], starts[-1:]])
+
+
+def _ascends(names: Array) -> bool:
+    return bool((np.diff(names) > 0).all())

@@ -120,12 +120,22 @@ class WindowOrder:
         if not dense or size > MOST_KEPT:
             return self._ids(window, order.at(places))
         self._kept = self._kept[-1:]  # before there is another one, so that there are never three
-        found = np.empty(size, np.int64)
+        ids, found = self._stored(window, size), np.empty(size, np.int64)
         for start in range(0, size, _CHUNK):
             count = min(_CHUNK, size - start)
-            found[start : start + count] = self._ids(window, order.ids(start, count))
+            found[start : start + count] = ids[order.ids(start, count)]
         self._kept = (*self._kept[-1:], (window, found))
         return found[places]
+
+    def _stored(self, window: int, size: int) -> Array:
+        """Return the ids of all rows of a window, through its blocks in their order."""
+        begin = window * self.window
+        made, stop = np.empty(size, np.int64), 0
+        for block in self._order[begin : begin + self.window].tolist():
+            first, end = int(self._first[block]), int(self._first[block + 1])
+            start, stop = stop, stop + end - first
+            made[start:stop] = np.arange(first, end)
+        return made
 
     def _ids(self, window: int, rows: Array) -> Array:
         """Return the ids of rows of a window, counted through its blocks in their order."""

@@ -235,11 +235,15 @@ class _Column:
             known = pa.array(self.categories, type=words.type)
             codes = compute.index_in(words, value_set=known)
             if pa.types.is_dictionary(chunk.type):
+                quick = _looked_up(codes, chunk)
+                if quick is not None:
+                    found.append(quick)
+                    continue
                 codes = codes.take(chunk.indices)
             if codes.null_count:
                 self._refuse_code(chunk, codes)
             found.append(codes.to_numpy())
-        return np.concatenate(found) if len(found) != 1 else cast(Array, found[0])
+        return np.concatenate(found) if len(found) != 1 else found[0]
 
     def _refuse_code(self, chunk: pa.Array, codes: pa.Array) -> None:
         row = codes.is_null().index(True).as_py()
@@ -322,6 +326,18 @@ def _shared_texts(values: pa.ChunkedArray | pa.Array) -> Array:
         texts = np.asarray(coded.dictionary.to_numpy(zero_copy_only=False), object)
         found.append(texts[coded.indices.to_numpy()])
     return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _looked_up(codes: pa.Array, chunk: pa.DictionaryArray) -> Array | None:
+    """Return the codes of a column, given those of its dictionary; None where a value has no code."""
+    if chunk.indices.null_count:
+        return None
+    of_words: Array = codes.fill_null(-1).to_numpy(zero_copy_only=False)
+    indices: Array = chunk.indices.to_numpy()
+    if np.array_equal(of_words, np.arange(len(of_words))):
+        return indices.astype(np.int32, copy=False)
+    found = of_words.take(indices)
+    return None if codes.null_count and len(found) and int(found.min()) < 0 else found
 
 
 def _plain(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:

@@ -1,11 +1,11 @@
-"""Kernels that find the blocks of samples and copy rows of blocks to their places.
+"""Kernels that find the blocks of samples and write columns side by side.
 
 NumPy does the same in several passes over memory; these take one each.
 """
 
 from __future__ import annotations
 
-import ctypes
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from streamfit._base.specs import Array
 from streamfit.kernels.decorator import kernel
 
 _TABLE = 1 << 16
-_WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
 @kernel
@@ -38,54 +37,75 @@ def find_blocks(ids: Array, starts: Array, table: Array, shift: int, blocks: Arr
 
 
 @kernel
-def group_rows(ids: Array, starts: Array, blocks: Array, cursors: Array, places: Array, rows: Array) -> None:
-    """Write for each block which places of `ids` it fills, and by which of its rows.
+def find_slots(
+    ids: Array, starts: Array, blocks: Array, bases: Array, cursors: Array, slots: Array, rows: Array
+) -> None:
+    """Write the slot of each id, and for blocks that are not kept whole the row that each slot takes.
 
     Args:
         ids: int64 (n,).
         starts: int64 (blocks + 1,): the first id of each block.
         blocks: int32 (n,): the block of each id.
-        cursors: int64 (blocks,): where the places of each block begin in the results; it is moved on.
-        places: int32 (n,): places in `ids`, those of a block together and ascending.
-        rows: int32 (n,): the rows in the block.
+        bases: int64 (blocks,): the slot of the first row, for blocks that are kept whole; else -1.
+        cursors: int64 (blocks,): the first slot of each block that is not; it is moved on.
+        slots: int64 (n,): the result.
+        rows: int32 (slots,): the rows in their blocks.
     """
     for i in range(ids.shape[0]):
         block = int(blocks[i])
-        at = int(cursors[block])
-        cursors[block] = at + 1
-        places[at] = i
-        rows[at] = ids[i] - starts[block]
+        row = int(ids[i] - starts[block])
+        base = int(bases[block])
+        if base >= 0:
+            slots[i] = base + row
+        else:
+            at = int(cursors[block])
+            cursors[block] = at + 1
+            slots[i] = at
+            rows[at] = row
 
 
 @kernel
-def place_values(values: Array, rows: Array, places: Array, out: Array) -> None:
-    """Compute ``out[places] = values[rows]``.
+def pack_eight(
+    a: Array, b: Array, c: Array, d: Array, e: Array, f: Array, g: Array, h: Array, out: Array, at: int
+) -> None:
+    """Write eight columns side by side: ``out[:, at] = a``, ``out[:, at + 1] = b`` and so on.
 
     Args:
-        values: (m,), words of 1, 2, 4 or 8 bytes.
-        rows: int32 (n,).
-        places: int32 (n,).
-        out: (k,), of the same dtype.
+        a: (n,), as are the other seven, words of one width.
+        out: (n, width), words of the same width.
+        at: The column of `a`.
     """
-    for i in range(rows.shape[0]):
-        out[int(places[i])] = values[int(rows[i])]
+    for i in range(a.shape[0]):
+        out[i, at] = a[i]
+        out[i, at + 1] = b[i]
+        out[i, at + 2] = c[i]
+        out[i, at + 3] = d[i]
+        out[i, at + 4] = e[i]
+        out[i, at + 5] = f[i]
+        out[i, at + 6] = g[i]
+        out[i, at + 7] = h[i]
 
 
-@kernel
-def place_rows(values: Array, rows: Array, places: Array, out: Array) -> None:
-    """Compute ``out[places] = values[rows]`` for arrays of two axes.
+@dataclass(frozen=True, slots=True)
+class RowSlots:
+    """Where the rows of some samples are kept, block by block.
 
-    Args:
-        values: (m, width), words of 1, 2, 4 or 8 bytes.
-        rows: int32 (n,).
-        places: int32 (n,).
-        out: (k, width), of the same dtype.
+    Attributes:
+        blocks: The blocks that have any of them, ascending.
+        counts: How many samples are in each of these blocks.
+        whole: Whether all rows of the block are kept, as they lie: where most are wanted. Of other blocks
+            only the rows that are wanted are kept.
+        ends: Where the slots of each block end.
+        slots: int64 (n,): the slot of each sample.
+        rows: int32: the row that is in each slot, where the block is not kept whole.
     """
-    width = values.shape[1]
-    for i in range(rows.shape[0]):
-        row, place = int(rows[i]), int(places[i])
-        for j in range(width):
-            out[place, j] = values[row, j]
+
+    blocks: Array
+    counts: Array
+    whole: Array
+    ends: Array
+    slots: Array
+    rows: Array
 
 
 class BlockFinder:
@@ -96,9 +116,9 @@ class BlockFinder:
 
     Example:
         >>> finder = BlockFinder(np.array([0, 2, 2, 5]))
-        >>> blocks, ends, places, rows = finder.grouped(np.array([4, 0, 3]))
-        >>> blocks.tolist(), ends.tolist(), places.tolist(), rows.tolist()
-        ([0, 2], [1, 3], [1, 0, 2], [0, 2, 1])
+        >>> found = finder.grouped(np.array([4, 0, 3, 3]))
+        >>> found.blocks.tolist(), found.counts.tolist(), found.slots.tolist()
+        ([0, 2], [1, 3], [3, 0, 2, 2])
     """
 
     def __init__(self, starts: Array) -> None:
@@ -108,15 +128,11 @@ class BlockFinder:
         firsts = np.arange((max(1, total) - 1 >> self._shift) + 1, dtype=np.int64) << self._shift
         self._table: Array = (np.searchsorted(self._starts, firsts, "right") - 1).astype(np.int64)
 
-    def grouped(self, ids: Array) -> tuple[Array, Array, Array, Array]:
-        """Return blocks, ends, places and rows.
+    def grouped(self, ids: Array) -> RowSlots:
+        """Give the rows that some samples are a slot each, those of a block one after the other.
 
         Args:
             ids: int64 (n,), fewer than 2**31.
-
-        Returns:
-            The blocks that are needed, ascending; where the part of each ends in what follows; the places in
-            `ids`, grouped by block; the row in its block of each.
         """
         count = len(ids)
         ids = np.ascontiguousarray(ids, np.int64)
@@ -124,51 +140,13 @@ class BlockFinder:
         counts = np.zeros(len(self._starts) - 1, np.int64)
         find_blocks(ids, self._starts, self._table, self._shift, of_each, counts)
         blocks = np.flatnonzero(counts)
-        ends = np.cumsum(counts[blocks])
-        cursors = np.cumsum(counts) - counts
-        places, rows = np.empty(count, np.int32), np.empty(count, np.int32)
-        group_rows(ids, self._starts, of_each, cursors, places, rows)
-        return blocks, ends, places, rows
-
-
-def place(values: Array, rows: Array, places: Array, out: Array) -> None:
-    """Compute ``out[places] = values[rows]`` for arrays of any dtype and number of axes.
-
-    Args:
-        values: (m, ...).
-        rows: int32 (n,), below m.
-        places: int32 (n,), below the length of `out`; each once.
-        out: (k, ...), C-contiguous, with the shape of the rows and the dtype of `values`.
-
-    Example:
-        >>> out = np.zeros((3, 2))
-        >>> place(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1], "int32"), np.array([2], "int32"), out)
-        >>> out[2].tolist()
-        [3.0, 4.0]
-    """
-    if values.dtype.hasobject or not values.size:
-        out[places] = values[rows]
-        return
-    size = values[:1].nbytes
-    word = next(width for width in (8, 4, 2, 1) if size % width == 0 and out.ctypes.data % width == 0)
-    kind = _WORDS[word]
-    flat = np.ascontiguousarray(values).reshape(len(values), -1).view(np.uint8)
-    if flat.ctypes.data % word:
-        flat = flat.copy()
-    source, target = _as_writeable(flat).view(kind), out.reshape(len(out), -1).view(np.uint8).view(kind)
-    if source.shape[1] == 1:
-        place_values(source.reshape(-1), rows, places, target.reshape(-1))
-    else:
-        place_rows(source, rows, places, target)
-
-
-def _as_writeable(flat: Array) -> Array:
-    """Return the same bytes without the mark that they are for reading only, for kernels that only read them.
-
-    Kernels do not declare which arrays they write to, so they take none that is marked. The caller keeps the
-    array that owns the memory.
-    """
-    if flat.flags.writeable:
-        return flat
-    memory = (ctypes.c_uint8 * flat.size).from_address(flat.ctypes.data)
-    return np.ctypeslib.as_array(memory).reshape(flat.shape)
+        lengths, wanted = np.diff(self._starts)[blocks], counts[blocks]
+        whole = wanted * 4 >= lengths * 3
+        ends = np.cumsum(np.where(whole, lengths, wanted))
+        cursors, bases = np.zeros_like(counts), np.full_like(counts, -1)
+        cursors[blocks] = ends - np.where(whole, lengths, wanted)
+        bases[blocks[whole]] = cursors[blocks[whole]]
+        slots = np.empty(count, np.int64)
+        rows = np.empty(int(ends[-1]) if len(ends) else 0, np.int32)
+        find_slots(ids, self._starts, of_each, bases, cursors, slots, rows)
+        return RowSlots(blocks, wanted, whole, ends, slots, rows)
