@@ -70,14 +70,19 @@ class HeldRows(Stage):
 
     Args:
         rows: The rows of one batch; they are the answer to all questions.
+        samples: A number that the ids of all rows of the store are below, for stages that count in it.
     """
 
-    def __init__(self, rows: Element) -> None:
+    def __init__(self, rows: Element, samples: int) -> None:
         super().__init__((), SourceTraits(in_workers=True, batched=False))
-        self.rows = rows
+        self.rows, self._samples = rows, samples
 
     def __repr__(self) -> str:
         return "rows"
+
+    def space(self, p: Pass) -> int:
+        """Return the number that the ids of the store are below."""
+        return self._samples
 
     def stacked(self, p: Pass, ids: Array) -> Element:
         """Return the rows."""
@@ -104,17 +109,18 @@ class RowsLoader:
 
     Args:
         source: The source of the batches.
+        samples: The samples of the store.
     """
 
     may_change = True
 
-    def __init__(self, source: PipelineSource) -> None:
-        self.name = source.name
-        self._source = _with_base(source, HeldRows(None))
+    def __init__(self, source: PipelineSource, samples: int) -> None:
+        self.name, self._samples = source.name, samples
+        self._source = _with_base(source, HeldRows(None, samples))
 
     def load(self, wanted: RowsTicket) -> Value:
         """Make one batch."""
-        return _with_base(self._source, HeldRows(wanted.rows)).load(wanted.ticket)
+        return _with_base(self._source, HeldRows(wanted.rows, self._samples)).load(wanted.ticket)
 
 
 class BlockReader(SourceReader):
@@ -128,7 +134,8 @@ class BlockReader(SourceReader):
     def __init__(self, source: PipelineSource, plan: BlockPlan) -> None:
         super().__init__(source)
         self._pipeline, self._plan = source, plan
-        self._blocks, self._batches = BlockLoader(plan.base, source.name), RowsLoader(source)
+        samples = int(plan.base.store.lengths.sum())
+        self._blocks, self._batches = BlockLoader(plan.base, source.name), RowsLoader(source, samples)
 
     def in_pool(self, pool: Pool | None, place: tuple[int, int]) -> PassReader:
         """Read a pass: blocks by the pool, then batches of their rows."""
