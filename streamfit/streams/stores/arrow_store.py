@@ -302,7 +302,8 @@ def hive_keys(files: Sequence[str], paths: Paths) -> dict[str, list[object]]:
     for path, each in zip(files, found, strict=True):
         if list(each) != list(found[0]):
             raise DataError(
-                f"{path!r} has the partitions {list(each)}, and {files[0]!r} has {list(found[0])}"
+                f"{path!r} has the partitions {list(each)}, and {files[0]!r} has {list(found[0])}; "
+                "where such folders are no columns write partitions=False"
             )
     columns: dict[str, list[object]] = {}
     for key in found[0]:

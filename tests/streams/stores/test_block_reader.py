@@ -186,3 +186,11 @@ def test_what_was_drawn_may_be_mapped(small, workers):
         for one, other in zip(found, wanted, strict=True):
             assert one["id"].tolist() == other["id"].tolist()
             assert one["noise"].tolist() == other["noise"].tolist()
+
+
+@pytest.mark.parametrize("drop_remainder", [False, True])
+@pytest.mark.parametrize("count", range(4, 16))
+def test_batches_are_shuffled_whatever_remains(small, count, drop_remainder):
+    made = pipeline([5] * 3).take(count).batch(4, drop_remainder).shuffle(2)
+    found = read(made)
+    assert sorted(itertools.chain(*found)) == list(range(count - count % 4 if drop_remainder else count))

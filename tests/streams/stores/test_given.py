@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from streamfit import DataError, files
+from streamfit import DataError, Input, Sequential, files, layers
 
 pa = pytest.importorskip("pyarrow", reason="tables need pyarrow")
 pytestmark = [pytest.mark.extras, pytest.mark.timeout(60)]
@@ -146,3 +146,22 @@ def test_a_run_goes_on_with_the_same_rows_alone(folder):
     assert words == identity(categories={"s": ["a", "b"]})
     assert words != identity(categories={"s": ["b", "a"]})
     assert set(identity()) == {"files", "rows", "row groups", "columns"}
+
+
+def test_columns_that_the_model_has_no_input_for_say_what_to_write(folder):
+    model = Sequential([Input((2,), name="numbers"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    columns = files.parquet(folder / "a.parquet", ["id"], "id")
+    with pytest.raises(DataError, match=r"one input of this name, columns=\{'numbers': "):
+        model.fit(columns, verbose=0)
+    with pytest.raises(ValueError, match=r"of a table name their columns: target=, weight="):
+        model.fit(columns, np.zeros(4), verbose=0)
+
+
+def test_folders_that_only_some_files_have(folder):
+    (folder / "run=3").mkdir()
+    (folder / "a.parquet").rename(folder / "run=3" / "a.parquet")
+    (folder / "b.parquet").write_bytes((folder / "run=3" / "a.parquet").read_bytes())
+    with pytest.raises(DataError, match=r"where such folders are no columns write partitions=False"):
+        files.parquet(folder)
+    assert len(files.parquet(folder, partitions=False)) == 8
