@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError, ShapeError
 from streamfit._base.specs import Array
 from streamfit.layers.base import Layer
@@ -97,6 +98,7 @@ def adapt_layers(
         TypeError: Something is no layer that adapts.
         DataError: The data have no named columns, or not these.
         ShapeError: Columns that are to be joined have different numbers of axes or samples.
+        TypeError: `layers` is no dictionary.
         ValueError: There are no layers or no data, or a layer was made with what it would find.
         SampleError: As in the `adapt` of the layer, which a note names the column for. As after any other
             error while data are read, no layer has changed.
@@ -110,6 +112,8 @@ def adapt_layers(
         >>> age.mean, job.get_vocabulary()
         (array([[30.]], dtype=float32), ['[UNK]', 'pilot', 'cook'])
     """
+    if not is_mapping(layers):
+        raise TypeError(f"layers={layers!r}: write a dictionary by column, such as {{'age': layer}}")
     plan = [(column, layer) for column, found in layers.items() for layer in _adapting(column, found)]
     if not plan:
         raise ValueError("there are no layers to adapt; pass for example {'age': Normalization()}")

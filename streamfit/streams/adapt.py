@@ -203,15 +203,16 @@ def _file_hint(path: str | bytes | os.PathLike[str]) -> str:
 
 def _refuse_array_arguments(x: object, y: object, sample_weight: object, batch_size: object) -> None:
     taken = f" (x is a {type(x).__name__}, which is taken for one)"
+    advice = "; of a table name their columns: target=, weight=" if hasattr(x, "open_source") else ""
     if y is not None:
         raise ValueError(
             "`y` argument is not supported when data is a generator or Sequence instance. "
-            "Instead pass targets as the second element of the generator." + taken
+            "Instead pass targets as the second element of the generator." + taken + advice
         )
     if sample_weight is not None:
         raise ValueError(
             "`sample_weight` argument is not supported when data is a generator or Sequence instance. "
-            "Instead pass sample weights as the third element of the generator." + taken
+            "Instead pass sample weights as the third element of the generator." + taken + advice
         )
     if batch_size is not None:
         raise ValueError(

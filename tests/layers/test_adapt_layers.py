@@ -177,3 +177,8 @@ def test_an_error_while_data_are_read_leaves_all_layers_as_they_were() -> None:
 def test_errors(asked: Any, data: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         adapt_layers(asked, data)
+
+
+def test_layers_must_be_by_column():
+    with pytest.raises(TypeError, match=r"write a dictionary by column, such as \{'age': layer\}"):
+        adapt_layers([layers.Normalization()], COLUMNS)  # type: ignore[arg-type]

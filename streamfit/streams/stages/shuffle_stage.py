@@ -105,9 +105,8 @@ class Shuffle(OrderStage):
             return []
         size = int(np.diff(windows.starts).max())
         held = size * runs.row_bytes / 2**20
-        return [
-            f"{windows.window:,} of {len(runs.lengths):,} blocks together: {size:,} elements, {held:,.1f} MiB"
-        ]
+        together = min(windows.window, len(runs.lengths))
+        return [f"{together:,} of {len(runs.lengths):,} blocks together: {size:,} elements, {held:,.1f} MiB"]
 
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids at these positions of the permutation."""

@@ -66,7 +66,7 @@ def table(
         >>> next(iter(rows.batch(2)))
         ({'age': array([31., 45.]), 'job': array([0, 1], dtype=int32)}, array([0, 1]))
     """
-    rules = ColumnRules(dict(nulls or {}), dict(categories or {}), dict(pad or {}), dict(casts or {}))
+    rules = ColumnRules.given("table()", nulls, categories, pad, casts)
     frame = _native(frame)
     if is_lazy(frame):
         raise TypeError(

@@ -83,7 +83,7 @@ def arrow(
         ({'age': array([31., 45.])}, array([0, 1]))
         >>> holder.cleanup()
     """
-    rules = ColumnRules(dict(nulls or {}), dict(categories or {}), dict(pad or {}), dict(casts or {}))
+    rules = ColumnRules.given("arrow()", nulls, categories, pad, casts)
     files = find_files(paths, (".arrow", ".feather", ".ipc", ".arrows"), "arrow()")
     keys = hive_keys(files, paths) if partitions else {}
     return Pipeline(StoreRows(IpcStore(files, keys, columns, target, weight, rules, name)), name)

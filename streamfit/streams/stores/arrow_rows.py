@@ -7,15 +7,18 @@ says so.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from streamfit._base.checks import whole
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
 from streamfit.streams.stores.arrow_package import arrow
+from streamfit.streams.stores.given import by_column
 
 if TYPE_CHECKING:
     from streamfit.streams.stores.arrow_package import pa
@@ -43,11 +46,38 @@ class ColumnRules:
     pad: Mapping[str, int] = field(default_factory=dict)
     casts: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def given(
+        cls,
+        caller: str,
+        nulls: Mapping[str, object] | None,
+        categories: Mapping[str, Sequence[object]] | None,
+        pad: Mapping[str, int] | None,
+        casts: Mapping[str, str] | None,
+    ) -> ColumnRules:
+        """Return the rules that a user gives.
+
+        Raises:
+            TypeError: One is no dictionary by column, or categories are no list.
+        """
+        known = by_column(categories, caller, "categories", "{'job': ['cook', 'nurse']}")
+        for name, words in known.items():
+            if isinstance(words, str):
+                raise TypeError(f"{caller}: categories={{{name!r}: {words!r}}}: write a list of categories")
+        lengths = by_column(pad, caller, "pad", "{'tags': 10}")
+        types = by_column(casts, caller, "casts", "{'price': 'float64'}")
+        return cls(by_column(nulls, caller, "nulls", "{'age': 0}"), known, lengths, types)
+
+    def digest(self) -> str:
+        """Return what tells these rules from others, in few letters; nothing if there are none."""
+        words = repr([sorted(given.items()) for given in (self.nulls, self.categories, self.pad, self.casts)])
+        return "" if self == ColumnRules() else hashlib.blake2b(words.encode(), digest_size=8).hexdigest()
+
     def check(self, names: Sequence[str], caller: str) -> None:
         """Check that every rule is for a column that there is.
 
         Raises:
-            ValueError: One is not.
+            TypeError, ValueError: One is not, or lists are to be filled up to less than one value.
         """
         for rule in ("nulls", "categories", "pad", "casts"):
             for name in getattr(self, rule):
@@ -55,6 +85,8 @@ class ColumnRules:
                     raise ValueError(
                         f"{caller}: {rule} names the column {name!r}; the columns are {list(names)}"
                     )
+        for name, length in self.pad.items():
+            whole(f"{caller}: pad[{name!r}]", length, 1)
 
 
 class ArrowRows:
@@ -152,7 +184,8 @@ class _Column:
                 self._refusal(str(kind), f"casts={{{self.name!r}: 'float64'}} makes floats of it")
             )
         if types.is_temporal(kind):
-            raise DataError(self._refusal(str(kind), f"casts={{{self.name!r}: 'int64'}} makes numbers of it"))
+            to = "int32" if types.is_date32(kind) or types.is_time32(kind) else "int64"
+            raise DataError(self._refusal(str(kind), f"casts={{{self.name!r}: '{to}'}} makes numbers of it"))
         raise DataError(self._refusal(str(kind), "write the values into columns of their own"))
 
     def _refusal(self, what: str, advice: str) -> str:
@@ -198,17 +231,21 @@ class _Column:
         types = arrow().types
         if self.filled:
             try:
-                return values.fill_null(self.fill)
+                fill = arrow().scalar(self.fill, values.type)  # cuts fractions off, without a word
+                if types.is_integer(values.type) and fill.as_py() != self.fill:
+                    raise ValueError(f"{values.type} does not hold it; write a whole number")
+                return values.fill_null(fill)
             except (TypeError, ValueError) as error:
                 raise DataError(f"nulls={{{self.name!r}: {self.fill!r}}}: {error}") from None
         if types.is_floating(values.type):
             return values  # they become NaN
         row = values.is_null().index(True).as_py()
-        example = "''" if _is_text(values.type) else "0"
+        example = "''" if _is_text(values.type) else "False" if types.is_boolean(values.type) else "0"
+        nan = f", or nulls={{{self.name!r}: nan}} for float64" if types.is_integer(values.type) else ""
         raise DataError(
             f"column {self.name!r} has {values.null_count:,} missing values (the first in row {row} of the "
             f"block), and {values.type} has no NaN; say what stands for them: "
-            f"nulls={{{self.name!r}: {example}}}"
+            f"nulls={{{self.name!r}: {example}}}{nan}"
         )
 
     def _check_exact(self, values: pa.ChunkedArray | pa.Array) -> None:
@@ -378,7 +415,7 @@ def _type_named(name: str, column: str) -> pa.DataType:
     pa = arrow()
     try:
         return pa.type_for_alias(name)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         raise ValueError(
             f"casts={{{column!r}: {name!r}}}: no type of Arrow has that name; write for example 'float64'"
         ) from None

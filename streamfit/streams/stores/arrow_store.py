@@ -20,7 +20,7 @@ from streamfit.streams.stores.arrow_package import arrow
 from streamfit.streams.stores.arrow_rows import ArrowRows, ColumnRules, validate
 from streamfit.streams.stores.columns import Columns, TableForm
 from streamfit.streams.stores.file_index import FileIndex
-from streamfit.streams.stores.paths import FileMark, Paths
+from streamfit.streams.stores.paths import FileMark, Paths, absolute
 from streamfit.streams.stores.store import Store, StoreBlock
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class ArrowStore(Store):
         name: str,
     ) -> None:
         pa = arrow()
-        self.name, self.files = name, files
+        self.name, self.files = name, absolute(files)
         self._marks = [FileMark.of(path) for path in files]
         schema = self._with_known_types(self._schema(0))
         _check_names(schema, files[0])
@@ -85,6 +85,7 @@ class ArrowStore(Store):
         self.form = TableForm(schema.names, columns, target, weight, f"{files[0]!r}")
         rules.check(schema.names, f"{self.format}()")
         self._rows = ArrowRows(schema, self.form.names, rules, name)
+        self._rules = rules.digest()
         self.types = {column: type_text(schema.field(column).type) for column in self.form.names}
         self.file_columns = [column for column in self.form.names if column not in self.keys]
         self._lengths, self._files, self._numbers = self._find_blocks()
@@ -234,6 +235,8 @@ class ArrowStore(Store):
             "rows": int(self._lengths.sum()),
             f"{self.block}s": len(self._lengths),
             "columns": self.types,
+            **({"filters": self._chosen()} if self._chosen() else {}),
+            **({"rules": self._rules} if self._rules else {}),
         }
 
     def text(self) -> str:
@@ -299,7 +302,8 @@ def hive_keys(files: Sequence[str], paths: Paths) -> dict[str, list[object]]:
     for path, each in zip(files, found, strict=True):
         if list(each) != list(found[0]):
             raise DataError(
-                f"{path!r} has the partitions {list(each)}, and {files[0]!r} has {list(found[0])}"
+                f"{path!r} has the partitions {list(each)}, and {files[0]!r} has {list(found[0])}; "
+                "where such folders are no columns write partitions=False"
             )
     columns: dict[str, list[object]] = {}
     for key in found[0]:

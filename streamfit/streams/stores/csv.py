@@ -13,6 +13,7 @@ from streamfit.streams.stores.arrow_package import arrow
 from streamfit.streams.stores.arrow_rows import ColumnRules
 from streamfit.streams.stores.column_types import EXACT, ColumnTypes, rounded, types_named
 from streamfit.streams.stores.columns import Columns, TableForm
+from streamfit.streams.stores.given import by_column, texts
 from streamfit.streams.stores.paths import Paths, find_files
 from streamfit.streams.stores.record_scan import RecordForm, scan
 from streamfit.streams.stores.store_rows import StoreRows
@@ -103,9 +104,12 @@ def csv(
         >>> holder.cleanup()
     """
     files = find_files(paths, (".csv", ".tsv", ".txt"), "csv()")
-    rules = ColumnRules(dict(nulls or {}), dict(categories or {}), {}, dict(casts or {}))
-    dialect = Dialect(delimiter, quote, escape, decimal, tuple(null_values), null_text)
-    store = CsvStore(files, dialect, encoding, column_names, dict(types or {}), name)
+    rules = ColumnRules.given("csv()", nulls, categories, None, casts)
+    missing = texts(null_values, "csv()", "null_values")
+    dialect = Dialect(delimiter, quote, escape, decimal, missing, null_text)
+    names = None if column_names is None else texts(column_names, "csv()", "column_names")
+    known = by_column(types, "csv()", "types", "{'age': 'float32'}")
+    store = CsvStore(files, dialect, encoding, names, known, name)
     store.find(columns, target, weight, rules)
     return Pipeline(StoreRows(store), name)
 

@@ -16,6 +16,7 @@ from streamfit.streams.stores.arrow_package import arrow
 from streamfit.streams.stores.arrow_rows import ColumnRules
 from streamfit.streams.stores.column_types import EXACT, ColumnTypes, rounded, types_named
 from streamfit.streams.stores.columns import Columns, TableForm
+from streamfit.streams.stores.given import by_column
 from streamfit.streams.stores.paths import Paths, find_files
 from streamfit.streams.stores.record_scan import RecordForm, letters, scan
 from streamfit.streams.stores.store_rows import StoreRows
@@ -92,8 +93,8 @@ def json_lines(
         >>> holder.cleanup()
     """
     files = find_files(paths, (".jsonl", ".ndjson", ".json"), "json_lines()")
-    rules = ColumnRules(dict(nulls or {}), dict(categories or {}), dict(pad or {}), dict(casts or {}))
-    store = JsonStore(files, dict(types or {}), name)
+    rules = ColumnRules.given("json_lines()", nulls, categories, pad, casts)
+    store = JsonStore(files, by_column(types, "json_lines()", "types", "{'age': 'float32'}"), name)
     store.find(columns, target, weight, rules)
     return Pipeline(StoreRows(store), name)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import operator
 import os
+import pickle
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from streamfit._base.errors import DataError
+from streamfit._base.specs import Array
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stores.arrow_package import arrow
 from streamfit.streams.stores.arrow_rows import ColumnRules
@@ -84,7 +87,7 @@ def parquet(
         ({'age': array([31., 45.]), 'job': array(['cook', 'nurse'], dtype=object)}, array([0, 1]))
         >>> holder.cleanup()
     """
-    rules = ColumnRules(dict(nulls or {}), dict(categories or {}), dict(pad or {}), dict(casts or {}))
+    rules = ColumnRules.given("parquet()", nulls, categories, pad, casts)
     files = find_files(paths, (".parquet", ".parq", ".pq"), "parquet()")
     keys = hive_keys(files, paths) if partitions else {}
     store = ParquetStore(files, keys, columns, target, weight, filters, rules, name)
@@ -114,19 +117,37 @@ class ParquetStore(ArrowStore):
         name: str,
     ) -> None:
         self._open_files = OpenFiles(_opened)
-        if isinstance(filters, list):
-            filters = arrow("parquet").filters_to_expression(filters)
-        self._expression = filters
+        self._expression = None if filters is None else _expression(filters)
         super().__init__(files, keys, columns, target, weight, rules, name)
 
     def _schema(self, number: int) -> pa.Schema:
         return self._open_files.get(self.files[number]).schema_arrow
 
     def _chosen(self) -> str:
-        return "" if self._expression is None else str(self._expression)
+        if self._expression is None:
+            return ""
+        # All of it: as text, long lists of values are shortened, and two filters look the same.
+        return hashlib.blake2b(pickle.dumps(self._expression), digest_size=16).hexdigest()
 
     def _nothing(self) -> str:
         return "no rows" if self._expression is None else "no rows that the filters keep"
+
+    def _find_blocks(self) -> tuple[Array, Array, Array]:
+        if self._expression is not None:
+            self._check_filters()
+        return super()._find_blocks()
+
+    def _check_filters(self) -> None:
+        """Check that the filters fit the columns, before any file is blamed."""
+        pa, nothing = arrow(), arrow("dataset").dataset(self._whole.empty_table())
+        try:
+            nothing.to_table(filter=self._expression)
+        except (pa.ArrowException, TypeError) as error:
+            what = str(error).partition(" in ")[0]
+            columns = [(field.name, str(field.type)) for field in self._whole]
+            raise ValueError(
+                f"parquet(): filters do not fit the columns: {what}; the columns are {columns}"
+            ) from None
 
     def _blocks_of(self, number: int) -> list[tuple[int, int]]:
         found = []
@@ -180,6 +201,20 @@ class ParquetStore(ArrowStore):
                 f"{self.where(block)} says that it takes {group.total_byte_size:,} bytes when it is decoded, "
                 f"more than {MOST_BYTES:,}; write the file with smaller row groups: row_group_size=100_000"
             )
+
+
+def _expression(filters: object) -> pa.compute.Expression:
+    if isinstance(filters, list):
+        try:
+            return arrow("parquet").filters_to_expression(filters)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"parquet(): filters={filters!r}: {error}") from None
+    if not isinstance(filters, arrow("compute").Expression):
+        raise TypeError(
+            f"parquet(): filters={filters!r}: write a list such as [('age', '>', 30)], or an expression such "
+            "as pyarrow.compute.field('age') > 30"
+        )
+    return filters
 
 
 def _opened(path: str, other: pq.ParquetFile | None) -> pq.ParquetFile:

@@ -9,6 +9,7 @@ import numpy as np
 from streamfit._base.specs import Spec
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stages.elements import Element
+from streamfit.streams.stores.given import texts
 from streamfit.streams.stores.paths import Paths, find_files
 from streamfit.streams.stores.record_scan import RecordForm
 from streamfit.streams.stores.store import BYTES_OF_TEXT, StoreBlock
@@ -54,7 +55,7 @@ def text_lines(
         ['Tyger Tyger, burning bright,', 'In the forests of the night;']
         >>> holder.cleanup()
     """
-    files = find_files(paths, endings, "text_lines()")
+    files = find_files(paths, texts(endings, "text_lines()", "endings"), "text_lines()")
     return Pipeline(StoreRows(TextLines(files, encoding, skip_blank, name)), name)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 from streamfit.streams.stores.file_index import FileIndex
-from streamfit.streams.stores.paths import FileMark
+from streamfit.streams.stores.paths import FileMark, absolute
 from streamfit.streams.stores.record_scan import RecordForm, Scanned, scan
 from streamfit.streams.stores.store import Store
 
@@ -61,7 +61,7 @@ class TextStore(Store):
     """
 
     def __init__(self, files: Sequence[str], form: RecordForm, encoding: str, caller: str, name: str) -> None:
-        self.name, self.files, self.form, self.caller = name, list(files), form, caller
+        self.name, self.files, self.form, self.caller = name, absolute(files), form, caller
         self.encoding = checked_encoding(encoding, caller)
         self._marks = [FileMark.of(path) for path in files]
 

@@ -237,3 +237,29 @@ def test_classes_are_balanced_without_reading_at_random(small):
         read_now = [x["id"].tolist() for x, _ in (batch.given() for batch in batches.epoch(0))]
     assert list(itertools.chain(*read_now)) == delivered
     assert len(store.reads) <= 3 * 10
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_was_drawn_may_be_mapped(small, workers):
+    def noisy(x, y, rng):
+        return {**x, "noise": rng.normal()}, y
+
+    labels = np.array([0] * 50 + [1] * 10)
+    for drawn in (pipeline([6] * 10).balance(labels), pipeline([6] * 10).sample(labels + 1).shuffle(8)):
+        made = drawn.map(noisy, new_form=True).batch(4)
+        source = made.open_source(seed=1, text=True)
+        wanted = [source.load(ticket)[0] for ticket in source.tickets(0)]
+        with stream(made, seed=1, workers=workers) as batches:
+            found = [batch.given()[0] for batch in batches.epoch(0)]
+        assert len({x["noise"][0] for x in found}) == len(found)  # a copy has draws of its own
+        for one, other in zip(found, wanted, strict=True):
+            assert one["id"].tolist() == other["id"].tolist()
+            assert one["noise"].tolist() == other["noise"].tolist()
+
+
+@pytest.mark.parametrize("drop_remainder", [False, True])
+@pytest.mark.parametrize("count", range(4, 16))
+def test_batches_are_shuffled_whatever_remains(small, count, drop_remainder):
+    made = pipeline([5] * 3).take(count).batch(4, drop_remainder).shuffle(2)
+    found = read(made)
+    assert sorted(itertools.chain(*found)) == list(range(count - count % 4 if drop_remainder else count))
