@@ -195,6 +195,8 @@ def _file_hint(path: str | bytes | os.PathLike[str]) -> str:
     """Return what to write to read a file: the function for its ending."""
     text = os.fsdecode(path)
     reader = next((name for ending, name in _READERS.items() if text.lower().endswith(ending)), None)
+    if reader is None and os.path.isdir(text):
+        return f"; to read a folder write for example streamfit.files.parquet({brief(text)}, ...)"
     call = (
         "a function of streamfit.files" if reader is None else f"streamfit.files.{reader}({brief(text)}, ...)"
     )

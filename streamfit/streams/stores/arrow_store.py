@@ -6,6 +6,7 @@ changed raises an error; what buffers hold is checked before it is used.
 
 from __future__ import annotations
 
+import glob
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,6 +85,7 @@ class ArrowStore(Store):
         self._whole = schema
         self.form = TableForm(schema.names, columns, target, weight, f"{files[0]!r}")
         rules.check(schema.names, f"{self.format}()")
+        self._casts = frozenset(rules.casts)
         self._rows = ArrowRows(schema, self.form.names, rules, name)
         self._rules = rules.digest()
         self.types = {column: type_text(schema.field(column).type) for column in self.form.names}
@@ -169,10 +171,12 @@ class ArrowStore(Store):
                 count = len(schema.get_all_field_indices(column))
                 what = f"has {count} columns {column!r}" if count else f"has no column {column!r}"
                 raise DataError(f"{path!r} {what}, which {self.files[0]!r} has once")
-            if type_text(schema.field(at).type) not in (self.types[column], "null"):
+            kind = schema.field(at).type
+            if column not in self._casts and type_text(kind) not in (self.types[column], "null"):
                 raise DataError(
-                    f"{path!r}: column {column!r} is {schema.field(at).type}, and {self.types[column]} in "
-                    f"{self.files[0]!r}; all files need one type: write them again, or pass those that agree"
+                    f"{path!r}: column {column!r} is {kind}, and {self.types[column]} in {self.files[0]!r}; "
+                    f"all files need one type: casts={{{column!r}: {type_text(kind)!r}}} makes it one, where "
+                    "all values fit"
                 )
 
     # -- a store ------------------------------------------------------------------------------------
@@ -217,7 +221,8 @@ class ArrowStore(Store):
         for column in self.file_columns:
             at = table.schema.get_field_index(column)
             found = "no type" if at < 0 else type_text(table.schema.field(at).type)
-            if found not in (self.types[column], "null"):
+            cast = column in self._casts and at >= 0
+            if not cast and found not in (self.types[column], "null"):
                 raise DataError(
                     f"{self.where(block)}: column {column!r} is {found}, where {self.types[column]} was due; "
                     "the file is damaged"
@@ -233,6 +238,7 @@ class ArrowStore(Store):
         return {
             "files": [os.path.basename(path) for path in self.files[:1000]],
             "rows": int(self._lengths.sum()),
+            "bytes": sum(mark.size for mark in self._marks),
             f"{self.block}s": len(self._lengths),
             "columns": self.types,
             **({"filters": self._chosen()} if self._chosen() else {}),
@@ -279,6 +285,19 @@ def _check_names(schema: pa.Schema, path: str) -> None:
         raise DataError(f"{path!r} has two columns {twice!r}; names must differ: write the file again")
 
 
+def _fixed_part(paths: Paths) -> str:
+    """Return the folder behind which folders are columns: where the data lie is no part of them.
+
+    Of a list of paths all folders count.
+    """
+    if not isinstance(paths, (str, os.PathLike)):
+        return ""
+    path = os.path.abspath(os.fspath(paths))
+    while glob.has_magic(path) or not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return os.path.join(path, "")
+
+
 def hive_keys(files: Sequence[str], paths: Paths) -> dict[str, list[object]]:
     """Return the columns that folders such as ``year=2024`` make: a value for each file.
 
@@ -293,7 +312,7 @@ def hive_keys(files: Sequence[str], paths: Paths) -> dict[str, list[object]]:
     """
     from urllib.parse import unquote
 
-    base = os.path.join(os.fspath(paths), "") if isinstance(paths, (str, os.PathLike)) else ""
+    base = _fixed_part(paths)
     found: list[dict[str, str]] = []
     for path in files:
         inside = path[len(base) :] if path.startswith(base) else path

@@ -398,7 +398,8 @@ def test_the_checkers_find_nothing(tmp_path: Path) -> None:
     save(tmp_path, [12, 18], np.arange(30), "y_{}.npy")
     pipeline = files.npy(tmp_path / "x_*.npy", tmp_path / "y_*.npy").shuffle().batch(8)
     check_source(pipeline.open_source(seed=3))
-    check_stream(lambda: streamfit.stream(pipeline, workers=2, seed=3), only=("left_behind", "reread"))
+    check_stream(lambda: streamfit.stream(pipeline, workers=2, seed=3), only="reread")
+    check_stream(lambda: streamfit.stream(pipeline, seed=3), only="left_behind")
 
 
 def test_same_bits_as_arrays_in_memory_on_any_workers(tmp_path: Path) -> None:
