@@ -105,11 +105,8 @@ def csv(
     """
     files = find_files(paths, (".csv", ".tsv", ".txt"), "csv()")
     rules = ColumnRules.given("csv()", nulls, categories, None, casts)
-    missing = texts(null_values, "csv()", "null_values")
-    dialect = Dialect(delimiter, quote, escape, decimal, missing, null_text)
-    names = None if column_names is None else texts(column_names, "csv()", "column_names")
-    known = by_column(types, "csv()", "types", "{'age': 'float32'}")
-    store = CsvStore(files, dialect, encoding, names, known, name)
+    dialect = Dialect(delimiter, quote, escape, decimal, null_values, null_text)
+    store = CsvStore(files, dialect, encoding, column_names, types, name)
     store.find(columns, target, weight, rules)
     return Pipeline(StoreRows(store), name)
 
@@ -122,10 +119,11 @@ class Dialect:
     quote: str | None
     escape: str | None
     decimal: str
-    null_values: tuple[str, ...]
+    null_values: Sequence[str]
     null_text: bool
 
     def __post_init__(self) -> None:
+        texts(self.null_values, "csv()", "null_values")
         given = []
         for role in ("delimiter", "quote", "escape", "decimal"):
             letter = getattr(self, role)
@@ -196,11 +194,13 @@ class CsvStore(TextTable):
         dialect: Dialect,
         encoding: str,
         column_names: Sequence[str] | None,
-        types: Mapping[str, str],
+        types: Mapping[str, str] | None,
         name: str,
     ) -> None:
         super().__init__(files, dialect.form(), encoding, "csv()", name)
-        self._dialect, self._given_names, self._types = dialect, column_names, types
+        self._dialect = dialect
+        self._given_names = None if column_names is None else texts(column_names, "csv()", "column_names")
+        self._types = by_column(types, "csv()", "types", "{'age': 'float32'}")
         self._heads = [self._head(number) for number in range(len(self.files))]
         headers = [names for _, names in self._heads if names]
         if not headers:
