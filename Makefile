@@ -4,6 +4,7 @@
 #   make test      all checks: lint, types, tests, coverage of the kernels' lines
 #   make test-extras  the tests of optional file formats, with the packages that they need
 #   make soak      kill workers and programs ten thousand times; SCALE=0.01 for a short one
+#   make soak-files  read a thousand damaged files of each format
 #   make repeat    repeat tests to see that they never flake: TIMES=100 TESTS=tests/faults TOGETHER=2
 #   make bench     compare with other libraries, in an environment of their own
 #   make parity    compare with Keras, number by number, in that same environment
@@ -32,7 +33,7 @@ KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimiz
 # Tests start hundreds of Python processes; without bytecode each of them compiles the library's sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-extras suite kernel-lines soak repeat bench parity keras-tests lint format structure lock clean moved
+.PHONY: demo test test-extras suite kernel-lines soak soak-files repeat bench parity keras-tests lint format structure lock clean moved
 
 demo: $(VENV)/.demo-ready
 	$(PY) -m streamfit demo --output demo-output
@@ -81,6 +82,10 @@ SCALE ?= 1
 
 soak: $(VENV)/.test-ready
 	$(PY) tools/soak.py --scale $(SCALE)
+
+# A thousand damaged files of each format that can be read here.
+soak-files: $(VENV)/.extras-ready
+	$(PY) tools/soak_files.py
 
 parity: $(BENCH_VENV)/.ready
 	$(BENCH_PY) benchmarks/parity/compare.py

@@ -6,6 +6,7 @@ a program of its own, with warnings as errors. Line numbers in a traceback are t
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -20,12 +21,18 @@ LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)(?:#[^)]*)?\)")
 SECONDS = 100
 
 
+def runs(fence: str) -> bool:
+    """Return whether a block is run: ``python``, or ``python needs=zarr`` where that is installed."""
+    language, _, needs = fence.strip().removeprefix("```").partition(" needs=")
+    return language == "python" and all(map(importlib.util.find_spec, filter(None, needs.split(","))))
+
+
 def script_of(text: str) -> str:
     """Keep the Python blocks of a document at their line numbers and blank out everything else."""
     lines, inside = [], False
     for line in text.splitlines():
         if line.startswith("```"):
-            inside = not inside and line.strip() == "```python"
+            inside = not inside and runs(line)
             lines.append("")
         else:
             lines.append(line if inside else "")
@@ -70,6 +77,12 @@ def test_there_is_something_to_check() -> None:
 def test_script_keeps_line_numbers_and_drops_other_languages() -> None:
     text = "# Title\n```python\na = 1\n```\ntext\n```sh\nrm x\n```\n```python\nb = a\n```\n"
     assert script_of(text) == "\n\na = 1\n\n\n\n\n\n\nb = a\n"
+
+
+def test_blocks_that_need_packages_run_where_these_are_installed() -> None:
+    assert runs("```python needs=numpy,json")
+    assert not runs("```python needs=numpy,no_such_package")
+    assert not runs("```sh needs=numpy")
 
 
 def test_code_that_fails_or_warns_is_found(tmp_path: Path) -> None:

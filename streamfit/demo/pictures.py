@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
-from streamfit._base.optional import require
+from streamfit._base.plotting import matplotlib_module
 from streamfit._base.specs import Array
 from streamfit.demo.digits import AugmentedDigits
 
 
-def _pyplot() -> ModuleType:
-    require("matplotlib", "demo").use("Agg")
-    return require("matplotlib.pyplot", "demo")
-
-
 def draw_curves(history: dict[str, list[float]], path: Path) -> None:
     """Draw loss and accuracy over the epochs, for training and validation."""
-    plt = _pyplot()
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    figure = matplotlib_module("figure", "demo").Figure(figsize=(9, 3.4), layout="constrained")
+    axes = figure.subplots(1, 2)
     for axis, name, title in zip(axes, ("loss", "accuracy"), ("Loss", "Accuracy"), strict=True):
         epochs = range(1, len(history[name]) + 1)
         axis.plot(epochs, history[name], label="training (augmented)", color="tab:blue")
@@ -28,15 +22,14 @@ def draw_curves(history: dict[str, list[float]], path: Path) -> None:
         axis.legend()
     axes[0].set_yscale("log")
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def draw_samples(digits: AugmentedDigits, images: Array, path: Path) -> None:
     """Draw a few digits, each above an augmented variant from training."""
-    plt = _pyplot()
     batch, labels = digits[0]
     shown = 10
-    figure, axes = plt.subplots(2, shown, figsize=(shown, 2.5), layout="constrained")
+    figure = matplotlib_module("figure", "demo").Figure(figsize=(shown, 2.5), layout="constrained")
+    axes = figure.subplots(2, shown)
     for column in range(shown):
         for row, image in enumerate((images[column], batch[column])):
             axis = axes[row, column]
@@ -47,4 +40,3 @@ def draw_samples(digits: AugmentedDigits, images: Array, path: Path) -> None:
     axes[0, 0].set_ylabel("original")
     axes[1, 0].set_ylabel("augmented")
     figure.savefig(path, dpi=110)
-    plt.close(figure)

@@ -6,10 +6,28 @@ description names.
 
 from __future__ import annotations
 
+from streamfit.streams.stores.any_table import table
 from streamfit.streams.stores.arrow_ipc import arrow
+from streamfit.streams.stores.categories import categories
+from streamfit.streams.stores.csv import csv
 from streamfit.streams.stores.hdf5_store import hdf5
+from streamfit.streams.stores.json_lines import json_lines
+from streamfit.streams.stores.npy import npy
+from streamfit.streams.stores.npz import npz
 from streamfit.streams.stores.parquet import parquet
-from streamfit.streams.stores.table import table
+from streamfit.streams.stores.text_lines import text_lines
 from streamfit.streams.stores.zarr_store import zarr
 
-__all__ = ["arrow", "hdf5", "parquet", "table", "zarr"]
+__all__ = [
+    "arrow",
+    "categories",
+    "csv",
+    "hdf5",
+    "json_lines",
+    "npy",
+    "npz",
+    "parquet",
+    "table",
+    "text_lines",
+    "zarr",
+]

@@ -302,6 +302,7 @@ class InputPointer:
         self._points = calls.native
         positions, distances = calls.places(array) if calls.native else (_NOTHING, _NOTHING)
         self._positions, self._distances = positions, distances
+        self._home = distances + array.ctypes.data if self._points else distances
         self._shape, self._dtype = array.shape, array.dtype
 
     def feed(self, data: Array) -> None:
@@ -348,4 +349,4 @@ class InputPointer:
         if self._held is not self._staging:
             self._held = self._staging
             if self._points:
-                self._calls.point(self._positions, self._distances + self._staging.ctypes.data)
+                self._calls.point(self._positions, self._home)

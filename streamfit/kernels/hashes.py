@@ -18,6 +18,7 @@ from streamfit.kernels.decorator import inlined, kernel
 _K0, _K1, _K2 = np.uint64(farmhash._K0), np.uint64(farmhash._K1), np.uint64(farmhash._K2)
 _SEED = np.uint64(farmhash._SEED)
 _START_0, _START_1, _START_2, _START_3 = (np.uint64(word) for word in START)
+_CROSS_START, _CROSS_FACTOR = np.uint64(0xDECAFCAFFE), np.uint64(0xC6A4A7935BD1E995)  # of TensorFlow
 _WORD = np.uint64(64)
 _DIGITS = 20  # of the longest whole number, its sign included
 
@@ -196,6 +197,36 @@ def number_hashes(numbers: Array, key: Array, digits: Array, hashes: Array) -> N
             hashes[i] = siphash_at(digits, at, digits.shape[0] - at, key)
         else:
             hashes[i] = fingerprint_at(digits, at, digits.shape[0] - at)
+
+
+@kernel
+def crossed_hashes(parts: Array, buckets: Array, bins: int) -> None:
+    """Combine the hashes of each column, as TensorFlow's ``FingerprintCat64`` does, and find its bucket.
+
+    Args:
+        parts: uint64 (parts, combinations): the hashes of the features, in order.
+        buckets: int64 (combinations,), is written to.
+        bins: How many buckets there are.
+    """
+    for i in range(buckets.shape[0]):
+        total = _CROSS_START
+        for part in range(parts.shape[0]):
+            total ^= _CROSS_FACTOR ^ (shifted(parts[part, i] * _CROSS_FACTOR) * _CROSS_FACTOR)
+            total = shifted(shifted(total * _CROSS_FACTOR) * _CROSS_FACTOR)
+        buckets[i] = np.int64(total % np.uint64(bins))
+
+
+def buckets_of_crosses(parts: Array, bins: int) -> Array:
+    """Return the bucket of each combination of hashes, int64; see `crossed_hashes`.
+
+    Example:
+        >>> buckets_of_crosses(np.array([[1, 2], [3, 3]], np.uint64), 10)
+        array([1, 4])
+    """
+    buckets = np.empty(parts.shape[1], np.int64)
+    with np.errstate(over="ignore"):
+        crossed_hashes(parts, buckets, bins)
+    return buckets
 
 
 def hashes_of_texts(texts: Sequence[str], key: Sequence[int] = ()) -> Array:

@@ -102,15 +102,19 @@ class Discretization(Layer):
             ValueError: The layer was made with `bin_boundaries`, or there are no data.
             SampleError: A number is NaN or infinite.
         """
+        self.check_adaptable()
+        self.reset_state()
+        for x in batches_of(data, batch_size, steps):
+            self.update_state(x)
+        self.finalize_state()
+
+    def check_adaptable(self) -> None:
+        """Raise ValueError if the layer was made with bounds."""
         if self.num_bins is None:
             raise ValueError(
                 f"layer {self.name!r} was made with bin_boundaries, so there is nothing to adapt; write "
                 "num_bins=... in their place"
             )
-        self.reset_state()
-        for x in batches_of(data, batch_size, steps):
-            self.update_state(x)
-        self.finalize_state()
 
     def reset_state(self) -> None:
         """Forget the numbers that were seen."""

@@ -173,17 +173,21 @@ class Normalization(Layer):
             SampleError: A number is NaN or infinite.
             ModelInUseError: Another thread trains with the layer.
         """
-        if self.input_mean is not None:
-            raise ValueError(
-                f"layer {self.name!r} was made with mean and variance, so there is nothing to adapt; leave "
-                "them out"
-            )
+        self.check_adaptable()
         self.reset_state()
         if isinstance(data, (list, tuple)) and data and all(map(_is_batch, data)):
             data = iter(data)
         for x in batches_of(data, batch_size, steps):
             self.update_state(x)
         self.finalize_state()
+
+    def check_adaptable(self) -> None:
+        """Raise ValueError if the layer was made with a mean and a variance."""
+        if self.input_mean is not None:
+            raise ValueError(
+                f"layer {self.name!r} was made with mean and variance, so there is nothing to adapt; leave "
+                "them out"
+            )
 
     def reset_state(self) -> None:
         """Forget the numbers that were seen; the weights stay."""

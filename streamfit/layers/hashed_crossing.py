@@ -11,14 +11,14 @@ from streamfit._base.configs import Config
 from streamfit._base.errors import ShapeError
 from streamfit._base.exact import exact
 from streamfit._base.specs import Array, Shape, Spec
-from streamfit.kernels.hashes import hashes_of_texts
+from streamfit.kernels.hashes import buckets_of_crosses
 from streamfit.layers.base import LayerOptions
 from streamfit.layers.checks import dense_only, length, one_of
 from streamfit.layers.host import HostLayer
+from streamfit.layers.known_hashes import KnownHashes
 from streamfit.layers.vocabulary import encode, encoded_shape
 
 _INT64 = np.dtype(np.int64)
-_START, _FACTOR, _SHIFT = np.uint64(0xDECAFCAFFE), np.uint64(0xC6A4A7935BD1E995), np.uint64(47)
 
 
 class HashedCrossing(HostLayer):
@@ -53,6 +53,7 @@ class HashedCrossing(HostLayer):
     input_dtype = "int64"
     accepts_text = True
     fixed = HostLayer.fixed | {"num_bins", "output_mode"}
+    _known: KnownHashes | None = None  # made when it is needed
 
     def __init__(
         self, num_bins: int, output_mode: str = "int", sparse: bool = False, **options: Unpack[LayerOptions]
@@ -66,20 +67,33 @@ class HashedCrossing(HostLayer):
         one_of(f"dtype of HashedCrossing with output_mode={output_mode!r}", self.dtype, wanted)
         self.num_bins = length("num_bins", num_bins)
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether rows can be computed in any company: numbers, in the shape of the input."""
+        return self.output_mode == "int"
+
     def compute(self, inputs: Sequence[Array]) -> Array:
         """Find the bucket of each combination."""
-        total = np.full(inputs[0].shape, _START)
-        for x in inputs:
-            total = _combined(total, self._numbers(x))
-        buckets = (total % np.uint64(self.num_bins)).astype(np.int64)
+        parts = np.empty((len(inputs), inputs[0].size), np.uint64)
+        for part, x in zip(parts, inputs, strict=True):
+            if x.dtype.kind == "O":
+                part[:] = self._hash(x.reshape(-1).tolist())
+            else:
+                part[:] = exact(x, _INT64, f"layer {self.name!r}").reshape(-1).astype(np.uint64)
+        buckets = buckets_of_crosses(parts, self.num_bins).reshape(inputs[0].shape)
         if self.output_mode == "int":
             return buckets.astype(self.dtype, copy=False)
         return encode(buckets, "one_hot", self.num_bins, self.dtype)
 
-    def _numbers(self, x: Array) -> Array:
-        if x.dtype.kind == "O":
-            return hashes_of_texts(x.reshape(-1).tolist()).reshape(x.shape)
-        return exact(x, _INT64, f"layer {self.name!r}").astype(np.uint64)
+    def _hash(self, texts: list[str]) -> Array:
+        known = self._known
+        if known is None:
+            known = KnownHashes()
+            object.__setattr__(self, "_known", known)
+        return known(texts)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**super().__getstate__(), "_known": None}
 
     def compute_output_spec(self, specs: Sequence[Spec]) -> Spec:
         """Return the spec of the output."""
@@ -109,14 +123,3 @@ class HashedCrossing(HostLayer):
             "output_mode": self.output_mode,
             "sparse": False,
         }
-
-
-def _combined(a: Array, b: Array) -> Array:
-    """Combine hashes as TensorFlow's ``FingerprintCat64`` does."""
-    result = a ^ _FACTOR ^ (_mixed(b * _FACTOR) * _FACTOR)
-    return _mixed(_mixed(result * _FACTOR) * _FACTOR)
-
-
-def _mixed(value: Array) -> Array:
-    mixed: Array = value ^ (value >> _SHIFT)
-    return mixed

@@ -79,6 +79,11 @@ class Hashing(HostLayer):
         if not (mask_value is None or isinstance(mask_value, (str, int, np.integer))):
             raise ValueError(f"mask_value must be a text or a whole number, got {mask_value!r}")
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether rows can be computed in any company: numbers, in the shape of the input."""
+        return self.output_mode == "int"
+
     def compute(self, x: Array) -> Array:
         """Find the bucket of each value."""
         flat = x.reshape(-1)

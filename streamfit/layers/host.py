@@ -43,6 +43,14 @@ class HostLayer(Layer):
         array([1, 4])
     """
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether each row of the outputs depends on the same row of the inputs alone, and is no larger.
+
+        Then many batches may be computed at once.
+        """
+        return False
+
     # `Any`, as in `Layer`: each subclass has inputs and outputs of its own.
 
     def compute(self, *inputs: Any) -> Any:

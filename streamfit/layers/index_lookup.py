@@ -295,6 +295,11 @@ class IndexLookup(HostLayer, Generic[Token]):
             return spec.with_dtype(np.int64)
         return Spec(encoded_shape(spec.shape, self.output_mode, self._free_depth()), np.dtype(self.dtype))
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether rows can be computed in any company: numbers, in the shape of the input."""
+        return self.output_mode == "int"
+
     def compute(self, x: Array) -> Array:
         """Look the tokens of a batch up."""
         self._need_vocabulary()

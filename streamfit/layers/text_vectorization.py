@@ -144,6 +144,11 @@ class TextVectorization(StringLookup):
         words = (None,) if self.output_mode == "one_hot" else ()
         return Spec((*lead, *words, self._free_depth()), np.dtype(self.dtype))
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether rows can be computed in any company: their lengths may depend on the batch."""
+        return False
+
     def compute(self, x: Array) -> Array:
         """Look the words of a batch of texts up."""
         table = self._need_vocabulary()

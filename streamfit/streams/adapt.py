@@ -7,6 +7,7 @@ iterator has no order to change.)
 
 from __future__ import annotations
 
+import os
 from collections import UserList
 from typing import Literal, Protocol, cast
 
@@ -22,11 +23,28 @@ from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.streams.sequence import SequenceSource
 from streamfit.streams.shuffle import check_shuffle
 from streamfit.streams.source import Source
-from streamfit.streams.tables import table_advice
+from streamfit.streams.table_advice import table_advice
 
 Kind = Literal["pipeline", "source", "arrays", "iterator", "sequence", "iterable"]
 
 DEFAULT_BATCH_SIZE = 32
+
+_NO_DATA = str, bytes, os.PathLike, set, frozenset, bool, int, float, complex, np.generic
+
+# Which function of `streamfit.files` reads a file, by its ending.
+_READERS = {
+    ".npy": "npy",
+    ".npz": "npz",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".csv": "csv",
+    ".jsonl": "json_lines",
+    ".txt": "text_lines",
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    ".zarr": "zarr",
+}
 
 
 class Readable(Protocol):
@@ -124,7 +142,7 @@ def kind_of(x: object, name: str = "data") -> Kind:
     advice = table_advice(x)
     if advice is not None:
         raise TypeError(f"source {name!r}: a {type(x).__name__} does not say what x and y are; {advice}")
-    if x is None or isinstance(x, (str, bytes, set, frozenset, bool, int, float, complex, np.generic)):
+    if x is None or isinstance(x, _NO_DATA):
         raise TypeError(f"source {name!r}: {_refusal(x)}")
     if isinstance(x, (np.ndarray, list, tuple, UserList)) or is_mapping(x) or is_arraylike(x):
         return "arrays"
@@ -167,23 +185,34 @@ def check_batch_size(batch_size: object) -> int:
 
 
 def _refusal(x: object) -> str:
-    hint = "; load the file and pass its arrays" if isinstance(x, (str, bytes)) else ""
+    hint = _file_hint(x) if isinstance(x, (str, bytes, os.PathLike)) else ""
     if isinstance(x, (set, frozenset)):
         hint = "; a set has no order, so pass a list or an array"
     return f"{brief(x)} is not data; pass arrays, a generator, a Sequence or an iterable of batches{hint}"
 
 
+def _file_hint(path: str | bytes | os.PathLike[str]) -> str:
+    """Return what to write to read a file: the function for its ending."""
+    text = os.fsdecode(path)
+    reader = next((name for ending, name in _READERS.items() if text.lower().endswith(ending)), None)
+    call = (
+        "a function of streamfit.files" if reader is None else f"streamfit.files.{reader}({brief(text)}, ...)"
+    )
+    return f"; load the file and pass its arrays, or read it with {call}"
+
+
 def _refuse_array_arguments(x: object, y: object, sample_weight: object, batch_size: object) -> None:
     taken = f" (x is a {type(x).__name__}, which is taken for one)"
+    advice = "; of a table name their columns: target=, weight=" if hasattr(x, "open_source") else ""
     if y is not None:
         raise ValueError(
             "`y` argument is not supported when data is a generator or Sequence instance. "
-            "Instead pass targets as the second element of the generator." + taken
+            "Instead pass targets as the second element of the generator." + taken + advice
         )
     if sample_weight is not None:
         raise ValueError(
             "`sample_weight` argument is not supported when data is a generator or Sequence instance. "
-            "Instead pass sample weights as the third element of the generator." + taken
+            "Instead pass sample weights as the third element of the generator." + taken + advice
         )
     if batch_size is not None:
         raise ValueError(

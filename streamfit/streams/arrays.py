@@ -27,6 +27,7 @@ from streamfit.streams.leaves import as_rows, leaves, rebuild, spec_of
 from streamfit.streams.objects import stack_hint
 from streamfit.streams.rows import ROWS, Buffers, MemoryRows, Rows, SlicedRows, rows_of
 from streamfit.streams.sampling import Sampling
+from streamfit.streams.sharded_rows import ShardedRows
 from streamfit.streams.shuffle import Shuffle, check_shuffle
 from streamfit.streams.source import Identity, Source, not_empty
 from streamfit.streams.source_reader import SourceReader
@@ -177,6 +178,13 @@ class ArraySource(Source):
         x, y, sample_weight = (_map(part, lambda rows: rows.pick(ids)) for part in self.row_parts)
         return x, y, sample_weight
 
+    def close(self) -> None:
+        """Close files that were opened to read rows; whoever reads on opens them again."""
+        for part in self.row_parts:
+            for rows in _rows(part):
+                if isinstance(rows, ShardedRows):
+                    rows.close()
+
     def make_reader(self) -> SourceReader:
         """Return a reader that joins batches."""
         return ArrayReader(self)
@@ -289,6 +297,8 @@ def _rows_reader(rows: Rows, size: int, shuffled: bool) -> Callable[[Array], Arr
         span = rows.span
         return lambda ids: span(int(ids[0]), int(ids[-1]) + 1)
     buffers, pick = Buffers(rows.array, size), rows.pick
-    if isinstance(rows, MemoryRows) and rows.straight and not buffers.reuses:
-        return functools.partial(rows.array.take, axis=0, mode="clip")  # as `pick` does, with less around it
+    if not buffers.reuses:
+        if isinstance(rows, MemoryRows) and rows.straight:
+            return functools.partial(rows.array.take, axis=0, mode="clip")  # as `pick`, with less around it
+        return pick
     return lambda ids: pick(ids, buffers.lend(len(ids)))

@@ -5,7 +5,7 @@ workers, on whole batches of rows.
 
 Guarantees kept here: in a pass each block is read once (and once more where two windows share it), whatever
 the number and the kind of the workers; batches are those that `SeekableSource` loads one by one; at most two
-windows and the blocks of a third are in memory.
+windows are in memory, and the blocks that are read ahead.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
 from streamfit.workers import Pool, make_pool
+
+JOINED_BYTES = 1 << 20
+"""How many bytes of batches come joined, at most: callbacks and signals wait for them."""
 
 
 @dataclass(frozen=True)
@@ -178,18 +181,32 @@ class BlockReader(SourceReader):
             yield RowsTicket(Ticket(data_epoch, number, ids, key, number), rows.form.build(leaves))
 
     def _direct(self, place: tuple[int, int], rows: BlockStream) -> Callable[[int], Batch]:
-        """Return what makes batches where no stage computes anything: the arrays of the store are batches."""
-        data_epoch, start = place
-        batches = self._batches_of(self._pipeline.at(data_epoch), start, rows)
+        """Return what makes batches where no stage computes anything: the arrays of the store are batches.
 
-        def take(_: int) -> Batch:
-            number, leaves, ids = next(batches)
+        Several batches come joined where their rows lie one behind the other in memory.
+        """
+        data_epoch, start = place
+        size, p = self._plan.batch.batch_size, self._pipeline.at(data_epoch)
+        samples, batches = known_size(self._plan.order, p), known_size(self._plan.batch, p)
+        most_joined = max(1, JOINED_BYTES // max(1, self._plan.base.store.row_bytes * size))
+        number = start
+
+        def take(most: int) -> Batch:
+            nonlocal number
+            if number >= batches:
+                raise StopIteration
+            steps = 1
+            if most > 1 and number > start:
+                steps = max(1, min(most, most_joined, rows.room() // size))
+            leaves, ids = rows.take(min(steps * size, samples - number * size))
             form = rows.form
             assert form is not None
             if number == start:  # all others have the same form
                 self._pipeline.finished(Ticket(data_epoch, number, ids), form.build(leaves))
             x, y, sample_weight = form.parts(leaves)
-            return Batch(x, y, sample_weight, ids, number, data_epoch, len(ids))
+            batch = Batch(x, y, sample_weight, ids, number, data_epoch, len(ids), steps)
+            number += steps
+            return batch
 
         return take
 
@@ -197,14 +214,15 @@ class BlockReader(SourceReader):
 def _with_base(source: PipelineSource, base: HeldRows) -> PipelineSource:
     """Return a source whose pipeline reads other rows."""
     other = copy.copy(source)
-    other.stage = _on_base(source.stage, base)
+    other.stage = on_base(source.stage, base)
     return other
 
 
-def _on_base(stage: Stage, base: Stage) -> Stage:
+def on_base(stage: Stage, base: Stage) -> Stage:
+    """Return a copy of a pipeline of one input that reads another base."""
     if not stage.inputs:
         return base
-    return stage.with_inputs((_on_base(stage.input, base),), stage.salt)
+    return stage.with_inputs((on_base(stage.input, base),), stage.salt)
 
 
 def _allow_all(_: int | None) -> None:

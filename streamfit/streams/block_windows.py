@@ -1,24 +1,31 @@
 """`BlockStream`: the rows of a pass over a store, block by block, put into the order of the pass.
 
 Guarantees kept here: rows come in the order of the stage's ids; each block is read once for each window that
-it has rows in; at most two windows, and the blocks of the second that wait, are in memory.
+it has rows in; at most two windows are in memory, and as many blocks as `blocks_ahead` says.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from streamfit._base.errors import SampleError
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import Element
-from streamfit.streams.stages.stage import MOST_RUNS, OrderStage, Pass, Runs, Stage
+from streamfit.streams.stages.stage import MOST_RUNS, ORDER_BYTES, OrderStage, Pass, Runs, Stage
+from streamfit.streams.stores.converted_rows import ConvertedRows
 from streamfit.streams.stores.row_form import RowForm
 from streamfit.streams.stores.row_pack import RowPack, SpareMemory
+from streamfit.streams.stores.store import Store
 from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.workers import Pool, Run
 
 AHEAD_BYTES = 32 << 20
-"""How many bytes are read ahead where the samples come as they lie: blocks are taken together up to that."""
+"""How many bytes of blocks are read ahead, if that is more than a block for each worker and one that waits.
+
+Where the samples come as they lie, as many bytes of them are ordered together.
+"""
 
 _GLANCE = 64  # samples by which most orders that do not ascend are told
 
@@ -34,10 +41,9 @@ class BlockLoader:
         name: What to call the source in messages.
     """
 
-    may_change = False
-
     def __init__(self, base: StoreRows, name: str) -> None:
         self.base, self.name = base, name
+        self.may_change = isinstance(base, ConvertedRows)  # what its function holds
 
     def load(self, number: int) -> Rows:
         """Read a block: its rows, and why some of them are bad."""
@@ -127,6 +133,13 @@ class ReadWindow:
             first, at = min(last, end), at + 1
         return pieces
 
+    def room(self, position: int) -> int:
+        """Return how many rows from a position on lie one behind the other."""
+        if not self.ordered:
+            return self.stop - position
+        first = position - self.start
+        return int(self._ends[np.searchsorted(self._ends, first, "right")]) - first
+
     def release(self, position: int) -> None:
         """Let go of the blocks in front of a position, where they are held one by one."""
         if self.ordered:
@@ -156,18 +169,22 @@ class BlockStream:
     def __init__(
         self, base: StoreRows, order: Stage, p: Pass, position: int, pool: Pool, loader: BlockLoader
     ) -> None:
-        self._base, self._order, self._p, self._pool, self._loader = base, order, p, pool, loader
+        self._base, self._order, self._p = base, order, p
         runs = order.runs(p)
         assert runs is not None  # the base lies in blocks, and all stages between pass that on
         self._edges = window_edges(runs)
-        self._position = position
+        self._begin = self._position = position
         self.form: RowForm | None = None  # of all rows; that of the first block
         self._spare = SpareMemory()
-        self._past = [0, 0]
         self._number = int(np.searchsorted(self._edges, position, "right")) - 1
-        self._window: ReadWindow | None = None
-        self._next: ReadWindow | None = None
-        self._runs: list[Run[int, Rows]] = []
+        self._windows: dict[int, ReadWindow] = {}  # those of which blocks were asked for, by number
+        store, name = base.store, loader.name
+
+        def describe(block: int) -> str:
+            return f"source {name!r}, pass {p.number}, {store.where(block)}"
+
+        ahead = blocks_ahead(store, pool.workers)
+        self._run: Run[int, Rows] = pool.open(loader, self._blocks(), describe=describe, ahead=ahead)
 
     def take(self, count: int) -> tuple[list[Array], Array]:
         """Return the arrays of the next rows, which make one batch in `form`, and their ids."""
@@ -187,49 +204,41 @@ class BlockStream:
             return pieces[0], ids[0]
         return [np.concatenate(leaf) for leaf in zip(*pieces, strict=True)], np.concatenate(ids)
 
+    def room(self) -> int:
+        """Return how many rows can be taken next without being copied."""
+        return self._current().room(self._position)
+
     def counts(self) -> tuple[int, int]:
         """Return how many loads were done again and how many workers were replaced so far."""
-        return (
-            self._past[0] + sum(run.retried for run in self._runs),
-            self._past[1] + sum(run.restarts for run in self._runs),
-        )
+        return self._run.retried, self._run.restarts
 
     def close(self) -> None:
         """Stop reading."""
-        while self._runs:
-            self._close_run()
+        self._run.close()
+        self._windows.clear()
         self._spare.clear()
 
-    def _close_run(self) -> None:
-        run = self._runs.pop(0)
-        run.close()
-        self._past[0] += run.retried
-        self._past[1] += run.restarts
-
     def _current(self) -> ReadWindow:
-        if self._window is not None and self._position < self._window.stop:
-            return self._window
-        if self._window is not None:
-            self._close_run()
-            self._window.close()
-        self._window = self._next or self._opened()
-        self._next = self._opened() if self._number < len(self._edges) - 1 else None
-        return self._window
+        while self._position >= self._edges[self._number + 1]:
+            done = self._windows.pop(self._number, None)
+            if done is not None:
+                done.close()
+            self._number += 1
+        return self._window(self._number)
 
-    def _opened(self) -> ReadWindow:
-        """Begin to read the next window."""
-        start, stop = int(self._edges[self._number]), int(self._edges[self._number + 1])
-        self._number += 1
-        start = max(start, self._position) if self._window is None and self._next is None else start
-        ids = self._order.ids(self._p, np.arange(start, stop))
-        window = ReadWindow(self._base, start, ids, self._names(ids), self._spare)
-        store, name = self._base.store, self._loader.name
+    def _blocks(self) -> Iterator[int]:
+        """Yield the blocks to read: those of one window after the other."""
+        for number in range(self._number, len(self._edges) - 1):
+            yield from self._window(number).blocks
 
-        def describe(block: int) -> str:
-            return f"source {name!r}, pass {self._p.number}, {store.where(block)}"
-
-        self._runs.append(self._pool.open(self._loader, iter(window.blocks), describe=describe))
-        return window
+    def _window(self, number: int) -> ReadWindow:
+        """Return a window, which is made when the first of its blocks is asked for."""
+        found = self._windows.get(number)
+        if found is None:
+            start = max(int(self._edges[number]), self._begin)
+            ids = self._order.ids(self._p, np.arange(start, int(self._edges[number + 1])))
+            found = self._windows[number] = ReadWindow(self._base, start, ids, self._names(ids), self._spare)
+        return found
 
     def _names(self, ids: Array) -> Array:
         """Return the ids in the store: stages that draw samples give each draw an id of its own."""
@@ -240,18 +249,26 @@ class BlockStream:
         return ids
 
     def _receive(self, window: ReadWindow, wanted: int) -> None:
-        run = self._runs[0 if window is self._window else 1]
         while window.received < wanted:
-            rows, bad = next(run).value
+            rows, bad = next(self._run).value
             if self.form is None:
                 self.form = RowForm(rows)
             window.put(self.form, rows, bad)
+            del rows  # it holds memory that the next block may come in
 
     def _keep_pace(self, window: ReadWindow) -> None:
         """Take in blocks of the next window at the pace at which this one is used."""
-        if self._next is not None and not self._next.ordered:
-            done = (self._position - window.start) / max(1, window.stop - window.start)
-            self._receive(self._next, int(done * len(self._next.blocks)))
+        following = self._windows.get(self._number + 1)
+        if following is None or following.ordered or window.received < len(window.blocks):
+            return
+        done = (self._position - window.start) / max(1, window.stop - window.start)
+        self._receive(following, int(done * len(following.blocks)))
+
+
+def blocks_ahead(store: Store, workers: int) -> int:
+    """Return how many blocks are read ahead: one for each worker and one that waits, or what is few bytes."""
+    largest = int(store.lengths.max(initial=1)) * max(1, store.row_bytes)
+    return max(workers + 1, AHEAD_BYTES // largest)
 
 
 def window_edges(runs: Runs) -> Array:
@@ -260,14 +277,14 @@ def window_edges(runs: Runs) -> Array:
     Runs are taken together as long as they hold few bytes, if their elements come as they lie.
 
     Example:
-        >>> window_edges(Runs(np.array([3, 3, 3]), AHEAD_BYTES // 4)).tolist()
+        >>> window_edges(Runs(np.array([3, 3, 3]), AHEAD_BYTES // 5)).tolist()
         [0, 6, 9]
     """
     lengths = runs.lengths[runs.lengths > 0]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     if runs.mixed:
         return starts
-    by_bytes = starts[:-1] * max(1, runs.row_bytes) // AHEAD_BYTES
+    by_bytes = starts[:-1] * (runs.row_bytes + ORDER_BYTES) // AHEAD_BYTES
     groups = by_bytes + np.arange(len(lengths)) // MOST_RUNS  # ascends with each of both
     begins = np.flatnonzero(np.diff(groups, prepend=-1))
     return np.concatenate([starts[begins], starts[-1:]])

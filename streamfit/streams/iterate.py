@@ -58,7 +58,9 @@ class Stream:
         processes = truth("use_multiprocessing", use_multiprocessing)
         kind: Kind = ("processes" if processes else "threads") if workers else "inline"
         policy = LoadPolicy() if policy is None else policy
-        policy.check(source, kind if source.traits.in_workers else "inline")
+        traits = source.traits
+        working = traits.in_workers or traits.stages_in_workers
+        policy.check(source, kind if working else "inline")
         self.source, self._tolerance = source, policy.tolerance
         self._ahead = max_queue_size if workers else 0
         self._pool: Pool | None = None
@@ -67,8 +69,7 @@ class Stream:
                 kind, workers, max_queue_size, policy.load_timeout, init=worker_init, hash_seed=hash_seed
             )
         check_init(worker_init)
-        traits = source.traits
-        own = traits.in_workers if workers else traits.copies_rows  # workers call it, or no call is needed
+        own = working if workers else traits.copies_rows  # workers call it, or no call is needed
         self._init = None if own else worker_init
         self._reader = source.make_reader()
         self._next = 0

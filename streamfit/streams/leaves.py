@@ -22,6 +22,7 @@ from streamfit._base.tree import map_entries
 from streamfit.streams.batch import Part, Structure
 from streamfit.streams.frames import column_array, frame_array, is_frame, named
 from streamfit.streams.objects import ragged, refusal
+from streamfit.streams.sharded_rows import ShardedArray
 from streamfit.streams.sliced import Sliced, is_sliceable
 
 T = TypeVar("T")
@@ -128,9 +129,12 @@ def as_text_or_array(value: object, name: str) -> Array:
     return as_array(value, name, text=True)
 
 
-def as_rows(value: object, name: str, *, text: bool = False) -> Array | Sliced:
+def as_rows(value: object, name: str, *, text: bool = False) -> Array | Sliced | ShardedArray:
     """Return `value` as `as_array` does, or as `Sliced` if it can be sliced and is not in memory."""
     if isinstance(value, Sliced):
+        return value
+    if isinstance(value, ShardedArray):
+        as_array(np.empty((0, *value.tail), value.dtype), name, text=text)  # the same dtypes are refused
         return value
     return Sliced(value, name, text=text) if is_sliceable(value) else as_array(value, name, text=text)
 

@@ -7,14 +7,13 @@ function returns travels from the workers.
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from streamfit._base.errors import DataError, SampleError
 from streamfit.streams.batch import Batch, Part
-from streamfit.streams.block_reader import block_plan
+from streamfit.streams.block_reader import block_plan, on_base
 from streamfit.streams.delegating import DelegatingReader, DelegatingSource
 from streamfit.streams.items import Value
 from streamfit.streams.naming import sample_named
@@ -24,6 +23,7 @@ from streamfit.streams.seekable import SeekableSource
 from streamfit.streams.source import Identity, Source
 from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.stages import Map
+from streamfit.streams.stores.converted_rows import ConvertedRows
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
 
@@ -123,11 +123,12 @@ def with_mapped_inputs(source: Source, function: Function) -> Source:
         >>> [batch.x.tolist() for batch in doubled.make_reader().read(0)]
         [[0, 2, 4]]
     """
-    blocks = isinstance(source, SeekableSource) and block_plan(source.stage) is not None
-    if not (blocks or isinstance(source, OrderedSource)):
+    plan = block_plan(source.stage) if isinstance(source, SeekableSource) else None
+    if plan is None and not isinstance(source, OrderedSource):
         return MappedInputs(source, function)
     assert isinstance(source, PipelineSource)
-    mapped = copy.copy(source)
-    mapped.stage = Map(source.stage, function, on="x", new_form=True)  # it runs with the other stages
-    mapped.text = False
-    return mapped
+    if plan is not None and not plan.computes and getattr(function, "row_by_row", False):
+        base = ConvertedRows(plan.base, function)
+        return source.with_stage(on_base(source.stage, base), text=False)
+    # It runs with the other stages.
+    return source.with_stage(Map(source.stage, function, on="x", new_form=True), text=False)

@@ -7,6 +7,7 @@ resumes at any batch and computes only the elements behind that place again.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -19,7 +20,7 @@ from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
 from streamfit.streams.pass_reader import PassReader
-from streamfit.streams.pipeline_source import PipelineSource, distinct
+from streamfit.streams.pipeline_source import PipelineSource, distinct, in_order
 from streamfit.streams.source import not_empty
 from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.stages.batch_stage import BatchStage
@@ -38,6 +39,7 @@ from streamfit.streams.stages.stage import (
     parts_of,
 )
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 from streamfit.workers import Pool, Run, make_pool
 
 _SAMPLES_PER_JOB = 32
@@ -80,7 +82,9 @@ class Computation:
     may_change = False
 
     def __init__(self, origin: Stage | None, stages: list[Stage], p: Pass, name: str) -> None:
-        self.origin, self.stages, self.p, self.name = origin, stages, p, name
+        self.origin, self.p, self.name = origin, p, name
+        # Where jobs hold the elements, what made them is not asked for, and mostly cannot travel.
+        self.stages = stages if origin is not None else [_alone(stage) for stage in stages]
 
     def open_in_worker(self) -> None:
         """Open the bases that workers load from."""
@@ -113,6 +117,13 @@ class Computation:
                 made += [(result, derive(name, at)) for at, result in enumerate(results)]
             found = made
         return [element for element, _ in found], filtered
+
+
+def _alone(stage: Stage) -> Stage:
+    """Return a copy of a stage without the stages that it reads."""
+    other = copy.copy(stage)
+    other.inputs = ()
+    return other
 
 
 class PoolRunner:
@@ -176,7 +187,9 @@ class PoolRunner:
             yield ElementJob(number, 0, origin.ids(p, np.arange(position, end)), None, position, end)
 
     def _in_order(self, origin: Stage, p: Pass, place: Place) -> Iterator[ElementJob]:
-        size = 1 if origin.traits.batched else _SAMPLES_PER_JOB
+        # What an iterator has given cannot be given back, so nothing is pulled for later.
+        one = origin.traits.batched or (self.pool.kind == "inline" and not origin.traits.rewinds)
+        size = 1 if one else _SAMPLES_PER_JOB
         inner, count = (None, 0) if place is None else cast(tuple[Place, int], place)
         number = 0
         waiting: list[Element] = []
@@ -209,10 +222,18 @@ class OrderedSource(PipelineSource):
         self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True, text: bool = False
     ) -> None:
         super().__init__(stage, seed=seed, name=name, targets=targets, text=text)
-        self.traits = replace(stage.traits, in_workers=False)  # its stages are, and not the whole of `load`
         # Pass, batch, place; samples filtered out in earlier passes, and delivered in this one.
         self._saved: tuple[int, int, Place, int, int] | None = None
         self.filtered = 0
+
+    def traits_of(self, stage: Stage) -> SourceTraits:
+        """Return how the batches of a stage can be read.
+
+        Workers compute its stages, and not the whole of `load`. Behind an iterator that can be read once they
+        do not: what they had ready at the end of a run could not be given back.
+        """
+        working = stage.traits.rewinds and any(each.computes for each in in_order(stage))
+        return replace(super().traits_of(stage), in_workers=False, stages_in_workers=working)
 
     def batches(self, data_epoch: int) -> int | None:
         """Count the batches of a pass, where that is known before its end."""

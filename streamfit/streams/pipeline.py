@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, Self
 
 from streamfit._base.arrow_columns import without_arrow
-from streamfit._base.checks import whole
+from streamfit._base.checks import truth, whole
 from streamfit._base.config import next_seed
 from streamfit._base.keys import seed_from
 from streamfit._base.telling import tell
@@ -20,7 +20,8 @@ from streamfit.streams.generator import GeneratorSource
 from streamfit.streams.leaves import brief
 from streamfit.streams.looking import first_element, specs_of, summary_lines
 from streamfit.streams.ordered import OrderedSource, PoolRunner
-from streamfit.streams.profiling import Profile, profile
+from streamfit.streams.profiling.pipeline_profile import profile_stage
+from streamfit.streams.profiling.profile import Profile
 from streamfit.streams.seekable import SeekableSource
 from streamfit.streams.sequence import Sequence, SequenceSource
 from streamfit.streams.shuffle_quality import ShuffleQuality, shuffle_quality
@@ -180,11 +181,17 @@ class Pipeline(StageMethods):
         """The first element with a `Spec` (shape and dtype) in place of each array; None for the samples."""
         return specs_of(self.peek(), self.stage.traits.batched)
 
-    def profile(self, elements: int = 50) -> Profile:
-        """Read some elements in this thread and return how long each stage worked; print it to see a table.
+    def profile(self, elements: int = 50, *, workers: int = 0, use_multiprocessing: bool = False) -> Profile:
+        """Read some elements and return where the time went; print it to see a table and a verdict.
+
+        To see it in a run of `fit`, with the steps of the model, pass a `callbacks.StreamProfiler`.
 
         Args:
             elements: How many elements of the last stage to read at most.
+            workers: How many workers load them; 0 for this thread alone. With workers a few elements more are
+                read: those that come before every worker has loaded something are not counted. Without, the
+                first one is loaded once before, where elements can be loaded by number.
+            use_multiprocessing: Whether workers are processes in place of threads.
 
         Example:
             >>> import numpy as np
@@ -192,9 +199,12 @@ class Pipeline(StageMethods):
             >>> found.elements, found.stages
             (10, ["source('data', 100 samples)", 'map(sin)', 'batch(10)'])
         """
-        elements = whole("elements", elements, 1)
-        with make_pool("inline", 0) as pool:
-            return profile(self.stage, self._pass(self._next), PoolRunner(pool, self.name), elements)
+        elements, workers = whole("elements", elements, 1), whole("workers", workers, 0)
+        pools: Literal["processes", "threads"] = "threads"
+        if truth("use_multiprocessing", use_multiprocessing):
+            pools = "processes"
+        kind = pools if workers else "inline"
+        return profile_stage(self.stage, self._pass(self._next), self.name, elements, kind, workers)
 
     def shuffle_quality(
         self, *, batch_size: int | None = None, passes: int = 2, seed: int = 0

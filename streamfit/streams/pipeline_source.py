@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Self
 
 from streamfit._base.errors import DataError
 from streamfit._base.keys import seed_from
@@ -13,6 +15,7 @@ from streamfit.streams.source import Identity, Source
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stages.stage import Pass, Stage
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 
 class PipelineSource(Source):
@@ -31,7 +34,17 @@ class PipelineSource(Source):
     ) -> None:
         self.stage, self.name, self.seed = stage, name, seed_from(seed)
         self.targets, self.text = targets, text
-        self.traits = replace(stage.traits, may_change=True)
+        self.traits = self.traits_of(stage)
+
+    def traits_of(self, stage: Stage) -> SourceTraits:
+        """Return how the batches of a stage can be read."""
+        return replace(stage.traits, may_change=True)
+
+    def with_stage(self, stage: Stage, *, text: bool) -> Self:
+        """Return a copy that feeds the batches of another stage."""
+        other = copy.copy(self)
+        other.stage, other.text, other.traits = stage, text, self.traits_of(stage)
+        return other
 
     def _unpack(self, element: Element) -> Value:
         return unpack(element, targets=self.targets, bare=True, maker="the pipeline", text=self.text)

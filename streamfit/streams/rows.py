@@ -1,4 +1,4 @@
-"""Rows: read the rows of one array in memory, of one mapped from a file, or of an object that can be sliced.
+"""Rows: read the rows of one array in memory, of one in files, or of an object that can be sliced.
 
 Guarantees kept here: dtypes never change; returned arrays are C-contiguous; an array in use is never written
 to again; a mapped file that became shorter raises an error and does not kill the process; pages of a mapped
@@ -10,15 +10,18 @@ from __future__ import annotations
 import math
 import mmap
 import sys
+import weakref
 
 import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.streams import bus_errors
+from streamfit.streams.residency import FIRST_PASS, Residency
+from streamfit.streams.sharded_rows import ShardedArray, ShardedRows
 from streamfit.streams.sliced import Sliced
 
-_RESIDENT = 64 << 20  # bytes of a mapped file that may be resident before they are released
-_FAULT_AROUND = 64 << 10  # a touched row makes its neighbours resident too
+_RESIDENT = FIRST_PASS  # bytes of a mapped file that may be resident until it was read once
 _REUSE_FROM = 1 << 20  # bytes of a batch; below, a new array costs less than the search for a used one
 _KEPT = 4
 
@@ -65,27 +68,32 @@ class MappedRows:
     in_workers = True
 
     def __init__(self, array: Array, name: str, mapping: mmap.mmap) -> None:
-        self._memory = MemoryRows(array, name)
+        self._memory = MemoryRows(np.asarray(array), name)  # no memory map comes of a memory map then
         self.array, self.name, self._mapping = array, name, mapping
         self.row_bytes = self._memory.row_bytes
         self._length = len(mapping)
         self._droppable = self._length > _RESIDENT and _droppable(array)
-        self._resident = 0
+        self._residency = Residency(array.nbytes, _RESIDENT)
+        self._address = int(np.frombuffer(mapping, np.uint8).ctypes.data)
+        bus_errors.guard(self._address, self._length)
+        weakref.finalize(mapping, bus_errors.release, self._address).atexit = False
 
     def span(self, start: int, stop: int) -> Array:
         """Copy the rows [start, stop): a view would be read later than the check of the file."""
         self._check()
+        faults = bus_errors.faults()
         rows = np.array(self.array[start:stop], order="C", subok=False)
-        self._count(rows.nbytes)
+        self._check_pages(faults)
+        self._count(0, rows.nbytes)
         return rows
 
     def pick(self, ids: Array, out: Array | None = None) -> Array:
-        """Copy the rows `ids`, read in the order of the file, to `out` or to a new array."""
+        """Copy the rows `ids` to `out` or to a new array."""
         self._check()
-        order = ids.argsort()
-        rows = np.empty((len(ids), *self.array.shape[1:]), self.array.dtype) if out is None else out
-        rows[order] = self._memory.pick(ids[order])
-        self._count(rows.nbytes + _FAULT_AROUND * len(ids))
+        faults = bus_errors.faults()
+        rows = self._memory.pick(ids, out)
+        self._check_pages(faults)
+        self._count(len(ids), rows.nbytes)
         return rows
 
     def _check(self) -> None:
@@ -99,10 +107,17 @@ class MappedRows:
                 f"{size} now; do not shorten a file that is mapped"
             )
 
-    def _count(self, nbytes: int) -> None:
-        self._resident += nbytes
-        if self._resident >= _RESIDENT and self._droppable:
-            self._resident = 0
+    def _check_pages(self, faults: int) -> None:
+        if bus_errors.faults() == faults:
+            return
+        self._check()
+        if bus_errors.is_torn(self._address):
+            raise DataError(
+                f"the file behind {self.name} cannot be read: parts of it are missing on the device"
+            )
+
+    def _count(self, rows: int, nbytes: int) -> None:
+        if self._droppable and self._residency.full(rows, nbytes):
             self._mapping.madvise(mmap.MADV_DONTNEED)
 
 
@@ -137,12 +152,14 @@ class SlicedRows:
         return rows
 
 
-Rows = MemoryRows | MappedRows | SlicedRows
-ROWS = (MemoryRows, MappedRows, SlicedRows)
+Rows = MemoryRows | MappedRows | SlicedRows | ShardedRows
+ROWS = (MemoryRows, MappedRows, SlicedRows, ShardedRows)
 
 
-def rows_of(array: Array | Sliced, name: str) -> Rows:
-    """Return the reader for an array, or for an object that can be sliced like one."""
+def rows_of(array: Array | Sliced | ShardedArray, name: str) -> Rows:
+    """Return the reader for an array, for one in files, or for an object that can be sliced like one."""
+    if isinstance(array, ShardedArray):
+        return ShardedRows(array, name)
     if isinstance(array, Sliced):
         return SlicedRows(array, name)
     mapping = mapping_below(array)
@@ -179,7 +196,7 @@ class Buffers:
         size: The usual number of rows.
     """
 
-    def __init__(self, array: Array | Sliced, size: int) -> None:
+    def __init__(self, array: Array | Sliced | ShardedArray, size: int) -> None:
         self._shape, self._dtype, self._size = (size, *array.shape[1:]), array.dtype, size
         self._kept: list[Array] = []
         self.reuses = array.dtype.itemsize * math.prod(array.shape[1:]) * size >= _REUSE_FROM

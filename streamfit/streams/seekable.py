@@ -17,6 +17,7 @@ from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.stages.batch_stage import BatchStage
 from streamfit.streams.stages.stage import Stage, known_size
 from streamfit.streams.ticket import Ticket
+from streamfit.streams.traits import SourceTraits
 
 _CHUNK = 4096  # samples whose ids are computed in one call, roughly
 
@@ -24,13 +25,11 @@ _CHUNK = 4096  # samples whose ids are computed in one call, roughly
 class SeekableSource(PipelineSource):
     """Feed the batches of a seekable stage; for its arguments see `PipelineSource`."""
 
-    def __init__(
-        self, stage: Stage, *, seed: int = 0, name: str = "data", targets: bool = True, text: bool = False
-    ) -> None:
-        super().__init__(stage, seed=seed, name=name, targets=targets, text=text)
+    def traits_of(self, stage: Stage) -> SourceTraits:
+        """Return how the batches of a stage can be read."""
         plan = block_plan(stage)
-        if plan is not None and not plan.computes:
-            self.traits = replace(self.traits, one_layout=True)  # the reader of blocks sees to it
+        alike = plan is not None and not plan.computes  # the reader of blocks sees to it
+        return replace(super().traits_of(stage), one_layout=alike)
 
     def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""

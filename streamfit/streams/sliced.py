@@ -153,7 +153,8 @@ class Sliced:
         except Exception as error:  # code of the object's library runs here
             raise DataError(
                 f"{self.name} is a {type(self.of).__module__}.{type(self.of).__qualname__}, which worker "
-                "processes cannot share. Leave use_multiprocessing out, or write a Sequence that keeps the "
-                "path and opens the file in __getitem__"
+                "processes cannot share. Leave use_multiprocessing out; or read the file by its path, "
+                "files.hdf5(path) or files.zarr(path); or write a Sequence that keeps the path and opens the "
+                "file in __getitem__"
             ) from error
         return self.__dict__.copy()

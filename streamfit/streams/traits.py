@@ -15,6 +15,7 @@ class SourceTraits:
     Args:
         in_workers: Whether workers may load: `load` runs in any process, and it is work. Copying rows of
             arrays in memory is none.
+        stages_in_workers: Whether workers may compute stages of a pipeline that is read in order.
         may_change: Whether the content can change between two passes, for example by a callback.
         pulled_ahead: Whether the batches come from an iterator that a thread may pull ahead.
         one_layout: Whether all batches have one structure and one set of shapes and dtypes by construction,
@@ -36,6 +37,7 @@ class SourceTraits:
     """
 
     in_workers: bool = False
+    stages_in_workers: bool = False
     may_change: bool = False
     pulled_ahead: bool = False
     one_layout: bool = False

@@ -54,9 +54,15 @@ def _from_dict(what: str, given: Mapping[str, object], names: Sequence[str]) -> 
     if not missing:
         return [given[name] for name in names]
     hint = did_you_mean(missing[0], [str(key) for key in given]) if given else ""
+    advice = ""
+    if what == "input" and len(names) == 1 and not hint:
+        advice = (
+            f" Of several columns make one input of this name, columns={{{names[0]!r}: [...]}}, or name the "
+            "inputs of the model as the columns: Input(..., name='...')"
+        )
     raise DataError(
         f'No data provided for "{missing[0]}" among the {what}s. Need data for each key in: {list(names)}, '
-        f"got keys {sorted(map(str, given))}.{hint}"
+        f"got keys {sorted(map(str, given))}.{hint}{advice}"
     )
 
 

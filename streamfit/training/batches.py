@@ -19,6 +19,7 @@ from streamfit.streams import ArraySource, Batch, Feed, Source, check_batch_size
 from streamfit.streams.adapt import kind_of
 from streamfit.streams.batch_layout import Alike
 from streamfit.streams.leaves import as_array, as_rows, as_text_or_array, is_arraylike, leaves, rebuild
+from streamfit.streams.profiling.recorder import StreamRecorder
 from streamfit.training.stream_settings import StreamSettings
 from streamfit.workers import Pool, keep_hash_seed, make_pool
 from streamfit.workers.contract import Kind
@@ -180,7 +181,15 @@ class Streams:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def feed(self, source: Source, *, wrap: bool, total: int | None, audit: bool = False) -> Feed:
+    def feed(
+        self,
+        source: Source,
+        *,
+        wrap: bool,
+        total: int | None,
+        audit: bool = False,
+        recorder: StreamRecorder | None = None,
+    ) -> Feed:
         """Return a feed of `source`; workers start now, in the background.
 
         Args:
@@ -188,14 +197,19 @@ class Streams:
             wrap: Whether passes follow one another within an epoch.
             total: The largest number of batches that will be read, when that is known.
             audit: Whether receipts have a checksum of contents.
+            recorder: What measures the stream, where that is wanted.
         """
         kind, workers, ahead = self._who_loads(source)
-        pooled = kind != "inline" and source.traits.in_workers
+        traits = source.traits
+        pooled = kind != "inline" and (traits.in_workers or traits.stages_in_workers)
         policy = self._settings.policy
         policy.check(source, "processes" if self._pool is not None else kind if pooled else "inline")
         pool = self._shared_pool(kind, workers, ahead) if pooled else None
         if pool is None and not source.traits.copies_rows:
             self._init_here()
+        reader = None
+        if recorder is not None:
+            pool, reader = recorder.watch(source, pool, ahead if workers else 0)
         feed = Feed(
             source,
             pool,
@@ -206,6 +220,7 @@ class Streams:
             alike=self.alike,
             tolerance=policy.tolerance,
             audit=audit,
+            reader=reader,
         )
         self._stack.callback(feed.close)
         return feed

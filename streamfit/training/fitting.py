@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from streamfit._base.config import next_seed
 from streamfit._base.errors import NonFiniteError
@@ -11,6 +11,7 @@ from streamfit.streams import Batch, Source
 from streamfit.training.batches import Data, Streams
 from streamfit.training.callback_hooks import make_hooks
 from streamfit.training.callbacks import CallbackList, History, ProgressBar
+from streamfit.training.callbacks.stream_profiler import watched
 from streamfit.training.loop import Hooks, run_steps
 from streamfit.training.model_call import ModelCall
 from streamfit.training.optimizer_state import settings_of
@@ -62,10 +63,13 @@ class FitRun(Resumable):
         self._model, self._call, self._plan, self._seed = model, call, plan, seed
         self._runner, self._streams = call.main, streams
         source = self._runner.loading(plan.training.source(seed, "training data"))
+        self._recorder, source = watched(plan.callbacks, source)
         streams.alike = self._runner.alike  # to make the source may have built the model
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)
         total = None if steps is None else steps * epochs
-        self._feed = streams.feed(source, wrap=plan.wrap, total=total, audit=plan.audit)
+        self._feed = streams.feed(
+            source, wrap=plan.wrap, total=total, audit=plan.audit, recorder=self._recorder
+        )
         self._validation = None
         if plan.validation is not None:
             assert not isinstance(plan.validation, float)  # the training data have been split
@@ -169,8 +173,11 @@ class FitRun(Resumable):
         """Take the steps of an epoch, of which `before` are done; return how many are done now."""
         callbacks, feed, hooks = self._callbacks, self._feed, self._train_hooks(before, total)
         batches = feed.run(self._plan.steps_per_epoch, hooks.steps_per_execution)
+        step: Callable[[Batch], None] = self._train
+        if self._recorder is not None:
+            batches, step = self._recorder.loop(batches, step)
         try:
-            return run_steps(batches, self._train, hooks, before)
+            return run_steps(batches, step, hooks, before)
         except NonFiniteError as error:
             callbacks.on_nonfinite(error)
             done = feed.delivered - 1  # the last one changed nothing

@@ -28,6 +28,9 @@ class HostInputs:
         inputs: The inputs of the model.
         steps: The uses of host layers, each after those that it reads.
         feeds: The tensors that the program is fed.
+
+    Attributes:
+        row_by_row: Whether rows may be computed in any company; see `HostLayer`.
     """
 
     def __init__(self, inputs: Sequence[Tensor], steps: Sequence[HostStep], feeds: Sequence[Tensor]) -> None:
@@ -40,6 +43,7 @@ class HostInputs:
                 places[tensor] = len(places)
             self._steps.append((step.layer, step.structure, read))
         self._feeds = [places[tensor] for tensor in feeds]
+        self.row_by_row = all(step.layer.row_by_row for step in steps)
 
     def __call__(self, x: Part) -> Part:
         """Check the inputs and compute the host layers.

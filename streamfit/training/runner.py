@@ -183,15 +183,14 @@ class Runner:
         """
         if not self.has_host_layers:
             return source
+        self.set_up()  # where the graph says all shapes
         if self._built is None:
             spec = source.spec()
             if spec is None or spec[0] is None:
                 raise DataError(
                     f"source {source.name!r}: a part of the model runs where batches are loaded, so it must "
-                    "be "
-                    "built before the first one; begin it with an Input(shape, dtype='string'), give its "
-                    "first "
-                    "layer an input_shape, or call build"
+                    "be built before the first one; begin it with an Input(shape, dtype='string'), give its "
+                    "first layer an input_shape, or call build"
                 )
             self.prepare(transform(_no_rows, spec[0]))
         host = self._host_inputs()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamfit._base.config import set_random_seed
 from streamfit._base.word_vectors import WordVectors, read_word_vectors
+from streamfit.layers.adaptation import adapt_layers
 from streamfit.preprocessing import text_dataset_from_directory
 from streamfit.preprocessing.sequence import pad_sequences
 from streamfit.streams.sequence import Sequence
@@ -14,6 +15,7 @@ __all__ = [
     "PyDataset",
     "Sequence",
     "WordVectors",
+    "adapt_layers",
     "pad_sequences",
     "read_word_vectors",
     "set_random_seed",

@@ -8,7 +8,8 @@ Guarantees kept by every pool:
 * **Order.** Values arrive in the order of the tickets, for any kind and any number of workers.
 * **Exactly once.** Each ticket's value is delivered once, or iteration ends in an exception.
   A run never ends early without an exception.
-* **Bounded.** At most `ahead` tickets are in flight beyond the one delivered last.
+* **Bounded.** At most `ahead` tickets of a run are in flight beyond the one delivered last: a number of the
+  pool, or a smaller one of the run.
 """
 
 from __future__ import annotations
@@ -111,11 +112,14 @@ class Pool(ABC):
         kind: "inline", "threads" or "processes".
         workers: how many loads go on at once (0 for inline).
         restarts: workers replaced so far.
+        worked: nanoseconds that worker processes took to load and pack what was delivered so far; 0 for other
+            kinds.
     """
 
     kind: Kind
     workers: int
     restarts: int = 0
+    worked: int = 0
 
     @abstractmethod
     def start(self, preload: Iterable[str] = ()) -> None:
@@ -134,6 +138,7 @@ class Pool(ABC):
         *,
         describe: Callable[[TicketT], str] = str,
         tolerance: int | None = None,
+        ahead: int | None = None,
     ) -> Run[TicketT, ValueT]:
         """Begin to load `tickets` and return their run.
 
@@ -143,6 +148,8 @@ class Pool(ABC):
             describe: names a ticket in error messages.
             tolerance: how many parts of tickets may be left out because they cannot be loaded; None if the
                 user did not allow any.
+            ahead: how many tickets of this run may be in flight beyond the delivered one, for large values;
+                None, or more than the pool's, is as many as the pool's.
         """
 
     @abstractmethod

@@ -39,7 +39,7 @@ KEYWORDS = {
     "fit": {"validation_batch_size", "seed", "audit", *POLICY},
     "fit_generator": {"seed", "audit", *POLICY},
     "evaluate": {"return_dict", *POLICY},
-    "predict": {"load_timeout", "worker_init"},
+    "predict": {"load_timeout", "out", "worker_init"},
     "evaluate_generator": {"worker_init"},
     "predict_generator": {"worker_init"},
     "train_on_batch": {"return_dict"},

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
 from streamfit import DataError, Input, Model, Sequential, ShapeError, layers
+from streamfit._base.farmhash import fingerprint64
+from streamfit.layers.known_hashes import KnownHashes
 
 LETTERS = [["A"], ["B"], ["C"], ["D"], ["E"]]
 WORDS = ["one", "two", "three", "", "zwölf", "five", "x" * 20, "y" * 40, "z" * 100, "ä€𝄞" * 50]
@@ -74,6 +78,32 @@ def test_crossings_of_keras() -> None:
     a, b = Input((1,), dtype="string"), Input((1,), dtype="int64")
     model = Model([a, b], layer([a, b]))
     assert model.predict([letters, codes], verbose=0).ravel().tolist() == [1, 4, 1, 1, 3]
+
+
+def test_crossings_of_words_that_come_again() -> None:
+    """What a layer remembers of texts changes nothing: a second time, in threads, in a copy."""
+    rng = np.random.default_rng(3)
+    words = np.array([f"w{i}" for i in range(60)], object)
+    batches = [rng.choice(words[: 5 + 5 * i], (2, 40)) for i in range(12)]
+    wanted = [layers.HashedCrossing(1000)(list(batch)).tolist() for batch in batches]
+    layer = layers.HashedCrossing(1000)
+    for _ in range(2):
+        assert [layer(list(batch)).tolist() for batch in batches] == wanted
+    shared = layers.HashedCrossing(1000)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda batch: shared.compute(list(batch)).tolist(), batches * 20))
+    assert found == wanted * 20
+    assert pickle.loads(pickle.dumps(layer))(list(batches[3])).tolist() == wanted[3]
+
+
+def test_only_so_many_texts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamfit.layers.known_hashes._MOST", 3)
+    known = KnownHashes()
+    texts = ["a", "b", "a", "ä", "d", "e", "d"]
+    for _ in range(2):
+        assert known(texts).tolist() == [fingerprint64(text.encode()) for text in texts]
+    assert len(known) == 3
+    assert known([]).tolist() == []
 
 
 @pytest.mark.parametrize(

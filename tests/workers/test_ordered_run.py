@@ -93,6 +93,22 @@ def test_tickets_are_pulled_lazily_and_never_too_far_ahead(make: MakePool) -> No
     assert len(pulled) <= 52
 
 
+@pytest.mark.parametrize("ahead", [2, 30])
+def test_a_run_may_have_fewer_tickets_ahead_than_its_pool(make: MakePool, ahead: int) -> None:
+    pulled: list[int] = []
+
+    def tickets() -> Iterator[int]:
+        for number in range(300):  # enough for jobs of several tickets, if there is room for them
+            pulled.append(number)
+            yield number
+
+    run = make(ahead=9).open(Numbers((3,)), tickets(), ahead=ahead)
+    for delivered, loaded in enumerate(run, 1):
+        assert loaded.ticket == delivered - 1
+        assert len(pulled) <= delivered + min(ahead, 9)
+    assert len(pulled) == 300
+
+
 def test_one_ahead_is_enough(make: MakePool) -> None:
     assert numbers(make(ahead=1).open(Numbers(), range(20))) == list(range(20))
 

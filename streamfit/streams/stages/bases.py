@@ -64,6 +64,10 @@ class ArrayRows(Stage):
         """Copy rows to fresh arrays."""
         return as_item(self.source.load(Ticket(p.number, 0, ids)))
 
+    def close(self) -> None:
+        """Close the files that rows were read from."""
+        self.source.close()
+
 
 class IndexedData(Protocol):
     """An object with single samples by number, such as a data set of PyTorch."""

@@ -59,7 +59,9 @@ class BatchStage(Stage):
         runs = self.input.runs(p)
         if runs is None:
             return None
-        ends = np.minimum(np.rint(np.cumsum(runs.lengths) / self.batch_size), self.space(p)).astype(np.int64)
+        count = self.space(p)
+        ends = np.minimum(np.rint(np.cumsum(runs.lengths) / self.batch_size), count).astype(np.int64)
+        ends[-1:] = count  # also where the last batch is smaller than half of the others
         lengths = np.diff(ends, prepend=0)
         return Runs(lengths[lengths > 0], runs.row_bytes * self.batch_size)
 

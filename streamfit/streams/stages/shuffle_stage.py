@@ -33,7 +33,9 @@ from streamfit.streams.window_order import WindowOrder
 _BLOCK = 1024
 
 WINDOW_BYTES = 64 << 20
-"""How many bytes of decoded samples are shuffled among each other, if the user names no number of samples."""
+"""How many bytes of decoded samples, and of what orders them, are shuffled among each other, if the user
+names no number of samples.
+"""
 
 
 class Shuffle(OrderStage):
@@ -103,9 +105,8 @@ class Shuffle(OrderStage):
             return []
         size = int(np.diff(windows.starts).max())
         held = size * runs.row_bytes / 2**20
-        return [
-            f"{windows.window:,} of {len(runs.lengths):,} blocks together: {size:,} elements, {held:,.1f} MiB"
-        ]
+        together = min(windows.window, len(runs.lengths))
+        return [f"{together:,} of {len(runs.lengths):,} blocks together: {size:,} elements, {held:,.1f} MiB"]
 
     def ids(self, p: Pass, positions: Array) -> Array:
         """Return the ids at these positions of the permutation."""

@@ -83,6 +83,9 @@ class Pass:
 
 MOST_RUNS = 256
 
+ORDER_BYTES = 24
+"""What the order of a sample of a window takes: its id (kept twice), its place and its row in its block."""
+
 
 @dataclass(frozen=True, slots=True)
 class Runs:
@@ -101,12 +104,13 @@ class Runs:
     def blocks_in(self, samples: int | None, most_bytes: int) -> int:
         """Return how many runs hold so many elements, at least 1.
 
-        For None, how many fit into bytes, and no more than `MOST_RUNS`: each may be a file of its own.
+        For None, how many fit into bytes with what orders them, and no more than `MOST_RUNS`: each may be a
+        file of its own.
         """
         mean = max(1.0, float(self.lengths.mean())) if len(self.lengths) else 1.0
         if samples is not None:
             return max(1, math.ceil(samples / mean))
-        return min(MOST_RUNS, max(1, int(most_bytes / (mean * max(1, self.row_bytes)))))
+        return min(MOST_RUNS, max(1, int(most_bytes / (mean * (self.row_bytes + ORDER_BYTES)))))
 
 
 class Returning(Protocol):

@@ -22,7 +22,7 @@ from streamfit._base.names import did_you_mean
 from streamfit._base.specs import Array, Spec
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.stores.columns import Columns, TableForm
-from streamfit.streams.stores.paths import FileMark
+from streamfit.streams.stores.paths import FileMark, absolute
 from streamfit.streams.stores.store import BYTES_OF_TEXT, Store, StoreBlock
 
 MissingChunks = Literal["error", "fill"]
@@ -90,7 +90,7 @@ class ArrayStore(Store):
     ) -> None:
         if missing_chunks not in ("error", "fill"):
             raise ValueError(f"missing_chunks={missing_chunks!r}: write 'error' or 'fill'")
-        self.name, self.files, self.fills = name, files, missing_chunks == "fill"
+        self.name, self.files, self.fills = name, absolute(files), missing_chunks == "fill"
         self._marks = [[(path, FileMark.of(path)) for path in self._watched(file)] for file in files]
         names = self._wanted(x, y, sample_weight)
         self.form = TableForm(names, x, y, sample_weight, repr(files[0]))

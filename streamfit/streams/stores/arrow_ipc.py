@@ -83,7 +83,7 @@ def arrow(
         ({'age': array([31., 45.])}, array([0, 1]))
         >>> holder.cleanup()
     """
-    rules = ColumnRules(dict(nulls or {}), dict(categories or {}), dict(pad or {}), dict(casts or {}))
+    rules = ColumnRules.given("arrow()", nulls, categories, pad, casts)
     files = find_files(paths, (".arrow", ".feather", ".ipc", ".arrows"), "arrow()")
     keys = hive_keys(files, paths) if partitions else {}
     return Pipeline(StoreRows(IpcStore(files, keys, columns, target, weight, rules, name)), name)
@@ -115,7 +115,8 @@ class IpcStore(ArrowStore):
         self._schemas: dict[bytes, pa.Schema] = {}
         self._checked: set[bytes] = set()
         super().__init__(files, keys, columns, target, weight, rules, name)
-        self._schemas.clear()
+        self._schemas.clear()  # needed no more, so they do not travel to workers
+        self._checked.clear()
         self._open_files: OpenFiles[_File] = OpenFiles(_Opener(self.file_columns))
         self._batches, self._starts = self._parts()
 
@@ -127,19 +128,20 @@ class IpcStore(ArrowStore):
         return self._layouts[number]
 
     def _schema(self, number: int) -> pa.Schema:
-        pa, message = pyarrow(), self._layout(number).schema
-        if message not in self._schemas:
+        pa, ipc, path = pyarrow(), pyarrow("ipc"), self.files[number]
+        message = self._layout(number).schema
+        key = message or path.encode("utf-8", "surrogateescape")
+        if key not in self._schemas:
             try:
-                self._schemas[message] = pyarrow("ipc").read_schema(pa.py_buffer(message))
+                found = ipc.read_schema(pa.py_buffer(message)) if message else _File(path, ()).reader.schema
             except (pa.ArrowException, OSError) as error:
-                raise DataError(
-                    f"{self.files[number]!r} is no Arrow IPC file that can be read: {error}"
-                ) from None
-        return self._schemas[message]
+                raise DataError(f"{path!r} is no Arrow IPC file that can be read: {error}") from None
+            self._schemas[key] = found
+        return self._schemas[key]
 
     def _check_schema(self, number: int) -> None:
         message = self._layout(number).schema
-        if message not in self._checked:  # files of one writer have the same bytes there
+        if not message or message not in self._checked:  # files of one writer have the same bytes there
             super()._check_schema(number)
             self._checked.add(message)
 
@@ -201,7 +203,8 @@ class IpcStore(ArrowStore):
             return pa.Table.from_batches(found)
         opened = self._open_files.get(path)
         if self._mapped(block):
-            return pa.Table.from_batches([opened.mapped().get_batch(number).slice(start, rows)])
+            part = opened.mapped().get_batch(number).slice(start, rows)
+            return pa.Table.from_batches([part]).select(self.file_columns)
         return pa.Table.from_batches([opened.reader.get_batch(at) for at in range(number, end)])
 
     def _mapped(self, block: int) -> bool:
@@ -252,15 +255,18 @@ class _File:
             fields = [schema.get_field_index(column) for column in columns]
             if min(fields, default=0) < 0:
                 raise DataError(f"{path!r} has no column {columns[fields.index(-1)]!r} in its footer")
-            self._options = ipc.IpcReadOptions(included_fields=fields, use_threads=not inside_worker())
-            self.reader = ipc.open_file(pa.OSFile(path), options=self._options)
+            options = ipc.IpcReadOptions(included_fields=fields, use_threads=not inside_worker())
+            self.reader = ipc.open_file(pa.OSFile(path), options=options)
         except pa.ArrowException as error:
             raise DataError(f"{path!r} is no Arrow IPC file that can be read: {error}") from None
 
     def mapped(self) -> pa.ipc.RecordBatchFileReader:
-        """Return a reader of the file mapped into memory; it is not kept, so that no page stays in use."""
+        """Return a reader of the file mapped into memory; it is not kept, so that no page stays in use.
+
+        It reads all columns, which costs nothing: Arrow makes copies when it reads some of them.
+        """
         pa, ipc = pyarrow(), pyarrow("ipc")
-        return ipc.open_file(pa.memory_map(self._path), options=self._options)
+        return ipc.open_file(pa.memory_map(self._path))
 
 
 class _Opener:

@@ -7,20 +7,24 @@ says so.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from streamfit._base.checks import whole
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Spec
 from streamfit.streams.stores.arrow_package import arrow
+from streamfit.streams.stores.given import by_column
 
 if TYPE_CHECKING:
     from streamfit.streams.stores.arrow_package import pa
 
 _TEXT = np.dtype(object)
+_LOOKED_AT = 1000  # texts of a block, to judge whether they come again
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,38 @@ class ColumnRules:
     pad: Mapping[str, int] = field(default_factory=dict)
     casts: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def given(
+        cls,
+        caller: str,
+        nulls: Mapping[str, object] | None,
+        categories: Mapping[str, Sequence[object]] | None,
+        pad: Mapping[str, int] | None,
+        casts: Mapping[str, str] | None,
+    ) -> ColumnRules:
+        """Return the rules that a user gives.
+
+        Raises:
+            TypeError: One is no dictionary by column, or categories are no list.
+        """
+        known = by_column(categories, caller, "categories", "{'job': ['cook', 'nurse']}")
+        for name, words in known.items():
+            if isinstance(words, str):
+                raise TypeError(f"{caller}: categories={{{name!r}: {words!r}}}: write a list of categories")
+        lengths = by_column(pad, caller, "pad", "{'tags': 10}")
+        types = by_column(casts, caller, "casts", "{'price': 'float64'}")
+        return cls(by_column(nulls, caller, "nulls", "{'age': 0}"), known, lengths, types)
+
+    def digest(self) -> str:
+        """Return what tells these rules from others, in few letters; nothing if there are none."""
+        words = repr([sorted(given.items()) for given in (self.nulls, self.categories, self.pad, self.casts)])
+        return "" if self == ColumnRules() else hashlib.blake2b(words.encode(), digest_size=8).hexdigest()
+
     def check(self, names: Sequence[str], caller: str) -> None:
         """Check that every rule is for a column that there is.
 
         Raises:
-            ValueError: One is not.
+            TypeError, ValueError: One is not, or lists are to be filled up to less than one value.
         """
         for rule in ("nulls", "categories", "pad", "casts"):
             for name in getattr(self, rule):
@@ -54,6 +85,8 @@ class ColumnRules:
                     raise ValueError(
                         f"{caller}: {rule} names the column {name!r}; the columns are {list(names)}"
                     )
+        for name, length in self.pad.items():
+            whole(f"{caller}: pad[{name!r}]", length, 1)
 
 
 class ArrowRows:
@@ -151,7 +184,8 @@ class _Column:
                 self._refusal(str(kind), f"casts={{{self.name!r}: 'float64'}} makes floats of it")
             )
         if types.is_temporal(kind):
-            raise DataError(self._refusal(str(kind), f"casts={{{self.name!r}: 'int64'}} makes numbers of it"))
+            to = "int32" if types.is_date32(kind) or types.is_time32(kind) else "int64"
+            raise DataError(self._refusal(str(kind), f"casts={{{self.name!r}: '{to}'}} makes numbers of it"))
         raise DataError(self._refusal(str(kind), "write the values into columns of their own"))
 
     def _refusal(self, what: str, advice: str) -> str:
@@ -176,33 +210,42 @@ class _Column:
             values = values.cast(self.kind)
         if self.categories is not None:
             return self._codes(values)
+        values = _plain(values)
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        values = _plain(values)
         if _is_list(values.type):
             return self._lists(values)
         if self.nan_fill:
             self._check_exact(values)
         elif values.null_count:
             values = self._filled(values)
-        found = np.asarray(values.to_numpy(zero_copy_only=False) if _is_single(values) else values.to_numpy())
+        if _repeats(values):
+            found = _shared_texts(values)
+        else:
+            found = np.asarray(
+                values.to_numpy(zero_copy_only=False) if _is_single(values) else values.to_numpy()
+            )
         return found if found.dtype == self.spec.dtype else found.astype(self.spec.dtype)
 
     def _filled(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         types = arrow().types
         if self.filled:
             try:
-                return values.fill_null(self.fill)
+                fill = arrow().scalar(self.fill, values.type)  # cuts fractions off, without a word
+                if types.is_integer(values.type) and fill.as_py() != self.fill:
+                    raise ValueError(f"{values.type} does not hold it; write a whole number")
+                return values.fill_null(fill)
             except (TypeError, ValueError) as error:
                 raise DataError(f"nulls={{{self.name!r}: {self.fill!r}}}: {error}") from None
         if types.is_floating(values.type):
             return values  # they become NaN
         row = values.is_null().index(True).as_py()
-        example = "''" if _is_text(values.type) else "0"
+        example = "''" if _is_text(values.type) else "False" if types.is_boolean(values.type) else "0"
+        nan = f", or nulls={{{self.name!r}: nan}} for float64" if types.is_integer(values.type) else ""
         raise DataError(
             f"column {self.name!r} has {values.null_count:,} missing values (the first in row {row} of the "
             f"block), and {values.type} has no NaN; say what stands for them: "
-            f"nulls={{{self.name!r}: {example}}}"
+            f"nulls={{{self.name!r}: {example}}}{nan}"
         )
 
     def _check_exact(self, values: pa.ChunkedArray | pa.Array) -> None:
@@ -303,6 +346,25 @@ class _Column:
         return made
 
 
+def _repeats(values: pa.ChunkedArray | pa.Array) -> bool:
+    """Return whether a column is of texts that come again, judged by its first thousand."""
+    types = arrow().types
+    if values.null_count or not (types.is_string(values.type) or types.is_large_string(values.type)):
+        return False
+    first = values.slice(0, _LOOKED_AT)
+    return 0 < 2 * len(first.unique()) <= len(first)
+
+
+def _shared_texts(values: pa.ChunkedArray | pa.Array) -> Array:
+    """Return texts as objects, equal ones as one object: a lookup need not hash or compare their letters."""
+    found: list[Array] = []
+    for chunk in [values] if _is_single(values) else values.chunks:
+        coded = chunk.dictionary_encode()
+        texts = np.asarray(coded.dictionary.to_numpy(zero_copy_only=False), object)
+        found.append(texts[coded.indices.to_numpy()])
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
 def _looked_up(codes: pa.Array, chunk: pa.DictionaryArray) -> Array | None:
     """Return the codes of a column, given those of its dictionary; None where a value has no code."""
     if chunk.indices.null_count:
@@ -318,10 +380,15 @@ def _looked_up(codes: pa.Array, chunk: pa.DictionaryArray) -> Array | None:
 def _plain(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
     """Return a column with texts one after the other: functions of Arrow take no views of texts."""
     pa = arrow()
-    kind = values.type
-    if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
-        return pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(pa.large_string()))
-    return values.cast(pa.large_string()) if pa.types.is_string_view(kind) else values
+    kind, text = values.type, pa.large_string()
+    if pa.types.is_string_view(kind):
+        return values.cast(text)
+    if not pa.types.is_dictionary(kind) or not pa.types.is_string_view(kind.value_type):
+        return values
+    if _is_single(values):
+        return pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(text))
+    kind = pa.dictionary(kind.index_type, text)
+    return pa.chunked_array([_plain(chunk) for chunk in values.chunks], kind)
 
 
 def _is_single(values: pa.ChunkedArray | pa.Array) -> bool:
@@ -348,7 +415,7 @@ def _type_named(name: str, column: str) -> pa.DataType:
     pa = arrow()
     try:
         return pa.type_for_alias(name)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         raise ValueError(
             f"casts={{{column!r}: {name!r}}}: no type of Arrow has that name; write for example 'float64'"
         ) from None

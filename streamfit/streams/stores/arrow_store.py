@@ -20,7 +20,7 @@ from streamfit.streams.stores.arrow_package import arrow
 from streamfit.streams.stores.arrow_rows import ArrowRows, ColumnRules, validate
 from streamfit.streams.stores.columns import Columns, TableForm
 from streamfit.streams.stores.file_index import FileIndex
-from streamfit.streams.stores.paths import FileMark, Paths
+from streamfit.streams.stores.paths import FileMark, Paths, absolute
 from streamfit.streams.stores.store import Store, StoreBlock
 
 if TYPE_CHECKING:
@@ -66,9 +66,10 @@ class ArrowStore(Store):
         name: str,
     ) -> None:
         pa = arrow()
-        self.name, self.files = name, files
+        self.name, self.files = name, absolute(files)
         self._marks = [FileMark.of(path) for path in files]
         schema = self._with_known_types(self._schema(0))
+        _check_names(schema, files[0])
         self.keys = dict(keys)
         self.key_types = {
             key: pa.int64() if all(isinstance(value, int) for value in values) else pa.string()
@@ -80,10 +81,11 @@ class ArrowStore(Store):
                     f"{files[0]!r} has a column {key!r}, and so has its folder; pass partitions=False"
                 )
             schema = schema.append(pa.field(key, kind))
-        _refuse_twins(schema.names, files[0])
+        self._whole = schema
         self.form = TableForm(schema.names, columns, target, weight, f"{files[0]!r}")
         rules.check(schema.names, f"{self.format}()")
         self._rows = ArrowRows(schema, self.form.names, rules, name)
+        self._rules = rules.digest()
         self.types = {column: type_text(schema.field(column).type) for column in self.form.names}
         self.file_columns = [column for column in self.form.names if column not in self.keys]
         self._lengths, self._files, self._numbers = self._find_blocks()
@@ -233,6 +235,8 @@ class ArrowStore(Store):
             "rows": int(self._lengths.sum()),
             f"{self.block}s": len(self._lengths),
             "columns": self.types,
+            **({"filters": self._chosen()} if self._chosen() else {}),
+            **({"rules": self._rules} if self._rules else {}),
         }
 
     def text(self) -> str:
@@ -264,7 +268,12 @@ def _copied(array: Array) -> Array:
     return made
 
 
-def _refuse_twins(names: Sequence[str], path: str) -> None:
+def _check_names(schema: pa.Schema, path: str) -> None:
+    """Refuse names of columns that are no text, or the same."""
+    try:
+        names = schema.names
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path!r} has a column whose name is no UTF-8: {error}") from None
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path!r} has two columns {twice!r}; names must differ: write the file again")
@@ -293,7 +302,8 @@ def hive_keys(files: Sequence[str], paths: Paths) -> dict[str, list[object]]:
     for path, each in zip(files, found, strict=True):
         if list(each) != list(found[0]):
             raise DataError(
-                f"{path!r} has the partitions {list(each)}, and {files[0]!r} has {list(found[0])}"
+                f"{path!r} has the partitions {list(each)}, and {files[0]!r} has {list(found[0])}; "
+                "where such folders are no columns write partitions=False"
             )
     columns: dict[str, list[object]] = {}
     for key in found[0]:

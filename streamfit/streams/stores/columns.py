@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -66,6 +66,8 @@ class TableForm:
             return self._known(role, given)
         if is_mapping(given):
             return {key: self._part(role, entry, matrix=True) for key, entry in given.items()}  # type: ignore[misc]
+        if not isinstance(given, Iterable) or isinstance(given, (bytes, Set)):  # a set has no order
+            raise TypeError(f"{role}={given!r}: write the name of a column, a list of names, or a dictionary")
         names = tuple(self._known(role, name) for name in given)
         return names if matrix else {name: name for name in names}
 
@@ -134,6 +136,7 @@ def _made(part: _Part, arrays: Mapping[str, Array], table: str) -> Element:
             raise DataError(
                 f"{table}: columns {part[0]!r} ({found[0].dtype}, {found[0].shape[1:]}) and {name!r} "
                 f"({array.dtype}, {array.shape[1:]}) make no matrix; columns of one input need one dtype and "
-                "shape: cast them, or make inputs of their own of them"
+                f"shape: cast them, as with casts={{{name!r}: '{found[0].dtype}'}} in tables, or make inputs "
+                "of their own of them"
             )
     return np.stack(found, axis=1)

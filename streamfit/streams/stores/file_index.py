@@ -50,7 +50,7 @@ class FileIndex:
             return None
         for folder in _folders():
             with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-                with np.load(folder / self._name, allow_pickle=False) as found:
+                with open(folder / self._name, "rb") as file, np.load(file, allow_pickle=False) as found:
                     arrays = {name: found[name] for name in found.files}
                 marks = arrays.pop("marks")
                 if marks.dtype == self._marks.dtype and np.array_equal(marks, self._marks):

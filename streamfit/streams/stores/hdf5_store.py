@@ -6,6 +6,7 @@ in the file itself: no links, no external storage, no virtual data sets.
 
 from __future__ import annotations
 
+import itertools
 import math
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from streamfit._base.specs import Array
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stores.array_store import ArrayForm, ArrayStore, MissingChunks
 from streamfit.streams.stores.columns import Columns
+from streamfit.streams.stores.inflating import inflated_size, may_burst
 from streamfit.streams.stores.open_files import OpenFiles
 from streamfit.streams.stores.paths import Paths, find_files
 from streamfit.streams.stores.store_rows import StoreRows
@@ -25,9 +27,11 @@ from streamfit.streams.stores.store_rows import StoreRows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import h5py
+    from streamfit._base.hdf5_package import h5py
 
 _CACHE = 16 << 20  # bytes of decoded chunks that the HDF5 library keeps for each data set
+_SLACK = 1 << 20
+_DEFLATE, _CHECKSUM = 1, 3  # filters
 _SHOWN = 100  # names in a message
 _ERRORS = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError, AttributeError)
 
@@ -166,12 +170,13 @@ class _Hdf5File:
                     raise DataError(f"{name!r} is not there any more")
                 self._found[name] = item
             item = self._found[name]
-            read = item if self._h5py.check_string_dtype(item.dtype) is None else item.asstr()
+            self._check_chunks(name, item, start, stop)
+            read = item if self._h5py.check_string_dtype(item.dtype) is None else item.asstr("utf-8")
             return np.asarray(read[start:stop])
         except DataError:
             raise
         except _ERRORS as error:
-            raise self._damaged(name, error) from None
+            raise DataError(f"{name!r} cannot be read: {type(error).__name__}: {error}") from None
 
     def _damaged(self, name: str, error: BaseException) -> DataError:
         return DataError(f"{name!r} of {self._path!r} cannot be read: {type(error).__name__}: {error}")
@@ -216,8 +221,28 @@ class _Hdf5File:
             self._check_stored(where, item)
         return ArrayForm(tuple(item.shape), dtype, item.chunks)
 
+    def _check_chunks(self, name: str, item: h5py.Dataset, start: int, stop: int) -> None:
+        """Refuse deflated chunks that take more than a chunk of this data set."""
+        if item.compression != "gzip" or item.chunks is None:
+            return
+        most = math.prod(item.chunks) * item.id.get_type().get_size() + _SLACK
+        counts = [range(0, length, chunk) for length, chunk in zip(item.shape, item.chunks, strict=True)]
+        counts[0] = range(start // item.chunks[0] * item.chunks[0], stop, item.chunks[0])
+        for place in itertools.product(*counts):
+            size = item.id.get_chunk_info_by_coord(place).size
+            if size <= most and may_burst(size):
+                size = inflated_size(item.id.read_direct_chunk(place)[1], most)
+            if size > most:
+                raise DataError(
+                    f"{name!r}: the chunk at {place} takes {size:,} bytes or more, where a "
+                    f"chunk of {item.chunks} takes {most - _SLACK:,}"
+                )
+
     def _check_filters(self, where: str, item: h5py.Dataset) -> None:
         settings = item.id.get_create_plist()
+        codes = [settings.get_filter(number)[0] for number in range(settings.get_nfilters())]
+        if _DEFLATE in codes and not set(codes[codes.index(_DEFLATE) + 1 :]) <= {_CHECKSUM}:
+            raise DataError(f"{where} is encoded by the filters {codes}: nothing is due behind deflate (1)")
         for number in range(settings.get_nfilters()):
             code, _, _, label = settings.get_filter(number)
             if not self._h5py.h5z.filter_avail(code):

@@ -60,7 +60,7 @@ class IpcLayout:
 
     Args:
         stream: Whether it is a stream, without a footer.
-        schema: The message with the schema.
+        schema: The message with the schema; empty where a file has it in its footer alone.
         batches: Its record batches, dtype `BATCH`.
         dictionaries: Its dictionaries.
     """
@@ -112,9 +112,7 @@ def _file_layout(file: BinaryIO, size: int) -> IpcLayout:
     if not 0 < length <= min(size - 18, _LONGEST):
         raise ValueError(f"its footer has {length} bytes")
     footer = FlatTable.root(_read(file, size - 10 - length, length, size))
-    schema, kind, _, _ = _message_at(file, 8, size)
-    if kind != _SCHEMA:
-        raise ValueError("it does not begin with a schema")
+    schema = _schema_at_begin(file, size)
     made = _blocks(footer, 3, size)
     for at, offset in enumerate(made["offset"].tolist()):
         _, kind, message, body = _message_at(file, offset, size)
@@ -128,6 +126,15 @@ def _file_layout(file: BinaryIO, size: int) -> IpcLayout:
             raise ValueError(f"its footer and its dictionary at byte {offset:,} say different things")
         dictionaries.append(_dictionary(message, 0, offset, metadata + body))
     return IpcLayout(False, schema, made, tuple(dictionaries))
+
+
+def _schema_at_begin(file: BinaryIO, size: int) -> bytes:
+    """Return the message in front of a file; empty where there is none, as in files of polars."""
+    try:
+        found, kind, _, _ = _message_at(file, 8, size)
+    except (struct.error, ValueError):
+        return b""
+    return found if kind == _SCHEMA else b""
 
 
 def _blocks(footer: FlatTable, field: int, size: int) -> Array:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import operator
+import os
+import pickle
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from streamfit._base.errors import DataError
+from streamfit._base.specs import Array
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stores.arrow_package import arrow
 from streamfit.streams.stores.arrow_rows import ColumnRules
@@ -81,7 +87,7 @@ def parquet(
         ({'age': array([31., 45.]), 'job': array(['cook', 'nurse'], dtype=object)}, array([0, 1]))
         >>> holder.cleanup()
     """
-    rules = ColumnRules(dict(nulls or {}), dict(categories or {}), dict(pad or {}), dict(casts or {}))
+    rules = ColumnRules.given("parquet()", nulls, categories, pad, casts)
     files = find_files(paths, (".parquet", ".parq", ".pq"), "parquet()")
     keys = hive_keys(files, paths) if partitions else {}
     store = ParquetStore(files, keys, columns, target, weight, filters, rules, name)
@@ -111,19 +117,37 @@ class ParquetStore(ArrowStore):
         name: str,
     ) -> None:
         self._open_files = OpenFiles(_opened)
-        if isinstance(filters, list):
-            filters = arrow("parquet").filters_to_expression(filters)
-        self._expression = filters
+        self._expression = None if filters is None else _expression(filters)
         super().__init__(files, keys, columns, target, weight, rules, name)
 
     def _schema(self, number: int) -> pa.Schema:
         return self._open_files.get(self.files[number]).schema_arrow
 
     def _chosen(self) -> str:
-        return "" if self._expression is None else str(self._expression)
+        if self._expression is None:
+            return ""
+        # All of it: as text, long lists of values are shortened, and two filters look the same.
+        return hashlib.blake2b(pickle.dumps(self._expression), digest_size=16).hexdigest()
 
     def _nothing(self) -> str:
         return "no rows" if self._expression is None else "no rows that the filters keep"
+
+    def _find_blocks(self) -> tuple[Array, Array, Array]:
+        if self._expression is not None:
+            self._check_filters()
+        return super()._find_blocks()
+
+    def _check_filters(self) -> None:
+        """Check that the filters fit the columns, before any file is blamed."""
+        pa, nothing = arrow(), arrow("dataset").dataset(self._whole.empty_table())
+        try:
+            nothing.to_table(filter=self._expression)
+        except (pa.ArrowException, TypeError) as error:
+            what = str(error).partition(" in ")[0]
+            columns = [(field.name, str(field.type)) for field in self._whole]
+            raise ValueError(
+                f"parquet(): filters do not fit the columns: {what}; the columns are {columns}"
+            ) from None
 
     def _blocks_of(self, number: int) -> list[tuple[int, int]]:
         found = []
@@ -131,50 +155,45 @@ class ParquetStore(ArrowStore):
         for group in range(footer.num_row_groups):
             rows = footer.row_group(group).num_rows
             if rows and self._expression is not None:
-                rows = self._counted(number, group)
+                rows = self._kept(number, group)
             if rows:
                 found.append((rows, group))
         return found
 
+    def _kept(self, number: int, group: int) -> int:
+        """Count the rows of a row group that the filters keep."""
+        pa = arrow()
+        try:
+            # `count_rows` counts all row groups of the file where the filter is true by the folder's name.
+            return sum(batch.num_rows for batch in self._scanner(number, group, []).to_batches())
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.files[number]!r}, row group {group} cannot be read: {error}") from None
+
     def _table(self, block: int, file: int, number: int) -> pa.Table:
-        if self._expression is not None:
-            found = self._fragment(file, number)
-            return found.to_table(
-                schema=self._whole(file), columns=self.file_columns, filter=self._expression
-            )
         opened = self._open_files.get(self.files[file])
         self._check_size(opened.metadata.row_group(number), block)
+        if self._expression is not None:
+            return self._scanner(file, number, self.file_columns).to_table()
         return opened.read_row_group(number, columns=self.file_columns, use_threads=not inside_worker())
 
     def close(self) -> None:
         """Close the files."""
         self._open_files.clear()
 
-    def _counted(self, file: int, group: int) -> int:
-        """Count the rows of a row group that the filters keep."""
-        scanner = self._fragment(file, group).scanner(
-            schema=self._whole(file), columns=[], filter=self._expression
-        )
-        # `count_rows` counts all row groups of the file where the filter is true by the folder's name.
-        return sum(batch.num_rows for batch in scanner.to_batches())
-
-    def _whole(self, file: int) -> pa.Schema:
-        """Return the columns that filters may name: those of the file and of its folders."""
-        schema = self._schema(file)
-        for key, kind in self.key_types.items():
-            schema = schema.append(arrow().field(key, kind))
-        return schema
-
-    def _fragment(self, file: int, group: int) -> pa.dataset.Fragment:
-        """Return a row group, and what its folder says of it."""
-        dataset, field = arrow("dataset"), arrow("compute").field
-        known = arrow("compute").scalar(True)
-        for key, kind in self.key_types.items():
-            value = arrow().scalar(self.keys[key][file], kind)
-            known = known & (field(key).is_null() if not value.is_valid else field(key) == value)
-        return dataset.ParquetFileFormat().make_fragment(
-            self.files[file], arrow("fs").LocalFileSystem(), known, row_groups=[group]
-        )
+    def _scanner(self, number: int, group: int, columns: Sequence[str]) -> pa.dataset.Scanner:
+        """Return what reads the rows of a row group that the filters keep."""
+        dataset, local = arrow("dataset"), arrow("fs").LocalFileSystem()
+        options = dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
+        kind = dataset.ParquetFileFormat(default_fragment_scan_options=options)
+        path = os.path.abspath(self.files[number])
+        known = [
+            dataset.field(key).is_null() if values[number] is None else dataset.field(key) == values[number]
+            for key, values in self.keys.items()
+        ]
+        where = functools.reduce(operator.and_, known) if known else None
+        found = kind.make_fragment(path, local, where, row_groups=[group])
+        threads = not inside_worker()
+        return found.scanner(self._whole, columns=columns, filter=self._expression, use_threads=threads)
 
     def _check_size(self, group: pq.RowGroupMetaData, block: int) -> None:
         if group.total_byte_size > MOST_BYTES:
@@ -184,10 +203,24 @@ class ParquetStore(ArrowStore):
             )
 
 
+def _expression(filters: object) -> pa.compute.Expression:
+    if isinstance(filters, list):
+        try:
+            return arrow("parquet").filters_to_expression(filters)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"parquet(): filters={filters!r}: {error}") from None
+    if not isinstance(filters, arrow("compute").Expression):
+        raise TypeError(
+            f"parquet(): filters={filters!r}: write a list such as [('age', '>', 30)], or an expression such "
+            "as pyarrow.compute.field('age') > 30"
+        )
+    return filters
+
+
 def _opened(path: str, other: pq.ParquetFile | None) -> pq.ParquetFile:
     pa, pq = arrow(), arrow("parquet")
     footer = None if other is None else other.metadata
     try:
-        return pq.ParquetFile(path, metadata=footer, page_checksum_verification=True)
+        return pq.ParquetFile(path, metadata=footer, page_checksum_verification=True, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path!r} is no Parquet file that can be read: {error}") from None

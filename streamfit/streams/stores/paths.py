@@ -5,9 +5,11 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -34,8 +36,13 @@ def find_files(paths: Paths, endings: Sequence[str], caller: str) -> list[str]:
     if isinstance(paths, (str, os.PathLike)):
         found = _files_of(os.fspath(paths), endings, caller)
     else:
-        if not isinstance(paths, Iterable):
+        if not isinstance(paths, Iterable) or isinstance(paths, bytes) or hasattr(paths, "read"):
             raise TypeError(f"{caller} needs a path, a glob, a folder or a list of them, got {paths!r}")
+        if is_mapping(paths) or hasattr(paths, "columns"):
+            raise TypeError(
+                f"{caller} needs paths, got a {type(paths).__name__}; what is open or in memory goes to "
+                "files.table(...) or source(...)"
+            )
         found = []
         for path in paths:
             if not isinstance(path, (str, os.PathLike)):
@@ -43,10 +50,16 @@ def find_files(paths: Paths, endings: Sequence[str], caller: str) -> list[str]:
             found += _files_of(os.fspath(path), endings, caller)
     if not found:
         raise ValueError(f"{caller}: the list of paths is empty")
-    if len(set(found)) < len(found):
-        twice = next(path for path in found if found.count(path) > 1)
+    counts = Counter(map(os.path.abspath, found))
+    if len(counts) < len(found):
+        twice = next(path for path in found if counts[os.path.abspath(path)] > 1)
         raise ValueError(f"{caller}: {twice!r} is named twice, so its samples would come twice in a pass")
     return found
+
+
+def absolute(files: Iterable[str]) -> list[str]:
+    """Return paths that stay right when the program, or a worker, changes its folder."""
+    return [os.path.abspath(path) for path in files]
 
 
 def _files_of(path: str, endings: Sequence[str], caller: str) -> list[str]:
@@ -66,7 +79,12 @@ def _files_of(path: str, endings: Sequence[str], caller: str) -> list[str]:
         if not found:
             raise FileNotFoundError(f"{caller}: no file matches {path!r}")
         return found
-    raise FileNotFoundError(f"{caller}: there is no file {path!r}")
+    advice = ""
+    if path.startswith("~"):
+        advice = f"; write os.path.expanduser({path!r})"
+    elif "://" in path:
+        advice = "; only files that the system shows in a folder can be read: copy or mount it"
+    raise FileNotFoundError(f"{caller}: there is no file {path!r}{advice}")
 
 
 def _below(folder: str, endings: tuple[str, ...]) -> Iterable[str]:
@@ -107,7 +125,11 @@ class FileMark:
         Raises:
             OSError: It is not there.
         """
-        found = os.stat(path)
+        return cls.of_stat(os.stat(path))
+
+    @classmethod
+    def of_stat(cls, found: os.stat_result) -> FileMark:
+        """Return the mark of a file that the system was asked about."""
         return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
     def check(self, path: str) -> None:

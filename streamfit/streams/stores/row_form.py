@@ -83,6 +83,9 @@ def _builder(rows: Element) -> Build:
     if isinstance(rows, tuple) and not hasattr(rows, "_fields"):
         builders = [_builder(entry) for entry in rows]
         return lambda leaves: tuple([build(leaves) for build in builders])
+    if type(rows) is list:
+        parts = [_builder(entry) for entry in rows]
+        return lambda leaves: [build(leaves) for build in parts]
     if isinstance(rows, (tuple, list)):
         return lambda leaves: map_leaves(rows, lambda _: next(leaves))
     return next

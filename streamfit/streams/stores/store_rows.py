@@ -63,10 +63,10 @@ class StoreRows(Stage):
     def notes(self, p: Pass) -> list[str]:
         """Say how many blocks there are, and how large a sample is."""
         lengths = self.store.lengths
-        return [
-            f"{len(lengths):,} blocks of {int(lengths.min()):,} to {int(lengths.max()):,} samples, about "
-            f"{self.store.row_bytes:,} bytes each"
-        ]
+        least, most = int(lengths.min()), int(lengths.max())
+        blocks = "1 block" if len(lengths) == 1 else f"{len(lengths):,} blocks"
+        rows = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+        return [f"{blocks} of {rows} samples, about {self.store.row_bytes:,} bytes each"]
 
     def identity(self) -> dict[str, object]:
         """Return what makes these data others than other data."""

@@ -18,13 +18,13 @@ import os
 import stat
 import struct
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
 from streamfit._base.errors import DataError
+from streamfit.streams.stores.inflating import inflated_size, may_burst
 
 _MOST_METADATA = 16 << 20
 _PLAIN = ("bytes", "crc32c", "transpose", "delta", "shuffle")
@@ -32,7 +32,7 @@ _PACKED = ("zstd", "blosc", "gzip", "zlib")
 _TEXT = "vlen-utf8"
 _SHARDS = "sharding_indexed"
 _SLACK = 1 << 20
-_GZIP_RATIO = 1032  # the most that deflate expands
+_ZIP_ERRORS = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error)
 
 
 class Tree(ABC):
@@ -110,7 +110,7 @@ class ZipTree(Tree):
         try:
             self._archive = zipfile.ZipFile(path)  # closed when this object is gone
             found = self._archive.infolist()
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+        except _ZIP_ERRORS as error:
             raise DataError(f"{path!r} is no zip archive that can be read: {error}") from None
         self._members = {each.filename: each for each in found}
         if len(self._members) < len(found):
@@ -130,9 +130,12 @@ class ZipTree(Tree):
 
     def read(self, key: str, offset: int, count: int) -> bytes:
         """Return some bytes of a file."""
-        with self._archive.open(self._members[key]) as file:
-            file.seek(offset)
-            return file.read(count)
+        try:
+            with self._archive.open(self._members[key]) as file:
+                file.seek(offset)
+                return file.read(count)
+        except _ZIP_ERRORS as error:
+            raise DataError(f"{key!r} of {self.path!r} cannot be read: {error}") from None
 
     def keys(self) -> Iterator[str]:
         """Yield the keys of files with metadata."""
@@ -307,8 +310,8 @@ def _check_packed(tree: Tree, array: ZarrArray, key: str, offset: int, size: int
         declared = int.from_bytes(head[4:8], "little")
     elif "zstd" in array.codecs:
         declared = zstd_size(tree.read(key, offset, 18)) or 0
-    elif ("gzip" in array.codecs or "zlib" in array.codecs) and size * _GZIP_RATIO > 16 * most:
-        declared = _unpacked(tree.read(key, offset, min(size, most)), most)
+    elif ("gzip" in array.codecs or "zlib" in array.codecs) and may_burst(size):
+        declared = inflated_size(tree.read(key, offset, min(size, most)), most)
     if max(declared, size) > most:
         raise DataError(
             f"{key!r} takes {max(declared, size):,} bytes or more, where a chunk of {array.chunk} takes "
@@ -331,15 +334,3 @@ def zstd_size(head: bytes) -> int | None:
     if not width:
         return None
     return int.from_bytes(head[at : at + width], "little") + (256 if flag == 1 else 0)
-
-
-def _unpacked(data: bytes, most: int) -> int:
-    """Return how many bytes compressed data take, counted no further than one above `most`."""
-    decoder, total = zlib.decompressobj(47), 0  # gzip or zlib, whichever it is
-    try:
-        while data and not decoder.eof and total <= most:
-            total += len(decoder.decompress(data, 1 << 16))
-            data = decoder.unconsumed_tail
-    except zlib.error:
-        return 0  # it is damaged, as the Zarr library will say
-    return total

@@ -255,7 +255,7 @@ class _ZarrFile:
         try:
             found = np.asarray(array[start:stop])
         except Exception as error:  # as above
-            raise self._damaged(name, error) from None
+            raise DataError(f"{name!r} cannot be read: {type(error).__name__}: {error}") from None
         return found.astype(object) if found.dtype.kind in "UTO" else found
 
     def _damaged(self, name: str, error: BaseException) -> DataError:

@@ -13,6 +13,7 @@ from streamfit.training.callbacks.list import CallbackList
 from streamfit.training.callbacks.model_checkpoint import ModelCheckpoint
 from streamfit.training.callbacks.progress import ProgressBar
 from streamfit.training.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from streamfit.training.callbacks.stream_profiler import StreamProfiler
 from streamfit.training.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "ModelCheckpoint",
     "ProgressBar",
     "ReduceLROnPlateau",
+    "StreamProfiler",
     "TerminateOnNaN",
 ]

@@ -91,6 +91,7 @@ class InlinePool(Pool):
         *,
         describe: Callable[[TicketT], str] = str,
         tolerance: int | None = None,
+        ahead: int | None = None,
     ) -> Run[TicketT, ValueT]:
         """Return a run that loads each ticket when its value is asked for."""
         if self._closed:

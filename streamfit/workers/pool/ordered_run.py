@@ -43,6 +43,7 @@ class OrderedRun(Run[TicketT, ValueT]):
         tickets: Iterable[TicketT],
         describe: Callable[[TicketT], str],
         tolerance: int | None,
+        ahead: int,
     ) -> None:
         self._pool = pool
         self._loader = loader
@@ -54,8 +55,9 @@ class OrderedRun(Run[TicketT, ValueT]):
         self._state = RunState.OPEN
         self._restarts_before = pool.restarts
         self.scheduler = pool.scheduler
-        self.queue: TicketQueue = pool.scheduler.open_queue(pool.ahead, pool.register_loader(loader))
-        self._puller = TicketPuller(pulled, self.scheduler, self.queue, pool.plan_batch)
+        self.queue: TicketQueue = pool.scheduler.open_queue(ahead, pool.register_loader(loader))
+        batch = max(1, (ahead - pool.workers) // 2)
+        self._puller = TicketPuller(pulled, self.scheduler, self.queue, batch)
 
     def begin(self) -> None:
         """Start to load the first tickets before the first value is asked for."""
@@ -147,7 +149,8 @@ class OrderedRun(Run[TicketT, ValueT]):
         if job.state is JobState.READY:
             # A part can be left out only if its ticket has a job of its own.
             if self._finder.tolerance is None:
-                self._puller.job_size = self._pool.next_job_size(job, self._puller.job_size)
+                size = self._pool.next_job_size(job, self._puller.job_size)
+                self._puller.job_size = max(1, min(size, self.queue.ahead // (self._pool.workers + 2)))
             return
         self._failed_job = job, job.tickets[len(values)]
         if not values:
@@ -209,7 +212,6 @@ class ScheduledPool(Pool):
     def __init__(self, workers: int, ahead: int) -> None:
         self.workers = workers
         self.ahead = ahead
-        self.plan_batch = max(1, (ahead - workers) // 2)
         self.lock = threading.RLock()
         self.scheduler = self.new_scheduler()
         self.abandoned: deque[tuple[Scheduler, TicketQueue]] = deque()
@@ -225,12 +227,14 @@ class ScheduledPool(Pool):
         *,
         describe: Callable[[TicketT], str] = str,
         tolerance: int | None = None,
+        ahead: int | None = None,
     ) -> OrderedRun[TicketT, ValueT]:
         """Begin to load `tickets` and return their run."""
         with self.lock:
             self.start()
             self.drop_abandoned()
-            run = OrderedRun(self, loader, tickets, describe, tolerance)
+            most = self.ahead if ahead is None else min(ahead, self.ahead)
+            run = OrderedRun(self, loader, tickets, describe, tolerance, most)
             self._runs.add(run)
             run.begin()
         return run

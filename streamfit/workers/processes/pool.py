@@ -153,6 +153,7 @@ class ProcessPool(SupervisedPool):
         if not isinstance(packed, Packed):
             self.scheduler.give_back(job.slot)
             return []
+        self.worked += packed.nanoseconds
         worker_group = self._live_group()
         self._reclaim(worker_group)  # values that were given up are not leased any more
         slot = worker_group.slot(job.slot)
@@ -182,7 +183,7 @@ class ProcessPool(SupervisedPool):
         count = len(job.tickets)
         quick = _JOB_NANOSECONDS * count // max(packed.nanoseconds, 1)
         small = _JOB_BYTES * count // max(packed.used, 1)
-        return max(1, min(quick, small, 2 * size, self.ahead // (self.workers + 2)))
+        return max(1, min(quick, small, 2 * size))
 
     def drop(self, scheduler: Scheduler, queue: TicketQueue) -> None:
         """Close a queue; its tickets that still wait in workers are not loaded."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfit import DataError, StreamfitError, files
-from streamfit.streams.stores import arrow_ipc
+from streamfit.streams.stores import arrow_ipc, arrow_store
 
 pa: Any = pytest.importorskip("pyarrow", reason="its files are what is read")
 ipc: Any = pytest.importorskip("pyarrow.ipc", reason="its files are what is read")
@@ -92,6 +92,25 @@ def test_small_batches_are_taken_together_and_large_ones_cut(tmp_path: Any) -> N
     assert files.arrow(tmp_path / "p.arrow").stage.store.lengths.tolist() == [1000]
 
 
+def test_a_part_of_a_large_batch_takes_no_memory_for_the_others(tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(arrow_ipc, "LARGE_BYTES", 64 << 10)
+    path = write(tmp_path / "a.arrow", pa.table({"a": np.arange(1 << 20), "b": np.arange(1 << 20)}))
+    store, before = files.arrow(path, "a").stage.store, pa.total_allocated_bytes()
+    seen: list[int] = []
+    check = arrow_store.validate
+
+    def checked(*arguments: Any) -> None:
+        seen.append(pa.total_allocated_bytes() - before)
+        check(*arguments)
+
+    monkeypatch.setattr(arrow_store, "validate", checked)
+    held = [store.read(block) for block in range(3)]
+    assert [int(block.rows[0]) for block in held] == [0, 8192, 16384]
+    assert len(seen) == 3
+    assert max(seen) < 1 << 20  # the file has 16 MiB
+    assert all(block.rows.flags.owndata for block in held)
+
+
 def test_dictionaries_that_are_replaced_or_grow(tmp_path: Any, check_store: Any) -> None:
     words = [["a", "b"], ["a", "b", "c"], ["z", "b"], ["z", "b", "y"]]
     kind = pa.dictionary(pa.int32(), pa.string())
@@ -111,6 +130,29 @@ def test_dictionaries_that_are_replaced_or_grow(tmp_path: Any, check_store: Any)
         check_store(rows, 12)
         codes = files.arrow(path, columns="w", categories={"w": ["z", "y", "c", "b", "a"]})
         assert next(iter(codes.batch(12))).tolist() == ["zycba".index(word) for word in wanted]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_files_of_other_programs(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, cut: bool) -> None:
+    """Polars writes views of texts, and no schema in front; each pair of categories is another dictionary."""
+    polars: Any = pytest.importorskip("polars", reason="its files are what is read")
+    pytest.importorskip("pandas", reason="its files are what is read")
+    monkeypatch.setattr(arrow_ipc, "LARGE_BYTES", 3 << 10 if cut else 32 << 20)
+    words = ["é" if i % 2 else f"a word that is longer than twelve bytes {i}" for i in range(120)]
+    frame = polars.DataFrame(
+        {"n": range(120), "w": words, "c": polars.Series(["v", "u"] * 60, dtype=polars.Categorical)}
+    )
+    frame.write_ipc(tmp_path / "1.arrow")
+    frame.write_ipc(tmp_path / "2.arrow", compression="zstd")
+    frame.write_ipc_stream(tmp_path / "3.arrows")
+    frame.to_pandas().to_feather(tmp_path / "4.feather")
+    for name in ("1.arrow", "2.arrow", "3.arrows", "4.feather"):
+        rows = files.arrow(tmp_path / name, ["n", "w", "c"], categories={"c": ["u", "v"]})
+        assert len(rows.stage.store.lengths) == (4 if cut and name == "1.arrow" else 1)
+        x = next(iter(rows.batch(120)))
+        assert (x["n"].tolist(), x["w"].tolist(), x["c"].tolist()) == (list(range(120)), words, [1, 0] * 60)
+        assert [str(x["c"]) for x in files.arrow(tmp_path / name).take(2)] == ["v", "u"]
+    assert len(files.arrow(tmp_path)) == 480  # alike for all files, though Arrow's types differ
 
 
 NUMBERS = st.lists(st.none() | st.integers(-(2**40), 2**40), min_size=1, max_size=30)
@@ -180,6 +222,17 @@ def test_empty_files_and_one_row(tmp_path: Any, check_store: Any) -> None:
         (tmp_path / f"{name}.arrow").write_bytes(content)
         with pytest.raises(DataError, match=f"{name}.arrow' is"):
             files.arrow(tmp_path / f"{name}.arrow")
+
+
+def test_names_of_columns_that_are_no_text_or_the_same(tmp_path: Any) -> None:
+    path = write(tmp_path / "a.arrow", pa.table({"aé": [1], "b": [2]}))
+    assert next(iter(files.arrow(path)))["aé"] == 1
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(DataError, match=r"a.arrow' has a column whose name is no UTF-8"):
+        files.arrow(path)
+    path = write(tmp_path / "b.arrow", pa.Table.from_arrays([[1], [2]], ["a", "a"]))
+    with pytest.raises(DataError, match=r"b.arrow' has two columns 'a'; names must differ"):
+        files.arrow(path)
 
 
 def test_folders_are_columns(tmp_path: Any) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.stores import Numbers
+from oracles.stores import Numbers, Plain
 
-from streamfit import stream
+from streamfit import Sequential, layers, set_random_seed, stream
 from streamfit._base.errors import DataError, SampleError
+from streamfit.callbacks import Callback
 from streamfit.streams import block_windows
 from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stages import shuffle_stage
@@ -57,8 +59,8 @@ FORMS = [
 @pytest.fixture
 def small(monkeypatch):
     """Windows of a few samples."""
-    monkeypatch.setattr(block_windows, "AHEAD_BYTES", 64)
-    monkeypatch.setattr(shuffle_stage, "WINDOW_BYTES", 128)
+    monkeypatch.setattr(block_windows, "AHEAD_BYTES", 160)
+    monkeypatch.setattr(shuffle_stage, "WINDOW_BYTES", 320)
 
 
 @pytest.mark.parametrize("number", range(len(FORMS)))
@@ -97,6 +99,57 @@ def test_each_sample_once_from_any_batch_on(lengths, size, buffer, epoch):
         taken.close()
 
 
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=6),
+    st.integers(1, 5),
+    st.one_of(st.none(), st.integers(1, 60)),
+    st.booleans(),
+    st.lists(st.integers(1, 9), min_size=1, max_size=5),
+)
+def test_joined_batches_are_whole_batches_one_behind_the_other(lengths, size, buffer, drop, asked):
+    made = pipeline(lengths) if buffer is None else pipeline(lengths).shuffle(buffer)
+    made = made.batch(size, drop_remainder=drop and sum(lengths) >= size)
+    wanted = one_by_one(made)
+    found, reader = [], made.open_source(seed=1, text=True).make_reader().in_pool(None, (0, 0))
+    for most in itertools.cycle(asked):
+        try:
+            batch = reader.take(most)
+        except StopIteration:
+            break
+        assert batch.number == len(found)
+        assert 1 <= batch.steps <= most
+        assert batch.size == size * batch.steps or batch.steps == 1
+        ids = batch.x["id"].tolist()
+        assert ids == batch.ids.tolist()
+        found += [ids[at : at + size] for at in range(0, len(ids), size)]
+    assert found == wanted
+
+
+@pytest.mark.parametrize("order", [lambda p: p, lambda p: p.shuffle()])
+def test_batches_come_joined_up_to_the_end_of_a_window(order):
+    reader = order(pipeline([40])).batch(4).open_source(seed=1, text=True).make_reader().in_pool(None, (0, 0))
+    assert [reader.take(most).steps for most in (5, 5, 7)] == [1, 5, 4]  # the first shows the form
+
+
+def test_training_on_joined_batches_has_the_bits_of_training_on_single_ones():
+    steps = []
+
+    class Counts(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            steps.append(batch)
+
+    found = []
+    for callbacks, order in itertools.product([[], [Counts()]], [lambda p: p, lambda p: p.shuffle()]):
+        set_random_seed(3)
+        model = Sequential([layers.Input((1,)), layers.Dense(3, activation="tanh"), layers.Dense(1)])
+        model.compile("adam", "mse")
+        data = order(Pipeline(StoreRows(Plain([40, 7, 60])), "numbers"))
+        history = model.fit(data.batch(4), epochs=2, seed=5, verbose=0, callbacks=callbacks)
+        found.append(([array.tobytes() for array in model.get_weights()], history.receipts[1].digest))
+    assert len(steps) == 2 * 2 * 27
+    assert found[:2] == found[2:]
+
+
 def test_blocks_are_read_once_in_a_pass(small):
     made = pipeline([6] * 40).shuffle(30).batch(7)
     store = made.stage.input.input.store
@@ -106,9 +159,25 @@ def test_blocks_are_read_once_in_a_pass(small):
 
 def test_without_a_size_as_many_blocks_as_fit_are_shuffled_together(small):
     made = pipeline([2] * 20, row_bytes=16).shuffle()
-    assert np.diff(made.stage.windows(made._pass(0)).starts).tolist() == [8, 8, 8, 8, 8]  # 128 bytes / 16
-    everything = pipeline([2] * 20, row_bytes=1).shuffle()
+    # 320 bytes: 8 samples of 16 bytes, and 24 for the order of each
+    assert np.diff(made.stage.windows(made._pass(0)).starts).tolist() == [8, 8, 8, 8, 8]
+    everything = pipeline([2] * 6, row_bytes=1).shuffle()
     assert everything.stage.windows(everything._pass(0)).windows == 1
+
+
+def test_few_large_blocks_are_read_ahead():
+    assert block_windows.blocks_ahead(Numbers([4, 9], row_bytes=1 << 20), workers=1) == 3  # 32 MiB
+    assert block_windows.blocks_ahead(Numbers([4, 9], row_bytes=1 << 30), workers=2) == 3
+    for order, most in ((lambda p: p, 1 + 3), (lambda p: p.shuffle(8), 3 + 3)):
+        made = order(pipeline([4] * 30, row_bytes=1 << 30)).batch(4)
+        base = next(made.stage.bases())
+        with stream(made, seed=1, workers=2, max_queue_size=20) as found:
+            batches = iter(found)
+            next(batches)
+            time.sleep(0.1)
+            assert 1 <= len(base.store.reads) <= most
+            assert len(list(batches)) == 29
+        assert len(base.store.reads) == 30
 
 
 def test_bad_samples_end_the_pass_or_are_left_out(small):
@@ -168,3 +237,29 @@ def test_classes_are_balanced_without_reading_at_random(small):
         read_now = [x["id"].tolist() for x, _ in (batch.given() for batch in batches.epoch(0))]
     assert list(itertools.chain(*read_now)) == delivered
     assert len(store.reads) <= 3 * 10
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_was_drawn_may_be_mapped(small, workers):
+    def noisy(x, y, rng):
+        return {**x, "noise": rng.normal()}, y
+
+    labels = np.array([0] * 50 + [1] * 10)
+    for drawn in (pipeline([6] * 10).balance(labels), pipeline([6] * 10).sample(labels + 1).shuffle(8)):
+        made = drawn.map(noisy, new_form=True).batch(4)
+        source = made.open_source(seed=1, text=True)
+        wanted = [source.load(ticket)[0] for ticket in source.tickets(0)]
+        with stream(made, seed=1, workers=workers) as batches:
+            found = [batch.given()[0] for batch in batches.epoch(0)]
+        assert len({x["noise"][0] for x in found}) == len(found)  # a copy has draws of its own
+        for one, other in zip(found, wanted, strict=True):
+            assert one["id"].tolist() == other["id"].tolist()
+            assert one["noise"].tolist() == other["noise"].tolist()
+
+
+@pytest.mark.parametrize("drop_remainder", [False, True])
+@pytest.mark.parametrize("count", range(4, 16))
+def test_batches_are_shuffled_whatever_remains(small, count, drop_remainder):
+    made = pipeline([5] * 3).take(count).batch(4, drop_remainder).shuffle(2)
+    found = read(made)
+    assert sorted(itertools.chain(*found)) == list(range(count - count % 4 if drop_remainder else count))

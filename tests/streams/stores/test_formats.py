@@ -133,6 +133,7 @@ def test_a_killed_worker_changes_nothing(made: Pipeline) -> None:
             found = []
             for number, batch in enumerate(feed.run()):
                 found.append(batch_value(batch))
+                del batch  # it may occupy a slot
                 if number == 1:
                     os.kill(pool.pids()[0], signal.SIGKILL)
         assert found == expected
@@ -146,7 +147,7 @@ def test_one_sample(form: Format, tmp_path: Path) -> None:
 def test_no_samples_at_all(form: Format, tmp_path: Path) -> None:
     if form.empty:
         form.write(tmp_path / f"a{form.ending}", np.arange(0), False)
-        with pytest.raises(DataError, match=r"no (rows|samples|lines)"):
+        with pytest.raises(DataError, match=r"no (rows|samples|records)"):
             form.open(tmp_path)
 
 
@@ -156,7 +157,7 @@ def test_names_of_any_characters(form: Format, tmp_path: Path) -> None:
 
 
 def test_missing_files_are_named(form: Format, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no file"):
+    with pytest.raises(FileNotFoundError, match=r"no file|none in it"):
         form.open(tmp_path)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         form.open(tmp_path / f"nowhere{form.ending}")

@@ -92,7 +92,7 @@ def test_missing_values_by_a_stated_rule(tmp_path):
         t=pa.array([True, None, False]),
     )
     assert np.array_equal(whole(files.parquet(path, "f")), [1.5, math.nan, 2.5], equal_nan=True)
-    for column, example in (("i", "0"), ("w", "''"), ("t", "0")):
+    for column, example in (("i", "0"), ("w", "''"), ("t", "False")):
         with pytest.raises(DataError, match=rf"row group 0.*{column!r} has 1 missing.*nulls=.*{example}"):
             whole(files.parquet(path, column))
     assert whole(files.parquet(path, "i", nulls={"i": -1})).tolist() == [1, -1, 3]
@@ -131,6 +131,16 @@ def test_categories_become_numbers(tmp_path, encoded):
         whole(files.parquet(path, "w", categories={"w": ["a", "c"]}))
     with pytest.raises(ValueError, match=r"each category once"):
         files.parquet(path, "w", categories={"w": ["a", "a"]})
+
+
+def test_categories_are_found_in_the_files(tmp_path):
+    write(tmp_path / "a.parquet", w=["u", "v", "ä"], i=[1, 2, 3])
+    write(tmp_path / "b.parquet", w=["t", "v"], i=[4, 5])
+    found = files.categories(files.parquet(tmp_path, ["w", "i"]))
+    assert found == {"w": ["t", "u", "v", "ä"]}
+    assert whole(files.parquet(tmp_path, "w", categories=found)).tolist() == [1, 2, 3, 0, 2]
+    with pytest.raises(DataError, match="dictionaries of columns"):
+        files.categories(files.parquet(tmp_path, "w"))
 
 
 def test_lists_are_ragged_padded_or_of_one_length(tmp_path):
@@ -315,3 +325,15 @@ def test_a_column_that_is_missing_throughout_a_file(tmp_path):
     assert whole(made).tolist() == ["u", "v", "-", "-"]
     with pytest.raises(DataError, match=r"missing"):
         whole(files.parquet(tmp_path, "w"))
+
+
+def test_long_lists_in_filters_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("STREAMFIT_FILE_INDEX", raising=False)
+    (tmp_path / "data").mkdir()
+    for number in range(20):  # so many files have an index of the rows that the filters keep
+        write(tmp_path / "data" / f"{number}.parquet", id=np.arange(number * 20, number * 20 + 20))
+    ends = [*range(20), *range(380, 400)]
+    for wanted in (ends, sorted([*ends, *range(100, 200)])):
+        rows = files.parquet(tmp_path / "data", "id", filters=[("id", "in", wanted)])
+        assert list(itertools.chain(*(batch.tolist() for batch in rows.batch(7)))) == wanted

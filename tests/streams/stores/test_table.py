@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfit import DataError, Input, Model, Sequential, files, layers, source
-from streamfit.streams.tables import table_advice
+from streamfit.streams.table_advice import table_advice
 
 ROWS = {
     "id": list(range(12)),
@@ -150,7 +150,7 @@ def test_lists_dates_and_decimals() -> None:
         files.table(table, ["l"])
     rows = files.table(table, ["l"], "y", pad={"l": 3})
     assert [x["l"].tolist() for x, _ in rows] == [[1, 0, 0], [2, 3, 0]]
-    with pytest.raises(DataError, match=r"'d' .*date32.*casts=\{'d': 'int64'\}"):
+    with pytest.raises(DataError, match=r"'d' .*date32.*casts=\{'d': 'int32'\}"):
         files.table(table, ["d"])
     assert [int(x) for x in files.table(table, "d", casts={"d": "int32"})] == [19724, 19724]
 

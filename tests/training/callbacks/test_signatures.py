@@ -48,6 +48,7 @@ COMMON: dict[str, dict[str, Any]] = {
     },
     "LearningRateScheduler": {"schedule": inspect.Parameter.empty, "verbose": 0},
     "CSVLogger": {"filename": inspect.Parameter.empty, "separator": ",", "append": False},
+    "StreamProfiler": {},
     "TerminateOnNaN": {"raise_error": False},
     "History": {},
     "ProgressBar": {},

@@ -15,7 +15,7 @@ from streamfit.streams.stores.arrow_package import arrow
 from streamfit.streams.stores.arrow_rows import ArrowRows, ColumnRules, validate
 from streamfit.streams.stores.columns import Columns, TableForm
 from streamfit.streams.stores.frame_columns import frame_arrays, frame_columns
-from streamfit.streams.tables import is_lazy
+from streamfit.streams.table_advice import is_lazy
 
 if TYPE_CHECKING:
     from streamfit.streams.stores.arrow_package import pa
@@ -66,7 +66,7 @@ def table(
         >>> next(iter(rows.batch(2)))
         ({'age': array([31., 45.]), 'job': array([0, 1], dtype=int32)}, array([0, 1]))
     """
-    rules = ColumnRules(dict(nulls or {}), dict(categories or {}), dict(pad or {}), dict(casts or {}))
+    rules = ColumnRules.given("table()", nulls, categories, pad, casts)
     frame = _native(frame)
     if is_lazy(frame):
         raise TypeError(
@@ -84,9 +84,8 @@ def table(
         rules.check(names, "table()")
         return _in_memory(form, frame_arrays(frame, form.names, rules), name)
     if hasattr(frame, "__next__"):
-        return source(
-            _Batches(frame, columns, target, weight, rules, name), kind="batches", name=name
-        ).unbatch()
+        batches = TableBatches(frame, columns, target, weight, rules, name)
+        return source(batches, kind="batches", name=name).unbatch()
     pa = arrow()
     try:
         whole = pa.table(frame)
@@ -94,14 +93,18 @@ def table(
         raise TypeError(f"table(): the {type(frame).__name__} makes no table: {error}") from None
     form, rows = _forms(whole.schema, columns, target, weight, rules, name)
     validate(whole.select(form.names), lambda: name)
-    found = rows.arrays(whole, lambda: name)
+    _refuse_lengths(rows)
+    return _in_memory(form, rows.arrays(whole, lambda: name), name)
+
+
+def _refuse_lengths(rows: ArrowRows) -> None:
+    """Refuse lists of different lengths, which are no array in memory."""
     for column, spec in rows.specs.items():
         if None in spec.shape:
             raise ValueError(
                 f"column {column!r} of the table holds lists of different lengths; write their length, to "
                 f"which they are filled with 0: pad={{{column!r}: ...}}"
             )
-    return _in_memory(form, found, name)
 
 
 def _forms(
@@ -127,7 +130,7 @@ def _in_memory(form: TableForm, arrays: Mapping[str, Array], name: str) -> Pipel
     return Pipeline(ArrayRows(ArraySource(x, y, weight, shuffle=False, name=name, text=True)), name)
 
 
-class _Batches:
+class TableBatches:
     """The batches of a reader, pulled once, in order.
 
     A reader is an iterator over a resource outside of Python, so it stays in the process that made it.
