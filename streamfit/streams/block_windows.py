@@ -7,6 +7,7 @@ it has rows in; at most two windows are in memory, and as many blocks as `blocks
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -112,6 +113,9 @@ class ReadWindow:
                 leaves = [leaf[taken] for leaf in leaves]
             self._pack.put(leaves, slot)
         self.received += 1
+        if self.received == len(self.blocks):  # from now on only slots are looked up
+            self._names = self._names[:0].copy()
+            self._found = replace(found, rows=found.rows[:0].copy())
 
     def needed(self, position: int) -> int:
         """Return how many blocks must be there before the rows up to a position can be taken."""
