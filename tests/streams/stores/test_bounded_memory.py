@@ -1,4 +1,4 @@
-"""Reading takes no more memory than the formula of docs/data.md says, under a hard limit of the system."""
+"""Reading takes no more memory than the formula of docs/files.md says, under a hard limit of the system."""
 
 from __future__ import annotations
 
