@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import signal
 import sys
@@ -34,8 +35,25 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
     return [found for found in (yield) if type(found) is pytest.Module]
 
 
+# Examples in docstrings that need a package which is not always there, by module.
+_NEEDS = {
+    "pyarrow": ("any_table", "arrow_ipc", "arrow_package", "arrow_store", "csv", "json_lines", "parquet"),
+    "zarr": ("zarr_store",),
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what needs machine code when the compiler is switched off."""
+    """Leave out what needs machine code, or packages, that this run does not have."""
+    missing = {
+        f"streamfit.streams.stores.{module}": package
+        for package, modules in _NEEDS.items()
+        if importlib.util.find_spec(package) is None
+        for module in modules
+    }
+    for item in items:
+        package = missing.get(item.name.rpartition(".")[0]) if missing else None
+        if package is not None:
+            item.add_marker(pytest.mark.skip(reason=f"needs {package}: make test-extras"))
     if not COMPILED:
         for item in items:
             if item.get_closest_marker("jit"):

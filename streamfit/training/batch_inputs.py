@@ -53,8 +53,6 @@ def _from_dict(what: str, given: Mapping[str, object], names: Sequence[str]) -> 
     missing = [name for name in names if name not in given]
     if not missing:
         return [given[name] for name in names]
-    if what == "input" and len(names) == len(given) == 1:  # as in Keras: there is no other
-        return list(given.values())
     hint = did_you_mean(missing[0], [str(key) for key in given]) if given else ""
     advice = ""
     if what == "input" and len(names) == 1 and not hint:
