@@ -56,7 +56,7 @@ class DelegatingSource(Source):
         traits = self.source.traits
         if not self._loads:
             return traits
-        return replace(traits, in_workers=True, one_layout=False, copies_rows=False)
+        return replace(traits, in_workers=True, one_layout=False, copies_rows=False, only_reads=False)
 
     def with_seed(self, seed: int) -> Any:
         """Return a copy whose randomness, and that of the wrapped source, starts from another seed."""

@@ -55,6 +55,7 @@ class MappedInputs(DelegatingSource):
             may_change=True,  # arrays in memory, and what the function holds
             one_layout=False,
             copies_rows=False,
+            only_reads=False,
         )
 
     def load(self, ticket: Ticket) -> Value:

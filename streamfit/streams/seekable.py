@@ -28,8 +28,9 @@ class SeekableSource(PipelineSource):
     def traits_of(self, stage: Stage) -> SourceTraits:
         """Return how the batches of a stage can be read."""
         plan = block_plan(stage)
-        alike = plan is not None and not plan.computes  # the reader of blocks sees to it
-        return replace(super().traits_of(stage), one_layout=alike)
+        direct = plan is not None and not plan.computes
+        # The reader of blocks sees to it that all batches are alike.
+        return replace(super().traits_of(stage), one_layout=direct, only_reads=direct)
 
     def batches(self, data_epoch: int) -> int:
         """Count the batches of a pass."""

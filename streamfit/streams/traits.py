@@ -22,6 +22,8 @@ class SourceTraits:
             so that no check is needed.
         copies_rows: Whether loading only copies rows of arrays: it runs no code of the user's, and a thread
             of its own does not pay.
+        only_reads: Whether loading only reads and decodes files: it runs no code of the user's, and takes a
+            processor for short times, so that kernels need not leave one thread of it a processor.
         batched: Whether an element is a batch of samples.
         seekable: Whether any element of a pass can be loaded alone; else a pass is read in order.
         rewinds: Whether a pass can be started again; an iterator cannot.
@@ -42,6 +44,7 @@ class SourceTraits:
     pulled_ahead: bool = False
     one_layout: bool = False
     copies_rows: bool = False
+    only_reads: bool = False
     batched: bool = True
     seekable: bool = True
     rewinds: bool = True

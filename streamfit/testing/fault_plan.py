@@ -262,7 +262,9 @@ class FaultySource(Source):
     def __init__(self, source: Source, plan: FaultPlan) -> None:
         self.source, self.plan, self.log = source, plan, FaultLog()
         self.name, self.seed = source.name, source.seed
-        self.traits = replace(source.traits, in_workers=True, one_layout=False, copies_rows=False)
+        self.traits = replace(
+            source.traits, in_workers=True, one_layout=False, copies_rows=False, only_reads=False
+        )
         if source.traits.pulled_ahead:
             raise ValueError("a generator is pulled in the main process, where no fault can be met")
 

@@ -204,7 +204,9 @@ class Streams:
         pooled = kind != "inline" and (traits.in_workers or traits.stages_in_workers)
         policy = self._settings.policy
         policy.check(source, "processes" if self._pool is not None else kind if pooled else "inline")
-        pool = self._shared_pool(kind, workers, ahead) if pooled else None
+        # A thread that reads files is seldom at work; one that runs the user's code may always be.
+        busy = workers - 1 if kind == "threads" and traits.only_reads else workers
+        pool = self._shared_pool(kind, workers, ahead, busy) if pooled else None
         if pool is None and not source.traits.copies_rows:
             self._init_here()
         reader = None
@@ -256,7 +258,7 @@ class Streams:
             return "inline", 0, ahead
         return ("processes" if processes else "threads"), workers, ahead
 
-    def _shared_pool(self, kind: Kind, workers: int, ahead: int) -> Pool:
+    def _shared_pool(self, kind: Kind, workers: int, ahead: int, busy: int) -> Pool:
         """Training and validation share one pool when they use the same workers."""
         if self._pool is None or self._pool_kind != (kind, workers):
             timeout = self._settings.policy.load_timeout if kind == "processes" else None
@@ -271,7 +273,7 @@ class Streams:
             self._pool_kind = (kind, workers)
             self._pools.append(self._pool)
             self._stack.callback(self._pool.close)
-            self._stack.enter_context(taken_threads(workers))  # kernels leave them their processors
+            self._stack.enter_context(taken_threads(busy))  # kernels leave them their processors
             self._pool.start(["streamfit.streams"])  # once, not in each worker that takes another's place
         return self._pool
 
