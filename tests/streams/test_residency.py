@@ -64,7 +64,7 @@ MEASURE = """
         return sum(map(int, found.values())) >> 10
 
     data = files.npy(sys.argv[1])
-    next(iter(data.take(512).batch(256)))
+    next(iter(data.take(512).shuffle(seed=1).batch(256)))  # loads what the order is computed with
     before, most = resident(), 0
     for number, batch in enumerate(data.shuffle(seed=1).batch(256)):
         if number % 8 == 0:

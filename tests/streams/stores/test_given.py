@@ -145,7 +145,7 @@ def test_a_run_goes_on_with_the_same_rows_alone(folder):
     words = identity(categories={"s": ["a", "b"]})
     assert words == identity(categories={"s": ["a", "b"]})
     assert words != identity(categories={"s": ["b", "a"]})
-    assert set(identity()) == {"files", "rows", "row groups", "columns"}
+    assert set(identity()) == {"files", "rows", "bytes", "row groups", "columns"}
 
 
 def test_columns_that_the_model_has_no_input_for_say_what_to_write(folder):
