@@ -18,7 +18,7 @@ from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch
 from streamfit.streams.block_windows import BlockLoader, BlockStream
 from streamfit.streams.items import Value
-from streamfit.streams.pass_reader import PassReader
+from streamfit.streams.pass_reader import PassReader, allow_all
 from streamfit.streams.pipeline_source import PipelineSource
 from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.stages.batch_stage import BatchStage
@@ -150,7 +150,7 @@ class BlockReader(SourceReader):
         rows = BlockStream(plan.base, plan.order, p, place[1] * size, workers, self._blocks)
         tickets = self._tickets(p, place, rows)
         if not plan.computes:
-            return PassReader(self._direct(place, rows), rows.close, rows.counts, _allow_all)
+            return PassReader(self._direct(place, rows), rows.close, rows.counts, allow_all)
         run = workers.open(self._batches, tickets, describe=lambda wanted: source.describe(wanted.ticket))
 
         def take(_: int) -> Batch:
@@ -165,7 +165,7 @@ class BlockReader(SourceReader):
             retried, restarts = rows.counts()
             return retried + run.retried, max(restarts, run.restarts)
 
-        return PassReader(take, close, counts, _allow_all)
+        return PassReader(take, close, counts, allow_all)
 
     def _batches_of(self, p: Pass, start: int, rows: BlockStream) -> Iterator[tuple[int, list[Array], Array]]:
         """Yield number, arrays and ids of each batch."""
@@ -223,7 +223,3 @@ def on_base(stage: Stage, base: Stage) -> Stage:
     if not stage.inputs:
         return base
     return stage.with_inputs((on_base(stage.input, base),), stage.salt)
-
-
-def _allow_all(_: int | None) -> None:
-    pass

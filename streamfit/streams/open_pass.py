@@ -14,7 +14,7 @@ from streamfit.streams import buffer_reuse
 from streamfit.streams.batch import Batch
 from streamfit.streams.items import Value
 from streamfit.streams.load_policy import check_skips
-from streamfit.streams.pass_reader import Counts, PassReader
+from streamfit.streams.pass_reader import Counts, PassReader, allow_all
 from streamfit.streams.puller import Puller
 from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
@@ -54,14 +54,14 @@ def open_pass(
         return _pulled(reader, place, ahead, total)
     take = reader.joined(*place)
     if take is not None:
-        return PassReader(take, _nothing, _no_counts, _allow_all)
+        return PassReader(take, _nothing, _no_counts, allow_all)
     if skips:
         return _pooled(reader, make_pool("inline", 0), place, tolerance, kept)
     if kept:
         pairs = reader.pull(*place)
-        return PassReader(lambda _: next(pairs)[1], getattr(pairs, "close", _nothing), _no_counts, _allow_all)
+        return PassReader(lambda _: next(pairs)[1], getattr(pairs, "close", _nothing), _no_counts, allow_all)
     batches = reader.read(*place)
-    return PassReader(lambda _: next(batches), getattr(batches, "close", _nothing), _no_counts, _allow_all)
+    return PassReader(lambda _: next(batches), getattr(batches, "close", _nothing), _no_counts, allow_all)
 
 
 def _pulled(reader: SourceReader, place: tuple[int, int], ahead: int, total: int | None) -> PassReader:
@@ -95,7 +95,7 @@ def _pooled(
         loaded = next(run)
         return _without_lost(reader, loaded) if loaded.lost else reader.batch(loaded.ticket, loaded.value)
 
-    return PassReader(take, run.close, lambda: (run.retried, run.restarts), _allow_all)
+    return PassReader(take, run.close, lambda: (run.retried, run.restarts), allow_all)
 
 
 def _without_lost(reader: SourceReader, loaded: Loaded[Ticket, Value]) -> Batch:
@@ -114,8 +114,4 @@ def _no_counts() -> Counts:
 
 
 def _nothing() -> None:
-    pass
-
-
-def _allow_all(_: int | None) -> None:
     pass

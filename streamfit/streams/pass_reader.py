@@ -10,6 +10,10 @@ from streamfit.streams.batch import Batch
 Counts = tuple[int, int]
 
 
+def allow_all(_: int | None) -> None:
+    """Let any number of batches be read: for what reads nothing that could not be read again."""
+
+
 @dataclass(slots=True)
 class PassReader:
     """Read the batches of one pass.

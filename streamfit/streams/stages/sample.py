@@ -62,7 +62,7 @@ class Sampled(Resampled):
         runs = self.input.runs(p)
         if runs is None or self.independent:
             return None
-        edges = self.table.drawn_before(np.concatenate([[0], np.cumsum(runs.lengths)]))
+        edges = self.table.drawn_before(runs.edges)
         lengths = np.diff(edges)
         return replace(runs, lengths=lengths[lengths > 0])
 

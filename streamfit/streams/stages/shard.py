@@ -45,8 +45,7 @@ class Shard(OrderStage):
         runs = self.input.runs(p)
         if runs is None:
             return None
-        edges = np.concatenate([[0], np.cumsum(runs.lengths)])
-        lengths = np.diff(-(-np.maximum(edges - self.index, 0) // self.num_shards))
+        lengths = np.diff(-(-np.maximum(runs.edges - self.index, 0) // self.num_shards))
         return replace(runs, lengths=lengths[lengths > 0])
 
     def choose(self, p: Pass, place: Place, runner: ElementRunner) -> Iterator[tuple[Element, Place]]:

@@ -101,6 +101,11 @@ class Runs:
     row_bytes: int
     mixed: bool = False
 
+    @property
+    def edges(self) -> Array:
+        """The first position of each run, and behind them the number of elements, int64 (runs + 1,)."""
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths, dtype=np.int64)])
+
     def blocks_in(self, samples: int | None, most_bytes: int) -> int:
         """Return how many runs hold so many elements, at least 1.
 

@@ -97,6 +97,6 @@ def cut(runs: Runs | None, start: int, stop: int) -> Runs | None:
     """Return the runs of the elements [start, stop)."""
     if runs is None:
         return None
-    edges = np.clip(np.concatenate([[0], np.cumsum(runs.lengths)]), start, stop)
+    edges = np.clip(runs.edges, start, stop)
     lengths = np.diff(edges)
     return replace(runs, lengths=lengths[lengths > 0])
