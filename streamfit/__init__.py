@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from streamfit import (
     activations,
+    augment,
     callbacks,
     constraints,
     files,
@@ -118,6 +119,7 @@ __all__ = [
     "WorkerError",
     "__version__",
     "activations",
+    "augment",
     "callbacks",
     "constraints",
     "empty",

@@ -23,17 +23,17 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_base",),
     ("kernels", "workers"),
-    ("ops", "streams"),
-    ("activations", "augment", "constraints", "initializers", "preprocessing", "regularizers"),
+    ("augment", "ops", "streams"),
+    ("activations", "constraints", "initializers", "preprocessing", "regularizers"),
     ("layers", "losses", "optimizers"),
     ("metrics",),
     ("program",),
     ("distribute", "storage", "training"),
     ("export",),
     ("models",),
-    ("callbacks", "demo", "files", "saving", "testing", "utils"),
+    ("backend", "callbacks", "datasets", "demo", "files", "plots", "saving", "testing", "utils"),
 )
-DATA_SIDE = {"workers", "streams", "augment", "preprocessing"}
+DATA_SIDE = {"workers", "streams", "preprocessing"}
 MATH_SIDE = {
     *("kernels", "ops", "program", "layers", "losses", "metrics", "optimizers"),
     *("activations", "constraints", "initializers", "regularizers"),

@@ -77,11 +77,22 @@ def uniforms(key: int, numbers: Array) -> Array:
         >>> bool((uniforms(1, np.arange(5))[[4, 2]] == uniforms(1, np.array([4, 2]))).all())
         True
     """
+    return (each_key(key, numbers) >> np.uint64(11)) * 2.0**-53
+
+
+def each_key(key: int, numbers: Array) -> Array:
+    """Return a key for each of some whole numbers, uint64: a hash of key and number.
+
+    Example:
+        >>> bool((each_key(1, np.arange(5))[[4, 2]] == each_key(1, np.array([4, 2]))).all())
+        True
+    """
     value = numbers.astype(np.uint64) ^ np.uint64(key)
     value += np.uint64(_GOLDEN)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((value ^ (value >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+    mixed: Array = value ^ (value >> np.uint64(31))
+    return mixed
 
 
 def seed_from(value: object) -> int:

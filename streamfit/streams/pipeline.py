@@ -7,7 +7,7 @@ depend on the pipeline, the seed and the pass alone, not on the workers that loa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from streamfit._base.arrow_columns import without_arrow
 from streamfit._base.checks import truth, whole
@@ -29,6 +29,7 @@ from streamfit.streams.source import Source
 from streamfit.streams.stage_methods import StageMethods
 from streamfit.streams.stages import (
     ArrayRows,
+    Augmented,
     Batches,
     BatchStage,
     Filter,
@@ -42,6 +43,7 @@ from streamfit.streams.stages import (
     TakeStage,
     Unbatch,
 )
+from streamfit.streams.stages.augmented import KeyedTransform, is_keyed_transform
 from streamfit.streams.stages.elements import Element, named_leaves
 from streamfit.streams.stages.stage_order import StageOrder, only_orders
 from streamfit.workers import make_pool
@@ -75,7 +77,7 @@ class Pipeline(StageMethods):
 
     def map(
         self,
-        function: Callable[..., Element],
+        function: Callable[..., Element] | KeyedTransform,
         num_parallel_calls: object = None,
         *,
         per: Literal["sample", "batch"] | None = None,
@@ -88,7 +90,7 @@ class Pipeline(StageMethods):
         Args:
             function: Called as ``function(x)``, ``function(x, y)`` or ``function(x, y, sample_weight)``; with
                 a dictionary whole. A parameter named `rng` receives a NumPy generator that depends on seed,
-                pass and sample alone.
+                pass and sample alone. Or a transform of `streamfit.augment`, which draws by these too.
             num_parallel_calls: Accepted for scripts of tf.data; `fit(workers=...)` says how many work.
             per: ``'sample'`` behind `batch` maps each sample of a batch.
             on: The part that alone is passed and returned.
@@ -103,7 +105,14 @@ class Pipeline(StageMethods):
         """
         if not deterministic:
             raise ValueError("deterministic=False: the order is always that of the input; leave it out")
-        return self._with(Map(self.stage, function, per, on, new_form))
+        if is_keyed_transform(function):
+            if on not in (None, "x") or per not in (None, "sample"):
+                raise ValueError(
+                    f"map({function!r}, per={per!r}, on={on!r}): a transform takes whole elements; leave "
+                    "per and on out"
+                )
+            return self._with(Augmented(self.stage, function))
+        return self._with(Map(self.stage, cast("Callable[..., Element]", function), per, on, new_form))
 
     def filter(self, predicate: Callable[..., object]) -> Self:
         """Keep the elements for which a function returns True."""

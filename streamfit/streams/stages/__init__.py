@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamfit.streams.stages.augmented import Augmented
 from streamfit.streams.stages.balance import Balanced
 from streamfit.streams.stages.bases import ArrayRows, Batches, IndexedSamples, Items
 from streamfit.streams.stages.batch_stage import BatchStage
@@ -26,6 +27,7 @@ from streamfit.streams.stages.zip import Zip
 
 __all__ = [
     "ArrayRows",
+    "Augmented",
     "Balanced",
     "BatchStage",
     "Batches",

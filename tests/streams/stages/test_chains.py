@@ -18,7 +18,7 @@ from oracles.stores import Plain
 
 from streamfit._base.errors import DataError
 from streamfit.streams import Feed, Pipeline, Sequence, interleave, mix, source, stages
-from streamfit.streams.stages.elements import Element, named_leaves
+from streamfit.streams.stages.elements import Element, map_leaves, named_leaves
 from streamfit.streams.stores.store_rows import StoreRows
 from streamfit.workers import Pool, make_pool
 from streamfit.workers.contract import inside_worker
@@ -82,8 +82,21 @@ def drawable(p: Pipeline) -> bool:
     return traits.seekable and traits.fixed_order and not traits.batched and len(p) > 0
 
 
+class Keyed:
+    """A transform of whole batches whose numbers depend on the key of each sample alone."""
+
+    def transform_batch(self, x: object, y: object, keys: np.ndarray) -> tuple[object, object]:
+        moved = [int(key) % 7 for key in keys]
+        return map_leaves(x, lambda leaf: added_to(np.asarray(leaf), moved)), y
+
+
+def added_to(rows: np.ndarray, numbers: list[int]) -> np.ndarray:
+    return np.stack([row + number for row, number in zip(rows, numbers, strict=True)])
+
+
 # For each stage: how a chain goes on with it. A stage that does not fit leaves the chain as it is.
 STAGES: dict[type, Callable[[Pipeline, int], Pipeline]] = {
+    stages.Augmented: lambda p, n: p.map(Keyed()),
     stages.Balanced: lambda p, n: (
         p.balance(np.arange(len(p)) % 3 == 0, how="undersample" if n % 2 and len(p) > 2 else "oversample")
         if drawable(p)

@@ -1,0 +1,109 @@
+"""`SampleDraws`: random numbers of the samples of a batch, each a function of a key and a purpose.
+
+A key is a 64-bit number that stands for (seed, pass, sample). There is no state: a draw does not depend on
+other draws, on the batch that a sample is in, or on who computes it. The mixing function is that of
+`streamfit._base.keys`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import ndtri
+
+from streamfit._base.keys import derive
+from streamfit._base.specs import Array
+from streamfit.kernels.decorator import kernel
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_30, _27, _31 = np.uint64(30), np.uint64(27), np.uint64(31)
+_PURPOSES: dict[str, int] = {}
+
+
+@kernel
+def mix_keys(keys: Array, word: Array, count: int, mixed: Array) -> None:
+    """Write `count` keys for each key: a hash of key, word and number.
+
+    Args:
+        keys: uint64 (n,).
+        word: uint64 (1,).
+        count: How many for each.
+        mixed: uint64 (n * count,).
+    """
+    for i in range(keys.shape[0]):
+        start = keys[i] ^ word[0]
+        for k in range(count):
+            value = start + _GOLDEN * np.uint64(k + 1)
+            value = (value ^ (value >> _30)) * _FIRST
+            value = (value ^ (value >> _27)) * _SECOND
+            mixed[i * count + k] = value ^ (value >> _31)
+
+
+class SampleDraws:
+    """Draw random numbers for each sample of a batch.
+
+    Args:
+        keys: The key of each sample, uint64 (n,).
+
+    Example:
+        >>> one, two = SampleDraws(np.array([7, 8], np.uint64)), SampleDraws(np.array([8], np.uint64))
+        >>> bool(one.uniform("angle", -1, 1)[1] == two.uniform("angle", -1, 1)[0])
+        True
+    """
+
+    def __init__(self, keys: Array) -> None:
+        self.keys = keys
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def of(self, word: int | str) -> SampleDraws:
+        """Return the draws of a transform inside a transform, apart from those of others."""
+        return SampleDraws(self.hashes(word))
+
+    def part(self, which: Array) -> SampleDraws:
+        """Return the draws of some of the samples."""
+        return SampleDraws(np.ascontiguousarray(self.keys[which]))
+
+    def hashes(self, purpose: int | str, count: int = 1) -> Array:
+        """Return `count` uniformly distributed words for each sample, uint64 (n * count,)."""
+        mixed = np.empty(len(self.keys) * count, np.uint64)
+        mix_keys(self.keys, np.array([_word(purpose)], np.uint64), count, mixed)
+        return mixed
+
+    def uniform(
+        self, purpose: str, low: object = 0.0, high: object = 1.0, shape: tuple[int, ...] = ()
+    ) -> Array:
+        """Return numbers in [low, high), float64 (n, \\*shape); `low` and `high` are broadcast to that."""
+        words = self.hashes(purpose, math.prod(shape)).reshape(len(self.keys), *shape)
+        unit = (words >> np.uint64(11)) * 2.0**-53
+        bottom = np.asarray(low, np.float64)
+        drawn: Array = bottom + unit * (np.asarray(high, np.float64) - bottom)
+        return drawn
+
+    def whole(self, purpose: str, low: object, high: object, shape: tuple[int, ...] = ()) -> Array:
+        """Return whole numbers from `low` on and below `high`, int64 (n, \\*shape)."""
+        drawn = np.floor(self.uniform(purpose, low, high, shape)).astype(np.int64)
+        # A wide range may round up to its end.
+        return np.minimum(drawn, np.asarray(high, np.int64) - 1)
+
+    def normal(self, purpose: str, shape: tuple[int, ...] = ()) -> Array:
+        """Return numbers of the standard normal distribution, float64 (n, \\*shape)."""
+        words = self.hashes(purpose, math.prod(shape)).reshape(len(self.keys), *shape)
+        drawn: Array = ndtri(((words >> np.uint64(11)) + 0.5) * 2.0**-53)
+        return drawn
+
+    def chance(self, purpose: str, probability: float) -> Array:
+        """Return True with a probability, bool (n,)."""
+        return self.uniform(purpose) < probability
+
+
+def _word(purpose: int | str) -> int:
+    if isinstance(purpose, int):
+        return derive(purpose)
+    word = _PURPOSES.get(purpose)
+    if word is None:
+        word = _PURPOSES[purpose] = derive(0, purpose)
+    return word

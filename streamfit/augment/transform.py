@@ -1,0 +1,179 @@
+"""`Transform`: the base of all transforms of images, and `chain`."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import numpy as np
+
+from streamfit._base.checks import is_mapping
+from streamfit._base.errors import DataError
+from streamfit._base.keys import draw_seed, seed_from
+from streamfit._base.specs import Array
+from streamfit.augment.draws import SampleDraws
+from streamfit.augment.image_steps import Step
+from streamfit.augment.images import Frames, Images
+from streamfit.augment.labels import LabelKind, Labels
+from streamfit.augment.run import run
+
+LabelKinds = LabelKind | Mapping[str, LabelKind] | None
+
+
+class Transform(ABC):
+    """A transform of batches of images, whose random numbers depend on the keys of the samples alone.
+
+    It is given to `map`: ``source(x, y).map(augment.flip()).batch(32)``. Then seed, pass and id of a sample
+    make up its key, so the draws are the same on threads, on processes and after a resume, and differ from
+    pass to pass. Called by hand it takes a `seed`.
+
+    Images are uint8 (0 to 255) or float32 (0 to 1, unless `value_range` says otherwise), of shape (height,
+    width, channels) or (height, width); those of a batch may have different sizes, in a list.
+
+    Attributes:
+        value_range: The values of black and white; None for (0, 255) of uint8 and (0, 1) of float32.
+        label_kinds: What of the targets moves with the images: ``'mask'``, ``'boxes'``, ``'points'``, or a
+            dictionary of these by the key of the target; None where targets stay.
+        image_key: Which entry of a dictionary x holds the images; None where x is the images.
+    """
+
+    value_range: tuple[float, float] | None = None
+    label_kinds: LabelKinds = None
+    image_key: str | None = None
+
+    @abstractmethod
+    def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
+        """Return what is done to the images of one batch.
+
+        Args:
+            draws: Where random numbers come from.
+            frames: Sizes and kind of the images.
+        """
+
+    @abstractmethod
+    def __repr__(self) -> str:
+        """Return the transform as it is written: ``flip('horizontal')``."""
+
+    def with_labels(self, labels: LabelKinds) -> Self:
+        """Return the same transform, with which targets move: ``augment.flip().with_labels('boxes')``.
+
+        Masks are images of whole numbers, (height, width) or (height, width, 1): they are moved without
+        interpolation, and are 0 outside. Boxes are float (k, 4): left, upper, right, lower edge in pixels; a
+        row of -1 stands for no box, also behind a transform that moves a box out of the image. Key points are
+        float (k, 2): x and y in pixels, where the centre of the first pixel is (0.5, 0.5).
+
+        Args:
+            labels: ``'mask'``, ``'boxes'`` or ``'points'`` for y as it is, or a dictionary of these for a y
+                that is a dictionary.
+        """
+        other = copy.copy(self)
+        other.label_kinds = labels
+        return other
+
+    def __call__(self, images: object, targets: object = None, *, seed: int | None = None) -> object:
+        """Transform a batch, or one image.
+
+        Args:
+            images: An array (n, height, width, channels), a list of images, or one image (height, width,
+                channels); grey images without the axis of channels only in lists.
+            targets: What is mixed or moves with them.
+            seed: A whole number; equal seeds give equal results. None draws one.
+
+        Returns:
+            The images, or (images, targets) where targets were given.
+        """
+        words = np.array([draw_seed() if seed is None else seed_from(seed)], np.uint64)
+        one = isinstance(images, np.ndarray) and images.dtype != object and images.ndim == 3
+        batch = [images] if one else images
+        count = len(batch)  # type: ignore[arg-type]
+        keys = SampleDraws(words).hashes("rows", count)
+        if targets is None:
+            x, _ = self.transformed(batch, None, keys)
+            return x[0] if one else x  # type: ignore[index]
+        x, y = self.transformed(batch, [targets] if one else targets, keys)
+        return (x[0], y[0]) if one else (x, y)  # type: ignore[index]
+
+    def transform_batch(self, x: object, y: object, keys: Array) -> tuple[object, object]:
+        """Transform x and y of a batch; `map` calls this.
+
+        Args:
+            x: The images, or a dictionary with them.
+            y: The targets; None where there are none.
+            keys: The key of each sample, uint64 (n,).
+        """
+        if self.image_key is None:
+            if is_mapping(x):
+                raise DataError(
+                    f"{self!r}: x is a dictionary with the keys {list(x)}; say which one holds "
+                    "the images: augment.chain(..., image='name')"
+                )
+            return self.transformed(x, y, keys)
+        entries = dict(x)  # type: ignore[call-overload]
+        entries[self.image_key], y = self.transformed(entries[self.image_key], y, keys)
+        return entries, y
+
+    def transformed(self, x: object, y: object, keys: Array) -> tuple[object, object]:
+        """Return images and targets behind this transform."""
+        images = Images.of(x, self.value_range)
+        draws = SampleDraws(keys)
+        labels = Labels.of(self.label_kinds, y, images.frames)
+        images, labels = run(self.steps(draws, images.frames), images, labels)
+        return images.value(), labels.value()
+
+
+class Chain(Transform):
+    """Transforms one after the other.
+
+    Neighbouring geometric transforms become one warp with one interpolation; neighbouring transforms of
+    colours one pass, rounded once.
+
+    Args:
+        *transforms: The transforms.
+        labels: Which targets move; see `Transform.with_labels`.
+        image: Which entry of a dictionary x holds the images.
+        value_range: The values of black and white.
+    """
+
+    def __init__(
+        self,
+        *transforms: Transform,
+        labels: LabelKinds = None,
+        image: str | None = None,
+        value_range: tuple[float, float] | None = None,
+    ) -> None:
+        check_transforms("chain", transforms)
+        self.transforms = transforms
+        self.label_kinds, self.image_key, self.value_range = labels, image, value_range
+
+    def __repr__(self) -> str:
+        return f"chain({', '.join(map(repr, self.transforms))})"
+
+    def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
+        """Return the steps of all transforms."""
+        return steps_of(self.transforms, draws, frames)
+
+
+def steps_of(transforms: Sequence[Transform], draws: SampleDraws, frames: Frames) -> list[Step]:
+    """Return the steps of transforms one after the other, each with draws of its own."""
+    found: list[Step] = []
+    for number, transform in enumerate(transforms):
+        for step in transform.steps(draws.of(number), frames):
+            found.append(step)
+            frames = step.after(frames)
+    return found
+
+
+def check_transforms(caller: str, transforms: Sequence[object]) -> None:
+    """Check what a transform is made of.
+
+    Raises:
+        TypeError: One of them is no transform.
+    """
+    for transform in transforms:
+        if not isinstance(transform, Transform):
+            raise TypeError(
+                f"{caller}() takes transforms such as augment.flip(), got {transform!r} "
+                f"({type(transform).__name__}); a function of your own is a stage: .map(function)"
+            )

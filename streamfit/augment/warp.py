@@ -1,0 +1,120 @@
+"""Warps: geometric steps in a row as one mapping from pixels of the result to points of the image.
+
+Each step has a frame of its own: what is outside the image that it was given is filled by its mode. So a
+warp is a list of *segments*, the last step first: a matrix leads into the frame of a step, and a point
+outside it is filled, or moved into it, before the next matrix. Where the result of a step lies in its frame
+as a whole, as that of a crop does, its matrix is multiplied with the next one and no segment is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamfit._base.specs import Array
+from streamfit.augment.image_steps import FILL_MODES, INTERPOLATIONS, WarpStep
+from streamfit.augment.images import Frames, Images
+from streamfit.augment.warp_kernels import merge_segments, warp_pixels
+
+
+@dataclass(frozen=True)
+class Warp:
+    """The segments of all images of a batch.
+
+    Args:
+        frames: The frames of the images that are warped.
+        after: Those of the results.
+        counts: How many segments each image has, int64 (n,).
+        matrices: float64 (n, segments, 9), the segment that the result lies in first.
+        sizes: Height and width of the frame that each matrix leads into, float64 (n, segments, 2).
+        modes: The place in `FILL_MODES` of what is outside that frame, int64 (n, segments).
+        values: The fill value, float64 (n, segments).
+        interpolation: The place in `INTERPOLATIONS`.
+        whole: The product of all matrices, from points of the result to those of the image, float64 (n, 3,
+        3).
+    """
+
+    frames: Frames
+    after: Frames
+    counts: Array
+    matrices: Array
+    sizes: Array
+    modes: Array
+    values: Array
+    interpolation: int
+    whole: Array
+
+    def images(self, images: Images) -> Images:
+        """Return the warped images."""
+        made = images.like(self.after)
+        self._fill(images, made, self.interpolation, self.values)
+        return made
+
+    def mask(self, masks: Images) -> Images:
+        """Return warped masks: without interpolation, 0 outside."""
+        made = masks.like(Frames(self.after.sizes, masks.channels, masks.frames.dtype, (0.0, 255.0)))
+        self._fill(masks, made, INTERPOLATIONS.index("nearest"), np.zeros_like(self.values))
+        return made
+
+    def _fill(self, images: Images, made: Images, interpolation: int, values: Array) -> None:
+        warp_pixels(
+            images.pixels,
+            images.starts,
+            images.sizes,
+            made.pixels,
+            made.starts,
+            made.sizes,
+            images.channels,
+            self.counts,
+            self.matrices,
+            self.sizes,
+            self.modes,
+            values,
+            interpolation,
+        )
+
+    def forward(self) -> Array:
+        """Return the matrices from points of the images to points of the results, float64 (n, 3, 3)."""
+        found: Array = np.linalg.inv(self.whole)
+        return found
+
+
+def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
+    """Join geometric steps, in the order in which they are done.
+
+    Args:
+        steps: At least one, all with one interpolation.
+        frames: Those of the images in front of the first.
+    """
+    n, count = len(frames), len(steps)
+    given = np.empty((n, count, 9))  # the last step first, as points are followed
+    sizes = np.empty((n, count, 2))
+    outer = np.empty((n, count, 2))
+    modes = np.empty((n, count), np.int64)
+    values = np.empty((n, count))
+    before = frames.sizes
+    for place, step in enumerate(steps):
+        at = count - 1 - place
+        given[:, at] = step.matrices.reshape(n, 9)
+        sizes[:, at], outer[:, at] = before, step.sizes
+        modes[:, at], values[:, at] = FILL_MODES.index(step.fill_mode), step.fill_value
+        before = step.sizes
+    whole = steps[-1].matrices
+    for step in reversed(steps[:-1]):
+        whole = step.matrices @ whole
+    after = steps[-1].after(frames)
+    counts = np.empty(n, np.int64)
+    merge_segments(given, sizes, outer, modes, values, counts)
+    return Warp(
+        frames,
+        after,
+        counts,
+        given,
+        sizes,
+        modes,
+        values,
+        INTERPOLATIONS.index(steps[0].interpolation),
+        np.ascontiguousarray(whole),
+    )

@@ -1,0 +1,139 @@
+"""`Augmented`: a transform of whole batches that draws by the keys of samples, as `streamfit.augment` has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeGuard
+
+import numpy as np
+
+from streamfit._base.errors import DataError
+from streamfit._base.keys import each_key
+from streamfit._base.specs import Array
+from streamfit.streams.stages.elements import (
+    Element,
+    as_mapping,
+    batch_size,
+    collate,
+    form_of,
+    map_leaves,
+    named_leaves,
+    split,
+)
+from streamfit.streams.stages.map import Map
+from streamfit.streams.stages.stage import Pass, Stage
+
+
+class KeyedTransform(Protocol):
+    """What transforms a whole batch at once, with random numbers that depend on the key of each sample."""
+
+    def transform_batch(self, x: object, y: object, keys: Array, /) -> tuple[object, object]:
+        """Return x and y of a batch behind the transform.
+
+        Args:
+            x: An array (n, ...), a list of arrays of different shapes, or a dictionary of these.
+            y: The same for the targets; None where there are none.
+            keys: The key of each sample, uint64 (n,).
+        """
+        ...
+
+
+def is_keyed_transform(function: object) -> TypeGuard[KeyedTransform]:
+    """Return whether a function of `map` is a transform of whole batches."""
+    return callable(getattr(function, "transform_batch", None))
+
+
+class Augmented(Map):
+    """Transform elements, as many at once as are loaded together.
+
+    The key of a sample is made of seed, pass and the id of the sample. Behind a batch whose samples have no
+    ids it is made of the number of the batch and the place in it.
+
+    Args:
+        stage: Whose elements to transform.
+        transform: The transform.
+    """
+
+    def __init__(self, stage: Stage, transform: KeyedTransform) -> None:
+        super().__init__(stage, transform.transform_batch)
+        self.transform = transform
+
+    def __repr__(self) -> str:
+        kind = type(self.transform)
+        # The text of an object without one of its own is an address, which differs after a resume.
+        plain = kind.__repr__ is object.__repr__
+        return f"map({kind.__name__ if plain else repr(self.transform)})"
+
+    def fetch(self, p: Pass, ids: Array) -> list[Element]:
+        """Load elements by id and transform them."""
+        if self.traits.batched:
+            return super().fetch(p, ids)
+        found = self.input.fetch(p, ids)
+        return split(self._batch(p, _columns(found), self._keys(p, ids))) if found else []
+
+    def stacked(self, p: Pass, ids: Array) -> Element:
+        """Load elements by id, and transform them as one batch."""
+        if self.traits.batched or self.input.specs() is None:
+            return collate(self.fetch(p, ids), ids)
+        return self._batch(p, self.input.stacked(p, ids), self._keys(p, ids))
+
+    def one(self, p: Pass, element: Element, element_id: int, members: Array | None = None) -> Element:
+        """Transform one element."""
+        if not self.traits.batched:
+            (made,) = split(self._batch(p, _columns([element]), self._keys(p, np.array([element_id]))))
+            return made
+        count = batch_size(element)
+        if members is not None and len(members) == count:
+            return self._batch(p, element, self._keys(p, members))
+        first = p.key("augment", self.salt, element_id)
+        return self._batch(p, element, each_key(first, np.arange(count)))
+
+    def _members_of(self, p: Pass, element_id: int) -> Array | None:
+        """Return the ids of the samples of a batch, where they have any."""
+        if not self.traits.batched or not self.traits.seekable:
+            return None
+        members = self.input.members(p, np.array([element_id]))
+        return None if members is None else members[0]
+
+    def _keys(self, p: Pass, ids: Array) -> Array:
+        return each_key(p.key("augment", self.salt), ids)
+
+    def _batch(self, p: Pass, element: Element, keys: Array) -> Element:
+        if type(element) is not tuple:
+            return _leaves(self.transform.transform_batch(element, None, keys)[0])
+        if not 1 <= len(element) <= 3:
+            raise DataError(f"{self!r} needs x, (x, y) or (x, y, sample_weight), got {form_of(element)}")
+        x, y = self.transform.transform_batch(element[0], element[1] if len(element) > 1 else None, keys)
+        return (_leaves(x), _leaves(y), *element[2:])[: len(element)]
+
+
+def _columns(elements: Sequence[Element]) -> Element:
+    """Return elements as one batch, in which arrays of different shapes are an array of objects."""
+    wanted = form_of(elements[0])
+    if any(form_of(element) != wanted for element in elements):
+        return collate(elements)  # which refuses them
+    rows = [[leaf for _, leaf in named_leaves(element)] for element in elements]
+    columns = iter([_column(list(leaves)) for leaves in zip(*rows, strict=True)])
+    return map_leaves(elements[0], lambda _: next(columns))
+
+
+def _column(leaves: list[object]) -> Array:
+    arrays = [np.asarray(leaf) for leaf in leaves]
+    if len({(array.shape, array.dtype) for array in arrays}) == 1:
+        return np.stack(arrays)
+    return _objects(arrays)
+
+
+def _objects(arrays: Sequence[object]) -> Array:
+    made = np.empty(len(arrays), object)
+    for place, array in enumerate(arrays):
+        made[place] = array
+    return made
+
+
+def _leaves(part: Element) -> Element:
+    """Return a part of a batch with an array of objects in place of each list of arrays."""
+    mapping = as_mapping(part)
+    if mapping is not None:
+        return {key: _leaves(entry) for key, entry in mapping.items()}
+    return _objects(part) if isinstance(part, list) else part
