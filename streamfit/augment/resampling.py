@@ -57,8 +57,7 @@ def resized(
         >>> resized(images, (2, 2), "area").value()[0, :, :, 0].tolist()
         [[3, 5], [11, 13]]
     """
-    if interpolation not in RESAMPLINGS:
-        raise ValueError(f"interpolation={interpolation!r}: write one of {', '.join(map(repr, RESAMPLINGS))}")
+    check_resampling(interpolation)
     wanted = np.empty((len(images), 2), np.int64)
     wanted[:] = np.asarray(sizes)
     if (wanted < 1).any():
@@ -89,15 +88,38 @@ def resized(
     return made
 
 
-def _edges(images: Images, boxes: Array | None) -> Array:
-    sizes = images.sizes
+def check_resampling(interpolation: object) -> None:
+    """Check the name of a filter.
+
+    Raises:
+        ValueError: There is none of this name.
+    """
+    if interpolation not in RESAMPLINGS:
+        raise ValueError(f"interpolation={interpolation!r}: write one of {', '.join(map(repr, RESAMPLINGS))}")
+
+
+def whole_boxes(sizes: Array) -> Array:
+    """Return left, upper, right and lower edge of whole images, float64 (n, 4).
+
+    Args:
+        sizes: Height and width of each, int64 (n, 2).
+
+    Raises:
+        SampleError: An image has no pixels.
+    """
     empty = (sizes < 1).any(axis=1)
     if empty.any():
         row = int(np.argmax(empty))
         raise SampleError(f"an image of height and width {sizes[row].tolist()} cannot be resized", row)
+    edges = np.zeros((len(sizes), 4))
+    edges[:, 2:] = sizes[:, ::-1]
+    return edges
+
+
+def _edges(images: Images, boxes: Array | None) -> Array:
+    sizes = images.sizes
+    edges = whole_boxes(sizes)
     if boxes is None:
-        edges = np.zeros((len(images), 4))
-        edges[:, 2:] = sizes[:, ::-1]
         return edges
     edges = np.ascontiguousarray(boxes, np.float64)
     fits = (edges[:, :2] >= 0) & (edges[:, :2] < edges[:, 2:]) & (edges[:, 2:] <= sizes[:, ::-1])
