@@ -128,9 +128,9 @@ def _room(name: str, size: tuple[int, int], sizes: Array) -> Array:
     if small.any():
         row = int(np.argmax(small))
         raise SampleError(
-            f"{name}() cuts {size[0]} x {size[1]} pixels (height x width) out of an image of {sizes[row, 0]} x "
-            f"{sizes[row, 1]}; enlarge images before, with augment.resize or augment.pad, or write a smaller "
-            "size",
+            f"{name}() cuts {size[0]} x {size[1]} pixels (height x width) out, and this image has "
+            f"{sizes[row, 0]} x {sizes[row, 1]} with its border; enlarge images before, with augment.resize "
+            "or augment.pad, or write a smaller size",
             row,
         )
     return room

@@ -218,9 +218,9 @@ class RandomResizedCrop(Transform):
         low, high = (math.log(limit) for limit in self.ratio)
         ratios = np.exp(draws.uniform("ratio", low, high, (_TRIES,)))
         tried = np.stack([np.rint(np.sqrt(areas / ratios)), np.rint(np.sqrt(areas * ratios))], axis=2)
-        fit = np.logical_and(tried > 0, tried <= sizes[:, None]).all(axis=2)
+        fit: Array = np.logical_and(tried > 0, tried <= sizes[:, None]).all(axis=2)
         found: Array = tried[np.arange(len(sizes)), np.argmax(fit, axis=1)].astype(np.int64)
-        return found, fit.any(axis=1, keepdims=True)
+        return found, np.any(fit, axis=1, keepdims=True)
 
     def _largest(self, sizes: Array) -> Array:
         """Return height and width of the largest box whose proportion is in the range."""
