@@ -111,17 +111,16 @@ def image_dataset_from_directory(
 
     Args:
         color_mode: ``'rgb'``, ``'rgba'`` or ``'grayscale'``.
-        image_size: Height and width to resize to, or a number for a square; None for those of each file, as
-            for ``batch_size=None`` in front of a random crop.
+        image_size: Height and width, or a number for a square; None for those of each file.
         interpolation: ``'bilinear'``, ``'nearest'``, ``'bicubic'``, ``'area'`` or ``'lanczos3'``.
         crop_to_aspect_ratio: Whether images of another ratio are cut, at the middle, and not stretched.
         pad_to_aspect_ratio: Whether they are filled with 0 at both sides.
         data_format: ``'channels_last'`` or ``'channels_first'``; None for `image_data_format`.
-        antialias: Whether each pixel counts where an image shrinks. Keras' images are without.
+        antialias: Whether each pixel counts where an image shrinks, unlike in Keras.
         dtype: ``'float32'``, or ``'uint8'``, rounded, a quarter of the memory; values are from 0 to 255.
         max_pixels: Larger images are refused before they are decoded.
-        reduce: Whether JPEG of at least twice the size is first decoded to a half, quarter or eighth, which
-            takes less time and gives other values: those of averaged pixels.
+        reduce: Whether JPEG of twice the size or more is decoded to a half, quarter or eighth, in less time
+            and to other values: averaged pixels.
         others: As for `text_dataset_from_directory`.
 
     Returns:
@@ -135,26 +134,26 @@ def image_dataset_from_directory(
     Example:
         >>> import pathlib, tempfile
         >>> holder = tempfile.TemporaryDirectory()
-        >>> folder = pathlib.Path(holder.name)
-        >>> folder.joinpath("dark").mkdir()
-        >>> _ = folder.joinpath("dark", "1.png").write_bytes(b"P5 1 1 255 " + bytes([20]))
-        >>> images = image_dataset_from_directory(folder, image_size=2, shuffle=False)
+        >>> path = pathlib.Path(holder.name, "dark", "1.png")
+        >>> path.parent.mkdir()
+        >>> _ = path.write_bytes(b"P5 1 1 255 " + bytes([20]))
+        >>> images = image_dataset_from_directory(holder.name, image_size=2, shuffle=False)
         1 files of 1 classes
         >>> x, y = next(iter(images))
         >>> x.shape, x.max(), y
         ((1, 2, 2, 3), np.float32(20.0), array([0], dtype=int32))
         >>> holder.cleanup()
     """
-    shuffle, seed = truth("shuffle", shuffle), seed_or_none(seed)
     size = whole_or_none("batch_size", batch_size, 1)
+    shuffle, seed = truth("shuffle", shuffle), seed_or_none(seed)
     check_kinds(label_mode, format)
     check_subset(validation_split, subset, shuffle, seed)
     fit = _fit(crop_to_aspect_ratio, pad_to_aspect_ratio)
     form = ImageForm.of(
         color_mode, image_size, fit, interpolation, antialias, dtype, data_format, max_pixels, reduce
     )
-    wanted = None if label_mode is None else labels
-    files = find_files(directory, wanted, class_names, ENDINGS, truth("follow_links", follow_links))
+    labels = None if label_mode is None else labels
+    files = find_files(directory, labels, class_names, ENDINGS, truth("follow_links", follow_links))
     if truth("verbose", verbose):
         files.tell()
     parts = files.subsets(shuffle, seed, validation_split, subset)

@@ -62,15 +62,23 @@ def read_image_file(path: str, max_pixels: int = MAX_PIXELS) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:
             found = os.fstat(file.fileno()).st_size
-            most = max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES
-            if found > most:
-                raise DataError(
-                    f"{path!r} has {found:,} bytes, more than an image of at most {max_pixels:,} pixels has; "
-                    "if it is one, write a larger max_pixels"
-                )
+            check_bytes(found, repr(path), max_pixels)
             return file.read()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise DataError(f"{path!r} cannot be opened: {error.strerror}; check the path") from None
+
+
+def check_bytes(count: int, where: str, max_pixels: int) -> None:
+    """Refuse more bytes than an image of so many pixels has.
+
+    Raises:
+        DataError: These are more.
+    """
+    if count > max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES:
+        raise DataError(
+            f"{where} has {count:,} bytes, more than an image of at most {max_pixels:,} pixels has; if it is "
+            "one, write a larger max_pixels"
+        )
 
 
 def decode_image(

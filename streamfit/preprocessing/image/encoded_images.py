@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 
 from streamfit._base.errors import DataError, SampleError
@@ -75,8 +76,8 @@ class ImagePaths(ImagePlaces):
         return repr(self.paths[name])
 
     def identity(self) -> dict[str, object]:
-        """Return the number of files."""
-        return {"files": len(self.paths)}
+        """Return names of files, and their number."""
+        return {"files": [os.path.basename(path) for path in self.paths[:1000]], "images": len(self.paths)}
 
 
 class EncodedImages(Stage):
