@@ -100,7 +100,7 @@ def test_names(tmp_path: Path, kind: int) -> None:
         ("b/.hidden", b""),
     ]
     path = write(
-        tmp_path / "a.tar", [found[1], found[2], ("b.c/x.cls", b"1"), ("b.c/x.jpg", image(6)), found[2]], kind
+        tmp_path / "a.tar", [found[0], found[1], ("b.c/x.cls", b"1"), ("b.c/x.jpg", image(6)), found[2]], kind
     )
     ((x, y),) = files.image_shards(path).batch(2).elements()
     assert (x[:, 0, 0, 0].tolist(), y.tolist()) == ([5, 6], [2, 1])
