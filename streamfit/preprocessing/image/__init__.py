@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from streamfit.preprocessing.image.single_images import array_to_img, img_to_array, load_img, save_img
+from streamfit.preprocessing.image.smart_resizing import smart_resize
 
-__all__ = ["array_to_img", "img_to_array", "load_img", "save_img"]
+__all__ = ["array_to_img", "img_to_array", "load_img", "save_img", "smart_resize"]
