@@ -218,7 +218,7 @@ class RandomResizedCrop(Transform):
         low, high = (math.log(limit) for limit in self.ratio)
         ratios = np.exp(draws.uniform("ratio", low, high, (_TRIES,)))
         tried = np.stack([np.rint(np.sqrt(areas / ratios)), np.rint(np.sqrt(areas * ratios))], axis=2)
-        fit: Array = np.logical_and(tried > 0, tried <= sizes[:, None]).all(axis=2)
+        fit: Array = np.all(np.logical_and(tried > 0, tried <= sizes[:, None]), axis=2)
         found: Array = tried[np.arange(len(sizes)), np.argmax(fit, axis=1)].astype(np.int64)
         return found, np.any(fit, axis=1, keepdims=True)
 
