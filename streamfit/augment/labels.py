@@ -160,8 +160,8 @@ def _check_masks(masks: list[Array], frames: Frames, name: str) -> None:
     for row, (mask, size) in enumerate(zip(masks, frames.sizes.tolist(), strict=True)):
         if mask.ndim not in (2, 3) or mask.shape[:2] != tuple(size):
             raise SampleError(
-                f"{name} of an image of height {size[0]} and width {size[1]} must have its size and an axis of "
-                f"channels or none, got shape {mask.shape}",
+                f"{name} of an image of height {size[0]} and width {size[1]} must have its size, with an "
+                f"axis of channels or none, got shape {mask.shape}",
                 row,
             )
         if mask.dtype.kind not in "biuf":
