@@ -5,12 +5,44 @@
 
 from __future__ import annotations
 
+from streamfit.augment.color_jitter import Brightness as brightness
+from streamfit.augment.color_jitter import ColorJitter as color_jitter
+from streamfit.augment.color_jitter import Contrast as contrast
+from streamfit.augment.color_jitter import Gamma as gamma
+from streamfit.augment.color_jitter import Hue as hue
+from streamfit.augment.color_jitter import Saturation as saturation
 from streamfit.augment.flips import Flip as flip
+from streamfit.augment.pixel_scaling import Normalize as normalize
+from streamfit.augment.pixel_scaling import Rescale as rescale
+from streamfit.augment.pixel_scaling import ToFloat as to_float
+from streamfit.augment.tones import AutoContrast as auto_contrast
+from streamfit.augment.tones import ChannelShift as channel_shift
+from streamfit.augment.tones import Equalize as equalize
+from streamfit.augment.tones import Grayscale as grayscale
+from streamfit.augment.tones import Invert as invert
+from streamfit.augment.tones import Posterize as posterize
+from streamfit.augment.tones import Solarize as solarize
 from streamfit.augment.transform import Chain as chain
 from streamfit.augment.transform import Transform
 
 __all__ = [
     "Transform",
+    "auto_contrast",
+    "brightness",
     "chain",
+    "channel_shift",
+    "color_jitter",
+    "contrast",
+    "equalize",
     "flip",
+    "gamma",
+    "grayscale",
+    "hue",
+    "invert",
+    "normalize",
+    "posterize",
+    "rescale",
+    "saturation",
+    "solarize",
+    "to_float",
 ]
