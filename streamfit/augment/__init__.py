@@ -11,10 +11,15 @@ from streamfit.augment.color_jitter import Contrast as contrast
 from streamfit.augment.color_jitter import Gamma as gamma
 from streamfit.augment.color_jitter import Hue as hue
 from streamfit.augment.color_jitter import Saturation as saturation
+from streamfit.augment.crops import CentralCrop as center_crop
+from streamfit.augment.crops import Crop as crop
+from streamfit.augment.crops import Pad as pad
 from streamfit.augment.flips import Flip as flip
 from streamfit.augment.pixel_scaling import Normalize as normalize
 from streamfit.augment.pixel_scaling import Rescale as rescale
 from streamfit.augment.pixel_scaling import ToFloat as to_float
+from streamfit.augment.resizes import RandomResizedCrop as random_resized_crop
+from streamfit.augment.resizes import Resize as resize
 from streamfit.augment.tones import AutoContrast as auto_contrast
 from streamfit.augment.tones import ChannelShift as channel_shift
 from streamfit.augment.tones import Equalize as equalize
@@ -29,10 +34,12 @@ __all__ = [
     "Transform",
     "auto_contrast",
     "brightness",
+    "center_crop",
     "chain",
     "channel_shift",
     "color_jitter",
     "contrast",
+    "crop",
     "equalize",
     "flip",
     "gamma",
@@ -40,8 +47,11 @@ __all__ = [
     "hue",
     "invert",
     "normalize",
+    "pad",
     "posterize",
+    "random_resized_crop",
     "rescale",
+    "resize",
     "saturation",
     "solarize",
     "to_float",
