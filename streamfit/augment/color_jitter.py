@@ -14,7 +14,7 @@ from streamfit.augment.transform import Transform
 Limit = float | tuple[float, float]
 
 
-def _factors(name: str, limit: Limit) -> tuple[float, float]:
+def factors(name: str, limit: Limit) -> tuple[float, float]:
     """Return the range of a factor: around 1 and not negative."""
     low, high = interval(name, limit, around=1.0)
     if isinstance(limit, (tuple, list)) and low < 0:
@@ -47,7 +47,7 @@ class Brightness(Transform):
     """
 
     def __init__(self, limit: Limit = 0.2) -> None:
-        self.limits = _factors("limit", limit)
+        self.limits = factors("limit", limit)
 
     def __repr__(self) -> str:
         return f"brightness({self.limits})"
@@ -72,7 +72,7 @@ class Contrast(Transform):
     """
 
     def __init__(self, limit: Limit = 0.2) -> None:
-        self.limits = _factors("limit", limit)
+        self.limits = factors("limit", limit)
 
     def __repr__(self) -> str:
         return f"contrast({self.limits})"
@@ -97,7 +97,7 @@ class Saturation(Transform):
     """
 
     def __init__(self, limit: Limit = 0.2) -> None:
-        self.limits = _factors("limit", limit)
+        self.limits = factors("limit", limit)
 
     def __repr__(self) -> str:
         return f"saturation({self.limits})"
@@ -153,9 +153,9 @@ class ColorJitter(Transform):
         self, brightness: Limit = 0.0, contrast: Limit = 0.0, saturation: Limit = 0.0, hue: Limit = 0.0
     ) -> None:
         self.changes = (
-            ("brightness", "scale", _factors("brightness", brightness)),
-            ("contrast", "contrast", _factors("contrast", contrast)),
-            ("saturation", "saturation", _factors("saturation", saturation)),
+            ("brightness", "scale", factors("brightness", brightness)),
+            ("contrast", "contrast", factors("contrast", contrast)),
+            ("saturation", "saturation", factors("saturation", saturation)),
             ("hue", "hue", _turns("hue", hue)),
         )
 
