@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+from streamfit.augment.batch_mixing import Cutmix as cutmix
+from streamfit.augment.batch_mixing import Mixup as mixup
+from streamfit.augment.composites import Maybe as maybe
+from streamfit.augment.composites import OneOf as one_of
+from streamfit.augment.composites import SomeOf as some_of
 from streamfit.augment.flips import Flip as flip
 from streamfit.augment.transform import Chain as chain
 from streamfit.augment.transform import Transform
@@ -12,5 +17,10 @@ from streamfit.augment.transform import Transform
 __all__ = [
     "Transform",
     "chain",
+    "cutmix",
     "flip",
+    "maybe",
+    "mixup",
+    "one_of",
+    "some_of",
 ]

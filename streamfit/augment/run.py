@@ -33,7 +33,7 @@ def run(steps: Sequence[Step], images: Images, labels: Labels) -> tuple[Images, 
             images = first.apply(images if owned else replace(images, pixels=images.pixels.copy()))
             if first.geometry is not None:
                 labels = labels.warped(plan_warp([first.geometry], images.frames))
-            labels = replace(labels, targets=first.mix(labels.targets))
+            labels = replace(labels, targets=first.mix(labels.targets, labels.kinds))
         owned = True
     return images, labels
 

@@ -37,11 +37,13 @@ class Transform(ABC):
         label_kinds: What of the targets moves with the images: ``'mask'``, ``'boxes'``, ``'points'``, or a
             dictionary of these by the key of the target; None where targets stay.
         image_key: Which entry of a dictionary x holds the images; None where x is the images.
+        needs_batch: Whether it mixes the samples of a batch, so that it must stand behind `batch`.
     """
 
     value_range: tuple[float, float] | None = None
     label_kinds: LabelKinds = None
     image_key: str | None = None
+    needs_batch: bool = False
 
     @abstractmethod
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
@@ -145,6 +147,7 @@ class Chain(Transform):
     ) -> None:
         check_transforms("chain", transforms)
         self.transforms = transforms
+        self.needs_batch = any(transform.needs_batch for transform in transforms)
         self.label_kinds, self.image_key, self.value_range = labels, image, value_range
 
     def __repr__(self) -> str:
@@ -175,5 +178,6 @@ def check_transforms(caller: str, transforms: Sequence[object]) -> None:
         if not isinstance(transform, Transform):
             raise TypeError(
                 f"{caller}() takes transforms such as augment.flip(), got {transform!r} "
-                f"({type(transform).__name__}); a function of your own is a stage: .map(function)"
+                f"({type(transform).__name__}); a function of your own, or of another library, is a stage: "
+                ".map(augment.function(f))"
             )

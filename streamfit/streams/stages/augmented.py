@@ -25,7 +25,11 @@ from streamfit.streams.stages.stage import Pass, Stage
 
 
 class KeyedTransform(Protocol):
-    """What transforms a whole batch at once, with random numbers that depend on the key of each sample."""
+    """What transforms a whole batch at once, with random numbers that depend on the key of each sample.
+
+    It may have an attribute ``needs_batch``, True where it mixes the samples of a batch. Any other one does
+    the same to a sample whatever else is in the batch, which may be any samples that are loaded together.
+    """
 
     def transform_batch(self, x: object, y: object, keys: Array, /) -> tuple[object, object]:
         """Return x and y of a batch behind the transform.
@@ -57,6 +61,11 @@ class Augmented(Map):
     def __init__(self, stage: Stage, transform: KeyedTransform) -> None:
         super().__init__(stage, transform.transform_batch)
         self.transform = transform
+        if getattr(transform, "needs_batch", False) and not stage.traits.batched:
+            raise ValueError(
+                f"map({transform!r}) mixes the samples of a batch, and there are no batches here; write it "
+                f"behind batch: .batch(32).map({transform!r})"
+            )
 
     def __repr__(self) -> str:
         kind = type(self.transform)
