@@ -10,17 +10,27 @@ from streamfit.augment.batch_mixing import Mixup as mixup
 from streamfit.augment.composites import Maybe as maybe
 from streamfit.augment.composites import OneOf as one_of
 from streamfit.augment.composites import SomeOf as some_of
+from streamfit.augment.crops import CentralCrop as center_crop
+from streamfit.augment.crops import Crop as crop
+from streamfit.augment.crops import Pad as pad
 from streamfit.augment.flips import Flip as flip
+from streamfit.augment.resizes import RandomResizedCrop as random_resized_crop
+from streamfit.augment.resizes import Resize as resize
 from streamfit.augment.transform import Chain as chain
 from streamfit.augment.transform import Transform
 
 __all__ = [
     "Transform",
+    "center_crop",
     "chain",
+    "crop",
     "cutmix",
     "flip",
     "maybe",
     "mixup",
     "one_of",
+    "pad",
+    "random_resized_crop",
+    "resize",
     "some_of",
 ]

@@ -144,6 +144,8 @@ class MixingStep(PixelStep):
         shares: The share of the image itself, float64 (n,).
     """
 
+    writes = False
+
     partners: Array
     shares: Array
 
