@@ -14,6 +14,7 @@ from streamfit.augment.crops import CentralCrop as center_crop
 from streamfit.augment.crops import Crop as crop
 from streamfit.augment.crops import Pad as pad
 from streamfit.augment.flips import Flip as flip
+from streamfit.augment.function_transform import FunctionTransform as function
 from streamfit.augment.resizes import RandomResizedCrop as random_resized_crop
 from streamfit.augment.resizes import Resize as resize
 from streamfit.augment.transform import Chain as chain
@@ -26,6 +27,7 @@ __all__ = [
     "crop",
     "cutmix",
     "flip",
+    "function",
     "maybe",
     "mixup",
     "one_of",
