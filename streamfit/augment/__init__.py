@@ -13,6 +13,11 @@ from streamfit.augment.color_jitter import Contrast as contrast
 from streamfit.augment.color_jitter import Gamma as gamma
 from streamfit.augment.color_jitter import Hue as hue
 from streamfit.augment.color_jitter import Saturation as saturation
+from streamfit.augment.batch_mixing import Cutmix as cutmix
+from streamfit.augment.batch_mixing import Mixup as mixup
+from streamfit.augment.composites import Maybe as maybe
+from streamfit.augment.composites import OneOf as one_of
+from streamfit.augment.composites import SomeOf as some_of
 from streamfit.augment.crops import CentralCrop as center_crop
 from streamfit.augment.crops import Crop as crop
 from streamfit.augment.crops import Pad as pad
@@ -24,6 +29,7 @@ from streamfit.augment.noises import SaltAndPepper as salt_and_pepper
 from streamfit.augment.pixel_scaling import Normalize as normalize
 from streamfit.augment.pixel_scaling import Rescale as rescale
 from streamfit.augment.pixel_scaling import ToFloat as to_float
+from streamfit.augment.function_transform import FunctionTransform as function
 from streamfit.augment.resizes import RandomResizedCrop as random_resized_crop
 from streamfit.augment.resizes import Resize as resize
 from streamfit.augment.tones import AutoContrast as auto_contrast
@@ -57,6 +63,11 @@ __all__ = [
     "invert",
     "noise",
     "normalize",
+    "cutmix",
+    "function",
+    "maybe",
+    "mixup",
+    "one_of",
     "pad",
     "posterize",
     "random_resized_crop",
@@ -67,4 +78,5 @@ __all__ = [
     "sharpness",
     "solarize",
     "to_float",
+    "some_of",
 ]
