@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from streamfit.preprocessing import sequence, text
 from streamfit.preprocessing.text_files import text_dataset_from_directory
+from streamfit.preprocessing.time_series import timeseries_dataset_from_array
 
-__all__ = ["sequence", "text", "text_dataset_from_directory"]
+__all__ = ["sequence", "text", "text_dataset_from_directory", "timeseries_dataset_from_array"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamfit._base.config import set_random_seed
 from streamfit._base.word_vectors import WordVectors, read_word_vectors
 from streamfit.layers.adaptation import adapt_layers
-from streamfit.preprocessing import text_dataset_from_directory
+from streamfit.preprocessing import text_dataset_from_directory, timeseries_dataset_from_array
 from streamfit.preprocessing.sequence import pad_sequences
 from streamfit.streams.sequence import Sequence
 from streamfit.streams.sequence import Sequence as PyDataset
@@ -20,5 +20,6 @@ __all__ = [
     "read_word_vectors",
     "set_random_seed",
     "text_dataset_from_directory",
+    "timeseries_dataset_from_array",
     "to_categorical",
 ]
