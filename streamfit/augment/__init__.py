@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from streamfit.augment import series
 from streamfit.augment.flips import Flip as flip
 from streamfit.augment.transform import Chain as chain
 from streamfit.augment.transform import Transform
@@ -13,4 +14,5 @@ __all__ = [
     "Transform",
     "chain",
     "flip",
+    "series",
 ]
