@@ -118,9 +118,11 @@ class PixelStep(Step):
 
     Attributes:
         geometry: How points move, where they do, as from the images in front of the step; None elsewhere.
+        writes: Whether `apply` writes into the pixels that it is given.
     """
 
     geometry: WarpStep | None = None
+    writes: bool = True
 
     def after(self, frames: Frames) -> Frames:
         """Return the same frames."""
@@ -128,7 +130,7 @@ class PixelStep(Step):
 
     @abstractmethod
     def apply(self, images: Images) -> Images:
-        """Return changed images; the pixels belong to this step, so it may write into them."""
+        """Return changed images; the pixels belong to this step if it `writes`."""
 
     def mix(self, targets: object) -> object:
         """Return the targets mixed as the images were."""

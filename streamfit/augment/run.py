@@ -30,9 +30,11 @@ def run(steps: Sequence[Step], images: Images, labels: Labels) -> tuple[Images, 
             images = recolour(images, [step for step in group if isinstance(step, ColourStep)], owned)
         else:
             assert isinstance(first, PixelStep)
-            images = first.apply(images if owned else replace(images, pixels=images.pixels.copy()))
             if first.geometry is not None:
                 labels = labels.warped(plan_warp([first.geometry], images.frames))
+            if first.writes and not owned:
+                images = replace(images, pixels=images.pixels.copy())
+            images = first.apply(images)
             labels = replace(labels, targets=first.mix(labels.targets))
         owned = True
     return images, labels

@@ -59,25 +59,31 @@ def timeseries_dataset_from_array(
         (array([[0, 2, 4],
                [1, 3, 5]]), array([ 0, 10]))
     """
-    length, stride = (
-        whole("sequence_length", sequence_length, 1),
-        whole("sequence_stride", sequence_stride, 1),
-    )
-    rate, size = whole("sampling_rate", sampling_rate, 1), whole_or_none("batch_size", batch_size, 1)
-    shuffle, seed = truth("shuffle", shuffle), seed_or_none(seed)
+    size, shuffle = whole_or_none("batch_size", batch_size, 1), truth("shuffle", shuffle)
+    seed = seed_or_none(seed)
     if format not in (None, "tf", "grain"):
         raise ValueError(f"format={format!r}: the result is a pipeline of this library; leave it out")
     steps = _steps("data", data, seed)
-    total = len(steps)
-    first, end = whole_or_none("start_index", start_index, 0) or 0, whole_or_none("end_index", end_index, 1)
-    end = total if end is None else end
-    if not first < end <= total:
+    values = None if targets is None else _steps("targets", targets, seed)
+    first = whole_or_none("start_index", start_index, 0) or 0
+    end = whole_or_none("end_index", end_index, 1) or len(steps)
+    if not first < end <= len(steps):
         raise ValueError(
             f"start_index={start_index} and end_index={end_index} must be in order and inside of the "
-            f"{total:,} steps of the series"
+            f"{len(steps):,} steps of the series"
         )
+    length = whole("sequence_length", sequence_length, 1)
+    stride, rate = whole("sequence_stride", sequence_stride, 1), whole("sampling_rate", sampling_rate, 1)
+    windows = _windows(steps, values, (first, end), length, stride, rate)
+    windows = windows.shuffle(seed=seed) if shuffle else windows
+    return windows if size is None else windows.batch(size)
+
+
+def _windows(
+    steps: Pipeline, values: Pipeline | None, part: tuple[int, int], length: int, stride: int, rate: int
+) -> Pipeline:
+    first, end = part
     places = end - first - (length - 1) * rate  # steps that a window may begin at
-    values = None if targets is None else _steps("targets", targets, seed)
     if values is not None:
         places = min(places, len(values) - first)
     if places < 1:
@@ -86,13 +92,11 @@ def timeseries_dataset_from_array(
             f"target for the first one; there are {end - first:,} steps"
             + ("" if values is None else f" and {len(values):,} targets")
         )
-    count = -(-places // stride)
-    windows = _part(steps, first, end).window(length, stride, rate).take(count)
-    if values is not None:
-        chosen = _part(values, first, first + places)
-        windows = windows.zip(chosen if stride == 1 else chosen.shard(stride, 0))
-    windows = windows.shuffle(seed=seed) if shuffle else windows
-    return windows if size is None else windows.batch(size)
+    windows = _part(steps, first, end).window(length, stride, rate).take(-(-places // stride))
+    if values is None:
+        return windows
+    chosen = _part(values, first, first + places)
+    return windows.zip(chosen if stride == 1 else chosen.shard(stride, 0))
 
 
 def _steps(name: str, steps: object, seed: int | None) -> Pipeline:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from streamfit._base.plotting import Picture
 from streamfit.streams import Receipt
 from streamfit.training.callbacks.base import Callback, Logs
+from streamfit.training.curves import learning_curves
 
 __all__ = ["History", "Place"]
 
@@ -80,6 +83,15 @@ class History(Callback):
         self.receipts = [Receipt(**receipt) for receipt in lists.pop("receipts")]
         self.history = {name.removeprefix("history/"): values for name, values in lists.items()}
         return self.since({})[1]
+
+    def plot(self, names: Sequence[str] | None = None, path: str | os.PathLike[str] | None = None) -> Picture:
+        """Draw the learning curves; see `streamfit.plots.learning_curves`.
+
+        Args:
+            names: Which logs to draw; None for all.
+            path: Where to write the picture; None does not.
+        """
+        return learning_curves(self, names, path=path)
 
     def __repr__(self) -> str:
         return f"History(epochs={len(self.epoch)}, logs={list(self.history)})"
