@@ -18,6 +18,7 @@ from streamfit.augment.batch_mixing import Mixup as mixup
 from streamfit.augment.composites import Maybe as maybe
 from streamfit.augment.composites import OneOf as one_of
 from streamfit.augment.composites import SomeOf as some_of
+from streamfit.augment import series
 from streamfit.augment.crops import CentralCrop as center_crop
 from streamfit.augment.crops import Crop as crop
 from streamfit.augment.crops import Pad as pad
@@ -79,4 +80,5 @@ __all__ = [
     "solarize",
     "to_float",
     "some_of",
+    "series",
 ]
