@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.augment.displacement import Displacement
 from streamfit.augment.image_steps import FILL_MODES, INTERPOLATIONS, WarpStep
 from streamfit.augment.images import Frames, Images
 from streamfit.augment.warp_kernels import merge_segments, warp_pixels
@@ -34,6 +35,7 @@ class Warp:
         interpolation: The place in `INTERPOLATIONS`.
         whole: The product of all matrices, from points of the result to those of the image, float64 (n, 3,
         3).
+        displacement: How points of the result move in front of all matrices.
     """
 
     frames: Frames
@@ -45,6 +47,7 @@ class Warp:
     values: Array
     interpolation: int
     whole: Array
+    displacement: Displacement
 
     def images(self, images: Images) -> Images:
         """Return the warped images."""
@@ -74,7 +77,9 @@ class Warp:
             self.modes,
             values,
             interpolation,
-            np.empty((2, columns)),
+            self.displacement.coefficients,
+            self.displacement.spans,
+            np.empty((4, columns)),
             np.empty((2, columns), np.int32),
             np.empty((2, columns), np.float32),
             np.empty((2, columns * images.channels + 4), np.float32),
@@ -85,12 +90,24 @@ class Warp:
         found: Array = np.linalg.inv(self.whole)
         return found
 
+    def moved(self, points: Array, row: int) -> Array:
+        """Return where points of an image are in its result.
+
+        Args:
+            points: x and y, float64 (k, 2).
+            row: Which image.
+        """
+        matrix = np.linalg.inv(self.whole[row])
+        scale = points @ matrix[2, :2] + matrix[2, 2]
+        found = (points @ matrix[:2, :2].T + matrix[:2, 2]) / scale[:, None]
+        return self.displacement.undone(found, row, self.after.sizes[row])
+
 
 def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
     """Join geometric steps, in the order in which they are done.
 
     Args:
-        steps: At least one, all with one interpolation.
+        steps: At least one, all with one interpolation; none but the last has a displacement.
         frames: Those of the images in front of the first.
     """
     n, count = len(frames), len(steps)
@@ -111,7 +128,8 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
         whole = step.matrices @ whole
     after = steps[-1].after(frames)
     counts = np.empty(n, np.int64)
-    merge_segments(given, sizes, outer, modes, values, counts)
+    displacement = steps[-1].displacement or Displacement.none(n)
+    merge_segments(given, sizes, outer, modes, values, displacement.spans, counts)
     return Warp(
         frames,
         after,
@@ -122,4 +140,5 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
         values,
         INTERPOLATIONS.index(steps[0].interpolation),
         np.ascontiguousarray(whole),
+        displacement,
     )

@@ -194,6 +194,6 @@ def resample(
 
 
 @inlined
-def _down(upper: Array, lower: Array, fraction: float, made: Array, to: int, count: int) -> None:
+def _down(upper: Array, lower: Array, fraction: np.float32, made: Array, to: int, count: int) -> None:
     for k in range(count):
         put(made, to + k, between(upper[np.uint64(k)], lower[np.uint64(k)], fraction))

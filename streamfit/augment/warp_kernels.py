@@ -6,13 +6,19 @@ from streamfit._base.specs import Array
 from streamfit.augment.warp_aligned import keeps_axes, resample
 from streamfit.augment.warp_moves import move, moves_whole_pixels
 from streamfit.augment.warp_points import SLACK
-from streamfit.augment.warp_rows import warp_row
+from streamfit.augment.warp_rows import warp_rows
 from streamfit.kernels.decorator import inlined, kernel, superword_kernel
 
 
 @kernel
 def merge_segments(
-    matrices: Array, sizes: Array, outer: Array, modes: Array, values: Array, counts: Array
+    matrices: Array,
+    sizes: Array,
+    outer: Array,
+    modes: Array,
+    values: Array,
+    spans: Array,
+    counts: Array,
 ) -> None:
     """Multiply the matrices of neighbouring segments where nothing in between can be outside a frame.
 
@@ -22,6 +28,7 @@ def merge_segments(
         outer: Height and width of the frame that each begins in, float64 (n, segments, 2).
         modes: int64 (n, segments).
         values: float64 (n, segments).
+        spans: Cells of the displacement in front of the first segment, 0 for none, int64 (n, 2).
         counts: Gets how many segments each image has left, int64 (n,).
     """
     for i in range(matrices.shape[0]):
@@ -30,7 +37,8 @@ def merge_segments(
             height, width = outer[i, 0, 0], outer[i, 0, 1]
             if kept > 0:
                 height, width = sizes[i, kept - 1, 0], sizes[i, kept - 1, 1]
-            if _stays_inside(matrices[i, kept], height, width, sizes[i, kept]):
+            displaced = kept == 0 and spans[i, 0] > 0
+            if not displaced and _stays_inside(matrices[i, kept], height, width, sizes[i, kept]):
                 _multiply(matrices[i, s], matrices[i, kept])
             else:
                 kept += 1
@@ -80,6 +88,8 @@ def warp_pixels(
     modes: Array,
     values: Array,
     interpolation: int,
+    coefficients: Array,
+    spans: Array,
     points: Array,
     cells: Array,
     weights: Array,
@@ -104,19 +114,26 @@ def warp_pixels(
         modes: int64 (n, segments).
         values: float64 (n, segments).
         interpolation: 0 for the nearest pixel, 1 for bilinear.
-        points: Memory for a row: float64 (2, columns).
-        cells: Memory for a row: int32 (2, columns).
-        weights: Memory for a row: float32 (2, columns).
+        coefficients: See `Displacement` for this and the next.
+        spans: int64 (n, 2).
+        points: Memory for a row, float64 (4, columns); `cells` too, int32 (2, columns), and `weights`,
+            float32 (2, columns).
+        cells: See `points`.
+        weights: See `points`.
         lines: Memory for two rows: float32 (2, columns * channels + 4).
     """
     for i in range(starts.shape[0]):
         start, to, size, made_size = starts[i], made_starts[i], sizes[i], made_sizes[i]
         last = counts[i] - 1
         m, mode, value = matrices[i, last], modes[i, last], values[i, last]
-        if last == 0 and moves_whole_pixels(m):
+        if last == 0 and spans[i, 0] == 0 and moves_whole_pixels(m):
             move(pixels, start, size, made, to, made_size, channels, m, mode, value)
-        elif last == 0 and interpolation == 1 and keeps_axes(m, made_size):
+        elif last == 0 and interpolation == 1 and spans[i, 0] == 0 and keeps_axes(m, made_size):
             resample(
+                pixels, start, size, made, to, made_size, channels, m, mode, value, cells, weights, lines
+            )
+        else:
+            warp_rows(
                 pixels,
                 start,
                 size,
@@ -124,32 +141,16 @@ def warp_pixels(
                 to,
                 made_size,
                 channels,
-                m,
-                mode,
-                value,
+                last,
+                matrices[i],
+                frames[i],
+                modes[i],
+                values[i],
+                interpolation,
+                coefficients[i],
+                spans[i],
+                points,
                 cells,
                 weights,
                 lines,
             )
-        else:
-            for row in range(made_size[0]):
-                warp_row(
-                    pixels,
-                    start,
-                    size,
-                    made,
-                    to + row * made_size[1] * channels,
-                    row,
-                    made_size[1],
-                    channels,
-                    last,
-                    matrices[i],
-                    frames[i],
-                    modes[i],
-                    values[i],
-                    interpolation,
-                    points,
-                    cells,
-                    weights,
-                    lines[0],
-                )

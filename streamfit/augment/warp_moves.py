@@ -21,8 +21,8 @@ def moves_whole_pixels(m: Array) -> bool:
     if not (abs(m[2]) < FARTHEST and abs(m[5]) < FARTHEST):
         return False
     if m[1] == 0 and m[3] == 0:
-        return abs(m[0]) == 1 and abs(m[4]) == 1
-    return m[0] == 0 and m[4] == 0 and abs(m[1]) == 1 and abs(m[3]) == 1
+        return bool(abs(m[0]) == 1 and abs(m[4]) == 1)
+    return bool(m[0] == 0 and m[4] == 0 and abs(m[1]) == 1 and abs(m[3]) == 1)
 
 
 @inlined

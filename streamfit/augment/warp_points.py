@@ -21,13 +21,13 @@ def along(a: float, b: float, c: float, x: float, y: float) -> float:
 
 
 @exact
-def between(one: float, other: float, fraction: float) -> float:
+def between(one: np.float32, other: np.float32, fraction: np.float32) -> np.float32:
     """Return the number between two others; equal ones give the same number."""
     return one + (other - one) * fraction
 
 
 @exact
-def share(x: float, left: int) -> np.float32:
+def share(x: float, left: int | np.int32) -> np.float32:
     """Return the share of the pixel behind pixel `left` at a point: 0 at the centre of `left`."""
     return np.float32(x - 0.5 - left)
 
@@ -71,7 +71,7 @@ def folded_index(i: int, length: int, mode: int) -> int:
 
 
 @inlined
-def put(made: Array, to: int, number: float) -> None:
+def put(made: Array, to: int, number: np.float32) -> None:
     """Write one number; uint8 is rounded to the nearest, halves up."""
     if made.itemsize == 1:
         made[np.uint64(to)] = np.uint8(number + np.float32(0.5))
