@@ -71,7 +71,7 @@ OPTIONS = {
     "nopython",
     "parallel",
 }
-IMPORT_NAMES = {"scikit-learn": "sklearn"}
+IMPORT_NAMES = {"scikit-learn": "sklearn", "pillow": "PIL"}
 BUILT_ON_NUMBA = {"llvmlite"}  # comes with Numba; the native loop over calls is written with it
 
 
