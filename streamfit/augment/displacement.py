@@ -34,42 +34,40 @@ class Displacement:
         """Return the displacement of some images."""
         return replace(self, spans=np.where(active[:, None], self.spans, 0))
 
-    def at(self, points: Array, row: int, size: Array) -> Array:
-        """Return how far points of an image move, as those of the nearest edge where they are outside.
+    def at(self, points: Array, owners: Array, sizes: Array) -> Array:
+        """Return how far points move; those outside of their image move as the nearest point of its edge.
 
         Args:
             points: x and y, float64 (k, 2).
-            row: Which image.
-            size: Its height and width.
+            owners: The image of each, (k,).
+            sizes: Height and width of the images, (n, 2).
         """
-        spans = self.spans[row, ::-1]
-        if not spans[0]:
-            return np.zeros(points.shape)
-        places = np.clip(points / size[::-1], 0, 1) * spans
-        cells = np.minimum(np.floor(places).astype(np.int64), spans - 1)
-        found = np.zeros(points.shape)
+        spans = self.spans[owners, ::-1]
+        places = np.nan_to_num(np.clip(points / sizes[owners, ::-1], 0, 1)) * spans
+        cells = np.minimum(places.astype(np.int64), np.maximum(spans - 1, 0))
         across, down = _weights((places - cells).T)
+        found = np.zeros(points.shape)
         for i in range(4):
             for j in range(4):
-                near = self.coefficients[row][:, cells[:, 1] + i, cells[:, 0] + j].T
+                near = self.coefficients[owners, :, cells[:, 1] + i, cells[:, 0] + j]
                 found += (down[i] * across[j])[:, None] * near
-        return found
+        return np.where(spans > 0, found, 0.0)
 
-    def undone(self, points: Array, row: int, size: Array) -> Array:
+    def undone(self, points: Array, owners: Array, sizes: Array) -> Array:
         """Return the points that move to given points, by fixed-point iteration.
 
-        Where a strong displacement folds the image over itself, a point has several; one near them is
+        Where a strong displacement folds an image over itself, a point has several; one near them is
         returned.
 
         Args:
             points: x and y, float64 (k, 2).
-            row: Which image.
-            size: Its height and width.
+            owners: The image of each, (k,).
+            sizes: Height and width of the images, (n, 2).
         """
         found = points
-        for _ in range(_ROUNDS):
-            before, found = found, points - self.at(found, row, size)
-            if np.abs(found - before).max(initial=0) < 1e-9:
+        for _ in range(_ROUNDS if self.spans.any() else 0):
+            before, found = found, points - self.at(found, owners, sizes)
+            if not (np.abs(found - before) > 1e-9).any():
                 break
         return found
 

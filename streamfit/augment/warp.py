@@ -90,17 +90,17 @@ class Warp:
         found: Array = np.linalg.inv(self.whole)
         return found
 
-    def moved(self, points: Array, row: int) -> Array:
-        """Return where points of an image are in its result.
+    def moved(self, points: Array, owners: Array) -> Array:
+        """Return where points of the images are in the results; NaN where a perspective shows none.
 
         Args:
             points: x and y, float64 (k, 2).
-            row: Which image.
+            owners: The image of each, (k,).
         """
-        matrix = np.linalg.inv(self.whole[row])
-        scale = points @ matrix[2, :2] + matrix[2, 2]
-        found = (points @ matrix[:2, :2].T + matrix[:2, 2]) / scale[:, None]
-        return self.displacement.undone(found, row, self.after.sizes[row])
+        matrices = self.forward()[owners]
+        found = (matrices[:, :, :2] @ points[:, :, None])[:, :, 0] + matrices[:, :, 2]
+        scale = np.where(found[:, 2:] > 0, found[:, 2:], np.nan)
+        return self.displacement.undone(found[:, :2] / scale, owners, self.after.sizes)
 
 
 def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
@@ -109,6 +109,9 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
     Args:
         steps: At least one, all with one interpolation; none but the last has a displacement.
         frames: Those of the images in front of the first.
+
+    Raises:
+        ValueError: The images are uint8, and a fill value is none of it.
     """
     n, count = len(frames), len(steps)
     given = np.empty((n, count, 9))  # the last step first, as points are followed
@@ -123,6 +126,7 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
         sizes[:, at], outer[:, at] = before, step.sizes
         modes[:, at], values[:, at] = FILL_MODES.index(step.fill_mode), step.fill_value
         before = step.sizes
+        _check_value(step, frames)
     whole = steps[-1].matrices
     for step in reversed(steps[:-1]):
         whole = step.matrices @ whole
@@ -142,3 +146,9 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
         np.ascontiguousarray(whole),
         displacement,
     )
+
+
+def _check_value(step: WarpStep, frames: Frames) -> None:
+    value = step.fill_value
+    if frames.dtype == np.uint8 and not (0 <= value <= 255 and value == int(value)):
+        raise ValueError(f"fill_value={value}: images of dtype uint8 take a whole number from 0 to 255")
