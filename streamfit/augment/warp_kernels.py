@@ -40,12 +40,16 @@ def merge_segments(
             displaced = kept == 0 and spans[i, 0] > 0
             if not displaced and _stays_inside(matrices[i, kept], height, width, sizes[i, kept]):
                 _multiply(matrices[i, s], matrices[i, kept])
+                modes[i, kept], values[i, kept] = modes[i, s], values[i, s]
+            elif not displaced and _only_turns(matrices[i, s], sizes[i, kept], sizes[i, s]):
+                # What is outside a turned frame is the same as turning what is outside.
+                _multiply(matrices[i, s], matrices[i, kept])
             else:
                 kept += 1
                 for k in range(9):
                     matrices[i, kept, k] = matrices[i, s, k]
+                modes[i, kept], values[i, kept] = modes[i, s], values[i, s]
             sizes[i, kept, 0], sizes[i, kept, 1] = sizes[i, s, 0], sizes[i, s, 1]
-            modes[i, kept], values[i, kept] = modes[i, s], values[i, s]
         counts[i] = kept + 1
 
 
@@ -62,6 +66,20 @@ def _stays_inside(m: Array, height: float, width: float, frame: Array) -> bool:
         if not (u >= -SLACK and v >= -SLACK and u <= frame[1] + SLACK and v <= frame[0] + SLACK):
             return False
     return True
+
+
+@inlined
+def _only_turns(m: Array, frame: Array, image: Array) -> bool:
+    """Return whether a matrix mirrors, or turns by quarters, all of an image into a frame of its size."""
+    if not moves_whole_pixels(m):
+        return False
+    height, width = (image[1], image[0]) if m[0] == 0 else (image[0], image[1])
+    if height != frame[0] or width != frame[1]:
+        return False
+    # The upper left corner of the frame must be a corner of the image, and the matrix lead into the image.
+    right = image[1] if m[0] + m[1] < 0 else 0.0
+    bottom = image[0] if m[3] + m[4] < 0 else 0.0
+    return bool(m[2] == right and m[5] == bottom)
 
 
 @inlined

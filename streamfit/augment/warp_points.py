@@ -59,15 +59,16 @@ def folded_index(i: int, length: int, mode: int) -> int:
         return -1
     if mode == NEAREST:
         return 0 if i < 0 else length - 1
-    if mode == REFLECT:
-        i = i % (2 * length)
-        return i if i < length else 2 * length - 1 - i
-    if mode == MIRROR:
-        if length == 1:
-            return 0
-        i = i % (2 * length - 2)
-        return i if i < length else 2 * length - 2 - i
-    return i % length
+    if mode == WRAP:
+        return i % length
+    if mode == MIRROR and length == 1:
+        return 0
+    repeated = 0 if mode == REFLECT else 1  # pixels at the edge that the reflection leaves out
+    if i < -length or i >= 2 * length - repeated:
+        i = i % (2 * (length - repeated))
+    if i < 0:
+        i = repeated - 1 - i
+    return i if i < length else 2 * length - 1 - repeated - i
 
 
 @inlined

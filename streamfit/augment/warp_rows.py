@@ -236,24 +236,30 @@ def take_one(
     if interpolation == 0:
         r = folded_index(math.floor(y), height, mode)
         k = folded_index(math.floor(x), width, mode)
+        at = start + (r * width + k) * channels
         for c in range(channels):
             if r < 0 or k < 0:
-                made[to + c] = value
+                made[np.uint64(to + c)] = value
             else:
-                made[to + c] = pixels[start + (r * width + k) * channels + c]
+                made[np.uint64(to + c)] = pixels[np.uint64(at + c)]
         return
     left, top = math.floor(x - 0.5), math.floor(y - 0.5)
     u, v = share(x, left), share(y, top)
     r0, r1 = folded_index(top, height, mode), folded_index(top + 1, height, mode)
     k0, k1 = folded_index(left, width, mode), folded_index(left + 1, width, mode)
     fill = np.float32(value)
+    if (r0 < 0 and r1 < 0) or (k0 < 0 and k1 < 0):
+        for c in range(channels):
+            put(made, to + c, fill)
+        return
+    upper, lower = start + r0 * width * channels, start + r1 * width * channels
+    one, other = k0 * channels, k1 * channels
     for c in range(channels):
-        at = start + c
-        p00 = fill if r0 < 0 or k0 < 0 else np.float32(pixels[at + (r0 * width + k0) * channels])
-        p01 = fill if r0 < 0 or k1 < 0 else np.float32(pixels[at + (r0 * width + k1) * channels])
-        p10 = fill if r1 < 0 or k0 < 0 else np.float32(pixels[at + (r1 * width + k0) * channels])
-        p11 = fill if r1 < 0 or k1 < 0 else np.float32(pixels[at + (r1 * width + k1) * channels])
-        put(made, to + c, between(between(p00, p01, u), between(p10, p11, u), v))
+        a = fill if r0 < 0 or k0 < 0 else np.float32(pixels[np.uint64(upper + one + c)])
+        b = fill if r0 < 0 or k1 < 0 else np.float32(pixels[np.uint64(upper + other + c)])
+        d = fill if r1 < 0 or k0 < 0 else np.float32(pixels[np.uint64(lower + one + c)])
+        e = fill if r1 < 0 or k1 < 0 else np.float32(pixels[np.uint64(lower + other + c)])
+        put(made, to + c, between(between(a, b, u), between(d, e, u), v))
 
 
 @inlined
@@ -392,7 +398,10 @@ def warp_rows(
         )
         for k in range(count - (high - low)):
             j = k if k < low else k + high - low
-            x, y, outside = follow(points[2, j], points[3, j], last, matrices, frames, modes)
+            x, y = points[0, j], points[1, j]
+            outside = -1 if abs(x) < FARTHEST and abs(y) < FARTHEST else last
+            if outside == last and last > 0:  # perhaps it left a frame before
+                x, y, outside = follow(points[2, j], points[3, j], last, matrices, frames, modes)
             at = to + j * channels
             if outside >= 0:
                 for c in range(channels):
