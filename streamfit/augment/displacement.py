@@ -28,7 +28,7 @@ class Displacement:
     @classmethod
     def none(cls, count: int) -> Displacement:
         """Return the displacement that moves nothing."""
-        return cls(np.zeros((count, 2, 0, 0)), np.zeros((count, 2), np.int64))
+        return cls(np.zeros((count, 2, 1, 1)), np.zeros((count, 2), np.int64))
 
     def only(self, active: Array) -> Displacement:
         """Return the displacement of some images."""

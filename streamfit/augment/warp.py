@@ -9,7 +9,7 @@ as a whole, as that of a crop does, its matrix is multiplied with the next one a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,9 +33,8 @@ class Warp:
         modes: The place in `FILL_MODES` of what is outside that frame, int64 (n, segments).
         values: The fill value, float64 (n, segments).
         interpolation: The place in `INTERPOLATIONS`.
-        whole: The product of all matrices, from points of the result to those of the image, float64 (n, 3,
-        3).
         displacement: How points of the result move in front of all matrices.
+        steps: What the warp was joined of.
     """
 
     frames: Frames
@@ -46,8 +45,8 @@ class Warp:
     modes: Array
     values: Array
     interpolation: int
-    whole: Array
     displacement: Displacement
+    steps: Sequence[WarpStep]
 
     def images(self, images: Images) -> Images:
         """Return the warped images."""
@@ -87,7 +86,10 @@ class Warp:
 
     def forward(self) -> Array:
         """Return the matrices from points of the images to points of the results, float64 (n, 3, 3)."""
-        found: Array = np.linalg.inv(self.whole)
+        whole = self.steps[-1].matrices
+        for step in reversed(self.steps[:-1]):
+            whole = step.matrices @ whole
+        found: Array = np.linalg.inv(whole)
         return found
 
     def moved(self, points: Array, owners: Array) -> Array:
@@ -116,24 +118,22 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
     n, count = len(frames), len(steps)
     given = np.empty((n, count, 9))  # the last step first, as points are followed
     sizes = np.empty((n, count, 2))
-    outer = np.empty((n, count, 2))
     modes = np.empty((n, count), np.int64)
     values = np.empty((n, count))
     before = frames.sizes
     for place, step in enumerate(steps):
         at = count - 1 - place
         given[:, at] = step.matrices.reshape(n, 9)
-        sizes[:, at], outer[:, at] = before, step.sizes
+        sizes[:, at] = before
         modes[:, at], values[:, at] = FILL_MODES.index(step.fill_mode), step.fill_value
         before = step.sizes
         _check_value(step, frames)
-    whole = steps[-1].matrices
-    for step in reversed(steps[:-1]):
-        whole = step.matrices @ whole
-    after = steps[-1].after(frames)
+
+    before = np.ascontiguousarray(before, np.int64)
+    after = replace(frames, sizes=before)
     counts = np.empty(n, np.int64)
     displacement = steps[-1].displacement or Displacement.none(n)
-    merge_segments(given, sizes, outer, modes, values, displacement.spans, counts)
+    merge_segments(given, sizes, before, modes, values, displacement.spans, counts)
     return Warp(
         frames,
         after,
@@ -143,8 +143,8 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
         modes,
         values,
         INTERPOLATIONS.index(steps[0].interpolation),
-        np.ascontiguousarray(whole),
         displacement,
+        steps,
     )
 
 

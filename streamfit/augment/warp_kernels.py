@@ -14,7 +14,7 @@ from streamfit.kernels.decorator import inlined, kernel, superword_kernel
 def merge_segments(
     matrices: Array,
     sizes: Array,
-    outer: Array,
+    made_sizes: Array,
     modes: Array,
     values: Array,
     spans: Array,
@@ -25,7 +25,7 @@ def merge_segments(
     Args:
         matrices: float64 (n, segments, 9), the segment of the last step first; merged in place.
         sizes: Height and width of the frame that each leads into, float64 (n, segments, 2).
-        outer: Height and width of the frame that each begins in, float64 (n, segments, 2).
+        made_sizes: Height and width of the results, int64 (n, 2).
         modes: int64 (n, segments).
         values: float64 (n, segments).
         spans: Cells of the displacement in front of the first segment, 0 for none, int64 (n, 2).
@@ -34,7 +34,7 @@ def merge_segments(
     for i in range(matrices.shape[0]):
         kept = 0
         for s in range(1, matrices.shape[1]):
-            height, width = outer[i, 0, 0], outer[i, 0, 1]
+            height, width = float(made_sizes[i, 0]), float(made_sizes[i, 1])
             if kept > 0:
                 height, width = sizes[i, kept - 1, 0], sizes[i, kept - 1, 1]
             displaced = kept == 0 and spans[i, 0] > 0
