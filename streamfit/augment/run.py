@@ -24,14 +24,15 @@ def run(steps: Sequence[Step], images: Images, labels: Labels) -> tuple[Images, 
     for group in grouped(steps):
         first = group[0]
         if isinstance(first, WarpStep):
-            warp = plan_warp([step for step in group if isinstance(step, WarpStep)], images.frames)
-            images, labels = warp.images(images), labels.warped(warp)
+            warps = [step for step in group if isinstance(step, WarpStep)]
+            warp = plan_warp(warps, images.frames)
+            images, labels = warp.images(images), labels.warped(warp, warps)
         elif isinstance(first, ColourStep):
             images = recolour(images, [step for step in group if isinstance(step, ColourStep)], owned)
         else:
             assert isinstance(first, PixelStep)
             if first.geometry is not None:
-                labels = labels.warped(plan_warp([first.geometry], images.frames))
+                labels = labels.warped(plan_warp([first.geometry], images.frames), [first.geometry])
             if first.writes and not owned:
                 images = replace(images, pixels=images.pixels.copy())
             images = first.apply(images)
