@@ -39,12 +39,14 @@ class Transform(ABC):
             dictionary of these by the key of the target; None where targets stay.
         min_visible: How much of the area of a box must be left in the image for it to be kept.
         image_key: Which entry of a dictionary x holds the images; None where x is the images.
+        needs_batch: Whether it mixes the samples of a batch, so that it must stand behind `batch`.
     """
 
     value_range: tuple[float, float] | None = None
     label_kinds: LabelKinds = None
     min_visible: float = 0.0
     image_key: str | None = None
+    needs_batch: bool = False
 
     @abstractmethod
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
@@ -166,6 +168,7 @@ class Chain(Transform):
     ) -> None:
         check_transforms("chain", transforms)
         self.transforms = transforms
+        self.needs_batch = any(transform.needs_batch for transform in transforms)
         self.label_kinds, self.image_key, self.value_range = labels, image, value_range
         self.min_visible = probability("min_visible", min_visible)
 
@@ -197,5 +200,6 @@ def check_transforms(caller: str, transforms: Sequence[object]) -> None:
         if not isinstance(transform, Transform):
             raise TypeError(
                 f"{caller}() takes transforms such as augment.flip(), got {transform!r} "
-                f"({type(transform).__name__}); a function of your own is a stage: .map(function)"
+                f"({type(transform).__name__}); a function of your own, or of another library, is a stage: "
+                ".map(augment.function(f))"
             )
