@@ -16,12 +16,14 @@ def moved_points(points: Array, matrices: Array) -> Array:
     """Return points behind the matrix of each; NaN where a perspective shows none.
 
     Args:
-        points: x and y, float64 (m, 2).
+        points: x and y, float64 (m, 2), or (m, k, 2) for k points with one matrix.
         matrices: From points of the images to points of the results, float64 (m, 3, 3).
     """
-    found = (matrices[:, :, :2] @ points[:, :, None])[:, :, 0] + matrices[:, :, 2]
-    moved: Array = found[:, :2] / np.where(found[:, 2:] > 0, found[:, 2:], np.nan)
-    return moved
+    x, y = points[..., 0], points[..., 1]
+    rows = matrices.reshape(-1, 3, 3, *[1] * (points.ndim - 2))
+    u, v, w = (rows[:, row, 0] * x + rows[:, row, 1] * y + rows[:, row, 2] for row in range(3))
+    w = np.where(w > 0, w, np.nan)
+    return np.stack([u / w, v / w], axis=-1)
 
 
 def moved_boxes(boxes: Array, owner: Array, steps: Sequence[WarpStep]) -> tuple[Array, Array]:
@@ -64,6 +66,5 @@ def moved_boxes(boxes: Array, owner: Array, steps: Sequence[WarpStep]) -> tuple[
 
 def _around(boxes: Array, matrices: Array) -> Array:
     """Return the smallest upright boxes around moved ones."""
-    corners = moved_points(boxes[:, _CORNERS].reshape(-1, 2), np.repeat(matrices, 4, axis=0))
-    corners = corners.reshape(-1, 4, 2)
+    corners = moved_points(boxes[:, _CORNERS].reshape(-1, 4, 2), matrices)
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)

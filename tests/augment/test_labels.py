@@ -8,6 +8,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from streamfit import DataError, Sequential, augment, layers, source
 from streamfit._base.errors import SampleError
+from streamfit.augment import matrices
+from streamfit.augment.image_steps import WarpStep
+from streamfit.augment.moved_points import moved_boxes, moved_points
 
 IMAGES = np.zeros((3, 6, 8, 3), np.uint8)
 FLIP = augment.flip(p=1)
@@ -124,6 +127,31 @@ def test_a_box_is_cut_off_at_the_edge_and_gone_beyond_it():
     boxes = np.array([[[0, 0, 4, 4], [0, 0, 2, 2], [5, 3, 8, 6], [2, 1, 3, 2.0]]])
     made = moved("boxes", boxes, augment.center_crop(4), IMAGES[:1])
     assert_allclose(made, [[[0, 0, 2, 3], [-1] * 4, [3, 2, 4, 4], [0, 0, 1, 1]]])
+
+
+def test_what_a_step_has_cut_off_does_not_come_back_with_a_border():
+    # One warp, in which the border shows nothing of what lies beyond the part that was cut out.
+    cut = augment.chain(augment.center_crop((6, 4)), augment.pad((0, 3)))
+    boxes = np.array([[[0, 1, 4, 4], [0, 0, 2, 6], [3, 1, 5, 4.0]]])
+    made = moved("boxes", boxes, cut, IMAGES[:1])
+    assert_allclose(made, [[[3, 1, 5, 4], [-1] * 4, [4, 1, 6, 4]]])
+    # Where axes do not stay axes, too: a box is no larger than that of its part.
+    frame = np.array([[6, 4]])
+    crop = WarpStep(matrices.translations(-2.0, 0.0), frame)
+    turn = WarpStep(matrices.about_centre(matrices.rotations([45.0]), frame), frame)
+    whole, share = moved_boxes(boxes[0, :2], np.zeros(2, int), [crop, turn])
+    part, _ = moved_boxes(np.array([[2, 1, 4, 4.0]]), np.zeros(1, int), [crop, turn])
+    assert_allclose(whole[0], part[0])
+    assert 0 < share[0] < 1
+    assert np.isnan(whole[1]).all()
+
+
+def test_what_a_perspective_does_not_show_has_no_box():
+    far = np.array([[[1.0, 0, 0], [0, 1, 0], [0.25, 0, 1]]] * 2)  # x of the result is below 4
+    assert_allclose(moved_points(np.array([[2.0, 1], [-5, 1]]), far), [[4 / 3, 2 / 3], [np.nan] * 2])
+    step = WarpStep(np.linalg.inv(far), np.array([[6, 8]] * 2))
+    made, _ = moved_boxes(np.array([[0.0, 0, 4, 4], [-8, 0, 4, 4]]), np.array([0, 1]), [step])
+    assert_allclose(made, [[0, 0, 2, 4], [np.nan] * 4])
 
 
 def test_a_box_of_which_too_little_is_left_is_gone():
