@@ -230,7 +230,7 @@ def test_labels_that_do_not_come_back() -> None:
     def function(made: dict[str, Any]) -> Callable[..., object]:
         return lambda image, **labels: {"image": image, **labels, **made}
 
-    boxes, points = np.zeros((6, 2, 4), np.float32), np.zeros((6, 2, 2), np.float32)
+    boxes, points = np.array([[[0, 0, 1, 1]] * 2] * 6, np.float32), np.zeros((6, 2, 2), np.float32)
     for labels, y, made, message in (
         ("mask", IMAGES[..., 0], {"mask": None}, r"shape \(4, 5, 3\), and as its mask none"),
         ("mask", IMAGES[..., 0], {"mask": np.zeros((2, 2))}, r"as its mask \(2, 2\)"),
