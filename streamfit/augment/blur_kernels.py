@@ -81,7 +81,14 @@ def blur_images(
 
 @kernel
 def sharpen_images(
-    pixels: Array, starts: Array, sizes: Array, channels: int, made: Array, factors: Array, limits: Array
+    pixels: Array,
+    starts: Array,
+    sizes: Array,
+    channels: int,
+    made: Array,
+    factors: Array,
+    limits: Array,
+    line: Array,
 ) -> None:
     """Move each pixel away from the mean of its neighbours, in which it counts five times.
 
@@ -93,6 +100,7 @@ def sharpen_images(
         made: Gets the results, of the same dtype; uint8 is rounded. Pixels at the edges are copied.
         factors: 0 for the mean, 1 for the pixel; float32 (n,).
         limits: The lowest and highest result, float32 (2,).
+        line: Memory for a row, float32 (width * channels,).
     """
     low, high = limits[0], limits[1]
     rounding = np.float32(0.5 if made.itemsize == 1 else 0.0)
@@ -107,18 +115,17 @@ def sharpen_images(
                 result[:] = here
                 continue
             above, below = pixels[first - length : first], pixels[first + length : first + 2 * length]
-            right = 2 * channels
-            for j in range(length - right):
-                value = np.float32(here[j + channels])
-                mean = value * four
-                mean += np.float32(above[j]) + np.float32(above[j + channels]) + np.float32(above[j + right])
-                mean += np.float32(here[j]) + value + np.float32(here[j + right])
-                mean += np.float32(below[j]) + np.float32(below[j + channels]) + np.float32(below[j + right])
-                mean *= thirteenth
+            for j in range(length):
+                line[j] = np.float32(above[j]) + np.float32(here[j]) + np.float32(below[j])
+            inner, outer = here[channels : length - channels], result[channels : length - channels]
+            beside, last = line[channels : length - channels], line[2 * channels : length]
+            for j in range(length - 2 * channels):
+                value = np.float32(inner[j])
+                mean = (line[j] + beside[j] + last[j] + four * value) * thirteenth
                 value = mean + factor * (value - mean)
                 value = low if value < low else value
                 value = high if value > high else value
-                result[j + channels] = value + rounding
+                outer[j] = value + rounding
             for c in range(channels):
                 result[c] = here[c]
                 result[length - 1 - c] = here[length - 1 - c]

@@ -60,7 +60,7 @@ class BlurStep(PixelStep):
         """Return blurred images."""
         if not self.radii.any():
             return images
-        width = int(images.sizes[:, 1].max())
+        width = int(images.sizes[:, 1].max(initial=0))
         made = images.like(images.frames)
         blur_images(
             images.pixels,
@@ -128,6 +128,7 @@ class SharpnessStep(PixelStep):
             made.pixels,
             self.factors.astype(np.float32),
             np.array(images.frames.value_range, np.float32),
+            np.empty(int(images.sizes[:, 1].max(initial=0)) * images.channels, np.float32),
         )
         return made
 

@@ -29,9 +29,8 @@ class Operation:
     Args:
         code: Which one of `streamfit.kernels.colour_changes`.
         count: How many parameters it has; `EACH_CHANNEL`, `TWO_EACH_CHANNEL`.
-        affine: Returns the factors and the offsets (n, channels or 1) of an affine change, from parameters
-        (n,
-            k), black and white; None for other changes.
+        affine: Returns the factors and the offsets (n, channels or 1) of an affine change, from its
+            parameters (n, k), black and white; None for other changes.
         rgb: Whether it is for images of three channels only.
         bounded: Whether results are kept between black and white.
     """
@@ -75,6 +74,7 @@ OPERATIONS = {
     "posterize": Operation(codes.POSTERIZE, 1),
     "solarize": Operation(codes.SOLARIZE, 1),
     "saturation": Operation(codes.SATURATION, 1, rgb=True),
+    "grayscale": Operation(codes.SATURATION, 0, rgb=True),
     "saturation_hsv": Operation(codes.SATURATION_HSV, 1, rgb=True),
     "hue": Operation(codes.HUE, 1, rgb=True),
 }
@@ -85,16 +85,15 @@ OPERATIONS = {
 * ``'invert'``: none; black becomes white;
 * ``'affine'``: the factors of all channels, then their offsets; the results are not kept in a range;
 * ``'contrast'``: a factor for the distance from the mean luma of the image (mean of all channels where they
-are
-  not three); ``'contrast_each'``: for the distance from the mean of each channel;
+  are not three); ``'contrast_each'``: for the distance from the mean of each channel;
 * ``'auto_contrast'``: none; the least value of each channel becomes black, the greatest white;
 * ``'equalize'``: none; the histogram of each channel as Pillow equalizes it, in 256 levels;
   ``'equalize_exact'``: by its distribution function, as OpenCV and Keras do;
 * ``'gamma'``: the exponent and a factor, for values from 0 (black) to 1 (white);
 * ``'posterize'``: 2 ** (8 - bits), the width of a level of 256;
 * ``'solarize'``: from which value on, in the unit of the pixels, values are inverted;
-* ``'saturation'``: a factor for the distance from the luma of the pixel; 0 makes it grey;
-  ``'saturation_hsv'``: a factor for the saturation of HSV, which stays at most 1;
+* ``'saturation'``: a factor for the distance from the luma of the pixel; ``'grayscale'``: none, the factor
+  is 0; ``'saturation_hsv'``: a factor for the saturation of HSV, which stays at most 1;
 * ``'hue'``: what is added to the hue of HSV; 1 is the whole circle.
 
 Luma is 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601)."""
@@ -182,9 +181,9 @@ def _prepare(step: ColourStep, frames: Frames, kinds: Array, numbers: Array) -> 
 
 
 def _not_rgb(operation: str, channels: int) -> str:
-    advice = (
-        "leave it out" if channels == 1 else "take the first three with .map(lambda x, y: (x[..., :3], y))"
-    )
-    return (
-        f"{operation!r} is for images of three channels (red, green, blue), these have {channels}; {advice}"
-    )
+    advice = "leave it out"
+    if channels == 1:
+        advice += ", or repeat the channel, .map(lambda x, y: (np.repeat(x, 3, axis=-1), y))"
+    elif channels > 3:
+        advice = "take the first three, .map(lambda x, y: (x[..., :3], y))"
+    return f"{operation!r} is for images of three channels (red, green, blue), not {channels}; {advice}"

@@ -76,7 +76,8 @@ class Solarize(Transform):
 class Equalize(Transform):
     """Equalize the histogram of each channel, with a probability, as ``PIL.ImageOps.equalize`` does.
 
-    Float images are equalized in 256 levels.
+    Float images are equalized in 256 levels. A channel with fewer than 255 pixels beside those of its
+    greatest value stays as it is, as in Pillow.
 
     Args:
         p: The probability.
@@ -147,7 +148,7 @@ class Grayscale(Transform):
 
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
         """Return the change of some images."""
-        return _sometimes(draws, self.p, "saturation", 0.0)
+        return _sometimes(draws, self.p, "grayscale")
 
 
 class Invert(Transform):
