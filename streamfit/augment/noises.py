@@ -38,16 +38,17 @@ class NoiseStep(PixelStep):
 
     def apply(self, images: Images) -> Images:
         """Add the noise to the pixels; the results stay between black and white."""
-        add_noise(
-            images.pixels,
-            images.starts,
-            images.sizes[:, 0] * images.sizes[:, 1] * images.channels,
-            self.scales.astype(np.float32),
-            self.keys,
-            _normal_quantiles(),
-            np.array(images.frames.value_range, np.float32),
-            np.empty(_BLOCK, np.float32),
-        )
+        with np.errstate(over="ignore"):  # where kernels are not compiled
+            add_noise(
+                images.pixels,
+                images.starts,
+                images.sizes[:, 0] * images.sizes[:, 1] * images.channels,
+                self.scales.astype(np.float32),
+                self.keys,
+                _normal_quantiles(),
+                np.array(images.frames.value_range, np.float32),
+                np.empty(_BLOCK, np.float32),
+            )
         return images
 
 
@@ -109,15 +110,16 @@ class SaltPepperStep(PixelStep):
 
     def apply(self, images: Images) -> Images:
         """Write into the pixels."""
-        sprinkle(
-            images.pixels,
-            images.starts,
-            images.sizes[:, 0] * images.sizes[:, 1],
-            images.channels,
-            np.rint(self.shares * _UNITS).astype(np.int64),
-            self.keys,
-            np.array(images.frames.value_range, np.float32),
-        )
+        with np.errstate(over="ignore"):  # where kernels are not compiled
+            sprinkle(
+                images.pixels,
+                images.starts,
+                images.sizes[:, 0] * images.sizes[:, 1],
+                images.channels,
+                np.rint(self.shares * _UNITS).astype(np.int64),
+                self.keys,
+                np.array(images.frames.value_range, np.float32),
+            )
         return images
 
 
