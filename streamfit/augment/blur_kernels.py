@@ -53,10 +53,13 @@ def blur_images(
         for r in range(height):
             result = made[starts[i] + r * length : starts[i] + (r + 1) * length]
             if radius == 0:
-                result[:] = pixels[starts[i] + r * length : starts[i] + (r + 1) * length]
+                given = pixels[starts[i] + r * length : starts[i] + (r + 1) * length]
+                for j in range(length):
+                    result[j] = given[j]
                 continue
             inner = line[margin : margin + length]
-            inner[:] = 0
+            for j in range(length):
+                inner[j] = 0
             for k in range(-radius, radius + 1):
                 weight = rows[i, middle + k]
                 first = starts[i] + mirrored(r + k, height) * length
@@ -112,7 +115,8 @@ def sharpen_images(
             first = starts[i] + r * length
             result, here = made[first : first + length], pixels[first : first + length]
             if r == 0 or r == height - 1 or width < 3 or factor == 1:
-                result[:] = here
+                for j in range(length):
+                    result[j] = here[j]
                 continue
             above, below = pixels[first - length : first], pixels[first + length : first + 2 * length]
             for j in range(length):

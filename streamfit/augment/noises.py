@@ -57,8 +57,8 @@ def _normal_quantiles() -> Array:
     """Return 65536 equally likely numbers of the standard normal distribution, with variance 1."""
     half = ndtri((np.arange(32768) + 32768.5) / 65536)
     half /= np.sqrt(np.mean(half**2))
+    # Writable, as kernels have it.
     quantiles: Array = np.concatenate([-half[::-1], half]).astype(np.float32)
-    quantiles.setflags(write=False)
     return quantiles
 
 
