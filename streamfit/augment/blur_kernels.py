@@ -32,6 +32,8 @@ def blur_images(
 ) -> None:
     """Sum each pixel and its neighbours above, below, left and right, with weights.
 
+    Neighbours at the same distance have the same weight.
+
     Args:
         pixels: uint8 or float32, flat.
         starts: Where each image begins, in `made` too; int64 (n,).
@@ -39,12 +41,11 @@ def blur_images(
         channels: Numbers in a pixel.
         made: Gets the results, of the same dtype; uint8 is rounded.
         radii: How many neighbours on each side; int64 (n,). 0 is a copy.
-        rows: Weights from above to below, that of the pixel in the middle; float32 (n, 2 * most + 1).
-        columns: Weights from left to right, the same way.
+        rows: Weight of the pixel and of those above and below it, by their distance; float32 (n, most + 1).
+        columns: The same for pixels to the left and right.
         line: Memory for a row with its margins, float32 ((width + 2 * most) * channels,).
         sums: Memory for a row, float32 (width * channels,).
     """
-    middle = rows.shape[1] // 2
     rounding = np.float32(0.5 if made.itemsize == 1 else 0.0)
     for i in range(starts.shape[0]):
         height, width, radius = sizes[i, 0], sizes[i, 1], radii[i]
@@ -58,26 +59,31 @@ def blur_images(
                     result[j] = given[j]
                 continue
             inner = line[margin : margin + length]
+            given, weight = pixels[starts[i] + r * length : starts[i] + (r + 1) * length], rows[i, 0]
             for j in range(length):
-                inner[j] = 0
-            for k in range(-radius, radius + 1):
-                weight = rows[i, middle + k]
+                inner[j] = weight * np.float32(given[j])
+            for k in range(1, radius + 1):
+                weight = rows[i, k]
+                first = starts[i] + mirrored(r - k, height) * length
+                above = pixels[first : first + length]
                 first = starts[i] + mirrored(r + k, height) * length
-                given = pixels[first : first + length]
+                below = pixels[first : first + length]
                 for j in range(length):
-                    inner[j] += weight * np.float32(given[j])
+                    inner[j] += weight * (np.float32(above[j]) + np.float32(below[j]))
             for k in range(1, radius + 1):
                 for c in range(channels):
                     line[margin - k * channels + c] = inner[mirrored(-k, width) * channels + c]
                     outside = mirrored(width - 1 + k, width)
                     line[margin + length + (k - 1) * channels + c] = inner[outside * channels + c]
+            weight = columns[i, 0]
             for j in range(length):
-                sums[j] = rounding
-            for k in range(-radius, radius + 1):
-                weight = columns[i, middle + k]
-                given = line[margin + k * channels : margin + k * channels + length]
+                sums[j] = weight * inner[j] + rounding
+            for k in range(1, radius + 1):
+                weight = columns[i, k]
+                left = line[margin - k * channels : margin - k * channels + length]
+                right = line[margin + k * channels : margin + k * channels + length]
                 for j in range(length):
-                    sums[j] += weight * given[j]
+                    sums[j] += weight * (left[j] + right[j])
             for j in range(length):
                 result[j] = sums[j]
 

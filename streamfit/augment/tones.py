@@ -189,6 +189,11 @@ class ChannelShift(Transform):
 
     def __init__(self, limit: float | tuple[float, float] = 0.1) -> None:
         self.limits = interval("limit", limit)
+        if max(abs(edge) for edge in self.limits) > 1:
+            raise ValueError(
+                f"limit must be within -1 and 1, parts of the way from black to white, got {limit!r}; for "
+                "60 levels of uint8 write 60 / 255"
+            )
 
     def __repr__(self) -> str:
         return f"channel_shift({self.limits})"

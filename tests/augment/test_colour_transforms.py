@@ -162,6 +162,7 @@ def test_colours_of_a_source_differ_between_passes_and_leave_the_arrays_alone() 
         (lambda: augment.normalize(float("inf"), 1), ValueError, "finite"),
         (lambda: augment.rescale(0), ValueError, "makes all values equal"),
         (lambda: augment.channel_shift((3, 1)), ValueError, "lowest, highest"),
+        (lambda: augment.channel_shift(60), ValueError, "write 60 / 255"),
     ],
 )
 def test_wrong_arguments(write: Callable[[], object], error: type[Exception], text: str) -> None:

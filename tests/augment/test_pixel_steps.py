@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from streamfit import augment
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
-from streamfit.augment.blurs import BlurStep, SharpnessStep
+from streamfit.augment.blurs import BlurStep, SharpenStep
 from streamfit.augment.draws import SampleDraws
 from streamfit.augment.erasing import EraseStep
 from streamfit.augment.image_steps import PixelStep
@@ -28,7 +28,7 @@ TRANSFORMS: dict[str, augment.Transform] = {
     "noise": augment.noise((0.02, 0.2)),
     "salt_and_pepper": augment.salt_and_pepper((0.1, 0.5)),
     "blur": augment.blur((0.3, 1.5)),
-    "sharpness": augment.sharpness((0, 2)),
+    "sharpen": augment.sharpen((0, 2)),
     "cutout": augment.cutout((3, 4), value=7),
     "erase": augment.erase(0.8, scale=(0.1, 0.4), value=(1, 2, 3)),
     "erase noise": augment.erase(0.8, scale=(0.1, 0.4), value="noise"),
@@ -165,19 +165,19 @@ def test_without_blur_nothing_is_done() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.4, 1.0, 1.7])
-def test_sharpness_is_that_of_pillow(factor: float) -> None:
+def test_sharpen_is_that_of_pillow(factor: float) -> None:
     expected = [
         np.asarray(ImageEnhance.Sharpness(Image.fromarray(image)).enhance(factor)) for image in IMAGES
     ]
-    result = applied(SharpnessStep(np.full(12, factor)), IMAGES).astype(int)
+    result = applied(SharpenStep(np.full(12, factor)), IMAGES).astype(int)
     assert np.abs(result - np.stack(expected)).max() <= 1
-    floats = applied(SharpnessStep(np.full(12, factor)), FLOATS)
+    floats = applied(SharpenStep(np.full(12, factor)), FLOATS)
     assert np.abs(255 * floats - result).max() < 0.501
 
 
-def test_sharpness_leaves_narrow_images() -> None:
+def test_sharpen_leaves_narrow_images() -> None:
     for image in (IMAGES[:1, :2], IMAGES[:1, :, :2].copy(), IMAGES[:1, :1, :1].copy()):
-        assert np.array_equal(applied(SharpnessStep(np.zeros(1)), image), image)
+        assert np.array_equal(applied(SharpenStep(np.zeros(1)), image), image)
 
 
 # --- boxes
@@ -269,7 +269,7 @@ def test_boxes_are_erased_behind_normalize() -> None:
         (lambda: augment.salt_and_pepper(1.5), ValueError, "between 0 and 1"),
         (lambda: augment.blur(-0.1), ValueError, "sigma must not be negative"),
         (lambda: augment.blur(float("inf")), ValueError, "finite"),
-        (lambda: augment.sharpness((-1, 1)), ValueError, "not negative"),
+        (lambda: augment.sharpen((-1, 1)), ValueError, "not negative"),
         (lambda: augment.cutout(0), ValueError, "at least 1"),
         (lambda: augment.cutout(2.5), TypeError, "whole number"),  # type: ignore[arg-type]
         (lambda: augment.cutout(2, value="grey"), ValueError, "or 'noise'"),  # type: ignore[arg-type]
