@@ -14,6 +14,7 @@ from streamfit.augment.image_steps import PixelStep, Step
 from streamfit.augment.images import Frames, Images
 from streamfit.augment.parameters import amount
 from streamfit.augment.transform import Transform
+from streamfit.augment.value_ranges import check_value_range
 
 _TRUNCATE = 4.0  # standard deviations, as SciPy
 
@@ -119,6 +120,7 @@ class SharpenStep(PixelStep):
 
     def apply(self, images: Images) -> Images:
         """Return changed images."""
+        check_value_range(images)
         made = images.like(images.frames)
         sharpen_images(
             images.pixels,

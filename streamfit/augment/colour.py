@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from streamfit._base.specs import Array
 from streamfit.augment.colour_kernels import STRIP, recolour_images
 from streamfit.augment.image_steps import ColourStep
 from streamfit.augment.images import Frames, Images
+from streamfit.augment.value_ranges import check_value_range
 from streamfit.kernels import colour_changes as codes
 
 EACH_CHANNEL, TWO_EACH_CHANNEL = -1, -2  # numbers of parameters
@@ -109,6 +111,7 @@ def recolour(images: Images, steps: Sequence[ColourStep], owned: bool) -> Images
 
     Raises:
         DataError: A change is not for images of so many channels.
+        SampleError: A float image has values far outside of black and white.
         ValueError: An operation is unknown, or has not the parameters that it needs.
     """
     frames, count, channels = images.frames, len(images), images.channels
@@ -117,6 +120,8 @@ def recolour(images: Images, steps: Sequence[ColourStep], owned: bool) -> Images
     for place, step in enumerate(steps):
         _prepare(step, frames, kinds[:, place], numbers[:, place])
         frames = step.after(frames)
+    if any(_is_bounded(step) for step in takewhile(lambda step: step.value_range is None, steps)):
+        check_value_range(images)
     in_place = owned and frames.dtype == images.frames.dtype
     made = images if in_place else images.like(frames)
     recolour_images(
@@ -131,6 +136,10 @@ def recolour(images: Images, steps: Sequence[ColourStep], owned: bool) -> Images
         *_memory(channels, len(steps)),
     )
     return Images(made.pixels, made.starts, frames, images.flat, images.single)
+
+
+def _is_bounded(step: ColourStep) -> bool:
+    return OPERATIONS[step.operation].bounded
 
 
 def _memory(channels: int, steps: int) -> tuple[Array, ...]:

@@ -15,6 +15,7 @@ from streamfit.augment.images import Frames, Images
 from streamfit.augment.noise_kernels import add_noise, sprinkle
 from streamfit.augment.parameters import amount
 from streamfit.augment.transform import Transform
+from streamfit.augment.value_ranges import check_value_range
 
 _BLOCK = 1024  # random numbers at a time
 _UNITS = 1 << 24  # of a share
@@ -38,6 +39,7 @@ class NoiseStep(PixelStep):
 
     def apply(self, images: Images) -> Images:
         """Add the noise to the pixels; the results stay between black and white."""
+        check_value_range(images)
         with np.errstate(over="ignore"):  # where kernels are not compiled
             add_noise(
                 images.pixels,
@@ -110,6 +112,7 @@ class SaltPepperStep(PixelStep):
 
     def apply(self, images: Images) -> Images:
         """Write into the pixels."""
+        check_value_range(images)
         with np.errstate(over="ignore"):  # where kernels are not compiled
             sprinkle(
                 images.pixels,

@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter
 
 from streamfit import augment
-from streamfit._base.errors import DataError
+from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
 from streamfit.augment.blurs import BlurStep, SharpenStep
 from streamfit.augment.draws import SampleDraws
@@ -109,12 +109,9 @@ def test_noise_is_normally_distributed() -> None:
 
 def test_noise_is_scaled_rounded_and_bounded() -> None:
     scales = np.array([0.0, 3.0, 300.0])
-    noise = (
-        np.asarray(applied(NoiseStep(scales, KEYS[:3]), np.full((3, 40, 30, 1), 128, np.uint8)), float) - 128
-    )
-    exact = applied(NoiseStep(scales, KEYS[:3]), np.full((3, 40, 30, 1), 128, np.float32))
-    images = Images.of(np.full((3, 40, 30, 1), 128, np.float32), (0, 255))
-    exact = np.asarray(NoiseStep(scales, KEYS[:3]).apply(images).value()) - 128
+    step, grey = NoiseStep(scales, KEYS[:3]), np.full((3, 40, 30, 1), 128, np.float32)
+    noise = applied(step, grey.astype(np.uint8)).astype(float) - 128
+    exact = np.asarray(step.apply(Images.of(grey.copy(), (0, 255))).value()) - 128
     assert (noise[0] == 0).all()
     assert 2.5 < noise[1].std() < 3.5
     assert {noise[2].min(), noise[2].max()} == {-128, 127}
@@ -289,3 +286,27 @@ def test_colours_that_images_cannot_have() -> None:
         made(augment.cutout(2, value=(1, 2)))
     with pytest.raises(DataError, match=r"from 0 to 255, got -1\.0"):
         made(augment.cutout(2, value=-1))
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        augment.brightness(0.1),
+        augment.equalize(0.0),
+        augment.noise(0.1),
+        augment.salt_and_pepper(),
+        augment.sharpen(),
+    ],
+    ids=repr,
+)
+def test_float_images_of_another_unit_are_refused(transform: augment.Transform) -> None:
+    images = FLOATS.copy()
+    images[3] *= 255
+    with pytest.raises(SampleError, match=r"black is 0 and white is 1, .* value_range=\(0, 255\)") as caught:
+        made(transform, images)
+    assert caught.value.row == 3
+    images[3] = np.nan
+    images[4] = FLOATS[4] * 3 - 1  # as a filter may have it
+    made(transform, images)
+    made(augment.chain(augment.rescale(255.0), transform), FLOATS)
+    made(augment.chain(transform, value_range=(0, 255)), FLOATS * 255)
