@@ -19,7 +19,8 @@ LabelKind = Literal["mask", "boxes", "points"]
 KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
 
 NO_BOX = -1.0
-_CORNERS = [0, 1, 2, 1, 0, 3, 2, 3]
+_CORNERS = [0, 1, 2, 1, 2, 3, 0, 3]  # in the order in which the sides join them
+_SIDE = 8  # points of a side where straight lines become curves
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,16 @@ class Labels:
                 found = found._with(key, warped_masks(target, warp, self.name(key)))
             elif kind == "points":
                 rows = Rows.of(target, 2, self.name(key))
-                found = found._with(key, rows.back(_moved(rows.table, warp.forward()[rows.owner]), target))
+                found = found._with(key, rows.back(warp.moved(rows.table, rows.owner), target))
             else:
                 found = found._boxes(key, Rows.of(target, 4, self.name(key)), warp)
         return found
 
     def _boxes(self, key: str | None, rows: Rows, warp: Warp) -> Labels:
-        corners = _moved(rows.table[:, _CORNERS].reshape(-1, 2), warp.forward()[np.repeat(rows.owner, 4)])
-        corners = corners.reshape(-1, 4, 2)
-        low, high = corners.min(axis=1), corners.max(axis=1)
+        outlines = _outlines(rows.table, _SIDE if warp.displacement.spans.any() else 1)
+        count = outlines.shape[1]
+        outlines = warp.moved(outlines.reshape(-1, 2), np.repeat(rows.owner, count)).reshape(-1, count, 2)
+        low, high = outlines.min(axis=1), outlines.max(axis=1)
         edge = warp.after.sizes[rows.owner, ::-1].astype(np.float64)
         moved = np.concatenate([np.clip(low, 0, edge), np.clip(high, 0, edge)], axis=1).astype(rows.dtype)
         gone = (rows.table == NO_BOX).all(axis=1) | ~(moved[:, :2] < moved[:, 2:]).all(axis=1)
@@ -121,12 +123,12 @@ class Labels:
         return replace(self, targets={**self.targets, key: target})  # type: ignore[dict-item]
 
 
-def _moved(points: Array, matrices: Array) -> Array:
-    """Return points (m, 2) behind the matrix of each (m, 3, 3); NaN where a perspective shows none."""
-    found = (matrices[:, :, :2] @ points[:, :, None])[:, :, 0] + matrices[:, :, 2]
-    scale = np.where(found[:, 2:] > 0, found[:, 2:], np.nan)
-    moved: Array = found[:, :2] / scale
-    return moved
+def _outlines(boxes: Array, count: int) -> Array:
+    """Return points on the sides of boxes, `count` on each from its corner on, (k, 4 * count, 2)."""
+    share = np.arange(count)[:, None] / count
+    corners = boxes[:, _CORNERS].reshape(-1, 4, 1, 2)
+    points: Array = corners + share * (np.roll(corners, -1, axis=1) - corners)
+    return points.reshape(-1, 4 * count, 2)
 
 
 def _check(kind: LabelKind, target: object, frames: Frames, name: str) -> None:

@@ -54,5 +54,6 @@ def grouped(steps: Sequence[Step]) -> Iterator[list[Step]]:
 
 def _together(one: Step, other: Step) -> bool:
     if isinstance(one, WarpStep) and isinstance(other, WarpStep):
-        return one.interpolation == other.interpolation
+        # Displacements are those of points of a result, so the warp that one is in ends with it.
+        return one.interpolation == other.interpolation and one.displacement is None
     return isinstance(one, ColourStep) and isinstance(other, ColourStep)
