@@ -14,7 +14,7 @@ from streamfit.augment.affine_transforms import Zoom as zoom
 from streamfit.augment.batch_mixing import Cutmix as cutmix
 from streamfit.augment.batch_mixing import Mixup as mixup
 from streamfit.augment.blurs import Blur as blur
-from streamfit.augment.blurs import Sharpness as sharpness
+from streamfit.augment.blurs import Sharpen as sharpen
 from streamfit.augment.color_jitter import Brightness as brightness
 from streamfit.augment.color_jitter import ColorJitter as color_jitter
 from streamfit.augment.color_jitter import Contrast as contrast
@@ -90,7 +90,7 @@ __all__ = [
     "salt_and_pepper",
     "saturation",
     "series",
-    "sharpness",
+    "sharpen",
     "solarize",
     "some_of",
     "to_float",
