@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeGuard
 
 import numpy as np
@@ -18,8 +18,10 @@ from streamfit.streams.stages.elements import (
     batch_size,
     collate,
     form_of,
+    lists_as_arrays,
     map_leaves,
     named_leaves,
+    own,
     split,
 )
 from streamfit.streams.stages.map import Map
@@ -144,6 +146,26 @@ class Augmented(Map):
             return RuntimeError(f"{self!r} raised StopIteration for {where}, which would end the pass")
         error.add_note(f"in {self!r} of {where}")
         return error
+
+
+class KeyedMap(Augmented):
+    """Call a function on the x of batches and the keys of their samples.
+
+    Args:
+        stage: Of batches.
+        function: From x and the keys, uint64 (n,), to another x.
+    """
+
+    def __init__(self, stage: Stage, function: Callable[[Element, Array], Element]) -> None:
+        Map.__init__(self, stage, function, on="x", new_form=True)
+
+    def __repr__(self) -> str:
+        return Map.__repr__(self)
+
+    def _batch(self, element: Element, keys: Array, names: Array | str) -> Element:
+        x, rest = (element[0], element[1:]) if type(element) is tuple else (element, None)
+        made = lists_as_arrays(own([self.function(x, keys)]))
+        return made if rest is None else (made, *rest)
 
 
 def _columns(elements: Sequence[Element]) -> Element:
