@@ -31,6 +31,8 @@ from streamfit.augment.noises import SaltAndPepper as salt_and_pepper
 from streamfit.augment.pixel_scaling import Normalize as normalize
 from streamfit.augment.pixel_scaling import Rescale as rescale
 from streamfit.augment.pixel_scaling import ToFloat as to_float
+from streamfit.augment.rand_augment import RandomOperations as rand_augment
+from streamfit.augment.rand_augment import TrivialOperations as trivial_augment
 from streamfit.augment.resizes import RandomResizedCrop as random_resized_crop
 from streamfit.augment.resizes import Resize as resize
 from streamfit.augment.tones import AutoContrast as auto_contrast
@@ -71,6 +73,7 @@ __all__ = [
     "one_of",
     "pad",
     "posterize",
+    "rand_augment",
     "random_resized_crop",
     "rescale",
     "resize",
@@ -81,4 +84,5 @@ __all__ = [
     "solarize",
     "some_of",
     "to_float",
+    "trivial_augment",
 ]

@@ -1,4 +1,4 @@
-"""`Augmented`: the same bits whoever loads, at any resume, from pass to pass others; errors name their sample."""
+"""`Augmented`: the same bits whoever loads and at any resume, others in each pass; errors name samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from streamfit._base.errors import DataError, SampleError
 from streamfit.augment.draws import SampleDraws
 from streamfit.augment.image_steps import Step
 from streamfit.augment.images import Frames
-from streamfit.streams import Feed, Pipeline, Sequence, source
+from streamfit.streams import Batch, Feed, Pipeline, Receipt, Sequence, source
 from streamfit.testing import check_source, check_stream
 from streamfit.workers import Pool, make_pool
 from streamfit.workers.contract import inside_worker
@@ -144,10 +144,10 @@ def test_a_killed_worker_changes_nothing(in_order: bool, tmp_path: Path) -> None
         made.map(KillsItsWorker(tmp_path, [3, 8])).map(FUNCTION).map(TURN).shuffle(11).batch(3).map(MIX)
     )
     (expected,) = delivered(pipeline)
-    with nothing_left_behind(), make_pool("processes", 2, 2) as pool:
-        with Feed(pipeline.open_source(seed=7), pool) as feed:
-            assert [batch_value(batch) for batch in feed.run()] == expected
-            assert feed.receipt().restarts >= len(list(tmp_path.iterdir())) == 2
+    chosen = pipeline.open_source(seed=7)
+    with nothing_left_behind(), make_pool("processes", 2, 2) as pool, Feed(chosen, pool) as feed:
+        assert [batch_value(batch) for batch in feed.run()] == expected
+        assert feed.receipt().restarts >= len(list(tmp_path.iterdir())) == 2
 
 
 def images_of(pipeline: Pipeline) -> list[object]:
@@ -235,14 +235,12 @@ def shortened(x: np.ndarray) -> np.ndarray | None:
     return None if x[0, 0, 0] == 6 else x
 
 
-BAD: dict[str, Callable[[Pipeline], Pipeline]] = {
-    "samples": lambda made: made.map(Refuses(6)).batch(4),
-    "different sizes": lambda made: (
-        made.map(augment.chain(augment.crop(3, 3), Refuses())).map(Refuses(6)).batch(4)
-    ),
-    "batches": lambda made: made.batch(4).map(Refuses(6)),
-    "shuffled": lambda made: made.shuffle().batch(4).map(Refuses(6)),
-    "function": lambda made: made.map(augment.function(shortened)).batch(4),
+BAD: dict[str, Callable[[], Pipeline]] = {
+    "samples": lambda: arrays().map(Refuses(6)).batch(4),
+    "different sizes": lambda: ragged().map(Refuses(6)).map(augment.crop(3)).batch(4),
+    "batches": lambda: arrays().batch(4).map(Refuses(6)),
+    "shuffled": lambda: arrays().shuffle().batch(4).map(Refuses(6)),
+    "function": lambda: arrays().map(augment.function(shortened)).batch(4),
 }
 
 
@@ -250,7 +248,7 @@ BAD: dict[str, Callable[[Pipeline], Pipeline]] = {
 def test_an_error_names_its_sample(name: str) -> None:
     what = "returned None; it must return the image" if name == "function" else "this image is torn"
     with pytest.raises(SampleError, match=rf"{what} \(in map\(.*\) of sample 6\)"):
-        delivered(BAD[name](arrays()))
+        delivered(BAD[name]())
 
 
 @pytest.mark.parametrize(
@@ -268,29 +266,52 @@ def test_exceptions_of_functions_keep_their_type(pipeline: Callable[[], Pipeline
     assert f"in map(function(fails)) {where}" in caught.value.__notes__
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+def skipping(pipeline: Pipeline, pool: Pool | None = None) -> tuple[list[Batch], Receipt]:
+    """Return the batches of a pass in which one sample may be left out, and the receipt."""
+    with Feed(pipeline.open_source(seed=7), pool, tolerance=1, kept=True) as feed:
+        with pytest.warns(RuntimeWarning, match="left out: .*sample 6"):
+            batches = list(feed.run())
+        receipt = feed.receipt()
+        again = [batch_value(receipt.batch(number)) for number in range(len(batches))]
+        assert again == [batch_value(batch) for batch in batches]
+    return batches, receipt
+
+
 @pytest.mark.parametrize("name", BAD)
-def test_exactly_the_bad_sample_is_left_out(name: str, workers: int) -> None:
-    options: Any = {"on_bad_sample": "skip", "max_bad_samples": 1, "workers": workers, "seed": 7}
-    good = BAD[name](arrays())
-    with pytest.warns(RuntimeWarning, match="left out.*sample"), streamfit.stream(good, **options) as batches:
-        found = [(batch.ids.tolist(), batch_value(batch)) for batch in batches]
-        receipt = batches.receipt()
+def test_exactly_the_bad_sample_is_left_out(name: str, pool: Pool | None) -> None:
+    batches, receipt = skipping(BAD[name](), pool)
     assert receipt.skipped == [6]
-    assert sorted(sum((ids for ids, _ in found), [])) == [n for n in range(N) if n != 6]
-    assert [batch_value(receipt.batch(number)) for number in range(len(found))] == [
-        value for _, value in found
-    ]
+    found = np.concatenate([np.asarray(batch.ids) for batch in batches])
+    assert sorted(found.tolist()) == [number for number in range(N) if number != 6]
+    np.testing.assert_array_equal(np.concatenate([np.asarray(batch.y) for batch in batches]), LABELS[found])
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_the_others_are_as_they_would_be_without_it(behind: bool) -> None:
+    def images(refused: int) -> dict[int, object]:
+        made = arrays().map(Refuses(refused)).shuffle()
+        pipeline = made.batch(4).map(TURN) if behind else made.map(TURN).batch(4)
+        if refused < N:
+            batches = skipping(pipeline)[0]
+        else:
+            with Feed(pipeline.open_source(seed=7), kept=True) as feed:
+                batches = list(feed.run())
+        return {
+            int(number): plain(image)
+            for batch in batches
+            for number, image in zip(batch.ids, batch.x, strict=True)
+        }
+
+    whole = images(N)
+    del whole[6]
+    assert images(6) == whole
 
 
 def test_the_others_of_its_batch_are_mixed_among_themselves() -> None:
-    mixed = arrays().batch(4).map(Refuses(6)).map(augment.mixup(1))
-    options: Any = {"on_bad_sample": "skip", "max_bad_samples": 1, "seed": 7}
-    with pytest.warns(RuntimeWarning, match="left out"), streamfit.stream(mixed, **options) as batches:
-        found = {tuple(batch.ids): np.copy(batch.y) for batch in batches}
-    torn = found[4, 5, 7]
-    assert (torn[:, [4, 5, 7]] > 0).sum() == 6  # each with one other
-    np.testing.assert_allclose(torn[:, [4, 5, 7]].sum(axis=1), 1, atol=1e-6)
+    batches, _ = skipping(arrays().map(Refuses(6)).batch(4).map(augment.mixup(1)))
+    torn = batches[1].y[:, [4, 5, 7]]
+    assert (torn > 0).sum() == 6  # each with one other
+    np.testing.assert_allclose(torn.sum(axis=1), 1, atol=1e-6)
 
 
 @pytest.mark.jit
