@@ -278,7 +278,15 @@ def skipping(pipeline: Pipeline, pool: Pool | None = None) -> tuple[list[Batch],
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_exactly_the_bad_sample_is_left_out(name: str, pool: Pool | None) -> None:
+def test_exactly_the_bad_sample_is_left_out(name: str) -> None:
+    left_out_is_sample_6(name, None)
+
+
+def test_exactly_the_bad_sample_is_left_out_by_workers(pool: Pool | None) -> None:
+    left_out_is_sample_6("shuffled", pool)
+
+
+def left_out_is_sample_6(name: str, pool: Pool | None) -> None:
     batches, receipt = skipping(BAD[name](), pool)
     assert receipt.skipped == [6]
     found = np.concatenate([np.asarray(batch.ids) for batch in batches])
