@@ -39,6 +39,8 @@ from streamfit.augment.pixel_scaling import Normalize as normalize
 from streamfit.augment.pixel_scaling import Rescale as rescale
 from streamfit.augment.pixel_scaling import ToFloat as to_float
 from streamfit.augment.quarter_turns import Rot90 as rot90
+from streamfit.augment.rand_augment import RandomOperations as rand_augment
+from streamfit.augment.rand_augment import TrivialOperations as trivial_augment
 from streamfit.augment.resizes import RandomResizedCrop as random_resized_crop
 from streamfit.augment.resizes import Resize as resize
 from streamfit.augment.tones import AutoContrast as auto_contrast
@@ -82,6 +84,7 @@ __all__ = [
     "pad",
     "perspective",
     "posterize",
+    "rand_augment",
     "random_resized_crop",
     "rescale",
     "resize",
@@ -97,4 +100,5 @@ __all__ = [
     "shear",
     "translate",
     "zoom",
+    "trivial_augment",
 ]
