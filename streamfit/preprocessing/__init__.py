@@ -1,8 +1,9 @@
-"""Keras 2's preprocessing of text and sequences, and data sets of files in folders."""
+"""Keras 2's preprocessing of text, sequences and images, and data sets of files in folders."""
 
 from __future__ import annotations
 
-from streamfit.preprocessing import sequence, text
+from streamfit.preprocessing import image, sequence, text
 from streamfit.preprocessing.text_files import text_dataset_from_directory
+from streamfit.preprocessing.time_series import timeseries_dataset_from_array
 
-__all__ = ["sequence", "text", "text_dataset_from_directory"]
+__all__ = ["image", "sequence", "text", "text_dataset_from_directory", "timeseries_dataset_from_array"]
