@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamfit.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from streamfit.layers.base import Layer
+from streamfit.layers.box_numbers import MaxNumBoundingBoxes
 from streamfit.layers.category_encoding import CategoryEncoding
 from streamfit.layers.convolution import Conv1D, Conv2D, Conv3D
 from streamfit.layers.dense import Dense
@@ -40,6 +41,7 @@ from streamfit.layers.image_sizes import (
 from streamfit.layers.inputs import Input, InputLayer
 from streamfit.layers.integer_lookup import IntegerLookup
 from streamfit.layers.lambda_layer import Lambda
+from streamfit.layers.layer_pipeline import LayerPipeline as Pipeline
 from streamfit.layers.masking import Masking
 from streamfit.layers.merging import (
     Add,
@@ -145,6 +147,7 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "Masking",
+    "MaxNumBoundingBoxes",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
@@ -154,6 +157,7 @@ __all__ = [
     "Multiply",
     "Normalization",
     "Permute",
+    "Pipeline",
     "RandAugment",
     "RandomBrightness",
     "RandomColorDegeneration",
