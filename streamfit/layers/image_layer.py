@@ -182,6 +182,7 @@ class ImageLayer(HostLayer):
         if any(is_symbolic(leaf) for leaf in flatten(inputs)):
             return super().__call__(*inputs, training=training, **settings)
         (data,) = inputs
+        self.ensure_built(data)
         return self.call(data, training=training is None or bool(training))
 
     def call(self, data: Any, training: bool = True) -> Any:

@@ -107,6 +107,7 @@ class LayerPipeline(Layer):
         if any(is_symbolic(leaf) for leaf in flatten(inputs)):
             return super().__call__(*inputs, training=training, **settings)
         (given,) = inputs
+        self.ensure_built(given)
         return applied_now(self._stack, given, training is None or bool(training))
 
     def call(self, inputs: Any, training: bool = True) -> Any:
