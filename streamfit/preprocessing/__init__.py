@@ -6,5 +6,4 @@ from streamfit.preprocessing import image, sequence, text
 from streamfit.preprocessing.text_files import text_dataset_from_directory
 from streamfit.preprocessing.time_series import timeseries_dataset_from_array
 
-__all__ = ["image", "sequence", "text", "text_dataset_from_directory"]
-__all__ = ["sequence", "text", "text_dataset_from_directory", "timeseries_dataset_from_array"]
+__all__ = ["image", "sequence", "text", "text_dataset_from_directory", "timeseries_dataset_from_array"]
