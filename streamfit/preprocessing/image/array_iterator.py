@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from streamfit._base.checks import truth
 from streamfit._base.specs import Array
-from streamfit.preprocessing.image.generated_images import ArrayImages, GeneratedImages, Saving
+from streamfit.preprocessing.image.generated_images import (
+    ArrayImages,
+    BatchTransform,
+    GeneratedImages,
+    Saving,
+)
 from streamfit.preprocessing.image.image_iterator import ImageIterator
-
-if TYPE_CHECKING:
-    from streamfit.preprocessing.image.image_data_generator import ImageDataGenerator
 
 Subset = Literal["training", "validation"]
 
@@ -33,7 +35,7 @@ class NumpyArrayIterator(ImageIterator):
         self,
         x: object,
         y: object,
-        image_data_generator: ImageDataGenerator,
+        image_data_generator: BatchTransform,
         batch_size: int = 32,
         shuffle: bool = False,
         sample_weight: object = None,

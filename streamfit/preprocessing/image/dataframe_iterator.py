@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -19,29 +18,10 @@ from streamfit.preprocessing.image.file_iterator import (
     checked_mode,
     part_of,
 )
-
-if TYPE_CHECKING:
-    from streamfit.preprocessing.image.image_data_generator import ImageDataGenerator
+from streamfit.preprocessing.image.generated_images import BatchTransform
+from streamfit.streams.frames import DataFrame
 
 _WITHOUT_CLASSES = ("input", "multi_output", "raw", None)
-
-
-class Column(Protocol):
-    """A column of a table, or several of them."""
-
-    values: Array
-
-    def tolist(self) -> list[object]:
-        """Return the values of one column."""
-        ...
-
-
-class Table(Protocol):
-    """The part of a data frame of pandas that is used here."""
-
-    def __getitem__(self, key: object, /) -> Column:
-        """Return a column, or those of a list."""
-        ...
 
 
 class DataFrameIterator(FileIterator):
@@ -57,9 +37,9 @@ class DataFrameIterator(FileIterator):
 
     def __init__(
         self,
-        dataframe: Table,
+        dataframe: DataFrame,
         directory: str | os.PathLike[str] | None,
-        image_data_generator: ImageDataGenerator | None,
+        image_data_generator: BatchTransform | None,
         options: FileOptions,
         x_col: str = "filename",
         y_col: str | list[str] = "class",
@@ -73,7 +53,7 @@ class DataFrameIterator(FileIterator):
             raise TypeError(
                 f'If class_mode="{class_mode}", y_col must be a list. Received {type(y_col).__name__}.'
             )
-        names = dataframe[x_col].tolist()
+        names = _column(dataframe, x_col).tolist()
         if not all(isinstance(name, str) for name in names):
             raise TypeError(f"All values in column x_col={x_col} must be strings.")
         folder = "" if directory is None else os.fspath(directory)
@@ -81,7 +61,7 @@ class DataFrameIterator(FileIterator):
         paths = [os.path.join(folder, name) for name in filenames]
         labels: list[object] = []
         if class_mode not in _WITHOUT_CLASSES:
-            labels = dataframe[y_col].tolist()
+            labels = _column(dataframe, y_col).tolist()
             _check_labels(labels, class_mode, y_col, classes)
         elif classes:
             warnings.warn(f'`classes` will be ignored given the class_mode="{class_mode}"', stacklevel=3)
@@ -98,9 +78,9 @@ class DataFrameIterator(FileIterator):
         self.class_indices, self.num_classes = numbers, len(numbers)
         targets: object
         if class_mode == "multi_output":
-            targets = [np.array(dataframe[name].tolist())[kept] for name in y_col]
+            targets = [np.array(_column(dataframe, name).tolist())[kept] for name in y_col]
         elif class_mode == "raw":
-            targets = np.asarray(dataframe[y_col].values)[kept]
+            targets = _column(dataframe, y_col)[kept]
         else:
             targets = [labels[row] for row in kept.tolist()] if numbers else None
         self.classes, self._targets = targets, targets
@@ -178,8 +158,12 @@ def _numbered(
     return [[] if label is None else label for label in found], numbers, np.array(chosen, np.int64)
 
 
-def _weights(dataframe: Table, weight_col: str) -> Array:
-    weights = np.asarray(dataframe[weight_col].values)
+def _column(dataframe: DataFrame, name: object) -> Array:
+    return np.asarray(dataframe[name].to_numpy())
+
+
+def _weights(dataframe: DataFrame, weight_col: str) -> Array:
+    weights = _column(dataframe, weight_col)
     if weights.dtype.kind not in "iuf":
         raise TypeError(f"Column weight_col={weight_col} must be numeric.")
     return weights

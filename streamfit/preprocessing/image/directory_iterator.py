@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +17,8 @@ from streamfit.preprocessing.image.file_iterator import (
     checked_mode,
     part_of,
 )
+from streamfit.preprocessing.image.generated_images import BatchTransform
 from streamfit.preprocessing.labelled_files import find_files
-
-if TYPE_CHECKING:
-    from streamfit.preprocessing.image.image_data_generator import ImageDataGenerator
 
 _SUFFIXES = tuple(f".{ending}" for ending in ENDINGS)
 
@@ -41,7 +38,7 @@ class DirectoryIterator(FileIterator):
     def __init__(
         self,
         directory: str | os.PathLike[str],
-        image_data_generator: ImageDataGenerator,
+        image_data_generator: BatchTransform,
         options: FileOptions,
         classes: Sequence[str] | None = None,
         class_mode: str | None = "categorical",

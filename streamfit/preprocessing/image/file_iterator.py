@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from streamfit._base.specs import Array
 from streamfit.preprocessing.image.array_iterator import Subset, check_subset_name
-from streamfit.preprocessing.image.generated_images import FileImages, GeneratedImages, Saving
+from streamfit.preprocessing.image.generated_images import BatchTransform, FileImages, GeneratedImages, Saving
 from streamfit.preprocessing.image.image_iterator import ImageIterator
 from streamfit.preprocessing.image.single_images import size_of
-
-if TYPE_CHECKING:
-    from streamfit.preprocessing.image.image_data_generator import ImageDataGenerator
 
 _CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
@@ -31,16 +27,12 @@ class FileOptions:
 
     target_size: tuple[int, int]
     color_mode: str
-    batch_size: int
-    shuffle: bool
-    seed: int | None
-    data_format: str
-    save_to_dir: str | os.PathLike[str] | None
-    save_prefix: str
-    save_format: str
-    subset: Subset | None
     interpolation: str
+    data_format: str
     dtype: str
+    subset: Subset | None
+    order: tuple[int, bool, int | None]  # batch_size, shuffle and seed
+    saving: tuple[str | os.PathLike[str] | None, str, str]  # save_to_dir, save_prefix and save_format
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "target_size", size_of("target_size", self.target_size))
@@ -71,7 +63,7 @@ class FileIterator(ImageIterator):
 
     def __init__(
         self,
-        generator: ImageDataGenerator | None,
+        generator: BatchTransform | None,
         options: FileOptions,
         filenames: list[str],
         filepaths: list[str],
@@ -83,24 +75,17 @@ class FileIterator(ImageIterator):
         self.image_data_generator, self.class_mode = generator, class_mode
         self.filenames, self._paths = filenames, filepaths
         self.target_size, self.color_mode = options.target_size, options.color_mode
-        self.data_format, self.interpolation, self.dtype = (
-            options.data_format,
-            options.interpolation,
-            options.dtype,
-        )
-        self.save_to_dir, self.save_prefix, self.save_format = (
-            options.save_to_dir,
-            options.save_prefix,
-            options.save_format,
-        )
+        self.data_format, self.dtype = options.data_format, options.dtype
+        self.interpolation = options.interpolation
+        self.save_to_dir, self.save_prefix, self.save_format = options.saving
         self.subset = options.subset
         channels = (_CHANNELS[options.color_mode],)
         first = options.data_format == "channels_first"
         size = options.target_size
         self.image_shape: tuple[int, ...] = (*channels, *size) if first else (*size, *channels)
         saving = None
-        if options.save_to_dir is not None:
-            saving = Saving(os.fspath(options.save_to_dir), options.save_prefix, options.save_format)
+        if self.save_to_dir is not None:
+            saving = Saving(os.fspath(self.save_to_dir), self.save_prefix, self.save_format)
         samples = FileImages(
             filepaths,
             options.color_mode,
@@ -114,7 +99,7 @@ class FileIterator(ImageIterator):
             sample_weight,
         )
         stage = GeneratedImages(samples, generator, options.dtype, saving)
-        super().__init__(stage, options.batch_size, options.shuffle, options.seed)
+        super().__init__(stage, *options.order)
 
     @property
     def filepaths(self) -> list[str]:

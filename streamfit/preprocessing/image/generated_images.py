@@ -46,9 +46,10 @@ class ImageSamples(Protocol):
 
 
 class BatchTransform(Protocol):
-    """What is done to the images of a batch: an `ImageDataGenerator`."""
+    """What is done to the images of a batch, and how they are split: an `ImageDataGenerator`."""
 
     data_format: DataFormat
+    validation_split: float
 
     def transform_samples(self, images: Array, draws: SampleDraws) -> Array:
         """Return the images transformed at random and standardized; `images` may be written to."""

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from streamfit._base.checks import number, truth, whole
-from streamfit._base.config import as_data_format, floatx, next_seed
-from streamfit._base.errors import DataError
-from streamfit._base.keys import derive, each_key, seed_from
+from streamfit._base.checks import number, truth
+from streamfit._base.config import as_data_format, floatx
 from streamfit._base.specs import Array
-from streamfit.augment.draws import SampleDraws
-from streamfit.preprocessing.image.affine_kernels import whiten_images
-from streamfit.preprocessing.image.affine_transforms import EdgeMode, check_edges, pair, transform_images
-from streamfit.preprocessing.image.array_iterator import NumpyArrayIterator, Subset, warn_of_channels
-from streamfit.preprocessing.image.dataframe_iterator import DataFrameIterator, Table
+from streamfit.preprocessing.image.affine_transforms import EdgeMode, check_edges, pair
+from streamfit.preprocessing.image.array_iterator import NumpyArrayIterator, Subset
+from streamfit.preprocessing.image.dataframe_iterator import DataFrameIterator
 from streamfit.preprocessing.image.directory_iterator import DirectoryIterator
-from streamfit.preprocessing.image.feature_statistics import FeatureStatistics
 from streamfit.preprocessing.image.file_iterator import FileOptions
-from streamfit.preprocessing.image.transform_parameters import (
-    Parameter,
-    ShiftRange,
-    TransformParameters,
-    draw_parameters,
-)
-from streamfit.streams.adapt import kind_of
-from streamfit.streams.iterate import stream
-
-_CHUNK_BYTES = 64 << 20
-_TINY = 1e-6  # added to standard deviations, as in Keras-Preprocessing
+from streamfit.preprocessing.image.random_transforms import as_shift_range, as_zoom_range
+from streamfit.preprocessing.image.standardizing import Standardizing
+from streamfit.preprocessing.image.transform_parameters import ShiftRange
+from streamfit.streams.frames import DataFrame
 
 
-class ImageDataGenerator:
+class ImageDataGenerator(Standardizing):
     """Augment images in real time, with the arguments and the meaning of Keras 2 (Keras-Preprocessing 1.1.2).
 
     Transforms come in this order: rotation, shift, shear and zoom as one warp; channel shift; flips;
@@ -122,13 +110,13 @@ class ImageDataGenerator:
         self.zca_whitening = truth("zca_whitening", zca_whitening)
         self.zca_epsilon = number("zca_epsilon", zca_epsilon, 0)
         self.rotation_range = number("rotation_range", rotation_range)
-        self.width_shift_range = _shift_range("width_shift_range", width_shift_range)
-        self.height_shift_range = _shift_range("height_shift_range", height_shift_range)
+        self.width_shift_range = as_shift_range("width_shift_range", width_shift_range)
+        self.height_shift_range = as_shift_range("height_shift_range", height_shift_range)
         self.brightness_range = (
             None if brightness_range is None else pair("brightness_range", brightness_range)
         )
         self.shear_range = number("shear_range", shear_range)
-        self.zoom_range = _zoom_range(zoom_range)
+        self.zoom_range = as_zoom_range(zoom_range)
         self.channel_shift_range = number("channel_shift_range", channel_shift_range)
         self.fill_mode, self.cval = fill_mode, number("cval", cval)
         self.interpolation_order = check_edges(fill_mode, interpolation_order)
@@ -147,9 +135,7 @@ class ImageDataGenerator:
                 f"`validation_split` must be strictly between 0 and 1. Received: {validation_split}"
             )
         self.dtype = floatx() if dtype is None else np.dtype(dtype).name
-        self.mean: Array | None = None
-        self.std: Array | None = None
-        self.principal_components: Array | None = None
+        self.mean = self.std = self.principal_components = None
         self._settle()
 
     def _settle(self) -> None:
@@ -245,12 +231,7 @@ class ImageDataGenerator:
             classes: Which folders are the classes, in order; None for all, in alphabetical order.
             class_mode: ``'categorical'``: one-hot rows; ``'binary'`` and ``'sparse'``: numbers of classes;
                 ``'input'``: the images; None for images alone.
-            batch_size: As for `flow`, like all that is not here.
-            shuffle: Whether each pass has an order of its own.
-            seed: Of the order and the transforms.
-            save_to_dir: A folder for the generated images.
-            save_prefix: How their names begin.
-            save_format: ``'png'`` or ``'jpeg'``.
+            batch_size, shuffle, seed, save_to_dir, save_prefix, save_format: As for `flow`.
             follow_links: Whether to look into folders that are links.
             subset: ``'training'`` or ``'validation'``; the first images of each class are for validation.
             interpolation: How images are resized: ``'nearest'``, ``'bilinear'``, ``'bicubic'``,
@@ -260,25 +241,15 @@ class ImageDataGenerator:
             ValueError: There are no images, a class has no folder, or an argument is none of these.
             OSError: The folder cannot be read.
         """
+        order, saving = (batch_size, shuffle, seed), (save_to_dir, save_prefix, save_format)
         options = FileOptions(
-            target_size,
-            color_mode,
-            batch_size,
-            shuffle,
-            seed,
-            self.data_format,
-            save_to_dir,
-            save_prefix,
-            save_format,
-            subset,
-            interpolation,
-            self.dtype,
+            target_size, color_mode, interpolation, self.data_format, self.dtype, subset, order, saving
         )
         return DirectoryIterator(directory, self, options, classes, class_mode, follow_links)
 
     def flow_from_dataframe(
         self,
-        dataframe: Table,
+        dataframe: DataFrame,
         directory: str | os.PathLike[str] | None = None,
         x_col: str = "filename",
         y_col: str | list[str] = "class",
@@ -306,20 +277,13 @@ class ImageDataGenerator:
             x_col: The column of the names.
             y_col: The column of the targets, or a list of columns.
             weight_col: The column of the weights.
-            target_size: As for `flow_from_directory`, like all that is not here.
-            color_mode: ``'rgb'``, ``'rgba'`` or ``'grayscale'``.
+            target_size, color_mode, interpolation: As for `flow_from_directory`.
             classes: Which classes count; rows of others are left out.
             class_mode: ``'categorical'`` (a list of classes in a row is allowed), ``'binary'``, ``'sparse'``,
                 ``'raw'`` (values as they are; ``'other'`` is its old name), ``'multi_output'`` (a list of
                 columns), ``'input'``, or None.
-            batch_size: Samples in a batch.
-            shuffle: Whether each pass has an order of its own.
-            seed: Of the order and the transforms.
-            save_to_dir: A folder for the generated images.
-            save_prefix: How their names begin.
-            save_format: ``'png'`` or ``'jpeg'``.
+            batch_size, shuffle, seed, save_to_dir, save_prefix, save_format: As for `flow`.
             subset: ``'training'`` or ``'validation'``; the first rows are for validation.
-            interpolation: How images are resized.
             validate_filenames: Whether rows are left out, with a warning, whose file is missing or is no
                 image by its name.
             **others: `has_ext`, `sort` and `drop_duplicates` are accepted with a warning.
@@ -335,19 +299,9 @@ class ImageDataGenerator:
         if class_mode == "other":
             warnings.warn('class_mode="other" is called "raw" now', DeprecationWarning, stacklevel=2)
             class_mode = "raw"
+        order, saving = (batch_size, shuffle, seed), (save_to_dir, save_prefix, save_format)
         options = FileOptions(
-            target_size,
-            color_mode,
-            batch_size,
-            shuffle,
-            seed,
-            self.data_format,
-            save_to_dir,
-            save_prefix,
-            save_format,
-            subset,
-            interpolation,
-            self.dtype,
+            target_size, color_mode, interpolation, self.data_format, self.dtype, subset, order, saving
         )
         return DataFrameIterator(
             dataframe,
@@ -361,234 +315,3 @@ class ImageDataGenerator:
             class_mode,
             validate_filenames,
         )
-
-    # -- single images ----------------------------------------------------------------------------------
-
-    def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None) -> dict[str, Parameter]:
-        """Draw the parameters of one image.
-
-        Args:
-            img_shape: Shape of the image, of rank 3.
-            seed: Equal seeds give equal parameters; None follows `set_random_seed`.
-        """
-        key = next_seed() if seed is None else seed_from(whole("seed", seed, 0))
-        draws = SampleDraws(np.array([key], np.uint64))
-        return draw_parameters(self, draws, img_shape[self.row_axis - 1], img_shape[self.col_axis - 1]).row(0)
-
-    def apply_transform(self, x: Array, transform_parameters: Mapping[str, object]) -> Array:
-        """Transform one image by the parameters that `get_random_transform` returns.
-
-        Args:
-            x: An image of rank 3.
-            transform_parameters: ``'theta'``, ``'shear'`` (degrees), ``'tx'``, ``'ty'`` (pixels), ``'zx'``,
-                ``'zy'``, ``'flip_horizontal'``, ``'flip_vertical'``, ``'channel_shift_intensity'`` and
-                ``'brightness'``; those that are missing do nothing.
-        """
-        image = np.asarray(x)
-        if image.ndim != 3:
-            raise DataError(f"an image must have rank 3, got shape {image.shape}")
-        made: Array = self._transformed(image[None], TransformParameters.of(transform_parameters))[0]
-        return made
-
-    def random_transform(self, x: Array, seed: int | None = None) -> Array:
-        """Transform one image at random; see `get_random_transform`."""
-        return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
-
-    def standardize(self, x: Array) -> Array:
-        """Standardize one image, or a batch, in place where it is possible.
-
-        The mean and the standard deviation of `samplewise_center` and its like are those of the whole array,
-        as in Keras: pass images one by one. Without `fit`, statistics of the data are left out, with a
-        warning.
-
-        Args:
-            x: Floats.
-
-        Returns:
-            The array that was passed, or another one behind `preprocessing_function` and whitening.
-
-        Raises:
-            DataError: The array holds whole numbers.
-        """
-        if self.preprocessing_function is not None:
-            x = np.asarray(self.preprocessing_function(x))
-        if x.dtype.kind != "f" and self._scales():
-            raise DataError(
-                f"standardize() works in place and needs floats, got {x.dtype}; x.astype('float32')"
-            )
-        if self.rescale:
-            x *= self.rescale
-        if self.samplewise_center:
-            x -= np.mean(x, keepdims=True)
-        if self.samplewise_std_normalization:
-            x /= np.std(x, keepdims=True) + _TINY
-        return self._by_features(x)
-
-    def _scales(self) -> bool:
-        return bool(self.rescale) or self.samplewise_center or self.featurewise_center
-
-    def _by_features(self, x: Array) -> Array:
-        if self.featurewise_center:
-            if self.mean is None:
-                _warn_of_fit("featurewise_center")
-            else:
-                x -= self.mean
-        if self.featurewise_std_normalization:
-            if self.std is None:
-                _warn_of_fit("featurewise_std_normalization")
-            else:
-                x /= self.std + _TINY
-        if self.zca_whitening:
-            if self.principal_components is None:
-                _warn_of_fit("zca_whitening")
-            else:
-                x = _whitened(x, self.principal_components)
-        return x
-
-    # -- batches of samples -------------------------------------------------------------------------------
-
-    def transform_samples(self, images: Array, draws: SampleDraws) -> Array:
-        """Return images transformed at random and standardized.
-
-        Args:
-            images: (n, ...); they may be written to.
-            draws: Those of each sample.
-        """
-        axes = images.shape[self.row_axis], images.shape[self.col_axis]
-        images = self._transformed(images, draw_parameters(self, draws, *axes))
-        images = np.ascontiguousarray(images).astype(self.dtype, copy=False)
-        if self.preprocessing_function is not None:
-            for row, image in enumerate(images):
-                made = self.standardize(image)
-                if made.shape != image.shape:
-                    raise DataError(
-                        f"preprocessing_function was given an image of shape {image.shape} and returned "
-                        f"{made.shape}; it must keep the shape"
-                    )
-                images[row] = made
-            return images
-        if self._scales() and images.dtype.kind != "f":
-            raise DataError(f"dtype={self.dtype!r} cannot be standardized; write dtype='float32'")
-        if self.rescale:
-            images *= self.rescale
-        if self.samplewise_center:
-            for image in images:
-                image -= np.mean(image, keepdims=True)
-                if self.samplewise_std_normalization:
-                    image /= np.std(image, keepdims=True) + _TINY
-        return self._by_features(images)
-
-    def _transformed(self, images: Array, parameters: TransformParameters) -> Array:
-        return transform_images(
-            images,
-            parameters,
-            channels_first=self.data_format == "channels_first",
-            fill_mode=self.fill_mode,
-            cval=self.cval,
-            order=self.interpolation_order,
-        )
-
-    # -- statistics ---------------------------------------------------------------------------------------
-
-    def fit(self, x: object, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
-        """Compute mean, standard deviation and whitening of data, which the featurewise settings need.
-
-        `rescale` is applied before, `preprocessing_function` is not, as in Keras. Statistics are summed in
-        float64.
-
-        Args:
-            x: Images, of rank 4; or a pipeline, a `Sequence` or another stream of batches, whose images
-                are read once for each round.
-            augment: Whether to transform the images at random.
-            rounds: How many passes over the data, if so.
-            seed: Of the transforms; None follows `set_random_seed`.
-
-        Raises:
-            ValueError: x are no images, or there are none.
-        """
-        augment, rounds = truth("augment", augment), whole("rounds", rounds, 1)
-        start = next_seed() if seed is None else seed_from(whole("seed", seed, 0))
-        whitening = self.zca_whitening
-        found = FeatureStatistics(self.channel_axis - 1, whitening)
-        for number_of_round in range(rounds if augment else 1):
-            key, done = derive(start, "fit", number_of_round), 0
-            for images in _chunks(x, self.data_format, warn=number_of_round == 0):
-                values = images.astype(self.dtype)
-                if self.rescale:
-                    values *= self.rescale
-                if augment:
-                    keys = each_key(key, np.arange(done, done + len(values)))
-                    axes = values.shape[self.row_axis], values.shape[self.col_axis]
-                    values = self._transformed(values, draw_parameters(self, SampleDraws(keys), *axes))
-                found.add(values)
-                done += len(values)
-        if not found.images:
-            raise ValueError("there are no images to compute statistics of")
-        if self.featurewise_center:
-            self.mean = found.mean().astype(self.dtype)
-        if self.featurewise_std_normalization:
-            self.std = found.std().astype(self.dtype)
-        if whitening:
-            self.principal_components = found.components(self.zca_epsilon).astype(self.dtype)
-
-
-def _shift_range(name: str, value: ShiftRange) -> ShiftRange:
-    """Return a range of shifts, with a whole number as int and a list as floats.
-
-    Raises:
-        TypeError: It is none.
-    """
-    if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value):
-        if not len(value):
-            raise ValueError(f"{name} is empty; write a number, or a list of shifts")
-        return [number(f"{name} entries", entry) for entry in value]
-    found = number(name, value)
-    return int(found) if np.asarray(value).dtype.kind in "iu" else found
-
-
-def _zoom_range(value: object) -> list[float]:
-    if isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value):
-        return list(pair("zoom_range", value))
-    zoom = number("zoom_range", value)
-    return [1 - zoom, 1 + zoom]
-
-
-def _warn_of_fit(setting: str) -> None:
-    warnings.warn(
-        f"This ImageDataGenerator specifies `{setting}`, but it hasn't been fit on any training data. Fit it "
-        "first by calling `.fit(numpy_data)`.",
-        stacklevel=4,
-    )
-
-
-def _whitened(x: Array, components: Array) -> Array:
-    flat = np.ascontiguousarray(x.reshape(-1, len(components)))
-    made = np.empty_like(flat)
-    whiten_images(flat, np.ascontiguousarray(components), np.empty(flat.shape, np.float64), made)
-    return made.reshape(x.shape)
-
-
-def _chunks(x: object, data_format: str, warn: bool) -> Iterator[Array]:
-    """Yield images in chunks, (n, ...).
-
-    Raises:
-        ValueError: They have another rank.
-    """
-    if kind_of(x, "images") == "arrays":
-        array = np.asanyarray(x)
-        _check_rank(array)
-        if warn:
-            warn_of_channels(array.shape, data_format)
-        step = max(1, _CHUNK_BYTES // max(1, 8 * int(np.prod(array.shape[1:]))))
-        yield from (array[start : start + step] for start in range(0, len(array), step))
-        return
-    with stream(x) as batches:
-        for batch in batches.epoch(0):
-            images = np.asarray(batch.x)
-            _check_rank(images)
-            yield images
-
-
-def _check_rank(images: Array) -> None:
-    if images.ndim != 4:
-        raise ValueError(f"Input to `.fit()` should have rank 4. Got array with shape: {images.shape}")
