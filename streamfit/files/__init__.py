@@ -6,6 +6,7 @@ description names.
 
 from __future__ import annotations
 
+from streamfit.preprocessing.audio.audio_dataset import audio
 from streamfit.streams.stores.any_table import table
 from streamfit.streams.stores.arrow_ipc import arrow
 from streamfit.streams.stores.categories import categories
@@ -20,6 +21,7 @@ from streamfit.streams.stores.zarr_store import zarr
 
 __all__ = [
     "arrow",
+    "audio",
     "categories",
     "csv",
     "hdf5",

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from streamfit.preprocessing import sequence, text
+from streamfit.preprocessing import audio, sequence, text
+from streamfit.preprocessing.audio.audio_dataset import audio_dataset_from_directory
 from streamfit.preprocessing.text_files import text_dataset_from_directory
 from streamfit.preprocessing.time_series import timeseries_dataset_from_array
 
-__all__ = ["sequence", "text", "text_dataset_from_directory", "timeseries_dataset_from_array"]
+__all__ = [
+    "audio",
+    "audio_dataset_from_directory",
+    "sequence",
+    "text",
+    "text_dataset_from_directory",
+    "timeseries_dataset_from_array",
+]

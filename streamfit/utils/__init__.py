@@ -5,7 +5,11 @@ from __future__ import annotations
 from streamfit._base.config import set_random_seed
 from streamfit._base.word_vectors import WordVectors, read_word_vectors
 from streamfit.layers.adaptation import adapt_layers
-from streamfit.preprocessing import text_dataset_from_directory, timeseries_dataset_from_array
+from streamfit.preprocessing import (
+    audio_dataset_from_directory,
+    text_dataset_from_directory,
+    timeseries_dataset_from_array,
+)
 from streamfit.preprocessing.sequence import pad_sequences
 from streamfit.streams.sequence import Sequence
 from streamfit.streams.sequence import Sequence as PyDataset
@@ -16,6 +20,7 @@ __all__ = [
     "Sequence",
     "WordVectors",
     "adapt_layers",
+    "audio_dataset_from_directory",
     "pad_sequences",
     "read_word_vectors",
     "set_random_seed",
