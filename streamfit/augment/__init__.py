@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from streamfit.augment import series
+from streamfit.augment import audio, series
 from streamfit.augment.crops import CentralCrop as center_crop
 from streamfit.augment.crops import Crop as crop
 from streamfit.augment.crops import Pad as pad
@@ -17,6 +17,7 @@ from streamfit.augment.transform import Transform
 
 __all__ = [
     "Transform",
+    "audio",
     "center_crop",
     "chain",
     "crop",
