@@ -18,6 +18,7 @@ from streamfit.layers.inputs import Input, InputLayer
 from streamfit.layers.integer_lookup import IntegerLookup
 from streamfit.layers.lambda_layer import Lambda
 from streamfit.layers.masking import Masking
+from streamfit.layers.mel_spectrogram import MelSpectrogram
 from streamfit.layers.merging import (
     Add,
     Average,
@@ -97,6 +98,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "Multiply",
     "Normalization",

@@ -17,8 +17,8 @@ _LAYERS = (
     *(f"Global{kind}Pooling{rank}D" for rank in (1, 2, 3) for kind in ("Average", "Max")),
     *("Discretization", "Dropout", "ELU", "Embedding", "Flatten", "GaussianDropout", "GaussianNoise"),
     *("HashedCrossing", "Hashing", "InputLayer", "IntegerLookup", "LeakyReLU", "Masking", "Maximum"),
-    *("Minimum", "Multiply", "Normalization", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape"),
-    *("Softmax", "StringLookup", "Subtract", "TextVectorization", "Wrapper"),
+    *("MelSpectrogram", "Minimum", "Multiply", "Normalization", "Permute", "ReLU", "RepeatVector"),
+    *("Rescaling", "Reshape", "Softmax", "StringLookup", "Subtract", "TextVectorization", "Wrapper"),
 )
 """The layers of this library that Keras has too."""
 _NOT_IN_KERAS = {

@@ -191,14 +191,23 @@ def stft_powers(form: Stft, wave: Array, row: int) -> Array:
     return powers
 
 
-def decibels(powers: Array, top_db: float | None) -> Array:
+def decibels(
+    powers: Array, top_db: float | None, least: float = _LEAST_POWER, reference: float = 1.0
+) -> Array:
     """Return powers in decibels, none further below the largest one than `top_db`.
+
+    Args:
+        powers: float32, of any shape.
+        top_db: The limit; None for none.
+        least: Smaller powers are raised to that.
+        reference: The power that is 0 dB.
 
     Example:
         >>> decibels(np.array([1.0, 0.1, 0.0], np.float32), 80.0).tolist()
         [0.0, -10.0, -80.0]
     """
-    made: Array = 10 * np.log10(np.maximum(powers, np.float32(_LEAST_POWER)))
+    made: Array = 10 * np.log10(np.maximum(powers, np.float32(least)))
+    made -= np.float32(10 * np.log10(max(reference, least)))
     return made if top_db is None or not made.size else np.maximum(made, made.max() - np.float32(top_db))
 
 
