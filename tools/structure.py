@@ -71,7 +71,7 @@ OPTIONS = {
     "nopython",
     "parallel",
 }
-IMPORT_NAMES = {"scikit-learn": "sklearn"}
+IMPORT_NAMES = {"scikit-learn": "sklearn", "pillow": "PIL"}
 BUILT_ON_NUMBA = {"llvmlite"}  # comes with Numba; the native loop over calls is written with it
 
 
@@ -194,7 +194,8 @@ def far_calls(tree: SourceTree) -> Iterator[str]:
 
 
 def target_in_kernels(found: Import) -> bool:
-    return found.module.split(".")[1:2] == ["kernels"]
+    """Return whether a name comes from ``kernels``, or from the kernels of images, which are one family."""
+    return found.module.split(".")[1:2] in (["kernels"], ["augment"])
 
 
 def is_kernel(node: ast.FunctionDef) -> bool:

@@ -1,11 +1,14 @@
-"""Process-wide settings: the default float type, the fuzz factor, the random seed."""
+"""Process-wide settings: the default float type, the fuzz factor, where channels are, the random seed."""
 
 from __future__ import annotations
 
 import threading
+from typing import Literal, cast
 
 from streamfit._base.checks import whole
 from streamfit._base.keys import derive, draw_seed, seed_from
+
+DataFormat = Literal["channels_last", "channels_first"]
 
 
 class _Settings:
@@ -14,6 +17,7 @@ class _Settings:
     def __init__(self) -> None:
         self.floatx = "float32"
         self.epsilon = 1e-7
+        self.image_data_format: DataFormat = "channels_last"
         self.seed: int | None = None
         self.draws = 0
 
@@ -54,6 +58,41 @@ def epsilon() -> float:
         1e-07
     """
     return _settings.epsilon
+
+
+def image_data_format() -> DataFormat:
+    """Return where the channels of images are by default, ``'channels_last'`` unless set.
+
+    Example:
+        >>> image_data_format()
+        'channels_last'
+    """
+    return _settings.image_data_format
+
+
+def set_image_data_format(name: str) -> None:
+    """Set where the channels of images are by default.
+
+    Args:
+        name: ``'channels_last'`` or ``'channels_first'``.
+
+    Raises:
+        ValueError: Any other name.
+    """
+    _settings.image_data_format = as_data_format(name)
+
+
+def as_data_format(name: str | None) -> DataFormat:
+    """Return an argument ``data_format``, or the default for None.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if name is None:
+        return _settings.image_data_format
+    if name not in ("channels_last", "channels_first"):
+        raise ValueError(f"data_format={name!r}: write 'channels_last' or 'channels_first'")
+    return cast("DataFormat", name)
 
 
 def set_random_seed(seed: int) -> None:

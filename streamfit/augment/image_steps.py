@@ -10,6 +10,7 @@ the pixel in row i and column j is (j + 0.5, i + 0.5).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -132,6 +133,11 @@ class PixelStep(Step):
     def apply(self, images: Images) -> Images:
         """Return changed images; the pixels belong to this step if it `writes`."""
 
-    def mix(self, targets: object) -> object:
-        """Return the targets mixed as the images were."""
+    def mix(self, targets: object, kinds: Mapping[str | None, str]) -> object:
+        """Return the targets mixed as the images were.
+
+        Args:
+            targets: The targets of the batch.
+            kinds: Which of them are masks, boxes and points; see `Labels`.
+        """
         return targets

@@ -35,7 +35,7 @@ def run(steps: Sequence[Step], images: Images, labels: Labels) -> tuple[Images, 
             if first.writes and not owned:
                 images = replace(images, pixels=images.pixels.copy())
             images = first.apply(images)
-            labels = replace(labels, targets=first.mix(labels.targets))
+            labels = replace(labels, targets=first.mix(labels.targets, labels.kinds))
         owned = True
     return images, labels
 

@@ -59,6 +59,7 @@ class Warp:
         return made
 
     def _fill(self, images: Images, made: Images, interpolation: int, values: Array) -> None:
+        columns = int(made.sizes[:, 1].max(initial=0))
         warp_pixels(
             images.pixels,
             images.starts,
@@ -73,6 +74,10 @@ class Warp:
             self.modes,
             values,
             interpolation,
+            np.empty((2, columns)),
+            np.empty((2, columns), np.int32),
+            np.empty((2, columns), np.float32),
+            np.empty((2, columns * images.channels + 4), np.float32),
         )
 
     def forward(self) -> Array:

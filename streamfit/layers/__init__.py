@@ -14,6 +14,7 @@ from streamfit.layers.feature_normalization import Normalization
 from streamfit.layers.hashed_crossing import HashedCrossing
 from streamfit.layers.hashing import Hashing
 from streamfit.layers.host import HostLayer
+from streamfit.layers.image_layer import ImageLayer
 from streamfit.layers.inputs import Input, InputLayer
 from streamfit.layers.integer_lookup import IntegerLookup
 from streamfit.layers.lambda_layer import Lambda
@@ -51,6 +52,14 @@ from streamfit.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from streamfit.layers.random_warps import (
+    RandomFlip,
+    RandomPerspective,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
 from streamfit.layers.reshaping import Flatten, Permute, RepeatVector, Rescaling, Reshape
 from streamfit.layers.sentence_embedding import SentenceEmbedding
 from streamfit.layers.string_lookup import StringLookup
@@ -87,6 +96,7 @@ __all__ = [
     "HashedCrossing",
     "Hashing",
     "HostLayer",
+    "ImageLayer",
     "Input",
     "InputLayer",
     "IntegerLookup",
@@ -103,6 +113,12 @@ __all__ = [
     "Multiply",
     "Normalization",
     "Permute",
+    "RandomFlip",
+    "RandomPerspective",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RepeatVector",
     "Rescaling",

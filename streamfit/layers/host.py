@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class HostLayer(Layer):
     through it, and training does not change what it returns. It is sent to worker processes, so it must be
     picklable. `input_dtype` says what it reads: ``'string'`` or the name of a dtype.
 
+    A layer that draws random numbers, or does something else in training, is a `KeyedHostLayer`.
+
     Example:
         >>> class Length(HostLayer):
         ...     input_dtype = "string"
@@ -42,6 +44,9 @@ class HostLayer(Layer):
         >>> Length()(["a", "four"])
         array([1, 4])
     """
+
+    advice: ClassVar[str] = "Call it on the arrays that `predict` returns"
+    """What to do where it stands behind a layer that the model computes."""
 
     @property
     def row_by_row(self) -> bool:
@@ -63,10 +68,21 @@ class HostLayer(Layer):
 
     def call(self, *inputs: Any) -> Any:
         """Compute on arrays; on tensors return those that stand for the outputs."""
-        leaves = flatten(inputs)
-        if not any(isinstance(leaf, Tensor) for leaf in leaves):
+        if not any(isinstance(leaf, Tensor) for leaf in flatten(inputs)):
             return self.compute_checked(*inputs)
-        for leaf in leaves:
+        return self.traced(inputs)
+
+    def traced(self, inputs: tuple[Any, ...], training: bool | None = None) -> Any:
+        """Return the tensors that stand for the outputs.
+
+        Args:
+            inputs: Tensors.
+            training: Whether this use is in training; None where that makes no difference.
+
+        Raises:
+            TypeError: There are arrays among the inputs.
+        """
+        for leaf in flatten(inputs):
             if not isinstance(leaf, Tensor):
                 raise TypeError(
                     f"layer {self.name!r} runs where batches are loaded: its inputs must be inputs of the "
@@ -77,16 +93,20 @@ class HostLayer(Layer):
         trace = _active.trace
         if trace is None:
             return transform(Tensor, specs)
-        return pack(specs, trace.outputs(self, inputs, flatten(specs)))
+        return pack(specs, trace.outputs(self, inputs, flatten(specs), training))
 
-    def compute_checked(self, *inputs: Any) -> Any:
+    def compute_checked(self, *inputs: Any, **settings: Any) -> Any:
         """Return the outputs for arrays, checked against `compute_output_spec`.
+
+        Args:
+            inputs: The arrays.
+            settings: Passed on to `compute`.
 
         Raises:
             DataError: They have another dtype or shape, or another number of samples.
         """
         wanted = self._specs_for(inputs)
-        results = self.compute(*inputs)
+        results = self.compute(*inputs, **settings)
         rows = np.shape(flatten(inputs)[0])[:1] if inputs else ()
         leaves = flatten(results)
         if len(leaves) != len(wanted):
@@ -139,12 +159,14 @@ class HostStep:
         structure: Its inputs as it is called with them, None for each of them.
         inputs: The tensors that it reads.
         outputs: The tensors that stand for its outputs.
+        training: Whether it is in training; None for a layer to which that makes no difference.
     """
 
     layer: HostLayer
     structure: object
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    training: bool | None = None
 
 
 class HostTrace:
@@ -165,18 +187,20 @@ class HostTrace:
         self._strays: dict[Tensor, HostStep] = {}  # uses on what the model computes
         self.steps: list[HostStep] = []
 
-    def outputs(self, layer: HostLayer, inputs: object, specs: Sequence[Spec]) -> tuple[Tensor, ...]:
+    def outputs(
+        self, layer: HostLayer, inputs: object, specs: Sequence[Spec], training: bool | None = None
+    ) -> tuple[Tensor, ...]:
         """Return the tensors that stand for the outputs of a use."""
         read, structure = tuple(flatten(inputs)), transform(lambda leaf: None, inputs)
         if not self._known.issuperset(read):  # shapes are inferred, or a layer is used where it cannot be
             made = tuple(Tensor(spec, layer.name) for spec in specs)
             self._strays.update((tensor, HostStep(layer, structure, read, made)) for tensor in made)
             return made
-        key = (layer, repr(structure), *read)
+        key = (layer, repr(structure), training, *read)
         step = self._found.get(key)
         if step is None:
             made = tuple(Tensor(spec, layer.name) for spec in specs)
-            step = self._found[key] = HostStep(layer, structure, read, made)
+            step = self._found[key] = HostStep(layer, structure, read, made, training)
             self.steps.append(step)
             self._known.update(made)
         return step.outputs
@@ -200,7 +224,7 @@ class HostTrace:
                 raise ValueError(
                     f"layer {self._strays[leaf].layer.name!r} runs where batches are loaded, before the "
                     "model, but it reads what the model computes; it can only read inputs of the model, or "
-                    "outputs of layers that run there too. Call it on the arrays that `predict` returns"
+                    f"outputs of layers that run there too. {self._strays[leaf].layer.advice}"
                 )
             if leaf.dtype == TEXT and leaf in self._known:
                 raise ValueError(

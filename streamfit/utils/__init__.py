@@ -10,6 +10,7 @@ from streamfit.preprocessing import (
     text_dataset_from_directory,
     timeseries_dataset_from_array,
 )
+from streamfit.preprocessing.image import array_to_img, img_to_array, load_img, save_img
 from streamfit.preprocessing.sequence import pad_sequences
 from streamfit.streams.sequence import Sequence
 from streamfit.streams.sequence import Sequence as PyDataset
@@ -20,9 +21,13 @@ __all__ = [
     "Sequence",
     "WordVectors",
     "adapt_layers",
+    "array_to_img",
     "audio_dataset_from_directory",
+    "img_to_array",
+    "load_img",
     "pad_sequences",
     "read_word_vectors",
+    "save_img",
     "set_random_seed",
     "text_dataset_from_directory",
     "timeseries_dataset_from_array",
