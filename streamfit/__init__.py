@@ -35,6 +35,7 @@ from __future__ import annotations
 from streamfit import (
     activations,
     augment,
+    backend,
     callbacks,
     constraints,
     datasets,
@@ -122,6 +123,7 @@ __all__ = [
     "__version__",
     "activations",
     "augment",
+    "backend",
     "callbacks",
     "constraints",
     "datasets",

@@ -15,10 +15,8 @@ from scipy.special import ndtri
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.kernels.decorator import kernel
+from streamfit.kernels.splitmix import splitmix
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_30, _27, _31 = np.uint64(30), np.uint64(27), np.uint64(31)
 _PURPOSES: dict[str, int] = {}
 
 
@@ -35,10 +33,7 @@ def mix_keys(keys: Array, word: Array, count: int, mixed: Array) -> None:
     for i in range(keys.shape[0]):
         start = keys[i] ^ word[0]
         for k in range(count):
-            value = start + _GOLDEN * np.uint64(k + 1)
-            value = (value ^ (value >> _30)) * _FIRST
-            value = (value ^ (value >> _27)) * _SECOND
-            mixed[i * count + k] = value ^ (value >> _31)
+            mixed[i * count + k] = splitmix(start, k)
 
 
 class SampleDraws:
@@ -70,7 +65,8 @@ class SampleDraws:
     def hashes(self, purpose: int | str, count: int = 1) -> Array:
         """Return `count` uniformly distributed words for each sample, uint64 (n * count,)."""
         mixed = np.empty(len(self.keys) * count, np.uint64)
-        mix_keys(self.keys, np.array([_word(purpose)], np.uint64), count, mixed)
+        with np.errstate(over="ignore"):  # where kernels are not compiled
+            mix_keys(self.keys, np.array([_word(purpose)], np.uint64), count, mixed)
         return mixed
 
     def uniform(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -11,7 +11,9 @@ import numpy as np
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
-from streamfit.augment.images import Frames, Images
+from streamfit.augment.images import Frames
+from streamfit.augment.label_rows import Rows, entries_of, warped_masks
+from streamfit.augment.moved_points import moved_boxes
 from streamfit.augment.warp import Warp
 
 LabelKind = Literal["mask", "boxes", "points"]
@@ -27,18 +29,23 @@ class Labels:
     Args:
         kinds: The kind of the targets that move, by key; under None for targets that are no dictionary.
         targets: The targets as the user has them.
+        min_visible: How much of the area of a box must be left in the image, between 0 and 1.
+        visible: How much of each box is left, by key, float64 (boxes,); without a key where all is.
     """
 
     kinds: Mapping[str | None, LabelKind]
     targets: object
+    min_visible: float = 0.0
+    visible: Mapping[str | None, Array] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, kinds: object, targets: object, frames: Frames) -> Labels:
+    def of(cls, kinds: object, targets: object, frames: Frames, min_visible: float = 0.0) -> Labels:
         """Check targets against images.
 
         Raises:
             ValueError: A kind is none of `KINDS`.
-            DataError: There is no such target, or it does not fit its image.
+            DataError: There is no such target, or it does not fit the images. A `SampleError` names the row
+                of the image that it does not fit.
         """
         named: dict[str | None, LabelKind] = {}
         if is_mapping(kinds):
@@ -48,9 +55,9 @@ class Labels:
         for kind in named.values():
             if kind not in KINDS:
                 raise ValueError(f"labels={kinds!r}: write 'mask', 'boxes' or 'points'")
-        made = cls(named, targets)
+        made = cls(named, targets, min_visible)
         for key, kind in named.items():
-            _check(kind, made.get(key), frames)
+            _check(kind, made.get(key), frames, made.name(key))
         return made
 
     def get(self, key: str | None) -> object:
@@ -60,9 +67,17 @@ class Labels:
                 found = "there are none" if self.targets is None else f"they have keys {list(self.targets)}"
                 raise DataError(f"labels={self.kinds[None]!r} needs targets in one array, but {found}")
             return self.targets
-        if not is_mapping(self.targets) or key not in self.targets:
-            raise DataError(f"labels: the targets have no entry {key!r}")
+        if not is_mapping(self.targets):
+            found = "there are none" if self.targets is None else f"they are a {type(self.targets).__name__}"
+            raise DataError(f"labels: {key!r} is an entry of targets that are a dictionary, but {found}")
+        if key not in self.targets:
+            raise DataError(f"labels: the targets have no entry {key!r}, but {list(self.targets)}")
         return self.targets[key]
+
+    def name(self, key: str | None) -> str:
+        """Return what messages call a target."""
+        kind = self.kinds[key]
+        return f"{kind} (y)" if key is None else f"{kind} (y[{key!r}])"
 
     def value(self) -> object:
         """Return the targets as the user has them."""
@@ -72,8 +87,29 @@ class Labels:
         """Return the targets behind a warp of the images."""
         found = self
         for key, kind in self.kinds.items():
-            found = found._with(key, _MOVES[kind](self.get(key), warp))
+            target, name = found.get(key), self.name(key)
+            if kind == "mask":
+                found = found._with(key, warped_masks(target, warp, name))
+            elif kind == "points":
+                rows = Rows.of(target, 2, name)
+                found = found._with(key, rows.back(warp.moved(rows.table, rows.owner), target))
+            else:
+                found = found._boxes(key, Rows.of(target, 4, name), warp)
         return found
+
+    def _boxes(self, key: str | None, rows: Rows, warp: Warp) -> Labels:
+        none = (rows.table == NO_BOX).all(axis=1, keepdims=True)
+        moved, share = moved_boxes(np.where(none, np.nan, rows.table), rows.owner, warp.steps)
+        moved = moved.astype(rows.dtype)
+        gone = ~(moved[:, :2] < moved[:, 2:]).all(axis=1)
+        visible = dict(self.visible)
+        if self.min_visible > 0:
+            before = self.visible.get(key)
+            # Other boxes may have come from other images, whole.
+            visible[key] = share if before is None or len(before) != len(share) else share * before
+            gone |= visible[key] < self.min_visible
+        moved[gone] = NO_BOX
+        return replace(self._with(key, rows.back(moved, self.get(key))), visible=visible)
 
     def _with(self, key: str | None, target: object) -> Labels:
         if key is None:
@@ -81,86 +117,47 @@ class Labels:
         return replace(self, targets={**self.targets, key: target})  # type: ignore[dict-item]
 
 
-def _check(kind: LabelKind, target: object, frames: Frames) -> None:
-    rows = list(target)  # type: ignore[call-overload]
-    for row, (label, size) in enumerate(zip(rows, frames.sizes.tolist(), strict=True)):
-        array = np.asarray(label)
-        if kind == "mask":
-            if array.shape[:2] != tuple(size) or array.ndim not in (2, 3):
-                raise SampleError(f"the mask has shape {array.shape}, and its image {tuple(size)}", row)
-            continue
-        wanted = 4 if kind == "boxes" else 2
-        if array.ndim != 2 or array.shape[1] != wanted:
-            raise SampleError(f"{kind} must have shape (k, {wanted}), got {array.shape}", row)
-        if array.dtype.kind != "f":
-            raise SampleError(f"{kind} must be of a float dtype, got {array.dtype}", row)
-        if kind == "boxes":
-            _check_boxes(array, size, row)
+def _check(kind: LabelKind, target: object, frames: Frames, name: str) -> None:
+    entries = entries_of(target, name)
+    if len(entries) != len(frames):
+        raise DataError(f"{name}: there are {len(entries)} for {len(frames)} images")
+    if kind == "mask":
+        _check_masks(entries, frames, name)
+        return
+    rows = Rows.of(target, 4 if kind == "boxes" else 2, name)
+    sizes = frames.sizes[rows.owner]
+    if kind == "points":
+        wrong = np.isinf(rows.table).any(axis=1)
+        advice = "not finite; write NaN for a point that is missing"
+    else:
+        low, high = rows.table[:, :2], rows.table[:, 2:]
+        inside = (low >= 0) & (low < high) & (high <= sizes[:, ::-1])
+        wrong = ~inside.all(axis=1) & (rows.table != NO_BOX).any(axis=1)
+        advice = "not (left, upper, right, lower) in pixels, of some area and inside its image of height "
+    if not wrong.any():
+        return
+    at = int(np.argmax(wrong))
+    row = int(rows.owner[at])
+    place = at - int(rows.counts[:row].sum())
+    if kind == "boxes":
+        advice += f"{sizes[at, 0]} and width {sizes[at, 1]}; clip it, or write a row of -1 for no box"
+    raise SampleError(f"{name}: row {place} is {rows.table[at].tolist()}, which is {advice}", row)
 
 
-def _check_boxes(boxes: Array, size: list[int], row: int) -> None:
-    there = (boxes != NO_BOX).any(axis=1)
-    height, width = size
-    wrong = there & ~(
-        (boxes[:, :2] >= 0).all(axis=1)
-        & (boxes[:, 0] <= boxes[:, 2])
-        & (boxes[:, 1] <= boxes[:, 3])
-        & (boxes[:, 2] <= width)
-        & (boxes[:, 3] <= height)
-    )
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise SampleError(
-            f"box {at} is {boxes[at].tolist()}, which is not (left, upper, right, lower) inside its image of "
-            f"height {height} and width {width}; clip it, or write a row of -1 for no box",
-            row,
-        )
-
-
-def _each(target: object, move: Callable[[Array, int], Array]) -> object:
-    """Move the labels of each image; return the form of the target."""
-    moved = [move(np.asarray(label), row) for row, label in enumerate(target)]  # type: ignore[var-annotated, arg-type]
-    return np.stack(moved) if isinstance(target, np.ndarray) and target.dtype != object and moved else moved
-
-
-def _moved(points: Array, matrix: Array) -> Array:
-    """Return points (m, 2) behind a matrix."""
-    found = points.astype(np.float64) @ matrix[:2, :2].T + matrix[:2, 2]
-    scale = points.astype(np.float64) @ matrix[2, :2] + matrix[2, 2]
-    moved: Array = found / scale[:, None]
-    return moved
-
-
-def _points(target: object, warp: Warp) -> object:
-    matrices = warp.forward()
-    return _each(target, lambda points, row: _moved(points, matrices[row]).astype(points.dtype))
-
-
-def _boxes(target: object, warp: Warp) -> object:
-    matrices = warp.forward()
-
-    def move(boxes: Array, row: int) -> Array:
-        corners = _moved(boxes[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 2), matrices[row]).reshape(-1, 4, 2)
-        edge = warp.after.sizes[row, ::-1].astype(np.float64)
-        low = np.clip(corners.min(axis=1), 0, edge)
-        high = np.clip(corners.max(axis=1), 0, edge)
-        moved = np.concatenate([low, high], axis=1).astype(boxes.dtype)
-        gone = (boxes == NO_BOX).all(axis=1) | (high <= low).any(axis=1)
-        moved[gone] = NO_BOX
-        return moved
-
-    return _each(target, move)
-
-
-def _mask(target: object, warp: Warp) -> object:
-    dtype = np.asarray(target[0]).dtype if len(target) else np.dtype(np.uint8)  # type: ignore[index, arg-type]
-    if dtype == np.uint8 or dtype == np.float32:
-        return warp.mask(Images.of(target)).value()
-    raise DataError(f"masks must be of dtype uint8 or float32, got {dtype}; write mask.astype('uint8')")
-
-
-_MOVES: dict[LabelKind, Callable[[object, Warp], object]] = {
-    "mask": _mask,
-    "boxes": _boxes,
-    "points": _points,
-}
+def _check_masks(masks: list[Array], frames: Frames, name: str) -> None:
+    for row, (mask, size) in enumerate(zip(masks, frames.sizes.tolist(), strict=True)):
+        if mask.ndim not in (2, 3) or mask.shape[:2] != tuple(size):
+            raise SampleError(
+                f"{name} of an image of height {size[0]} and width {size[1]} must have its size, with an "
+                f"axis of channels or none, got shape {mask.shape}",
+                row,
+            )
+        if mask.dtype.kind not in "biuf":
+            raise SampleError(f"{name} must hold numbers, got dtype {mask.dtype}", row)
+        first = masks[0]
+        if mask.dtype != first.dtype or mask.ndim != first.ndim or mask.shape[2:] != first.shape[2:]:
+            raise SampleError(
+                f"{name} of one batch must have one dtype and as many channels, got {first.dtype} "
+                f"{first.shape} and {mask.dtype} {mask.shape}",
+                row,
+            )

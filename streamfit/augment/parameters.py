@@ -39,3 +39,20 @@ def interval(name: str, value: object, around: float = 0.0) -> tuple[float, floa
         return low, high
     distance = number(name, cast(SupportsFloat, value), 0)
     return around - distance, around + distance
+
+
+def amount(name: str, value: object) -> tuple[float, float]:
+    """Return the range that an amount is drawn from: a pair as it is, a number as a range of this number.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: It is negative, or the pair is not in order or not finite.
+
+    Example:
+        >>> amount("sigma", 2), amount("sigma", (0.5, 2))
+        ((2.0, 2.0), (0.5, 2.0))
+    """
+    low, high = interval(name, value if isinstance(value, (tuple, list)) else (value, value))
+    if low < 0:
+        raise ValueError(f"{name} must not be negative, got {value!r}")
+    return low, high

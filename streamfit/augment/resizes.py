@@ -143,14 +143,14 @@ class Resize(Transform):
         elif self.keep_aspect is not None:
             # The height that goes with the width in the wanted proportion, and the width with the height.
             fitting = sizes[:, ::-1] * np.array(self.size) // np.array(self.size[::-1])
-            if self.keep_aspect == "crop":
+            if self.keep_aspect == "crop":  # no warp, which would read beyond the edges of the box
                 kept = np.clip(fitting, 1, sizes)
                 boxes = _boxes((sizes - kept) // 2, kept)
-            else:
-                border = (np.maximum(fitting, sizes) - sizes) // 2
-                border[border[:, 0] > 0, 1] = 0
-                found.append(moves(-border[:, 0], -border[:, 1], sizes + 2 * border, frames, self.fill))
-                boxes = whole_boxes(sizes + 2 * border)
+                return [Resample(target, boxes, self.interpolation, self.antialias)]
+            border = (np.maximum(fitting, sizes) - sizes) // 2
+            border[border[:, 0] > 0, 1] = 0
+            found.append(moves(-border[:, 0], -border[:, 1], sizes + 2 * border, frames, self.fill))
+            boxes = whole_boxes(sizes + 2 * border)
         return [*found, resizing_step(target, boxes, self.interpolation, self.antialias)]
 
 
@@ -218,7 +218,7 @@ class RandomResizedCrop(Transform):
         low, high = (math.log(limit) for limit in self.ratio)
         ratios = np.exp(draws.uniform("ratio", low, high, (_TRIES,)))
         tried = np.stack([np.rint(np.sqrt(areas / ratios)), np.rint(np.sqrt(areas * ratios))], axis=2)
-        fit: Array = np.logical_and(tried > 0, tried <= sizes[:, None]).all(axis=2)
+        fit: Array = np.all(np.logical_and(tried > 0, tried <= sizes[:, None]), axis=2)
         found: Array = tried[np.arange(len(sizes)), np.argmax(fit, axis=1)].astype(np.int64)
         return found, np.any(fit, axis=1, keepdims=True)
 

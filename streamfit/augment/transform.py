@@ -17,6 +17,7 @@ from streamfit.augment.draws import SampleDraws
 from streamfit.augment.image_steps import Step
 from streamfit.augment.images import Frames, Images
 from streamfit.augment.labels import LabelKind, Labels
+from streamfit.augment.parameters import probability
 from streamfit.augment.run import run
 
 LabelKinds = LabelKind | Mapping[str, LabelKind] | None
@@ -36,12 +37,16 @@ class Transform(ABC):
         value_range: The values of black and white; None for (0, 255) of uint8 and (0, 1) of float32.
         label_kinds: What of the targets moves with the images: ``'mask'``, ``'boxes'``, ``'points'``, or a
             dictionary of these by the key of the target; None where targets stay.
+        min_visible: How much of the area of a box must be left in the image for it to be kept.
         image_key: Which entry of a dictionary x holds the images; None where x is the images.
+        needs_batch: Whether it mixes the samples of a batch, so that it must stand behind `batch`.
     """
 
     value_range: tuple[float, float] | None = None
     label_kinds: LabelKinds = None
+    min_visible: float = 0.0
     image_key: str | None = None
+    needs_batch: bool = False
 
     @abstractmethod
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
@@ -56,20 +61,31 @@ class Transform(ABC):
     def __repr__(self) -> str:
         """Return the transform as it is written: ``flip('horizontal')``."""
 
-    def with_labels(self, labels: LabelKinds) -> Self:
+    def with_labels(self, labels: LabelKinds, min_visible: float = 0.0) -> Self:
         """Return the same transform, with which targets move: ``augment.flip().with_labels('boxes')``.
 
-        Masks are images of whole numbers, (height, width) or (height, width, 1): they are moved without
-        interpolation, and are 0 outside. Boxes are float (k, 4): left, upper, right, lower edge in pixels; a
-        row of -1 stands for no box, also behind a transform that moves a box out of the image. Key points are
-        float (k, 2): x and y in pixels, where the centre of the first pixel is (0.5, 0.5).
+        Masks have the height and width of their image, any dtype, and an axis of channels or none: they are
+        moved without interpolation, and what is outside is as in the image, but 0 where that has a constant
+        value: what an image repeats at its edge, its mask repeats too.
+
+        Boxes are float (k, 4): left, upper, right, lower edge in pixels; behind a transform they are the
+        smallest upright boxes around what they have become, cut off at the edges of the image. A row of -1
+        stands for no box, also where one has left the image, so that rows stay where they are, beside their
+        classes in another entry of y.
+
+        Key points are float (k, 2): x and y in pixels, where the centre of the first pixel is (0.5, 0.5);
+        they may lie outside of the image, and NaN stays NaN.
+
+        Labels of a batch are one array, or a list of arrays with a k for each image.
 
         Args:
             labels: ``'mask'``, ``'boxes'`` or ``'points'`` for y as it is, or a dictionary of these for a y
                 that is a dictionary.
+            min_visible: The share of the area of a box, between 0 and 1, that must be left in the image;
+                a box with less becomes -1.
         """
         other = copy.copy(self)
-        other.label_kinds = labels
+        other.label_kinds, other.min_visible = labels, probability("min_visible", min_visible)
         return other
 
     def __call__(self, images: object, targets: object = None, *, seed: int | None = None) -> object:
@@ -92,8 +108,13 @@ class Transform(ABC):
         if targets is None:
             x, _ = self.transformed(batch, None, keys)
             return x[0] if one else x  # type: ignore[index]
-        x, y = self.transformed(batch, [targets] if one else targets, keys)
-        return (x[0], y[0]) if one else (x, y)  # type: ignore[index]
+        if not one:
+            return self.transformed(batch, targets, keys)
+        if is_mapping(targets):
+            x, y = self.transformed(batch, {key: [target] for key, target in targets.items()}, keys)
+            return x[0], {key: target[0] for key, target in y.items()}  # type: ignore[index, attr-defined]
+        x, y = self.transformed(batch, [targets], keys)
+        return x[0], y[0]  # type: ignore[index]
 
     def transform_batch(self, x: object, y: object, keys: Array) -> tuple[object, object]:
         """Transform x and y of a batch; `map` calls this.
@@ -118,7 +139,7 @@ class Transform(ABC):
         """Return images and targets behind this transform."""
         images = Images.of(x, self.value_range)
         draws = SampleDraws(keys)
-        labels = Labels.of(self.label_kinds, y, images.frames)
+        labels = Labels.of(self.label_kinds, y, images.frames, self.min_visible)
         images, labels = run(self.steps(draws, images.frames), images, labels)
         return images.value(), labels.value()
 
@@ -134,6 +155,7 @@ class Chain(Transform):
         labels: Which targets move; see `Transform.with_labels`.
         image: Which entry of a dictionary x holds the images.
         value_range: The values of black and white.
+        min_visible: How much of a box must be left in the image; see `Transform.with_labels`.
     """
 
     def __init__(
@@ -142,10 +164,13 @@ class Chain(Transform):
         labels: LabelKinds = None,
         image: str | None = None,
         value_range: tuple[float, float] | None = None,
+        min_visible: float = 0.0,
     ) -> None:
         check_transforms("chain", transforms)
         self.transforms = transforms
+        self.needs_batch = any(transform.needs_batch for transform in transforms)
         self.label_kinds, self.image_key, self.value_range = labels, image, value_range
+        self.min_visible = probability("min_visible", min_visible)
 
     def __repr__(self) -> str:
         return f"chain({', '.join(map(repr, self.transforms))})"
@@ -175,5 +200,6 @@ def check_transforms(caller: str, transforms: Sequence[object]) -> None:
         if not isinstance(transform, Transform):
             raise TypeError(
                 f"{caller}() takes transforms such as augment.flip(), got {transform!r} "
-                f"({type(transform).__name__}); a function of your own is a stage: .map(function)"
+                f"({type(transform).__name__}); a function of your own, or of another library, is a stage: "
+                ".map(augment.function(f))"
             )

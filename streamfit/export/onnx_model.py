@@ -42,7 +42,7 @@ def graph_of(model: ModelGraph) -> OnnxGraph:
             "memory, so it cannot be exported. Assign in training only: `if training:`"
         )
     graph = OnnxGraph(model.name, _values_of(model, [t for t in leaves(outputs) if isinstance(t, Variable)]))
-    for tensor in host.feeds:
+    for tensor in host.feeds[False]:
         graph.add_input(tensor)
     names = [graph.reserve(name) for name in model.output_names]
     for node in sorted_nodes(outputs):

@@ -6,11 +6,15 @@ This module is imported when something must be compiled, and Numba with it. It u
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numba import from_dtype, types
+from numba.core import config
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
@@ -25,6 +29,8 @@ _kept: list[object] = []  # compiled functions that run where Numba put them
 
 class KernelSource(Protocol):
     """A function that can be compiled as a kernel."""
+
+    superword: bool
 
     def dispatcher(self, counting: bool) -> Dispatcher:
         """Return Numba's compiler of the function, which counts references to arrays or does not."""
@@ -97,10 +103,25 @@ def _compiled(source: KernelSource, kinds: tuple[types.Type, ...], counting: boo
     before, _counting.on = _counting.on, counting
     try:
         dispatcher = source.dispatcher(counting)
-        dispatcher.compile(kinds)
+        with superwords(source.superword):
+            dispatcher.compile(kinds)
         return dispatcher.overloads[kinds]
     finally:
         _counting.on = before
+
+
+@contextlib.contextmanager
+def superwords(wanted: bool) -> Iterator[None]:
+    """Let Numba compile with, or without, vector instructions for equal statements on neighbouring numbers.
+
+    Numba has one setting for all functions; its lock keeps other threads from compiling meanwhile.
+    """
+    with global_compiler_lock:
+        before, config.SLP_VECTORIZE = config.SLP_VECTORIZE, int(wanted) or config.SLP_VECTORIZE
+        try:
+            yield
+        finally:
+            config.SLP_VECTORIZE = before
 
 
 def bring_symbols() -> None:

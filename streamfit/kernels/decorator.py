@@ -56,6 +56,7 @@ class CompiledKernel:
     Args:
         function: The Python function.
         options: Numba's options beside, or in place of, those of all kernels.
+        superword: Whether equal statements on neighbouring numbers may become one vector instruction.
 
     Attributes:
         py_func: The Python function.
@@ -65,9 +66,9 @@ class CompiledKernel:
 
     __name__: str
 
-    def __init__(self, function: FunctionType, options: dict[str, object]) -> None:
+    def __init__(self, function: FunctionType, options: dict[str, object], superword: bool = False) -> None:
         functools.update_wrapper(self, function)
-        self.py_func, self.options = function, options
+        self.py_func, self.options, self.superword = function, options, superword
         self.overloads: dict[Signature, int] = {}
         self.calls_blas = False
         self._thunks: dict[Signature, Thunk | None] = {}
@@ -170,7 +171,7 @@ class CompiledKernel:
     @functools.cached_property
     def _fingerprint(self) -> str | None:
         try:
-            return f"{fingerprint(self.py_func)} {sorted(_FAST_MATH)}"
+            return f"{fingerprint(self.py_func)} {sorted(_FAST_MATH)}{' superword' * self.superword}"
         except UnknownReferenceError:
             return None  # compiled anew in each process
 
@@ -228,7 +229,7 @@ class CompiledKernel:
         module, name = sys.modules.get(self.py_func.__module__), str(self.py_func.__name__)
         if getattr(module, name, None) is self and module is not sys.modules.get("__main__"):
             return name
-        return (CompiledKernel, (self.py_func, self.options))
+        return (CompiledKernel, (self.py_func, self.options, self.superword))
 
 
 def _complete(code: native_cache.MachineCode) -> bool:
@@ -259,6 +260,15 @@ def kernel(function: F) -> F:
         array([3., 3., 3.], dtype=float32)
     """
     return _compiled(function, {})
+
+
+def superword_kernel(function: F) -> F:
+    """Compile a kernel as `kernel` does, and let equal statements on neighbouring numbers be one instruction.
+
+    LLVM calls this superword-level parallelism; Numba leaves it out. It is for short groups of numbers that
+    are too few for a loop, as the channels of a pixel are.
+    """
+    return cast(F, CompiledKernel(cast(FunctionType, function), {}, True)) if JIT_ENABLED else function
 
 
 def inlined(function: F) -> F:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class HostLayer(Layer):
     through it, and training does not change what it returns. It is sent to worker processes, so it must be
     picklable. `input_dtype` says what it reads: ``'string'`` or the name of a dtype.
 
+    A layer that draws random numbers, or does something else in training, is a `KeyedHostLayer`.
+
     Example:
         >>> class Length(HostLayer):
         ...     input_dtype = "string"
@@ -42,6 +44,9 @@ class HostLayer(Layer):
         >>> Length()(["a", "four"])
         array([1, 4])
     """
+
+    advice: ClassVar[str] = "Call it on the arrays that `predict` returns"
+    """What to do where it stands behind a layer that the model computes."""
 
     @property
     def row_by_row(self) -> bool:
@@ -63,10 +68,21 @@ class HostLayer(Layer):
 
     def call(self, *inputs: Any) -> Any:
         """Compute on arrays; on tensors return those that stand for the outputs."""
-        leaves = flatten(inputs)
-        if not any(isinstance(leaf, Tensor) for leaf in leaves):
+        if not any(isinstance(leaf, Tensor) for leaf in flatten(inputs)):
             return self.compute_checked(*inputs)
-        for leaf in leaves:
+        return self.traced(inputs)
+
+    def traced(self, inputs: tuple[Any, ...], training: bool | None = None) -> Any:
+        """Return the tensors that stand for the outputs.
+
+        Args:
+            inputs: Tensors.
+            training: Whether this use is in training; None where that makes no difference.
+
+        Raises:
+            TypeError: There are arrays among the inputs.
+        """
+        for leaf in flatten(inputs):
             if not isinstance(leaf, Tensor):
                 raise TypeError(
                     f"layer {self.name!r} runs where batches are loaded: its inputs must be inputs of the "
@@ -77,16 +93,20 @@ class HostLayer(Layer):
         trace = _active.trace
         if trace is None:
             return transform(Tensor, specs)
-        return pack(specs, trace.outputs(self, inputs, flatten(specs)))
+        return pack(specs, trace.outputs(self, inputs, flatten(specs), training))
 
-    def compute_checked(self, *inputs: Any) -> Any:
+    def compute_checked(self, *inputs: Any, **settings: Any) -> Any:
         """Return the outputs for arrays, checked against `compute_output_spec`.
+
+        Args:
+            inputs: The arrays.
+            settings: Passed on to `compute`.
 
         Raises:
             DataError: They have another dtype or shape, or another number of samples.
         """
         wanted = self._specs_for(inputs)
-        results = self.compute(*inputs)
+        results = self.compute(*inputs, **settings)
         rows = np.shape(flatten(inputs)[0])[:1] if inputs else ()
         leaves = flatten(results)
         if len(leaves) != len(wanted):
@@ -139,12 +159,14 @@ class HostStep:
         structure: Its inputs as it is called with them, None for each of them.
         inputs: The tensors that it reads.
         outputs: The tensors that stand for its outputs.
+        training: Whether it is in training; None for a layer to which that makes no difference.
     """
 
     layer: HostLayer
     structure: object
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    training: bool | None = None
 
 
 class HostTrace:
@@ -163,23 +185,40 @@ class HostTrace:
         self._known: set[Tensor] = set(inputs)
         self._found: dict[tuple[object, ...], HostStep] = {}
         self._strays: dict[Tensor, HostStep] = {}  # uses on what the model computes
+        self._offers: dict[Tensor, tuple[Layer, Tensor]] = {}
+        self._twins: dict[Layer, OnHost] = {}
         self.steps: list[HostStep] = []
 
-    def outputs(self, layer: HostLayer, inputs: object, specs: Sequence[Spec]) -> tuple[Tensor, ...]:
+    def outputs(
+        self, layer: HostLayer, inputs: object, specs: Sequence[Spec], training: bool | None = None
+    ) -> tuple[Tensor, ...]:
         """Return the tensors that stand for the outputs of a use."""
-        read, structure = tuple(flatten(inputs)), transform(lambda leaf: None, inputs)
+        read = tuple([self._on_host(tensor) for tensor in flatten(inputs)])
+        structure = transform(lambda leaf: None, inputs)
         if not self._known.issuperset(read):  # shapes are inferred, or a layer is used where it cannot be
             made = tuple(Tensor(spec, layer.name) for spec in specs)
             self._strays.update((tensor, HostStep(layer, structure, read, made)) for tensor in made)
             return made
-        key = (layer, repr(structure), *read)
+        key = (layer, repr(structure), training, *read)
         step = self._found.get(key)
         if step is None:
             made = tuple(Tensor(spec, layer.name) for spec in specs)
-            step = self._found[key] = HostStep(layer, structure, read, made)
+            step = self._found[key] = HostStep(layer, structure, read, made, training)
             self.steps.append(step)
             self._known.update(made)
         return step.outputs
+
+    def offer(self, layer: Layer, x: Tensor, made: Tensor) -> None:
+        """Note that a layer without weights makes a tensor; it is computed here if a host layer reads it."""
+        self._offers[made] = layer, x
+
+    def _on_host(self, tensor: Tensor) -> Tensor:
+        """Return a tensor, or what stands for the same numbers computed here."""
+        if tensor in self._known or tensor not in self._offers:
+            return tensor
+        layer, x = self._offers[tensor]
+        twin = self._twins.setdefault(layer, OnHost(layer))
+        return self.outputs(twin, (self._on_host(x),), [tensor.spec])[0]
 
     def text_of_numbers(self, tensor: Tensor) -> HostStep | None:
         """Return the use that makes this text of one tensor of numbers; None where there is no such use."""
@@ -200,7 +239,7 @@ class HostTrace:
                 raise ValueError(
                     f"layer {self._strays[leaf].layer.name!r} runs where batches are loaded, before the "
                     "model, but it reads what the model computes; it can only read inputs of the model, or "
-                    "outputs of layers that run there too. Call it on the arrays that `predict` returns"
+                    f"outputs of layers that run there too. {self._strays[leaf].layer.advice}"
                 )
             if leaf.dtype == TEXT and leaf in self._known:
                 raise ValueError(
@@ -219,11 +258,42 @@ class HostTrace:
             _active.trace = before
 
 
+class OnHost(HostLayer):
+    """A layer without weights that is computed where batches are loaded, in front of host layers.
+
+    Args:
+        layer: The layer.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__(name=layer.name)
+        self.layer = layer
+
+    @property
+    def row_by_row(self) -> bool:
+        """Whether each row depends on itself alone: such layers change each number."""
+        return True
+
+    def compute(self, x: Any) -> Any:
+        """Return what the layer makes of arrays."""
+        return np.asarray(self.layer(x))
+
+    def compute_output_spec(self, spec: Spec) -> Spec:
+        """Return the spec of that."""
+        return Spec(self.layer.compute_output_shape(spec.shape), np.dtype(self.layer.dtype))
+
+
 class _Active(threading.local):
     trace: HostTrace | None = None
 
 
 _active = _Active()
+
+
+def offer_on_host(layer: Layer, x: object, made: object) -> None:
+    """Say that a layer without weights makes `made` of `x`, so that host layers may stand behind it."""
+    if _active.trace is not None and isinstance(x, Tensor) and isinstance(made, Tensor):
+        _active.trace.offer(layer, x, made)
 
 
 def has_host_layers(layers: Sequence[Layer]) -> bool:

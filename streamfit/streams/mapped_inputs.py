@@ -11,23 +11,30 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
+
+from streamfit._base.checks import integer
 from streamfit._base.errors import DataError, SampleError
+from streamfit._base.keys import derive, each_key
+from streamfit._base.specs import Array
 from streamfit.streams.batch import Batch, Part
 from streamfit.streams.block_reader import block_plan, on_base
 from streamfit.streams.delegating import DelegatingReader, DelegatingSource
 from streamfit.streams.items import Value
+from streamfit.streams.leaves import leaves
 from streamfit.streams.naming import sample_named
 from streamfit.streams.ordered import OrderedSource
 from streamfit.streams.pipeline_source import PipelineSource
 from streamfit.streams.seekable import SeekableSource
 from streamfit.streams.source import Identity, Source
 from streamfit.streams.source_reader import SourceReader
-from streamfit.streams.stages import Map
+from streamfit.streams.stages import KeyedMap, Map
 from streamfit.streams.stores.converted_rows import ConvertedRows
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
 
-Function = Callable[[Part], Part]
+Function = Callable[..., Part]
+"""Called with x; and where its attribute ``keyed`` is True with the key of each sample, uint64 (n,)."""
 
 
 class MappedInputs(DelegatingSource):
@@ -35,8 +42,8 @@ class MappedInputs(DelegatingSource):
 
     Args:
         source: The source below.
-        function: From x of a batch to x of equally many samples; it depends on nothing else, and is
-            picklable.
+        function: From x of a batch to x of equally many samples; it depends on nothing else, but for the
+            keys of the samples that a ``keyed`` one is given, and is picklable.
     """
 
     def __init__(self, source: Source, function: Function) -> None:
@@ -70,11 +77,26 @@ class MappedInputs(DelegatingSource):
         """
         x, y, sample_weight = value
         try:
-            return self.function(x), y, sample_weight
+            made = self.function(x, self._keys(ticket, x)) if self._keyed else self.function(x)
+            return made, y, sample_weight
         except DataError as error:
             row = error.row if isinstance(error, SampleError) else None
             where = f"{sample_named(ticket.ids, row)}{self.describe(ticket)}"
             raise type(error)(f"{error} ({where})") from error.__cause__
+
+    @property
+    def _keyed(self) -> bool:
+        return bool(getattr(self.function, "keyed", False))
+
+    def _keys(self, ticket: Ticket, x: Part) -> Array:
+        """Return the key of each sample: of seed, pass and id; or of the batch and the place in it."""
+        arrays = leaves(x)
+        count = len(arrays[0][1]) if arrays else 0
+        first = derive(self.seed, ticket.data_epoch, "inputs")
+        if isinstance(ticket.ids, np.ndarray) and ticket.ids.shape == (count,):
+            return each_key(first, ticket.ids)
+        number = ticket.number if (found := integer(ticket.ids)) is None else found
+        return each_key(derive(first, number), np.arange(count))
 
     def samples_in(self, data_epoch: int, batches: int | None = None) -> int | None:
         """Count the samples of a pass: those of the source below."""
@@ -132,4 +154,6 @@ def with_mapped_inputs(source: Source, function: Function) -> Source:
         base = ConvertedRows(plan.base, function)
         return source.with_stage(on_base(source.stage, base), text=False)
     # It runs with the other stages.
+    if getattr(function, "keyed", False):
+        return source.with_stage(KeyedMap(source.stage, function), text=False)
     return source.with_stage(Map(source.stage, function, on="x", new_form=True), text=False)

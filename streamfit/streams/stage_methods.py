@@ -26,6 +26,7 @@ from streamfit.streams.stages import (
 )
 from streamfit.streams.stages.balance import How, Label
 from streamfit.streams.stages.padded_batch import Settings
+from streamfit.streams.stages.window import Horizon
 
 
 class StageMethods(ABC):
@@ -118,7 +119,14 @@ class StageMethods(ABC):
         return self._with(Cache(self.stage, max_bytes))
 
     def window(
-        self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = True
+        self,
+        size: int,
+        shift: int | None = None,
+        stride: int = 1,
+        drop_remainder: bool = True,
+        *,
+        horizon: Horizon = None,
+        groups: object = None,
     ) -> Self:
         """Stack `size` consecutive elements to one element; the next one begins `shift` elements later.
 
@@ -128,14 +136,28 @@ class StageMethods(ABC):
             stride: How far the elements of a window lie apart.
             drop_remainder: Whether windows that there are too few elements for are left out; else they are
                 shorter.
+            horizon: Where the target of a window is: so many elements behind its last one, 0 for that one.
+                The target is the y of that element, or its x where there is no y, and so is its weight.
+                Several numbers, such as ``(1, 2, 3)``, make targets with an axis for these in front. None
+                makes windows of y, too.
+            groups: Which series each element belongs to, (n,): whole numbers or text. No window, and no
+                target, reaches from one series into another. Elements with a negative number are in no
+                window. For a single series with gaps, bool: False for what no window shall hold, such as
+                ``~np.isnan(series).any(axis=1)``.
+
+        Raises:
+            ValueError: An argument is none of these, or the elements of a series do not follow one another.
 
         Example:
             >>> import numpy as np
             >>> from streamfit.streams import source
             >>> [each.tolist() for each in source(np.arange(5)).window(3, shift=1)]
             [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+            >>> forecasts = source(np.arange(6)).window(2, shift=1, horizon=1, groups=[7, 7, 7, 9, 9, 9])
+            >>> [(x.tolist(), int(y)) for x, y in forecasts]
+            [([0, 1], 2), ([3, 4], 5)]
         """
-        return self._with(Window(self.stage, size, shift, stride, drop_remainder))
+        return self._with(Window(self.stage, size, shift, stride, drop_remainder, horizon, groups))
 
     def shard(self, num_shards: int, index: int) -> Self:
         """Keep each `num_shards`-th element, from number `index` on; the shards together are the whole.

@@ -25,7 +25,7 @@ class BuiltSteps:
 
     Attributes:
         plans: One for each output.
-        batch_inputs: Makes arrays of batches.
+        batch_inputs: Makes arrays of batches; for the steps that train (True), and for others.
         programs: The programs for each kind of data.
         steps: Runs the programs.
         host: What of the model runs where batches are loaded.
@@ -33,7 +33,7 @@ class BuiltSteps:
     """
 
     plans: list[OutputPlan]
-    batch_inputs: BatchInputs
+    batch_inputs: Mapping[bool, BatchInputs]
     programs: Programs
     steps: Steps
     host: HostPart
@@ -74,7 +74,8 @@ def build_steps(
     penalties = [(penalty, weight) for penalty, weight in model.penalties if weight in unfrozen]
     host = HostPart(model)
     programs = Programs(model, plans, step_state, results, trained, update, values, penalties, host)
-    batch_inputs = BatchInputs(host.feeds, plans, [tensor.spec for tensor in model.outputs])
+    specs = [tensor.spec for tensor in model.outputs]
+    batch_inputs = {training: BatchInputs(feeds, plans, specs) for training, feeds in host.feeds.items()}
     return BuiltSteps(plans, batch_inputs, programs, Steps(programs), host, things_of(model, compiled))
 
 

@@ -96,7 +96,7 @@ def single_run(
 def open_source(main: Runner, data: Data) -> Source:
     """Return the source of what the program of a model is fed."""
     data.text = main.has_host_layers
-    return main.loading(data.source(read_only_seed(), "data"))
+    return main.loading(data.source(read_only_seed(), "data"), training=False)
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ class FitRun(Resumable):
         assert plan.training is not None
         self._model, self._call, self._plan, self._seed = model, call, plan, seed
         self._runner, self._streams = call.main, streams
-        source = self._runner.loading(plan.training.source(seed, "training data"))
+        source = self._runner.loading(plan.training.source(seed, "training data"), training=True)
         self._recorder, source = watched(plan.callbacks, source)
         streams.alike = self._runner.alike  # to make the source may have built the model
         steps, epochs = plan.steps_per_epoch, max(0, plan.epochs - plan.initial_epoch)

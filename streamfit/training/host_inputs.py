@@ -6,12 +6,14 @@ It is sent to worker processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 
-from streamfit._base.specs import Array
+from streamfit._base.keys import derive, each_key
+from streamfit._base.specs import Array, Spec
+from streamfit._base.text import TEXT
 from streamfit._base.tree import flatten, pack
 from streamfit.layers.host import HostLayer, HostStep, HostTrace, has_host_layers
 from streamfit.ops.core import Tensor
@@ -31,6 +33,7 @@ class HostInputs:
 
     Attributes:
         row_by_row: Whether rows may be computed in any company; see `HostLayer`.
+        keyed: Whether it needs the keys of the samples: a layer draws random numbers.
     """
 
     def __init__(self, inputs: Sequence[Tensor], steps: Sequence[HostStep], feeds: Sequence[Tensor]) -> None:
@@ -41,20 +44,29 @@ class HostInputs:
             read = [places[tensor] for tensor in step.inputs]
             for tensor in step.outputs:
                 places[tensor] = len(places)
-            self._steps.append((step.layer, step.structure, read))
+            self._steps.append((step.layer, step.structure, read, step.training))
         self._feeds = [places[tensor] for tensor in feeds]
         self.row_by_row = all(step.layer.row_by_row for step in steps)
+        self.keyed = any(step.training for step in steps)
 
-    def __call__(self, x: Part) -> Part:
+    def __call__(self, x: Part, keys: Array | None = None) -> Part:
         """Check the inputs and compute the host layers.
+
+        Args:
+            x: The inputs of the model.
+            keys: The key of each sample, uint64 (n,), where it is `keyed`. Each use of a layer makes keys of
+                its own of them.
 
         Raises:
             DataError: The data do not fit the inputs of the model, or a host layer refuses them.
         """
         arrays = self._checked.inputs(x)
-        for layer, structure, read in self._steps:
+        for number, (layer, structure, read, training) in enumerate(self._steps):
             given = (arrays[read[0]],) if structure == (None,) else pack(structure, [arrays[i] for i in read])
-            results = layer.compute_checked(*given)
+            settings: dict[str, object] = {} if training is None else {"training": training}
+            if training and keys is not None:
+                settings["keys"] = each_key(derive(number, "layer"), keys)
+            results = layer.compute_checked(*given, **settings)
             arrays += [np.asarray(result) for result in flatten(results)]
         found: list[Array | None] = [arrays[place] for place in self._feeds]
         return found[0] if len(found) == 1 else found
@@ -71,7 +83,7 @@ class HostPart:
 
     Attributes:
         feeds: What the program is fed: inputs of the model, and tensors that stand for outputs of host
-            layers.
+            layers; for the program that trains (True), and for those that do not.
         inputs: Makes these of a batch; None where nothing of the model runs there.
         finishing: The layers that make text of outputs of the program, by the numbers of the outputs.
 
@@ -80,25 +92,29 @@ class HostPart:
     """
 
     def __init__(self, model: ModelGraph) -> None:
-        self.feeds = list(model.inputs)
-        self.inputs: HostInputs | None = None
+        self.feeds: Mapping[bool, Sequence[Tensor]] = dict.fromkeys((True, False), model.inputs)
+        self.inputs: Mapping[bool, HostInputs | None] = dict.fromkeys((True, False))
         self.finishing: dict[int, HostLayer] = {}
         self._trace = HostTrace(model.inputs)
         if not has_host_layers(model.layers):
             return
-        lowered: list[Tensor] = []
         with self.collecting():
-            for training in (True, False):
-                lowering = Lowering(training)
-                masks = [tensor.mask for tensor in model.outputs if tensor.mask is not None]
-                lowered += [*self.fetched(lowering.lower(model.outputs)), *lowering.lower(masks)]
-                lowered += [*lowering.losses, *lowering.assigned.values()]
-        read = leaves(lowered)
-        self._trace.check(read)
-        steps = _needed(self._trace.steps, read)
-        known = [*model.inputs, *(tensor for step in steps for tensor in step.outputs)]
-        self.feeds = [tensor for tensor in known if tensor in set(read)]
-        self.inputs = HostInputs(model.inputs, steps, self.feeds)
+            read = {training: self._read(model, training) for training in (True, False)}
+        for found in read.values():
+            self._trace.check(found)
+        steps = {training: _needed(self._trace.steps, found) for training, found in read.items()}
+        self.feeds = {training: _known(model, steps[training], found) for training, found in read.items()}
+        self.inputs = {
+            training: HostInputs(model.inputs, steps[training], feeds)
+            for training, feeds in self.feeds.items()
+        }
+
+    def _read(self, model: ModelGraph, training: bool) -> list[Tensor]:
+        """Return the tensors that the model, lowered, reads."""
+        lowering = Lowering(training)
+        masks = [tensor.mask for tensor in model.outputs if tensor.mask is not None]
+        lowered = [*self.fetched(lowering.lower(model.outputs)), *lowering.lower(masks)]
+        return leaves([*lowered, *lowering.losses, *lowering.assigned.values()])
 
     def fetched(self, outputs: Sequence[Tensor]) -> list[Tensor]:
         """Return what a program computes for lowered outputs: numbers where `finished` makes text of them."""
@@ -130,3 +146,26 @@ def _needed(steps: Sequence[HostStep], read: Sequence[Tensor]) -> list[HostStep]
             wanted.update(step.inputs)
             found.insert(0, step)
     return found
+
+
+def _known(model: ModelGraph, steps: Sequence[HostStep], read: Sequence[Tensor]) -> list[Tensor]:
+    """Return the tensors that are read and that are inputs of the model or outputs of uses."""
+    known = [*model.inputs, *(tensor for step in steps for tensor in step.outputs)]
+    return [tensor for tensor in known if tensor in set(read)]
+
+
+def single_batch_keys(step_state: Array, x: Part) -> Array:
+    """Return a key for each sample of a batch that comes from no stream.
+
+    Args:
+        step_state: int64 [seed, finished steps].
+        x: The batch.
+    """
+    return each_key(
+        derive(int(step_state[0]), int(step_state[1]), "one batch"), np.arange(len(flatten(x)[0]))
+    )
+
+
+def no_rows(spec: Spec) -> Array:
+    """Return an array of no samples; objects are text."""
+    return np.empty(spec.at(0), TEXT if spec.dtype.kind == "O" else spec.dtype)

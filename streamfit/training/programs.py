@@ -161,7 +161,7 @@ class Programs:
             effects = [Node(Assign(), (value, weight), ()) for weight, value in lowering.assigned.items()]
         if mode == "predict":
             return Program(
-                self._host.feeds,
+                self._host.feeds[False],
                 outputs,
                 arena=self._arena,
                 step_state=self._step_state,
@@ -185,7 +185,7 @@ class Programs:
             )
         given = [target for target in data.targets if target is not None]
         return Program(
-            [*self._host.feeds, *given, *data.weights],
+            [*self._host.feeds[mode == "train"], *given, *data.weights],
             [objective.total, *objective.losses, *outputs],
             arena=self._arena,
             step_state=self._step_state,

@@ -14,8 +14,7 @@ import numpy as np
 from streamfit._base import uses
 from streamfit._base.config import next_seed, read_only_seed
 from streamfit._base.errors import DataError, StreamfitError
-from streamfit._base.specs import Array, Spec
-from streamfit._base.text import TEXT
+from streamfit._base.specs import Array
 from streamfit._base.tree import transform
 from streamfit.kernels import KernelStoppedError
 from streamfit.layers.host import has_host_layers
@@ -30,7 +29,7 @@ from streamfit.training.built_steps import BuiltSteps, build_steps, things_of
 from streamfit.training.call_settings import CallSettings, SuspendedCall
 from streamfit.training.compile_config import CompileConfig
 from streamfit.training.epoch_metrics import Snapshot
-from streamfit.training.host_inputs import HostInputs
+from streamfit.training.host_inputs import HostInputs, no_rows, single_batch_keys
 from streamfit.training.model_graph import ModelGraph
 from streamfit.training.multi_step import earlier_steps, later_steps, one_step, rows_of_step
 from streamfit.training.nonfinite import nonfinite_error
@@ -137,7 +136,8 @@ class Runner:
     @property
     def alike(self) -> Alike:
         """Return what the batches of a stream for this model must have in common."""
-        feeds = self._model.inputs if self._built is None else self._built.host.feeds
+        built = self._built
+        feeds = self._model.inputs if built is None else [*built.host.feeds[True], *built.host.feeds[False]]
         return "ranks" if any(tensor.spec.free for tensor in feeds) else "shapes"
 
     @property
@@ -175,8 +175,12 @@ class Runner:
             self._has_host_layers = has_host_layers(self._model.layers)
         return self._has_host_layers
 
-    def loading(self, source: Source) -> Source:
+    def loading(self, source: Source, training: bool) -> Source:
         """Return a source of what the program is fed, made where batches are loaded, of a source of inputs.
+
+        Args:
+            source: The inputs of the model.
+            training: Whether the program is the one that trains.
 
         Raises:
             DataError: The model is not built, and its shapes cannot be known before a batch is loaded.
@@ -192,23 +196,23 @@ class Runner:
                     "be built before the first one; begin it with an Input(shape, dtype='string'), give its "
                     "first layer an input_shape, or call build"
                 )
-            self.prepare(transform(_no_rows, spec[0]))
-        host = self._host_inputs()
+            self.prepare(transform(no_rows, spec[0]))
+        host = self._host_inputs(training)
         return source if host is None else with_mapped_inputs(source, host)
 
-    def loaded(self, batch: Batch) -> Batch:
+    def loaded(self, batch: Batch, training: bool) -> Batch:
         """Return a batch of what the program is fed, made of one batch of inputs; the model is built."""
-        host = self._host_inputs()
+        host = self._host_inputs(training)
         if host is None:
             return batch
         try:
-            return replace(batch, x=host(batch.x))
+            return replace(batch, x=host(batch.x, single_batch_keys(self.step_state, batch.x)))
         except DataError as error:
             raise located(error, self.source, batch) from error.__cause__
 
-    def _host_inputs(self) -> HostInputs | None:
+    def _host_inputs(self, training: bool) -> HostInputs | None:
         self.set_up()
-        return None if self._built is None else self._built.host.inputs
+        return None if self._built is None else self._built.host.inputs[training]
 
     # -- spares ---------------------------------------------------------------------------------
 
@@ -302,7 +306,7 @@ class Runner:
 
     def _score(self, mode: str, batch: Batch, class_weight: object) -> None:
         built = self._built or self._build_for(batch)
-        batch_inputs, steps = built.batch_inputs, built.steps
+        batch_inputs, steps = built.batch_inputs[mode == "train"], built.steps
         try:
             inputs = batch_inputs.inputs(batch.x)
             targets = batch_inputs.targets(batch.y)
@@ -335,7 +339,7 @@ class Runner:
         """Return copies of the outputs for one batch."""
         built = self._built or self._build_for(batch)
         try:
-            binding = built.steps.run("predict", built.batch_inputs.inputs(batch.x), (), ())
+            binding = built.steps.run("predict", built.batch_inputs[False].inputs(batch.x), (), ())
         except DataError as error:
             raise located(error, self.source, batch, self.epoch) from error.__cause__
         except KernelStoppedError as stopped:
@@ -442,8 +446,3 @@ class Runner:
         """List the metrics; empty before the first batch, whose shapes decide what 'accuracy' is."""
         found = self.results.metrics
         return [] if found is None else [tracker.metric for tracker in found.trackers]
-
-
-def _no_rows(spec: Spec) -> Array:
-    """Return an array of no samples; objects are text."""
-    return np.empty(spec.at(0), TEXT if spec.dtype.kind == "O" else spec.dtype)

@@ -18,7 +18,7 @@ def train_on_batch(
     with call.one(batch, plain(class_weight), preserve_metrics=model.session is not None) as runner:
         if reset:
             runner.results.reset()
-        runner.train(runner.loaded(batch))
+        runner.train(runner.loaded(batch, training=True))
         return runner.batch_logs()
 
 
@@ -31,7 +31,7 @@ def test_on_batch(
     with call.one(batch, preserve_metrics=model.session is not None) as runner:
         if reset:
             runner.results.reset()
-        runner.test(runner.loaded(batch))
+        runner.test(runner.loaded(batch, training=False))
         return runner.batch_logs()
 
 
@@ -50,4 +50,4 @@ def predict_on_batch(
     call = ModelCall(model, what, compiled=False)
     batch = one_batch(x, text=call.main.has_host_layers, rows=rows)
     with call.one(batch, source=source) as runner:
-        return runner.predict(runner.loaded(batch))
+        return runner.predict(runner.loaded(batch, training=False))

@@ -28,7 +28,7 @@ class Validation:
         plan: The arguments of `fit`.
         streams: Opens the data.
         seed: The seed of the run.
-        loading: Makes what the program is fed of a source of inputs.
+        loading: Makes what the program is fed of a source of inputs; see `Runner.loading`.
 
     Attributes:
         feed: The validation data in use.
@@ -43,9 +43,9 @@ class Validation:
         plan: FitPlan,
         streams: Streams,
         seed: int,
-        loading: Callable[[Source], Source],
+        loading: Callable[[Source, bool], Source],
     ) -> None:
-        source = loading(data.source(derive(seed, "validation") >> 1, "validation data"))
+        source = loading(data.source(derive(seed, "validation") >> 1, "validation data"), False)
         steps, times = plan.validation_steps, plan.validations()
         if not source.traits.rewinds and times > 1:
             need_steps(data.x, steps, "validation_steps")

@@ -1,4 +1,4 @@
-"""`TimeseriesGenerator`: the batches of Keras-Preprocessing; drawn windows belong to seed, pass and batch."""
+"""`TimeseriesGenerator`: the batches of Keras-Preprocessing; shuffled windows come once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from streamfit import stream
-from streamfit.preprocessing.sequence import TimeseriesGenerator
+from streamfit._base.errors import DataError
+from streamfit.preprocessing.sequence import TimeseriesGenerator, timeseries_generator_from_json
 from streamfit.testing import check_sequence
 
 keras = pytest.importorskip("keras_preprocessing.sequence")
@@ -46,21 +47,49 @@ def test_batches_are_those_of_keras(steps: int, options: dict[str, Any], lists: 
         np.testing.assert_array_equal(y, theirs[index][1], strict=True)
 
 
-def test_drawn_windows_belong_to_seed_pass_and_batch() -> None:
+@given(st.integers(1, 40), st.integers(1, 3), st.integers(1, 7), st.integers(0, 3))
+def test_shuffled_windows_are_the_windows_each_once(steps: int, stride: int, size: int, seed: int) -> None:
+    series = np.arange(steps + 2)
+    options: dict[str, Any] = {"length": 2, "stride": stride, "batch_size": size}
+    shuffled = TimeseriesGenerator(series, series, shuffle=True, **options)
+    with stream(shuffled, seed=seed, workers=0) as batches:
+        found = [(x.tolist(), int(target)) for xs, y in batches for x, target in zip(xs, y, strict=True)]
+    plain = TimeseriesGenerator(series, series, **options)
+    assert sorted(found) == [(x.tolist(), int(t)) for xs, y in plain for x, t in zip(xs, y, strict=True)]
+
+
+def test_order_belongs_to_seed_and_pass() -> None:
     series = np.arange(30)
     windows = TimeseriesGenerator(series, series, 3, shuffle=True, batch_size=8)
     found = []
-    for workers in (0, 2):
-        with stream(windows, seed=1, workers=workers) as batches:
-            found.append([[(x.tolist(), y.tolist()) for x, y in batches] for _ in range(2)])
-    assert found[0] == found[1]
+    for workers, seed in ((0, 1), (2, 1), (0, 2)):
+        with stream(windows, seed=seed, workers=workers) as batches:
+            found.append([[y.tolist() for _, y in batches] for _ in range(2)])
+    assert found[0] == found[1] != found[2]
     assert found[0][0] != found[0][1]
-    assert all(
-        [y - 3, y - 2, y - 1] == x
-        for each in found[0]
-        for xs, ys in each
-        for x, y in zip(xs, ys, strict=True)
+
+
+def test_json_is_read_again_with_all_windows() -> None:
+    series = np.arange(20.0).reshape(10, 2)
+    options: dict[str, Any] = {"length": 3, "stride": 2, "start_index": 1, "batch_size": 2}
+    ours, theirs = (
+        make(series, np.arange(10), **options) for make in (TimeseriesGenerator, keras.TimeseriesGenerator)
     )
+    assert ours.get_config() == theirs.get_config()
+    assert ours.to_json(indent=1) == theirs.to_json(indent=1)
+    again = timeseries_generator_from_json(theirs.to_json())
+    assert len(again) == len(ours)
+    for (x, y), (x_again, y_again) in zip(ours, again, strict=True):
+        np.testing.assert_array_equal(x, x_again, strict=True)
+        np.testing.assert_array_equal(y, y_again, strict=True)
+
+
+def test_what_is_no_json() -> None:
+    with pytest.raises(DataError, match="targets cannot be written as JSON"):
+        TimeseriesGenerator(list(range(10)), [{1}] * 10, 2).to_json()
+    for text in ("", "[]", '{"config": {}}'):
+        with pytest.raises(DataError, match="no JSON of a TimeseriesGenerator"):
+            timeseries_generator_from_json(text)
 
 
 def test_windows_keep_the_rules_of_sequences() -> None:

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from streamfit._base.errors import DataError, StreamfitError
+from streamfit._base.pillow_package import pillow
 from streamfit._base.specs import Array
 from streamfit.preprocessing.image.jpeg_package import jpeg_pixels
-from streamfit.preprocessing.image.pillow_package import pillow
 
 if TYPE_CHECKING:
-    from streamfit.preprocessing.image.pillow_package import PillowImage
+    from streamfit._base.pillow_package import PillowImage
 
 ColorMode = Literal["rgb", "rgba", "grayscale"]
 CHANNELS: dict[str, int] = {"grayscale": 1, "rgb": 3, "rgba": 4}

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import cast
 
+from streamfit._base.specs import Array
 from streamfit.streams.batch import Part
 from streamfit.streams.mapped_inputs import MappedInputs
 from streamfit.streams.pipeline_source import PipelineSource
@@ -103,15 +104,20 @@ class TimedFunction:
         number: Its number.
     """
 
-    def __init__(self, function: Callable[[Part], Part], number: int) -> None:
+    def __init__(self, function: Callable[..., Part], number: int) -> None:
         self.function, self.number = function, number
 
-    def __call__(self, x: Part) -> Part:
+    @property
+    def keyed(self) -> bool:
+        """Whether the function needs the keys of the samples."""
+        return bool(getattr(self.function, "keyed", False))
+
+    def __call__(self, x: Part, *keys: Array) -> Part:
         """Call the function."""
         watch = stopwatch()
         watch.enter(self.number)
         try:
-            result = self.function(x)
+            result = self.function(x, *keys)
         finally:
             watch.leave()
         watch.count(self.number, result)

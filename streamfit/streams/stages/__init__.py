@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamfit.streams.stages.augmented import Augmented
+from streamfit.streams.stages.augmented import Augmented, KeyedMap
 from streamfit.streams.stages.balance import Balanced
 from streamfit.streams.stages.bases import ArrayRows, Batches, IndexedSamples, Items
 from streamfit.streams.stages.batch_stage import BatchStage
@@ -37,6 +37,7 @@ __all__ = [
     "IndexedSamples",
     "Interleave",
     "Items",
+    "KeyedMap",
     "Map",
     "Mix",
     "PaddedBatch",

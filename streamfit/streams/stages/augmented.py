@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeGuard
 
 import numpy as np
 
-from streamfit._base.errors import DataError
+from streamfit._base.errors import DataError, SampleError
 from streamfit._base.keys import each_key
+from streamfit._base.sample_rows import row_of
 from streamfit._base.specs import Array
+from streamfit.streams.leaves import brief
 from streamfit.streams.stages.elements import (
     Element,
     as_mapping,
     batch_size,
     collate,
     form_of,
+    lists_as_arrays,
     map_leaves,
     named_leaves,
+    own,
     split,
 )
 from streamfit.streams.stages.map import Map
@@ -25,7 +29,11 @@ from streamfit.streams.stages.stage import Pass, Stage
 
 
 class KeyedTransform(Protocol):
-    """What transforms a whole batch at once, with random numbers that depend on the key of each sample."""
+    """What transforms a whole batch at once, with random numbers that depend on the key of each sample.
+
+    It may have an attribute ``needs_batch``, True where it mixes the samples of a batch. Any other one does
+    the same to a sample whatever else is in the batch, which may be any samples that are loaded together.
+    """
 
     def transform_batch(self, x: object, y: object, keys: Array, /) -> tuple[object, object]:
         """Return x and y of a batch behind the transform.
@@ -57,6 +65,11 @@ class Augmented(Map):
     def __init__(self, stage: Stage, transform: KeyedTransform) -> None:
         super().__init__(stage, transform.transform_batch)
         self.transform = transform
+        if getattr(transform, "needs_batch", False) and not stage.traits.batched:
+            raise ValueError(
+                f"map({transform!r}) mixes the samples of a batch, and there are no batches here; write it "
+                f"behind batch: .batch(32).map({transform!r})"
+            )
 
     def __repr__(self) -> str:
         kind = type(self.transform)
@@ -69,24 +82,25 @@ class Augmented(Map):
         if self.traits.batched:
             return super().fetch(p, ids)
         found = self.input.fetch(p, ids)
-        return split(self._batch(p, _columns(found), self._keys(p, ids))) if found else []
+        return split(self._batch(_columns(found), self._keys(p, ids), ids)) if found else []
 
     def stacked(self, p: Pass, ids: Array) -> Element:
         """Load elements by id, and transform them as one batch."""
         if self.traits.batched or self.input.specs() is None:
             return collate(self.fetch(p, ids), ids)
-        return self._batch(p, self.input.stacked(p, ids), self._keys(p, ids))
+        return self._batch(self.input.stacked(p, ids), self._keys(p, ids), ids)
 
     def one(self, p: Pass, element: Element, element_id: int, members: Array | None = None) -> Element:
         """Transform one element."""
         if not self.traits.batched:
-            (made,) = split(self._batch(p, _columns([element]), self._keys(p, np.array([element_id]))))
+            ids = np.array([element_id])
+            (made,) = split(self._batch(_columns([element]), self._keys(p, ids), ids))
             return made
         count = batch_size(element)
         if members is not None and len(members) == count:
-            return self._batch(p, element, self._keys(p, members))
+            return self._batch(element, self._keys(p, members), members)
         first = p.key("augment", self.salt, element_id)
-        return self._batch(p, element, each_key(first, np.arange(count)))
+        return self._batch(element, each_key(first, np.arange(count)), f"batch {element_id}")
 
     def _members_of(self, p: Pass, element_id: int) -> Array | None:
         """Return the ids of the samples of a batch, where they have any."""
@@ -98,13 +112,60 @@ class Augmented(Map):
     def _keys(self, p: Pass, ids: Array) -> Array:
         return each_key(p.key("augment", self.salt), ids)
 
-    def _batch(self, p: Pass, element: Element, keys: Array) -> Element:
-        if type(element) is not tuple:
-            return _leaves(self.transform.transform_batch(element, None, keys)[0])
-        if not 1 <= len(element) <= 3:
+    def _batch(self, element: Element, keys: Array, names: Array | str) -> Element:
+        """Transform a batch.
+
+        Args:
+            element: The batch.
+            keys: The key of each sample.
+            names: The ids of the samples, or what the batch is called, for messages.
+        """
+        given = element if type(element) is tuple else (element,)
+        if not 1 <= len(given) <= 3:
             raise DataError(f"{self!r} needs x, (x, y) or (x, y, sample_weight), got {form_of(element)}")
-        x, y = self.transform.transform_batch(element[0], element[1] if len(element) > 1 else None, keys)
-        return (_leaves(x), _leaves(y), *element[2:])[: len(element)]
+        try:
+            x, y = self.transform.transform_batch(given[0], given[1] if len(given) > 1 else None, keys)
+        except Exception as error:
+            raise self._named(error, names) from error.__cause__
+        made = (_leaves(x, given[0]), _leaves(y, *given[1:2]), *given[2:])[: len(given)]
+        if form_of(made) != form_of(given):
+            raise DataError(f"{self!r} was given {form_of(given)} and returned {form_of(made)}")
+        self._check_size(given, made)
+        return made if element is given else made[0]
+
+    def _named(self, error: Exception, names: Array | str) -> Exception:
+        """Return an exception that says which sample it is about, where that is known."""
+        row = row_of(error)
+        if isinstance(names, str):
+            where = names if row is None else f"sample {row} of {names}"
+        else:
+            where = f"samples {brief(names.tolist())}" if row is None else f"sample {names[row]}"
+        if isinstance(error, SampleError):
+            return SampleError(f"{error} (in {self!r} of {where})")
+        if isinstance(error, StopIteration):
+            return RuntimeError(f"{self!r} raised StopIteration for {where}, which would end the pass")
+        error.add_note(f"in {self!r} of {where}")
+        return error
+
+
+class KeyedMap(Augmented):
+    """Call a function on the x of batches and the keys of their samples.
+
+    Args:
+        stage: Of batches.
+        function: From x and the keys, uint64 (n,), to another x.
+    """
+
+    def __init__(self, stage: Stage, function: Callable[[Element, Array], Element]) -> None:
+        Map.__init__(self, stage, function, on="x", new_form=True)
+
+    def __repr__(self) -> str:
+        return Map.__repr__(self)
+
+    def _batch(self, element: Element, keys: Array, names: Array | str) -> Element:
+        x, rest = (element[0], element[1:]) if type(element) is tuple else (element, None)
+        made = lists_as_arrays(own([self.function(x, keys)]))
+        return made if rest is None else (made, *rest)
 
 
 def _columns(elements: Sequence[Element]) -> Element:
@@ -131,8 +192,10 @@ def _objects(arrays: Sequence[object]) -> Array:
     return made
 
 
-def _leaves(part: Element) -> Element:
-    """Return a part of a batch with an array of objects in place of each list of arrays."""
+def _leaves(part: Element, given: Element = None) -> Element:
+    """Return a part of a batch with an array of objects in place of each list of arrays that was made."""
+    if part is given:
+        return part
     mapping = as_mapping(part)
     if mapping is not None:
         return {key: _leaves(entry) for key, entry in mapping.items()}

@@ -68,7 +68,7 @@ def without_samples(specs: Element) -> Element:
         >>> without_samples(Spec((None, 3), np.dtype("float32")))
         Spec(shape=(3,), dtype=dtype('float32'))
     """
-    return _with_shapes(specs, lambda shape: shape[1:])
+    return with_shapes(specs, lambda shape: shape[1:])
 
 
 def with_samples(specs: Element) -> Element:
@@ -78,10 +78,12 @@ def with_samples(specs: Element) -> Element:
         >>> with_samples(Spec((3,), np.dtype("float32")))
         Spec(shape=(None, 3), dtype=dtype('float32'))
     """
-    return _with_shapes(specs, lambda shape: (None, *shape))
+    return with_shapes(specs, lambda shape: (None, *shape))
 
 
-def _with_shapes(specs: Element, change: Callable[[Shape], Shape]) -> Element:
+def with_shapes(specs: Element, change: Callable[[Shape], Shape]) -> Element:
+    """Return specs with other shapes."""
+
     def changed(spec: object) -> Spec:
         assert isinstance(spec, Spec)
         return Spec(change(spec.shape), spec.dtype)

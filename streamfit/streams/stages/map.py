@@ -10,6 +10,7 @@ import numpy as np
 from streamfit._base.checks import is_mapping, truth
 from streamfit._base.errors import DataError
 from streamfit._base.keys import generator
+from streamfit._base.sample_keys import SampleKeys
 from streamfit._base.specs import Array
 from streamfit.streams.stages.elements import (
     ROLES,
@@ -128,12 +129,8 @@ class Map(Stage):
         else:
             options = {}
         try:
-            if self.on is not None:
-                made = self._on_part(element, options)
-            elif type(element) is tuple:
-                made = lists_as_arrays(own([self.function(*element, **options)]))
-            else:
-                made = lists_as_arrays(own([self.function(element, **options)]))
+            with SampleKeys(lambda: p.key("map-keys", self.salt, element_id, within)):
+                made = self._made(element, options)
         except StopIteration as error:
             raise RuntimeError(
                 f"{self!r} raised StopIteration for element {element_id}, which would end the pass; "
@@ -150,6 +147,13 @@ class Map(Stage):
         if self.traits.batched and self.per == "batch":
             self._check_size(element, made)
         return made
+
+    def _made(self, element: Element, options: dict[str, np.random.Generator]) -> Element:
+        if self.on is not None:
+            return self._on_part(element, options)
+        if type(element) is tuple:
+            return lists_as_arrays(own([self.function(*element, **options)]))
+        return lists_as_arrays(own([self.function(element, **options)]))
 
     def _on_part(self, element: Element, options: dict[str, np.random.Generator]) -> Element:
         place = ROLES.index(self.on or "x")
