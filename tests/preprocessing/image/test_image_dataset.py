@@ -14,6 +14,8 @@ from PIL import Image
 
 from streamfit import augment, preprocessing, stream, utils
 from streamfit._base.errors import DataError, SampleError
+from streamfit.augment.images import Images
+from streamfit.augment.resampling import resized
 from streamfit.preprocessing import image_dataset_from_directory
 from streamfit.preprocessing.image import img_to_array, load_img
 from streamfit.preprocessing.image.image_form import ImageForm
@@ -120,7 +122,7 @@ def test_other_filters(folder: Path, interpolation: str) -> None:
         )
         for path, found in zip(FILES, x, strict=True):
             whole = np.asarray(load_img(folder / path))
-            wanted = augment.resize(7, interpolation, antialias)(whole[None])[0]  # type: ignore[arg-type]
+            wanted = resized(Images.of(whole[None]), 7, interpolation, antialias).image(0)  # type: ignore[arg-type]
             np.testing.assert_array_equal(found, wanted)
 
 
@@ -138,7 +140,7 @@ def test_reduced_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packa
         image.draft(None, (83 // shrink, 67 // shrink))
         half = np.asarray(image)
         assert half.shape == (-(-67 // shrink), -(-83 // shrink), 3)
-        wanted = augment.resize(size, antialias=False)(half[None])[0]
+        wanted = resized(Images.of(half[None]), size, antialias=False).image(0)
         np.testing.assert_allclose(form.decoded(data, "it").astype(int), wanted, atol=1)
         turned = form.decoded(encoded(pixels, "jpeg", exif=_sideways()), "it")
         assert turned.shape == (*size, 3)
@@ -173,9 +175,10 @@ def test_workers_have_the_same_bits_in_the_same_order(folder: Path) -> None:
     data = made(folder, shuffle=True, seed=3, batch_size=3, image_size=(5, 6), dtype="uint8")
     moved = made(folder, shuffle=False, seed=3, batch_size=None, image_size=None, dtype="uint8")
     moved = moved.shuffle().map(augment.random_resized_crop(6)).batch(3)
-    for pipeline in (data, moved):
+    threads, processes = {"workers": 2}, {"workers": 2, "use_multiprocessing": True}
+    for pipeline, hows in ((data, (threads, processes)), (moved, (threads, threads))):
         found = []
-        for how in ({"workers": 0}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}):
+        for how in ({"workers": 0}, *hows):
             with stream(pipeline, **how) as batches:
                 found.append([[(x.tolist(), y.tolist()) for x, y in batches] for _ in range(2)])
         assert found[0] == found[1] == found[2]

@@ -1,4 +1,4 @@
-"""`smart_resize`: cut to the ratio, then resized; the oracle is a crop by hand and `augment.resize`."""
+"""`smart_resize`: cut to the ratio, then resized; the oracle is a crop by hand and `resized`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from oracles.pictures import picture
 
-from streamfit import augment
 from streamfit._base.errors import DataError
+from streamfit.augment.images import Images
+from streamfit.augment.resampling import resized
 from streamfit.preprocessing.image import smart_resize
 
 
@@ -21,7 +22,7 @@ def test_crop_and_resize(dtype: str, size: tuple[int, int] | int, box: tuple[int
     top, left, bottom, right = box
     cut = x[:, top:bottom, left:right].astype(np.float32)
     for interpolation in ("bilinear", "nearest", "area"):
-        wanted = augment.resize(size, interpolation, antialias=False)(cut)
+        wanted = resized(Images.of(cut), size, interpolation, antialias=False).value()
         found = smart_resize(x, size, interpolation)
         np.testing.assert_allclose(found, wanted, atol=1e-3)
         assert found.dtype == np.float32
