@@ -126,7 +126,7 @@ def test_other_filters(folder: Path, interpolation: str) -> None:
             np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("package", [True, False])
+@pytest.mark.parametrize("package", [pytest.param(True, marks=pytest.mark.extras), False])
 def test_reduced_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: bool) -> None:
     if package:
         pytest.importorskip("simplejpeg")
