@@ -11,10 +11,9 @@ import numpy as np
 from streamfit._base.checks import is_mapping
 from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
-from streamfit.augment.image_steps import WarpStep
 from streamfit.augment.images import Frames
 from streamfit.augment.label_rows import Rows, entries_of, warped_masks
-from streamfit.augment.moved_points import moved_boxes, moved_points
+from streamfit.augment.moved_points import moved_boxes
 from streamfit.augment.warp import Warp
 
 LabelKind = Literal["mask", "boxes", "points"]
@@ -84,13 +83,8 @@ class Labels:
         """Return the targets as the user has them."""
         return self.targets
 
-    def warped(self, warp: Warp, steps: Sequence[WarpStep]) -> Labels:
-        """Return the targets behind a warp of the images.
-
-        Args:
-            warp: The warp.
-            steps: What it is made of.
-        """
+    def warped(self, warp: Warp) -> Labels:
+        """Return the targets behind a warp of the images."""
         found = self
         for key, kind in self.kinds.items():
             target, name = found.get(key), self.name(key)
@@ -98,15 +92,14 @@ class Labels:
                 found = found._with(key, warped_masks(target, warp, name))
             elif kind == "points":
                 rows = Rows.of(target, 2, name)
-                moved = moved_points(rows.table, warp.forward()[rows.owner])
-                found = found._with(key, rows.back(moved, target))
+                found = found._with(key, rows.back(warp.moved(rows.table, rows.owner), target))
             else:
-                found = found._boxes(key, Rows.of(target, 4, name), steps)
+                found = found._boxes(key, Rows.of(target, 4, name), warp)
         return found
 
-    def _boxes(self, key: str | None, rows: Rows, steps: Sequence[WarpStep]) -> Labels:
+    def _boxes(self, key: str | None, rows: Rows, warp: Warp) -> Labels:
         none = (rows.table == NO_BOX).all(axis=1, keepdims=True)
-        moved, share = moved_boxes(np.where(none, np.nan, rows.table), rows.owner, steps)
+        moved, share = moved_boxes(np.where(none, np.nan, rows.table), rows.owner, warp.steps)
         moved = moved.astype(rows.dtype)
         gone = ~(moved[:, :2] < moved[:, 2:]).all(axis=1)
         visible = dict(self.visible)

@@ -26,13 +26,13 @@ def run(steps: Sequence[Step], images: Images, labels: Labels) -> tuple[Images, 
         if isinstance(first, WarpStep):
             warps = [step for step in group if isinstance(step, WarpStep)]
             warp = plan_warp(warps, images.frames)
-            images, labels = warp.images(images), labels.warped(warp, warps)
+            images, labels = warp.images(images), labels.warped(warp)
         elif isinstance(first, ColourStep):
             images = recolour(images, [step for step in group if isinstance(step, ColourStep)], owned)
         else:
             assert isinstance(first, PixelStep)
             if first.geometry is not None:
-                labels = labels.warped(plan_warp([first.geometry], images.frames), [first.geometry])
+                labels = labels.warped(plan_warp([first.geometry], images.frames))
             if first.writes and not owned:
                 images = replace(images, pixels=images.pixels.copy())
             images = first.apply(images)
@@ -55,5 +55,6 @@ def grouped(steps: Sequence[Step]) -> Iterator[list[Step]]:
 
 def _together(one: Step, other: Step) -> bool:
     if isinstance(one, WarpStep) and isinstance(other, WarpStep):
-        return one.interpolation == other.interpolation
+        # Displacements are those of points of a result, so the warp that one is in ends with it.
+        return one.interpolation == other.interpolation and one.displacement is None
     return isinstance(one, ColourStep) and isinstance(other, ColourStep)
