@@ -91,10 +91,10 @@ __all__ = [
     "saturation",
     "series",
     "sharpen",
+    "shear",
     "solarize",
     "some_of",
     "to_float",
-    "shear",
     "translate",
     "zoom",
 ]
