@@ -7,6 +7,8 @@ description names.
 from __future__ import annotations
 
 from streamfit.preprocessing.audio.audio_dataset import audio
+from streamfit.preprocessing.image.image_shards import image_shards
+from streamfit.preprocessing.image_files import image_table, images
 from streamfit.streams.stores.any_table import table
 from streamfit.streams.stores.arrow_ipc import arrow
 from streamfit.streams.stores.categories import categories
@@ -25,6 +27,9 @@ __all__ = [
     "categories",
     "csv",
     "hdf5",
+    "image_shards",
+    "image_table",
+    "images",
     "json_lines",
     "npy",
     "npz",

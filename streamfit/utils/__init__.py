@@ -7,6 +7,7 @@ from streamfit._base.word_vectors import WordVectors, read_word_vectors
 from streamfit.layers.adaptation import adapt_layers
 from streamfit.preprocessing import (
     audio_dataset_from_directory,
+    image_dataset_from_directory,
     text_dataset_from_directory,
     timeseries_dataset_from_array,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "adapt_layers",
     "array_to_img",
     "audio_dataset_from_directory",
+    "image_dataset_from_directory",
     "img_to_array",
     "load_img",
     "pad_sequences",
