@@ -58,8 +58,9 @@ def transform_images(
         cval: The value outside for ``'constant'``.
         order: Of the splines that interpolate: 0 for the nearest pixel, 1 for bilinear.
     """
-    if parameters.moves():
-        images = _warped(images, parameters, channels_first, fill_mode, cval, order)
+    warps, flips = parameters.warps(), parameters.flips()
+    if warps or flips:
+        images = _warped(images, parameters, channels_first, fill_mode, cval, order if warps else 0)
     if parameters.channel_shift_intensity is not None:
         images = np.stack(
             [
@@ -87,6 +88,9 @@ def _warped(
     cval: float,
     order: int,
 ) -> Array:
+    if images.dtype == np.float16:  # which SciPy does not have
+        wide = _warped(images.astype(np.float32), parameters, channels_first, fill_mode, cval, order)
+        return wide.astype(np.float16)
     axes = images.shape[2:] if channels_first else images.shape[1:3]
     height, width = axes
     channels = images.shape[1] if channels_first else images.shape[3]
