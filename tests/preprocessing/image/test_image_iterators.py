@@ -148,6 +148,14 @@ def test_streams_go_on_with_other_passes() -> None:
     assert it.total_batches_seen == 0  # loops by hand are where they were
 
 
+def test_an_iterator_is_a_source_of_pipelines() -> None:
+    pipeline = streamfit.source(augmented()).map(lambda x, y: (x + 1, y))
+    assert len(pipeline) == 5
+    for (x, y), (wanted, names) in zip(pipeline, augmented(), strict=False):
+        assert np.array_equal(x, wanted + 1)
+        assert np.array_equal(y, names)
+
+
 def test_checkers_pass() -> None:
     """All of them pass; those that take long are left out here."""
     names = ["planned", "pure_tickets", "repeatable", "exactly_once", "resume"]
