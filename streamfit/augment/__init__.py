@@ -94,11 +94,11 @@ __all__ = [
     "saturation",
     "series",
     "sharpen",
+    "shear",
     "solarize",
     "some_of",
     "to_float",
-    "shear",
     "translate",
-    "zoom",
     "trivial_augment",
+    "zoom",
 ]

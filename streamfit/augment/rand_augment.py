@@ -13,7 +13,7 @@ import numpy as np
 
 from streamfit._base.checks import whole
 from streamfit._base.specs import Array
-from streamfit.augment.blurs import SharpnessStep
+from streamfit.augment.blurs import SharpenStep
 from streamfit.augment.borders import fill_of
 from streamfit.augment.draws import SampleDraws
 from streamfit.augment.image_steps import INTERPOLATIONS, ColourStep, FillMode, Interpolation, Step, WarpStep
@@ -117,7 +117,7 @@ class DrawnOperations(Transform):
             steps.append(ColourStep(_ENHANCED.get(name, name), numbers[name][:, None], drawn(name)))
         none = np.empty((len(frames), 0))
         steps += [ColourStep(name, none, drawn(name)) for name in ("auto_contrast", "equalize")]
-        return [*steps, SharpnessStep(np.where(drawn("sharpness"), factors, 1.0))]
+        return [*steps, SharpenStep(np.where(drawn("sharpness"), factors, 1.0))]
 
     def _warp(self, which: Array, signed: Array, frames: Frames) -> WarpStep:
         """Return shear, translation and rotation as one warp; the identity for other operations."""

@@ -394,6 +394,14 @@ def test_refused_elements_and_arguments() -> None:
         ValueError, match=r"no batches here; write it behind batch: .batch\(32\).map\(mixup\(0.2\)"
     ):
         arrays().map(augment.mixup())
+    for layer in (
+        layers.MixUp(),
+        layers.Pipeline([layers.Pipeline([layers.MixUp()])]),
+        Sequential([layers.CutMix()]),
+    ):
+        with pytest.raises(ValueError, match="write it behind batch"):
+            arrays().map(layer)
+        assert len(arrays().batch(4).map(layer)) == 3
 
 
 class Quadruples:
