@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from streamfit.augment import series
+from streamfit.augment import audio, series
 from streamfit.augment.affine_transforms import Affine as affine
 from streamfit.augment.affine_transforms import Rotate as rotate
 from streamfit.augment.affine_transforms import Shear as shear
@@ -56,6 +56,7 @@ from streamfit.augment.transform import Transform
 __all__ = [
     "Transform",
     "affine",
+    "audio",
     "auto_contrast",
     "blur",
     "brightness",

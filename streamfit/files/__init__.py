@@ -6,6 +6,7 @@ description names.
 
 from __future__ import annotations
 
+from streamfit.preprocessing.audio.audio_dataset import audio
 from streamfit.preprocessing.image.image_shards import image_shards
 from streamfit.preprocessing.image_files import image_table, images
 from streamfit.streams.stores.any_table import table
@@ -22,6 +23,7 @@ from streamfit.streams.stores.zarr_store import zarr
 
 __all__ = [
     "arrow",
+    "audio",
     "categories",
     "csv",
     "hdf5",
