@@ -79,7 +79,7 @@ class Warp:
             self.displacement.coefficients,
             self.displacement.spans,
             np.empty((4, columns)),
-            np.empty((2, columns), np.int32),
+            np.empty((4, columns), np.int32),
             np.empty((2, columns), np.float32),
             np.empty((2, columns * images.channels + 4), np.float32),
         )
