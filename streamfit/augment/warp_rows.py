@@ -60,12 +60,17 @@ def follow_row(xs: Array, ys: Array, count: int, m: Array) -> None:
 
 
 @inlined
-def drop_outside(xs: Array, ys: Array, count: int, right: float, bottom: float) -> None:
-    """Make x of the points outside a frame NaN, which is inside of nothing."""
+def fold_row(xs: Array, ys: Array, count: int, right: float, bottom: float, mode: int) -> None:
+    """Move points outside of a frame into it; x of those for which there are none there becomes NaN."""
     for j in range(count):
         x, y = xs[j], ys[j]
         inside = (x >= -SLACK) & (x <= right + SLACK) & (y >= -SLACK) & (y <= bottom + SLACK)
-        xs[j] = x if inside else np.nan
+        if mode == CONSTANT:
+            xs[j] = x if inside else np.nan
+        else:
+            near = (abs(x) < FARTHEST) & (abs(y) < FARTHEST)
+            u, v = folded(x, right, mode), folded(y, bottom, mode)
+            xs[j], ys[j] = x if inside else u if near else np.nan, y if inside else v
 
 
 @inlined
@@ -356,8 +361,8 @@ def take_one(
 
 
 @inlined
-def follow_points(points: Array, count: int, last: int, matrices: Array, frames: Array) -> None:
-    """Follow the points of a row through the segments; x of those outside a frame becomes NaN.
+def follow_points(points: Array, count: int, last: int, matrices: Array, frames: Array, modes: Array) -> None:
+    """Follow the points of a row through the segments; x of those that show a fill value becomes NaN.
 
     Args:
         points: Gets x and y behind the last segment in rows 0 and 1, of x and y in rows 2 and 3.
@@ -365,13 +370,14 @@ def follow_points(points: Array, count: int, last: int, matrices: Array, frames:
         last: The last segment.
         matrices: float64 (segments, 9).
         frames: float64 (segments, 2).
+        modes: int64 (segments,).
     """
     xs, ys = points[0], points[1]
     for j in range(count):
         xs[j], ys[j] = points[2, j], points[3, j]
     for s in range(last + 1):
         if s > 0:
-            drop_outside(xs, ys, count, frames[s - 1, 1], frames[s - 1, 0])
+            fold_row(xs, ys, count, frames[s - 1, 1], frames[s - 1, 0], modes[s - 1])
         follow_row(xs, ys, count, matrices[s])
 
 
@@ -474,13 +480,16 @@ def warp_rows(
         weights: Memory, float32 (2, columns).
         lines: Memory, float32 (2, columns * channels + 4).
     """
-    count = made_size[1]
+    count, height, width = made_size[1], float(size[0]), float(size[1])
+    plain = True  # whether all that is outside of anything has one value
+    for s in range(last + 1):
+        plain = plain and modes[s] == CONSTANT and values[s] == values[last]
     for row in range(made_size[0]):
         for j in range(count):
             points[2, j], points[3, j] = j + 0.5, row + 0.5
         if spans[0] > 0:
             displace_row(points, count, row, made_size, coefficients, spans)
-        follow_points(points, count, last, matrices, frames)
+        follow_points(points, count, last, matrices, frames, modes)
         low, high = take_row(
             pixels,
             start,
@@ -499,13 +508,17 @@ def warp_rows(
         for k in range(count - (high - low)):
             j = k if k < low else k + high - low
             x, y = points[0, j], points[1, j]
-            outside = -1 if abs(x) < FARTHEST and abs(y) < FARTHEST else last
-            if outside == last and last > 0:  # perhaps it left a frame before
-                x, y, outside = follow(points[2, j], points[3, j], last, matrices, frames, modes)
             at = to + j * channels
+            far = not (abs(x) < FARTHEST and abs(y) < FARTHEST)
+            if plain and (far or not is_inside(x, y, -0.5, width + 0.5, -0.5, height + 0.5)):
+                outside = last
+            else:
+                outside = last if far else -1
+                if far and last > 0:  # perhaps it left a frame before
+                    x, y, outside = follow(points[2, j], points[3, j], last, matrices, frames, modes)
             if outside >= 0:
                 for c in range(channels):
-                    made[at + c] = values[outside]
+                    made[np.uint64(at + c)] = values[outside]
             else:
                 take_one(
                     pixels, start, size, channels, x, y, modes[last], values[last], interpolation, made, at
