@@ -3,8 +3,8 @@
 Each side draws for each image by itself, runs on one core, and is measured in processor time.
 
 * `small`: 32 x 32 x 3, batches of 128: flip, pad by 4 and crop, cutout of 8 x 8, normalize to float32.
-* `photo`: 256 x 256 x 3 to 224 x 224: random-resized crop (bilinear, not antialiased), flip, colour jitter with
-  hue, normalize to float32. Keras has a random zoom and a random crop in the place of the resized crop.
+* `photo`: 256 x 256 x 3 to 224 x 224: random-resized crop (bilinear, not antialiased), flip, colour jitter
+  with hue, normalize to float32. Keras has a random zoom and a random crop in the place of the resized crop.
 * `moved`: 128 x 128 x 3, float32: rotation, shift, zoom and shear, as `ImageDataGenerator` does it.
 
 The limit is a copy from memory to memory of as many bytes as an image is read and written.
@@ -105,10 +105,7 @@ def main() -> int:
     print(
         table(
             ["side", "us an image", "quartiles"],
-            [
-                [name, f"{row.median:.2f}", f"{row.lower:.2f} - {row.upper:.2f}"]
-                for name, row in rows.items()
-            ],
+            [[name, f"{row.median:.2f}", f"{row.lower:.2f} - {row.upper:.2f}"] for name, row in rows.items()],
         )
     )
     judged = targets(rows)

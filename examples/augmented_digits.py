@@ -56,7 +56,10 @@ def main(images, labels, learned, epochs, pictures):
     """Train with three seeds, with and without augmentation; the mean accuracy with it must be better."""
     moves = augment.affine(degrees=10, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=8)
     digits = source(images[:learned], labels[:learned], name="digits")
-    kinds = {"as they are": digits.map(augment.to_float()), "moved": digits.map(augment.chain(moves, augment.to_float()))}
+    kinds = {
+        "as they are": digits.map(augment.to_float()),
+        "moved": digits.map(augment.chain(moves, augment.to_float())),
+    }
     test = source(images[learned:], labels[learned:]).map(augment.to_float()).batch(256)
     plots.preview(kinds["moved"], count=10, path=pictures / "digits_seen.png")
     accuracies = {kind: [] for kind in kinds}
@@ -67,8 +70,9 @@ def main(images, labels, learned, epochs, pictures):
             history = model.fit(
                 data.shuffle().batch(32), epochs=epochs, workers=2, seed=seed, verbose=0, validation_data=test
             )
-            accuracies[kind].append(history.history["val_accuracy"][-1])
-            print(f"seed {seed}, {kind}: {accuracies[kind][-1]:.2%} of {len(images) - learned:,} digits are right")
+            accuracy = history.history["val_accuracy"][-1]
+            accuracies[kind].append(accuracy)
+            print(f"seed {seed}, {kind}: {accuracy:.2%} of {len(images) - learned:,} digits are right")
     history.plot(path=pictures / "digits_learned.png")
     means = {kind: np.mean(found) for kind, found in accuracies.items()}
     print(", ".join(f"{kind}: {mean:.2%}" for kind, mean in means.items()))

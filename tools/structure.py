@@ -55,7 +55,7 @@ RETIRED_WORDS = re.compile(
     r"\b(?:CLOCK|[Cc]rew|inquest|last_words|museum|nurser(?:y|ies)|parcels?|scoreboard|cargo)\b"
 )
 # Keras gives a layer, its operation, a loss and its metric one name; so do we.
-KERAS_FAMILIES = MATH_SIDE - {"kernels", "program"}
+KERAS_FAMILIES = (MATH_SIDE - {"kernels", "program"}) | {"augment"}
 # Files whose name says the same wherever they are.
 COMMON_FILES = {"__init__", "base", "checks", "lookup", "exponentials"}
 DECORATOR = "streamfit.kernels.decorator"
@@ -194,7 +194,8 @@ def far_calls(tree: SourceTree) -> Iterator[str]:
 
 
 def target_in_kernels(found: Import) -> bool:
-    return found.module.split(".")[1:2] == ["kernels"]
+    """Return whether a name comes from ``kernels``, or from the kernels of images, which are one family."""
+    return found.module.split(".")[1:2] in (["kernels"], ["augment"])
 
 
 def is_kernel(node: ast.FunctionDef) -> bool:

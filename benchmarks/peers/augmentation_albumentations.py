@@ -6,7 +6,7 @@ import os
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
-import albumentations as A
+import albumentations as A  # noqa: N812 - as its own documentation writes it
 import cv2
 import numpy as np
 from augmentation_common import MEAN, PHOTO, SMALL, STD, serve

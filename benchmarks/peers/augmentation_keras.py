@@ -33,7 +33,7 @@ photo = [
 ]
 
 
-def pipeline(layers: list[keras.layers.Layer]):  # noqa: ANN201 - a function of tf.data's
+def pipeline(layers: list[keras.layers.Layer]):
     """Return a function that sends one batch through tf.data: whole batches are quickest."""
 
     @tf.function

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from streamfit.augment import series
+from streamfit.augment import audio, series
 from streamfit.augment.affine_transforms import Affine as affine
 from streamfit.augment.affine_transforms import Rotate as rotate
 from streamfit.augment.affine_transforms import Shear as shear
@@ -14,7 +14,7 @@ from streamfit.augment.affine_transforms import Zoom as zoom
 from streamfit.augment.batch_mixing import Cutmix as cutmix
 from streamfit.augment.batch_mixing import Mixup as mixup
 from streamfit.augment.blurs import Blur as blur
-from streamfit.augment.blurs import Sharpness as sharpness
+from streamfit.augment.blurs import Sharpen as sharpen
 from streamfit.augment.color_jitter import Brightness as brightness
 from streamfit.augment.color_jitter import ColorJitter as color_jitter
 from streamfit.augment.color_jitter import Contrast as contrast
@@ -39,6 +39,8 @@ from streamfit.augment.pixel_scaling import Normalize as normalize
 from streamfit.augment.pixel_scaling import Rescale as rescale
 from streamfit.augment.pixel_scaling import ToFloat as to_float
 from streamfit.augment.quarter_turns import Rot90 as rot90
+from streamfit.augment.rand_augment import RandomOperations as rand_augment
+from streamfit.augment.rand_augment import TrivialOperations as trivial_augment
 from streamfit.augment.resizes import RandomResizedCrop as random_resized_crop
 from streamfit.augment.resizes import Resize as resize
 from streamfit.augment.tones import AutoContrast as auto_contrast
@@ -54,6 +56,7 @@ from streamfit.augment.transform import Transform
 __all__ = [
     "Transform",
     "affine",
+    "audio",
     "auto_contrast",
     "blur",
     "brightness",
@@ -82,6 +85,7 @@ __all__ = [
     "pad",
     "perspective",
     "posterize",
+    "rand_augment",
     "random_resized_crop",
     "rescale",
     "resize",
@@ -90,11 +94,12 @@ __all__ = [
     "salt_and_pepper",
     "saturation",
     "series",
-    "sharpness",
+    "sharpen",
     "shear",
     "solarize",
     "some_of",
     "to_float",
     "translate",
+    "trivial_augment",
     "zoom",
 ]

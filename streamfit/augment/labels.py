@@ -13,14 +13,13 @@ from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
 from streamfit.augment.images import Frames
 from streamfit.augment.label_rows import Rows, entries_of, warped_masks
+from streamfit.augment.moved_points import moved_boxes
 from streamfit.augment.warp import Warp
 
 LabelKind = Literal["mask", "boxes", "points"]
 KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
 
 NO_BOX = -1.0
-_CORNERS = [0, 1, 2, 1, 2, 3, 0, 3]  # in the order in which the sides join them
-_SIDE = 8  # points of a side where straight lines become curves
 
 
 @dataclass(frozen=True)
@@ -88,28 +87,23 @@ class Labels:
         """Return the targets behind a warp of the images."""
         found = self
         for key, kind in self.kinds.items():
-            target = found.get(key)
+            target, name = found.get(key), self.name(key)
             if kind == "mask":
-                found = found._with(key, warped_masks(target, warp, self.name(key)))
+                found = found._with(key, warped_masks(target, warp, name))
             elif kind == "points":
-                rows = Rows.of(target, 2, self.name(key))
+                rows = Rows.of(target, 2, name)
                 found = found._with(key, rows.back(warp.moved(rows.table, rows.owner), target))
             else:
-                found = found._boxes(key, Rows.of(target, 4, self.name(key)), warp)
+                found = found._boxes(key, Rows.of(target, 4, name), warp)
         return found
 
     def _boxes(self, key: str | None, rows: Rows, warp: Warp) -> Labels:
-        outlines = _outlines(rows.table, _SIDE if warp.displacement.spans.any() else 1)
-        count = outlines.shape[1]
-        outlines = warp.moved(outlines.reshape(-1, 2), np.repeat(rows.owner, count)).reshape(-1, count, 2)
-        low, high = outlines.min(axis=1), outlines.max(axis=1)
-        edge = warp.after.sizes[rows.owner, ::-1].astype(np.float64)
-        moved = np.concatenate([np.clip(low, 0, edge), np.clip(high, 0, edge)], axis=1).astype(rows.dtype)
-        gone = (rows.table == NO_BOX).all(axis=1) | ~(moved[:, :2] < moved[:, 2:]).all(axis=1)
+        none = (rows.table == NO_BOX).all(axis=1, keepdims=True)
+        moved, share = moved_boxes(np.where(none, np.nan, rows.table), rows.owner, warp.steps)
+        moved = moved.astype(rows.dtype)
+        gone = ~(moved[:, :2] < moved[:, 2:]).all(axis=1)
         visible = dict(self.visible)
         if self.min_visible > 0:
-            area = np.where(gone, 1, (high - low).prod(axis=1))
-            share = (moved[:, 2:] - moved[:, :2]).prod(axis=1) / area
             before = self.visible.get(key)
             # Other boxes may have come from other images, whole.
             visible[key] = share if before is None or len(before) != len(share) else share * before
@@ -121,14 +115,6 @@ class Labels:
         if key is None:
             return replace(self, targets=target)
         return replace(self, targets={**self.targets, key: target})  # type: ignore[dict-item]
-
-
-def _outlines(boxes: Array, count: int) -> Array:
-    """Return points on the sides of boxes, `count` on each from its corner on, (k, 4 * count, 2)."""
-    share = np.arange(count)[:, None] / count
-    corners = boxes[:, _CORNERS].reshape(-1, 4, 1, 2)
-    points: Array = corners + share * (np.roll(corners, -1, axis=1) - corners)
-    return points.reshape(-1, 4 * count, 2)
 
 
 def _check(kind: LabelKind, target: object, frames: Frames, name: str) -> None:

@@ -24,7 +24,8 @@ def run(steps: Sequence[Step], images: Images, labels: Labels) -> tuple[Images, 
     for group in grouped(steps):
         first = group[0]
         if isinstance(first, WarpStep):
-            warp = plan_warp([step for step in group if isinstance(step, WarpStep)], images.frames)
+            warps = [step for step in group if isinstance(step, WarpStep)]
+            warp = plan_warp(warps, images.frames)
             images, labels = warp.images(images), labels.warped(warp)
         elif isinstance(first, ColourStep):
             images = recolour(images, [step for step in group if isinstance(step, ColourStep)], owned)

@@ -55,7 +55,7 @@ class Warp:
         return made
 
     def mask(self, masks: Images) -> Images:
-        """Return warped masks: without interpolation, 0 outside."""
+        """Return warped masks: without interpolation, with 0 for a constant outside."""
         made = masks.like(Frames(self.after.sizes, masks.channels, masks.frames.dtype, (0.0, 255.0)))
         self._fill(masks, made, INTERPOLATIONS.index("nearest"), np.zeros_like(self.values))
         return made

@@ -185,13 +185,16 @@ class HostTrace:
         self._known: set[Tensor] = set(inputs)
         self._found: dict[tuple[object, ...], HostStep] = {}
         self._strays: dict[Tensor, HostStep] = {}  # uses on what the model computes
+        self._offers: dict[Tensor, tuple[Layer, Tensor]] = {}
+        self._twins: dict[Layer, OnHost] = {}
         self.steps: list[HostStep] = []
 
     def outputs(
         self, layer: HostLayer, inputs: object, specs: Sequence[Spec], training: bool | None = None
     ) -> tuple[Tensor, ...]:
         """Return the tensors that stand for the outputs of a use."""
-        read, structure = tuple(flatten(inputs)), transform(lambda leaf: None, inputs)
+        read = tuple([self._on_host(tensor) for tensor in flatten(inputs)])
+        structure = transform(lambda leaf: None, inputs)
         if not self._known.issuperset(read):  # shapes are inferred, or a layer is used where it cannot be
             made = tuple(Tensor(spec, layer.name) for spec in specs)
             self._strays.update((tensor, HostStep(layer, structure, read, made)) for tensor in made)
@@ -204,6 +207,18 @@ class HostTrace:
             self.steps.append(step)
             self._known.update(made)
         return step.outputs
+
+    def offer(self, layer: Layer, x: Tensor, made: Tensor) -> None:
+        """Note that a layer without weights makes a tensor; it is computed here if a host layer reads it."""
+        self._offers[made] = layer, x
+
+    def _on_host(self, tensor: Tensor) -> Tensor:
+        """Return a tensor, or what stands for the same numbers computed here."""
+        if tensor in self._known or tensor not in self._offers:
+            return tensor
+        layer, x = self._offers[tensor]
+        twin = self._twins.setdefault(layer, OnHost(layer))
+        return self.outputs(twin, (self._on_host(x),), [tensor.spec])[0]
 
     def text_of_numbers(self, tensor: Tensor) -> HostStep | None:
         """Return the use that makes this text of one tensor of numbers; None where there is no such use."""
@@ -243,11 +258,42 @@ class HostTrace:
             _active.trace = before
 
 
+class OnHost(HostLayer):
+    """A layer without weights that is computed where batches are loaded, in front of host layers.
+
+    Args:
+        layer: The layer.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__(name=layer.name)
+        self.layer = layer
+
+    @property
+    def row_by_row(self) -> bool:
+        """Whether each row depends on itself alone: such layers change each number."""
+        return True
+
+    def compute(self, x: Any) -> Any:
+        """Return what the layer makes of arrays."""
+        return np.asarray(self.layer(x))
+
+    def compute_output_spec(self, spec: Spec) -> Spec:
+        """Return the spec of that."""
+        return Spec(self.layer.compute_output_shape(spec.shape), np.dtype(self.layer.dtype))
+
+
 class _Active(threading.local):
     trace: HostTrace | None = None
 
 
 _active = _Active()
+
+
+def offer_on_host(layer: Layer, x: object, made: object) -> None:
+    """Say that a layer without weights makes `made` of `x`, so that host layers may stand behind it."""
+    if _active.trace is not None and isinstance(x, Tensor) and isinstance(made, Tensor):
+        _active.trace.offer(layer, x, made)
 
 
 def has_host_layers(layers: Sequence[Layer]) -> bool:

@@ -126,6 +126,10 @@ class ImageLayer(HostLayer):
         """Return the size of the images behind the layer, given that in front of it."""
         return height, width
 
+    def result_dtype(self, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
+        """Return the dtype of the images behind the layer, given that in front of it."""
+        return np.dtype(self.dtype)
+
     # -- the parts of a batch, with a transformation that is known ---------------------------------
 
     def get_random_transformation(
@@ -138,9 +142,9 @@ class ImageLayer(HostLayer):
             training: Whether this is training; in inference there are none.
             seed: A whole number; None for the layer's own draws.
         """
-        if not training and not self.always:
-            return None
         shape = self._batch_shape(np.asarray(_images_of(data)).shape)
+        if not training:
+            return {"input_shape": shape} if self.always else None
         keys = self._own_keys(shape[0]) if seed is None else each_key(derive(seed), np.arange(shape[0]))
         return self._drawn(keys, shape)
 
@@ -178,16 +182,17 @@ class ImageLayer(HostLayer):
         if any(is_symbolic(leaf) for leaf in flatten(inputs)):
             return super().__call__(*inputs, training=training, **settings)
         (data,) = inputs
+        self.ensure_built(data)
         return self.call(data, training=training is None or bool(training))
 
     def call(self, data: Any, training: bool = True) -> Any:
         """Transform arrays; on tensors return those that stand for the results."""
         if not any(isinstance(leaf, Tensor) for leaf in flatten(data)):
             return self.compute(data, bool(training))
-        if self.draws:
-            same = self.compute_output_spec(_specs(data)) == _specs(data)
-            return data if same and not (training or self.always) else self.traced((data,), bool(training))
-        return self.traced((data,))
+        if self.always and not self.draws:
+            return self.traced((data,))
+        same = self.compute_output_spec(_specs(data)) == _specs(data)
+        return data if same and not (training or self.always) else self.traced((data,), bool(training))
 
     def compute(self, data: Any, training: bool = False, keys: Array | None = None) -> Any:
         """Return images, or a dictionary of what was given, behind the layer.
@@ -199,8 +204,8 @@ class ImageLayer(HostLayer):
         """
         shape = np.asarray(_images_of(data)).shape
         batch = self._batch_shape(shape)
-        transformation: Transformation | None = None
-        if training or self.always:
+        transformation: Transformation | None = {"input_shape": batch} if self.always else None
+        if training:
             transformation = self._drawn(self._own_keys(batch[0]) if keys is None else keys, batch)
         if not is_mapping(data):
             return self.transform_images(data, transformation, training)
@@ -267,7 +272,7 @@ class ImageLayer(HostLayer):
         return entry
 
     def _image_spec(self, spec: Spec) -> Spec:
-        return Spec(self._output_shape(spec.shape), np.dtype(self.dtype))
+        return Spec(self._output_shape(spec.shape), self.result_dtype(spec.dtype))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the result for that of a batch, or of one image."""
@@ -325,8 +330,8 @@ class ImageLayer(HostLayer):
     ) -> Array:
         """Return images behind a transformation; masks where there is an interpolation."""
         given = np.asarray(images)
-        dtype = np.dtype(self.dtype) if interpolation is None else given.dtype
-        if not (training or self.always) or (transformation is None and self.draws):
+        dtype = self.result_dtype(given.dtype) if interpolation is None else given.dtype
+        if not (self.always or (training and (transformation is not None or not self.draws))):
             return given.astype(dtype)
         batch = given if given.ndim == 4 else given[None]
         first = self.data_format == "channels_first"

@@ -14,6 +14,7 @@ from streamfit._base.configs import Config, describe
 from streamfit._base.errors import ShapeError
 from streamfit.layers.base import Layer, LayerOptions
 from streamfit.layers.checks import length
+from streamfit.layers.host import offer_on_host
 from streamfit.ops.core import Value
 
 
@@ -141,7 +142,9 @@ class Rescaling(Layer):
     def call(self, x: Value) -> Value:
         """Scale and shift."""
         scale, offset = (np.asarray(number, self.dtype) for number in (self.scale, self.offset))
-        return ops.add(ops.multiply(ops.cast(x, self.dtype), scale), offset)
+        made = ops.add(ops.multiply(ops.cast(x, self.dtype), scale), offset)
+        offer_on_host(self, x, made)  # layers for images may stand behind it
+        return made
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""

@@ -105,6 +105,11 @@ class TensorMethods:
         """
         return dtype_of(self.input_dtype or self.dtype)
 
+    @property
+    def compute_dtype(self) -> str:
+        """Return the dtype that the layer computes in, under Keras' name for it."""
+        return self.dtype
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape that the layer makes of another, without making weights.
 

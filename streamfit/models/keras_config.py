@@ -17,8 +17,14 @@ _LAYERS = (
     *(f"Global{kind}Pooling{rank}D" for rank in (1, 2, 3) for kind in ("Average", "Max")),
     *("Discretization", "Dropout", "ELU", "Embedding", "Flatten", "GaussianDropout", "GaussianNoise"),
     *("HashedCrossing", "Hashing", "InputLayer", "IntegerLookup", "LeakyReLU", "Masking", "Maximum"),
-    *("Minimum", "Multiply", "Normalization", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape"),
-    *("Softmax", "StringLookup", "Subtract", "TextVectorization", "Wrapper"),
+    *("MelSpectrogram", "Minimum", "Multiply", "Normalization", "Permute", "ReLU", "RepeatVector"),
+    *("Rescaling", "Reshape", "Softmax", "StringLookup", "Subtract", "TextVectorization", "Wrapper"),
+    *("AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MaxNumBoundingBoxes", "MixUp"),
+    *("Pipeline", "RandAugment", "Resizing", "Solarization"),
+    *(f"Random{kind}" for kind in ("Brightness", "ColorDegeneration", "ColorJitter", "Contrast", "Crop")),
+    *(f"Random{kind}" for kind in ("ElasticTransform", "Erasing", "Flip", "GaussianBlur", "Grayscale")),
+    *(f"Random{kind}" for kind in ("Hue", "Invert", "Perspective", "Posterization", "Rotation")),
+    *(f"Random{kind}" for kind in ("Saturation", "Sharpness", "Shear", "Translation", "Zoom")),
 )
 """The layers of this library that Keras has too."""
 _NOT_IN_KERAS = {

@@ -12,14 +12,16 @@ from streamfit._base import uses
 from streamfit._base.configs import Config
 from streamfit._base.specs import Spec
 from streamfit._base.text import dtype_name, dtype_of, holds_text
+from streamfit._base.tree import flatten
 from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
 from streamfit.layers.building import marks_itself
+from streamfit.layers.layer_pipeline import Transformed, applied_now, batch_transform, preprocesses
 from streamfit.layers.operands import takes_text
 from streamfit.models.layer_configs import described, made_again
 from streamfit.models.model import Model
 from streamfit.models.network import as_declared
-from streamfit.ops.core import Tensor
+from streamfit.ops.core import Tensor, is_symbolic
 
 
 class Sequential(Model):
@@ -38,6 +40,7 @@ class Sequential(Model):
     """
 
     sole_output = ("output",)
+    stacks_layers = True
 
     def __init__(
         self, layers: Iterable[object] | None = None, *, name: str | None = None, **settings: Any
@@ -215,6 +218,22 @@ class Sequential(Model):
         """Return the dtype of the input: of the first layer, before the model is built."""
         read = None if self.inputs or not self._layers else _dtype_read(self._layers[0])
         return super()._trial_dtype(which) if read is None else dtype_of(read)
+
+    @property
+    def transform_batch(self) -> Transformed:
+        """What `map` of a source calls, where all layers preprocess images."""
+        return batch_transform(self)
+
+    def __call__(self, *inputs: object, training: bool | None = None, **settings: Any) -> Any:
+        """Run the stack on tensors, or now on arrays.
+
+        A stack of layers that preprocess images alone behaves on arrays as in training, unless `training` is
+        False, as its layers do. It need not be built, and takes one image, too.
+        """
+        symbolic = any(is_symbolic(leaf) for leaf in flatten(inputs))
+        if symbolic or len(inputs) != 1 or not preprocesses(self._layers):
+            return super().__call__(*inputs, training=training, **settings)
+        return applied_now(self._layers, inputs[0], training is None or bool(training))
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the stack on a tensor or an array."""

@@ -161,7 +161,9 @@ def single_batch_keys(step_state: Array, x: Part) -> Array:
         step_state: int64 [seed, finished steps].
         x: The batch.
     """
-    return each_key(derive(int(step_state[0]), int(step_state[1]), "one batch"), np.arange(len(flatten(x)[0])))
+    return each_key(
+        derive(int(step_state[0]), int(step_state[1]), "one batch"), np.arange(len(flatten(x)[0]))
+    )
 
 
 def no_rows(spec: Spec) -> Array:

@@ -92,7 +92,11 @@ def _uniform(
     return np.random.default_rng().uniform(minval, maxval, shape).astype(dtype)
 
 
-RANDOM = types.SimpleNamespace(normal=_normal, uniform=_uniform)
+def _randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> Any:
+    return np.random.default_rng().integers(minval, maxval, shape).astype(dtype)
+
+
+RANDOM = types.SimpleNamespace(normal=_normal, uniform=_uniform, randint=_randint)
 """Unseeded numbers, for tests that only need some."""
 
 

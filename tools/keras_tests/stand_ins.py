@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamfit
-from keras_tests.backend import BACKEND, OPS, TREE
+from keras_tests.backend import BACKEND, OPS, RANDOM, TREE, convert_to_tensor
 from keras_tests.named_product import TEST_UTILS
 from keras_tests.saving import SAVING
 from keras_tests.test_case import TESTING
@@ -56,9 +56,11 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "layers": {"IndexLookup": index_lookup, "Input": Input},
     "models": {"Functional": streamfit.Model},
     "ops": OPS,
+    "random": vars(RANDOM),
     "testing": TESTING,
     "testing.test_utils": TEST_UTILS,
     "tree": TREE,
+    "utils.backend_utils": {"convert_tf_tensor": convert_to_tensor, "in_tf_graph": lambda: False},
     "utils.file_utils": {"join": os.path.join},
     **SAVING,
 }

@@ -13,6 +13,7 @@ import numpy as np
 from streamfit._base.checks import truth, whole
 from streamfit._base.config import as_data_format, floatx
 from streamfit._base.errors import DataError
+from streamfit._base.pillow_package import pillow
 from streamfit._base.specs import Array
 from streamfit.preprocessing.image.decoding import (
     CHANNELS,
@@ -21,10 +22,9 @@ from streamfit.preprocessing.image.decoding import (
     decode_image,
     read_image_file,
 )
-from streamfit.preprocessing.image.pillow_package import pillow
 
 if TYPE_CHECKING:
-    from streamfit.preprocessing.image.pillow_package import PillowImage
+    from streamfit._base.pillow_package import PillowImage
 
 PillowFilter = Literal["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"]
 _FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")

@@ -162,7 +162,7 @@ class KeyedMap(Augmented):
     def __repr__(self) -> str:
         return Map.__repr__(self)
 
-    def _batch(self, p: Pass, element: Element, keys: Array) -> Element:
+    def _batch(self, element: Element, keys: Array, names: Array | str) -> Element:
         x, rest = (element[0], element[1:]) if type(element) is tuple else (element, None)
         made = lists_as_arrays(own([self.function(x, keys)]))
         return made if rest is None else (made, *rest)
