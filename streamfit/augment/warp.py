@@ -131,9 +131,10 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
 
     before = np.ascontiguousarray(before, np.int64)
     after = replace(frames, sizes=before)
-    counts = np.empty(n, np.int64)
+    counts = np.ones(n, np.int64)
     displacement = steps[-1].displacement or Displacement.none(n)
-    merge_segments(given, sizes, before, modes, values, displacement.spans, counts)
+    if count > 1:
+        merge_segments(given, sizes, before, modes, values, displacement.spans, counts)
     return Warp(
         frames,
         after,

@@ -45,7 +45,7 @@ def folded(x: float, length: float, mode: int) -> float:
         x = x - 0.5
         x = x - np.floor(x / period) * period
         return (x if x <= length - 1 else period - x) + 0.5
-    return x - np.floor(x / length) * length  # wrap
+    return float(x - np.floor(x / length) * length)  # wrap
 
 
 @inlined

@@ -1,7 +1,7 @@
 """Kernels of warps in general, a row at a time.
 
-The points of a row are computed first, in loops without branches. Then the pixels whose neighbours are all
-inside the image are taken in a loop without branches too, and the few others one by one.
+The points of a row are computed first, in loops without branches. Then `warp_runs` takes the pixels that
+have neighbours, or what stands for them, and the few others are taken one by one.
 """
 
 from __future__ import annotations
@@ -15,18 +15,15 @@ from streamfit.augment.displacement_kernels import displace_row
 from streamfit.augment.warp_points import (
     CONSTANT,
     FARTHEST,
-    NEAREST,
-    REFLECT,
     SLACK,
-    WRAP,
     along,
     between,
     folded,
     folded_index,
     put,
-    put_row,
     share,
 )
+from streamfit.augment.warp_runs import is_inside, take_row
 from streamfit.kernels.decorator import inlined
 
 
@@ -71,209 +68,6 @@ def fold_row(xs: Array, ys: Array, count: int, right: float, bottom: float, mode
             near = (abs(x) < FARTHEST) & (abs(y) < FARTHEST)
             u, v = folded(x, right, mode), folded(y, bottom, mode)
             xs[j], ys[j] = x if inside else u if near else np.nan, y if inside else v
-
-
-@inlined
-def is_inside(x: float, y: float, left: float, right: float, upper: float, lower: float) -> bool:
-    """Return whether a point is in a rectangle, with its left and upper edge and without the others."""
-    return bool((x >= left) & (x < right) & (y >= upper) & (y < lower))
-
-
-@inlined
-def inside_columns(
-    xs: Array, ys: Array, count: int, left: float, right: float, upper: float, lower: float
-) -> tuple[int, int]:
-    """Return the columns (first, behind the last) that are inside; (0, 0) where they are not in one piece."""
-    total = 0.0  # as wide as the points, so that this loop is made of vectors
-    for j in range(count):
-        total += 1.0 if is_inside(xs[j], ys[j], left, right, upper, lower) else 0.0
-    low, high = 0, count
-    if total == count:
-        return low, high
-    while low < high and not is_inside(xs[low], ys[low], left, right, upper, lower):
-        low += 1
-    while high > low and not is_inside(xs[high - 1], ys[high - 1], left, right, upper, lower):
-        high -= 1
-    return (low, high) if high - low == total else (0, 0)
-
-
-@inlined
-def reach(length: int, mode: int) -> tuple[float, float]:
-    """Return between which coordinates `fold_cells` knows both pixels."""
-    if mode == CONSTANT:
-        return 0.5, length - 0.5
-    if mode == NEAREST:
-        return -FARTHEST, FARTHEST
-    return 1.5 - length, 2.0 * length - 2.0
-
-
-@inlined
-def take_inside_nearest(
-    pixels: Array,
-    start: int,
-    width: int,
-    channels: int,
-    low: int,
-    high: int,
-    xs: Array,
-    ys: Array,
-    made: Array,
-    to: int,
-) -> None:
-    """Take the pixels of columns that are inside the image without interpolation."""
-    for j in range(low, high):
-        r, k = np.int32(ys[j]), np.int32(xs[j])
-        p, q = start + (r * width + k) * channels, to + j * channels
-        for c in range(channels):
-            made[np.uint64(q + c)] = pixels[np.uint64(p + c)]
-
-
-@inlined
-def split_points(xs: Array, low: int, high: int, cells: Array, shares: Array) -> None:
-    """Write the pixel left of, or above, each point, int32 (columns,), and the share of the next one."""
-    for j in range(low, high):
-        at = np.uint64(j)  # compiled code need not ask whether it is negative
-        k = np.int32(np.floor(xs[at] - 0.5))
-        cells[at] = k
-        shares[at] = share(xs[at], k)
-
-
-@inlined
-def fold_cells(ones: Array, others: Array, low: int, high: int, length: int, mode: int, step: int) -> None:
-    """Write where the pixels are that stand for those at each point, and for those behind them.
-
-    Args:
-        ones: The pixels at points that `reach` allows; gets where what stands for them is. int32 (columns,).
-        others: Gets those behind.
-        low: The first column.
-        high: The column behind the last one.
-        length: How many pixels there are.
-        mode: What is outside.
-        step: How far a pixel is from the one before.
-    """
-    if mode == CONSTANT:
-        for j in range(low, high):
-            at = np.uint64(j)
-            k = ones[at]
-            ones[at], others[at] = step * k, step * (k + 1)
-    elif mode == NEAREST:
-        for j in range(low, high):
-            at = np.uint64(j)
-            k = ones[at]
-            ones[at] = step * min(max(k, 0), length - 1)
-            others[at] = step * min(max(k + 1, 0), length - 1)
-    elif mode == WRAP:
-        for j in range(low, high):
-            at = np.uint64(j)
-            k = ones[at] + (length if ones[at] < 0 else 0)
-            k -= length if k >= length else 0
-            ones[at], others[at] = step * k, 0 if k + 1 == length else step * (k + 1)
-    else:
-        repeated = 0 if mode == REFLECT else 1
-        end = 2 * length - 1 - repeated
-        for j in range(low, high):
-            at = np.uint64(j)
-            one, other = ones[at], ones[at] + 1
-            one = repeated - 1 - one if one < 0 else one
-            other = repeated - 1 - other if other < 0 else other
-            ones[at] = step * (one if one < length else end - one)
-            others[at] = step * (other if other < length else end - other)
-
-
-@inlined
-def take_four(
-    pixels: Array, p: int, q: int, r: int, s: int, u: np.float32, v: np.float32, line: Array, to: int
-) -> None:
-    """Interpolate the four numbers at each of four places, into a row of float32."""
-    a0, a1 = np.float32(pixels[np.uint64(p)]), np.float32(pixels[np.uint64(p + 1)])
-    a2, a3 = np.float32(pixels[np.uint64(p + 2)]), np.float32(pixels[np.uint64(p + 3)])
-    b0, b1 = np.float32(pixels[np.uint64(q)]), np.float32(pixels[np.uint64(q + 1)])
-    b2, b3 = np.float32(pixels[np.uint64(q + 2)]), np.float32(pixels[np.uint64(q + 3)])
-    c0, c1 = np.float32(pixels[np.uint64(r)]), np.float32(pixels[np.uint64(r + 1)])
-    c2, c3 = np.float32(pixels[np.uint64(r + 2)]), np.float32(pixels[np.uint64(r + 3)])
-    d0, d1 = np.float32(pixels[np.uint64(s)]), np.float32(pixels[np.uint64(s + 1)])
-    d2, d3 = np.float32(pixels[np.uint64(s + 2)]), np.float32(pixels[np.uint64(s + 3)])
-    line[np.uint64(to)] = between(between(a0, b0, u), between(c0, d0, u), v)
-    line[np.uint64(to + 1)] = between(between(a1, b1, u), between(c1, d1, u), v)
-    line[np.uint64(to + 2)] = between(between(a2, b2, u), between(c2, d2, u), v)
-    line[np.uint64(to + 3)] = between(between(a3, b3, u), between(c3, d3, u), v)
-
-
-@inlined
-def have_four(
-    pixels: Array,
-    start: int,
-    stride: int,
-    height: int,
-    low: int,
-    high: int,
-    tops: Array,
-    bottoms: Array,
-) -> bool:
-    """Return whether four numbers may be read at each pixel of rows, also of a pixel of three.
-
-    That is all but the last pixel of the last image.
-    """
-    if start + height * stride + 4 <= pixels.shape[0]:
-        return True
-    lowest = 0
-    for j in range(low, high):
-        lowest = max(lowest, tops[np.uint64(j)], bottoms[np.uint64(j)])
-    return bool(lowest < height - 1)
-
-
-@inlined
-def take_inside(
-    pixels: Array,
-    start: int,
-    stride: int,
-    height: int,
-    channels: int,
-    low: int,
-    high: int,
-    cells: Array,
-    weights: Array,
-    line: Array,
-) -> None:
-    """Interpolate pixels between four pixels of the image each, into a row of float32.
-
-    Args:
-        pixels: The images.
-        start: Where this one begins.
-        stride: Numbers in one of its rows.
-        height: How many rows it has.
-        channels: Numbers in a pixel.
-        low: The first column.
-        high: The column behind the last one.
-        cells: Where in a row the pixels at the left and at the right begin, and in which rows those above and
-            below are, int32 (4, columns).
-        weights: The shares of those at the right and below, float32 (2, columns).
-        line: Gets the row.
-    """
-    lefts, rights, tops, bottoms = cells[0], cells[1], cells[2], cells[3]
-    across, down = weights[0], weights[1]
-    if (channels == 3 or channels == 4) and have_four(
-        pixels, start, stride, height, low, high, tops, bottoms
-    ):
-        for j in range(low, high):
-            at = np.uint64(j)
-            upper, lower = start + tops[at] * stride, start + bottoms[at] * stride
-            left, right = lefts[at], rights[at]
-            u, v = across[at], down[at]
-            # Of three numbers, the next pixel overwrites the fourth.
-            take_four(
-                pixels, upper + left, upper + right, lower + left, lower + right, u, v, line, j * channels
-            )
-        return
-    for c in range(channels):
-        for j in range(low, high):
-            at = np.uint64(j)
-            upper, lower = start + tops[at] * stride + c, start + bottoms[at] * stride + c
-            left, right = lefts[at], rights[at]
-            a, b = np.float32(pixels[np.uint64(upper + left)]), np.float32(pixels[np.uint64(upper + right)])
-            d, e = np.float32(pixels[np.uint64(lower + left)]), np.float32(pixels[np.uint64(lower + right)])
-            above, below = between(a, b, across[at]), between(d, e, across[at])
-            line[np.uint64(j * channels + c)] = between(above, below, down[at])
 
 
 @inlined
@@ -382,7 +176,25 @@ def follow_points(points: Array, count: int, last: int, matrices: Array, frames:
 
 
 @inlined
-def take_row(
+def fills_alike(last: int, modes: Array, values: Array) -> bool:
+    """Return whether all that is outside of any frame has one value."""
+    for s in range(last + 1):
+        if modes[s] != CONSTANT or values[s] != values[last]:
+            return False
+    return True
+
+
+@inlined
+def begin_points(points: Array, count: int, row: int, size: Array, coefficients: Array, spans: Array) -> None:
+    """Write the displaced centres of the pixels of a row into rows 2 and 3 of `points`."""
+    for j in range(count):
+        points[2, j], points[3, j] = j + 0.5, row + 0.5
+    if spans[0] > 0:
+        displace_row(points, count, row, size, coefficients, spans)
+
+
+@inlined
+def take_outside(
     pixels: Array,
     start: int,
     size: Array,
@@ -390,49 +202,55 @@ def take_row(
     to: int,
     count: int,
     channels: int,
-    mode: int,
+    low: int,
+    high: int,
+    last: int,
+    matrices: Array,
+    frames: Array,
+    modes: Array,
+    values: Array,
+    plain: bool,
     interpolation: int,
     points: Array,
-    cells: Array,
-    weights: Array,
-    line: Array,
-) -> tuple[int, int]:
-    """Take the pixels of a row whose neighbours are inside the image, or near it if pixels stand for them.
+) -> None:
+    """Take the pixels of a row before column `low` and from column `high` on, one by one.
 
     Args:
-        pixels: The images.
-        start: Where this one begins.
+        pixels: See `warp_rows` for this and what is not said.
+        start: Where the image begins.
         size: Its height and width.
         made: The results.
         to: Where the row begins.
         count: How many columns it has.
         channels: Numbers in a pixel.
-        mode: What is outside the image.
+        low: The first column that is there already.
+        high: The column behind the last one.
+        last: The last segment.
+        matrices: Of the segments.
+        frames: Their frames.
+        modes: What is outside these.
+        values: The fill values.
+        plain: Whether all that is outside of anything has one value.
         interpolation: 0 for the nearest pixel, 1 for bilinear.
         points: The points, float64 (4, columns).
-        cells: Memory, int32 (4, columns).
-        weights: Memory, float32 (2, columns).
-        line: Memory, float32 (columns * channels + 4,).
-
-    Returns:
-        The first of their columns, and the one behind the last.
     """
-    height, width = size[0], size[1]
-    xs, ys = points[0], points[1]
-    if interpolation == 0:
-        low, high = inside_columns(xs, ys, count, 0.0, width, 0.0, height)
-        take_inside_nearest(pixels, start, width, channels, low, high, xs, ys, made, to)
-        return low, high
-    left, right = reach(width, mode)
-    upper, lower = reach(height, mode)
-    low, high = inside_columns(xs, ys, count, left, right, upper, lower)
-    for axis in range(2):
-        split_points(points[axis], low, high, cells[2 * axis], weights[axis])
-        step = 1 if axis else channels
-        fold_cells(cells[2 * axis], cells[2 * axis + 1], low, high, size[1 - axis], mode, step)
-    take_inside(pixels, start, width * channels, height, channels, low, high, cells, weights, line)
-    put_row(line, low * channels, high * channels, made, to)
-    return low, high
+    height, width = float(size[0]), float(size[1])
+    for k in range(count - (high - low)):
+        j = k if k < low else k + high - low
+        x, y = points[0, j], points[1, j]
+        at = to + j * channels
+        far = not (abs(x) < FARTHEST and abs(y) < FARTHEST)
+        if plain and (far or not is_inside(x, y, -0.5, width + 0.5, -0.5, height + 0.5)):
+            outside = last
+        else:
+            outside = last if far else -1
+            if far and last > 0:  # perhaps it left a frame before
+                x, y, outside = follow(points[2, j], points[3, j], last, matrices, frames, modes)
+        if outside >= 0:
+            for c in range(channels):
+                made[np.uint64(at + c)] = values[outside]
+        else:
+            take_one(pixels, start, size, channels, x, y, modes[last], values[last], interpolation, made, at)
 
 
 @inlined
@@ -469,9 +287,9 @@ def warp_rows(
         channels: Numbers in a pixel.
         last: The last segment.
         matrices: Of the segments, float64 (segments, 9).
-        frames: float64 (segments, 2).
-        modes: int64 (segments,).
-        values: float64 (segments,).
+        frames: Theirs, float64 (segments, 2); `modes`, int64 (segments,), and `values`, float64, too.
+        modes: See `frames`.
+        values: See `frames`.
         interpolation: 0 for the nearest pixel, 1 for bilinear.
         coefficients: Of the displacement, float64 (2, rows, columns).
         spans: Its cells along heights and widths, 0 for none, int64 (2,).
@@ -480,15 +298,10 @@ def warp_rows(
         weights: Memory, float32 (2, columns).
         lines: Memory, float32 (2, columns * channels + 4).
     """
-    count, height, width = made_size[1], float(size[0]), float(size[1])
-    plain = True  # whether all that is outside of anything has one value
-    for s in range(last + 1):
-        plain = plain and modes[s] == CONSTANT and values[s] == values[last]
+    count = made_size[1]
+    plain = fills_alike(last, modes, values)
     for row in range(made_size[0]):
-        for j in range(count):
-            points[2, j], points[3, j] = j + 0.5, row + 0.5
-        if spans[0] > 0:
-            displace_row(points, count, row, made_size, coefficients, spans)
+        begin_points(points, count, row, made_size, coefficients, spans)
         follow_points(points, count, last, matrices, frames, modes)
         low, high = take_row(
             pixels,
@@ -505,22 +318,23 @@ def warp_rows(
             weights,
             lines[0],
         )
-        for k in range(count - (high - low)):
-            j = k if k < low else k + high - low
-            x, y = points[0, j], points[1, j]
-            at = to + j * channels
-            far = not (abs(x) < FARTHEST and abs(y) < FARTHEST)
-            if plain and (far or not is_inside(x, y, -0.5, width + 0.5, -0.5, height + 0.5)):
-                outside = last
-            else:
-                outside = last if far else -1
-                if far and last > 0:  # perhaps it left a frame before
-                    x, y, outside = follow(points[2, j], points[3, j], last, matrices, frames, modes)
-            if outside >= 0:
-                for c in range(channels):
-                    made[np.uint64(at + c)] = values[outside]
-            else:
-                take_one(
-                    pixels, start, size, channels, x, y, modes[last], values[last], interpolation, made, at
-                )
+        take_outside(
+            pixels,
+            start,
+            size,
+            made,
+            to,
+            count,
+            channels,
+            low,
+            high,
+            last,
+            matrices,
+            frames,
+            modes,
+            values,
+            plain,
+            interpolation,
+            points,
+        )
         to += count * channels
