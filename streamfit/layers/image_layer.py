@@ -182,7 +182,7 @@ class ImageLayer(HostLayer):
         if any(is_symbolic(leaf) for leaf in flatten(inputs)):
             return super().__call__(*inputs, training=training, **settings)
         (data,) = inputs
-        self.ensure_built(data)
+        self.ensure_built(np.asarray(_images_of(data)))
         return self.call(data, training=training is None or bool(training))
 
     def call(self, data: Any, training: bool = True) -> Any:
@@ -206,7 +206,8 @@ class ImageLayer(HostLayer):
         batch = self._batch_shape(shape)
         transformation: Transformation | None = {"input_shape": batch} if self.always else None
         if training:
-            transformation = self._drawn(self._own_keys(batch[0]) if keys is None else keys, batch)
+            own = self._own_keys(batch[0]) if keys is None else keys[: batch[0]]
+            transformation = self._drawn(own, batch)
         if not is_mapping(data):
             return self.transform_images(data, transformation, training)
         one = len(shape) == 3

@@ -12,6 +12,7 @@ from streamfit._base.specs import Array
 from streamfit._base.tree import flatten
 from streamfit.layers.base import Layer, LayerOptions
 from streamfit.layers.image_layer import ImageLayer
+from streamfit.layers.layer_call import call_arguments
 from streamfit.layers.reshaping import Rescaling
 from streamfit.ops.core import is_symbolic
 
@@ -108,11 +109,15 @@ class LayerPipeline(Layer):
             return super().__call__(*inputs, training=training, **settings)
         (given,) = inputs
         self.ensure_built(given)
-        return applied_now(self._stack, given, training is None or bool(training))
+        return self.call(given, training=training is None or bool(training), **settings)
 
-    def call(self, inputs: Any, training: bool = True) -> Any:
-        """Apply the layers."""
-        return applied_now(self._stack, inputs, training)
+    def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
+        """Apply the layers; the first one gets the mask, and each other that of the one before it."""
+        for layer in self._stack:
+            takes = mask is not None and "mask" in call_arguments(type(layer))
+            made = layer(inputs, training=training, **({"mask": mask} if takes else {}))
+            inputs, mask = made, layer.compute_mask(inputs, mask)
+        return inputs
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""

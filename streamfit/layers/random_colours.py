@@ -185,7 +185,7 @@ class RandomHue(FactorLayer):
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw the turns."""
         side = np.where(draws.chance("side", 0.5), -0.5, 0.5)
-        return {"factor": draws.uniform("factor", *self.factor) * side}
+        return {"factor": draws.uniform("hue", *self.factor) * side}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Turn."""
@@ -213,7 +213,7 @@ class RandomSaturation(FactorLayer):
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw what the saturations are multiplied by."""
-        drawn = draws.uniform("factor", *self.factor)
+        drawn = draws.uniform("saturation", *self.factor)
         return {"factor": drawn / (1 - drawn + 1e-7)}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
@@ -357,7 +357,7 @@ class RandomColorJitter(ColourLayer):
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw for each part."""
-        return {name: part.drawn(draws.of(name), shape) for name, part in self._parts.items()}
+        return {name: part.drawn(draws, shape) for name, part in self._parts.items()}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Do the parts."""
