@@ -38,7 +38,7 @@ def is_stack(layer: Layer) -> bool:
     return bool(getattr(type(layer), "stacks_layers", False))
 
 
-def applied_now(layers: Sequence[Layer], inputs: object, training: bool) -> Any:
+def applied_now(layers: Sequence[Layer], inputs: object, training: bool) -> object:
     """Return what layers make of arrays, one after the other."""
     for layer in layers:
         inputs = layer(inputs, training=training)
@@ -103,7 +103,7 @@ class LayerPipeline(Layer):
         """What `map` of a source calls, where all layers preprocess images."""
         return batch_transform(self)
 
-    def __call__(self, *inputs: object, training: bool | None = None, **settings: Any) -> Any:
+    def __call__(self, *inputs: object, training: bool | None = None, **settings: Any) -> object:
         """Apply the layers to tensors, or now to arrays: in training unless `training` is False."""
         if any(is_symbolic(leaf) for leaf in flatten(inputs)):
             return super().__call__(*inputs, training=training, **settings)
@@ -111,7 +111,7 @@ class LayerPipeline(Layer):
         self.ensure_built(given)
         return self.call(given, training=training is None or bool(training), **settings)
 
-    def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
+    def call(self, inputs: object, training: bool = True, mask: object = None) -> object:
         """Apply the layers; the first one gets the mask, and each other that of the one before it."""
         for layer in self._stack:
             takes = mask is not None and "mask" in call_arguments(type(layer))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 from scipy.special import betaincinv, gammaincinv
@@ -78,7 +78,7 @@ class DrawnLayers(ColourLayer):
         return {**super().get_config(), "factor": self.factor, "interpolation": self.interpolation}
 
 
-def _rows_of(transformation: Transformation, rows: Array, n: int) -> dict[str, Any]:
+def _rows_of(transformation: Transformation, rows: Array, n: int) -> Transformation:
     """Return the random numbers of some of n images."""
     arrays = {key: value for key, value in transformation.items() if isinstance(value, np.ndarray)}
     return {**transformation, **{key: value[rows] for key, value in arrays.items() if len(value) == n}}

@@ -5,7 +5,7 @@ The formulas are those of Keras 3, on values between the two ends of `value_rang
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -367,7 +367,7 @@ class RandomColorJitter(ColourLayer):
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
-        own: dict[str, Any] = {
+        own: Config = {
             "brightness_factor": self.brightness_factor,
             "contrast_factor": self.contrast_factor,
             "saturation_factor": self.saturation_factor,

@@ -1,4 +1,4 @@
-"""Layers for images: their values beside slow twins, draws by keys, boxes and masks, and how they are called."""
+"""Layers for images: values beside slow twins, draws by keys, boxes and masks, and how they are called."""
 
 from __future__ import annotations
 
@@ -222,7 +222,8 @@ def test_boxes_outside_the_image_lose_their_label_and_lists_are_filled() -> None
 
 def test_perspective_and_elastic_beside_their_definitions() -> None:
     corners = np.array([[[0, 0], [5, 0], [0, 6], [5, 6]]], np.float64)
-    shifted = {"apply_perspective": np.array([True]), "start_points": corners, "end_points": corners + [1, 2]}
+    ends = corners + np.array([1, 2])
+    shifted = {"apply_perspective": np.array([True]), "start_points": corners, "end_points": ends}
     layer = layers.RandomPerspective(fill_value=9.0)
     found = layer.transform_images(X[:1], shifted)
     np.testing.assert_allclose(found[0, 2:, 1:], X[0, :-2, :-1], atol=1e-3)
