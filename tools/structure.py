@@ -55,7 +55,7 @@ RETIRED_WORDS = re.compile(
     r"\b(?:CLOCK|[Cc]rew|inquest|last_words|museum|nurser(?:y|ies)|parcels?|scoreboard|cargo)\b"
 )
 # Keras gives a layer, its operation, a loss and its metric one name; so do we.
-KERAS_FAMILIES = MATH_SIDE - {"kernels", "program"}
+KERAS_FAMILIES = (MATH_SIDE - {"kernels", "program"}) | {"augment"}
 # Files whose name says the same wherever they are.
 COMMON_FILES = {"__init__", "base", "checks", "lookup", "exponentials"}
 DECORATOR = "streamfit.kernels.decorator"

@@ -6,6 +6,7 @@ A value that behaves like the expected type is accepted: NumPy scalars and array
 
 from __future__ import annotations
 
+import math
 import numbers
 import operator
 from collections.abc import Mapping
@@ -89,6 +90,23 @@ def whole(name: str, value: object, least: int) -> int:
 def whole_or_none(name: str, value: object, least: int) -> int | None:
     """Return `value` as an int, or None."""
     return None if value is None else whole(name, value, least)
+
+
+def steps_or_none(name: str, value: object) -> int | None:
+    """Return a number of steps as an int, or None; a part of a step is a step, as in Keras 2.
+
+    Raises:
+        TypeError: It is no finite number.
+        ValueError: It is not above 0.
+
+    Example:
+        >>> steps_or_none("steps", 100 / 32)
+        4
+    """
+    found = real(value)
+    if found is not None and 0 < found < math.inf and not found.is_integer():
+        return math.ceil(found)
+    return whole_or_none(name, value, 1)
 
 
 def as_float(name: str, value: object) -> float:

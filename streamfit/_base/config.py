@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Literal, cast
 
-from streamfit._base.checks import whole
+from streamfit._base.checks import number, whole
 from streamfit._base.keys import derive, draw_seed, seed_from
 
 DataFormat = Literal["channels_last", "channels_first"]
@@ -58,6 +59,22 @@ def epsilon() -> float:
         1e-07
     """
     return _settings.epsilon
+
+
+def set_epsilon(value: float) -> None:
+    """Set the fuzz factor for what is computed from now on.
+
+    Args:
+        value: A number above 0.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is not above 0, or not finite.
+    """
+    found = number("epsilon", value)
+    if not 0 < found < math.inf:
+        raise ValueError(f"epsilon must be a number above 0, such as 1e-7, got {value!r}")
+    _settings.epsilon = found
 
 
 def image_data_format() -> DataFormat:

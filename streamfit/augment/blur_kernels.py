@@ -32,6 +32,8 @@ def blur_images(
 ) -> None:
     """Sum each pixel and its neighbours above, below, left and right, with weights.
 
+    Neighbours at the same distance have the same weight.
+
     Args:
         pixels: uint8 or float32, flat.
         starts: Where each image begins, in `made` too; int64 (n,).
@@ -39,12 +41,11 @@ def blur_images(
         channels: Numbers in a pixel.
         made: Gets the results, of the same dtype; uint8 is rounded.
         radii: How many neighbours on each side; int64 (n,). 0 is a copy.
-        rows: Weights from above to below, that of the pixel in the middle; float32 (n, 2 * most + 1).
-        columns: Weights from left to right, the same way.
+        rows: Weight of the pixel and of those above and below it, by their distance; float32 (n, most + 1).
+        columns: The same for pixels to the left and right.
         line: Memory for a row with its margins, float32 ((width + 2 * most) * channels,).
         sums: Memory for a row, float32 (width * channels,).
     """
-    middle = rows.shape[1] // 2
     rounding = np.float32(0.5 if made.itemsize == 1 else 0.0)
     for i in range(starts.shape[0]):
         height, width, radius = sizes[i, 0], sizes[i, 1], radii[i]
@@ -53,35 +54,50 @@ def blur_images(
         for r in range(height):
             result = made[starts[i] + r * length : starts[i] + (r + 1) * length]
             if radius == 0:
-                result[:] = pixels[starts[i] + r * length : starts[i] + (r + 1) * length]
+                given = pixels[starts[i] + r * length : starts[i] + (r + 1) * length]
+                for j in range(length):
+                    result[j] = given[j]
                 continue
             inner = line[margin : margin + length]
-            inner[:] = 0
-            for k in range(-radius, radius + 1):
-                weight = rows[i, middle + k]
+            given, weight = pixels[starts[i] + r * length : starts[i] + (r + 1) * length], rows[i, 0]
+            for j in range(length):
+                inner[j] = weight * np.float32(given[j])
+            for k in range(1, radius + 1):
+                weight = rows[i, k]
+                first = starts[i] + mirrored(r - k, height) * length
+                above = pixels[first : first + length]
                 first = starts[i] + mirrored(r + k, height) * length
-                given = pixels[first : first + length]
+                below = pixels[first : first + length]
                 for j in range(length):
-                    inner[j] += weight * np.float32(given[j])
+                    inner[j] += weight * (np.float32(above[j]) + np.float32(below[j]))
             for k in range(1, radius + 1):
                 for c in range(channels):
                     line[margin - k * channels + c] = inner[mirrored(-k, width) * channels + c]
                     outside = mirrored(width - 1 + k, width)
                     line[margin + length + (k - 1) * channels + c] = inner[outside * channels + c]
+            weight = columns[i, 0]
             for j in range(length):
-                sums[j] = rounding
-            for k in range(-radius, radius + 1):
-                weight = columns[i, middle + k]
-                given = line[margin + k * channels : margin + k * channels + length]
+                sums[j] = weight * inner[j] + rounding
+            for k in range(1, radius + 1):
+                weight = columns[i, k]
+                left = line[margin - k * channels : margin - k * channels + length]
+                right = line[margin + k * channels : margin + k * channels + length]
                 for j in range(length):
-                    sums[j] += weight * given[j]
+                    sums[j] += weight * (left[j] + right[j])
             for j in range(length):
                 result[j] = sums[j]
 
 
 @kernel
 def sharpen_images(
-    pixels: Array, starts: Array, sizes: Array, channels: int, made: Array, factors: Array, limits: Array
+    pixels: Array,
+    starts: Array,
+    sizes: Array,
+    channels: int,
+    made: Array,
+    factors: Array,
+    limits: Array,
+    line: Array,
 ) -> None:
     """Move each pixel away from the mean of its neighbours, in which it counts five times.
 
@@ -93,6 +109,7 @@ def sharpen_images(
         made: Gets the results, of the same dtype; uint8 is rounded. Pixels at the edges are copied.
         factors: 0 for the mean, 1 for the pixel; float32 (n,).
         limits: The lowest and highest result, float32 (2,).
+        line: Memory for a row, float32 (width * channels,).
     """
     low, high = limits[0], limits[1]
     rounding = np.float32(0.5 if made.itemsize == 1 else 0.0)
@@ -104,21 +121,21 @@ def sharpen_images(
             first = starts[i] + r * length
             result, here = made[first : first + length], pixels[first : first + length]
             if r == 0 or r == height - 1 or width < 3 or factor == 1:
-                result[:] = here
+                for j in range(length):
+                    result[j] = here[j]
                 continue
             above, below = pixels[first - length : first], pixels[first + length : first + 2 * length]
-            right = 2 * channels
-            for j in range(length - right):
-                value = np.float32(here[j + channels])
-                mean = value * four
-                mean += np.float32(above[j]) + np.float32(above[j + channels]) + np.float32(above[j + right])
-                mean += np.float32(here[j]) + value + np.float32(here[j + right])
-                mean += np.float32(below[j]) + np.float32(below[j + channels]) + np.float32(below[j + right])
-                mean *= thirteenth
+            for j in range(length):
+                line[j] = np.float32(above[j]) + np.float32(here[j]) + np.float32(below[j])
+            inner, outer = here[channels : length - channels], result[channels : length - channels]
+            beside, last = line[channels : length - channels], line[2 * channels : length]
+            for j in range(length - 2 * channels):
+                value = np.float32(inner[j])
+                mean = (line[j] + beside[j] + last[j] + four * value) * thirteenth
                 value = mean + factor * (value - mean)
                 value = low if value < low else value
                 value = high if value > high else value
-                result[j + channels] = value + rounding
+                outer[j] = value + rounding
             for c in range(channels):
                 result[c] = here[c]
                 result[length - 1 - c] = here[length - 1 - c]

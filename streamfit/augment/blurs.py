@@ -1,4 +1,4 @@
-"""Filters over the neighbours of a pixel: `blur` and `sharpness`."""
+"""Filters over the neighbours of a pixel: `blur` and `sharpen`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from streamfit.augment.image_steps import PixelStep, Step
 from streamfit.augment.images import Frames, Images
 from streamfit.augment.parameters import amount
 from streamfit.augment.transform import Transform
+from streamfit.augment.value_ranges import check_value_range
 
 _TRUNCATE = 4.0  # standard deviations, as SciPy
 
@@ -24,9 +25,9 @@ class BlurStep(PixelStep):
 
     Args:
         radii: How many neighbours on each side, int64 (n,); 0 leaves the image as it is.
-        rows: Weights of the neighbours above to those below, float64 (n, 2 * r + 1), r being the greatest
-            radius; that of the pixel is in the middle. They are not negative and sum to 1.
-        columns: Weights from left to right.
+        rows: Weight of the pixel and of its neighbours above and below, by their distance; float64
+            (n, r + 1), r being the greatest radius. They are not negative, and those of all pixels sum to 1.
+        columns: The same for neighbours to the left and right.
     """
 
     radii: Array
@@ -46,10 +47,10 @@ class BlurStep(PixelStep):
             radii = (_TRUNCATE * sigmas + 0.5).astype(np.int64)
         radii = np.where(sigmas > 0, radii, 0)
         most = int(radii.max(initial=0))
-        distance = np.abs(np.arange(-most, most + 1))
+        distance = np.arange(most + 1)
         weights = np.exp(-0.5 * (distance / np.maximum(sigmas, 1e-6)[:, None]) ** 2)
         weights[distance > radii[:, None]] = 0
-        weights /= weights.sum(axis=1, keepdims=True)
+        weights /= 2 * weights.sum(axis=1, keepdims=True) - 1
         return cls(radii, weights, weights)
 
     def only(self, active: Array, frames: Frames) -> BlurStep:
@@ -60,7 +61,7 @@ class BlurStep(PixelStep):
         """Return blurred images."""
         if not self.radii.any():
             return images
-        width = int(images.sizes[:, 1].max())
+        width = int(images.sizes[:, 1].max(initial=0))
         made = images.like(images.frames)
         blur_images(
             images.pixels,
@@ -104,7 +105,7 @@ class Blur(Transform):
 
 
 @dataclass(frozen=True)
-class SharpnessStep(PixelStep):
+class SharpenStep(PixelStep):
     """Move each pixel away from a smooth image, or nearer to it; pixels at the edges stay.
 
     Args:
@@ -113,12 +114,13 @@ class SharpnessStep(PixelStep):
 
     factors: Array
 
-    def only(self, active: Array, frames: Frames) -> SharpnessStep:
+    def only(self, active: Array, frames: Frames) -> SharpenStep:
         """Return the step for some images."""
         return replace(self, factors=np.where(active, self.factors, 1.0))
 
     def apply(self, images: Images) -> Images:
         """Return changed images."""
+        check_value_range(images)
         made = images.like(images.frames)
         sharpen_images(
             images.pixels,
@@ -128,11 +130,12 @@ class SharpnessStep(PixelStep):
             made.pixels,
             self.factors.astype(np.float32),
             np.array(images.frames.value_range, np.float32),
+            np.empty(int(images.sizes[:, 1].max(initial=0)) * images.channels, np.float32),
         )
         return made
 
 
-class Sharpness(Transform):
+class Sharpen(Transform):
     """Make each image sharper or smoother by a random factor, as ``PIL.ImageEnhance.Sharpness`` does.
 
     The smooth image is the mean of 3 x 3 pixels, in which the one in the middle counts five times; pixels
@@ -147,7 +150,7 @@ class Sharpness(Transform):
         >>> from streamfit import augment
         >>> image = np.zeros((3, 3, 1), np.uint8)
         >>> image[1, 1] = 130
-        >>> int(augment.sharpness((0, 0))(image)[1, 1, 0])
+        >>> int(augment.sharpen((0, 0))(image)[1, 1, 0])
         50
     """
 
@@ -155,8 +158,8 @@ class Sharpness(Transform):
         self.limits = factors("limit", limit)
 
     def __repr__(self) -> str:
-        return f"sharpness({self.limits})"
+        return f"sharpen({self.limits})"
 
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
         """Return a step with a factor for each image."""
-        return [SharpnessStep(draws.uniform("factor", *self.limits))]
+        return [SharpenStep(draws.uniform("factor", *self.limits))]

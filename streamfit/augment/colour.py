@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from streamfit._base.specs import Array
 from streamfit.augment.colour_kernels import STRIP, recolour_images
 from streamfit.augment.image_steps import ColourStep
 from streamfit.augment.images import Frames, Images
+from streamfit.augment.value_ranges import check_value_range
 from streamfit.kernels import colour_changes as codes
 
 EACH_CHANNEL, TWO_EACH_CHANNEL = -1, -2  # numbers of parameters
@@ -29,9 +31,8 @@ class Operation:
     Args:
         code: Which one of `streamfit.kernels.colour_changes`.
         count: How many parameters it has; `EACH_CHANNEL`, `TWO_EACH_CHANNEL`.
-        affine: Returns the factors and the offsets (n, channels or 1) of an affine change, from parameters
-        (n,
-            k), black and white; None for other changes.
+        affine: Returns the factors and the offsets (n, channels or 1) of an affine change, from its
+            parameters (n, k), black and white; None for other changes.
         rgb: Whether it is for images of three channels only.
         bounded: Whether results are kept between black and white.
     """
@@ -75,6 +76,7 @@ OPERATIONS = {
     "posterize": Operation(codes.POSTERIZE, 1),
     "solarize": Operation(codes.SOLARIZE, 1),
     "saturation": Operation(codes.SATURATION, 1, rgb=True),
+    "grayscale": Operation(codes.SATURATION, 0, rgb=True),
     "saturation_hsv": Operation(codes.SATURATION_HSV, 1, rgb=True),
     "hue": Operation(codes.HUE, 1, rgb=True),
 }
@@ -85,16 +87,15 @@ OPERATIONS = {
 * ``'invert'``: none; black becomes white;
 * ``'affine'``: the factors of all channels, then their offsets; the results are not kept in a range;
 * ``'contrast'``: a factor for the distance from the mean luma of the image (mean of all channels where they
-are
-  not three); ``'contrast_each'``: for the distance from the mean of each channel;
+  are not three); ``'contrast_each'``: for the distance from the mean of each channel;
 * ``'auto_contrast'``: none; the least value of each channel becomes black, the greatest white;
 * ``'equalize'``: none; the histogram of each channel as Pillow equalizes it, in 256 levels;
   ``'equalize_exact'``: by its distribution function, as OpenCV and Keras do;
 * ``'gamma'``: the exponent and a factor, for values from 0 (black) to 1 (white);
 * ``'posterize'``: 2 ** (8 - bits), the width of a level of 256;
 * ``'solarize'``: from which value on, in the unit of the pixels, values are inverted;
-* ``'saturation'``: a factor for the distance from the luma of the pixel; 0 makes it grey;
-  ``'saturation_hsv'``: a factor for the saturation of HSV, which stays at most 1;
+* ``'saturation'``: a factor for the distance from the luma of the pixel; ``'grayscale'``: none, the factor
+  is 0; ``'saturation_hsv'``: a factor for the saturation of HSV, which stays at most 1;
 * ``'hue'``: what is added to the hue of HSV; 1 is the whole circle.
 
 Luma is 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601)."""
@@ -110,6 +111,7 @@ def recolour(images: Images, steps: Sequence[ColourStep], owned: bool) -> Images
 
     Raises:
         DataError: A change is not for images of so many channels.
+        SampleError: A float image has values far outside of black and white.
         ValueError: An operation is unknown, or has not the parameters that it needs.
     """
     frames, count, channels = images.frames, len(images), images.channels
@@ -118,6 +120,8 @@ def recolour(images: Images, steps: Sequence[ColourStep], owned: bool) -> Images
     for place, step in enumerate(steps):
         _prepare(step, frames, kinds[:, place], numbers[:, place])
         frames = step.after(frames)
+    if any(_is_bounded(step) for step in takewhile(lambda step: step.value_range is None, steps)):
+        check_value_range(images)
     in_place = owned and frames.dtype == images.frames.dtype
     made = images if in_place else images.like(frames)
     recolour_images(
@@ -132,6 +136,10 @@ def recolour(images: Images, steps: Sequence[ColourStep], owned: bool) -> Images
         *_memory(channels, len(steps)),
     )
     return Images(made.pixels, made.starts, frames, images.flat, images.single)
+
+
+def _is_bounded(step: ColourStep) -> bool:
+    return OPERATIONS[step.operation].bounded
 
 
 def _memory(channels: int, steps: int) -> tuple[Array, ...]:
@@ -182,9 +190,9 @@ def _prepare(step: ColourStep, frames: Frames, kinds: Array, numbers: Array) -> 
 
 
 def _not_rgb(operation: str, channels: int) -> str:
-    advice = (
-        "leave it out" if channels == 1 else "take the first three with .map(lambda x, y: (x[..., :3], y))"
-    )
-    return (
-        f"{operation!r} is for images of three channels (red, green, blue), these have {channels}; {advice}"
-    )
+    advice = "leave it out"
+    if channels == 1:
+        advice += ", or repeat the channel, .map(lambda x, y: (np.repeat(x, 3, axis=-1), y))"
+    elif channels > 3:
+        advice = "take the first three, .map(lambda x, y: (x[..., :3], y))"
+    return f"{operation!r} is for images of three channels (red, green, blue), not {channels}; {advice}"

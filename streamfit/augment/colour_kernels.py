@@ -245,9 +245,11 @@ def affine_image(
     """
     channels, period = (numbers.shape[0] - HEAD) // 2, pattern.shape[1]
     low, high = np.float32(numbers[LOWEST]), np.float32(numbers[HIGHEST])
-    for j in range(period):
-        pattern[0, j] = numbers[HEAD + j % channels]
-        pattern[1, j] = numbers[HEAD + channels + j % channels]
+    for c in range(channels):
+        factor, offset = np.float32(numbers[HEAD + c]), np.float32(numbers[HEAD + channels + c])
+        for j in range(period // channels):
+            pattern[0, j * channels + c] = factor
+            pattern[1, j * channels + c] = offset
     for start in range(0, length, period):
         count = min(period, length - start)
         # The compiler knows that indices of a slice are not negative.

@@ -9,6 +9,7 @@ rounded once without it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -185,14 +186,17 @@ def _joined(one: Step, other: Step, active: Array) -> WarpStep | None:
     """Return two warps as one, of which the other one is for images that the first leaves as they are."""
     if not isinstance(one, WarpStep) or not isinstance(other, WarpStep):
         return None
-    if (one.fill_mode, one.fill_value, one.interpolation) != (
-        other.fill_mode,
-        other.fill_value,
-        other.interpolation,
-    ):
+    if _outside(one) != _outside(other) or any(_displaces(step) for step in (one, other)):
         return None
-    matrices = np.where(active[:, None, None], other.matrices, one.matrices)
-    return WarpStep(matrices, other.sizes, one.fill_mode, one.fill_value, one.interpolation)
+    return replace(other, matrices=np.where(active[:, None, None], other.matrices, one.matrices))
+
+
+def _outside(step: WarpStep) -> tuple[object, ...]:
+    return step.fill_mode, step.fill_value, step.interpolation
+
+
+def _displaces(step: WarpStep) -> bool:
+    return getattr(step, "displacement", None) is not None
 
 
 def _weights(weights: Sequence[float], count: int) -> tuple[float, ...]:

@@ -59,16 +59,17 @@ class EraseStep(PixelStep):
                     "or do this transform behind normalize()"
                 )
             white += 1  # whole numbers are cut off
-        erase_boxes(
-            images.pixels,
-            images.starts,
-            np.ascontiguousarray(images.sizes[:, 1]),
-            images.channels,
-            self.boxes,
-            colours,
-            np.empty(0, np.uint64) if self.keys is None else self.keys,
-            np.array([black, white - black], np.float32),
-        )
+        with np.errstate(over="ignore"):  # where kernels are not compiled
+            erase_boxes(
+                images.pixels,
+                images.starts,
+                np.ascontiguousarray(images.sizes[:, 1]),
+                images.channels,
+                self.boxes,
+                colours,
+                np.empty(0, np.uint64) if self.keys is None else self.keys,
+                np.array([black, white - black], np.float32),
+            )
         return images
 
 

@@ -43,8 +43,8 @@ class FunctionTransform(Transform):
     * ``f(image=x)``, as those of Albumentations are. It returns a dictionary with ``'image'``, or the image.
       With `labels`, ``mask=``, ``bboxes=`` and ``keypoints=`` come too, and are in the dictionary returned.
       Boxes are rows (left, upper, right, lower, number), in pixels: ``A.BboxParams(format='pascal_voc')``;
-      one that is not returned is gone, a row of -1. Key points are rows (x, y, number), where the centre of
-      the first pixel is (0, 0): ``A.KeypointParams(format='xy', remove_invisible=False)``.
+      one that is not returned becomes a row of -1. Key points are rows (x, y, number), where the centre of
+      the first pixel is (0, 0): ``A.KeypointParams(format='xy')``; one that is not returned becomes NaN.
 
     All images of a batch must come back with one dtype and with as many axes as they had; sizes may differ.
 
@@ -218,10 +218,10 @@ def _given(kind: LabelKind, label: Array) -> Array:
     """Return labels as a function takes them."""
     if kind == "mask":
         return label.copy()
+    missing = (label == NO_BOX).all(axis=1) if kind == "boxes" else np.isnan(label).any(axis=1)
+    shift = label.dtype.type(0.5 if kind == "points" else 0)
     numbers = np.arange(len(label), dtype=label.dtype)[:, None]
-    if kind == "points":
-        return np.concatenate([label - label.dtype.type(0.5), numbers], axis=1)
-    found: Array = np.concatenate([label, numbers], axis=1)[(label != NO_BOX).any(axis=1)]
+    found: Array = np.concatenate([label - shift, numbers], axis=1)[~missing]
     return found
 
 
@@ -242,15 +242,8 @@ def _boxes(made: object, before: Array, image: Array, row: int) -> Array:
 
 def _points(made: object, before: Array, image: Array, row: int) -> Array:
     rows = _rows(made, 3, "keypoints", row)
-    found = np.empty_like(before)
-    places = _numbers(rows, len(before), "keypoints", row)
-    if len(places) != len(before):
-        raise SampleError(
-            f"of {len(before)} keypoints {len(places)} came back, and no value stands for one that is gone; "
-            "write A.KeypointParams(format='xy', remove_invisible=False)",
-            row,
-        )
-    found[places] = rows[:, :2] + 0.5
+    found = np.full_like(before, np.nan)
+    found[_numbers(rows, len(before), "keypoints", row)] = rows[:, :2] + 0.5
     return found
 
 

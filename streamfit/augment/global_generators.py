@@ -118,7 +118,7 @@ def _seeding(thing: object) -> Seed | None:
         bits = thing.bit_generator
         return lambda key: setattr(bits, "state", type(bits)(key).state)
     if isinstance(thing, np.random.RandomState):
-        return lambda key: thing.seed([key & 0xFFFFFFFF, key >> 32])
+        return lambda key: thing.seed(key >> 32)
     if isinstance(thing, random.Random):
         return thing.seed
     if callable(getattr(thing, "manual_seed", None)) and callable(getattr(thing, "initial_seed", None)):

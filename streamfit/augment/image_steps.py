@@ -17,6 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.augment.displacement import Displacement
 from streamfit.augment.images import Frames, Images
 
 FillMode = Literal["constant", "nearest", "reflect", "mirror", "wrap"]
@@ -58,6 +59,7 @@ class WarpStep(Step):
         fill_mode: What is outside the image.
         fill_value: The value outside for ``'constant'``, in the unit of the pixels.
         interpolation: How a point between pixels is taken.
+        displacement: How points of the result move in front of the matrix; None where they do not.
     """
 
     matrices: Array
@@ -65,6 +67,7 @@ class WarpStep(Step):
     fill_mode: FillMode = "constant"
     fill_value: float = 0.0
     interpolation: Interpolation = "bilinear"
+    displacement: Displacement | None = None
 
     def after(self, frames: Frames) -> Frames:
         """Return the frames of the results."""
@@ -73,7 +76,9 @@ class WarpStep(Step):
     def only(self, active: Array, frames: Frames) -> WarpStep:
         """Return the step with the identity for images that it is not for."""
         matrices = np.where(active[:, None, None], self.matrices, np.eye(3))
-        return replace(self, matrices=matrices, sizes=np.where(active[:, None], self.sizes, frames.sizes))
+        sizes = np.where(active[:, None], self.sizes, frames.sizes)
+        displacement = None if self.displacement is None else self.displacement.only(active)
+        return replace(self, matrices=matrices, sizes=sizes, displacement=displacement)
 
 
 @dataclass(frozen=True)

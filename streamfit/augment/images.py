@@ -96,6 +96,16 @@ class Images:
         """Return memory for other images of the same form."""
         return replace(Images.empty(frames, self.flat), single=self.single)
 
+    def inside(self, pixels: Array, frames: Frames) -> Images:
+        """Return other images of the same form in memory that is there, one behind the other."""
+        lengths = frames.sizes[:, 0] * frames.sizes[:, 1] * frames.channels
+        return replace(
+            self,
+            pixels=pixels,
+            starts=np.cumsum(lengths) - lengths,
+            frames=replace(frames, dtype=pixels.dtype),
+        )
+
     def image(self, row: int) -> Array:
         """Return one image as a view, (height, width[, channels])."""
         height, width = (int(length) for length in self.sizes[row])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import TypeGuard, cast
 
 import numpy as np
 
@@ -78,7 +78,7 @@ class Rows:
 
 
 def warped_masks(target: object, warp: Warp, name: str) -> object:
-    """Return masks behind a warp: each pixel the nearest one, 0 outside.
+    """Return masks behind a warp: each pixel the nearest one; outside 0 where the fill is a constant.
 
     They are warped as images of bytes, which are copied and not computed with, so any dtype is kept to the
     bit.
@@ -123,11 +123,10 @@ def entries_of(target: object, name: str) -> list[Array]:
     Raises:
         DataError: There is none for each image.
     """
-    if not isinstance(target, (np.ndarray, Sequence)) or (
-        isinstance(target, np.ndarray) and target.ndim == 0
-    ):
+    several = target.ndim > 0 if isinstance(target, np.ndarray) else isinstance(target, (list, tuple))
+    if not several:
         raise DataError(f"{name} must be an array, or a list with an array for each image, got {target!r}")
-    return [np.asarray(entry) for entry in target]
+    return [np.asarray(entry) for entry in cast(Sequence[Array], target)]
 
 
 def in_form(arrays: list[Array], target: object) -> object:

@@ -13,13 +13,13 @@ from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
 from streamfit.augment.images import Frames
 from streamfit.augment.label_rows import Rows, entries_of, warped_masks
+from streamfit.augment.moved_points import moved_boxes
 from streamfit.augment.warp import Warp
 
 LabelKind = Literal["mask", "boxes", "points"]
 KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
 
 NO_BOX = -1.0
-_CORNERS = [0, 1, 2, 1, 0, 3, 2, 3]
 
 
 @dataclass(frozen=True)
@@ -87,27 +87,23 @@ class Labels:
         """Return the targets behind a warp of the images."""
         found = self
         for key, kind in self.kinds.items():
-            target = found.get(key)
+            target, name = found.get(key), self.name(key)
             if kind == "mask":
-                found = found._with(key, warped_masks(target, warp, self.name(key)))
+                found = found._with(key, warped_masks(target, warp, name))
             elif kind == "points":
-                rows = Rows.of(target, 2, self.name(key))
-                found = found._with(key, rows.back(_moved(rows.table, warp.forward()[rows.owner]), target))
+                rows = Rows.of(target, 2, name)
+                found = found._with(key, rows.back(warp.moved(rows.table, rows.owner), target))
             else:
-                found = found._boxes(key, Rows.of(target, 4, self.name(key)), warp)
+                found = found._boxes(key, Rows.of(target, 4, name), warp)
         return found
 
     def _boxes(self, key: str | None, rows: Rows, warp: Warp) -> Labels:
-        corners = _moved(rows.table[:, _CORNERS].reshape(-1, 2), warp.forward()[np.repeat(rows.owner, 4)])
-        corners = corners.reshape(-1, 4, 2)
-        low, high = corners.min(axis=1), corners.max(axis=1)
-        edge = warp.after.sizes[rows.owner, ::-1].astype(np.float64)
-        moved = np.concatenate([np.clip(low, 0, edge), np.clip(high, 0, edge)], axis=1).astype(rows.dtype)
-        gone = (rows.table == NO_BOX).all(axis=1) | ~(moved[:, :2] < moved[:, 2:]).all(axis=1)
+        none = (rows.table == NO_BOX).all(axis=1, keepdims=True)
+        moved, share = moved_boxes(np.where(none, np.nan, rows.table), rows.owner, warp.steps)
+        moved = moved.astype(rows.dtype)
+        gone = ~(moved[:, :2] < moved[:, 2:]).all(axis=1)
         visible = dict(self.visible)
         if self.min_visible > 0:
-            area = np.where(gone, 1, (high - low).prod(axis=1))
-            share = (moved[:, 2:] - moved[:, :2]).prod(axis=1) / area
             before = self.visible.get(key)
             # Other boxes may have come from other images, whole.
             visible[key] = share if before is None or len(before) != len(share) else share * before
@@ -119,14 +115,6 @@ class Labels:
         if key is None:
             return replace(self, targets=target)
         return replace(self, targets={**self.targets, key: target})  # type: ignore[dict-item]
-
-
-def _moved(points: Array, matrices: Array) -> Array:
-    """Return points (m, 2) behind the matrix of each (m, 3, 3); NaN where a perspective shows none."""
-    found = (matrices[:, :, :2] @ points[:, :, None])[:, :, 0] + matrices[:, :, 2]
-    scale = np.where(found[:, 2:] > 0, found[:, 2:], np.nan)
-    moved: Array = found[:, :2] / scale
-    return moved
 
 
 def _check(kind: LabelKind, target: object, frames: Frames, name: str) -> None:

@@ -107,15 +107,16 @@ def erase_boxes(
         limits: The lowest random number, and how many numbers up to the highest, float32 (2,).
     """
     for i in range(starts.shape[0]):
-        place = 0
+        place, count = 0, max(0, boxes[i, 3] - boxes[i, 1])
         for row in range(boxes[i, 0], boxes[i, 2]):
             first = starts[i] + (row * widths[i] + boxes[i, 1]) * channels
-            count = max(0, boxes[i, 3] - boxes[i, 1]) * channels
-            some = pixels[first : first + count]
-            for j in range(count):
-                if keys.shape[0] == 0:
-                    some[j] = colours[i, j % channels]
-                else:
-                    unit = np.float32(splitmix(keys[i], place) >> _40) * np.float32(2.0**-24)
+            some = pixels[first : first + count * channels]
+            if keys.shape[0] == 0:
+                for j in range(count):
+                    for c in range(channels):
+                        some[j * channels + c] = colours[i, c]
+            else:
+                for j in range(count * channels):
+                    unit = np.float32(splitmix(keys[i], place + j) >> _40) * np.float32(2.0**-24)
                     some[j] = limits[0] + unit * limits[1]
-                    place += 1
+                place += count * channels

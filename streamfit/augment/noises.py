@@ -15,6 +15,7 @@ from streamfit.augment.images import Frames, Images
 from streamfit.augment.noise_kernels import add_noise, sprinkle
 from streamfit.augment.parameters import amount
 from streamfit.augment.transform import Transform
+from streamfit.augment.value_ranges import check_value_range
 
 _BLOCK = 1024  # random numbers at a time
 _UNITS = 1 << 24  # of a share
@@ -38,16 +39,18 @@ class NoiseStep(PixelStep):
 
     def apply(self, images: Images) -> Images:
         """Add the noise to the pixels; the results stay between black and white."""
-        add_noise(
-            images.pixels,
-            images.starts,
-            images.sizes[:, 0] * images.sizes[:, 1] * images.channels,
-            self.scales.astype(np.float32),
-            self.keys,
-            _normal_quantiles(),
-            np.array(images.frames.value_range, np.float32),
-            np.empty(_BLOCK, np.float32),
-        )
+        check_value_range(images)
+        with np.errstate(over="ignore"):  # where kernels are not compiled
+            add_noise(
+                images.pixels,
+                images.starts,
+                images.sizes[:, 0] * images.sizes[:, 1] * images.channels,
+                self.scales.astype(np.float32),
+                self.keys,
+                _normal_quantiles(),
+                np.array(images.frames.value_range, np.float32),
+                np.empty(_BLOCK, np.float32),
+            )
         return images
 
 
@@ -56,8 +59,8 @@ def _normal_quantiles() -> Array:
     """Return 65536 equally likely numbers of the standard normal distribution, with variance 1."""
     half = ndtri((np.arange(32768) + 32768.5) / 65536)
     half /= np.sqrt(np.mean(half**2))
+    # Writable, as kernels have it.
     quantiles: Array = np.concatenate([-half[::-1], half]).astype(np.float32)
-    quantiles.setflags(write=False)
     return quantiles
 
 
@@ -109,15 +112,17 @@ class SaltPepperStep(PixelStep):
 
     def apply(self, images: Images) -> Images:
         """Write into the pixels."""
-        sprinkle(
-            images.pixels,
-            images.starts,
-            images.sizes[:, 0] * images.sizes[:, 1],
-            images.channels,
-            np.rint(self.shares * _UNITS).astype(np.int64),
-            self.keys,
-            np.array(images.frames.value_range, np.float32),
-        )
+        check_value_range(images)
+        with np.errstate(over="ignore"):  # where kernels are not compiled
+            sprinkle(
+                images.pixels,
+                images.starts,
+                images.sizes[:, 0] * images.sizes[:, 1],
+                images.channels,
+                np.rint(self.shares * _UNITS).astype(np.int64),
+                self.keys,
+                np.array(images.frames.value_range, np.float32),
+            )
         return images
 
 

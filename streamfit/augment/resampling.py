@@ -31,6 +31,7 @@ def resized(
     interpolation: Resampling = "bilinear",
     antialias: bool = True,
     boxes: Array | None = None,
+    out: Array | None = None,
 ) -> Images:
     """Return images in other sizes, or boxes of them.
 
@@ -46,6 +47,8 @@ def resized(
             counts. ``'area'`` does so anyhow, ``'nearest'`` never.
         boxes: Left, upper, right and lower edge of what is resized of each image, float64 (n, 4) in pixels,
             as if it was cut out before; None for all of it.
+        out: Memory for the results, flat and contiguous; None to allocate it. Of uint8 images it may be
+            float32, which is not rounded.
 
     Raises:
         ValueError: There is no such interpolation.
@@ -63,7 +66,8 @@ def resized(
     if (wanted < 1).any():
         raise DataError(f"images are resized to a height and width of at least 1, got {wanted.min(axis=0)}")
     edges = _edges(images, boxes)
-    made = images.like(replace(images.frames, sizes=wanted))
+    frames = replace(images.frames, sizes=wanted)
+    made = images.like(frames) if out is None else images.inside(out, frames)
     if not len(images):
         return made
     arrays = (images.pixels, images.starts, images.sizes, edges, made.pixels, made.starts, wanted)

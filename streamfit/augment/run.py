@@ -24,7 +24,8 @@ def run(steps: Sequence[Step], images: Images, labels: Labels) -> tuple[Images, 
     for group in grouped(steps):
         first = group[0]
         if isinstance(first, WarpStep):
-            warp = plan_warp([step for step in group if isinstance(step, WarpStep)], images.frames)
+            warps = [step for step in group if isinstance(step, WarpStep)]
+            warp = plan_warp(warps, images.frames)
             images, labels = warp.images(images), labels.warped(warp)
         elif isinstance(first, ColourStep):
             images = recolour(images, [step for step in group if isinstance(step, ColourStep)], owned)
@@ -54,5 +55,6 @@ def grouped(steps: Sequence[Step]) -> Iterator[list[Step]]:
 
 def _together(one: Step, other: Step) -> bool:
     if isinstance(one, WarpStep) and isinstance(other, WarpStep):
-        return one.interpolation == other.interpolation
+        # Displacements are those of points of a result, so the warp that one is in ends with it.
+        return one.interpolation == other.interpolation and one.displacement is None
     return isinstance(one, ColourStep) and isinstance(other, ColourStep)

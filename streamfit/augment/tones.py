@@ -76,7 +76,8 @@ class Solarize(Transform):
 class Equalize(Transform):
     """Equalize the histogram of each channel, with a probability, as ``PIL.ImageOps.equalize`` does.
 
-    Float images are equalized in 256 levels.
+    Float images are equalized in 256 levels. A channel with fewer than 255 pixels beside those of its
+    greatest value stays as it is, as in Pillow.
 
     Args:
         p: The probability.
@@ -147,7 +148,7 @@ class Grayscale(Transform):
 
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
         """Return the change of some images."""
-        return _sometimes(draws, self.p, "saturation", 0.0)
+        return _sometimes(draws, self.p, "grayscale")
 
 
 class Invert(Transform):
@@ -188,6 +189,11 @@ class ChannelShift(Transform):
 
     def __init__(self, limit: float | tuple[float, float] = 0.1) -> None:
         self.limits = interval("limit", limit)
+        if max(abs(edge) for edge in self.limits) > 1:
+            raise ValueError(
+                f"limit must be within -1 and 1, parts of the way from black to white, got {limit!r}; for "
+                "60 levels of uint8 write 60 / 255"
+            )
 
     def __repr__(self) -> str:
         return f"channel_shift({self.limits})"

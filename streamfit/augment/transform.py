@@ -65,12 +65,18 @@ class Transform(ABC):
         """Return the same transform, with which targets move: ``augment.flip().with_labels('boxes')``.
 
         Masks have the height and width of their image, any dtype, and an axis of channels or none: they are
-        moved without interpolation, and are 0 outside. Boxes are float (k, 4): left, upper, right, lower edge
-        in pixels; behind a transform they are the smallest upright boxes that hold what they held, cut off at
-        the edges of the image. A row of -1 stands for no box, also where one has left the image, so that
-        rows stay where they are, beside their classes in another entry of y. Key points are float (k, 2): x
-        and y in pixels, where the centre of the first pixel is (0.5, 0.5); they may lie outside of the image,
-        and NaN stays NaN. A batch of labels is one array, or a list of arrays with different k.
+        moved without interpolation, and what is outside is as in the image, but 0 where that has a constant
+        value: what an image repeats at its edge, its mask repeats too.
+
+        Boxes are float (k, 4): left, upper, right, lower edge in pixels; behind a transform they are the
+        smallest upright boxes around what they have become, cut off at the edges of the image. A row of -1
+        stands for no box, also where one has left the image, so that rows stay where they are, beside their
+        classes in another entry of y.
+
+        Key points are float (k, 2): x and y in pixels, where the centre of the first pixel is (0.5, 0.5);
+        they may lie outside of the image, and NaN stays NaN.
+
+        Labels of a batch are one array, or a list of arrays with a k for each image.
 
         Args:
             labels: ``'mask'``, ``'boxes'`` or ``'points'`` for y as it is, or a dictionary of these for a y

@@ -9,11 +9,12 @@ as a whole, as that of a crop does, its matrix is multiplied with the next one a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.augment.displacement import Displacement
 from streamfit.augment.image_steps import FILL_MODES, INTERPOLATIONS, WarpStep
 from streamfit.augment.images import Frames, Images
 from streamfit.augment.warp_kernels import merge_segments, warp_pixels
@@ -32,8 +33,8 @@ class Warp:
         modes: The place in `FILL_MODES` of what is outside that frame, int64 (n, segments).
         values: The fill value, float64 (n, segments).
         interpolation: The place in `INTERPOLATIONS`.
-        whole: The product of all matrices, from points of the result to those of the image, float64 (n, 3,
-        3).
+        displacement: How points of the result move in front of all matrices.
+        steps: What the warp was joined of.
     """
 
     frames: Frames
@@ -44,7 +45,8 @@ class Warp:
     modes: Array
     values: Array
     interpolation: int
-    whole: Array
+    displacement: Displacement
+    steps: Sequence[WarpStep]
 
     def images(self, images: Images) -> Images:
         """Return the warped images."""
@@ -53,7 +55,7 @@ class Warp:
         return made
 
     def mask(self, masks: Images) -> Images:
-        """Return warped masks: without interpolation, 0 outside."""
+        """Return warped masks: without interpolation, with 0 for a constant outside."""
         made = masks.like(Frames(self.after.sizes, masks.channels, masks.frames.dtype, (0.0, 255.0)))
         self._fill(masks, made, INTERPOLATIONS.index("nearest"), np.zeros_like(self.values))
         return made
@@ -74,7 +76,9 @@ class Warp:
             self.modes,
             values,
             interpolation,
-            np.empty((2, columns)),
+            self.displacement.coefficients,
+            self.displacement.spans,
+            np.empty((4, columns)),
             np.empty((2, columns), np.int32),
             np.empty((2, columns), np.float32),
             np.empty((2, columns * images.channels + 4), np.float32),
@@ -82,36 +86,54 @@ class Warp:
 
     def forward(self) -> Array:
         """Return the matrices from points of the images to points of the results, float64 (n, 3, 3)."""
-        found: Array = np.linalg.inv(self.whole)
+        whole = self.steps[-1].matrices
+        for step in reversed(self.steps[:-1]):
+            whole = step.matrices @ whole
+        found: Array = np.linalg.inv(whole)
         return found
+
+    def moved(self, points: Array, owners: Array) -> Array:
+        """Return where points of the images are in the results; NaN where a perspective shows none.
+
+        Args:
+            points: x and y, float64 (k, 2).
+            owners: The image of each, (k,).
+        """
+        matrices = self.forward()[owners]
+        found = (matrices[:, :, :2] @ points[:, :, None])[:, :, 0] + matrices[:, :, 2]
+        scale = np.where(found[:, 2:] > 0, found[:, 2:], np.nan)
+        return self.displacement.undone(found[:, :2] / scale, owners, self.after.sizes)
 
 
 def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
     """Join geometric steps, in the order in which they are done.
 
     Args:
-        steps: At least one, all with one interpolation.
+        steps: At least one, all with one interpolation; none but the last has a displacement.
         frames: Those of the images in front of the first.
+
+    Raises:
+        ValueError: The images are uint8, and a fill value is none of it.
     """
     n, count = len(frames), len(steps)
     given = np.empty((n, count, 9))  # the last step first, as points are followed
     sizes = np.empty((n, count, 2))
-    outer = np.empty((n, count, 2))
     modes = np.empty((n, count), np.int64)
     values = np.empty((n, count))
     before = frames.sizes
     for place, step in enumerate(steps):
         at = count - 1 - place
         given[:, at] = step.matrices.reshape(n, 9)
-        sizes[:, at], outer[:, at] = before, step.sizes
+        sizes[:, at] = before
         modes[:, at], values[:, at] = FILL_MODES.index(step.fill_mode), step.fill_value
         before = step.sizes
-    whole = steps[-1].matrices
-    for step in reversed(steps[:-1]):
-        whole = step.matrices @ whole
-    after = steps[-1].after(frames)
+        _check_value(step, frames)
+
+    before = np.ascontiguousarray(before, np.int64)
+    after = replace(frames, sizes=before)
     counts = np.empty(n, np.int64)
-    merge_segments(given, sizes, outer, modes, values, counts)
+    displacement = steps[-1].displacement or Displacement.none(n)
+    merge_segments(given, sizes, before, modes, values, displacement.spans, counts)
     return Warp(
         frames,
         after,
@@ -121,5 +143,12 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
         modes,
         values,
         INTERPOLATIONS.index(steps[0].interpolation),
-        np.ascontiguousarray(whole),
+        displacement,
+        steps,
     )
+
+
+def _check_value(step: WarpStep, frames: Frames) -> None:
+    value = step.fill_value
+    if frames.dtype == np.uint8 and not (0 <= value <= 255 and value == int(value)):
+        raise ValueError(f"fill_value={value}: images of dtype uint8 take a whole number from 0 to 255")

@@ -20,7 +20,8 @@ def keeps_axes(m: Array, made_size: Array) -> bool:
     """Return whether columns of the result lie in columns of the image, all at places that are no trouble."""
     if m[6] != 0 or m[7] != 0 or m[8] != 1 or m[1] != 0 or m[3] != 0:
         return False
-    return abs(m[0]) * made_size[1] + abs(m[2]) < FARTHEST and abs(m[4]) * made_size[0] + abs(m[5]) < FARTHEST
+    across, down = abs(m[0]) * made_size[1] + abs(m[2]), abs(m[4]) * made_size[0] + abs(m[5])
+    return bool(across < FARTHEST and down < FARTHEST)
 
 
 @inlined
@@ -194,6 +195,6 @@ def resample(
 
 
 @inlined
-def _down(upper: Array, lower: Array, fraction: float, made: Array, to: int, count: int) -> None:
+def _down(upper: Array, lower: Array, fraction: np.float32, made: Array, to: int, count: int) -> None:
     for k in range(count):
         put(made, to + k, between(upper[np.uint64(k)], lower[np.uint64(k)], fraction))

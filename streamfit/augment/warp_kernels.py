@@ -6,38 +6,50 @@ from streamfit._base.specs import Array
 from streamfit.augment.warp_aligned import keeps_axes, resample
 from streamfit.augment.warp_moves import move, moves_whole_pixels
 from streamfit.augment.warp_points import SLACK
-from streamfit.augment.warp_rows import warp_row
+from streamfit.augment.warp_rows import warp_rows
 from streamfit.kernels.decorator import inlined, kernel, superword_kernel
 
 
 @kernel
 def merge_segments(
-    matrices: Array, sizes: Array, outer: Array, modes: Array, values: Array, counts: Array
+    matrices: Array,
+    sizes: Array,
+    made_sizes: Array,
+    modes: Array,
+    values: Array,
+    spans: Array,
+    counts: Array,
 ) -> None:
     """Multiply the matrices of neighbouring segments where nothing in between can be outside a frame.
 
     Args:
         matrices: float64 (n, segments, 9), the segment of the last step first; merged in place.
         sizes: Height and width of the frame that each leads into, float64 (n, segments, 2).
-        outer: Height and width of the frame that each begins in, float64 (n, segments, 2).
+        made_sizes: Height and width of the results, int64 (n, 2).
         modes: int64 (n, segments).
         values: float64 (n, segments).
+        spans: Cells of the displacement in front of the first segment, 0 for none, int64 (n, 2).
         counts: Gets how many segments each image has left, int64 (n,).
     """
     for i in range(matrices.shape[0]):
         kept = 0
         for s in range(1, matrices.shape[1]):
-            height, width = outer[i, 0, 0], outer[i, 0, 1]
+            height, width = float(made_sizes[i, 0]), float(made_sizes[i, 1])
             if kept > 0:
                 height, width = sizes[i, kept - 1, 0], sizes[i, kept - 1, 1]
-            if _stays_inside(matrices[i, kept], height, width, sizes[i, kept]):
+            displaced = kept == 0 and spans[i, 0] > 0
+            if not displaced and _stays_inside(matrices[i, kept], height, width, sizes[i, kept]):
+                _multiply(matrices[i, s], matrices[i, kept])
+                modes[i, kept], values[i, kept] = modes[i, s], values[i, s]
+            elif not displaced and _only_turns(matrices[i, s], sizes[i, kept], sizes[i, s]):
+                # What is outside a turned frame is the same as turning what is outside.
                 _multiply(matrices[i, s], matrices[i, kept])
             else:
                 kept += 1
                 for k in range(9):
                     matrices[i, kept, k] = matrices[i, s, k]
+                modes[i, kept], values[i, kept] = modes[i, s], values[i, s]
             sizes[i, kept, 0], sizes[i, kept, 1] = sizes[i, s, 0], sizes[i, s, 1]
-            modes[i, kept], values[i, kept] = modes[i, s], values[i, s]
         counts[i] = kept + 1
 
 
@@ -54,6 +66,20 @@ def _stays_inside(m: Array, height: float, width: float, frame: Array) -> bool:
         if not (u >= -SLACK and v >= -SLACK and u <= frame[1] + SLACK and v <= frame[0] + SLACK):
             return False
     return True
+
+
+@inlined
+def _only_turns(m: Array, frame: Array, image: Array) -> bool:
+    """Return whether a matrix mirrors, or turns by quarters, all of an image into a frame of its size."""
+    if not moves_whole_pixels(m):
+        return False
+    height, width = (image[1], image[0]) if m[0] == 0 else (image[0], image[1])
+    if height != frame[0] or width != frame[1]:
+        return False
+    # The upper left corner of the frame must be a corner of the image, and the matrix lead into the image.
+    right = image[1] if m[0] + m[1] < 0 else 0.0
+    bottom = image[0] if m[3] + m[4] < 0 else 0.0
+    return bool(m[2] == right and m[5] == bottom)
 
 
 @inlined
@@ -80,6 +106,8 @@ def warp_pixels(
     modes: Array,
     values: Array,
     interpolation: int,
+    coefficients: Array,
+    spans: Array,
     points: Array,
     cells: Array,
     weights: Array,
@@ -104,19 +132,26 @@ def warp_pixels(
         modes: int64 (n, segments).
         values: float64 (n, segments).
         interpolation: 0 for the nearest pixel, 1 for bilinear.
-        points: Memory for a row: float64 (2, columns).
-        cells: Memory for a row: int32 (2, columns).
-        weights: Memory for a row: float32 (2, columns).
+        coefficients: See `Displacement` for this and the next.
+        spans: int64 (n, 2).
+        points: Memory for a row, float64 (4, columns); `cells` too, int32 (2, columns), and `weights`,
+            float32 (2, columns).
+        cells: See `points`.
+        weights: See `points`.
         lines: Memory for two rows: float32 (2, columns * channels + 4).
     """
     for i in range(starts.shape[0]):
         start, to, size, made_size = starts[i], made_starts[i], sizes[i], made_sizes[i]
         last = counts[i] - 1
         m, mode, value = matrices[i, last], modes[i, last], values[i, last]
-        if last == 0 and moves_whole_pixels(m):
+        if last == 0 and spans[i, 0] == 0 and moves_whole_pixels(m):
             move(pixels, start, size, made, to, made_size, channels, m, mode, value)
-        elif last == 0 and interpolation == 1 and keeps_axes(m, made_size):
+        elif last == 0 and interpolation == 1 and spans[i, 0] == 0 and keeps_axes(m, made_size):
             resample(
+                pixels, start, size, made, to, made_size, channels, m, mode, value, cells, weights, lines
+            )
+        else:
+            warp_rows(
                 pixels,
                 start,
                 size,
@@ -124,32 +159,16 @@ def warp_pixels(
                 to,
                 made_size,
                 channels,
-                m,
-                mode,
-                value,
+                last,
+                matrices[i],
+                frames[i],
+                modes[i],
+                values[i],
+                interpolation,
+                coefficients[i],
+                spans[i],
+                points,
                 cells,
                 weights,
                 lines,
             )
-        else:
-            for row in range(made_size[0]):
-                warp_row(
-                    pixels,
-                    start,
-                    size,
-                    made,
-                    to + row * made_size[1] * channels,
-                    row,
-                    made_size[1],
-                    channels,
-                    last,
-                    matrices[i],
-                    frames[i],
-                    modes[i],
-                    values[i],
-                    interpolation,
-                    points,
-                    cells,
-                    weights,
-                    lines[0],
-                )

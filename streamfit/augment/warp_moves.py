@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.augment.warp_points import FARTHEST, folded_index
+from streamfit.augment.warp_points import CONSTANT, FARTHEST, folded_index
 from streamfit.kernels.decorator import inlined
 
 
@@ -21,8 +21,8 @@ def moves_whole_pixels(m: Array) -> bool:
     if not (abs(m[2]) < FARTHEST and abs(m[5]) < FARTHEST):
         return False
     if m[1] == 0 and m[3] == 0:
-        return abs(m[0]) == 1 and abs(m[4]) == 1
-    return m[0] == 0 and m[4] == 0 and abs(m[1]) == 1 and abs(m[3]) == 1
+        return bool(abs(m[0]) == 1 and abs(m[4]) == 1)
+    return bool(m[0] == 0 and m[4] == 0 and abs(m[1]) == 1 and abs(m[3]) == 1)
 
 
 @inlined
@@ -32,24 +32,40 @@ def first_and_stride(factor: float, shift: float) -> tuple[int, int]:
 
 
 @inlined
+def copy_numbers(pixels: Array, at: int, made: Array, to: int, count: int) -> None:
+    """Copy neighbouring numbers."""
+    for k in range(count):
+        made[np.uint64(to + k)] = pixels[np.uint64(at + k)]
+
+
+@inlined
 def copy_pixels(pixels: Array, at: int, stride: int, made: Array, to: int, count: int, channels: int) -> None:
     """Copy pixels that are `stride` numbers apart to neighbouring places."""
     if stride == channels:
-        for k in range(count * channels):
-            made[np.uint64(to + k)] = pixels[np.uint64(at + k)]
-    elif channels == 3:
-        for j in range(count):
-            p, q = at + j * stride, to + 3 * j
-            made[np.uint64(q)] = pixels[np.uint64(p)]
-            made[np.uint64(q + 1)] = pixels[np.uint64(p + 1)]
-            made[np.uint64(q + 2)] = pixels[np.uint64(p + 2)]
+        copy_numbers(pixels, at, made, to, count * channels)
     elif channels == 1:
         for j in range(count):
             made[np.uint64(to + j)] = pixels[np.uint64(at + j * stride)]
+    elif channels == 3 and count > 1:
+        _copy_one(pixels, at, made, to, 3)
+        for j in range(1, count - 1):  # with a number behind each, which the next pixel overwrites
+            p, q = at + j * stride, to + 3 * j
+            a, b = pixels[np.uint64(p)], pixels[np.uint64(p + 1)]
+            c, d = pixels[np.uint64(p + 2)], pixels[np.uint64(p + 3)]
+            made[np.uint64(q)] = a
+            made[np.uint64(q + 1)] = b
+            made[np.uint64(q + 2)] = c
+            made[np.uint64(q + 3)] = d
+        _copy_one(pixels, at + (count - 1) * stride, made, to + 3 * (count - 1), 3)
     else:
         for j in range(count):
-            for c in range(channels):
-                made[np.uint64(to + j * channels + c)] = pixels[np.uint64(at + j * stride + c)]
+            _copy_one(pixels, at + j * stride, made, to + j * channels, channels)
+
+
+@inlined
+def _copy_one(pixels: Array, at: int, made: Array, to: int, channels: int) -> None:
+    for c in range(channels):
+        made[np.uint64(to + c)] = pixels[np.uint64(at + c)]
 
 
 @inlined
@@ -74,18 +90,24 @@ def move(
 ) -> None:
     """Copy the pixels of one image, row by row, by a matrix that `moves_whole_pixels`."""
     height, width = size[0], size[1]
+    if (
+        m[0] == 1
+        and m[4] == 1
+        and m[2] == 0
+        and m[5] == 0
+        and width == made_size[1]
+        and height == made_size[0]
+    ):
+        copy_numbers(pixels, start, made, to, height * width * channels)
+        return
     turned = m[0] == 0
     # Pixel (i, j) of the result is pixel first + step * place of the image, along rows and columns.
+    first_k, step_k = first_and_stride(m[0] + m[1], m[2])
+    first_r, step_r = first_and_stride(m[3] + m[4], m[5])
     if turned:
-        first_k, step_k = first_and_stride(m[1], m[2])
-        first_r, step_r = first_and_stride(m[3], m[5])
-        first, step, length = first_r, step_r, height
-        stride = step_r * width * channels
+        first, step, length, stride = first_r, step_r, height, step_r * width * channels
     else:
-        first_k, step_k = first_and_stride(m[0], m[2])
-        first_r, step_r = first_and_stride(m[4], m[5])
-        first, step, length = first_k, step_k, width
-        stride = step_k * channels
+        first, step, length, stride = first_k, step_k, width, step_k * channels
     count = made_size[1]
     # Columns low to high show pixels inside the image.
     if step > 0:
@@ -94,58 +116,26 @@ def move(
         low, high = first - length + 1, first + 1
     low = min(max(low, 0), count)
     high = min(max(high, low), count)
+    each = width * channels if turned else channels
     for i in range(made_size[0]):
         if turned:
             fixed = folded_index(first_k + step_k * i, width, mode)
             begin = start + fixed * channels
-            each = width * channels
         else:
             fixed = folded_index(first_r + step_r * i, height, mode)
             begin = start + fixed * width * channels
-            each = channels
         if fixed < 0:
             fill_pixels(made, to, count * channels, value)
         else:
-            copy_pixels(
-                pixels,
-                begin + (first + step * low) * each,
-                stride,
-                made,
-                to + low * channels,
-                high - low,
-                channels,
-            )
-            for j in range(low):
-                _border(
-                    pixels,
-                    begin,
-                    each,
-                    folded_index(first + step * j, length, mode),
-                    made,
-                    to + j * channels,
-                    channels,
-                    value,
-                )
-            for j in range(high, count):
-                _border(
-                    pixels,
-                    begin,
-                    each,
-                    folded_index(first + step * j, length, mode),
-                    made,
-                    to + j * channels,
-                    channels,
-                    value,
-                )
+            at = begin + (first + step * low) * each
+            copy_pixels(pixels, at, stride, made, to + low * channels, high - low, channels)
+            if mode == CONSTANT:
+                fill_pixels(made, to, low * channels, value)
+                fill_pixels(made, to + high * channels, (count - high) * channels, value)
+                to += count * channels
+                continue
+            for k in range(count - (high - low)):
+                j = k if k < low else k + high - low
+                index = folded_index(first + step * j, length, mode)
+                _copy_one(pixels, begin + index * each, made, to + j * channels, channels)
         to += count * channels
-
-
-@inlined
-def _border(
-    pixels: Array, begin: int, each: int, index: int, made: Array, to: int, channels: int, value: float
-) -> None:
-    for c in range(channels):
-        if index < 0:
-            made[np.uint64(to + c)] = value
-        else:
-            made[np.uint64(to + c)] = pixels[np.uint64(begin + index * each + c)]

@@ -21,13 +21,13 @@ def along(a: float, b: float, c: float, x: float, y: float) -> float:
 
 
 @exact
-def between(one: float, other: float, fraction: float) -> float:
+def between(one: np.float32, other: np.float32, fraction: np.float32) -> np.float32:
     """Return the number between two others; equal ones give the same number."""
     return one + (other - one) * fraction
 
 
 @exact
-def share(x: float, left: int) -> np.float32:
+def share(x: float, left: int | np.int32) -> np.float32:
     """Return the share of the pixel behind pixel `left` at a point: 0 at the centre of `left`."""
     return np.float32(x - 0.5 - left)
 
@@ -59,19 +59,20 @@ def folded_index(i: int, length: int, mode: int) -> int:
         return -1
     if mode == NEAREST:
         return 0 if i < 0 else length - 1
-    if mode == REFLECT:
-        i = i % (2 * length)
-        return i if i < length else 2 * length - 1 - i
-    if mode == MIRROR:
-        if length == 1:
-            return 0
-        i = i % (2 * length - 2)
-        return i if i < length else 2 * length - 2 - i
-    return i % length
+    if mode == WRAP:
+        return i % length
+    if mode == MIRROR and length == 1:
+        return 0
+    repeated = 0 if mode == REFLECT else 1  # pixels at the edge that the reflection leaves out
+    if i < -length or i >= 2 * length - repeated:
+        i = i % (2 * (length - repeated))
+    if i < 0:
+        i = repeated - 1 - i
+    return i if i < length else 2 * length - 1 - repeated - i
 
 
 @inlined
-def put(made: Array, to: int, number: float) -> None:
+def put(made: Array, to: int, number: np.float32) -> None:
     """Write one number; uint8 is rounded to the nearest, halves up."""
     if made.itemsize == 1:
         made[np.uint64(to)] = np.uint8(number + np.float32(0.5))

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.augment.displacement_kernels import displace_row
 from streamfit.augment.warp_points import (
     CONSTANT,
     FARTHEST,
@@ -33,24 +34,26 @@ def is_affine(m: Array) -> bool:
 
 
 @inlined
-def follow_row(xs: Array, ys: Array, count: int, m: Array) -> None:
+def follow_row(from_x: Array, from_y: Array, xs: Array, ys: Array, count: int, m: Array) -> None:
     """Move the points of a row by a matrix.
 
     Args:
-        xs: Their x, float64 (at least count,).
-        ys: Their y.
+        from_x: Their x, float64 (at least count,).
+        from_y: Their y.
+        xs: Gets x; may be `from_x`.
+        ys: Gets y; may be `from_y`.
         count: How many.
         m: (9,).
     """
     a, b, c, d, e, f = m[0], m[1], m[2], m[3], m[4], m[5]
     if is_affine(m):
         for j in range(count):
-            x, y = xs[j], ys[j]
+            x, y = from_x[j], from_y[j]
             xs[j], ys[j] = along(a, b, c, x, y), along(d, e, f, x, y)
     else:
         g, h, k = m[6], m[7], m[8]
         for j in range(count):
-            x, y = xs[j], ys[j]
+            x, y = from_x[j], from_y[j]
             w = along(g, h, k, x, y)
             xs[j], ys[j] = along(a, b, c, x, y) / w, along(d, e, f, x, y) / w
 
@@ -233,48 +236,66 @@ def take_one(
     if interpolation == 0:
         r = folded_index(math.floor(y), height, mode)
         k = folded_index(math.floor(x), width, mode)
+        at = start + (r * width + k) * channels
         for c in range(channels):
             if r < 0 or k < 0:
-                made[to + c] = value
+                made[np.uint64(to + c)] = value
             else:
-                made[to + c] = pixels[start + (r * width + k) * channels + c]
+                made[np.uint64(to + c)] = pixels[np.uint64(at + c)]
         return
     left, top = math.floor(x - 0.5), math.floor(y - 0.5)
     u, v = share(x, left), share(y, top)
     r0, r1 = folded_index(top, height, mode), folded_index(top + 1, height, mode)
     k0, k1 = folded_index(left, width, mode), folded_index(left + 1, width, mode)
     fill = np.float32(value)
+    if (r0 < 0 and r1 < 0) or (k0 < 0 and k1 < 0):
+        for c in range(channels):
+            put(made, to + c, fill)
+        return
+    upper, lower = start + r0 * width * channels, start + r1 * width * channels
+    one, other = k0 * channels, k1 * channels
     for c in range(channels):
-        at = start + c
-        p00 = fill if r0 < 0 or k0 < 0 else np.float32(pixels[at + (r0 * width + k0) * channels])
-        p01 = fill if r0 < 0 or k1 < 0 else np.float32(pixels[at + (r0 * width + k1) * channels])
-        p10 = fill if r1 < 0 or k0 < 0 else np.float32(pixels[at + (r1 * width + k0) * channels])
-        p11 = fill if r1 < 0 or k1 < 0 else np.float32(pixels[at + (r1 * width + k1) * channels])
-        put(made, to + c, between(between(p00, p01, u), between(p10, p11, u), v))
+        a = fill if r0 < 0 or k0 < 0 else np.float32(pixels[np.uint64(upper + one + c)])
+        b = fill if r0 < 0 or k1 < 0 else np.float32(pixels[np.uint64(upper + other + c)])
+        d = fill if r1 < 0 or k0 < 0 else np.float32(pixels[np.uint64(lower + one + c)])
+        e = fill if r1 < 0 or k1 < 0 else np.float32(pixels[np.uint64(lower + other + c)])
+        put(made, to + c, between(between(a, b, u), between(d, e, u), v))
 
 
 @inlined
-def warp_row(
+def follow_points(points: Array, count: int, last: int, matrices: Array, frames: Array) -> None:
+    """Follow the points of a row through the segments; x of those outside a frame becomes NaN.
+
+    Args:
+        points: Gets x and y behind the last segment in rows 0 and 1, of x and y in rows 2 and 3.
+        count: How many.
+        last: The last segment.
+        matrices: float64 (segments, 9).
+        frames: float64 (segments, 2).
+    """
+    xs, ys = points[0], points[1]
+    follow_row(points[2], points[3], xs, ys, count, matrices[0])
+    for s in range(1, last + 1):
+        drop_outside(xs, ys, count, frames[s - 1, 1], frames[s - 1, 0])
+        follow_row(xs, ys, xs, ys, count, matrices[s])
+
+
+@inlined
+def take_row(
     pixels: Array,
     start: int,
     size: Array,
     made: Array,
     to: int,
-    row: int,
     count: int,
     channels: int,
-    last: int,
-    matrices: Array,
-    frames: Array,
-    modes: Array,
-    values: Array,
     interpolation: int,
     points: Array,
     cells: Array,
     weights: Array,
     line: Array,
-) -> None:
-    """Make one row of a result.
+) -> tuple[int, int]:
+    """Take the pixels of a row that have all neighbours inside the image.
 
     Args:
         pixels: The images.
@@ -282,8 +303,64 @@ def warp_row(
         size: Its height and width.
         made: The results.
         to: Where the row begins.
-        row: Its number.
         count: How many columns it has.
+        channels: Numbers in a pixel.
+        interpolation: 0 for the nearest pixel, 1 for bilinear.
+        points: The points, float64 (4, columns).
+        cells: Memory, int32 (2, columns).
+        weights: Memory, float32 (2, columns).
+        line: Memory, float32 (columns * channels + 4,).
+
+    Returns:
+        The first of their columns, and the one behind the last.
+    """
+    height, width = size[0], size[1]
+    xs, ys = points[0], points[1]
+    if interpolation == 0:
+        low, high = inside_columns(xs, ys, count, width, height, 0.0)
+        take_inside_nearest(pixels, start, width, channels, low, high, xs, ys, made, to)
+        return low, high
+    # Four numbers are read at once, of a pixel of three.
+    right = width - 1.5 if channels == 3 else width - 0.5
+    low, high = inside_columns(xs, ys, count, right, height - 0.5, 0.5)
+    split_points(xs, low, high, cells[0], weights[0])
+    split_points(ys, low, high, cells[1], weights[1])
+    take_inside(pixels, start, width, channels, low, high, cells[0], cells[1], weights[0], weights[1], line)
+    put_row(line, low * channels, high * channels, made, to)
+    return low, high
+
+
+@inlined
+def warp_rows(
+    pixels: Array,
+    start: int,
+    size: Array,
+    made: Array,
+    to: int,
+    made_size: Array,
+    channels: int,
+    last: int,
+    matrices: Array,
+    frames: Array,
+    modes: Array,
+    values: Array,
+    interpolation: int,
+    coefficients: Array,
+    spans: Array,
+    points: Array,
+    cells: Array,
+    weights: Array,
+    lines: Array,
+) -> None:
+    """Warp one image by following each point.
+
+    Args:
+        pixels: The images.
+        start: Where this one begins.
+        size: Its height and width.
+        made: The results.
+        to: Where its result begins.
+        made_size: Height and width of that.
         channels: Numbers in a pixel.
         last: The last segment.
         matrices: Of the segments, float64 (segments, 9).
@@ -291,38 +368,46 @@ def warp_row(
         modes: int64 (segments,).
         values: float64 (segments,).
         interpolation: 0 for the nearest pixel, 1 for bilinear.
-        points: Memory, float64 (2, columns).
+        coefficients: Of the displacement, float64 (2, rows, columns).
+        spans: Its cells along heights and widths, 0 for none, int64 (2,).
+        points: Memory, float64 (4, columns).
         cells: Memory, int32 (2, columns).
         weights: Memory, float32 (2, columns).
-        line: Memory, float32 (columns * channels + 4,).
+        lines: Memory, float32 (2, columns * channels + 4).
     """
-    xs, ys = points[0], points[1]
-    for j in range(count):
-        xs[j], ys[j] = j + 0.5, row + 0.5
-    for s in range(last + 1):
-        follow_row(xs, ys, count, matrices[s])
-        if s < last:
-            drop_outside(xs, ys, count, frames[s, 1], frames[s, 0])
-    height, width = size[0], size[1]
-    if interpolation == 0:
-        low, high = inside_columns(xs, ys, count, width, height, 0.0)
-        take_inside_nearest(pixels, start, width, channels, low, high, xs, ys, made, to)
-    else:
-        # Four numbers are read at once, of a pixel of three.
-        right = width - 1.5 if channels == 3 else width - 0.5
-        low, high = inside_columns(xs, ys, count, right, height - 0.5, 0.5)
-        split_points(xs, low, high, cells[0], weights[0])
-        split_points(ys, low, high, cells[1], weights[1])
-        take_inside(
-            pixels, start, width, channels, low, high, cells[0], cells[1], weights[0], weights[1], line
+    count = made_size[1]
+    for row in range(made_size[0]):
+        for j in range(count):
+            points[2, j], points[3, j] = j + 0.5, row + 0.5
+        if spans[0] > 0:
+            displace_row(points, count, row, made_size, coefficients, spans)
+        follow_points(points, count, last, matrices, frames)
+        low, high = take_row(
+            pixels,
+            start,
+            size,
+            made,
+            to,
+            count,
+            channels,
+            interpolation,
+            points,
+            cells,
+            weights,
+            lines[0],
         )
-        put_row(line, low * channels, high * channels, made, to)
-    for j in range(count - (high - low)):
-        column = j if j < low else j + high - low
-        x, y, outside = follow(column + 0.5, row + 0.5, last, matrices, frames, modes)
-        at = to + column * channels
-        if outside >= 0:
-            for c in range(channels):
-                made[at + c] = values[outside]
-        else:
-            take_one(pixels, start, size, channels, x, y, modes[last], values[last], interpolation, made, at)
+        for k in range(count - (high - low)):
+            j = k if k < low else k + high - low
+            x, y = points[0, j], points[1, j]
+            outside = -1 if abs(x) < FARTHEST and abs(y) < FARTHEST else last
+            if outside == last and last > 0:  # perhaps it left a frame before
+                x, y, outside = follow(points[2, j], points[3, j], last, matrices, frames, modes)
+            at = to + j * channels
+            if outside >= 0:
+                for c in range(channels):
+                    made[at + c] = values[outside]
+            else:
+                take_one(
+                    pixels, start, size, channels, x, y, modes[last], values[last], interpolation, made, at
+                )
+        to += count * channels

@@ -6,6 +6,9 @@ description names.
 
 from __future__ import annotations
 
+from streamfit.preprocessing.audio.audio_dataset import audio
+from streamfit.preprocessing.image.image_shards import image_shards
+from streamfit.preprocessing.image_files import image_table, images
 from streamfit.streams.stores.any_table import table
 from streamfit.streams.stores.arrow_ipc import arrow
 from streamfit.streams.stores.categories import categories
@@ -20,9 +23,13 @@ from streamfit.streams.stores.zarr_store import zarr
 
 __all__ = [
     "arrow",
+    "audio",
     "categories",
     "csv",
     "hdf5",
+    "image_shards",
+    "image_table",
+    "images",
     "json_lines",
     "npy",
     "npz",

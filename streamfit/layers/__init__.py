@@ -43,6 +43,7 @@ from streamfit.layers.integer_lookup import IntegerLookup
 from streamfit.layers.lambda_layer import Lambda
 from streamfit.layers.layer_pipeline import LayerPipeline as Pipeline
 from streamfit.layers.masking import Masking
+from streamfit.layers.mel_spectrogram import MelSpectrogram
 from streamfit.layers.merging import (
     Add,
     Average,
@@ -152,6 +153,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MixUp",
     "Multiply",

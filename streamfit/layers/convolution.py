@@ -100,6 +100,7 @@ class _Conv(KernelLayer):
             self.kernel,
             self.strides,
             self.padding,
+            self.data_format,
             dilation_rate=self.dilation_rate,
             groups=self.groups,
             bias=self.bias if self.use_bias else None,

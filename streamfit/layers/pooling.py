@@ -46,7 +46,8 @@ class _Pooling(Layer):
         """Pool."""
         _check_axes(self, self.rank, x)
         pool, who = type(self).pool, f"layer {self.name!r}"
-        return pool(ops.cast(x, self.dtype), self.pool_size, self.strides, self.padding, who=who)
+        windows = self.pool_size, self.strides, self.padding, self.data_format
+        return pool(ops.cast(x, self.dtype), *windows, who=who)
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""

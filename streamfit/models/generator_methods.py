@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from streamfit._base.checks import steps_or_none
 from streamfit.models.prediction_methods import PredictionMethods
 from streamfit.streams import LoadPolicy
 from streamfit.training import FitPlan, History, StreamSettings, batches, fitting
@@ -17,12 +18,12 @@ class GeneratorMethods(PredictionMethods):
     def fit_generator(
         self,
         generator: object,
-        steps_per_epoch: int | None = None,
+        steps_per_epoch: float | None = None,
         epochs: int = 1,
         verbose: int | str = 1,
         callbacks: object = None,
         validation_data: object = None,
-        validation_steps: int | None = None,
+        validation_steps: float | None = None,
         validation_freq: int | Collection[int] = 1,
         class_weight: object = None,
         max_queue_size: int | None = None,
@@ -51,7 +52,9 @@ class GeneratorMethods(PredictionMethods):
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         epochs = renamed_epochs(epochs, kwargs, self.fit_generator)
-        counts = epochs, initial_epoch, steps_per_epoch, validation_steps, validation_freq
+        steps = steps_or_none("steps_per_epoch", steps_per_epoch)
+        own_steps = steps_or_none("validation_steps", validation_steps)
+        counts = epochs, initial_epoch, steps, own_steps, validation_freq
         plan = FitPlan(*counts, class_weight, callbacks, verbose, settings, seed, wrap=True, audit=audit)
         validation = batches.validation(validation_data, 0.0, None)
         plan = plan.with_data(batches.Data(generator, None, None, None, shuffle), validation)
@@ -63,7 +66,7 @@ class GeneratorMethods(PredictionMethods):
     def evaluate_generator(
         self,
         generator: object,
-        steps: int | None = None,
+        steps: float | None = None,
         callbacks: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
@@ -88,7 +91,7 @@ class GeneratorMethods(PredictionMethods):
     def predict_generator(
         self,
         generator: object,
-        steps: int | None = None,
+        steps: float | None = None,
         callbacks: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from streamfit._base.checks import is_mapping
+from streamfit._base.checks import is_mapping, steps_or_none
 from streamfit._base.specs import Array
 from streamfit.models.trainer import Trainer
 from streamfit.streams import LoadPolicy
@@ -20,7 +20,7 @@ class PredictionMethods(Trainer):
         x: object,
         batch_size: int | None = None,
         verbose: int | str = 0,
-        steps: int | None = None,
+        steps: float | None = None,
         callbacks: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
@@ -67,13 +67,14 @@ class PredictionMethods(Trainer):
         data = batches.Data(x, None, None, batch_size, shuffle=False, targets=False)
         policy = LoadPolicy(load_timeout)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        return self._pack_outputs(prediction.predict(self, data, settings, steps, verbose, callbacks, out))
+        count = steps_or_none("steps", steps)
+        return self._pack_outputs(prediction.predict(self, data, settings, count, verbose, callbacks, out))
 
     def predict_batches(
         self,
         x: object,
         batch_size: int | None = None,
-        steps: int | None = None,
+        steps: float | None = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
         use_multiprocessing: bool | None = None,
@@ -107,7 +108,7 @@ class PredictionMethods(Trainer):
         data = batches.Data(x, None, None, batch_size, shuffle=False, targets=False)
         policy = LoadPolicy(load_timeout)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        each = prediction.predict_batches(self, data, settings, steps)
+        each = prediction.predict_batches(self, data, settings, steps_or_none("steps", steps))
         return prediction.PredictedBatches(each, self._pack_outputs)
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:

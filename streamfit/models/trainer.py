@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from streamfit._base import uses
+from streamfit._base.checks import steps_or_none
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
@@ -173,8 +174,8 @@ class Trainer(GraphModel):
         class_weight: object = None,
         sample_weight: object = None,
         initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
+        steps_per_epoch: float | None = None,
+        validation_steps: float | None = None,
         validation_freq: int | Collection[int] = 1,
         max_queue_size: int | None = None,
         workers: int | None = None,
@@ -206,7 +207,8 @@ class Trainer(GraphModel):
             class_weight: Weight by class number; for several outputs by output name, or a list.
             sample_weight: One weight a sample (n,), or (n, steps) in temporal mode; by output if several.
             initial_epoch: Number of the first epoch.
-            steps_per_epoch: Steps in an epoch; the next one continues where it stopped.
+            steps_per_epoch: Steps in an epoch; the next one continues where it stopped. A part of a step is a
+                step, as in Keras 2: ``len(x) / 32``.
             validation_steps, validation_freq: Validate on so many batches; every so many epochs, or in those.
             max_queue_size: Batches that workers load ahead; 10 by default.
             workers, use_multiprocessing: How many workers load, and whether these are processes and not
@@ -231,7 +233,9 @@ class Trainer(GraphModel):
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         epochs = renamed_epochs(epochs, kwargs, self.fit)
-        counts = epochs, initial_epoch, steps_per_epoch, validation_steps, validation_freq
+        steps = steps_or_none("steps_per_epoch", steps_per_epoch)
+        own_steps = steps_or_none("validation_steps", validation_steps)
+        counts = epochs, initial_epoch, steps, own_steps, validation_freq
         plan = FitPlan(*counts, class_weight, callbacks, verbose, settings, seed, audit=audit)
         own = validation_batch_size
         training = batches.Data(x, y, sample_weight, batch_size, shuffle, validation_batch_size=own)
@@ -247,7 +251,7 @@ class Trainer(GraphModel):
         batch_size: int | None = None,
         verbose: int | str = "auto",
         sample_weight: object = None,
-        steps: int | None = None,
+        steps: float | None = None,
         callbacks: object = None,
         max_queue_size: int | None = None,
         workers: int | None = None,
@@ -275,7 +279,7 @@ class Trainer(GraphModel):
         data = batches.Data(x, y, sample_weight, batch_size, shuffle=False)
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
-        logs = evaluation.evaluate(self, data, settings, steps, verbose, callbacks)
+        logs = evaluation.evaluate(self, data, settings, steps_or_none("steps", steps), verbose, callbacks)
         return logs if return_dict else _results(logs)
 
     # -- single batches -------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamfit._base.checks import integer
+from streamfit._base.config import image_data_format
 from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Shape
 from streamfit.kernels.patches import BEFORE, COUNT, DILATION, LENGTH, SIZE, STRIDE
@@ -77,7 +78,7 @@ def padding_of(value: object, options: Sequence[str] = PADDINGS) -> str:
 
 
 def channels_last(value: object) -> str:
-    """Return ``'channels_last'``, the one layout of data; None means it too.
+    """Return ``'channels_last'``, the one layout of data; None means `image_data_format`.
 
     Raises:
         ValueError: It is another layout.
@@ -86,8 +87,14 @@ def channels_last(value: object) -> str:
         >>> channels_last(None)
         'channels_last'
     """
-    if value is None or value == "channels_last":
+    if value == "channels_last" or (value is None and image_data_format() == "channels_last"):
         return "channels_last"
+    if value is None:
+        raise ValueError(
+            "image_data_format is 'channels_first', which layers do not support: kernels read channels last. "
+            "Write backend.set_image_data_format('channels_last') and transpose the data once, "
+            "np.moveaxis(x, 1, -1); or write data_format='channels_last' in the layer"
+        )
     if value == "channels_first":
         raise ValueError(
             "data_format='channels_first' is not supported: kernels read channels last. Transpose the data "

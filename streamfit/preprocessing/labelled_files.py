@@ -21,9 +21,11 @@ from streamfit._base.checks import integer, number
 from streamfit._base.errors import DataError
 from streamfit._base.keys import derive, seed_from
 from streamfit._base.specs import Array
+from streamfit._base.telling import tell
 
 LabelMode = Literal["int", "categorical", "binary"]
 Subset = Literal["training", "validation", "both"]
+Labels = Literal["inferred"] | Sequence[int] | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,34 @@ class LabelledFiles:
         order = np.arange(total)
         return self.part(order[:-count]), self.part(order[-count:])
 
+    def subsets(
+        self, shuffle: bool, seed: int | None, validation_split: float | None, subset: Subset | None
+    ) -> list[tuple[LabelledFiles, bool]]:
+        """Return the subset that is wanted, or both, each with whether it is shuffled in each pass.
+
+        Args:
+            shuffle: Whether the files are shuffled, before they are split and in each pass; those for
+                validation beside those for training are in a fixed order.
+            seed: Of the shuffling; None leaves the files in order.
+            validation_split: The fraction for validation; None for all files as one.
+            subset: As `check_subset` takes it.
+
+        Raises:
+            ValueError: A subset would be empty.
+        """
+        files = self.shuffled(seed) if shuffle and seed is not None else self
+        if validation_split is None:
+            return [(files, shuffle)]
+        training, validation = files.split(validation_split)
+        if subset == "both":
+            return [(training, shuffle), (validation, False)]
+        return [(training if subset == "training" else validation, shuffle)]
+
+    def tell(self) -> None:
+        """Print how many files there are."""
+        classes = "" if self.class_names is None else f" of {len(self.class_names)} classes"
+        tell(f"{len(self.paths):,} files{classes}")
+
     def targets(self, mode: LabelMode) -> Array:
         """Return what a model learns of each file.
 
@@ -103,6 +133,18 @@ class LabelledFiles:
         return np.eye(classes, dtype=np.float32)[labels]
 
 
+def check_kinds(label_mode: object, format: object) -> None:
+    """Check two arguments of Keras.
+
+    Raises:
+        ValueError: One is none of those that there are.
+    """
+    if label_mode not in (None, "int", "binary", "categorical"):
+        raise ValueError(f"label_mode={label_mode!r}: write 'int', 'binary', 'categorical' or None")
+    if format not in (None, "tf", "grain"):
+        raise ValueError(f"format={format!r}: the result is a pipeline of this library; leave it out")
+
+
 def check_subset(validation_split: float | None, subset: str | None, shuffle: bool, seed: object) -> None:
     """Check the arguments that say which subset of the files is wanted.
 
@@ -129,7 +171,7 @@ def check_subset(validation_split: float | None, subset: str | None, shuffle: bo
 
 def find_files(
     directory: str | os.PathLike[str],
-    labels: Literal["inferred"] | Sequence[int] | None,
+    labels: Labels,
     class_names: Sequence[str] | None,
     suffixes: tuple[str, ...],
     follow_links: bool = False,

@@ -12,11 +12,12 @@ from streamfit._base.checks import truth, whole_or_none
 from streamfit._base.errors import SampleError
 from streamfit._base.keys import seed_or_none
 from streamfit._base.specs import Array
-from streamfit._base.telling import tell
 from streamfit.preprocessing.labelled_files import (
     LabelledFiles,
     LabelMode,
+    Labels,
     Subset,
+    check_kinds,
     check_subset,
     find_files,
 )
@@ -24,8 +25,6 @@ from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.stages import Pass, Stage
 from streamfit.streams.stages.elements import Element
 from streamfit.streams.traits import SourceTraits
-
-Labels = Literal["inferred"] | Sequence[int] | None
 
 
 class TextFiles(Stage):
@@ -211,32 +210,16 @@ def text_dataset_from_directory(
     """
     shuffle, length = truth("shuffle", shuffle), whole_or_none("max_length", max_length, 1)
     size, seed = whole_or_none("batch_size", batch_size, 1), seed_or_none(seed)
-    _check_kinds(label_mode, format)
+    check_kinds(label_mode, format)
     check_subset(validation_split, subset, shuffle, seed)
     labels = None if label_mode is None else labels
     files = find_files(directory, labels, class_names, (".txt",), truth("follow_links", follow_links))
     mode = None if labels is None else label_mode
     if truth("verbose", verbose):
-        _tell(files)
-    if shuffle and seed is not None:
-        files = files.shuffled(seed)
-    if validation_split is None:
-        return _pipeline(files, mode, length, size, shuffle, seed)
-    training, validation = files.split(validation_split)
-    first = _pipeline(training if subset != "validation" else validation, mode, length, size, shuffle, seed)
-    return [first, _pipeline(validation, mode, length, size, False, seed)] if subset == "both" else first
-
-
-def _tell(files: LabelledFiles) -> None:
-    classes = "" if files.class_names is None else f" of {len(files.class_names)} classes"
-    tell(f"{len(files.paths):,} files{classes}")
-
-
-def _check_kinds(label_mode: object, format: object) -> None:
-    if label_mode not in (None, "int", "binary", "categorical"):
-        raise ValueError(f"label_mode={label_mode!r}: write 'int', 'binary', 'categorical' or None")
-    if format not in (None, "tf", "grain"):
-        raise ValueError(f"format={format!r}: the result is a pipeline of this library; leave it out")
+        files.tell()
+    parts = files.subsets(shuffle, seed, validation_split, subset)
+    made = [_pipeline(part, mode, length, size, shuffled, seed) for part, shuffled in parts]
+    return made if subset == "both" else made[0]
 
 
 def _pipeline(

@@ -139,15 +139,15 @@ def _share(share: object) -> float | None:
     return value or None
 
 
-def need_steps(data: object, steps: int | None, argument: str) -> None:
+def need_steps(data: object, steps: float | None, argument: str) -> None:
     """Raise unless the number of steps is given or the data know their length.
 
     Raises:
         ValueError: A plain generator without a number of steps.
     """
-    if steps is None and (
-        hasattr(data, "__next__") or not (hasattr(data, "__len__") or isinstance(data, Source))
-    ):
+    # An iterator that has batches by number, such as those of `ImageDataGenerator`, is read by number.
+    plain = hasattr(data, "__next__") and not hasattr(data, "__getitem__")
+    if steps is None and (plain or not (hasattr(data, "__len__") or isinstance(data, Source))):
         raise ValueError(
             f"`{argument}=None` is only valid for a generator based on the `keras.utils.Sequence` class. "
             f"Please specify `{argument}` or use the `Sequence` class."

@@ -5,7 +5,12 @@ from __future__ import annotations
 from streamfit._base.config import set_random_seed
 from streamfit._base.word_vectors import WordVectors, read_word_vectors
 from streamfit.layers.adaptation import adapt_layers
-from streamfit.preprocessing import text_dataset_from_directory, timeseries_dataset_from_array
+from streamfit.preprocessing import (
+    audio_dataset_from_directory,
+    image_dataset_from_directory,
+    text_dataset_from_directory,
+    timeseries_dataset_from_array,
+)
 from streamfit.preprocessing.image import array_to_img, img_to_array, load_img, save_img
 from streamfit.preprocessing.sequence import pad_sequences
 from streamfit.streams.sequence import Sequence
@@ -18,6 +23,8 @@ __all__ = [
     "WordVectors",
     "adapt_layers",
     "array_to_img",
+    "audio_dataset_from_directory",
+    "image_dataset_from_directory",
     "img_to_array",
     "load_img",
     "pad_sequences",

@@ -172,7 +172,7 @@ def test_some_of_a_batch() -> None:
 
 
 def test_refused_targets() -> None:
-    x, boxes = images(), np.zeros((N, 1, 4), np.float32)
+    x, boxes = images(), np.tile(np.array([[1, 1, 3, 2]], np.float32), (N, 1, 1))
     for transform in (augment.mixup(), augment.cutmix()):
         for numbers in (np.arange(N), np.arange(N).reshape(N, 1), np.arange(N, dtype=np.uint8)):
             with pytest.raises(DataError, match=r"label_mode='categorical' .*to_categorical"):

@@ -230,14 +230,15 @@ def test_labels_that_do_not_come_back() -> None:
     def function(made: dict[str, Any]) -> Callable[..., object]:
         return lambda image, **labels: {"image": image, **labels, **made}
 
-    boxes, points = np.zeros((6, 2, 4), np.float32), np.zeros((6, 2, 2), np.float32)
+    boxes = np.tile(np.array([0, 0, 3, 2], np.float32), (6, 2, 1))
+    points = np.zeros((6, 2, 2), np.float32)
     for labels, y, made, message in (
         ("mask", IMAGES[..., 0], {"mask": None}, r"shape \(4, 5, 3\), and as its mask none"),
         ("mask", IMAGES[..., 0], {"mask": np.zeros((2, 2))}, r"as its mask \(2, 2\)"),
         ("boxes", boxes, {"bboxes": np.zeros((1, 4))}, r"must come back: \(k, 5\)"),
         ("boxes", boxes, {"bboxes": [[0, 0, 1, 1, 7]]}, r"with the numbers \[7.0\] for 2 rows"),
         ("boxes", boxes, {"bboxes": [[0, 0, 1, 1, 0]] * 2}, "with the numbers"),
-        ("points", points, {"keypoints": [[1, 1, 1]]}, "of 2 keypoints 1 came back.*remove_invisible=False"),
+        ("points", points, {"keypoints": [[1, 1]]}, r"must come back: \(k, 3\)"),
     ):
         transform = augment.function(function(made), keywords=True, labels=labels)  # type: ignore[arg-type]
         with pytest.raises(SampleError, match=message) as caught:
@@ -251,6 +252,18 @@ def test_labels_that_do_not_come_back() -> None:
         augment.function(others.Compose(), labels={"a": "boxes", "b": "boxes"}).transform_batch(
             IMAGES, {"a": boxes, "b": boxes}, KEYS
         )
+
+
+def test_key_points_that_are_missing() -> None:
+    points = np.array([[[1.5, 2.5], [np.nan, np.nan], [3.5, 0.5]]] * 6, np.float32)
+
+    def drops(image: np.ndarray, keypoints: np.ndarray) -> dict[str, object]:
+        assert keypoints.tolist() == [[1, 2, 0], [3, 0, 2]]
+        return {"image": image, "keypoints": keypoints[:1]}
+
+    transform = augment.function(drops, keywords=True, labels="points")
+    _, found = transform.transform_batch(IMAGES, points, KEYS)
+    np.testing.assert_array_equal(found, [[[1.5, 2.5], [np.nan] * 2, [np.nan] * 2]] * 6)
 
 
 def test_refused_arguments() -> None:

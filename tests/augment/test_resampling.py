@@ -193,6 +193,14 @@ def test_an_equal_size_keeps_each_bit(interpolation, dtype):
     assert_array_equal(resized(Images.of(images), (5, 7), interpolation).value(), images)
 
 
+def test_other_boxes_of_equal_images_have_their_own_weights():
+    images = np.random.default_rng(5).integers(0, 256, (3, 6, 6, 1), dtype=np.uint8)
+    boxes = [(0, 0, 5, 4), (1, 2, 6, 6), (1, 2, 6, 6)]
+    made = resized(Images.of(images), (3, 4), "bilinear", boxes=np.array(boxes, "float64"))
+    for row, box in enumerate(boxes):
+        assert_allclose(made.image(row), dense(images[row], (3, 4), "bilinear", True, box), atol=0.501)
+
+
 def test_overshoot_is_cut_off_in_bytes_and_kept_in_floats():
     edge = np.repeat([[0, 0, 0, 255, 255, 255]], 2, axis=0).astype("uint8")[None, :, :, None]
     made = resized(Images.of(edge), (2, 12), "lanczos3").value()

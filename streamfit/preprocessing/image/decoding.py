@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 
 ColorMode = Literal["rgb", "rgba", "grayscale"]
 CHANNELS: dict[str, int] = {"grayscale": 1, "rgb": 3, "rgba": 4}
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-"""How the names of images end in folders, as in Keras."""
-OTHER_ENDINGS = (".webp", ".tif", ".tiff")
-"""Other endings that can be asked for."""
+ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp", ".tif", ".tiff")
+"""How the names of images end in folders: Keras' five, and those of WebP and TIFF."""
 MAX_PIXELS = 89_478_485
 """Pixels of the largest image that is decoded unless another limit is given: a quarter of a GiB in RGB, which
 is where Pillow begins to warn."""
@@ -64,15 +62,23 @@ def read_image_file(path: str, max_pixels: int = MAX_PIXELS) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:
             found = os.fstat(file.fileno()).st_size
-            most = max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES
-            if found > most:
-                raise DataError(
-                    f"{path!r} has {found:,} bytes, more than an image of at most {max_pixels:,} pixels has; "
-                    "if it is one, write a larger max_pixels"
-                )
+            check_bytes(found, repr(path), max_pixels)
             return file.read()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise DataError(f"{path!r} cannot be opened: {error.strerror}; check the path") from None
+
+
+def check_bytes(count: int, where: str, max_pixels: int) -> None:
+    """Refuse more bytes than an image of so many pixels has.
+
+    Raises:
+        DataError: These are more.
+    """
+    if count > max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES:
+        raise DataError(
+            f"{where} has {count:,} bytes, more than an image of at most {max_pixels:,} pixels has; if it is "
+            "one, write a larger max_pixels"
+        )
 
 
 def decode_image(
@@ -83,6 +89,7 @@ def decode_image(
     max_pixels: int = MAX_PIXELS,
     upright: bool = True,
     keep_depth: bool = False,
+    at_least: tuple[int, int] | None = None,
 ) -> Array:
     """Decode an image.
 
@@ -96,6 +103,8 @@ def decode_image(
         max_pixels: Larger images are refused, by their headers.
         upright: Whether to turn and flip the image as its EXIF orientation says.
         keep_depth: Whether a gray image of more than 8 bits stays as it is with ``'grayscale'``.
+        at_least: Height and width that suffice: JPEG is then decoded to 1/2, 1/4 or 1/8 of its size where
+            that is not below.
 
     Returns:
         uint8 (height, width, channels); with `keep_depth` uint16 or int32 where the file has those.
@@ -109,15 +118,28 @@ def decode_image(
         [[[9, 8, 7]]]
     """
     image = _open(data, where, max_pixels)
+    orientation = 1
     pixels: Array | None = None
-    if image.format in ("JPEG", "MPO") and (image.mode, color_mode) in _DIRECT:
-        colours = _DIRECT[image.mode, color_mode]
-        pixels = jpeg_pixels(data, colours, image.height, image.width)
+    if image.format in ("JPEG", "MPO"):
+        orientation = _orientation(image) if upright else 1
+        shrink = 1 if at_least is None else _shrink(image.size, at_least, orientation)
+        if (image.mode, color_mode) in _DIRECT:
+            colours = _DIRECT[image.mode, color_mode]
+            pixels = jpeg_pixels(data, colours, image.height, image.width, shrink)
+        if shrink > 1:
+            image.draft(None, (image.width // shrink, image.height // shrink))
     if pixels is None:
         with _as_data_errors(where):
             image.load()
         pixels = _pixels(image, where, color_mode, keep_depth)
-    return turned(pixels, _orientation(image)) if upright else pixels
+        orientation = _orientation(image) if upright else 1
+    return turned(pixels, orientation)
+
+
+def _shrink(size: tuple[int, int], at_least: tuple[int, int], orientation: int) -> int:
+    """Return by how much an image may shrink so that a height and a width are left."""
+    width, height = size if orientation < 5 else size[::-1]
+    return max(by for by in (1, 2, 4, 8) if by == 1 or min(height // at_least[0], width // at_least[1]) >= by)
 
 
 def turned(pixels: Array, orientation: int) -> Array:

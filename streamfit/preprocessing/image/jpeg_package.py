@@ -18,7 +18,7 @@ def _package() -> ModuleType | None:
         return None
 
 
-def jpeg_pixels(data: bytes, colours: str, height: int, width: int) -> Array | None:
+def jpeg_pixels(data: bytes, colours: str, height: int, width: int, shrink: int = 1) -> Array | None:
     """Decode a JPEG without faults.
 
     Args:
@@ -26,6 +26,7 @@ def jpeg_pixels(data: bytes, colours: str, height: int, width: int) -> Array | N
         colours: ``'RGB'``, or ``'GRAY'`` of a gray image.
         height: Its height, as another reader of the header found it.
         width: Its width.
+        shrink: 1, 2, 4 or 8: decode to so much less height and width.
 
     Returns:
         uint8 (height, width, channels); None where the package is not installed, the sizes differ, or it
@@ -37,7 +38,8 @@ def jpeg_pixels(data: bytes, colours: str, height: int, width: int) -> Array | N
     try:
         if tuple(package.decode_jpeg_header(data)[:2]) != (height, width):
             return None
-        pixels: Array = package.decode_jpeg(data, colours)
+        least = {"min_height": height // shrink, "min_width": width // shrink} if shrink > 1 else {}
+        pixels: Array = package.decode_jpeg(data, colours, **least, min_factor=shrink)
     except ValueError:
         return None
-    return pixels
+    return pixels if pixels.shape[:2] == (-(-height // shrink), -(-width // shrink)) else None

@@ -174,7 +174,7 @@ def timeseries_generator_from_json(json_string: str) -> TimeseriesGenerator:
     return TimeseriesGenerator(data, targets, **config)
 
 
-def _as_json(name: str, series: Any) -> str:
+def _as_json(name: str, series: object) -> str:
     try:
         return json.dumps(series.tolist() if isinstance(series, np.ndarray) else series)
     except TypeError as error:

@@ -128,6 +128,16 @@ def test_windows_with_targets_are_the_same_read_in_order_and_by_number() -> None
         )
 
 
+def test_resuming_shuffled_windows_with_targets() -> None:
+    def build() -> Any:
+        windows = labelled(14).window(3, 2, horizon=1, groups=np.repeat([3, 5], 7))
+        return windows.shuffle().batch(2)
+
+    expected, *others = resumed(build(), None, build)
+    assert len(others) == 2
+    assert all(other == expected for other in others)
+
+
 def test_x_without_y_is_its_own_target() -> None:
     x, y = next(iter(source(np.arange(8.0)).window(2, shift=1, stride=2, horizon=(1, 3)).batch(2)))
     assert (x.tolist(), y.tolist()) == ([[0, 2], [1, 3]], [[3, 5], [4, 6]])

@@ -1,0 +1,3 @@
+"""Audio files: reading parts of them, resampling, and data sets of folders."""
+
+from __future__ import annotations
