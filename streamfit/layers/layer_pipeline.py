@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
 from streamfit._base.configs import Config
 from streamfit._base.keys import derive, each_key
@@ -103,13 +103,13 @@ class LayerPipeline(Layer):
         """What `map` of a source calls, where all layers preprocess images."""
         return batch_transform(self)
 
-    def __call__(self, *inputs: object, training: bool | None = None, **settings: Any) -> object:
+    def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> object:
         """Apply the layers to tensors, or now to arrays: in training unless `training` is False."""
         if any(is_symbolic(leaf) for leaf in flatten(inputs)):
             return super().__call__(*inputs, training=training, **settings)
         (given,) = inputs
         self.ensure_built(given)
-        return self.call(given, training=training is None or bool(training), **settings)
+        return self.call(given, training is None or bool(training), settings.get("mask"))
 
     def call(self, inputs: object, training: bool = True, mask: object = None) -> object:
         """Apply the layers; the first one gets the mask, and each other that of the one before it."""

@@ -224,7 +224,7 @@ class Sequential(Model):
         """What `map` of a source calls, where all layers preprocess images."""
         return batch_transform(self)
 
-    def __call__(self, *inputs: object, training: bool | None = None, **settings: Any) -> Any:
+    def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> Any:
         """Run the stack on tensors, or now on arrays.
 
         A stack of layers that preprocess images alone behaves on arrays as in training, unless `training` is
