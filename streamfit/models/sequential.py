@@ -235,7 +235,7 @@ class Sequential(Model):
         """Whether a layer mixes the samples of a batch, so that on a source it must stand behind `batch`."""
         return mixes_samples(self._layers)
 
-    def __call__(self, *inputs: object, training: bool | None = None, **settings: Any) -> Any:
+    def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> Any:
         """Run the stack on tensors, or now on arrays.
 
         A stack of layers that preprocess images alone behaves on arrays as in training, unless `training` is
