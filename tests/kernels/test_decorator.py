@@ -150,5 +150,5 @@ def test_superwords_are_a_setting_of_one_kernel() -> None:
         with superwords(True):
             assert config.SLP_VECTORIZE == 1
         with superwords(False):
-            assert config.SLP_VECTORIZE == before
-        assert config.SLP_VECTORIZE == before
+            assert before == config.SLP_VECTORIZE
+        assert before == config.SLP_VECTORIZE
