@@ -43,13 +43,13 @@ from streamfit.augment.rand_augment import RandomOperations as rand_augment
 from streamfit.augment.rand_augment import TrivialOperations as trivial_augment
 from streamfit.augment.resizes import RandomResizedCrop as random_resized_crop
 from streamfit.augment.resizes import Resize as resize
-from streamfit.augment.tones import AutoContrast as auto_contrast
 from streamfit.augment.tones import ChannelShift as channel_shift
 from streamfit.augment.tones import Equalize as equalize
 from streamfit.augment.tones import Grayscale as grayscale
 from streamfit.augment.tones import Invert as invert
 from streamfit.augment.tones import Posterize as posterize
 from streamfit.augment.tones import Solarize as solarize
+from streamfit.augment.tones import StretchedContrast as auto_contrast
 from streamfit.augment.transform import Chain as chain
 from streamfit.augment.transform import Transform
 
