@@ -169,7 +169,7 @@ class RandomContrast(FactorLayer):
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Move the values."""
-        mean = images.mean(axis=(1, 2), keepdims=True)
+        mean = images.mean(axis=1, keepdims=True).mean(axis=2, keepdims=True)  # one by one is faster
         return self.clipped((images - mean) * column(transformation["contrast_factor"]) + mean)
 
 
