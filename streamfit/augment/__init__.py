@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from streamfit.augment import audio, series
-from streamfit.augment.affine_transforms import Affine as affine
-from streamfit.augment.affine_transforms import Rotate as rotate
-from streamfit.augment.affine_transforms import Shear as shear
-from streamfit.augment.affine_transforms import Translate as translate
-from streamfit.augment.affine_transforms import Zoom as zoom
+from streamfit.augment.affines import Affine as affine
+from streamfit.augment.affines import Rotate as rotate
+from streamfit.augment.affines import Shear as shear
+from streamfit.augment.affines import Translate as translate
+from streamfit.augment.affines import Zoom as zoom
 from streamfit.augment.batch_mixing import Cutmix as cutmix
 from streamfit.augment.batch_mixing import Mixup as mixup
 from streamfit.augment.blurs import Blur as blur

@@ -94,48 +94,47 @@ def sharpen_images(
     starts: Array,
     sizes: Array,
     channels: int,
-    made: Array,
     factors: Array,
     limits: Array,
-    line: Array,
+    above: Array,
+    sums: Array,
 ) -> None:
     """Move each pixel away from the mean of its neighbours, in which it counts five times.
 
     Args:
-        pixels: uint8 or float32, flat.
-        starts: Where each image begins, in `made` too; int64 (n,).
+        pixels: uint8 or float32, flat; changed, and uint8 is rounded. Pixels at the edges stay.
+        starts: Where each image begins, int64 (n,).
         sizes: Height and width of each, int64 (n, 2).
         channels: Numbers in a pixel.
-        made: Gets the results, of the same dtype; uint8 is rounded. Pixels at the edges are copied.
         factors: 0 for the mean, 1 for the pixel; float32 (n,).
         limits: The lowest and highest result, float32 (2,).
-        line: Memory for a row, float32 (width * channels,).
+        above: Memory for a row, float32 (width * channels,).
+        sums: Memory for another one.
     """
     low, high = limits[0], limits[1]
-    rounding = np.float32(0.5 if made.itemsize == 1 else 0.0)
+    rounding = np.float32(0.5 if pixels.itemsize == 1 else 0.0)
     thirteenth, four = np.float32(1 / 13), np.float32(4)
     for i in range(starts.shape[0]):
         height, width, factor = sizes[i, 0], sizes[i, 1], factors[i]
+        if height < 3 or width < 3 or factor == 1:
+            continue
         length = width * channels
-        for r in range(height):
+        here = pixels[starts[i] : starts[i] + length]
+        for j in range(length):
+            above[j] = np.float32(here[j])
+        for r in range(1, height - 1):
             first = starts[i] + r * length
-            result, here = made[first : first + length], pixels[first : first + length]
-            if r == 0 or r == height - 1 or width < 3 or factor == 1:
-                for j in range(length):
-                    result[j] = here[j]
-                continue
-            above, below = pixels[first - length : first], pixels[first + length : first + 2 * length]
+            here, below = pixels[first : first + length], pixels[first + length : first + 2 * length]
             for j in range(length):
-                line[j] = np.float32(above[j]) + np.float32(here[j]) + np.float32(below[j])
-            inner, outer = here[channels : length - channels], result[channels : length - channels]
-            beside, last = line[channels : length - channels], line[2 * channels : length]
+                value = np.float32(here[j])
+                sums[j] = above[j] + value + np.float32(below[j])
+                above[j] = value
+            inner = here[channels : length - channels]
+            middle, right = sums[channels : length - channels], sums[2 * channels : length]
             for j in range(length - 2 * channels):
                 value = np.float32(inner[j])
-                mean = (line[j] + beside[j] + last[j] + four * value) * thirteenth
+                mean = (sums[j] + middle[j] + right[j] + four * value) * thirteenth
                 value = mean + factor * (value - mean)
                 value = low if value < low else value
                 value = high if value > high else value
-                outer[j] = value + rounding
-            for c in range(channels):
-                result[c] = here[c]
-                result[length - 1 - c] = here[length - 1 - c]
+                inner[j] = value + rounding

@@ -8,7 +8,7 @@ from streamfit._base.specs import Array
 from streamfit.augment.draws import SampleDraws
 from streamfit.augment.image_steps import ColourStep, Step
 from streamfit.augment.images import Frames
-from streamfit.augment.parameters import interval
+from streamfit.augment.parameters import amount, interval
 from streamfit.augment.transform import Transform
 
 Limit = float | tuple[float, float]
@@ -193,7 +193,7 @@ class Gamma(Transform):
         self.limits = interval("limits", limits)
         if self.limits[0] <= 0:
             raise ValueError(f"limits must be positive numbers, got {limits!r}")
-        self.gain = interval("gain", (0.0, gain))[1]
+        self.gain = amount("gain", gain)[0]
 
     def __repr__(self) -> str:
         return f"gamma({self.limits}, gain={self.gain})"

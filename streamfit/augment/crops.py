@@ -23,7 +23,9 @@ class Crop(Transform):
         size: Height and width, or a number for a square.
         padding: Pixels of the border: a number, (above and below, at the left and the right), or ((above,
             below), (left, right)); None for none.
-        fill_mode: What the border holds; see `Transform`.
+        fill_mode: What the border holds: ``'constant'``, ``'nearest'`` (the pixel at the edge), ``'reflect'``
+            (``c b a | a b c | c b a``), ``'mirror'`` (``c b | a b c | b a``) or ``'wrap'`` (``b c | a b c | a
+            b``).
         fill_value: Its value for ``'constant'``, in the unit of the pixels.
 
     Raises:
@@ -96,7 +98,9 @@ class Pad(Transform):
     Args:
         padding: Its pixels: a number, (above and below, at the left and the right), or ((above, below),
             (left, right)).
-        fill_mode: What it holds; see `Transform`.
+        fill_mode: What it holds: ``'constant'``, ``'nearest'`` (the pixel at the edge), ``'reflect'``
+            (``c b a | a b c | c b a``), ``'mirror'`` (``c b | a b c | b a``) or ``'wrap'`` (``b c | a b c | a
+            b``).
         fill_value: Its value for ``'constant'``, in the unit of the pixels.
 
     Example:

@@ -86,7 +86,7 @@ class Rescale(Transform):
     """
 
     def __init__(self, scale: float, offset: float = 0.0) -> None:
-        self.scale, self.offset = number("scale", scale), number("offset", offset)
+        (self.scale,), (self.offset,) = _numbers("scale", [scale]), _numbers("offset", [offset])
         if self.scale == 0:
             raise ValueError("scale=0 makes all values equal; write a factor such as 1 / 255")
 

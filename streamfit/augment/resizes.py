@@ -98,7 +98,9 @@ class Resize(Transform):
             ``pad_to_aspect_ratio``); ``'shorter'`` to give the shorter side the size, which is one number
             then, and leave the longer one its proportion, rounded down (the resize of torchvision); None to
             distort.
-        fill_mode: What the border holds; see `Transform`.
+        fill_mode: What the border holds: ``'constant'``, ``'nearest'`` (the pixel at the edge), ``'reflect'``
+            (``c b a | a b c | c b a``), ``'mirror'`` (``c b | a b c | b a``) or ``'wrap'`` (``b c | a b c | a
+            b``).
         fill_value: Its value for ``'constant'``, in the unit of the pixels.
 
     Example:

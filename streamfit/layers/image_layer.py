@@ -236,6 +236,11 @@ class ImageLayer(HostLayer):
     mixes: ClassVar[bool] = False
     """Whether labels are mixed as the images are."""
 
+    @property
+    def needs_batch(self) -> bool:
+        """Whether it mixes the samples of a batch, so that on a source it must stand behind `batch`."""
+        return self.mixes
+
     def _entry(
         self, key: str, entry: object, one: bool, transformation: Transformation | None, training: bool
     ) -> object:

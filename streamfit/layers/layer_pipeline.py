@@ -70,6 +70,16 @@ def batch_transform(stack: Layer) -> Transformed:
     return lambda x, y, keys: transformed_batch(layers, x, y, keys)
 
 
+def mixes_samples(layers: Sequence[Layer]) -> bool:
+    """Return whether a layer, or one inside it, mixes the samples of a batch, as `MixUp` does."""
+    return any(
+        mixes_samples(layer.layers_inside)
+        if is_stack(layer)
+        else isinstance(layer, ImageLayer) and layer.needs_batch
+        for layer in layers
+    )
+
+
 class LayerPipeline(Layer):
     """Layers one after the other, as one layer; mostly of those that preprocess images.
 
@@ -102,6 +112,11 @@ class LayerPipeline(Layer):
     def transform_batch(self) -> Transformed:
         """What `map` of a source calls, where all layers preprocess images."""
         return batch_transform(self)
+
+    @property
+    def needs_batch(self) -> bool:
+        """Whether a layer mixes the samples of a batch, so that on a source it must stand behind `batch`."""
+        return mixes_samples(self._stack)
 
     def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> object:
         """Apply the layers to tensors, or now to arrays: in training unless `training` is False."""

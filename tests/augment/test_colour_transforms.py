@@ -154,6 +154,8 @@ def test_colours_of_a_source_differ_between_passes_and_leave_the_arrays_alone() 
         (lambda: augment.color_jitter(hue=(0, 1)), ValueError, "hue must be within"),
         (lambda: augment.gamma((0, 1)), ValueError, "positive"),
         (lambda: augment.gamma(2), TypeError, "must be a pair"),  # type: ignore[arg-type]
+        (lambda: augment.gamma((1, 2), gain=-1), ValueError, "gain must not be negative"),
+        (lambda: augment.rescale(float("inf")), ValueError, "scale must be finite"),
         (lambda: augment.posterize(0), ValueError, "at least 1"),
         (lambda: augment.posterize(9), ValueError, "bits must be 1 to 8"),
         (lambda: augment.equalize(p=1.5), ValueError, "between 0 and 1"),
