@@ -13,6 +13,10 @@ from streamfit._base.configs import Config
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Shape
 from streamfit.augment.draws import SampleDraws
+from streamfit.augment.image_steps import ColourStep
+from streamfit.augment.images import Images
+from streamfit.augment.labels import Labels
+from streamfit.augment.run import run
 from streamfit.layers.image_checks import factor_range, value_range
 from streamfit.layers.image_layer import ImageLayer, SeededOptions, Transformation, column
 
@@ -35,33 +39,6 @@ def grey(images: Array) -> Array:
 def _check_colours(images: Array) -> None:
     if images.shape[-1] != 3:
         raise DataError(f"images need 3 channels (red, green, blue), got {images.shape[-1]}")
-
-
-def to_hsv(images: Array) -> tuple[Array, Array, Array]:
-    """Return hue and saturation, each in [0, 1], and value, the largest of red, green and blue.
-
-    Source: Smith, "Color gamut transform pairs", 1978.
-    """
-    _check_colours(images)
-    red, green, blue = (images[..., channel] for channel in range(3))
-    value = images.max(axis=-1)
-    spread = value - images.min(axis=-1)
-    some = np.where(spread > 0, spread, 1) * 6
-    hue = (red - green) / some + 4 / 6
-    hue = np.where(value == green, (blue - red) / some + 2 / 6, hue)
-    hue = np.where(value == red, (green - blue) / some, hue)
-    hue = np.where(spread > 0, hue, 0)
-    hue += hue < 0
-    return hue, np.where(value > 0, spread / np.where(value > 0, value, 1), 0), value
-
-
-def from_hsv(hue: Array, saturation: Array, value: Array) -> Array:
-    """Return red, green and blue for hue, saturation and value; whole turns of the hue do not count."""
-    place = (hue % 1)[..., None] * 6
-    away = np.abs(place - np.array([3, 2, 4], np.float32))
-    full = np.clip(np.array([-1, 2, 2], np.float32) + away * np.array([1, -1, -1], np.float32), 0, 1)
-    made: Array = value[..., None] * (1 + saturation[..., None] * (full - 1))
-    return made.astype(np.float32)
 
 
 class ColourLayer(ImageLayer):
@@ -169,7 +146,7 @@ class RandomContrast(FactorLayer):
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Move the values."""
-        mean = images.mean(axis=(1, 2), keepdims=True)
+        mean = images.mean(axis=1, keepdims=True).mean(axis=2, keepdims=True)  # one by one is faster
         return self.clipped((images - mean) * column(transformation["contrast_factor"]) + mean)
 
 
@@ -189,10 +166,11 @@ class RandomHue(FactorLayer):
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Turn."""
-        low, high = self.value_range
-        hue, saturation, value = to_hsv((images - low) / (high - low))
-        turned = from_hsv(hue + column(transformation["factor"])[..., 0], saturation, value)
-        return np.clip(turned, 0, 1) * (high - low) + low
+        _check_colours(images)
+        turns = np.asarray(transformation["factor"], np.float64).reshape(-1, 1)
+        batch = Images.of(images, self.value_range)
+        made, _ = run([ColourStep("hue", turns)], batch, Labels({}, None))
+        return self.clipped(np.asarray(made.value()))
 
 
 class RandomSaturation(FactorLayer):
@@ -218,8 +196,13 @@ class RandomSaturation(FactorLayer):
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Multiply."""
-        hue, saturation, value = to_hsv(images)
-        return from_hsv(hue, np.clip(saturation * column(transformation["factor"])[..., 0], 0, 1), value)
+        # Hue and value of HSV stay: distances to the largest of the three numbers keep their proportion.
+        _check_colours(images)
+        value = images.max(axis=-1, keepdims=True)
+        spread = value - images.min(axis=-1, keepdims=True)
+        most = np.divide(value, spread, out=np.zeros_like(spread), where=(spread > 0) & (value > 0))
+        made: Array = value - (value - images) * np.minimum(column(transformation["factor"]), most)
+        return made
 
 
 class RandomGrayscale(ImageLayer):
