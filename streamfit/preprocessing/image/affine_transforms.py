@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import ndimage
 
 from streamfit._base.checks import number, whole
 from streamfit._base.config import next_seed
@@ -122,13 +121,15 @@ def _by_splines(
     planes: Array, made: Array, matrix: Array, flips: Array, mode: EdgeMode, cval: float, order: int
 ) -> None:
     """Warp each channel by SciPy, which has splines of higher orders and all dtypes."""
+    from scipy.ndimage import affine_transform  # it takes a while to import
+
     linear, offset = matrix.reshape(2, 3)[:, :2], matrix.reshape(2, 3)[:, 2]
     still = bool((linear == np.eye(2)).all() and not offset.any())
     for plane, to in zip(planes, made, strict=True):
         if still:
             moved = plane
         else:
-            moved = ndimage.affine_transform(plane, linear, offset, order=order, mode=mode, cval=cval)
+            moved = affine_transform(plane, linear, offset, order=order, mode=mode, cval=cval)
         moved = moved[:, ::-1] if flips[0] else moved
         to[...] = moved[::-1] if flips[1] else moved
 
