@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import ndtri
 
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
@@ -110,6 +109,8 @@ class SampleDraws:
 
     def normal(self, purpose: str, shape: tuple[int, ...] = ()) -> Array:
         """Return numbers of the standard normal distribution, float64 (n, \\*shape)."""
+        from scipy.special import ndtri  # it takes a while to import
+
         words = self.hashes(purpose, math.prod(shape)).reshape(len(self.keys), *shape)
         drawn: Array = ndtri(((words >> np.uint64(11)) + 0.5) * 2.0**-53)
         return drawn
