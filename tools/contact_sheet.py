@@ -1,4 +1,4 @@
-"""Draw every transform of images on one page: ``docs/images/augmentations.png``.
+"""Draw every transform of images on one page: ``docs/images/augmentations.jpg``.
 
 Run it after a transform was added or changed, and look at the page:
 
@@ -18,7 +18,7 @@ import numpy as np
 from streamfit import augment
 from streamfit._base.plotting import SOFT, TEXT, Picture, empty_axes
 
-PATH = Path(__file__).resolve().parents[1] / "docs" / "images" / "augmentations.png"
+PATH = Path(__file__).resolve().parents[1] / "docs" / "images" / "augmentations.jpg"
 COLUMNS, VARIANTS, SIZE, INCH = 3, 4, 160, 0.98
 
 TRANSFORMS = [
@@ -33,9 +33,9 @@ TRANSFORMS = [
     "translate(0.2, 0.2, fill_mode='reflect')",
     "zoom((0.6, 1.6))",
     "shear(25)",
-    "affine(20, (0.1, 0.1), (0.8, 1.2), 10, fill_mode='reflect')",
+    "affine(20, (0.1, 0.1), (0.8, 1.2), 10)",
     "perspective(0.4)",
-    "elastic(20, 5)",
+    "elastic(80, 10)",
     "brightness(0.5)",
     "contrast(0.6)",
     "saturation(0.9)",
@@ -58,16 +58,17 @@ TRANSFORMS = [
     "mixup(1.0)",
     "cutmix(1.0)",
     "rand_augment()",
+    "trivial_augment()",
 ]
 
 
 def photos() -> np.ndarray:
-    """Return crops of a photo that comes with scikit-learn, uint8."""
+    """Return parts of the photos that come with scikit-learn, uint8."""
     from sklearn.datasets import load_sample_image
 
-    photo = load_sample_image("china.jpg")
-    places = [(60, 180), (180, 20), (150, 320), (240, 430)]
-    return np.stack([photo[top : top + SIZE, left : left + SIZE] for top, left in places])
+    places = [("china.jpg", 60, 180), ("flower.jpg", 100, 190), ("china.jpg", 190, 20), ("china.jpg", 160, 330)]
+    found = [(load_sample_image(name), top, left) for name, top, left in places]
+    return np.stack([photo[top : top + SIZE, left : left + SIZE] for photo, top, left in found])
 
 
 def transform_of(text: str) -> augment.Transform:

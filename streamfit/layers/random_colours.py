@@ -5,7 +5,7 @@ The formulas are those of Keras 3, on values between the two ends of `value_rang
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -185,7 +185,7 @@ class RandomHue(FactorLayer):
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw the turns."""
         side = np.where(draws.chance("side", 0.5), -0.5, 0.5)
-        return {"factor": draws.uniform("factor", *self.factor) * side}
+        return {"factor": draws.uniform("hue", *self.factor) * side}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Turn."""
@@ -213,7 +213,7 @@ class RandomSaturation(FactorLayer):
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw what the saturations are multiplied by."""
-        drawn = draws.uniform("factor", *self.factor)
+        drawn = draws.uniform("saturation", *self.factor)
         return {"factor": drawn / (1 - drawn + 1e-7)}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
@@ -357,7 +357,7 @@ class RandomColorJitter(ColourLayer):
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw for each part."""
-        return {name: part.drawn(draws.of(name), shape) for name, part in self._parts.items()}
+        return {name: part.drawn(draws, shape) for name, part in self._parts.items()}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Do the parts."""
@@ -367,7 +367,7 @@ class RandomColorJitter(ColourLayer):
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
-        own: dict[str, Any] = {
+        own: Config = {
             "brightness_factor": self.brightness_factor,
             "contrast_factor": self.contrast_factor,
             "saturation_factor": self.saturation_factor,

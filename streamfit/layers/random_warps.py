@@ -5,7 +5,7 @@ Each takes a pixel of the result from a point of the image, as Keras 3 does.
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -299,7 +299,7 @@ class RandomPerspective(GeometricLayer):
         start = np.array([[0.0, 0.0], [right, 0.0], [0.0, low], [right, low]])
         start = np.repeat(start[None], len(draws), axis=0)
         away = draws.uniform("corners", -0.5 * self.scale, 0.5 * self.scale, (4, 2))
-        found: dict[str, Any] = {"apply_perspective": applied(draws, self.factor)}
+        found = {"apply_perspective": applied(draws, self.factor)}
         return {**found, "start_points": start, "end_points": start + start * away}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:

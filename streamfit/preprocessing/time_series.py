@@ -106,6 +106,11 @@ def _steps(name: str, steps: object, seed: int | None) -> Pipeline:
             f"{name} must be an array, or a pipeline of single samples that can be reached by number, got "
             f"{made!r}"
         )
+    if isinstance(made.stage.specs(), tuple):
+        raise ValueError(
+            f"{name} must be one series, and the elements of {made!r} are (x, y); take one of them, or write "
+            ".window(length, shift=1, horizon=...), which makes windows of both"
+        )
     return made
 
 

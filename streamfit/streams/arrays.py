@@ -178,6 +178,11 @@ class ArraySource(Source):
         x, y, sample_weight = (_map(part, lambda rows: rows.pick(ids)) for part in self.row_parts)
         return x, y, sample_weight
 
+    def stacks(self, starts: Array, length: int) -> Value:
+        """Copy `length` samples from each of `starts` on: arrays (n, length, ...)."""
+        x, y, weight = (_map(part, lambda rows: rows.stacks(starts, length)) for part in self.row_parts)
+        return x, y, weight
+
     def close(self) -> None:
         """Close files that were opened to read rows; whoever reads on opens them again."""
         for part in self.row_parts:

@@ -59,6 +59,11 @@ class DelegatingSource(Source):
             return traits
         return replace(traits, in_workers=True, one_layout=False, copies_rows=False, only_reads=False)
 
+    def reseed(self, seed: int) -> None:
+        """Start the randomness of this source, and of the wrapped one, from another seed."""
+        super().reseed(seed)
+        self.source.reseed(seed)
+
     def with_seed(self, seed: int) -> Self:
         """Return a copy whose randomness, and that of the wrapped source, starts from another seed."""
         other = super().with_seed(seed)

@@ -18,7 +18,7 @@ from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 from streamfit.streams import bus_errors
 from streamfit.streams.residency import FIRST_PASS, Residency
-from streamfit.streams.sharded_rows import ShardedArray, ShardedRows
+from streamfit.streams.sharded_rows import ShardedArray, ShardedRows, rows_of_stacks
 from streamfit.streams.sliced import Sliced
 
 _RESIDENT = FIRST_PASS  # bytes of a mapped file that may be resident until it was read once
@@ -54,6 +54,17 @@ class MemoryRows:
         rows = np.empty((len(ids), *self.array.shape[1:]), self.array.dtype) if out is None else out
         rows[...] = self.array[ids]  # take would copy the whole array first
         return rows
+
+    def stacks(self, starts: Array, length: int) -> Array:
+        """Copy `length` rows from each of `starts` on: (n, length, ...), as one copy for each."""
+        array = self.array
+        if not self.straight or array.dtype.hasobject or not self.row_bytes:
+            return self.pick(rows_of_stacks(starts, length)).reshape(len(starts), length, *array.shape[1:])
+        wide = np.ndarray(
+            (len(array) - length + 1,), f"V{length * self.row_bytes}", array, strides=(self.row_bytes,)
+        )
+        copied: Array = wide[starts].view(array.dtype)
+        return copied.reshape(len(starts), length, *array.shape[1:])
 
 
 class MappedRows:
@@ -94,6 +105,15 @@ class MappedRows:
         rows = self._memory.pick(ids, out)
         self._check_pages(faults)
         self._count(len(ids), rows.nbytes)
+        return rows
+
+    def stacks(self, starts: Array, length: int) -> Array:
+        """Copy `length` rows from each of `starts` on."""
+        self._check()
+        faults = bus_errors.faults()
+        rows = self._memory.stacks(starts, length)
+        self._check_pages(faults)
+        self._count(len(starts), rows.nbytes)
         return rows
 
     def _check(self) -> None:
@@ -150,6 +170,11 @@ class SlicedRows:
             rows[order[begin:end]] = self.span(int(ordered[begin]), int(ordered[end - 1]) + 1)
             begin = end
         return rows
+
+    def stacks(self, starts: Array, length: int) -> Array:
+        """Read `length` rows from each of `starts` on; a row of several of them is read once."""
+        single, places = np.unique(rows_of_stacks(starts, length), return_inverse=True)
+        return self.pick(single)[places.reshape(len(starts), length)]
 
 
 Rows = MemoryRows | MappedRows | SlicedRows | ShardedRows

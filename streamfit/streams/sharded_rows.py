@@ -163,16 +163,52 @@ class ShardedRows:
             if len(touched) > self._files.most:
                 return self._one_by_one(ids, self._empty(count) if out is None else out)
             rows = self._gather(ids, shards, touched)
-        if bus_errors.faults() != faults:
-            for shard in self._mapped.opened.values():
-                shard.check_pages()
-        if self._residency.full(count, count * self.row_bytes):
-            for shard in self._mapped.opened.values():
-                shard.release()
+        self._read_from_maps(faults, count, count * self.row_bytes)
         if out is None or rows is out:
             return rows
         out[...] = rows
         return out
+
+    def stacks(self, starts: Array, length: int) -> Array:
+        """Read `length` rows from each of `starts` on: (n, length, ...)."""
+        made = np.empty((len(starts), length, *self.array.tail), self.array.dtype)
+        if length * self.row_bytes >= _LARGE_ROW:
+            for place in starts.argsort(kind="stable").tolist():
+                self.span(int(starts[place]), int(starts[place]) + length, made[place])
+            return made
+        shards = self.array.shards_of(starts)
+        inside = shards == self.array.shards_of(starts + (length - 1))
+        touched = self._touched(shards)
+        if len(touched) > self._files.most:
+            inside[:] = False
+        elif inside.all():
+            return self._gather_stacks(starts, shards, touched, length)
+        else:
+            made[inside] = self._gather_stacks(starts[inside], shards[inside], touched, length)
+        if not inside.all():
+            made[~inside] = self.pick(rows_of_stacks(starts[~inside], length)).reshape(-1, *made.shape[1:])
+        return made
+
+    def _gather_stacks(self, starts: Array, shards: Array, touched: list[int], length: int) -> Array:
+        """Copy stacks that each lie in one shard: memory seen as rows of their size at any byte."""
+        faults = bus_errors.faults()
+        mapped, size = self._map(touched), length * self.row_bytes
+        for number in touched:
+            mapped.opened[number].check()
+        count = len(mapped.rows) + self.row_bytes - size
+        wide = np.asarray(_RowsAnywhere(int(mapped.rows.ctypes.data), count, size, (mapped.rows,)))
+        copied: Array = wide[starts * self.row_bytes + mapped.starts.take(shards)].view(self.array.dtype)
+        self._read_from_maps(faults, len(starts), copied.nbytes)
+        return copied.reshape(len(starts), length, *self.array.tail)
+
+    def _read_from_maps(self, faults: int, rows: int, nbytes: int) -> None:
+        """Check the maps, and give pages back if there are many."""
+        if bus_errors.faults() != faults:
+            for shard in self._mapped.opened.values():
+                shard.check_pages()
+        if self._residency.full(rows, nbytes):
+            for shard in self._mapped.opened.values():
+                shard.release()
 
     def _take(self, ids: Array, out: Array | None) -> Array:
         """Copy rows of the only shard."""
@@ -246,6 +282,17 @@ class ShardedRows:
             opened = {**self._files.still_open(self._mapped.opened), **found}
             self._mapped = mapped = _map_all(opened, self.array, self.row_bytes)
         return mapped
+
+
+def rows_of_stacks(starts: Array, length: int) -> Array:
+    """Return `length` numbers from each of `starts` on, one after the other.
+
+    Example:
+        >>> rows_of_stacks(np.array([0, 7]), 3).tolist()
+        [0, 1, 2, 7, 8, 9]
+    """
+    numbers: Array = (starts[:, None] + np.arange(length)).reshape(-1)
+    return numbers
 
 
 def _map_all(opened: dict[int, OpenShard], array: ShardedArray, row_bytes: int) -> _Mapped:

@@ -189,10 +189,11 @@ def test_spec_augment_masks_bands_and_frames_by_the_mean() -> None:
 def test_bits_are_the_same_on_workers() -> None:
     made = source(clips(12)).shuffle().map(ALL[-1]).batch(5)
     found = []
-    for workers, processes in ((0, False), (2, False), (2, True)):
-        with stream(made, seed=3, workers=workers, use_multiprocessing=processes) as batches:
+    for workers in (0, 2):
+        with stream(made, seed=3, workers=workers) as batches:
             found.append([[batch.tobytes() for batch in batches] for _ in range(2)])
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1]
+    assert found[0][0] != found[0][1]
 
 
 @pytest.mark.parametrize(

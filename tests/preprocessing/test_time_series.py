@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import streamfit as sf
+from streamfit import source
 from streamfit.utils import timeseries_dataset_from_array
 
 ARGUMENTS = st.fixed_dictionaries(
@@ -92,6 +93,7 @@ def test_single_windows_and_orders() -> None:
         ({"start_index": 9, "end_index": 3}, "must be in order and inside of the 10 steps"),
         ({"end_index": 11}, "must be in order and inside"),
         ({"sequence_length": 11}, "there is no window: 11 steps, 1 apart, need 11 steps"),
+        ({"data": source(np.arange(10), np.arange(10))}, r"data must be one series, and the elements of"),
         ({"format": "jax"}, "the result is a pipeline"),
         ({"data": iter(range(3))}, "data must be an array, or a pipeline of single samples"),
     ],

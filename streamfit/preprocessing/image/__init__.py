@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamfit.preprocessing.image.affine_transforms import (
+from streamfit.preprocessing.image.applied_transforms import (
     apply_affine_transform,
     apply_brightness_shift,
     apply_channel_shift,
@@ -18,6 +18,7 @@ from streamfit.preprocessing.image.dataframe_iterator import DataFrameIterator
 from streamfit.preprocessing.image.directory_iterator import DirectoryIterator
 from streamfit.preprocessing.image.image_data_generator import ImageDataGenerator
 from streamfit.preprocessing.image.single_images import array_to_img, img_to_array, load_img, save_img
+from streamfit.preprocessing.image.smart_resizing import smart_resize
 
 __all__ = [
     "DataFrameIterator",
@@ -37,4 +38,5 @@ __all__ = [
     "random_shift",
     "random_zoom",
     "save_img",
+    "smart_resize",
 ]

@@ -137,13 +137,12 @@ class ImageForm:
         if self.fit == "crop":
             box = crop_box(pixels.shape[0], pixels.shape[1], height, width)
         elif self.fit == "pad":
-            inner = _inner(pixels.shape[:2], (height, width))
-            if inner != (height, width):
-                top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-                part = np.empty((*inner, out.shape[2]), out.dtype)
+            top, left, tall, wide = padded_place(pixels.shape[0], pixels.shape[1], height, width)
+            if (tall, wide) != (height, width):
+                part = np.empty((tall, wide, out.shape[2]), out.dtype)
                 self._resize(pixels, part, None)
                 out[...] = 0
-                out[top : top + inner[0], left : left + inner[1]] = part
+                out[top : top + tall, left : left + wide] = part
                 return
         self._resize(pixels, out, box)
 
@@ -156,9 +155,21 @@ class ImageForm:
         resized(Images.of(pixels[None]), out.shape[:2], self.interpolation, self.antialias, boxes, flat)
 
 
-def _inner(size: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:
-    """Return height and width of an image that fits into a size with its ratio, rounded down."""
-    (height, width), (tall, wide) = size, target
-    if width * tall >= height * wide:
-        return max(1, height * wide // width), wide
-    return tall, max(1, width * tall // height)
+def padded_place(height: int, width: int, target_height: int, target_width: int) -> tuple[int, int, int, int]:
+    """Return where an image lies that was resized with its ratio to fit into a size.
+
+    Sizes and borders are those of ``tf.image.resize_with_pad``: both are rounded down, the borders before the
+    sizes are.
+
+    Returns:
+        Upper and left edge, height and width.
+
+    Example:
+        >>> padded_place(29, 20, 17, 23)
+        (0, 5, 17, 11)
+    """
+    if width * target_height >= height * target_width:
+        tall = max(1, height * target_width // width)
+        return (target_height * width - height * target_width) // (2 * width), 0, tall, target_width
+    wide = max(1, width * target_height // height)
+    return 0, (target_width * height - width * target_height) // (2 * height), target_height, wide

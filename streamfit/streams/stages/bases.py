@@ -64,6 +64,10 @@ class ArrayRows(Stage):
         """Copy rows to fresh arrays."""
         return as_item(self.source.load(Ticket(p.number, 0, ids)))
 
+    def stacks(self, starts: Array, length: int) -> Element:
+        """Copy `length` rows from each of `starts` on, as stacks: arrays (n, length, ...)."""
+        return as_item(self.source.stacks(starts, length))
+
     def close(self) -> None:
         """Close the files that rows were read from."""
         self.source.close()

@@ -161,7 +161,10 @@ class Window(Stage):
         places = [starts[:, None] + self.inside]
         if self.horizon is not None:
             places.append(starts[:, None] + self.ahead)
-        windows, *targets = self._copied(p, places) if self._cheap(p) else self._once(p, places)
+        if self.stride == 1 and isinstance(self.input, ArrayRows):
+            windows, *targets = self.input.stacks(starts, self.length), *self._copied(p, places[1:])
+        else:
+            windows, *targets = self._copied(p, places) if self._cheap(p) else self._once(p, places)
         return self._joined(windows, targets[0], 1) if targets else windows
 
     def _starts(self, ids: Array) -> Array:
@@ -170,7 +173,9 @@ class Window(Stage):
     def _cheap(self, p: Pass) -> bool:
         """Return whether loading only copies rows, so that it costs least to copy a row for each window."""
         base = only_orders(self.input)
-        return base is not None and (isinstance(base, ArrayRows) or base.runs(p) is not None)
+        if isinstance(base, ArrayRows):
+            return not base.source.sliced  # what is sliced is read from a file for each row
+        return base is not None and base.runs(p) is not None
 
     def _copied(self, p: Pass, places: list[Array]) -> list[Element]:
         found = []

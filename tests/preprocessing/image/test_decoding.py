@@ -37,7 +37,7 @@ def by_pillow(data: bytes, color_mode: str) -> np.ndarray:
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-@pytest.fixture(params=["simplejpeg", "pillow"])
+@pytest.fixture(params=[pytest.param("simplejpeg", marks=pytest.mark.extras), "pillow"])
 def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Decode JPEG with the one or the other."""
     name: str = request.param

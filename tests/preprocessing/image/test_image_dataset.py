@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from PIL import Image
 
 from streamfit import augment, preprocessing, stream, utils
 from streamfit._base.errors import DataError, SampleError
+from streamfit.augment.images import Images
+from streamfit.augment.resampling import resized
 from streamfit.preprocessing import image_dataset_from_directory
 from streamfit.preprocessing.image import img_to_array, load_img
 from streamfit.preprocessing.image.image_form import ImageForm
@@ -100,7 +103,7 @@ def test_sizes_as_tensorflow_has_them(folder: Path) -> None:
     (filled,) = images(folder, batch_size=7, image_size=(10, 40), pad_to_aspect_ratio=True)
     for x, found in zip(whole, filled, strict=True):
         wide = 10 * x.shape[1] // x.shape[0]
-        left = (40 - wide) // 2
+        left = math.floor((40 - 10 * x.shape[1] / x.shape[0]) / 2)  # as tf.image.resize_with_pad
         np.testing.assert_allclose(found[:, left : left + wide], naive_bilinear(x, 10, wide), atol=1e-3)
         assert not found[:, :left].any()
         assert not found[:, left + wide :].any()
@@ -119,11 +122,11 @@ def test_other_filters(folder: Path, interpolation: str) -> None:
         )
         for path, found in zip(FILES, x, strict=True):
             whole = np.asarray(load_img(folder / path))
-            wanted = augment.resize(7, interpolation, antialias)(whole[None])[0]  # type: ignore[arg-type]
+            wanted = resized(Images.of(whole[None]), 7, interpolation, antialias).image(0)  # type: ignore[arg-type]
             np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("package", [True, False])
+@pytest.mark.parametrize("package", [pytest.param(True, marks=pytest.mark.extras), False])
 def test_reduced_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: bool) -> None:
     if package:
         pytest.importorskip("simplejpeg")
@@ -137,7 +140,7 @@ def test_reduced_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packa
         image.draft(None, (83 // shrink, 67 // shrink))
         half = np.asarray(image)
         assert half.shape == (-(-67 // shrink), -(-83 // shrink), 3)
-        wanted = augment.resize(size, antialias=False)(half[None])[0]
+        wanted = resized(Images.of(half[None]), size, antialias=False).image(0)
         np.testing.assert_allclose(form.decoded(data, "it").astype(int), wanted, atol=1)
         turned = form.decoded(encoded(pixels, "jpeg", exif=_sideways()), "it")
         assert turned.shape == (*size, 3)
@@ -172,9 +175,10 @@ def test_workers_have_the_same_bits_in_the_same_order(folder: Path) -> None:
     data = made(folder, shuffle=True, seed=3, batch_size=3, image_size=(5, 6), dtype="uint8")
     moved = made(folder, shuffle=False, seed=3, batch_size=None, image_size=None, dtype="uint8")
     moved = moved.shuffle().map(augment.random_resized_crop(6)).batch(3)
-    for pipeline in (data, moved):
+    threads, processes = {"workers": 2}, {"workers": 2, "use_multiprocessing": True}
+    for pipeline, hows in ((data, (threads, processes)), (moved, (threads, threads))):
         found = []
-        for how in ({"workers": 0}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}):
+        for how in ({"workers": 0}, *hows):
             with stream(pipeline, **how) as batches:
                 found.append([[(x.tolist(), y.tolist()) for x, y in batches] for _ in range(2)])
         assert found[0] == found[1] == found[2]

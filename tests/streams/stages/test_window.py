@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles.stages import READINGS, flat, in_order, listed, noisy, numbers, resumed
 
-from streamfit import files
+from streamfit import files, stream
 from streamfit._base.errors import DataError, SampleError
 from streamfit.streams import source
 from streamfit.streams.stages import Pass
@@ -181,8 +181,14 @@ def test_a_bad_row_is_a_bad_window() -> None:
             raise SampleError("five", 0)
         return x
 
+    windows = source(np.arange(9)).map(checked).window(3, shift=3).batch(3)
     with pytest.raises(DataError, match="five"):
-        list(source(np.arange(9)).map(checked).window(3, shift=3).batch(3))
+        list(windows)
+    with (
+        stream(windows, seed=0, workers=0, on_bad_sample="skip", max_bad_samples=1) as batches,
+        pytest.warns(RuntimeWarning, match=r"samples \[1\].*five"),
+    ):
+        assert [batch.tolist() for batch in batches] == [[[0, 1, 2], [6, 7, 8]]]
 
 
 @pytest.mark.parametrize(
