@@ -43,7 +43,7 @@ _KINDS = {
 _OWN = "streamfit."
 
 
-def keras_model_config(model: Model, described: Mapping[str, Any], compiled: Config | None) -> Config:
+def keras_model_config(model: Model, described: Mapping[str, object], compiled: Config | None) -> Config:
     """Return Keras' description of a model.
 
     Args:
@@ -62,7 +62,7 @@ def keras_model_config(model: Model, described: Mapping[str, Any], compiled: Con
     return config
 
 
-def keras_compile_config(compiled: Mapping[str, Any]) -> Config:
+def keras_compile_config(compiled: Mapping[str, object]) -> Config:
     """Return Keras' form of how a model was compiled.
 
     Raises:
@@ -76,13 +76,13 @@ def keras_compile_config(compiled: Mapping[str, Any]) -> Config:
     return {name: _converted(value, name) for name, value in compiled.items() if name != "sample_weight_mode"}
 
 
-def spelled_out(compiled: Mapping[str, Any]) -> Config:
+def spelled_out(compiled: Mapping[str, object]) -> Config:
     """Return how a model was compiled with objects in the place of names, which Keras misreads in ``.h5``.
 
     'accuracy' and 'crossentropy' depend on the output and stay names.
     """
 
-    def spelled(value: Any, get: Callable[[object], object]) -> Any:
+    def spelled(value: object, get: Callable[[object], object]) -> object:
         if isinstance(value, dict) and "class_name" not in value:
             return {key: spelled(item, get) for key, item in value.items()}
         if isinstance(value, list):
@@ -168,7 +168,7 @@ _DETAILS = {
 }
 
 
-def _without_decay(config: Any) -> None:
+def _without_decay(config: Config) -> None:
     if config.pop("decay"):
         raise ValueError(
             "Keras 3 has no decay=... of optimizers; use schedules.InverseTimeDecay as learning rate, or "
@@ -179,7 +179,7 @@ def _without_decay(config: Any) -> None:
 def _build_shapes(config: Mapping[str, Any]) -> Config:
     shapes = [each["shape"] for each in config["inputs"]]
 
-    def placed(structure: Any) -> Any:
+    def placed(structure: Any) -> object:
         if isinstance(structure, Mapping):
             return {key: placed(item) for key, item in structure.items()}
         return [placed(item) for item in structure] if isinstance(structure, list) else shapes[structure]
