@@ -178,10 +178,10 @@ def follow_points(points: Array, count: int, last: int, matrices: Array, frames:
 @inlined
 def fills_alike(last: int, modes: Array, values: Array) -> bool:
     """Return whether all that is outside of any frame has one value."""
+    alike = True
     for s in range(last + 1):
-        if modes[s] != CONSTANT or values[s] != values[last]:
-            return False
-    return True
+        alike = alike and modes[s] == CONSTANT and values[s] == values[last]
+    return alike
 
 
 @inlined
@@ -275,29 +275,7 @@ def warp_rows(
     weights: Array,
     lines: Array,
 ) -> None:
-    """Warp one image by following each point.
-
-    Args:
-        pixels: The images.
-        start: Where this one begins.
-        size: Its height and width.
-        made: The results.
-        to: Where its result begins.
-        made_size: Height and width of that.
-        channels: Numbers in a pixel.
-        last: The last segment.
-        matrices: Of the segments, float64 (segments, 9).
-        frames: Theirs, float64 (segments, 2); `modes`, int64 (segments,), and `values`, float64, too.
-        modes: See `frames`.
-        values: See `frames`.
-        interpolation: 0 for the nearest pixel, 1 for bilinear.
-        coefficients: Of the displacement, float64 (2, rows, columns).
-        spans: Its cells along heights and widths, 0 for none, int64 (2,).
-        points: Memory, float64 (4, columns).
-        cells: Memory, int32 (4, columns).
-        weights: Memory, float32 (2, columns).
-        lines: Memory, float32 (2, columns * channels + 4).
-    """
+    """Warp one image by following each point; the arguments are those of `warp_pixels`, of one image."""
     count = made_size[1]
     plain = fills_alike(last, modes, values)
     for row in range(made_size[0]):
