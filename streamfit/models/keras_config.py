@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from streamfit import losses, metrics
 from streamfit._base.configs import Config
@@ -103,8 +103,8 @@ def _converted(value: Any, key: str) -> Any:
         return {name: _converted(item, name) for name, item in value.items()}
     if value.get("module") == "streamfit.ops":
         return _converted(keras_operation(value), key)
-    if value["class_name"] == "__tuple__" and "__keras_tensor__" in str(value["config"]):
-        return [_converted(item, key) for item in value["config"]["value"]]  # Keras reads no tuple of tensors
+    if value["class_name"] == "__tuple__" and _is_list_in_keras(value["config"]["value"]):
+        return [_converted(item, key) for item in value["config"]["value"]]
     found = {name: _converted(item, name) for name, item in value.items()}
     name, module = str(value["class_name"]), value.get("module")
     if module is None and not name.startswith("__"):
@@ -123,6 +123,12 @@ def _converted(value: Any, key: str) -> Any:
     if "build_config" in found and "inputs" in found["build_config"]:
         found["build_config"] = _build_shapes(found["build_config"])
     return found
+
+
+def _is_list_in_keras(items: list[object]) -> bool:
+    """Return whether Keras reads a list in place of a tuple: of tensors, or of numbers."""
+    numbers = all(isinstance(item, (int, float)) for item in items)
+    return numbers or "__keras_tensor__" in str(items)
 
 
 def _keras_module(name: str, kind: str, value: Mapping[str, Any]) -> str:
@@ -161,9 +167,15 @@ def _not_trainable(found: Config) -> None:
     config.pop("trainable", None)  # without weights it says nothing, and Keras' layer does not take it
 
 
+def _pipeline(found: Config) -> None:
+    config = cast(Config, found["config"])
+    found["config"] = {"layers": config["layers"], "name": config["name"]}  # Keras' takes no more
+
+
 _DETAILS = {
     "Sequential": _stack,
     "InputLayer": _input,
+    "Pipeline": _pipeline,
     "Discretization": _not_trainable,
 }
 
