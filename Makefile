@@ -28,6 +28,7 @@ CHECKED_HERE := $(wildcard $(CHECKED))
 # The tests that call every kernel; they run once more as plain Python to see which lines of kernels run.
 # The choice of the number of threads is tested beside them, and has no kernel.
 KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimizers constraints layers program augment \
+	preprocessing/image/test_applied_transforms.py preprocessing/image/test_image_data_generator.py \
 	streams/test_order.py streams/test_receipt.py \
 	streams/test_split_order.py streams/test_window_order.py streams/stages/test_sample.py streams/stores/test_block_reader.py \
 	streams/stores/test_record_scan.py streams/stores/test_row_pack.py training/test_multi_step_runs.py))

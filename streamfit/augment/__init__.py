@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from streamfit.augment import audio, series
-from streamfit.augment.affine_transforms import Affine as affine
-from streamfit.augment.affine_transforms import Rotate as rotate
-from streamfit.augment.affine_transforms import Shear as shear
-from streamfit.augment.affine_transforms import Translate as translate
-from streamfit.augment.affine_transforms import Zoom as zoom
+from streamfit.augment.affines import Affine as affine
+from streamfit.augment.affines import Rotate as rotate
+from streamfit.augment.affines import Shear as shear
+from streamfit.augment.affines import Translate as translate
+from streamfit.augment.affines import Zoom as zoom
 from streamfit.augment.batch_mixing import Cutmix as cutmix
 from streamfit.augment.batch_mixing import Mixup as mixup
 from streamfit.augment.blurs import Blur as blur
@@ -43,13 +43,13 @@ from streamfit.augment.rand_augment import RandomOperations as rand_augment
 from streamfit.augment.rand_augment import TrivialOperations as trivial_augment
 from streamfit.augment.resizes import RandomResizedCrop as random_resized_crop
 from streamfit.augment.resizes import Resize as resize
-from streamfit.augment.tones import AutoContrast as auto_contrast
 from streamfit.augment.tones import ChannelShift as channel_shift
 from streamfit.augment.tones import Equalize as equalize
 from streamfit.augment.tones import Grayscale as grayscale
 from streamfit.augment.tones import Invert as invert
 from streamfit.augment.tones import Posterize as posterize
 from streamfit.augment.tones import Solarize as solarize
+from streamfit.augment.tones import StretchedContrast as auto_contrast
 from streamfit.augment.transform import Chain as chain
 from streamfit.augment.transform import Transform
 

@@ -7,13 +7,13 @@ each is a partner once, and none is its own partner unless it is the only one of
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from scipy.special import betaincinv
 
 from streamfit._base.checks import is_mapping, number
 from streamfit._base.errors import DataError, SampleError
@@ -46,6 +46,8 @@ class BatchMixing(Transform):
 
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
         """Return the step that mixes a batch."""
+        from scipy.special import betaincinv  # it takes a while to import
+
         if len(frames) and bool((frames.sizes != frames.sizes[0]).any()):
             raise DataError(
                 f"{self!r} needs images of one size, got heights and widths "
@@ -192,10 +194,18 @@ class MixingStep(PixelStep):
         elif array.dtype.kind != "f":
             raise DataError(f"{name} has dtype {array.dtype}; only float and one-hot targets can be mixed")
         self.check_target(array, name)
-        rows = np.ascontiguousarray(array).reshape(len(array), -1)
+        rows = np.ascontiguousarray(array).reshape(len(array), math.prod(array.shape[1:]))
+        if rows.dtype != np.float32:
+            rows = rows.astype(np.float64)  # float16 too
         made = np.empty_like(rows)
-        blend_rows(rows, self.partners, self.shares, made)
-        return made.reshape(array.shape)
+        blend_rows(rows, self.partners, self.weights(rows), made)
+        return made.reshape(array.shape).astype(array.dtype, copy=False)
+
+    def weights(self, rows: Array) -> Array:
+        """Return the weights for `blend_rows`, in the dtype to compute in."""
+        rounding = 0.5 if rows.dtype == np.uint8 else 0.0
+        found = np.stack([self.shares, 1 - self.shares, np.full_like(self.shares, rounding)], axis=1)
+        return found.astype(np.float32 if rows.dtype == np.float32 else np.float64)
 
 
 @dataclass(frozen=True)
@@ -205,10 +215,9 @@ class BlendStep(MixingStep):
     def apply(self, images: Images) -> Images:
         """Return blended images."""
         made = images.like(images.frames)
-        count = len(images)
-        blend_rows(
-            images.pixels.reshape(count, -1), self.partners, self.shares, made.pixels.reshape(count, -1)
-        )
+        shape = len(images), len(images.pixels) // max(1, len(images))
+        rows, results = images.pixels.reshape(shape), made.pixels.reshape(shape)
+        blend_rows(rows, self.partners, self.weights(rows), results)
         return made
 
     def mixed_masks(self, masks: object, name: str) -> object:
@@ -240,16 +249,18 @@ class PasteStep(MixingStep):
         """Return images with the boxes of others."""
         made = images.like(images.frames)
         if len(images):
-            shape = (len(images), *(int(length) for length in images.sizes[0]), images.channels)
-            paste_boxes(images.pixels.reshape(shape), self.partners, self.boxes, made.pixels.reshape(shape))
+            height, width = (int(length) for length in images.sizes[0])
+            shape = (len(images), height, width * images.channels)
+            before, behind = images.pixels.reshape(shape), made.pixels.reshape(shape)
+            paste_boxes(before, self.partners, self.boxes, images.channels, behind)
         return made
 
     def mixed_masks(self, masks: object, name: str) -> object:
         """Return masks with the boxes of others."""
         array = np.asarray(masks)
-        rows = np.ascontiguousarray(array).reshape(*array.shape[:3], -1)
+        rows = np.ascontiguousarray(array).reshape(*array.shape[:2], -1)
         made = np.empty_like(rows)
-        paste_boxes(rows, self.partners, self.boxes, made)
+        paste_boxes(rows, self.partners, self.boxes, rows.shape[2] // array.shape[2], made)
         return made.reshape(array.shape)
 
     def check_target(self, target: Array, name: str) -> None:

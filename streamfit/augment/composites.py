@@ -186,17 +186,13 @@ def _joined(one: Step, other: Step, active: Array) -> WarpStep | None:
     """Return two warps as one, of which the other one is for images that the first leaves as they are."""
     if not isinstance(one, WarpStep) or not isinstance(other, WarpStep):
         return None
-    if _outside(one) != _outside(other) or any(_displaces(step) for step in (one, other)):
+    if _outside(one) != _outside(other) or one.displacement is not None or other.displacement is not None:
         return None
     return replace(other, matrices=np.where(active[:, None, None], other.matrices, one.matrices))
 
 
 def _outside(step: WarpStep) -> tuple[object, ...]:
     return step.fill_mode, step.fill_value, step.interpolation
-
-
-def _displaces(step: WarpStep) -> bool:
-    return getattr(step, "displacement", None) is not None
 
 
 def _weights(weights: Sequence[float], count: int) -> tuple[float, ...]:

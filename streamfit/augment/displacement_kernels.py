@@ -36,24 +36,26 @@ def displace_row(points: Array, count: int, row: int, size: Array, coefficients:
     across, down = spans[1], spans[0]
     t = (row + 0.5) / size[0] * down
     cell = min(math.floor(t), down - 1)
-    a, b, c, d = spline_weights(t - cell)
+    v = spline_weights(t - cell)
     step = across / size[1]
-    for axis in range(2):
-        grid = coefficients[axis]
-        known, before = -1, 0.0  # four sums of columns, for the cell that the last pixel was in
-        p0, p1, p2, p3 = before, before, before, before
-        for j in range(count):
-            t = (j + 0.5) * step
-            k = min(math.floor(t), across - 1)
-            if k != known:
-                known = k
-                p0 = a * grid[cell, k] + b * grid[cell + 1, k]
-                p0 += c * grid[cell + 2, k] + d * grid[cell + 3, k]
-                p1 = a * grid[cell, k + 1] + b * grid[cell + 1, k + 1]
-                p1 += c * grid[cell + 2, k + 1] + d * grid[cell + 3, k + 1]
-                p2 = a * grid[cell, k + 2] + b * grid[cell + 1, k + 2]
-                p2 += c * grid[cell + 2, k + 2] + d * grid[cell + 3, k + 2]
-                p3 = a * grid[cell, k + 3] + b * grid[cell + 1, k + 3]
-                p3 += c * grid[cell + 2, k + 3] + d * grid[cell + 3, k + 3]
-            e, f, g, h = spline_weights(t - k)
-            points[2 + axis, j] += e * p0 + f * p1 + g * p2 + h * p3
+    known = -1  # the cell that the last pixel was in, and the sums of columns of coefficients there
+    x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = 0.0
+    for j in range(count):
+        t = (j + 0.5) * step
+        k = min(math.floor(t), across - 1)
+        if k != known:
+            known = k
+            x0, x1 = _column(coefficients[0], cell, k, v), _column(coefficients[0], cell, k + 1, v)
+            x2, x3 = _column(coefficients[0], cell, k + 2, v), _column(coefficients[0], cell, k + 3, v)
+            y0, y1 = _column(coefficients[1], cell, k, v), _column(coefficients[1], cell, k + 1, v)
+            y2, y3 = _column(coefficients[1], cell, k + 2, v), _column(coefficients[1], cell, k + 3, v)
+        a, b, c, d = spline_weights(t - k)
+        points[2, j] += a * x0 + b * x1 + c * x2 + d * x3
+        points[3, j] += a * y0 + b * y1 + c * y2 + d * y3
+
+
+@inlined
+def _column(grid: Array, row: int, column: int, v: tuple[float, float, float, float]) -> float:
+    """Return the sum of four coefficients below each other, by the weights of rows."""
+    upper = v[0] * grid[row, column] + v[1] * grid[row + 1, column]
+    return float(upper + v[2] * grid[row + 2, column] + v[3] * grid[row + 3, column])

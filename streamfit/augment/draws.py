@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import ndtri
 
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.kernels.decorator import kernel
 from streamfit.kernels.splitmix import splitmix
 
-_PURPOSES: dict[str, int] = {}
+_PURPOSES: dict[int | str, Array] = {}
+_11 = np.uint64(11)
 
 
 @kernel
@@ -34,6 +34,22 @@ def mix_keys(keys: Array, word: Array, count: int, mixed: Array) -> None:
         start = keys[i] ^ word[0]
         for k in range(count):
             mixed[i * count + k] = splitmix(start, k)
+
+
+@kernel
+def draw_units(keys: Array, word: Array, count: int, units: Array) -> None:
+    """Write `count` numbers in [0, 1) for each key: the first 53 bits of what `mix_keys` writes.
+
+    Args:
+        keys: uint64 (n,).
+        word: uint64 (1,).
+        count: How many for each.
+        units: float64 (n * count,).
+    """
+    for i in range(keys.shape[0]):
+        start = keys[i] ^ word[0]
+        for k in range(count):
+            units[i * count + k] = float(splitmix(start, k) >> _11) * 2.0**-53
 
 
 class SampleDraws:
@@ -66,17 +82,23 @@ class SampleDraws:
         """Return `count` uniformly distributed words for each sample, uint64 (n * count,)."""
         mixed = np.empty(len(self.keys) * count, np.uint64)
         with np.errstate(over="ignore"):  # where kernels are not compiled
-            mix_keys(self.keys, np.array([_word(purpose)], np.uint64), count, mixed)
+            mix_keys(self.keys, _word(purpose), count, mixed)
         return mixed
+
+    def units(self, purpose: str, shape: tuple[int, ...] = ()) -> Array:
+        """Return numbers in [0, 1), float64 (n, \\*shape)."""
+        count = math.prod(shape)
+        drawn = np.empty(len(self.keys) * count)
+        with np.errstate(over="ignore"):  # where kernels are not compiled
+            draw_units(self.keys, _word(purpose), count, drawn)
+        return drawn.reshape(len(self.keys), *shape)
 
     def uniform(
         self, purpose: str, low: object = 0.0, high: object = 1.0, shape: tuple[int, ...] = ()
     ) -> Array:
         """Return numbers in [low, high), float64 (n, \\*shape); `low` and `high` are broadcast to that."""
-        words = self.hashes(purpose, math.prod(shape)).reshape(len(self.keys), *shape)
-        unit = (words >> np.uint64(11)) * 2.0**-53
         bottom = np.asarray(low, np.float64)
-        drawn: Array = bottom + unit * (np.asarray(high, np.float64) - bottom)
+        drawn: Array = bottom + self.units(purpose, shape) * (np.asarray(high, np.float64) - bottom)
         return drawn
 
     def whole(self, purpose: str, low: object, high: object, shape: tuple[int, ...] = ()) -> Array:
@@ -87,19 +109,21 @@ class SampleDraws:
 
     def normal(self, purpose: str, shape: tuple[int, ...] = ()) -> Array:
         """Return numbers of the standard normal distribution, float64 (n, \\*shape)."""
+        from scipy.special import ndtri  # it takes a while to import
+
         words = self.hashes(purpose, math.prod(shape)).reshape(len(self.keys), *shape)
         drawn: Array = ndtri(((words >> np.uint64(11)) + 0.5) * 2.0**-53)
         return drawn
 
     def chance(self, purpose: str, probability: float) -> Array:
         """Return True with a probability, bool (n,)."""
-        return self.uniform(purpose) < probability
+        return self.units(purpose) < probability
 
 
-def _word(purpose: int | str) -> int:
-    if isinstance(purpose, int):
-        return derive(purpose)
+def _word(purpose: int | str) -> Array:
+    """Return the word that stands for a purpose, uint64 (1,)."""
     word = _PURPOSES.get(purpose)
     if word is None:
-        word = _PURPOSES[purpose] = derive(0, purpose)
+        key = derive(purpose) if isinstance(purpose, int) else derive(0, purpose)
+        word = _PURPOSES[purpose] = np.array([key], np.uint64)
     return word

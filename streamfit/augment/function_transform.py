@@ -39,8 +39,9 @@ class FunctionTransform(Transform):
 
     Ways to be called:
 
-    * ``f(x)``, as torchvision's transforms and plain functions are. It returns the image.
-    * ``f(image=x)``, as those of Albumentations are. It returns a dictionary with ``'image'``, or the image.
+    * ``f(x)``, as torchvision's transforms and plain functions are. It returns the image, or a dictionary
+      with ``'image'``.
+    * ``f(image=x)``, as those of Albumentations are. It returns the same.
       With `labels`, ``mask=``, ``bboxes=`` and ``keypoints=`` come too, and are in the dictionary returned.
       Boxes are rows (left, upper, right, lower, number), in pixels: ``A.BboxParams(format='pascal_voc')``;
       one that is not returned becomes a row of -1. Key points are rows (x, y, number), where the centre of
@@ -143,7 +144,7 @@ class FunctionTransform(Transform):
                 made = self.call(given)
             if imported_torch() == before:
                 break
-        if self.keywords and is_mapping(made) and "image" in made:
+        if is_mapping(made) and "image" in made:
             return made
         if labels:
             raise DataError(

@@ -74,7 +74,7 @@ class Images:
         """Take a batch: an array (n, height, width[, channels]), or a list of arrays of different sizes.
 
         Args:
-            images: uint8 or float32. An array that is contiguous is not copied.
+            images: uint8 or float32. An array that is contiguous and not read-only is not copied.
             value_range: The values of black and white; None for (0, 255) of uint8 and (0, 1) of float32.
 
         Raises:
@@ -146,6 +146,8 @@ def _of_array(images: Array, value_range: tuple[float, float] | None) -> Images:
     sizes[:] = height, width
     frames = Frames(sizes, channels, images.dtype, value_range_of(images.dtype, value_range))
     starts = np.arange(count, dtype=np.int64) * (height * width * channels)
+    if not images.flags.writeable:  # as machine code wants it, which does not declare what it writes to
+        images = images.copy()
     return Images(np.ascontiguousarray(images).reshape(-1), starts, frames, flat)
 
 

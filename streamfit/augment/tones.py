@@ -101,7 +101,7 @@ class Equalize(Transform):
         return _sometimes(draws, self.p, "equalize")
 
 
-class AutoContrast(Transform):
+class StretchedContrast(Transform):
     """Make the least value of each channel black and its greatest white, with a probability.
 
     A channel of one value stays as it is.

@@ -79,7 +79,7 @@ class Warp:
             self.displacement.coefficients,
             self.displacement.spans,
             np.empty((4, columns)),
-            np.empty((2, columns), np.int32),
+            np.empty((4, columns), np.int32),
             np.empty((2, columns), np.float32),
             np.empty((2, columns * images.channels + 4), np.float32),
         )
@@ -131,9 +131,10 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
 
     before = np.ascontiguousarray(before, np.int64)
     after = replace(frames, sizes=before)
-    counts = np.empty(n, np.int64)
+    counts = np.ones(n, np.int64)
     displacement = steps[-1].displacement or Displacement.none(n)
-    merge_segments(given, sizes, before, modes, values, displacement.spans, counts)
+    if count > 1:
+        merge_segments(given, sizes, before, modes, values, displacement.spans, counts)
     return Warp(
         frames,
         after,

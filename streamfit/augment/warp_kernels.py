@@ -134,7 +134,7 @@ def warp_pixels(
         interpolation: 0 for the nearest pixel, 1 for bilinear.
         coefficients: See `Displacement` for this and the next.
         spans: int64 (n, 2).
-        points: Memory for a row, float64 (4, columns); `cells` too, int32 (2, columns), and `weights`,
+        points: Memory for a row, float64 (4, columns); `cells` too, int32 (4, columns), and `weights`,
             float32 (2, columns).
         cells: See `points`.
         weights: See `points`.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from streamfit._base.specs import Array
@@ -32,22 +30,22 @@ def share(x: float, left: int | np.int32) -> np.float32:
     return np.float32(x - 0.5 - left)
 
 
-@inlined
+@exact
 def folded(x: float, length: float, mode: int) -> float:
     """Return the point inside a frame that stands for a point outside of it."""
     if mode == NEAREST:
         return min(max(x, 0.5), length - 0.5)
     if mode == REFLECT:
-        x = x - math.floor(x / (2 * length)) * 2 * length
+        x = x - np.floor(x / (2 * length)) * 2 * length
         return x if x <= length else 2 * length - x
     if mode == MIRROR:
         if length <= 1:
             return 0.5
         period = 2 * (length - 1)
         x = x - 0.5
-        x = x - math.floor(x / period) * period
+        x = x - np.floor(x / period) * period
         return (x if x <= length - 1 else period - x) + 0.5
-    return x - math.floor(x / length) * length  # wrap
+    return float(x - np.floor(x / length) * length)  # wrap
 
 
 @inlined

@@ -1,7 +1,7 @@
 """Kernels of warps in general, a row at a time.
 
-The points of a row are computed first, in loops without branches. Then the pixels whose neighbours are all
-inside the image are taken in a loop without branches too, and the few others one by one.
+The points of a row are computed first, in loops without branches. Then `warp_runs` takes the pixels that
+have neighbours, or what stands for them, and the few others are taken one by one.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from streamfit.augment.warp_points import (
     folded,
     folded_index,
     put,
-    put_row,
     share,
 )
+from streamfit.augment.warp_runs import is_inside, take_row
 from streamfit.kernels.decorator import inlined
 
 
@@ -34,148 +34,40 @@ def is_affine(m: Array) -> bool:
 
 
 @inlined
-def follow_row(from_x: Array, from_y: Array, xs: Array, ys: Array, count: int, m: Array) -> None:
+def follow_row(xs: Array, ys: Array, count: int, m: Array) -> None:
     """Move the points of a row by a matrix.
 
     Args:
-        from_x: Their x, float64 (at least count,).
-        from_y: Their y.
-        xs: Gets x; may be `from_x`.
-        ys: Gets y; may be `from_y`.
+        xs: Their x, float64 (at least count,).
+        ys: Their y.
         count: How many.
         m: (9,).
     """
     a, b, c, d, e, f = m[0], m[1], m[2], m[3], m[4], m[5]
     if is_affine(m):
         for j in range(count):
-            x, y = from_x[j], from_y[j]
+            x, y = xs[j], ys[j]
             xs[j], ys[j] = along(a, b, c, x, y), along(d, e, f, x, y)
     else:
         g, h, k = m[6], m[7], m[8]
         for j in range(count):
-            x, y = from_x[j], from_y[j]
+            x, y = xs[j], ys[j]
             w = along(g, h, k, x, y)
             xs[j], ys[j] = along(a, b, c, x, y) / w, along(d, e, f, x, y) / w
 
 
 @inlined
-def drop_outside(xs: Array, ys: Array, count: int, right: float, bottom: float) -> None:
-    """Make x of the points outside a frame NaN, which is inside of nothing."""
+def fold_row(xs: Array, ys: Array, count: int, right: float, bottom: float, mode: int) -> None:
+    """Move points outside of a frame into it; x of those for which there are none there becomes NaN."""
     for j in range(count):
         x, y = xs[j], ys[j]
         inside = (x >= -SLACK) & (x <= right + SLACK) & (y >= -SLACK) & (y <= bottom + SLACK)
-        xs[j] = x if inside else np.nan
-
-
-@inlined
-def is_inside(x: float, y: float, right: float, bottom: float, edge: float) -> bool:
-    """Return whether a point is at least `edge` from the left and upper edge, and before the others."""
-    return bool((x >= edge) & (x < right) & (y >= edge) & (y < bottom))
-
-
-@inlined
-def inside_columns(
-    xs: Array, ys: Array, count: int, right: float, bottom: float, edge: float
-) -> tuple[int, int]:
-    """Return the columns (first, behind the last) that are inside; (0, 0) where they are not in one piece."""
-    total = 0.0  # as wide as the points, so that this loop is made of vectors
-    for j in range(count):
-        total += 1.0 if is_inside(xs[j], ys[j], right, bottom, edge) else 0.0
-    low, high = 0, count
-    if total == count:
-        return low, high
-    while low < high and not is_inside(xs[low], ys[low], right, bottom, edge):
-        low += 1
-    while high > low and not is_inside(xs[high - 1], ys[high - 1], right, bottom, edge):
-        high -= 1
-    return (low, high) if high - low == total else (0, 0)
-
-
-@inlined
-def take_inside_nearest(
-    pixels: Array,
-    start: int,
-    width: int,
-    channels: int,
-    low: int,
-    high: int,
-    xs: Array,
-    ys: Array,
-    made: Array,
-    to: int,
-) -> None:
-    """Take the pixels of columns that are inside the image without interpolation."""
-    for j in range(low, high):
-        r, k = np.int32(ys[j]), np.int32(xs[j])
-        p, q = start + (r * width + k) * channels, to + j * channels
-        for c in range(channels):
-            made[np.uint64(q + c)] = pixels[np.uint64(p + c)]
-
-
-@inlined
-def split_points(xs: Array, low: int, high: int, cells: Array, shares: Array) -> None:
-    """Write the pixel left of, or above, each point, int32 (columns,), and the share of the next one."""
-    for j in range(low, high):
-        at = np.uint64(j)  # compiled code need not ask whether it is negative
-        k = np.int32(xs[at] - 0.5)
-        cells[at] = k
-        shares[at] = share(xs[at], k)
-
-
-@inlined
-def take_inside(
-    pixels: Array,
-    start: int,
-    width: int,
-    channels: int,
-    low: int,
-    high: int,
-    lefts: Array,
-    tops: Array,
-    across: Array,
-    down: Array,
-    line: Array,
-) -> None:
-    """Interpolate the pixels of columns whose neighbours are inside the image, into a row of float32."""
-    stride = width * channels
-    if channels == 3 or channels == 4:
-        for j in range(low, high):
-            at, o = np.uint64(j), j * channels
-            p = start + tops[at] * stride + lefts[at] * channels
-            q, r, s = p + channels, p + stride, p + stride + channels
-            u, v = across[at], down[at]
-            a0, a1 = np.float32(pixels[np.uint64(p)]), np.float32(pixels[np.uint64(p + 1)])
-            a2, a3 = np.float32(pixels[np.uint64(p + 2)]), np.float32(pixels[np.uint64(p + 3)])
-            b0, b1 = np.float32(pixels[np.uint64(q)]), np.float32(pixels[np.uint64(q + 1)])
-            b2, b3 = np.float32(pixels[np.uint64(q + 2)]), np.float32(pixels[np.uint64(q + 3)])
-            c0, c1 = np.float32(pixels[np.uint64(r)]), np.float32(pixels[np.uint64(r + 1)])
-            c2, c3 = np.float32(pixels[np.uint64(r + 2)]), np.float32(pixels[np.uint64(r + 3)])
-            d0, d1 = np.float32(pixels[np.uint64(s)]), np.float32(pixels[np.uint64(s + 1)])
-            d2, d3 = np.float32(pixels[np.uint64(s + 2)]), np.float32(pixels[np.uint64(s + 3)])
-            line[np.uint64(o)] = between(between(a0, b0, u), between(c0, d0, u), v)
-            line[np.uint64(o + 1)] = between(between(a1, b1, u), between(c1, d1, u), v)
-            line[np.uint64(o + 2)] = between(between(a2, b2, u), between(c2, d2, u), v)
-            # Of three channels the next pixel overwrites the fourth.
-            line[np.uint64(o + 3)] = between(between(a3, b3, u), between(c3, d3, u), v)
-    elif channels == 1:
-        for j in range(low, high):
-            at = np.uint64(j)
-            p = start + tops[at] * width + lefts[at]
-            q = p + width
-            u, v = across[at], down[at]
-            a, b = np.float32(pixels[np.uint64(p)]), np.float32(pixels[np.uint64(p + 1)])
-            d, e = np.float32(pixels[np.uint64(q)]), np.float32(pixels[np.uint64(q + 1)])
-            line[at] = between(between(a, b, u), between(d, e, u), v)
-    else:
-        for j in range(low, high):
-            at = np.uint64(j)
-            p = start + tops[at] * stride + lefts[at] * channels
-            u, v = across[at], down[at]
-            for c in range(channels):
-                q, r = p + c, p + stride + c
-                a, b = np.float32(pixels[np.uint64(q)]), np.float32(pixels[np.uint64(q + channels)])
-                d, e = np.float32(pixels[np.uint64(r)]), np.float32(pixels[np.uint64(r + channels)])
-                line[np.uint64(j * channels + c)] = between(between(a, b, u), between(d, e, u), v)
+        if mode == CONSTANT:
+            xs[j] = x if inside else np.nan
+        else:
+            near = (abs(x) < FARTHEST) & (abs(y) < FARTHEST)
+            u, v = folded(x, right, mode), folded(y, bottom, mode)
+            xs[j], ys[j] = x if inside else u if near else np.nan, y if inside else v
 
 
 @inlined
@@ -263,8 +155,8 @@ def take_one(
 
 
 @inlined
-def follow_points(points: Array, count: int, last: int, matrices: Array, frames: Array) -> None:
-    """Follow the points of a row through the segments; x of those outside a frame becomes NaN.
+def follow_points(points: Array, count: int, last: int, matrices: Array, frames: Array, modes: Array) -> None:
+    """Follow the points of a row through the segments; x of those that show a fill value becomes NaN.
 
     Args:
         points: Gets x and y behind the last segment in rows 0 and 1, of x and y in rows 2 and 3.
@@ -272,16 +164,37 @@ def follow_points(points: Array, count: int, last: int, matrices: Array, frames:
         last: The last segment.
         matrices: float64 (segments, 9).
         frames: float64 (segments, 2).
+        modes: int64 (segments,).
     """
     xs, ys = points[0], points[1]
-    follow_row(points[2], points[3], xs, ys, count, matrices[0])
-    for s in range(1, last + 1):
-        drop_outside(xs, ys, count, frames[s - 1, 1], frames[s - 1, 0])
-        follow_row(xs, ys, xs, ys, count, matrices[s])
+    for j in range(count):
+        xs[j], ys[j] = points[2, j], points[3, j]
+    for s in range(last + 1):
+        if s > 0:
+            fold_row(xs, ys, count, frames[s - 1, 1], frames[s - 1, 0], modes[s - 1])
+        follow_row(xs, ys, count, matrices[s])
 
 
 @inlined
-def take_row(
+def fills_alike(last: int, modes: Array, values: Array) -> bool:
+    """Return whether all that is outside of any frame has one value."""
+    alike = True
+    for s in range(last + 1):
+        alike = alike and modes[s] == CONSTANT and values[s] == values[last]
+    return alike
+
+
+@inlined
+def begin_points(points: Array, count: int, row: int, size: Array, coefficients: Array, spans: Array) -> None:
+    """Write the displaced centres of the pixels of a row into rows 2 and 3 of `points`."""
+    for j in range(count):
+        points[2, j], points[3, j] = j + 0.5, row + 0.5
+    if spans[0] > 0:
+        displace_row(points, count, row, size, coefficients, spans)
+
+
+@inlined
+def take_outside(
     pixels: Array,
     start: int,
     size: Array,
@@ -289,45 +202,55 @@ def take_row(
     to: int,
     count: int,
     channels: int,
+    low: int,
+    high: int,
+    last: int,
+    matrices: Array,
+    frames: Array,
+    modes: Array,
+    values: Array,
+    plain: bool,
     interpolation: int,
     points: Array,
-    cells: Array,
-    weights: Array,
-    line: Array,
-) -> tuple[int, int]:
-    """Take the pixels of a row that have all neighbours inside the image.
+) -> None:
+    """Take the pixels of a row before column `low` and from column `high` on, one by one.
 
     Args:
-        pixels: The images.
-        start: Where this one begins.
+        pixels: See `warp_rows` for this and what is not said.
+        start: Where the image begins.
         size: Its height and width.
         made: The results.
         to: Where the row begins.
         count: How many columns it has.
         channels: Numbers in a pixel.
+        low: The first column that is there already.
+        high: The column behind the last one.
+        last: The last segment.
+        matrices: Of the segments.
+        frames: Their frames.
+        modes: What is outside these.
+        values: The fill values.
+        plain: Whether all that is outside of anything has one value.
         interpolation: 0 for the nearest pixel, 1 for bilinear.
         points: The points, float64 (4, columns).
-        cells: Memory, int32 (2, columns).
-        weights: Memory, float32 (2, columns).
-        line: Memory, float32 (columns * channels + 4,).
-
-    Returns:
-        The first of their columns, and the one behind the last.
     """
-    height, width = size[0], size[1]
-    xs, ys = points[0], points[1]
-    if interpolation == 0:
-        low, high = inside_columns(xs, ys, count, width, height, 0.0)
-        take_inside_nearest(pixels, start, width, channels, low, high, xs, ys, made, to)
-        return low, high
-    # Four numbers are read at once, of a pixel of three.
-    right = width - 1.5 if channels == 3 else width - 0.5
-    low, high = inside_columns(xs, ys, count, right, height - 0.5, 0.5)
-    split_points(xs, low, high, cells[0], weights[0])
-    split_points(ys, low, high, cells[1], weights[1])
-    take_inside(pixels, start, width, channels, low, high, cells[0], cells[1], weights[0], weights[1], line)
-    put_row(line, low * channels, high * channels, made, to)
-    return low, high
+    height, width = float(size[0]), float(size[1])
+    for k in range(count - (high - low)):
+        j = k if k < low else k + high - low
+        x, y = points[0, j], points[1, j]
+        at = to + j * channels
+        far = not (abs(x) < FARTHEST and abs(y) < FARTHEST)
+        if plain and (far or not is_inside(x, y, -0.5, width + 0.5, -0.5, height + 0.5)):
+            outside = last
+        else:
+            outside = last if far else -1
+            if far and last > 0:  # perhaps it left a frame before
+                x, y, outside = follow(points[2, j], points[3, j], last, matrices, frames, modes)
+        if outside >= 0:
+            for c in range(channels):
+                made[np.uint64(at + c)] = values[outside]
+        else:
+            take_one(pixels, start, size, channels, x, y, modes[last], values[last], interpolation, made, at)
 
 
 @inlined
@@ -352,36 +275,12 @@ def warp_rows(
     weights: Array,
     lines: Array,
 ) -> None:
-    """Warp one image by following each point.
-
-    Args:
-        pixels: The images.
-        start: Where this one begins.
-        size: Its height and width.
-        made: The results.
-        to: Where its result begins.
-        made_size: Height and width of that.
-        channels: Numbers in a pixel.
-        last: The last segment.
-        matrices: Of the segments, float64 (segments, 9).
-        frames: float64 (segments, 2).
-        modes: int64 (segments,).
-        values: float64 (segments,).
-        interpolation: 0 for the nearest pixel, 1 for bilinear.
-        coefficients: Of the displacement, float64 (2, rows, columns).
-        spans: Its cells along heights and widths, 0 for none, int64 (2,).
-        points: Memory, float64 (4, columns).
-        cells: Memory, int32 (2, columns).
-        weights: Memory, float32 (2, columns).
-        lines: Memory, float32 (2, columns * channels + 4).
-    """
+    """Warp one image by following each point; the arguments are those of `warp_pixels`, of one image."""
     count = made_size[1]
+    plain = fills_alike(last, modes, values)
     for row in range(made_size[0]):
-        for j in range(count):
-            points[2, j], points[3, j] = j + 0.5, row + 0.5
-        if spans[0] > 0:
-            displace_row(points, count, row, made_size, coefficients, spans)
-        follow_points(points, count, last, matrices, frames)
+        begin_points(points, count, row, made_size, coefficients, spans)
+        follow_points(points, count, last, matrices, frames, modes)
         low, high = take_row(
             pixels,
             start,
@@ -390,24 +289,30 @@ def warp_rows(
             to,
             count,
             channels,
+            modes[last],
             interpolation,
             points,
             cells,
             weights,
             lines[0],
         )
-        for k in range(count - (high - low)):
-            j = k if k < low else k + high - low
-            x, y = points[0, j], points[1, j]
-            outside = -1 if abs(x) < FARTHEST and abs(y) < FARTHEST else last
-            if outside == last and last > 0:  # perhaps it left a frame before
-                x, y, outside = follow(points[2, j], points[3, j], last, matrices, frames, modes)
-            at = to + j * channels
-            if outside >= 0:
-                for c in range(channels):
-                    made[at + c] = values[outside]
-            else:
-                take_one(
-                    pixels, start, size, channels, x, y, modes[last], values[last], interpolation, made, at
-                )
+        take_outside(
+            pixels,
+            start,
+            size,
+            made,
+            to,
+            count,
+            channels,
+            low,
+            high,
+            last,
+            matrices,
+            frames,
+            modes,
+            values,
+            plain,
+            interpolation,
+            points,
+        )
         to += count * channels

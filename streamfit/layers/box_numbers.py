@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from streamfit._base.configs import Config
 from streamfit._base.specs import Array, Spec
 from streamfit.layers.checks import length
 from streamfit.layers.image_boxes import dense_boxes
-from streamfit.layers.image_layer import ImageLayer, SeededOptions, Transformation
+from streamfit.layers.image_layer import Entry, ImageLayer, SeededOptions, Transformation
 
 
 class MaxNumBoundingBoxes(ImageLayer):
@@ -49,15 +49,15 @@ class MaxNumBoundingBoxes(ImageLayer):
             found[key] = np.pad(kept, missing, constant_values=self.fill_value)
         return found
 
-    def _entry_spec(self, key: str, entry: Any) -> Any:
-        if key != "bounding_boxes":
+    def _entry_spec(self, key: str, entry: Entry) -> object:
+        if isinstance(entry, Spec):
             return super()._entry_spec(key, entry)
         return {
             name: Spec((spec.shape[0], self.max_number, *spec.shape[2:]), spec.dtype)
             for name, spec in entry.items()
         }
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: object) -> object:
         """Return the shapes, with the number of boxes."""
         found = super().compute_output_shape(input_shape)
         if not is_mapping(found) or "bounding_boxes" not in found:

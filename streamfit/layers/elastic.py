@@ -7,6 +7,7 @@ from typing import Unpack
 import numpy as np
 
 from streamfit._base.configs import Config
+from streamfit._base.keys import each_key, seed_from
 from streamfit._base.specs import Array, Shape
 from streamfit.augment.draws import SampleDraws
 from streamfit.layers.image_checks import FILL_MODES, factor_range, interpolation_mode, outside_mode
@@ -65,7 +66,10 @@ class RandomElasticTransform(GeometricLayer):
         from scipy.ndimage import gaussian_filter, map_coordinates  # it takes a while to import
 
         n, height, width, channels = images.shape
-        made = images.copy()
+        made, noise = images.copy(), transformation.get("noise")
+        if noise is None:  # as Keras has it: with a seed in its place
+            keys = each_key(seed_from(transformation.get("seed", 0)), np.arange(n))
+            noise = SampleDraws(keys).normal("noise", (2, height, width))
         scales = np.broadcast_to(
             np.asarray(transformation["distortion_factor"], np.float64).reshape(-1), (n,)
         )
@@ -75,12 +79,8 @@ class RandomElasticTransform(GeometricLayer):
         chosen = column(transformation["apply_transform"]).reshape(-1) > 0
         for row in np.flatnonzero(chosen & (scales > 0)).tolist():
             deviation = 0.05 * scales[row] * min(height, width)
-            noise = (
-                np.asarray(transformation["noise"])[row] * deviation * 0.1 * scales[row] * max(height, width)
-            )
-            right, down = (
-                gaussian_filter(field, deviation, mode="constant", truncate=3.0) for field in noise
-            )
+            field = np.asarray(noise)[row] * (deviation * 0.1 * scales[row] * max(height, width))
+            right, down = (gaussian_filter(each, deviation, mode="constant", truncate=3.0) for each in field)
             points = np.stack([rows + down, columns + right])
             for channel in range(channels):
                 made[row, ..., channel] = map_coordinates(

@@ -274,7 +274,7 @@ class OnHost(HostLayer):
         """Whether each row depends on itself alone: such layers change each number."""
         return True
 
-    def compute(self, x: Any) -> Any:
+    def compute(self, x: object) -> Array:
         """Return what the layer makes of arrays."""
         return np.asarray(self.layer(x))
 

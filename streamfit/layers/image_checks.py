@@ -11,9 +11,7 @@ FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 INTERPOLATIONS = ("nearest", "bilinear")
 
 
-def factor_range(
-    name: str, value: object, low: float = -1.0, high: float = 1.0, *, from_zero: bool = False
-) -> tuple[float, float]:
+def factor_range(name: str, value: object, low: float = -1.0, high: float = 1.0) -> tuple[float, float]:
     """Return the range that a factor is drawn from: a pair in order, or a number as the largest distance.
 
     Args:
@@ -21,7 +19,6 @@ def factor_range(
         value: A pair, or a number for (-number, number), cut off at `low`.
         low: The smallest factor.
         high: The largest.
-        from_zero: Whether a number stands for (0, number).
 
     Raises:
         ValueError: It is neither, or out of range.
@@ -42,9 +39,9 @@ def factor_range(
     if any(not low <= number <= high for number in found):
         raise ValueError(message)
     if pair:
-        return min(found), max(found)
+        return min(found) + 0.0, max(found) + 0.0
     largest = abs(found[0])
-    return (0.0 if from_zero else max(-largest, float(low))), largest
+    return max(-largest, float(low)) + 0.0, largest + 0.0  # no negative zero
 
 
 def value_range(value: object) -> tuple[float, float]:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self, Unpack, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from streamfit._base.checks import is_mapping
-from streamfit._base.config import next_seed
+from streamfit._base.config import image_data_format, next_seed
 from streamfit._base.configs import Config
 from streamfit._base.errors import ShapeError
 from streamfit._base.keys import derive, each_key, seed_or_none
@@ -29,6 +30,8 @@ from streamfit.ops.core import Tensor, is_symbolic
 
 Transformation = Mapping[str, Any]
 """The random numbers of a batch by name; arrays with an entry for each sample."""
+Entry = Spec | Mapping[str, Spec]
+"""The spec of an entry of a dictionary: of an array, or of boxes and their labels."""
 
 
 class ImageOptions(LayerOptions, total=False):
@@ -61,7 +64,7 @@ class ImageLayer(HostLayer):
     height, width, 1) and ``bounding_boxes``: a dictionary with ``boxes`` (n, k, 4) and ``labels`` (n, k).
 
     Args:
-        data_format: ``'channels_last'`` (also for None) or ``'channels_first'``.
+        data_format: ``'channels_last'`` or ``'channels_first'``; None for `backend.image_data_format`.
         bounding_box_format: That of the boxes: ``'xyxy'`` (left, upper, right, lower edge in pixels),
             ``'xywh'``, ``'center_xywh'``, ``'yxyx'``, ``'center_yxhw'``, or with ``'rel_'`` in front in units
             of the size of the image.
@@ -91,7 +94,7 @@ class ImageLayer(HostLayer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        chosen = "channels_last" if data_format is None else data_format
+        chosen = image_data_format() if data_format is None else data_format
         self.data_format = one_of("data_format", chosen, ("channels_last", "channels_first"))
         self.bounding_box_format = None if bounding_box_format is None else box_format(bounding_box_format)
         self.seed = seed_or_none(seed)
@@ -177,15 +180,15 @@ class ImageLayer(HostLayer):
 
     # -- calling ------------------------------------------------------------------------------------
 
-    def __call__(self, *inputs: object, training: bool | None = None, **settings: Any) -> Any:
+    def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> Any:
         """Apply the layer to tensors, or now to arrays: in training unless `training` is False."""
         if any(is_symbolic(leaf) for leaf in flatten(inputs)):
             return super().__call__(*inputs, training=training, **settings)
         (data,) = inputs
-        self.ensure_built(data)
+        self.ensure_built(np.asarray(_images_of(data)))
         return self.call(data, training=training is None or bool(training))
 
-    def call(self, data: Any, training: bool = True) -> Any:
+    def call(self, data: object, training: bool = True) -> object:
         """Transform arrays; on tensors return those that stand for the results."""
         if not any(isinstance(leaf, Tensor) for leaf in flatten(data)):
             return self.compute(data, bool(training))
@@ -194,7 +197,7 @@ class ImageLayer(HostLayer):
         same = self.compute_output_spec(_specs(data)) == _specs(data)
         return data if same and not (training or self.always) else self.traced((data,), bool(training))
 
-    def compute(self, data: Any, training: bool = False, keys: Array | None = None) -> Any:
+    def compute(self, data: object, training: bool = False, keys: Array | None = None) -> object:
         """Return images, or a dictionary of what was given, behind the layer.
 
         Args:
@@ -206,7 +209,8 @@ class ImageLayer(HostLayer):
         batch = self._batch_shape(shape)
         transformation: Transformation | None = {"input_shape": batch} if self.always else None
         if training:
-            transformation = self._drawn(self._own_keys(batch[0]) if keys is None else keys, batch)
+            own = self._own_keys(batch[0]) if keys is None else keys[: batch[0]]
+            transformation = self._drawn(own, batch)
         if not is_mapping(data):
             return self.transform_images(data, transformation, training)
         one = len(shape) == 3
@@ -226,22 +230,30 @@ class ImageLayer(HostLayer):
             return images, y
         if is_mapping(x) or y is None or not self.mixes:
             return self.compute(x, True, keys), y
-        mixed = self.compute({"images": x, "labels": y}, True, keys)
+        mixed = cast("dict[str, Array]", self.compute({"images": x, "labels": y}, True, keys))
         return mixed["images"], mixed["labels"]
 
     mixes: ClassVar[bool] = False
     """Whether labels are mixed as the images are."""
 
+    @property
+    def needs_batch(self) -> bool:
+        """Whether it mixes the samples of a batch, so that on a source it must stand behind `batch`."""
+        return self.mixes
+
     def _entry(
-        self, key: str, entry: Any, one: bool, transformation: Transformation | None, training: bool
-    ) -> Any:
+        self, key: str, entry: object, one: bool, transformation: Transformation | None, training: bool
+    ) -> object:
         if key == "bounding_boxes":
             if self.bounding_box_format is None:
                 raise ValueError(
                     f"layer {self.name!r} was given bounding boxes; say how they are written: "
                     f"{type(self).__name__}(..., bounding_box_format='xyxy')"
                 )
-            boxes = {name: value[None] if one else value for name, value in dense_boxes(entry).items()}
+            boxes = {
+                name: value[None] if one else value
+                for name, value in dense_boxes(cast("Mapping[str, object]", entry)).items()
+            }
             moved = self.transform_bounding_boxes(boxes, transformation, training)
             return {name: value[0] for name, value in moved.items()} if one else moved
         methods = {
@@ -255,30 +267,31 @@ class ImageLayer(HostLayer):
         made = methods[key](array[None] if one else array, transformation, training)
         return made[0] if one else made
 
-    def compute_output_spec(self, spec: Any) -> Any:
+    def compute_output_spec(self, spec: object) -> object:
         """Return the specs of the results."""
         if is_mapping(spec):
             return {key: self._entry_spec(key, entry) for key, entry in spec.items()}
-        return self._image_spec(spec)
+        return self._image_spec(cast(Spec, spec))
 
-    def _entry_spec(self, key: str, entry: Any) -> Any:
+    def _entry_spec(self, key: str, entry: Entry) -> object:
+        if not isinstance(entry, Spec):
+            boxes = key == "bounding_boxes"
+            return {**entry, "boxes": Spec(entry["boxes"].shape, np.dtype(np.float32))} if boxes else entry
         if key == "images" or (key == "segmentation_masks" and self._image_spec(entry).shape != entry.shape):
             made = self._image_spec(entry)
             return made if key == "images" else Spec(made.shape, entry.dtype)
         if key == "labels" and self.mixes:
             return Spec(entry.shape, np.dtype(self.dtype))
-        if key == "bounding_boxes":
-            return {**entry, "boxes": Spec(entry["boxes"].shape, np.dtype(np.float32))}
         return entry
 
     def _image_spec(self, spec: Spec) -> Spec:
         return Spec(self._output_shape(spec.shape), self.result_dtype(spec.dtype))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: object) -> object:
         """Return the shape of the result for that of a batch, or of one image."""
         if is_mapping(input_shape):
             return {**input_shape, "images": self._output_shape(tuple(input_shape["images"]))}
-        return self._output_shape(tuple(input_shape))
+        return self._output_shape(tuple(cast("tuple[int | None, ...]", input_shape)))
 
     def _output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         if len(shape) not in (3, 4):
@@ -399,10 +412,10 @@ def _images_of(data: object) -> object:
     return data["images"]
 
 
-def _specs(data: Any) -> Any:
+def _specs(data: object) -> object:
     if is_mapping(data):
         return {key: _specs(entry) for key, entry in data.items()}
-    return data.spec
+    return cast(Tensor, data).spec
 
 
 def _as(made: Array, dtype: np.dtype[np.generic]) -> Array:
@@ -415,6 +428,6 @@ def _as(made: Array, dtype: np.dtype[np.generic]) -> Array:
     return made.astype(dtype)
 
 
-def column(numbers: Any) -> Array:
+def column(numbers: ArrayLike) -> Array:
     """Return a number for each sample, in any shape, as float32 (n, 1, 1, 1)."""
     return np.asarray(numbers, np.float32).reshape(-1, 1, 1, 1)

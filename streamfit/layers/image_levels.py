@@ -37,7 +37,8 @@ class AutoContrast(ColourLayer):
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Stretch."""
-        low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+        low = images.min(axis=1, keepdims=True).min(axis=2, keepdims=True)
+        high = images.max(axis=1, keepdims=True).max(axis=2, keepdims=True)
         black, white = self.value_range
         varied = high > low
         scale = (white - black) / np.where(varied, high - low, 1)

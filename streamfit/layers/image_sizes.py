@@ -95,7 +95,8 @@ class Resizing(SizedLayer):
     Args:
         height: That of the results.
         width: Likewise.
-        interpolation: As that of `augment.resize`, and ``'lanczos5'``.
+        interpolation: ``'bilinear'``, ``'nearest'``, ``'bicubic'``, ``'lanczos3'``, ``'lanczos5'`` or
+            ``'area'``.
         crop_to_aspect_ratio: Cut off what is too long, in equal parts at both ends.
         pad_to_aspect_ratio: Add a border where it is too short.
         fill_mode: ``'constant'``: the border has one value.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
 from streamfit._base.configs import Config
 from streamfit._base.keys import derive, each_key
@@ -12,6 +12,7 @@ from streamfit._base.specs import Array
 from streamfit._base.tree import flatten
 from streamfit.layers.base import Layer, LayerOptions
 from streamfit.layers.image_layer import ImageLayer
+from streamfit.layers.layer_call import call_arguments
 from streamfit.layers.reshaping import Rescaling
 from streamfit.ops.core import is_symbolic
 
@@ -37,7 +38,7 @@ def is_stack(layer: Layer) -> bool:
     return bool(getattr(type(layer), "stacks_layers", False))
 
 
-def applied_now(layers: Sequence[Layer], inputs: object, training: bool) -> Any:
+def applied_now(layers: Sequence[Layer], inputs: object, training: bool) -> object:
     """Return what layers make of arrays, one after the other."""
     for layer in layers:
         inputs = layer(inputs, training=training)
@@ -67,6 +68,16 @@ def batch_transform(stack: Layer) -> Transformed:
     if not preprocesses(layers):
         raise AttributeError("transform_batch: only stacks of layers that preprocess images have it")
     return lambda x, y, keys: transformed_batch(layers, x, y, keys)
+
+
+def mixes_samples(layers: Sequence[Layer]) -> bool:
+    """Return whether a layer, or one inside it, mixes the samples of a batch, as `MixUp` does."""
+    return any(
+        mixes_samples(layer.layers_inside)
+        if is_stack(layer)
+        else isinstance(layer, ImageLayer) and layer.needs_batch
+        for layer in layers
+    )
 
 
 class LayerPipeline(Layer):
@@ -102,17 +113,26 @@ class LayerPipeline(Layer):
         """What `map` of a source calls, where all layers preprocess images."""
         return batch_transform(self)
 
-    def __call__(self, *inputs: object, training: bool | None = None, **settings: Any) -> Any:
+    @property
+    def needs_batch(self) -> bool:
+        """Whether a layer mixes the samples of a batch, so that on a source it must stand behind `batch`."""
+        return mixes_samples(self._stack)
+
+    def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> object:
         """Apply the layers to tensors, or now to arrays: in training unless `training` is False."""
         if any(is_symbolic(leaf) for leaf in flatten(inputs)):
             return super().__call__(*inputs, training=training, **settings)
         (given,) = inputs
         self.ensure_built(given)
-        return applied_now(self._stack, given, training is None or bool(training))
+        return self.call(given, training is None or bool(training), settings.get("mask"))
 
-    def call(self, inputs: Any, training: bool = True) -> Any:
-        """Apply the layers."""
-        return applied_now(self._stack, inputs, training)
+    def call(self, inputs: object, training: bool = True, mask: object = None) -> object:
+        """Apply the layers; the first one gets the mask, and each other that of the one before it."""
+        for layer in self._stack:
+            takes = mask is not None and "mask" in call_arguments(type(layer))
+            made = layer(inputs, training=training, **({"mask": mask} if takes else {}))
+            inputs, mask = made, layer.compute_mask(inputs, mask)
+        return inputs
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""

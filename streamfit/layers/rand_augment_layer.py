@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
-from scipy.special import betaincinv, gammaincinv
 
-from streamfit._base.checks import number, truth
+from streamfit._base.checks import number, truth, whole
 from streamfit._base.configs import Config
 from streamfit._base.specs import Array, Shape
 from streamfit.augment.draws import SampleDraws
-from streamfit.layers.checks import count, length
+from streamfit.layers.checks import length
 from streamfit.layers.image_checks import factor_range, interpolation_mode
 from streamfit.layers.image_filters import RandomSharpness
 from streamfit.layers.image_layer import GeometricLayer, ImageLayer, SeededOptions, Transformation, column
@@ -78,7 +77,7 @@ class DrawnLayers(ColourLayer):
         return {**super().get_config(), "factor": self.factor, "interpolation": self.interpolation}
 
 
-def _rows_of(transformation: Transformation, rows: Array, n: int) -> dict[str, Any]:
+def _rows_of(transformation: Transformation, rows: Array, n: int) -> Transformation:
     """Return the random numbers of some of n images."""
     arrays = {key: value for key, value in transformation.items() if isinstance(value, np.ndarray)}
     return {**transformation, **{key: value[rows] for key, value in arrays.items() if len(value) == n}}
@@ -108,7 +107,7 @@ class RandAugment(DrawnLayers):
         **options: Unpack[SeededOptions],
     ) -> None:
         super().__init__(factor, interpolation, value_range, **options)
-        self.num_ops = count("num_ops", num_ops)
+        self.num_ops = whole("num_ops", num_ops, 0)
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw which layers, and for each of them."""
@@ -199,6 +198,8 @@ class AugMix(DrawnLayers):
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw layers, their numbers, and shares."""
+        from scipy.special import betaincinv, gammaincinv  # it takes a while to import
+
         alpha = max(self.alpha, 1e-6)
         gamma = gammaincinv(alpha, draws.uniform("shares", shape=(self.num_chains,)))
         shares = gamma / np.maximum(gamma.sum(axis=1, keepdims=True), 1e-12)

@@ -5,7 +5,7 @@ The formulas are those of Keras 3, on values between the two ends of `value_rang
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from streamfit._base.configs import Config
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array, Shape
 from streamfit.augment.draws import SampleDraws
+from streamfit.augment.image_steps import ColourStep
+from streamfit.augment.images import Images
+from streamfit.augment.labels import Labels
+from streamfit.augment.run import run
 from streamfit.layers.image_checks import factor_range, value_range
 from streamfit.layers.image_layer import ImageLayer, SeededOptions, Transformation, column
 
@@ -35,33 +39,6 @@ def grey(images: Array) -> Array:
 def _check_colours(images: Array) -> None:
     if images.shape[-1] != 3:
         raise DataError(f"images need 3 channels (red, green, blue), got {images.shape[-1]}")
-
-
-def to_hsv(images: Array) -> tuple[Array, Array, Array]:
-    """Return hue and saturation, each in [0, 1], and value, the largest of red, green and blue.
-
-    Source: Smith, "Color gamut transform pairs", 1978.
-    """
-    _check_colours(images)
-    red, green, blue = (images[..., channel] for channel in range(3))
-    value = images.max(axis=-1)
-    spread = value - images.min(axis=-1)
-    some = np.where(spread > 0, spread, 1) * 6
-    hue = (red - green) / some + 4 / 6
-    hue = np.where(value == green, (blue - red) / some + 2 / 6, hue)
-    hue = np.where(value == red, (green - blue) / some, hue)
-    hue = np.where(spread > 0, hue, 0)
-    hue += hue < 0
-    return hue, np.where(value > 0, spread / np.where(value > 0, value, 1), 0), value
-
-
-def from_hsv(hue: Array, saturation: Array, value: Array) -> Array:
-    """Return red, green and blue for hue, saturation and value; whole turns of the hue do not count."""
-    place = (hue % 1)[..., None] * 6
-    away = np.abs(place - np.array([3, 2, 4], np.float32))
-    full = np.clip(np.array([-1, 2, 2], np.float32) + away * np.array([1, -1, -1], np.float32), 0, 1)
-    made: Array = value[..., None] * (1 + saturation[..., None] * (full - 1))
-    return made.astype(np.float32)
 
 
 class ColourLayer(ImageLayer):
@@ -169,7 +146,7 @@ class RandomContrast(FactorLayer):
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Move the values."""
-        mean = images.mean(axis=(1, 2), keepdims=True)
+        mean = images.mean(axis=1, keepdims=True).mean(axis=2, keepdims=True)  # one by one is faster
         return self.clipped((images - mean) * column(transformation["contrast_factor"]) + mean)
 
 
@@ -185,14 +162,15 @@ class RandomHue(FactorLayer):
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw the turns."""
         side = np.where(draws.chance("side", 0.5), -0.5, 0.5)
-        return {"factor": draws.uniform("factor", *self.factor) * side}
+        return {"factor": draws.uniform("hue", *self.factor) * side}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Turn."""
-        low, high = self.value_range
-        hue, saturation, value = to_hsv((images - low) / (high - low))
-        turned = from_hsv(hue + column(transformation["factor"])[..., 0], saturation, value)
-        return np.clip(turned, 0, 1) * (high - low) + low
+        _check_colours(images)
+        turns = np.asarray(transformation["factor"], np.float64).reshape(-1, 1)
+        batch = Images.of(images, self.value_range)
+        made, _ = run([ColourStep("hue", turns)], batch, Labels({}, None))
+        return self.clipped(np.asarray(made.value()))
 
 
 class RandomSaturation(FactorLayer):
@@ -213,13 +191,18 @@ class RandomSaturation(FactorLayer):
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw what the saturations are multiplied by."""
-        drawn = draws.uniform("factor", *self.factor)
+        drawn = draws.uniform("saturation", *self.factor)
         return {"factor": drawn / (1 - drawn + 1e-7)}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Multiply."""
-        hue, saturation, value = to_hsv(images)
-        return from_hsv(hue, np.clip(saturation * column(transformation["factor"])[..., 0], 0, 1), value)
+        # Hue and value of HSV stay: distances to the largest of the three numbers keep their proportion.
+        _check_colours(images)
+        value = images.max(axis=-1, keepdims=True)
+        spread = value - images.min(axis=-1, keepdims=True)
+        most = np.divide(value, spread, out=np.zeros_like(spread), where=(spread > 0) & (value > 0))
+        made: Array = value - (value - images) * np.minimum(column(transformation["factor"]), most)
+        return made
 
 
 class RandomGrayscale(ImageLayer):
@@ -357,7 +340,7 @@ class RandomColorJitter(ColourLayer):
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw for each part."""
-        return {name: part.drawn(draws.of(name), shape) for name, part in self._parts.items()}
+        return {name: part.drawn(draws, shape) for name, part in self._parts.items()}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:
         """Do the parts."""
@@ -367,7 +350,7 @@ class RandomColorJitter(ColourLayer):
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
-        own: dict[str, Any] = {
+        own: Config = {
             "brightness_factor": self.brightness_factor,
             "contrast_factor": self.contrast_factor,
             "saturation_factor": self.saturation_factor,

@@ -5,7 +5,7 @@ Each takes a pixel of the result from a point of the image, as Keras 3 does.
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -258,7 +258,10 @@ class RandomShear(WarpLayer):
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "x_factor": self.x_factor, "y_factor": self.y_factor}
+        # Keras refuses the pair (-number, number) that it makes of a number.
+        both = {"x_factor": self.x_factor, "y_factor": self.y_factor}
+        own = {name: pair[1] if pair[0] == -pair[1] else pair for name, pair in both.items()}
+        return {**super().get_config(), **own}
 
 
 def _shear(name: str, value: object) -> tuple[float, float]:
@@ -299,7 +302,7 @@ class RandomPerspective(GeometricLayer):
         start = np.array([[0.0, 0.0], [right, 0.0], [0.0, low], [right, low]])
         start = np.repeat(start[None], len(draws), axis=0)
         away = draws.uniform("corners", -0.5 * self.scale, 0.5 * self.scale, (4, 2))
-        found: dict[str, Any] = {"apply_perspective": applied(draws, self.factor)}
+        found = {"apply_perspective": applied(draws, self.factor)}
         return {**found, "start_points": start, "end_points": start + start * away}
 
     def changed(self, images: Array, transformation: Transformation, interpolation: str | None) -> Array:

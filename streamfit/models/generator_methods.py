@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from streamfit._base.checks import steps_or_none
 from streamfit.models.prediction_methods import PredictionMethods
 from streamfit.streams import LoadPolicy
 from streamfit.training import FitPlan, History, StreamSettings, batches, fitting
-from streamfit.training.plan import renamed_epochs
+from streamfit.training.plan import renamed_epochs, whole_steps
 
 
 class GeneratorMethods(PredictionMethods):
@@ -43,7 +42,7 @@ class GeneratorMethods(PredictionMethods):
         """Train on a generator or a `Sequence`; every epoch has exactly `steps_per_epoch` steps.
 
         Passes over a `Sequence` follow one another inside an epoch, so that each batch is used once a pass.
-        The arguments are those of `fit`.
+        The arguments are those of `fit`. Numbers of steps are rounded up: ``len(x) / 32``.
 
         Raises:
             ValueError: `steps_per_epoch` is missing and the data are no `Sequence`.
@@ -52,9 +51,7 @@ class GeneratorMethods(PredictionMethods):
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         epochs = renamed_epochs(epochs, kwargs, self.fit_generator)
-        steps = steps_or_none("steps_per_epoch", steps_per_epoch)
-        own_steps = steps_or_none("validation_steps", validation_steps)
-        counts = epochs, initial_epoch, steps, own_steps, validation_freq
+        counts = epochs, initial_epoch, *whole_steps(steps_per_epoch, validation_steps), validation_freq
         plan = FitPlan(*counts, class_weight, callbacks, verbose, settings, seed, wrap=True, audit=audit)
         validation = batches.validation(validation_data, 0.0, None)
         plan = plan.with_data(batches.Data(generator, None, None, None, shuffle), validation)

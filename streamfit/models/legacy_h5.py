@@ -22,7 +22,7 @@ from streamfit.models.keras_optimizer import optimizer_arrays, restore_from_arra
 from streamfit.models.model import Model
 from streamfit.models.model_content import described_model
 from streamfit.ops import Variable
-from streamfit.storage.hdf5 import Hdf5Content
+from streamfit.storage.hdf5 import Hdf5Content, Texts
 from streamfit.storage.keras_archive import KERAS_VERSION, parsed_object
 
 _WEIGHTS, _OPTIMIZER, _TOP = "model_weights", "optimizer_weights", "top_level_model_weights"

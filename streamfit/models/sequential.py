@@ -16,7 +16,13 @@ from streamfit._base.tree import flatten
 from streamfit.layers import InputLayer
 from streamfit.layers.base import Layer
 from streamfit.layers.building import marks_itself
-from streamfit.layers.layer_pipeline import Transformed, applied_now, batch_transform, preprocesses
+from streamfit.layers.layer_pipeline import (
+    Transformed,
+    applied_now,
+    batch_transform,
+    mixes_samples,
+    preprocesses,
+)
 from streamfit.layers.operands import takes_text
 from streamfit.models.layer_configs import described, made_again
 from streamfit.models.model import Model
@@ -224,7 +230,12 @@ class Sequential(Model):
         """What `map` of a source calls, where all layers preprocess images."""
         return batch_transform(self)
 
-    def __call__(self, *inputs: object, training: bool | None = None, **settings: Any) -> Any:
+    @property
+    def needs_batch(self) -> bool:
+        """Whether a layer mixes the samples of a batch, so that on a source it must stand behind `batch`."""
+        return mixes_samples(self._layers)
+
+    def __call__(self, *inputs: object, training: bool | None = None, **settings: object) -> Any:
         """Run the stack on tensors, or now on arrays.
 
         A stack of layers that preprocess images alone behaves on arrays as in training, unless `training` is

@@ -29,6 +29,7 @@ from streamfit.training import (
     fitting,
     renamed_epochs,
     single_batches,
+    whole_steps,
 )
 
 
@@ -207,8 +208,7 @@ class Trainer(GraphModel):
             class_weight: Weight by class number; for several outputs by output name, or a list.
             sample_weight: One weight a sample (n,), or (n, steps) in temporal mode; by output if several.
             initial_epoch: Number of the first epoch.
-            steps_per_epoch: Steps in an epoch; the next one continues where it stopped. A part of a step is a
-                step, as in Keras 2: ``len(x) / 32``.
+            steps_per_epoch: Steps in an epoch, rounded up; the next one continues where it stopped.
             validation_steps, validation_freq: Validate on so many batches; every so many epochs, or in those.
             max_queue_size: Batches that workers load ahead; 10 by default.
             workers, use_multiprocessing: How many workers load, and whether these are processes and not
@@ -233,9 +233,7 @@ class Trainer(GraphModel):
         policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         epochs = renamed_epochs(epochs, kwargs, self.fit)
-        steps = steps_or_none("steps_per_epoch", steps_per_epoch)
-        own_steps = steps_or_none("validation_steps", validation_steps)
-        counts = epochs, initial_epoch, steps, own_steps, validation_freq
+        counts = epochs, initial_epoch, *whole_steps(steps_per_epoch, validation_steps), validation_freq
         plan = FitPlan(*counts, class_weight, callbacks, verbose, settings, seed, audit=audit)
         own = validation_batch_size
         training = batches.Data(x, y, sample_weight, batch_size, shuffle, validation_batch_size=own)

@@ -253,7 +253,8 @@ class Feed:
         Raises:
             DataError: It belongs to other data.
         """
-        self._seed = self.source.seed = state["seed"]
+        self._seed = state["seed"]
+        self.source.reseed(self._seed)
         check_identity(self.source, state, self.identity())
 
     def resume(self, state: FeedState, *, replay: bool = False) -> None:

@@ -7,7 +7,7 @@ depend on the pipeline, the seed and the pass alone, not on the workers that loa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 
 from streamfit._base.arrow_columns import without_arrow
 from streamfit._base.checks import truth, whole
@@ -49,6 +49,15 @@ from streamfit.streams.stages.stage_order import StageOrder, only_orders
 from streamfit.workers import make_pool
 
 Kind = Literal["samples", "batches"]
+
+
+@runtime_checkable
+class PipelineMaker(Protocol):
+    """An object that is a pipeline beside what else it is, such as the iterators of `ImageDataGenerator`."""
+
+    def as_pipeline(self) -> Pipeline:
+        """Return the pipeline."""
+        ...
 
 
 class Pipeline(StageMethods):
@@ -323,6 +332,8 @@ def source(
     start = None if seed is None else seed_from(seed)
     if isinstance(x, Pipeline):
         return x
+    if isinstance(x, PipelineMaker):
+        return x.as_pipeline()
     if kind not in (None, "samples", "batches"):
         raise ValueError(f"kind={kind!r}: write 'samples' or 'batches'")
     x, y = without_arrow(x, "x"), without_arrow(y, "y")

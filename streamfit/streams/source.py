@@ -137,6 +137,10 @@ class Source(ABC):
     def close(self) -> None:  # noqa: B027 - optional
         """Close what `open` has opened, when the process loads no more from this source."""
 
+    def reseed(self, seed: int) -> None:
+        """Start the randomness of this source, and of one that it wraps, from another seed."""
+        self.seed = seed
+
     def with_seed(self, seed: int) -> Self:
         """Return a copy whose randomness starts from another seed; it shares the data with this one."""
         other = copy.copy(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamfit.training import batches, data_reader, evaluation, fitting, prediction, single_batches
 from streamfit.training.callbacks import History
 from streamfit.training.compile_config import CompileConfig
-from streamfit.training.plan import FitPlan, compile_checks, renamed_epochs
+from streamfit.training.plan import FitPlan, compile_checks, renamed_epochs, whole_steps
 from streamfit.training.runner import Runner
 from streamfit.training.stopping import StopFlag
 from streamfit.training.stream_settings import StreamSettings
@@ -32,4 +32,5 @@ __all__ = [
     "prediction",
     "renamed_epochs",
     "single_batches",
+    "whole_steps",
 ]

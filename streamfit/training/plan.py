@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from streamfit._base.checks import integer, is_mapping, plain, scalar, whole, whole_or_none
+from streamfit._base.checks import integer, is_mapping, plain, scalar, steps_or_none, whole, whole_or_none
 from streamfit._base.keys import seed_from
 from streamfit._base.names import did_you_mean
 from streamfit.training.batches import Data
@@ -69,6 +69,12 @@ def renamed_epochs(epochs: int, kwargs: dict[str, Any], method: Callable[..., ob
         hints = "".join(did_you_mean(name, known) for name in kwargs)
         raise TypeError(f"Unrecognized keyword arguments: {kwargs}" + (f".{hints}" if hints else ""))
     return epochs
+
+
+def whole_steps(steps_per_epoch: object, validation_steps: object) -> tuple[int | None, int | None]:
+    """Return both numbers of steps, rounded up."""
+    own = steps_or_none("steps_per_epoch", steps_per_epoch)
+    return own, steps_or_none("validation_steps", validation_steps)
 
 
 @dataclass(frozen=True)

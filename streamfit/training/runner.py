@@ -193,8 +193,8 @@ class Runner:
             if spec is None or spec[0] is None:
                 raise DataError(
                     f"source {source.name!r}: a part of the model runs where batches are loaded, so it must "
-                    "be built before the first one; begin it with an Input(shape, dtype='string'), give its "
-                    "first layer an input_shape, or call build"
+                    "be built before the first one; begin it with an Input(shape, dtype='string') or an "
+                    "Input((32, 32, 3)), give its first layer an input_shape, or call build"
                 )
             self.prepare(transform(no_rows, spec[0]))
         host = self._host_inputs(training)

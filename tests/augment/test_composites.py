@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfit import augment
@@ -152,6 +152,52 @@ def test_a_batch_cut_in_two_gives_the_same_images(seed: int, cut: int) -> None:
         transform.transform_batch(images[at], None, keys[at])[0] for at in (slice(0, cut), slice(cut, 6))
     ]
     np.testing.assert_array_equal(np.asarray(whole), np.concatenate([np.asarray(part) for part in parts]))
+
+
+@pytest.mark.jit
+@settings(max_examples=25)
+@given(seed=st.integers(0, 2**63 - 1), cut=st.integers(1, 5), floats=st.booleans())
+def test_any_transforms_cut_in_two_give_the_same_images(seed: int, cut: int, floats: bool) -> None:
+    keys = np.random.default_rng(seed).integers(0, 2**63, 6).astype(np.uint64)
+    images = np.random.default_rng(1).integers(0, 256, (6, 9, 8, 3)).astype(np.uint8)
+    if floats:
+        images = images / np.float32(255)
+    parts = [transformed(images[at], keys[at]) for at in (slice(0, cut), slice(cut, 6))]
+    for one, other in zip(transformed(images, keys), [*parts[0], *parts[1]], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+EVERYTHING = augment.chain(
+    augment.one_of(augment.rotate(30), augment.shear(20), augment.zoom(0.2), augment.translate(0.2)),
+    augment.maybe(augment.brightness(0.3)),
+    augment.some_of(
+        (0, 3),
+        augment.chain(augment.contrast(0.5), augment.rotate(20)),
+        augment.elastic(),
+        augment.blur(),
+        augment.crop(7),
+        augment.equalize(),
+        augment.cutout(3),
+        augment.hue(0.2),
+        in_order=False,
+    ),
+    augment.maybe(augment.chain(augment.flip(), augment.posterize(p=1), augment.perspective())),
+    augment.noise(0.1),
+)
+
+
+def transformed(images: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
+    made = EVERYTHING.transform_batch(images, None, keys)[0]
+    return list(made)  # type: ignore[call-overload]
+
+
+def test_turns_of_which_one_is_drawn_are_one_warp() -> None:
+    frames = Frames(np.full((5, 2), 8), 3, np.dtype(np.uint8), (0.0, 255.0))
+    draws = SampleDraws(np.arange(5, dtype=np.uint64))
+    turns = augment.rotate(30), augment.shear(20), augment.zoom(0.2), augment.translate(0.2)
+    assert len(augment.one_of(*turns).steps(draws, frames)) == 1
+    apart = augment.one_of(*turns[:2], augment.elastic(), augment.rotate(9, fill_mode="nearest"))
+    assert len(apart.steps(draws, frames)) == 3
 
 
 def test_nested_transforms_of_one_kind_draw_apart() -> None:

@@ -28,6 +28,7 @@ CONVENTIONS: list[Callable[[], Callable[..., object]]] = [
     others.Module,
     others.Seeded,
     others.Holder,
+    others.HoldsOthers,
     lambda: others.by_module_level,
     others.by_closure,
     lambda: functools.partial(others.Holder()),
@@ -51,6 +52,14 @@ def test_draws_follow_the_key(make: Callable[[], Callable[..., object]]) -> None
         np.testing.assert_array_equal(np.asarray(part), whole[cut])
     assert len({image.tobytes() for image in whole.astype(int) - IMAGES}) > 1
     assert not np.array_equal(moved(make(), keys=KEYS + np.uint64(9)), whole)
+
+
+@pytest.mark.parametrize("keywords", [None, True])
+def test_a_method_that_takes_a_seed(keywords: bool | None) -> None:
+    made = moved(others.OldCompose(), keywords=keywords)
+    assert len(set((made.astype(int) - IMAGES)[:, 0, 0, 0].tolist())) > 2
+    part = moved(others.OldCompose(), IMAGES[3:], KEYS[3:], keywords=keywords)
+    np.testing.assert_array_equal(part, made[3:])
 
 
 def test_global_generators_are_put_back() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import map_coordinates
 
+from streamfit import augment
 from streamfit.augment import matrices as m
 from streamfit.augment.image_steps import FILL_MODES, INTERPOLATIONS, WarpStep
 from streamfit.augment.images import Images
@@ -221,3 +222,23 @@ def test_images_of_different_sizes():
         assert_array_equal(
             made.image(row), warped(image, [step.matrices[row : row + 1]], fill_mode="reflect")
         )
+
+
+def test_images_that_may_not_be_written_to():
+    image = picture("uint8")[None]
+    expected = augment.rotate(20)(image, seed=1)
+    image.flags.writeable = False
+    assert_array_equal(augment.rotate(20)(image, seed=1), expected)
+
+
+def test_points_of_a_row_far_outside_are_folded_as_numpy_pads():
+    """Pixels many frames away, in every mode and for every small length."""
+    modes = {"nearest": "edge", "reflect": "symmetric", "mirror": "reflect", "wrap": "wrap"}
+    for length in range(1, 6):
+        for mode, padding in modes.items():
+            image = picture("uint8", 1, (2, length))
+            expected = np.pad(image[..., 0], ((0, 0), (17, 17)), mode=padding)
+            size, shift = (2, length + 34), m.translations([17.0], [0.0])
+            assert_array_equal(warped(image, [shift], [size], fill_mode=mode)[..., 0], expected)
+            near = shift + np.array([[0, 0, 0], [0, 0, 1e-9], [0, 0, 0]])  # interpolated, and rounded back
+            assert_array_equal(warped(image, [near], [size], fill_mode=mode)[..., 0], expected)

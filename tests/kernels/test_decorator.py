@@ -10,7 +10,7 @@ import pytest
 from streamfit._base.specs import Array
 from streamfit.kernels import kernel
 from streamfit.kernels.arguments import signature_of
-from streamfit.kernels.decorator import inlined
+from streamfit.kernels.decorator import JIT_ENABLED, inlined, superword_kernel
 
 
 @kernel
@@ -127,3 +127,28 @@ def test_kernels_let_other_threads_run() -> None:
     flag[0] = 1
     waiting.join(20)
     assert flag[1] == 2
+
+
+@superword_kernel
+def add_pairs(x: Array, out: Array) -> None:
+    """Add 1 to two numbers, by statements of which LLVM may make one instruction."""
+    for i in range(x.shape[0] // 2):
+        one, other = x[2 * i], x[2 * i + 1]
+        out[2 * i], out[2 * i + 1] = one + 1, other + 1
+
+
+def test_superwords_are_a_setting_of_one_kernel() -> None:
+    out = np.empty(6)
+    add_pairs(np.arange(6.0), out)
+    assert out.tolist() == [1, 2, 3, 4, 5, 6]
+    if JIT_ENABLED:
+        from numba.core import config
+
+        from streamfit.kernels.compiling import superwords
+
+        before = config.SLP_VECTORIZE
+        with superwords(True):
+            assert config.SLP_VECTORIZE == 1
+        with superwords(False):
+            assert before == config.SLP_VECTORIZE
+        assert before == config.SLP_VECTORIZE

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layers.cases import CASES, Case
 from layers.host_cases import HOST_CASES
+from layers.image_cases import IMAGE_CASES
 from oracles import gradients
 
 from streamfit import Input, Model, layers
@@ -20,7 +21,7 @@ from streamfit.ops import Tensor, tracing
 
 each = pytest.mark.parametrize("case", CASES, ids=str)
 BATCHES = st.sampled_from([1, 2, 5])
-NO_LAYERS = {"Input", "Layer", "HostLayer", "Wrapper"}  # and bases of layers
+NO_LAYERS = {"HostLayer", "ImageLayer", "Input", "Layer", "Pipeline", "Wrapper"}  # and bases of layers
 OF_TEXT = {"SentenceEmbedding"}  # weights behind a host layer: tests/layers/test_sentence_embedding.py
 
 
@@ -160,4 +161,4 @@ def test_every_layer_has_a_case() -> None:
     classes = {n for n, c in public.items() if inspect.isclass(c) and issubclass(c, layers.Layer)} - NO_LAYERS
     on_host = {name for name in classes if issubclass(public[name], layers.HostLayer)}
     assert classes - on_host - OF_TEXT == {case.name for case in CASES}
-    assert on_host == {case.name for case in HOST_CASES}
+    assert on_host == {case.name for case in (*HOST_CASES, *IMAGE_CASES)}

@@ -91,6 +91,42 @@ class Holder:
         return x + np.asarray(drawn, x.dtype)
 
 
+class OldCompose:
+    """As Albumentations were before: a method that takes a seed."""
+
+    def __init__(self) -> None:
+        self.drawn = 0.0
+
+    def set_random_seed(self, seed: int) -> None:
+        self.drawn = random.Random(seed).random()
+
+    def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        return {"image": image + np.asarray(int(100 * self.drawn), image.dtype)}
+
+
+class TorchGenerator:
+    """As torch's."""
+
+    def __init__(self) -> None:
+        self.seed = 0
+
+    def initial_seed(self) -> int:
+        return self.seed
+
+    def manual_seed(self, seed: int) -> None:
+        self.seed = seed
+
+
+class HoldsOthers:
+    """An object with a legacy generator of NumPy and one of torch."""
+
+    def __init__(self) -> None:
+        self.state, self.torch = np.random.RandomState(), TorchGenerator()
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return x + np.asarray(self.state.randint(50) + self.torch.seed % 50, x.dtype)
+
+
 MODULE_LEVEL = np.random.default_rng(5)
 
 

@@ -155,6 +155,7 @@ def train(layer: Any, data: Any, output: Any) -> None:
             yield data, output
 
     model = Alone()
+    model.build_for(data)  # a generator shows no shapes to layers that run where its batches are loaded
     model.compile("sgd", _sum_of_predictions)
     model.fit(batches(), steps_per_epoch=1, verbose=0)
 

@@ -6,6 +6,8 @@ import os.path
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import streamfit
 from keras_tests.backend import BACKEND, OPS, RANDOM, TREE, convert_to_tensor
 from keras_tests.named_product import TEST_UTILS
@@ -56,6 +58,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "layers": {"IndexLookup": index_lookup, "Input": Input},
     "models": {"Functional": streamfit.Model},
     "ops": OPS,
+    "ops.numpy": {"all": np.all, "any": np.any},
     "random": vars(RANDOM),
     "testing": TESTING,
     "testing.test_utils": TEST_UTILS,

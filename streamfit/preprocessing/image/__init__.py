@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamfit.preprocessing.image.affine_transforms import (
+from streamfit.preprocessing.image.applied_transforms import (
     apply_affine_transform,
     apply_brightness_shift,
     apply_channel_shift,

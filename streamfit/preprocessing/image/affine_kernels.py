@@ -15,6 +15,7 @@ from streamfit._base.specs import Array
 from streamfit.kernels.decorator import inlined, kernel
 
 CONSTANT, NEAREST, REFLECT, WRAP = 0, 1, 2, 3
+_ONE = np.float32(1)  # less a number of another float type it has that type
 
 
 @inlined
@@ -88,7 +89,7 @@ def split_row(ys: Array, xs: Array, sizes: Array, whole: int, cells: Array, shar
         sizes: See `warp_by_index`.
         whole: What `follow_row` has returned.
         cells: Gets where the pixel is, int32 (width,).
-        shares: Gets the shares of the pixel below and of that to the right, float (2, width).
+        shares: Gets the shares of the pixels below and of those to the right, float (2, width).
     """
     height, width, step = sizes[0], sizes[1], sizes[3]
     bottom, right = np.int32(max(height - 2, 0)), np.int32(max(width - 2, 0))
@@ -123,42 +124,55 @@ def nearest_row(ys: Array, xs: Array, sizes: Array, cells: Array) -> None:
 
 
 @inlined
-def between(a: float, b: float, c: float, d: float, v: float, u: float) -> float:
-    """Return a mixture of two pixels and the two below them."""
-    upper, lower = a + (b - a) * u, c + (d - c) * u
-    return upper + (lower - upper) * v
+def between(
+    a: float, b: float, c: float, d: float, below: float, aside: float, above: float, beside: float
+) -> float:
+    """Return a mixture of two pixels and the two below them; with shares of 0 and 1 it is one of them."""
+    return (a * beside + b * aside) * above + (c * beside + d * aside) * below
 
 
 @inlined
 def mix_colours(
-    pixels: Array, result: Array, cells: Array, shares: Array, below: int, aside: int, to: int, way: int
+    pixels: Array,
+    result: Array,
+    cells: Array,
+    shares: Array,
+    below: int,
+    aside: int,
+    to: int,
+    way: int,
 ) -> None:
     """Write a row of pixels of three channels that lie together; `mix_points` explains the arguments."""
+    one, two = np.uint64(1), np.uint64(2)
     for j in range(len(cells)):
-        at, p = np.uint64(j), np.int64(cells[np.uint64(j)])
-        v, u, q = shares[0, at], shares[1, at], to + j * way
+        at, p, q = np.uint64(j), np.int64(cells[np.uint64(j)]), to + j * way
         a, b, c, d = np.uint64(p), np.uint64(p + aside), np.uint64(p + below), np.uint64(p + below + aside)
-        one, two = np.uint64(1), np.uint64(2)
-        result[np.uint64(q)] = between(pixels[a], pixels[b], pixels[c], pixels[d], v, u)
-        result[np.uint64(q + 1)] = between(
-            pixels[a + one], pixels[b + one], pixels[c + one], pixels[d + one], v, u
-        )
-        result[np.uint64(q + 2)] = between(
-            pixels[a + two], pixels[b + two], pixels[c + two], pixels[d + two], v, u
-        )
+        v, u = shares[0, at], shares[1, at]
+        s, t = _ONE - v, _ONE - u
+        red = between(pixels[a], pixels[b], pixels[c], pixels[d], v, u, s, t)
+        green = between(pixels[a + one], pixels[b + one], pixels[c + one], pixels[d + one], v, u, s, t)
+        blue = between(pixels[a + two], pixels[b + two], pixels[c + two], pixels[d + two], v, u, s, t)
+        result[np.uint64(q)], result[np.uint64(q + 1)], result[np.uint64(q + 2)] = red, green, blue
 
 
 @inlined
 def mix_greys(
-    pixels: Array, result: Array, cells: Array, shares: Array, below: int, aside: int, to: int, way: int
+    pixels: Array,
+    result: Array,
+    cells: Array,
+    shares: Array,
+    below: int,
+    aside: int,
+    to: int,
+    way: int,
 ) -> None:
     """Write a row of pixels of one channel; `mix_points` explains the arguments."""
     for j in range(len(cells)):
         at, p = np.uint64(j), np.int64(cells[np.uint64(j)])
         a, b, c, d = np.uint64(p), np.uint64(p + aside), np.uint64(p + below), np.uint64(p + below + aside)
-        result[np.uint64(to + j * way)] = between(
-            pixels[a], pixels[b], pixels[c], pixels[d], shares[0, at], shares[1, at]
-        )
+        v, u = shares[0, at], shares[1, at]
+        s, t = _ONE - v, _ONE - u
+        result[np.uint64(to + j * way)] = between(pixels[a], pixels[b], pixels[c], pixels[d], v, u, s, t)
 
 
 @inlined
@@ -209,6 +223,8 @@ def mix_points(
                     pixels[np.uint64(p + below + aside + k)],
                     shares[0, at],
                     shares[1, at],
+                    _ONE - shares[0, at],
+                    _ONE - shares[1, at],
                 )
 
 

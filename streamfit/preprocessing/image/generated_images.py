@@ -64,11 +64,18 @@ class Saving:
         folder: A folder, which is there.
         prefix: How the names of the files begin.
         format: What their names end in: ``'png'`` or ``'jpeg'``.
+
+    Raises:
+        ValueError: There is no such folder.
     """
 
     folder: str
     prefix: str
     format: str
+
+    def __post_init__(self) -> None:
+        if not os.path.isdir(self.folder):
+            raise ValueError(f"save_to_dir={self.folder!r} is no folder; make it, or write another")
 
     def save(self, images: Array, ids: Array, keys: Array, data_format: str) -> None:
         """Save images; one that is made again takes the place of the first."""

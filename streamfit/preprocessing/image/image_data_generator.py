@@ -11,7 +11,7 @@ import numpy as np
 from streamfit._base.checks import number, truth
 from streamfit._base.config import as_data_format, floatx
 from streamfit._base.specs import Array
-from streamfit.preprocessing.image.affine_transforms import EdgeMode, check_edges, pair
+from streamfit.preprocessing.image.applied_transforms import EdgeMode, check_edges, pair
 from streamfit.preprocessing.image.array_iterator import NumpyArrayIterator, Subset
 from streamfit.preprocessing.image.dataframe_iterator import DataFrameIterator
 from streamfit.preprocessing.image.directory_iterator import DirectoryIterator

@@ -16,6 +16,7 @@ from streamfit._base.config import next_seed
 from streamfit._base.keys import derive, seed_or_none
 from streamfit._base.specs import Array
 from streamfit.preprocessing.image.generated_images import GeneratedImages
+from streamfit.streams.pipeline import Pipeline
 from streamfit.streams.seekable import SeekableSource
 from streamfit.streams.sequence import Sequence
 from streamfit.streams.source import Source
@@ -119,6 +120,10 @@ class ImageIterator(Sequence):
         return BatchStage(self._ordered(), self.batch_size)
 
     # -- as a stream ------------------------------------------------------------------------------------
+
+    def as_pipeline(self) -> Pipeline:
+        """Return the batches as a pipeline, to which more stages can be added; `source` calls it."""
+        return Pipeline(self._batches(), seed=self.seed)
 
     def open_source(
         self,

@@ -12,7 +12,7 @@ from streamfit._base.errors import DataError
 from streamfit._base.keys import seed_from
 from streamfit._base.specs import Array
 from streamfit.augment.draws import SampleDraws
-from streamfit.preprocessing.image.affine_transforms import EdgeMode, pair, transform_images
+from streamfit.preprocessing.image.applied_transforms import EdgeMode, pair, transform_images
 from streamfit.preprocessing.image.transform_parameters import (
     Parameter,
     ShiftRange,

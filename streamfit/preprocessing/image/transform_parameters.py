@@ -90,16 +90,14 @@ class TransformParameters:
             found[name] = None if column is None else column[at].item()
         return found
 
-    def moves(self) -> bool:
-        """Return whether any image is moved, turned, zoomed, sheared or mirrored."""
-        still = (
-            not self.theta.any()
-            and not self.tx.any()
-            and not self.ty.any()
-            and not self.shear.any()
-            and bool((self.zx == 1).all() and (self.zy == 1).all())
-        )
-        return not still or bool(self.flip_horizontal.any() or self.flip_vertical.any())
+    def warps(self) -> bool:
+        """Return whether any image is turned, shifted, sheared or zoomed."""
+        moved = self.theta.any() or self.tx.any() or self.ty.any() or self.shear.any()
+        return bool(moved or (self.zx != 1).any() or (self.zy != 1).any())
+
+    def flips(self) -> bool:
+        """Return whether any image is mirrored."""
+        return bool(self.flip_horizontal.any() or self.flip_vertical.any())
 
     def matrices(self, height: int, width: int) -> Array:
         """Return where each pixel of the results comes from, float64 (n, 6); see `warp_by_index`.

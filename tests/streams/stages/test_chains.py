@@ -90,6 +90,11 @@ class Keyed:
         return map_leaves(x, lambda leaf: added_to(np.asarray(leaf), moved)), y
 
 
+def keyed_x(x: object, keys: np.ndarray) -> object:
+    """Return x of a batch, changed by the key of each sample alone."""
+    return Keyed().transform_batch(x, None, keys)[0]
+
+
 def added_to(rows: np.ndarray, numbers: list[int]) -> np.ndarray:
     return np.stack([row + number for row, number in zip(rows, numbers, strict=True)])
 
@@ -107,6 +112,9 @@ STAGES: dict[type, Callable[[Pipeline, int], Pipeline]] = {
     stages.Concatenated: lambda p, n: p.concatenate(p.map(noisy)),
     stages.Filter: lambda p, n: p.filter(even),
     stages.Interleave: lambda p, n: interleave([p, p.map(negative)], block_length=1 + n % 3),
+    stages.KeyedMap: lambda p, n: (
+        Pipeline(stages.KeyedMap(p.stage, keyed_x), p.name, p.seed) if batched(p) else p
+    ),
     stages.Map: lambda p, n: p.map(
         [noisy, negative, in_place][n % 3], per="sample" if n % 2 and batched(p) else None
     ),

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import ndimage
 
 from streamfit._base.checks import number, whole
 from streamfit._base.config import next_seed
@@ -58,8 +57,9 @@ def transform_images(
         cval: The value outside for ``'constant'``.
         order: Of the splines that interpolate: 0 for the nearest pixel, 1 for bilinear.
     """
-    if parameters.moves():
-        images = _warped(images, parameters, channels_first, fill_mode, cval, order)
+    warps, flips = parameters.warps(), parameters.flips()
+    if warps or flips:
+        images = _warped(images, parameters, channels_first, fill_mode, cval, order if warps else 0)
     if parameters.channel_shift_intensity is not None:
         images = np.stack(
             [
@@ -87,6 +87,9 @@ def _warped(
     cval: float,
     order: int,
 ) -> Array:
+    if images.dtype == np.float16:  # which SciPy does not have
+        wide = _warped(images.astype(np.float32), parameters, channels_first, fill_mode, cval, order)
+        return wide.astype(np.float16)
     axes = images.shape[2:] if channels_first else images.shape[1:3]
     height, width = axes
     channels = images.shape[1] if channels_first else images.shape[3]
@@ -122,6 +125,8 @@ def _by_splines(
     planes: Array, made: Array, matrix: Array, flips: Array, mode: EdgeMode, cval: float, order: int
 ) -> None:
     """Warp each channel by SciPy, which has splines of higher orders and all dtypes."""
+    from scipy import ndimage  # not needed for the usual orders, and slow to import
+
     linear, offset = matrix.reshape(2, 3)[:, :2], matrix.reshape(2, 3)[:, 2]
     still = bool((linear == np.eye(2)).all() and not offset.any())
     for plane, to in zip(planes, made, strict=True):
