@@ -354,3 +354,31 @@ def test_every_check_has_a_sentence_and_needs_what_exists() -> None:
     for check in CHECKS:
         assert check.sentence.endswith(".")
         assert set(check.needs) <= names
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_draws_are_compared_sample_by_sample_where_batches_are_shuffled(shuffled: bool) -> None:
+    def outcome(transform: streamfit.augment.Transform) -> tuple[str, str]:
+        pipeline = streamfit.source(np.arange(72, dtype=np.uint8).reshape(12, 2, 3, 1), np.arange(12))
+        pipeline = (pipeline.shuffle() if shuffled else pipeline).map(transform).batch(4)
+        (result,) = run_checks(pipeline, only="augmentation", workers=1)
+        return result.status, result.message
+
+    assert outcome(streamfit.augment.flip()) == ("pass", "")
+    status, message = outcome(streamfit.augment.flip(p=1))
+    assert status == "skip"
+    assert "the same in every epoch" in message
+
+
+def test_batches_without_ids_of_samples_are_not_compared_when_shuffled() -> None:
+    class Shuffled(streamfit.Sequence):
+        shuffle = True
+
+        def __len__(self) -> int:
+            return 40
+
+        def __getitem__(self, index: int) -> Any:
+            return np.full((2, 1), float(index))
+
+    (result,) = run_checks(streamfit.source(Shuffled()).shuffle(), only="augmentation", limit=2, workers=1)
+    assert (result.status, "both epochs" in result.message) == ("skip", True)
