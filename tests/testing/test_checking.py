@@ -12,6 +12,7 @@ from oracles import faulty
 from oracles.sequences import Endless
 
 import streamfit
+from streamfit.preprocessing.image import ImageDataGenerator
 from streamfit.streams import open_source
 from streamfit.testing import (
     Battery,
@@ -368,6 +369,16 @@ def test_draws_are_compared_sample_by_sample_where_batches_are_shuffled(shuffled
     status, message = outcome(streamfit.augment.flip(p=1))
     assert status == "skip"
     assert "the same in every epoch" in message
+
+
+def test_iterators_of_generators_are_checked_as_fit_reads_them() -> None:
+    images = np.random.default_rng(0).random((20, 4, 5, 3), np.float32)
+    flow = ImageDataGenerator(horizontal_flip=True, rotation_range=9).flow(images, np.arange(20), 4)
+    results = {
+        result.name: result.status
+        for result in run_checks(flow, only=("augmentation", "exactly_once", "resume"), workers=1)
+    }
+    assert results["augmentation"] == results["exactly_once"] == results["resume"] == "pass"
 
 
 def test_batches_without_ids_of_samples_are_not_compared_when_shuffled() -> None:
