@@ -100,7 +100,8 @@ def signals():
     s, a = augment.series, augment.audio
     every = [
         s.jitter(), s.scaling(), s.magnitude_warp(), s.time_warp(), s.window_slice(), s.crop(5),
-        s.permutation(), s.time_shift(), s.time_mask(), s.channel_mask(2), s.channel_dropout(0.4), s.flip(), s.flip("sign"),
+        s.permutation(), s.time_shift(), s.time_mask(), s.channel_mask(2), s.channel_dropout(0.4),
+        s.flip(), s.flip("sign"),
         a.gain(), a.noise(), a.background([curves[0, :, 0]]), a.stft(32),
         a.chain(a.mel_spectrogram(8000, 32, n_mels=5), a.spec_augment()),
     ]
