@@ -13,6 +13,7 @@ import numpy as np
 
 from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
+from streamfit.kernels.arguments import native_array
 
 DTYPES = ("uint8", "float32")
 
@@ -139,6 +140,7 @@ def _of_array(images: Array, value_range: tuple[float, float] | None) -> Images:
         raise DataError(
             f"images must have shape (n, height, width, channels) or (n, height, width), got {images.shape}"
         )
+    images = native_array(images)
     flat = images.ndim == 3
     count, height, width = images.shape[:3]
     channels = 1 if flat else images.shape[3]
@@ -146,9 +148,7 @@ def _of_array(images: Array, value_range: tuple[float, float] | None) -> Images:
     sizes[:] = height, width
     frames = Frames(sizes, channels, images.dtype, value_range_of(images.dtype, value_range))
     starts = np.arange(count, dtype=np.int64) * (height * width * channels)
-    if not images.flags.writeable:  # as machine code wants it, which does not declare what it writes to
-        images = images.copy()
-    return Images(np.ascontiguousarray(images).reshape(-1), starts, frames, flat)
+    return Images(images.reshape(-1), starts, frames, flat)
 
 
 def _of_list(images: Sequence[Array], value_range: tuple[float, float] | None) -> Images:
@@ -173,7 +173,7 @@ def _of_list(images: Sequence[Array], value_range: tuple[float, float] | None) -
     frames = Frames(
         np.array([array.shape[:2] for array in arrays], np.int64),
         1 if flat else first.shape[2],
-        first.dtype,
+        first.dtype.newbyteorder("="),
         value_range_of(first.dtype, value_range),
     )
     made = Images.empty(frames, flat)

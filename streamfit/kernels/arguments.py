@@ -62,6 +62,20 @@ def is_native(array: Array) -> bool:
     return array.flags.carray and dtype.isnative and dtype.kind in _KINDS  # C-contiguous, aligned, writeable
 
 
+def native_array(array: Array) -> Array:
+    """Return an array as machine code wants it: itself, or a copy.
+
+    Example:
+        >>> given = np.ones(3)
+        >>> native_array(given) is given
+        True
+        >>> given.flags.writeable = False
+        >>> native_array(given) is given
+        False
+    """
+    return array if is_native(array) else np.array(array, array.dtype.newbyteorder("="), order="C")
+
+
 def words_of(arguments: Sequence[object]) -> list[int] | None:
     """Return the machine words of arguments, or None if machine code cannot be called with them."""
     words: list[int] = []
