@@ -141,6 +141,11 @@ def _of_array(images: Array, value_range: tuple[float, float] | None) -> Images:
             f"images must have shape (n, height, width, channels) or (n, height, width), got {images.shape}"
         )
     images = native_array(images)
+    if images.ndim == 4 and images.shape[1] == 3 and min(images.shape[2:]) > 4:
+        raise DataError(
+            f"images have shape {images.shape}, which are channels first; here channels are the last axis: "
+            ".map(lambda x, y: (np.moveaxis(x, 0, -1), y)) in front"
+        )
     flat = images.ndim == 3
     count, height, width = images.shape[:3]
     channels = 1 if flat else images.shape[3]
