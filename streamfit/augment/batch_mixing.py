@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from scipy.special import betaincinv
 
 from streamfit._base.checks import is_mapping, number
 from streamfit._base.errors import DataError, SampleError
@@ -47,6 +46,8 @@ class BatchMixing(Transform):
 
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
         """Return the step that mixes a batch."""
+        from scipy.special import betaincinv  # it takes a while to import
+
         if len(frames) and bool((frames.sizes != frames.sizes[0]).any()):
             raise DataError(
                 f"{self!r} needs images of one size, got heights and widths "

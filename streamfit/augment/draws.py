@@ -11,7 +11,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import ndtri
 
 from streamfit._base.keys import derive
 from streamfit._base.specs import Array
@@ -170,6 +169,8 @@ class SampleDraws:
 
     def normal(self, purpose: str, shape: tuple[int, ...] = ()) -> Array:
         """Return numbers of the standard normal distribution, float64 (n, \\*shape)."""
+        from scipy.special import ndtri  # it takes a while to import
+
         words = self.hashes(purpose, math.prod(shape)).reshape(len(self._keys), *shape)
         drawn: Array = ndtri(((words >> np.uint64(11)) + 0.5) * 2.0**-53)
         return drawn

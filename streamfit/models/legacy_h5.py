@@ -22,7 +22,7 @@ from streamfit.models.keras_optimizer import optimizer_arrays, restore_from_arra
 from streamfit.models.model import Model
 from streamfit.models.model_content import described_model
 from streamfit.ops import Variable
-from streamfit.storage.hdf5 import Hdf5Content
+from streamfit.storage.hdf5 import Hdf5Content, Texts
 from streamfit.storage.keras_archive import KERAS_VERSION, parsed_object
 
 _WEIGHTS, _OPTIMIZER, _TOP = "model_weights", "optimizer_weights", "top_level_model_weights"
@@ -47,18 +47,19 @@ def model_of_legacy(content: Hdf5Content, where: str, compile: bool) -> Model:
         ValueError: It is damaged, holds weights alone, or has what is not known here.
     """
     facts = content.attributes.get("", {})
-    if not isinstance(facts.get("model_config"), str):
+    described, compiled_as = facts.get("model_config"), facts.get("training_config")
+    if not isinstance(described, str):
         raise ValueError(
             f"{where} holds no model: it has no model_config. If it holds weights, make the model and call "
             "load_weights"
         )
-    config = parsed_object(facts["model_config"], f"{where}: model_config")
+    config = parsed_object(described, f"{where}: model_config")
     model = described_object(_with_modules(config), where)
     match = match_legacy(model, content.within(_WEIGHTS), where)
     match.check(where)
     match.put()
-    if compile and isinstance(facts.get("training_config"), str):
-        compiled = _compile_config(parsed_object(facts["training_config"], f"{where}: training_config"))
+    if compile and isinstance(compiled_as, str):
+        compiled = _compile_config(parsed_object(compiled_as, f"{where}: training_config"))
         with_known_names(lambda: model.compile_from_config(compiled), where)
         _restore_optimizer(model, content, str(facts.get(_VERSION, "")), where)
     return model
@@ -209,7 +210,7 @@ def legacy_description(model: Model, include_optimizer: bool) -> Hdf5Content:
     compiled = model.get_compile_config() if include_optimizer else None
     config = keras_model_config(model, described_model(model), None)
     plain = {"class_name": config["class_name"], "config": config["config"]}
-    facts = {_VERSION: KERAS_VERSION, "model_config": json.dumps(plain)}
+    facts: dict[str, Texts] = {_VERSION: KERAS_VERSION, "model_config": json.dumps(plain)}
     if compiled is not None:
         given = keras_compile_config(spelled_out(compiled))
         optimizer: Any = given.pop("optimizer")

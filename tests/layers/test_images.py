@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,9 @@ import pytest
 from layers.image_cases import IMAGE_CASES, ImageCase
 
 from streamfit import DataError, Input, Model, Sequential, ShapeError, layers, source
+from streamfit._base.serialization import serialize_keras_object
+from streamfit.models import load_model
+from streamfit.models.keras_config import keras_model_config
 
 each = pytest.mark.parametrize("case", IMAGE_CASES, ids=str)
 with_twin = pytest.mark.parametrize("case", [case for case in IMAGE_CASES if case.twin is not None], ids=str)
@@ -303,3 +308,17 @@ def test_a_layer_behind_what_the_model_computes_says_where_to_put_it() -> None:
         ValueError, match=r"layer 'late' runs where batches are loaded.*Rescaling; or map the source"
     ):
         model.predict(X)
+
+
+def test_files_hold_models_with_them_and_keras_gets_lists_for_pairs(tmp_path: Path) -> None:
+    stack = [layers.RandomRotation(0.1, seed=2), layers.RandomShear(0.2, 0.1), layers.RandomZoom((0.1, 0.2))]
+    model = Sequential([Input((7, 6, 3)), *stack, layers.Pipeline([layers.RandomFlip()]), layers.Flatten()])
+    config = keras_model_config(model, serialize_keras_object(model), None)
+    assert "__tuple__" not in json.dumps(config)
+    described = {each["class_name"]: each["config"] for each in config["config"]["layers"]}
+    assert described["RandomShear"]["x_factor"] == 0.2
+    assert described["RandomRotation"]["factor"] == [-0.1, 0.1]
+    assert set(described["Pipeline"]) == {"layers", "name"}
+    model.save(tmp_path / "model.streamfit")
+    again = load_model(tmp_path / "model.streamfit")
+    assert [layer.get_config() for layer in again.layers] == [layer.get_config() for layer in model.layers]
