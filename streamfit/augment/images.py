@@ -15,7 +15,7 @@ from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
 from streamfit.kernels.arguments import native_array
 
-DTYPES = ("uint8", "float32")
+DTYPES = np.dtype(np.uint8), np.dtype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,16 @@ class Images:
         return _of_list(cast("Sequence[Array]", images), value_range)
 
     @classmethod
-    def empty(cls, frames: Frames, flat: bool = False) -> Images:
+    def empty(cls, frames: Frames, flat: bool = False, single: bool = True) -> Images:
         """Return memory for images."""
         lengths = frames.sizes[:, 0] * frames.sizes[:, 1] * frames.channels
         ends = np.cumsum(lengths)
         total = int(ends[-1]) if len(ends) else 0
-        return cls(np.empty(total, frames.dtype), ends - lengths, frames, flat)
+        return cls(np.empty(total, frames.dtype), ends - lengths, frames, flat, single)
 
     def like(self, frames: Frames) -> Images:
         """Return memory for other images of the same form."""
-        return replace(Images.empty(frames, self.flat), single=self.single)
+        return Images.empty(frames, self.flat, self.single)
 
     def inside(self, pixels: Array, frames: Frames) -> Images:
         """Return other images of the same form in memory that is there, one behind the other."""
@@ -181,13 +181,13 @@ def _of_list(images: Sequence[Array], value_range: tuple[float, float] | None) -
         first.dtype.newbyteorder("="),
         value_range_of(first.dtype, value_range),
     )
-    made = Images.empty(frames, flat)
+    made = Images.empty(frames, flat, single=False)
     np.concatenate([array.reshape(-1) for array in arrays], out=made.pixels)
-    return replace(made, single=False)
+    return made
 
 
 def _check_dtype(dtype: np.dtype[np.generic]) -> None:
-    if dtype.name not in DTYPES:
+    if dtype not in DTYPES:
         raise DataError(
             f"images must be of dtype uint8 (0 to 255) or float32, got {dtype}; convert them, for example "
             "images.astype('float32')"
