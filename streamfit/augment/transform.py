@@ -109,6 +109,11 @@ class Transform(ABC):
             The images, or (images, targets) where targets were given.
         """
         words = np.array([seed_of_call(seed)], np.uint64)
+        if not hasattr(images, "__len__"):
+            raise TypeError(
+                f"{self!r} transforms arrays and lists of images, got a {type(images).__name__}; in a model "
+                "write a layer, such as layers.RandomFlip()"
+            )
         one = isinstance(images, np.ndarray) and images.dtype != object and images.ndim == 3
         if one and images.shape[2] > _MOST_CHANNELS:  # type: ignore[attr-defined]
             raise DataError(
