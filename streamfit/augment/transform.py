@@ -122,7 +122,7 @@ class Transform(ABC):
                 "images[None] for one image of more channels"
             )
         batch = [images] if one else images
-        count = len(batch)  # type: ignore[arg-type]
+        count = len(batch)
         keys = SampleDraws(words).hashes("rows", count)
         if targets is None:
             x, _ = self.transformed(batch, None, keys)
