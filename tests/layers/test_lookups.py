@@ -93,6 +93,7 @@ def test_tf_idf_is_that_of_its_formula() -> None:
     np.testing.assert_array_equal(again([["a", "q", "a"]]), layer([["a", "q", "a"]]))
 
 
+@pytest.mark.jit
 def test_unknown_tokens_have_the_bucket_of_their_fingerprint_in_every_process() -> None:
     words = ["x", "Hello", "TensorFlow", "2.x", "ä"]
     wanted = [4, *(fingerprint64(word.encode()) % 4 for word in words[1:])]

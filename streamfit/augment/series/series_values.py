@@ -91,7 +91,10 @@ class MagnitudeWarp(SeriesTransform):
         """Multiply."""
         knots = 1 + self.scale * draws.normal("knots", (self.knots + 2, series.channels))
         for rows, steps in by_length(series):
-            multiply_curves(series.values, series.starts[rows], spline_basis(steps, self.knots), knots[rows])
+            basis = spline_basis(
+                steps, self.knots
+            ).copy()  # machine code from disk takes what can be written to
+            multiply_curves(series.values, series.starts[rows], basis, knots[rows])
         return series
 
 
