@@ -47,14 +47,7 @@ class Labels:
             DataError: There is no such target, or it does not fit the images. A `SampleError` names the row
                 of the image that it does not fit.
         """
-        named: dict[str | None, LabelKind] = {}
-        if is_mapping(kinds):
-            named.update(kinds)
-        elif kinds is not None:
-            named[None] = kinds  # type: ignore[assignment]
-        for kind in named.values():
-            if kind not in KINDS:
-                raise ValueError(f"labels={kinds!r}: write 'mask', 'boxes' or 'points'")
+        named = named_kinds(kinds)
         made = cls(named, targets, min_visible)
         for key, kind in named.items():
             _check(kind, made.get(key), frames, made.name(key))
@@ -115,6 +108,23 @@ class Labels:
         if key is None:
             return replace(self, targets=target)
         return replace(self, targets={**self.targets, key: target})  # type: ignore[dict-item]
+
+
+def named_kinds(kinds: object) -> dict[str | None, LabelKind]:
+    """Return the kinds of targets by key; under None for targets that are no dictionary.
+
+    Raises:
+        ValueError: A kind is none of `KINDS`.
+    """
+    named: dict[str | None, LabelKind] = {}
+    if is_mapping(kinds):
+        named.update(kinds)
+    elif kinds is not None:
+        named[None] = kinds  # type: ignore[assignment]
+    for kind in named.values():
+        if kind not in KINDS:
+            raise ValueError(f"labels={kinds!r}: write 'mask', 'boxes' or 'points'")
+    return named
 
 
 def _check(kind: LabelKind, target: object, frames: Frames, name: str) -> None:

@@ -9,7 +9,7 @@ as a whole, as that of a crop does, its matrix is multiplied with the next one a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -130,7 +130,7 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
         _check_value(step, frames)
 
     before = np.ascontiguousarray(before, np.int64)
-    after = replace(frames, sizes=before)
+    after = Frames(before, frames.channels, frames.dtype, frames.value_range)
     counts = np.ones(n, np.int64)
     displacement = steps[-1].displacement or Displacement.none(n)
     if count > 1:
