@@ -91,10 +91,7 @@ class MagnitudeWarp(SeriesTransform):
         """Multiply."""
         knots = 1 + self.scale * draws.normal("knots", (self.knots + 2, series.channels))
         for rows, steps in by_length(series):
-            basis = spline_basis(
-                steps, self.knots
-            ).copy()  # machine code from disk takes what can be written to
-            multiply_curves(series.values, series.starts[rows], basis, knots[rows])
+            multiply_curves(series.values, series.starts[rows], spline_basis(steps, self.knots), knots[rows])
         return series
 
 
