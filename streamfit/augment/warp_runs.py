@@ -159,9 +159,8 @@ def find_cells(
             at = np.uint64(j)
             left = np.int32(np.floor(xs[at] - 0.5))
             shares[at] = share(xs[at], left)
-            k = int(left)
-            ones[at] = step * min(max(k, 0), length - 1)
-            others[at] = step * min(max(k + 1, 0), length - 1)
+            ones[at] = step * min(max(int(left), 0), length - 1)
+            others[at] = step * min(max(int(left) + 1, 0), length - 1)
     else:
         split_points(xs, low, high, ones, shares)
         fold_cells(ones, others, low, high, length, mode, step)
