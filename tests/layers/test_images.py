@@ -281,6 +281,8 @@ def test_stacks_of_layers_augment_arrays_and_one_image_without_being_built() -> 
         (lambda: layers.RandomGrayscale(2), "between 0 and 1"),
         (lambda: layers.Resizing(2, 2, "cubic"), "interpolation"),
         (lambda: layers.Resizing(2, 2, crop_to_aspect_ratio=True, pad_to_aspect_ratio=True), "Only one"),
+        (lambda: layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=4), "tile_grid_size"),
+        (lambda: layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(4, 0)), "tile_grid"),
         (lambda: layers.RandomFlip(data_format="first"), "data_format"),
         (lambda: layers.RandomFlip(bounding_box_format="corners"), "bounding_box_format"),
         (lambda: layers.Pipeline.from_config({"layers": 3}), "list of serialized layers"),
