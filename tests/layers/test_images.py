@@ -225,6 +225,14 @@ def test_boxes_outside_the_image_lose_their_label_and_lists_are_filled() -> None
         layers.RandomFlip()(boxed("xyxy", [1, 2, 3, 4]))
 
 
+def test_boxes_are_gone_where_an_image_is_sheared_to_a_line() -> None:
+    shear = layers.RandomShear((1.0, 1.0), (1.0, 1.0), bounding_box_format="xyxy")
+    boxes = {"boxes": np.array([[[1.0, 2.0, 4.0, 5.0]]]), "labels": np.array([[3]])}
+    found = shear({"images": X[:1], "bounding_boxes": boxes})["bounding_boxes"]
+    assert found["labels"].tolist() == [[-1]]
+    assert found["boxes"].tolist() == [[[0.0, 0.0, 0.0, 0.0]]]
+
+
 def test_perspective_and_elastic_beside_their_definitions() -> None:
     corners = np.array([[[0, 0], [5, 0], [0, 6], [5, 6]]], np.float64)
     ends = corners + np.array([1, 2])
