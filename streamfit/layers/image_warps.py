@@ -100,9 +100,9 @@ def corners_moved(boxes: Array, matrices: Array) -> Array:
         boxes: (n, k, 4): left, upper, right, lower.
         matrices: As in `warped`, so points of the image move by their inverse.
     """
-    whole = np.ones((len(matrices), 9))
-    whole[:, :8] = matrices
-    whole = whole.reshape(-1, 3, 3)
+    numbers = np.ones((len(matrices), 9))
+    numbers[:, :8] = matrices
+    whole = numbers.reshape(-1, 3, 3)
     flat = np.abs(np.linalg.det(whole)) < 1e-9
     back = np.linalg.inv(np.where(flat[:, None, None], np.eye(3), whole))
     points = boxes[..., [0, 1, 2, 1, 2, 3, 0, 3]].reshape(*boxes.shape[:2], 4, 2)
