@@ -109,6 +109,11 @@ class Transform(ABC):
             The images, or (images, targets) where targets were given.
         """
         words = np.array([seed_of_call(seed)], np.uint64)
+        if not hasattr(images, "__len__"):
+            raise TypeError(
+                f"{self!r} transforms arrays and lists of images, got a {type(images).__name__}; in a model "
+                "write a layer, such as layers.RandomFlip()"
+            )
         one = isinstance(images, np.ndarray) and images.dtype != object and images.ndim == 3
         if one and images.shape[2] > _MOST_CHANNELS:  # type: ignore[attr-defined]
             raise DataError(
@@ -117,7 +122,7 @@ class Transform(ABC):
                 "images[None] for one image of more channels"
             )
         batch = [images] if one else images
-        count = len(batch)  # type: ignore[arg-type]
+        count = len(batch)
         keys = SampleDraws(words).hashes("rows", count)
         if targets is None:
             x, _ = self.transformed(batch, None, keys)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from streamfit import DataError, Sequential, augment, layers, source
+from streamfit import DataError, Input, Sequential, augment, layers, source
 from streamfit._base.errors import SampleError
 from streamfit.augment import matrices
 from streamfit.augment.image_steps import WarpStep
@@ -277,11 +277,13 @@ def test_wrong_kinds_and_ranges_are_refused_where_they_are_written():
     )
 
 
-def test_generators_are_seeds_by_hand():
+def test_calls_by_hand_take_generators_as_seeds_and_no_tensors():
     images = np.arange(12, dtype=np.uint8).reshape(6, 1, 2, 1)
     drawn = [augment.flip()(images, seed=np.random.default_rng(seed)) for seed in (1, 1, 2)]
     assert_array_equal(drawn[0], drawn[1])
     assert not np.array_equal(drawn[0], drawn[2])
+    with pytest.raises(TypeError, match=r"got a Tensor; in a model write a layer"):
+        augment.flip()(Input((6, 8, 3)))
     with pytest.raises(TypeError, match="seed must be a whole number"):
         augment.flip()(images, seed="1")
 

@@ -97,6 +97,10 @@ class Standardizing(RandomTransforms):
                 x = _whitened(x, self.principal_components)
         return x
 
+    def _has_own(self, *names: str) -> bool:
+        """Return whether a subclass has methods of its own, which are called for each image, as in Keras."""
+        return any(getattr(type(self), name) is not getattr(Standardizing, name) for name in names)
+
     def transform_samples(self, images: Array, draws: SampleDraws) -> Array:
         """Return images transformed at random and standardized.
 
@@ -105,14 +109,20 @@ class Standardizing(RandomTransforms):
             draws: Those of each sample.
         """
         axes = images.shape[self.row_axis], images.shape[self.col_axis]
-        images = self.transformed(images, draw_parameters(self, draws, *axes))
+        if self._has_own("get_random_transform", "apply_transform"):
+            for row, key in enumerate(draws.hashes("image").tolist()):
+                parameters = self.get_random_transform(images[row].shape, seed=key >> 1)
+                images[row] = self.apply_transform(images[row], parameters)
+        else:
+            images = self.transformed(images, draw_parameters(self, draws, *axes))
         images = np.ascontiguousarray(images).astype(self.dtype, copy=False)
-        if self.preprocessing_function is not None:
+        if self.preprocessing_function is not None or self._has_own("standardize"):
             for row, image in enumerate(images):
                 made = self.standardize(image)
                 if made.shape != image.shape:
+                    name = "preprocessing_function" if self.preprocessing_function else "standardize"
                     raise DataError(
-                        f"preprocessing_function was given an image of shape {image.shape} and returned "
+                        f"{name} was given an image of shape {image.shape} and returned "
                         f"{made.shape}; it must keep the shape"
                     )
                 images[row] = made

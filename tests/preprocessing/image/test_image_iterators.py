@@ -191,3 +191,26 @@ def test_subsets_must_have_the_same_classes() -> None:
         next(ImageDataGenerator().flow(X[:0]))
     with pytest.raises(ValueError, match="makes batches itself"):
         Sequential([layers.Dense(1)]).predict(augmented(), batch_size=4)
+
+
+class Xception(ImageDataGenerator):
+    def standardize(self, x):
+        return (x / 255 - 0.5) * 2
+
+
+class Tilted(ImageDataGenerator):
+    def get_random_transform(self, img_shape, seed=None):
+        return {**super().get_random_transform(img_shape, seed), "flip_vertical": True}
+
+    def apply_transform(self, x, transform_parameters):
+        return super().apply_transform(x, transform_parameters) + 1
+
+
+def test_methods_of_subclasses_are_called_for_each_image() -> None:
+    x = np.random.default_rng(0).integers(0, 200, (5, 4, 6, 3)).astype("float32")
+    made = next(Xception().flow(x, batch_size=5, shuffle=False))
+    np.testing.assert_allclose(made, (x / 255 - 0.5) * 2, atol=1e-6)
+    made = next(Tilted().flow(x, batch_size=5, shuffle=False))
+    np.testing.assert_array_equal(made, x[:, ::-1] + 1)
+    drawn = [next(Tilted(rotation_range=40).flow(x, batch_size=5, shuffle=False, seed=2)) for _ in range(2)]
+    np.testing.assert_array_equal(*drawn)
