@@ -178,7 +178,7 @@ def _of_list(images: Sequence[Array], value_range: tuple[float, float] | None) -
     frames = Frames(
         np.array([array.shape[:2] for array in arrays], np.int64),
         1 if flat else first.shape[2],
-        first.dtype.newbyteorder("="),
+        first.dtype,
         value_range_of(first.dtype, value_range),
     )
     made = Images.empty(frames, flat, single=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -125,6 +126,20 @@ def named_kinds(kinds: object) -> dict[str | None, LabelKind]:
         if kind not in KINDS:
             raise ValueError(f"labels={kinds!r}: write 'mask', 'boxes' or 'points'")
     return named
+
+
+def warn_of_masks(targets: object, frames: Frames) -> None:
+    """Warn of targets that have the height and width of their images, and stay where they are."""
+    entries = list(targets.items()) if is_mapping(targets) else [("", targets)]
+    for key, entry in entries:
+        shape = entry.shape if isinstance(entry, np.ndarray) and entry.ndim > 2 else ()
+        if shape and len(frames) and bool((frames.sizes == shape[1:3]).all()) and max(shape[1:3]) > 1:
+            name, kinds = (f"y[{key!r}]", f"{{{key!r}: 'mask'}}") if is_mapping(targets) else ("y", "'mask'")
+            warnings.warn(
+                f"{name} has the height and width of the images, and does not move with them: write "
+                f"augment.chain(..., labels={kinds}), or labels={{}} if it is to stay",
+                stacklevel=2,
+            )
 
 
 def _check(kind: LabelKind, target: object, frames: Frames, name: str) -> None:

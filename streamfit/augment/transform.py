@@ -15,9 +15,9 @@ from streamfit._base.errors import DataError
 from streamfit._base.keys import seed_of_call
 from streamfit._base.specs import Array
 from streamfit.augment.draws import SampleDraws
-from streamfit.augment.image_steps import Step
+from streamfit.augment.image_steps import PixelStep, Step, WarpStep
 from streamfit.augment.images import Frames, Images
-from streamfit.augment.labels import LabelKind, Labels, named_kinds
+from streamfit.augment.labels import LabelKind, Labels, named_kinds, warn_of_masks
 from streamfit.augment.parameters import probability
 from streamfit.augment.run import run
 
@@ -84,7 +84,7 @@ class Transform(ABC):
 
         Args:
             labels: ``'mask'``, ``'boxes'`` or ``'points'`` for y as it is, or a dictionary of these for a y
-                that is a dictionary.
+                that is a dictionary. ``{}`` says that nothing moves, though y has the size of the images.
             min_visible: The share of the area of a box, between 0 and 1, that must be left in the image;
                 a box with less becomes -1.
         """
@@ -154,8 +154,16 @@ class Transform(ABC):
         images = Images.of(x, self.value_range)
         draws = SampleDraws(keys)
         labels = Labels.of(self.label_kinds, y, images.frames, self.min_visible)
-        images, labels = run(self.steps(draws, images.frames), images, labels)
+        steps = self.steps(draws, images.frames)
+        if self.label_kinds is None and any(map(_moves, steps)):
+            warn_of_masks(y, images.frames)
+        images, labels = run(steps, images, labels)
         return images.value(), labels.value()
+
+
+def _moves(step: Step) -> bool:
+    """Return whether a step moves what is in an image."""
+    return isinstance(step, WarpStep) or (isinstance(step, PixelStep) and step.geometry is not None)
 
 
 class Chain(Transform):

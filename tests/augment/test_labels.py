@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -294,3 +296,15 @@ def test_images_of_another_order_of_axes_are_refused():
         augment.flip()(np.zeros((2, 3, 8, 7), np.uint8), seed=1)
     with pytest.raises(DataError, match="channels are the first axis"):
         augment.hue(0.1)(np.zeros((2, 1, 8, 7), np.uint8), seed=1)
+
+
+@pytest.mark.parametrize("y", [np.zeros((3, 6, 8), np.uint8), {"seg": np.zeros((3, 6, 8, 1))}])
+def test_a_mask_that_would_stay_is_told(y):
+    with pytest.warns(UserWarning, match=r"has the height and width .* labels=('mask'|{'seg': 'mask'})\)"):
+        augment.chain(augment.color_jitter(0.1), augment.rotate(9))(IMAGES, y, seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        augment.chain(augment.rotate(9), labels={})(IMAGES, y, seed=1)
+        augment.chain(augment.color_jitter(0.1), augment.cutout(2))(IMAGES, y, seed=1)
+        augment.rotate(9)(IMAGES, np.zeros((3, 8, 6)), seed=1)
+        augment.rotate(9)(IMAGES, np.zeros((3, 6)), seed=1)

@@ -214,3 +214,5 @@ def test_wrong_arguments(folder: Path) -> None:
         read(made(folder, image_size=None))
     with pytest.raises(ValueError, match=r"there are no files \.bmp .*\.tiff in the folders of"):
         made(folder / "cat" / "more")
+    with pytest.raises(ValueError, match=r"belong to no class: make a folder of each class"):
+        made(folder / "dog")
