@@ -33,6 +33,7 @@ def loss(stack: Stack, model: Sequential, x: Array, y: Array) -> float:
     return float(each[real(x)].mean() if stack.name in TAKE_MASKS_IN else each.mean())
 
 
+@pytest.mark.jit
 @each
 def test_a_step_follows_the_slope_of_the_loss_in_training(stack: Stack) -> None:
     """The step of SGD with rate 1, through the whole program, against central differences in float64."""
