@@ -96,6 +96,7 @@ def test_description_and_pickle_make_an_equal_layer(case: ImageCase) -> None:
         np.testing.assert_array_equal(again.compute(first, True, KEYS), layer.compute(first, True, KEYS))
 
 
+@pytest.mark.jit
 @each
 def test_a_seed_makes_calls_repeatable_and_each_call_is_another(case: ImageCase) -> None:
     if not case.make().draws:
