@@ -175,6 +175,7 @@ def find_files(
     class_names: Sequence[str] | None,
     suffixes: tuple[str, ...],
     follow_links: bool = False,
+    argument: str = "class_names",
 ) -> LabelledFiles:
     """Find the files of a folder, in alphabetical order.
 
@@ -186,6 +187,7 @@ def find_files(
             names begin with a dot do not count.
         suffixes: How the names of the files end, in lower case; other files do not count.
         follow_links: Whether to look into folders that are links.
+        argument: What the user calls `class_names`.
 
     Raises:
         ValueError: There are no such files, a class has no folder, or there is not one label for each file.
@@ -198,7 +200,7 @@ def find_files(
         paths = list(_walk(top, suffixes, follow_links))
         found = LabelledFiles(paths) if labels is None else _with_labels(paths, labels, top)
     else:
-        names = _classes(top, class_names)
+        names = _classes(top, class_names, argument)
         by_class = [list(_walk(os.path.join(top, name), suffixes, follow_links)) for name in names]
         numbers = np.repeat(np.arange(len(names), dtype=np.int32), [len(paths) for paths in by_class])
         found = LabelledFiles([path for paths in by_class for path in paths], numbers, names)
@@ -210,7 +212,7 @@ def find_files(
     return found
 
 
-def _classes(top: str, class_names: Sequence[str] | None) -> list[str]:
+def _classes(top: str, class_names: Sequence[str] | None, argument: str) -> list[str]:
     folders = sorted(
         entry.name for entry in os.scandir(top) if entry.is_dir() and not entry.name.startswith(".")
     )
@@ -220,7 +222,7 @@ def _classes(top: str, class_names: Sequence[str] | None) -> list[str]:
     missing = [name for name in names if name not in folders]
     if missing or len(set(names)) < len(names) or isinstance(class_names, str):
         raise ValueError(
-            f"class names {class_names!r} must be names of folders in {top!r}, each once: {folders}"
+            f"{argument}={class_names!r} must be names of folders in {top!r}, each once: {folders}"
         )
     return names
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from keras_tests import importing, missing
-from keras_tests.files import GROUPS
+from keras_tests.files import GROUPS, MUST_PASS
 from keras_tests.left_out import REASONS, Entry, read_list, reason_for
 from keras_tests.named_product import named_product
 from keras_tests.report import BEGIN, END, count, failures, group_table, replace_table, unused
@@ -69,6 +69,10 @@ def test_the_list_has_only_the_reasons_that_are_allowed(tmp_path: Path) -> None:
     wrong.write_text('["a_test.py"]\n"*" = "too hard"\n', encoding="utf-8")
     with pytest.raises(ValueError, match="another reason"):
         read_list(wrong)
+
+
+def test_all_groups_but_the_last_must_pass() -> None:
+    assert (*MUST_PASS, "other") == tuple(GROUPS)
 
 
 def test_tables_stand_between_the_marks_of_a_page(tmp_path: Path) -> None:

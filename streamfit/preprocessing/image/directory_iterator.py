@@ -47,7 +47,9 @@ class DirectoryIterator(FileIterator):
         checked_mode(class_mode, self.allowed_class_modes)
         top = os.fspath(directory)
         names = list(classes) if classes else None
-        files = find_files(top, "inferred", names, _SUFFIXES, truth("follow_links", follow_links))
+        files = find_files(
+            top, "inferred", names, _SUFFIXES, truth("follow_links", follow_links), argument="classes"
+        )
         assert files.labels is not None
         assert files.class_names is not None
         if any(path.lower().endswith(".tiff") for path in files.paths):
