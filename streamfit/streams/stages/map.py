@@ -171,8 +171,10 @@ class Map(Stage):
         same = type(made) is type(element) or (_plain(element) and _plain(made))
         if same and isinstance(element, tuple):
             same = isinstance(made, tuple) and len(made) == len(element)
-        if not same and is_mapping(element) and is_mapping(made):
-            same = True
+        if not same and is_mapping(made):
+            same = is_mapping(element) or type(element) is tuple
+        elif not same and is_mapping(element):  # its entries are named anew; nothing is lost by mistake
+            same = type(made) is tuple and 1 <= len(made) <= len(_PARTS)
         if not same:
             raise DataError(
                 f"{self!r} was given {form_of(element)} and returned {form_of(made)}; it must return the "

@@ -53,6 +53,14 @@ def test_another_form() -> None:
         list(numbers(2).map(lambda x: (x, x)))
 
 
+def test_a_dictionary_becomes_x_and_y_and_the_other_way_round() -> None:
+    named = source({"images": np.arange(4), "labels": np.arange(4) * 10}).batch(2)
+    pairs = named.map(lambda both: (both["images"], both["labels"]))
+    assert listed(pairs) == [([0, 1], [0, 10]), ([2, 3], [20, 30])]
+    again = pairs.map(lambda x, y: {"images": x, "labels": y})
+    assert listed(again) == listed(named)
+
+
 def test_another_number_of_samples() -> None:
     for make in READINGS:
         with pytest.raises(DataError, match="a batch of 4 samples and returned one of 3"):
