@@ -66,13 +66,13 @@ def serve(read: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]]) -> None:
 
 
 def _pass(read: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]]) -> dict[str, float]:
-    busy, begin = _processor_seconds(), time.perf_counter()
+    busy, begin = processor_seconds(), time.perf_counter()
     images = sum(len(y) for _, y in read())
     seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "processor": _processor_seconds() - busy, "images": images}
+    return {"seconds": seconds, "processor": processor_seconds() - busy, "images": images}
 
 
-def _processor_seconds() -> float:
+def processor_seconds() -> float:
     """Return the processor seconds of this process and of all processes below it."""
     parents: dict[int, int] = {}
     used: dict[int, float] = {}

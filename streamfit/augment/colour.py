@@ -205,7 +205,15 @@ def _prepare(step: ColourStep, frames: Frames, kinds: Array, numbers: Array) -> 
 def _not_rgb(operation: str, channels: int) -> str:
     advice = "leave it out"
     if channels == 1:
-        advice += ", or repeat the channel, .map(lambda x, y: (np.repeat(x, 3, axis=-1), y))"
+        advice += (
+            ", or repeat the channel, .map(lambda x, y: (np.repeat(x, 3, axis=-1), y)), behind x[..., None] "
+            "where there is no axis for it"
+        )
+    elif channels > 4:
+        advice = (
+            "choose three, .map(lambda x, y: (x[..., :3], y)); or, where channels are the first axis, make "
+            "them the last, .map(lambda x, y: (np.moveaxis(x, 0, -1), y))"
+        )
     elif channels > 3:
         advice = "take the first three, .map(lambda x, y: (x[..., :3], y))"
     return f"{operation!r} is for images of three channels (red, green, blue), not {channels}; {advice}"

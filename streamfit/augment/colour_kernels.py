@@ -337,24 +337,28 @@ def recolour_by_table(
         totals: Memory for statistics, float64 (channels, 4).
         split: Gets how many changes are in the table, and how many of them do something; int64 (2,).
     """
+    # Not written 256: functions that are called with a constant are compiled once more for it.
+    levels, end = table.shape[1], codes.shape[0]
     for c in range(table.shape[0]):
-        for v in range(256):
+        for v in range(levels):
             table[c, v] = v
     counted = False
-    done, s = 0, 0
-    while s < codes.shape[0] and not mixes(codes[s]):
+    done = 0
+    for s in range(codes.shape[0]):
+        if mixes(codes[s]):
+            end = s
+            break
         if codes[s] >= CONTRAST:
             if not counted:
                 count_values(pixels, at, length, counts)
                 counted = True
             begin_statistics(totals, bins)
-            gather(table, 256, counts, 1, 1, totals, bins, numbers[s])
+            gather(table, levels, counts, 1, 1, totals, bins, numbers[s])
             settle(codes, numbers, tables, s, totals, bins)
-        change(codes, numbers, tables, s, s + 1, table, 256)
+        change(codes, numbers, tables, s, s + 1, table, levels)
         if codes[s] != NONE:
             done += 1
-        s += 1
-    split[0], split[1] = s, done
+    split[0], split[1] = end, done
 
 
 @kernel

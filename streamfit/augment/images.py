@@ -13,6 +13,7 @@ import numpy as np
 
 from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
+from streamfit.kernels.arguments import native_array
 
 DTYPES = np.dtype(np.uint8), np.dtype(np.float32)
 
@@ -139,6 +140,12 @@ def _of_array(images: Array, value_range: tuple[float, float] | None) -> Images:
         raise DataError(
             f"images must have shape (n, height, width, channels) or (n, height, width), got {images.shape}"
         )
+    images = native_array(images)
+    if images.ndim == 4 and images.shape[1] == 3 and min(images.shape[2:]) > 4:
+        raise DataError(
+            f"images have shape {images.shape}, which are channels first; here channels are the last axis: "
+            ".map(lambda x, y: (np.moveaxis(x, 0, -1), y)) in front"
+        )
     flat = images.ndim == 3
     count, height, width = images.shape[:3]
     channels = 1 if flat else images.shape[3]
@@ -146,9 +153,7 @@ def _of_array(images: Array, value_range: tuple[float, float] | None) -> Images:
     sizes[:] = height, width
     frames = Frames(sizes, channels, images.dtype, value_range_of(images.dtype, value_range))
     starts = np.arange(count, dtype=np.int64) * (height * width * channels)
-    if not images.flags.writeable:  # as machine code wants it, which does not declare what it writes to
-        images = images.copy()
-    return Images(np.ascontiguousarray(images).reshape(-1), starts, frames, flat)
+    return Images(images.reshape(-1), starts, frames, flat)
 
 
 def _of_list(images: Sequence[Array], value_range: tuple[float, float] | None) -> Images:

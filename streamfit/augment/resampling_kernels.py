@@ -7,9 +7,10 @@ import math
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.kernels.decorator import inlined, kernel
+from streamfit.kernels.decorator import inlined, kernel, superword_kernel
 
 AREA, BILINEAR, BICUBIC, LANCZOS3 = 0, 1, 2, 3  # where not 0, the radius of the filter in pixels
+ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)  # places of one kind need no check of their sign
 _LEAST_TOTAL = 1e-4  # of weights, as of those of Lanczos where nearly all pixels are beyond the edge
 
 
@@ -116,41 +117,82 @@ def weigh_rows(
 
 
 @inlined
+def as_pairs(count: int, taps: Array, weights: Array) -> int:
+    """Return 1 where each sum has two terms at most, and let a single pixel count twice by a half; or 0."""
+    for i in range(count):
+        if taps[i] > 2:
+            return 0
+    for i in range(count):
+        if taps[i] == 1:
+            weights[i, 0], weights[i, 1] = np.float32(0.5), np.float32(0.5)
+    return 1
+
+
+@inlined
 def weigh_columns(
-    line: Array, left: int, channels: int, firsts: Array, taps: Array, weights: Array, result: Array
+    line: Array,
+    left: int,
+    channels: int,
+    pairs: int,
+    firsts: Array,
+    taps: Array,
+    weights: Array,
+    made: Array,
+    to: int,
 ) -> None:
     """Write the weighted sums of the pixels of a line.
 
     Args:
-        line: float32, from column `left` of the image on.
+        line: float32, from column `left` of the image on, with four numbers to spare.
         left: That column.
         channels: Numbers in a pixel.
-        firsts: The first column of each sum, int64.
-        taps: How many columns, int64.
-        weights: float32 (sums, most taps).
-        result: float32 (sums * channels,).
+        pairs: What `as_pairs` returned.
+        firsts: The first column of each sum, int64 (sums,).
+        taps: How many columns, int64 (the same,).
+        weights: float32 (at least sums, most taps).
+        made: Gets the sums, float32.
+        to: Where the first one begins.
     """
-    count = len(result) // channels
-    for i in range(count):
-        at = (firsts[i] - left) * channels
-        part = line[at : at + taps[i] * channels]
-        if channels == 3:
-            red, green, blue = np.float32(0), np.float32(0), np.float32(0)
-            for k in range(taps[i]):
+    count = len(firsts)
+    # Four numbers at once are one instruction. Of a pixel of three, the next one overwrites the fourth.
+    fours = 0
+    if channels == 3 or channels == 4:
+        fours = count if channels == 4 else count - 1
+    if pairs == 1:
+        for i in range(fours):
+            at = (firsts[i] - left) * channels
+            p, q, r = np.uint64(at), np.uint64(at + (taps[i] - 1) * channels), np.uint64(to + i * channels)
+            u, v = weights[i, 0], weights[i, 1]
+            one, two = u * line[p] + v * line[q], u * line[p + ONE] + v * line[q + ONE]
+            three, four = u * line[p + TWO] + v * line[q + TWO], u * line[p + THREE] + v * line[q + THREE]
+            made[r], made[r + ONE], made[r + TWO], made[r + THREE] = one, two, three, four
+    else:
+        for i in range(fours):
+            p, r = np.uint64((firsts[i] - left) * channels), np.uint64(to + i * channels)
+            weight = weights[i, 0]
+            one, two = weight * line[p], weight * line[p + ONE]
+            three, four = weight * line[p + TWO], weight * line[p + THREE]
+            for k in range(1, taps[i]):
+                p += np.uint64(channels)
                 weight = weights[i, k]
-                red += weight * part[3 * k]
-                green += weight * part[3 * k + 1]
-                blue += weight * part[3 * k + 2]
-            result[3 * i], result[3 * i + 1], result[3 * i + 2] = red, green, blue
-        else:
-            for c in range(channels):
-                total = np.float32(0)
+                one += weight * line[p]
+                two += weight * line[p + ONE]
+                three += weight * line[p + TWO]
+                four += weight * line[p + THREE]
+            made[r], made[r + ONE], made[r + TWO], made[r + THREE] = one, two, three, four
+    for i in range(fours, count):
+        at, other = (firsts[i] - left) * channels, (firsts[i] - left + taps[i] - 1) * channels
+        for c in range(channels):
+            total = np.float32(0)
+            if pairs == 1:
+                total = weights[i, 0] * line[at + c] + weights[i, 1] * line[other + c]
+            else:
                 for k in range(taps[i]):
-                    total += weights[i, k] * part[k * channels + c]
-                result[i * channels + c] = total
+                    total += weights[i, k] * line[at + k * channels + c]
+            made[to + i * channels + c] = total
 
 
-@kernel
+@superword_kernel
 def resample_pixels(
     pixels: Array,
     starts: Array,
@@ -181,11 +223,12 @@ def resample_pixels(
         antialias: 1 to widen the filter where an image shrinks.
         places: Scratch, int64 (4, most pixels of a result's axis).
         weights: Scratch, float32 (2, the same, most taps).
-        lines: Scratch, float32 (2, most columns times channels of an image or a result).
+        lines: Scratch, float32 (2, most columns times channels of an image or a result, and 4).
     """
     whole = made.itemsize == 1
     low, high = np.float32(0), np.float32(255)
     half = np.float32(0.5)
+    pairs = 0
     for i in range(starts.shape[0]):
         height, width = sizes[i, 0], sizes[i, 1]
         rows, columns = made_sizes[i, 0], made_sizes[i, 1]
@@ -199,24 +242,25 @@ def resample_pixels(
             left, upper, right, lower = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
             filter_weights(upper, lower, height, rows, method, antialias, places[0], places[1], weights[0])
             filter_weights(left, right, width, columns, method, antialias, places[2], places[3], weights[1])
+            pairs = as_pairs(columns, places[3], weights[1])
         begin, end = width, 0
         for k in range(columns):
             begin = min(begin, places[2, k])
             end = max(end, places[2, k] + places[3, k])
         stride = width * channels
-        line, result = lines[0], lines[1, : columns * channels]
+        line, result = lines[0], lines[1]
+        firsts, taps, sums = places[2, :columns], places[3, :columns], columns * channels
         for row in range(rows):
             at = starts[i] + places[0, row] * stride + begin * channels
             weigh_rows(pixels, at, stride, (end - begin) * channels, places[1, row], weights[0, row], line)
-            weigh_columns(line, begin, channels, places[2], places[3], weights[1], result)
-            to = made_starts[i] + row * columns * channels
-            target = made[to : to + columns * channels]
+            to = made_starts[i] + row * sums
             if whole:
-                for k in range(columns * channels):
+                weigh_columns(line, begin, channels, pairs, firsts, taps, weights[1], result, 0)
+                target = made[to : to + sums]
+                for k in range(sums):
                     target[k] = min(max(result[k] + half, low), high)
             else:
-                for k in range(columns * channels):
-                    target[k] = result[k]
+                weigh_columns(line, begin, channels, pairs, firsts, taps, weights[1], made, to)
 
 
 @kernel

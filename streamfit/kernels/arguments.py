@@ -29,8 +29,6 @@ _Layout = tuple[tuple[str, int], tuple[int, int, int, int], tuple[int, ...]]
 """Of an array: its type, the words in front of its address, and those behind."""
 _LAYOUTS: dict[tuple[np.dtype[np.generic], tuple[int, ...]], _Layout] = {}
 _MOST_LAYOUTS = 4096
-
-
 _CFunction = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 
 
@@ -69,6 +67,20 @@ def is_native(array: Array) -> bool:
     return array.flags.carray and dtype.isnative and dtype.kind in _KINDS  # C-contiguous, aligned, writeable
 
 
+def native_array(array: Array) -> Array:
+    """Return an array as machine code wants it: itself, or a copy.
+
+    Example:
+        >>> given = np.ones(3)
+        >>> native_array(given) is given
+        True
+        >>> given.flags.writeable = False
+        >>> native_array(given) is given
+        False
+    """
+    return array if is_native(array) else np.array(array, array.dtype.newbyteorder("="), order="C")
+
+
 def types_and_words(arguments: Sequence[object]) -> tuple[Signature, list[int]] | None:
     """Return types and machine words of arguments, or None if machine code cannot be called with them.
 
@@ -86,7 +98,10 @@ def types_and_words(arguments: Sequence[object]) -> tuple[Signature, list[int]] 
             kind, before, after = layout
             types.append(kind)
             words += before
-            words.append(_address(_byte_at(argument.data)) if before[2] else 0)  # empty: nothing is there
+            try:  # as `address_of`, without the call; where an array is empty, there is nothing
+                words.append(_address(_byte_at(argument.data)) if before[2] else 0)
+            except (TypeError, ValueError):
+                words.append(argument.ctypes.data)
             words += after
         elif isinstance(argument, (int, np.integer)):
             types.append(None)

@@ -224,7 +224,7 @@ def _zoom(name: str, value: object) -> tuple[float, float]:
     if found[0] <= -1:
         raise ValueError(
             f"The `{name}` argument should be a number (or a list of two numbers) in the range (-1.0, 1.0]. "
-            f"Received: {name}={value}"
+            f"Received: {name}={value!r}"
         )
     return found
 

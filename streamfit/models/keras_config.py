@@ -20,7 +20,7 @@ _LAYERS = (
     *("MelSpectrogram", "Minimum", "Multiply", "Normalization", "Permute", "ReLU", "RepeatVector"),
     *("Rescaling", "Reshape", "Softmax", "StringLookup", "Subtract", "TextVectorization", "Wrapper"),
     *("AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MaxNumBoundingBoxes", "MixUp"),
-    *("Pipeline", "RandAugment", "Resizing", "Solarization"),
+    *("ContrastLimitedAdaptiveHistogramEqualization", "Pipeline", "RandAugment", "Resizing", "Solarization"),
     *(f"Random{kind}" for kind in ("Brightness", "ColorDegeneration", "ColorJitter", "Contrast", "Crop")),
     *(f"Random{kind}" for kind in ("ElasticTransform", "Erasing", "Flip", "GaussianBlur", "Grayscale")),
     *(f"Random{kind}" for kind in ("Hue", "Invert", "Perspective", "Posterization", "Rotation")),

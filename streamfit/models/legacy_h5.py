@@ -183,16 +183,20 @@ def legacy_content(model: Model, include_optimizer: bool) -> Hdf5Content:
         TypeError, ValueError: Something in the model cannot be described, or has no place in such a file.
     """
     content = legacy_description(model, include_optimizer)
-    names: list[str] = []
-    for layer in layers_in_order(model):
-        if layer.name in names:
-            raise ValueError(f"two layers of model {model.name!r} are called {layer.name!r}; rename one")
-        names.append(layer.name)
-        _put(content, f"{_WEIGHTS}/{layer.name}", _named(layer))
-    _put(content, f"{_WEIGHTS}/{_TOP}", [])
-    content.attributes[_WEIGHTS] = {"layer_names": names, _VERSION: KERAS_VERSION}
+    _put_layers(content, model, _WEIGHTS)
     if "training_config" in content.attributes[""]:
         _put(content, _OPTIMIZER, _unique(model.optimizer.name, optimizer_arrays(model)))
+    return content
+
+
+def legacy_weights_content(model: Model) -> Hdf5Content:
+    """Return what a file of Keras 2 holds of the weights of a model alone.
+
+    Raises:
+        ValueError: Two layers have one name.
+    """
+    content = Hdf5Content()
+    _put_layers(content, model, "")
     return content
 
 
@@ -217,6 +221,19 @@ def legacy_description(model: Model, include_optimizer: bool) -> Hdf5Content:
         chosen = {"class_name": optimizer["class_name"], "config": optimizer["config"]}
         facts["training_config"] = json.dumps({**given, "optimizer_config": chosen})
     return Hdf5Content(attributes={"": facts})
+
+
+def _put_layers(content: Hdf5Content, model: Model, group: str) -> None:
+    front, names = f"{group}/" if group else "", list[str]()
+    for layer in layers_in_order(model):
+        if layer.name in names:
+            raise ValueError(f"two layers of model {model.name!r} are called {layer.name!r}; rename one")
+        names.append(layer.name)
+        _put(content, f"{front}{layer.name}", _named(layer))
+    own = set(model.own_weights)
+    top = [(weight.name, weight.value.copy()) for weight in legacy_weights(model) if weight in own]
+    _put(content, f"{front}{_TOP}", _unique("", top))
+    content.attributes[group] = {"layer_names": names, _VERSION: KERAS_VERSION}
 
 
 def _put(content: Hdf5Content, path: str, arrays: Sequence[tuple[str, Array]]) -> None:

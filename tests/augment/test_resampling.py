@@ -12,7 +12,7 @@ from PIL import Image
 from streamfit import DataError
 from streamfit._base.errors import SampleError
 from streamfit.augment.images import Images
-from streamfit.augment.resampling import RESAMPLINGS, resized
+from streamfit.augment.resampling import RESAMPLINGS, resize_image, resized
 
 FILTERS = [name for name in RESAMPLINGS if name != "nearest"]
 WAVES = np.sin(np.arange(35) * 1.7).reshape(1, 5, 7, 1).astype("float32")
@@ -238,3 +238,30 @@ def test_what_cannot_be_resized_is_named():
         with pytest.raises(SampleError, match="inside its image of height 3 and width 4") as caught:
             resized(whole, (2, 2), boxes=np.array([[0, 0, 4, 3], box], "float64"))
         assert caught.value.row == 1
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("interpolation", RESAMPLINGS)
+def test_one_image_has_the_bits_of_a_batch(interpolation, antialias):
+    images = np.random.default_rng(3).integers(0, 256, (1, 7, 9, 3), dtype=np.uint8)
+    box = (1.0, 2.0, 9.0, 6.0)
+    for dtype in ("uint8", "float32"):
+        wanted, made = np.empty(5 * 4 * 3, dtype), np.empty((5, 4, 3), dtype)
+        resized(Images.of(images), (5, 4), interpolation, antialias, np.array([box]), wanted)
+        resize_image(images[0], made, interpolation, antialias, box)
+        assert_array_equal(made.reshape(-1), wanted)
+
+
+def test_an_infinite_pixel_stays_where_it_is():
+    image = np.array([[[np.inf], [1.0], [2.0]]], "float32")
+    made = resized(Images.of(image[None]), (1, 6), "bilinear", False).value()[0, 0, :, 0]
+    assert_array_equal(made[[0, 3, 4, 5]], np.array([np.inf, 1.25, 1.75, 2.0], "float32"))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_nothing_is_written_beyond_the_result(channels):
+    images = Images.of(np.ones((1, 3, 3, channels), "float32"))
+    memory = np.full(2 * 2 * channels + 8, 7.0, "float32")
+    resized(images, (2, 2), "bilinear", False, out=memory[: 2 * 2 * channels])
+    assert_array_equal(memory[2 * 2 * channels :], 7.0)
+    assert_array_equal(memory[: 2 * 2 * channels], 1.0)

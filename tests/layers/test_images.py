@@ -96,6 +96,7 @@ def test_description_and_pickle_make_an_equal_layer(case: ImageCase) -> None:
         np.testing.assert_array_equal(again.compute(first, True, KEYS), layer.compute(first, True, KEYS))
 
 
+@pytest.mark.jit
 @each
 def test_a_seed_makes_calls_repeatable_and_each_call_is_another(case: ImageCase) -> None:
     if not case.make().draws:
@@ -225,6 +226,14 @@ def test_boxes_outside_the_image_lose_their_label_and_lists_are_filled() -> None
         layers.RandomFlip()(boxed("xyxy", [1, 2, 3, 4]))
 
 
+def test_boxes_are_gone_where_an_image_is_sheared_to_a_line() -> None:
+    shear = layers.RandomShear((1.0, 1.0), (1.0, 1.0), bounding_box_format="xyxy")
+    boxes = {"boxes": np.array([[[1.0, 2.0, 4.0, 5.0]]]), "labels": np.array([[3]])}
+    found = shear({"images": X[:1], "bounding_boxes": boxes})["bounding_boxes"]
+    assert found["labels"].tolist() == [[-1]]
+    assert found["boxes"].tolist() == [[[0.0, 0.0, 0.0, 0.0]]]
+
+
 def test_perspective_and_elastic_beside_their_definitions() -> None:
     corners = np.array([[[0, 0], [5, 0], [0, 6], [5, 6]]], np.float64)
     ends = corners + np.array([1, 2])
@@ -281,6 +290,8 @@ def test_stacks_of_layers_augment_arrays_and_one_image_without_being_built() -> 
         (lambda: layers.RandomGrayscale(2), "between 0 and 1"),
         (lambda: layers.Resizing(2, 2, "cubic"), "interpolation"),
         (lambda: layers.Resizing(2, 2, crop_to_aspect_ratio=True, pad_to_aspect_ratio=True), "Only one"),
+        (lambda: layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=4), "tile_grid_size"),
+        (lambda: layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(4, 0)), "tile_grid"),
         (lambda: layers.RandomFlip(data_format="first"), "data_format"),
         (lambda: layers.RandomFlip(bounding_box_format="corners"), "bounding_box_format"),
         (lambda: layers.Pipeline.from_config({"layers": 3}), "list of serialized layers"),

@@ -206,8 +206,8 @@ def spline_basis(steps: int, knots: int) -> Array:
     from scipy.interpolate import CubicSpline  # it takes a while to import
 
     places = np.linspace(0, max(steps - 1, 1), knots + 2)
+    # Writeable, as kernels have it.
     basis: Array = np.ascontiguousarray(CubicSpline(places, np.eye(knots + 2))(np.arange(steps)))
-    basis.flags.writeable = False
     return basis
 
 

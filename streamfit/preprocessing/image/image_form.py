@@ -11,8 +11,7 @@ import numpy as np
 from streamfit._base.checks import truth, whole
 from streamfit._base.config import as_data_format
 from streamfit._base.specs import Array, Spec
-from streamfit.augment.images import Images
-from streamfit.augment.resampling import RESAMPLINGS, Resampling, resized
+from streamfit.augment.resampling import RESAMPLINGS, Resampling, resize_image
 from streamfit.preprocessing.image.decoding import CHANNELS, MAX_PIXELS, ColorMode, decode_image
 from streamfit.preprocessing.image.single_images import crop_box, size_of
 
@@ -150,9 +149,7 @@ class ImageForm:
         if box is None and pixels.shape == out.shape:
             out[...] = pixels
             return
-        boxes = None if box is None else np.array([box], np.float64)
-        flat = out.reshape(-1)
-        resized(Images.of(pixels[None]), out.shape[:2], self.interpolation, self.antialias, boxes, flat)
+        resize_image(pixels, out, self.interpolation, self.antialias, box)
 
 
 def padded_place(height: int, width: int, target_height: int, target_width: int) -> tuple[int, int, int, int]:
