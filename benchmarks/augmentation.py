@@ -5,7 +5,8 @@ Each side draws for each image by itself, runs on one core, and is measured in p
 * `small`: 32 x 32 x 3, batches of 128: flip, pad by 4 and crop, cutout of 8 x 8, normalize to float32.
 * `photo`: 256 x 256 x 3 to 224 x 224: random-resized crop (bilinear, not antialiased), flip, colour jitter
   with hue, normalize to float32. Keras has a random zoom and a random crop in the place of the resized crop.
-* `moved`: 128 x 128 x 3, float32: rotation, shift, zoom and shear, as `ImageDataGenerator` does it.
+* `moved`: 128 x 128 x 3, float32: rotation, shift, zoom and shear, as `ImageDataGenerator` does it, with
+  `augment.affine` and with streamfit's class of that name.
 
 The limit is a copy from memory to memory of as many bytes as an image is read and written.
 Run with ``STREAMFIT_PEERS_PYTHON`` naming the interpreter that has the peers (see README.md in this folder).
@@ -34,17 +35,19 @@ from harness import (
 )
 
 OURS, LIMIT = "streamfit", "memory copy"
+OURS_AS_KERAS, THEIRS = "streamfit's ImageDataGenerator", "Keras-Preprocessing"
 WORKS = {
     "small": (OURS, "albumentations", "torchvision", "Keras in tf.data", LIMIT),
     "photo": (OURS, "albumentations", "torchvision", "Keras in tf.data", LIMIT),
-    "moved": (OURS, "Keras-Preprocessing"),
+    "moved": (OURS, OURS_AS_KERAS, THEIRS),
 }
 SCRIPTS = {
     OURS: "streamfit",
+    OURS_AS_KERAS: "own_generator",
     "albumentations": "albumentations",
     "torchvision": "torchvision",
     "Keras in tf.data": "keras",
-    "Keras-Preprocessing": "generator",
+    THEIRS: "generator",
     LIMIT: "memory",
 }
 WANTED = {"small": 15.0, "photo": 1.3, "moved": 10.0}
@@ -59,13 +62,17 @@ def targets(rows: Mapping[str, Summary]) -> list[Target]:
         ours = rows.get(f"{OURS}: {work}")
         for library in libraries[1:]:
             theirs = rows.get(f"{library}: {work}")
-            if ours is None or theirs is None:
+            if ours is None or theirs is None or library == OURS_AS_KERAS:
                 continue
             ratio = theirs.median / ours.median
             if library != LIMIT:
                 found.append(Target(f"{work}: times as fast as {library}", ratio, WANTED[work], True))
             elif work == "small":
                 found.append(Target(f"{work}: share of the rate of memory", ratio, OF_MEMORY, True, ""))
+    own, theirs = rows.get(f"{OURS_AS_KERAS}: moved"), rows.get(f"{THEIRS}: moved")
+    if own is not None and theirs is not None:
+        name = f"moved: {OURS_AS_KERAS}, times as fast as {THEIRS}"
+        found.append(Target(name, theirs.median / own.median, WANTED["moved"], True))
     return found
 
 
@@ -78,7 +85,7 @@ def main() -> int:
     openings: dict[str, object] = {}
     try:
         for library, script in SCRIPTS.items():
-            python = sys.executable if library == OURS else peers_python()
+            python = sys.executable if library in (OURS, OURS_AS_KERAS) else peers_python()
             child = Child(Side(library, (python, str(HERE / "peers" / f"augmentation_{script}.py"))))
             try:
                 openings[library] = child.hear(LIMIT_SECONDS)

@@ -76,6 +76,37 @@ def fill_pixels(made: Array, to: int, count: int, value: float) -> None:
 
 
 @inlined
+def move_run(
+    pixels: Array,
+    start: int,
+    size: Array,
+    made: Array,
+    to: int,
+    made_height: int,
+    channels: int,
+    first_row: int,
+    first: int,
+    low: int,
+    high: int,
+) -> tuple[int, int]:
+    """Copy an image into a frame of its width, at once: all pixels move equally far.
+
+    Pixels outside of columns `low` to `high` get what is of no use, between the rows.
+
+    Returns:
+        The first row that shows the image, and the one behind the last.
+    """
+    height, width = size[0], size[1]
+    top = min(max(-first_row, 0), made_height)
+    bottom = min(max(height - first_row, top), made_height)
+    if bottom > top and high > low:
+        at = start + ((first_row + top) * width + first + low) * channels
+        count = ((bottom - top - 1) * width + high - low) * channels
+        copy_numbers(pixels, at, made, to + (top * width + low) * channels, count)
+    return top, bottom
+
+
+@inlined
 def move(
     pixels: Array,
     start: int,
@@ -117,6 +148,11 @@ def move(
     low = min(max(low, 0), count)
     high = min(max(high, low), count)
     each = width * channels if turned else channels
+    top, bottom = 0, 0  # of rows that are there
+    if not turned and step > 0 and step_r > 0 and count == width:
+        top, bottom = move_run(
+            pixels, start, size, made, to, made_size[0], channels, first_r, first, low, high
+        )
     for i in range(made_size[0]):
         if turned:
             fixed = folded_index(first_k + step_k * i, width, mode)
@@ -127,8 +163,9 @@ def move(
         if fixed < 0:
             fill_pixels(made, to, count * channels, value)
         else:
-            at = begin + (first + step * low) * each
-            copy_pixels(pixels, at, stride, made, to + low * channels, high - low, channels)
+            if not top <= i < bottom:
+                at = begin + (first + step * low) * each
+                copy_pixels(pixels, at, stride, made, to + low * channels, high - low, channels)
             if mode == CONSTANT:
                 fill_pixels(made, to, low * channels, value)
                 fill_pixels(made, to + high * channels, (count - high) * channels, value)

@@ -24,9 +24,8 @@ from streamfit.augment.warp_points import (
     share,
 )
 from streamfit.augment.warp_runs import is_inside, take_row
+from streamfit.kernels.cache_lines import load_lines
 from streamfit.kernels.decorator import inlined
-
-_SECOND_CACHE = 1 << 20  # bytes, at most
 
 
 @inlined
@@ -266,29 +265,6 @@ def take_outside(
 
 
 @inlined
-def load_image(pixels: Array, start: int, length: int, line: Array) -> None:
-    """Read a number of each cache line of an image, so that it is in the second cache.
-
-    Rows of a turned image lie across many of its rows, which no processor foresees; to wait for memory at
-    each of them takes longer than all arithmetic. Read in order, lines come ahead of their use. Images that
-    are too large for the second cache are left out.
-
-    Args:
-        pixels: The images.
-        start: Where this one begins.
-        length: Its numbers.
-        line: Gets a number that is of no use, so that the compiler leaves this loop in; float32 (any,).
-    """
-    if length * pixels.itemsize > _SECOND_CACHE:
-        return
-    some = pixels[start : start + length]
-    greatest = np.float32(0)
-    for k in range(0, length, 64 // pixels.itemsize):
-        greatest = max(greatest, np.float32(some[k]))
-    line[0] = greatest
-
-
-@inlined
 def warp_rows(
     pixels: Array,
     start: int,
@@ -313,7 +289,7 @@ def warp_rows(
     """Warp one image by following each point; the arguments are those of `warp_pixels`, of one image."""
     count = made_size[1]
     plain = fills_alike(last, modes, values)
-    load_image(pixels, start, size[0] * size[1] * channels, lines[0])
+    load_lines(pixels, start, size[0] * size[1] * channels, lines[0])
     straight = last == 0 and spans[0] == 0 and is_affine(matrices[0])
     for row in range(made_size[0]):
         if straight:

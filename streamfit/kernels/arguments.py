@@ -25,27 +25,16 @@ DATA = 4
 """Which word of an array points at its data."""
 _KINDS = "biufc"
 _address, _byte_at = ctypes.addressof, ctypes.c_char.from_buffer
-
-
-class _Types(dict[tuple[np.dtype[np.generic], int], Type]):
-    """Types of arrays: to write down a dtype takes longer than to find it here."""
-
-    def __missing__(self, key: tuple[np.dtype[np.generic], int]) -> Type:
-        dtype, axes = key
-        if len(self) > 1000:  # dtypes of records are without number
-            self.clear()
-        found = self[key] = dtype.str, axes
-        return found
-
-
-_TYPES = _Types()
+_Layout = tuple[tuple[str, int], tuple[int, int, int, int], tuple[int, ...]]
+"""Of an array: its type, the words in front of its address, and those behind."""
+_LAYOUTS: dict[tuple[np.dtype[np.generic], tuple[int, ...]], _Layout] = {}
+_MOST_LAYOUTS = 4096
 _CFunction = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 
 
 def signature_of(arguments: Sequence[object]) -> Signature:
     """Return the types of arguments."""
-    # A list becomes a tuple faster than a generator does; this is done at each call of a kernel.
-    return tuple([_TYPES[a.dtype, a.ndim] if isinstance(a, np.ndarray) else None for a in arguments])
+    return tuple((a.dtype.str, a.ndim) if isinstance(a, np.ndarray) else None for a in arguments)
 
 
 def words_of_array(axes: int) -> int:
@@ -92,23 +81,51 @@ def native_array(array: Array) -> Array:
     return array if is_native(array) else np.array(array, array.dtype.newbyteorder("="), order="C")
 
 
-def words_of(arguments: Sequence[object]) -> list[int] | None:
-    """Return the machine words of arguments, or None if machine code cannot be called with them."""
+def types_and_words(arguments: Sequence[object]) -> tuple[Signature, list[int]] | None:
+    """Return types and machine words of arguments, or None if machine code cannot be called with them.
+
+    Each call of a kernel begins with this, so it is written for speed.
+    """
+    types: list[Type] = []
     words: list[int] = []
     for argument in arguments:
         if isinstance(argument, np.ndarray):
-            if not is_native(argument):
+            if not argument.flags.carray:
                 return None
-            try:  # as `address_of`, without the call
-                address = _address(_byte_at(argument.data))
+            layout = _LAYOUTS.get((argument.dtype, argument.shape)) or _layout(argument)
+            if layout is None:
+                return None
+            kind, before, after = layout
+            types.append(kind)
+            words += before
+            try:  # as `address_of`, without the call; where an array is empty, there is nothing
+                words.append(_address(_byte_at(argument.data)) if before[2] else 0)
             except (TypeError, ValueError):
-                address = argument.ctypes.data
-            words += (0, 0, argument.size, argument.itemsize, address, *argument.shape, *argument.strides)
+                words.append(argument.ctypes.data)
+            words += after
         elif isinstance(argument, (int, np.integer)):
+            types.append(None)
             words.append(int(argument))
         else:
             return None
-    return words
+    return tuple(types), words
+
+
+def _layout(array: Array) -> _Layout | None:
+    """Return what all C-contiguous arrays of a dtype and a shape share, and keep it; None if not native."""
+    if not is_native(array):
+        return None
+    if len(_LAYOUTS) >= _MOST_LAYOUTS:
+        _LAYOUTS.clear()
+    before, after = (0, 0, array.size, array.itemsize), array.shape + array.strides
+    found = _LAYOUTS[array.dtype, array.shape] = ((array.dtype.str, array.ndim), before, after)
+    return found
+
+
+def words_of(arguments: Sequence[object]) -> list[int] | None:
+    """Return the machine words of arguments, or None if machine code cannot be called with them."""
+    found = types_and_words(arguments)
+    return None if found is None else found[1]
 
 
 def checked_words(name: str, arguments: Sequence[object]) -> list[int]:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from streamfit._base.uninterrupted import uninterrupted
 from streamfit.kernels import native_cache, numba_internals
-from streamfit.kernels.arguments import Signature, Thunk, signature_of, thunk_at, words_of
+from streamfit.kernels.arguments import Signature, Thunk, thunk_at, types_and_words
 from streamfit.kernels.blas import OF_KERNELS, calls_blas, on_one_thread
 from streamfit.kernels.fingerprint import UnknownReferenceError, fingerprint
 
@@ -76,10 +76,10 @@ class CompiledKernel:
 
     def __call__(self, *arguments: object) -> object:
         """Run on any arguments: by machine code from disk where they are native arrays and whole numbers."""
-        words = None if self.options else words_of(arguments)
-        if words is None:
+        found = None if self.options else types_and_words(arguments)
+        if found is None:
             return self._plain(*arguments)
-        signature = signature_of(arguments)
+        signature, words = found
         try:
             thunk = self._thunks[signature]
         except KeyError:

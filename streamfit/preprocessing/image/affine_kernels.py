@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.kernels.cache_lines import load_lines
 from streamfit.kernels.decorator import inlined, kernel
 
 CONSTANT, NEAREST, REFLECT, WRAP = 0, 1, 2, 3
@@ -264,6 +265,7 @@ def warp_by_index(
     aside = step if width > 1 else 0
     for n in range(images.shape[0]):
         pixels, result = images[n], made[n]
+        load_lines(pixels, 0, images.shape[1], shares[0])
         for i in range(height):
             whole = follow_row(ys, xs, matrices[n], i, sizes, mode)
             if order == 0:
