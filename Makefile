@@ -31,7 +31,8 @@ KERNEL_TESTS := $(wildcard $(addprefix tests/,kernels ops losses metrics optimiz
 	preprocessing/image/test_applied_transforms.py preprocessing/image/test_image_data_generator.py \
 	streams/test_order.py streams/test_receipt.py \
 	streams/test_split_order.py streams/test_window_order.py streams/stages/test_sample.py streams/stores/test_block_reader.py \
-	streams/stores/test_record_scan.py streams/stores/test_row_pack.py training/test_multi_step_runs.py))
+	streams/stores/test_line_scan.py streams/stores/test_record_scan.py streams/stores/test_row_pack.py \
+	training/test_multi_step_runs.py training/test_target_checks.py))
 
 # Tests start hundreds of Python processes; without bytecode each of them compiles the library's sources again.
 unexport PYTHONDONTWRITEBYTECODE

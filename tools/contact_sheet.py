@@ -66,8 +66,8 @@ def photos() -> np.ndarray:
     """Return parts of the photos that come with scikit-learn, uint8."""
     from sklearn.datasets import load_sample_image
 
-    places = [("china.jpg", 60, 180), ("flower.jpg", 100, 190), ("china.jpg", 190, 20), ("china.jpg", 160, 330)]
-    found = [(load_sample_image(name), top, left) for name, top, left in places]
+    places = [("china", 60, 180), ("flower", 100, 190), ("china", 190, 20), ("china", 160, 330)]
+    found = [(load_sample_image(f"{name}.jpg"), top, left) for name, top, left in places]
     return np.stack([photo[top : top + SIZE, left : left + SIZE] for photo, top, left in found])
 
 

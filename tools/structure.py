@@ -42,7 +42,8 @@ MATH_SIDE = {
 # pools of processes, which most programs never need.
 WORKERS_LAYERS = ("transport", "recovery", "pool", "processes")
 WORKERS_LATE = {("streamfit.workers.pool.factory", "processes")}
-BRIDGES = {"streamfit.kernels.decorator"}  # the decorator: jitted order and augmentation are kernels too
+# What the data side may use of the kernels: the decorator, and how arrays are handed to machine code.
+BRIDGES = {"streamfit.kernels.decorator", "streamfit.kernels.arguments"}
 
 MODULE_LINES, FUNCTION_LINES, MEDIAN_LINES, MOST_ANY = 450, 80, 10, 550
 

@@ -26,6 +26,9 @@ from streamfit._base.custom_objects import (
 from streamfit._base.errors import UnknownNameError
 from streamfit._base.loading import reserve
 from streamfit._base.names import did_you_mean
+from streamfit._base.specs import Array
+
+_Description = Mapping[str, Any]  # of a file, whose values are checked where they are read
 
 _PLAIN = (type(None), bool, int, float, str)
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
@@ -71,7 +74,7 @@ class ObjectSharingScope:
         _sharing.shared = self._before
 
 
-def serialize_keras_object(item: Any) -> Any:
+def serialize_keras_object(item: object) -> Any:
     """Return plain values, fit for JSON, of which `deserialize_keras_object` makes an equal object.
 
     Args:
@@ -116,7 +119,7 @@ def _marked(name: str, config: object) -> dict[str, object]:
     return {"class_name": name, "config": config}
 
 
-def _serialized_special(item: Any) -> dict[str, object] | str | None:
+def _serialized_special(item: object) -> dict[str, object] | str | None:
     if isinstance(item, bytes):
         return _marked("__bytes__", {"value": item.decode("latin-1")})
     if isinstance(item, np.ndarray):
@@ -131,7 +134,7 @@ def _serialized_special(item: Any) -> dict[str, object] | str | None:
     return None
 
 
-def serialized_function(function: Any) -> dict[str, object]:
+def serialized_function(function: object) -> dict[str, object]:
     """Return the description of a function, or of a class given as such: its name.
 
     Raises:
@@ -205,7 +208,7 @@ def _check_config(cls: type, config: object) -> None:
 
 
 def deserialize_keras_object(
-    config: Any,
+    config: object,
     custom_objects: Mapping[str, object] | None = None,
     safe_mode: bool = True,
     **options: object,
@@ -234,7 +237,7 @@ def deserialize_keras_object(
         return _made(config, 0)
 
 
-def _made(config: Any, level: int) -> Any:
+def _made(config: object, level: int) -> Any:
     if level > _MOST_LEVELS:
         raise ValueError(f"the description is nested deeper than {_MOST_LEVELS} levels")
     if isinstance(config, _PLAIN) or callable(config):
@@ -263,7 +266,7 @@ def _text_of(config: object, where: str) -> str:
     return config
 
 
-def _function(config: Mapping[str, Any]) -> Any:
+def _function(config: _Description) -> object:
     name = _text_of(config["config"], str(config["class_name"]))
     found = custom_object(name)
     if found is None:
@@ -290,7 +293,7 @@ def _check_registered(name: str, registered: object, allowed: tuple[str, ...]) -
         )
 
 
-def class_of(config: Mapping[str, Any]) -> Any:
+def class_of(config: _Description) -> Any:
     """Return the class that a description names.
 
     Raises:
@@ -316,7 +319,7 @@ def class_of(config: Mapping[str, Any]) -> Any:
     )
 
 
-def _object(config: Mapping[str, Any]) -> Any:
+def _object(config: _Description) -> object:
     name = config["class_name"]
     if name == "DTypePolicy" or name == "Policy":
         return _policy(config["config"])
@@ -340,7 +343,7 @@ def _object(config: Mapping[str, Any]) -> Any:
     return made
 
 
-def object_of(cls: Any, config: Mapping[str, Any]) -> Any:
+def object_of(cls: Any, config: Mapping[str, object]) -> Any:
     """Return the object of a class that a config describes.
 
     Raises:
@@ -353,14 +356,14 @@ def object_of(cls: Any, config: Mapping[str, Any]) -> Any:
     return cls(**config)
 
 
-def _policy(config: Any) -> str:
+def _policy(config: object) -> str:
     name = str(config.get("name") if isinstance(config, Mapping) else config)
     if name not in ("float32", "float64", "int32", "int64", "string"):  # the last three of what layers return
         raise ValueError(f"the dtype policy {name!r} is not known here; layers compute in float32 or float64")
     return name
 
 
-def _array(config: Any, level: int) -> Any:
+def _array(config: _Description, level: int) -> Array:
     dtype = np.dtype(str(config["dtype"]))
     if dtype.kind not in "biufU":
         raise ValueError(f"a description holds arrays of numbers or text, got the dtype {dtype}")
@@ -369,7 +372,7 @@ def _array(config: Any, level: int) -> Any:
     return found.astype(dtype)
 
 
-_SPECIAL: dict[object, Callable[[Any, int], Any]] = {
+_SPECIAL: dict[object, Callable[[_Description, int], object]] = {
     "__tuple__": lambda config, level: tuple(_made(value, level) for value in config["value"]),
     "__bytes__": lambda config, level: str(config["value"]).encode("latin-1"),
     "__numpy__": _array,

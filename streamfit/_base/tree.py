@@ -30,13 +30,13 @@ def flatten(structure: object) -> list[Any]:
         >>> flatten({"b": 1, "a": [2, (3, 4)]})
         [2, 3, 4, 1]
     """
-    cls: Any = type(structure)
+    cls: type = type(structure)
     kind = _kind(cls)
     if kind == _LEAF:
         return [structure]
     if kind == _SERIES:
         return [leaf for item in cast(Sequence[object], structure) for leaf in flatten(item)]
-    mapping = cast(Mapping[Any, object], structure)
+    mapping = cast(Mapping[object, object], structure)
     return [leaf for key in sorted(mapping, key=str) for leaf in flatten(mapping[key])]
 
 
@@ -51,14 +51,14 @@ def pack(structure: object, leaves: Iterable[object]) -> Any:
 
 
 def _fill(structure: object, leaves: Iterator[object]) -> object:
-    cls: Any = type(structure)
+    cls: type = type(structure)
     kind = _kind(cls)
     if kind == _LEAF:
         return next(leaves)
     if kind == _SERIES:
         items = [_fill(item, leaves) for item in cast(Sequence[object], structure)]
         return cls(*items) if hasattr(cls, "_fields") else cls(items)
-    mapping = cast(Mapping[Any, object], structure)
+    mapping = cast(Mapping[object, object], structure)
     filled = {key: _fill(mapping[key], leaves) for key in sorted(mapping, key=str)}
     return {key: filled[key] for key in mapping}
 
@@ -100,12 +100,12 @@ def part_of(items: Mapping[str, T], prefix: str) -> dict[str, T]:
     return {name.removeprefix(prefix): item for name, item in items.items() if name.startswith(prefix)}
 
 
-def as_tuple(kind: type, items: Sequence[object]) -> tuple[Any, ...]:
+def as_tuple(kind: type, items: Sequence[object]) -> tuple[object, ...]:
     """Return `items` as a named tuple where `kind` is one, else as a plain tuple.
 
     Example:
         >>> as_tuple(tuple, [3, 4])
         (3, 4)
     """
-    named: tuple[Any, ...] = kind(*items) if hasattr(kind, "_fields") else tuple(items)
+    named: tuple[object, ...] = kind(*items) if hasattr(kind, "_fields") else tuple(items)
     return named

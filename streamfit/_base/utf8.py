@@ -23,7 +23,8 @@ def utf8(texts: Sequence[str]) -> tuple[Array, Array]:
         >>> data.tobytes(), starts.tolist()
         (b'\\xc3\\xa4bc', [0, 2, 2, 4])
     """
-    data = np.frombuffer("".join(texts).encode("utf-8", "surrogatepass"), np.uint8)
+    # A bytearray, since kernels are called by machine code from disk only where arrays can be written to.
+    data = np.frombuffer(bytearray("".join(texts).encode("utf-8", "surrogatepass")), np.uint8)
     starts = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=starts[1:])
     if starts[-1] < len(data):  # some characters have several bytes; only their first is no 0b10xxxxxx

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from scipy.special import betaincinv
 
 from streamfit._base.checks import is_mapping, number
 from streamfit._base.errors import DataError, SampleError
@@ -24,6 +23,7 @@ from streamfit.augment.draws import SampleDraws
 from streamfit.augment.image_steps import PixelStep, Step
 from streamfit.augment.images import Frames, Images
 from streamfit.augment.transform import Transform
+from streamfit.kernels.arguments import native_array
 
 
 class BatchMixing(Transform):
@@ -47,6 +47,8 @@ class BatchMixing(Transform):
 
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
         """Return the step that mixes a batch."""
+        from scipy.special import betaincinv  # it takes a while to import
+
         if len(frames) and bool((frames.sizes != frames.sizes[0]).any()):
             raise DataError(
                 f"{self!r} needs images of one size, got heights and widths "
@@ -193,7 +195,7 @@ class MixingStep(PixelStep):
         elif array.dtype.kind != "f":
             raise DataError(f"{name} has dtype {array.dtype}; only float and one-hot targets can be mixed")
         self.check_target(array, name)
-        rows = np.ascontiguousarray(array).reshape(len(array), math.prod(array.shape[1:]))
+        rows = native_array(array).reshape(len(array), math.prod(array.shape[1:]))
         if rows.dtype != np.float32:
             rows = rows.astype(np.float64)  # float16 too
         made = np.empty_like(rows)
@@ -256,11 +258,11 @@ class PasteStep(MixingStep):
 
     def mixed_masks(self, masks: object, name: str) -> object:
         """Return masks with the boxes of others."""
-        array = np.asarray(masks)
-        rows = np.ascontiguousarray(array).reshape(*array.shape[:2], -1)
+        array = np.ascontiguousarray(masks)
+        rows = native_array(array.reshape(*array.shape[:2], -1).view(np.uint8))  # one kernel for all dtypes
         made = np.empty_like(rows)
         paste_boxes(rows, self.partners, self.boxes, rows.shape[2] // array.shape[2], made)
-        return made.reshape(array.shape)
+        return made.view(array.dtype).reshape(array.shape)
 
     def check_target(self, target: Array, name: str) -> None:
         """Refuse what looks like a mask: mixed by its area it would no longer fit the image."""

@@ -8,6 +8,7 @@ from streamfit._base.checks import number, whole
 from streamfit._base.specs import Array
 from streamfit.augment.image_steps import FILL_MODES, FillMode, WarpStep
 from streamfit.augment.images import Frames
+from streamfit.augment.matrices import identities
 
 Size = int | tuple[int, int]
 Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
@@ -90,8 +91,7 @@ def moves(
     mode, value = fill
     if frames.dtype == np.uint8 and not (0 <= value <= 255 and value == int(value)):
         raise ValueError(f"fill_value={value}: images of dtype uint8 take a whole number from 0 to 255")
-    matrices = np.zeros((len(frames), 3, 3))
-    matrices[:, [0, 1, 2], [0, 1, 2]] = 1
+    matrices = identities(len(frames))
     matrices[:, 0, 2], matrices[:, 1, 2] = columns, rows
     return WarpStep(matrices, sizes, mode, value)
 

@@ -15,13 +15,14 @@ import numpy as np
 
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
-from streamfit.augment.colour_kernels import STRIP, recolour_images
+from streamfit.augment.colour_kernels import STRIP, affine_images, recolour_images
 from streamfit.augment.image_steps import ColourStep
 from streamfit.augment.images import Frames, Images
 from streamfit.augment.value_ranges import check_value_range
 from streamfit.kernels import colour_changes as codes
 
 EACH_CHANNEL, TWO_EACH_CHANNEL = -1, -2  # numbers of parameters
+_PATTERN = 64  # pixels
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,24 @@ def recolour(images: Images, steps: Sequence[ColourStep], owned: bool) -> Images
     for place, step in enumerate(steps):
         _prepare(step, frames, kinds[:, place], numbers[:, place])
         frames = step.after(frames)
-    if any(_is_bounded(step) for step in takewhile(lambda step: step.value_range is None, steps)):
+    if images.pixels.dtype == np.float32 and any(
+        _is_bounded(step) for step in takewhile(lambda step: step.value_range is None, steps)
+    ):
         check_value_range(images)
     in_place = owned and frames.dtype == images.frames.dtype
     made = images if in_place else images.like(frames)
+    if len(steps) == 1 and steps[0].active is None and kinds[0, 0] == codes.AFFINE and not in_place:
+        # The last step of most chains: normalize.
+        affine_images(
+            images.pixels,
+            images.starts,
+            frames.sizes,
+            made.pixels,
+            made.starts,
+            numbers[:, 0],
+            np.empty((2, _PATTERN * channels), np.float32),
+        )
+        return made
     recolour_images(
         images.pixels,
         images.starts,
@@ -151,7 +166,7 @@ def _memory(channels: int, steps: int) -> tuple[Array, ...]:
         np.empty((channels, 256), np.int64),
         np.empty((channels, 4)),
         np.empty((channels, STRIP), np.float32),
-        np.empty((2, 64 * channels), np.float32),
+        np.empty((2, _PATTERN * channels), np.float32),
         np.empty(2, np.int64),
     )
 
@@ -177,10 +192,8 @@ def _prepare(step: ColourStep, frames: Frames, kinds: Array, numbers: Array) -> 
     kinds[:] = operation.code
     if step.active is not None:
         kinds[~step.active] = codes.NONE
-    numbers[:, codes.LOWEST], numbers[:, codes.HIGHEST] = (
-        (black, white) if operation.bounded else (-np.inf, np.inf)
-    )
-    numbers[:, codes.BLACK], numbers[:, codes.WHITE] = black, white
+    low, high = (black, white) if operation.bounded else (-np.inf, np.inf)
+    numbers[:, : codes.FIRST] = low, high, black, white
     if operation.affine is None:
         numbers[:, codes.FIRST : codes.FIRST + count] = parameters
         return
@@ -192,7 +205,15 @@ def _prepare(step: ColourStep, frames: Frames, kinds: Array, numbers: Array) -> 
 def _not_rgb(operation: str, channels: int) -> str:
     advice = "leave it out"
     if channels == 1:
-        advice += ", or repeat the channel, .map(lambda x, y: (np.repeat(x, 3, axis=-1), y))"
+        advice += (
+            ", or repeat the channel, .map(lambda x, y: (np.repeat(x, 3, axis=-1), y)), behind x[..., None] "
+            "where there is no axis for it"
+        )
+    elif channels > 4:
+        advice = (
+            "choose three, .map(lambda x, y: (x[..., :3], y)); or, where channels are the first axis, make "
+            "them the last, .map(lambda x, y: (np.moveaxis(x, 0, -1), y))"
+        )
     elif channels > 3:
         advice = "take the first three, .map(lambda x, y: (x[..., :3], y))"
     return f"{operation!r} is for images of three channels (red, green, blue), not {channels}; {advice}"

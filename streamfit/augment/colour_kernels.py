@@ -229,6 +229,22 @@ def begin_statistics(totals: Array, bins: Array) -> None:
 
 
 @kernel
+def repeat_factors(numbers: Array, pattern: Array) -> None:
+    """Write the factors and the offsets of an affine change as those of pixels in a row.
+
+    Args:
+        numbers: Those of the change.
+        pattern: float32 (2, channels * any).
+    """
+    channels = (numbers.shape[0] - HEAD) // 2
+    for c in range(channels):
+        factor, offset = np.float32(numbers[HEAD + c]), np.float32(numbers[HEAD + channels + c])
+        for j in range(pattern.shape[1] // channels):
+            pattern[0, j * channels + c] = factor
+            pattern[1, j * channels + c] = offset
+
+
+@kernel
 def affine_image(
     pixels: Array, at: int, made: Array, to: int, length: int, numbers: Array, pattern: Array
 ) -> None:
@@ -241,15 +257,10 @@ def affine_image(
         to: Where the result begins.
         length: Pixels times channels.
         numbers: Those of the change.
-        pattern: Memory for the factors and offsets of pixels in a row; float32 (2, channels * any).
+        pattern: What `repeat_factors` has made of them.
     """
-    channels, period = (numbers.shape[0] - HEAD) // 2, pattern.shape[1]
+    period = pattern.shape[1]
     low, high = np.float32(numbers[LOWEST]), np.float32(numbers[HIGHEST])
-    for c in range(channels):
-        factor, offset = np.float32(numbers[HEAD + c]), np.float32(numbers[HEAD + channels + c])
-        for j in range(period // channels):
-            pattern[0, j * channels + c] = factor
-            pattern[1, j * channels + c] = offset
     for start in range(0, length, period):
         count = min(period, length - start)
         # The compiler knows that indices of a slice are not negative.
@@ -263,6 +274,38 @@ def affine_image(
             for j in range(count):
                 value = np.float32(given[j]) * pattern[0, j] + pattern[1, j]
                 result[j] = bounded(value, low, high)
+
+
+@kernel
+def affine_images(
+    pixels: Array,
+    starts: Array,
+    sizes: Array,
+    made: Array,
+    made_starts: Array,
+    numbers: Array,
+    pattern: Array,
+) -> None:
+    """Do one affine change of all images, with the bits of `recolour_images`.
+
+    Args:
+        pixels: The images, uint8 or float32, flat.
+        starts: Where each begins, int64 (n,).
+        sizes: Height and width of each, int64 (n, 2).
+        made: The results, uint8 or float32, flat; other memory.
+        made_starts: Where each begins, int64 (n,).
+        numbers: Those of the change, float64 (n, HEAD + 2 * channels).
+        pattern: Memory; see `affine_image`.
+    """
+    width = numbers.shape[1]
+    for i in range(starts.shape[0]):
+        alike = i > 0
+        for k in range(width):
+            alike = alike and numbers[i, k] == numbers[i - 1, k]
+        if not alike:
+            repeat_factors(numbers[i], pattern)
+        length = sizes[i, 0] * sizes[i, 1] * ((width - HEAD) // 2)
+        affine_image(pixels, starts[i], made, made_starts[i], length, numbers[i], pattern)
 
 
 @kernel
@@ -294,24 +337,28 @@ def recolour_by_table(
         totals: Memory for statistics, float64 (channels, 4).
         split: Gets how many changes are in the table, and how many of them do something; int64 (2,).
     """
+    # Not written 256: functions that are called with a constant are compiled once more for it.
+    levels, end = table.shape[1], codes.shape[0]
     for c in range(table.shape[0]):
-        for v in range(256):
+        for v in range(levels):
             table[c, v] = v
     counted = False
-    done, s = 0, 0
-    while s < codes.shape[0] and not mixes(codes[s]):
+    done = 0
+    for s in range(codes.shape[0]):
+        if mixes(codes[s]):
+            end = s
+            break
         if codes[s] >= CONTRAST:
             if not counted:
                 count_values(pixels, at, length, counts)
                 counted = True
             begin_statistics(totals, bins)
-            gather(table, 256, counts, 1, 1, totals, bins, numbers[s])
+            gather(table, levels, counts, 1, 1, totals, bins, numbers[s])
             settle(codes, numbers, tables, s, totals, bins)
-        change(codes, numbers, tables, s, s + 1, table, 256)
+        change(codes, numbers, tables, s, s + 1, table, levels)
         if codes[s] != NONE:
             done += 1
-        s += 1
-    split[0], split[1] = s, done
+    split[0], split[1] = end, done
 
 
 @kernel
@@ -366,6 +413,7 @@ def recolour_images(
                     made[to + j] = pixels[at + j]
             continue
         if active == 1 and codes[i, last] == AFFINE and not in_place:
+            repeat_factors(numbers[i, last], pattern)
             affine_image(pixels, at, made, to, length * channels, numbers[i, last], pattern)
             continue
         split[0], split[1] = 0, 0

@@ -58,8 +58,8 @@ class Crop(Transform):
         (above, below), (left, right) = self.padding
         bordered = frames.sizes + np.array([above + below, left + right])
         room = _room("crop", self.size, bordered)
-        rows = draws.whole("row", 0, room[:, 0] + 1) - above
-        columns = draws.whole("column", 0, room[:, 1] + 1) - left
+        places = draws.below(("row", "column"), room + 1)
+        rows, columns = places[:, 0] - above, places[:, 1] - left
         return [moves(rows, columns, all_of(self.size, len(frames)), frames, self.fill)]
 
 
@@ -128,9 +128,8 @@ class Pad(Transform):
 def _room(name: str, size: tuple[int, int], sizes: Array) -> Array:
     """Return how many rows and columns images have beyond a size, int64 (n, 2)."""
     room: Array = sizes - np.array(size)
-    small = (room < 0).any(axis=1)
-    if small.any():
-        row = int(np.argmax(small))
+    if room.min(initial=0) < 0:
+        row = int(np.argmax((room < 0).any(axis=1)))
         raise SampleError(
             f"{name}() cuts {size[0]} x {size[1]} pixels (height x width) out, and this image has "
             f"{sizes[row, 0]} x {sizes[row, 1]} with its border; enlarge images before, with augment.resize "

@@ -51,8 +51,9 @@ class EraseStep(PixelStep):
         colours = np.ascontiguousarray(self.colours, np.float32)
         black, white = images.frames.value_range
         if images.pixels.dtype == np.uint8:
-            colours = np.rint(colours)
-            if (wrong := colours[(colours < 0) | (colours > 255)]).size:
+            colours = np.rint(colours, out=colours if self.colours.dtype != np.float32 else None)
+            if not 0 <= colours.min(initial=0) <= colours.max(initial=0) <= 255:
+                wrong = colours[~((colours >= 0) & (colours <= 255))]
                 raise DataError(
                     f"uint8 images are filled with values from 0 to 255, got {float(wrong[0])}; write one "
                     "of them, "
@@ -63,7 +64,7 @@ class EraseStep(PixelStep):
             erase_boxes(
                 images.pixels,
                 images.starts,
-                np.ascontiguousarray(images.sizes[:, 1]),
+                images.sizes,
                 images.channels,
                 self.boxes,
                 colours,
@@ -100,11 +101,12 @@ class Cutout(Transform):
 
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
         """Return a step with a box for each image."""
-        size = np.array(self.size)
-        centre = draws.whole("centre", 0, np.maximum(frames.sizes, 1), (2,))
-        first = centre - size // 2
-        corners = np.concatenate([np.maximum(first, 0), np.minimum(first + size, frames.sizes)], axis=1)
-        return [_step(self.value, corners, draws, frames)]
+        height, width = self.size
+        first = draws.below(("centre",), np.maximum(frames.sizes, 1)) - (height // 2, width // 2)
+        boxes = np.empty((len(frames), 4), np.int64)
+        np.maximum(first, 0, out=boxes[:, :2])
+        np.minimum(first + self.size, frames.sizes, out=boxes[:, 2:])
+        return [_step(self.value, boxes, draws, frames)]
 
 
 class Erase(Transform):

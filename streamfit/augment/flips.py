@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
 from streamfit.augment.draws import SampleDraws
 from streamfit.augment.image_steps import Step, WarpStep
 from streamfit.augment.images import Frames
+from streamfit.augment.matrices import identities
 from streamfit.augment.parameters import probability
 from streamfit.augment.transform import Transform
 
@@ -39,11 +38,10 @@ class Flip(Transform):
 
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
         """Return a warp that mirrors some of the images."""
-        matrices = np.zeros((len(frames), 3, 3))
-        matrices[:, [0, 1, 2], [0, 1, 2]] = 1
+        matrices = identities(len(frames))
         for axis, direction in ((0, "horizontal"), (1, "vertical")):
             if self.direction in (direction, "both"):
                 drawn = draws.chance(direction, self.p)
-                matrices[drawn, axis, axis] = -1
-                matrices[drawn, axis, 2] = frames.sizes[drawn, 1 - axis]
+                matrices[:, axis, axis] -= 2 * drawn
+                matrices[:, axis, 2] = frames.sizes[:, 1 - axis] * drawn
         return [WarpStep(matrices, frames.sizes)]

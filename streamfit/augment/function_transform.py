@@ -17,7 +17,7 @@ from streamfit.augment.foreign_images import FORMS, Form, as_array, given_as
 from streamfit.augment.global_generators import OwnGenerators, Seed, global_generators, imported_torch
 from streamfit.augment.image_steps import Step
 from streamfit.augment.images import Frames
-from streamfit.augment.labels import NO_BOX, LabelKind, Labels
+from streamfit.augment.labels import NO_BOX, LabelKind, Labels, named_kinds
 from streamfit.augment.transform import LabelKinds, Transform
 
 _KEYWORDS: dict[LabelKind, str] = {"mask": "mask", "boxes": "bboxes", "points": "keypoints"}
@@ -86,6 +86,7 @@ class FunctionTransform(Transform):
         self.call = function
         self.form: Form = form or ("tensor" if foreign else "array")
         self.keywords = _only_keywords(function) if keywords is None else truth("keywords", keywords)
+        named_kinds(labels)
         self.label_kinds, self.image_key = labels, image
         self._own: OwnGenerators | None = None
 

@@ -71,7 +71,7 @@ class WarpStep(Step):
 
     def after(self, frames: Frames) -> Frames:
         """Return the frames of the results."""
-        return replace(frames, sizes=self.sizes)
+        return Frames(self.sizes, frames.channels, frames.dtype, frames.value_range)
 
     def only(self, active: Array, frames: Frames) -> WarpStep:
         """Return the step with the identity for images that it is not for."""
@@ -103,10 +103,11 @@ class ColourStep(Step):
         """Return the frames with the dtype behind the step."""
         if self.dtype is None and self.value_range is None:
             return frames
-        return replace(
-            frames,
-            dtype=frames.dtype if self.dtype is None else np.dtype(self.dtype),
-            value_range=self.value_range or frames.value_range,
+        return Frames(
+            frames.sizes,
+            frames.channels,
+            frames.dtype if self.dtype is None else np.dtype(self.dtype),
+            self.value_range or frames.value_range,
         )
 
     def only(self, active: Array, frames: Frames) -> ColourStep:

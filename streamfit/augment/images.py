@@ -13,8 +13,9 @@ import numpy as np
 
 from streamfit._base.errors import DataError, SampleError
 from streamfit._base.specs import Array
+from streamfit.kernels.arguments import native_array
 
-DTYPES = ("uint8", "float32")
+DTYPES = np.dtype(np.uint8), np.dtype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -85,16 +86,16 @@ class Images:
         return _of_list(cast("Sequence[Array]", images), value_range)
 
     @classmethod
-    def empty(cls, frames: Frames, flat: bool = False) -> Images:
+    def empty(cls, frames: Frames, flat: bool = False, single: bool = True) -> Images:
         """Return memory for images."""
         lengths = frames.sizes[:, 0] * frames.sizes[:, 1] * frames.channels
         ends = np.cumsum(lengths)
         total = int(ends[-1]) if len(ends) else 0
-        return cls(np.empty(total, frames.dtype), ends - lengths, frames, flat)
+        return cls(np.empty(total, frames.dtype), ends - lengths, frames, flat, single)
 
     def like(self, frames: Frames) -> Images:
         """Return memory for other images of the same form."""
-        return replace(Images.empty(frames, self.flat), single=self.single)
+        return Images.empty(frames, self.flat, self.single)
 
     def inside(self, pixels: Array, frames: Frames) -> Images:
         """Return other images of the same form in memory that is there, one behind the other."""
@@ -139,6 +140,12 @@ def _of_array(images: Array, value_range: tuple[float, float] | None) -> Images:
         raise DataError(
             f"images must have shape (n, height, width, channels) or (n, height, width), got {images.shape}"
         )
+    images = native_array(images)
+    if images.ndim == 4 and images.shape[1] == 3 and min(images.shape[2:]) > 4:
+        raise DataError(
+            f"images have shape {images.shape}, which are channels first; here channels are the last axis: "
+            ".map(lambda x, y: (np.moveaxis(x, 0, -1), y)) in front"
+        )
     flat = images.ndim == 3
     count, height, width = images.shape[:3]
     channels = 1 if flat else images.shape[3]
@@ -146,9 +153,7 @@ def _of_array(images: Array, value_range: tuple[float, float] | None) -> Images:
     sizes[:] = height, width
     frames = Frames(sizes, channels, images.dtype, value_range_of(images.dtype, value_range))
     starts = np.arange(count, dtype=np.int64) * (height * width * channels)
-    if not images.flags.writeable:  # as machine code wants it, which does not declare what it writes to
-        images = images.copy()
-    return Images(np.ascontiguousarray(images).reshape(-1), starts, frames, flat)
+    return Images(images.reshape(-1), starts, frames, flat)
 
 
 def _of_list(images: Sequence[Array], value_range: tuple[float, float] | None) -> Images:
@@ -176,13 +181,13 @@ def _of_list(images: Sequence[Array], value_range: tuple[float, float] | None) -
         first.dtype,
         value_range_of(first.dtype, value_range),
     )
-    made = Images.empty(frames, flat)
+    made = Images.empty(frames, flat, single=False)
     np.concatenate([array.reshape(-1) for array in arrays], out=made.pixels)
-    return replace(made, single=False)
+    return made
 
 
 def _check_dtype(dtype: np.dtype[np.generic]) -> None:
-    if dtype.name not in DTYPES:
+    if dtype not in DTYPES:
         raise DataError(
             f"images must be of dtype uint8 (0 to 255) or float32, got {dtype}; convert them, for example "
             "images.astype('float32')"

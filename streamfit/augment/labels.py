@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -47,14 +48,7 @@ class Labels:
             DataError: There is no such target, or it does not fit the images. A `SampleError` names the row
                 of the image that it does not fit.
         """
-        named: dict[str | None, LabelKind] = {}
-        if is_mapping(kinds):
-            named.update(kinds)
-        elif kinds is not None:
-            named[None] = kinds  # type: ignore[assignment]
-        for kind in named.values():
-            if kind not in KINDS:
-                raise ValueError(f"labels={kinds!r}: write 'mask', 'boxes' or 'points'")
+        named = named_kinds(kinds)
         made = cls(named, targets, min_visible)
         for key, kind in named.items():
             _check(kind, made.get(key), frames, made.name(key))
@@ -115,6 +109,37 @@ class Labels:
         if key is None:
             return replace(self, targets=target)
         return replace(self, targets={**self.targets, key: target})  # type: ignore[dict-item]
+
+
+def named_kinds(kinds: object) -> dict[str | None, LabelKind]:
+    """Return the kinds of targets by key; under None for targets that are no dictionary.
+
+    Raises:
+        ValueError: A kind is none of `KINDS`.
+    """
+    named: dict[str | None, LabelKind] = {}
+    if is_mapping(kinds):
+        named.update(kinds)
+    elif kinds is not None:
+        named[None] = kinds  # type: ignore[assignment]
+    for kind in named.values():
+        if kind not in KINDS:
+            raise ValueError(f"labels={kinds!r}: write 'mask', 'boxes' or 'points'")
+    return named
+
+
+def warn_of_masks(targets: object, frames: Frames) -> None:
+    """Warn of targets that have the height and width of their images, and stay where they are."""
+    entries = list(targets.items()) if is_mapping(targets) else [("", targets)]
+    for key, entry in entries:
+        shape = entry.shape if isinstance(entry, np.ndarray) and entry.ndim > 2 else ()
+        if shape and len(frames) and bool((frames.sizes == shape[1:3]).all()) and max(shape[1:3]) > 1:
+            name, kinds = (f"y[{key!r}]", f"{{{key!r}: 'mask'}}") if is_mapping(targets) else ("y", "'mask'")
+            warnings.warn(
+                f"{name} has the height and width of the images, and does not move with them: write "
+                f"augment.chain(..., labels={kinds}), or labels={{}} if it is to stay",
+                stacklevel=2,
+            )
 
 
 def _check(kind: LabelKind, target: object, frames: Frames, name: str) -> None:

@@ -87,7 +87,7 @@ def sprinkle(
 def erase_boxes(
     pixels: Array,
     starts: Array,
-    widths: Array,
+    sizes: Array,
     channels: int,
     boxes: Array,
     colours: Array,
@@ -99,7 +99,7 @@ def erase_boxes(
     Args:
         pixels: uint8 or float32, flat; changed.
         starts: Where each image begins, int64 (n,).
-        widths: int64 (n,).
+        sizes: Height and width of each, int64 (n, 2).
         channels: Numbers in a pixel.
         boxes: First row, first column, and those behind the last; int64 (n, 4). An empty one changes nothing.
         colours: float32 (n, channels).
@@ -109,12 +109,13 @@ def erase_boxes(
     for i in range(starts.shape[0]):
         place, count = 0, max(0, boxes[i, 3] - boxes[i, 1])
         for row in range(boxes[i, 0], boxes[i, 2]):
-            first = starts[i] + (row * widths[i] + boxes[i, 1]) * channels
+            first = starts[i] + (row * sizes[i, 1] + boxes[i, 1]) * channels
             some = pixels[first : first + count * channels]
             if keys.shape[0] == 0:
-                for j in range(count):
-                    for c in range(channels):
-                        some[j * channels + c] = colours[i, c]
+                for c in range(channels):
+                    colour = colours[i, c]
+                    for j in range(count):
+                        some[j * channels + c] = colour
             else:
                 for j in range(count * channels):
                     unit = np.float32(splitmix(keys[i], place + j) >> _40) * np.float32(2.0**-24)

@@ -6,7 +6,6 @@ import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtri
 
 from streamfit._base.specs import Array
 from streamfit.augment.draws import SampleDraws
@@ -57,6 +56,8 @@ class NoiseStep(PixelStep):
 @functools.cache
 def _normal_quantiles() -> Array:
     """Return 65536 equally likely numbers of the standard normal distribution, with variance 1."""
+    from scipy.special import ndtri  # it takes a while to import
+
     half = ndtri((np.arange(32768) + 32768.5) / 65536)
     half /= np.sqrt(np.mean(half**2))
     # Writable, as kernels have it.

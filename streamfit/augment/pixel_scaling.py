@@ -21,10 +21,9 @@ def _affine(frames: Frames, factors: Array, offsets: Array) -> list[Step]:
     """Return a step to float32 with the same numbers for all images."""
     numbers = np.empty((len(frames), 2 * frames.channels))
     numbers[:, : frames.channels], numbers[:, frames.channels :] = factors, offsets
-    ends = np.outer(frames.value_range, factors) + offsets
-    return [
-        ColourStep("affine", numbers, dtype="float32", value_range=(float(ends.min()), float(ends.max())))
-    ]
+    black, white = frames.value_range
+    ends = [*(black * factors + offsets).tolist(), *(white * factors + offsets).tolist()]
+    return [ColourStep("affine", numbers, dtype="float32", value_range=(min(ends), max(ends)))]
 
 
 class Normalize(Transform):
@@ -67,7 +66,7 @@ class Normalize(Transform):
                 )
         black, white = frames.value_range
         mean, std = np.array(self.mean), np.array(self.std)
-        factors = np.broadcast_to(1 / ((white - black) * std), frames.channels)
+        factors = 1 / ((white - black) * std)
         return _affine(frames, factors, -black * factors - mean / std)
 
 

@@ -36,7 +36,9 @@ def run(steps: Sequence[Step], images: Images, labels: Labels) -> tuple[Images, 
             if first.writes and not owned:
                 images = replace(images, pixels=images.pixels.copy())
             images = first.apply(images)
-            labels = replace(labels, targets=first.mix(labels.targets, labels.kinds))
+            targets = first.mix(labels.targets, labels.kinds)
+            if targets is not labels.targets:
+                labels = replace(labels, targets=targets)
         owned = True
     return images, labels
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
 
-from streamfit._base.checks import is_mapping
+from streamfit._base.checks import is_mapping, number
 from streamfit._base.errors import DataError
-from streamfit._base.keys import draw_seed, seed_from
+from streamfit._base.keys import seed_of_call
 from streamfit._base.specs import Array
 from streamfit.augment.draws import SampleDraws
-from streamfit.augment.image_steps import Step
+from streamfit.augment.image_steps import PixelStep, Step, WarpStep
 from streamfit.augment.images import Frames, Images
-from streamfit.augment.labels import LabelKind, Labels
+from streamfit.augment.labels import LabelKind, Labels, named_kinds, warn_of_masks
 from streamfit.augment.parameters import probability
 from streamfit.augment.run import run
+
+_MOST_CHANNELS = 4
+"""Of one image that is given by hand: more are a batch of grey images without an axis of channels."""
 
 LabelKinds = LabelKind | Mapping[str, LabelKind] | None
 
@@ -80,28 +84,38 @@ class Transform(ABC):
 
         Args:
             labels: ``'mask'``, ``'boxes'`` or ``'points'`` for y as it is, or a dictionary of these for a y
-                that is a dictionary.
+                that is a dictionary. ``{}`` says that nothing moves, though y has the size of the images.
             min_visible: The share of the area of a box, between 0 and 1, that must be left in the image;
                 a box with less becomes -1.
         """
+        named_kinds(labels)
         other = copy.copy(self)
         other.label_kinds, other.min_visible = labels, probability("min_visible", min_visible)
         return other
 
-    def __call__(self, images: object, targets: object = None, *, seed: int | None = None) -> object:
+    def __call__(
+        self, images: object, targets: object = None, *, seed: int | np.random.Generator | None = None
+    ) -> object:
         """Transform a batch, or one image.
 
         Args:
             images: An array (n, height, width, channels), a list of images, or one image (height, width,
-                channels); grey images without the axis of channels only in lists.
+                channels) of up to 4 channels; grey images without the axis of channels only in lists.
             targets: What is mixed or moves with them.
-            seed: A whole number; equal seeds give equal results. None draws one.
+            seed: A whole number; equal seeds give equal results. Or a generator, such as ``self.rng(index)``
+                of a `Sequence`, which draws one; None draws a fresh one.
 
         Returns:
             The images, or (images, targets) where targets were given.
         """
-        words = np.array([draw_seed() if seed is None else seed_from(seed)], np.uint64)
+        words = np.array([seed_of_call(seed)], np.uint64)
         one = isinstance(images, np.ndarray) and images.dtype != object and images.ndim == 3
+        if one and images.shape[2] > _MOST_CHANNELS:  # type: ignore[attr-defined]
+            raise DataError(
+                f"an array of shape {images.shape} is one image by hand, which has at most "  # type: ignore[attr-defined]
+                f"{_MOST_CHANNELS} channels; write images[..., None] for a batch of grey images, and "
+                "images[None] for one image of more channels"
+            )
         batch = [images] if one else images
         count = len(batch)  # type: ignore[arg-type]
         keys = SampleDraws(words).hashes("rows", count)
@@ -140,8 +154,16 @@ class Transform(ABC):
         images = Images.of(x, self.value_range)
         draws = SampleDraws(keys)
         labels = Labels.of(self.label_kinds, y, images.frames, self.min_visible)
-        images, labels = run(self.steps(draws, images.frames), images, labels)
+        steps = self.steps(draws, images.frames)
+        if self.label_kinds is None and any(map(_moves, steps)):
+            warn_of_masks(y, images.frames)
+        images, labels = run(steps, images, labels)
         return images.value(), labels.value()
+
+
+def _moves(step: Step) -> bool:
+    """Return whether a step moves what is in an image."""
+    return isinstance(step, WarpStep) or (isinstance(step, PixelStep) and step.geometry is not None)
 
 
 class Chain(Transform):
@@ -169,11 +191,18 @@ class Chain(Transform):
         check_transforms("chain", transforms)
         self.transforms = transforms
         self.needs_batch = any(transform.needs_batch for transform in transforms)
-        self.label_kinds, self.image_key, self.value_range = labels, image, value_range
+        named_kinds(labels)
+        self.label_kinds, self.image_key = labels, image
+        self.value_range = None if value_range is None else _black_and_white(value_range)
         self.min_visible = probability("min_visible", min_visible)
 
     def __repr__(self) -> str:
-        return f"chain({', '.join(map(repr, self.transforms))})"
+        parts = [*map(repr, self.transforms)]
+        given = {"labels": self.label_kinds, "image": self.image_key, "value_range": self.value_range}
+        parts += [f"{name}={value!r}" for name, value in given.items() if value is not None]
+        if self.min_visible:
+            parts.append(f"min_visible={self.min_visible}")
+        return f"chain({', '.join(parts)})"
 
     def steps(self, draws: SampleDraws, frames: Frames) -> list[Step]:
         """Return the steps of all transforms."""
@@ -183,8 +212,8 @@ class Chain(Transform):
 def steps_of(transforms: Sequence[Transform], draws: SampleDraws, frames: Frames) -> list[Step]:
     """Return the steps of transforms one after the other, each with draws of its own."""
     found: list[Step] = []
-    for number, transform in enumerate(transforms):
-        for step in transform.steps(draws.of(number), frames):
+    for place, transform in enumerate(transforms):
+        for step in transform.steps(draws.of(place), frames):
             found.append(step)
             frames = step.after(frames)
     return found
@@ -198,8 +227,24 @@ def check_transforms(caller: str, transforms: Sequence[object]) -> None:
     """
     for transform in transforms:
         if not isinstance(transform, Transform):
+            if isinstance(transform, type) and issubclass(transform, Transform):
+                advice = "call it, as in augment.flip()"
+            elif isinstance(transform, (list, tuple)):
+                advice = f"write its parts as arguments: {caller}(*transforms)"
+            else:
+                advice = (
+                    "a function of your own, or of another library, is a stage: .map(augment.function(f)); a "
+                    "layer is one too: .map(layer)"
+                )
             raise TypeError(
                 f"{caller}() takes transforms such as augment.flip(), got {transform!r} "
-                f"({type(transform).__name__}); a function of your own, or of another library, is a stage: "
-                ".map(augment.function(f))"
+                f"({type(transform).__name__}); {advice}"
             )
+
+
+def _black_and_white(value: tuple[float, float]) -> tuple[float, float]:
+    if isinstance(value, (tuple, list)) and len(value) == 2:
+        black, white = (number("value_range", each) for each in value)
+        if -math.inf < black < white < math.inf:
+            return black, white
+    raise ValueError(f"value_range must be (black, white), the lower number first, got {value!r}")

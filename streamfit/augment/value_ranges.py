@@ -38,7 +38,8 @@ def find_far(pixels: Array, starts: Array, lengths: Array, looks: int, limits: A
 def check_value_range(images: Images) -> None:
     """Refuse float images that cannot have the black and white that they are said to have.
 
-    A value may be as far outside as white is from black, as filters and noise have it. Of large
+    A value may be outside by half of the way from black to white, as filters and noise have it; images
+    between -1 and 1 that are said to be between 0 and 1 are found. Of large
     images some values are looked at, so that this takes no time.
 
     Raises:
@@ -50,12 +51,12 @@ def check_value_range(images: Images) -> None:
     span = white - black
     found = np.full(2, -1)
     lengths = images.sizes[:, 0] * images.sizes[:, 1] * images.channels
-    limits = np.array([black - span, white + span], np.float32)
+    limits = np.array([black - span / 2, white + span / 2], np.float32)
     find_far(images.pixels, images.starts, lengths, _LOOKS, limits, found)
     if found[0] >= 0:
         raise SampleError(
             f"an image has the value {float(images.pixels[found[1]]):g}, but black is {black:g} and white is "
             f"{white:g}, so that most of it would be cut off; say what they are, such as "
-            "augment.chain(..., value_range=(0, 255)), or give uint8 images",
+            "augment.chain(..., value_range=(0, 255)) or (-1, 1), or give uint8 images",
             int(found[0]),
         )

@@ -9,7 +9,7 @@ as a whole, as that of a crop does, its matrix is multiplied with the next one a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from streamfit._base.specs import Array
 from streamfit.augment.displacement import Displacement
 from streamfit.augment.image_steps import FILL_MODES, INTERPOLATIONS, WarpStep
 from streamfit.augment.images import Frames, Images
-from streamfit.augment.warp_kernels import merge_segments, warp_pixels
+from streamfit.augment.warp_kernels import merge_segments, move_images, warp_pixels
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,24 @@ class Warp:
         return made
 
     def _fill(self, images: Images, made: Images, interpolation: int, values: Array) -> None:
+        moved = np.empty(1, np.int64)
+        move_images(
+            images.pixels,
+            images.starts,
+            images.sizes,
+            made.pixels,
+            made.starts,
+            made.sizes,
+            images.channels,
+            self.counts,
+            self.matrices,
+            self.modes,
+            values,
+            self.displacement.spans,
+            moved,
+        )
+        if moved[0]:
+            return
         columns = int(made.sizes[:, 1].max(initial=0))
         warp_pixels(
             images.pixels,
@@ -130,7 +148,7 @@ def plan_warp(steps: Sequence[WarpStep], frames: Frames) -> Warp:
         _check_value(step, frames)
 
     before = np.ascontiguousarray(before, np.int64)
-    after = replace(frames, sizes=before)
+    after = Frames(before, frames.channels, frames.dtype, frames.value_range)
     counts = np.ones(n, np.int64)
     displacement = steps[-1].displacement or Displacement.none(n)
     if count > 1:

@@ -26,6 +26,8 @@ from streamfit.augment.warp_points import (
 from streamfit.augment.warp_runs import is_inside, take_row
 from streamfit.kernels.decorator import inlined
 
+_SECOND_CACHE = 1 << 20  # bytes, at most
+
 
 @inlined
 def is_affine(m: Array) -> bool:
@@ -54,6 +56,16 @@ def follow_row(xs: Array, ys: Array, count: int, m: Array) -> None:
             x, y = xs[j], ys[j]
             w = along(g, h, k, x, y)
             xs[j], ys[j] = along(a, b, c, x, y) / w, along(d, e, f, x, y) / w
+
+
+@inlined
+def straight_row(xs: Array, ys: Array, count: int, row: int, m: Array) -> None:
+    """Write where an affine matrix leads the centres of the pixels of a row, as `follow_row` does."""
+    a, b, c, d, e, f = m[0], m[1], m[2], m[3], m[4], m[5]
+    y = row + 0.5
+    for j in range(count):
+        x = j + 0.5
+        xs[j], ys[j] = along(a, b, c, x, y), along(d, e, f, x, y)
 
 
 @inlined
@@ -254,6 +266,29 @@ def take_outside(
 
 
 @inlined
+def load_image(pixels: Array, start: int, length: int, line: Array) -> None:
+    """Read a number of each cache line of an image, so that it is in the second cache.
+
+    Rows of a turned image lie across many of its rows, which no processor foresees; to wait for memory at
+    each of them takes longer than all arithmetic. Read in order, lines come ahead of their use. Images that
+    are too large for the second cache are left out.
+
+    Args:
+        pixels: The images.
+        start: Where this one begins.
+        length: Its numbers.
+        line: Gets a number that is of no use, so that the compiler leaves this loop in; float32 (any,).
+    """
+    if length * pixels.itemsize > _SECOND_CACHE:
+        return
+    some = pixels[start : start + length]
+    greatest = np.float32(0)
+    for k in range(0, length, 64 // pixels.itemsize):
+        greatest = max(greatest, np.float32(some[k]))
+    line[0] = greatest
+
+
+@inlined
 def warp_rows(
     pixels: Array,
     start: int,
@@ -278,9 +313,14 @@ def warp_rows(
     """Warp one image by following each point; the arguments are those of `warp_pixels`, of one image."""
     count = made_size[1]
     plain = fills_alike(last, modes, values)
+    load_image(pixels, start, size[0] * size[1] * channels, lines[0])
+    straight = last == 0 and spans[0] == 0 and is_affine(matrices[0])
     for row in range(made_size[0]):
-        begin_points(points, count, row, made_size, coefficients, spans)
-        follow_points(points, count, last, matrices, frames, modes)
+        if straight:
+            straight_row(points[0], points[1], count, row, matrices[0])
+        else:
+            begin_points(points, count, row, made_size, coefficients, spans)
+            follow_points(points, count, last, matrices, frames, modes)
         low, high = take_row(
             pixels,
             start,
@@ -291,6 +331,7 @@ def warp_rows(
             channels,
             modes[last],
             interpolation,
+            straight,
             points,
             cells,
             weights,

@@ -17,20 +17,38 @@ def is_inside(x: float, y: float, left: float, right: float, upper: float, lower
 
 @inlined
 def inside_columns(
-    xs: Array, ys: Array, count: int, left: float, right: float, upper: float, lower: float
+    xs: Array, ys: Array, count: int, straight: bool, left: float, right: float, upper: float, lower: float
 ) -> tuple[int, int]:
-    """Return the columns (first, behind the last) that are inside; (0, 0) where they are not in one piece."""
-    total = 0.0  # as wide as the points, so that this loop is made of vectors
-    for j in range(count):
-        total += 1.0 if is_inside(xs[j], ys[j], left, right, upper, lower) else 0.0
-    low, high = 0, count
-    if total == count:
-        return low, high
+    """Return the columns (first, behind the last) that are inside; (0, 0) where they are not in one piece.
+
+    Args:
+        xs: Their points, float64 (at least count,).
+        ys: See `xs`.
+        count: How many.
+        straight: Whether neither x nor y turns back in the row, so that they are in one piece.
+        left: The least x that is inside.
+        right: The least x behind.
+        upper: The least y that is inside.
+        lower: The least y behind.
+    """
+    low, high, total = 0, count, 0.0
+    if straight:
+        if (
+            count > 0
+            and is_inside(xs[0], ys[0], left, right, upper, lower)
+            and is_inside(xs[count - 1], ys[count - 1], left, right, upper, lower)
+        ):
+            return low, high
+    else:
+        for j in range(count):  # `total` is as wide as the points, so that this loop is made of vectors
+            total += 1.0 if is_inside(xs[j], ys[j], left, right, upper, lower) else 0.0
+        if total == count:
+            return low, high
     while low < high and not is_inside(xs[low], ys[low], left, right, upper, lower):
         low += 1
     while high > low and not is_inside(xs[high - 1], ys[high - 1], left, right, upper, lower):
         high -= 1
-    return (low, high) if high - low == total else (0, 0)
+    return (low, high) if straight or high - low == total else (0, 0)
 
 
 @inlined
@@ -87,18 +105,7 @@ def fold_cells(ones: Array, others: Array, low: int, high: int, length: int, mod
         mode: What is outside.
         step: How far a pixel is from the one before.
     """
-    if mode == CONSTANT:
-        for j in range(low, high):
-            at = np.uint64(j)
-            k = ones[at]
-            ones[at], others[at] = step * k, step * (k + 1)
-    elif mode == NEAREST:
-        for j in range(low, high):
-            at = np.uint64(j)
-            k = ones[at]
-            ones[at] = step * min(max(k, 0), length - 1)
-            others[at] = step * min(max(k + 1, 0), length - 1)
-    elif mode == WRAP:
+    if mode == WRAP:
         for j in range(low, high):
             at = np.uint64(j)
             k = ones[at] + (length if ones[at] < 0 else 0)
@@ -114,6 +121,49 @@ def fold_cells(ones: Array, others: Array, low: int, high: int, length: int, mod
             other = repeated - 1 - other if other < 0 else other
             ones[at] = step * (one if one < length else end - one)
             others[at] = step * (other if other < length else end - other)
+
+
+@inlined
+def find_cells(
+    xs: Array,
+    low: int,
+    high: int,
+    length: int,
+    mode: int,
+    step: int,
+    ones: Array,
+    others: Array,
+    shares: Array,
+) -> None:
+    """Do `split_points` and then `fold_cells`, at once for the modes that need little.
+
+    Args:
+        xs: x or y of points that `reach` allows, float64 (columns,).
+        low: The first column.
+        high: The column behind the last one.
+        length: How many pixels there are.
+        mode: What is outside.
+        step: How far a pixel is from the one before.
+        ones: Gets where the pixel left of, or above, each point is; int32 (columns,).
+        others: Gets where the one behind it is.
+        shares: Gets the share of that; float32 (columns,).
+    """
+    if mode == CONSTANT:
+        for j in range(low, high):
+            at = np.uint64(j)
+            k = np.int32(np.floor(xs[at] - 0.5))
+            shares[at] = share(xs[at], k)
+            ones[at], others[at] = step * k, step * (k + 1)
+    elif mode == NEAREST:
+        for j in range(low, high):
+            at = np.uint64(j)
+            left = np.int32(np.floor(xs[at] - 0.5))
+            shares[at] = share(xs[at], left)
+            ones[at] = step * min(max(int(left), 0), length - 1)
+            others[at] = step * min(max(int(left) + 1, 0), length - 1)
+    else:
+        split_points(xs, low, high, ones, shares)
+        fold_cells(ones, others, low, high, length, mode, step)
 
 
 @inlined
@@ -170,6 +220,7 @@ def take_inside(
     cells: Array,
     weights: Array,
     line: Array,
+    to: int,
 ) -> None:
     """Interpolate pixels between four pixels of the image each, into a row of float32.
 
@@ -184,23 +235,32 @@ def take_inside(
         cells: Where in a row the pixels at the left and at the right begin, and in which rows those above and
             below are, int32 (4, columns).
         weights: The shares of those at the right and below, float32 (2, columns).
-        line: Gets the row.
+        line: Gets the row, and nothing beside it.
+        to: Where the row begins.
     """
     lefts, rights, tops, bottoms = cells[0], cells[1], cells[2], cells[3]
     across, down = weights[0], weights[1]
     if (channels == 3 or channels == 4) and have_four(
         pixels, start, stride, height, low, high, tops, bottoms
     ):
-        for j in range(low, high):
+        for j in range(low, high - 1):
             at = np.uint64(j)
             upper, lower = start + tops[at] * stride, start + bottoms[at] * stride
             left, right = lefts[at], rights[at]
             u, v = across[at], down[at]
             # Of three numbers, the next pixel overwrites the fourth.
             take_four(
-                pixels, upper + left, upper + right, lower + left, lower + right, u, v, line, j * channels
+                pixels,
+                upper + left,
+                upper + right,
+                lower + left,
+                lower + right,
+                u,
+                v,
+                line,
+                to + j * channels,
             )
-        return
+        low = max(low, high - 1)
     for c in range(channels):
         for j in range(low, high):
             at = np.uint64(j)
@@ -209,7 +269,7 @@ def take_inside(
             a, b = np.float32(pixels[np.uint64(upper + left)]), np.float32(pixels[np.uint64(upper + right)])
             d, e = np.float32(pixels[np.uint64(lower + left)]), np.float32(pixels[np.uint64(lower + right)])
             above, below = between(a, b, across[at]), between(d, e, across[at])
-            line[np.uint64(j * channels + c)] = between(above, below, down[at])
+            line[np.uint64(to + j * channels + c)] = between(above, below, down[at])
 
 
 @inlined
@@ -223,6 +283,7 @@ def take_row(
     channels: int,
     mode: int,
     interpolation: int,
+    straight: bool,
     points: Array,
     cells: Array,
     weights: Array,
@@ -240,6 +301,7 @@ def take_row(
         channels: Numbers in a pixel.
         mode: What is outside the image.
         interpolation: 0 for the nearest pixel, 1 for bilinear.
+        straight: See `inside_columns`.
         points: The points, float64 (4, columns).
         cells: Memory, int32 (4, columns).
         weights: Memory, float32 (2, columns).
@@ -251,16 +313,17 @@ def take_row(
     height, width = size[0], size[1]
     xs, ys = points[0], points[1]
     if interpolation == 0:
-        low, high = inside_columns(xs, ys, count, 0.0, width, 0.0, height)
+        low, high = inside_columns(xs, ys, count, straight, 0.0, width, 0.0, height)
         take_inside_nearest(pixels, start, width, channels, low, high, xs, ys, made, to)
         return low, high
     left, right = reach(width, mode)
     upper, lower = reach(height, mode)
-    low, high = inside_columns(xs, ys, count, left, right, upper, lower)
-    for axis in range(2):
-        split_points(points[axis], low, high, cells[2 * axis], weights[axis])
-        step = 1 if axis else channels
-        fold_cells(cells[2 * axis], cells[2 * axis + 1], low, high, size[1 - axis], mode, step)
-    take_inside(pixels, start, width * channels, height, channels, low, high, cells, weights, line)
-    put_row(line, low * channels, high * channels, made, to)
+    low, high = inside_columns(xs, ys, count, straight, left, right, upper, lower)
+    find_cells(xs, low, high, width, mode, channels, cells[0], cells[1], weights[0])
+    find_cells(ys, low, high, height, mode, 1, cells[2], cells[3], weights[1])
+    if made.itemsize == 1:
+        take_inside(pixels, start, width * channels, height, channels, low, high, cells, weights, line, 0)
+        put_row(line, low * channels, high * channels, made, to)
+    else:
+        take_inside(pixels, start, width * channels, height, channels, low, high, cells, weights, made, to)
     return low, high

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tarfile
 from typing import IO, cast
 
 import numpy as np
@@ -29,6 +28,8 @@ def read_batches(path: str, names: list[str], labels: str) -> Split:
     Raises:
         DataError: A batch is not there, or not what it should be.
     """
+    import tarfile  # it takes a while to import
+
     found: list[Split] = []
     if os.path.isdir(path):
         for name in names:

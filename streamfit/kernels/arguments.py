@@ -24,12 +24,28 @@ Thunk = Callable[[int], int]
 DATA = 4
 """Which word of an array points at its data."""
 _KINDS = "biufc"
+_address, _byte_at = ctypes.addressof, ctypes.c_char.from_buffer
+
+
+class _Types(dict[tuple[np.dtype[np.generic], int], Type]):
+    """Types of arrays: to write down a dtype takes longer than to find it here."""
+
+    def __missing__(self, key: tuple[np.dtype[np.generic], int]) -> Type:
+        dtype, axes = key
+        if len(self) > 1000:  # dtypes of records are without number
+            self.clear()
+        found = self[key] = dtype.str, axes
+        return found
+
+
+_TYPES = _Types()
 _CFunction = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 
 
 def signature_of(arguments: Sequence[object]) -> Signature:
     """Return the types of arguments."""
-    return tuple((a.dtype.str, a.ndim) if isinstance(a, np.ndarray) else None for a in arguments)
+    # A list becomes a tuple faster than a generator does; this is done at each call of a kernel.
+    return tuple([_TYPES[a.dtype, a.ndim] if isinstance(a, np.ndarray) else None for a in arguments])
 
 
 def words_of_array(axes: int) -> int:
@@ -50,7 +66,7 @@ def thunk_at(address: int) -> Thunk:
 def address_of(array: Array) -> int:
     """Return where the data of a C-contiguous array begin."""
     try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
+        return _address(_byte_at(array.data))
     except (TypeError, ValueError):  # an empty array; this way takes five times as long
         address: int = array.ctypes.data
         return address
@@ -62,6 +78,20 @@ def is_native(array: Array) -> bool:
     return array.flags.carray and dtype.isnative and dtype.kind in _KINDS  # C-contiguous, aligned, writeable
 
 
+def native_array(array: Array) -> Array:
+    """Return an array as machine code wants it: itself, or a copy.
+
+    Example:
+        >>> given = np.ones(3)
+        >>> native_array(given) is given
+        True
+        >>> given.flags.writeable = False
+        >>> native_array(given) is given
+        False
+    """
+    return array if is_native(array) else np.array(array, array.dtype.newbyteorder("="), order="C")
+
+
 def words_of(arguments: Sequence[object]) -> list[int] | None:
     """Return the machine words of arguments, or None if machine code cannot be called with them."""
     words: list[int] = []
@@ -69,9 +99,11 @@ def words_of(arguments: Sequence[object]) -> list[int] | None:
         if isinstance(argument, np.ndarray):
             if not is_native(argument):
                 return None
-            words += (0, 0, argument.size, argument.itemsize, address_of(argument))
-            words += argument.shape
-            words += argument.strides
+            try:  # as `address_of`, without the call
+                address = _address(_byte_at(argument.data))
+            except (TypeError, ValueError):
+                address = argument.ctypes.data
+            words += (0, 0, argument.size, argument.itemsize, address, *argument.shape, *argument.strides)
         elif isinstance(argument, (int, np.integer)):
             words.append(int(argument))
         else:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import builtins
 import hashlib
 from collections.abc import Iterator
+from opcode import opmap
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
 import numpy as np
 
+_EXTENDED_ARG, _LOAD_GLOBAL = opmap["EXTENDED_ARG"], opmap["LOAD_GLOBAL"]
 _PLAIN = (int, float, complex, str, bytes, type(None), type(...), np.generic)
 
 
@@ -65,16 +67,33 @@ def _code(code: CodeType, function: FunctionType, seen: set[int]) -> Iterator[st
 
 
 def _globals(code: CodeType, known: dict[str, object], seen: set[int]) -> Iterator[str]:
-    values = [known.get(name) for name in code.co_names]
-    modules = [value for value in values if isinstance(value, ModuleType)]
+    loaded = _loaded_names(code)
+    modules = [value for name in loaded if isinstance(value := known.get(name), ModuleType)]
     for name in code.co_names:
-        if name in known and not isinstance(known[name], ModuleType):
+        if name in loaded and name in known and not isinstance(known[name], ModuleType):
             yield f"global {name}"
             yield from _value(known[name], seen)
         for module in modules:  # not worth finding out which name is an attribute of which module
             if name in vars(module):
                 yield f"attribute {module.__name__}.{name}"
                 yield from _attribute(vars(module)[name], seen)
+
+
+def _loaded_names(code: CodeType) -> dict[str, None]:
+    """Return the names of the globals that code refers to, in order.
+
+    `co_names` holds the names of attributes as well: ``np.sqrt`` must not stand for a `sqrt` of the module.
+    """
+    names: dict[str, None] = {}
+    argument = 0
+    for operation, byte in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        argument = argument << 8 | byte
+        if operation == _EXTENDED_ARG:
+            continue
+        if operation == _LOAD_GLOBAL:
+            names[code.co_names[argument >> 1]] = None  # the last bit says whether it is called
+        argument = 0
+    return names
 
 
 def _attribute(value: object, seen: set[int]) -> Iterator[str]:

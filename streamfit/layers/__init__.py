@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamfit.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from streamfit.layers.adaptive_equalization import ContrastLimitedAdaptiveHistogramEqualization
 from streamfit.layers.base import Layer
 from streamfit.layers.box_numbers import MaxNumBoundingBoxes
 from streamfit.layers.category_encoding import CategoryEncoding
@@ -119,6 +120,7 @@ __all__ = [
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
+    "ContrastLimitedAdaptiveHistogramEqualization",
     "Conv1D",
     "Conv2D",
     "Conv3D",

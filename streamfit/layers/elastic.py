@@ -80,7 +80,8 @@ class RandomElasticTransform(GeometricLayer):
         for row in np.flatnonzero(chosen & (scales > 0)).tolist():
             deviation = 0.05 * scales[row] * min(height, width)
             field = np.asarray(noise)[row] * (deviation * 0.1 * scales[row] * max(height, width))
-            right, down = (gaussian_filter(each, deviation, mode="constant", truncate=3.0) for each in field)
+            reach = int(6 * deviation) // 2  # as Keras' kernel has it
+            right, down = (gaussian_filter(each, deviation, mode="constant", radius=reach) for each in field)
             points = np.stack([rows + down, columns + right])
             for channel in range(channels):
                 made[row, ..., channel] = map_coordinates(

@@ -29,7 +29,7 @@ def factor_range(name: str, value: object, low: float = -1.0, high: float = 1.0)
     """
     message = (
         f"The `{name}` argument should be a number (or a list of two numbers) in the range [{low}, {high}]. "
-        f"Received: {name}={value}"
+        f"Received: {name}={value!r}"
     )
     pair = isinstance(value, (tuple, list))
     numbers = [real(each) for each in (value if isinstance(value, (tuple, list)) else (value,))]

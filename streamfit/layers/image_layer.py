@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from streamfit._base.checks import is_mapping
-from streamfit._base.config import next_seed
+from streamfit._base.config import image_data_format, next_seed
 from streamfit._base.configs import Config
 from streamfit._base.errors import ShapeError
 from streamfit._base.keys import derive, each_key, seed_or_none
@@ -64,7 +64,7 @@ class ImageLayer(HostLayer):
     height, width, 1) and ``bounding_boxes``: a dictionary with ``boxes`` (n, k, 4) and ``labels`` (n, k).
 
     Args:
-        data_format: ``'channels_last'`` (also for None) or ``'channels_first'``.
+        data_format: ``'channels_last'`` or ``'channels_first'``; None for `backend.image_data_format`.
         bounding_box_format: That of the boxes: ``'xyxy'`` (left, upper, right, lower edge in pixels),
             ``'xywh'``, ``'center_xywh'``, ``'yxyx'``, ``'center_yxhw'``, or with ``'rel_'`` in front in units
             of the size of the image.
@@ -94,7 +94,7 @@ class ImageLayer(HostLayer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        chosen = "channels_last" if data_format is None else data_format
+        chosen = image_data_format() if data_format is None else data_format
         self.data_format = one_of("data_format", chosen, ("channels_last", "channels_first"))
         self.bounding_box_format = None if bounding_box_format is None else box_format(bounding_box_format)
         self.seed = seed_or_none(seed)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Unpack
 
 import numpy as np
-from scipy.special import betaincinv
 
 from streamfit._base.checks import number
 from streamfit._base.configs import Config
@@ -70,6 +69,8 @@ class MixUp(MixLayer):
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw shares and partners."""
+        from scipy.special import betaincinv  # it takes a while to import
+
         alpha = max(self.alpha, 1e-6)
         share = betaincinv(alpha, alpha, draws.uniform("share"))
         return {"mix_weight": share, "permutation_order": _partners(draws)}
@@ -126,6 +127,8 @@ class CutMix(MixLayer):
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw rectangles and partners."""
+        from scipy.special import betaincinv  # it takes a while to import
+
         alpha = draws.uniform("alpha", *self.factor) + 1e-6
         part = np.sqrt(1 - betaincinv(alpha, alpha, draws.uniform("share")))
         masks, area = rectangles(draws, np.stack([part, part], axis=1), shape[1] or 0, shape[2] or 0)

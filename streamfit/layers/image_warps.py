@@ -94,17 +94,20 @@ def homography(start_points: Array, end_points: Array) -> Array:
 
 
 def corners_moved(boxes: Array, matrices: Array) -> Array:
-    """Return the boxes around moved boxes.
+    """Return the boxes around moved boxes; empty ones at 0 where a matrix has no inverse.
 
     Args:
         boxes: (n, k, 4): left, upper, right, lower.
         matrices: As in `warped`, so points of the image move by their inverse.
     """
-    whole = np.ones((len(matrices), 9))
-    whole[:, :8] = matrices
-    back = np.linalg.inv(whole.reshape(-1, 3, 3))
+    numbers = np.ones((len(matrices), 9))
+    numbers[:, :8] = matrices
+    whole = numbers.reshape(-1, 3, 3)
+    flat = np.abs(np.linalg.det(whole)) < 1e-9
+    back = np.linalg.inv(np.where(flat[:, None, None], np.eye(3), whole))
     points = boxes[..., [0, 1, 2, 1, 2, 3, 0, 3]].reshape(*boxes.shape[:2], 4, 2)
     points = np.concatenate([points, np.ones((*points.shape[:-1], 1))], axis=-1)
     moved = np.einsum("bij,bkcj->bkci", back, points)
     moved = moved[..., :2] / moved[..., 2:]
+    moved[flat] = 0
     return np.concatenate([moved.min(axis=2), moved.max(axis=2)], axis=-1).astype(np.float32)

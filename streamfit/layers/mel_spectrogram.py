@@ -21,6 +21,8 @@ from streamfit.layers.host import HostLayer
 class MelSpectrogram(HostLayer):
     """Turn waveforms (batch, samples) into mel spectrograms (batch, num_mel_bins, frames).
 
+    Called on an array (samples,), one waveform, it returns one spectrogram.
+
     The bands are those of Keras: HTK's mel scale, triangles that are straight over mel. Frame t has its
     middle at sample ``t * sequence_stride``; the waveform is reflected at its ends. As a stage of a
     source, with frames first and with masks, it is ``augment.audio.mel_spectrogram``.
@@ -84,11 +86,15 @@ class MelSpectrogram(HostLayer):
         self.fft_length = length("fft_length", fft_length)
         self.sequence_stride = length("sequence_stride", sequence_stride)
         self.sequence_length = length("sequence_length", sequence_length or fft_length)
+        if self.sequence_length > self.fft_length:
+            raise ValueError(
+                f"fft_length={fft_length} must be greater than or equal to sequence_length={sequence_length}"
+            )
         self.window, self.mag_exp = window, number("mag_exp", mag_exp, 0)
         self.sampling_rate = length("sampling_rate", sampling_rate)
         self.num_mel_bins = length("num_mel_bins", num_mel_bins)
         self.min_freq = number("min_freq", min_freq, 0)
-        self.max_freq = self.sampling_rate // 2 if max_freq is None else number("max_freq", max_freq, 0)
+        self.max_freq = number("max_freq", self.sampling_rate // 2 if max_freq is None else max_freq, 0)
         if not self.min_freq < self.max_freq <= self.sampling_rate / 2:
             raise ValueError(
                 f"min_freq={min_freq} and max_freq={max_freq} must be in order and at most half of "
@@ -96,7 +102,12 @@ class MelSpectrogram(HostLayer):
             )
         self.power_to_db, self.top_db = truth("power_to_db", power_to_db), number("top_db", top_db, 0)
         self.min_power, self.ref_power = number("min_power", min_power, 0), number("ref_power", ref_power, 0)
-        self._stft()  # refuses a window that there is not, or that is too long
+        self._stft()  # refuses a window that there is not
+
+    def call(self, *inputs: object) -> object:
+        """Compute on arrays; on tensors return those that stand for the outputs."""
+        one = len(inputs) == 1 and isinstance(inputs[0], np.ndarray) and inputs[0].ndim == 1
+        return super().call(np.asarray(inputs[0])[None])[0] if one else super().call(*inputs)
 
     def compute(self, x: Array) -> Array:
         """Compute the spectrogram of each waveform."""

@@ -95,9 +95,10 @@ def layer_operand(layer: ReadingLayer, leaf: object) -> Value:
         return as_operand(leaf)
     if reads == "string" or ((holds_text(leaf) or isinstance(leaf, (str, bytes))) and takes_text(layer)):
         return _text(leaf, name)
-    if reads is not None:
+    if reads is not None and np.dtype(reads).kind != "f":
         return exact(np.asarray(leaf), np.dtype(reads), f"layer {name!r}")
-    return as_operand(leaf, layer.dtype)  # type: ignore[arg-type]  # it raises for what is no array
+    # It raises for what is no array.
+    return as_operand(leaf, reads or layer.dtype)  # type: ignore[arg-type]
 
 
 def _text(leaf: object, layer: str) -> Array:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Unpack
 
 import numpy as np
-from scipy.special import betaincinv, gammaincinv
 
 from streamfit._base.checks import number, truth, whole
 from streamfit._base.configs import Config
@@ -199,6 +198,8 @@ class AugMix(DrawnLayers):
 
     def drawn(self, draws: SampleDraws, shape: Shape) -> Transformation:
         """Draw layers, their numbers, and shares."""
+        from scipy.special import betaincinv, gammaincinv  # it takes a while to import
+
         alpha = max(self.alpha, 1e-6)
         gamma = gammaincinv(alpha, draws.uniform("shares", shape=(self.num_chains,)))
         shares = gamma / np.maximum(gamma.sum(axis=1, keepdims=True), 1e-12)

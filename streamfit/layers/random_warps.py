@@ -224,7 +224,7 @@ def _zoom(name: str, value: object) -> tuple[float, float]:
     if found[0] <= -1:
         raise ValueError(
             f"The `{name}` argument should be a number (or a list of two numbers) in the range (-1.0, 1.0]. "
-            f"Received: {name}={value}"
+            f"Received: {name}={value!r}"
         )
     return found
 
@@ -258,7 +258,10 @@ class RandomShear(WarpLayer):
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "x_factor": self.x_factor, "y_factor": self.y_factor}
+        # Keras refuses the pair (-number, number) that it makes of a number.
+        both = {"x_factor": self.x_factor, "y_factor": self.y_factor}
+        own = {name: pair[1] if pair[0] == -pair[1] else pair for name, pair in both.items()}
+        return {**super().get_config(), **own}
 
 
 def _shear(name: str, value: object) -> tuple[float, float]:

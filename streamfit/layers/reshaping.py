@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from streamfit import ops
+from streamfit._base.config import image_data_format
 from streamfit._base.configs import Config, describe
 from streamfit._base.errors import ShapeError
+from streamfit._base.specs import Array
 from streamfit.layers.base import Layer, LayerOptions
 from streamfit.layers.checks import length
 from streamfit.layers.host import offer_on_host
@@ -123,7 +125,8 @@ class Rescaling(Layer):
     """Compute ``x * scale + offset`` in the layer's float type, such as ``Rescaling(1 / 255)`` for images.
 
     Args:
-        scale: A number, or numbers for the last axis.
+        scale: A number, or numbers for the channels: for the last axis, or for the third from the end where
+            `backend.image_data_format` is ``'channels_first'``.
         offset: Likewise.
         **options: As for `Layer`.
 
@@ -141,10 +144,15 @@ class Rescaling(Layer):
 
     def call(self, x: Value) -> Value:
         """Scale and shift."""
-        scale, offset = (np.asarray(number, self.dtype) for number in (self.scale, self.offset))
+        scale, offset = (self._of_channels(numbers) for numbers in (self.scale, self.offset))
         made = ops.add(ops.multiply(ops.cast(x, self.dtype), scale), offset)
         offer_on_host(self, x, made)  # layers for images may stand behind it
         return made
+
+    def _of_channels(self, numbers: ArrayLike) -> Array:
+        found = np.asarray(numbers, self.dtype)
+        first = found.ndim == 1 and image_data_format() == "channels_first"
+        return found[:, None, None] if first else found
 
     def get_config(self) -> Config:
         """Return the arguments that make an equal layer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from streamfit._base.text import dtype_of
 from streamfit._base.tree import transform
 from streamfit.layers.weight_methods import without_draws
 from streamfit.ops.core import Constant, Node, Tensor, tracing
+
+T = TypeVar("T")
 
 
 class TensorMethods:
@@ -71,7 +73,7 @@ class TensorMethods:
         return _one_or_list(node.op.results_of(node))
 
     @property
-    def output_shape(self) -> Any:
+    def output_shape(self) -> Shape | list[Shape]:
         """Return the shape of `output`, or the list of them; the batch axis is None.
 
         Raises:
@@ -154,7 +156,7 @@ class TensorMethods:
             return layer(*inputs)
 
 
-def _one_or_list(items: Sequence[Any]) -> Any:
+def _one_or_list(items: Sequence[T]) -> T | list[T]:
     return items[0] if len(items) == 1 else list(items)
 
 
@@ -167,7 +169,7 @@ def _tensors_of(
     dtype: Callable[[int | str], np.dtype[np.generic]],
     batches: set[int | None],
     which: int | str = 0,
-) -> Any:
+) -> object:
     """Return a tensor for each shape in a structure of shapes, and note the batch axes."""
     if isinstance(shapes, Mapping):
         return {key: _tensors_of(shape, dtype, batches, key) for key, shape in shapes.items()}

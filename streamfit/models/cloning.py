@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from streamfit._base.tree import flatten, pack
 from streamfit.layers import InputLayer
@@ -18,9 +17,9 @@ from streamfit.ops.public_calls import FUNCTIONS
 
 def clone_model(
     model: Model,
-    input_tensors: Any = None,
+    input_tensors: object = None,
     clone_function: Callable[[Layer], Layer] | None = None,
-    call_function: Callable[..., Any] | None = None,
+    call_function: Callable[..., object] | None = None,
     recursive: bool = False,
     **options: object,
 ) -> Model:
@@ -87,7 +86,7 @@ class _Clone:
     def __init__(
         self,
         clone_function: Callable[[Layer], Layer] | None,
-        call_function: Callable[..., Any] | None,
+        call_function: Callable[..., object] | None,
         recursive: bool,
     ) -> None:
         self.clone_function, self.call_function, self.recursive = clone_function, call_function, recursive
@@ -105,7 +104,7 @@ class _Clone:
             raise ValueError(f"clone_function must return a layer, got {made!r} for layer {layer.name!r}")
         return made
 
-    def stack(self, model: Sequential, input_tensors: Any) -> Sequential:
+    def stack(self, model: Sequential, input_tensors: object) -> Sequential:
         """Return the clone of a stack."""
         layers = [self.layer(layer) for layer in model.layers]
         given = flatten(input_tensors) if input_tensors is not None else []
@@ -118,7 +117,7 @@ class _Clone:
             start = [_like(model.inputs[0])]
         return Sequential([*start, *layers], name=model.name)
 
-    def graph(self, model: Model, input_tensors: Any) -> Model:
+    def graph(self, model: Model, input_tensors: object) -> Model:
         """Return the clone of a functional model."""
         graph = model.described_graph()
         wanted = _structure(model.input)
@@ -134,7 +133,7 @@ class _Clone:
             raise ValueError(
                 f"model {model.name!r} has {len(model.inputs)} inputs, got {len(starts)} input_tensors"
             )
-        made: dict[str, Any] = {}
+        made: dict[str, object] = {}
         for entry in graph.entries:
             if isinstance(entry.what, Layer):
                 made[entry.name] = self._called(self.layer(entry.what))
@@ -144,14 +143,14 @@ class _Clone:
         inputs, outputs = graph_again(graph, made)
         return Model(pack(inputs, flatten(inputs)), outputs, name=model.name)
 
-    def _called(self, layer: Layer) -> Any:
+    def _called(self, layer: Layer) -> Callable[..., object]:
         if self.call_function is None or isinstance(layer, InputLayer):
             return layer
         call = self.call_function
         return lambda *args, **kwargs: call(layer, *args, **kwargs)
 
 
-def _structure(tensors: Any) -> Any:
+def _structure(tensors: object) -> object:
     """Return lists and dictionaries with the number of each tensor in its place; 0 for one tensor."""
     numbered = pack(tensors, list(range(len(flatten(tensors)))))
     return list(numbered) if isinstance(numbered, tuple) else numbered

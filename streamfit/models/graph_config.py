@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streamfit._base.configs import Config
@@ -42,7 +42,7 @@ def _entry_config(entry: Entry) -> Config:
     return {**described, "name": entry.name, "inbound_nodes": calls}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Reference):
         spec = value.spec
         shape = None if spec is None else list(spec.shape)
@@ -58,7 +58,7 @@ def _plain(value: Any) -> Any:
     return serialize_keras_object(value)
 
 
-def _places(structure: Any) -> Any:
+def _places(structure: Any) -> object:
     if isinstance(structure, Reference):
         return [structure.name, structure.use, structure.index]
     if isinstance(structure, Mapping):
@@ -69,7 +69,7 @@ def _places(structure: Any) -> Any:
 # -- and back -----------------------------------------------------------------------------------
 
 
-def graph_of(config: Mapping[str, Any]) -> tuple[Graph, dict[str, Any]]:
+def graph_of(config: Mapping[str, Any]) -> tuple[Graph, dict[str, object]]:
     """Return the graph that a config describes, and what is called in it by name.
 
     Raises:
@@ -77,7 +77,7 @@ def graph_of(config: Mapping[str, Any]) -> tuple[Graph, dict[str, Any]]:
         UnknownNameError: It names a class or a function that is not known.
     """
     entries: list[Entry] = []
-    made: dict[str, Any] = {}
+    made: dict[str, object] = {}
     described = config.get("layers")
     if not isinstance(described, list) or not all(isinstance(each, Mapping) for each in described):
         raise ValueError("the description of a graph has a list of layers, each a dictionary")
@@ -86,9 +86,8 @@ def graph_of(config: Mapping[str, Any]) -> tuple[Graph, dict[str, Any]]:
         name = str(each.get("name") or (own.get("name") if isinstance(own, Mapping) else ""))
         if name in made:
             raise ValueError(f"the description of the graph has two entries called {name!r}")
-        made[name] = _what(each)
-        if isinstance(made[name], InputLayer):
-            made[name] = made[name].tensor()
+        what = _what(each)
+        made[name] = what.tensor() if isinstance(what, InputLayer) else what
         entries.append(Entry(name, name, [_use(call, each) for call in each.get("inbound_nodes") or ()]))
         if isinstance(made[name], Tensor):
             entries[-1].uses.clear()
@@ -96,12 +95,12 @@ def graph_of(config: Mapping[str, Any]) -> tuple[Graph, dict[str, Any]]:
     return Graph(entries, inputs, outputs), made
 
 
-def _is_operation(described: Mapping[str, Any]) -> bool:
+def _is_operation(described: Mapping[str, object]) -> bool:
     module = str(described.get("module") or "")
     return module == _OPERATIONS or module.startswith(("keras.src.ops", "keras.ops"))
 
 
-def _what(described: Mapping[str, Any]) -> Any:
+def _what(described: Mapping[str, Any]) -> Layer | _Operation:
     if not _is_operation(described):
         layer = deserialize_keras_object(
             {k: v for k, v in described.items() if k not in ("name", "inbound_nodes")}
@@ -125,15 +124,15 @@ def _what(described: Mapping[str, Any]) -> Any:
 class _Operation:
     """A function of `ops` with the options that a description of it has."""
 
-    def __init__(self, name: str, options: dict[str, Any]) -> None:
+    def __init__(self, name: str, options: Config) -> None:
         self.name, self.options = name, options
 
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
+    def __call__(self, *arguments: object, **options: object) -> object:
         given = as_key(arguments) if self.name == "getitem" else arguments
         return FUNCTIONS[self.name](*given, **{**self.options, **options})
 
 
-def _use(call: Any, described: Mapping[str, Any]) -> GraphCall:
+def _use(call: object, described: Mapping[str, object]) -> GraphCall:
     if isinstance(call, Mapping):
         arguments = [_value(item) for item in call.get("args", ())]
         options = {key: _value(item) for key, item in call.get("kwargs", {}).items()}
@@ -141,11 +140,11 @@ def _use(call: Any, described: Mapping[str, Any]) -> GraphCall:
     return _legacy_use(call, described)
 
 
-def _legacy_use(call: Any, described: Mapping[str, Any]) -> GraphCall:
+def _legacy_use(call: object, described: Mapping[str, object]) -> GraphCall:
     """Read a call as Keras 2 writes it: ``[[name, use, index, options], ...]``, or a dictionary of these."""
-    options: dict[str, Any] = {}
+    options: Config = {}
 
-    def reference(item: Any) -> Reference:
+    def reference(item: Sequence[Any]) -> Reference:
         if len(item) > 3 and isinstance(item[3], Mapping):
             options.update((key, value) for key, value in item[3].items() if value is not None)
         return Reference(str(item[0]), int(item[1]), int(item[2]))
@@ -158,7 +157,7 @@ def _legacy_use(call: Any, described: Mapping[str, Any]) -> GraphCall:
     return GraphCall([found[0] if len(found) == 1 else found], options)
 
 
-def _value(item: Any) -> Any:
+def _value(item: object) -> object:
     if isinstance(item, Mapping):
         name = item.get("class_name")
         if name == _TENSOR:
@@ -172,7 +171,7 @@ def _value(item: Any) -> Any:
     return [_value(part) for part in item] if isinstance(item, list) else item
 
 
-def _references(places: Any, made: Mapping[str, Any]) -> Any:
+def _references(places: object, made: Mapping[str, object]) -> object:
     if isinstance(places, Mapping):
         return {key: _references(value, made) for key, value in places.items()}
     if not isinstance(places, (list, tuple)) or not places:

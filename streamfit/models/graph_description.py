@@ -6,9 +6,9 @@ was called, the number of the call and the number of the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from streamfit._base.specs import Spec
 from streamfit._base.tree import flatten, transform
@@ -32,8 +32,8 @@ class Reference:
 class GraphCall:
     """The arguments of one call, with a `Reference` for each tensor."""
 
-    arguments: list[Any]
-    options: dict[str, Any]
+    arguments: list[object]
+    options: dict[str, object]
 
 
 @dataclass
@@ -52,8 +52,8 @@ class Graph:
     """A model without its tensors: `inputs` and `outputs` are structures of references."""
 
     entries: list[Entry]
-    inputs: Any
-    outputs: Any
+    inputs: object
+    outputs: object
 
 
 def described_graph(model: str, inputs: object, outputs: object) -> Graph:
@@ -127,7 +127,7 @@ def _in_order(model: str, outputs: Sequence[Tensor], stop: set[Tensor]) -> list[
     return order
 
 
-def _referring(structure: Any, known: dict[Tensor, Reference], model: str) -> Any:
+def _referring(structure: object, known: dict[Tensor, Reference], model: str) -> Any:
     def refer(leaf: object) -> object:
         if isinstance(leaf, Constant):
             return leaf.value
@@ -154,7 +154,7 @@ def _check_names(model: str, entries: Sequence[Entry]) -> None:
         names.add(entry.name)
 
 
-def graph_again(graph: Graph, made: dict[str, Any]) -> tuple[Any, Any]:
+def graph_again(graph: Graph, made: Mapping[str, object]) -> tuple[object, object]:
     """Make the calls of a graph again.
 
     Args:
@@ -174,7 +174,7 @@ def graph_again(graph: Graph, made: dict[str, Any]) -> tuple[Any, Any]:
         for name, number, use in waiting:
             needed = [leaf for leaf in flatten([use.arguments, use.options]) if isinstance(leaf, Reference)]
             if all((leaf.name, leaf.use) in results for leaf in needed):
-                results[name, number] = _called(name, made[name], use, results)
+                results[name, number] = _called(name, cast("Callable[..., object]", made[name]), use, results)
             else:
                 left.append((name, number, use))
         if len(left) == len(waiting):
@@ -187,7 +187,7 @@ def graph_again(graph: Graph, made: dict[str, Any]) -> tuple[Any, Any]:
     )
 
 
-def _result(leaf: object, results: dict[tuple[str, int], list[Tensor]]) -> Any:
+def _result(leaf: object, results: dict[tuple[str, int], list[Tensor]]) -> object:
     if not isinstance(leaf, Reference):
         return leaf
     found = results.get((leaf.name, leaf.use), [])
@@ -199,7 +199,7 @@ def _result(leaf: object, results: dict[tuple[str, int], list[Tensor]]) -> Any:
 
 
 def _called(
-    name: str, function: Callable[..., Any], use: GraphCall, results: dict[tuple[str, int], list[Tensor]]
+    name: str, function: Callable[..., object], use: GraphCall, results: dict[tuple[str, int], list[Tensor]]
 ) -> list[Tensor]:
     arguments = transform(lambda leaf: _result(leaf, results), use.arguments)
     options = transform(lambda leaf: _result(leaf, results), use.options)

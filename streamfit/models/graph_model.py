@@ -229,7 +229,8 @@ class GraphModel(Layer):
         """Write all weights to a file, whole or not at all.
 
         Args:
-            filepath: A path that ends in ``.safetensors``, or in ``.weights.h5`` for Keras 3 (needs h5py).
+            filepath: A path that ends in ``.safetensors``, in ``.weights.h5`` for Keras 3, or in ``.h5`` as
+                Keras 2 saves weights (both need h5py).
             overwrite: Whether an existing file may be replaced.
             objects_to_skip: Layers whose weights, with those inside them, are left out; for ``.weights.h5``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from streamfit import losses, metrics
 from streamfit._base.configs import Config
@@ -20,7 +20,7 @@ _LAYERS = (
     *("MelSpectrogram", "Minimum", "Multiply", "Normalization", "Permute", "ReLU", "RepeatVector"),
     *("Rescaling", "Reshape", "Softmax", "StringLookup", "Subtract", "TextVectorization", "Wrapper"),
     *("AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MaxNumBoundingBoxes", "MixUp"),
-    *("Pipeline", "RandAugment", "Resizing", "Solarization"),
+    *("ContrastLimitedAdaptiveHistogramEqualization", "Pipeline", "RandAugment", "Resizing", "Solarization"),
     *(f"Random{kind}" for kind in ("Brightness", "ColorDegeneration", "ColorJitter", "Contrast", "Crop")),
     *(f"Random{kind}" for kind in ("ElasticTransform", "Erasing", "Flip", "GaussianBlur", "Grayscale")),
     *(f"Random{kind}" for kind in ("Hue", "Invert", "Perspective", "Posterization", "Rotation")),
@@ -43,7 +43,7 @@ _KINDS = {
 _OWN = "streamfit."
 
 
-def keras_model_config(model: Model, described: Mapping[str, Any], compiled: Config | None) -> Config:
+def keras_model_config(model: Model, described: Mapping[str, object], compiled: Config | None) -> Config:
     """Return Keras' description of a model.
 
     Args:
@@ -62,7 +62,7 @@ def keras_model_config(model: Model, described: Mapping[str, Any], compiled: Con
     return config
 
 
-def keras_compile_config(compiled: Mapping[str, Any]) -> Config:
+def keras_compile_config(compiled: Mapping[str, object]) -> Config:
     """Return Keras' form of how a model was compiled.
 
     Raises:
@@ -76,13 +76,13 @@ def keras_compile_config(compiled: Mapping[str, Any]) -> Config:
     return {name: _converted(value, name) for name, value in compiled.items() if name != "sample_weight_mode"}
 
 
-def spelled_out(compiled: Mapping[str, Any]) -> Config:
+def spelled_out(compiled: Mapping[str, object]) -> Config:
     """Return how a model was compiled with objects in the place of names, which Keras misreads in ``.h5``.
 
     'accuracy' and 'crossentropy' depend on the output and stay names.
     """
 
-    def spelled(value: Any, get: Callable[[object], object]) -> Any:
+    def spelled(value: object, get: Callable[[object], object]) -> object:
         if isinstance(value, dict) and "class_name" not in value:
             return {key: spelled(item, get) for key, item in value.items()}
         if isinstance(value, list):
@@ -103,8 +103,8 @@ def _converted(value: Any, key: str) -> Any:
         return {name: _converted(item, name) for name, item in value.items()}
     if value.get("module") == "streamfit.ops":
         return _converted(keras_operation(value), key)
-    if value["class_name"] == "__tuple__" and "__keras_tensor__" in str(value["config"]):
-        return [_converted(item, key) for item in value["config"]["value"]]  # Keras reads no tuple of tensors
+    if value["class_name"] == "__tuple__" and _is_list_in_keras(value["config"]["value"]):
+        return [_converted(item, key) for item in value["config"]["value"]]
     found = {name: _converted(item, name) for name, item in value.items()}
     name, module = str(value["class_name"]), value.get("module")
     if module is None and not name.startswith("__"):
@@ -123,6 +123,12 @@ def _converted(value: Any, key: str) -> Any:
     if "build_config" in found and "inputs" in found["build_config"]:
         found["build_config"] = _build_shapes(found["build_config"])
     return found
+
+
+def _is_list_in_keras(items: list[object]) -> bool:
+    """Return whether Keras reads a list in place of a tuple: of tensors, or of numbers."""
+    numbers = all(isinstance(item, (int, float)) for item in items)
+    return numbers or "__keras_tensor__" in str(items)
 
 
 def _keras_module(name: str, kind: str, value: Mapping[str, Any]) -> str:
@@ -161,14 +167,20 @@ def _not_trainable(found: Config) -> None:
     config.pop("trainable", None)  # without weights it says nothing, and Keras' layer does not take it
 
 
+def _pipeline(found: Config) -> None:
+    config = cast(Config, found["config"])
+    found["config"] = {"layers": config["layers"], "name": config["name"]}  # Keras' takes no more
+
+
 _DETAILS = {
     "Sequential": _stack,
     "InputLayer": _input,
+    "Pipeline": _pipeline,
     "Discretization": _not_trainable,
 }
 
 
-def _without_decay(config: Any) -> None:
+def _without_decay(config: Config) -> None:
     if config.pop("decay"):
         raise ValueError(
             "Keras 3 has no decay=... of optimizers; use schedules.InverseTimeDecay as learning rate, or "
@@ -179,7 +191,7 @@ def _without_decay(config: Any) -> None:
 def _build_shapes(config: Mapping[str, Any]) -> Config:
     shapes = [each["shape"] for each in config["inputs"]]
 
-    def placed(structure: Any) -> Any:
+    def placed(structure: Any) -> object:
         if isinstance(structure, Mapping):
             return {key: placed(item) for key, item in structure.items()}
         return [placed(item) for item in structure] if isinstance(structure, list) else shapes[structure]

@@ -22,7 +22,7 @@ from streamfit.models.keras_optimizer import optimizer_arrays, restore_from_arra
 from streamfit.models.model import Model
 from streamfit.models.model_content import described_model
 from streamfit.ops import Variable
-from streamfit.storage.hdf5 import Hdf5Content
+from streamfit.storage.hdf5 import Hdf5Content, Texts
 from streamfit.storage.keras_archive import KERAS_VERSION, parsed_object
 
 _WEIGHTS, _OPTIMIZER, _TOP = "model_weights", "optimizer_weights", "top_level_model_weights"
@@ -47,18 +47,19 @@ def model_of_legacy(content: Hdf5Content, where: str, compile: bool) -> Model:
         ValueError: It is damaged, holds weights alone, or has what is not known here.
     """
     facts = content.attributes.get("", {})
-    if not isinstance(facts.get("model_config"), str):
+    described, compiled_as = facts.get("model_config"), facts.get("training_config")
+    if not isinstance(described, str):
         raise ValueError(
             f"{where} holds no model: it has no model_config. If it holds weights, make the model and call "
             "load_weights"
         )
-    config = parsed_object(facts["model_config"], f"{where}: model_config")
+    config = parsed_object(described, f"{where}: model_config")
     model = described_object(_with_modules(config), where)
     match = match_legacy(model, content.within(_WEIGHTS), where)
     match.check(where)
     match.put()
-    if compile and isinstance(facts.get("training_config"), str):
-        compiled = _compile_config(parsed_object(facts["training_config"], f"{where}: training_config"))
+    if compile and isinstance(compiled_as, str):
+        compiled = _compile_config(parsed_object(compiled_as, f"{where}: training_config"))
         with_known_names(lambda: model.compile_from_config(compiled), where)
         _restore_optimizer(model, content, str(facts.get(_VERSION, "")), where)
     return model
@@ -182,16 +183,20 @@ def legacy_content(model: Model, include_optimizer: bool) -> Hdf5Content:
         TypeError, ValueError: Something in the model cannot be described, or has no place in such a file.
     """
     content = legacy_description(model, include_optimizer)
-    names: list[str] = []
-    for layer in layers_in_order(model):
-        if layer.name in names:
-            raise ValueError(f"two layers of model {model.name!r} are called {layer.name!r}; rename one")
-        names.append(layer.name)
-        _put(content, f"{_WEIGHTS}/{layer.name}", _named(layer))
-    _put(content, f"{_WEIGHTS}/{_TOP}", [])
-    content.attributes[_WEIGHTS] = {"layer_names": names, _VERSION: KERAS_VERSION}
+    _put_layers(content, model, _WEIGHTS)
     if "training_config" in content.attributes[""]:
         _put(content, _OPTIMIZER, _unique(model.optimizer.name, optimizer_arrays(model)))
+    return content
+
+
+def legacy_weights_content(model: Model) -> Hdf5Content:
+    """Return what a file of Keras 2 holds of the weights of a model alone.
+
+    Raises:
+        ValueError: Two layers have one name.
+    """
+    content = Hdf5Content()
+    _put_layers(content, model, "")
     return content
 
 
@@ -209,13 +214,26 @@ def legacy_description(model: Model, include_optimizer: bool) -> Hdf5Content:
     compiled = model.get_compile_config() if include_optimizer else None
     config = keras_model_config(model, described_model(model), None)
     plain = {"class_name": config["class_name"], "config": config["config"]}
-    facts = {_VERSION: KERAS_VERSION, "model_config": json.dumps(plain)}
+    facts: dict[str, Texts] = {_VERSION: KERAS_VERSION, "model_config": json.dumps(plain)}
     if compiled is not None:
         given = keras_compile_config(spelled_out(compiled))
         optimizer: Any = given.pop("optimizer")
         chosen = {"class_name": optimizer["class_name"], "config": optimizer["config"]}
         facts["training_config"] = json.dumps({**given, "optimizer_config": chosen})
     return Hdf5Content(attributes={"": facts})
+
+
+def _put_layers(content: Hdf5Content, model: Model, group: str) -> None:
+    front, names = f"{group}/" if group else "", list[str]()
+    for layer in layers_in_order(model):
+        if layer.name in names:
+            raise ValueError(f"two layers of model {model.name!r} are called {layer.name!r}; rename one")
+        names.append(layer.name)
+        _put(content, f"{front}{layer.name}", _named(layer))
+    own = set(model.own_weights)
+    top = [(weight.name, weight.value.copy()) for weight in legacy_weights(model) if weight in own]
+    _put(content, f"{front}{_TOP}", _unique("", top))
+    content.attributes[group] = {"layer_names": names, _VERSION: KERAS_VERSION}
 
 
 def _put(content: Hdf5Content, path: str, arrays: Sequence[tuple[str, Array]]) -> None:

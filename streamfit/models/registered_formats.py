@@ -14,7 +14,13 @@ from streamfit.models.formats import Match, register_model_format, register_weig
 from streamfit.models.keras_files import described_for_keras, model_of_keras, save_keras
 from streamfit.models.keras_weights import all_weights, matched_weights
 from streamfit.models.layer_state import state_arrays
-from streamfit.models.legacy_h5 import legacy_content, legacy_description, match_legacy, model_of_legacy
+from streamfit.models.legacy_h5 import (
+    legacy_content,
+    legacy_description,
+    legacy_weights_content,
+    match_legacy,
+    model_of_legacy,
+)
 from streamfit.models.model import Model
 from streamfit.models.model_content import WEIGHT, content_of, described_model
 from streamfit.models.own_files import model_of
@@ -106,30 +112,28 @@ class _Safetensors:
 
 
 class _Hdf5Weights:
-    """``.weights.h5``, and the weights in files of Keras 2."""
+    """``.weights.h5`` of Keras 3, or ``.h5`` of Keras 2; both are read, whatever the ending.
 
-    def __init__(self, writes: bool) -> None:
-        self._writes = self.skips = writes
+    Args:
+        legacy: Whether to write the layout of Keras 2.
+    """
+
+    def __init__(self, legacy: bool) -> None:
+        self._legacy, self.skips = legacy, not legacy
 
     def save(self, model: Model, path: Path, skip: Sequence[Layer] = ()) -> None:
-        if not self._writes:
-            raise ValueError(
-                f"weights alone are saved as .safetensors or .weights.h5, got {str(path)!r}. Write "
-                f"{stem(path.name) + '.weights.h5'!r}."
-            )
         content: list[Hdf5Content] = []
 
         def copy_all() -> None:
-            content.append(all_weights(model, model.optimizer is not None, skip))
+            if self._legacy:
+                content.append(legacy_weights_content(model))
+            else:
+                content.append(all_weights(model, model.optimizer is not None, skip))
 
         uses.read("save_weights", model.name, frozenset((model, *model.weights)), copy_all)
         write_whole(path, [hdf5_bytes(content[0])])
 
     def check(self) -> None:
-        if not self._writes:
-            raise ValueError(
-                "weights alone are saved as .safetensors or .weights.h5; .h5 is for whole models"
-            )
         check_installed()
 
     def match(self, model: Model, path: Path, by_name: bool, skip: Sequence[Layer] = ()) -> Match:
@@ -218,6 +222,6 @@ register_model_format((ENDING,), _Own())
 register_model_format((KERAS_ENDING,), _Keras())
 register_model_format(_HDF5_ENDINGS, _Hdf5())
 register_weights_format((".safetensors",), _Safetensors())
-register_weights_format((".weights.h5",), _Hdf5Weights(writes=True))
-register_weights_format(_HDF5_ENDINGS, _Hdf5Weights(writes=False))
+register_weights_format((".weights.h5",), _Hdf5Weights(legacy=False))
+register_weights_format(_HDF5_ENDINGS, _Hdf5Weights(legacy=True))
 register_weights_format((ENDING, KERAS_ENDING), _WeightsOfModels())

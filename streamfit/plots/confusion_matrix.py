@@ -15,6 +15,7 @@ from streamfit._base.specs import Array
 
 Normalize = Literal["true", "pred", "all"]
 _MOST_WRITTEN = 30  # classes up to which numbers are written into the cells
+_MOST_ABREAST = 24  # classes up to which numbers stand side by side below the cells
 
 
 def confusion_matrix(
@@ -52,7 +53,11 @@ def confusion_matrix(
     counts = _counts(_classes(y_true, "y_true"), _classes(y_pred, "y_pred"), class_names)
     size = len(counts)
     names = [str(number) for number in range(size)] if class_names is None else list(class_names)
-    picture = Picture.empty(*(2 * [max(3.4, min(14.0, 1.6 + 0.52 * size))]))
+    longest = max(map(len, names))
+    turned = longest > 4 or size > _MOST_ABREAST
+    # Names stand beside the cells and, turned, below them: the cells have the same room whatever they are.
+    side = max(3.4, min(14.0, 1.6 + 0.52 * size)) + 0.08 * max(0, longest - 4)
+    picture = Picture.empty(side, side)
     axes = picture.figure.subplots()
     empty_axes(axes)
     rows = counts.sum(axis=1, keepdims=True)
@@ -70,8 +75,7 @@ def confusion_matrix(
                 text = f"{written[row, column]:.0%}" if normalize else f"{counts[row, column]:,}"
                 colour = "white" if shares[row, column] > 0.5 else TEXT
                 axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
-    longest = max(map(len, names))
-    axes.set_xticks(range(size), names, rotation=90 if longest > 4 else 0)
+    axes.set_xticks(range(size), names, rotation=90 if turned else 0)
     axes.set_yticks(range(size), names)
     axes.tick_params(length=0, labelsize=8.5, labelcolor=TEXT)
     axes.set_xlabel("predicted", fontsize=9, color=SOFT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +21,11 @@ _INCH = 1.35
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with what is drawn on it.
+    """One image with what is drawn on it, or one series.
 
     Args:
-        image: (height, width), (height, width, 1), (height, width, 3) or (height, width, 4).
+        image: (height, width), (height, width, 1), (height, width, 3) or (height, width, 4); (steps,
+            channels) of a series.
         target: The target of the sample; None where there is none.
     """
 
@@ -43,8 +44,10 @@ def preview(
 ) -> Picture:
     """Draw some samples of a source: above as they are, below as they come in several passes.
 
-    The first row shows the samples in front of the first `map`; each row below it one pass, with the random
-    numbers that training with this seed has there. Labels stand above; masks (``'mask'``), boxes and points
+    The first row shows the samples in front of the first `map`, or as the files or arrays of an
+    `ImageDataGenerator` have them; each row below it one pass, with the random numbers that training with
+    this seed has there. Labels stand above, and again where a row changes them; series (steps, channels) are
+    curves; masks (``'mask'``), boxes and points
     are drawn where a transform says that its targets are such (``labels=``).
 
     Args:
@@ -56,7 +59,7 @@ def preview(
         path: Where to write the picture; None does not.
 
     Raises:
-        DataError: There are no samples, or x holds no image.
+        DataError: There are no samples, or x holds neither images nor series.
 
     Example:
         >>> import numpy as np
@@ -71,12 +74,12 @@ def preview(
     rows = _rows(pipeline, count, passes)
     if not rows or not rows[0][1]:
         raise DataError(f"{pipeline!r} has no samples to show")
-    names = class_names if class_names is not None else getattr(pipeline, "class_names", None)
+    names = class_names if class_names is not None else _class_names(data, pipeline)
     kinds = _label_kinds(pipeline.stage)
     columns = len(rows[0][1])
     shown = [(title, [_sample(element, image) for element in elements]) for title, elements in rows]
     shape = shown[0][1][0].image.shape
-    height = _INCH * min(2.0, max(0.5, shape[0] / shape[1]))
+    height = _INCH * (0.5 if _is_series(shape) else min(2.0, max(0.5, shape[0] / shape[1])))
     picture = Picture.empty(0.6 + _INCH * columns, 0.25 + height * len(rows))
     grid = picture.figure.subplots(len(rows), columns, squeeze=False)
     for row, (title, samples) in enumerate(shown):
@@ -89,8 +92,9 @@ def preview(
             sample = samples[column]
             _draw(axes, sample.image, low, high)
             _overlay(axes, sample, kinds)
-            if row == 0:
-                axes.set_title(_label(sample.target, names), fontsize=8.5, color=TEXT, pad=3)
+            label = _label(sample.target, names)
+            if row == 0 or label != _label(shown[0][1][column].target, names):  # such as of mixup
+                axes.set_title(label, fontsize=8.5, color=TEXT, pad=3)
         grid[row, 0].set_ylabel(title, fontsize=8.5, color=SOFT)
     if path is not None:
         picture.save(path)
@@ -101,6 +105,12 @@ def _rows(pipeline: Pipeline, count: int, passes: int) -> list[tuple[str, list[E
     """Return a title and samples for each row of the grid."""
     last, first = _maps(pipeline.stage)
     start = pipeline.stage
+    generated = _untransformed(start)
+    if last is None and generated is not None:
+        seed = 0 if pipeline.seed is None else pipeline.seed
+        ids, base = _ids(start, Pass(seed, 0), count), _base(start)
+        before = ("before", _load(generated, Pass(seed, 0), ids))
+        return [before, *((f"pass {n}", _load(base, Pass(seed, n), ids)) for n in range(passes))]
     if last is None or first is None or not last.traits.seekable:
         found = [element for _, element in zip(range(count), pipeline.elements(0), strict=False)]
         if start.traits.batched:
@@ -113,6 +123,24 @@ def _rows(pipeline: Pipeline, count: int, passes: int) -> list[tuple[str, list[E
         rows.append(("before", _load(first.input, Pass(seed, 0), ids)))
     rows += [(f"pass {number}", _load(last, Pass(seed, number), ids)) for number in range(passes)]
     return rows
+
+
+def _class_names(data: object, pipeline: Pipeline) -> Sequence[str] | None:
+    """Return the names of classes that a folder has given, where there are some."""
+    numbers = getattr(data, "class_indices", None)
+    return list(numbers) if numbers else getattr(pipeline, "class_names", None)
+
+
+def _base(stage: Stage) -> Stage:
+    while len(stage.inputs) == 1:
+        stage = stage.input
+    return stage
+
+
+def _untransformed(stage: Stage) -> Stage | None:
+    """Return the samples below a stage as they are, where what reads them also transforms them."""
+    make: Callable[[], Stage] | None = getattr(_base(stage), "untransformed", None)
+    return None if make is None else make()
 
 
 def _maps(stage: Stage) -> tuple[Map | None, Map | None]:
@@ -197,8 +225,8 @@ def _range(samples: Sequence[Sample]) -> tuple[float, float]:
     """Return the values that are drawn black and white, the same for all samples of a row."""
     if all(sample.image.dtype == np.uint8 for sample in samples):
         return 0.0, 255.0
-    low = min(float(np.nanmin(sample.image)) for sample in samples)
-    high = max(float(np.nanmax(sample.image)) for sample in samples)
+    values = np.concatenate([sample.image[np.isfinite(sample.image)].reshape(-1) for sample in samples])
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     if low >= 0 and high <= 1:
         return 0.0, 1.0
     if low >= 0 and 1 < high <= 255:
@@ -206,7 +234,16 @@ def _range(samples: Sequence[Sample]) -> tuple[float, float]:
     return low, high if high > low else low + 1
 
 
+def _is_series(shape: Sequence[int]) -> bool:
+    """Return whether a shape is (steps, channels) rather than that of a grey image."""
+    return len(shape) == 2 and shape[0] >= 8 * shape[1]
+
+
 def _draw(axes: Drawn, image: Array, low: float, high: float) -> None:
+    if _is_series(image.shape):
+        axes.plot(image, linewidth=0.9, color=BLUE if image.shape[1] == 1 else None)
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        return
     height, width = image.shape[:2]
     values = np.clip((image.astype(np.float64) - low) / (high - low), 0, 1)
     grey = values.ndim == 2 or values.shape[2] == 1
@@ -288,5 +325,5 @@ def _label(target: object, names: Sequence[str] | None) -> str:
         str(names[at]) if names is not None and at < len(names) else str(at) for at in top if flat[at] > 0
     ]
     if len(words) == 2:  # mixed by mixup or cutmix
-        return " ".join(f"{word} {flat[at]:.0%}" for word, at in zip(words, top, strict=True))
+        return ", ".join(f"{word}: {flat[at]:.0%}" for word, at in zip(words, top, strict=True))
     return " ".join(words)

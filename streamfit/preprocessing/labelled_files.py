@@ -204,7 +204,9 @@ def find_files(
         found = LabelledFiles([path for paths in by_class for path in paths], numbers, names)
     if not found.paths:
         where = "in the folders of" if labels == "inferred" else "in"
-        raise ValueError(f"there are no files {' '.join(suffixes)} {where} {top!r}")
+        loose = labels == "inferred" and any(name.lower().endswith(suffixes) for name in os.listdir(top))
+        advice = "; those in it belong to no class: make a folder of each class" if loose else ""
+        raise ValueError(f"there are no files {' '.join(suffixes)} {where} {top!r}{advice}")
     return found
 
 
@@ -218,7 +220,7 @@ def _classes(top: str, class_names: Sequence[str] | None) -> list[str]:
     missing = [name for name in names if name not in folders]
     if missing or len(set(names)) < len(names) or isinstance(class_names, str):
         raise ValueError(
-            f"class_names={class_names!r} must be names of folders in {top!r}, each once: {folders}"
+            f"class names {class_names!r} must be names of folders in {top!r}, each once: {folders}"
         )
     return names
 

@@ -22,6 +22,9 @@ from streamfit._base.hdf5_package import h5py_package
 from streamfit._base.specs import Array
 from streamfit._base.tree import part_of
 
+_Item = Any  # a group or an array of h5py, which has no types
+Texts = str | list[str]
+
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HEAP = b"GCOL"  # where texts of any length are
 _SLACK = 1 << 26
@@ -42,7 +45,7 @@ class Hdf5Content:
     """
 
     arrays: dict[str, Array] = field(default_factory=dict)
-    attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attributes: dict[str, dict[str, Texts]] = field(default_factory=dict)
     groups: set[str] = field(default_factory=set)
 
     def within(self, path: str) -> Hdf5Content:
@@ -96,7 +99,7 @@ def hdf5_bytes(content: Hdf5Content) -> memoryview:
     return buffer.getbuffer()
 
 
-def _attribute_parts(name: str, value: Any) -> list[tuple[str, Any]]:
+def _attribute_parts(name: str, value: Texts) -> list[tuple[str, str | Array]]:
     if isinstance(value, str):
         return [(name, value)]
     texts = [text.encode() for text in value]
@@ -158,13 +161,13 @@ class _RefusedError(Exception):
 
 
 class _Hdf5Reader:
-    def __init__(self, h5py: Any, where: str, data: bytes) -> None:
+    def __init__(self, h5py: ModuleType, where: str, data: bytes) -> None:
         self.h5py, self.where, self.size = h5py, where, len(data)
         self.budget, self.seen = self.size, set[object]()
         self.longest_text = _longest_text(data)
         self.content = Hdf5Content()
 
-    def read(self, file: Any) -> Hdf5Content:
+    def read(self, file: _Item) -> Hdf5Content:
         self._group("", file)
         return self.content
 
@@ -173,7 +176,7 @@ class _Hdf5Reader:
             f"{self.where}: {path!r} {reason}; no file of weights has that, so it is not read"
         )
 
-    def _group(self, start: str, group: Any) -> None:
+    def _group(self, start: str, group: _Item) -> None:
         waiting = [(start, group, 0)]
         while waiting:
             path, group, level = waiting.pop()
@@ -196,14 +199,14 @@ class _Hdf5Reader:
                 else:
                     self.content.arrays[inner] = self._array(inner, item)
 
-    def _note(self, path: str, item: Any) -> None:
+    def _note(self, path: str, item: _Item) -> None:
         """Refuse an object that is there under two names: there may be circles of such names."""
         token = self.h5py.h5o.get_info(item.id).addr
         if token in self.seen:
             raise self._refuse(path, "is there under two names")
         self.seen.add(token)
 
-    def _array(self, path: str, item: Any) -> Array:
+    def _array(self, path: str, item: _Item) -> Array:
         if item.is_virtual or item.external:
             raise self._refuse(path, "has its values in another file")
         dtype, shape = item.dtype, item.shape
@@ -226,7 +229,7 @@ class _Hdf5Reader:
             item.read_direct(found)
         return found
 
-    def _attributes(self, path: str, group: Any) -> None:
+    def _attributes(self, path: str, group: _Item) -> None:
         for name in group.attrs:
             if not _WANTED.fullmatch(name):
                 continue
@@ -242,9 +245,13 @@ class _Hdf5Reader:
             self.content.attributes.setdefault(path, {})[name] = _text(group.attrs[name])
 
 
-def _text(value: Any) -> Any:
+def _text(value: object) -> Texts:
     if isinstance(value, np.ndarray):
-        return [_text(item) for item in value.reshape(-1).tolist()]
+        return [_one_text(item) for item in value.reshape(-1).tolist()]
+    return _one_text(value)
+
+
+def _one_text(value: object) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Self
 
-from streamfit.streams.batch import Batch
+from streamfit._base.specs import Spec
+from streamfit.streams.batch import Batch, Structure
 from streamfit.streams.items import Value
 from streamfit.streams.pass_reader import PassReader
 from streamfit.streams.sampling import Sampling
-from streamfit.streams.source import Source
+from streamfit.streams.source import Identity, Source
 from streamfit.streams.source_reader import SourceReader
 from streamfit.streams.ticket import Ticket
 from streamfit.streams.traits import SourceTraits
@@ -63,7 +64,7 @@ class DelegatingSource(Source):
         super().reseed(seed)
         self.source.reseed(seed)
 
-    def with_seed(self, seed: int) -> Any:
+    def with_seed(self, seed: int) -> Self:
         """Return a copy whose randomness, and that of the wrapped source, starts from another seed."""
         other = super().with_seed(seed)
         other.source = self.source.with_seed(seed)
@@ -85,7 +86,7 @@ class DelegatingSource(Source):
         """Count the samples of a pass, where `load` is that of the wrapped source."""
         return None if self._loads else self.source.samples_in(data_epoch, batches)
 
-    def spec(self) -> Any:
+    def spec(self) -> tuple[Structure[Spec], ...] | None:
         """Return the specs of a batch, where `load` is that of the wrapped source."""
         return None if self._loads else self.source.spec()
 
@@ -105,7 +106,7 @@ class DelegatingSource(Source):
         """Note that a pass was delivered whole."""
         self.source.end_pass(data_epoch)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """Return what a saved place belongs to: the wrapped source, and the class of each wrapper."""
         found = self.source.identity()
         inner = found.get("wrapped in", ())
@@ -119,11 +120,11 @@ class DelegatingSource(Source):
         """Return what is drawn in a pass."""
         return self.source.samplings(data_epoch)
 
-    def state(self) -> Any:
+    def state(self) -> object:
         """Return what a resumed stream needs beside seed and place."""
         return self.source.state()
 
-    def restore(self, state: Any, data_epoch: int, number: int, *, replay: bool) -> None:
+    def restore(self, state: object, data_epoch: int, number: int, *, replay: bool) -> None:
         """Get ready to go on at a place."""
         self.source.restore(state, data_epoch, number, replay=replay)
 
@@ -140,7 +141,7 @@ class DelegatingSource(Source):
         return self.source.merge(parts)
 
     @property
-    def producer(self) -> Any:
+    def producer(self) -> object:
         """The object of the user's that makes the batches."""
         return self.source.producer
 

@@ -115,6 +115,9 @@ class Pipeline(StageMethods):
         if not deterministic:
             raise ValueError("deterministic=False: the order is always that of the input; leave it out")
         if is_keyed_transform(function):
+            if isinstance(function, type):
+                name = function.__name__
+                raise TypeError(f"map() was given the class {name} itself; call it: map({name}(...))")
             if on not in (None, "x") or per not in (None, "sample"):
                 raise ValueError(
                     f"map({function!r}, per={per!r}, on={on!r}): a transform takes whole elements; leave "

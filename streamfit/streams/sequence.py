@@ -12,7 +12,7 @@ import math
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -78,8 +78,7 @@ class Sequence(ABC):
     @property
     def num_batches(self) -> int | None:
         """Count the batches of a pass; None means endless."""
-        count: int | None = _length(self)
-        return count
+        return cast("int | None", _length(self))
 
     def on_epoch_begin(self) -> None:
         """Called before each pass, in the main process."""
@@ -273,7 +272,7 @@ class SequenceReader(SourceReader):
         return sequence.unpacked(ticket, item)
 
 
-def _length(sequence: object) -> Any:
+def _length(sequence: object) -> object:
     """Return the result of ``__len__``, even if `len` would refuse it: tutorials return a float."""
     kind = type(sequence)
     if not hasattr(kind, "__len__"):
@@ -302,7 +301,7 @@ def _is_real(count: object) -> bool:
     return isinstance(count, (float, np.floating))
 
 
-def _call_hook(sequence: Any, name: str) -> None:
+def _call_hook(sequence: object, name: str) -> None:
     hook = getattr(sequence, name, None)
     if hook is not None:
         hook()

@@ -218,7 +218,7 @@ def _indexes(obj: object) -> bool:
 def _kind_of(made: object) -> Kind:
     if isinstance(made, Stream):
         return "stream"
-    if isinstance(made, (Source, Pipeline)):
+    if isinstance(made, (Source, Pipeline)) or hasattr(made, "open_source"):  # it says what `fit` reads
         return "source"
     if isinstance(made, (str, bytes, dict, list, tuple)) or is_arraylike(made):
         raise TypeError(
@@ -235,6 +235,8 @@ def _agree(kind: Kind | None, found: Kind | None, obj: object) -> Kind:
     if kind in (None, found) and found is not None:
         return found
     if kind in ("stream", "source") and found in ("source", "stream", "sequence"):
+        return kind
+    if kind == "sequence" and found == "source" and _indexes(obj):
         return kind
     raise TypeError(f"{brief(obj)} is a {found}, not a {kind}")
 

@@ -9,10 +9,11 @@ from functools import partial
 
 import numpy as np
 
+from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import SEED, CheckedObject, Loads, place
-from streamfit.testing.comparison import copied, difference
+from streamfit.testing.comparison import copied, difference, parts_of, same_bits
 from streamfit.testing.delivery import ids_of, pool_of
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.process_state import unseen_settings
@@ -177,10 +178,13 @@ def check_augmentation(checked: CheckedObject) -> str | None:
     """Check that drawn batches differ between passes and repeat for a seed."""
     source = checked.source()
     _skip_unless_rewinds(source)
-    now, later = ([*itertools.islice(source.tickets(data_epoch), 4)] for data_epoch in (0, 1))
+    now, later = [*itertools.islice(source.tickets(0), 4)], [*checked.tickets(source, 1)]
     by_ids = {repr(ids_of(ticket)): ticket for ticket in now}
     pairs = [(by_ids[repr(ids_of(t))], t) for t in later if repr(ids_of(t)) in by_ids]
-    drawn = [t for f, t in pairs if difference(checked.load(source, f), checked.load(source, t))]
+    if pairs:
+        drawn = [t for f, t in pairs if difference(checked.load(source, f), checked.load(source, t))]
+    else:
+        drawn = _with_other_samples(checked, source, now, later)
     if not drawn:
         skip("its batches are the same in every epoch; nothing is drawn from self.rng(index)")
     again, other = checked.source(), checked.source(SEED + 1)
@@ -192,6 +196,38 @@ def check_augmentation(checked: CheckedObject) -> str | None:
         if checked.kind == "sequence" and difference(value, checked.load(other, ticket)) is None:
             return "batches differ between epochs, but not between seeds"
     return None
+
+
+def _with_other_samples(
+    checked: CheckedObject, source: Source, now: list[Ticket], later: list[Ticket]
+) -> list[Ticket]:
+    """Return batches of a pass, shuffled, in which a sample is not what it was in another pass."""
+    samples = {repr(one): sample for ticket in later for one, sample in _samples(checked, source, ticket)}
+    pairs = [
+        (sample, samples[repr(one)])
+        for ticket in now
+        for one, sample in _samples(checked, source, ticket)
+        if repr(one) in samples
+    ]
+    if not pairs:
+        skip("no sample is known to be in the batches of both epochs that were looked at")
+    drawn = {
+        ticket.number: ticket
+        for (_, here), (ticket, there) in pairs
+        if any(not same_bits(a, b) for a, b in zip(here, there, strict=True))
+    }
+    return list(drawn.values())
+
+
+def _samples(
+    checked: CheckedObject, source: Source, ticket: Ticket
+) -> list[tuple[object, tuple[Ticket, list[Array]]]]:
+    """Return id, ticket and arrays of each sample of a batch; none where its ids are not those of samples."""
+    ids = ids_of(ticket)
+    arrays = [array for _, array in parts_of(copied(checked.load(source, ticket)))]
+    if any(len(array) != len(ids) for array in arrays):
+        return []
+    return [(one, (ticket, [array[row] for array in arrays])) for row, one in enumerate(ids)]
 
 
 CHECKS: tuple[Check, ...] = (

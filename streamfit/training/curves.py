@@ -117,6 +117,8 @@ def _draw(axes: Drawn, name: str, logs: Mapping[str, list[float]], epochs: int) 
     axes.set_xlabel("epoch", fontsize=8.5, color=SOFT)
     axes.margins(y=0.16)
     axes.xaxis.get_major_locator().set_params(integer=True)
+    if epochs == 1:
+        axes.set_xticks([1])  # or there are parts of epochs
 
 
 def _best(name: str, training: Sequence[float], values: Sequence[float]) -> int:

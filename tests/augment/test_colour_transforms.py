@@ -55,6 +55,7 @@ def test_each_image_is_a_function_of_its_key(name: str) -> None:
     assert (batch != images).any()
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("name", [*DRAWING, *SETTLED])
 def test_text_makes_the_same_transform(name: str) -> None:
     transform = {**DRAWING, **SETTLED}[name]

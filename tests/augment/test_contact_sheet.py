@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import contact_sheet
+import pytest
 
 from streamfit import augment
 
@@ -18,6 +19,7 @@ def test_every_transform_is_on_the_page() -> None:
     assert drawn == set(augment.__all__) - WITHOUT
 
 
+@pytest.mark.jit
 def test_the_page_is_drawn(tmp_path: Path) -> None:
     contact_sheet.draw(tmp_path / "page.png", contact_sheet.TRANSFORMS[:2])
     assert (tmp_path / "page.png").stat().st_size > 10_000

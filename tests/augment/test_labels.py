@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -252,3 +254,57 @@ def test_an_empty_batch_has_no_labels():
     for labels, targets in (("boxes", np.zeros((0, 2, 4))), ("points", []), ("mask", np.zeros((0, 6, 8)))):
         made = moved(labels, targets, images=IMAGES[:0])
         assert len(made) == 0
+
+
+def test_wrong_kinds_and_ranges_are_refused_where_they_are_written():
+    with pytest.raises(ValueError, match="write 'mask', 'boxes' or 'points'"):
+        augment.chain(augment.flip(), labels="masks")
+    with pytest.raises(ValueError, match="write 'mask', 'boxes' or 'points'"):
+        augment.flip().with_labels({"box": "box"})
+    with pytest.raises(ValueError, match="write 'mask', 'boxes' or 'points'"):
+        augment.function(np.flipud, labels="bbox")
+    for value in ((1, 0), (0, 0), 255, (0, np.inf)):
+        with pytest.raises(ValueError, match="the lower number first"):
+            augment.chain(augment.flip(), value_range=value)
+    for given in (augment.flip, [augment.flip()]):
+        with pytest.raises(
+            TypeError, match=r"call it, as in augment.flip\(\)|as arguments: chain\(\*transforms\)"
+        ):
+            augment.chain(given)
+    given = augment.chain(augment.flip(), labels={"m": "mask"}, value_range=(0, 255), min_visible=0.5)
+    assert repr(given) == (
+        "chain(flip('horizontal', p=0.5), labels={'m': 'mask'}, value_range=(0.0, 255.0), min_visible=0.5)"
+    )
+
+
+def test_generators_are_seeds_by_hand():
+    images = np.arange(12, dtype=np.uint8).reshape(6, 1, 2, 1)
+    drawn = [augment.flip()(images, seed=np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert_array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+    with pytest.raises(TypeError, match="seed must be a whole number"):
+        augment.flip()(images, seed="1")
+
+
+def test_images_of_another_order_of_axes_are_refused():
+    grey = np.zeros((6, 8, 7), np.uint8)
+    with pytest.raises(DataError, match=r"images\[..., None\] for a batch of grey images"):
+        augment.flip()(grey, seed=1)
+    assert augment.flip()(grey[None], seed=1).shape == (1, 6, 8, 7)
+    assert augment.flip()(list(grey), seed=1).shape == (6, 8, 7)
+    with pytest.raises(DataError, match="channels first"):
+        augment.flip()(np.zeros((2, 3, 8, 7), np.uint8), seed=1)
+    with pytest.raises(DataError, match="channels are the first axis"):
+        augment.hue(0.1)(np.zeros((2, 1, 8, 7), np.uint8), seed=1)
+
+
+@pytest.mark.parametrize("y", [np.zeros((3, 6, 8), np.uint8), {"seg": np.zeros((3, 6, 8, 1))}])
+def test_a_mask_that_would_stay_is_told(y):
+    with pytest.warns(UserWarning, match=r"has the height and width .* labels=('mask'|{'seg': 'mask'})\)"):
+        augment.chain(augment.color_jitter(0.1), augment.rotate(9))(IMAGES, y, seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        augment.chain(augment.rotate(9), labels={})(IMAGES, y, seed=1)
+        augment.chain(augment.color_jitter(0.1), augment.cutout(2))(IMAGES, y, seed=1)
+        augment.rotate(9)(IMAGES, np.zeros((3, 8, 6)), seed=1)
+        augment.rotate(9)(IMAGES, np.zeros((3, 6)), seed=1)

@@ -65,10 +65,15 @@ def test_a_point_is_where_the_bright_pixel_went(chain, row, column, seed):
     image = np.zeros((1, HEIGHT, WIDTH, 1), "float32")
     image[0, row, column] = 1
     point = np.array([[[column + 0.5, row + 0.5]]])
-    made, moved = chain.with_labels("points")(image, point, seed=seed)
-    x, y = moved[0, 0]
-    height, width = made.shape[1:3]
-    if 3 < x < width - 3 and 3 < y < height - 3:  # whole, so that its centre can be found
+    whole = True  # behind each of the transforms, so that the centre of what is left can be found
+    for count in range(1, len(chain.transforms) + 1):
+        part = augment.chain(*chain.transforms[:count], labels="points")
+        made, moved = part(image, point, seed=seed)
+        x, y = moved[0, 0]
+        height, width = made.shape[1:3]
+        edge = 3 if count == len(chain.transforms) else 1
+        whole = whole and edge < x < width - edge and edge < y < height - edge
+    if whole:
         light = made[0, :, :, 0].astype("float64")
         assert light.sum() > 0.3
         rows, columns = np.mgrid[:height, :width] + 0.5

@@ -306,7 +306,10 @@ def test_float_images_of_another_unit_are_refused(transform: augment.Transform) 
         made(transform, images)
     assert caught.value.row == 3
     images[3] = np.nan
-    images[4] = FLOATS[4] * 3 - 1  # as a filter may have it
+    images[4] = FLOATS[4] * 2 - 0.5  # as a filter may have it
     made(transform, images)
     made(augment.chain(augment.rescale(255.0), transform), FLOATS)
     made(augment.chain(transform, value_range=(0, 255)), FLOATS * 255)
+    with pytest.raises(SampleError, match=r"or \(-1, 1\)"):
+        made(transform, FLOATS * 2 - 1)
+    made(augment.chain(transform, value_range=(-1, 1)), FLOATS * 2 - 1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
 
+import streamfit  # noqa: F401  all of its kernels
 from streamfit.kernels import kernel
-from streamfit.kernels.decorator import inlined
-from streamfit.kernels.fingerprint import UnknownReferenceError, fingerprint
+from streamfit.kernels.decorator import CompiledKernel, inlined
+from streamfit.kernels.fingerprint import UnknownReferenceError, _loaded_names, fingerprint
 
 pytestmark = pytest.mark.jit  # without the compiler there are no kernels to look into
 
@@ -72,6 +75,30 @@ def test_a_function_of_another_module_counts() -> None:
 def test_functions_that_call_each_other_have_one() -> None:
     source = "def other(x):\n    return outer(x - 1)\ndef outer(x):\n    return other(x) if x else 0\n"
     assert fingerprint(made(source)) == fingerprint(made(source))
+
+
+def test_an_attribute_is_not_the_global_of_its_name() -> None:
+    source = "def outer(x):\n    return math.sqrt(x)\n"
+    assert fingerprint(made(source, math=math, sqrt=object())) == fingerprint(made(source, math=math))
+
+
+@pytest.mark.parametrize("count", [3, 300])  # the numbers of more than 128 globals take two bytes
+def test_globals_are_told_from_attributes(count: int) -> None:
+    names = [f"name{at}" for at in range(count)]
+    lines = [f"    x = {name}(x) + {name}.a{name} + len(x)" for name in names]
+    code = made("\n".join(["def outer(x):", *lines])).__code__
+    assert list(_loaded_names(code)) == [names[0], "len", *names[1:]]
+
+
+def test_the_kernels_of_the_library_have_one() -> None:
+    without = [
+        kernel.__name__
+        for name, module in list(sys.modules.items())
+        if name.startswith("streamfit.")
+        for kernel in vars(module).values()
+        if isinstance(kernel, CompiledKernel) and kernel._fingerprint is None
+    ]
+    assert without == []
 
 
 def test_what_nobody_can_describe_is_refused() -> None:

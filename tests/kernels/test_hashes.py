@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from streamfit._base.farmhash import fingerprint64
 from streamfit._base.siphash import siphash
+from streamfit._base.utf8 import utf8
+from streamfit.kernels.arguments import is_native
 from streamfit.kernels.hashes import hashes_of_numbers, hashes_of_texts
 
 WORDS = st.integers(0, 2**64 - 1)
@@ -20,6 +22,11 @@ def test_texts_of_every_length_that_is_treated_differently() -> None:
     assert hashes_of_texts(texts, (7, 2**64 - 1)).tolist() == [
         siphash(text.encode(), (7, 2**64 - 1)) for text in texts
     ]
+
+
+@pytest.mark.parametrize("texts", [["a", "bc"], ["ä", ""], [""], []])
+def test_no_process_compiles_the_kernel_because_texts_cannot_be_written_to(texts: list[str]) -> None:
+    assert all(is_native(array) for array in utf8(texts))
 
 
 @given(st.lists(st.text(max_size=90), max_size=5), WORDS, WORDS)

@@ -79,6 +79,7 @@ class Mixing:
         return self.parts.tobytes() + self.total.tobytes()
 
 
+@pytest.mark.jit
 @pytest.mark.timeout(60)
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 300), max_size=12))

@@ -179,6 +179,34 @@ def equalize(image: Array, drawn: Mapping[str, Any]) -> Array:
     return made
 
 
+def equalize_tiles(image: Array, drawn: Mapping[str, Any]) -> Array:
+    """Equalise 3 x 2 tiles with a limit of 2.5 times the average."""
+    sizes = (-(-image.shape[0] // 3), -(-image.shape[1] // 2))
+    outside = [(0, sizes[0] * 3 - image.shape[0]), (0, sizes[1] * 2 - image.shape[1])]
+    made = np.empty_like(image)
+
+    def new(values: list[int], value: int) -> float:
+        limit = 2.5 * len(values) / 256
+        counts = [values.count(level) for level in range(256)]
+        spread = sum(max(found - limit, 0) for found in counts) / 256
+        total = np.cumsum([min(found, limit) + spread for found in counts])
+        return float(min((total[value] - total[0]) / (len(values) - total[0]) * 255, 255))
+
+    for channel in range(image.shape[2]):
+        whole = np.pad(image[..., channel].astype(int), outside, mode="symmetric")
+        for row, column in np.ndindex(*image.shape[:2]):
+            y, x = row / sizes[0] - 0.5, column / sizes[1] - 0.5
+            found = 0.0
+            for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                share = abs(1 - down - (y - np.floor(y))) * abs(1 - across - (x - np.floor(x)))
+                top = min(max(int(np.floor(y)) + down, 0), 2) * sizes[0]
+                left = min(max(int(np.floor(x)) + across, 0), 1) * sizes[1]
+                tile = whole[top : top + sizes[0], left : left + sizes[1]]
+                found += share * new(tile.reshape(-1).tolist(), int(image[row, column, channel]))
+            made[row, column, channel] = found
+    return made
+
+
 def solarize(image: Array, drawn: Mapping[str, Any]) -> Array:
     added = np.clip(image + drawn["additions"].item(), 0, 255)
     return np.where(added < drawn["thresholds"].item(), added, 255 - added)
@@ -264,6 +292,11 @@ IMAGE_CASES = [
     ),
     ImageCase(layers.AutoContrast, stretch, inference=True),
     ImageCase(layers.Equalization, equalize),
+    ImageCase(
+        options(layers.ContrastLimitedAdaptiveHistogramEqualization, clip_limit=2.5, tile_grid_size=(3, 2)),
+        equalize_tiles,
+        inference=True,
+    ),
     ImageCase(options(layers.Solarization, addition_factor=0.3, threshold_factor=0.6), solarize),
     ImageCase(options(layers.RandomSharpness, factor=1.0), sharpen),
     ImageCase(options(layers.RandomGaussianBlur, kernel_size=(3, 5)), blur),

@@ -53,6 +53,7 @@ class Numbers(Sequence):
         return np.random.default_rng(index).normal(size=(100 + index, 2)), np.zeros(100 + index)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("make", [lambda: layers.Discretization(num_bins=5), layers.Normalization])
 def test_any_number_of_workers_gives_the_same_bits(make: Any) -> None:
     found = []

@@ -14,6 +14,7 @@ from oracles.kernel_threads import small_blocks, threads
 
 from streamfit import DataError, Input, Model, Sequential, layers, ops, optimizers
 from streamfit._base.errors import ShapeError
+from streamfit.ops.embedding_bag import embedding_bag_forward
 from streamfit.optimizers import tables
 from streamfit.program import program as program_module
 
@@ -98,6 +99,7 @@ def test_it_trains_as_a_lookup_and_a_mean(
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("make", OPTIMIZERS[:3])
 @given(seed=st.integers(0, 2**32), combiner=st.sampled_from(COMBINERS))
 @settings(max_examples=5)
@@ -228,3 +230,13 @@ def test_the_description_holds_the_combiner() -> None:
     config = layer.get_config()
     assert config["combiner"] == "sqrtn"
     assert layers.EmbeddingBag.from_config(config).get_config() == config
+
+
+@pytest.mark.parametrize("combiner", range(3))
+def test_a_number_beyond_the_table_makes_its_sample_not_a_number(combiner: int) -> None:
+    table, scale = np.arange(6, dtype="float32").reshape(3, 2), np.ones(4, "float32")
+    ids = np.array([[0, 1, 2, 0], [0, 1, 3, 0], [3, -1, -1, -1], [-1, -1, -1, 2]])
+    result = np.zeros((4, 2), "float32")
+    embedding_bag_forward(table, ids, combiner, result, scale)
+    assert np.isnan(result).all(1).tolist() == [False, True, True, False]
+    assert np.isfinite(result[[0, 3]]).all()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,9 @@ import pytest
 from layers.image_cases import IMAGE_CASES, ImageCase
 
 from streamfit import DataError, Input, Model, Sequential, ShapeError, layers, source
+from streamfit._base.serialization import serialize_keras_object
+from streamfit.models import load_model
+from streamfit.models.keras_config import keras_model_config
 
 each = pytest.mark.parametrize("case", IMAGE_CASES, ids=str)
 with_twin = pytest.mark.parametrize("case", [case for case in IMAGE_CASES if case.twin is not None], ids=str)
@@ -91,6 +96,7 @@ def test_description_and_pickle_make_an_equal_layer(case: ImageCase) -> None:
         np.testing.assert_array_equal(again.compute(first, True, KEYS), layer.compute(first, True, KEYS))
 
 
+@pytest.mark.jit
 @each
 def test_a_seed_makes_calls_repeatable_and_each_call_is_another(case: ImageCase) -> None:
     if not case.make().draws:
@@ -220,6 +226,14 @@ def test_boxes_outside_the_image_lose_their_label_and_lists_are_filled() -> None
         layers.RandomFlip()(boxed("xyxy", [1, 2, 3, 4]))
 
 
+def test_boxes_are_gone_where_an_image_is_sheared_to_a_line() -> None:
+    shear = layers.RandomShear((1.0, 1.0), (1.0, 1.0), bounding_box_format="xyxy")
+    boxes = {"boxes": np.array([[[1.0, 2.0, 4.0, 5.0]]]), "labels": np.array([[3]])}
+    found = shear({"images": X[:1], "bounding_boxes": boxes})["bounding_boxes"]
+    assert found["labels"].tolist() == [[-1]]
+    assert found["boxes"].tolist() == [[[0.0, 0.0, 0.0, 0.0]]]
+
+
 def test_perspective_and_elastic_beside_their_definitions() -> None:
     corners = np.array([[[0, 0], [5, 0], [0, 6], [5, 6]]], np.float64)
     ends = corners + np.array([1, 2])
@@ -276,6 +290,8 @@ def test_stacks_of_layers_augment_arrays_and_one_image_without_being_built() -> 
         (lambda: layers.RandomGrayscale(2), "between 0 and 1"),
         (lambda: layers.Resizing(2, 2, "cubic"), "interpolation"),
         (lambda: layers.Resizing(2, 2, crop_to_aspect_ratio=True, pad_to_aspect_ratio=True), "Only one"),
+        (lambda: layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=4), "tile_grid_size"),
+        (lambda: layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(4, 0)), "tile_grid"),
         (lambda: layers.RandomFlip(data_format="first"), "data_format"),
         (lambda: layers.RandomFlip(bounding_box_format="corners"), "bounding_box_format"),
         (lambda: layers.Pipeline.from_config({"layers": 3}), "list of serialized layers"),
@@ -303,3 +319,17 @@ def test_a_layer_behind_what_the_model_computes_says_where_to_put_it() -> None:
         ValueError, match=r"layer 'late' runs where batches are loaded.*Rescaling; or map the source"
     ):
         model.predict(X)
+
+
+def test_files_hold_models_with_them_and_keras_gets_lists_for_pairs(tmp_path: Path) -> None:
+    stack = [layers.RandomRotation(0.1, seed=2), layers.RandomShear(0.2, 0.1), layers.RandomZoom((0.1, 0.2))]
+    model = Sequential([Input((7, 6, 3)), *stack, layers.Pipeline([layers.RandomFlip()]), layers.Flatten()])
+    config = keras_model_config(model, serialize_keras_object(model), None)
+    assert "__tuple__" not in json.dumps(config)
+    described = {each["class_name"]: each["config"] for each in config["config"]["layers"]}
+    assert described["RandomShear"]["x_factor"] == 0.2
+    assert described["RandomRotation"]["factor"] == [-0.1, 0.1]
+    assert set(described["Pipeline"]) == {"layers", "name"}
+    model.save(tmp_path / "model.streamfit")
+    again = load_model(tmp_path / "model.streamfit")
+    assert [layer.get_config() for layer in again.layers] == [layer.get_config() for layer in model.layers]

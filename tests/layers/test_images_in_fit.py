@@ -15,6 +15,8 @@ from streamfit.callbacks import BackupAndRestore, Callback
 from streamfit.layers.host import OnHost
 from streamfit.training.host_inputs import HostPart
 
+pytestmark = pytest.mark.jit  # fits; tests/layers/test_images.py runs the lines of the kernels
+
 X = np.random.default_rng(0).integers(0, 256, (10, 5, 4, 1)).astype(np.uint8)
 Y = np.arange(10) % 3
 

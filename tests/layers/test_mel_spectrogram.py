@@ -35,6 +35,15 @@ def test_a_clip_does_not_depend_on_its_company() -> None:
     np.testing.assert_array_equal(pair[0], layer(SWEEP[None])[0])
 
 
+def test_one_waveform_and_numbers_of_other_dtypes() -> None:
+    layer = layers.MelSpectrogram(64, 32, sampling_rate=8000, num_mel_bins=6)
+    wanted = layer(SWEEP[None])[0]
+    np.testing.assert_array_equal(layer(SWEEP), wanted)
+    np.testing.assert_array_equal(layer(SWEEP.astype("float64")), wanted)
+    whole = np.arange(100, dtype="int16") % 7
+    np.testing.assert_array_equal(layer(whole), layer(whole.astype("float32")))
+
+
 def test_saved_in_a_model(tmp_path: Path) -> None:
     model = Sequential(
         [
@@ -52,7 +61,7 @@ def test_saved_in_a_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sequence_length": 100, "fft_length": 64}, "window_length=100 must be at most n_fft=64"),
+        ({"sequence_length": 100, "fft_length": 64}, "fft_length=64 must be .* equal to sequence_length=100"),
         ({"max_freq": 9000}, "at most half of sampling_rate=16000"),
         ({"num_mel_bins": 0}, "num_mel_bins"),
         ({"dtype": "int32"}, "dtype of MelSpectrogram"),

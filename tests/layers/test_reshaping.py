@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamfit import Input, Model, layers
+from streamfit import Input, Model, backend, layers
 from streamfit._base.errors import ShapeError
 
 
@@ -50,6 +50,17 @@ def test_rescaling_makes_floats_of_images() -> None:
 def test_rescaling_by_columns_stays_float32() -> None:
     found = layers.Rescaling(np.array([1.0, 2.0]), np.array([0.0, 1.0]))(np.ones((1, 2), "float32"))
     assert (found.dtype, found.tolist()) == (np.float32, [[1.0, 3.0]])
+
+
+def test_rescaling_has_a_number_for_each_channel_where_those_are_first() -> None:
+    x = np.arange(24, dtype="float32").reshape(1, 2, 3, 4)
+    layer = layers.Rescaling([1.0, 2.0], offset=[0.0, 5.0])
+    backend.set_image_data_format("channels_first")
+    try:
+        found = layer(x)
+    finally:
+        backend.set_image_data_format("channels_last")
+    np.testing.assert_array_equal(found, np.stack([x[:, 0], 2 * x[:, 1] + 5], axis=1))
 
 
 def test_samples_with_a_free_axis_are_reshaped() -> None:

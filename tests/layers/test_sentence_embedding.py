@@ -92,6 +92,7 @@ def model_of(layer: layers.Layer, optimizer: Any = "adam") -> Sequential:
     return model
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("options", [{"vocabulary": WORDS}, {"num_hash_buckets": 9}], ids=["words", "hashes"])
 def test_it_trains_on_texts_with_the_same_bits_whoever_loads_them(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch

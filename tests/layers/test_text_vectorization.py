@@ -267,6 +267,7 @@ def test_a_model_that_is_made_before_its_vocabulary() -> None:
         Sequential([Input((), dtype="string"), Vectorize(output_mode="count"), layers.Dense(2)])
 
 
+@pytest.mark.jit
 def test_workers_make_the_same() -> None:
     model = model_of()
     here = model.predict(source(TEXTS).batch(5), verbose=0)

@@ -151,6 +151,26 @@ class Twice(Model):
         return x
 
 
+def called() -> Model:
+    model = Twice(4)
+    model(X)
+    return model
+
+
+@pytest.mark.parametrize("make", [graph, numbers, called])
+def test_weights_are_written_as_keras_2_writes_them(tmp_path: Path, make: Callable[[], Model]) -> None:
+    saved, loaded = make(), make()
+    saved.save_weights(tmp_path / "first_try.h5")
+    loaded.load_weights(tmp_path / "first_try.h5")
+    assert all((a == b).all() for a, b in zip(saved.get_weights(), loaded.get_weights(), strict=True))
+    with h5py.File(tmp_path / "first_try.h5") as file:
+        names = [name.decode() for name in file.attrs["layer_names"]]
+        assert names == [layer.name for layer in layers_in_order(saved)]
+        assert "model_config" not in file.attrs
+    with pytest.raises(ValueError, match="holds no model"):
+        load_model(tmp_path / "first_try.h5")
+
+
 def test_a_subclass_is_made_with_the_class_that_is_passed(tmp_path: Path) -> None:
     model = Twice(4)
     model.compile("adam", "mse")
@@ -352,7 +372,9 @@ def test_what_keras_does_not_have_is_refused_before_training(tmp_path: Path, nam
         Model(x, ops.checked_indices(x, 3)).save(tmp_path / "x.keras")
 
 
-@pytest.mark.parametrize(("name", "weights"), [("m.keras", False), ("m.h5", False), ("w.weights.h5", True)])
+@pytest.mark.parametrize(
+    ("name", "weights"), [("m.keras", False), ("m.h5", False), ("w.weights.h5", True), ("w.h5", True)]
+)
 def test_without_h5py_the_error_names_the_extra_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, weights: bool
 ) -> None:
@@ -367,7 +389,7 @@ def test_without_h5py_the_error_names_the_extra_before_training(
         load_model(WRITTEN / "stack.keras")
 
 
-@pytest.mark.parametrize(("name", "weights"), [("m.weights.h5", False), ("w.h5", True), ("w.keras", True)])
+@pytest.mark.parametrize(("name", "weights"), [("m.weights.h5", False), ("w.keras", True)])
 def test_an_ending_of_the_other_kind_is_refused_before_training(
     tmp_path: Path, name: str, weights: bool
 ) -> None:

@@ -62,6 +62,7 @@ def test_values_are_those_of_the_numpy_twin(case: Case, dtype: str) -> None:
     check()
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("case", numbered(CASES))
 def test_the_shape_rule_gives_the_shape_and_dtype_of_the_result(case: Case) -> None:
     @settings(max_examples=8)

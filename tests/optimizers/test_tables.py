@@ -187,6 +187,7 @@ def test_rows_get_the_bits_of_the_whole(
     compare(make, dtype, [draw_step(rng) for _ in range(count)])
 
 
+@pytest.mark.jit
 @each
 def test_full_histories(make: Callable[[], optimizers.Optimizer], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "LENGTH", 5)
@@ -241,6 +242,7 @@ def test_settings_count_for_the_steps_that_had_them(
     compare(make, "float32", [draw_step(rng) for _ in range(20)], changes)
 
 
+@pytest.mark.jit
 @each
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite(make: Callable[[], optimizers.Optimizer], bad: float) -> None:

@@ -10,6 +10,7 @@ import pytest
 from streamfit import History, augment, plots, source
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
+from streamfit.preprocessing.image import ImageDataGenerator, save_img
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,40 @@ class TestPreview:
         with pytest.raises(DataError, match=r"shape \(3,\)"):
             plots.preview(np.zeros((4, 3)))
 
+    def test_iterators_of_generators_are_shown_before_and_in_each_pass(self, images: Array) -> None:
+        flow = ImageDataGenerator(vertical_flip=True, rescale=1 / 255).flow(images, np.arange(6), 2, seed=1)
+        picture = plots.preview(flow, 4, 2)
+        axes = picture.figure.axes
+        assert [axis.get_ylabel() for axis in axes[::4]] == ["before", "pass 0", "pass 1"]
+        x, y = next(flow)
+        assert [int(axis.get_title()) for axis in axes[:2]] == y.tolist()
+        for column in range(2):
+            np.testing.assert_array_equal(shown(picture, column), images[y[column]] / 255)
+            np.testing.assert_allclose(shown(picture, 4 + column), x[column], atol=1e-6)
+        rows = [[shown(picture, 4 * row + column).tobytes() for column in range(4)] for row in range(3)]
+        assert rows[1] != rows[2] != rows[0]
+
+    def test_names_of_the_classes_of_a_folder(self, images: Array, tmp_path: Path) -> None:
+        for number, name in enumerate(("cat", "dog")):
+            (tmp_path / name).mkdir()
+            save_img(tmp_path / name / "0.png", images[number])
+        flow = ImageDataGenerator().flow_from_directory(tmp_path, (8, 10), shuffle=False)
+        assert [axis.get_title() for axis in plots.preview(flow, passes=1).figure.axes[:2]] == ["cat", "dog"]
+
+    def test_labels_stand_again_where_a_row_changes_them(self, images: Array) -> None:
+        pipeline = source(images, np.eye(6, dtype=np.float32), seed=3).batch(6).map(augment.mixup(1.0))
+        axes = plots.preview(pipeline, 6, 1).figure.axes
+        assert [axis.get_title() for axis in axes[:6]] == list("012345")
+        assert all("%, " in axis.get_title() for axis in axes[6:])
+        unmixed = plots.preview(source(images, np.arange(6)).map(augment.flip()), 6, 1)
+        assert not any(axis.get_title() for axis in unmixed.figure.axes[6:])
+
+    def test_series_are_curves_and_images_without_a_number_are_empty(self) -> None:
+        series = np.sin(np.arange(64, dtype=np.float32)).reshape(2, 16, 2)
+        axes = plots.preview(series, 2).figure.axes[1]
+        assert [line.get_ydata().tolist() for line in axes.lines] == series[1].T.tolist()
+        assert plots.preview(np.full((1, 4, 4), np.nan, np.float32)).figure.axes[0].images
+
     def test_file(self, images: Array, tmp_path: Path) -> None:
         picture = plots.preview(images[:, :, :, :1], 2, path=tmp_path / "p.png")
         assert (tmp_path / "p.png").read_bytes()[:4] == b"\x89PNG" == picture._repr_png_()[:4]
@@ -99,6 +134,9 @@ class TestLearningCurves:
         assert accuracy.lines[1].get_xdata().tolist() == [2, 3]
         assert [text.get_text() for text in accuracy.texts] == ["0.4"]
         assert not rate.texts
+
+    def test_one_epoch_has_no_parts(self) -> None:
+        assert plots.learning_curves({"loss": [1.0]}).figure.axes[0].get_xticks().tolist() == [1]
 
     def test_names_and_nothing_to_draw(self) -> None:
         assert len(plots.learning_curves({"loss": [1.0], "mae": [2.0]}, ["mae"]).figure.axes) == 1
@@ -130,6 +168,12 @@ class TestConfusionMatrix:
         picture = plots.confusion_matrix([0, 0, 1], [[0.2], [0.7], [0.5]], normalize="true")
         cells = {text.get_position(): text.get_text() for text in picture.figure.axes[0].texts}
         assert cells == {(0, 0): "50%", (1, 0): "50%", (1, 1): "100%"}
+
+    def test_long_names_leave_room_for_the_title(self) -> None:
+        picture = plots.confusion_matrix([0, 1], [0, 1], ["a name that is rather long", "b"])
+        picture._repr_png_()
+        (axes,) = picture.figure.axes
+        assert axes._left_title.get_window_extent().x1 < picture.figure.bbox.x1  # as in short names
 
     def test_errors(self) -> None:
         with pytest.raises(DataError, match="2 samples and y_pred 1"):

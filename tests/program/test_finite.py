@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from streamfit.kernels import CallList, KernelStoppedError
 from streamfit.program import check_finite
-from streamfit.program.finite import finite_check
+from streamfit.program.finite import check_finite_rows, finite_check
 
 DTYPES = st.sampled_from([np.dtype("float32"), np.dtype("float64")])
 BAD = [np.nan, -np.nan, np.inf, -np.inf]
@@ -55,3 +55,19 @@ def test_extremes_are_numbers(dtype: str) -> None:
 def test_the_loss_alone_stops_it_too(bad: float) -> None:
     assert stops(bad, np.ones(5, np.float32))
     assert stops(bad, np.ones(0, np.float32)), "a model whose weights are all frozen"
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_of_a_table_are_checked_as_far_as_they_are_valid(dtype: str, bad: float) -> None:
+    bits, exponent = {"float32": (np.int32, 0x7F800000), "float64": (np.int64, 0x7FF0 << 48)}[dtype]
+    for place in range(6):
+        rows = np.ones((3, 2), dtype)
+        rows.flat[place] = bad
+        for count in range(4):
+            calls = CallList([(check_finite_rows, (rows.view(bits), np.array([count]), exponent))])
+            if place < 2 * count:
+                with pytest.raises(KernelStoppedError):
+                    calls.run()
+            else:
+                calls.run()

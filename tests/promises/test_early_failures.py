@@ -188,7 +188,7 @@ PATHS: dict[str, tuple[Any, str]] = {
     "w": (ValueError, "must end in '.safetensors' or '.weights.h5'.*Write 'w.safetensors'"),
     "w-{epoch:02d}-{loss:.2f}": (ValueError, "must end in '.safetensors'"),
     "w.{epoch:02d}.npz": (ValueError, r"Write 'w\.\{epoch:02d\}\.safetensors'"),
-    "w.{epoch:02d}.h5": (ValueError, r"\.h5 is for whole models"),
+    "w.{epoch:02d}.keras": (ValueError, r"weights alone are saved as"),
     "folder.safetensors": (IsADirectoryError, "non-directory"),
     "file/w.safetensors": (OSError, "cannot be written to"),
     "file/{epoch}/w.safetensors": (OSError, "cannot be written to"),

@@ -12,6 +12,7 @@ from oracles import faulty
 from oracles.sequences import Endless
 
 import streamfit
+from streamfit.preprocessing.image import ImageDataGenerator
 from streamfit.streams import open_source
 from streamfit.testing import (
     Battery,
@@ -354,3 +355,41 @@ def test_every_check_has_a_sentence_and_needs_what_exists() -> None:
     for check in CHECKS:
         assert check.sentence.endswith(".")
         assert set(check.needs) <= names
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_draws_are_compared_sample_by_sample_where_batches_are_shuffled(shuffled: bool) -> None:
+    def outcome(transform: streamfit.augment.Transform) -> tuple[str, str]:
+        pipeline = streamfit.source(np.arange(72, dtype=np.uint8).reshape(12, 2, 3, 1), np.arange(12))
+        pipeline = (pipeline.shuffle() if shuffled else pipeline).map(transform).batch(4)
+        (result,) = run_checks(pipeline, only="augmentation", workers=1)
+        return result.status, result.message
+
+    assert outcome(streamfit.augment.flip()) == ("pass", "")
+    status, message = outcome(streamfit.augment.flip(p=1))
+    assert status == "skip"
+    assert "the same in every epoch" in message
+
+
+def test_iterators_of_generators_are_checked_as_fit_reads_them() -> None:
+    images = np.random.default_rng(0).random((20, 4, 5, 3), np.float32)
+    flow = ImageDataGenerator(horizontal_flip=True, rotation_range=9).flow(images, np.arange(20), 4)
+    results = {
+        result.name: result.status
+        for result in run_checks(flow, only=("augmentation", "exactly_once", "resume"), workers=1)
+    }
+    assert results["augmentation"] == results["exactly_once"] == results["resume"] == "pass"
+
+
+def test_batches_without_ids_of_samples_are_not_compared_when_shuffled() -> None:
+    class Shuffled(streamfit.Sequence):
+        shuffle = True
+
+        def __len__(self) -> int:
+            return 40
+
+        def __getitem__(self, index: int) -> Any:
+            return np.full((2, 1), float(index))
+
+    (result,) = run_checks(streamfit.source(Shuffled()).shuffle(), only="augmentation", limit=2, workers=1)
+    assert (result.status, "both epochs" in result.message) == ("skip", True)

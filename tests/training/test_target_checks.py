@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamfit.kernels import run
+from streamfit.kernels import Call, CallList, KernelStoppedError, run
 from streamfit.losses.meaning import CHANCES, DISTRIBUTIONS, SIGNS, Meaning
+from streamfit.training.label_guard import check_counted_labels, check_labels
 from streamfit.training.target_checks import TargetCheck
 
 NAN = float("nan")
@@ -55,3 +56,24 @@ def test_what_was_found_stays() -> None:
 def test_vector_code_finds_what_a_loop_finds(values: list[float]) -> None:
     wrong = [value for value in values if value < 0 or value > 1]
     assert look(CHANCES, np.array(values, "float32")) == ([1.0, wrong[0]] if wrong else [0.0, 0.0])
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float32", "float64"])
+def test_labels_are_whole_numbers_below_the_number_of_classes_or_the_ignored_one(dtype: str) -> None:
+    def stops(labels: list[float], weights: list[int] | None = None) -> bool:
+        given = np.array(labels).astype(dtype)
+        call: Call = (check_labels, (given, 3, -1))
+        if weights is not None:
+            call = (check_counted_labels, (given, 3, -1, np.array(weights, "float32"), 2))
+        try:
+            CallList([call]).run()
+        except KernelStoppedError:
+            return True
+        return False
+
+    wrong = [3.0, -2.0] + ([0.5, NAN] if dtype != "int64" else [])
+    assert not stops([0, 1, 2, -1])
+    for label in wrong:
+        assert stops([0, 1, 2, label])
+        assert stops([0, 1, 2, label], [0, 1])
+        assert not stops([0, 1, 2, label], [1, 0])

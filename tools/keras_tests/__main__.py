@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from keras_tests.files import GROUPS
+from keras_tests.files import GROUPS, MUST_PASS
 from keras_tests.left_out import read_list
 from keras_tests.report import failures, group_table, reasons_table, replace_table, unused
 from keras_tests.running import copy_tests, keras_package, run_files
@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "keras.md"
 
 
 def main() -> int:
-    """Run the files; return 1 if a group that must pass has less than 90 percent."""
+    """Run the files; return 1 if a group that must pass has less than 90 percent of those that count."""
     options = _options()
     entries, package = read_list(), keras_package()
     wanted = [file for group in GROUPS.values() for file in group if _chosen(file, options.files)]
@@ -32,7 +32,7 @@ def main() -> int:
         own = [file for file in files if file in wanted]
         if own:
             table, total = group_table(own, results, entries)
-            totals.append(total)
+            totals += [total] if group in MUST_PASS else []
             parts.append(f"### {group[0].upper()}{group[1:]}\n\n{table}")
     parts.append(f"### Not counted\n\n{reasons_table(results, entries)}")
     print(failures(results, entries, options.verbose))
@@ -42,7 +42,7 @@ def main() -> int:
             print(f"left_out.toml names a test that there is not: {entry.file}::{entry.pattern}")
     if options.write:
         replace_table(PAGE, "\n\n".join(parts))
-    return int(totals[0].percent < 90.0)
+    return int(any(total.percent < 90.0 for total in totals))
 
 
 def _chosen(file: str, patterns: list[str]) -> bool:

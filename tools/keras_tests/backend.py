@@ -75,11 +75,6 @@ def _is_kind(kinds: str) -> Callable[[Any], bool]:
     return lambda dtype: np.dtype(standardize_dtype(dtype)).kind in kinds
 
 
-class _ImageDataFormat:
-    def image_data_format(self) -> str:
-        return "channels_last"
-
-
 def _normal(
     shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = "float32", seed: Any = None
 ) -> Any:
@@ -114,12 +109,12 @@ BACKEND: dict[str, Any] = {
     "SUPPORTS_SPARSE_TENSORS": False,
     "Variable": Variable,
     "backend": lambda: "streamfit",
-    "config": _ImageDataFormat(),
+    "config": streamfit.backend,
     "convert_to_numpy": convert_to_numpy,
     "convert_to_tensor": convert_to_tensor,
     "floatx": streamfit.floatx,
     "epsilon": streamfit.epsilon,
-    "image_data_format": _ImageDataFormat().image_data_format,
+    "image_data_format": streamfit.backend.image_data_format,
     "is_float_dtype": _is_kind("f"),
     "is_int_dtype": _is_kind("iu"),
     "get_keras_mask": mask_of,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os.path
+import types
+import wave
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +13,7 @@ import numpy as np
 
 import streamfit
 from keras_tests.backend import BACKEND, OPS, RANDOM, TREE, convert_to_tensor
+from keras_tests.missing import Missing
 from keras_tests.named_product import TEST_UTILS
 from keras_tests.saving import SAVING
 from keras_tests.test_case import TESTING
@@ -52,6 +56,29 @@ def skip_if_backend(backend: str, reason: str) -> Callable[[Any], Any]:
     return lambda test: test
 
 
+class TensorFlow(Missing):
+    """TensorFlow, of which tests of files with sound use one function: to write them."""
+
+    audio = types.SimpleNamespace(encode_wav=lambda sound, rate: _Bytes(wav_file(sound, rate)))
+
+
+class _Bytes(bytes):
+    def numpy(self) -> bytes:
+        """Return what the tensor holds."""
+        return self
+
+
+def wav_file(sound: Any, rate: int) -> bytes:
+    """Return the bytes of a file of 16 bits: of sound (frames, channels) from -1 to 1."""
+    made = io.BytesIO()
+    with wave.open(made, "wb") as file:
+        file.setnchannels(np.shape(sound)[1])
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(np.rint(np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+    return made.getvalue()
+
+
 STAND_INS: dict[str, dict[str, Any]] = {
     "": {"version": streamfit.__version__, "__version__": streamfit.__version__},
     "backend": BACKEND,
@@ -65,6 +92,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "tree": TREE,
     "utils.backend_utils": {"convert_tf_tensor": convert_to_tensor, "in_tf_graph": lambda: False},
     "utils.file_utils": {"join": os.path.join},
+    "utils.module_utils": {"tensorflow": TensorFlow("keras.src.utils.module_utils.tensorflow")},
     **SAVING,
 }
 """Keyed by the module, without ``keras.`` and ``src.``; a name holds for the modules below, too."""

@@ -17,6 +17,7 @@ from absl.testing import parameterized
 
 from keras_tests import layer_checks
 from keras_tests.backend import convert_to_numpy, standardize_dtype
+from streamfit import backend
 from streamfit.layers.base import clear_names
 
 _NAMES = re.compile(r"`(\w+)[^`]*`")
@@ -32,9 +33,11 @@ class TestCase(parameterized.TestCase):  # type: ignore[misc]
     maxDiff = None
 
     def setUp(self) -> None:
-        """Start the numbering of names again, as a new program would."""
+        """Start the numbering of names and the settings again, as a new program would."""
         super().setUp()
         clear_names()
+        backend.set_floatx("float32")
+        backend.set_image_data_format("channels_last")
 
     def get_temp_dir(self) -> str:
         """Make a folder that is removed after the test."""

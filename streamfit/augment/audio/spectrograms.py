@@ -9,8 +9,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-import scipy.fft
-from scipy.signal import get_window
 
 from streamfit._base.checks import number, truth, whole, whole_or_none
 from streamfit._base.errors import DataError, SampleError
@@ -166,6 +164,8 @@ class SpecAugment(SeriesChain):
 @functools.lru_cache(maxsize=32)
 def padded_window(window: str, length: int, n_fft: int) -> Array:
     """Return a periodic window with zeros at both sides, float32 (n_fft,)."""
+    from scipy.signal import get_window  # it takes a while to import
+
     made = np.zeros(n_fft, np.float32)
     left = (n_fft - length) // 2
     made[left : left + length] = get_window(window, length)
@@ -179,13 +179,15 @@ def stft_powers(form: Stft, wave: Array, row: int) -> Array:
     Raises:
         SampleError: It is too short.
     """
+    from scipy.fft import rfft  # it takes a while to import
+
     half = form.n_fft // 2
     least = half + 1 if form.center else form.n_fft
     if len(wave) < least:
         raise SampleError(f"{form!r} needs waveforms of {least} frames or more, got {len(wave)}", row)
     padded = np.pad(wave, half, mode="reflect") if form.center else wave
     frames = np.lib.stride_tricks.sliding_window_view(padded, form.n_fft)[:: form.hop]
-    spectrum = scipy.fft.rfft(frames * padded_window(form.window, form.window_length, form.n_fft), axis=1)
+    spectrum = rfft(frames * padded_window(form.window, form.window_length, form.n_fft), axis=1)
     squares = np.square(spectrum.real) + np.square(spectrum.imag)
     powers: Array = squares if form.power == 2 else squares ** np.float32(form.power / 2)
     return powers

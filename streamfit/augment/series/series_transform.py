@@ -8,7 +8,7 @@ import numpy as np
 
 from streamfit._base.checks import is_mapping, number
 from streamfit._base.errors import DataError
-from streamfit._base.keys import draw_seed, seed_from
+from streamfit._base.keys import seed_of_call
 from streamfit._base.specs import Array
 from streamfit.augment.draws import SampleDraws
 from streamfit.augment.parameters import interval, probability
@@ -44,15 +44,16 @@ class SeriesTransform(ABC):
         given = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{self.name}({given})"
 
-    def __call__(self, series: object, *, seed: int | None = None) -> object:
+    def __call__(self, series: object, *, seed: int | np.random.Generator | None = None) -> object:
         """Transform a batch, or one series (steps, channels).
 
         Args:
             series: An array (n, steps, channels), a list of series, or one series (steps, channels); series
                 without an axis of channels only in lists.
-            seed: A whole number; equal seeds give equal results. None draws one.
+            seed: A whole number; equal seeds give equal results. Or a generator, such as ``self.rng(index)``
+                of a `Sequence`, which draws one; None draws a fresh one.
         """
-        words = np.array([draw_seed() if seed is None else seed_from(seed)], np.uint64)
+        words = np.array([seed_of_call(seed)], np.uint64)
         one = isinstance(series, np.ndarray) and series.dtype != object and series.ndim == 2
         batch = [series] if one else series
         keys = SampleDraws(words).hashes("rows", len(batch))  # type: ignore[arg-type]

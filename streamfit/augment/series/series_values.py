@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from streamfit._base.checks import number, whole
 from streamfit._base.specs import Array
@@ -204,9 +203,11 @@ def spline_basis(steps: int, knots: int) -> Array:
     The curve is the cubic spline through the values ("not a knot" at the ends, as SciPy has it); a straight
     line for no knots between the ends.
     """
+    from scipy.interpolate import CubicSpline  # it takes a while to import
+
     places = np.linspace(0, max(steps - 1, 1), knots + 2)
+    # Writeable, as kernels have it.
     basis: Array = np.ascontiguousarray(CubicSpline(places, np.eye(knots + 2))(np.arange(steps)))
-    basis.flags.writeable = False
     return basis
 
 

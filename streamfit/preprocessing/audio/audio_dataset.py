@@ -197,7 +197,8 @@ def audio_dataset_from_directory(
     if truth("verbose", verbose):
         files.tell()
     length = whole_or_none("output_sequence_length", output_sequence_length, 1)
-    form = _form(files, sampling_rate, False, length, "start", 0.0)
+    rate = whole_or_none("sampling_rate", sampling_rate, 1)
+    form = _form(files, rate, False, length, "start", 0.0)
     made = []
     for part, shuffled in files.subsets(shuffle, seed, validation_split, subset):
         targets = None if labels is None or label_mode is None else part.targets(label_mode)

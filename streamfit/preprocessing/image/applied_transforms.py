@@ -16,6 +16,7 @@ from streamfit._base.config import next_seed
 from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 from streamfit.augment.draws import SampleDraws
+from streamfit.kernels.arguments import native_array
 from streamfit.preprocessing.image.affine_kernels import warp_by_index
 from streamfit.preprocessing.image.transform_parameters import TransformParameters
 
@@ -103,7 +104,7 @@ def _warped(
             _by_splines(planes, made, matrices[row], flips[row], fill_mode, cval, order)
         return moved
     step, apart = (1, height * width) if channels_first else (channels, 1)
-    flat = np.ascontiguousarray(images).reshape(len(images), -1)
+    flat = native_array(images).reshape(len(images), -1)
     result = np.empty_like(flat)
     warp_by_index(
         flat,
@@ -113,10 +114,10 @@ def _warped(
         np.array([height, width, channels, step, apart], np.int64),
         EDGE_MODES.index(fill_mode),
         order,
-        np.array([cval], images.dtype),
+        np.array([cval], flat.dtype),
         np.empty((2, width), np.float64),
         np.empty(width, np.int32),
-        np.empty((2, width), images.dtype),
+        np.empty((2, width), flat.dtype),
     )
     return result.reshape(images.shape)
 

@@ -100,6 +100,10 @@ class GeneratedImages(Stage):
         super().__init__((), SourceTraits(in_workers=True, batched=False))
         self.samples, self.transform, self.dtype, self.saving = samples, transform, dtype, saving
 
+    def untransformed(self) -> GeneratedImages:
+        """Return the same samples with their images as they are."""
+        return GeneratedImages(self.samples, None, self.dtype, None)
+
     def __repr__(self) -> str:
         return f"generated_images({len(self.samples):,} samples)"
 

@@ -7,7 +7,6 @@ member is left out in silence.
 from __future__ import annotations
 
 import os
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -40,6 +39,8 @@ def tar_members(path: str) -> Iterator[TarMember]:
         DataError: It is no archive that is not compressed, was cut off, or holds something else than files.
         OSError: It cannot be read.
     """
+    import tarfile  # it takes a while to import
+
     where = repr(path)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,11 @@ from streamfit._base.errors import DataError
 from streamfit._base.specs import Array
 
 Side = Literal["pre", "post"]
+Row = Sequence[object] | Array
 
 
 def pad_sequences(
-    sequences: Sequence[Any],
+    sequences: Sequence[Row],
     maxlen: int | None = None,
     dtype: npt.DTypeLike = "int32",
     padding: Side = "pre",
@@ -78,7 +79,7 @@ def pad_sequences(
     return filled
 
 
-def _rows(sequences: Sequence[Any]) -> list[Any]:
+def _rows(sequences: Sequence[Row]) -> list[Row]:
     if isinstance(sequences, (str, bytes)) or not hasattr(sequences, "__len__"):
         raise DataError(f"sequences must be a list of sequences, got a {type(sequences).__name__}")
     rows = list(sequences)
@@ -91,7 +92,7 @@ def _rows(sequences: Sequence[Any]) -> list[Any]:
     return rows
 
 
-def _cut(row: Any, maxlen: int, truncating: Side) -> Any:
+def _cut(row: Row, maxlen: int, truncating: Side) -> Row:
     if len(row) <= maxlen:
         return row
     return row[-maxlen:] if truncating == "pre" else row[:maxlen]
@@ -108,13 +109,13 @@ def _kept(lengths: Array, maxlen: int, truncating: Side) -> Array:
     return kept
 
 
-def _filler(value: float | str, kind: np.dtype[Any]) -> Array:
+def _filler(value: float | str, kind: np.dtype[np.generic]) -> Array:
     if isinstance(value, str) and kind.kind not in "OUST":
         raise DataError(f"dtype {kind} does not hold value={value!r}; write dtype=object for text")
     return _converted(value, kind, "value")
 
 
-def _joined(rows: list[Any], kind: np.dtype[Any]) -> Array:
+def _joined(rows: list[Row], kind: np.dtype[np.generic]) -> Array:
     """Return the elements of all rows, one row behind the other, in the dtype of the result."""
     filled = [(place, row) for place, row in enumerate(rows) if len(row)]
     found = [_converted(row, kind, f"sequence {place}") for place, row in filled]
@@ -127,7 +128,7 @@ def _joined(rows: list[Any], kind: np.dtype[Any]) -> Array:
     return np.concatenate(found)
 
 
-def _joined_at_once(rows: list[Any], kind: np.dtype[Any]) -> Array | None:
+def _joined_at_once(rows: list[Row], kind: np.dtype[np.generic]) -> Array | None:
     """Return the same for lists of whole numbers and for arrays of one dtype; None for anything else."""
     kinds = set(map(type, rows))
     try:
@@ -135,14 +136,15 @@ def _joined_at_once(rows: list[Any], kind: np.dtype[Any]) -> Array | None:
             flat = np.asarray(list(itertools.chain.from_iterable(rows)))
             exact = flat.ndim == 1 and flat.dtype.kind in "iu"  # others may have been changed already
         else:
-            exact = kinds == {np.ndarray} and len({(row.dtype, row.shape[1:]) for row in rows}) == 1
-            flat = np.concatenate(rows) if exact else np.zeros(0)
+            arrays = [row for row in rows if type(row) is np.ndarray]
+            exact = len(arrays) == len(rows) and len({(row.dtype, row.shape[1:]) for row in arrays}) == 1
+            flat = np.concatenate(arrays) if exact else np.zeros(0)
         return _converted(flat, kind, "") if exact and kind.kind in "iuf" else None
     except ValueError:  # elements of several shapes, or too large ones: of which sequence, is found later
         return None
 
 
-def _converted(values: Any, kind: np.dtype[Any], what: str) -> Array:
+def _converted(values: object, kind: np.dtype[np.generic], what: str) -> Array:
     """Return values in a dtype.
 
     Raises:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from streamfit.preprocessing.sequence.padded_sequences import Side, pad_sequence
 from streamfit.workers.contract import inside_worker
 
 _THREADS = "TOKENIZERS_PARALLELISM"
-Encode = Callable[[list[str]], Sequence[Any]]
+Encode = Callable[[list[str]], Sequence[object]]
 
 
 class Tokenize:
@@ -29,12 +28,12 @@ class Tokenize:
 
     def __init__(
         self,
-        tokenizer: Any,
+        tokenizer: object,
         length: int | None,
         padding: Side | None,
         truncating: Side | None,
         value: int,
-        options: dict[str, Any],
+        options: dict[str, object],
     ) -> None:
         for name, side in (("padding", padding), ("truncating", truncating)):
             if side not in (None, "pre", "post"):
@@ -48,7 +47,7 @@ class Tokenize:
         self.tokenizer, self.value, self.options = tokenizer, filler, options
         _encoder(tokenizer, options)
 
-    def __call__(self, texts: Any) -> Array:
+    def __call__(self, texts: object) -> Array:
         """Return the ids of a batch of texts, int64 (n, length), or of one text, int64 (length,)."""
         if isinstance(texts, str) or (isinstance(texts, np.ndarray) and not texts.ndim):
             row: Array = self([texts.item() if isinstance(texts, np.ndarray) else texts])[0]
@@ -87,13 +86,13 @@ class Tokenize:
 
 
 def tokenize(
-    tokenizer: Any,
+    tokenizer: object,
     length: int | None = None,
     *,
     padding: Side | None = None,
     truncating: Side | None = None,
     value: int = 0,
-    **options: Any,
+    **options: object,
 ) -> Tokenize:
     """Make a function for `Pipeline.map` that turns texts into arrays of ids.
 
@@ -135,7 +134,7 @@ def tokenize(
     return Tokenize(tokenizer, length, padding, truncating, value, options)
 
 
-def _encoder(tokenizer: Any, options: dict[str, Any]) -> Encode:
+def _encoder(tokenizer: object, options: dict[str, object]) -> Encode:
     """Return how a tokenizer turns a list of texts into lists of ids."""
     if hasattr(tokenizer, "encode_batch"):
         return lambda texts: tokenizer.encode_batch(texts, **options)
@@ -151,7 +150,7 @@ def _encoder(tokenizer: Any, options: dict[str, Any]) -> Encode:
     return lambda texts: [tokenizer(text, **options) for text in texts]
 
 
-def _ids(found: Any, row: int) -> list[int]:
+def _ids(found: object, row: int) -> list[int]:
     """Return the ids of one text; an encoding of `tokenizers` has them as an attribute."""
     found = getattr(found, "ids", found)
     if type(found) is list and set(map(type, found)) <= {int}:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence, Sized
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Sized
+from typing import Any, cast
 
 from streamfit._base.checks import is_mapping, truth, whole, whole_or_none
 from streamfit._base.errors import DataError
@@ -19,6 +19,8 @@ from streamfit.preprocessing.text.word_matrices import Mode, mode_of, word_matri
 from streamfit.preprocessing.text.word_sequences import FILTERS, text_to_word_sequence
 
 Tokens = Sequence[Hashable]
+Text = str | list[str] | list[int] | list[Hashable]
+_Counts = dict[Hashable, int]
 _TABLES = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
 _NUMBERED = ("index_docs", "index_word")  # JSON has text for their keys
 
@@ -86,14 +88,14 @@ class Tokenizer:
         self.split, self.oov_token = split, oov_token
         self.document_count = whole("document_count", document_count, 0)
         text_to_word_sequence("", self.filters, False, split)  # checks both
-        self.word_counts: dict[Any, int] = OrderedDict()
-        self.word_docs: dict[Any, int] = defaultdict(int)
+        self.word_counts: _Counts = OrderedDict()
+        self.word_docs: _Counts = defaultdict(int)
         self.index_docs: dict[int, int] = defaultdict(int)
-        self.word_index: dict[Any, int] = {}
-        self.index_word: dict[int, Any] = {}
+        self.word_index: _Counts = {}
+        self.index_word: dict[int, Hashable] = {}
         self._counted_sequences = False
 
-    def fit_on_texts(self, texts: Iterable[str | list[Any]]) -> None:
+    def fit_on_texts(self, texts: Iterable[Text]) -> None:
         """Count the words of texts, in addition to those counted before, and number all anew.
 
         Args:
@@ -114,8 +116,8 @@ class Tokenizer:
                 "fit_on_texts after fit_on_sequences would overwrite the counts of documents; call "
                 "fit_on_texts first, or use two tokenizers"
             )
-        counts: Counter[Any] = Counter()
-        documents: Counter[Any] = Counter()
+        counts: Counter[Hashable] = Counter()
+        documents: Counter[Hashable] = Counter()
         number = 0
         for tokens in self._all_tokens(texts):
             counts.update(tokens)
@@ -158,7 +160,7 @@ class Tokenizer:
         for index, count in counts.items():
             self.index_docs[index] = self.index_docs.get(index, 0) + count
 
-    def texts_to_sequences(self, texts: Iterable[str | list[Any]]) -> list[list[int]]:
+    def texts_to_sequences(self, texts: Iterable[Text]) -> list[list[int]]:
         """Turn texts into lists of the numbers of their words.
 
         Args:
@@ -180,7 +182,7 @@ class Tokenizer:
         """
         return list(self.texts_to_sequences_generator(texts))
 
-    def texts_to_sequences_generator(self, texts: Iterable[str | list[Any]]) -> Iterator[list[int]]:
+    def texts_to_sequences_generator(self, texts: Iterable[Text]) -> Iterator[list[int]]:
         """Yield what `texts_to_sequences` returns, one text after the other."""
         self._check_fitted()
         oov = self.word_index.get(self.oov_token)
@@ -221,9 +223,10 @@ class Tokenizer:
         limit = self.num_words or float("inf")
         for ids in sequences:
             known = (index if index < limit and index in self.index_word else oov for index in ids)
-            yield " ".join(self.index_word[index] for index in known if index is not None)
+            words = [self.index_word[index] for index in known if index is not None]
+            yield " ".join(cast("list[str]", words))
 
-    def texts_to_matrix(self, texts: Iterable[str | list[Any]], mode: Mode = "binary") -> Array:
+    def texts_to_matrix(self, texts: Iterable[Text], mode: Mode = "binary") -> Array:
         """Turn texts into rows of a matrix with a column for each word; see `sequences_to_matrix`."""
         mode_of(mode)
         return self.sequences_to_matrix(self.texts_to_sequences(texts), mode)
@@ -266,7 +269,7 @@ class Tokenizer:
             sequences, columns, mode, self.document_count, self.index_docs, bool(self.num_words)
         )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the arguments and the counts; the tables are JSON in strings, as in Keras 2.
 
         Raises:
@@ -290,7 +293,7 @@ class Tokenizer:
         """
         return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
 
-    def _all_tokens(self, texts: Iterable[str | list[Any]]) -> Iterator[Tokens]:
+    def _all_tokens(self, texts: Iterable[Text]) -> Iterator[Tokens]:
         """Yield the tokens of each text."""
         if isinstance(texts, (str, bytes)):
             raise TypeError(f"texts is one {type(texts).__name__}; write a list of texts: [text]")
@@ -321,13 +324,14 @@ class Tokenizer:
             raise ValueError("the vocabulary is empty: call fit_on_texts with texts that have words first")
 
 
-def _lowered(tokens: list[Any]) -> list[str]:
-    wrong = [token for token in tokens if not isinstance(token, str)]
-    if wrong:
+def _lowered(tokens: Sequence[object]) -> list[str]:
+    words = [token for token in tokens if isinstance(token, str)]
+    if len(words) < len(tokens):
+        wrong = next(token for token in tokens if not isinstance(token, str))
         raise TypeError(
-            f"token {wrong[0]!r} is a {type(wrong[0]).__name__}, no str; write lower=False for such tokens"
+            f"token {wrong!r} is a {type(wrong).__name__}, no str; write lower=False for such tokens"
         )
-    return [token.lower() for token in tokens]
+    return [word.lower() for word in words]
 
 
 def _check_sized(name: str, values: object) -> None:
@@ -353,16 +357,17 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
         made = Tokenizer(**config)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"this is no JSON of a tokenizer: {type(error).__name__}: {error}") from error
-    made.word_counts = OrderedDict(tables["word_counts"])
-    made.word_docs = defaultdict(int, tables["word_docs"])
-    made.index_docs = defaultdict(int, tables["index_docs"])
-    made.index_word, made.word_index = tables["index_word"], tables["word_index"]
+    made.word_counts = OrderedDict(cast(_Counts, tables["word_counts"]))
+    made.word_docs = defaultdict(int, cast(_Counts, tables["word_docs"]))
+    made.index_docs = defaultdict(int, cast("dict[int, int]", tables["index_docs"]))
+    made.index_word = cast("dict[int, Hashable]", tables["index_word"])
+    made.word_index = cast(_Counts, tables["word_index"])
     counted = {made.word_index.get(word): count for word, count in made.word_docs.items()}
     made._counted_sequences = counted != made.index_docs
     return made
 
 
-def _table(name: str, found: object) -> dict[Any, Any]:
+def _table(name: str, found: object) -> Mapping[Hashable, object]:
     """Return one table of the JSON; numbers that are its keys are text there."""
     if not is_mapping(found):
         raise TypeError(f"{name} is a {type(found).__name__}")

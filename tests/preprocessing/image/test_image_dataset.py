@@ -158,7 +158,7 @@ def test_bad_files_are_named_and_can_be_skipped(folder: Path) -> None:
     with pytest.raises(SampleError, match=r"dog/1\.webp' is no image.*begins with b'<html>no'") as caught:
         read(data)
     assert caught.value.row == 0
-    for how in ({"workers": 0}, {"workers": 2, "use_multiprocessing": True}):
+    for how in ({"workers": 0}, {"workers": 1, "use_multiprocessing": True}):
         with (
             pytest.warns(RuntimeWarning, match=r"left out: .*1\.webp"),
             stream(data, on_bad_sample="skip", max_bad_samples=1, **how) as batches,
@@ -214,3 +214,5 @@ def test_wrong_arguments(folder: Path) -> None:
         read(made(folder, image_size=None))
     with pytest.raises(ValueError, match=r"there are no files \.bmp .*\.tiff in the folders of"):
         made(folder / "cat" / "more")
+    with pytest.raises(ValueError, match=r"belong to no class: make a folder of each class"):
+        made(folder / "dog")

@@ -416,3 +416,8 @@ def test_the_checkers_find_nothing() -> None:
     check_source(pipeline.open_source(seed=3))
     check_stream(lambda: streamfit.stream(pipeline, workers=2, seed=3), only="reread")
     check_stream(lambda: streamfit.stream(PIPELINES["function"](), seed=3), only="left_behind")
+
+
+def test_a_class_in_place_of_a_transform_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"the class Flip itself; call it"):
+        source(np.zeros((2, 4, 4, 3), np.uint8)).map(augment.flip)  # type: ignore[arg-type]

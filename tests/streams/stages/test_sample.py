@@ -63,6 +63,7 @@ def test_whole_numbers_are_kept_exactly(count: int, times: int, weight: float) -
         assert np.bincount(places).tolist() == [times] * count
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("independent", [False, True])
 def test_means_are_exact(independent: bool) -> None:
     weights = np.array([1.0, 2.0, 3.5, 0.0, 7.0, 0.25] * 11)

@@ -76,6 +76,7 @@ def test_batches_are_those_that_are_loaded_one_by_one(small, number, maps):
     assert len(delivered) == len(set(delivered))
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("number", [1, 3, 8])
 def test_processes_read_the_same(small, number):
     made = FORMS[number](pipeline([3, 0, 1, 10, 10, 2, 15])).batch(4)
