@@ -21,7 +21,11 @@ from image_folder_common import processor_seconds
 
 import streamfit
 from streamfit import augment
+from streamfit.streams.adapt import open_source
+from streamfit.streams.feed import Feed
+from streamfit.workers import make_pool
 
+AHEAD = 10  # batches, as `fit` has it
 ROWS = {"photo": (1024, 256, 32), SMALL: (20_000, 32, 128)}
 """How many images there are, their height and width, and how many a batch has."""
 
@@ -49,7 +53,7 @@ def pipeline(work: str, seed: int) -> streamfit.Pipeline:
 
 
 def main() -> None:
-    """Read a pass to warm up, then answer requests until standard input closes."""
+    """Read a batch to warm up, then answer requests until standard input closes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", choices=tuple(ROWS), required=True)
     parser.add_argument("--workers", choices=("none", "threads", "processes"), required=True)
@@ -57,28 +61,26 @@ def main() -> None:
     chosen = parser.parse_args()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    workers = 0 if chosen.workers == "none" else 2
+    made = pipeline(chosen.work, chosen.seed)
+    # As `fit` reads: a batch is not kept once the next one is asked for.
+    pool = None if chosen.workers == "none" else make_pool(chosen.workers, 2, AHEAD)
 
-    def read() -> Iterator[object]:
-        with streamfit.stream(
-            pipeline(chosen.work, chosen.seed),
-            workers=workers,
-            use_multiprocessing=chosen.workers == "processes",
-            seed=chosen.seed,
-        ) as batches:
+    def read() -> Iterator[np.ndarray]:
+        with Feed(open_source(made, seed=chosen.seed), pool, ahead=AHEAD if pool else 0) as feed:
             while True:
-                yield from batches
+                for batch in feed.run():
+                    yield np.asarray(batch.x)
 
     reading = read()
-    first = [np.asarray(x) for x, _ in itertools.islice(reading, 16)]
-    print(json.dumps({"form": f"{first[0].dtype} {first[0].shape}"}), file=answers)
+    first = next(reading)
+    print(json.dumps({"form": f"{first.dtype} {first.shape}"}), file=answers)
     del first
     for line in sys.stdin:
         count = int(json.loads(line)["batches"])
         lead = count // 2
         busy = begin = 0.0
-        for number, (x, _) in enumerate(itertools.islice(reading, lead + count), 1):
-            assert float(np.asarray(x)[0, 0, 0, 0]) > -1e9
+        for number, x in enumerate(itertools.islice(reading, lead + count), 1):
+            assert float(x[0, 0, 0, 0]) > -1e9
             if number == lead:
                 busy, begin = processor_seconds(), time.perf_counter()
         seconds = time.perf_counter() - begin

@@ -190,10 +190,12 @@ def _holds(block: Block, item: _Range) -> bool:
     """Return whether a block holds the bits of a range."""
     if block.size != item.size:
         return False
-    memory, at = np.empty(min(block.size, _CHUNK), np.uint8), block.offset
+    memory, at = bytearray(), block.offset
     for piece in item.pieces():
-        copy = memory[: len(piece)] if len(piece) <= len(memory) else np.empty(len(piece), np.uint8)
-        if slots.read(block.segment.fd, copy.data, at) < len(piece) or not np.array_equal(copy, piece):
+        if len(memory) != len(piece):
+            memory = bytearray(len(piece))
+        # A bytearray is compared as memory: nothing is written for it, as NumPy does for each byte.
+        if slots.read(block.segment.fd, memoryview(memory), at) < len(piece) or memory != piece.data:
             return False
         at += len(piece)
     return True
