@@ -54,7 +54,7 @@ def network(shape):
 
 
 def main(images, labels, learned, epochs, seeds, pictures):
-    """Train with some seeds, with and without augmentation; return the mean accuracies without and with it."""
+    """Train with and without augmentation; return the mean accuracies over some seeds without and with it."""
     moves = augment.affine(degrees=10, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=8)
     digits = source(images[:learned], labels[:learned], name="digits")
     kinds = {

@@ -1,4 +1,4 @@
-"""The classic script of Keras 2: a folder of images, `ImageDataGenerator`, `fit_generator` on worker processes.
+"""The classic script of Keras 2: a folder of images, `ImageDataGenerator`, `fit_generator` on processes.
 
 The folder holds pieces of the two photos that come with scikit-learn, and the network learns which photo a
 piece is of. The lines between the two rules are those of a script for Keras 2 but for their imports.
@@ -17,7 +17,7 @@ from streamfit.preprocessing.image import ImageDataGenerator
 
 
 def train(folder, samples, held_out):
-    """Train on the folder ``train``, validate on the folder ``validation``; return the model and its history."""
+    """Train on the folder ``train``, validate on ``validation``; return the model and its history."""
     train_datagen = ImageDataGenerator(
         rescale=1.0 / 255, shear_range=0.2, zoom_range=0.2, rotation_range=20, horizontal_flip=True
     )
