@@ -42,8 +42,8 @@ MATH_SIDE = {
 # pools of processes, which most programs never need.
 WORKERS_LAYERS = ("transport", "recovery", "pool", "processes")
 WORKERS_LATE = {("streamfit.workers.pool.factory", "processes")}
-# What the data side may use of the kernels: the decorator, and how arrays are handed to machine code.
-BRIDGES = {"streamfit.kernels.decorator", "streamfit.kernels.arguments"}
+# What the data side may use of the kernels: the decorator, how arrays are handed to machine code, and reads ahead.
+BRIDGES = {f"streamfit.kernels.{module}" for module in ("arguments", "cache_lines", "decorator")}
 
 MODULE_LINES, FUNCTION_LINES, MEDIAN_LINES, MOST_ANY = 450, 80, 10, 550
 
