@@ -42,7 +42,7 @@ MATH_SIDE = {
 # pools of processes, which most programs never need.
 WORKERS_LAYERS = ("transport", "recovery", "pool", "processes")
 WORKERS_LATE = {("streamfit.workers.pool.factory", "processes")}
-# What the data side may use of the kernels: the decorator, how arrays are handed to machine code, and reads ahead.
+# What the data side may use of the kernels: the decorator, arrays as machine code takes them, reads ahead.
 BRIDGES = {f"streamfit.kernels.{module}" for module in ("arguments", "cache_lines", "decorator")}
 
 MODULE_LINES, FUNCTION_LINES, MEDIAN_LINES, MOST_ANY = 450, 80, 10, 550
