@@ -22,6 +22,7 @@ class Flip(Transform):
         p: The probability.
 
     Example:
+        >>> import numpy as np
         >>> from streamfit import augment
         >>> image = np.array([[[1], [2], [3]]], np.uint8)
         >>> augment.flip(p=1)(image)[0, :, 0].tolist()

@@ -214,7 +214,7 @@ def _with_other_samples(
     drawn = {
         ticket.number: ticket
         for (_, here), (ticket, there) in pairs
-        if any(not same_bits(a, b) for a, b in zip(here, there, strict=True))
+        if any(not same_bits(np.asarray(a), np.asarray(b)) for a, b in zip(here, there, strict=True))
     }
     return list(drawn.values())
 

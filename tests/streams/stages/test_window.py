@@ -161,7 +161,9 @@ def test_specs_are_those_of_the_windows() -> None:
     assert labelled(9).window(2, drop_remainder=False).stage.specs() is None
 
 
+@pytest.mark.extras
 def test_windows_over_blocks_shuffle_whole_blocks(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="reads CSV")
     text = "\n".join(["x", *map(str, range(200))]) + "\n"
     (tmp_path / "a.csv").write_text(text)
     (tmp_path / "b.csv").write_text(text)
