@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -102,19 +102,34 @@ def bright_and_box(chain, box, seed):
 
 @given(
     st.one_of(
-        chains(st.one_of(flips, pads), resizes, flips),
-        chains(whole_pixels, flips, enlarging, whole_pixels),
-        chains(flips, cut, flips),
+        st.tuples(chains(st.one_of(flips, pads), resizes, flips), st.just(1)),
+        # Where only the edge of a box is left it is dim, and its corners are darker by half an enlarged pixel.
+        st.tuples(chains(whole_pixels, flips, enlarging, whole_pixels), st.just(2)),
+        st.tuples(chains(flips, cut, flips), st.just(1)),
     ),
     rectangles(),
     seeds,
 )
-def test_a_box_is_tight_where_axes_stay_axes(chain, box, seed):
+@example(
+    (
+        augment.chain(
+            augment.center_crop((10, 9)),
+            augment.flip(p=0.7),
+            augment.resize((22, 20), "bilinear", False),
+            augment.center_crop((10, 9)),
+        ),
+        2,
+    ),
+    (7, 9, 11, 13),
+    0,
+)
+def test_a_box_is_tight_where_axes_stay_axes(drawn, box, seed):
+    chain, tolerance = drawn
     seen, moved, (height, width) = bright_and_box(chain, box, seed)
     if seen is None:  # nothing is left, or less than a pixel at the edge
         assert (moved == -1).all() or (moved[2:] - moved[:2]).min() < 1
         return
-    assert np.abs(moved - seen).max() <= 1
+    assert np.abs(moved - seen).max() <= tolerance
     assert (moved >= 0).all()
     assert (moved[2:] <= (width, height)).all()
 
