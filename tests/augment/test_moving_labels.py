@@ -103,7 +103,7 @@ def bright_and_box(chain, box, seed):
 @given(
     st.one_of(
         st.tuples(chains(st.one_of(flips, pads), resizes, flips), st.just(1)),
-        # Where only the edge of a box is left it is dim, and its corners are darker by half an enlarged pixel.
+        # Of a box of which only the edge is left, the corners are round by half an enlarged pixel.
         st.tuples(chains(whole_pixels, flips, enlarging, whole_pixels), st.just(2)),
         st.tuples(chains(flips, cut, flips), st.just(1)),
     ),
