@@ -140,14 +140,12 @@ class KillsItsWorker:
 @pytest.mark.parametrize("in_order", [False, True])
 def test_a_killed_worker_changes_nothing(in_order: bool, tmp_path: Path) -> None:
     made = arrays().filter(kept) if in_order else arrays()
-    pipeline = (
-        made.map(KillsItsWorker(tmp_path, [3, 8])).map(FUNCTION).map(TURN).shuffle(11).batch(3).map(MIX)
-    )
+    pipeline = made.map(KillsItsWorker(tmp_path, [8])).map(FUNCTION).map(TURN).shuffle(11).batch(3).map(MIX)
     (expected,) = delivered(pipeline)
     chosen = pipeline.open_source(seed=7)
     with nothing_left_behind(), make_pool("processes", 2, 2) as pool, Feed(chosen, pool) as feed:
         assert [batch_value(batch) for batch in feed.run()] == expected
-        assert feed.receipt().restarts >= len(list(tmp_path.iterdir())) == 2
+        assert feed.receipt().restarts >= len(list(tmp_path.iterdir())) == 1
 
 
 def images_of(pipeline: Pipeline) -> list[object]:
