@@ -20,7 +20,8 @@ VENV := .venv
 BENCH_VENV := .venv-bench
 PY := $(VENV)/bin/python
 BENCH_PY := $(BENCH_VENV)/bin/python
-JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
+# One more than there are cores: many tests wait for processes that they start.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 PIP_FLAGS := --quiet --quiet --disable-pip-version-check
 CHECKED := streamfit streamfit_plugins tests tools examples benchmarks
 CHECKED_HERE := $(wildcard $(CHECKED))
