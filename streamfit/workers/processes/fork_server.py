@@ -121,7 +121,8 @@ class ForkServer:
             if self._parent is not None:
                 os.close(self._parent)
             self._channel.close()
-            if worker_main.main(socket.socket(fileno=fd), fork_server):
+            sock = socket.socket(fileno=fd)  # kept until the end: collected as garbage, it would warn
+            if worker_main.main(sock, fork_server):
                 ending.finish(self._modules)
         except SystemExit:  # of `finish`: the interpreter shuts down, in the last frame of `bootstrap`
             status = None
