@@ -17,14 +17,14 @@ from streamfit._base.errors import ShapeError
 from streamfit._base.specs import Array, Spec
 from streamfit.kernels import Call, kernel
 from streamfit.kernels.decorator import inlined
+from streamfit.kernels.splitmix import splitmix
 from streamfit.ops.casting import floating, operand
 from streamfit.ops.core import Op, Operand, Tensor, Value, apply, flat
 from streamfit.ops.operation import first_row
 from streamfit.ops.public_calls import recorded
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_S11 = np.uint64(11)
 _ULP = 2.0**-53
 _TURN = 2 * np.pi
 
@@ -32,10 +32,7 @@ _TURN = 2 * np.pi
 @inlined
 def mix(value: np.uint64) -> np.uint64:
     """Scramble 64 bits: the finaliser of SplitMix64, after one step of its counter."""
-    value = value + _GOLDEN
-    value = (value ^ (value >> _S30)) * _FIRST
-    value = (value ^ (value >> _S27)) * _SECOND
-    return value ^ (value >> _S31)
+    return splitmix(value, 0)
 
 
 @inlined

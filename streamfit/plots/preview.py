@@ -13,7 +13,7 @@ from streamfit._base.errors import DataError
 from streamfit._base.plotting import BLUE, ORANGE, SOFT, TEXT, Drawn, Picture, empty_axes, matplotlib_module
 from streamfit._base.specs import Array
 from streamfit.streams import Pipeline, source
-from streamfit.streams.stages import Map, Pass, Stage
+from streamfit.streams.stages import BatchStage, Map, Pass, Shuffle, Stage, TakeStage
 from streamfit.streams.stages.elements import Element, split
 
 _INCH = 1.35
@@ -158,7 +158,7 @@ def _maps(stage: Stage) -> tuple[Map | None, Map | None]:
 def _same_samples(stage: Stage, below: Stage) -> bool:
     """Return whether the samples of a stage have the ids that they have further below."""
     while stage is not below:
-        if not isinstance(stage, Map) and type(stage).__name__ not in ("Shuffle", "BatchStage", "TakeStage"):
+        if not isinstance(stage, (BatchStage, Map, Shuffle, TakeStage)):
             return False
         stage = stage.input
     return True
