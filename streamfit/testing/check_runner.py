@@ -1,51 +1,32 @@
 """`Battery`: runs all checks for one object, each at most once, after the checks that it needs.
 
-Guarantees kept here: a check that needs a failed check is skipped and says so, so that one mistake gives one
-failure; a check that raises is a failure with its exception and never a pass; the global random states are
-as before.
+Guarantees kept here: a check that needs one that does not hold is not run and says for which it waits, so
+that one mistake gives one failure; what ran and failed is never shown as skipped; a check that raises is a
+failure with its exception and never a pass; the global random states are as before.
 """
 
 from __future__ import annotations
 
-import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from streamfit._base.names import did_you_mean
-from streamfit.streams import Pipeline, Source, Stream
-from streamfit.streams.leaves import brief, is_arraylike
-from streamfit.testing import (
-    bounded_memory,
-    contents,
-    delivery,
-    generators,
-    object_changes,
-    passes,
-    process_state,
-    rng_calls,
-    streaming,
+from streamfit.testing.checks import CHECKS
+from streamfit.testing.checks.contents import kept_globals
+from streamfit.testing.failure import (
+    CheckFailure,
+    CheckSkipped,
+    CheckWarning,
+    brief_error,
+    exits_are_failures,
 )
-from streamfit.testing.checked_object import CheckedObject
-from streamfit.testing.contents import kept_globals
-from streamfit.testing.failure import CheckFailure, CheckSkipped, brief_error, exits_are_failures
-from streamfit.testing.table import KINDS, Check, Kind
+from streamfit.testing.kinds import checked_object
+from streamfit.testing.settings import CheckSettings, SampleKey
+from streamfit.testing.table import Check, Kind
 
-Status = Literal["pass", "fail", "skip", "expected"]
-_TABLES = (
-    generators,
-    contents,
-    rng_calls,
-    object_changes,
-    process_state,
-    delivery,
-    passes,
-    bounded_memory,
-    streaming,
-)
-CHECKS: tuple[Check, ...] = tuple(check for table in _TABLES for check in table.CHECKS)
-_WANTED = "pass a Sequence, a Source, or a function that makes one"
+Status = Literal["pass", "warn", "fail", "skip", "expected"]
 Names = str | Iterable[str] | None
 
 
@@ -55,10 +36,14 @@ class Result:
 
     Args:
         name: Name of the check.
-        status: ``'pass'``, ``'fail'``, ``'skip'``, or ``'expected'`` for a known failure.
+        status: ``'pass'``; ``'fail'``; ``'warn'`` for what is likely a mistake; ``'skip'``; ``'expected'``
+        for
+            a known failure.
         message: The reason; for a pass a note, often empty.
         seconds: How long it took.
         error: The failure itself.
+        hint: A few lines of code that mend what a check has found; empty otherwise.
+        waits_for: The check that must hold first, if this one was not run for that reason; else empty.
 
     Example:
         >>> print(Result("length", "pass", "", 0.01))
@@ -70,6 +55,8 @@ class Result:
     message: str
     seconds: float
     error: BaseException | None = None
+    hint: str = ""
+    waits_for: str = ""
 
     def __str__(self) -> str:
         return f"{self.status:9} {self.name}" + (f"\n          {self.message}" if self.message else "")
@@ -80,10 +67,14 @@ class Battery:
 
     Args:
         obj: An object, a class, or a function without required arguments that makes one.
-        kind: ``'sequence'``, ``'source'``, ``'generator'`` or ``'stream'``; None: found from `obj`.
-        expected_failures: Names of checks that are known to fail, with the reason.
+        kind: What it is, as for `run_checks`; None: found from `obj`.
+        expected_failures: Names of checks that are known to fail or to warn, with the reason.
         limit: How many batches a check looks at.
         workers: How many worker processes are used at most.
+        strict: Whether warnings are failures.
+        ragged: Whether the shapes of samples may differ between batches.
+        key: Returns what identifies a sample, as for `run_checks`.
+        source: The items that a function of kind ``'generator'`` reads, as for `run_checks`.
 
     Raises:
         TypeError: `obj` does not give batches.
@@ -98,16 +89,18 @@ class Battery:
         expected_failures: Mapping[str, str] | None = None,
         limit: int = 32,
         workers: int = 2,
+        strict: bool = False,
+        ragged: bool = False,
+        key: SampleKey | None = None,
+        source: object = None,
     ) -> None:
-        if limit < 2 or workers < 1:
-            raise ValueError(f"limit must be at least 2 and workers at least 1, got {limit} and {workers}")
-        self.checked = _checked_object(obj, kind, limit, workers)
-        self.kind = self.checked.kind
+        settings = CheckSettings(limit, workers, ragged, key, source)
+        self.checked = checked_object(obj, kind, settings)
+        self.kind, self.strict = self.checked.kind, strict
         self.checks = {check.name: check for check in CHECKS if self.kind in check.kinds}
         self.expected = dict(expected_failures or {})
         _known(self.expected, self.checks, self.kind)
         self._results: dict[str, Result] = {}
-        self._blocked: set[str] = set()  # skipped, since a check that they need does not hold
 
     def names(self, only: Names = None) -> list[str]:
         """List the names of the checks, or those of `only` in the order in which they run."""
@@ -138,45 +131,60 @@ class Battery:
         self.checked.close()
 
     def _run(self, check: Check) -> Result:
-        needs = [name for name in check.needs if name in self.checks]
-        unmet = [name for name in needs if self.result(name).status == "fail" or name in self._blocked]
-        if unmet:
-            return self._block(check, unmet[0], 0.0)
-        result = self._outcome(check)
-        known = [name for name in needs if self.result(name).status == "expected"]
-        if result.status == "fail" and known:
-            return self._block(check, known[0], result.seconds)
-        return result
+        for name in check.needs:
+            if name in self.checks and not self._holds(name):
+                return Result(check.name, "skip", f"{name!r} has to hold first", 0.0, waits_for=name)
+        closer = check.stands_in_for
+        if closer in self.checks and not self._waits(closer):
+            return Result(check.name, "skip", f"{closer!r} looks closer", 0.0)
+        return self._outcome(check)
 
-    def _block(self, check: Check, needed: str, seconds: float) -> Result:
-        self._blocked.add(check.name)
-        return Result(check.name, "skip", f"{needed!r} has to hold first", seconds)
+    def _holds(self, name: str) -> bool:
+        """Return whether a check, or the one that stands in for it where it waits, has found no failure."""
+        result = self.result(name)
+        if result.waits_for:
+            others = [check.name for check in self.checks.values() if check.stands_in_for == name]
+            return any(self._holds(other) for other in others)
+        return result.status not in ("fail", "expected") or isinstance(result.error, CheckWarning)
+
+    def _waits(self, name: str) -> bool:
+        """Return whether a check waits; run only the checks that it needs, not the check itself."""
+        if name in self._results:
+            return bool(self._results[name].waits_for)
+        needs = [need for need in self.checks[name].needs if need in self.checks]
+        return any(not self._holds(need) for need in needs)
 
     def _outcome(self, check: Check) -> Result:
         began = time.perf_counter()
         error: BaseException | None = None
+        hint = ""
         status: Status
         try:
             with kept_globals(), exits_are_failures():
                 status, message = self._passed(check.run(self.checked) or "", check.name)
         except CheckSkipped as reason:
             status, message = "skip", str(reason)
+        except CheckWarning as warning:
+            found: Status = "fail" if self.strict else "warn"
+            status, message, error = *self._found(found, str(warning), check.name), warning
+            hint = warning.hint or check.hint
         except CheckFailure as failure:
-            status, message, error = *self._failed(str(failure), check.name), failure
+            status, message, error = *self._found("fail", str(failure), check.name), failure
+            hint = failure.hint or check.hint
         except (Exception, SystemExit) as other:  # user code runs in checks, and may raise anything
             text = f"{self.checked.name}: the check {check.name!r} could not be done: {brief_error(other)}"
-            status, message, error = *self._failed(text, check.name), other
-        return Result(check.name, status, message, time.perf_counter() - began, error)
+            status, message, error = *self._found("fail", text, check.name), other
+        return Result(check.name, status, message, time.perf_counter() - began, error, hint)
 
     def _passed(self, note: str, name: str) -> tuple[Status, str]:
         if name in self.expected:
             return "pass", f"was expected to fail ({self.expected[name]}), and holds: take it off that list"
         return "pass", note
 
-    def _failed(self, text: str, name: str) -> tuple[Status, str]:
+    def _found(self, status: Status, text: str, name: str) -> tuple[Status, str]:
         if name in self.expected:
             return "expected", f"{self.expected[name]}. {text}"
-        return "fail", text
+        return status, text
 
 
 def _known(names: Iterable[str], checks: Mapping[str, Check], kind: str) -> None:
@@ -186,71 +194,3 @@ def _known(names: Iterable[str], checks: Mapping[str, Check], kind: str) -> None
                 f"{name!r} is no check for a {kind}.{did_you_mean(name, checks)} "
                 f"The checks are: {', '.join(checks)}"
             )
-
-
-def _checked_object(obj: object, kind: Kind | None, limit: int, workers: int) -> CheckedObject:
-    if kind is not None and kind not in KINDS:
-        raise ValueError(f"kind={kind!r} is none of {', '.join(KINDS)}.{did_you_mean(str(kind), KINDS)}")
-    if _is_data(obj):
-        found = _agree(kind, _kind_of(obj), obj)
-        if found == "stream" or (found == "generator" and hasattr(obj, "__next__")):
-            raise TypeError(f"a {found} is used up by a check; pass the function that makes it, uncalled")
-        return CheckedObject(lambda: obj, found, type(obj).__name__, limit, workers, obj)
-    if not callable(obj):
-        raise TypeError(f"{brief(obj)} gives no batches; {_WANTED}")
-    _refuse_arguments(obj)
-    name = getattr(obj, "__name__", type(obj).__name__)
-    found = _agree(kind, kind, obj) if kind else _kind_of(obj())
-    return CheckedObject(obj, found, name, limit, workers)
-
-
-def _is_data(obj: object) -> bool:
-    """Return whether an object gives batches itself; a class or a function must be called first."""
-    if isinstance(obj, type):
-        return False
-    return isinstance(obj, (Source, Stream)) or _indexes(obj) or hasattr(obj, "__iter__")
-
-
-def _indexes(obj: object) -> bool:
-    return hasattr(obj, "__getitem__") and (hasattr(obj, "__len__") or hasattr(obj, "num_batches"))
-
-
-def _kind_of(made: object) -> Kind:
-    if isinstance(made, Stream):
-        return "stream"
-    if isinstance(made, (Source, Pipeline)) or hasattr(made, "open_source"):  # it says what `fit` reads
-        return "source"
-    if isinstance(made, (str, bytes, dict, list, tuple)) or is_arraylike(made):
-        raise TypeError(
-            f"{brief(made)} holds data and gives no batches; pass streamfit.source(...).batch(32)"
-        )
-    if _indexes(made):
-        return "sequence"
-    if hasattr(made, "__iter__"):
-        return "generator"
-    raise TypeError(f"{brief(made)} gives no batches; {_WANTED}")
-
-
-def _agree(kind: Kind | None, found: Kind | None, obj: object) -> Kind:
-    if kind in (None, found) and found is not None:
-        return found
-    if kind in ("stream", "source") and found in ("source", "stream", "sequence"):
-        return kind
-    if kind == "sequence" and found == "source" and _indexes(obj):
-        return kind
-    raise TypeError(f"{brief(obj)} is a {found}, not a {kind}")
-
-
-def _refuse_arguments(factory: Callable[..., object]) -> None:
-    try:
-        parameters = inspect.signature(factory).parameters.values()
-    except (TypeError, ValueError):  # a built-in function without a signature
-        return
-    plain = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in plain]
-    if needed:
-        name = getattr(factory, "__name__", brief(factory))
-        raise TypeError(
-            f"{name} needs {', '.join(needed)}; pass an object that is made, or a function without required "
-            f"arguments: lambda: {name}(...)"
-        )

@@ -6,24 +6,31 @@ copied or made again; the checks load from the object itself only if neither is 
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import functools
 import itertools
+import random
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
 import numpy as np
 
+from streamfit._base.keys import derive
 from streamfit._base.specs import Array
 from streamfit.streams import GeneratorSource, SequenceSource, Source, Stream, Ticket, open_source
 from streamfit.streams.items import Value
-from streamfit.testing.comparison import bytes_of, copied
+from streamfit.testing.comparison import bytes_of, copied, difference
 from streamfit.testing.failure import brief_error, fail
+from streamfit.testing.settings import CheckSettings
 
 SEED = 20_240_229
 _KEPT_BYTES = 256 << 20  # of all expected batches together
 _SECONDS, _LEAST = 2.0, 4  # to load the expected batches, and how many are loaded in any case
 _SHARED_BYTES = 64 << 20  # larger arrays are shared by the copies of an object
+_COMPARED = 4  # batches of two objects of one factory
 Loads = list[tuple[Ticket, Value]]
 
 
@@ -34,9 +41,12 @@ class CheckedObject:
         make: Returns the object: a `Sequence`, a `Source`, an iterator, or a `Stream`.
         kind: Which of the four it is.
         name: Its name in messages.
-        limit: How many batches a check looks at.
-        workers: How many workers a check uses at most.
+        settings: The options of the checks.
         given: The object itself, if the user passed an object and not a factory.
+
+    Attributes:
+        limit: How many batches a check looks at: `settings.limit`, or fewer where they are slow or large.
+        factory: Whether `make` makes a new object at each call.
     """
 
     def __init__(
@@ -44,13 +54,14 @@ class CheckedObject:
         make: Callable[[], object],
         kind: str,
         name: str,
-        limit: int,
-        workers: int,
+        settings: CheckSettings,
         given: object = None,
     ) -> None:
-        self.make, self.kind, self.name, self.limit, self.workers = make, kind, name, limit, workers
+        self.make, self.kind, self.name, self.settings = make, kind, name, settings
+        self.limit, self.workers = settings.limit, settings.workers
         self.factory = given is None
         self._prototype = given
+        self._can_copy = True
         self._streams: list[Stream] = []
         self._expected: Loads | None = None
         self._targets: bool | None = None
@@ -58,15 +69,45 @@ class CheckedObject:
     # -- the object ---------------------------------------------------------------------------------------
 
     def fresh(self) -> object:
-        """Return the object as it was before any check changed it."""
+        """Return the object as it was before any check changed it.
+
+        What cannot be copied is made again if the objects that are made are alike; else it is used itself.
+        """
         if self.kind in ("generator", "stream"):
             return self._made()
         if self._prototype is None:
             self._prototype = self._made()
-        try:
-            return copy.deepcopy(self._prototype, _large_arrays(self._prototype))
-        except Exception:  # user code runs here; locks, files and the like cannot be copied
-            return self._made() if self.factory else self._prototype
+        copied_object = self._copy() if self._can_copy else None
+        if copied_object is not None:
+            return copied_object
+        return self._made() if self.factory and self.made_alike() is None else self._prototype
+
+    def _copy(self) -> object:
+        """Return a copy; None if there can be none, which is tried once."""
+        with quiet_finalizers():
+            try:
+                return copy.deepcopy(self._prototype, _large_arrays(self._prototype))
+            except Exception:  # user code runs here; locks, files and the like cannot be copied
+                self._can_copy = False
+                return None
+
+    def copies(self) -> bool:
+        """Return whether the object can be copied."""
+        self.fresh()
+        return self._can_copy
+
+    @functools.cache  # noqa: B019 - one object lives as long as its checks
+    def made_alike(self) -> str | None:
+        """Describe how the first batches of two objects that the factory makes differ; None if they do
+        not.
+        """
+        one, other = (self._opened(self._made()) for _ in range(2))
+        for ticket in itertools.islice(one.tickets(0), _COMPARED):
+            words = ("in the first object", "in the second")
+            found = difference(self.load(one, ticket), self.load(other, ticket), words)
+            if found:
+                return f"{place(ticket)} is not the same: {found}"
+        return None
 
     def iterable(self) -> Iterable[object]:
         """Return `fresh` for an object of kind ``'generator'``; `iter` of it may raise, as user code does."""
@@ -84,7 +125,9 @@ class CheckedObject:
 
     def source(self, seed: int = SEED) -> Source:
         """Return a source over a fresh object."""
-        thing = self.fresh()
+        return self._opened(self.fresh(), seed)
+
+    def _opened(self, thing: object, seed: int = SEED) -> Source:
         if self.kind == "sequence":
             return SequenceSource(thing, seed=seed, name=self.name)
         if self.kind == "generator":
@@ -113,7 +156,12 @@ class CheckedObject:
         return itertools.islice(source.tickets(data_epoch, start), max(0, self.limit - start))
 
     def load(self, source: Source, ticket: Ticket, when: str = "") -> Value:
-        """Load one batch in this process and return a copy."""
+        """Load one batch in this process and return a copy.
+
+        The global random states are seeded with the batch, so that draws from them, which one check reports,
+        do not fail all others.
+        """
+        seed_globals(derive(SEED, ticket.data_epoch, ticket.number))
         try:
             return copied(source.load(ticket))
         except Exception as error:
@@ -151,6 +199,24 @@ class CheckedObject:
         loads = self.expected()
         places = np.unique(np.linspace(0, len(loads) - 1, min(count, len(loads))).astype(int))
         return [loads[int(number)] for number in places]
+
+
+def seed_globals(seed: int) -> None:
+    """Seed the random states that all code of a process shares."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # the legacy state, which old code draws from
+
+
+@contextlib.contextmanager
+def quiet_finalizers() -> Iterator[None]:
+    """Let no traceback be printed for a ``__del__`` that raises inside the block, as that of half a copy
+    does.
+    """
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def place(ticket: Ticket) -> str:

@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from streamfit.testing.check_runner import Battery, Names, Result
 from streamfit.testing.failure import CheckFailure
+from streamfit.testing.settings import SampleKey
 from streamfit.testing.table import Kind
 
 
@@ -16,6 +17,10 @@ class BatteryOptions(TypedDict, total=False):
     expected_failures: Mapping[str, str] | None
     limit: int
     workers: int
+    strict: bool
+    ragged: bool
+    key: SampleKey | None
+    source: object
 
 
 class CheckOptions(BatteryOptions, total=False):
@@ -29,9 +34,7 @@ def run_checks(
     kind: Kind | None = None,
     *,
     only: Names = None,
-    expected_failures: Mapping[str, str] | None = None,
-    limit: int = 32,
-    workers: int = 2,
+    **options: Unpack[BatteryOptions],
 ) -> list[Result]:
     """Run the checks for an object and return the result of each.
 
@@ -40,9 +43,13 @@ def run_checks(
             or a generator, or a `Stream`.
         kind: ``'sequence'``, ``'source'``, ``'generator'`` or ``'stream'``; None: found from `obj`.
         only: Name or names of the checks to run; None for all.
-        expected_failures: Names of checks that are known to fail, with the reason.
-        limit: How many batches a check looks at.
-        workers: How many worker processes are used at most.
+        **options: `expected_failures`: names of checks that are known to fail or to warn, with the reason.
+            `limit`: how many batches a check looks at (32). `workers`: how many worker processes are used at
+            most (2). `strict`: whether warnings are failures. `ragged`: whether the shapes of samples may
+            differ between batches, as where each batch is padded to its longest sample. `key`: called as
+            ``key(x, y)`` with one sample; returns what stays the same when the sample is augmented anew, such
+            as its number; without it a sample is known by its values. `source`: the items that a function of
+            kind ``'generator'`` reads, which is then called with them as its only argument.
 
     Raises:
         TypeError: `obj` does not give batches.
@@ -60,8 +67,7 @@ def run_checks(
         >>> [result.status for result in run_checks(Squares(), only=["length", "repeatable"])]
         ['pass', 'pass']
     """
-    battery = Battery(obj, kind, expected_failures=expected_failures, limit=limit, workers=workers)
-    return battery.results(only)
+    return Battery(obj, kind, **options).results(only)
 
 
 def raise_failures(name: str, results: list[Result]) -> None:
@@ -90,7 +96,7 @@ def check_sequence(obj: object, **options: Unpack[CheckOptions]) -> list[Result]
 
     Args:
         obj: The object, its class, or a function without required arguments that makes one.
-        **options: `only`, `expected_failures`, `limit` and `workers`, as for `run_checks`.
+        **options: `only`, `expected_failures`, `strict` and the other options of `run_checks`.
 
     Returns:
         The result of each check, if none failed.
@@ -122,7 +128,7 @@ def check_source(obj: object, **options: Unpack[CheckOptions]) -> list[Result]:
 
     Args:
         obj: The source, its class, or a function without required arguments that makes one.
-        **options: `only`, `expected_failures`, `limit` and `workers`, as for `run_checks`.
+        **options: `only`, `expected_failures`, `strict` and the other options of `run_checks`.
 
     Raises:
         CheckFailure: Some checks fail; the message says which, and why.
@@ -143,7 +149,7 @@ def check_generator(factory: Callable[[], object], **options: Unpack[CheckOption
     Args:
         factory: A function without required arguments; each call must make a new generator. An iterable
             that can be read again, such as a data loader of another library, works too.
-        **options: `only`, `expected_failures`, `limit` and `workers`, as for `run_checks`.
+        **options: `only`, `expected_failures`, `strict` and the other options of `run_checks`.
 
     Raises:
         CheckFailure: Some checks fail; the message says which, and why.
@@ -164,7 +170,7 @@ def check_stream(factory: Callable[[], object], **options: Unpack[CheckOptions])
 
     Args:
         factory: A function without required arguments that returns ``streamfit.stream(...)``.
-        **options: `only`, `expected_failures`, `limit` and `workers`, as for `run_checks`.
+        **options: `only`, `expected_failures`, `strict` and the other options of `run_checks`.
 
     Raises:
         CheckFailure: Some checks fail; the message says which, and why.

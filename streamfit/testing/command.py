@@ -15,7 +15,7 @@ from streamfit._base.names import did_you_mean
 from streamfit.testing import check_process
 from streamfit.testing.check_runner import Battery
 from streamfit.testing.failure import brief_error
-from streamfit.testing.report import lines_of
+from streamfit.testing.reports.text_report import lines_of
 
 FINE, FAILED, UNUSABLE = 0, 1, 2
 

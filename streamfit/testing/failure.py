@@ -1,4 +1,6 @@
-"""The ways in which a check ends early: `CheckFailure`, `CheckSkipped`, and an exit of the program."""
+"""The ways in which a check ends early: `CheckFailure`, `CheckWarning`, `CheckSkipped`, and an exit of the
+program.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +13,61 @@ from typing import NoReturn
 class CheckFailure(AssertionError):  # noqa: N818 - the result of a check, not an error of the program
     """Raised when a check does not hold; its message is a sentence about the checked object.
 
+    Attributes:
+        hint: A few lines of code that mend it; empty for those of the check.
+
     Example:
         >>> raise CheckFailure("Digits: batch 3 is empty")
         Traceback (most recent call last):
         streamfit.testing.failure.CheckFailure: Digits: batch 3 is empty
     """
 
+    hint = ""
+
+
+class CheckWarning(Exception):  # noqa: N818
+    """Raised by a check that finds what is likely a mistake, and may be meant.
+
+    Attributes:
+        hint: A few lines of code that mend it; empty for those of the check.
+    """
+
+    hint = ""
+
 
 class CheckSkipped(Exception):  # noqa: N818
     """Raised by a check that does not apply; its message is the reason."""
 
 
-def fail(sentence: str, cause: BaseException | None = None) -> NoReturn:
+def fail(sentence: str, cause: BaseException | None = None, hint: str = "") -> NoReturn:
     """End a check: the object breaks the rule.
 
     Args:
         sentence: The mistake, the smallest case that shows it, and the remedy.
         cause: The exception behind it, if any.
+        hint: A few lines of code that mend it, if they are others than those of the check.
 
     Raises:
         CheckFailure: Always.
     """
-    raise CheckFailure(sentence) from cause
+    failure = CheckFailure(sentence)
+    failure.hint = hint
+    raise failure from cause
+
+
+def warn(sentence: str, hint: str = "") -> NoReturn:
+    """End a check: the object likely breaks the rule, or breaks one that some mean to break.
+
+    Args:
+        sentence: What was found, where, and who is hurt.
+        hint: A few lines of code that mend it, if they are others than those of the check.
+
+    Raises:
+        CheckWarning: Always.
+    """
+    found = CheckWarning(sentence)
+    found.hint = hint
+    raise found
 
 
 def skip(reason: str) -> NoReturn:

@@ -23,6 +23,8 @@ class Check:
         run: Checks the object; returns a note or None, or raises `CheckFailure` or `CheckSkipped`.
         kinds: The kinds of objects that it applies to.
         needs: The checks that must hold before this one has a meaning.
+        stands_in_for: The check that this one replaces where that one waits for a check that does not hold.
+        hint: A few lines of code that mend what it finds.
     """
 
     name: str
@@ -30,3 +32,5 @@ class Check:
     run: Callable[[CheckedObject], str | None]
     kinds: tuple[Kind, ...] = LOADED
     needs: tuple[str, ...] = ()
+    stands_in_for: str = ""
+    hint: str = ""

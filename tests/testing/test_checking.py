@@ -298,7 +298,7 @@ def test_large_batches_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_slow_batches_are_fewer_and_memory_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamfit.testing.checked_object._SECONDS", 0.0)
-    monkeypatch.setattr("streamfit.testing.bounded_memory._SECONDS", 0.0)
+    monkeypatch.setattr("streamfit.testing.checks.bounded_memory._SECONDS", 0.0)
     battery = Battery(faulty.Leaking)
     (result,) = battery.results("memory")
     assert len(battery.checked.expected()) == 4
@@ -354,7 +354,8 @@ def test_every_check_has_a_sentence_and_needs_what_exists() -> None:
     assert len(names) == len(CHECKS)
     for check in CHECKS:
         assert check.sentence.endswith(".")
-        assert set(check.needs) <= names
+        assert set(check.needs) | {check.stands_in_for} <= names | {""}
+        assert 1 <= len(check.hint.splitlines()) <= 3, check.name
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

@@ -11,7 +11,7 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
-from streamfit.testing.checked_object import CheckedObject, Loads, data_of, named_arrays, place
+from streamfit.testing.checked_object import CheckedObject, Loads, data_of, named_arrays, place, seed_globals
 from streamfit.testing.comparison import Form, bytes_of, copied, difference, form_of, parts_of, same_bits
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.table import KINDS, Check
@@ -133,9 +133,9 @@ def check_global_randomness(checked: CheckedObject) -> str | None:
     source, seen = checked.source(), []
     with kept_globals():
         for ticket, _ in checked.few():
-            _seed_globals(1)
+            seed_globals(1)
             before = _global_states()
-            one = checked.load(source, ticket)
+            one = _loaded(checked, source, ticket)
             used = [name for name, state in _global_states().items() if state != before[name]]
             if used:
                 fail(_global_text(checked, ticket, used[0], "draws from"))
@@ -156,8 +156,8 @@ def _loaded_with(checked: CheckedObject, seen: Loads, seed: int) -> list[Value]:
     source = checked.source()
     values = []
     for ticket, _ in seen:
-        _seed_globals(seed)
-        values.append(checked.load(source, ticket))
+        seed_globals(seed)
+        values.append(_loaded(checked, source, ticket))
     return values
 
 
@@ -166,11 +166,6 @@ def _global_text(checked: CheckedObject, ticket: Ticket, module: str, does: str)
         f"{checked.name}: loading {place(ticket)} {does} the global random state of {module}, which every "
         "worker has its own of. Draw from self.rng(index), or from a generator that is seeded with the index"
     )
-
-
-def _seed_globals(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)  # this check is about the legacy state
 
 
 def _global_states() -> dict[str, object]:
@@ -244,6 +239,11 @@ def check_own_arrays(checked: CheckedObject) -> str | None:
     return None
 
 
+def _loaded(checked: CheckedObject, source: Source, ticket: Ticket) -> Value:
+    """Load a batch with the global random states as they are."""
+    return copied(_raw(checked, source, ticket))
+
+
 def _raw(checked: CheckedObject, source: Source, ticket: Ticket) -> Value:
     try:
         return source.load(ticket)
@@ -275,34 +275,90 @@ def _is_part_of(array: Array, value: Value) -> bool:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("length", "The length is right and the last batch loads.", check_length, ("sequence",)),
-    Check("planned", "There are as many tickets as batches.", check_planned, ("source", "stream")),
+    Check(
+        "length",
+        "The length is right and the last batch loads.",
+        check_length,
+        ("sequence",),
+        hint=("def __len__(self):\n    return -(-len(self.x) // self.batch_size)  # rounded up"),
+    ),
+    Check(
+        "planned",
+        "There are as many tickets as batches.",
+        check_planned,
+        ("source", "stream"),
+        hint=(
+            "def batches(self, data_epoch):\n"
+            "    return -(-self.samples // self.batch_size)  # as many as tickets(data_epoch) gives"
+        ),
+    ),
     Check(
         "content",
         "Every batch is x, (x, y) or (x, y, weights), with as many samples in each and at least one.",
         check_content,
         KINDS,
         ("length", "planned", "fresh", "rng_threads"),
+        hint=(
+            "rows = slice(index * self.batch_size, (index + 1) * self.batch_size)\n"
+            "return self.x[rows], self.y[rows]  # the same number of samples in each"
+        ),
     ),
-    Check("form", "Shapes and dtypes are the same in all batches.", check_form, KINDS, ("content",)),
+    Check(
+        "form",
+        "Shapes and dtypes are the same in all batches.",
+        check_form,
+        KINDS,
+        ("content",),
+        hint=(
+            'x = np.zeros((len(rows), self.length, self.channels), "float32")  # one shape for all\n'
+            "for at, row in enumerate(rows):\n"
+            "    x[at, : len(row)] = row  # or: check_sequence(..., ragged=True)"
+        ),
+    ),
     Check(
         "global_randomness",
         "Loads do not use the global random state.",
         check_global_randomness,
         needs=("content",),
+        hint=(
+            "rng = self.rng(index)  # depends on seed, epoch and index; no worker shares it\n"
+            "x = x + rng.normal(size=x.shape)"
+        ),
     ),
     Check(
         "repeatable",
         "The same batch loaded twice has the same bits.",
         check_repeatable,
-        needs=("content", "global_randomness", "own_data"),
+        needs=("content", "own_data"),
+        hint=(
+            "def __getitem__(self, index):\n"
+            "    rng = self.rng(index)  # made anew for each load, from seed, epoch and index\n"
+            "    return self.x[self.rows(index)] + rng.normal(size=self.shape), self.y[self.rows(index)]"
+        ),
     ),
     Check(
         "any_order",
         "Batches do not depend on the order in which they are loaded.",
         check_any_order,
         needs=("repeatable", "steady"),
+        hint=(
+            "def __getitem__(self, index):\n"
+            "    start = index * self.batch_size  # from the index alone, not from what was loaded before\n"
+            "    return self.x[start : start + self.batch_size], self.y[start : start + self.batch_size]"
+        ),
     ),
-    Check("own_arrays", "A batch is not overwritten by later loads.", check_own_arrays, needs=("content",)),
-    Check("own_data", "Loads do not change the arrays of the object.", check_own_data, needs=("content",)),
+    Check(
+        "own_arrays",
+        "A batch is not overwritten by later loads.",
+        check_own_arrays,
+        needs=("content",),
+        hint=("return self.buffer.copy(), y  # or np.empty(...) in each load"),
+    ),
+    Check(
+        "own_data",
+        "Loads do not change the arrays of the object.",
+        check_own_data,
+        needs=("content",),
+        hint=("x = self.x[rows].copy()  # then change the copy\nx /= 255"),
+    ),
 )

@@ -9,8 +9,8 @@ from typing import cast
 from streamfit.streams import Feed, GeneratorSource, open_source
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject
+from streamfit.testing.checks.contents import HELD_BYTES, LEAST_HELD, kept_globals
 from streamfit.testing.comparison import bytes_of, copied, difference
-from streamfit.testing.contents import HELD_BYTES, LEAST_HELD, kept_globals
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.table import Check, Kind
 
@@ -171,11 +171,69 @@ def check_passes(checked: CheckedObject) -> str | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("fresh", "Each call makes a new generator.", check_fresh, _GENERATOR),
-    Check("equal", "Two generators give the same batches.", check_equal, _GENERATOR, ("fresh", "content")),
-    Check("own_batches", "A batch is not overwritten.", check_own_batches, _GENERATOR, ("content",)),
-    Check("as_asked", "No more is pulled than is used.", check_as_asked, _GENERATOR, ("content",)),
-    Check("end", "An end is an end.", check_end, _GENERATOR, ("fresh",)),
-    Check("close", "It can be closed early.", check_close, _GENERATOR, ("fresh",)),
-    Check("passes", "An iterable gives the same in every pass.", check_passes, _GENERATOR, ("fresh",)),
+    Check(
+        "fresh",
+        "Each call makes a new generator.",
+        check_fresh,
+        _GENERATOR,
+        hint=(
+            "def batches():  # makes its own input at each call\n"
+            "    for start in range(0, len(x), 32):\n"
+            "        yield x[start : start + 32], y[start : start + 32]"
+        ),
+    ),
+    Check(
+        "equal",
+        "Two generators give the same batches.",
+        check_equal,
+        _GENERATOR,
+        ("fresh", "content"),
+        hint=("def batches():\n    rng = np.random.default_rng(1)  # seeded, and made at each call"),
+    ),
+    Check(
+        "own_batches",
+        "A batch is not overwritten.",
+        check_own_batches,
+        _GENERATOR,
+        ("content",),
+        hint=("yield buffer.copy(), y"),
+    ),
+    Check(
+        "as_asked",
+        "No more is pulled than is used.",
+        check_as_asked,
+        _GENERATOR,
+        ("content",),
+        hint=(
+            "for batch in batches:  # one item of the input for each batch that is asked for\n    yield batch"
+        ),
+    ),
+    Check(
+        "end",
+        "An end is an end.",
+        check_end,
+        _GENERATOR,
+        ("fresh",),
+        hint=(
+            "def __next__(self):\n"
+            "    if self.at >= self.count:\n"
+            "        raise StopIteration  # also at every later call"
+        ),
+    ),
+    Check(
+        "close",
+        "It can be closed early.",
+        check_close,
+        _GENERATOR,
+        ("fresh",),
+        hint=("try:\n    yield batch\nfinally:  # not except: closing raises GeneratorExit at the yield"),
+    ),
+    Check(
+        "passes",
+        "An iterable gives the same in every pass.",
+        check_passes,
+        _GENERATOR,
+        ("fresh",),
+        hint=("def __iter__(self):  # a new iterator for each pass\n    return iter(self.batches())"),
+    ),
 )

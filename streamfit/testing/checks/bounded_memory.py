@@ -77,5 +77,14 @@ def _shown(size: float) -> str:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("memory", "Memory does not grow with the number of loads.", check_memory, needs=("content",)),
+    Check(
+        "memory",
+        "Memory does not grow with the number of loads.",
+        check_memory,
+        needs=("content",),
+        hint=(
+            "@functools.lru_cache(maxsize=64)  # keep a bounded number of files or images\n"
+            "def read(path): ..."
+        ),
+    ),
 )

@@ -73,5 +73,9 @@ CHECKS: tuple[Check, ...] = (
         check_rng_threads,
         _SEQUENCE,
         ("length",),
+        hint=(
+            "rng = self.rng(index)  # on the thread that loads\n"
+            "parts = list(pool.map(augment, images, rng.integers(2**32, size=len(images))))"
+        ),
     ),
 )

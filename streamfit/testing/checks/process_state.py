@@ -14,6 +14,7 @@ from streamfit.testing.checked_object import CheckedObject, Loads, data_of, plac
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import fail, skip
 from streamfit.testing.object_state import Settings, modules_behind, settings_of
+from streamfit.testing.settings import CheckSettings
 from streamfit.testing.source_code import may_hash, names_used_in, settings_as_written
 from streamfit.testing.table import KINDS, Check
 from streamfit.workers import make_pool
@@ -112,7 +113,7 @@ class _RemadeSource(Source):
     def load(self, ticket: Ticket) -> Value:
         """Return a batch of the object made in this process."""
         if self._loads is None:
-            checked = CheckedObject(self.make, self.kind, self.name, self.count, 1)
+            checked = CheckedObject(self.make, self.kind, self.name, CheckSettings(max(2, self.count), 1))
             self._loads = checked.expected()
             checked.close()
         return self._loads[ticket.number][1]
@@ -192,6 +193,10 @@ CHECKS: tuple[Check, ...] = (
         "Batches do not depend on Python's hash seed.",
         check_hash_seed,
         KINDS,
-        ("repeatable", "any_order", "picklable", "equal"),
+        ("global_randomness", "repeatable", "any_order", "picklable", "equal"),
+        hint=(
+            "for name in sorted(names):  # a list in a fixed order\n"
+            "    number = zlib.crc32(name.encode())  # in place of hash(name)"
+        ),
     ),
 )

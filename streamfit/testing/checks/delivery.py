@@ -13,10 +13,10 @@ from streamfit._base.errors import WorkerError
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, place
+from streamfit.testing.checks.process_state import borrowed_settings, unseen_settings
 from streamfit.testing.comparison import content_of, copied, difference, parts_of
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.preemption import Outcome, interleaved, lines_of, places, timed
-from streamfit.testing.process_state import borrowed_settings, unseen_settings
 from streamfit.testing.table import KINDS, LOADED, Check
 from streamfit.workers import Pool, make_pool
 from streamfit.workers.transport.loader_pickle import LoaderRegistry
@@ -237,22 +237,41 @@ CHECKS: tuple[Check, ...] = (
         "thread_safe",
         "Loads at the same time do not disturb one another.",
         check_thread_safe,
-        needs=("repeatable", "any_order", "own_arrays"),
+        needs=("global_randomness", "repeatable", "any_order", "own_arrays"),
+        hint=(
+            "def __getitem__(self, index):\n"
+            "    start = index * self.batch_size  # a local variable, not an attribute of self\n"
+            "    return self.window(start), self.y[start : start + self.batch_size]"
+        ),
     ),
-    Check("picklable", "The object can be sent to worker processes.", check_picklable, needs=()),
+    Check(
+        "picklable",
+        "The object can be sent to worker processes.",
+        check_picklable,
+        needs=(),
+        hint=(
+            "def __getstate__(self):\n"
+            '    return {**self.__dict__, "file": None}  # opened again where it is used'
+        ),
+    ),
     Check(
         "same_on_threads",
         "Batches are the same for any number of threads.",
         check_threads,
         LOADED,
-        ("repeatable", "any_order", "own_arrays", "thread_safe"),
+        ("global_randomness", "repeatable", "any_order", "own_arrays", "thread_safe"),
+        hint=("with self.lock:  # around what all threads share\n    rows = self.file[start:stop]"),
     ),
     Check(
         "same_on_processes",
         "Batches are the same for any number of processes.",
         check_processes,
         LOADED,
-        ("repeatable", "any_order", "picklable", "hash_seed"),
+        ("global_randomness", "repeatable", "any_order", "picklable", "hash_seed"),
+        hint=(
+            "def __init__(self, scale):\n"
+            "    self.scale = scale  # travels with the object; variables of a module do not"
+        ),
     ),
     Check(
         "exactly_once",
@@ -260,5 +279,10 @@ CHECKS: tuple[Check, ...] = (
         check_exactly_once,
         KINDS,
         ("content", "thread_safe"),
+        hint=(
+            "def tickets(self, data_epoch, start=0):\n"
+            "    for number in range(start, self.count):\n"
+            "        yield Ticket(data_epoch, number, ids=self.order(data_epoch)[number])"
+        ),
     ),
 )

@@ -13,10 +13,10 @@ from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import SEED, CheckedObject, Loads, place
+from streamfit.testing.checks.delivery import ids_of, pool_of
+from streamfit.testing.checks.process_state import unseen_settings
 from streamfit.testing.comparison import copied, difference, parts_of, same_bits
-from streamfit.testing.delivery import ids_of, pool_of
 from streamfit.testing.failure import brief_error, fail, skip
-from streamfit.testing.process_state import unseen_settings
 from streamfit.testing.table import LOADED, Check
 from streamfit.workers import Pool
 
@@ -237,6 +237,7 @@ CHECKS: tuple[Check, ...] = (
         check_pure_tickets,
         ("source", "stream"),
         ("content",),
+        hint=("order = np.random.default_rng([self.seed, data_epoch]).permutation(self.count)"),
     ),
     Check(
         "resume",
@@ -244,18 +245,31 @@ CHECKS: tuple[Check, ...] = (
         check_resume,
         LOADED,
         ("pure_tickets", "repeatable", "any_order"),
+        hint=(
+            "def tickets(self, data_epoch, start=0):\n"
+            "    for number in range(start, self.count):  # from start on, with the numbers of a whole pass\n"
+            "        yield self.ticket(data_epoch, number)"
+        ),
     ),
     Check(
         "hooks",
         "What on_epoch_end changes is seen by workers in the next epoch.",
         check_hooks,
         needs=("repeatable", "picklable", "same_on_processes"),
+        hint=(
+            "def on_epoch_end(self):\n"
+            "    self.order = self.generator.permutation(len(self.x))  # kept in self, so that workers see it"
+        ),
     ),
     Check(
         "augmentation",
         "Drawn batches differ between epochs and repeat for a seed.",
         check_augmentation,
         needs=("repeatable",),
+        hint=(
+            "rng = self.rng(index)  # another one in each epoch, the same for the same seed\n"
+            "x = x + rng.normal(size=x.shape)"
+        ),
     ),
     Check(
         "shards",
@@ -263,5 +277,9 @@ CHECKS: tuple[Check, ...] = (
         check_shards,
         ("source", "stream"),
         ("pure_tickets",),
+        hint=(
+            "def shard(self, index, count):\n"
+            "    return type(self)(self.rows[index::count])  # together all rows, each once"
+        ),
     ),
 )

@@ -94,11 +94,22 @@ def _fail_changed(checked: CheckedObject, ticket: Ticket, found: str, names: lis
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("steady", "The data stay as they are while nobody loads.", check_steady, needs=("repeatable",)),
+    Check(
+        "steady",
+        "The data stay as they are while nobody loads.",
+        check_steady,
+        needs=("repeatable",),
+        hint=(
+            "def on_epoch_end(self):\n"
+            "    self.rows.extend(self.arrived)  # what a thread has collected meanwhile\n"
+            "    self.arrived.clear()"
+        ),
+    ),
     Check(
         "unchanged",
         "Loads do not change what later loads give.",
         check_unchanged,
         needs=("any_order",),
+        hint=("def on_epoch_end(self):\n    self.difficulty += 1  # between epochs, not in __getitem__"),
     ),
 )

@@ -61,8 +61,23 @@ def check_left_behind(checked: CheckedObject) -> str | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("reread", "A pass reads the same again.", check_reread, _STREAM, ("content",)),
     Check(
-        "left_behind", "Nothing is left when a stream is closed.", check_left_behind, _STREAM, ("content",)
+        "reread",
+        "A pass reads the same again.",
+        check_reread,
+        _STREAM,
+        ("content",),
+        hint=(
+            "def on_epoch_begin(self):\n"
+            "    ...  # what depends on the number of the pass, not on how often one has begun"
+        ),
+    ),
+    Check(
+        "left_behind",
+        "Nothing is left when a stream is closed.",
+        check_left_behind,
+        _STREAM,
+        ("content",),
+        hint=("with streamfit.stream(data, workers=2) as stream:\n    for batch in stream: ..."),
     ),
 )

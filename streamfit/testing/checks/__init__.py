@@ -1,0 +1,49 @@
+"""The checks: each module has a table `CHECKS`; all of them together, in the order in which they run."""
+
+from __future__ import annotations
+
+from streamfit.testing.checks import (
+    bounded_memory,
+    contents,
+    delivery,
+    drawing,
+    generators,
+    inputs_taken,
+    load_warnings,
+    making,
+    object_changes,
+    pairing,
+    passes,
+    process_state,
+    rng_calls,
+    sample_counts,
+    sample_orders,
+    sample_values,
+    stage_checks,
+    streaming,
+)
+from streamfit.testing.table import Check
+
+_TABLES = (
+    generators,
+    contents,
+    sample_values,
+    load_warnings,
+    making,
+    rng_calls,
+    object_changes,
+    process_state,
+    delivery,
+    drawing,
+    passes,
+    sample_counts,
+    sample_orders,
+    pairing,
+    inputs_taken,
+    stage_checks,
+    bounded_memory,
+    streaming,
+)
+CHECKS: tuple[Check, ...] = tuple(check for table in _TABLES for check in table.CHECKS)
+
+__all__ = ["CHECKS"]
