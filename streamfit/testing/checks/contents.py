@@ -146,9 +146,11 @@ def check_global_randomness(checked: CheckedObject) -> str | None:
 
 def _refuse_dependence_on_seed(checked: CheckedObject, seen: Loads) -> None:
     """Find batches that depend on the global seed without drawing from it, for example from a copy of it."""
-    same, other = _loaded_with(checked, seen, 1), _loaded_with(checked, seen, 2)
-    for (ticket, one), again, changed in zip(seen, same, other, strict=True):
-        if difference(one, again) is None and difference(one, changed) is not None:
+    first, other, again, once_more = (_loaded_with(checked, seen, seed) for seed in (1, 2, 1, 2))
+    for number, (ticket, _) in enumerate(seen):
+        pairs = (first[number], again[number]), (other[number], once_more[number])
+        repeats = all(difference(*pair) is None for pair in pairs)  # else it depends on something else too
+        if repeats and difference(first[number], other[number]) is not None:
             fail(_global_text(checked, ticket, "numpy.random or random", "depends on"))
 
 
