@@ -137,8 +137,8 @@ def _codes(function: object) -> tuple[CodeType, ...]:
     function = getattr(function, "__wrapped__", function)
     code = getattr(function, "__code__", None)
     if code is None:
-        methods = [vars(kind).get("__call__") for kind in type(function).__mro__]
-        code = next((method.__code__ for method in methods if hasattr(method, "__code__")), None)
+        methods: list[object] = [vars(kind).get("__call__") for kind in type(function).__mro__]
+        code = next((getattr(method, "__code__", None) for method in methods if method is not None), None)
     return (code,) if isinstance(code, CodeType) else ()
 
 
