@@ -26,6 +26,7 @@ from streamfit.testing.comparison import bytes_of, copied, difference
 from streamfit.testing.failure import brief_error, fail
 from streamfit.testing.sample_batches import BatchedItems, BatchedIterator, SampleBatches, Samples
 from streamfit.testing.settings import CheckSettings
+from streamfit.testing.torch_random import seed_torch
 
 SEED = 20_240_229
 _KEPT_BYTES = 256 << 20  # of all expected batches together
@@ -212,6 +213,7 @@ def seed_globals(seed: int) -> None:
     """Seed the random states that all code of a process shares."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # the legacy state, which old code draws from
+    seed_torch(seed)
 
 
 @contextlib.contextmanager

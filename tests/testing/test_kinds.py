@@ -155,6 +155,12 @@ def test_errors_name_the_sample(change: Any, text: str) -> None:
     assert text in message
 
 
+def test_samples_of_several_shapes_are_told_how_to_be_padded() -> None:
+    (result,) = run_checks([(np.ones(2 + number), number) for number in range(9)], "samples", only="content")
+    assert "x has shape (2,) in sample 0 and (3,) in sample 1" in result.message
+    assert "padded_batch(32)" in result.hint
+
+
 def test_length_counts_samples() -> None:
     class TooLong(Images):
         def __len__(self) -> int:
@@ -267,6 +273,18 @@ def test_a_class_of_the_same_name_is_none_of_them(foreign: Any) -> None:
     assert Battery(foreign("my_data", "Dataset", faulty.Clean)()).kind == "sequence"
 
 
+def test_passes_of_a_loader_that_shuffles_may_differ() -> None:
+    class Loader:
+        def __init__(self) -> None:
+            self.generator = np.random.default_rng(1)
+
+        def __iter__(self) -> Iterator[Any]:
+            return ((np.full((2, 3), row), np.zeros(2)) for row in self.generator.permutation(9))
+
+    status, message = one(Loader(), "equal")
+    assert (status, "its passes differ, as those of shuffled data do" in message) == ("pass", True)
+
+
 @pytest.mark.extras
 def test_torch() -> None:
     torch = pytest.importorskip("torch")
@@ -274,15 +292,35 @@ def test_torch() -> None:
     battery = Battery(data, workers=1)
     assert battery.kind == "samples"
     assert {result.status for result in battery.results()} == {"pass", "skip"}
-    loader = torch.utils.data.DataLoader(data, batch_size=8)
-    assert {result.status for result in run_checks(loader)} == {"pass", "skip"}
+    for shuffle in (False, True):
+        loader = torch.utils.data.DataLoader(data, batch_size=8, shuffle=shuffle)
+        assert {result.status for result in run_checks(loader)} == {"pass", "skip"}
+
+
+@pytest.mark.extras
+def test_global_state_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Noisy(torch.utils.data.Dataset):
+        def __len__(self) -> int:
+            return 30
+
+        def __getitem__(self, index: int) -> Any:
+            return torch.rand(3) + index, index
+
+    before = torch.get_rng_state()
+    results = run_checks(Noisy(), workers=1)
+    assert [result.name for result in results if result.status == "fail"] == ["global_randomness"]
+    assert "the global random state of torch" in one(Noisy(), "global_randomness")[1]
+    assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.extras
 def test_tensorflow() -> None:
     tensorflow = pytest.importorskip("tensorflow")
     data = tensorflow.data.Dataset.from_tensor_slices((np.zeros((20, 3), "float32"), np.arange(20)))
-    assert {result.status for result in run_checks(data.batch(4))} == {"pass", "skip"}
+    for whole in (data.batch(4), data.shuffle(20, seed=1).batch(4)):
+        assert {result.status for result in run_checks(whole)} == {"pass", "skip"}
     assert "dataset.batch(32)" in one(data, "content")[1]
     with pytest.raises(TypeError, match=r"an iterator of tf\.data is used up"):
         run_checks(iter(data))

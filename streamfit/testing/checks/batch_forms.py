@@ -14,7 +14,7 @@ import numpy as np
 from streamfit.streams import Sequence, Ticket
 from streamfit.testing.checked_object import CheckedObject, Loads, data_of, place
 from streamfit.testing.comparison import Form, form_of
-from streamfit.testing.failure import fail, warn
+from streamfit.testing.failure import CheckFailure, fail, warn
 from streamfit.testing.sample_batches import sample_text
 
 _CHANNELS = 4  # an axis of an image that is no longer counts colours
@@ -133,6 +133,27 @@ def _odd_one(shapes: _Shapes) -> tuple[Ticket, tuple[int, ...], Ticket, tuple[in
 def _listed(shapes: _Shapes) -> str:
     distinct = list(dict.fromkeys(shape for _, shape in shapes))
     return ", ".join(map(str, distinct[:3])) + (", ..." if len(distinct) > 3 else "")
+
+
+_OF_SAMPLES = (
+    "def __getitem__(self, index):\n"
+    "    x = np.asarray(self.read(index), 'float32')  # one dtype and one shape for all samples\n"
+    "    return x, self.labels[index]"
+)
+_OF_RAGGED_SAMPLES = (
+    "train = streamfit.source(dataset).padded_batch(32)  # each batch is padded to its longest sample\n"
+    "run_checks(dataset, kind='samples', ragged=True)"
+)
+
+
+def expected_loads(checked: CheckedObject) -> Loads:
+    """Return the expected batches; a failure of single samples has a hint of its own."""
+    try:
+        return checked.expected()
+    except CheckFailure as failure:
+        if checked.kind == "samples":
+            failure.hint = _OF_RAGGED_SAMPLES if "of one shape" in str(failure) else _OF_SAMPLES
+        raise
 
 
 # -- single samples ------------------------------------------------------------------------------------------
