@@ -9,6 +9,7 @@ from streamfit._base.names import did_you_mean
 from streamfit.streams import Pipeline, Source, Stream
 from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.testing.checked_object import CheckedObject
+from streamfit.testing.counting_input import ReadingFactory
 from streamfit.testing.settings import CheckSettings
 from streamfit.testing.table import KINDS, Kind
 
@@ -33,6 +34,8 @@ def checked_object(obj: object, kind: Kind | None, settings: CheckSettings) -> C
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind={kind!r} is none of {', '.join(KINDS)}.{did_you_mean(str(kind), KINDS)}")
+    if settings.source is not None:
+        obj = ReadingFactory(obj, settings.source)
     if _is_data(obj):
         found = _agree(kind, _kind_of(obj), obj)
         if found == "stream" or (found == "generator" and hasattr(obj, "__next__")):
