@@ -60,6 +60,7 @@ class CheckedReader:
     ) -> None:
         self._make_source, self._seed, self._shuffle = make_source, seed, shuffle
         self.replays_hooks = replays_hooks
+        self._read_backwards: set[int] = set()
         self._expected: dict[int, list[Value]] = {}
         self._reference, self._read_passes = self._made(), 0
         self._source = self._made()
@@ -109,6 +110,8 @@ class CheckedReader:
 
     def change_workers(self, kind: WorkerKind, workers: int, ahead: int = 4) -> None:
         """Continue at the same place with other workers."""
+        if kind != "inline":
+            self.load_backwards()
         self._feed.close()
         if self._pool is not None:
             self._pool.close()
@@ -122,6 +125,27 @@ class CheckedReader:
         self._source = self._made_again(self.due[0])
         self._feed = self._opened()
         self._feed.seek(*self.due)
+
+    def load_backwards(self) -> None:
+        """Load the batches of this pass in this thread, the last one first, from a source that is made again.
+
+        What depends on the order of loads is found here in each run; with workers only in some.
+        """
+        data_epoch = self.due[0] if self.replays_hooks else 0
+        source, expected = self._made_again(data_epoch), self.expected(data_epoch)
+        if not source.traits.seekable or data_epoch in self._read_backwards:
+            return
+        self._read_backwards.add(data_epoch)
+        source.begin_pass(data_epoch)
+        for ticket in reversed(list(source.tickets(data_epoch))[: len(expected)]):
+            found = difference(
+                expected[ticket.number], _loaded(source, ticket), ("in a plain reading", "now")
+            )
+            if found:
+                fail(
+                    f"batch {ticket.number} of pass {data_epoch} is not the same when batches are loaded in "
+                    f"another order: {found}"
+                )
 
     def load_two(self, first: int, second: int, line: int) -> None:
         """Load two batches of this pass at once: one stops before a line of user code while the other loads.

@@ -41,6 +41,7 @@ from streamfit.testing.strategies.drawn_data import (  # noqa: E402
     sequences,
     tickets,
 )
+from streamfit.testing.strategies.drawn_files import files  # noqa: E402
 from streamfit.testing.strategies.drawn_interruptions import interruptions  # noqa: E402
 from streamfit.testing.strategies.drawn_pipelines import pipelines  # noqa: E402
 from streamfit.testing.strategies.drawn_settings import (  # noqa: E402
@@ -51,12 +52,14 @@ from streamfit.testing.strategies.drawn_settings import (  # noqa: E402
     worker_settings,
 )
 from streamfit.testing.strategies.state_machine import StreamMachine  # noqa: E402
+from streamfit.testing.written_files import FileLayout, TableColumn, WrittenFiles  # noqa: E402
 
 __all__ = [
     "ODD_DTYPES",
     "PLAIN_DTYPES",
     "Arrays",
     "DrawnPipeline",
+    "FileLayout",
     "Interruption",
     "Interruptions",
     "KnownSequence",
@@ -66,7 +69,9 @@ __all__ = [
     "PipelineStep",
     "PlannedGenerator",
     "StreamMachine",
+    "TableColumn",
     "WorkerSettings",
+    "WrittenFiles",
     "arrays",
     "as_many",
     "backwards",
@@ -76,6 +81,7 @@ __all__ = [
     "dtypes",
     "epochs",
     "fault_plans",
+    "files",
     "generators",
     "increased",
     "increased_in_place",
