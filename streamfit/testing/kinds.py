@@ -18,6 +18,7 @@ from streamfit.streams.frames import is_frame
 from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.streams.table_advice import table_advice
 from streamfit.testing.checked_object import CheckedObject
+from streamfit.testing.counting_input import ReadingFactory
 from streamfit.testing.sample_batches import BatchedItems, BatchedIterator
 from streamfit.testing.settings import CheckSettings
 from streamfit.testing.table import KINDS, Kind
@@ -53,6 +54,8 @@ def checked_object(obj: object, kind: Kind | None, settings: CheckSettings) -> C
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind={kind!r} is none of {', '.join(KINDS)}.{did_you_mean(str(kind), KINDS)}")
+    if settings.source is not None:
+        obj = ReadingFactory(obj, settings.source)
     if _is_data(obj):
         found = _agree(kind, _kind_of(obj, kind), obj)
         _refuse_used_up(obj, found)
