@@ -30,7 +30,8 @@ class Images:
     """One image and its class for an index."""
 
     def __init__(self, count: int = 30) -> None:
-        self.x, self.y = np.arange(count * 48.0).reshape(count, 3, 4, 4), np.arange(count) % 4
+        self.x = np.arange(count * 48, dtype="float32").reshape(count, 3, 4, 4)
+        self.y = np.arange(count) % 4
 
     def __len__(self) -> int:
         return len(self.x)
@@ -72,6 +73,7 @@ def picture(array: np.ndarray) -> Any:
         (lambda x, y: ("a sentence", y), "(x a text, y a single value)"),
         (lambda x, y: (x, np.eye(10)[y]), "(x of shape (3, 4, 4), y of shape (10,))"),
         (lambda x, y: (x[0, 0], np.eye(3)[y % 3]), "(x of shape (4,), y of shape (3,))"),
+        (lambda x, y: (np.arange(20.0), np.arange(3.0)), "(x of shape (20,), y of shape (3,))"),
         (lambda x, y: (x, x[:1] > 3), "(x of shape (3, 4, 4), y of shape (1, 4, 4))"),
     ],
 )
@@ -202,6 +204,28 @@ def test_list_of_samples_and_ragged_samples() -> None:
     assert one(rows, "content", "samples", ragged=True)[0] == "pass"
     checked = checked_object(rows, "samples", CheckSettings(ragged=True))
     assert checked.expected()[0][1][0].tolist() == [[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
+
+
+def test_slow_samples_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamfit.testing.sample_batches._SLOW_SECONDS", -1.0)
+    checked = checked_object(Images(), "samples", CheckSettings())
+    assert {len(value[0]) for _, value in checked.expected()} == {2}
+    assert run_checks(Images(), "samples", only="repeatable")[0].status == "pass"
+
+
+def test_data_set_without_a_length_is_told() -> None:
+    class NoLength:
+        def __getitem__(self, index: int) -> Any:
+            return np.zeros(3), index
+
+    with pytest.raises(TypeError, match=r"has __getitem__ and no __len__; add def __len__\(self\)"):
+        run_checks(NoLength())
+
+
+def test_several_data_sets_are_told_apart(foreign: Any) -> None:
+    split = foreign("datasets.arrow_dataset", "Dataset", Images)
+    with pytest.raises(TypeError, match=r"holds several data sets; pass one of them: \['train'\]"):
+        run_checks({"train": split(), "test": split()})
 
 
 def test_faults_of_samples_name_the_attributes_of_the_data_set() -> None:
@@ -347,8 +371,10 @@ class Shaped(faulty.Clean):
         self.count = len(shapes)
 
     def __getitem__(self, index: int) -> Any:
-        part = np.full((4, *self.shapes[index]), index, self.dtype)
-        return (np.full((4, 2), index), part) if self.targets else (part, np.full(4, index))
+        shape = (4, *self.shapes[index])
+        part = (np.arange(np.prod(shape)).reshape(shape) + 1000 * index).astype(self.dtype)
+        rows = np.arange(4) + 4 * index
+        return (rows[:, None].astype("float32"), part) if self.targets else (part, rows)
 
 
 PADDED = [
