@@ -1,4 +1,5 @@
-"""Which items a generator takes from its input: an input that counts, and the iterators that a generator holds.
+"""Which items a generator takes from its input: an input that counts, and the iterators that a generator
+holds.
 
 Guarantee kept here: looking at an iterator takes nothing from it.
 """
@@ -123,7 +124,9 @@ class HeldIterator:
             return -1
 
     def taken(self) -> int:
-        """Return how many items were taken: all, if it says what it reads, else since this object was made."""
+        """Return how many items were taken: all, if it says what it reads, else since this object was
+        made.
+        """
         whole = len(cast("Sized", self.items)) if self.items is not None else self._first
         return whole - self.left()
 

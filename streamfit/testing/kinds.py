@@ -66,12 +66,29 @@ def checked_object(obj: object, kind: Kind | None, settings: CheckSettings) -> C
     if not callable(obj):
         raise TypeError(_no_batches(obj))
     _refuse_arguments(obj)
-    name = getattr(obj, "__name__", type(obj).__name__)
+    name = _name_of(obj)
     made = None if kind in ("sequence", "source", "generator", "stream") else obj()
     found = _agree(kind, kind if made is None and kind else _kind_of(made, kind), obj)
     if made is not None and _gives_items(made, kind):
         return CheckedObject(_in_batches(obj, settings.ragged), found, name, settings)
     return CheckedObject(obj, found, name, settings)
+
+
+def _name_of(factory: Callable[..., object]) -> str:
+    """Return the name of a function or class; of one without a name, that of what it makes.
+
+    Example:
+        >>> _name_of(dict), _name_of(lambda: range(3))
+        ('dict', 'range')
+    """
+    name: str = getattr(factory, "__name__", "<lambda>")
+    if name != "<lambda>":
+        return name
+    try:
+        made = factory()
+    except Exception:  # the checks report it
+        return type(factory).__name__
+    return str(getattr(made, "__name__", type(made).__name__))
 
 
 def _in_batches(factory: Callable[..., object], ragged: bool) -> Callable[[], object]:
