@@ -10,22 +10,22 @@ from typing import Protocol, cast
 from streamfit._base.specs import Array
 
 
-class _State(Protocol):
+class _TorchState(Protocol):
     def numpy(self) -> Array: ...
 
 
-class _Random(Protocol):
-    def get_rng_state(self) -> _State: ...
+class _TorchRandom(Protocol):
+    def get_rng_state(self) -> _TorchState: ...
 
-    def set_rng_state(self, state: _State, /) -> None: ...
+    def set_rng_state(self, state: _TorchState, /) -> None: ...
 
     def manual_seed(self, seed: int, /) -> object: ...
 
 
-def _random() -> _Random | None:
+def _random() -> _TorchRandom | None:
     """Return the module `torch.random` if it was imported."""
     module: object = sys.modules.get("torch.random")
-    return cast(_Random, module) if hasattr(module, "get_rng_state") else None
+    return cast(_TorchRandom, module) if hasattr(module, "get_rng_state") else None
 
 
 def seed_torch(seed: int) -> None:
