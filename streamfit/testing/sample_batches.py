@@ -256,7 +256,7 @@ def sample_text(item: object, *, likely: bool = False) -> str | None:
     if not found:
         return None
     single = any(shape == () or _is_picture(leaf) for _, shape, leaf in found)
-    lengths = {shape[0] for _, shape, _ in found if shape}
+    lengths = first_axes(item)
     lines = [shape[0] for _, shape, _ in found if len(shape) == 1]  # features and targets of one sample
     apart = len(lines) == len(found) > 1 and max(lines) >= 2 * min(lines)
     if likely and apart:
@@ -264,6 +264,16 @@ def sample_text(item: object, *, likely: bool = False) -> str | None:
     if not single and not (likely and len(lengths) > 1 and any(_like_a_sample(leaf) for _, _, leaf in found)):
         return None
     return ", ".join(_told(*part) for part in found)
+
+
+def first_axes(item: object) -> set[int]:
+    """Return the lengths of the first axes of the arrays of an item.
+
+    Example:
+        >>> first_axes((np.zeros((8, 3)), 1))
+        {8}
+    """
+    return {shape[0] for _, leaf in _parts(item) if (shape := _shape_of(leaf))}
 
 
 def _parts(item: object) -> Iterator[tuple[str, object]]:

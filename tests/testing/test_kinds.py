@@ -116,6 +116,21 @@ def test_batches_with_a_label_too_few_are_no_samples(lost: Any) -> None:
     assert "batch 0 has different numbers of samples: 4 in x, 3 in y" in message
 
 
+def test_one_label_for_a_whole_batch_is_no_sample() -> None:
+    class OneLabel(faulty.Clean):
+        batch_size = 4
+
+        def __getitem__(self, index: int) -> Any:
+            x, y = super().__getitem__(index)
+            return x, int(y[0])
+
+    status, message = one(OneLabel(), "content")
+    assert (status, "y is a single value (0); its first axis must be the samples" in message) == (
+        "fail",
+        True,
+    )
+
+
 def test_generator_of_samples_is_said_to_be_one() -> None:
     def samples() -> Iterator[Any]:
         yield from ((np.full(3, number), number % 2) for number in range(20))
