@@ -167,11 +167,11 @@ class Battery:
             status, message = "skip", str(reason)
         except CheckWarning as warning:
             found: Status = "fail" if self.strict else "warn"
-            text = str(warning) + stage_text(self.checked, check.name, warning)
+            text = str(warning) + stage_text(self.checked, check, warning)
             status, message, error = *self._found(found, text, check.name), warning
             hint = warning.hint or check.hint
         except CheckFailure as failure:
-            text = str(failure) + stage_text(self.checked, check.name, failure)
+            text = str(failure) + stage_text(self.checked, check, failure)
             status, message, error = *self._found("fail", text, check.name), failure
             hint = failure.hint or check.hint
         except (Exception, SystemExit) as other:  # user code runs in checks, and may raise anything

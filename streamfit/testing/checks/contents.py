@@ -13,10 +13,11 @@ from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, data_of, named_arrays, place, seed_globals
-from streamfit.testing.checks.batch_forms import check_form, refuse_samples
+from streamfit.testing.checks.batch_forms import check_form, expected_loads, refuse_samples
 from streamfit.testing.comparison import bytes_of, copied, difference, parts_of, same_bits
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.table import KINDS, Check
+from streamfit.testing.torch_random import kept_torch, torch_state
 
 HELD_BYTES, LEAST_HELD = 64 << 20, 8  # of batches that are kept while others are loaded
 
@@ -98,7 +99,7 @@ def check_planned(checked: CheckedObject) -> str | None:
 def check_content(checked: CheckedObject) -> str | None:
     """Check that every batch consists of arrays of numbers with the same number of samples."""
     refuse_samples(checked)
-    loads = checked.expected()
+    loads = expected_loads(checked)
     if not loads:
         fail(f"{checked.name}: it has no batches at all")
     for ticket, value in loads:
@@ -158,7 +159,8 @@ def _global_text(checked: CheckedObject, ticket: Ticket, module: str, does: str)
 
 def _global_states() -> dict[str, object]:
     name, keys, *rest = np.random.get_state()
-    return {"numpy.random": (name, np.asarray(keys).tobytes(), *rest), "random": random.getstate()}
+    states = {"numpy.random": (name, np.asarray(keys).tobytes(), *rest), "random": random.getstate()}
+    return states | torch_state()
 
 
 @contextmanager
@@ -166,7 +168,8 @@ def kept_globals() -> Iterator[None]:
     """Restore the global random states after a block."""
     numpy_state, state = np.random.get_state(), random.getstate()
     try:
-        yield
+        with kept_torch():
+            yield
     finally:
         np.random.set_state(numpy_state)
         random.setstate(state)
