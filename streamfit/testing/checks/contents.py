@@ -14,6 +14,8 @@ from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, data_of, named_arrays, place, seed_globals
 from streamfit.testing.comparison import Form, bytes_of, copied, difference, form_of, parts_of, same_bits
 from streamfit.testing.failure import brief_error, fail, skip
+from streamfit.testing.held_state import cause_of_change, changed_entries, held_entries, held_states
+from streamfit.testing.object_state import changed, state_of
 from streamfit.testing.table import KINDS, Check
 
 HELD_BYTES, LEAST_HELD = 64 << 20, 8  # of batches that are kept while others are loaded
@@ -134,9 +136,9 @@ def check_global_randomness(checked: CheckedObject) -> str | None:
     with kept_globals():
         for ticket, _ in checked.few():
             seed_globals(1)
-            before = _global_states()
-            one = _loaded(checked, source, ticket)
-            used = [name for name, state in _global_states().items() if state != before[name]]
+            before = global_states()
+            one = loaded_again(checked, source, ticket)
+            used = [name for name, state in global_states().items() if state != before[name]]
             if used:
                 fail(_global_text(checked, ticket, used[0], "draws from"))
             seen.append((ticket, one))
@@ -147,8 +149,8 @@ def check_global_randomness(checked: CheckedObject) -> str | None:
 def _refuse_dependence_on_seed(checked: CheckedObject, seen: Loads) -> None:
     """Find batches that depend on the global seed without drawing from it, for example from a copy of it."""
     same, other = _loaded_with(checked, seen, 1), _loaded_with(checked, seen, 2)
-    for (ticket, one), again, changed in zip(seen, same, other, strict=True):
-        if difference(one, again) is None and difference(one, changed) is not None:
+    for (ticket, one), again, moved in zip(seen, same, other, strict=True):
+        if difference(one, again) is None and difference(one, moved) is not None:
             fail(_global_text(checked, ticket, "numpy.random or random", "depends on"))
 
 
@@ -157,7 +159,7 @@ def _loaded_with(checked: CheckedObject, seen: Loads, seed: int) -> list[Value]:
     values = []
     for ticket, _ in seen:
         seed_globals(seed)
-        values.append(_loaded(checked, source, ticket))
+        values.append(loaded_again(checked, source, ticket))
     return values
 
 
@@ -168,7 +170,8 @@ def _global_text(checked: CheckedObject, ticket: Ticket, module: str, does: str)
     )
 
 
-def _global_states() -> dict[str, object]:
+def global_states() -> dict[str, object]:
+    """Return the random states that all code of a process shares."""
     name, keys, *rest = np.random.get_state()
     return {"numpy.random": (name, np.asarray(keys).tobytes(), *rest), "random": random.getstate()}
 
@@ -187,15 +190,24 @@ def kept_globals() -> Iterator[None]:
 def check_repeatable(checked: CheckedObject) -> str | None:
     """Check that the same batch loaded twice in a row has the same bits."""
     source = checked.source()
+    data = data_of(source)
     for ticket, _ in checked.few():
+        held, state = held_states(data), state_of(data)
         one, other = checked.load(source, ticket), checked.load(source, ticket, " a second time")
         found = difference(one, other, ("at first", "the second time"))
         if found:
+            cause = cause_of_change(held, held_states(data)) or _changed_text(changed(state, state_of(data)))
             fail(
-                f"{checked.name}: {place(ticket)} changes when it is loaded twice: {found}. After a crash "
-                "batches are loaded again, so a load may depend on nothing but its index"
+                f"{checked.name}: {place(ticket)} changes when it is loaded twice: {found}.{cause} After a "
+                "crash batches are loaded again, so a load may depend on nothing but its index"
             )
     return None
+
+
+def _changed_text(names: list[str]) -> str:
+    if names:
+        return f" Loading has changed {', '.join(f'self.{name}' for name in names[:3])}."
+    return " No attribute has changed: does a load look at the clock, or make a generator without a seed?"
 
 
 def check_any_order(checked: CheckedObject) -> str | None:
@@ -239,7 +251,7 @@ def check_own_arrays(checked: CheckedObject) -> str | None:
     return None
 
 
-def _loaded(checked: CheckedObject, source: Source, ticket: Ticket) -> Value:
+def loaded_again(checked: CheckedObject, source: Source, ticket: Ticket) -> Value:
     """Load a batch with the global random states as they are."""
     return copied(_raw(checked, source, ticket))
 
@@ -252,20 +264,26 @@ def _raw(checked: CheckedObject, source: Source, ticket: Ticket) -> Value:
 
 
 def check_own_data(checked: CheckedObject) -> str | None:
-    """Check that loads do not write to the arrays of the object."""
+    """Check that loads do not change the arrays, lists and other data that the object holds."""
     source = checked.source()
-    held = named_arrays(data_of(source))
-    if not held:
-        skip("the object holds no arrays in its attributes")
-    before = [(name, array, array.copy()) for name, array in held if array.nbytes <= 1 << 26]
+    data = data_of(source)
+    arrays, entries = named_arrays(data), held_entries(data)
+    if not arrays and not entries:
+        skip("the object holds no data in its attributes")
+    before = [(name, array, array.copy()) for name, array in arrays if array.nbytes <= 1 << 26]
     for ticket, _ in checked.few():
         value = _raw(checked, source, ticket)
-        for name, array, copy in before:
-            if not same_bits(array, copy) and not _is_part_of(array, value):
-                fail(
-                    f"{checked.name}: loading {place(ticket)} changed the array {name}. In a worker process "
-                    "that is lost, and in threads it is a race: work on a copy"
-                )
+        names = [
+            f"the array {name}"
+            for name, array, copy in before
+            if not same_bits(array, copy) and not _is_part_of(array, value)
+        ]
+        entry = None if names else changed_entries(entries)
+        if names or entry:
+            fail(
+                f"{checked.name}: loading {place(ticket)} changed {names[0] if names else entry}. In a "
+                "worker process that is lost, and in threads it is a race: work on a copy"
+            )
     return None
 
 
@@ -356,7 +374,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "own_data",
-        "Loads do not change the arrays of the object.",
+        "Loads do not change the data of the object.",
         check_own_data,
         needs=("content",),
         hint=("x = self.x[rows].copy()  # then change the copy\nx /= 255"),
