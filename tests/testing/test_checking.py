@@ -184,12 +184,8 @@ def test_object_is_as_it_was() -> None:
 
 
 def test_notes_tell_what_is_no_mistake() -> None:
-    notes = {result.name: result.message for result in check_sequence(faulty.Views())}
-    assert notes["length"] == "index 5 would give 2 more samples, which are never used: __len__ rounds down"
     notes = {result.name: result.message for result in check_sequence(faulty.Cached())}
     assert re.match(r"keeps about (19\.9|20\.0) KiB of each batch", notes["memory"])
-    (note,) = run_checks(faulty.Twins(), only="exactly_once")
-    assert note.message == "batches 1 and 2 hold the very same data"
 
 
 def test_arrays_generators_and_streams_of_the_library_pass() -> None:
@@ -227,7 +223,7 @@ def test_failure_is_one_assertion_that_lists_all() -> None:
         check_sequence(faulty.SharedGenerator())
     assert isinstance(caught.value, CheckFailure)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "SharedGenerator fails 2 of 21 checks:"
+    assert lines[0] == "SharedGenerator fails 2 of 30 checks:"
     assert [line.split("]")[0] for line in lines[1:]] == ["[repeatable", "[picklable"]
 
 
