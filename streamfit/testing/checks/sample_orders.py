@@ -23,15 +23,16 @@ def check_batches_differ(checked: CheckedObject) -> str | None:
     same = equal_batches(census)
     if not same:
         return None
+    endless = not census.passes[0].counted and not census.passes[0].whole
     if len(same) == len(batches) - 1 and len(batches) > 2:
-        rows = len(set(batches[0].all))
         text = f"{checked.name}: all {len(batches)} batches that were looked at hold the very same samples"
-        if checked.kind in ("sequence", "samples") and rows > 1:
-            fail(
-                f"{text}: the index is ignored, and all other data are never trained on. Use it in "
-                "__getitem__"
-            )
+        if endless or len(set(batches[0].all)) == 1:
+            return f"all {len(batches)} batches that were looked at hold the very same samples"
+        if checked.kind in ("sequence", "samples"):
+            fail(f"{text}: the index is ignored, and all other data are never trained on. Use it in __getitem__")
         warn(f"{text}; all other data are never trained on")
+    if endless:
+        return None  # an endless generator begins again
     pairs = ", ".join(f"{first} and {again}" for again, first in list(same.items())[:_SHOWN])
     warn(f"{checked.name}: batches {pairs} hold the very same data. Their samples count twice in this epoch")
 
