@@ -41,7 +41,7 @@ def check_length(checked: CheckedObject) -> str | None:
             f"{brief_error(error)}. Is __len__ one too large?",
             error,
         )
-    return None if checked.kind == "samples" else _partial_batch_after(source, count)
+    return None
 
 
 def _refuse_length_of_samples(checked: CheckedObject, source: Source, error: Exception) -> None:
@@ -68,18 +68,6 @@ def _count(checked: CheckedObject, source: Source) -> int | None:
         return source.batches(0)
     except Exception as error:
         fail(f"{checked.name}: its number of batches cannot be had: {brief_error(error)}", error)
-
-
-def _partial_batch_after(source: Source, count: int) -> str | None:
-    """Note that there is a part of a batch after the last one."""
-    first, beyond = Ticket(0, 0, 0, source.key(0)), Ticket(0, count, count, source.key(0))
-    try:
-        size, rest = (len(parts_of(source.load(ticket))[0][1]) for ticket in (first, beyond))
-    except Exception:  # usually there is nothing to load
-        return None
-    if 0 < rest < size:
-        return f"index {count} would give {rest} more samples, which are never used: __len__ rounds down"
-    return None
 
 
 def check_planned(checked: CheckedObject) -> str | None:
