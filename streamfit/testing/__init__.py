@@ -13,6 +13,7 @@ from streamfit.testing.fault_plan import Fault, FaultPlan, InjectedFault
 from streamfit.testing.leaks import nothing_left_behind
 from streamfit.testing.same_bits import assert_same_bits
 from streamfit.testing.simulation import Simulation, simulate
+from streamfit.testing.splits import check_split
 
 __all__ = [
     "Battery",
@@ -26,6 +27,7 @@ __all__ = [
     "check_generator",
     "check_sequence",
     "check_source",
+    "check_split",
     "check_stream",
     "nothing_left_behind",
     "run_checks",

@@ -65,7 +65,7 @@ class _Taken:
             for before, now, size in zip(self.upto, self.upto[1:], self.sizes[1:], strict=False)
             if size == full
         }
-        return more.pop() if len(more) == 1 and len(self.sizes) > 2 else None  # noqa: PLR2004
+        return more.pop() if len(more) == 1 and len(self.sizes) > 2 else None
 
 
 def check_inputs_used(checked: CheckedObject) -> str | None:
