@@ -6,6 +6,7 @@ its own name.
 
 from __future__ import annotations
 
+from streamfit.testing.augmentation_strength import check_augmentation
 from streamfit.testing.check_runner import Battery, Result
 from streamfit.testing.checking import check_generator, check_sequence, check_source, check_stream, run_checks
 from streamfit.testing.failure import CheckFailure
@@ -24,6 +25,7 @@ __all__ = [
     "Result",
     "Simulation",
     "assert_same_bits",
+    "check_augmentation",
     "check_generator",
     "check_sequence",
     "check_source",
