@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 MARKER = (
     "streamfit(make, kind=None, only=None, expected_failures=None, limit=32, workers=2, strict=False, "
-    "ragged=False, key=None, source=None): the pipeline that the fixture streamfit_check checks, one test for "
-    "each check"
+    "ragged=False, key=None, source=None): the pipeline that the fixture streamfit_check checks, one test "
+    "for each check"
 )
 
 

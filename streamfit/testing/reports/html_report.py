@@ -45,7 +45,8 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 article { border-left: 4px solid var(--mark); margin: 1.1rem 0; padding: .1rem 0 .1rem 1rem; }
 .fail { --mark: var(--fail); } .warn { --mark: var(--warn); } .pass { --mark: var(--pass); }
 .expected { --mark: var(--expected); } .skip { --mark: var(--skip); }
-.mark { color: var(--mark); font-weight: 600; }
+.mark { color: var(--mark); font-weight: 600; } h3 .mark { margin-right: .5em; }
+td[colspan] { font-weight: 400; }
 pre { background: var(--code); border: 1px solid var(--line); border-radius: 6px; margin: .6rem 0;
   overflow-x: auto; padding: .6rem .8rem; font-size: .875rem; tab-size: 4; user-select: all; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
@@ -71,16 +72,14 @@ def page(pipelines: list[PipelineData]) -> str:
         >>> "needs path" in page([unchecked("data:Digits", note="needs path")])
         True
     """
-    ordered = sorted(pipelines, key=_urgency)
+    ordered = sorted(enumerate(pipelines), key=lambda pair: _urgency(pair[1]))
     several = len(pipelines) > 1
-    names = f"{len(pipelines)} pipelines" if several else "".join(pipeline["name"] for pipeline in pipelines)
+    checked = [pipeline for pipeline in pipelines if pipeline["kind"]]
+    names = f"{len(checked)} pipelines" if several else "".join(p["name"] for p in pipelines)
     together = [result for pipeline in pipelines for result in pipeline["results"]]
     title = escape(f"streamfit check: {names}")
-    table = _summary(pipelines) if several else ""
-    shown = [(number, p) for number, p in enumerate(pipelines) if p["kind"] or not several]
-    sections = "\n".join(
-        _section(number, p) for number, p in sorted(shown, key=lambda pair: ordered.index(pair[1]))
-    )
+    table = _summary(ordered) if several else ""
+    sections = "\n".join(_section(number, p) for number, p in ordered if p["kind"] or not several)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -102,13 +101,13 @@ def page(pipelines: list[PipelineData]) -> str:
 """
 
 
-def _urgency(pipeline: PipelineData) -> tuple[bool, bool, bool]:
+def _urgency(pipeline: PipelineData) -> tuple[bool, bool, bool, bool]:
     found = counts(pipeline["results"])
-    return not pipeline["error"], not found["failed"], not found["warned"]
+    return not found["failed"], not pipeline["error"], not found["warned"], not pipeline["kind"]
 
 
-def _summary(pipelines: Iterable[PipelineData]) -> str:
-    rows = "\n".join(_summary_row(number, pipeline) for number, pipeline in enumerate(pipelines))
+def _summary(pipelines: Iterable[tuple[int, PipelineData]]) -> str:
+    rows = "\n".join(_summary_row(number, pipeline) for number, pipeline in pipelines)
     return f"""<section>
 <h2>Summary</h2>
 <div class="scroll"><table>
@@ -123,7 +122,8 @@ def _summary_row(number: int, pipeline: PipelineData) -> str:
     target = escape(pipeline["target"])
     if not pipeline["kind"]:
         kind = "fail" if pipeline["error"] else "skip"
-        reason = escape(pipeline["error"] or pipeline["note"])
+        text = pipeline["error"] or pipeline["note"]
+        reason = escape(text.removeprefix(f"{pipeline['target']} "))
         cells = f'<td class="name">{target}</td><td colspan="4" class="mark">{reason}</td>'
         return f'<tr class="{kind}">{cells}</tr>'
     found = counts(pipeline["results"])
@@ -151,9 +151,10 @@ def _section(number: int, pipeline: PipelineData) -> str:
         if result["status"] == status
     ]
     ended = f'<article class="fail"><p>{escape(pipeline["note"])}</p></article>' if pipeline["note"] else ""
+    name = escape(pipeline["target"] or pipeline["name"])
     summary = f"{totals(results)}, {pipeline['seconds']:.1f} s"
     return f"""<section id="pipeline-{number}">
-<h2>{escape(pipeline["target"] or pipeline["name"])} <span class="soft">({escape(pipeline["kind"])})</span></h2>
+<h2>{name} <span class="soft">({escape(pipeline["kind"])})</span></h2>
 <p class="soft">{escape(summary)} · {escape(batch_time(pipeline))}</p>
 {ended}
 {"".join(found) or '<p class="pass"><span class="mark">No failures and no warnings.</span></p>'}
