@@ -24,7 +24,7 @@ from streamfit.testing.reports.report_data import pipeline_data
 from streamfit.testing.throughput import rates
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "images" / "check-report.png"
-WIDTH, HEIGHT = 900, 1000
+WIDTH, HEIGHT = 900, 770
 
 
 class Windows(Sequence):

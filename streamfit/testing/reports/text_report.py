@@ -98,7 +98,7 @@ def summary_lines(pipelines: list[PipelineData]) -> Iterator[str]:
 
 def _finding(result: ResultData) -> Iterator[str]:
     yield ""
-    yield f"  {_MARKS[result['status']]:5} {result['name']}: {result['sentence']}"
+    yield from _wrapped(f"{result['name']}: {result['sentence']}", f"  {_MARKS[result['status']]:5} ")
     yield from _wrapped(result["message"])
     if result["hint"]:
         yield ""
