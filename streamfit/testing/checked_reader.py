@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from streamfit.streams import Batch, Feed, Sequence, Source, Ticket, open_source
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import brief_error, fail
-from streamfit.testing.preemption import Outcome, interleaved
+from streamfit.testing.preemption import Outcome, interleaved, lines_of
 from streamfit.workers import Pool, make_pool
 
 WorkerKind = Literal["inline", "threads", "processes"]
@@ -126,6 +127,14 @@ class CheckedReader:
         self._feed = self._opened()
         self._feed.seek(*self.due)
 
+    def resume_from_state(self) -> None:
+        """Stop, save the place as a backup does, make the source again, and continue from what was saved."""
+        saved = json.dumps(self._feed.state(within=False))
+        self._feed.close()
+        self._source = self._made()
+        self._feed = self._opened()
+        self._feed.resume(json.loads(saved), replay=True)
+
     def load_backwards(self) -> None:
         """Load the batches of this pass in this thread, the last one first, from a source that is made again.
 
@@ -151,12 +160,13 @@ class CheckedReader:
         """Load two batches of this pass at once: one stops before a line of user code while the other loads.
 
         A source that is made again does it, so that what is read next does not depend on it. Nothing is done
-        if the source reads in order, the pass has one batch, or the first load has no such line.
+        if the source reads in order, the pass has one batch, or the first load runs no user code.
 
         Args:
             first: The number of the batch whose load stops; of the batches in turn, if there are fewer.
             second: The number of the batch that is loaded meanwhile.
-            line: Which line of user code it is, counted from 0 in the order of execution.
+            line: Which line of user code it is, counted from 0 in the order of execution; of its lines in
+                turn, if there are fewer.
         """
         data_epoch = self.due[0] if self.replays_hooks else 0
         source, expected = self._made_again(data_epoch), self.expected(data_epoch)
@@ -166,11 +176,11 @@ class CheckedReader:
         source.begin_pass(data_epoch)
         tickets = {ticket.number: ticket for ticket in source.tickets(data_epoch)}
         one, other = (functools.partial(_loaded, source, tickets[number]) for number in (first, second))
-        ran = interleaved(one, other, line)
+        ran = interleaved(one, other, line % max(1, lines_of(one)))
         if ran is None:
             return
         for number, beside, outcome in ((first, second, ran[0]), (second, first, ran[1])):
-            when = f"while batch {beside} was being loaded (batch {first} stood at {ran[2]}, line {line})"
+            when = f"while batch {beside} was being loaded (batch {first} stood at {ran[2]})"
             self._compare_load(data_epoch, number, outcome, when)
 
     def _compare_load(self, data_epoch: int, number: int, outcome: Outcome[Value], when: str) -> None:

@@ -71,6 +71,12 @@ class StreamMachine(RuleBasedStateMachine):
         if self.resumes:
             self.reader.resume()
 
+    @rule()
+    def resume_from_state(self) -> None:
+        """Stop, save the place, and continue from it with a source that is made again."""
+        if self.resumes:
+            self.reader.resume_from_state()
+
     @rule(data=st.data(), workers=st.integers(1, 3))
     def next_epoch_with_other_workers(self, data: st.DataObject, workers: int) -> None:
         """End the epoch, so that hooks run, with other workers on either side."""
