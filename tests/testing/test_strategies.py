@@ -183,7 +183,7 @@ def test_machine_finds_a_race_and_names_its_line() -> None:
     Broken.made = faulty.Racing
     phases = [Phase.generate, Phase.shrink]  # without explanations, which take most of the time
     quick = settings(QUICK, derandomize=True, database=None, report_multiple_bugs=False, phases=phases)
-    text = r"while batch 1 was being loaded \(batch 0 stood at faulty.py:292\)"
+    text = r"while batch 1 was being loaded \(batch 0 stood at faulty.py:292, line 1\)"
     with pytest.raises(CheckFailure, match=text) as found:
         run_state_machine_as_test(Broken, settings=quick)
     notes = "\n".join(found.value.__notes__)

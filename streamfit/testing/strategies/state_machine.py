@@ -86,7 +86,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule(first=st.integers(0, 3), second=st.integers(0, 3), line=st.integers(0, 30))
     def load_two_at_once(self, first: int, second: int, line: int) -> None:
-        """Load two batches, one of which stops before a line of your code while the other one loads."""
+        """Load two batches; one stops before each line of your code up to `line` while the other loads."""
         self.reader.load_two(first, second, line)
 
     @rule(count=st.integers(1, 4))
