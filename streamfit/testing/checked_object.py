@@ -24,6 +24,7 @@ from streamfit.streams import GeneratorSource, SequenceSource, Source, Stream, T
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import bytes_of, copied, difference
 from streamfit.testing.failure import brief_error, fail
+from streamfit.testing.sample_batches import BatchedItems, BatchedIterator, SampleBatches, Samples
 from streamfit.testing.settings import CheckSettings
 
 SEED = 20_240_229
@@ -38,8 +39,9 @@ class CheckedObject:
     """The object that the checks look at.
 
     Args:
-        make: Returns the object: a `Sequence`, a `Source`, an iterator, or a `Stream`.
-        kind: Which of the four it is.
+        make: Returns the object: a `Sequence`, a data set with one sample for an index, a `Source`, an
+            iterator, or a `Stream`.
+        kind: Which of the five it is.
         name: Its name in messages.
         settings: The options of the checks.
         given: The object itself, if the user passed an object and not a factory.
@@ -130,8 +132,13 @@ class CheckedObject:
     def _opened(self, thing: object, seed: int = SEED) -> Source:
         if self.kind == "sequence":
             return SequenceSource(thing, seed=seed, name=self.name)
+        if self.kind == "samples":
+            batches = SampleBatches(cast("Samples", thing), self.settings.ragged)
+            return SequenceSource(batches, seed=seed, name=self.name, text=True)
         if self.kind == "generator":
-            return GeneratorSource(thing, name=self.name, seed=seed, targets=self._has_targets())
+            text = isinstance(thing, (BatchedItems, BatchedIterator))  # samples may hold text
+            targets = self._has_targets()
+            return GeneratorSource(thing, name=self.name, seed=seed, targets=targets, text=text)
         if isinstance(thing, Stream):
             return thing.source
         return open_source(thing, seed=seed, name=self.name, targets=False)
@@ -234,9 +241,9 @@ def place(ticket: Ticket) -> str:
 
 
 def data_of(source: Source) -> object:
-    """Return the sequence that a source reads; any other source itself."""
+    """Return the sequence or the data set that a source reads; any other source itself."""
     data: object = getattr(source, "sequence", source)
-    return data
+    return data.samples if isinstance(data, SampleBatches) else data
 
 
 def named_arrays(thing: object) -> list[tuple[str, Array]]:

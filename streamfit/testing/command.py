@@ -122,7 +122,9 @@ def find(target: str) -> object:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("target", metavar="package.module:object", help="an instance, a class or a factory")
-    parser.add_argument("--kind", choices=("sequence", "source", "generator", "stream"), default=None)
+    parser.add_argument(
+        "--kind", choices=("sequence", "samples", "source", "generator", "stream"), default=None
+    )
     parser.add_argument("--only", action="append", metavar="NAME", default=[], help="run this check only")
     parser.add_argument(
         "--expected-failure",

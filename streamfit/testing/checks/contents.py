@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, data_of, named_arrays, place, seed_globals
-from streamfit.testing.comparison import Form, bytes_of, copied, difference, form_of, parts_of, same_bits
+from streamfit.testing.checks.batch_forms import check_form, refuse_samples
+from streamfit.testing.comparison import bytes_of, copied, difference, parts_of, same_bits
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.table import KINDS, Check
 
@@ -29,12 +31,24 @@ def check_length(checked: CheckedObject) -> str | None:
         fail(f"{checked.name}: its length was {count}, and another number when asked again")
     error = _error(source, count - 1)
     if error is not None and _error(source, 0) is None:
+        if checked.kind == "samples":
+            _refuse_length_of_samples(checked, source, error)
         fail(
             f"{checked.name}: its length is {count}, but batch {count - 1}, the last one, cannot be loaded: "
             f"{brief_error(error)}. Is __len__ one too large?",
             error,
         )
-    return _partial_batch_after(source, count)
+    return None if checked.kind == "samples" else _partial_batch_after(source, count)
+
+
+def _refuse_length_of_samples(checked: CheckedObject, source: Source, error: Exception) -> None:
+    """Fail the check for a data set whose last samples cannot be loaded."""
+    count = len(cast("Sized", data_of(source)))
+    fail(
+        f"{checked.name}: its length is {count}, but its last samples cannot be loaded: {error}. Is __len__ "
+        "too large?",
+        error,
+    )
 
 
 def _error(source: Source, index: int) -> Exception | None:
@@ -83,6 +97,7 @@ def check_planned(checked: CheckedObject) -> str | None:
 
 def check_content(checked: CheckedObject) -> str | None:
     """Check that every batch consists of arrays of numbers with the same number of samples."""
+    refuse_samples(checked)
     loads = checked.expected()
     if not loads:
         fail(f"{checked.name}: it has no batches at all")
@@ -93,35 +108,6 @@ def check_content(checked: CheckedObject) -> str | None:
         if len(set(sizes.values())) > 1:
             shown = ", ".join(f"{size} in {name}" for name, size in sizes.items())
             fail(f"{checked.name}: {place(ticket)} has different numbers of samples: {shown}")
-    return None
-
-
-def check_form(checked: CheckedObject) -> str | None:
-    """Check that all batches have the same arrays, sample shapes and dtypes."""
-    (first, value), *rest = checked.expected()
-    wanted = form_of(value)
-    for ticket, other in rest:
-        form = form_of(other)
-        if list(form) != list(wanted):
-            fail(
-                f"{checked.name}: {place(ticket)} holds {', '.join(form)}, "
-                f"but {place(first)} holds {', '.join(wanted)}"
-            )
-        for name in form:
-            found = _form_difference(form[name], wanted[name])
-            if found:
-                what, new, old = found
-                fail(
-                    f"{checked.name}: in {place(ticket)} {name} has {what} {new}, but {old} in {place(first)}"
-                )
-    return None
-
-
-def _form_difference(now: Form, before: Form) -> tuple[str, object, object] | None:
-    """Return the property that differs, with both values."""
-    for what, new, old in zip(("samples of shape", "dtype"), now, before, strict=True):
-        if new != old:
-            return what, new, old
     return None
 
 
@@ -281,7 +267,7 @@ CHECKS: tuple[Check, ...] = (
         "length",
         "The length is right and the last batch loads.",
         check_length,
-        ("sequence",),
+        ("sequence", "samples"),
         hint=("def __len__(self):\n    return -(-len(self.x) // self.batch_size)  # rounded up"),
     ),
     Check(

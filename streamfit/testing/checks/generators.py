@@ -119,7 +119,7 @@ def check_as_asked(checked: CheckedObject) -> str | None:
     for ahead in (0, 2):
         wanted = max(1, min(3, available))
         counted = _CountingIterator(iter(checked.iterable()))
-        source = GeneratorSource(counted, targets=False)
+        source = GeneratorSource(counted, targets=False, text=True)
         with Feed(source, None, ahead=ahead, total=wanted, alike="nothing") as feed:
             delivered = sum(1 for _ in feed.run(wanted))
         if (counted.taken, delivered) != (wanted, wanted):
