@@ -1,4 +1,4 @@
-"""Fetches what other people have published, once for an environment, and imports it beside stand-ins for frameworks."""
+"""Fetches what other people have published, once for an environment; imports it beside stand-ins for Keras."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PINNED = {
 
 
 def unpacked(package: str) -> Path:
-    """Return the folder of a package; fetch it if that was not done yet, skip the test if it cannot be had."""
+    """Return the folder of a package; fetch it if it is not there, skip the test if it cannot be had."""
     line = PINNED[package]
     folder = CACHE / line.partition(" ")[0]
     if folder.exists():
@@ -64,8 +64,8 @@ Import = Callable[..., ModuleType]
 def published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Import]:
     """Import a module of a published package: ``published("n2v", "n2v.internals.N2V_DataWrapper")``.
 
-    `only`: the files that are wanted; then nothing else of the package is there, also no `__init__.py` that imports
-    all of it. `hollow`: files that they import and whose names need not do anything.
+    `only`: the files that are wanted; then nothing else of the package is there, also no `__init__.py` that
+    imports all of it. `hollow`: files that they import and whose names need not do anything.
     """
     known = set(sys.modules)
     monkeypatch.syspath_prepend(HERE / "stand_ins")
@@ -80,6 +80,7 @@ def published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Impor
                 (part / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(folder / name, part / name)
             for name in hollow:
+                (part / name).parent.mkdir(parents=True, exist_ok=True)
                 (part / name).write_text("from any_name import __getattr__\n")
             folder = part
         monkeypatch.syspath_prepend(folder)

@@ -13,7 +13,7 @@ class _AnyName(type):
 
 
 class Nothing(metaclass=_AnyName):
-    """What every name stands for, unless a stand-in says more; fine as a base class, a decorator or a default."""
+    """What every name stands for, unless a stand-in says more."""
 
     def __init__(self, *args, **kwargs):
         pass
