@@ -352,7 +352,9 @@ def test_shapes_that_are_hardly_meant(thing: Any, status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "thing", [faulty.DtypeChanges, faulty.LosesTargets, Shaped([(3,), (3, 1), (3,), (3,)])], ids=str
+    "thing",
+    [faulty.DtypeChanges, faulty.LosesTargets, Shaped([(3,), (3, 1), (3,), (3,)])],
+    ids=["dtype", "parts", "rank"],
 )
 def test_rank_dtype_and_parts_must_agree_though_ragged(thing: Any) -> None:
     assert one(thing, "form", ragged=True)[0] == one(thing, "form")[0] == "fail"

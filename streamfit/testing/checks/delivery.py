@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from streamfit._base.errors import WorkerError
 from streamfit.streams import Source, Ticket
@@ -22,20 +22,35 @@ from streamfit.workers import Pool, make_pool
 from streamfit.workers.transport.loader_pickle import LoaderRegistry
 
 _THREADS, _ROUNDS, _SECONDS = 4, 3, 1.0
+SHARED_ADVICE = "Give each load its own buffers, files and generators, or guard what is shared with a lock"
 PoolKind = Literal["threads", "processes"]
 
 
 def check_thread_safe(checked: CheckedObject) -> str | None:
     """Check that loads at the same time do not disturb one another."""
-    loads = checked.few(4)
-    if len(loads) < 2:
-        skip("there is one batch only")
-    _check_preempted(checked, loads)
-    _check_concurrent(checked, checked.few(16))
+    for ticket, value, outcome, when in loads_at_once(checked):
+        _compare_outcome(checked, ticket, value, outcome, when)
     return None
 
 
-def _check_preempted(checked: CheckedObject, loads: Loads) -> None:
+class AtOnce(NamedTuple):
+    """A batch that was loaded while others were, its value alone, and what happened."""
+
+    ticket: Ticket
+    value: Value
+    outcome: Outcome[Value]
+    when: str
+
+
+def loads_at_once(checked: CheckedObject) -> Iterator[AtOnce]:
+    """Load batches at the same time: by preemption at each line, then by threads that start together."""
+    if len(checked.few(4)) < 2:
+        skip("there is one batch only")
+    yield from _preempted(checked, checked.few(4))
+    yield from _concurrent(checked, checked.few(16))
+
+
+def _preempted(checked: CheckedObject, loads: Loads) -> Iterator[AtOnce]:
     """Stop one load at each of its lines while another one runs."""
     source = checked.source()
     (one, first), (other, second) = loads[0], loads[-1]
@@ -47,17 +62,17 @@ def _check_preempted(checked: CheckedObject, loads: Loads) -> None:
             return
         for ticket, value, outcome in ((one, first, ran[0]), (other, second, ran[1])):
             when = f"while {place(other if ticket is one else one)} was being loaded (one stood at {ran[2]})"
-            _compare_outcome(checked, ticket, value, outcome, when)
+            yield AtOnce(ticket, value, outcome, when)
 
 
-def _check_concurrent(checked: CheckedObject, loads: Loads) -> None:
+def _concurrent(checked: CheckedObject, loads: Loads) -> Iterator[AtOnce]:
     """Load all batches in several threads that start together and switch often."""
     source, interval = checked.source(), sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         for _ in range(_ROUNDS):
             for (ticket, value), outcome in zip(loads, _loaded_by_threads(source, loads), strict=True):
-                _compare_outcome(checked, ticket, value, outcome, f"by one of {_THREADS} threads")
+                yield AtOnce(ticket, value, outcome, f"by one of {_THREADS} threads")
     finally:
         sys.setswitchinterval(interval)
 
@@ -86,16 +101,18 @@ def _loading(source: Source, ticket: Ticket) -> Callable[[], Value]:
 def _compare_outcome(
     checked: CheckedObject, ticket: Ticket, value: Value, outcome: Outcome[Value], when: str
 ) -> None:
-    advice = "Give each load its own buffers, files and generators, or guard what is shared with a lock"
     try:
         loaded = outcome.get()
     except Exception as error:
         text = f"{place(ticket)} raised {brief_error(error)} when it was loaded {when}"
-        fail(f"{checked.name}: {text}. {advice}", error)
+        fail(f"{checked.name}: {text}. {SHARED_ADVICE}", error)
     assert loaded is not None
     found = difference(value, loaded, ("alone", "then"))
     if found:
-        fail(f"{checked.name}: {place(ticket)} is not the same when it is loaded {when}: {found}. {advice}")
+        fail(
+            f"{checked.name}: {place(ticket)} is not the same when it is loaded {when}: {found}. "
+            f"{SHARED_ADVICE}"
+        )
 
 
 def check_picklable(checked: CheckedObject) -> str | None:
