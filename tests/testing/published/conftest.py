@@ -1,4 +1,4 @@
-"""Fetches what other people have published, once for an environment; imports it beside stand-ins for Keras."""
+"""Fetches what other people have published, once for an environment; imports it beside stand-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Sequence` classes that other people have published: what the checks say, beside a demonstration without them."""
+"""`Sequence`s that other people have published: what is wrong, shown without the checks, and what they say."""
 
 from __future__ import annotations
 
