@@ -18,6 +18,7 @@ from streamfit.streams.frames import is_frame
 from streamfit.streams.leaves import brief, is_arraylike
 from streamfit.streams.table_advice import table_advice
 from streamfit.testing.checked_object import CheckedObject
+from streamfit.testing.counting_input import ReadingFactory
 from streamfit.testing.sample_batches import BatchedItems, BatchedIterator
 from streamfit.testing.settings import CheckSettings
 from streamfit.testing.table import KINDS, Kind
@@ -53,6 +54,8 @@ def checked_object(obj: object, kind: Kind | None, settings: CheckSettings) -> C
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind={kind!r} is none of {', '.join(KINDS)}.{did_you_mean(str(kind), KINDS)}")
+    if settings.source is not None:
+        obj = ReadingFactory(obj, settings.source)
     if _is_data(obj):
         found = _agree(kind, _kind_of(obj, kind), obj)
         _refuse_used_up(obj, found)
@@ -63,12 +66,29 @@ def checked_object(obj: object, kind: Kind | None, settings: CheckSettings) -> C
     if not callable(obj):
         raise TypeError(_no_batches(obj))
     _refuse_arguments(obj)
-    name = getattr(obj, "__name__", type(obj).__name__)
+    name = _name_of(obj)
     made = None if kind in ("sequence", "source", "generator", "stream") else obj()
     found = _agree(kind, kind if made is None and kind else _kind_of(made, kind), obj)
     if made is not None and _gives_items(made, kind):
         return CheckedObject(_in_batches(obj, settings.ragged), found, name, settings)
     return CheckedObject(obj, found, name, settings)
+
+
+def _name_of(factory: Callable[..., object]) -> str:
+    """Return the name of a function or class; of one without a name, that of what it makes.
+
+    Example:
+        >>> _name_of(dict), _name_of(lambda: range(3))
+        ('dict', 'range')
+    """
+    name: str = getattr(factory, "__name__", "<lambda>")
+    if name != "<lambda>":
+        return name
+    try:
+        made = factory()
+    except Exception:  # the checks report it
+        return type(factory).__name__
+    return str(getattr(made, "__name__", type(made).__name__))
 
 
 def _in_batches(factory: Callable[..., object], ragged: bool) -> Callable[[], object]:

@@ -176,6 +176,25 @@ def test_what_uses_no_set_is_not_loaded_under_other_hash_seeds(thing: Any) -> No
     assert (result.status, result.message) == ("skip", "its code uses no set and no hash()")
 
 
+def test_length_is_not_blamed_for_batches_that_load_after_another_one() -> None:
+    class NeedsTheFirst(streamfit.Sequence):
+        def __len__(self) -> int:
+            return 5
+
+        def __getitem__(self, index: int) -> Any:
+            if index == 0:
+                self.offset = 1
+            return np.full((8, 2), index + self.offset), np.zeros(8)
+
+    results = {
+        result.name: result for result in run_checks(lambda: NeedsTheFirst(), only=["length", "any_order"])
+    }
+    assert results["length"].status == "pass"
+    assert re.match(
+        r"NeedsTheFirst: batch \d cannot be loaded last first: .*offset", results["any_order"].message
+    )
+
+
 def test_object_is_as_it_was() -> None:
     thing = faulty.Shuffled()
     before = np.random.get_state()[1].tobytes(), thing.order.tobytes(), thing.x.tobytes()

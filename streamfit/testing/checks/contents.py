@@ -30,7 +30,7 @@ def check_length(checked: CheckedObject) -> str | None:
     if _count(checked, source) != count:
         fail(f"{checked.name}: its length was {count}, and another number when asked again")
     error = _error(source, count - 1)
-    if error is not None and _error(source, 0) is None:
+    if error is not None and _error(source, 0) is None and _error(source, count - 1) is not None:
         if checked.kind == "samples":
             _refuse_length_of_samples(checked, source, error)
         fail(
