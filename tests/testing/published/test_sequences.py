@@ -1,9 +1,12 @@
-"""`Sequence`s that other people have published: what is wrong, shown without the checks, and what they say."""
+"""`Sequence`s that other people have published: what is wrong, shown without the checks, and what is said."""
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections.abc import Callable
-from types import ModuleType
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -258,3 +261,130 @@ def test_stellargraph_shuffles_nodes_with_the_seed_of_the_program(published: Imp
     assert not found(judged(lambda: nodes(7)), "fail")
     assert nodes(7).indices == nodes(7).indices
     assert nodes(None).indices != nodes(None).indices
+
+
+# -- deepinterpolation 0.1.4
+
+FILMS = ("deepinterpolation/generator_collection.py", "deepinterpolation/generic.py")
+NOT_FILMS = (
+    "tifffile.py",
+    "nibabel.py",
+    "s3fs.py",
+    *(f"deepinterpolation/{name}_collection.py" for name in ("network", "trainor", "inferrence")),
+    "deepinterpolation/__init__.py",
+)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Write one film of eight frames, and what the generator wants to know about it."""
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "film" / "processed").mkdir(parents=True)
+    with h5py.File(tmp_path / "film" / "processed" / "concat_31Hz_0.h5", "w") as file:
+        file["data"] = np.random.default_rng(0).integers(1, 255, (8, 16, 16)).astype("float32")
+    film = {"path": str(tmp_path / "film"), "frames": [2, 3, 4, 5], "mean": 0.0, "std": 1.0}
+    (tmp_path / "films.json").write_text(json.dumps({"film": film}))
+    settings = {"batch_size": 1, "steps_per_epoch": 2, "pre_post_frame": 1}
+    (tmp_path / "settings.json").write_text(
+        json.dumps({"train_path": str(tmp_path / "films.json"), **settings})
+    )
+    return tmp_path / "settings.json"
+
+
+def test_deepinterpolation_runs_past_its_films(published: Import, recording: Path) -> None:
+    module = published(
+        "deepinterpolation", "deepinterpolation.generator_collection", only=FILMS, hollow=NOT_FILMS
+    )
+    sequence = module.MovieJSONGenerator(str(recording))
+    empty = []
+    for _ in range(3):
+        empty.append([not sequence[index][0].any() for index in range(2)])
+        sequence.on_epoch_end()
+    assert empty == [
+        [False, False],
+        [False, False],
+        [True, True],
+    ]  # no film from the third epoch on
+
+    names = ("length", "content", "form", "hooks")
+    results = judged(lambda: module.MovieJSONGenerator(str(recording)), only=names)
+    assert found(results)
+
+
+# -- transformers-keras-dataloader 0.0.5
+
+
+class Lengths:
+    """Stands in for a language model: the embedding of a text is its length."""
+
+    def prepare_embeddings(self, texts: Any, tokenizer: Any, model: Any) -> np.ndarray:
+        return np.array([[len(text)] for text in texts], "float32")
+
+
+def embedded(module: ModuleType, seed: int | None = None, sampler: str = "random") -> Any:
+    texts, labels = np.array(["x" * number for number in range(1, 47)]), np.arange(46) % 2
+    model = SimpleNamespace(config=SimpleNamespace(model_type="bert"))
+    options = {"y": labels, "num_classes": 2, "sampler": sampler, "random_seed": seed}
+    made = module.EmbeddingDataloader("sentence", model, SimpleNamespace(max_len=512, is_fast=True), texts, 8, **options)
+    made.embedder = Lengths()
+    return made
+
+
+def test_transformers_keras_dataloader_seeds_the_whole_program(published: Import) -> None:
+    folder = "transformers_keras_dataloader"
+    files = ("scripts/EmbeddingDataloader.py", "config/common_params.json", "config/model_vars_params.json")
+    hollow = ("torch.py", f"{folder}/scripts/WordEmbedder.py", f"{folder}/scripts/SentenceEmbedder.py")
+    module = published(
+        "transformers-keras-dataloader",
+        f"{folder}.scripts.EmbeddingDataloader",
+        only=tuple(f"{folder}/{name}" for name in files),
+        hollow=hollow,
+    )
+    np.random.seed(1)
+    embedded(module, seed=5)
+    drawn = np.random.rand()
+    np.random.seed(2)
+    embedded(module, seed=5)
+    assert np.random.rand() == drawn  # whatever seed the program has set
+    assert len(embedded(module)) * 8 == 40  # of 46
+
+    results = judged(lambda: embedded(module))
+    assert not found(results, "fail") - {"making", "hooks"}
+    assert "6 more samples" in results["length"].message
+
+
+# -- keras-batchflow 0.1.8
+
+
+def test_keras_batchflow_in_order_is_right(published: Import) -> None:
+    pandas = pytest.importorskip("pandas")
+    module = published("keras-batchflow", "keras_batchflow.keras.batch_generators")
+    table = pandas.DataFrame({"size": np.arange(42, dtype="float32"), "kind": np.arange(42) % 3})
+
+    def batches(shuffle: bool = False) -> Any:
+        return module.BatchGenerator(table, ("size", None), y_structure=("kind", None), batch_size=8, shuffle=shuffle)
+
+    assert [len(batches()[index][0]) for index in range(6)] == [8, 8, 8, 8, 8, 2]
+    assert not found(judged(batches))
+
+
+# -- talos 2.0.10
+
+
+def test_talos_makes_its_class_in_a_function(published: Import) -> None:
+    module = published("talos", "talos.utils.sequence_generator", only=("talos/utils/sequence_generator.py",))
+    rows = np.arange(84, dtype="float32").reshape(42, 2)
+
+    def batches() -> Any:
+        return module.SequenceGenerator(rows, rows[:, 0], batch_size=8)
+
+    with pytest.raises(AttributeError, match="local"):
+        pickle.dumps(batches())  # so Keras cannot send it to worker processes that it spawns
+    assert not found(judged(batches), "fail")
+
+
+def test_generator_of_talos_is_right(published: Import) -> None:
+    module = published("talos", "talos.utils.generator", only=("talos/utils/generator.py",))
+    rows = np.arange(84, dtype="float32").reshape(42, 2)
+    results = run_checks(lambda: module.generator(rows, rows[:, 0], 8), "generator")
+    assert not [result for result in results if result.status in ("fail", "warn")]
