@@ -325,7 +325,9 @@ def embedded(module: ModuleType, seed: int | None = None, sampler: str = "random
     texts, labels = np.array(["x" * number for number in range(1, 47)]), np.arange(46) % 2
     model = SimpleNamespace(config=SimpleNamespace(model_type="bert"))
     options = {"y": labels, "num_classes": 2, "sampler": sampler, "random_seed": seed}
-    made = module.EmbeddingDataloader("sentence", model, SimpleNamespace(max_len=512, is_fast=True), texts, 8, **options)
+    made = module.EmbeddingDataloader(
+        "sentence", model, SimpleNamespace(max_len=512, is_fast=True), texts, 8, **options
+    )
     made.embedder = Lengths()
     return made
 
@@ -362,7 +364,9 @@ def test_keras_batchflow_in_order_is_right(published: Import) -> None:
     table = pandas.DataFrame({"size": np.arange(42, dtype="float32"), "kind": np.arange(42) % 3})
 
     def batches(shuffle: bool = False) -> Any:
-        return module.BatchGenerator(table, ("size", None), y_structure=("kind", None), batch_size=8, shuffle=shuffle)
+        return module.BatchGenerator(
+            table, ("size", None), y_structure=("kind", None), batch_size=8, shuffle=shuffle
+        )
 
     assert [len(batches()[index][0]) for index in range(6)] == [8, 8, 8, 8, 8, 2]
     assert not found(judged(batches))
