@@ -44,7 +44,8 @@ def check_memory(checked: CheckedObject) -> str | None:
         else:
             fail(
                 f"{checked.name}: memory grows by about {_shown(min(kept_by_load))} with every load of "
-                f"batches that were loaded before (a batch has {_shown(size)}): does it keep what it has loaded?"
+                f"batches that were loaded before (a batch has {_shown(size)}): does it keep what it has "
+                "loaded?"
             )
     kept = first - empty
     if kept > len(tickets) * max(0.5 * size, 16 * _SMALL):
