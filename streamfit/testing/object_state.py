@@ -141,9 +141,7 @@ def _settings(module: ModuleType, name: str) -> Iterator[tuple[str, object]]:
 
 
 def _made_by_its_class(entry: object) -> bool:
-    """Return whether an attribute of a class is no setting but what the class makes of it, as for a field of a
-    named tuple.
-    """
+    """Return whether an attribute is no setting but what a class made of one: a field of a named tuple."""
     return hasattr(type(entry), "__get__") and not isinstance(entry, _FUNCTIONS)
 
 
