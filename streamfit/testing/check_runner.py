@@ -8,6 +8,7 @@ failure with its exception and never a pass; the global random states are as bef
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -161,7 +162,8 @@ class Battery:
         hint = ""
         status: Status
         try:
-            with kept_globals(), exits_are_failures():
+            with kept_globals(), exits_are_failures(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a check of its own shows those of loads, each once
                 status, message = self._passed(check.run(self.checked) or "", check.name)
         except CheckSkipped as reason:
             status, message = "skip", str(reason)

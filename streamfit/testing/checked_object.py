@@ -57,6 +57,7 @@ class CheckedObject:
         limit: How many batches a check looks at: `settings.limit`, or fewer where they are slow or large.
         factory: Whether `make` makes a new object at each call.
         most_samples: How many samples of a data set are put into a batch; None before it was looked at.
+        make_seconds: How long that took the last time.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class CheckedObject:
         self.most_samples: int | None = None
         self._prototype = given
         self._can_copy = True
+        self.make_seconds = 0.0
         self._streams: list[Stream] = []
         self._expected: Loads | None = None
         self._targets: bool | None = None
@@ -108,11 +110,19 @@ class CheckedObject:
         return self._can_copy
 
     @functools.cache  # noqa: B019 - one object lives as long as its checks
-    def made_alike(self) -> str | None:
+    def made_alike(self, before: Callable[[], None] | None = None) -> str | None:
         """Describe how the first batches of two objects that the factory makes differ; None if they do
         not.
+
+        Args:
+            before: Called before each of the two is made.
         """
-        one, other = (self._opened(self._made()) for _ in range(2))
+        sources = []
+        for _ in range(2):
+            if before is not None:
+                before()
+            sources.append(self._opened(self._made()))
+        one, other = sources
         for ticket in itertools.islice(one.tickets(0), _COMPARED):
             words = ("in the first object", "in the second")
             found = difference(self.load(one, ticket), self.load(other, ticket), words)
@@ -129,7 +139,9 @@ class CheckedObject:
         return self._prototype
 
     def _made(self) -> object:
+        began = time.monotonic()
         made = self.make()
+        self.make_seconds = time.monotonic() - began
         if isinstance(made, Stream):
             self._streams.append(made)
         return made

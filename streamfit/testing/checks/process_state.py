@@ -155,7 +155,7 @@ def _loader(checked: CheckedObject, tickets: list[Ticket]) -> Callable[[int], li
     if checked.factory:
         count = max(ticket.number for ticket in tickets) + 1
         remade, numbers = _RemadeSource(checked, count), {ticket.number for ticket in tickets}
-        if _can_be_sent(remade):
+        if can_be_sent(remade):
             wanted = [ticket for ticket in remade.tickets(0) if ticket.number in numbers]
             return lambda hash_seed: _loaded_in_process(remade, wanted, hash_seed)
     source = checked.source()
@@ -164,7 +164,8 @@ def _loader(checked: CheckedObject, tickets: list[Ticket]) -> Callable[[int], li
     return lambda hash_seed: _loaded_in_process(source, tickets, hash_seed)
 
 
-def _can_be_sent(source: Source) -> bool:
+def can_be_sent(source: Source) -> bool:
+    """Return whether a source can be sent to a worker process."""
     registry = LoaderRegistry()
     try:
         registry.pickled_loader_for(source)
