@@ -17,6 +17,7 @@ from streamfit._base.names import did_you_mean
 from streamfit.testing.checked_object import quiet_finalizers
 from streamfit.testing.checks import CHECKS
 from streamfit.testing.checks.contents import kept_globals
+from streamfit.testing.checks.stage_checks import stage_text
 from streamfit.testing.failure import (
     CheckFailure,
     CheckSkipped,
@@ -170,10 +171,12 @@ class Battery:
             status, message = "skip", str(reason)
         except CheckWarning as warning:
             found: Status = "fail" if self.strict else "warn"
-            status, message, error = *self._found(found, str(warning), check.name), warning
+            text = str(warning) + stage_text(self.checked, check, warning)
+            status, message, error = *self._found(found, text, check.name), warning
             hint = warning.hint or check.hint
         except CheckFailure as failure:
-            status, message, error = *self._found("fail", str(failure), check.name), failure
+            text = str(failure) + stage_text(self.checked, check, failure)
+            status, message, error = *self._found("fail", text, check.name), failure
             hint = failure.hint or check.hint
         except (Exception, SystemExit) as other:  # user code runs in checks, and may raise anything
             text = f"{self.checked.name}: the check {check.name!r} could not be done: {brief_error(other)}"

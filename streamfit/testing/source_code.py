@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 
 from streamfit._base.inspection import attributes_of, is_foreign
 from streamfit.testing.object_state import Settings, fingerprint, modules_behind, shown
@@ -18,6 +18,8 @@ _HASHING = {"set", "frozenset", "hash", "keys", "union", "difference", "intersec
 _SET_OPERATIONS = {"BUILD_SET", "SET_ADD", "SET_UPDATE"}
 _OF_ABSTRACT_CLASSES = "__abstractmethods__"  # a set that says nothing about the code
 _DEEPEST = 3
+_FUNCTIONS = (FunctionType, MethodType, functools.partial)
+_LOOKED_UP = {"getattr", "globals", "eval", "exec", "import_module"}
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, tuple)
 
 
@@ -41,10 +43,52 @@ def may_hash(thing: object) -> bool:
     modules = modules_behind(thing)
     if "__main__" in (type(thing).__module__, getattr(thing, "__module__", None)):
         modules.append("__main__")
-    codes = [*_codes_of_modules(modules), *_codes_of(thing)]
-    for kind in type(thing).__mro__:
-        codes += [] if is_foreign(kind.__module__) and kind.__module__ != "__main__" else _codes_of(kind)
-    return any(map(_code_hashes, codes))
+    codes = _codes_of(thing)
+    for held in (thing, *(value for _, value in attributes_of(thing))):
+        codes += _codes_of(held) if isinstance(held, _FUNCTIONS) else []
+        for kind in type(held).__mro__:
+            codes += [] if is_foreign(kind.__module__) and kind.__module__ != "__main__" else _codes_of(kind)
+    return any(map(_code_hashes, _reached(codes, modules)))
+
+
+def _reached(codes: list[CodeType], modules: list[str]) -> Iterator[CodeType]:
+    """Yield code, and the code of the user's modules that it may call: whatever has a name that it uses.
+
+    A name that is put together while the program runs may be any: then all code of the modules counts.
+    """
+    named = _codes_by_name(modules)
+    waiting, seen = list(codes), set[CodeType]()
+    while waiting:
+        code = waiting.pop()
+        if code in seen:
+            continue
+        seen.add(code)
+        yield code
+        if not _LOOKED_UP.isdisjoint(code.co_names):
+            yield from _codes_of_modules(modules)
+            return
+        for name in (*code.co_names, *(text for text in code.co_consts if isinstance(text, str))):
+            waiting += named.get(name, ())
+
+
+def _codes_by_name(modules: list[str]) -> dict[str, list[CodeType]]:
+    """Return the code of functions and methods by their names, and special methods by those of their classes.
+
+    A variable that holds functions in a list or dictionary stands for them.
+    """
+    found: dict[str, list[CodeType]] = {}
+    for module in filter(None, map(sys.modules.get, modules)):
+        for name, value in list(vars(module).items()):
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                for method, entry in list(vars(value).items()):
+                    key = name if method.startswith("__") else method
+                    found.setdefault(key, []).extend(_codes_of_function(entry))
+                continue
+            entries = value.values() if isinstance(value, dict) else value
+            for entry in list(entries) if isinstance(value, (list, tuple, dict)) else [value]:
+                if isinstance(entry, (type, _FUNCTIONS)):
+                    found.setdefault(name, []).extend(_codes_of(entry))
+    return found
 
 
 def _holds_set(value: object, depth: int) -> bool:

@@ -6,9 +6,11 @@ import os
 from typing import Any
 
 import pytest
+from oracles import reaching
 from oracles.hashing import ClassesInASet, OverASet, SeededByName, Sorted, drawn_from_a_set
 
 from streamfit.testing import nothing_left_behind, run_checks
+from streamfit.testing.source_code import may_hash
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -40,3 +42,18 @@ def test_nothing_is_left_behind_and_the_environment_is_as_before() -> None:
     with nothing_left_behind():
         failures(OverASet, only="hash_seed")
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("cls", "expected"),
+    [
+        (reaching.ByFunction, True),
+        (reaching.ByMethod, True),
+        (reaching.ByTable, True),
+        (reaching.ByText, True),
+        (reaching.ByHelper, True),
+        (reaching.Plain, False),
+    ],
+)
+def test_code_that_is_reached_by_name_is_looked_at_and_no_other(cls: Any, expected: bool) -> None:
+    assert may_hash(cls()) is expected

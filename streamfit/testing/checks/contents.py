@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 
@@ -12,11 +13,13 @@ from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, data_of, named_arrays, place, seed_globals
-from streamfit.testing.comparison import Form, bytes_of, copied, difference, form_of, parts_of, same_bits
+from streamfit.testing.checks.batch_forms import check_form, expected_loads, refuse_samples
+from streamfit.testing.comparison import bytes_of, copied, difference, parts_of, same_bits
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.held_state import cause_of_change, changed_entries, held_entries, held_states
 from streamfit.testing.object_state import changed, state_of
 from streamfit.testing.table import KINDS, Check
+from streamfit.testing.torch_random import kept_torch, torch_state
 
 HELD_BYTES, LEAST_HELD = 64 << 20, 8  # of batches that are kept while others are loaded
 
@@ -30,13 +33,25 @@ def check_length(checked: CheckedObject) -> str | None:
     if _count(checked, source) != count:
         fail(f"{checked.name}: its length was {count}, and another number when asked again")
     error = _error(source, count - 1)
-    if error is not None and _error(source, 0) is None:
+    if error is not None and _error(source, 0) is None and _error(source, count - 1) is not None:
+        if checked.kind == "samples":
+            _refuse_length_of_samples(checked, source, error)
         fail(
             f"{checked.name}: its length is {count}, but batch {count - 1}, the last one, cannot be loaded: "
             f"{brief_error(error)}. Is __len__ one too large?",
             error,
         )
-    return _partial_batch_after(source, count)
+    return None
+
+
+def _refuse_length_of_samples(checked: CheckedObject, source: Source, error: Exception) -> None:
+    """Fail the check for a data set whose last samples cannot be loaded."""
+    count = len(cast("Sized", data_of(source)))
+    fail(
+        f"{checked.name}: its length is {count}, but its last samples cannot be loaded: {error}. Is __len__ "
+        "too large?",
+        error,
+    )
 
 
 def _error(source: Source, index: int) -> Exception | None:
@@ -53,18 +68,6 @@ def _count(checked: CheckedObject, source: Source) -> int | None:
         return source.batches(0)
     except Exception as error:
         fail(f"{checked.name}: its number of batches cannot be had: {brief_error(error)}", error)
-
-
-def _partial_batch_after(source: Source, count: int) -> str | None:
-    """Note that there is a part of a batch after the last one."""
-    first, beyond = Ticket(0, 0, 0, source.key(0)), Ticket(0, count, count, source.key(0))
-    try:
-        size, rest = (len(parts_of(source.load(ticket))[0][1]) for ticket in (first, beyond))
-    except Exception:  # usually there is nothing to load
-        return None
-    if 0 < rest < size:
-        return f"index {count} would give {rest} more samples, which are never used: __len__ rounds down"
-    return None
 
 
 def check_planned(checked: CheckedObject) -> str | None:
@@ -85,7 +88,8 @@ def check_planned(checked: CheckedObject) -> str | None:
 
 def check_content(checked: CheckedObject) -> str | None:
     """Check that every batch consists of arrays of numbers with the same number of samples."""
-    loads = checked.expected()
+    refuse_samples(checked)
+    loads = expected_loads(checked)
     if not loads:
         fail(f"{checked.name}: it has no batches at all")
     for ticket, value in loads:
@@ -95,35 +99,6 @@ def check_content(checked: CheckedObject) -> str | None:
         if len(set(sizes.values())) > 1:
             shown = ", ".join(f"{size} in {name}" for name, size in sizes.items())
             fail(f"{checked.name}: {place(ticket)} has different numbers of samples: {shown}")
-    return None
-
-
-def check_form(checked: CheckedObject) -> str | None:
-    """Check that all batches have the same arrays, sample shapes and dtypes."""
-    (first, value), *rest = checked.expected()
-    wanted = form_of(value)
-    for ticket, other in rest:
-        form = form_of(other)
-        if list(form) != list(wanted):
-            fail(
-                f"{checked.name}: {place(ticket)} holds {', '.join(form)}, "
-                f"but {place(first)} holds {', '.join(wanted)}"
-            )
-        for name in form:
-            found = _form_difference(form[name], wanted[name])
-            if found:
-                what, new, old = found
-                fail(
-                    f"{checked.name}: in {place(ticket)} {name} has {what} {new}, but {old} in {place(first)}"
-                )
-    return None
-
-
-def _form_difference(now: Form, before: Form) -> tuple[str, object, object] | None:
-    """Return the property that differs, with both values."""
-    for what, new, old in zip(("samples of shape", "dtype"), now, before, strict=True):
-        if new != old:
-            return what, new, old
     return None
 
 
@@ -148,9 +123,11 @@ def check_global_randomness(checked: CheckedObject) -> str | None:
 
 def _refuse_dependence_on_seed(checked: CheckedObject, seen: Loads) -> None:
     """Find batches that depend on the global seed without drawing from it, for example from a copy of it."""
-    same, other = _loaded_with(checked, seen, 1), _loaded_with(checked, seen, 2)
-    for (ticket, one), again, moved in zip(seen, same, other, strict=True):
-        if difference(one, again) is None and difference(one, moved) is not None:
+    first, other, again, once_more = (_loaded_with(checked, seen, seed) for seed in (1, 2, 1, 2))
+    for number, (ticket, _) in enumerate(seen):
+        pairs = (first[number], again[number]), (other[number], once_more[number])
+        repeats = all(difference(*pair) is None for pair in pairs)  # else it depends on something else too
+        if repeats and difference(first[number], other[number]) is not None:
             fail(_global_text(checked, ticket, "numpy.random or random", "depends on"))
 
 
@@ -173,7 +150,8 @@ def _global_text(checked: CheckedObject, ticket: Ticket, module: str, does: str)
 def global_states() -> dict[str, object]:
     """Return the random states that all code of a process shares."""
     name, keys, *rest = np.random.get_state()
-    return {"numpy.random": (name, np.asarray(keys).tobytes(), *rest), "random": random.getstate()}
+    states = {"numpy.random": (name, np.asarray(keys).tobytes(), *rest), "random": random.getstate()}
+    return states | torch_state()
 
 
 @contextmanager
@@ -181,7 +159,8 @@ def kept_globals() -> Iterator[None]:
     """Restore the global random states after a block."""
     numpy_state, state = np.random.get_state(), random.getstate()
     try:
-        yield
+        with kept_torch():
+            yield
     finally:
         np.random.set_state(numpy_state)
         random.setstate(state)
@@ -297,7 +276,7 @@ CHECKS: tuple[Check, ...] = (
         "length",
         "The length is right and the last batch loads.",
         check_length,
-        ("sequence",),
+        ("sequence", "samples"),
         hint=("def __len__(self):\n    return -(-len(self.x) // self.batch_size)  # rounded up"),
     ),
     Check(

@@ -14,7 +14,7 @@ from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, place
 from streamfit.testing.checks.process_state import borrowed_settings, unseen_settings
-from streamfit.testing.comparison import content_of, copied, difference, parts_of
+from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.preemption import Outcome, interleaved, lines_of, places, timed
 from streamfit.testing.table import KINDS, LOADED, Check
@@ -204,7 +204,7 @@ def check_exactly_once(checked: CheckedObject) -> str | None:
     _refuse_repeated_ids(checked, [ticket for ticket, _ in loads], sum(each.most for each in drawn))
     if drawn:
         return f"samples are drawn: {'; '.join(map(str, drawn))}"
-    return _equal_batches(loads)
+    return None
 
 
 def _refuse_repeated_ids(checked: CheckedObject, tickets: list[Ticket], most: int) -> None:
@@ -236,17 +236,6 @@ def ids_of(ticket: Ticket) -> list[object]:
         listed = ids.tolist()
         return listed if isinstance(listed, list) else [listed]
     return list(ids) if isinstance(ids, (list, tuple, range)) else [ids]
-
-
-def _equal_batches(loads: Loads) -> str | None:
-    """Return a note if two batches hold the same bits."""
-    seen: dict[bytes, int] = {}
-    for ticket, value in loads:
-        key = b"".join(content_of(array) for _, array in parts_of(value))
-        if key in seen:
-            return f"batches {seen[key]} and {ticket.number} hold the very same data"
-        seen[key] = ticket.number
-    return None
 
 
 CHECKS: tuple[Check, ...] = (

@@ -101,6 +101,8 @@ class _RemadeSource(Source):
 
     def __init__(self, checked: CheckedObject, count: int) -> None:
         self.make, self.kind, self.name, self.count = checked.make, checked.kind, checked.name, count
+        self.settings = CheckSettings(max(2, count), 1, checked.settings.ragged)
+        self.most_samples = checked.most_samples
         self._loads: Loads | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -113,7 +115,8 @@ class _RemadeSource(Source):
     def load(self, ticket: Ticket) -> Value:
         """Return a batch of the object made in this process."""
         if self._loads is None:
-            checked = CheckedObject(self.make, self.kind, self.name, CheckSettings(max(2, self.count), 1))
+            checked = CheckedObject(self.make, self.kind, self.name, self.settings)
+            checked.most_samples = self.most_samples
             self._loads = checked.expected()
             checked.close()
         return self._loads[ticket.number][1]
