@@ -30,6 +30,7 @@ _LONG_SECONDS, _LEAST = 1.0, 4  # after that time a pass ends with this number o
 _DEFAULT_LIMIT = 32
 _KEPT_ROWS = 512  # whose values are kept, to tell how likely equal samples are
 _KEPT_COLUMNS = 64
+_IDENTIFYING = 0.8  # share of different labels with which a label tells which sample it is
 
 
 @dataclass(slots=True)
@@ -50,7 +51,9 @@ class BatchSamples:
 
 @dataclass(frozen=True, slots=True)
 class NotFinite:
-    """Values of one array of a batch that are NaN or infinite: where the first is, and how many there are."""
+    """Values of one array of a batch that are NaN or infinite: where the first is, how many there are, and
+    whether the samples of the batch all have one in that column.
+    """
 
     batch: int
     name: str
@@ -58,6 +61,7 @@ class NotFinite:
     value: float
     count: int
     size: int
+    column: bool
 
 
 @dataclass(slots=True)
@@ -128,7 +132,7 @@ class Census:
         if not self.draws:
             return "all"
         labels = [one for batch in self.passes[0].batches for one in batch.y or ()]
-        return "y" if labels and len(set(labels)) > 0.9 * len(labels) else ""
+        return "y" if labels and len(set(labels)) > _IDENTIFYING * len(labels) else ""
 
     def samples(self, number: int, by: str = "") -> list[tuple[Hashable, Place]]:
         """List what the samples of a pass are known by, with their places."""
@@ -263,7 +267,9 @@ def _not_finite(ticket: Ticket, value: Value) -> Iterator[NotFinite]:
         if array.dtype.kind in "fc" and not np.isfinite(array).all():
             wrong = ~np.isfinite(array)
             at = tuple(int(axis) for axis in np.argwhere(wrong)[0])
-            yield NotFinite(ticket.number, name, at, float(array[at].real), int(wrong.sum()), array.size)
+            column = array.ndim > 1 and len(array) > 1 and bool(np.moveaxis(wrong, 0, -1)[at[1:]].all())
+            found = float(array[at].real)
+            yield NotFinite(ticket.number, name, at, found, int(wrong.sum()), array.size, column)
 
 
 def _part_hashes(part: object) -> list[Hashable] | None:
