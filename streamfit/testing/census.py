@@ -22,7 +22,7 @@ from streamfit.streams.leaves import leaves
 from streamfit.testing.checked_object import SEED, CheckedObject, data_of
 from streamfit.testing.comparison import difference, parts_of
 from streamfit.testing.failure import CheckFailure, brief_error, fail
-from streamfit.testing.held_rows import HeldRows, held_rows, index_lists, row_hashes
+from streamfit.testing.held_arrays import HeldArrays, held_arrays, index_lists, row_hashes
 
 _BATCHES, _SECONDS = 1024, 0.3  # of one pass, while batches are quick
 _SLOW_BATCHES = 16
@@ -113,7 +113,7 @@ class Census:
     """
 
     passes: list[PassSamples]
-    held: HeldRows
+    held: HeldArrays
     indices: list[dict[str, list[int]]]
     kept: set[str]
     values: Array
@@ -155,7 +155,7 @@ class _Begun:
     source: Source
     first: PassSamples
     values: list[Value]
-    held: HeldRows
+    held: HeldArrays
     indices: dict[str, list[int]]
     draws: bool
 
@@ -185,7 +185,7 @@ def _begun(checked: CheckedObject) -> _Begun:
         values: list[Value] = []
         first = _pass(checked, source, 0, values)
         draws = checked.kind != "generator" and bool(values) and _draws(source, first, values[0])
-        held = held_rows(thing, *map(_only, values[0][:2])) if values else HeldRows([], [])
+        held = held_arrays(thing, *map(_only, values[0][:2])) if values else HeldArrays([], [])
         _BEGUN[checked] = _Begun(source, first, values, held, indices, draws)
     return _BEGUN[checked]
 
@@ -200,7 +200,7 @@ def _taken(checked: CheckedObject, begun: _Begun) -> Census:
         after = data_of(second)
         indices.append(index_lists(after))
         wanted = _only(begun.values[0][0]) if begun.values else None
-        later = {each.name: each.rows for each in held_rows(after, wanted, None).x}
+        later = {each.name: each.rows for each in held_arrays(after, wanted, None).x}
         kept = {each.name for each in held.x if later.get(each.name) == each.rows}
         draws = draws or _all_differ(*passes)
     ours = checked.kind in ("source", "stream") and type(source).__module__.startswith("streamfit.")
