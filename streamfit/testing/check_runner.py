@@ -8,6 +8,7 @@ failure with its exception and never a pass; the global random states are as bef
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -161,17 +162,18 @@ class Battery:
         hint = ""
         status: Status
         try:
-            with kept_globals(), exits_are_failures():
+            with kept_globals(), exits_are_failures(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a check of its own shows those of loads, each once
                 status, message = self._passed(check.run(self.checked) or "", check.name)
         except CheckSkipped as reason:
             status, message = "skip", str(reason)
         except CheckWarning as warning:
             found: Status = "fail" if self.strict else "warn"
-            text = str(warning) + stage_text(self.checked, check.name, warning)
+            text = str(warning) + stage_text(self.checked, check, warning)
             status, message, error = *self._found(found, text, check.name), warning
             hint = warning.hint or check.hint
         except CheckFailure as failure:
-            text = str(failure) + stage_text(self.checked, check.name, failure)
+            text = str(failure) + stage_text(self.checked, check, failure)
             status, message, error = *self._found("fail", text, check.name), failure
             hint = failure.hint or check.hint
         except (Exception, SystemExit) as other:  # user code runs in checks, and may raise anything

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -18,9 +20,10 @@ from streamfit.streams import Batch, Feed, Sequence, Source, Ticket, open_source
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import brief_error, fail
-from streamfit.testing.preemption import Outcome, interleaved
+from streamfit.testing.preemption import PATIENCE, Outcome, interleaved
 from streamfit.workers import Pool, make_pool
 
+_MOST_WAITS = 2  # of loads for one another, a tenth of a second each
 WorkerKind = Literal["inline", "threads", "processes"]
 
 
@@ -126,6 +129,14 @@ class CheckedReader:
         self._feed = self._opened()
         self._feed.seek(*self.due)
 
+    def resume_from_state(self) -> None:
+        """Stop, save the place as a backup does, make the source again, and continue from what was saved."""
+        saved = json.dumps(self._feed.state(within=False))
+        self._feed.close()
+        self._source = self._made()
+        self._feed = self._opened()
+        self._feed.resume(json.loads(saved), replay=True)
+
     def load_backwards(self) -> None:
         """Load the batches of this pass in this thread, the last one first, from a source that is made again.
 
@@ -150,13 +161,15 @@ class CheckedReader:
     def load_two(self, first: int, second: int, line: int) -> None:
         """Load two batches of this pass at once: one stops before a line of user code while the other loads.
 
-        A source that is made again does it, so that what is read next does not depend on it. Nothing is done
-        if the source reads in order, the pass has one batch, or the first load has no such line.
+        It stops at line 0, then at line 1 in a new load, and so on up to `line`; lines count in the order of
+        execution. Once two loads have waited for one another, as with a lock, no more are tried. A source
+        that is made again does all that, so that what is read next does not depend on it. Nothing is done if
+        the source reads in order, or the pass has one batch.
 
         Args:
             first: The number of the batch whose load stops; of the batches in turn, if there are fewer.
-            second: The number of the batch that is loaded meanwhile.
-            line: Which line of user code it is, counted from 0 in the order of execution.
+            second: The number of the batch that is loaded meanwhile, likewise.
+            line: The last line to stop at.
         """
         data_epoch = self.due[0] if self.replays_hooks else 0
         source, expected = self._made_again(data_epoch), self.expected(data_epoch)
@@ -166,12 +179,18 @@ class CheckedReader:
         source.begin_pass(data_epoch)
         tickets = {ticket.number: ticket for ticket in source.tickets(data_epoch)}
         one, other = (functools.partial(_loaded, source, tickets[number]) for number in (first, second))
-        ran = interleaved(one, other, line)
-        if ran is None:
-            return
-        for number, beside, outcome in ((first, second, ran[0]), (second, first, ran[1])):
-            when = f"while batch {beside} was being loaded (batch {first} stood at {ran[2]}, line {line})"
-            self._compare_load(data_epoch, number, outcome, when)
+        waited = 0
+        for at in range(line + 1):
+            began = time.monotonic()
+            ran = interleaved(one, other, at)
+            if ran is None:
+                return
+            for number, beside, outcome in ((first, second, ran[0]), (second, first, ran[1])):
+                when = f"while batch {beside} was being loaded (batch {first} stood at {ran[2]}, line {at})"
+                self._compare_load(data_epoch, number, outcome, when)
+            waited += time.monotonic() - began >= PATIENCE
+            if waited == _MOST_WAITS:
+                return
 
     def _compare_load(self, data_epoch: int, number: int, outcome: Outcome[Value], when: str) -> None:
         name = f"batch {number} of pass {data_epoch}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypedDict, Unpack
 
 from streamfit.testing.check_runner import Battery, Names, Result
-from streamfit.testing.failure import CheckFailure
+from streamfit.testing.failure import CheckFailure, text_with_hint
 from streamfit.testing.settings import SampleKey
 from streamfit.testing.table import Kind
 
@@ -73,7 +73,8 @@ def run_checks(
 
 
 def raise_failures(name: str, results: list[Result]) -> None:
-    """Raise one exception that lists all failed checks; do nothing if none failed.
+    """Raise one exception that lists all failed checks with their hints, and then all warnings; do nothing
+    if none failed.
 
     Raises:
         CheckFailure: A check has failed.
@@ -82,7 +83,12 @@ def raise_failures(name: str, results: list[Result]) -> None:
     if not failed:
         return
     count = f"{len(failed)} of {len(results)} checks"
-    lines = [f"[{result.name}] {result.message}" for result in failed]
+    lines = [text_with_hint(f"[{result.name}] {result.message}", result.hint) for result in failed]
+    lines += [
+        text_with_hint(f"[{result.name}, warning] {result.message}", result.hint)
+        for result in results
+        if result.status == "warn"
+    ]
     raise CheckFailure(f"{name} fails {count}:\n" + "\n".join(lines)) from failed[0].error
 
 

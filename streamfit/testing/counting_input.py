@@ -1,5 +1,4 @@
-"""Which items a generator takes from its input: an input that counts, and the iterators that a generator
-holds.
+"""What a generator takes from its input: an input that counts, and the iterators that a generator holds.
 
 Guarantee kept here: looking at an iterator takes nothing from it.
 """
@@ -85,9 +84,7 @@ class ReadingFactory:
 
     def __init__(self, function: object, items: object) -> None:
         if not callable(function):
-            raise TypeError(
-                f"source= is passed to a function that makes generators, not to {brief(function)}"
-            )
+            raise TypeError(f"source= needs a function that makes generators, not {brief(function)}")
         if not hasattr(items, "__iter__") and not hasattr(items, "__getitem__"):
             raise TypeError(f"source={brief(items)} holds no items; pass a list, a range or an array")
         if hasattr(items, "__next__"):
@@ -124,9 +121,7 @@ class HeldIterator:
             return -1
 
     def taken(self) -> int:
-        """Return how many items were taken: all, if it says what it reads, else since this object was
-        made.
-        """
+        """Return how many items were taken; only those since now, where it does not say what it reads."""
         whole = len(cast("Sized", self.items)) if self.items is not None else self._first
         return whole - self.left()
 

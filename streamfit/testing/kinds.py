@@ -161,6 +161,8 @@ def _advice_for_data(made: object) -> str | None:
     holds = f"{brief(made)} holds data and gives no batches; pass streamfit.source"
     if is_frame(made):
         return f"{holds}(frame[features], frame[target]).batch(32), with the names of the columns"
+    if is_mapping(made) and any(foreign_kind(entry) for entry in list(made.values())[:8]):
+        return f"{brief(made)} holds several data sets; pass one of them: [{next(iter(made))!r}]"
     if is_mapping(made):
         return f"{holds}(x, y).batch(32): x may be a mapping of arrays, and y the targets"
     if isinstance(made, (list, tuple)):
@@ -187,6 +189,8 @@ def _refusal(made: object) -> str:
 def _no_batches(made: object) -> str:
     if isinstance(made, os.PathLike):
         return _refusal(made)
+    if hasattr(made, "__getitem__"):
+        return f"{brief(made)} has __getitem__ and no __len__; add def __len__(self), which counts its items"
     return f"{brief(made)} gives no batches; {_WANTED}"
 
 

@@ -5,6 +5,7 @@ The checks look at batches. Here samples are stacked to small ones, with errors 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterable, Iterator
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from streamfit.streams.stages.elements import Element, as_mapping, collate, map_
 from streamfit.testing.failure import brief_error
 
 MOST_SAMPLES = 8  # of a batch; fewer where there would be fewer than four batches
+SLOW_SAMPLES, _SLOW_SECONDS = 2, 0.02  # of a batch where one sample takes so long
 _ROLES = 3  # x, y, sample_weight
 _COLOURS = (1, 3, 4)
 
@@ -40,6 +42,7 @@ class SampleBatches:
     Args:
         samples: The data set.
         ragged: Whether samples of a batch may differ in shape; then they are padded with zeros at their ends.
+        most: How many samples a batch holds at most.
 
     Example:
         >>> batches = SampleBatches([(np.zeros(3), number) for number in range(10)])
@@ -47,8 +50,8 @@ class SampleBatches:
         (5, [8, 9])
     """
 
-    def __init__(self, samples: Samples, ragged: bool = False) -> None:
-        self.samples, self.ragged = samples, ragged
+    def __init__(self, samples: Samples, ragged: bool = False, most: int = MOST_SAMPLES) -> None:
+        self.samples, self.ragged, self.most = samples, ragged, most
 
     @property
     def stands_for(self) -> object:
@@ -56,7 +59,7 @@ class SampleBatches:
         return self.samples
 
     def _size(self) -> int:
-        return max(1, min(MOST_SAMPLES, len(self.samples) // 4))
+        return max(1, min(self.most, len(self.samples) // 4))
 
     def __len__(self) -> int:
         count = len(self.samples)
@@ -89,6 +92,16 @@ class SampleBatches:
         hook = getattr(self.samples, name, None)
         if hook is not None:
             hook()
+
+
+def most_samples(samples: Samples) -> int:
+    """Return how many samples a batch should hold: few where loading one takes long."""
+    began = time.perf_counter()
+    try:
+        samples[0]
+    except Exception:  # the user's code runs here, and a check reports it
+        return MOST_SAMPLES
+    return SLOW_SAMPLES if time.perf_counter() - began > _SLOW_SECONDS else MOST_SAMPLES
 
 
 class BatchedItems:
@@ -243,10 +256,24 @@ def sample_text(item: object, *, likely: bool = False) -> str | None:
     if not found:
         return None
     single = any(shape == () or _is_picture(leaf) for _, shape, leaf in found)
-    lengths = {shape[0] for _, shape, _ in found if shape}
+    lengths = first_axes(item)
+    lines = [shape[0] for _, shape, _ in found if len(shape) == 1]  # features and targets of one sample
+    apart = len(lines) == len(found) > 1 and max(lines) >= 2 * min(lines)
+    if likely and apart:
+        return ", ".join(_told(*part) for part in found)
     if not single and not (likely and len(lengths) > 1 and any(_like_a_sample(leaf) for _, _, leaf in found)):
         return None
     return ", ".join(_told(*part) for part in found)
+
+
+def first_axes(item: object) -> set[int]:
+    """Return the lengths of the first axes of the arrays of an item.
+
+    Example:
+        >>> first_axes((np.zeros((8, 3)), 1))
+        {8}
+    """
+    return {shape[0] for _, leaf in _parts(item) if (shape := _shape_of(leaf))}
 
 
 def _parts(item: object) -> Iterator[tuple[str, object]]:

@@ -84,7 +84,11 @@ def module_state() -> Any:
     faulty.ClassState.offset = 0
 
 
-ALSO = {"SharedGenerator": {"picklable", "crashes"}, "PartOfBuffer": {"own_data"}}  # two mistakes in one
+ALSO = {
+    "OwnGenerator": {"worker_draws"},
+    "SharedGenerator": {"picklable", "crashes"},
+    "PartOfBuffer": {"own_data"},
+}  # two mistakes in one
 
 
 @pytest.mark.parametrize(("cls", "name", "text"), SEQUENCES, ids=lambda value: getattr(value, "__name__", ""))

@@ -30,7 +30,8 @@ class Images:
     """One image and its class for an index."""
 
     def __init__(self, count: int = 30) -> None:
-        self.x, self.y = np.arange(count * 48.0).reshape(count, 3, 4, 4), np.arange(count) % 4
+        self.x = np.arange(count * 48, dtype="float32").reshape(count, 3, 4, 4)
+        self.y = np.arange(count) % 4
 
     def __len__(self) -> int:
         return len(self.x)
@@ -72,6 +73,7 @@ def picture(array: np.ndarray) -> Any:
         (lambda x, y: ("a sentence", y), "(x a text, y a single value)"),
         (lambda x, y: (x, np.eye(10)[y]), "(x of shape (3, 4, 4), y of shape (10,))"),
         (lambda x, y: (x[0, 0], np.eye(3)[y % 3]), "(x of shape (4,), y of shape (3,))"),
+        (lambda x, y: (np.arange(20.0), np.arange(3.0)), "(x of shape (20,), y of shape (3,))"),
         (lambda x, y: (x, x[:1] > 3), "(x of shape (3, 4, 4), y of shape (1, 4, 4))"),
     ],
 )
@@ -112,6 +114,21 @@ def test_batches_with_a_label_too_few_are_no_samples(lost: Any) -> None:
     status, message = one(TooFew(), "content")
     assert status == "fail"
     assert "batch 0 has different numbers of samples: 4 in x, 3 in y" in message
+
+
+def test_one_label_for_a_whole_batch_is_no_sample() -> None:
+    class OneLabel(faulty.Clean):
+        batch_size = 4
+
+        def __getitem__(self, index: int) -> Any:
+            x, y = super().__getitem__(index)
+            return x, int(y[0])
+
+    status, message = one(OneLabel(), "content")
+    assert (status, "y is a single value (0); its first axis must be the samples" in message) == (
+        "fail",
+        True,
+    )
 
 
 def test_generator_of_samples_is_said_to_be_one() -> None:
@@ -155,6 +172,12 @@ def test_errors_name_the_sample(change: Any, text: str) -> None:
     assert text in message
 
 
+def test_samples_of_several_shapes_are_told_how_to_be_padded() -> None:
+    (result,) = run_checks([(np.ones(2 + number), number) for number in range(9)], "samples", only="content")
+    assert "x has shape (2,) in sample 0 and (3,) in sample 1" in result.message
+    assert "padded_batch(32)" in result.hint
+
+
 def test_length_counts_samples() -> None:
     class TooLong(Images):
         def __len__(self) -> int:
@@ -196,6 +219,28 @@ def test_list_of_samples_and_ragged_samples() -> None:
     assert one(rows, "content", "samples", ragged=True)[0] == "pass"
     checked = checked_object(rows, "samples", CheckSettings(ragged=True))
     assert checked.expected()[0][1][0].tolist() == [[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
+
+
+def test_slow_samples_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamfit.testing.sample_batches._SLOW_SECONDS", -1.0)
+    checked = checked_object(Images(), "samples", CheckSettings())
+    assert {len(value[0]) for _, value in checked.expected()} == {2}
+    assert run_checks(Images(), "samples", only="repeatable")[0].status == "pass"
+
+
+def test_data_set_without_a_length_is_told() -> None:
+    class NoLength:
+        def __getitem__(self, index: int) -> Any:
+            return np.zeros(3), index
+
+    with pytest.raises(TypeError, match=r"has __getitem__ and no __len__; add def __len__\(self\)"):
+        run_checks(NoLength())
+
+
+def test_several_data_sets_are_told_apart(foreign: Any) -> None:
+    split = foreign("datasets.arrow_dataset", "Dataset", Images)
+    with pytest.raises(TypeError, match=r"holds several data sets; pass one of them: \['train'\]"):
+        run_checks({"train": split(), "test": split()})
 
 
 def test_faults_of_samples_name_the_attributes_of_the_data_set() -> None:
@@ -267,6 +312,18 @@ def test_a_class_of_the_same_name_is_none_of_them(foreign: Any) -> None:
     assert Battery(foreign("my_data", "Dataset", faulty.Clean)()).kind == "sequence"
 
 
+def test_passes_of_a_loader_that_shuffles_may_differ() -> None:
+    class Loader:
+        def __init__(self) -> None:
+            self.generator = np.random.default_rng(1)
+
+        def __iter__(self) -> Iterator[Any]:
+            return ((np.full((2, 3), row), np.zeros(2)) for row in self.generator.permutation(9))
+
+    status, message = one(Loader(), "equal")
+    assert (status, "its passes differ, as those of shuffled data do" in message) == ("pass", True)
+
+
 @pytest.mark.extras
 def test_torch() -> None:
     torch = pytest.importorskip("torch")
@@ -274,15 +331,35 @@ def test_torch() -> None:
     battery = Battery(data, workers=1)
     assert battery.kind == "samples"
     assert {result.status for result in battery.results()} == {"pass", "skip"}
-    loader = torch.utils.data.DataLoader(data, batch_size=8)
-    assert {result.status for result in run_checks(loader)} == {"pass", "skip"}
+    for shuffle in (False, True):
+        loader = torch.utils.data.DataLoader(data, batch_size=8, shuffle=shuffle)
+        assert {result.status for result in run_checks(loader)} == {"pass", "skip"}
+
+
+@pytest.mark.extras
+def test_global_state_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Noisy(torch.utils.data.Dataset):
+        def __len__(self) -> int:
+            return 30
+
+        def __getitem__(self, index: int) -> Any:
+            return torch.rand(3) + index, index
+
+    before = torch.get_rng_state()
+    results = run_checks(Noisy(), workers=1)
+    assert [result.name for result in results if result.status == "fail"] == ["global_randomness"]
+    assert "the global random state of torch" in one(Noisy(), "global_randomness")[1]
+    assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.extras
 def test_tensorflow() -> None:
     tensorflow = pytest.importorskip("tensorflow")
     data = tensorflow.data.Dataset.from_tensor_slices((np.zeros((20, 3), "float32"), np.arange(20)))
-    assert {result.status for result in run_checks(data.batch(4))} == {"pass", "skip"}
+    for whole in (data.batch(4), data.shuffle(20, seed=1).batch(4)):
+        assert {result.status for result in run_checks(whole)} == {"pass", "skip"}
     assert "dataset.batch(32)" in one(data, "content")[1]
     with pytest.raises(TypeError, match=r"an iterator of tf\.data is used up"):
         run_checks(iter(data))
@@ -309,8 +386,10 @@ class Shaped(faulty.Clean):
         self.count = len(shapes)
 
     def __getitem__(self, index: int) -> Any:
-        part = np.full((4, *self.shapes[index]), index, self.dtype)
-        return (np.full((4, 2), index), part) if self.targets else (part, np.full(4, index))
+        shape = (4, *self.shapes[index])
+        part = (np.arange(np.prod(shape)).reshape(shape) + 1000 * index).astype(self.dtype)
+        rows = np.arange(4) + 4 * index
+        return (rows[:, None].astype("float32"), part) if self.targets else (part, rows)
 
 
 PADDED = [

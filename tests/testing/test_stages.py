@@ -74,6 +74,7 @@ CHAINS = [
     (lambda: samples().map(double).map(global_noise).shuffle().batch(8), "global_randomness", "3 of 5", "gl"),
     (lambda: samples().map(refuses).map(double).shuffle().batch(8), "content", "2 of 5", "refuses"),
     (lambda: samples().shuffle().map(double).map(HeldGenerator()).batch(8), "repeatable", "4 of 5", "Held"),
+    (lambda: samples().batch(8).map(global_noise), "global_randomness", "3 of 3", "global_noise"),
     (lambda: samples().map(double).map(HoldsLock()).batch(8), "picklable", "3 of 4", "HoldsLock"),
     (
         lambda: (

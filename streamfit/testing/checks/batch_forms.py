@@ -6,7 +6,9 @@ varies in many batches is noted; what is odd in one batch is a mistake.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -14,8 +16,8 @@ import numpy as np
 from streamfit.streams import Sequence, Ticket
 from streamfit.testing.checked_object import CheckedObject, Loads, data_of, place
 from streamfit.testing.comparison import Form, form_of
-from streamfit.testing.failure import fail, warn
-from streamfit.testing.sample_batches import sample_text
+from streamfit.testing.failure import CheckFailure, fail, warn
+from streamfit.testing.sample_batches import first_axes, sample_text
 
 _CHANNELS = 4  # an axis of an image that is no longer counts colours
 _Verdict = Literal["note", "warn", "fail"]
@@ -135,6 +137,27 @@ def _listed(shapes: _Shapes) -> str:
     return ", ".join(map(str, distinct[:3])) + (", ..." if len(distinct) > 3 else "")
 
 
+_OF_SAMPLES = (
+    "def __getitem__(self, index):\n"
+    "    x = np.asarray(self.read(index), 'float32')  # one dtype and one shape for all samples\n"
+    "    return x, self.labels[index]"
+)
+_OF_RAGGED_SAMPLES = (
+    "train = streamfit.source(dataset).padded_batch(32)  # each batch is padded to its longest sample\n"
+    "run_checks(dataset, kind='samples', ragged=True)"
+)
+
+
+def expected_loads(checked: CheckedObject) -> Loads:
+    """Return the expected batches; a failure of single samples has a hint of its own."""
+    try:
+        return checked.expected()
+    except CheckFailure as failure:
+        if checked.kind == "samples":
+            failure.hint = _OF_RAGGED_SAMPLES if "of one shape" in str(failure) else _OF_SAMPLES
+        raise
+
+
 # -- single samples ------------------------------------------------------------------------------------------
 
 
@@ -142,28 +165,36 @@ def refuse_samples(checked: CheckedObject) -> None:
     """Fail the check if the object gives one sample for an index, or for an item, and not a batch."""
     if checked.kind not in ("sequence", "generator"):
         return
-    items = _first_items(checked)
-    if not items:
-        return
-    certain = sample_text(items[0])
-    likely = [sample_text(item, likely=True) for item in items]
-    if certain is None and (len(items) < 2 or None in likely or len(set(likely)) > 1):
-        return
-    _refuse(checked, certain or str(likely[0]), sure=certain is not None)
+    texts = _sample_texts(checked)
+    certain, likely = next(texts, (None, None))
+    if certain is not None:
+        _refuse(checked, certain, sure=True)
+    if likely is not None and [text for _, text in texts] == [likely] * 2:
+        _refuse(checked, likely, sure=False)
 
 
-def _first_items(checked: CheckedObject) -> list[object]:
-    """Return the first items as the user's code gives them; none where it raises, which others report."""
+def _sample_texts(checked: CheckedObject) -> Iterator[tuple[str | None, str | None]]:
+    """Yield what three items are as single samples, for certain and likely; end where the user's code raises.
+
+    Other checks report what is raised.
+    """
     try:
-        if checked.kind == "generator":
-            found = iter(checked.iterable())
-            return [item for item, _ in zip(found, range(3), strict=False)]
-        data = data_of(checked.source())
-        if not hasattr(data, "__getitem__"):
-            return []
-        return [data[number] for number in range(3)]
+        size: object = getattr(checked.original(), "batch_size", None)
+        for item in itertools.islice(_items(checked), 3):
+            if isinstance(size, int) and size > 1 and size in first_axes(item):
+                return  # it does make batches, and one part of them is wrong
+            yield sample_text(item), sample_text(item, likely=True)
     except Exception:  # the user's code runs here
-        return []
+        return
+
+
+def _items(checked: CheckedObject) -> Iterator[object]:
+    if checked.kind == "generator":
+        yield from checked.iterable()
+        return
+    data = data_of(checked.source())
+    if hasattr(data, "__getitem__"):
+        yield from (data[number] for number in range(3))
 
 
 def _refuse(checked: CheckedObject, shown: str, *, sure: bool) -> None:

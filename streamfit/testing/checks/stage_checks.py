@@ -8,62 +8,69 @@ that the first batches do not reach.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType
 
 from streamfit.streams import Pipeline, Source
 from streamfit.streams.pipeline_source import PipelineSource
 from streamfit.testing.checked_object import CheckedObject
-from streamfit.testing.checks.batch_forms import check_form
 from streamfit.testing.checks.contents import (
     check_any_order,
     check_content,
     check_global_randomness,
-    check_own_arrays,
     check_own_data,
     check_repeatable,
+    kept_globals,
 )
-from streamfit.testing.checks.delivery import check_picklable, check_thread_safe
-from streamfit.testing.checks.passes import check_pure_tickets, check_resume
-from streamfit.testing.failure import CheckFailure, CheckSkipped, CheckWarning, fail, skip
+from streamfit.testing.failure import CheckFailure, CheckSkipped, CheckWarning, exits_are_failures, fail, skip
 from streamfit.testing.stage_tree import StageNode, stage_tree
 from streamfit.testing.table import Check, Kind
 
+Question = Callable[[CheckedObject], str | None]
 _SECONDS = 2.0  # to find the stage of one failure, or to check the branches of a pipeline
-_PLACED = {  # checks that mean the same for a part of a pipeline; not those of its order or its workers
+_IN_PARTS = ("content", "form", "finite", "input_dtype", "load_warnings", "pure_tickets", "resume")
+_OF_LOADS = (
+    "global_randomness",
+    "repeatable",
+    "any_order",
+    "own_arrays",
+    "own_data",
+    "thread_safe",
+    "picklable",
+)
+_PLACED = {*_IN_PARTS, *_OF_LOADS}  # checks that mean the same for a part; not those of orders or of workers
+_QUESTIONS = {  # of each branch
     "content": check_content,
-    "form": check_form,
     "global_randomness": check_global_randomness,
+    "own_data": check_own_data,
     "repeatable": check_repeatable,
     "any_order": check_any_order,
-    "own_arrays": check_own_arrays,
-    "own_data": check_own_data,
-    "thread_safe": check_thread_safe,
-    "picklable": check_picklable,
-    "pure_tickets": check_pure_tickets,
-    "resume": check_resume,
 }
-_QUESTIONS = ("content", "global_randomness", "own_data", "repeatable", "any_order")  # of each branch
 _COMPOSED: tuple[Kind, ...] = ("source", "stream")
 
 
-def stage_text(checked: CheckedObject, name: str, found: CheckFailure | CheckWarning) -> str:
+def stage_text(checked: CheckedObject, check: Check, found: CheckFailure | CheckWarning) -> str:
     """Return a sentence with the first stage of a pipeline that breaks a rule; empty where it is not known.
 
     Args:
         checked: The whole pipeline.
-        name: The check.
+        check: The check.
         found: What the check has found in the whole.
     """
-    if checked.kind not in _COMPOSED or name not in _PLACED:
+    if checked.kind not in _COMPOSED or check.name not in _PLACED:
         return ""
-    tree = _tree_of(checked)
-    if tree is None:
-        return ""
-    node = _raised_in(tree, found) or _first_to_break(checked, tree, name, found)
-    if node is None or not node.own or node is tree:
+    with kept_globals(), exits_are_failures():
+        tree = _tree_of(checked)
+        if tree is None:
+            return ""
+        node = _raised_in(tree, found) or _first_to_break(checked, tree, check.run, found)
+    if node is None or not node.own or (node is tree and not _is_pipeline(tree)):
         return ""
     return f". The first part that breaks this rule is {node.label}"
+
+
+def _is_pipeline(tree: StageNode) -> bool:
+    return isinstance(tree.data, (Pipeline, PipelineSource))
 
 
 def _tree_of(checked: CheckedObject) -> StageNode | None:
@@ -93,7 +100,7 @@ def _frames(error: BaseException | None) -> Iterator[CodeType]:
 
 
 def _first_to_break(
-    checked: CheckedObject, tree: StageNode, name: str, found: CheckFailure | CheckWarning
+    checked: CheckedObject, tree: StageNode, run: Question, found: CheckFailure | CheckWarning
 ) -> StageNode | None:
     """Return the part that breaks a rule while all that it reads keep it."""
     until, node = time.monotonic() + _SECONDS, tree
@@ -102,7 +109,7 @@ def _first_to_break(
         for part in node.inputs:
             if time.monotonic() > until:
                 return None
-            holds = _holds(checked, part, name, found)
+            holds = _holds(checked, part, run, found)
             if holds is None:
                 return None
             if not holds:
@@ -114,16 +121,16 @@ def _first_to_break(
 
 
 def _holds(
-    checked: CheckedObject, node: StageNode, name: str, found: CheckFailure | CheckWarning
+    checked: CheckedObject, node: StageNode, run: Question, found: CheckFailure | CheckWarning
 ) -> bool | None:
     """Return whether a part keeps a rule that the whole breaks; None where that cannot be told."""
     part = _checked_part(checked, node)
     try:
-        _PLACED[name](part)
+        run(part)
     except (CheckFailure, CheckWarning) as other:
         same = type(other) is type(found) and type(other.__cause__) is type(found.__cause__)
         return False if same else None
-    except (CheckSkipped, Exception):
+    except (CheckSkipped, Exception, SystemExit):  # the user's code runs here
         return None
     return True
 
@@ -144,26 +151,26 @@ def check_stages(checked: CheckedObject) -> str | None:
     until = time.monotonic() + _SECONDS
     for node in branches:
         part = _checked_part(checked, node)
-        for name in _QUESTIONS:
+        for name, run in _QUESTIONS.items():
             if time.monotonic() > until:
                 return "its parts are too slow to look at all of them"
-            _ask(checked, part, node, name)
+            _ask(checked, part, node, name, run)
     return None
 
 
 def _branches(tree: StageNode) -> Iterator[StageNode]:
     """Yield the parts that are read beside others, and the sources that another one holds."""
     for node in tree.all_nodes():
-        if len(node.inputs) > 1 or not isinstance(tree.data, (Pipeline, PipelineSource)):
+        if len(node.inputs) > 1 or not _is_pipeline(tree):
             yield from node.inputs
 
 
-def _ask(checked: CheckedObject, part: CheckedObject, node: StageNode, name: str) -> None:
+def _ask(checked: CheckedObject, part: CheckedObject, node: StageNode, name: str, run: Question) -> None:
     """Ask one question about a branch; what has no form of a batch yet cannot be asked."""
     try:
-        _PLACED[name](part)
+        run(part)
     except CheckFailure as found:
-        first = _raised_in(node, found) or _first_to_break(checked, node, name, found) or node
+        first = _raised_in(node, found) or _first_to_break(checked, node, run, found) or node
         if name == "content" and not first.code:
             return
         text = str(found).removeprefix(f"{checked.name}: ")
@@ -182,7 +189,7 @@ CHECKS: tuple[Check, ...] = (
         "Each branch of a pipeline, and each source that a source holds, keeps the rules alone.",
         check_stages,
         _COMPOSED,
-        ("content", *_QUESTIONS[1:]),
+        tuple(_QUESTIONS),
         hint="for branch in (left, right):\n    check_source(branch)  # before they are put together",
     ),
 )

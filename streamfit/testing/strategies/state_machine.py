@@ -71,6 +71,12 @@ class StreamMachine(RuleBasedStateMachine):
         if self.resumes:
             self.reader.resume()
 
+    @rule()
+    def resume_from_state(self) -> None:
+        """Stop, save the place, and continue from it with a source that is made again."""
+        if self.resumes:
+            self.reader.resume_from_state()
+
     @rule(data=st.data(), workers=st.integers(1, 3))
     def next_epoch_with_other_workers(self, data: st.DataObject, workers: int) -> None:
         """End the epoch, so that hooks run, with other workers on either side."""
@@ -80,7 +86,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule(first=st.integers(0, 3), second=st.integers(0, 3), line=st.integers(0, 30))
     def load_two_at_once(self, first: int, second: int, line: int) -> None:
-        """Load two batches, one of which stops before a line of your code while the other one loads."""
+        """Load two batches; one stops before each line of your code up to `line` while the other loads."""
         self.reader.load_two(first, second, line)
 
     @rule(count=st.integers(1, 4))
