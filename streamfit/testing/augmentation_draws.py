@@ -36,7 +36,7 @@ class Draws:
         first_targets: y in the first epoch.
         second_targets: y in the second epoch.
         batches: The number of the batch of each row.
-        copies: Copies of one sample, augmented as one batch; None for a pipeline.
+        copies: Copies of the first sample, augmented as one batch, three times; None for a pipeline.
         certain: Whether the rows are known to be the same samples.
     """
 
@@ -59,9 +59,10 @@ def of_function(function: object, x: Array, y: Array | None, per: Per | None) ->
     name = getattr(function, "__name__", type(function).__name__)
     (first, first_y), (second, second_y) = (_arrays(call(x.copy(), _copy(y), seed)) for seed in (1, 2))
     again = _arrays(call(x.copy(), _copy(y), 1))[0] if seeded else None
-    copies = _arrays(call(np.repeat(x[:1], 8, axis=0), None if y is None else np.repeat(y[:1], 8, axis=0), 3))
+    eight = np.repeat(x[:1], 8, axis=0), None if y is None else np.repeat(y[:1], 8, axis=0)
+    copies = np.stack([_arrays(call(eight[0].copy(), _copy(eight[1]), seed))[0] for seed in (3, 4, 5)])
     batches = np.zeros(len(x), np.int64)
-    return Draws(name, x, y, first, second, again, first_y, second_y, batches, copies[0])
+    return Draws(name, x, y, first, second, again, first_y, second_y, batches, copies)
 
 
 def _copy(y: Array | None) -> Array | None:
