@@ -8,7 +8,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.streams.leaves import is_arraylike
-from streamfit.testing.augmentation_draws import Draws, Per, of_function, of_pipeline
+from streamfit.testing.augmentation_draws import AugmentedSamples, Per, of_function, of_pipeline
 from streamfit.testing.check_runner import Result
 from streamfit.testing.comparison import same_bits
 from streamfit.testing.failure import fail, skip, warn
@@ -89,7 +89,7 @@ def check_augmentation(
 class _Augmentation:
     """What is asked of the draws of an augmentation."""
 
-    def __init__(self, draws: Draws, mixes: bool) -> None:
+    def __init__(self, draws: AugmentedSamples, mixes: bool) -> None:
         self.draws, self.mixes, self.name = draws, mixes, draws.name
 
     def questions(self) -> list[Question]:

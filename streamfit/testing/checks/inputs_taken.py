@@ -88,7 +88,8 @@ def _judge(checked: CheckedObject, taken: _Taken) -> str | None:
         text = (
             f"{checked.name}: it took {taken.total} items from {taken.input} and gave {taken.given} samples: "
             f"{_lost(taken, missing, surplus)}. They are never trained on. zip(rows, range(n)) takes a row "
-            "before it sees that the range has ended: use itertools.islice(rows, n)"
+            "before it sees that the range has ended, so use itertools.islice(rows, n); a loop that yields a "
+            "full batch must put the row that it holds into the next one"
         )
         if 2 * surplus < full or missing:
             fail(text)
