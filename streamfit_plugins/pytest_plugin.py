@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,14 @@ if TYPE_CHECKING:
     from streamfit.testing import Battery
 
 MARKER = (
-    "streamfit(make, kind=None, only=None, expected_failures=None, limit=32, workers=2): the pipeline that "
-    "the fixture streamfit_check checks, one test for each check"
+    "streamfit(make, kind=None, only=None, expected_failures=None, limit=32, workers=2, strict=False, "
+    "ragged=False, key=None, source=None): the pipeline that the fixture streamfit_check checks, one test "
+    "for each check"
 )
+
+
+class CheckFindingWarning(UserWarning):
+    """Shown by pytest for a check that finds what is likely a mistake, and may be meant."""
 
 
 class StreamfitCheck:
@@ -27,7 +33,7 @@ class StreamfitCheck:
         self._battery, self.name = battery, name
 
     def __call__(self) -> None:
-        """Pass, fail, skip or fail as expected, like the check."""
+        """Pass, fail, skip or fail as expected, like the check; what is likely a mistake is a warning."""
         __tracebackhide__ = True
         result = self._battery.result(self.name)
         self._battery.close()
@@ -35,11 +41,21 @@ class StreamfitCheck:
             pytest.skip(result.message)
         if result.status == "expected":
             pytest.xfail(result.message)
+        from streamfit.testing.failure import CheckFailure, CheckWarning, text_with_hint
+
+        text = text_with_hint(result.message, result.hint)
+        if result.status == "warn":
+            warnings.warn(CheckFindingWarning(text), stacklevel=2)
         if result.status == "fail":
             cause = None if result.error is None else result.error.__cause__ or result.error
-            from streamfit.testing import CheckFailure
+            raise CheckFailure(text) from (None if isinstance(cause, CheckFailure | CheckWarning) else cause)
 
-            raise CheckFailure(result.message) from (None if isinstance(cause, CheckFailure) else cause)
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare ``--streamfit-strict`` and the setting ``streamfit_strict``."""
+    text = "let the warnings of streamfit_check fail its tests"
+    parser.getgroup("streamfit").addoption("--streamfit-strict", action="store_true", help=text)
+    parser.addini("streamfit_strict", text, type="bool", default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,18 +73,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             f"{metafunc.definition.nodeid} uses streamfit_check and names no pipeline; write "
             "@pytest.mark.streamfit(make=MySequence) above it"
         )
-    battery, names = _battery(marker)
+    config = metafunc.config
+    strict = bool(config.getoption("--streamfit-strict") or config.getini("streamfit_strict"))
+    battery, names = _battery(marker, strict)
     checks = [StreamfitCheck(battery, name) for name in names]
     metafunc.parametrize("streamfit_check", checks, ids=names, indirect=True)
 
 
-def _battery(marker: pytest.Mark) -> tuple[Battery, list[str]]:
+def _battery(marker: pytest.Mark, strict: bool) -> tuple[Battery, list[str]]:
     from streamfit.testing import Battery
 
     options = dict(marker.kwargs)
     make = marker.args[0] if marker.args else options.pop("make")
     only = options.pop("only", None)
-    battery = Battery(make, **options)
+    battery = Battery(make, **{"strict": strict, **options})
     return battery, battery.names(only)
 
 

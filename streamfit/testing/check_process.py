@@ -46,10 +46,10 @@ class Request(TypedDict):
 
 
 class Report(TypedDict):
-    """The result that the process writes: its exit status, and the lines to print."""
+    """The result that the process writes: its exit status, values for JSON, and what to complain of."""
 
     status: int
-    lines: list[str]
+    data: object
     errors: list[str]
 
 

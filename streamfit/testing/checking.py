@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypedDict, Unpack
 
 from streamfit.testing.check_runner import Battery, Names, Result
-from streamfit.testing.failure import CheckFailure
+from streamfit.testing.failure import CheckFailure, text_with_hint
 from streamfit.testing.settings import SampleKey
 from streamfit.testing.table import Kind
 
@@ -39,9 +39,11 @@ def run_checks(
     """Run the checks for an object and return the result of each.
 
     Args:
-        obj: A `Sequence`, a `Source`, or a class or a function without required arguments that makes one,
-            or a generator, or a `Stream`.
-        kind: ``'sequence'``, ``'source'``, ``'generator'`` or ``'stream'``; None: found from `obj`.
+        obj: A `Sequence`, a `Source`, a data set of PyTorch, Hugging Face or tf.data, or a class or a
+            function without required arguments that makes one, or a generator, or a `Stream`.
+        kind: ``'sequence'``; ``'samples'`` (one sample for an index, as data sets of PyTorch give; the checks
+            stack up to 8 of them to a batch); ``'source'``; ``'generator'`` or ``'stream'``. None: found from
+            `obj`.
         only: Name or names of the checks to run; None for all.
         **options: `expected_failures`: names of checks that are known to fail or to warn, with the reason.
             `limit`: how many batches a check looks at (32). `workers`: how many worker processes are used at
@@ -71,7 +73,8 @@ def run_checks(
 
 
 def raise_failures(name: str, results: list[Result]) -> None:
-    """Raise one exception that lists all failed checks; do nothing if none failed.
+    """Raise one exception that lists all failed checks with their hints, and then all warnings; do nothing
+    if none failed.
 
     Raises:
         CheckFailure: A check has failed.
@@ -80,7 +83,12 @@ def raise_failures(name: str, results: list[Result]) -> None:
     if not failed:
         return
     count = f"{len(failed)} of {len(results)} checks"
-    lines = [f"[{result.name}] {result.message}" for result in failed]
+    lines = [text_with_hint(f"[{result.name}] {result.message}", result.hint) for result in failed]
+    lines += [
+        text_with_hint(f"[{result.name}, warning] {result.message}", result.hint)
+        for result in results
+        if result.status == "warn"
+    ]
     raise CheckFailure(f"{name} fails {count}:\n" + "\n".join(lines)) from failed[0].error
 
 

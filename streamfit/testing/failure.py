@@ -114,3 +114,14 @@ def brief_error(error: BaseException) -> str:
     """
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def text_with_hint(text: str, hint: str) -> str:
+    """Write the lines of code of a hint, indented, below a message.
+
+    Example:
+        >>> print(text_with_hint("x is a view", "x = x.copy()"))
+        x is a view
+            x = x.copy()
+    """
+    return "\n".join([text, *(f"    {line}" for line in hint.splitlines())])

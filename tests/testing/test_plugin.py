@@ -49,6 +49,7 @@ def test_mistake_fails_one_test_and_is_told_without_our_code(tmp_path: Path) -> 
     assert "1 failed, " in done.stdout
     assert "FAILED test_mine.py::test_pipeline[repeatable]" in done.stdout
     assert "CheckFailure: Counting: batch 0 changes when it is loaded twice" in done.stdout
+    assert "rng = self.rng(index)" in done.stdout
     assert "contents.py" not in done.stdout
 
 
@@ -63,6 +64,36 @@ def test_expected_failure_is_an_expected_failure(tmp_path: Path) -> None:
     done = run(MARKED.format(cls="Counting", options=options), tmp_path)
     assert done.returncode == 0
     assert "1 passed, 1 xfailed" in done.stdout
+
+
+WARNS = """
+import numpy as np
+import pytest
+from oracles import faulty
+from streamfit.testing.checks import contents
+from streamfit.testing.failure import warn
+
+contents.check_form.__code__ = (lambda checked: _found(checked)).__code__
+contents._found = lambda checked: warn(f"{checked.name}: x is float64", hint="x = x.astype('float32')")
+
+@pytest.mark.streamfit(make=faulty.Clean, only="form", workers=1{options})
+def test_pipeline(streamfit_check):
+    streamfit_check()
+"""
+
+
+def test_likely_mistake_is_a_warning_of_pytest_and_fails_when_strict(tmp_path: Path) -> None:
+    done = run(WARNS.format(options=""), tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed, 1 warning" in done.stdout
+    assert "CheckFindingWarning: Clean: x is float64" in done.stdout
+    assert "x = x.astype('float32')" in done.stdout
+    done = run(WARNS.format(options=""), tmp_path, "--streamfit-strict")
+    assert "1 failed" in done.stdout
+    assert "CheckFailure: Clean: x is float64" in done.stdout
+    (tmp_path / "pytest.ini").write_text("[pytest]\nstreamfit_strict = true\n")
+    assert run(WARNS.format(options=""), tmp_path).returncode == 1
+    assert run(WARNS.format(options=", strict=False"), tmp_path).returncode == 0
 
 
 def test_pipeline_must_be_named(tmp_path: Path) -> None:

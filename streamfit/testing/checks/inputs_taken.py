@@ -153,7 +153,7 @@ def _length(counter: CountingInput) -> int | None:
 
 def _with_counting_input(checked: CheckedObject, make: ReadingFactory) -> tuple[_Taken, CountingInput]:
     counter = CountingInput(make.items)
-    source = GeneratorSource(make.function(counter), name=checked.name, targets=False)
+    source = GeneratorSource(make.function(counter), name=checked.name, targets=False, text=True)
     taken = _Taken("its input")
     for value in _values(checked, source, taken):
         taken.upto.append(len(counter.taken))
@@ -168,7 +168,7 @@ def _with_counting_input(checked: CheckedObject, make: ReadingFactory) -> tuple[
 def _with_held_iterators(checked: CheckedObject) -> list[_Taken]:
     generator = checked.iterable()
     reader = iter(generator)
-    source = GeneratorSource(reader, name=checked.name, targets=False)
+    source = GeneratorSource(reader, name=checked.name, targets=False, text=True)
     held: list[tuple[HeldIterator, _Taken]] = []
     shared = _Taken("")
     for value in _values(checked, source, shared):
