@@ -8,6 +8,7 @@ failure with its exception and never a pass; the global random states are as bef
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,7 @@ from typing import Literal
 from streamfit._base.names import did_you_mean
 from streamfit.testing.checks import CHECKS
 from streamfit.testing.checks.contents import kept_globals
+from streamfit.testing.checks.stage_checks import stage_text
 from streamfit.testing.failure import (
     CheckFailure,
     CheckSkipped,
@@ -160,16 +162,19 @@ class Battery:
         hint = ""
         status: Status
         try:
-            with kept_globals(), exits_are_failures():
+            with kept_globals(), exits_are_failures(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a check of its own shows those of loads, each once
                 status, message = self._passed(check.run(self.checked) or "", check.name)
         except CheckSkipped as reason:
             status, message = "skip", str(reason)
         except CheckWarning as warning:
             found: Status = "fail" if self.strict else "warn"
-            status, message, error = *self._found(found, str(warning), check.name), warning
+            text = str(warning) + stage_text(self.checked, check, warning)
+            status, message, error = *self._found(found, text, check.name), warning
             hint = warning.hint or check.hint
         except CheckFailure as failure:
-            status, message, error = *self._found("fail", str(failure), check.name), failure
+            text = str(failure) + stage_text(self.checked, check, failure)
+            status, message, error = *self._found("fail", text, check.name), failure
             hint = failure.hint or check.hint
         except (Exception, SystemExit) as other:  # user code runs in checks, and may raise anything
             text = f"{self.checked.name}: the check {check.name!r} could not be done: {brief_error(other)}"

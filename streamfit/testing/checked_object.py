@@ -24,7 +24,15 @@ from streamfit.streams import GeneratorSource, SequenceSource, Source, Stream, T
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import bytes_of, copied, difference
 from streamfit.testing.failure import brief_error, fail
+from streamfit.testing.sample_batches import (
+    BatchedItems,
+    BatchedIterator,
+    SampleBatches,
+    Samples,
+    most_samples,
+)
 from streamfit.testing.settings import CheckSettings
+from streamfit.testing.torch_random import seed_torch
 
 SEED = 20_240_229
 _KEPT_BYTES = 256 << 20  # of all expected batches together
@@ -38,8 +46,9 @@ class CheckedObject:
     """The object that the checks look at.
 
     Args:
-        make: Returns the object: a `Sequence`, a `Source`, an iterator, or a `Stream`.
-        kind: Which of the four it is.
+        make: Returns the object: a `Sequence`, a data set with one sample for an index, a `Source`, an
+            iterator, or a `Stream`.
+        kind: Which of the five it is.
         name: Its name in messages.
         settings: The options of the checks.
         given: The object itself, if the user passed an object and not a factory.
@@ -47,6 +56,8 @@ class CheckedObject:
     Attributes:
         limit: How many batches a check looks at: `settings.limit`, or fewer where they are slow or large.
         factory: Whether `make` makes a new object at each call.
+        most_samples: How many samples of a data set are put into a batch; None before it was looked at.
+        make_seconds: How long that took the last time.
     """
 
     def __init__(
@@ -60,8 +71,10 @@ class CheckedObject:
         self.make, self.kind, self.name, self.settings = make, kind, name, settings
         self.limit, self.workers = settings.limit, settings.workers
         self.factory = given is None
+        self.most_samples: int | None = None
         self._prototype = given
         self._can_copy = True
+        self.make_seconds = 0.0
         self._streams: list[Stream] = []
         self._expected: Loads | None = None
         self._targets: bool | None = None
@@ -97,11 +110,19 @@ class CheckedObject:
         return self._can_copy
 
     @functools.cache  # noqa: B019 - one object lives as long as its checks
-    def made_alike(self) -> str | None:
+    def made_alike(self, before: Callable[[], None] | None = None) -> str | None:
         """Describe how the first batches of two objects that the factory makes differ; None if they do
         not.
+
+        Args:
+            before: Called before each of the two is made.
         """
-        one, other = (self._opened(self._made()) for _ in range(2))
+        sources = []
+        for _ in range(2):
+            if before is not None:
+                before()
+            sources.append(self._opened(self._made()))
+        one, other = sources
         for ticket in itertools.islice(one.tickets(0), _COMPARED):
             words = ("in the first object", "in the second")
             found = difference(self.load(one, ticket), self.load(other, ticket), words)
@@ -118,7 +139,9 @@ class CheckedObject:
         return self._prototype
 
     def _made(self) -> object:
+        began = time.monotonic()
         made = self.make()
+        self.make_seconds = time.monotonic() - began
         if isinstance(made, Stream):
             self._streams.append(made)
         return made
@@ -130,8 +153,17 @@ class CheckedObject:
     def _opened(self, thing: object, seed: int = SEED) -> Source:
         if self.kind == "sequence":
             return SequenceSource(thing, seed=seed, name=self.name)
+        if self.kind == "samples":
+            samples = cast("Samples", thing)
+            if self.most_samples is None:
+                self.most_samples = most_samples(samples)
+                samples = cast("Samples", self.fresh())  # one sample was loaded from the other one
+            batches = SampleBatches(samples, self.settings.ragged, self.most_samples)
+            return SequenceSource(batches, seed=seed, name=self.name, text=True)
         if self.kind == "generator":
-            return GeneratorSource(thing, name=self.name, seed=seed, targets=self._has_targets())
+            text = isinstance(thing, (BatchedItems, BatchedIterator))  # samples may hold text
+            targets = self._has_targets()
+            return GeneratorSource(thing, name=self.name, seed=seed, targets=targets, text=text)
         if isinstance(thing, Stream):
             return thing.source
         return open_source(thing, seed=seed, name=self.name, targets=False)
@@ -205,6 +237,7 @@ def seed_globals(seed: int) -> None:
     """Seed the random states that all code of a process shares."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # the legacy state, which old code draws from
+    seed_torch(seed)
 
 
 @contextlib.contextmanager
@@ -234,9 +267,9 @@ def place(ticket: Ticket) -> str:
 
 
 def data_of(source: Source) -> object:
-    """Return the sequence that a source reads; any other source itself."""
+    """Return the sequence or the data set that a source reads; any other source itself."""
     data: object = getattr(source, "sequence", source)
-    return data
+    return data.samples if isinstance(data, SampleBatches) else data
 
 
 def named_arrays(thing: object) -> list[tuple[str, Array]]:

@@ -39,9 +39,11 @@ def run_checks(
     """Run the checks for an object and return the result of each.
 
     Args:
-        obj: A `Sequence`, a `Source`, or a class or a function without required arguments that makes one,
-            or a generator, or a `Stream`.
-        kind: ``'sequence'``, ``'source'``, ``'generator'`` or ``'stream'``; None: found from `obj`.
+        obj: A `Sequence`, a `Source`, a data set of PyTorch, Hugging Face or tf.data, or a class or a
+            function without required arguments that makes one, or a generator, or a `Stream`.
+        kind: ``'sequence'``; ``'samples'`` (one sample for an index, as data sets of PyTorch give; the checks
+            stack up to 8 of them to a batch); ``'source'``; ``'generator'`` or ``'stream'``. None: found from
+            `obj`.
         only: Name or names of the checks to run; None for all.
         **options: `expected_failures`: names of checks that are known to fail or to warn, with the reason.
             `limit`: how many batches a check looks at (32). `workers`: how many worker processes are used at

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 TraceFunction = Callable[[FrameType, str, object], "TraceFunction | None"]
-_PATIENCE = 0.1  # seconds for the second load; if it takes longer, it probably waits for a lock
+PATIENCE = 0.1  # seconds for the second load; if it takes longer, it probably waits for a lock
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _STANDARD = str(Path(threading.__file__).resolve().parent)
 
@@ -102,7 +102,7 @@ def interleaved(
         threads[0].join()
         return None
     threads[1].start()
-    threads[1].join(_PATIENCE)  # it may wait for a lock that the first one holds
+    threads[1].join(PATIENCE)  # it may wait for a lock that the first one holds
     stopper.go_on.set()
     for thread in threads:
         thread.join()

@@ -8,9 +8,9 @@ from typing import Literal
 
 from streamfit.testing.checked_object import CheckedObject
 
-Kind = Literal["sequence", "source", "generator", "stream"]
-KINDS: tuple[Kind, ...] = ("sequence", "source", "generator", "stream")
-LOADED: tuple[Kind, ...] = ("sequence", "source", "stream")  # those whose batches can be loaded at any time
+Kind = Literal["sequence", "samples", "source", "generator", "stream"]
+KINDS: tuple[Kind, ...] = ("sequence", "samples", "source", "generator", "stream")
+LOADED: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "generator")  # loaded at any time
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, find, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 from oracles import faulty
@@ -179,6 +179,36 @@ def test_machine_finds_what_is_wrong(cls: Any, text: str) -> None:
         run_state_machine_as_test(Broken, settings=quick)
 
 
+def test_machine_finds_a_race_and_names_its_line() -> None:
+    Broken.made = faulty.Racing
+    phases = [Phase.generate, Phase.shrink]  # without explanations, which take most of the time
+    quick = settings(QUICK, derandomize=True, database=None, report_multiple_bugs=False, phases=phases)
+    text = r"while batch 1 was being loaded \(batch 0 stood at faulty.py:292, line 1\)"
+    with pytest.raises(CheckFailure, match=text) as found:
+        run_state_machine_as_test(Broken, settings=quick)
+    notes = "\n".join(found.value.__notes__)
+    assert notes.count("state.") - notes.count("state.in_order") == 3, f"begin, the load, teardown: {notes}"
+    assert "state.load_two_at_once(first=0, line=1, second=1)" in notes
+
+
+@pytest.mark.parametrize("line", [0, 1, 2, 3, 4, 5, 200])
+@pytest.mark.parametrize("cls", [faulty.Augmented, faulty.Shuffled, faulty.CleanSource])
+def test_clean_sources_may_be_loaded_twice_at_once(cls: Any, line: int) -> None:
+    reader = CheckedReader(cls)
+    reader.deliver(8)
+    reader.load_two(4, 1, line)
+    reader.read_beside(2)
+    reader.next_epoch()
+    reader.close()
+
+
+def test_what_depends_on_the_order_of_loads_is_found_before_workers_start() -> None:
+    reader = CheckedReader(faulty.Counting)
+    with pytest.raises(CheckFailure, match=r"batch 5 of pass 0 is not the same when .* in another order"):
+        reader.change_workers("threads", 2)
+    reader.close()
+
+
 @pytest.mark.parametrize("kind", ["inline", "threads"])
 def test_reader_of_one_buffer_is_right_where_one_load_runs_at_a_time(kind: Any) -> None:
     with nothing_left_behind():
@@ -201,6 +231,7 @@ def test_reader_with_processes_leaves_nothing_behind() -> None:
         reader = CheckedReader(faulty.Shuffled)
         reader.change_workers("processes", 2)
         reader.deliver(3)
+        reader.kill_worker(1)
         reader.leave_early(1)
         reader.next_epoch()
         reader.resume()

@@ -29,7 +29,6 @@ _TABLES = (
     contents,
     sample_values,
     load_warnings,
-    making,
     rng_calls,
     object_changes,
     process_state,
@@ -43,6 +42,7 @@ _TABLES = (
     stage_checks,
     bounded_memory,
     streaming,
+    making,  # last: it calls hooks, which may change variables of modules
 )
 CHECKS: tuple[Check, ...] = tuple(check for table in _TABLES for check in table.CHECKS)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 
@@ -12,9 +13,13 @@ from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, data_of, named_arrays, place, seed_globals
-from streamfit.testing.comparison import Form, bytes_of, copied, difference, form_of, parts_of, same_bits
+from streamfit.testing.checks.batch_forms import check_form, expected_loads, refuse_samples
+from streamfit.testing.comparison import bytes_of, copied, difference, parts_of, same_bits
 from streamfit.testing.failure import brief_error, fail, skip
+from streamfit.testing.held_state import cause_of_change, changed_entries, held_entries, held_states
+from streamfit.testing.object_state import changed, state_of
 from streamfit.testing.table import KINDS, Check
+from streamfit.testing.torch_random import kept_torch, torch_state
 
 HELD_BYTES, LEAST_HELD = 64 << 20, 8  # of batches that are kept while others are loaded
 
@@ -28,13 +33,25 @@ def check_length(checked: CheckedObject) -> str | None:
     if _count(checked, source) != count:
         fail(f"{checked.name}: its length was {count}, and another number when asked again")
     error = _error(source, count - 1)
-    if error is not None and _error(source, 0) is None:
+    if error is not None and _error(source, 0) is None and _error(source, count - 1) is not None:
+        if checked.kind == "samples":
+            _refuse_length_of_samples(checked, source, error)
         fail(
             f"{checked.name}: its length is {count}, but batch {count - 1}, the last one, cannot be loaded: "
             f"{brief_error(error)}. Is __len__ one too large?",
             error,
         )
-    return _partial_batch_after(source, count)
+    return None
+
+
+def _refuse_length_of_samples(checked: CheckedObject, source: Source, error: Exception) -> None:
+    """Fail the check for a data set whose last samples cannot be loaded."""
+    count = len(cast("Sized", data_of(source)))
+    fail(
+        f"{checked.name}: its length is {count}, but its last samples cannot be loaded: {error}. Is __len__ "
+        "too large?",
+        error,
+    )
 
 
 def _error(source: Source, index: int) -> Exception | None:
@@ -51,18 +68,6 @@ def _count(checked: CheckedObject, source: Source) -> int | None:
         return source.batches(0)
     except Exception as error:
         fail(f"{checked.name}: its number of batches cannot be had: {brief_error(error)}", error)
-
-
-def _partial_batch_after(source: Source, count: int) -> str | None:
-    """Note that there is a part of a batch after the last one."""
-    first, beyond = Ticket(0, 0, 0, source.key(0)), Ticket(0, count, count, source.key(0))
-    try:
-        size, rest = (len(parts_of(source.load(ticket))[0][1]) for ticket in (first, beyond))
-    except Exception:  # usually there is nothing to load
-        return None
-    if 0 < rest < size:
-        return f"index {count} would give {rest} more samples, which are never used: __len__ rounds down"
-    return None
 
 
 def check_planned(checked: CheckedObject) -> str | None:
@@ -83,7 +88,8 @@ def check_planned(checked: CheckedObject) -> str | None:
 
 def check_content(checked: CheckedObject) -> str | None:
     """Check that every batch consists of arrays of numbers with the same number of samples."""
-    loads = checked.expected()
+    refuse_samples(checked)
+    loads = expected_loads(checked)
     if not loads:
         fail(f"{checked.name}: it has no batches at all")
     for ticket, value in loads:
@@ -96,35 +102,6 @@ def check_content(checked: CheckedObject) -> str | None:
     return None
 
 
-def check_form(checked: CheckedObject) -> str | None:
-    """Check that all batches have the same arrays, sample shapes and dtypes."""
-    (first, value), *rest = checked.expected()
-    wanted = form_of(value)
-    for ticket, other in rest:
-        form = form_of(other)
-        if list(form) != list(wanted):
-            fail(
-                f"{checked.name}: {place(ticket)} holds {', '.join(form)}, "
-                f"but {place(first)} holds {', '.join(wanted)}"
-            )
-        for name in form:
-            found = _form_difference(form[name], wanted[name])
-            if found:
-                what, new, old = found
-                fail(
-                    f"{checked.name}: in {place(ticket)} {name} has {what} {new}, but {old} in {place(first)}"
-                )
-    return None
-
-
-def _form_difference(now: Form, before: Form) -> tuple[str, object, object] | None:
-    """Return the property that differs, with both values."""
-    for what, new, old in zip(("samples of shape", "dtype"), now, before, strict=True):
-        if new != old:
-            return what, new, old
-    return None
-
-
 # -- what a batch must not depend on -----------------------------------------------------------------------
 
 
@@ -134,9 +111,9 @@ def check_global_randomness(checked: CheckedObject) -> str | None:
     with kept_globals():
         for ticket, _ in checked.few():
             seed_globals(1)
-            before = _global_states()
-            one = _loaded(checked, source, ticket)
-            used = [name for name, state in _global_states().items() if state != before[name]]
+            before = global_states()
+            one = loaded_again(checked, source, ticket)
+            used = [name for name, state in global_states().items() if state != before[name]]
             if used:
                 fail(_global_text(checked, ticket, used[0], "draws from"))
             seen.append((ticket, one))
@@ -159,7 +136,7 @@ def _loaded_with(checked: CheckedObject, seen: Loads, seed: int) -> list[Value]:
     values = []
     for ticket, _ in seen:
         seed_globals(seed)
-        values.append(_loaded(checked, source, ticket))
+        values.append(loaded_again(checked, source, ticket))
     return values
 
 
@@ -170,9 +147,11 @@ def _global_text(checked: CheckedObject, ticket: Ticket, module: str, does: str)
     )
 
 
-def _global_states() -> dict[str, object]:
+def global_states() -> dict[str, object]:
+    """Return the random states that all code of a process shares."""
     name, keys, *rest = np.random.get_state()
-    return {"numpy.random": (name, np.asarray(keys).tobytes(), *rest), "random": random.getstate()}
+    states = {"numpy.random": (name, np.asarray(keys).tobytes(), *rest), "random": random.getstate()}
+    return states | torch_state()
 
 
 @contextmanager
@@ -180,7 +159,8 @@ def kept_globals() -> Iterator[None]:
     """Restore the global random states after a block."""
     numpy_state, state = np.random.get_state(), random.getstate()
     try:
-        yield
+        with kept_torch():
+            yield
     finally:
         np.random.set_state(numpy_state)
         random.setstate(state)
@@ -189,15 +169,24 @@ def kept_globals() -> Iterator[None]:
 def check_repeatable(checked: CheckedObject) -> str | None:
     """Check that the same batch loaded twice in a row has the same bits."""
     source = checked.source()
+    data = data_of(source)
     for ticket, _ in checked.few():
+        held, state = held_states(data), state_of(data)
         one, other = checked.load(source, ticket), checked.load(source, ticket, " a second time")
         found = difference(one, other, ("at first", "the second time"))
         if found:
+            cause = cause_of_change(held, held_states(data)) or _changed_text(changed(state, state_of(data)))
             fail(
-                f"{checked.name}: {place(ticket)} changes when it is loaded twice: {found}. After a crash "
-                "batches are loaded again, so a load may depend on nothing but its index"
+                f"{checked.name}: {place(ticket)} changes when it is loaded twice: {found}.{cause} After a "
+                "crash batches are loaded again, so a load may depend on nothing but its index"
             )
     return None
+
+
+def _changed_text(names: list[str]) -> str:
+    if names:
+        return f" Loading has changed {', '.join(f'self.{name}' for name in names[:3])}."
+    return " No attribute has changed: does a load look at the clock, or make a generator without a seed?"
 
 
 def check_any_order(checked: CheckedObject) -> str | None:
@@ -241,7 +230,7 @@ def check_own_arrays(checked: CheckedObject) -> str | None:
     return None
 
 
-def _loaded(checked: CheckedObject, source: Source, ticket: Ticket) -> Value:
+def loaded_again(checked: CheckedObject, source: Source, ticket: Ticket) -> Value:
     """Load a batch with the global random states as they are."""
     return copied(_raw(checked, source, ticket))
 
@@ -254,20 +243,26 @@ def _raw(checked: CheckedObject, source: Source, ticket: Ticket) -> Value:
 
 
 def check_own_data(checked: CheckedObject) -> str | None:
-    """Check that loads do not write to the arrays of the object."""
+    """Check that loads do not change the arrays, lists and other data that the object holds."""
     source = checked.source()
-    held = named_arrays(data_of(source))
-    if not held:
-        skip("the object holds no arrays in its attributes")
-    before = [(name, array, array.copy()) for name, array in held if array.nbytes <= 1 << 26]
+    data = data_of(source)
+    arrays, entries = named_arrays(data), held_entries(data)
+    if not arrays and not entries:
+        skip("the object holds no data in its attributes")
+    before = [(name, array, array.copy()) for name, array in arrays if array.nbytes <= 1 << 26]
     for ticket, _ in checked.few():
         value = _raw(checked, source, ticket)
-        for name, array, copy in before:
-            if not same_bits(array, copy) and not _is_part_of(array, value):
-                fail(
-                    f"{checked.name}: loading {place(ticket)} changed the array {name}. In a worker process "
-                    "that is lost, and in threads it is a race: work on a copy"
-                )
+        names = [
+            f"the array {name}"
+            for name, array, copy in before
+            if not same_bits(array, copy) and not _is_part_of(array, value)
+        ]
+        entry = None if names else changed_entries(entries)
+        if names or entry:
+            fail(
+                f"{checked.name}: loading {place(ticket)} changed {names[0] if names else entry}. In a "
+                "worker process that is lost, and in threads it is a race: work on a copy"
+            )
     return None
 
 
@@ -281,7 +276,7 @@ CHECKS: tuple[Check, ...] = (
         "length",
         "The length is right and the last batch loads.",
         check_length,
-        ("sequence",),
+        ("sequence", "samples"),
         hint=("def __len__(self):\n    return -(-len(self.x) // self.batch_size)  # rounded up"),
     ),
     Check(
@@ -358,7 +353,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "own_data",
-        "Loads do not change the arrays of the object.",
+        "Loads do not change the data of the object.",
         check_own_data,
         needs=("content",),
         hint=("x = self.x[rows].copy()  # then change the copy\nx /= 255"),

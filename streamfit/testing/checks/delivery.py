@@ -7,14 +7,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from streamfit._base.errors import WorkerError
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, Loads, place
 from streamfit.testing.checks.process_state import borrowed_settings, unseen_settings
-from streamfit.testing.comparison import content_of, copied, difference, parts_of
+from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.preemption import Outcome, interleaved, lines_of, places, timed
 from streamfit.testing.table import KINDS, LOADED, Check
@@ -22,20 +22,35 @@ from streamfit.workers import Pool, make_pool
 from streamfit.workers.transport.loader_pickle import LoaderRegistry
 
 _THREADS, _ROUNDS, _SECONDS = 4, 3, 1.0
+SHARED_ADVICE = "Give each load its own buffers, files and generators, or guard what is shared with a lock"
 PoolKind = Literal["threads", "processes"]
 
 
 def check_thread_safe(checked: CheckedObject) -> str | None:
     """Check that loads at the same time do not disturb one another."""
-    loads = checked.few(4)
-    if len(loads) < 2:
-        skip("there is one batch only")
-    _check_preempted(checked, loads)
-    _check_concurrent(checked, checked.few(16))
+    for ticket, value, outcome, when in loads_at_once(checked):
+        _compare_outcome(checked, ticket, value, outcome, when)
     return None
 
 
-def _check_preempted(checked: CheckedObject, loads: Loads) -> None:
+class AtOnce(NamedTuple):
+    """A batch that was loaded while others were, its value alone, and what happened."""
+
+    ticket: Ticket
+    value: Value
+    outcome: Outcome[Value]
+    when: str
+
+
+def loads_at_once(checked: CheckedObject) -> Iterator[AtOnce]:
+    """Load batches at the same time: by preemption at each line, then by threads that start together."""
+    if len(checked.few(4)) < 2:
+        skip("there is one batch only")
+    yield from _preempted(checked, checked.few(4))
+    yield from _concurrent(checked, checked.few(16))
+
+
+def _preempted(checked: CheckedObject, loads: Loads) -> Iterator[AtOnce]:
     """Stop one load at each of its lines while another one runs."""
     source = checked.source()
     (one, first), (other, second) = loads[0], loads[-1]
@@ -47,17 +62,17 @@ def _check_preempted(checked: CheckedObject, loads: Loads) -> None:
             return
         for ticket, value, outcome in ((one, first, ran[0]), (other, second, ran[1])):
             when = f"while {place(other if ticket is one else one)} was being loaded (one stood at {ran[2]})"
-            _compare_outcome(checked, ticket, value, outcome, when)
+            yield AtOnce(ticket, value, outcome, when)
 
 
-def _check_concurrent(checked: CheckedObject, loads: Loads) -> None:
+def _concurrent(checked: CheckedObject, loads: Loads) -> Iterator[AtOnce]:
     """Load all batches in several threads that start together and switch often."""
     source, interval = checked.source(), sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         for _ in range(_ROUNDS):
             for (ticket, value), outcome in zip(loads, _loaded_by_threads(source, loads), strict=True):
-                _compare_outcome(checked, ticket, value, outcome, f"by one of {_THREADS} threads")
+                yield AtOnce(ticket, value, outcome, f"by one of {_THREADS} threads")
     finally:
         sys.setswitchinterval(interval)
 
@@ -86,16 +101,18 @@ def _loading(source: Source, ticket: Ticket) -> Callable[[], Value]:
 def _compare_outcome(
     checked: CheckedObject, ticket: Ticket, value: Value, outcome: Outcome[Value], when: str
 ) -> None:
-    advice = "Give each load its own buffers, files and generators, or guard what is shared with a lock"
     try:
         loaded = outcome.get()
     except Exception as error:
         text = f"{place(ticket)} raised {brief_error(error)} when it was loaded {when}"
-        fail(f"{checked.name}: {text}. {advice}", error)
+        fail(f"{checked.name}: {text}. {SHARED_ADVICE}", error)
     assert loaded is not None
     found = difference(value, loaded, ("alone", "then"))
     if found:
-        fail(f"{checked.name}: {place(ticket)} is not the same when it is loaded {when}: {found}. {advice}")
+        fail(
+            f"{checked.name}: {place(ticket)} is not the same when it is loaded {when}: {found}. "
+            f"{SHARED_ADVICE}"
+        )
 
 
 def check_picklable(checked: CheckedObject) -> str | None:
@@ -187,7 +204,7 @@ def check_exactly_once(checked: CheckedObject) -> str | None:
     _refuse_repeated_ids(checked, [ticket for ticket, _ in loads], sum(each.most for each in drawn))
     if drawn:
         return f"samples are drawn: {'; '.join(map(str, drawn))}"
-    return _equal_batches(loads)
+    return None
 
 
 def _refuse_repeated_ids(checked: CheckedObject, tickets: list[Ticket], most: int) -> None:
@@ -219,17 +236,6 @@ def ids_of(ticket: Ticket) -> list[object]:
         listed = ids.tolist()
         return listed if isinstance(listed, list) else [listed]
     return list(ids) if isinstance(ids, (list, tuple, range)) else [ids]
-
-
-def _equal_batches(loads: Loads) -> str | None:
-    """Return a note if two batches hold the same bits."""
-    seen: dict[bytes, int] = {}
-    for ticket, value in loads:
-        key = b"".join(content_of(array) for _, array in parts_of(value))
-        if key in seen:
-            return f"batches {seen[key]} and {ticket.number} hold the very same data"
-        seen[key] = ticket.number
-    return None
 
 
 CHECKS: tuple[Check, ...] = (

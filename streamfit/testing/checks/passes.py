@@ -193,7 +193,7 @@ def check_augmentation(checked: CheckedObject) -> str | None:
         found = difference(value, checked.load(again, ticket), ("at first", "with the same seed again"))
         if found:
             fail(f"{checked.name}: {place(ticket)} does not repeat for a seed: {found}")
-        if checked.kind == "sequence" and difference(value, checked.load(other, ticket)) is None:
+        if checked.kind in ("sequence", "samples") and difference(value, checked.load(other, ticket)) is None:
             return "batches differ between epochs, but not between seeds"
     return None
 

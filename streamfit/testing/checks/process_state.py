@@ -101,6 +101,8 @@ class _RemadeSource(Source):
 
     def __init__(self, checked: CheckedObject, count: int) -> None:
         self.make, self.kind, self.name, self.count = checked.make, checked.kind, checked.name, count
+        self.settings = CheckSettings(max(2, count), 1, checked.settings.ragged)
+        self.most_samples = checked.most_samples
         self._loads: Loads | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -113,7 +115,8 @@ class _RemadeSource(Source):
     def load(self, ticket: Ticket) -> Value:
         """Return a batch of the object made in this process."""
         if self._loads is None:
-            checked = CheckedObject(self.make, self.kind, self.name, CheckSettings(max(2, self.count), 1))
+            checked = CheckedObject(self.make, self.kind, self.name, self.settings)
+            checked.most_samples = self.most_samples
             self._loads = checked.expected()
             checked.close()
         return self._loads[ticket.number][1]
@@ -152,7 +155,7 @@ def _loader(checked: CheckedObject, tickets: list[Ticket]) -> Callable[[int], li
     if checked.factory:
         count = max(ticket.number for ticket in tickets) + 1
         remade, numbers = _RemadeSource(checked, count), {ticket.number for ticket in tickets}
-        if _can_be_sent(remade):
+        if can_be_sent(remade):
             wanted = [ticket for ticket in remade.tickets(0) if ticket.number in numbers]
             return lambda hash_seed: _loaded_in_process(remade, wanted, hash_seed)
     source = checked.source()
@@ -161,7 +164,8 @@ def _loader(checked: CheckedObject, tickets: list[Ticket]) -> Callable[[int], li
     return lambda hash_seed: _loaded_in_process(source, tickets, hash_seed)
 
 
-def _can_be_sent(source: Source) -> bool:
+def can_be_sent(source: Source) -> bool:
+    """Return whether a source can be sent to a worker process."""
     registry = LoaderRegistry()
     try:
         registry.pickled_loader_for(source)

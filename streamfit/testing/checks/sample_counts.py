@@ -1,7 +1,238 @@
-"""Checks of how often each sample comes: repeated, lost and identical samples."""
+"""Checks of how often each sample comes: repeated and lost samples."""
 
 from __future__ import annotations
 
-from streamfit.testing.table import Check
+from collections import Counter
+from collections.abc import Hashable
 
-CHECKS: tuple[Check, ...] = ()
+from streamfit.streams import Source, Ticket
+from streamfit.testing.census import Census, Place, census_of, chance_of_equality
+from streamfit.testing.checked_object import CheckedObject
+from streamfit.testing.checks.sample_orders import equal_batches
+from streamfit.testing.comparison import parts_of
+from streamfit.testing.failure import skip, warn
+from streamfit.testing.held_rows import HeldArray, row_hashes
+from streamfit.testing.table import KINDS, Check
+
+_UNLIKELY = 0.05
+_SHOWN = 3
+_BEYOND = 7  # batches behind the last one, where nothing but a constant can be
+Repeats = list[tuple[Place, Place]]
+
+
+def check_no_repeats(checked: CheckedObject) -> str | None:
+    """Check that no sample comes twice in an epoch."""
+    census = census_of(checked)
+    drawn = checked.source().samplings(0) if checked.kind in ("source", "stream") else []
+    if drawn:
+        skip(f"samples are drawn: {'; '.join(map(str, drawn))}")
+    first = census.passes[0]
+    if not first.counted and not first.whole:
+        skip("it has no end, or does not know it, so that samples may come again")
+    if not census.known_by():
+        skip("samples are drawn anew, and nothing tells which is which; pass key=")
+    samples, repeats = _repeats(census)
+    if not repeats or not _meant(census, samples, repeats):
+        return None
+    shown = ", ".join(f"{again} is {one}" for again, one in repeats[:_SHOWN])
+    more = ", ..." if len(repeats) > _SHOWN else ""
+    batches = {again.batch for again, _ in repeats}
+    last = first.batches[-1].number
+    if batches == {last} and first.whole:
+        of = " of the first one" if {one.batch for _, one in repeats} == {0} else ""
+        text = f"the last batch, {last}, repeats {len(repeats)} samples{of}: {shown}{more}. Let it be shorter"
+    else:
+        text = (
+            f"{len(repeats)} of {len(samples)} samples in an epoch are repeated: {shown}{more}. They count "
+            "more than others, and others may never come"
+        )
+    warn(f"{checked.name}: {text}{_never(census, first.whole)}")
+
+
+def _repeats(census: Census) -> tuple[list[Hashable], Repeats]:
+    """Return what all samples of pass 0 are known by, and the repeated ones; not those of whole equal
+    batches.
+    """
+    apart = equal_batches(census)
+    samples = [(one, at) for one, at in census.samples(0) if at.batch not in apart]
+    seen: dict[Hashable, Place] = {}
+    repeats = []
+    for one, at in samples:
+        first = seen.setdefault(one, at)
+        if first != at:
+            repeats.append((at, first))
+    return [one for one, _ in samples], repeats
+
+
+def _meant(census: Census, samples: list[Hashable], repeats: Repeats) -> bool:
+    """Return whether repeated samples tell of a mistake: chance, as with a few distinct values, gives
+    fewer.
+    """
+    by = census.known_by()
+    if by == "key" or any(_holds(census, held) for held in census.held.x):
+        return True
+    count = len(samples)
+    expected = chance_of_equality(census.values) * count * (count - 1) / 2
+    if by == "all" and len(repeats) > 3 * expected + 1 - (expected < _UNLIKELY):
+        return True
+    return _in_runs(samples)
+
+
+def _holds(census: Census, held: HeldArray) -> bool:
+    """Return whether all samples are rows of an array whose rows all differ, so that no two are equal by
+    chance.
+    """
+    places = held.places()
+    return len(places) > 2 and all(one in places for one, _ in census.samples(0, "x"))
+
+
+def _in_runs(samples: list[Hashable]) -> bool:
+    """Return whether neighbours repeat neighbours more often than equal samples would by chance."""
+    places: dict[Hashable, list[int]] = {}
+    for at, one in enumerate(samples):
+        places.setdefault(one, []).append(at)
+    count = len(samples)
+    if len(places) < count / 3:
+        return False
+    pairs = {(i, j) for each in places.values() for n, i in enumerate(each) for j in each[n + 1 :]}
+    runs = sum((i + 1, j + 1) in pairs for i, j in pairs)
+    chance = len(pairs) / max(1, count * (count - 1) / 2)
+    return runs > 0 and len(pairs) * chance < _UNLIKELY * runs
+
+
+def _never(census: Census, whole: bool) -> str:
+    """Tell how many of the rows that the object holds never come, if it holds them."""
+    for held in census.held.x:
+        if whole and _holds(census, held):
+            come = {one for one, _ in census.samples(0, "x")}
+            lost = len(held.rows) - len(come)
+            if lost:
+                return f". {lost} of the {len(held.rows)} rows of {held.name} do not come at all"
+    return ""
+
+
+def check_none_lost(checked: CheckedObject) -> str | None:
+    """Check that all samples come: those behind the last batch, and those that the object holds."""
+    census = census_of(checked)
+    first = census.passes[0]
+    if not first.whole:
+        skip("a pass is too long or too slow to be read whole")
+    if checked.kind == "sequence":
+        note = _tail(checked, census)
+        if note:
+            return note
+    if checked.kind in ("sequence", "generator"):
+        note = _held(checked, census)
+        if note:
+            return note
+    return _between_passes(checked, census)
+
+
+def _tail(checked: CheckedObject, census: Census) -> str | None:
+    """Warn of samples that the index behind the last one would give."""
+    source = checked.source()
+    count = source.batches(0)
+    if count is None:
+        return None
+    rest = _rows_at(source, count)
+    size = census.passes[0].sizes()[0]
+    if not rest or len(rest) > size:
+        return None
+    if (
+        len(rest) == size
+    ):  # a computed sequence has no end; one with arrays made in advance has empty rows here
+        empty = set(_rows_at(source, count + _BEYOND))
+        rest = [one for one in rest if one not in empty] if len(empty) == 1 else []
+        if not 0 < len(rest) < size:
+            return None
+    if len(census.passes) == 2 and set(rest) & {one for one, _ in census.samples(1, "x")}:
+        return f"{len(rest)} samples are left out, others in each epoch"
+    come = {one for one, _ in census.samples(0, "x")}
+    if set(rest) <= come:
+        return None  # it wraps around
+    warn(
+        f"{checked.name}: index {count} would give {len(rest)} more samples, which are never used: "
+        "__len__ rounds "
+        "down. Let it round up"
+    )
+
+
+def _rows_at(source: Source, index: int) -> list[Hashable]:
+    """Return a hash of each row of x at an index; none if nothing is there."""
+    try:
+        arrays = [
+            array
+            for _, array in parts_of((source.load(Ticket(0, index, index, source.key(0)))[0], None, None))
+        ]
+        hashes = [row_hashes(array) for array in arrays]
+    except Exception:  # usually there is nothing to load
+        return []
+    return hashes[0] if len(hashes) == 1 else [hash(row) for row in zip(*hashes, strict=False)]
+
+
+def _held(checked: CheckedObject, census: Census) -> str | None:
+    """Warn of rows of the arrays and lists of an object that do not come."""
+    come = [{one for one, _ in census.samples(number, "x")} for number in range(len(census.passes))]
+    for held in census.held.x:
+        places = held.places()
+        if len(places) < 3 or not come[0] <= set(places):
+            continue
+        lost = [row for row in places if row not in come[0]]
+        if not lost or len(lost) >= len(places) / 2:
+            continue  # more would be data of another split
+        if len(come) == 2 and come[1] & set(lost):
+            return f"{len(lost)} of {len(places)} rows of {held.name} are left out, others in each epoch"
+        rows = [places[row] for row in lost]
+        size = max(census.passes[0].sizes())
+        if len(lost) >= size and checked.kind != "generator":
+            continue  # whole batches that are left out are a split, or what __len__ says
+        shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
+        if len(set(census.samples(0, "x"))) == len(come[0]):
+            warn(
+                f"{checked.name}: {len(come[0])} of {len(places)} rows of {held.name} are delivered; rows "
+                f"{shown} never come. If the last batch is left out since it is not full, let __len__ round "
+                "up"
+            )
+    return None
+
+
+def _between_passes(checked: CheckedObject, census: Census) -> str | None:
+    """Warn of samples of the first epoch that the next one does not have."""
+    if not census.whole or not census.known_by():
+        return None
+    by = "x" if census.known_by() == "all" else census.known_by()
+    places = dict(reversed(census.samples(0, by)))
+    first, second = (Counter(one for one, _ in census.samples(number, by)) for number in (0, 1))
+    lost = [one for one in places if one not in second]
+    new = [one for one in second if one not in first]
+    if not lost or len(lost) > len(first) / 2:
+        return None
+    if new:
+        return f"{len(lost)} samples of an epoch do not come in the next one, and {len(new)} others do"
+    warn(
+        f"{checked.name}: {len(lost)} samples of the first epoch do not come in the next one, among them "
+        f"{places[lost[0]]}, and no others in their place. Does on_epoch_end lose or overwrite some?"
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "no_repeats",
+        "No sample comes twice in an epoch.",
+        check_no_repeats,
+        KINDS,
+        ("content", "own_arrays", "own_batches", "batches_differ"),
+        hint=(
+            "rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]\n"
+            "return self.x[rows], self.y[rows]  # the last batch may be shorter"
+        ),
+    ),
+    Check(
+        "none_lost",
+        "All samples come in an epoch.",
+        check_none_lost,
+        KINDS,
+        ("content", "own_arrays", "own_batches", "batches_differ"),
+        hint="def __len__(self):\n    return -(-len(self.x) // self.batch_size)  # rounded up",
+    ),
+)

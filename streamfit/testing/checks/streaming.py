@@ -66,7 +66,7 @@ CHECKS: tuple[Check, ...] = (
         "A pass reads the same again.",
         check_reread,
         _STREAM,
-        ("content",),
+        ("content", "global_randomness", "repeatable"),
         hint=(
             "def on_epoch_begin(self):\n"
             "    ...  # what depends on the number of the pass, not on how often one has begun"

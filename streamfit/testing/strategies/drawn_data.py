@@ -1,25 +1,15 @@
-"""Hypothesis strategies for data and for ways to read them, and a state machine for your own sources.
-
-This is the only module that needs Hypothesis: ``pip install 'streamfit[testing]'``.
-"""
+"""Data that Hypothesis draws: arrays, data sets, `Sequence`s and generators with known contents."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypedDict
 
 import numpy as np
+from hypothesis import strategies as st
 
 from streamfit._base.keys import generator
-from streamfit._base.optional import require
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Sequence, Ticket
-from streamfit.testing.checked_reader import CheckedReader, WorkerKind
-from streamfit.testing.fault_plan import SURVIVED, Fault, FaultKind, FaultPlan
-
-require("hypothesis", "testing")
-from hypothesis import strategies as st  # noqa: E402 - after `require`, which names the package to install
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule  # noqa: E402
 
 PLAIN_DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
 ODD_DTYPES = ("float16", "int8", "uint16", "uint32", "uint64", ">f4", ">i2")
@@ -151,124 +141,6 @@ def generators(most: int = 8, *, raising: bool = True) -> st.SearchStrategy[Plan
     return st.builds(PlannedGenerator, st.integers(0, most), st.sampled_from(errors))
 
 
-class WorkerSettings(TypedDict):
-    """The arguments of `fit` and `stream` that choose the workers."""
-
-    workers: int
-    use_multiprocessing: bool
-    max_queue_size: int
-
-
-def worker_settings(
-    kinds: tuple[WorkerKind, ...] = ("inline", "threads", "processes"), most: int = 3
-) -> st.SearchStrategy[WorkerSettings]:
-    """Draw the keyword arguments of `fit` and `stream` that choose the workers.
-
-    Args:
-        kinds: The kinds of workers; processes take some tenths of a second to start.
-        most: How many workers at most.
-    """
-
-    def settings(kind: WorkerKind, workers: int, ahead: int) -> WorkerSettings:
-        count = 0 if kind == "inline" else workers
-        return {"workers": count, "use_multiprocessing": kind == "processes", "max_queue_size": ahead}
-
-    return st.builds(settings, st.sampled_from(kinds), st.integers(1, most), st.integers(1, 10))
-
-
-def epochs(most: int = 3, steps: int = 12) -> st.SearchStrategy[dict[str, int | None]]:
-    """Draw the keyword arguments `epochs` and `steps_per_epoch` of `fit`; None is one whole pass."""
-    limit = st.none() | st.integers(1, steps)
-    return st.fixed_dictionaries({"epochs": st.integers(1, most), "steps_per_epoch": limit})
-
-
-def resume_points(passes: int = 2, batches: int = 12) -> st.SearchStrategy[tuple[int, int]]:
-    """Draw a place in a stream: number of the pass, number of the batch."""
-    return st.tuples(st.integers(0, passes), st.integers(0, batches))
-
-
-def fault_plans(
-    kinds: tuple[FaultKind, ...] = SURVIVED, *, batches: int = 12, most: int = 4
-) -> st.SearchStrategy[FaultPlan]:
-    """Draw a plan with a few faults at chosen places, so that it shrinks to the fault that matters."""
-    fault = st.builds(Fault, st.sampled_from(kinds), st.integers(0, 1), st.integers(0, batches - 1))
-    faults = st.lists(fault, max_size=most, unique_by=lambda one: (one.epoch, one.batch))
-    return faults.map(lambda chosen: FaultPlan(rate=0, faults=chosen, seconds=0.01))
-
-
-class StreamMachine(RuleBasedStateMachine):
-    """Read your source by any sequence of actions; every batch must come in order, exactly once.
-
-    Derive from it and define `make_source`. The actions: read some batches, read the rest of an epoch, leave
-    the loop early, continue with other workers, stop and resume with a source that is made again.
-
-    Attributes:
-        kinds: The kinds of workers to use.
-        resumes: Whether the source may be made again in the middle, which replays its hooks.
-
-    Example:
-        >>> class MyMachine(StreamMachine):
-        ...     def make_source(self):
-        ...         return KnownSequence([2, 2, 1])
-        >>> TestMine = MyMachine.TestCase
-    """
-
-    kinds: tuple[WorkerKind, ...] = ("inline", "threads")
-    resumes = True
-
-    def make_source(self) -> object:
-        """Make the data: a `Source`, a `Sequence`, or anything that `streamfit.source` takes.
-
-        Raises:
-            TypeError: The subclass does not define it.
-        """
-        raise TypeError(f"{type(self).__name__} must define make_source(), which returns the data")
-
-    @initialize(seed=st.integers(0, 2**32))
-    def begin(self, seed: int) -> None:
-        """Open the source."""
-        self.reader = CheckedReader(self.make_source, seed)
-
-    @rule(count=st.integers(1, 6))
-    def deliver(self, count: int) -> None:
-        """Read some batches."""
-        self.reader.deliver(count)
-
-    @rule()
-    def next_epoch(self) -> None:
-        """Read the rest of the epoch."""
-        self.reader.next_epoch()
-
-    @rule(count=st.integers(1, 4))
-    def leave_early(self, count: int) -> None:
-        """Leave the loop while batches are in flight."""
-        self.reader.leave_early(count)
-
-    @rule(data=st.data(), workers=st.integers(1, 3), ahead=st.integers(1, 5))
-    def change_workers(self, data: st.DataObject, workers: int, ahead: int) -> None:
-        """Continue with other workers."""
-        self.reader.change_workers(data.draw(st.sampled_from(self.kinds)), workers, ahead)
-
-    @rule()
-    def resume(self) -> None:
-        """Stop and continue with a source that is made again."""
-        if self.resumes:
-            self.reader.resume()
-
-    @invariant()
-    def in_order_and_exactly_once(self) -> None:
-        """Compare the number of batches with the place that the reader has reached."""
-        if hasattr(self, "reader"):
-            epoch, number = self.reader.due
-            passed = sum(len(self.reader.expected(before)) for before in range(epoch))
-            assert self.reader.delivered == passed + number
-
-    def teardown(self) -> None:
-        """Stop the workers."""
-        if hasattr(self, "reader"):
-            self.reader.close()
-
-
 def tickets() -> st.SearchStrategy[Ticket]:
     """Draw a ticket for a batch of a `Sequence`."""
     small = st.integers(0, 100)
@@ -281,7 +153,3 @@ def batches(draw: st.DrawFn) -> Batch:
     x, y = draw(data_sets())
     number = draw(st.integers(0, 100))
     return Batch(x, y, ids=number, number=number, data_epoch=draw(st.integers(0, 3)), size=len(x))
-
-
-st.register_type_strategy(Ticket, tickets())
-st.register_type_strategy(Batch, batches())
