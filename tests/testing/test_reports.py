@@ -163,7 +163,7 @@ def test_slow_pipelines_are_loaded_a_few_times() -> None:
 
     (rate,) = rates(Battery(slow))
     assert rate["workers"] == "inline"
-    assert 5 < rate["batches_per_second"] < 30
+    assert 0 < rate["batches_per_second"] < 30
     assert len(loads) <= 32
 
 
