@@ -46,6 +46,11 @@ def same_bits(one: Array, other: Array) -> bool:
     return one.tobytes() == other.tobytes()
 
 
+def content_of(array: Array) -> bytes:
+    """Return bytes that are equal for equal arrays: of objects how they are written."""
+    return repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+
+
 def difference(one: Value, other: Value, words: Words = ("at first", "then")) -> str | None:
     """Describe the first difference of two batches; None if they have the same bits.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import sys
 from collections.abc import Iterator, Mapping
@@ -133,10 +134,15 @@ def _settings(module: ModuleType, name: str) -> Iterator[tuple[str, object]]:
         if key.startswith("__") or isinstance(value, ModuleType):
             continue
         yield key, value
-        if isinstance(value, type) and value.__module__ == name:
+        if isinstance(value, type) and value.__module__ == name and not issubclass(value, enum.Enum):
             for inner, entry in list(vars(value).items()):
-                if not inner.startswith("_") and not isinstance(entry, (property, classmethod, staticmethod)):
+                if not inner.startswith("_") and not _made_by_its_class(entry):
                     yield f"{key}.{inner}", entry
+
+
+def _made_by_its_class(entry: object) -> bool:
+    """Return whether an attribute is no setting but what a class made of one: a field of a named tuple."""
+    return hasattr(type(entry), "__get__") and not isinstance(entry, _FUNCTIONS)
 
 
 def shown(value: object) -> str:

@@ -407,6 +407,9 @@ def test_changes_that_reach_no_batch_of_the_pass_are_fine(cls: Any) -> None:
 # -- settings of modules ------------------------------------------------------------------------------------
 
 SETTINGS = """
+import enum
+from typing import NamedTuple
+
 import numpy as np
 
 SCALE = 1.0
@@ -420,6 +423,14 @@ def transform(x):
 
 class Options:
     crop = 2
+
+
+class Mode(enum.Enum):
+    PLAIN = 1
+
+
+class Size(NamedTuple):
+    height: int = 3
 """
 DATA = """
 import numpy as np
@@ -432,7 +443,7 @@ class Scaled(Sequence):
         return 4
 
     def __getitem__(self, index):
-        x = np.full((2, 3), index + settings.Options.crop)
+        x = np.full((2, settings.Size().height), index + settings.Options.crop * settings.Mode.PLAIN.value)
         return settings.transform(x) * settings.SCALE + settings.TABLE[index], np.zeros(2)
 """
 

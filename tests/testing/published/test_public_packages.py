@@ -13,6 +13,7 @@ import pytest
 from streamfit.testing import check_generator, check_sequence
 
 pytestmark = [
+    pytest.mark.extras,
     pytest.mark.timeout(60),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # these packages are older than our NumPy
 ]
