@@ -24,7 +24,7 @@ from streamfit.testing.reports.report_data import pipeline_data
 from streamfit.testing.throughput import rates
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "images" / "check-report.png"
-WIDTH, HEIGHT = 900, 770
+WIDTH, HEIGHT = 900, 960
 
 
 class Windows(Sequence):
@@ -32,7 +32,7 @@ class Windows(Sequence):
 
     def __init__(self) -> None:
         super().__init__()
-        self.signal = np.sin(np.arange(4000.0)).astype("float32")
+        self.signal = np.sin(np.arange(4000.0))
 
     def __len__(self) -> int:
         return 12

@@ -65,8 +65,12 @@ def run(options: argparse.Namespace) -> int:
             )
     if printed and len(pipelines) > 1:
         print(*summary_lines(pipelines), sep="\n")
-    _write(options.json, lambda: json.dumps(document(pipelines), indent=2, allow_nan=False) + "\n")
-    _write(options.html, lambda: page(pipelines))
+    try:
+        _write(options.json, lambda: json.dumps(document(pipelines), indent=2, allow_nan=False) + "\n")
+        _write(options.html, lambda: page(pipelines))
+    except OSError as error:
+        _complain(f"the report cannot be written: {error}")
+        statuses.append(UNUSABLE)
     return FAILED if FAILED in statuses else UNUSABLE if UNUSABLE in statuses or not pipelines else FINE
 
 
@@ -129,7 +133,7 @@ def _write(path: str | None, content: Callable[[], str]) -> None:
     if path == "-":
         sys.stdout.write(content())
     elif path:
-        Path(path).write_text(content(), encoding="utf-8")
+        Path(path).write_text(content(), encoding="utf-8", errors="backslashreplace")
 
 
 def _complain(text: str) -> None:

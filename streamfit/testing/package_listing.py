@@ -34,7 +34,7 @@ class Listed(TypedDict):
     error: str
 
 
-class Place(TypedDict):
+class ModulePlaces(TypedDict):
     """Where modules are: the folder to import from, the first part of their names, and their names."""
 
     root: str
@@ -93,7 +93,7 @@ def serve(handle: int, request: check_process.Request) -> None:
     sys.exit(0)
 
 
-def place_of(target: str) -> Place:
+def place_of(target: str) -> ModulePlaces:
     """Return where the modules of a folder, a file or a module are; make them importable.
 
     Raises:

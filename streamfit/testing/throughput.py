@@ -20,6 +20,7 @@ _CASES: tuple[tuple[PoolKind, int], ...] = (
     ("processes", 2),
 )
 _SECONDS, _LEAST, _MOST = 0.12, 2, 2000  # of one case: time, and batches after the first
+_AHEAD, _QUICK = 8, 100.0  # batches loaded ahead, unless fewer a second are loaded
 _HELD_BY: dict[PoolKind, tuple[str, ...]] = {
     "inline": ("content",),
     "threads": ("content", "thread_safe", "same_on_threads"),
@@ -38,8 +39,9 @@ class Rate(TypedDict):
 def rates(battery: Battery) -> list[Rate]:
     """Measure the batches a second of this process, of threads and of processes.
 
-    Each case takes about a tenth of a second, not counting the start of processes, and a slow pipeline loads
-    at most 8 batches in it. Workers for which a check has failed are left out, and so are those that raise.
+    Each case takes about a tenth of a second, not counting the start of processes; of a slow pipeline it loads
+    at most 32 batches. Workers for which a check has failed are left out, and so are those
+    that raise.
 
     Args:
         battery: Its checks were run before.
@@ -52,15 +54,17 @@ def rates(battery: Battery) -> list[Rate]:
     """
     failed = {result.name for result in battery.failures}
     found: list[Rate] = []
+    ahead = _AHEAD
     for kind, count in _CASES:
         if failed.intersection(_HELD_BY[kind]) or count > battery.checked.workers:
             continue
         try:
             with exits_are_failures():
-                rate = _rate(battery, kind, count)
+                rate = _rate(battery, kind, count, ahead)
         except (Exception, SystemExit):  # user code runs here, and the checks report its mistakes
             continue
         if rate is not None:
+            ahead = _AHEAD if rate > _QUICK else 1
             found.append({"workers": kind, "count": count, "batches_per_second": rate})
     return found
 
@@ -106,12 +110,12 @@ def _plural(one: str, rate: Rate) -> str:
     return one if rate["count"] == 1 else rate["workers"]
 
 
-def _rate(battery: Battery, kind: PoolKind, count: int) -> float | None:
+def _rate(battery: Battery, kind: PoolKind, count: int, ahead: int) -> float | None:
     source = battery.checked.source()
     if kind != "inline" and not source.traits.in_workers:
         return None
     loads = 0
-    with make_pool(kind, count, ahead=2 * count + 1) as pool:
+    with make_pool(kind, count, ahead=count + ahead) as pool:
         began = until = 0.0
         for number in itertools.count():
             before = loads

@@ -208,5 +208,7 @@ def test_options_reach_the_checks_and_json_goes_to_the_output(
     assert read["pipelines"][0]["results"][0]["name"] == "length"
     assert read["pipelines"][0]["throughput"][0]["workers"] == "inline"
     assert "mine:Padded" in (folder / "page.html").read_text()
+    assert check("mine:Padded", "--only", "length", "--html", "no/such/folder.html") == 2
+    assert "the report cannot be written: " in capsys.readouterr().err
     assert check("mine:Padded", "--key", "mine:keys") == 2
     assert "there is no 'keys'. Did you mean 'key'?" in capsys.readouterr().err

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from oracles import faulty
 from oracles.scripts import environment
+
+from streamfit.testing import Battery
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -40,7 +43,9 @@ def test_each_check_is_a_test_with_its_name(tmp_path: Path) -> None:
     done = run(MARKED.format(cls="Clean", options=""), tmp_path)
     assert done.returncode == 0, done.stdout
     assert "PASSED test_mine.py::test_pipeline[same_on_processes]" in done.stdout
-    assert re.search(r"= \d\d passed, \d skipped in ", done.stdout)
+    counted = re.search(r" (\d+) passed, (\d+) skipped in", done.stdout)
+    assert counted, done.stdout
+    assert int(counted[1]) + int(counted[2]) == len(Battery(faulty.Clean).names())
     assert "it has no on_epoch_end of its own" in done.stdout
 
 
@@ -68,33 +73,44 @@ def test_expected_failure_is_an_expected_failure(tmp_path: Path) -> None:
 
 
 WARNS = """
-import numpy as np
 import pytest
 from oracles import faulty
-from streamfit.testing.checks import contents
+from streamfit.testing import check_runner
 from streamfit.testing.failure import warn
+from streamfit.testing.table import Check
 
-contents.check_form.__code__ = (lambda checked: _found(checked)).__code__
-contents._found = lambda checked: warn(f"{checked.name}: x is float64", hint="x = x.astype('float32')")
+def check_dtype(checked):
+    warn(f"{checked.name}: x is float64")
 
-@pytest.mark.streamfit(make=faulty.Clean, only="form", workers=1{options})
-def test_pipeline(streamfit_check):
+check_runner.CHECKS = (Check("dtype", "x is float32.", check_dtype, hint="x = x.astype('float32')"),)
+
+@pytest.mark.streamfit(make=faulty.Clean)
+def test_plain(streamfit_check):
+    streamfit_check()
+
+@pytest.mark.streamfit(make=faulty.Clean, strict=True)
+def test_strict(streamfit_check):
+    streamfit_check()
+
+@pytest.mark.streamfit(make=faulty.Clean, strict=False)
+def test_lenient(streamfit_check):
     streamfit_check()
 """
 
 
-def test_likely_mistake_is_a_warning_of_pytest_and_fails_when_strict(tmp_path: Path) -> None:
-    done = run(WARNS.format(options=""), tmp_path)
-    assert done.returncode == 0, done.stdout
-    assert "1 passed, 1 warning" in done.stdout
+def test_likely_mistake_is_a_warning_of_pytest(tmp_path: Path) -> None:
+    done = run(WARNS, tmp_path)
+    assert "1 failed, 2 passed, 2 warnings" in done.stdout
     assert "CheckFindingWarning: Clean: x is float64" in done.stdout
-    assert "x = x.astype('float32')" in done.stdout
-    done = run(WARNS.format(options=""), tmp_path, "--streamfit-strict")
-    assert "1 failed" in done.stdout
+    assert "FAILED test_mine.py::test_strict[dtype]" in done.stdout
     assert "CheckFailure: Clean: x is float64" in done.stdout
-    (tmp_path / "pytest.ini").write_text("[pytest]\nstreamfit_strict = true\n")
-    assert run(WARNS.format(options=""), tmp_path).returncode == 1
-    assert run(WARNS.format(options=", strict=False"), tmp_path).returncode == 0
+    assert done.stdout.count("x = x.astype('float32')") >= 3
+
+
+@pytest.mark.parametrize("strict", [["--streamfit-strict"], ["-o", "streamfit_strict=true"]], ids=str)
+def test_likely_mistake_fails_when_strict(strict: list[str], tmp_path: Path) -> None:
+    done = run(WARNS, tmp_path, *strict)
+    assert "2 failed, 1 passed, 1 warning" in done.stdout
 
 
 def test_pipeline_must_be_named(tmp_path: Path) -> None:
