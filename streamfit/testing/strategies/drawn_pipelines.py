@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import strategies as st
-
 from streamfit.streams import Pipeline
 from streamfit.testing.pipeline_steps import BaseKind, DrawnPipeline, PipelineBase, PipelineStep
 from streamfit.testing.plain_pipeline import PlainPipeline
@@ -18,6 +16,7 @@ from streamfit.testing.stage_functions import (
     no_third,
     noisy,
 )
+from streamfit.testing.strategies.hypothesis_package import st
 
 BASES: tuple[BaseKind, ...] = ("numbers", "pairs", "in order", "batches")
 MOST_SAMPLES = 200
