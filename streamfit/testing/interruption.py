@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar, get_args
 
 from streamfit._base.names import did_you_mean
-from streamfit.callbacks import BackupAndRestore, Callback
 from streamfit.testing.fault_plan import FaultPlan
+from streamfit.training.callbacks import BackupAndRestore, Callback
 
 How = Literal["error", "interrupt", "signal"]
 Where = Literal["batch begins", "batch ends", "epoch ends"]

@@ -8,11 +8,12 @@ from typing import Literal, Protocol, cast
 
 import numpy as np
 
+from streamfit.augment import Transform
 from streamfit.streams import Pipeline, interleave, mix, source
 from streamfit.testing.plain_pipeline import PlainPipeline
 from streamfit.testing.stage_functions import NumberBatches, NumbersInOrder
 
-BaseKind = Literal["numbers", "pairs", "in order", "batches"]
+BaseKind = Literal["numbers", "pairs", "in order", "batches", "images"]
 
 
 class Printer(Protocol):
@@ -27,8 +28,8 @@ class PipelineBase:
     """Where the samples of a drawn pipeline come from: whole numbers.
 
     Args:
-        kind: ``'numbers'`` and ``'pairs'`` in arrays, numbers ``'in order'`` from an iterable, or
-            ``'batches'`` of numbers from a `Sequence`.
+        kind: ``'numbers'``, ``'pairs'`` and ``'images'`` of one colour in arrays, numbers ``'in order'`` from
+            an iterable, or ``'batches'`` of numbers from a `Sequence`.
         count: The number of samples; of batches of two, and one of the rest, for ``'batches'``.
         start: The first number, for arrays.
     """
@@ -46,7 +47,8 @@ class PipelineBase:
         numbers = f"np.arange({self.start}, {self.start + self.count})"
         return {
             "numbers": f"streamfit.source({numbers})",
-            "pairs": f"streamfit.source(np.stack([{numbers}] * 2, axis=1), -{numbers})",
+            "pairs": f"streamfit.source(np.stack([{numbers}] * 2, 1), -{numbers})",
+            "images": f"streamfit.source(np.repeat({numbers}, 4).reshape(-1, 2, 2, 1).astype('uint8'))",
             "in order": f"streamfit.source(strategies.NumbersInOrder({self.count}), kind='samples')",
             "batches": f"streamfit.source(strategies.NumberBatches({self.sizes}))",
         }[self.kind]
@@ -58,15 +60,17 @@ class PipelineBase:
             return source(NumbersInOrder(self.count), kind="samples")
         if self.kind == "batches":
             return source(NumberBatches(self.sizes))
-        return (
-            source(numbers) if self.kind == "numbers" else source(np.stack([numbers] * 2, axis=1), -numbers)
-        )
+        if self.kind == "images":
+            return source(np.repeat(numbers, 4).reshape(-1, 2, 2, 1).astype("uint8"))
+        return source(numbers) if self.kind == "numbers" else source(np.stack([numbers] * 2, 1), -numbers)
 
     def plain(self) -> PlainPipeline:
         """Return the samples."""
         numbers = range(self.start, self.start + self.count)
         if self.kind == "pairs":
             return PlainPipeline.of(([n, n] for n in numbers), (-n for n in numbers))
+        if self.kind == "images":
+            return PlainPipeline.of(np.full((2, 2, 1), n, "uint8") for n in numbers)
         found = PlainPipeline.of(numbers)
         return replace(found, sizes=tuple(self.sizes)) if self.kind == "batches" else found
 
@@ -163,4 +167,6 @@ class DrawnPipeline:
 
 
 def _code(value: object) -> str:
+    if isinstance(value, Transform):
+        return f"streamfit.augment.{value!r}"
     return f"strategies.{value.__name__}" if hasattr(value, "__name__") else repr(value)

@@ -16,6 +16,7 @@ from typing import Literal, cast
 import numpy as np
 
 from streamfit._base.specs import Array
+from streamfit.augment import Transform
 from streamfit.testing.stage_functions import Part, backwards, known
 
 Sample = tuple[Part, ...]
@@ -96,8 +97,10 @@ class PlainPipeline:
 
     # -- the stages, by the names of the methods of `Pipeline` ----------------------------------------------
 
-    def map(self, function: Callable[..., object], **_: object) -> PlainPipeline:
-        """Call a function on each sample."""
+    def map(self, function: Callable[..., object] | Transform, **_: object) -> PlainPipeline:
+        """Call a function on each sample; a transform must move pixels only, which changes no plain image."""
+        if isinstance(function, Transform):
+            return self
         if function is backwards:
             return self._from(batch[::-1] for batch in self._batches())
         drawn = "rng" in function.__code__.co_varnames

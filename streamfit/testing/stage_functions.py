@@ -90,7 +90,7 @@ def known(array: Array) -> Array:
         >>> known(np.array([3, 3 + 7 * NOISE, -1]))
         array([         3,          3, 4294967295])
     """
-    return array % NOISE
+    return array.astype(np.int64) % NOISE
 
 
 def total(parts: tuple[Part, ...]) -> int:

@@ -18,10 +18,19 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from streamfit import files
-from streamfit._base.optional import require
+from streamfit._base.hdf5_package import h5py_package
 from streamfit._base.specs import Array
 from streamfit.streams import Pipeline
+from streamfit.streams.stores.arrow_ipc import arrow
+from streamfit.streams.stores.arrow_package import arrow as arrow_package
+from streamfit.streams.stores.csv import csv
+from streamfit.streams.stores.hdf5_store import hdf5
+from streamfit.streams.stores.json_lines import json_lines
+from streamfit.streams.stores.npy import npy
+from streamfit.streams.stores.npz import npz
+from streamfit.streams.stores.parquet import parquet
+from streamfit.streams.stores.text_lines import text_lines
+from streamfit.streams.stores.zarr_store import zarr, zarr_package
 
 Format = Literal["npy", "npz", "text_lines", "csv", "json_lines", "parquet", "arrow", "hdf5", "zarr"]
 ColumnKind = Literal["int64", "float64", "bool", "string"]
@@ -33,6 +42,16 @@ _PACKAGES: dict[str, str] = {
     **dict.fromkeys(TABLE_FORMATS, "pyarrow"),
     "hdf5": "h5py",
     "zarr": "zarr",
+}
+_READERS: dict[Format, Callable[..., Pipeline]] = {
+    "npz": npz,
+    "text_lines": text_lines,
+    "csv": csv,
+    "json_lines": json_lines,
+    "parquet": parquet,
+    "arrow": arrow,
+    "hdf5": hdf5,
+    "zarr": zarr,
 }
 
 
@@ -135,9 +154,8 @@ class WrittenFiles:
     def open(self) -> Pipeline:
         """Return a pipeline that reads them."""
         if self.format == "npy":
-            return files.npy(str(self.path / "x"), str(self.path / "y"))
-        read: Callable[..., Pipeline] = getattr(files, self.format)
-        return read(str(self.path), **self.settings)
+            return npy(str(self.path / "x"), str(self.path / "y"))
+        return _READERS[self.format](str(self.path), **self.settings)
 
 
 def write_arrays(
@@ -168,8 +186,7 @@ def write_arrays(
 
 
 def _write_hdf5(path: Path, x: Array, y: Array, layout: FileLayout) -> None:
-    h5py = require("h5py", "hdf5")
-    with h5py.File(path, "w") as file:
+    with h5py_package().File(path, "w") as file:
         for name, array in (("x", x), ("y", y)):
             chunks = (min(layout.block, max(1, len(array))), *array.shape[1:])
             how = {"chunks": chunks, "compression": "gzip"} if layout.compressed else {}
@@ -177,8 +194,7 @@ def _write_hdf5(path: Path, x: Array, y: Array, layout: FileLayout) -> None:
 
 
 def _write_zarr(path: Path, x: Array, y: Array, layout: FileLayout) -> None:
-    library = require("zarr", "zarr")
-    group = library.open_group(path, mode="w")
+    group = zarr_package().open_group(path, mode="w")
     for name, array in (("x", x), ("y", y)):
         chunks = (min(layout.block, max(1, len(array))), *array.shape[1:])
         # A chunk of zeros is otherwise left out, and looks like one that was lost.
@@ -249,13 +265,13 @@ def _csv(columns: Sequence[TableColumn], rows: range, layout: FileLayout) -> str
 def _write_arrow(
     kind: Format, path: Path, columns: Sequence[TableColumn], part: slice, layout: FileLayout
 ) -> None:
-    pyarrow = require("pyarrow", "arrow")
+    pyarrow = arrow_package()
     types = {"bool": pyarrow.bool_(), "string": pyarrow.string()}
     types |= {"int64": pyarrow.int64(), "float64": pyarrow.float64()}
     schema = pyarrow.schema([(column.name, types[column.kind]) for column in columns])
     table = pyarrow.table({c.name: list(c.cells[part]) for c in columns}, schema=schema)
     if kind == "parquet":
-        require("pyarrow.parquet", "arrow").write_table(
+        arrow_package("parquet").write_table(
             table,
             path.with_suffix(".parquet"),
             row_group_size=layout.block,

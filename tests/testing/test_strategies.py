@@ -24,6 +24,13 @@ from streamfit.testing.checked_reader import CheckedReader
 
 pytestmark = pytest.mark.timeout(60)
 QUICK = settings(max_examples=25, stateful_step_count=15, deadline=None)
+FINDING = settings(
+    QUICK,
+    derandomize=True,
+    database=None,
+    report_multiple_bugs=False,
+    phases=[Phase.generate, Phase.shrink],  # without explanations, which take most of the time
+)
 
 
 @given(strategies.data_sets())
@@ -174,18 +181,16 @@ class Broken(strategies.StreamMachine):
 )
 def test_machine_finds_what_is_wrong(cls: Any, text: str) -> None:
     Broken.made = cls
-    quick = settings(QUICK, max_examples=200, derandomize=True, database=None, report_multiple_bugs=False)
+    quick = settings(FINDING, max_examples=200)
     with pytest.raises(CheckFailure, match=text):
         run_state_machine_as_test(Broken, settings=quick)
 
 
 def test_machine_finds_a_race_and_names_its_line() -> None:
     Broken.made = faulty.Racing
-    phases = [Phase.generate, Phase.shrink]  # without explanations, which take most of the time
-    quick = settings(QUICK, derandomize=True, database=None, report_multiple_bugs=False, phases=phases)
     text = r"while batch 1 was being loaded \(batch 0 stood at faulty.py:292, line 1\)"
     with pytest.raises(CheckFailure, match=text) as found:
-        run_state_machine_as_test(Broken, settings=quick)
+        run_state_machine_as_test(Broken, settings=FINDING)
     notes = "\n".join(found.value.__notes__)
     assert notes.count("state.") - notes.count("state.in_order") == 3, f"begin, the load, teardown: {notes}"
     assert "state.load_two_at_once(first=0, line=1, second=1)" in notes

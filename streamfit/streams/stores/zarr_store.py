@@ -76,12 +76,17 @@ def zarr(
                [1., 1.]], dtype=float32), array([1, 2]))
         >>> holder.cleanup()
     """
-    _package()
+    zarr_package()
     files = find_stores(paths)
     return Pipeline(StoreRows(ZarrStore(files, x, y, sample_weight, missing_chunks, name)), name)
 
 
-def _package() -> ModuleType:
+def zarr_package() -> ModuleType:
+    """Return Zarr.
+
+    Raises:
+        MissingExtraError: It is not installed; the message names the extra.
+    """
     return require("zarr", "zarr")
 
 
@@ -190,7 +195,7 @@ class _ZarrFile:
         self._path = path
         folder = os.path.isdir(path)
         self._tree: Tree = FolderTree(path) if folder else ZipTree(path)
-        storage = _package().storage
+        storage = zarr_package().storage
         self._store: object = (
             storage.LocalStore(path, read_only=True) if folder else storage.ZipStore(path, mode="r")
         )
@@ -235,7 +240,9 @@ class _ZarrFile:
                 raise DataError(f"{said.metadata!r} was changed after it was opened")
             return known[0], known[1]
         try:
-            array = _package().open_array(store=self._store, path=name, mode="r", zarr_format=said.version)
+            array = zarr_package().open_array(
+                store=self._store, path=name, mode="r", zarr_format=said.version
+            )
         except Exception as error:  # codecs and the library raise of any kind
             raise self._damaged(name, error) from None
         self._found[name] = said, array, content

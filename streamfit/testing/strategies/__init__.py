@@ -5,16 +5,9 @@ This is the only package that needs Hypothesis: ``pip install 'streamfit[testing
 
 from __future__ import annotations
 
-from streamfit._base.optional import require
-
-require("hypothesis", "testing")  # names the package to install, before the modules below import it
-
-from hypothesis import strategies as st  # noqa: E402
-
-from streamfit.streams import Batch, Pipeline, Source, Ticket  # noqa: E402
-from streamfit.testing.interruption import Interruption, Interruptions, with_interruptions  # noqa: E402
-from streamfit.testing.pipeline_steps import DrawnPipeline, PipelineBase, PipelineStep  # noqa: E402
-from streamfit.testing.stage_functions import (  # noqa: E402
+from streamfit.testing.interruption import Interruption, Interruptions, with_interruptions
+from streamfit.testing.pipeline_steps import DrawnPipeline, PipelineBase, PipelineStep
+from streamfit.testing.stage_functions import (
     NumberBatches,
     NumbersInOrder,
     as_many,
@@ -25,7 +18,7 @@ from streamfit.testing.stage_functions import (  # noqa: E402
     no_third,
     noisy,
 )
-from streamfit.testing.strategies.drawn_data import (  # noqa: E402
+from streamfit.testing.strategies.drawn_data import (
     ODD_DTYPES,
     PLAIN_DTYPES,
     Arrays,
@@ -41,22 +34,24 @@ from streamfit.testing.strategies.drawn_data import (  # noqa: E402
     sequences,
     tickets,
 )
-from streamfit.testing.strategies.drawn_files import files  # noqa: E402
-from streamfit.testing.strategies.drawn_interruptions import interruptions  # noqa: E402
-from streamfit.testing.strategies.drawn_pipelines import pipelines  # noqa: E402
-from streamfit.testing.strategies.drawn_settings import (  # noqa: E402
+from streamfit.testing.strategies.drawn_files import files
+from streamfit.testing.strategies.drawn_interruptions import interruptions
+from streamfit.testing.strategies.drawn_pipelines import pipelines
+from streamfit.testing.strategies.drawn_settings import (
     WorkerSettings,
     epochs,
     fault_plans,
     resume_points,
     worker_settings,
 )
-from streamfit.testing.strategies.state_machine import StreamMachine  # noqa: E402
-from streamfit.testing.written_files import FileLayout, TableColumn, WrittenFiles  # noqa: E402
+from streamfit.testing.strategies.registered_types import REGISTERED_TYPES
+from streamfit.testing.strategies.state_machine import StreamMachine
+from streamfit.testing.written_files import FileLayout, TableColumn, WrittenFiles
 
 __all__ = [
     "ODD_DTYPES",
     "PLAIN_DTYPES",
+    "REGISTERED_TYPES",
     "Arrays",
     "DrawnPipeline",
     "FileLayout",
@@ -86,7 +81,6 @@ __all__ = [
     "increased",
     "increased_in_place",
     "interruptions",
-    "it",
     "negated",
     "no_third",
     "noisy",
@@ -98,8 +92,3 @@ __all__ = [
     "with_interruptions",
     "worker_settings",
 ]
-
-st.register_type_strategy(Ticket, tickets())
-st.register_type_strategy(Batch, batches())
-st.register_type_strategy(Pipeline, pipelines().map(DrawnPipeline.make))
-st.register_type_strategy(Source, pipelines(batched=True).map(lambda drawn: drawn.make().open_source()))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from hypothesis import strategies as st
 
 from streamfit._base.keys import generator
 from streamfit._base.specs import Array
 from streamfit.streams import Batch, Sequence, Ticket
+from streamfit.testing.strategies.hypothesis_package import st
 
 PLAIN_DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
 ODD_DTYPES = ("float16", "int8", "uint16", "uint32", "uint64", ">f4", ">i2")

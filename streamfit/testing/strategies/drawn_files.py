@@ -8,9 +8,8 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypothesis import strategies as st
-
 from streamfit.testing.strategies.drawn_data import arrays
+from streamfit.testing.strategies.hypothesis_package import st
 from streamfit.testing.written_files import (
     ARRAY_FORMATS,
     Cell,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from hypothesis import strategies as st
-
 from streamfit.testing.fault_plan import FaultPlan
 from streamfit.testing.interruption import HOWS, How, Interruption, Interruptions, Where
+from streamfit.testing.strategies.hypothesis_package import st
 
 
 @st.composite
@@ -30,7 +29,8 @@ def interruptions(
 
     Example:
         >>> from hypothesis import given
-        >>> from streamfit.testing import assert_same_bits, with_interruptions
+        >>> from streamfit.testing import assert_same_bits
+        >>> from streamfit.testing.strategies import with_interruptions
         >>> @given(interruptions(batches=12))
         ... def test_my_training_can_be_resumed(plan):
         ...     assert_same_bits(with_interruptions(train, plan), train([]))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import strategies as st
+import numpy as np
 
+from streamfit import augment
 from streamfit.streams import Pipeline
 from streamfit.testing.pipeline_steps import BaseKind, DrawnPipeline, PipelineBase, PipelineStep
 from streamfit.testing.plain_pipeline import PlainPipeline
@@ -18,8 +19,9 @@ from streamfit.testing.stage_functions import (
     no_third,
     noisy,
 )
+from streamfit.testing.strategies.hypothesis_package import st
 
-BASES: tuple[BaseKind, ...] = ("numbers", "pairs", "in order", "batches")
+BASES: tuple[BaseKind, ...] = ("numbers", "pairs", "in order", "batches", "images")
 MOST_SAMPLES = 200
 
 
@@ -112,6 +114,15 @@ def _lengths(made: Pipeline, plain: PlainPipeline) -> bool:
     return not plain.batched and _numbers(plain)
 
 
+def _images(made: Pipeline, plain: PlainPipeline) -> bool:
+    shape = (2, 2, 1)
+    return all(getattr(s[0], "shape", 0) == shape and _bytes(s[0]) and len(s) == 1 for s in plain.samples)
+
+
+def _bytes(part: object) -> bool:
+    return getattr(part, "dtype", None) == np.uint8
+
+
 def _paddable(made: Pipeline, plain: PlainPipeline) -> bool:
     if plain.batched or not (plain.alike or plain.known == "order"):
         return False
@@ -139,6 +150,10 @@ def _zippable(made: Pipeline, plain: PlainPipeline) -> bool:
 
 def _map(draw: st.DrawFn, plain: PlainPipeline) -> PipelineStep:
     return PipelineStep("map", (draw(st.sampled_from([negated, increased, noisy, increased_in_place])),))
+
+
+def _transform(draw: st.DrawFn, plain: PlainPipeline) -> PipelineStep:
+    return PipelineStep("map", (draw(st.sampled_from([augment.flip(), augment.rot90()])),))
 
 
 def _map_samples(draw: st.DrawFn, plain: PlainPipeline) -> PipelineStep:
@@ -211,6 +226,7 @@ STEPS: dict[str, tuple[Rule, Draw]] = {
     "unbatch": (_batches, _named("unbatch")),
     "backwards": (_reversible, _named("map", backwards)),
     "map samples": (_batches, _map_samples),
+    "transform": (_images, _transform),
     "shard": (_countable, _shard),
     "concatenate": (_joinable, _joined("concatenate")),
     "interleave": (_joinable, _interleave),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from hypothesis import strategies as st
-
 from streamfit.testing.checked_reader import WorkerKind
 from streamfit.testing.fault_plan import SURVIVED, Fault, FaultKind, FaultPlan
+from streamfit.testing.strategies.hypothesis_package import st
 
 
 class WorkerSettings(TypedDict):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
 from streamfit.testing.checked_reader import CheckedReader, WorkerKind
+from streamfit.testing.strategies.hypothesis_package import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    st,
+)
 
 
 class StreamMachine(RuleBasedStateMachine):
