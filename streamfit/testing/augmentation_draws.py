@@ -1,4 +1,4 @@
-"""`Draws`: samples as they are, and as an augmentation makes them in two epochs."""
+"""`AugmentedSamples`: samples as they are, and as an augmentation makes them in two epochs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Call = Callable[[Array, Array | None, int], tuple[object, object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
+class AugmentedSamples:
     """What an augmentation has made of some samples; row by row the same ones in all arrays.
 
     Attributes:
@@ -36,7 +36,7 @@ class Draws:
         first_targets: y in the first epoch.
         second_targets: y in the second epoch.
         batches: The number of the batch of each row.
-        copies: Copies of one sample, augmented as one batch; None for a pipeline.
+        copies: Copies of the first sample, augmented as one batch, three times; None for a pipeline.
         certain: Whether the rows are known to be the same samples.
     """
 
@@ -53,15 +53,16 @@ class Draws:
     certain: bool = True
 
 
-def of_function(function: object, x: Array, y: Array | None, per: Per | None) -> Draws:
+def of_function(function: object, x: Array, y: Array | None, per: Per | None) -> AugmentedSamples:
     """Augment samples by a transform, a function or a layer."""
     call, seeded = _call_of(function, per)
     name = getattr(function, "__name__", type(function).__name__)
     (first, first_y), (second, second_y) = (_arrays(call(x.copy(), _copy(y), seed)) for seed in (1, 2))
     again = _arrays(call(x.copy(), _copy(y), 1))[0] if seeded else None
-    copies = _arrays(call(np.repeat(x[:1], 8, axis=0), None if y is None else np.repeat(y[:1], 8, axis=0), 3))
+    eight = np.repeat(x[:1], 8, axis=0), None if y is None else np.repeat(y[:1], 8, axis=0)
+    copies = np.stack([_arrays(call(eight[0].copy(), _copy(eight[1]), seed))[0] for seed in (3, 4, 5)])
     batches = np.zeros(len(x), np.int64)
-    return Draws(name, x, y, first, second, again, first_y, second_y, batches, copies[0])
+    return AugmentedSamples(name, x, y, first, second, again, first_y, second_y, batches, copies)
 
 
 def _copy(y: Array | None) -> Array | None:
@@ -134,7 +135,7 @@ Row = tuple[Array, Array | None, int]
 
 def of_pipeline(
     checked: CheckedObject, originals: CheckedObject | None, key: SampleKey | None, most: int
-) -> Draws:
+) -> AugmentedSamples:
     """Read the same samples of a pipeline in two epochs, and as they are from `originals`."""
     first, again = (_rows(checked.source(), checked, 0, key, most) for _ in range(2))
     second = _rows(checked.source(), checked, 1, key, 4 * most)
@@ -150,7 +151,7 @@ def of_pipeline(
     kept = _stacked(plain, names) if plain else (None, one[1])
     repeated = all(name in again for name in names)
     batches = np.array([first[name][2] for name in names])
-    return Draws(
+    return AugmentedSamples(
         checked.name,
         kept[0],
         kept[1],

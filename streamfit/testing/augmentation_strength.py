@@ -8,7 +8,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.streams.leaves import is_arraylike
-from streamfit.testing.augmentation_draws import Draws, Per, of_function, of_pipeline
+from streamfit.testing.augmentation_draws import AugmentedSamples, Per, of_function, of_pipeline
 from streamfit.testing.check_runner import Result
 from streamfit.testing.comparison import same_bits
 from streamfit.testing.failure import fail, skip, warn
@@ -89,7 +89,7 @@ def check_augmentation(
 class _Augmentation:
     """What is asked of the draws of an augmentation."""
 
-    def __init__(self, draws: Draws, mixes: bool) -> None:
+    def __init__(self, draws: AugmentedSamples, mixes: bool) -> None:
         self.draws, self.mixes, self.name = draws, mixes, draws.name
 
     def questions(self) -> list[Question]:
@@ -169,8 +169,8 @@ class _Augmentation:
             if rows:
                 text = (
                     f"{self.name}: the label of {len(rows)} of {len(before)} samples changes (sample "
-                    f"{rows[0]}: {before[rows[0]]!s:.40} becomes {after[rows[0]]!s:.40}, epoch {epoch}): x and y no "
-                    "longer belong together; if labels are mixed or moved on purpose, say mixes=True"
+                    f"{rows[0]}: {before[rows[0]]!s:.40} becomes {after[rows[0]]!s:.40}, epoch {epoch}): "
+                    "x and y no longer belong together; if labels change on purpose, say mixes=True"
                 )
                 classes = before.ndim == 1 and before.dtype.kind in "biuUSO"
                 if classes and self.draws.certain:
@@ -188,8 +188,8 @@ class _Augmentation:
         if same_values(first, second):
             fail(
                 f"{self.name}: all {len(first)} samples are the same in both epochs, so that training sees "
-                "one variant of each sample. Draw from the rng that is passed, or from self.rng(index), which "
-                "differ in each epoch"
+                "one variant of each sample. Draw from the rng that is passed, or from self.rng(index), "
+                "which differ in each epoch"
             )
         return None
 
@@ -229,11 +229,11 @@ class _Augmentation:
 
     def each_sample(self) -> str | None:
         """Check that the samples of a batch are not all changed by the same draw."""
-        copies = self.draws.copies
+        copies = self.draws.copies  # where one has left a sample as it was by chance, another has not
         other = self.draws.second if self.draws.original is None else self.draws.original
         if copies is not None:
-            alike = all(same_values(copies[0], row) for row in copies[1:])
-            alike = alike and not same_values(self.draws.first, other)
+            alike = all(same_values(batch[0], row) for batch in copies for row in batch)
+            alike = alike and not all(same_values(batch[0], other[0]) for batch in copies)
         else:
             alike = self._same_moves(other)
         if alike:

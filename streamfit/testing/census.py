@@ -22,7 +22,7 @@ from streamfit.streams.leaves import leaves
 from streamfit.testing.checked_object import SEED, CheckedObject, data_of
 from streamfit.testing.comparison import difference, parts_of
 from streamfit.testing.failure import CheckFailure, brief_error, fail
-from streamfit.testing.held_rows import HeldRows, held_rows, index_lists, row_hashes
+from streamfit.testing.held_arrays import HeldArrays, held_arrays, index_lists, row_hashes
 
 _BATCHES, _SECONDS = 1024, 0.3  # of one pass, while batches are quick
 _SLOW_BATCHES = 16
@@ -30,6 +30,7 @@ _LONG_SECONDS, _LEAST = 1.0, 4  # after that time a pass ends with this number o
 _DEFAULT_LIMIT = 32
 _KEPT_ROWS = 512  # whose values are kept, to tell how likely equal samples are
 _KEPT_COLUMNS = 64
+_IDENTIFYING = 0.8  # share of different labels with which a label tells which sample it is
 
 
 @dataclass(slots=True)
@@ -50,7 +51,9 @@ class BatchSamples:
 
 @dataclass(frozen=True, slots=True)
 class NotFinite:
-    """Values of one array of a batch that are NaN or infinite: where the first is, and how many there are."""
+    """Values of one array of a batch that are NaN or infinite: where the first is, how many there are, and
+    whether the samples of the batch all have one in that column.
+    """
 
     batch: int
     name: str
@@ -58,6 +61,7 @@ class NotFinite:
     value: float
     count: int
     size: int
+    column: bool
 
 
 @dataclass(slots=True)
@@ -109,7 +113,7 @@ class Census:
     """
 
     passes: list[PassSamples]
-    held: HeldRows
+    held: HeldArrays
     indices: list[dict[str, list[int]]]
     kept: set[str]
     values: Array
@@ -128,7 +132,7 @@ class Census:
         if not self.draws:
             return "all"
         labels = [one for batch in self.passes[0].batches for one in batch.y or ()]
-        return "y" if labels and len(set(labels)) > 0.9 * len(labels) else ""
+        return "y" if labels and len(set(labels)) > _IDENTIFYING * len(labels) else ""
 
     def samples(self, number: int, by: str = "") -> list[tuple[Hashable, Place]]:
         """List what the samples of a pass are known by, with their places."""
@@ -151,7 +155,7 @@ class _Begun:
     source: Source
     first: PassSamples
     values: list[Value]
-    held: HeldRows
+    held: HeldArrays
     indices: dict[str, list[int]]
     draws: bool
 
@@ -181,7 +185,7 @@ def _begun(checked: CheckedObject) -> _Begun:
         values: list[Value] = []
         first = _pass(checked, source, 0, values)
         draws = checked.kind != "generator" and bool(values) and _draws(source, first, values[0])
-        held = held_rows(thing, *map(_only, values[0][:2])) if values else HeldRows([], [])
+        held = held_arrays(thing, *map(_only, values[0][:2])) if values else HeldArrays([], [])
         _BEGUN[checked] = _Begun(source, first, values, held, indices, draws)
     return _BEGUN[checked]
 
@@ -196,7 +200,7 @@ def _taken(checked: CheckedObject, begun: _Begun) -> Census:
         after = data_of(second)
         indices.append(index_lists(after))
         wanted = _only(begun.values[0][0]) if begun.values else None
-        later = {each.name: each.rows for each in held_rows(after, wanted, None).x}
+        later = {each.name: each.rows for each in held_arrays(after, wanted, None).x}
         kept = {each.name for each in held.x if later.get(each.name) == each.rows}
         draws = draws or _all_differ(*passes)
     ours = checked.kind in ("source", "stream") and type(source).__module__.startswith("streamfit.")
@@ -263,7 +267,9 @@ def _not_finite(ticket: Ticket, value: Value) -> Iterator[NotFinite]:
         if array.dtype.kind in "fc" and not np.isfinite(array).all():
             wrong = ~np.isfinite(array)
             at = tuple(int(axis) for axis in np.argwhere(wrong)[0])
-            yield NotFinite(ticket.number, name, at, float(array[at].real), int(wrong.sum()), array.size)
+            column = array.ndim > 1 and len(array) > 1 and bool(np.moveaxis(wrong, 0, -1)[at[1:]].all())
+            found = float(array[at].real)
+            yield NotFinite(ticket.number, name, at, found, int(wrong.sum()), array.size, column)
 
 
 def _part_hashes(part: object) -> list[Hashable] | None:

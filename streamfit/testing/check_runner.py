@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from streamfit._base.names import did_you_mean
+from streamfit.testing.checked_object import quiet_finalizers
 from streamfit.testing.checks import CHECKS
 from streamfit.testing.checks.contents import kept_globals
 from streamfit.testing.checks.stage_checks import stage_text
@@ -125,7 +126,8 @@ class Battery:
     def result(self, name: str) -> Result:
         """Return the result of one check; run it, and the checks that it needs, if that was not done yet."""
         if name not in self._results:
-            self._results[name] = self._run(self.checks[name])
+            with quiet_finalizers():  # those of copies; the object itself ends elsewhere
+                self._results[name] = self._run(self.checks[name])
         return self._results[name]
 
     def close(self) -> None:

@@ -243,9 +243,15 @@ def seed_globals(seed: int) -> None:
 @contextlib.contextmanager
 def quiet_finalizers() -> Iterator[None]:
     """Let no traceback be printed for a ``__del__`` that raises inside the block, as that of half a copy
-    does.
+    does; other errors that nobody can catch are still printed.
     """
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    hook = sys.unraisablehook
+
+    def pass_on(found: sys.UnraisableHookArgs) -> None:
+        if getattr(found.object, "__name__", "") != "__del__":
+            hook(found)
+
+    sys.unraisablehook = pass_on
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ Guarantee kept here: looking at an iterator takes nothing from it.
 
 from __future__ import annotations
 
+import gc
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sized
 from types import FrameType
@@ -161,6 +162,8 @@ def _collect(thing: object, name: str, depth: int, found: dict[int, HeldIterator
     if isinstance(frame, FrameType):
         for variable, value in list(frame.f_locals.items()):
             _collect(value, name if variable == ".0" else variable, depth - 1, found)
+        for value in gc.get_referents(thing):  # also what its loops read, which has no name
+            _collect(value, name, depth - 1, found)
     elif isinstance(thing, _WRAPPERS):
         made = cast("tuple[object, tuple[object, ...]]", thing.__reduce__())
         for value in made[1]:

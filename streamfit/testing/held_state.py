@@ -9,7 +9,8 @@ import contextlib
 import io
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from itertools import islice
 from types import FunctionType, GeneratorType, MethodType
@@ -19,7 +20,7 @@ import numpy as np
 from streamfit._base.inspection import attributes_of, is_foreign
 from streamfit.testing.object_state import fingerprint
 
-_DEEPEST, _MOST = 3, 256  # levels below the object, and things that are looked at
+_DEEPEST, _MOST = 3, 512  # levels below the object, and things that are looked at
 _DRAWS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 Parts = list[tuple[str, object]]
 
@@ -223,14 +224,23 @@ def _entries(value: object, in_container: bool) -> dict[object, str] | None:
         return {key: _mark(entry) for key, entry in list(value.items())[:1000]}
     if isinstance(value, (list, bytearray)):
         return {at: _mark(entry) for at, entry in enumerate(value[:1000])}
-    if isinstance(value, (set, frozenset)) or type(value).__name__ == "deque":
-        marks = sorted(_mark(entry) for entry in islice(iter(value), 1000))  # type: ignore[call-overload]
-        return {f"{mark} {marks[:at].count(mark)}": "" for at, mark in enumerate(marks) if len(marks) < 500}
-    if type(value).__module__.startswith("pandas.") and type(value).__name__ in ("DataFrame", "Series"):
+    if isinstance(value, (set, deque)):
+        return None if isinstance(value, deque) and value.maxlen else _without_order(value)
+    if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "to_dict"):
         return _columns(value)
     if in_container and not is_library(value) and not isinstance(value, (type, FunctionType, np.ndarray)):
         return {f".{key}": _mark(entry) for key, entry in attributes_of(value)}
     return None
+
+
+def _without_order(values: Iterable[object]) -> dict[object, str]:
+    """Return the entries by their fingerprints, equal ones numbered: a queue may be rotated."""
+    counts: Counter[str] = Counter()
+    found: dict[object, str] = {}
+    for mark in map(_mark, islice(list(values), 1000)):
+        counts[mark] += 1
+        found[mark, counts[mark]] = ""
+    return found
 
 
 def _columns(table: object) -> dict[object, str] | None:
@@ -250,7 +260,16 @@ def _mark(entry: object) -> str:
         return "array"
     if entry is None or (isinstance(entry, (int, float)) and not isinstance(entry, bool)):
         return f"{_COUNTED}{entry}"
+    if isinstance(entry, list):
+        return fingerprint([_mark(one) for one in entry[:1000]] + [len(entry)])
+    if isinstance(entry, (Mapping, set, deque)) or (attributes_of_user(entry) and not callable(entry)):
+        return "looked into"  # it is judged by its own entries
     return fingerprint(entry, 1)
+
+
+def attributes_of_user(value: object) -> bool:
+    """Return whether an object is of a class of the user, and has attributes."""
+    return not is_library(value) and any(True for _ in attributes_of(value))
 
 
 _COUNTED = "counted "
@@ -265,7 +284,7 @@ def changed_entries(before: dict[str, Entries]) -> str | None:
         gone = [key for key in old.entries if key not in now]
         if gone and len(now) < len(old.entries) and not isinstance(old.thing, Mapping):
             return name
-        if gone and (isinstance(old.thing, (set, frozenset)) or type(old.thing).__name__ == "deque"):
+        if gone and (isinstance(old.thing, (set, deque))):
             return name
         differ = [key for key in old.entries if key in now and now[key] != old.entries[key]]
         for key in differ:
@@ -283,5 +302,6 @@ def _counts(old: Entries, before: str, now: str) -> bool:
     if not now.startswith(_COUNTED) or now == f"{_COUNTED}None":
         return False
     zeros = set(old.entries.values()) <= {f"{_COUNTED}0", f"{_COUNTED}0.0"}
-    grew = float(now.removeprefix(_COUNTED)) > float(before.removeprefix(_COUNTED))
-    return grew and (zeros or not isinstance(old.thing, list))
+    one, other = before.removeprefix(_COUNTED), now.removeprefix(_COUNTED)
+    whole = one.lstrip("-").isdigit() or float(one) == 0
+    return whole and float(other) > float(one) and (zeros or not isinstance(old.thing, list))

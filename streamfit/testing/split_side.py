@@ -68,7 +68,7 @@ class SplitSide:
 
     Attributes:
         samples: The digest of x with y of each sample; `inputs`: of x alone.
-        whole: Whether all samples were looked at.
+        whole: Whether all samples were looked at; `fractions`: whether x holds numbers that are not whole.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SplitSide:
         self.places: list[tuple[int, int]] = []
         self.spreads: dict[str, Spread] = {}
         self.form: dict[str, Form] = {}
-        self.whole = False
+        self.whole = self.fractions = False
 
     def read(self) -> None:
         """Read the samples.
@@ -117,6 +117,7 @@ class SplitSide:
         for name, array in leaves(x, "x"):
             if array.dtype.kind in "biuf":
                 self.spreads.setdefault(name, Spread()).add(array)
+                self.fractions = self.fractions or bool((array != np.floor(array)).any())
         inputs = digests(leaves(x, "x"))
         self.inputs += inputs
         targets = digests(leaves(y, "y"))

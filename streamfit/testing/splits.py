@@ -125,10 +125,10 @@ class _Split:
             within = Counter(ours)
             twins = sum(times for times in within.values() if times > 1)
             text = f"{count} equal one of train, and {twins} of {len(ours):,} of train equal another of train"
-            if twins < _RARE * len(ours):
+            if twins < _RARE * len(ours) or (self.train.fractions and len(within) > len(ours) / 4):
                 warn(
-                    f"split: {text}: the data holds samples twice, and a split has put them on both sides. "
-                    "Remove what is double before splitting: np.unique(x, axis=0)"
+                    f"split: {text}: the data holds samples twice, or is drawn with replacement, and some of "
+                    "them are on both sides. Remove what is double before splitting: np.unique(x, axis=0)"
                 )
             return f"{text}: rows have few distinct values, so that equal ones are no sign of a leak"
         shown = ", ".join(self._pair(first[theirs[number]], number) for number in both[:2])

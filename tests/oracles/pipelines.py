@@ -494,9 +494,9 @@ class Records(Held):
     """Categories and numbers by name, with weights; some records are equal, as in most tables."""
 
     def __getitem__(self, index: int) -> Any:
-        number = np.arange(8 * index, 8 * index + 8)
-        inputs = {"age": (20 + number % 30).astype("int32"), "married": number % 2}
-        return inputs, (number % 3 == 0).astype("float32"), np.ones(8, "float32")
+        drawn = np.random.default_rng(index)
+        inputs = {"age": drawn.integers(20, 50, 8).astype("int32"), "married": drawn.integers(0, 2, 8)}
+        return inputs, drawn.integers(0, 2, 8).astype("float32"), np.ones(8, "float32")
 
 
 class Tokens(Held):

@@ -410,6 +410,37 @@ def test_padding_of_each_batch_is_noted(thing: Any, shown: str) -> None:
     assert one(thing, "form", ragged=True) == ("pass", "")
 
 
+class Signals(faulty.Clean):
+    """Signals that are padded with zeros to the longest of a batch: mostly 9 values long."""
+
+    def __getitem__(self, index: int) -> Any:
+        lengths = [3 + index, 7 if index == 4 else 9, 5]
+        x = np.zeros((3, max(lengths)), "float32")
+        for row, length in enumerate(lengths):
+            x[row, :length] = 1 + row + index
+        return x, np.arange(3) + 3 * index
+
+
+class ClassesOfTheBatch(faulty.Clean):
+    """One column for each class that is in a batch, as `pandas.get_dummies` makes them."""
+
+    def __getitem__(self, index: int) -> Any:
+        x, _ = super().__getitem__(index)
+        return x, np.eye(3 if index % 2 else 4, dtype="float32")[[0, 1, 2, 2 if index % 2 else 3]]
+
+
+def test_columns_of_the_classes_of_a_batch_are_no_padding() -> None:
+    status, message = one(ClassesOfTheBatch(), "form")
+    assert (status, "y has samples of shape (3,), but (4,) in batch 0" in message) == ("warn", True)
+
+
+def test_zeros_at_the_end_of_shorter_samples_are_padding() -> None:
+    assert one(Signals(), "form")[0] == "pass"
+    rows = [(np.full(2 + number % 3, number, "float32"), number) for number in range(40)]
+    pipeline = streamfit.source(rows, kind="samples", seed=1).shuffle().padded_batch(2)
+    assert one(pipeline, "form") == ("pass", "")
+
+
 @pytest.mark.parametrize(
     ("thing", "status"),
     [

@@ -13,9 +13,12 @@ from typing import Literal
 
 import numpy as np
 
+from streamfit._base.specs import Array
 from streamfit.streams import Sequence, Ticket
+from streamfit.streams.pipeline_source import in_order
+from streamfit.streams.stages import PaddedBatch, Stage
 from streamfit.testing.checked_object import CheckedObject, Loads, data_of, place
-from streamfit.testing.comparison import Form, form_of
+from streamfit.testing.comparison import Form, form_of, parts_of
 from streamfit.testing.failure import CheckFailure, fail, warn
 from streamfit.testing.sample_batches import first_axes, sample_text
 
@@ -42,11 +45,17 @@ def check_form(checked: CheckedObject) -> str | None:
                 fail(
                     f"{checked.name}: in {place(ticket)} {name} has {what} {new}, but {old} in {place(first)}"
                 )
-    if checked.settings.ragged:
+    if checked.settings.ragged or _pads(checked):
         return None
     shapes = {name: [(ticket, form[name][0]) for ticket, form in forms] for name in wanted}
     ragged = {name: each for name, each in shapes.items() if len({shape for _, shape in each}) > 1}
     return _judged(checked, ragged, loads)
+
+
+def _pads(checked: CheckedObject) -> bool:
+    """Return whether the object is a pipeline of this library that pads its batches."""
+    stage: object = getattr(checked.source(), "stage", None)
+    return isinstance(stage, Stage) and any(isinstance(each, PaddedBatch) for each in in_order(stage))
 
 
 def _certain_difference(now: Form, before: Form) -> tuple[str, object, object] | None:
@@ -63,7 +72,9 @@ def _judged(checked: CheckedObject, ragged: dict[str, _Shapes], loads: Loads) ->
     dtypes = {name: dtype for name, (_, dtype) in form_of(loads[0][1]).items()}
     others = any(name.startswith("x") for name in ragged)
     verdicts = {
-        name: _verdict(shapes, dtypes[name], alone=not name.startswith("x") and not others)
+        name: "note"
+        if _is_padded([dict(parts_of(value))[name] for _, value in loads], shapes)
+        else _verdict(shapes, dtypes[name], alone=not name.startswith("x") and not others)
         for name, shapes in ragged.items()
     }
     for name, verdict in verdicts.items():
@@ -85,6 +96,27 @@ def _judged(checked: CheckedObject, ragged: dict[str, _Shapes], loads: Loads) ->
     if not notes:
         return None
     return f"samples differ in shape between batches ({'; '.join(notes)}); pass ragged=True if that is meant"
+
+
+def _is_padded(arrays: list[Array], shapes: _Shapes) -> bool:
+    """Return whether the arrays end in zeros as padded ones do: in some rows of most batches, never in all.
+
+    Zeros among ones are no padding: columns that mark classes look like that.
+    """
+    if all(np.isin(array, (0, 1)).all() for array in arrays):
+        return False
+    varying = [axis for axis in range(1, arrays[0].ndim) if len({shape[axis - 1] for _, shape in shapes}) > 1]
+    shorter = 0
+    for array in arrays:
+        for axis in varying:
+            if array.shape[axis] == 0:
+                return False
+            last = np.take(array, -1, axis=axis).reshape(len(array), -1)
+            empty = np.array([not row.astype(bool).any() for row in last])
+            if empty.all():
+                return False
+            shorter += bool(empty.any())
+    return 2 * shorter > len(arrays) * len(varying)
 
 
 def _verdict(shapes: _Shapes, dtype: np.dtype[np.generic], *, alone: bool) -> _Verdict:

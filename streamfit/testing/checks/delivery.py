@@ -284,7 +284,7 @@ CHECKS: tuple[Check, ...] = (
         "Every batch of an epoch is delivered once.",
         check_exactly_once,
         KINDS,
-        ("content", "thread_safe"),
+        ("content", "own_arrays", "thread_safe"),
         hint=(
             "def tickets(self, data_epoch, start=0):\n"
             "    for number in range(start, self.count):\n"

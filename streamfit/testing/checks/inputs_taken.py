@@ -22,6 +22,7 @@ from streamfit.testing.table import Check
 _SECONDS = 2.0
 _MOST_ITEMS = 1 << 14  # whose values are looked for in the batches
 _SHOWN = 6
+_NEARLY = 0.9
 Keys = dict[str, list[bytes]]
 
 
@@ -87,7 +88,8 @@ def _judge(checked: CheckedObject, taken: _Taken) -> str | None:
         text = (
             f"{checked.name}: it took {taken.total} items from {taken.input} and gave {taken.given} samples: "
             f"{_lost(taken, missing, surplus)}. They are never trained on. zip(rows, range(n)) takes a row "
-            "before it sees that the range has ended: use itertools.islice(rows, n)"
+            "before it sees that the range has ended, so use itertools.islice(rows, n); a loop that yields a "
+            "full batch must put the row that it holds into the next one"
         )
         if 2 * surplus < full or missing:
             fail(text)
@@ -172,7 +174,10 @@ def _with_held_iterators(checked: CheckedObject) -> list[_Taken]:
     for value in _values(checked, source, shared):
         _add(shared, value)
         if not held and len(shared.sizes) == 1:  # made at the first batch: what runs before it is not begun
-            held = [(one, _Taken(f"the iterator {one.name!r}")) for one in held_iterators(reader)]
+            held = [
+                (one, _Taken(f"the iterator {one.name!r}" if one.name else "an iterator"))
+                for one in held_iterators(reader)
+            ]
         for one, taken in held:
             taken.upto.append(one.taken())
     for one, taken in held:
@@ -247,15 +252,11 @@ def _matched(taken: _Taken) -> tuple[list[bytes], Counter[bytes]] | None:
         return None
     pairs = [(keys, rows) for keys in _keys_of(taken.items).values() for rows in taken.rows.values()]
     best = max(pairs, key=lambda pair: len(set(pair[0]) & set(pair[1])), default=None)
-    if best is None or len(set(best[0]) & set(best[1])) < 0.9 * len(best[1]) / _repeats(best[1]):
+    if best is None:
         return None
-    if len(set(best[0])) < 0.9 * len(set(taken.numbers)):
-        return None
-    return best[0], Counter(best[1])
-
-
-def _repeats(rows: list[bytes]) -> float:
-    return len(rows) / max(1, len(set(rows)))
+    items, rows = set(best[0]), set(best[1])
+    found = len(items & rows) >= _NEARLY * len(rows) and len(rows) >= len(best[1]) / 2
+    return (best[0], Counter(best[1])) if found and len(items) >= _NEARLY * len(set(taken.numbers)) else None
 
 
 def _missing(taken: _Taken) -> list[int] | None:

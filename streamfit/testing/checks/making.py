@@ -33,8 +33,8 @@ def check_made_alike(checked: CheckedObject) -> str | None:
     source = (
         "numpy.random or random in the constructor: seeding them before it makes the objects alike"
         if _alike_when_seeded(checked)
-        else "a generator without a seed, as of np.random.default_rng() or np.random.seed(None), the clock or a "
-        "file"
+        else "a generator without a seed, as of np.random.default_rng() or np.random.seed(None), the clock, "
+        "or a file"
     )
     text = (
         f"{checked.name}: two objects that {checked.name}() makes differ: {found}. They depend on {source}. "

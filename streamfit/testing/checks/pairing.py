@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from streamfit.testing.census import Census, Place, census_of
 from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.failure import fail, skip, warn
-from streamfit.testing.held_rows import HeldArray
+from streamfit.testing.held_arrays import HeldArray
 from streamfit.testing.table import KINDS, Check
 
 _LEAST = 8  # pairs of rows from which an offset is judged

@@ -11,7 +11,7 @@ from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.checks.sample_orders import equal_batches
 from streamfit.testing.comparison import parts_of
 from streamfit.testing.failure import skip, warn
-from streamfit.testing.held_rows import HeldArray, row_hashes
+from streamfit.testing.held_arrays import HeldArray, row_hashes
 from streamfit.testing.table import KINDS, Check
 
 _UNLIKELY = 0.05
@@ -34,6 +34,9 @@ def check_no_repeats(checked: CheckedObject) -> str | None:
     samples, repeats = _repeats(census)
     if not repeats or not _meant(census, samples, repeats):
         return None
+    times = set(Counter(samples).values())
+    if census.ours and len(times) == 1:
+        return f"each sample comes {min(times)} times"  # a stage that repeats
     shown = ", ".join(f"{again} is {one}" for again, one in repeats[:_SHOWN])
     more = ", ..." if len(repeats) > _SHOWN else ""
     batches = {again.batch for again, _ in repeats}
@@ -69,7 +72,8 @@ def _meant(census: Census, samples: list[Hashable], repeats: Repeats) -> bool:
     fewer.
     """
     by = census.known_by()
-    if by == "key" or any(_holds(census, held) for held in census.held.x):
+    held = census.held.y if by == "y" else census.held.x
+    if by == "key" or any(_holds(census, each, "y" if by == "y" else "x") for each in held):
         return True
     count = len(samples)
     expected = chance_of_equality(census.values) * count * (count - 1) / 2
@@ -78,12 +82,12 @@ def _meant(census: Census, samples: list[Hashable], repeats: Repeats) -> bool:
     return _in_runs(samples)
 
 
-def _holds(census: Census, held: HeldArray) -> bool:
+def _holds(census: Census, held: HeldArray, by: str = "x") -> bool:
     """Return whether all samples are rows of an array whose rows all differ, so that no two are equal by
     chance.
     """
     places = held.places()
-    return len(places) > 2 and all(one in places for one, _ in census.samples(0, "x"))
+    return len(places) > 2 and all(one in places for one, _ in census.samples(0, by))
 
 
 def _in_runs(samples: list[Hashable]) -> bool:
@@ -92,7 +96,7 @@ def _in_runs(samples: list[Hashable]) -> bool:
     for at, one in enumerate(samples):
         places.setdefault(one, []).append(at)
     count = len(samples)
-    if len(places) < count / 3:
+    if len(places) < 2 * count / 3:  # a few values, perhaps in a period
         return False
     pairs = {(i, j) for each in places.values() for n, i in enumerate(each) for j in each[n + 1 :]}
     runs = sum((i + 1, j + 1) in pairs for i, j in pairs)
@@ -158,13 +162,11 @@ def _tail(checked: CheckedObject, census: Census) -> str | None:
 
 
 def _rows_at(source: Source, index: int) -> list[Hashable]:
-    """Return a hash of each row of x at an index; none if nothing is there."""
+    """Return a hash of each row of x at an index; none if no batch is there."""
     try:
-        arrays = [
-            array
-            for _, array in parts_of((source.load(Ticket(0, index, index, source.key(0)))[0], None, None))
-        ]
-        hashes = [row_hashes(array) for array in arrays]
+        value = source.load(Ticket(0, index, index, source.key(0)))
+        count = min(len(array) for _, array in parts_of(value))
+        hashes = [row_hashes(array[:count]) for _, array in parts_of((value[0], None, None))]
     except Exception:  # usually there is nothing to load
         return []
     return hashes[0] if len(hashes) == 1 else [hash(row) for row in zip(*hashes, strict=False)]
@@ -177,21 +179,21 @@ def _held(checked: CheckedObject, census: Census) -> str | None:
         places = held.places()
         if len(places) < 3 or not come[0] <= set(places):
             continue
-        lost = [row for row in places if row not in come[0]]
+        labels = {one for one, _ in census.samples(0, "y")}  # of a forecast: later rows of the same array
+        lost = [row for row in places if row not in come[0] and row not in labels]
         if not lost or len(lost) >= len(places) / 2:
             continue  # more would be data of another split
         if len(come) == 2 and come[1] & set(lost):
             return f"{len(lost)} of {len(places)} rows of {held.name} are left out, others in each epoch"
         rows = [places[row] for row in lost]
         size = max(census.passes[0].sizes())
-        if len(lost) >= size and checked.kind != "generator":
-            continue  # whole batches that are left out are a split, or what __len__ says
+        if len(lost) > size:
+            continue  # that is a split rather than a batch that was forgotten
         shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
         if len(set(census.samples(0, "x"))) == len(come[0]):
             warn(
                 f"{checked.name}: {len(come[0])} of {len(places)} rows of {held.name} are delivered; rows "
-                f"{shown} never come. If the last batch is left out since it is not full, let __len__ round "
-                "up"
+                f"{shown} never come. Does __len__ round down, or does an index begin at 1?"
             )
     return None
 
@@ -208,7 +210,7 @@ def _between_passes(checked: CheckedObject, census: Census) -> str | None:
     if not lost or len(lost) > len(first) / 2:
         return None
     if new:
-        return f"{len(lost)} samples of an epoch do not come in the next one, and {len(new)} others do"
+        return f"{len(lost)} samples of an epoch come in another form or not at all in the next one"
     warn(
         f"{checked.name}: {len(lost)} samples of the first epoch do not come in the next one, among them "
         f"{places[lost[0]]}, and no others in their place. Does on_epoch_end lose or overwrite some?"

@@ -29,7 +29,10 @@ def check_batches_differ(checked: CheckedObject) -> str | None:
         if endless or len(set(batches[0].all)) == 1:
             return f"all {len(batches)} batches that were looked at hold the very same samples"
         if checked.kind in ("sequence", "samples"):
-            fail(f"{text}: the index is ignored, and all other data are never trained on. Use it in __getitem__")
+            fail(
+                f"{text}: the index is ignored, and all other data are never trained on. Use it in "
+                "__getitem__"
+            )
         warn(f"{text}; all other data are never trained on")
     if endless:
         return None  # an endless generator begins again

@@ -23,7 +23,9 @@ def check_finite(checked: CheckedObject) -> str | None:
     first = one.not_finite[0]
     others = [str(found.batch) for found in one.not_finite if found.name == first.name][1:]
     also = {found.name for found in one.not_finite} - {first.name}
-    where = f"{first.name}[{', '.join(map(str, first.at))}] of batch {first.batch}"
+    column = first.column and first.count < first.size
+    place = (":", *first.at[1:]) if column else first.at
+    where = f"{'all of ' if column else ''}{first.name}[{', '.join(map(str, place))}] of batch {first.batch}"
     kind = "NaN" if np.isnan(first.value) else "infinite"
     count = "all" if first.count == first.size else f"{first.count}"
     more = (

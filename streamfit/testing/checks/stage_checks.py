@@ -66,7 +66,8 @@ def stage_text(checked: CheckedObject, check: Check, found: CheckFailure | Check
         node = _raised_in(tree, found) or _first_to_break(checked, tree, check.run, found)
     if node is None or not node.own or (node is tree and not _is_pipeline(tree)):
         return ""
-    return f". The first part that breaks this rule is {node.label}"
+    stop = "" if str(found).endswith((".", "?")) else "."
+    return f"{stop} The first part that breaks this rule is {node.label}"
 
 
 def _is_pipeline(tree: StageNode) -> bool:

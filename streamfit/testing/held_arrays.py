@@ -1,4 +1,4 @@
-"""`HeldRows`: the rows of arrays and lists in the attributes of an object, to be found again in its
+"""`HeldArrays`: the rows of arrays and lists in the attributes of an object, to be found again in its
 batches.
 """
 
@@ -32,7 +32,7 @@ class HeldArray:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldRows:
+class HeldArrays:
     """The attributes whose rows may be those of x, and of y."""
 
     x: list[HeldArray]
@@ -54,10 +54,10 @@ def row_hashes(array: Array) -> list[Hashable]:
     return [hash(data[at * width : (at + 1) * width].rstrip(b"\0")) for at in range(len(array))]
 
 
-def held_rows(thing: object, x: Array | None, y: Array | None) -> HeldRows:
+def held_arrays(thing: object, x: Array | None, y: Array | None) -> HeldArrays:
     """Return the attributes of an object that have rows like those of x and y, with the same dtype."""
     held = list(_attributes(thing))
-    return HeldRows(_like(held, x), _like(held, y))
+    return HeldArrays(_like(held, x), _like(held, y))
 
 
 def _like(held: list[tuple[str, object, Array]], wanted: Array | None) -> list[HeldArray]:
