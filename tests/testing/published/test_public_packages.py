@@ -27,7 +27,7 @@ def two_hash_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def series() -> np.ndarray:
-    return np.sin(np.arange(80.0))[:, None]
+    return np.sin(np.arange(80.0, dtype="float32"))[:, None]
 
 
 def statuses(results: list[Any]) -> dict[str, str]:
@@ -79,7 +79,7 @@ def test_images_of_keras_preprocessing_keep_what_they_can() -> None:
 def test_balanced_batches_of_imbalanced_learn_pass() -> None:
     module = pytest.importorskip("imblearn.tensorflow", reason="imbalanced-learn is not installed")
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(120, 3)), np.r_[np.zeros(90, int), np.ones(30, int)]
+    x, y = rng.normal(size=(120, 3)).astype("float32"), np.r_[np.zeros(90, int), np.ones(30, int)]
 
     def batches() -> Any:
         return module.balanced_batch_generator(x, y, batch_size=10, random_state=1)[0]
@@ -91,7 +91,7 @@ def test_balanced_batches_of_imbalanced_learn_pass() -> None:
 
 def test_balanced_batches_without_a_seed_differ() -> None:
     module = pytest.importorskip("imblearn.tensorflow", reason="imbalanced-learn is not installed")
-    x, y = np.arange(240.0).reshape(120, 2), np.r_[np.zeros(90, int), np.ones(30, int)]
+    x, y = np.arange(240, dtype="float32").reshape(120, 2), np.r_[np.zeros(90, int), np.ones(30, int)]
 
     def batches() -> Any:
         return module.balanced_batch_generator(x, y, batch_size=10)[0]
@@ -104,7 +104,7 @@ def test_balanced_sequence_of_imbalanced_learn_passes(monkeypatch: pytest.Monkey
     module = pytest.importorskip("imblearn.keras._generator", reason="imbalanced-learn is not installed")
     # The class needs Keras only for the name of its base class, but refuses to work without it.
     monkeypatch.setattr(module, "HAS_KERAS", True)
-    x, y = np.arange(240.0).reshape(120, 2), np.r_[np.zeros(90, int), np.ones(30, int)]
+    x, y = np.arange(240, dtype="float32").reshape(120, 2), np.r_[np.zeros(90, int), np.ones(30, int)]
     balanced = module.BalancedBatchGenerator(x, y, batch_size=10, random_state=1)
     found = statuses(check_sequence(balanced))
     assert set(found.values()) <= {"pass", "skip"}
