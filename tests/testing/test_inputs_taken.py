@@ -150,6 +150,18 @@ def test_right_generators_pass(make: Any, count: int) -> None:
     assert used(lambda: make(range(count))).status in ("pass", "skip")
 
 
+def test_an_end_of_a_drawn_order_is_noted() -> None:
+    def batches() -> Iterator[Any]:
+        x, order = np.random.default_rng(0).normal(size=(90, 2)), np.random.default_rng(1).permutation(90)
+        rows = iter(order)
+        while len(taken := list(itertools.islice(rows, 8))) == 8:
+            yield x[taken], np.zeros(8)
+
+    found = used(batches)
+    assert found.status == "pass"
+    assert "the last 2 of the 90 items that it took from the iterator 'rows'" in found.message
+
+
 def test_filters_are_noted() -> None:
     found = used(filtered, source=range(90))
     assert (found.status, found.message[-35:]) == ("pass", "are in no batch; are they filtered?")

@@ -96,10 +96,12 @@ def _judge(checked: CheckedObject, taken: _Taken) -> str | None:
         warn(text)
     lost = taken.total - taken.upto[-1] if taken.ended and taken.upto else 0
     if surplus == 0 and 0 < lost < full:
+        text = f"the last {lost} of the {taken.total} items that it took from {taken.input} are in no batch"
+        if missing is None and not isinstance(checked.make, ReadingFactory):
+            return f"{text}, as where numbers of samples are drawn anew in each epoch"
         warn(
-            f"{checked.name}: the last {lost} of the {taken.total} items that it took from {taken.input} are "
-            "in no batch: a last batch that is not full is dropped, in each epoch the same one if the items "
-            "are not shuffled. Yield it too"
+            f"{checked.name}: {text}: a last batch that is not full is dropped, in each epoch the same one if "
+            "the items are not shuffled. Yield it too"
         )
     if missing and taken.ended:
         return f"{len(missing)} of {taken.total} items from {taken.input} are in no batch; are they filtered?"
