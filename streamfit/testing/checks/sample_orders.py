@@ -14,6 +14,7 @@ from streamfit.testing.table import KINDS, Check
 
 _UNLIKELY = 0.01
 _SHOWN = 8
+_LEAST = 8  # samples whose order is judged
 
 
 def check_batches_differ(checked: CheckedObject) -> str | None:
@@ -53,6 +54,8 @@ def equal_batches(census: Census) -> dict[int, int]:
     batches = census.passes[0].batches
     if len(same) == len(batches) - 1:
         return same
+    alike = {batch.number for batch in batches if len(set(batch.x)) == 1}  # where a measurement stands still
+    same = {again: first for again, first in same.items() if again not in alike}
     size = len(batches[0].all) if batches else 1
     chance = chance_of_equality(census.values) ** size * len(batches) ** 2 / 2
     return same if chance < _UNLIKELY and size > 1 else {}
@@ -70,6 +73,8 @@ def check_batch_sizes(checked: CheckedObject) -> str | None:
     if census.ours:
         return f"batches have {shown} samples"
     usual = Counter(middle).most_common(1)[0][0]
+    if _rest_moves(census, usual):
+        return f"one batch has {min(sizes)} samples, in another place in each epoch"
     odd = next(number for number, size in enumerate(middle) if size != usual)
     warn(
         f"{checked.name}: batches have {shown} samples: batch {odd} has {middle[odd]} where most have "
@@ -77,6 +82,15 @@ def check_batch_sizes(checked: CheckedObject) -> str | None:
         "the last one may be short: are samples that cannot be read left out without a word? Steps with few "
         "samples count as much as others"
     )
+
+
+def _rest_moves(census: Census, usual: int) -> bool:
+    """Return whether one batch holds the rest, and batches change places between epochs."""
+    if not census.whole:
+        return False
+    first, second = (one.sizes() for one in census.passes)
+    rest = [size for size in first if size != usual]
+    return len(rest) == 1 and rest[0] < usual and sorted(first) == sorted(second) and first != second
 
 
 def check_company(checked: CheckedObject) -> str | None:
@@ -132,6 +146,8 @@ def check_first_epoch(checked: CheckedObject) -> str | None:
     )
     for name, numbers in before.items():
         later = after.get(name, numbers)
+        if len(numbers) < _LEAST:
+            continue  # a shuffled order of so few may be that one
         if numbers == sorted(set(numbers)) and later != numbers and sorted(later) == numbers:
             warn(
                 f"{checked.name}: {name} is in order in the first epoch and shuffled only after it: it "
@@ -143,7 +159,7 @@ def check_first_epoch(checked: CheckedObject) -> str | None:
         places = held.places()
         orders = [[places.get(x, -1) for x, _ in census.samples(number, "x")] for number in (0, 1)]
         rows = orders[0]
-        if len(rows) < 8 or rows != list(range(rows[0], rows[0] + len(rows))) or rows[0] < 0:
+        if len(rows) < _LEAST or rows != list(range(rows[0], rows[0] + len(rows))) or rows[0] < 0:
             continue
         if orders[1] != rows and len(set(orders[1]) & set(rows)) > len(rows) // 2:
             warn(
