@@ -39,9 +39,8 @@ class Rate(TypedDict):
 def rates(battery: Battery) -> list[Rate]:
     """Measure the batches a second of this process, of threads and of processes.
 
-    Each case takes about a tenth of a second, not counting the start of processes; of a slow pipeline it loads
-    at most 32 batches. Workers for which a check has failed are left out, and so are those
-    that raise.
+    Each case takes about a tenth of a second, not counting the start of processes; of a slow pipeline it
+    loads at most 32 batches. Workers for which a check has failed are left out, and so are those that raise.
 
     Args:
         battery: Its checks were run before.

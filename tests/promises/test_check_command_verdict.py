@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from oracles.leaks import nothing_left_behind
 from oracles.scripts import environment
 
 from streamfit.testing import CheckFailure, check_generator, check_sequence
+from streamfit.testing.checks import CHECKS
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -156,7 +158,9 @@ def test_what_is_right_passes_with_its_report(folder: Path) -> None:
     ended, out, err = check("pipelines:Good", folder)
     assert (ended, err) == (0, "")
     assert out.splitlines()[0].startswith("Good (sequence), ")
-    assert "16 passed" in out.splitlines()[-1]
+    counted = re.match(r"(\d+) passed, (\d+) do not apply, ", out.splitlines()[-1])
+    assert counted, out
+    assert int(counted[1]) + int(counted[2]) == sum("sequence" in check.kinds for check in CHECKS)
 
 
 def test_a_closed_output_of_the_pipeline_is_not_ours(folder: Path) -> None:

@@ -121,6 +121,11 @@ def test_without_a_source_the_iterators_that_the_generator_holds_are_looked_at(r
     assert "it took 90 items from the iterator 'rows' and gave 80 samples: items 8, 17," in found.message
 
 
+def test_items_that_end_with_a_full_batch_hide_nothing() -> None:
+    assert "items 8, 17, 26, 35, 44, 53 were taken" in used(ninth, source=range(62)).message
+    assert used(lambda: ninth(range(62))).status == "fail"
+
+
 def test_changed_items_are_counted() -> None:
     found = used(scaled_ninth, source=range(90))
     assert found.status == "fail"
@@ -131,7 +136,7 @@ def test_changed_items_are_counted() -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (tail_dropped, "the last 2 of the 90 items that it took from its input are in no batch"),
+        (tail_dropped, "the last 2 of 90 items that it took from its input are in no batch"),
         (by_number, "2 of the 90 items of its input are never taken"),
         (not_emptied, "in the batches more than once: 6, 7, 14, 15"),
     ],
@@ -148,6 +153,18 @@ def test_what_may_be_meant_is_a_warning(make: Any, text: str) -> None:
 def test_right_generators_pass(make: Any, count: int) -> None:
     assert used(make, source=range(count)).status == "pass"
     assert used(lambda: make(range(count))).status in ("pass", "skip")
+
+
+def test_an_end_of_a_drawn_order_is_noted() -> None:
+    def batches() -> Iterator[Any]:
+        x, order = np.random.default_rng(0).normal(size=(90, 2)), np.random.default_rng(1).permutation(90)
+        rows = iter(order)
+        while len(taken := list(itertools.islice(rows, 8))) == 8:
+            yield x[taken], np.zeros(8)
+
+    found = used(batches)
+    assert found.status == "pass"
+    assert "the last 2 of 90 items that it took from the iterator 'rows'" in found.message
 
 
 def test_filters_are_noted() -> None:

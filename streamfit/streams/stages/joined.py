@@ -33,6 +33,7 @@ class Joined(Stage):
     def __init__(self, stages: Sequence[Stage], caller: str) -> None:
         super().__init__(set_apart(stages), common_traits([stage.traits for stage in stages], caller))
         self.caller = caller
+        self._have_members: bool | None = None
         self._layouts: dict[int, Layout] = {}  # of the inputs that have given an element in this process
         for number, stage in enumerate(stages):
             specs = stage.specs()
@@ -143,6 +144,8 @@ class Joined(Stage):
 
     def members(self, p: Pass, batch_ids: Array) -> list[Array] | None:
         """Return the ids of the samples in each of these batches, set apart by input."""
+        if not self._all_have_members(p):
+            return None
         found: list[Array] = [batch_ids] * len(batch_ids)
         for number, places in self._groups(p, batch_ids):
             stage, q = self.part(p, number)
@@ -152,6 +155,17 @@ class Joined(Stage):
             for place, ids in zip(places.tolist(), members, strict=True):
                 found[place] = ids + self.first_member(p, number)
         return found
+
+    def _all_have_members(self, p: Pass) -> bool:
+        """Return whether the samples of all batches have ids: whichever batches are asked for together, the
+        answer must be one, as random numbers depend on it.
+        """
+        if self._have_members is None:
+            first = np.zeros(1, np.int64)
+            inputs = self.inputs if len(self.inputs) > 1 else ()
+            filled = [stage for stage in inputs if stage.size(p) != 0]
+            self._have_members = all(s.members(p, s.ids(p, first)) is not None for s in filled)
+        return self._have_members
 
     def load(self, p: Pass, batch_id: int, members: Array | None) -> Element:
         """Load one batch, or some of its samples."""

@@ -61,12 +61,14 @@ class _Taken:
         The first batch does not count, for which a generator may read a header or fill a buffer.
         """
         full = max(self.sizes, default=0)
-        more = {
+        more = [
             now - before - size
             for before, now, size in zip(self.upto, self.upto[1:], self.sizes[1:], strict=False)
             if size == full
-        }
-        return more.pop() if len(more) == 1 and len(self.sizes) > 2 else None
+        ]
+        if self.ended and self.upto and self.upto[-1] == self.total and len(more) > 2:
+            more.pop()  # the items ended in the last batch, which could take no more
+        return more[0] if len(more) > 1 and len(set(more)) == 1 else None
 
 
 def check_inputs_used(checked: CheckedObject) -> str | None:
@@ -96,10 +98,12 @@ def _judge(checked: CheckedObject, taken: _Taken) -> str | None:
         warn(text)
     lost = taken.total - taken.upto[-1] if taken.ended and taken.upto else 0
     if surplus == 0 and 0 < lost < full:
+        text = f"the last {lost} of {taken.total} items that it took from {taken.input} are in no batch"
+        if missing is None and not isinstance(checked.make, ReadingFactory):
+            return f"{text}, as where the order is drawn anew in each epoch"
         warn(
-            f"{checked.name}: the last {lost} of the {taken.total} items that it took from {taken.input} are "
-            "in no batch: a last batch that is not full is dropped, in each epoch the same one if the items "
-            "are not shuffled. Yield it too"
+            f"{checked.name}: {text}: a last batch that is not full is dropped, in each epoch the same one "
+            "if the items are not shuffled. Yield it too"
         )
     if missing and taken.ended:
         return f"{len(missing)} of {taken.total} items from {taken.input} are in no batch; are they filtered?"

@@ -13,6 +13,8 @@ from oracles.stages import READINGS, listed, noisy, numbers
 from streamfit._base.errors import DataError
 from streamfit.streams import source
 from streamfit.streams.stages import Pass
+from streamfit.testing import assert_same_bits
+from streamfit.testing.strategies import NumberBatches
 
 
 @pytest.mark.parametrize("second", READINGS)
@@ -38,6 +40,16 @@ def test_batches() -> None:
     assert members is not None
     assert [ids.tolist() for ids in members] == [[0, 1], [2], [3, 4], [5]]
     assert listed([joined.stage.load(Pass(0, 0), 2, np.array([4]))]) == [[11]]
+
+
+def test_draws_are_the_same_wherever_reading_begins_if_only_some_samples_have_ids() -> None:
+    named, unnamed = numbers(2).batch(2), source(NumberBatches([2]))
+    joined = named.concatenate(unnamed, numbers(2, 50).batch(2))
+    opened = joined.map(noisy, per="sample").open_source(seed=1)
+    tickets = list(opened.tickets(0))
+    for start in range(3):
+        for ticket in opened.tickets(0, start):
+            assert_same_bits(list(opened.load(ticket)), list(opened.load(tickets[ticket.number])))
 
 
 def test_equal_maps_draw_apart() -> None:
