@@ -119,7 +119,7 @@ def test_cutmix_keras_has_no_length(published: Import) -> None:
     with pytest.raises(TypeError, match="NoneType"):
         len(mixed())
     assert mixed().get_steps_per_epoch() == 6
-    assert found(judged(mixed)) <= {"batch_sizes"}
+    assert not found(judged(mixed), "fail")
 
 
 # -- keras-retinanet 0.3.1
