@@ -88,7 +88,7 @@ class PassSamples:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SamplePlace:
     """Where a sample is."""
 
     batch: int
@@ -134,10 +134,10 @@ class Census:
         labels = [one for batch in self.passes[0].batches for one in batch.y or ()]
         return "y" if labels and len(set(labels)) > _IDENTIFYING * len(labels) else ""
 
-    def samples(self, number: int, by: str = "") -> list[tuple[Hashable, Place]]:
+    def samples(self, number: int, by: str = "") -> list[tuple[Hashable, SamplePlace]]:
         """List what the samples of a pass are known by, with their places."""
         return [
-            (one, Place(batch.number, row))
+            (one, SamplePlace(batch.number, row))
             for batch in self.passes[number].batches
             for row, one in enumerate(_known(batch, by or self.known_by()))
         ]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Hashable
 
 from streamfit.streams import Source, Ticket
-from streamfit.testing.census import Census, Place, census_of, chance_of_equality
+from streamfit.testing.census import Census, SamplePlace, census_of, chance_of_equality
 from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.checks.sample_orders import equal_batches
 from streamfit.testing.comparison import parts_of
@@ -17,7 +17,7 @@ from streamfit.testing.table import KINDS, Check
 _UNLIKELY = 0.05
 _SHOWN = 3
 _BEYOND = 7  # batches behind the last one, where nothing but a constant can be
-Repeats = list[tuple[Place, Place]]
+Repeats = list[tuple[SamplePlace, SamplePlace]]
 
 
 def check_no_repeats(checked: CheckedObject) -> str | None:
@@ -58,7 +58,7 @@ def _repeats(census: Census) -> tuple[list[Hashable], Repeats]:
     """
     apart = equal_batches(census)
     samples = [(one, at) for one, at in census.samples(0) if at.batch not in apart]
-    seen: dict[Hashable, Place] = {}
+    seen: dict[Hashable, SamplePlace] = {}
     repeats = []
     for one, at in samples:
         first = seen.setdefault(one, at)
