@@ -189,7 +189,7 @@ def test_pescador_drops_what_fills_no_buffer(published: Import) -> None:
     assert [number for _, y in batches() for number in y] == list(range(40))
     results = judged(batches)
     assert found(results) == {"inputs_used"}
-    assert "the last 2 of the 42 items" in results["inputs_used"].message
+    assert "the last 2 of" in results["inputs_used"].message
 
     def all_of_it(numbers: Iterable[int] = items) -> Any:
         return module.keras_tuples(module.buffer_stream(samples(numbers), 8, partial=True), "x", "y")
