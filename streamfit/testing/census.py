@@ -150,9 +150,11 @@ def _known(batch: BatchSamples, by: str) -> list[Hashable]:
 
 @dataclass(slots=True)
 class _Begun:
-    """The first pass, and what the object held then; no hook has run after it."""
+    """The first pass, and what the object held then; no hook has run after it. The source is None for a
+    generator, which is read once.
+    """
 
-    source: Source
+    source: Source | None
     first: PassSamples
     values: list[Value]
     held: HeldArrays
@@ -186,7 +188,8 @@ def _begun(checked: CheckedObject) -> _Begun:
         first = _pass(checked, source, 0, values)
         draws = checked.kind != "generator" and bool(values) and _draws(source, first, values[0])
         held = held_arrays(thing, *map(_only, values[0][:2])) if values else HeldArrays([], [])
-        _BEGUN[checked] = _Begun(source, first, values, held, indices, draws)
+        once = checked.kind == "generator" and not source.traits.rewinds
+        _BEGUN[checked] = _Begun(None if once else source, first, values, held, indices, draws)
     return _BEGUN[checked]
 
 
@@ -303,9 +306,9 @@ def _draws(source: Source, first: PassSamples, value: Value) -> bool:
         return False
 
 
-def _second(checked: CheckedObject, source: Source) -> Source | None:
+def _second(checked: CheckedObject, source: Source | None) -> Source | None:
     """Return the source of a second pass; None if it cannot be had without changing the object."""
-    if checked.kind == "generator" and not source.traits.rewinds:
+    if source is None:
         return checked.source()
     own = checked.copies() or (checked.factory and checked.made_alike() is None)
     if checked.kind in ("sequence", "source") and not own:
