@@ -119,7 +119,7 @@ def test_cutmix_keras_has_no_length(published: Import) -> None:
     with pytest.raises(TypeError, match="NoneType"):
         len(mixed())
     assert mixed().get_steps_per_epoch() == 6
-    assert found(judged(mixed)) <= {"batch_sizes"}
+    assert not found(judged(mixed), "fail")
 
 
 # -- keras-retinanet 0.3.1
@@ -189,7 +189,7 @@ def test_pescador_drops_what_fills_no_buffer(published: Import) -> None:
     assert [number for _, y in batches() for number in y] == list(range(40))
     results = judged(batches)
     assert found(results) == {"inputs_used"}
-    assert "the last 2 of the 42 items" in results["inputs_used"].message
+    assert "the last 2 of" in results["inputs_used"].message
 
     def all_of_it(numbers: Iterable[int] = items) -> Any:
         return module.keras_tuples(module.buffer_stream(samples(numbers), 8, partial=True), "x", "y")
