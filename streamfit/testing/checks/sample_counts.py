@@ -179,7 +179,8 @@ def _held(checked: CheckedObject, census: Census) -> str | None:
         places = held.places()
         if len(places) < 3 or not come[0] <= set(places):
             continue
-        labels = {one for one, _ in census.samples(0, "y")}  # of a forecast: later rows of the same array
+        labels = {one for one, _ in census.samples(0, "y")}
+        labels = labels if labels <= set(places) else set()  # of a forecast: later rows of the same array
         lost = [row for row in places if row not in come[0] and row not in labels]
         if not lost or len(lost) >= len(places) / 2:
             continue  # more would be data of another split
