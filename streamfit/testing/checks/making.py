@@ -5,16 +5,16 @@ state.
 from __future__ import annotations
 
 import itertools
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from streamfit.testing.checked_object import CheckedObject, data_of, seed_globals
 from streamfit.testing.checks.contents import global_states
 from streamfit.testing.failure import fail, skip, warn
 from streamfit.testing.table import Check
+from streamfit.testing.torch_random import kept_torch, seed_torch
 
 _HOOKS = ("on_epoch_begin", "on_epoch_end")
 _SEEDS = (11, 12)
@@ -93,15 +93,15 @@ def _use(call: Callable[[], object]) -> str:
     """Describe what a call does to the global random states; empty if it does nothing."""
     ends: list[dict[str, object]] = []
     used: list[str] = []
-    with _kept_torch(), suppress(Exception):  # other checks report what raises
+    with kept_torch(), suppress(Exception):  # other checks report what raises
         for seed in _SEEDS:
             seed_globals(seed)
-            _seed_torch(seed)
-            before = _states()
+            seed_torch(seed)
+            before = global_states()
             began = time.monotonic()
             with suppress(Exception):
                 call()
-            ends.append(_states())
+            ends.append(global_states())
             used = [name for name, state in ends[-1].items() if state != before[name]]
             if not used or time.monotonic() - began > _SLOW:
                 break
@@ -119,40 +119,14 @@ def _use(call: Callable[[], object]) -> str:
 def _reseeds(call: Callable[[], object], used: list[str]) -> bool:
     """Return whether a call ends in another state each time, though it begins in the same one."""
     ends = []
-    with _kept_torch():
+    with kept_torch():
         for _ in range(2):
             seed_globals(_SEEDS[0])
-            _seed_torch(_SEEDS[0])
+            seed_torch(_SEEDS[0])
             with suppress(Exception):
                 call()
-            ends.append(_states())
+            ends.append(global_states())
     return any(ends[0][name] != ends[1][name] for name in used)
-
-
-def _states() -> dict[str, object]:
-    states = global_states()
-    torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "get_rng_state"):
-        states["torch"] = bytes(torch.get_rng_state().numpy())
-    return states
-
-
-def _seed_torch(seed: int) -> None:
-    torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "get_rng_state"):
-        torch.manual_seed(seed)
-
-
-@contextmanager
-def _kept_torch() -> Iterator[None]:
-    """Restore the random state of PyTorch, if it is imported, after a block."""
-    torch = sys.modules.get("torch")
-    state = torch.get_rng_state() if torch is not None and hasattr(torch, "get_rng_state") else None
-    try:
-        yield
-    finally:
-        if torch is not None and state is not None:
-            torch.set_rng_state(state)
 
 
 CHECKS: tuple[Check, ...] = (
