@@ -14,7 +14,7 @@ from streamfit.testing.checked_object import CheckedObject, data_of, seed_global
 from streamfit.testing.checks.contents import global_states
 from streamfit.testing.failure import fail, skip, warn
 from streamfit.testing.table import Check
-from streamfit.testing.torch_random import kept_torch, seed_torch
+from streamfit.testing.torch_random import kept_torch
 
 _HOOKS = ("on_epoch_begin", "on_epoch_end")
 _SEEDS = (11, 12)
@@ -96,7 +96,6 @@ def _use(call: Callable[[], object]) -> str:
     with kept_torch(), suppress(Exception):  # other checks report what raises
         for seed in _SEEDS:
             seed_globals(seed)
-            seed_torch(seed)
             before = global_states()
             began = time.monotonic()
             with suppress(Exception):
@@ -122,7 +121,6 @@ def _reseeds(call: Callable[[], object], used: list[str]) -> bool:
     with kept_torch():
         for _ in range(2):
             seed_globals(_SEEDS[0])
-            seed_torch(_SEEDS[0])
             with suppress(Exception):
                 call()
             ends.append(global_states())
