@@ -92,7 +92,7 @@ class PassSamples:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SamplePlace:
     """Where a sample is."""
 
     batch: int
@@ -138,10 +138,10 @@ class Census:
         labels = [one for batch in self.passes[0].batches for one in batch.y or ()]
         return "y" if labels and len(set(labels)) > _IDENTIFYING * len(labels) else ""
 
-    def samples(self, number: int, by: str = "") -> list[tuple[Hashable, Place]]:
+    def samples(self, number: int, by: str = "") -> list[tuple[Hashable, SamplePlace]]:
         """List what the samples of a pass are known by, with their places."""
         return [
-            (one, Place(batch.number, row))
+            (one, SamplePlace(batch.number, row))
             for batch in self.passes[number].batches
             for row, one in enumerate(_known(batch, by or self.known_by()))
         ]
@@ -154,9 +154,11 @@ def _known(batch: BatchSamples, by: str) -> list[Hashable]:
 
 @dataclass(slots=True)
 class _Begun:
-    """The first pass, and what the object held then; no hook has run after it."""
+    """The first pass, and what the object held then; no hook has run after it. The source is None for a
+    generator, which is read once.
+    """
 
-    source: Source
+    source: Source | None
     first: PassSamples
     value: Value | None
     numbers: Array
@@ -193,7 +195,9 @@ def _begun(checked: CheckedObject) -> _Begun:
         value = values[0] if values else None
         draws = checked.kind != "generator" and value is not None and _draws(source, first, value)
         held = held_arrays(thing, *map(_only, value[:2])) if value is not None else HeldArrays([], [])
-        _BEGUN[checked] = _Begun(source, first, value, _joined(tables), held, indices, draws)
+        once = checked.kind == "generator" and not source.traits.rewinds
+        kept = None if once else source
+        _BEGUN[checked] = _Begun(kept, first, value, _joined(tables), held, indices, draws)
     return _BEGUN[checked]
 
 
@@ -330,9 +334,9 @@ def _draws(source: Source, first: PassSamples, value: Value) -> bool:
         return False
 
 
-def _second(checked: CheckedObject, source: Source) -> Source | None:
+def _second(checked: CheckedObject, source: Source | None) -> Source | None:
     """Return the source of a second pass; None if it cannot be had without changing the object."""
-    if checked.kind == "generator" and not source.traits.rewinds:
+    if source is None:
         return checked.source()
     own = checked.copies() or (checked.factory and checked.made_alike() is None)
     if checked.kind in ("sequence", "source") and not own:

@@ -24,6 +24,7 @@ from streamfit.streams import GeneratorSource, SequenceSource, Source, Stream, T
 from streamfit.streams.items import Value
 from streamfit.testing.comparison import bytes_of, copied, difference
 from streamfit.testing.failure import brief_error, fail
+from streamfit.testing.held_state import GLOBAL_DRAWS
 from streamfit.testing.sample_batches import (
     SampleBatches,
     Samples,
@@ -97,7 +98,7 @@ class CheckedObject:
         """Return a copy; None if there can be none, which is tried once."""
         with quiet_finalizers():
             try:
-                return copy.deepcopy(self._prototype, _large_arrays(self._prototype))
+                return copy.deepcopy(self._prototype, _shared_parts(self._prototype))
             except Exception:  # user code runs here; locks, files and the like cannot be copied
                 self._can_copy = False
                 return None
@@ -298,8 +299,8 @@ def named_arrays(thing: object) -> list[tuple[str, Array]]:
     return [(name, value) for name, value in found if isinstance(value, np.ndarray)]
 
 
-def _large_arrays(thing: object) -> dict[int, Array]:
-    """Return the memo that makes `deepcopy` share large arrays and memory maps."""
+def _shared_parts(thing: object) -> dict[int, object]:
+    """Return the memo that makes `deepcopy` share large arrays, memory maps and the global random states."""
     arrays = [array for _, array in named_arrays(thing)]
     shared = [a for a in arrays if a.nbytes > _SHARED_BYTES or isinstance(a, np.memmap)]
-    return {id(array): array for array in shared}
+    return {id(part): part for part in (*shared, *GLOBAL_DRAWS)}

@@ -21,6 +21,8 @@ from streamfit._base.inspection import attributes_of, is_foreign
 from streamfit.testing.object_state import fingerprint
 
 _DEEPEST, _MOST = 3, 512  # levels below the object, and things that are looked at
+# Where np.random.shuffle and random.shuffle draw; check_random_state(None) of scikit-learn returns the first.
+GLOBAL_DRAWS: tuple[object, ...] = (np.random.mtrand._rand, random._inst)
 _DRAWS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 Parts = list[tuple[str, object]]
 
@@ -96,6 +98,8 @@ def held_states(thing: object) -> dict[str, Held]:
 
 def _held(value: object) -> Held | None:
     kind = type(value)
+    if any(value is each for each in GLOBAL_DRAWS):  # nobody holds it: another check tells of its use
+        return None
     if isinstance(value, _DRAWS):
         name = "random.Random" if isinstance(value, random.Random) else f"numpy.random.{kind.__name__}"
         return Held("draws", f"a {name}", _state_of_draws(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -465,3 +466,20 @@ def test_planted_fault_is_found_and_nothing_without_it(
     thing = made(samples + (samples % size == 0), size, fault, count, seed, images)
     names = {"repeat": {"no_repeats"}, "swap": {"labels_stay"}, "lose": {"none_lost"}}
     assert set(found(thing)) == names.get(fault, set())
+
+
+def rows_for_ever(rows: int = 42, odd: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give batches of eight rows, the last of each round shorter; the first `odd` lack a row."""
+    for number in itertools.count():
+        at = 8 * number % (-(-rows // 8) * 8)
+        x = np.arange(at, min(at + 8, rows), dtype="float32")[number < odd :, None]
+        yield x, x
+
+
+def test_rounds_of_a_generator_that_goes_on_for_ever_may_end_short() -> None:
+    (sizes,) = run_checks(rows_for_ever, only="batch_sizes")
+    assert sizes.status == "pass"
+    assert sizes.message == "one of 6 batches has 2 samples, as if the data began again after it"
+    (sizes,) = run_checks(lambda: rows_for_ever(odd=1), only="batch_sizes")
+    assert sizes.status == "warn"
+    assert "batch 0 has 7 where most have 8" in sizes.message

@@ -459,3 +459,64 @@ def test_finalizers_of_copies_print_nothing(cls: Any, monkeypatch: pytest.Monkey
     assert {one.status for one in run_checks(thing, only=names, workers=1)} <= {"pass", "skip"}
     assert seen == []
     thing.__class__ = Plain  # nothing to be printed at its own end
+
+
+class DrawnAtTheFirstLoad(Sequence):
+    """The order is drawn by the first load, from a method of the global state that is kept in self."""
+
+    def __init__(self) -> None:
+        self.rows, self.order, self.draw = np.arange(40.0)[:, None], {}, np.random.permutation
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if 0 not in self.order:
+            self.order[0] = self.draw(40)
+        rows = self.order[0][8 * index : 8 * index + 8]
+        return self.rows[rows], self.rows[rows]
+
+
+class HoldsTheGlobalState(Sequence):
+    """Holds what `check_random_state(None)` of scikit-learn returns."""
+
+    def __init__(self) -> None:
+        self.random_state = np.random.get_state.__self__
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.random_state.normal(size=(4, 2)), np.zeros(4)
+
+
+@pytest.mark.parametrize("cls", [DrawnAtTheFirstLoad, HoldsTheGlobalState])
+def test_the_global_state_is_no_generator_of_the_object(cls: Any) -> None:
+    names = ("global_randomness", "steady", "worker_draws")
+    results = {result.name: result for result in run_checks(cls, only=names)}
+    assert "draws from the global random state of numpy.random" in results["global_randomness"].message
+    assert results["global_randomness"].status == "fail"
+    assert results["worker_draws"].status == "skip"
+    assert results["steady"].status in ("pass", "skip")
+
+
+class StateForEachBatch(Sequence):
+    """A random state for each batch number, made in ascending order: no two batches share one."""
+
+    def __init__(self) -> None:
+        self.lock, self.seeds, self.states = threading.Lock(), random.Random(7), []
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        with self.lock:
+            while len(self.states) <= index:
+                self.states.append(np.random.RandomState(self.seeds.randrange(2**32)))
+        return self.states[index].normal(size=(8, 2)), np.full(8, index)
+
+
+def test_workers_do_not_draw_the_same_where_each_batch_has_a_state_of_its_own() -> None:
+    results = {one.name: one for one in run_checks(StateForEachBatch, only=("repeatable", "worker_draws"))}
+    assert results["repeatable"].status == "fail"
+    assert results["worker_draws"].status == "skip"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 
-from streamfit.testing.census import Census, Place, census_of
+from streamfit.testing.census import Census, SamplePlace, census_of
 from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.failure import fail, skip, warn
 from streamfit.testing.held_arrays import HeldArray
 from streamfit.testing.table import KINDS, Check
 
 _LEAST = 8  # pairs of rows from which an offset is judged
-Pairs = list[tuple[Hashable, Hashable, Place]]
+Pairs = list[tuple[Hashable, Hashable, SamplePlace]]
 
 
 def check_labels_stay(checked: CheckedObject) -> str | None:
@@ -48,11 +48,11 @@ def check_labels_stay(checked: CheckedObject) -> str | None:
     warn(f"{text} Is that meant? If x is shuffled and y is not, training learns noise")
 
 
-def _pairs_of(census: Census, number: int) -> list[tuple[Hashable, Place]]:
+def _pairs_of(census: Census, number: int) -> list[tuple[Hashable, SamplePlace]]:
     return census.samples(number, "y")
 
 
-def _labels(census: Census, number: int, by: str) -> dict[Hashable, tuple[Hashable, Place]]:
+def _labels(census: Census, number: int, by: str) -> dict[Hashable, tuple[Hashable, SamplePlace]]:
     """Return the label and the place of each sample that comes once in a pass."""
     samples, labels = census.samples(number, by), census.samples(number, "y")
     times = Counter(one for one, _ in samples)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Hashable
 
 from streamfit.streams import Source, Ticket
-from streamfit.testing.census import Census, Place, census_of, chance_of_equality, pairs_equal_in_part
+from streamfit.testing.census import Census, SamplePlace, census_of, chance_of_equality, pairs_equal_in_part
 from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.checks.sample_orders import equal_batches
 from streamfit.testing.comparison import parts_of
@@ -20,7 +20,7 @@ _CLASS = 8  # samples of each label at least, on average, where labels are class
 _LONG = 8  # samples in a row, which also such data do not repeat by chance
 _SHOWN = 3
 _BEYOND = 7  # batches behind the last one, where nothing but a constant can be
-Repeats = list[tuple[Place, Place]]
+Repeats = list[tuple[SamplePlace, SamplePlace]]
 
 
 def check_no_repeats(checked: CheckedObject) -> str | None:
@@ -64,13 +64,13 @@ def _repeats(census: Census) -> tuple[list[Hashable], Repeats]:
     """
     apart = equal_batches(census)
     blank = {
-        Place(batch.number, row)
+        SamplePlace(batch.number, row)
         for batch in census.passes[0].batches
         for row, one in enumerate(batch.blank)
         if one and census.known_by() == "all"
     }
     samples = [(one, at) for one, at in census.samples(0) if at.batch not in apart and at not in blank]
-    seen: dict[Hashable, Place] = {}
+    seen: dict[Hashable, SamplePlace] = {}
     repeats = []
     for one, at in samples:
         first = seen.setdefault(one, at)
@@ -226,7 +226,8 @@ def _held(checked: CheckedObject, census: Census) -> str | None:
         places = held.places()
         if len(places) < 3 or not come[0] <= set(places):
             continue
-        labels = {one for one, _ in census.samples(0, "y")}  # of a forecast: later rows of the same array
+        labels = {one for one, _ in census.samples(0, "y")}
+        labels = labels if labels <= set(places) else set()  # of a forecast: later rows of the same array
         lost = [row for row in places if row not in come[0] and row not in labels]
         if not lost or len(lost) >= len(places) / 2:
             continue  # more would be data of another split

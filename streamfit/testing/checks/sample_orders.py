@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 
-from streamfit.testing.census import BatchSamples, Census, census_of, chance_of_equality
+from streamfit.testing.census import BatchSamples, Census, PassSamples, census_of, chance_of_equality
 from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.failure import fail, skip, warn
 from streamfit.testing.table import KINDS, Check
@@ -24,7 +24,7 @@ def check_batches_differ(checked: CheckedObject) -> str | None:
     same = equal_batches(census)
     if not same:
         return None
-    endless = not census.passes[0].counted and not census.passes[0].whole
+    endless = _begins_again(census.passes[0])
     if len(same) == len(batches) - 1 and len(batches) > 2:
         text = f"{checked.name}: all {len(batches)} batches that were looked at hold the very same samples"
         if endless or len(set(batches[0].all)) == 1:
@@ -39,6 +39,11 @@ def check_batches_differ(checked: CheckedObject) -> str | None:
         return None  # an endless generator begins again
     pairs = ", ".join(f"{first} and {again}" for again, first in list(same.items())[:_SHOWN])
     warn(f"{checked.name}: batches {pairs} hold the very same data. Their samples count twice in this epoch")
+
+
+def _begins_again(one: PassSamples) -> bool:
+    """Return whether a pass has no end that anybody knows of, so that data come again in it."""
+    return not one.counted and not one.whole
 
 
 def equal_batches(census: Census) -> dict[int, int]:
@@ -76,6 +81,9 @@ def check_batch_sizes(checked: CheckedObject) -> str | None:
     if _rest_moves(census, usual):
         return f"one batch has {min(sizes)} samples, in another place in each epoch"
     odd = next(number for number, size in enumerate(middle) if size != usual)
+    ends = middle[odd :: odd + 1]
+    if _begins_again(one) and set(ends) == {middle[odd]} and len(middle) - middle.count(usual) == len(ends):
+        return f"one of {odd + 1} batches has {middle[odd]} samples, as if the data began again after it"
     warn(
         f"{checked.name}: batches have {shown} samples: batch {odd} has {middle[odd]} where most have "
         f"{usual}. Only "

@@ -56,7 +56,9 @@ def test_csbdeep_draws_its_order_at_the_first_load(published: Import) -> None:
     shared = [row for index in range(5) for row in by_a_worker(index % 2, index)]
     assert len(set(shared)) < 35  # two processes: some twice, others never
 
-    assert found(judged(lambda: wrapped(module)), "fail")
+    results = judged(lambda: wrapped(module))
+    assert results["global_randomness"].status == "fail"
+    assert "loading batch 0 draws from the global random state" in results["global_randomness"].message
 
 
 # -- n2v 0.3.3
@@ -255,7 +257,7 @@ def test_stellargraph_draws_other_negatives_each_time(
     assert (sequence[0][0][0] != sequence[0][0][0]).any()
 
     results = judged(triples)
-    assert {"repeatable", "picklable"} <= found(results, "fail")
+    assert found(results) == {"repeatable", "picklable", "first_epoch"}
     assert "batch 0 changes when it is loaded twice" in results["repeatable"].message
     assert "_batch_sampler._lock is a _thread.lock" in results["picklable"].message
 
@@ -321,7 +323,7 @@ def test_deepinterpolation_runs_past_its_films(published: Import, recording: Pat
     names = ("length", "content", "form", "input_dtype", "none_lost")
     results = judged(lambda: module.MovieJSONGenerator(str(recording)), only=names)
     assert "x is float64" in results["input_dtype"].message
-    assert "2 samples of an epoch do not come in the next one" in results["none_lost"].message
+    assert "2 samples of an epoch" in results["none_lost"].message
 
 
 # -- transformers-keras-dataloader 0.0.5
@@ -407,4 +409,4 @@ def test_generator_of_talos_is_right(published: Import) -> None:
     module = published("talos", "talos.utils.generator", only=("talos/utils/generator.py",))
     rows = np.arange(84, dtype="float32").reshape(42, 2)
     results = run_checks(lambda: module.generator(rows, rows[:, 0], 8), "generator")
-    assert {result.name for result in results if result.status in ("fail", "warn")} <= {"batch_sizes"}
+    assert not [result for result in results if result.status in ("fail", "warn")]
