@@ -16,6 +16,9 @@ from streamfit.testing.table import KINDS, Check
 
 _UNLIKELY = 0.05
 _NEAR = 2  # as many pairs are nearly equal as are equal: then equal samples are in the data
+_EXCESS = (
+    0.02  # share of samples that come more often than they are held; a text has some such pairs of words
+)
 _CLASS = 8  # samples of each label at least, on average, where labels are classes
 _LONG = 8  # samples in a row, which also such data do not repeat by chance
 _SHOWN = 3
@@ -87,8 +90,10 @@ def _by_pipeline(census: Census, samples: list[Hashable], repeats: Repeats) -> b
         return True
     if by == "y":
         return _in_runs(samples)
-    if any(_as_often(census, each) for each in held):
-        return False
+    for each in held:
+        more = _more_often(census, each)
+        if more is not None and (not more or more > _EXCESS * len(samples)):
+            return bool(more)
     count = len(samples)
     expected = chance_of_equality(census.values) * count * (count - 1) / 2
     if len(repeats) <= 3 * expected + 1 - (expected < _UNLIKELY):
@@ -114,17 +119,25 @@ def _classes_made_up(census: Census) -> int:
     return len(rare) if as_often and len(rare) < len(counts) else 0
 
 
-def _as_often(census: Census, held: HeldArray) -> bool:
-    """Return whether all samples are rows of an array, none more often than it is there."""
-    return not Counter(one for one, _ in census.samples(0, "x")) - Counter(held.rows)
+def _more_often(census: Census, held: HeldArray) -> int | None:
+    """Return how many samples come more often than they are held; None if other ones come, too."""
+    rows, xs = Counter(held.rows), [one for one, _ in census.samples(0, "x")]
+    if 2 * len(held.rows) < len(xs) or not rows.keys() >= set(xs):
+        return None  # fewer rows are a list of the values that may come
+    times = Counter(zip(xs, (one for one, _ in census.samples(0, "all")), strict=False))
+    return sum(max(0, count - rows[x]) for (x, _), count in times.items())
 
 
 def _holds(census: Census, held: HeldArray, by: str = "x") -> bool:
     """Return whether all samples are rows of an array whose rows all differ, so that no two are equal by
     chance.
     """
-    places = held.places()
-    return len(places) > 2 and all(one in places for one, _ in census.samples(0, by))
+    places, count = held.places(), len(census.samples(0, by))
+    return (
+        len(places) > 2
+        and 2 * len(places) >= count
+        and all(one in places for one, _ in census.samples(0, by))
+    )
 
 
 def _in_runs(samples: list[Hashable], least: int = 2) -> bool:

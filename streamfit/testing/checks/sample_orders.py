@@ -86,9 +86,8 @@ def check_batch_sizes(checked: CheckedObject) -> str | None:
         return f"one of {odd + 1} batches has {middle[odd]} samples, as if the data began again after it"
     warn(
         f"{checked.name}: batches have {shown} samples: batch {odd} has {middle[odd]} where most have "
-        f"{usual}. Only "
-        "the last one may be short: are samples that cannot be read left out without a word? Steps with few "
-        "samples count as much as others"
+        f"{usual}. Only the last batch should be smaller: are samples that cannot be read left out without a message? "
+        "A sample of a small batch counts more than others, as all batches are steps of one size"
     )
 
 
@@ -101,8 +100,8 @@ def _rest_moves(census: Census, usual: int) -> bool:
     return len(rest) == 1 and rest[0] < usual and sorted(first) == sorted(second) and first != second
 
 
-def check_company(checked: CheckedObject) -> str | None:
-    """Check that samples that are shuffled come in the company of other ones in each epoch."""
+def check_groups_change(checked: CheckedObject) -> str | None:
+    """Check that batches of shuffled samples hold other groups of samples in each epoch."""
     census = census_of(checked)
     by = _known(census)
     first, second = (
@@ -117,11 +116,9 @@ def check_company(checked: CheckedObject) -> str | None:
     if set(first) == set(second) and not census.ours:
         moved = "batches change places" if first != second else "the rows of batches change places"
         warn(
-            f"{checked.name}: {moved} between epochs, but the samples of a batch never change company: "
-            "batch 0 "
-            f"comes again as batch {second.index(first[0])} of the next epoch. Gradients are then "
-            "averages over the "
-            "same groups in all epochs: shuffle the samples, not the batches"
+            f"{checked.name}: {moved} between epochs, but each batch always holds the same group of samples: "
+            f"batch 0 comes again as batch {second.index(first[0])} of the next epoch. Gradients are then "
+            "averages over the same groups in all epochs: shuffle the samples, not the batches"
         )
     return None
 
@@ -205,9 +202,9 @@ CHECKS: tuple[Check, ...] = (
         ),
     ),
     Check(
-        "company",
-        "Where samples are shuffled, the samples of a batch are others in each epoch.",
-        check_company,
+        "groups_change",
+        "Where samples are shuffled, batches hold other groups of samples in each epoch.",
+        check_groups_change,
         needs=("content", "own_arrays"),
         hint=(
             "def on_epoch_end(self):\n"
