@@ -90,7 +90,7 @@ def _by_pipeline(census: Census, samples: list[Hashable], repeats: Repeats) -> b
         return True
     if by == "y":
         return _in_runs(samples)
-    for each in held:
+    for each in [one for one in held if not one.numbers]:
         more = _more_often(census, each)
         if more is not None and (not more or more > _EXCESS * len(samples)):
             return bool(more)
@@ -135,6 +135,7 @@ def _holds(census: Census, held: HeldArray, by: str = "x") -> bool:
     places, count = held.places(), len(census.samples(0, by))
     return (
         len(places) > 2
+        and not (held.numbers and by == "x")
         and 2 * len(places) >= count
         and all(one in places for one, _ in census.samples(0, by))
     )

@@ -86,7 +86,8 @@ def check_batch_sizes(checked: CheckedObject) -> str | None:
         return f"one of {odd + 1} batches has {middle[odd]} samples, as if the data began again after it"
     warn(
         f"{checked.name}: batches have {shown} samples: batch {odd} has {middle[odd]} where most have "
-        f"{usual}. Only the last batch should be smaller: are samples that cannot be read left out without a message? "
+        f"{usual}. Only the last batch should be smaller: are samples that cannot be read left out without "
+        "a message? "
         "A sample of a small batch counts more than others, as all batches are steps of one size"
     )
 
