@@ -166,7 +166,7 @@ def test_keras_retinanet_repeats_the_first_images_in_the_last_group(published: I
     assert groups[-1] == [12, 0, 1, 2]  # 13 images in groups of 4
     generator = boxes(module)
     [next(generator) for _ in range(9)]
-    assert sorted(generator.groups) == sorted(groups)  # the same company in each epoch
+    assert sorted(generator.groups) == sorted(groups)  # the same groups in each epoch
 
     def make() -> Any:
         generator = boxes(module)
