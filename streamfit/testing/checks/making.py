@@ -4,6 +4,7 @@ state.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from streamfit.testing.table import Check
 
 _HOOKS = ("on_epoch_begin", "on_epoch_end")
 _SEEDS = (11, 12)
+_READ = 4  # batches of a generator
 _SLOW = 1.0  # seconds; what is slower is made once
 
 
@@ -58,10 +60,14 @@ def _alike_when_seeded(checked: CheckedObject) -> bool:
 def check_global_use(checked: CheckedObject) -> str | None:
     """Check that the constructor and the hooks leave the global random states alone."""
     found: list[str] = []
-    if checked.factory:
+    reading = checked.kind == "generator"
+    if reading:
+        used = _use(lambda: list(itertools.islice(checked.iterable(), _READ)))
+        found += [f"reading it {used}"] if used else []
+    elif checked.factory:
         used = _use(checked.make)
         found += [f"the constructor {used}"] if used else []
-    for name in _HOOKS:
+    for name in () if reading else _HOOKS:
         data = data_of(checked.source())
         if data is checked.original():  # it cannot be copied, and a hook would change it for all other checks
             continue
@@ -77,8 +83,8 @@ def check_global_use(checked: CheckedObject) -> str | None:
             else "Its result depends on all that has drawn before, and resuming gives other batches"
         )
         warn(
-            f"{checked.name}: {' and '.join(found)}. {hurt}: keep a generator in self, made by "
-            "np.random.default_rng(seed)"
+            f"{checked.name}: {' and '.join(found)}. {hurt}: "
+            f"{'draw from' if reading else 'keep a generator in self, made by'} np.random.default_rng(seed)"
         )
     return None
 
@@ -163,10 +169,10 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "global_use",
-        "The constructor and the hooks leave the global random states alone.",
+        "The constructor, the hooks and generators leave the global random states alone.",
         check_global_use,
-        ("sequence", "source"),
-        ("content",),
+        ("sequence", "source", "generator"),
+        ("content", "equal"),
         hint=(
             "def __init__(self, seed=0):\n"
             "    self.generator = np.random.default_rng(seed)  # and self.generator.shuffle(self.order)"
