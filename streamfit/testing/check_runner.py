@@ -15,7 +15,7 @@ from typing import Literal
 
 from streamfit._base.names import did_you_mean
 from streamfit.testing.checked_object import quiet_finalizers
-from streamfit.testing.checks import CHECKS
+from streamfit.testing.checks.all_checks import CHECKS
 from streamfit.testing.checks.construction import FIRST
 from streamfit.testing.checks.contents import kept_globals
 from streamfit.testing.checks.stage_checks import stage_text
