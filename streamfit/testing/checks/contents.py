@@ -67,7 +67,7 @@ def _count(checked: CheckedObject, source: Source) -> int | None:
     try:
         return source.batches(0)
     except Exception as error:
-        fail(f"{checked.name}: its number of batches cannot be had: {brief_error(error)}", error)
+        fail(f"{checked.name}: its number of batches is not known: {brief_error(error)}", error)
 
 
 def check_planned(checked: CheckedObject) -> str | None:

@@ -56,7 +56,8 @@ def check_no_repeats(checked: CheckedObject) -> str | None:
     else:
         text = (
             f"{len(repeats)} of {len(samples)} samples in an epoch are repeated: {shown}{more}. They count "
-            "more than others, and others may never come"
+            "more than others, and others may never come. If they are drawn on purpose, as for equal "
+            "classes, say so in expected_failures"
         )
     warn(f"{checked.name}: {text}{_never(census, first.whole)}")
 
