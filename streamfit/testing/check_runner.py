@@ -16,6 +16,7 @@ from typing import Literal
 from streamfit._base.names import did_you_mean
 from streamfit.testing.checked_object import quiet_finalizers
 from streamfit.testing.checks import CHECKS
+from streamfit.testing.checks.construction import FIRST
 from streamfit.testing.checks.contents import kept_globals
 from streamfit.testing.checks.stage_checks import stage_text
 from streamfit.testing.failure import (
@@ -24,6 +25,7 @@ from streamfit.testing.failure import (
     CheckWarning,
     brief_error,
     exits_are_failures,
+    raised_at,
 )
 from streamfit.testing.kinds import checked_object
 from streamfit.testing.settings import CheckSettings, SampleKey
@@ -135,7 +137,7 @@ class Battery:
         self.checked.close()
 
     def _run(self, check: Check) -> Result:
-        for name in check.needs:
+        for name in (*((FIRST,) if check.name != FIRST else ()), *check.needs):
             if name in self.checks and not self._holds(name):
                 return Result(check.name, "skip", f"{name!r} has to hold first", 0.0, waits_for=name)
         closer = check.stands_in_for
@@ -179,7 +181,10 @@ class Battery:
             status, message, error = *self._found("fail", text, check.name), failure
             hint = failure.hint or check.hint
         except (Exception, SystemExit) as other:  # user code runs in checks, and may raise anything
-            text = f"{self.checked.name}: the check {check.name!r} could not be done: {brief_error(other)}"
+            text = (
+                f"{self.checked.name}: the check {check.name!r} could not be done: {brief_error(other)}"
+                f"{raised_at(other)}"
+            )
             status, message, error = *self._found("fail", text, check.name), other
         return Result(check.name, status, message, time.perf_counter() - began, error, hint)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamfit.testing.checks import (
     bounded_memory,
+    construction,
     contents,
     delivery,
     drawing,
@@ -25,6 +26,7 @@ from streamfit.testing.checks import (
 from streamfit.testing.table import Check
 
 _TABLES = (
+    construction,
     generators,
     contents,
     sample_values,

@@ -14,6 +14,7 @@ from streamfit.testing import Result, run_checks
 
 pytestmark = [
     pytest.mark.extras,
+    pytest.mark.extras_only,
     pytest.mark.timeout(180),  # the first run fetches the packages
     pytest.mark.filterwarnings("ignore"),  # these packages are older than our NumPy
 ]
