@@ -26,7 +26,7 @@ from streamfit.testing import (
     nothing_left_behind,
     run_checks,
 )
-from streamfit.testing.check_runner import CHECKS
+from streamfit.testing.checks.all_checks import CHECKS
 
 pytestmark = pytest.mark.timeout(30)
 
