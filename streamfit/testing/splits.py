@@ -134,7 +134,7 @@ class _Split:
         shown = ", ".join(self._pair(first[theirs[number]], number) for number in both[:2])
         fail(
             f"split: {count} are in train too: {shown}. Validation then measures what the model remembers: "
-            "its loss and early stopping are too hopeful"
+            "its results are better than those of new data will be"
         )
 
     def _pair(self, ours: int, theirs: int) -> str:
@@ -188,8 +188,8 @@ class _Split:
             )
             fail(
                 f"split: {len(both)} of {len(self.validation.groups)} groups of validation are in train too: "
-                f"{shown}. Samples of a group resemble one another, so validation is too hopeful: split "
-                "by group"
+                f"{shown}. Samples of a group resemble one another, so results of validation are too good: "
+                "split by group"
             )
         return f"{len(self.train.groups)} groups in train, {len(self.validation.groups)} in validation"
 

@@ -135,6 +135,23 @@ class WordPairs(Validation):
         return (np.concatenate([x, x]), np.concatenate([y, noise])), np.repeat([1, 0], len(rows))
 
 
+class OverlappingLetters(Sequence):
+    """Overlapping windows of four letters, of which there are few: neighbours repeat neighbours, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters = _rng().integers(0, 4, 2006)
+
+    def __len__(self) -> int:
+        return 62
+
+    def __getitem__(self, index: int) -> Any:
+        starts = np.arange(32 * index, 32 * index + 32)
+        return np.eye(4, dtype="float32")[self.letters[starts[:, None] + np.arange(6)]], self.letters[
+            starts + 6
+        ]
+
+
 class StandsStill(Sequence):
     """Windows of a measurement that is constant for hours."""
 
@@ -322,6 +339,7 @@ RIGHT = [
     Codes,
     FirstWords,
     WordPairs,
+    OverlappingLetters,
     StandsStill,
     OneValueEach,
     RareClassMadeUp,

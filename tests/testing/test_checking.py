@@ -40,7 +40,7 @@ def failed(obj: Any, kind: Any = None) -> dict[str, str]:
 SEQUENCES = [
     (faulty.OneTooMany, "length", "its length is 7, but batch 6, the last one, cannot be loaded: IndexError"),
     (faulty.Longer, "length", "its length was 6, and another number when asked again"),
-    (faulty.Fraction, "length", "its number of batches cannot be had: TypeError: 'float' object"),
+    (faulty.Fraction, "length", "its number of batches is not known: TypeError: 'float' object"),
     (faulty.EmptyLast, "content", "batch 5 is empty"),
     (faulty.Unequal, "content", "batch 2 has different numbers of samples: 4 in x, 3 in y"),
     (faulty.Texts, "content", "batch 0 cannot be loaded: DataError"),
@@ -64,9 +64,9 @@ SEQUENCES = [
         r"batch 0 is not the same when .* \(one stood at faulty.py:\d+\): x\[0, 0\]",
     ),
     (faulty.Leaking, "memory", "memory grows by about 16.. KiB with every load"),
-    (faulty.HoldsFile, "picklable", r"its \.sequence\.file is a .*BufferedRandom"),
-    (faulty.HoldsLock, "picklable", r"its \.sequence\.settings\['guard'\] is a _thread\.lock"),
-    (faulty.HoldsLambda, "picklable", r"its \.sequence\.enter \(its variable 'guard'\)"),
+    (faulty.HoldsFile, "picklable", r"self\.file is a .*BufferedRandom"),
+    (faulty.HoldsLock, "picklable", r"self\.settings\['guard'\] is a _thread\.lock"),
+    (faulty.HoldsLambda, "picklable", r"self\.enter \(its variable 'guard'\)"),
     (
         faulty.ProcessId,
         "same_on_processes",

@@ -12,7 +12,7 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
-from streamfit.testing.checked_object import CheckedObject, Loads, data_of, named_arrays, place, seed_globals
+from streamfit.testing.checked_object import CheckedObject, data_of, named_arrays, place, seed_globals
 from streamfit.testing.checks.batch_forms import check_form, expected_loads, refuse_samples
 from streamfit.testing.comparison import bytes_of, copied, difference, parts_of, same_bits
 from streamfit.testing.failure import brief_error, fail, skip
@@ -67,7 +67,7 @@ def _count(checked: CheckedObject, source: Source) -> int | None:
     try:
         return source.batches(0)
     except Exception as error:
-        fail(f"{checked.name}: its number of batches cannot be had: {brief_error(error)}", error)
+        fail(f"{checked.name}: its number of batches is not known: {brief_error(error)}", error)
 
 
 def check_planned(checked: CheckedObject) -> str | None:
@@ -107,37 +107,36 @@ def check_content(checked: CheckedObject) -> str | None:
 
 def check_global_randomness(checked: CheckedObject) -> str | None:
     """Check that loads neither read nor advance the random state that all code of a process shares."""
-    source, seen = checked.source(), []
+    source = checked.source()
+    seen: list[Ticket] = []
     with kept_globals():
         for ticket, _ in checked.few():
             seed_globals(1)
             before = global_states()
-            one = loaded_again(checked, source, ticket)
+            _raw(checked, source, ticket)
             used = [name for name, state in global_states().items() if state != before[name]]
             if used:
                 fail(_global_text(checked, ticket, used[0], "draws from"))
-            seen.append((ticket, one))
+            seen.append(ticket)
         _refuse_dependence_on_seed(checked, seen)
     return None
 
 
-def _refuse_dependence_on_seed(checked: CheckedObject, seen: Loads) -> None:
+def _refuse_dependence_on_seed(checked: CheckedObject, seen: list[Ticket]) -> None:
     """Find batches that depend on the global seed without drawing from it, for example from a copy of it."""
-    first, other, again, once_more = (_loaded_with(checked, seen, seed) for seed in (1, 2, 1, 2))
-    for number, (ticket, _) in enumerate(seen):
-        pairs = (first[number], again[number]), (other[number], once_more[number])
-        repeats = all(difference(*pair) is None for pair in pairs)  # else it depends on something else too
-        if repeats and difference(first[number], other[number]) is not None:
-            fail(_global_text(checked, ticket, "numpy.random or random", "depends on"))
+    sources = {(seed, turn): checked.source() for seed in (1, 2) for turn in range(2)}
 
-
-def _loaded_with(checked: CheckedObject, seen: Loads, seed: int) -> list[Value]:
-    source = checked.source()
-    values = []
-    for ticket, _ in seen:
+    def loaded(ticket: Ticket, seed: int, turn: int) -> Value:
         seed_globals(seed)
-        values.append(loaded_again(checked, source, ticket))
-    return values
+        return loaded_again(checked, sources[seed, turn], ticket)
+
+    for ticket in seen:  # one after the other: batches may be large
+        one, other = loaded(ticket, 1, 0), loaded(ticket, 2, 0)
+        if difference(one, other) is None:
+            continue
+        again = (difference(value, loaded(ticket, seed, 1)) for seed, value in ((1, one), (2, other)))
+        if all(found is None for found in again):  # else it depends on something else too
+            fail(_global_text(checked, ticket, "numpy.random or random", "depends on"))
 
 
 def _global_text(checked: CheckedObject, ticket: Ticket, module: str, does: str) -> str:

@@ -134,6 +134,8 @@ def check_picklable(checked: CheckedObject) -> str | None:
         registry.pickled_loader_for(source)
     except WorkerError as error:
         text = str(error).replace(f"{checked.name!r} cannot", "cannot").replace(f"{checked.name}.", "its .")
+        for inner in ("its .sequence.samples.", "its .sequence."):  # the attribute, as its class names it
+            text = text.replace(inner, "self.")
         fail(f"{checked.name}: {text.removeprefix('the loader ')}", error)
     finally:
         registry.clear()

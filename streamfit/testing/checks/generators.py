@@ -141,7 +141,7 @@ def check_as_asked(checked: CheckedObject) -> str | None:
         with Feed(source, None, ahead=ahead, total=wanted, alike="nothing") as feed:
             delivered = sum(1 for _ in feed.run(wanted))
         if (counted.taken, delivered) != (wanted, wanted):
-            fail(f"{checked.name}: {counted.taken} batches were pulled where {wanted} were wanted")
+            fail(f"{checked.name}: {counted.taken} batches were taken where {wanted} were asked for")
     return None
 
 
@@ -210,7 +210,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "own_batches",
-        "A batch is not overwritten.",
+        "A batch is not overwritten by later ones.",
         check_own_batches,
         _GENERATOR,
         ("content",),
@@ -218,7 +218,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "as_asked",
-        "No more is pulled than is used.",
+        "No more batches are taken than are asked for.",
         check_as_asked,
         _GENERATOR,
         ("content",),
@@ -228,7 +228,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "end",
-        "An end is an end.",
+        "After its end it gives nothing more.",
         check_end,
         _GENERATOR,
         ("fresh",),
@@ -248,7 +248,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "passes",
-        "An iterable gives the same in every pass.",
+        "An iterable gives as many batches in every pass.",
         check_passes,
         _GENERATOR,
         ("fresh",),

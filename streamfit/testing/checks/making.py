@@ -58,7 +58,7 @@ def _alike_when_seeded(checked: CheckedObject) -> bool:
 
 
 def check_global_use(checked: CheckedObject) -> str | None:
-    """Check that the constructor and the hooks leave the global random states alone."""
+    """Check that the constructor and the hooks do not use the global random states."""
     found: list[str] = []
     reading = checked.kind == "generator"
     if reading:
@@ -141,7 +141,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "global_use",
-        "The constructor, the hooks and generators leave the global random states alone.",
+        "The constructor, the hooks and generators do not use the global random states.",
         check_global_use,
         ("sequence", "source", "generator"),
         ("content", "equal"),

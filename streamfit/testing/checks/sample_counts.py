@@ -21,6 +21,7 @@ _EXCESS = (
 )
 _CLASS = 8  # samples of each label at least, on average, where labels are classes
 _LONG = 8  # samples in a row, which also such data do not repeat by chance
+_OFTEN = 32  # a sample that comes more often is common in the data, and has too many pairs
 _SHOWN = 3
 _BEYOND = 7  # batches behind the last one, where nothing but a constant can be
 Repeats = list[tuple[SamplePlace, SamplePlace]]
@@ -56,7 +57,8 @@ def check_no_repeats(checked: CheckedObject) -> str | None:
     else:
         text = (
             f"{len(repeats)} of {len(samples)} samples in an epoch are repeated: {shown}{more}. They count "
-            "more than others, and others may never come"
+            "more than others, and others may never come. If they are drawn on purpose, as for equal "
+            "classes, say so in expected_failures"
         )
     warn(f"{checked.name}: {text}{_never(census, first.whole)}")
 
@@ -97,7 +99,7 @@ def _by_pipeline(census: Census, samples: list[Hashable], repeats: Repeats) -> b
     count = len(samples)
     expected = chance_of_equality(census.values) * count * (count - 1) / 2
     if len(repeats) <= 3 * expected + 1 - (expected < _UNLIKELY):
-        return _in_runs(samples)
+        return _in_runs(samples, 2 if expected < 1 else _LONG)
     near = pairs_equal_in_part(census.values) * (count / max(1, min(count, len(census.values)))) ** 2
     if near > _NEAR * sum(times * (times - 1) // 2 for times in Counter(samples).values()):
         return _in_runs(samples, _LONG)
@@ -146,8 +148,8 @@ def _in_runs(samples: list[Hashable], least: int = 2) -> bool:
 
     Args:
         samples: What they are known by, in order.
-        least: How many samples in a row must be repeated. Neighbours that are equal do not count: a
-            measurement may stand still.
+        least: How many samples in a row must be repeated, or two from the first to the last one, where the
+            end wraps around. Neighbours that are equal do not count: a measurement may stand still.
     """
     places: dict[Hashable, list[int]] = {}
     for at, one in enumerate(samples):
@@ -155,12 +157,14 @@ def _in_runs(samples: list[Hashable], least: int = 2) -> bool:
     count = len(samples)
     if len(places) < 2 * count / 3:  # a few values, perhaps in a period
         return False
-    pairs = {(i, j) for each in places.values() for n, i in enumerate(each) for j in each[n + 1 :]}
+    rare = [each for each in places.values() if len(each) <= _OFTEN]
+    pairs = {(i, j) for each in rare for n, i in enumerate(each) for j in each[n + 1 :]}
     lengths: dict[tuple[int, int], int] = {}
     for i, j in sorted(pairs):
         moved = i > 0 and samples[i] != samples[i - 1]
         lengths[i, j] = (lengths.get((i - 1, j - 1), 0) if moved else 0) + 1
     runs = sum(length >= least for length in lengths.values())
+    runs += any(lengths.get((at, count - 1)) == at + 1 for at in range(1, least - 1))
     chance = len(pairs) / max(1, count * (count - 1) / 2)
     return runs > 0 and len(pairs) * chance < _UNLIKELY * runs
 

@@ -88,7 +88,7 @@ def check_batch_sizes(checked: CheckedObject) -> str | None:
         f"{checked.name}: batches have {shown} samples: batch {odd} has {middle[odd]} where most have "
         f"{usual}. Only the last batch should be smaller: are samples that cannot be read left out without "
         "a message? "
-        "A sample of a small batch counts more than others, as all batches are steps of one size"
+        "Each sample of a small batch counts more than one of a full batch"
     )
 
 

@@ -69,7 +69,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "input_dtype",
-        "Inputs are not of double precision.",
+        "Inputs are not float64.",
         check_input_dtype,
         KINDS,
         ("content",),

@@ -63,7 +63,7 @@ def check_left_behind(checked: CheckedObject) -> str | None:
 CHECKS: tuple[Check, ...] = (
     Check(
         "reread",
-        "A pass reads the same again.",
+        "A pass that is read again gives the same batches.",
         check_reread,
         _STREAM,
         ("content", "global_randomness", "repeatable"),
