@@ -186,7 +186,7 @@ def _begun(checked: CheckedObject) -> _Begun:
         _hook(partial(source.begin_pass, 0))
         values: list[Value] = []
         first = _pass(checked, source, 0, values)
-        draws = checked.kind != "generator" and bool(values) and _draws(source, first, values[0])
+        draws = checked.kind != "generator" and bool(values) and _draws(source, first, values)
         held = held_arrays(thing, *map(_only, values[0][:2])) if values else HeldArrays([], [])
         once = checked.kind == "generator" and not source.traits.rewinds
         _BEGUN[checked] = _Begun(None if once else source, first, values, held, indices, draws)
@@ -297,11 +297,14 @@ def _only(part: object) -> Array | None:
     return arrays[0] if len(arrays) == 1 else None
 
 
-def _draws(source: Source, first: PassSamples, value: Value) -> bool:
-    """Return whether the first batch is another one when it is loaded again, under other global seeds."""
+def _draws(source: Source, first: PassSamples, values: list[Value]) -> bool:
+    """Return whether a batch is another one when it is loaded again, under other global seeds.
+
+    The last one that is kept is asked for: of what comes in turn, the first one may be due again.
+    """
     try:
-        again = source.load(first.batches[0].ticket)
-        return difference(value, again) is not None
+        again = source.load(first.batches[len(values) - 1].ticket)
+        return difference(values[-1], again) is not None
     except Exception:
         return False
 

@@ -32,6 +32,7 @@ from streamfit.testing.settings import CheckSettings, SampleKey
 from streamfit.testing.table import Check, Kind
 
 Status = Literal["pass", "warn", "fail", "skip", "expected"]
+STATEFUL = "repeatable"  # the check that finds loads that depend on earlier ones
 Names = str | Iterable[str] | None
 
 
@@ -153,6 +154,10 @@ class Battery:
             return any(self._holds(other) for other in others)
         return result.status not in ("fail", "expected") or isinstance(result.error, CheckWarning)
 
+    def _failed(self, name: str) -> bool:
+        """Return whether a check was run and has failed."""
+        return name in self._results and self._results[name].status == "fail"
+
     def _waits(self, name: str) -> bool:
         """Return whether a check waits; run only the checks that it needs, not the check itself."""
         if name in self._results:
@@ -181,6 +186,10 @@ class Battery:
             status, message, error = *self._found("fail", text, check.name), failure
             hint = failure.hint or check.hint
         except (Exception, SystemExit) as other:  # user code runs in checks, and may raise anything
+            if self._failed(STATEFUL):  # what loads change may end anywhere, as a file that they read on
+                text = f"{STATEFUL!r} has to hold first: loads raised {brief_error(other)}"
+                seconds = time.perf_counter() - began
+                return Result(check.name, "skip", text, seconds, waits_for=STATEFUL)
             text = (
                 f"{self.checked.name}: the check {check.name!r} could not be done: {brief_error(other)}"
                 f"{raised_at(other)}"
