@@ -193,7 +193,7 @@ def _begun(checked: CheckedObject) -> _Begun:
         tables: list[Array] = []
         first = _pass(checked, source, 0, values, tables)
         value = values[0] if values else None
-        draws = checked.kind != "generator" and value is not None and _draws(source, first, value)
+        draws = checked.kind != "generator" and value is not None and _draws(source, first, values[-1])
         held = held_arrays(thing, *map(_only, value[:2])) if value is not None else HeldArrays([], [])
         once = checked.kind == "generator" and not source.traits.rewinds
         kept = None if once else source
@@ -227,7 +227,7 @@ def _pass(
 ) -> PassSamples:
     """Load a pass, or its first batches where that takes long.
 
-    The first batch is added to `values`, and some columns of the first rows to `tables`.
+    The first batch and the last one are put into `values`, and some columns of the first rows to `tables`.
     """
     found = PassSamples(counted=source.batches(data_epoch) is not None)
     limit = checked.settings.limit
@@ -253,8 +253,8 @@ def _pass(
             break
         found.batches.append(_batch(checked, ticket, value))
         found.not_finite += _not_finite(ticket, value)
-        if values is not None and not values:
-            values.append(value)
+        if values is not None:
+            values[1:] = [value]
         if tables is not None and rows < _KEPT_ROWS:
             tables += _table(value)
             rows += len(found.batches[-1].all)
@@ -325,11 +325,13 @@ def _only(part: object) -> Array | None:
     return arrays[0] if len(arrays) == 1 else None
 
 
-def _draws(source: Source, first: PassSamples, value: Value) -> bool:
-    """Return whether the first batch is another one when it is loaded again, under other global seeds."""
+def _draws(source: Source, first: PassSamples, last: Value) -> bool:
+    """Return whether the last batch is another one when it is loaded again, under other global seeds.
+
+    Not the first one: of what comes in turn, that one may be due again.
+    """
     try:
-        again = source.load(first.batches[0].ticket)
-        return difference(value, again) is not None
+        return difference(last, source.load(first.batches[-1].ticket)) is not None
     except Exception:
         return False
 

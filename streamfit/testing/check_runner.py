@@ -14,12 +14,13 @@ from streamfit.testing.checked_object import quiet_finalizers
 from streamfit.testing.checks.all_checks import CHECKS
 from streamfit.testing.checks.construction import FIRST
 from streamfit.testing.checks.stage_checks import stage_text
-from streamfit.testing.failure import CheckWarning
+from streamfit.testing.failure import CheckFailure, CheckWarning, brief_error
 from streamfit.testing.kinds import checked_object
 from streamfit.testing.result import Question, Result, judged
 from streamfit.testing.settings import CheckSettings, SampleKey
 from streamfit.testing.table import Check, Kind
 
+STATEFUL = "repeatable"  # the check that finds loads that depend on earlier ones
 Names = str | Iterable[str] | None
 
 
@@ -109,6 +110,10 @@ class Battery:
             return any(self._holds(other) for other in others)
         return result.status not in ("fail", "expected") or isinstance(result.error, CheckWarning)
 
+    def _failed(self, name: str) -> bool:
+        """Return whether a check was run and has failed."""
+        return name in self._results and self._results[name].status == "fail"
+
     def _waits(self, name: str) -> bool:
         """Return whether a check waits; run only the checks that it needs, not the check itself."""
         if name in self._results:
@@ -118,13 +123,19 @@ class Battery:
 
     def _outcome(self, check: Check) -> Result:
         question = Question(check.name, lambda: check.run(self.checked), check.hint)
-        return judged(
+        result = judged(
             self.checked.name,
             question,
             strict=self.strict,
             expected=self.expected.get(check.name),
             where=lambda found: stage_text(self.checked, check, found),
         )
+        found = isinstance(result.error, (CheckFailure, CheckWarning))
+        if result.error is None or found or not self._failed(STATEFUL):
+            return result
+        # It could not be done: what loads change may end anywhere, as a file that they read on.
+        text = f"{STATEFUL!r} has to hold first: loads raised {brief_error(result.error)}"
+        return Result(check.name, "skip", text, result.seconds, waits_for=STATEFUL)
 
 
 def _known(names: Iterable[str], checks: Mapping[str, Check], kind: str) -> None:

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import random
+from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from itertools import islice
-from types import FunctionType, GeneratorType, MethodType
+from types import CodeType, FunctionType, GeneratorType, MethodType
 
 import numpy as np
 
@@ -44,8 +46,11 @@ class Held:
 
 
 def parts_of_object(thing: object) -> Iterator[tuple[str, object]]:
-    """Yield what the attributes of an object hold, some levels deep, with names like ``self.parts[0].x``."""
-    seen, waiting = {id(thing)}, [(f"self.{name}", value, 0) for name, value in attributes_of(thing)]
+    """Yield what the attributes of an object hold, some levels deep, with names like ``self.parts[0].x``;
+    then what its functions read: variables of their modules and of functions around them.
+    """
+    seen = {id(thing)}
+    waiting = [(name, value, 0) for name, value in (*_of_object("self", thing), *_of_functions(thing))]
     while waiting and len(seen) < _MOST:
         name, value, depth = waiting.pop(0)
         if id(value) in seen or value is None or isinstance(value, (bool, int, float, str, bytes)):
@@ -53,24 +58,84 @@ def parts_of_object(thing: object) -> Iterator[tuple[str, object]]:
         seen.add(id(value))
         yield name, value
         if depth < _DEEPEST:
-            waiting += [(inner, part, depth + 1) for inner, part in inner_parts(name, value)]
+            deeper = depth + (not _is_stage(value))
+            waiting += [(inner, part, deeper) for inner, part in inner_parts(name, value)]
 
 
 def inner_parts(name: str, value: object) -> Parts:
-    """List the entries of a container, or the attributes of an object of a class of the user."""
+    """List the entries of a container, the attributes of an object of a class of the user or of a stage of a
+    source, or what a function reads.
+    """
     if isinstance(value, Mapping):
         return [(f"{name}[{key!r}]", entry) for key, entry in list(value.items())[:64]]
-    if isinstance(value, (list, tuple)):
-        return [(f"{name}[{at}]", entry) for at, entry in enumerate(value[:64])]
-    if isinstance(value, (np.ndarray, type, FunctionType)) or is_library(value):
+    if isinstance(value, (list, tuple, deque)):
+        return [(f"{name}[{at}]", entry) for at, entry in enumerate(islice(value, 64))]
+    if isinstance(value, functools.partial):
+        held = (("func", value.func), ("args", value.args), ("keywords", value.keywords))
+        return [(f"{name}.{key}", part) for key, part in held]
+    if isinstance(value, FunctionType):
+        return _of_function(value)
+    if isinstance(value, (np.ndarray, type)) or (is_library(value) and not _is_stage(value)):
         return []
+    return [*_of_object(name, value), *_of_functions(value)]
+
+
+def _of_object(name: str, value: object) -> Parts:
+    """List the attributes of an object; what stages of a source hold has the name of its class."""
+    if _is_stage(value):
+        held = [entry for _, entry in attributes_of(value)]
+        flat = [one for entry in held for one in (entry if isinstance(entry, tuple) else (entry,))]
+        return [(type(entry).__name__, entry) for entry in flat]
     return [(f"{name}.{key}", entry) for key, entry in attributes_of(value)]
+
+
+def _is_stage(value: object) -> bool:
+    return type(value).__module__.startswith("streamfit.streams.")
+
+
+def _of_functions(thing: object) -> Parts:
+    """List what the classes of the user behind an object hold, and what their methods read."""
+    found: Parts = []
+    for kind in type(thing).__mro__:
+        if not _is_users(kind.__module__):
+            continue
+        for name, entry in list(vars(kind).items()):
+            method = getattr(entry, "__func__", entry)
+            if isinstance(method, FunctionType):
+                found += _of_function(method)
+            elif not name.startswith("__"):
+                found.append((f"{kind.__name__}.{name}", entry))
+    return found
+
+
+def _of_function(function: FunctionType) -> Parts:
+    """List the variables of modules and of functions around it that a function reads, with their places."""
+    if not _is_users(function.__module__ or ""):
+        return []
+    module, code = function.__globals__, function.__code__
+    found: Parts = []
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # it is not set yet
+            file = os.path.basename(code.co_filename)
+            found.append((f"{name} of {code.co_name} ({file}:{code.co_firstlineno})", cell.cell_contents))
+    names = [name for each in _codes_in(code) for name in each.co_names if name in module]
+    return found + [(f"{function.__module__}.{name}", module[name]) for name in names]
+
+
+def _codes_in(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _codes_in(const)
+
+
+def _is_users(module: str) -> bool:
+    return module in ("__main__", "__mp_main__") or not is_foreign(module)
 
 
 def is_library(value: object) -> bool:
     """Return whether the class of an object is not the user's."""
-    module = type(value).__module__
-    return is_foreign(module) and module not in ("__main__", "__mp_main__")
+    return not _is_users(type(value).__module__)
 
 
 def held_states(thing: object) -> dict[str, Held]:
@@ -226,7 +291,7 @@ def _entries(value: object, in_container: bool) -> dict[object, str] | None:
     """Return the fingerprint of each entry; None for what is no container of data."""
     if isinstance(value, Mapping):
         return {key: _mark(entry) for key, entry in list(value.items())[:1000]}
-    if isinstance(value, (list, bytearray)):
+    if isinstance(value, (list, bytearray, array)):
         return {at: _mark(entry) for at, entry in enumerate(value[:1000])}
     if isinstance(value, (set, deque)):
         return None if isinstance(value, deque) and value.maxlen else _without_order(value)
@@ -308,4 +373,6 @@ def _counts(old: Entries, before: str, now: str) -> bool:
     zeros = set(old.entries.values()) <= {f"{_COUNTED}0", f"{_COUNTED}0.0"}
     one, other = before.removeprefix(_COUNTED), now.removeprefix(_COUNTED)
     whole = one.lstrip("-").isdigit() or float(one) == 0
-    return whole and float(other) > float(one) and (zeros or not isinstance(old.thing, list))
+    return (
+        whole and float(other) > float(one) and (zeros or not isinstance(old.thing, (list, bytearray, array)))
+    )

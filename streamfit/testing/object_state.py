@@ -5,7 +5,10 @@ from __future__ import annotations
 import enum
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping
+from array import array
+from collections import deque
+from collections.abc import Iterator, Mapping, MappingView
+from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 import numpy as np
@@ -44,14 +47,17 @@ def fingerprint(value: object, depth: int = 0) -> str:
         keys = list(value)
         pairs = [(fingerprint(k, depth + 1), fingerprint(value[k], depth + 1)) for k in keys[:_LONGEST]]
         return f"{kind}({_hashed(repr(pairs))}, {len(keys)})"
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (bytearray, memoryview, array)):
+        return f"{kind}({_hashed(bytes(value))}, {len(value)})"
+    if isinstance(value, (list, tuple, set, frozenset, deque, MappingView)):
         unordered = isinstance(value, (set, frozenset))
-        looked = list(value) if unordered else list(value[:_LONGEST])  # type: ignore[index]
+        looked = list(value) if unordered else list(islice(value, _LONGEST))
         entries = [fingerprint(entry, depth + 1) for entry in looked]
         return f"{kind}({_hashed(repr(sorted(entries) if unordered else entries))}, {len(value)})"
     if isinstance(value, np.random.Generator):
         return f"{kind}({fingerprint(value.bit_generator.state, depth + 1)})"
-    if is_foreign(type(value).__module__):
+    module = type(value).__module__
+    if is_foreign(module) and module not in ("__main__", "__mp_main__"):
         return kind  # locks, files, loggers and the like
     return f"{kind}({fingerprint(dict(attributes_of(value)), depth + 1)})"
 

@@ -17,9 +17,8 @@ from streamfit.testing.failure import fail
 from streamfit.testing.table import Check
 
 _LOADS, _SECONDS, _LEAST = 96, 1.5, 24
-_ROUNDS = (
-    2  # of that many loads: what is cleaned up now and then, as pandas does, takes more memory in one of them
-)
+_ROUNDS, _MOST_ROUNDS = 2, 12  # of so many loads: pandas cleans up after 500 or so
+_CLEANED = 8 << 10  # what each load may leave behind until then
 _SHARE, _SMALL = 0.25, 256  # memory that each load may keep: a quarter of its bytes, or this many bytes
 
 
@@ -32,8 +31,9 @@ def check_memory(checked: CheckedObject) -> str | None:
         empty = _held()
         _load(source, tickets, len(tickets))
         first = before = _held()
-        kept_by_load = []
-        for _ in range(_ROUNDS):
+        kept_by_load: list[float] = []
+        until = time.monotonic() + _SECONDS
+        while not kept_by_load or _goes_on(kept_by_load, until):
             count, now = _load(source, tickets, _LOADS), _held()
             if count < _LEAST:
                 return f"only {count} loads in {_SECONDS} s: too slow to tell"
@@ -51,6 +51,13 @@ def check_memory(checked: CheckedObject) -> str | None:
     if kept > len(tickets) * max(0.5 * size, 16 * _SMALL):
         return f"keeps about {_shown(kept // len(tickets))} of each batch that it has loaded"
     return None
+
+
+def _goes_on(kept_by_load: list[float], until: float) -> bool:
+    """Return whether more loads are due to tell a leak from what is cleaned up now and then."""
+    if len(kept_by_load) < _ROUNDS:
+        return True
+    return len(kept_by_load) < _MOST_ROUNDS and max(kept_by_load) < _CLEANED and time.monotonic() < until
 
 
 def _load(source: Source, tickets: list[Ticket], most: int) -> int:

@@ -6,7 +6,7 @@ from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, data_of, place
 from streamfit.testing.checks.contents import loaded_again
-from streamfit.testing.checks.delivery import SHARED_ADVICE, loads_at_once, pool_of
+from streamfit.testing.checks.delivery import SHARED_ADVICE, ids_of, loads_at_once, pool_of
 from streamfit.testing.checks.process_state import can_be_sent
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import brief_error, fail, skip, warn
@@ -63,7 +63,7 @@ def check_epoch_draws(checked: CheckedObject) -> str | None:
     """Check that a worker process that is started for epoch 2 does not draw the numbers of epoch 1."""
     ticket, name, held = _drawn_from(checked)
     source = checked.source()
-    later = next((each for each in checked.tickets(source, 1) if each.ids == ticket.ids), None)
+    later = next((each for each in checked.tickets(source, 1) if ids_of(each) == ids_of(ticket)), None)
     if not _is_sent(source) or later is None:
         skip("it cannot be sent to worker processes, or its batches are others in the next epoch")
     if (

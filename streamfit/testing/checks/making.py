@@ -12,7 +12,9 @@ from functools import partial
 
 from streamfit.testing.checked_object import CheckedObject, data_of, seed_globals
 from streamfit.testing.checks.contents import global_states
+from streamfit.testing.comparison import difference
 from streamfit.testing.failure import fail, skip, warn
+from streamfit.testing.held_state import advanced, held_states
 from streamfit.testing.table import Check
 from streamfit.testing.torch_random import kept_torch
 
@@ -32,6 +34,8 @@ def check_made_alike(checked: CheckedObject) -> str | None:
     found = checked.made_alike()
     if found is None:
         return None
+    if _changes_by_itself(checked):
+        skip("a batch is another one each time it is loaded, also from one object")
     source = (
         "numpy.random or random in the constructor: seeding them before it makes the objects alike"
         if _alike_when_seeded(checked)
@@ -48,6 +52,16 @@ def check_made_alike(checked: CheckedObject) -> str | None:
             "one: pass a seed to the constructor"
         )
     warn(f"{text}A program that resumes makes another one, and trains on other batches: pass a seed")
+
+
+def _changes_by_itself(checked: CheckedObject) -> bool:
+    """Return whether loads advance what all objects share, as a generator of the module."""
+    source = checked.source()
+    held = held_states(data_of(source))
+    ticket = next(iter(source.tickets(0)))
+    one, other = (checked.load(source, ticket) for _ in range(2))
+    names = advanced(held, held_states(data_of(source)))
+    return difference(one, other) is not None and any(not name.startswith("self.") for name in names)
 
 
 def _alike_when_seeded(checked: CheckedObject) -> bool:

@@ -159,7 +159,7 @@ def check_first_epoch(checked: CheckedObject) -> str | None:
                 f"{checked.name}: {name} is in order in the first epoch and shuffled only after it: it "
                 f"begins with {_first(numbers)}, and with {_first(later)} in the next one. {advice}"
             )
-    for held in census.held.x:
+    for held in () if census.draws else census.held.x:  # else loads choose the rows, not the order
         if not (held.increasing or held.name in census.kept):
             continue  # shuffled in place, and perhaps before the first epoch too
         places = held.places()
@@ -206,7 +206,7 @@ CHECKS: tuple[Check, ...] = (
         "groups_change",
         "Where samples are shuffled, batches hold other groups of samples in each epoch.",
         check_groups_change,
-        needs=("content", "own_arrays"),
+        needs=("content", "own_arrays", "own_data"),
         hint=(
             "def on_epoch_end(self):\n"
             "    self.generator.shuffle(self.order)  # numbers of samples, which __getitem__ slices"
@@ -216,7 +216,7 @@ CHECKS: tuple[Check, ...] = (
         "first_epoch",
         "The first epoch is shuffled if the later ones are.",
         check_first_epoch,
-        needs=("content", "own_arrays"),
+        needs=("content", "own_arrays", "own_data"),
         hint="def __init__(self, ...):\n    ...\n    self.on_epoch_end()  # shuffles for the first epoch",
     ),
 )
