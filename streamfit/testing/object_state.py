@@ -7,9 +7,10 @@ import hashlib
 import sys
 from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping, MappingView
+from collections.abc import Iterable, Iterator, Mapping, MappingView
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import cast
 
 import numpy as np
 
@@ -51,7 +52,8 @@ def fingerprint(value: object, depth: int = 0) -> str:
         return f"{kind}({_hashed(bytes(value))}, {len(value)})"
     if isinstance(value, (list, tuple, set, frozenset, deque, MappingView)):
         unordered = isinstance(value, (set, frozenset))
-        looked = list(value) if unordered else list(islice(value, _LONGEST))
+        held = cast("Iterable[object]", value)
+        looked = list(held) if unordered else list(islice(held, _LONGEST))
         entries = [fingerprint(entry, depth + 1) for entry in looked]
         return f"{kind}({_hashed(repr(sorted(entries) if unordered else entries))}, {len(value)})"
     if isinstance(value, np.random.Generator):

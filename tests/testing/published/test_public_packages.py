@@ -74,7 +74,7 @@ def test_images_of_keras_preprocessing_keep_what_they_can() -> None:
     assert [name for name, status in found.items() if status == "expected"] == list(reasons)
     kept = ("length", "content", "form", "repeatable", "any_order", "own_arrays", "own_data", "exactly_once")
     assert [found[name] for name in kept] == ["pass"] * len(kept)
-    assert "sequence.lock is a _thread.lock" in next(r.message for r in results if r.name == "picklable")
+    assert "self.lock is a _thread.lock" in next(r.message for r in results if r.name == "picklable")
 
 
 def test_balanced_batches_of_imbalanced_learn_pass() -> None:
