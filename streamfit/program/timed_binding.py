@@ -7,6 +7,7 @@ instance), there is nothing inside it that could be told apart, and nothing is e
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 
 from streamfit._base.specs import Array
 from streamfit.kernels import Call, CallList
+from streamfit.kernels.blas import OF_KERNELS, on_one_thread
 from streamfit.kernels.matrix import copy_into
 from streamfit.kernels.sections import SectionedCallList
 from streamfit.ops.core import Node
@@ -133,10 +135,11 @@ class TimedBinding(Binding):
         What it takes to measure is measured, too, and taken off.
         """
         clock, times, counts = time.perf_counter_ns, dict[Part, int](), dict[Part, int]()
-        with self._lock:
+        blas = any(calls.calls_blas for _, calls in self._timed)
+        with self._lock, on_one_thread(OF_KERNELS) if blas else contextlib.nullcontext():
             for part, calls in self._timed:
                 began = clock()
-                calls.run()
+                calls.run_within()
                 times[part] = times.get(part, 0) + clock() - began
                 counts[part] = counts.get(part, 0) + 1
         each = _time_of_nothing()
@@ -149,7 +152,7 @@ def _time_of_nothing() -> float:
     times = []
     for _ in range(_EMPTY_RUNS):
         began = clock()
-        nothing.run()
+        nothing.run_within()
         times.append(clock() - began)
     return median(times)
 

@@ -17,6 +17,8 @@ Kind = Literal["layer", "objective", "update", "overhead"]
 
 _WIDTH = 100
 _NAME, _NUMBERS = 46, (11, 12, 9, 10, 9)  # of the columns
+TOLERANCE = 0.15
+"""The share of a whole step that the sum of its parts may differ from it."""
 _NEAR = 0.75  # of the machine's rate: there is little left to gain
 
 
@@ -93,6 +95,15 @@ class ModelProfile:
         return self.alone - sum(row.seconds for row in self.rows)
 
     @property
+    def adds_up(self) -> bool:
+        """Whether the parts add up to the whole step within `TOLERANCE` (15 %).
+
+        They do not where operations take less than a microsecond each, so that the clock costs as much as
+        they do, or where other programs disturbed one measurement.
+        """
+        return abs(self.rest) <= TOLERANCE * self.alone
+
+    @property
     def layers(self) -> tuple[LayerTimes, ...]:
         """The rows that are layers."""
         return tuple(row for row in self.rows if row.kind == "layer")
@@ -147,7 +158,7 @@ class ModelProfile:
         slowest = self.slowest
         if slowest is None:
             return "its layers compute nothing"
-        share = _percent(slowest.seconds / max(self.alone, 1e-12))
+        share = _percent(slowest.seconds / self._whole)
         text = f"the slowest layer is {slowest.name} ({share} of a step's work"
         if slowest.flops:
             of = slowest.rate / self.machine_rate
@@ -165,6 +176,10 @@ class ModelProfile:
         )
         for text in (self._summary(), self._machine(), self._loop(), self.verdict):
             lines += textwrap.wrap(text, _WIDTH)
+        if not self.adds_up:
+            most = _percent(TOLERANCE)
+            text = f"(the parts differ from the whole step by more than {most}: take them as rough)"
+            lines.insert(len(self.rows) + 2, text)
         return "\n".join(lines)
 
     def _row(self, row: LayerTimes) -> str:
@@ -173,8 +188,13 @@ class ModelProfile:
         rate = (f"{1e-9 * row.rate:.1f}", _percent(row.rate / self.machine_rate)) if row.flops else ()
         return _line(name, _ms(row.forward), backward, self._share(row.seconds), *rate)
 
+    @property
+    def _whole(self) -> float:
+        """The seconds of all parts and the rest, none of them below 0."""
+        return sum(row.seconds for row in self.rows) + max(0.0, self.rest) or 1e-12
+
     def _share(self, seconds: float) -> str:
-        return f"{100 * seconds / self.alone:.1f} %" if self.alone else ""
+        return f"{100 * seconds / self._whole:.1f} %"
 
     def _summary(self) -> str:
         what = "a training step" if self.training else "a forward pass"

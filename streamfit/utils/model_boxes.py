@@ -84,10 +84,10 @@ def boxes_of(model: GraphModel, shown: Shown) -> Boxes:
             f"model {model.name!r} is not built, so its graph is not known: give it an Input(...), call "
             "build(input_shape), or fit it first"
         )
-    return _Walk(model, shown).found
+    return _ModelBoxes(model, shown).found
 
 
-class _Walk:
+class _ModelBoxes:
     """Make the boxes of one model."""
 
     def __init__(self, model: GraphModel, shown: Shown) -> None:

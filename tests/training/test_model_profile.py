@@ -2,12 +2,14 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import streamfit as sf
 from streamfit import layers
+from streamfit.streams.profiling.stage_times import StageTimes
 from streamfit.training.model_profile import LayerTimes, ModelProfile
 
 REST = 0.25
@@ -186,6 +188,40 @@ def test_the_sentence_says_where_a_layer_is_near_the_rate_of_the_machine() -> No
         "step's work, 80 % of the machine's rate for matrix products, so it is near its limit)."
     )
     assert "near its limit" not in profile_with(network(), machine_rate=1e13).verdict
+
+
+def test_parts_that_do_not_add_up_are_said_to_be_rough() -> None:
+    found = profile_with(network(), alone=0.003 / 1.1)
+    assert found.adds_up
+    assert "rough" not in str(found)
+    rough = profile_with(network(), alone=0.001)
+    assert not rough.adds_up
+    assert "rough" in str(rough)
+    assert "(100 % of a step's work" in rough.verdict
+
+
+@pytest.mark.parametrize(
+    ("where", "workers", "busy", "processor", "advice"),
+    [
+        ("2 processes", 2, 0.12, 0.12, "more workers help up to 3; "),
+        ("2 processes", 2, 4.0, 4.0, "more workers help up to 4, as many as processors; "),
+        ("4 processes", 4, 4.0, 4.0, ""),
+        ("2 threads", 2, 4.0, 0.1, "more workers help up to 100; "),  # they wait, for a disk for instance
+        ("2 threads", 2, 4.0, 4.0, ""),  # they wait for Python's lock
+        ("this thread", 1, 4.0, 4.0, ""),
+    ],
+)
+def test_advice_on_workers(
+    monkeypatch: pytest.MonkeyPatch, where: str, workers: int, busy: float, processor: float, advice: str
+) -> None:
+    monkeypatch.setattr("streamfit.training.model_profile.usable_processors", lambda: 4)
+    found = profile_with(network(), waiting=0.012)
+    row = StageTimes("map(f)", "stage", where, workers, busy, 0.0, 0.0, 0, processor)
+    data = replace(found.data, rows=[row], elements=10, verdict="map(f) limits.")
+    found = replace(found, data=data)
+    assert found.verdict.startswith(
+        f"waiting for data takes 75 % of a step: {advice}map(f) limits; the slowest layer is conv "
+    )
 
 
 def test_wrong_arguments_and_no_data_are_refused() -> None:

@@ -28,7 +28,7 @@ def overlap(layout: Layout, sizes: list[tuple[float, float]], a: int, b: int) ->
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(graphs())
 def test_boxes_keep_their_distance_and_stand_inside_the_picture(
     graph: tuple[list[tuple[float, float]], list[tuple[int, int]]],
@@ -43,7 +43,7 @@ def test_boxes_keep_their_distance_and_stand_inside_the_picture(
     assert len(layout.paths) == len(links)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(graphs())
 def test_links_lead_from_row_to_row_past_all_boxes(
     graph: tuple[list[tuple[float, float]], list[tuple[int, int]]],
