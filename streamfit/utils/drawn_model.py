@@ -61,8 +61,8 @@ def drawn(graph: Boxes, direction: Direction) -> Drawing:
     insides = [None if box.inside is None else drawn(box.inside, direction) for box in graph.boxes]
     sizes = [_size(box, inside) for box, inside in zip(graph.boxes, insides, strict=True)]
     across_along = [(h, w) if flat else (w, h) for w, h in sizes]
-    links = [(edge.source, edge.target) for edge in graph.edges]
-    layout = layered_layout(across_along, links, _GAP)
+    edges = [edge for edge in graph.edges if edge.source != edge.target]
+    layout = layered_layout(across_along, [(edge.source, edge.target) for edge in edges], _GAP)
     whole = layout.size
 
     def put(point: Point) -> Point:
@@ -85,7 +85,11 @@ def drawn(graph: Boxes, direction: Direction) -> Drawing:
             found.boxes += moved.boxes
             found.lines += moved.lines
             found.arrows += moved.arrows
-    for edge, path in zip(graph.edges, layout.paths, strict=True):
+    for again in {edge.source for edge in graph.edges if edge.source == edge.target}:
+        line, arrow = _loop(layout.centres[again], across_along[again], put)
+        found.lines.append(line)
+        found.arrows.append(arrow)
+    for edge, path in zip(edges, layout.paths, strict=True):
         source, target = insides[edge.source], insides[edge.target]
         starts, ends = path[0][0], path[-1][0]
         if source is not None:
@@ -127,6 +131,16 @@ def _steps(points: Sequence[Point], put: Callable[[Point], Point]) -> Iterator[S
         else:
             middle = (y + next_y) / 2
             yield "C", [put((x, middle)), put((next_x, middle)), put((next_x, next_y))]
+
+
+def _loop(centre: Point, size: Point, put: Callable[[Point], Point]) -> tuple[list[Step], list[Point]]:
+    """Lead a line from a box around its side back into it: a layer that reads what it has made."""
+    side, low, high = centre[0] + size[0] / 2, centre[1] + size[1] / 4, centre[1] - size[1] / 4
+    away = side + _GAP[0] * 0.8
+    curve = [(away, low), (away, high), (side + _ARROW, high)]
+    line: list[Step] = [("M", [put((side, low))]), ("C", [put(point) for point in curve])]
+    corners = [(side, high), (side + _ARROW, high - _ARROW / 2), (side + _ARROW, high + _ARROW / 2)]
+    return line, [put(corner) for corner in corners]
 
 
 # -- SVG ----------------------------------------------------------------------------------------------

@@ -65,7 +65,13 @@ def test_a_shared_layer_is_one_box_and_functions_of_ops_are_boxes() -> None:
     assert (name, "same") in found
     again = layers.Dense(4, name="again")
     x = sf.Input((4,), name="x")
-    assert edges(sf.Model(x, again(again(x)))) == {("x", "again"), ("again", "again")}
+    model = sf.Model(x, again(again(x)))
+    assert edges(model) == {("x", "again"), ("again", "again")}
+    drawing = drawn(boxes_of(model, Shown(names=True)), "TB")
+    _, left, top, wide, high = drawing.boxes[1]
+    tip = drawing.arrows[0][0]  # of the line from the box around its side
+    assert tip == pytest.approx((left + wide, top + high / 4))
+    assert all(x >= left + wide for _, points in drawing.lines[0] for x, _ in points)
 
 
 def test_sequential_models_and_subclasses_are_shown() -> None:
