@@ -45,9 +45,11 @@ demo: $(VENV)/.demo-ready
 
 test: lint suite kernel-lines
 
-# Tests marked "alone" judge how fast something is, or how much memory all of it takes.
+# Tests marked "alone" judge how fast something is, or how much memory all of it takes. Those marked "extras_only"
+# need what is fetched meanwhile.
 suite: $(VENV)/.test-ready
-	$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal --durations=10 --durations-min=3 -m "not alone"
+	$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal --durations=10 --durations-min=3 \
+		-m "not alone and not extras_only"
 	$(PY) -m pytest -m alone $(shell grep --recursive --files-with-matches --include='*.py' 'mark\.alone' tests)
 
 # Without these packages `make suite` skips these tests.

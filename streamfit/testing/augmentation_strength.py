@@ -9,11 +9,11 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.streams.leaves import is_arraylike
 from streamfit.testing.augmentation_draws import AugmentedSamples, Per, of_function, of_pipeline
-from streamfit.testing.check_runner import Result
 from streamfit.testing.comparison import same_bits
 from streamfit.testing.failure import fail, skip, warn
 from streamfit.testing.kinds import checked_object
-from streamfit.testing.outcomes import Question, ask
+from streamfit.testing.outcomes import ask
+from streamfit.testing.result import Question, Result
 from streamfit.testing.settings import CheckSettings, SampleKey
 from streamfit.testing.table import Kind
 

@@ -28,20 +28,24 @@ _BATCHES, _SECONDS = 1024, 0.3  # of one pass, while batches are quick
 _SLOW_BATCHES = 16
 _LONG_SECONDS, _LEAST = 1.0, 4  # after that time a pass ends with this number of batches
 _DEFAULT_LIMIT = 32
-_KEPT_ROWS = 512  # whose values are kept, to tell how likely equal samples are
+_KEPT_ROWS = 4096  # of which some columns are kept, to tell how likely equal samples are
 _KEPT_COLUMNS = 64
 _IDENTIFYING = 0.8  # share of different labels with which a label tells which sample it is
 
 
 @dataclass(slots=True)
 class BatchSamples:
-    """The samples of one batch: a hash for each row of x, of y, and of all; y is None without targets."""
+    """The samples of one batch: a hash for each row of x, of y, and of all; y is None without targets.
+
+    A row of x is blank where all its values are the same one, as in a black image.
+    """
 
     ticket: Ticket
     x: list[Hashable]
     y: list[Hashable] | None
     all: list[Hashable]
     keys: list[Hashable] | None
+    blank: list[bool]
 
     @property
     def number(self) -> int:
@@ -150,11 +154,14 @@ def _known(batch: BatchSamples, by: str) -> list[Hashable]:
 
 @dataclass(slots=True)
 class _Begun:
-    """The first pass, and what the object held then; no hook has run after it."""
+    """The first pass, and what the object held then; no hook has run after it. The source is None for a
+    generator, which is read once.
+    """
 
-    source: Source
+    source: Source | None
     first: PassSamples
-    values: list[Value]
+    value: Value | None
+    numbers: Array
     held: HeldArrays
     indices: dict[str, list[int]]
     draws: bool
@@ -183,10 +190,14 @@ def _begun(checked: CheckedObject) -> _Begun:
         indices = index_lists(thing)
         _hook(partial(source.begin_pass, 0))
         values: list[Value] = []
-        first = _pass(checked, source, 0, values)
-        draws = checked.kind != "generator" and bool(values) and _draws(source, first, values[0])
-        held = held_arrays(thing, *map(_only, values[0][:2])) if values else HeldArrays([], [])
-        _BEGUN[checked] = _Begun(source, first, values, held, indices, draws)
+        tables: list[Array] = []
+        first = _pass(checked, source, 0, values, tables)
+        value = values[0] if values else None
+        draws = checked.kind != "generator" and value is not None and _draws(source, first, value)
+        held = held_arrays(thing, *map(_only, value[:2])) if value is not None else HeldArrays([], [])
+        once = checked.kind == "generator" and not source.traits.rewinds
+        kept = None if once else source
+        _BEGUN[checked] = _Begun(kept, first, value, _joined(tables), held, indices, draws)
     return _BEGUN[checked]
 
 
@@ -196,19 +207,28 @@ def _taken(checked: CheckedObject, begun: _Begun) -> Census:
     kept: set[str] = set()
     second = None if first.error else _second(checked, source)
     if second is not None:
-        passes.append(_pass(checked, second, 1 if second is source else 0, []))
+        passes.append(_pass(checked, second, 1 if second is source else 0))
         after = data_of(second)
         indices.append(index_lists(after))
-        wanted = _only(begun.values[0][0]) if begun.values else None
+        wanted = _only(begun.value[0]) if begun.value is not None else None
         later = {each.name: each.rows for each in held_arrays(after, wanted, None).x}
         kept = {each.name for each in held.x if later.get(each.name) == each.rows}
         draws = draws or _all_differ(*passes)
     ours = checked.kind in ("source", "stream") and type(source).__module__.startswith("streamfit.")
-    return Census(passes, held, indices, kept, _numbers(begun.values), draws, ours)
+    return Census(passes, held, indices, kept, begun.numbers, draws, ours)
 
 
-def _pass(checked: CheckedObject, source: Source, data_epoch: int, values: list[Value]) -> PassSamples:
-    """Load a pass, or its first batches where that takes long; the first values are added to `values`."""
+def _pass(
+    checked: CheckedObject,
+    source: Source,
+    data_epoch: int,
+    values: list[Value] | None = None,
+    tables: list[Array] | None = None,
+) -> PassSamples:
+    """Load a pass, or its first batches where that takes long.
+
+    The first batch is added to `values`, and some columns of the first rows to `tables`.
+    """
     found = PassSamples(counted=source.batches(data_epoch) is not None)
     limit = checked.settings.limit
     most = max(_BATCHES, limit) if limit >= _DEFAULT_LIMIT else limit
@@ -233,8 +253,10 @@ def _pass(checked: CheckedObject, source: Source, data_epoch: int, values: list[
             break
         found.batches.append(_batch(checked, ticket, value))
         found.not_finite += _not_finite(ticket, value)
-        if rows < _KEPT_ROWS:
+        if values is not None and not values:
             values.append(value)
+        if tables is not None and rows < _KEPT_ROWS:
+            tables += _table(value)
             rows += len(found.batches[-1].all)
     if source.batches(data_epoch) == len(found.batches):
         found.whole = True
@@ -259,7 +281,16 @@ def _batch(checked: CheckedObject, ticket: Ticket, value: Value) -> BatchSamples
                 f"{ticket.number}",
                 error,
             )
-    return BatchSamples(ticket, x or [], y, [hash(row) for row in zip(*sides, strict=False)], keys)
+    every: list[Hashable] = [hash(row) for row in zip(*sides, strict=False)]
+    return BatchSamples(ticket, x or [], y, every, keys, _blank_rows(value[0], len(every)))
+
+
+def _blank_rows(part: object, count: int) -> list[bool]:
+    """Return for each row of x whether all its values are the same; never where it has one value only."""
+    arrays = [array.reshape(len(array), -1)[:count] for _, array in leaves(part) if array.size]
+    if sum(array.shape[1] for array in arrays) < 2:
+        return [False] * count
+    return [bool(one) for one in np.all([(array == array[:, :1]).all(axis=1) for array in arrays], axis=0)]
 
 
 def _not_finite(ticket: Ticket, value: Value) -> Iterator[NotFinite]:
@@ -303,9 +334,9 @@ def _draws(source: Source, first: PassSamples, value: Value) -> bool:
         return False
 
 
-def _second(checked: CheckedObject, source: Source) -> Source | None:
+def _second(checked: CheckedObject, source: Source | None) -> Source | None:
     """Return the source of a second pass; None if it cannot be had without changing the object."""
-    if checked.kind == "generator" and not source.traits.rewinds:
+    if source is None:
         return checked.source()
     own = checked.copies() or (checked.factory and checked.made_alike() is None)
     if checked.kind in ("sequence", "source") and not own:
@@ -332,14 +363,15 @@ def _all_differ(one: PassSamples, other: PassSamples) -> bool:
     return one.whole and other.whole and len(first & second) <= len(first) / 10
 
 
-def _numbers(values: list[Value]) -> Array:
-    """Return the first rows of all batches as a table of numbers, with some of their columns."""
-    tables = []
-    for value in values:
-        flat = [_columns(array) for _, array in parts_of(value) if len(array)]
-        if not flat or len({len(each) for each in flat}) > 1:
-            continue
-        tables.append(np.concatenate(flat, axis=1))
+def _table(value: Value) -> list[Array]:
+    """Return some columns of the rows of a batch as one table of numbers; none where its parts differ."""
+    flat = [_columns(array) for _, array in parts_of(value) if len(array)]
+    if not flat or len({len(each) for each in flat}) > 1:
+        return []
+    return [np.concatenate(flat, axis=1)]
+
+
+def _joined(tables: list[Array]) -> Array:
     width = min((table.shape[1] for table in tables), default=0)
     return np.concatenate([table[:, :width] for table in tables])[:_KEPT_ROWS] if tables else np.zeros((0, 0))
 
@@ -373,3 +405,20 @@ def chance_of_equality(values: Array) -> float:
     spread = np.abs(finite).max(axis=0)
     rank = int(np.linalg.matrix_rank((finite - finite[0]) / np.where(spread > 0, spread, 1)))
     return float(np.prod(sorted(chances)[-rank:])) if rank else 1.0
+
+
+def pairs_equal_in_part(values: Array) -> int:
+    """Count the pairs of samples that are equal in one half of their columns, whichever half has fewer.
+
+    Samples that are equal by chance have many near relatives; samples that were repeated have none.
+
+    Example:
+        >>> pairs_equal_in_part(np.array([[1, 2], [1, 3], [2, 2], [2, 3]])), pairs_equal_in_part(np.eye(2))
+        (2, 0)
+    """
+    finite = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    distinct = [len(np.unique(column)) for column in finite.T]
+    order = [int(at) for at in np.argsort(distinct)[::-1] if distinct[at] > 1]
+    halves = [half for half in (order[::2], order[1::2]) if half]
+    counts = (np.unique(finite[:, half], axis=0, return_counts=True)[1] for half in halves)
+    return min((int((times * (times - 1)).sum()) // 2 for times in counts), default=0)

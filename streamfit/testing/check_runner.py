@@ -7,62 +7,20 @@ failure with its exception and never a pass; the global random states are as bef
 
 from __future__ import annotations
 
-import time
-import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from streamfit._base.names import did_you_mean
 from streamfit.testing.checked_object import quiet_finalizers
-from streamfit.testing.checks import CHECKS
-from streamfit.testing.checks.contents import kept_globals
+from streamfit.testing.checks.all_checks import CHECKS
+from streamfit.testing.checks.construction import FIRST
 from streamfit.testing.checks.stage_checks import stage_text
-from streamfit.testing.failure import (
-    CheckFailure,
-    CheckSkipped,
-    CheckWarning,
-    brief_error,
-    exits_are_failures,
-)
+from streamfit.testing.failure import CheckWarning
 from streamfit.testing.kinds import checked_object
+from streamfit.testing.result import Question, Result, judged
 from streamfit.testing.settings import CheckSettings, SampleKey
 from streamfit.testing.table import Check, Kind
 
-Status = Literal["pass", "warn", "fail", "skip", "expected"]
 Names = str | Iterable[str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How one check ended.
-
-    Args:
-        name: Name of the check.
-        status: ``'pass'``; ``'fail'``; ``'warn'`` for what is likely a mistake; ``'skip'``; ``'expected'``
-        for
-            a known failure.
-        message: The reason; for a pass a note, often empty.
-        seconds: How long it took.
-        error: The failure itself.
-        hint: A few lines of code that mend what a check has found; empty otherwise.
-        waits_for: The check that must hold first, if this one was not run for that reason; else empty.
-
-    Example:
-        >>> print(Result("length", "pass", "", 0.01))
-        pass      length
-    """
-
-    name: str
-    status: Status
-    message: str
-    seconds: float
-    error: BaseException | None = None
-    hint: str = ""
-    waits_for: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.status:9} {self.name}" + (f"\n          {self.message}" if self.message else "")
 
 
 class Battery:
@@ -135,7 +93,7 @@ class Battery:
         self.checked.close()
 
     def _run(self, check: Check) -> Result:
-        for name in check.needs:
+        for name in (*((FIRST,) if check.name != FIRST else ()), *check.needs):
             if name in self.checks and not self._holds(name):
                 return Result(check.name, "skip", f"{name!r} has to hold first", 0.0, waits_for=name)
         closer = check.stands_in_for
@@ -159,39 +117,14 @@ class Battery:
         return any(not self._holds(need) for need in needs)
 
     def _outcome(self, check: Check) -> Result:
-        began = time.perf_counter()
-        error: BaseException | None = None
-        hint = ""
-        status: Status
-        try:
-            with kept_globals(), exits_are_failures(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a check of its own shows those of loads, each once
-                status, message = self._passed(check.run(self.checked) or "", check.name)
-        except CheckSkipped as reason:
-            status, message = "skip", str(reason)
-        except CheckWarning as warning:
-            found: Status = "fail" if self.strict else "warn"
-            text = str(warning) + stage_text(self.checked, check, warning)
-            status, message, error = *self._found(found, text, check.name), warning
-            hint = warning.hint or check.hint
-        except CheckFailure as failure:
-            text = str(failure) + stage_text(self.checked, check, failure)
-            status, message, error = *self._found("fail", text, check.name), failure
-            hint = failure.hint or check.hint
-        except (Exception, SystemExit) as other:  # user code runs in checks, and may raise anything
-            text = f"{self.checked.name}: the check {check.name!r} could not be done: {brief_error(other)}"
-            status, message, error = *self._found("fail", text, check.name), other
-        return Result(check.name, status, message, time.perf_counter() - began, error, hint)
-
-    def _passed(self, note: str, name: str) -> tuple[Status, str]:
-        if name in self.expected:
-            return "pass", f"was expected to fail ({self.expected[name]}), and holds: take it off that list"
-        return "pass", note
-
-    def _found(self, status: Status, text: str, name: str) -> tuple[Status, str]:
-        if name in self.expected:
-            return "expected", f"{self.expected[name]}. {text}"
-        return status, text
+        question = Question(check.name, lambda: check.run(self.checked), check.hint)
+        return judged(
+            self.checked.name,
+            question,
+            strict=self.strict,
+            expected=self.expected.get(check.name),
+            where=lambda found: stage_text(self.checked, check, found),
+        )
 
 
 def _known(names: Iterable[str], checks: Mapping[str, Check], kind: str) -> None:

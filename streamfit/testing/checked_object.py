@@ -26,8 +26,6 @@ from streamfit.testing.comparison import bytes_of, copied, difference
 from streamfit.testing.failure import brief_error, fail
 from streamfit.testing.held_state import GLOBAL_DRAWS
 from streamfit.testing.sample_batches import (
-    BatchedItems,
-    BatchedIterator,
     SampleBatches,
     Samples,
     most_samples,
@@ -152,8 +150,9 @@ class CheckedObject:
         return self._opened(self.fresh(), seed)
 
     def _opened(self, thing: object, seed: int = SEED) -> Source:
+        """Open an object; x may be text, which a model with a layer for it takes."""
         if self.kind == "sequence":
-            return SequenceSource(thing, seed=seed, name=self.name)
+            return SequenceSource(thing, seed=seed, name=self.name, text=True)
         if self.kind == "samples":
             samples = cast("Samples", thing)
             if self.most_samples is None:
@@ -162,12 +161,11 @@ class CheckedObject:
             batches = SampleBatches(samples, self.settings.ragged, self.most_samples)
             return SequenceSource(batches, seed=seed, name=self.name, text=True)
         if self.kind == "generator":
-            text = isinstance(thing, (BatchedItems, BatchedIterator))  # samples may hold text
             targets = self._has_targets()
-            return GeneratorSource(thing, name=self.name, seed=seed, targets=targets, text=text)
+            return GeneratorSource(thing, name=self.name, seed=seed, targets=targets, text=True)
         if isinstance(thing, Stream):
             return thing.source
-        return open_source(thing, seed=seed, name=self.name, targets=False)
+        return open_source(thing, seed=seed, name=self.name, targets=False, text=True)
 
     def close(self) -> None:
         """Stop the workers of the streams that were made."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypedDict, Unpack
 
-from streamfit.testing.check_runner import Battery, Names, Result
+from streamfit.testing.check_runner import Battery, Names
 from streamfit.testing.failure import CheckFailure, text_with_hint
+from streamfit.testing.result import Result
 from streamfit.testing.settings import SampleKey
 from streamfit.testing.table import Kind
 

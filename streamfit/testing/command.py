@@ -19,7 +19,7 @@ from typing import cast
 from streamfit._base.names import did_you_mean
 from streamfit.testing import check_process, package_listing
 from streamfit.testing.check_runner import Battery
-from streamfit.testing.checks import CHECKS
+from streamfit.testing.checks.all_checks import CHECKS
 from streamfit.testing.failure import brief_error
 from streamfit.testing.reports.html_report import page
 from streamfit.testing.reports.report_data import PipelineData, document, pipeline_data, unchecked

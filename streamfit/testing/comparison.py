@@ -103,5 +103,12 @@ def _item(array: Array, place: tuple[int, ...]) -> object:
 
 
 def form_of(value: Value) -> dict[str, Form]:
-    """Return the properties that all batches must share: names, shapes without the batch axis, dtypes."""
-    return {name: (array.shape[1:], array.dtype) for name, array in parts_of(value)}
+    """Return the properties that all batches must share: names, shapes without the batch axis, dtypes.
+
+    Text of any length has one dtype, that of objects.
+    """
+    return {name: (array.shape[1:], _dtype_of(array)) for name, array in parts_of(value)}
+
+
+def _dtype_of(array: Array) -> np.dtype[np.generic]:
+    return np.dtype(object) if array.dtype.kind in "US" else array.dtype

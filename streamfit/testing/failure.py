@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator
 from typing import NoReturn
 
+from streamfit._base.inspection import is_foreign
+
 
 class CheckFailure(AssertionError):  # noqa: N818 - the result of a check, not an error of the program
     """Raised when a check does not hold; its message is a sentence about the checked object.
@@ -106,14 +108,35 @@ def exits_are_failures() -> Iterator[None]:
 
 
 def brief_error(error: BaseException) -> str:
-    """Write the type and the first line of an exception.
+    """Write the type and the first line of an exception, and the next one where the sentence goes on there.
 
     Example:
-        >>> brief_error(KeyError("x"))
-        "KeyError: 'x'"
+        >>> brief_error(KeyError("x")), brief_error(ValueError("a or\\nb"))
+        ("KeyError: 'x'", 'ValueError: a or')
+        >>> brief_error(TypeError("seeds are: None,\\nint and str"))
+        'TypeError: seeds are: None, int and str'
     """
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    lines = str(error).strip().splitlines()
+    if not lines:
+        return type(error).__name__
+    goes_on = len(lines) > 1 and lines[0].rstrip().endswith((",", ":"))
+    return f"{type(error).__name__}: {f'{lines[0].rstrip()} {lines[1].strip()}' if goes_on else lines[0]}"
+
+
+def raised_at(error: BaseException) -> str:
+    """Write the line of the user's code in which an exception was raised or passed on last; empty if none.
+
+    Example:
+        >>> raised_at(ValueError("was not raised"))
+        ''
+    """
+    place, found = error.__traceback__, ""
+    while place is not None:
+        name = place.tb_frame.f_globals.get("__name__", "")
+        if name in ("__main__", "__mp_main__") or not is_foreign(name):
+            found = f", raised at {os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}"
+        place = place.tb_next
+    return found
 
 
 def text_with_hint(text: str, hint: str) -> str:

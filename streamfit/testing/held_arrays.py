@@ -16,14 +16,21 @@ _MOST_BYTES, _MOST_ROWS = 64 << 20, 200_000
 
 @dataclass(frozen=True, slots=True)
 class HeldArray:
-    """The rows of one attribute: its name, a hash for each row, the identity of the array, and whether the
-    first values of its rows increase.
+    """The rows of one attribute.
+
+    Attributes:
+        name: Its name.
+        rows: A hash for each row.
+        same: The identity of the array.
+        increasing: Whether the first values of its rows increase.
+        numbers: Whether it is a list of whole numbers, which may be an order and no samples.
     """
 
     name: str
     rows: list[Hashable]
     same: int
     increasing: bool
+    numbers: bool
 
     def places(self) -> dict[Hashable, int]:
         """Return the place of each row that comes once; empty if that is not most of them."""
@@ -71,7 +78,9 @@ def _like(held: list[tuple[str, object, Array]], wanted: Array | None) -> list[H
         rows = array.reshape(-1, width)
         with np.errstate(all="ignore"):
             cast = rows.astype(wanted.dtype)
-        found.append(HeldArray(name, row_hashes(cast), id(owner), bool((np.diff(rows[:, 0]) > 0).all())))
+        increasing = bool((np.diff(rows[:, 0]) > 0).all())
+        numbers = array.ndim == 1 and array.dtype.kind in "iu"
+        found.append(HeldArray(name, row_hashes(cast), id(owner), increasing, numbers))
     return found
 
 

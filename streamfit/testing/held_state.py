@@ -22,10 +22,7 @@ from streamfit.testing.object_state import fingerprint
 
 _DEEPEST, _MOST = 3, 512  # levels below the object, and things that are looked at
 # Where np.random.shuffle and random.shuffle draw; check_random_state(None) of scikit-learn returns the first.
-GLOBAL_DRAWS: tuple[object, ...] = tuple(
-    getattr(draw, "__self__")
-    for draw in (np.random.get_state, random.getstate)  # noqa: B009
-)
+GLOBAL_DRAWS: tuple[object, ...] = (np.random.mtrand._rand, random._inst)
 _DRAWS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 Parts = list[tuple[str, object]]
 

@@ -67,11 +67,19 @@ def checked_object(obj: object, kind: Kind | None, settings: CheckSettings) -> C
         raise TypeError(_no_batches(obj))
     _refuse_arguments(obj)
     name = _name_of(obj)
-    made = None if kind in ("sequence", "source", "generator", "stream") else obj()
+    try:
+        made = None if kind in ("sequence", "source", "generator", "stream") else obj()
+    except Exception:  # the first check tells of it
+        return CheckedObject(obj, kind or _likely_kind(obj), name, settings)
     found = _agree(kind, kind if made is None and kind else _kind_of(made, kind), obj)
     if made is not None and _gives_items(made, kind):
         return CheckedObject(_in_batches(obj, settings.ragged), found, name, settings)
     return CheckedObject(obj, found, name, settings)
+
+
+def _likely_kind(factory: Callable[..., object]) -> Kind:
+    """Return the kind of what a factory would make that raises."""
+    return "sequence" if isinstance(factory, type) and _indexes(factory) else "generator"
 
 
 def _name_of(factory: Callable[..., object]) -> str:
@@ -87,7 +95,7 @@ def _name_of(factory: Callable[..., object]) -> str:
     try:
         made = factory()
     except Exception:  # the checks report it
-        return type(factory).__name__
+        return str(getattr(getattr(factory, "func", None), "__name__", "the function"))
     return str(getattr(made, "__name__", type(made).__name__))
 
 

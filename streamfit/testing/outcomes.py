@@ -1,33 +1,13 @@
-"""`Question` and `ask`: checks that are no part of a `Battery`, judged and reported as its checks are."""
+"""`ask`: checks that are no part of a `Battery`, judged and reported as its checks are."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 from streamfit._base.names import did_you_mean
-from streamfit.testing.check_runner import Result, Status
 from streamfit.testing.checking import raise_failures
-from streamfit.testing.checks.contents import kept_globals
-from streamfit.testing.failure import CheckFailure, CheckSkipped, CheckWarning, brief_error
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One check.
-
-    Args:
-        name: Its name for users.
-        run: Returns a note or None, or raises `CheckFailure`, `CheckWarning` or `CheckSkipped`.
-        hint: A few lines of code that mend what it finds.
-        needs: The check that must hold before this one has a meaning; empty for none.
-    """
-
-    name: str
-    run: Callable[[], str | None]
-    hint: str = ""
-    needs: str = ""
+from streamfit.testing.failure import CheckWarning
+from streamfit.testing.result import Question, Result, judged
 
 
 def ask(
@@ -67,30 +47,8 @@ def ask(
             text, name = f"{question.needs!r} has to hold first", question.name
             results[name] = Result(name, "skip", text, 0.0, waits_for=question.needs)
         else:
-            results[question.name] = _outcome(subject, question, strict, expected.get(question.name))
+            results[question.name] = judged(
+                subject, question, strict=strict, expected=expected.get(question.name)
+            )
     raise_failures(subject, list(results.values()))
     return list(results.values())
-
-
-def _outcome(subject: str, question: Question, strict: bool, expected: str | None) -> Result:
-    began = time.perf_counter()
-    status: Status
-    error: BaseException | None = None
-    try:
-        with kept_globals():
-            status, message = "pass", question.run() or ""
-        if expected is not None:
-            message = f"was expected to fail ({expected}), and holds: take it off that list"
-    except CheckSkipped as reason:
-        status, message = "skip", str(reason)
-    except CheckWarning as warning:
-        status, message, error = "fail" if strict else "warn", str(warning), warning
-    except CheckFailure as failure:
-        status, message, error = "fail", str(failure), failure
-    except Exception as other:  # user code runs in checks, and may raise anything
-        message = f"{subject}: the check {question.name!r} could not be done: {brief_error(other)}"
-        status, error = "fail", other
-    if error is not None and expected is not None:
-        status, message = "expected", f"{expected}. {message}"
-    hint = "" if error is None else getattr(error, "hint", "") or question.hint
-    return Result(question.name, status, message, time.perf_counter() - began, error, hint)

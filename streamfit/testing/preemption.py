@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 TraceFunction = Callable[[FrameType, str, object], "TraceFunction | None"]
-PATIENCE = 0.1  # seconds for the second load; if it takes longer, it probably waits for a lock
+PATIENCE = 0.1  # seconds for the second load at most; if it takes longer, it probably waits for a lock
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _STANDARD = str(Path(threading.__file__).resolve().parent)
 
@@ -71,7 +71,7 @@ def _is_user_code(filename: str) -> bool:
 
 
 def interleaved(
-    first: Callable[[], T], second: Callable[[], T], at: int
+    first: Callable[[], T], second: Callable[[], T], at: int, patience: float = PATIENCE
 ) -> tuple[Outcome[T], Outcome[T], str] | None:
     """Run `first` in a thread, stop it at line `at`, run `second` in another thread, continue `first`.
 
@@ -79,6 +79,8 @@ def interleaved(
         first: The load to interrupt.
         second: The load that runs meanwhile.
         at: The line of user code before which `first` stops, counted from 0 in the order of execution.
+        patience: For how many seconds `first` waits for `second`, which may itself wait for a lock that
+            `first` holds.
 
     Returns:
         Both outcomes and the place in the source; None when `first` has no such line.
@@ -102,7 +104,7 @@ def interleaved(
         threads[0].join()
         return None
     threads[1].start()
-    threads[1].join(PATIENCE)  # it may wait for a lock that the first one holds
+    threads[1].join(patience)
     stopper.go_on.set()
     for thread in threads:
         thread.join()
@@ -127,12 +129,18 @@ def lines_of(function: Callable[[], object]) -> int:
 def places(lines: int, seconds: float, cost: float) -> list[int]:
     """Choose the lines to stop at: all, or as many as there is time for, spread evenly.
 
+    The first ones are spread over all lines, too, for where the time ends earlier.
+
     Example:
         >>> places(4, 1.0, 0.01), places(1000, 1.0, 0.25)
-        ([0, 1, 2, 3], [0, 250, 500, 750])
+        ([0, 2, 1, 3], [0, 500, 250, 750])
     """
-    most = max(4, int(seconds / max(cost, 1e-4)))
-    return list(range(lines)) if lines <= most else [number * lines // most for number in range(most)]
+    most = min(lines, max(4, int(seconds / max(cost, 1e-4))))
+    return [number * lines // most for number in sorted(range(most), key=_reversed_bits)]
+
+
+def _reversed_bits(number: int) -> int:
+    return int(f"{number:032b}"[::-1], 2)
 
 
 def timed(function: Callable[[], object]) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
-from streamfit.testing.check_runner import Result
 from streamfit.testing.failure import fail, skip, warn
-from streamfit.testing.outcomes import Question, ask
+from streamfit.testing.outcomes import ask
+from streamfit.testing.result import Question, Result
 from streamfit.testing.settings import SampleKey
 from streamfit.testing.split_side import SplitSide, equal_pairs
 from streamfit.testing.table import Kind

@@ -150,7 +150,7 @@ class Unequal(Clean):
 
 class Texts(Clean):
     def __getitem__(self, index: int) -> Any:
-        return np.array(["a", "b"]), np.zeros(2)
+        return np.zeros(2), np.array(["a", "b"])  # as x, text is right where a layer takes it
 
 
 class DtypeChanges(Clean):

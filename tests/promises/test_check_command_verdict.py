@@ -17,7 +17,7 @@ from oracles.leaks import nothing_left_behind
 from oracles.scripts import environment
 
 from streamfit.testing import CheckFailure, check_generator, check_sequence
-from streamfit.testing.checks import CHECKS
+from streamfit.testing.checks.all_checks import CHECKS
 
 pytestmark = [
     pytest.mark.timeout(60),

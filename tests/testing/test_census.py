@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +23,7 @@ NAMES = (
     "input_dtype",
     "batches_differ",
     "batch_sizes",
-    "company",
+    "groups_change",
     "first_epoch",
     "no_repeats",
     "none_lost",
@@ -197,7 +198,10 @@ FAULTY = [
     (pipelines.WindowsLeaveTheEndOut, {"none_lost": "index 8 would give 6 more samples"}),
     (pipelines.UnreadableAreSkipped, {"batch_sizes": "batches have 6, 7, 7, 7, 7, 7, 6, 7 samples: batch 0"}),
     (pipelines.TwoShuffles, {"labels_stay": "left behind"}),
-    (pipelines.BatchesChangePlaces, {"company": "the samples of a batch never change", "first_epoch": ""}),
+    (
+        pipelines.BatchesChangePlaces,
+        {"groups_change": "always holds the same group", "first_epoch": ""},
+    ),
     (pipelines.ConstantColumn, {"finite": "all of x[:, 1] of batch 0 is NaN"}),
     (pipelines.WeightsOfRareClasses, {"finite": "sample_weight[4] of batch 0 is infinite"}),
     (pipelines.DividedBy255, {"input_dtype": "x is float64 in batch 0"}),
@@ -465,3 +469,20 @@ def test_planted_fault_is_found_and_nothing_without_it(
     thing = made(samples + (samples % size == 0), size, fault, count, seed, images)
     names = {"repeat": {"no_repeats"}, "swap": {"labels_stay"}, "lose": {"none_lost"}}
     assert set(found(thing)) == names.get(fault, set())
+
+
+def rows_for_ever(rows: int = 42, odd: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give batches of eight rows, the last of each round shorter; the first `odd` lack a row."""
+    for number in itertools.count():
+        at = 8 * number % (-(-rows // 8) * 8)
+        x = np.arange(at, min(at + 8, rows), dtype="float32")[number < odd :, None]
+        yield x, x
+
+
+def test_rounds_of_a_generator_that_goes_on_for_ever_may_end_short() -> None:
+    (sizes,) = run_checks(rows_for_ever, only="batch_sizes")
+    assert sizes.status == "pass"
+    assert sizes.message == "one of 6 batches has 2 samples, as if the data began again after it"
+    (sizes,) = run_checks(lambda: rows_for_ever(odd=1), only="batch_sizes")
+    assert sizes.status == "warn"
+    assert "batch 0 has 7 where most have 8" in sizes.message

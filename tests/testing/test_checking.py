@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import re
 import tempfile
 from typing import Any
@@ -24,7 +26,7 @@ from streamfit.testing import (
     nothing_left_behind,
     run_checks,
 )
-from streamfit.testing.check_runner import CHECKS
+from streamfit.testing.checks.all_checks import CHECKS
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -74,6 +76,12 @@ SEQUENCES = [
     (faulty.ClassState, "hooks", "batch 0 is not the same"),
     (faulty.RaisingHook, "hooks", "a hook raised RuntimeError: no next epoch"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait shorter for changes that a thread makes; no object here has a thread."""
+    monkeypatch.setattr("streamfit.testing.checks.object_changes._WATCHED", 0.02)
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +157,7 @@ GENERATORS = [
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # one refuses to be closed
 def test_mistake_of_a_generator_is_found(factory: Any, name: str, text: str) -> None:
     found = failed(factory, "generator")
+    gc.collect()  # else another test is told of the one that refuses to be closed
     assert name in found
     assert re.search(text, found[name]), found[name]
 
@@ -220,7 +229,9 @@ def test_arrays_generators_and_streams_of_the_library_pass() -> None:
     check_stream(lambda: streamfit.stream(faulty.clean_batches(), workers=1))
 
 
-def test_stream_that_leaves_something_behind_is_found() -> None:
+def test_stream_that_leaves_something_behind_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = functools.partial(nothing_left_behind, seconds=0.2)
+    monkeypatch.setattr("streamfit.testing.checks.streaming.nothing_left_behind", quick)
     kept: list[Any] = []
 
     def opened() -> Any:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from oracles.scripts import environment
 
 from streamfit.__main__ import main
-from streamfit.testing import package_listing
+from streamfit.testing import check_process, command, package_listing
 from streamfit.testing.command import find
 
 pytestmark = pytest.mark.timeout(60)
@@ -20,6 +22,31 @@ pytestmark = pytest.mark.timeout(60)
 
 def check(*arguments: str) -> int:
     return main(["check", "--workers", "1", *arguments])
+
+
+class NoFile(check_process.ResultFile):
+    """The result file of checks that run in this process."""
+
+    def __init__(self) -> None: ...
+
+    def write(self, doing: str, report: check_process.Report | None = None) -> None: ...
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check in this process, for questions that no process of its own answers better."""
+
+    in_another = check_process.run
+
+    def run(module: str, options: Mapping[str, object]) -> check_process.CheckOutcome:
+        if module != command.__name__:  # lists what a package defines
+            return in_another(module, options)
+        asked = argparse.Namespace(**json.loads(json.dumps(options)))
+        report = json.loads(json.dumps(command._report(NoFile(), asked)))
+        return check_process.CheckOutcome(report, "it ended", "")
+
+    monkeypatch.setattr(check_process, "run", run)
+    monkeypatch.setattr(sys, "path", list(sys.path))
 
 
 def test_good_pipeline_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,6 +58,7 @@ def test_good_pipeline_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines) == 2
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_mistake_exits_with_1_and_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("oracles.faulty:Counting") == 1
     text = capsys.readouterr().out
@@ -40,21 +68,25 @@ def test_mistake_exits_with_1_and_is_told(capsys: pytest.CaptureFixture[str]) ->
     assert re.search("^1 failed, ", text, re.MULTILINE)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_announced_mistake_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("oracles.faulty:Counting", "--expected-failure", "repeatable=it counts") == 0
     assert "1 failed as expected" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_only_one_check_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("oracles.faulty:Counting", "--only", "form", "--only", "length", "--limit", "4", "-v") == 0
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[2:-1]] == ["length", "form"]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_batches_that_cannot_be_loaded_are_not_timed(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("oracles.faulty:OneTooMany", "--only", "length") == 1
     assert "batches cannot be timed" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -71,6 +103,11 @@ def test_nothing_to_check_exits_with_2(
 ) -> None:
     assert check(*arguments) == 2
     assert text in capsys.readouterr().err
+
+
+def test_wrong_target_exits_with_2_from_its_process(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("oracles.no_such:Clean") == 2
+    assert "ModuleNotFoundError: No module named 'oracles.no_such'" in capsys.readouterr().err
 
 
 def test_missing_target_exits_with_2() -> None:
@@ -191,6 +228,7 @@ def test_crash_of_one_target_does_not_hide_the_others(
     assert read["totals"]["failed"] == 1
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_options_reach_the_checks_and_json_goes_to_the_output(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

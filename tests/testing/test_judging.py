@@ -498,3 +498,25 @@ def test_the_global_state_is_no_generator_of_the_object(cls: Any) -> None:
     assert results["global_randomness"].status == "fail"
     assert results["worker_draws"].status == "skip"
     assert results["steady"].status in ("pass", "skip")
+
+
+class StateForEachBatch(Sequence):
+    """A random state for each batch number, made in ascending order: no two batches share one."""
+
+    def __init__(self) -> None:
+        self.lock, self.seeds, self.states = threading.Lock(), random.Random(7), []
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        with self.lock:
+            while len(self.states) <= index:
+                self.states.append(np.random.RandomState(self.seeds.randrange(2**32)))
+        return self.states[index].normal(size=(8, 2)), np.full(8, index)
+
+
+def test_workers_do_not_draw_the_same_where_each_batch_has_a_state_of_its_own() -> None:
+    results = {one.name: one for one in run_checks(StateForEachBatch, only=("repeatable", "worker_draws"))}
+    assert results["repeatable"].status == "fail"
+    assert results["worker_draws"].status == "skip"

@@ -16,60 +16,113 @@ from streamfit.testing import Battery
 
 pytestmark = pytest.mark.timeout(60)
 
+PLUGIN = ["-p", "streamfit_plugins.pytest_plugin", "-p", "no:cacheprovider", "--strict-markers", "-rA"]
+SETTINGS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200"}
+
 MARKED = """
+import functools, tempfile
 import pytest
+import streamfit.testing
 from oracles import faulty
 
-@pytest.mark.streamfit(make=faulty.{cls}, workers=1{options})
-def test_pipeline(streamfit_check):
+streamfit.testing.nothing_left_behind = functools.partial(streamfit.testing.nothing_left_behind, seconds=0.2)
+kept = []
+
+@pytest.mark.streamfit(make=faulty.Clean, workers=1)
+def test_clean(streamfit_check):
     streamfit_check()
+
+@pytest.mark.streamfit(make=faulty.Counting, workers=1, kind='sequence')
+def test_counting(streamfit_check):
+    streamfit_check()
+
+@pytest.mark.streamfit(make=faulty.OneTooMany, workers=1, only='length')
+def test_too_many(streamfit_check):
+    streamfit_check()
+
+EXPECTED = {'repeatable': 'it counts'}
+
+@pytest.mark.streamfit(
+    make=faulty.Counting, workers=1, expected_failures=EXPECTED, only=['repeatable', 'form']
+)
+def test_expected(streamfit_check):
+    streamfit_check()
+
+def test_leaking(no_leaks):
+    kept.append(tempfile.TemporaryFile())
+
+def test_closing(no_leaks):
+    tempfile.TemporaryFile().close()
 """
 
 
-def run(text: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    (folder / "test_mine.py").write_text(text)
-    plugin = ["-p", "streamfit_plugins.pytest_plugin", "-p", "no:cacheprovider", "--strict-markers", "-rA"]
+def python(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *plugin, *arguments, "test_mine.py"],
+        [sys.executable, *arguments],
         cwd=folder,
-        env=environment() | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200"},
+        env=environment() | SETTINGS,
         capture_output=True,
         text=True,
         timeout=50,
     )
 
 
-def test_each_check_is_a_test_with_its_name(tmp_path: Path) -> None:
-    done = run(MARKED.format(cls="Clean", options=""), tmp_path)
-    assert done.returncode == 0, done.stdout
-    assert "PASSED test_mine.py::test_pipeline[same_on_processes]" in done.stdout
-    counted = re.search(r" (\d+) passed, (\d+) skipped in", done.stdout)
-    assert counted, done.stdout
-    assert int(counted[1]) + int(counted[2]) == len(Battery(faulty.Clean).names())
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """Run the tests of `MARKED`, once for all that is asked about them."""
+    folder = tmp_path_factory.mktemp("marked")
+    (folder / "test_mine.py").write_text(MARKED)
+    return python(["-m", "pytest", *PLUGIN, "test_mine.py"], folder)
+
+
+def outcomes(done: subprocess.CompletedProcess[str], test: str) -> dict[str, str]:
+    """Return how each check of one test ended; skipped ones are listed by their reasons only."""
+    found = re.findall(rf"^(\w+) test_mine.py::{test}(?:\[(\w+)\])?", done.stdout, re.MULTILINE)
+    return {name: outcome for outcome, name in found}
+
+
+def told(done: subprocess.CompletedProcess[str], test: str) -> str:
+    """Return what is told of a test that failed."""
+    text = done.stdout.partition(" short test summary")[0]
+    parts = re.split(r"^_{5,} (.+?) _{5,}$", text, flags=re.MULTILINE)
+    return "".join(text for name, text in zip(parts[1::2], parts[2::2], strict=True) if name == test)
+
+
+def test_each_check_is_a_test_with_its_name(done: subprocess.CompletedProcess[str]) -> None:
+    found = outcomes(done, "test_clean")
+    assert found["same_on_processes"] == "PASSED"
+    assert set(found.values()) == {"PASSED"}
+    names = Battery(faulty.Clean).names()
+    assert list(found) == [name for name in names if name in found]
     assert "it has no on_epoch_end of its own" in done.stdout
+    counted = [int(number) for number in re.findall(r"(\d+) (?:passed|failed|skipped|xfailed)", done.stdout)]
+    assert sum(counted) == 2 * len(names) + 1 + 2 + 2, "the last line counts each check"
 
 
-def test_mistake_fails_one_test_and_is_told_without_our_code(tmp_path: Path) -> None:
-    done = run(MARKED.format(cls="Counting", options=", kind='sequence'"), tmp_path)
+def test_mistake_fails_one_test_and_is_told_without_our_code(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 1
-    assert "1 failed, " in done.stdout
-    assert "FAILED test_mine.py::test_pipeline[repeatable]" in done.stdout
-    assert "CheckFailure: Counting: batch 0 changes when it is loaded twice" in done.stdout
-    assert "rng = self.rng(index)" in done.stdout
-    assert "contents.py" not in done.stdout
+    found = outcomes(done, "test_counting")
+    assert [name for name, outcome in found.items() if outcome == "FAILED"] == ["repeatable"]
+    text = told(done, "test_counting[repeatable]")
+    assert "CheckFailure: Counting: batch 0 changes when it is loaded twice" in text
+    assert "rng = self.rng(index)" in text
+    assert "contents.py" not in text
 
 
-def test_cause_in_user_code_is_shown(tmp_path: Path) -> None:
-    done = run(MARKED.format(cls="OneTooMany", options=", only='length'"), tmp_path)
-    assert "faulty.py" in done.stdout
-    assert "IndexError: list index out of range" in done.stdout
+def test_cause_in_user_code_is_shown(done: subprocess.CompletedProcess[str]) -> None:
+    text = told(done, "test_too_many[length]")
+    assert "faulty.py" in text
+    assert "IndexError: list index out of range" in text
 
 
-def test_expected_failure_is_an_expected_failure(tmp_path: Path) -> None:
-    options = ", expected_failures={'repeatable': 'it counts'}, only=['repeatable', 'form']"
-    done = run(MARKED.format(cls="Counting", options=options), tmp_path)
-    assert done.returncode == 0
-    assert "1 passed, 1 xfailed" in done.stdout
+def test_expected_failure_is_an_expected_failure(done: subprocess.CompletedProcess[str]) -> None:
+    assert outcomes(done, "test_expected") == {"form": "PASSED", "repeatable": "XFAIL"}
+
+
+def test_leak_is_found(done: subprocess.CompletedProcess[str]) -> None:
+    assert " 1 error in " in done.stdout
+    assert "left behind: descriptor" in told(done, "ERROR at teardown of test_leaking")
+    assert outcomes(done, "test_closing") == {"": "PASSED"}
 
 
 WARNS = """
@@ -96,42 +149,46 @@ def test_strict(streamfit_check):
 def test_lenient(streamfit_check):
     streamfit_check()
 """
-
-
-def test_likely_mistake_is_a_warning_of_pytest(tmp_path: Path) -> None:
-    done = run(WARNS, tmp_path)
-    assert "1 failed, 2 passed, 2 warnings" in done.stdout
-    assert "CheckFindingWarning: Clean: x is float64" in done.stdout
-    assert "FAILED test_mine.py::test_strict[dtype]" in done.stdout
-    assert "CheckFailure: Clean: x is float64" in done.stdout
-    assert done.stdout.count("x = x.astype('float32')") >= 3
-
-
-@pytest.mark.parametrize("strict", [["--streamfit-strict"], ["-o", "streamfit_strict=true"]], ids=str)
-def test_likely_mistake_fails_when_strict(strict: list[str], tmp_path: Path) -> None:
-    done = run(WARNS, tmp_path, *strict)
-    assert "2 failed, 1 passed, 1 warning" in done.stdout
-
-
-def test_pipeline_must_be_named(tmp_path: Path) -> None:
-    done = run("def test_pipeline(streamfit_check):\n    streamfit_check()\n", tmp_path)
-    assert done.returncode != 0
-    assert "write @pytest.mark.streamfit(make=MySequence) above it" in done.stdout + done.stderr
-
-
-def test_leak_is_found(tmp_path: Path) -> None:
-    text = """
-import tempfile
-kept = []
-def test_leaking(no_leaks):
-    kept.append(tempfile.TemporaryFile())
-def test_clean(no_leaks):
-    tempfile.TemporaryFile().close()
+SEVERAL_RUNS = """
+import sys, pytest
+for options in [[], ["--streamfit-strict"], ["-o", "streamfit_strict=true"]]:
+    print("-- run", flush=True)
+    pytest.main([*sys.argv[1:], *options, "test_warns.py"])
+    del sys.modules["test_warns"]
+print("-- run", flush=True)
+sys.exit(pytest.main([*sys.argv[1:], "test_unnamed.py"]))
 """
-    done = run(text, tmp_path)
-    assert "1 error" in done.stdout
-    assert "left behind: descriptor" in done.stdout
-    assert "PASSED test_mine.py::test_clean" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def other_runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return what pytest prints without and with two ways to be strict, and about an unnamed pipeline."""
+    folder = tmp_path_factory.mktemp("warns")
+    (folder / "test_warns.py").write_text(WARNS)
+    (folder / "test_unnamed.py").write_text("def test_pipeline(streamfit_check):\n    streamfit_check()\n")
+    done = python(["-c", SEVERAL_RUNS, *PLUGIN], folder)
+    assert done.returncode != 0  # of the last run
+    runs = (done.stdout + done.stderr).split("-- run\n")[1:]
+    assert len(runs) == 4, done.stdout + done.stderr
+    return runs
+
+
+def test_likely_mistake_is_a_warning_of_pytest(other_runs: list[str]) -> None:
+    text = other_runs[0]
+    assert "1 failed, 2 passed, 2 warnings" in text
+    assert "CheckFindingWarning: Clean: x is float64" in text
+    assert "FAILED test_warns.py::test_strict[dtype]" in text
+    assert "CheckFailure: Clean: x is float64" in text
+    assert text.count("x = x.astype('float32')") >= 3
+
+
+@pytest.mark.parametrize("run", [1, 2], ids=["option", "setting"])
+def test_likely_mistake_fails_when_strict(run: int, other_runs: list[str]) -> None:
+    assert "2 failed, 1 passed, 1 warning" in other_runs[run]
+
+
+def test_pipeline_must_be_named(other_runs: list[str]) -> None:
+    assert "write @pytest.mark.streamfit(make=MySequence) above it" in other_runs[3]
 
 
 def test_plugin_loads_no_compiler_and_no_arrays() -> None:

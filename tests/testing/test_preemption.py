@@ -68,6 +68,6 @@ def test_exceptions_are_outcomes() -> None:
 
 
 def test_places_are_all_or_evenly_spread() -> None:
-    assert places(7, 1.0, 0.1) == list(range(7))
-    assert places(1000, 1.0, 0.1) == list(range(0, 1000, 100))
+    assert places(7, 1.0, 0.1) == [0, 4, 2, 6, 1, 5, 3]  # the first ones are spread, too
+    assert sorted(places(1000, 1.0, 0.1)) == list(range(0, 1000, 100))
     assert len(places(1000, 1.0, 100.0)) == 4

@@ -226,6 +226,8 @@ addEventListener("load", () => {
 POLICY = re.compile(r"<meta http-equiv=.Content-Security-Policy.*?>")
 
 
+@pytest.mark.extras
+@pytest.mark.extras_only  # the browser may be half installed while other tests run
 @pytest.mark.timeout(60)
 def test_browser_shows_the_failures_first_and_loads_nothing(data: PipelineData, tmp_path: Path) -> None:
     chromium = shutil.which("chromium")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -16,7 +17,7 @@ from streamfit.testing.checked_object import CheckedObject, Loads, place
 from streamfit.testing.checks.process_state import borrowed_settings, unseen_settings
 from streamfit.testing.comparison import copied, difference
 from streamfit.testing.failure import brief_error, fail, skip
-from streamfit.testing.preemption import Outcome, interleaved, lines_of, places, timed
+from streamfit.testing.preemption import PATIENCE, Outcome, interleaved, lines_of, places, timed
 from streamfit.testing.table import KINDS, LOADED, Check
 from streamfit.workers import Pool, make_pool
 from streamfit.workers.transport.loader_pickle import LoaderRegistry
@@ -55,9 +56,17 @@ def _preempted(checked: CheckedObject, loads: Loads) -> Iterator[AtOnce]:
     source = checked.source()
     (one, first), (other, second) = loads[0], loads[-1]
     load_one, load_other = _loading(source, one), _loading(source, other)
-    cost = timed(load_one) + timed(load_other)
+    cost = min(timed(load_one) + timed(load_other) for _ in range(2))
+    patience, waited = PATIENCE, 0
+    until = time.monotonic() + 2 * _SECONDS  # where a lock makes each of them wait as long
     for at in places(lines_of(load_one), _SECONDS, 2 * cost + 0.0005):
-        ran = interleaved(load_one, load_other, at)
+        began = time.monotonic()
+        if began > until:
+            return
+        ran = interleaved(load_one, load_other, at, patience)
+        waited += time.monotonic() - began >= patience
+        if waited > 2:  # there is a lock; a shorter wait from now on is not for a busy machine
+            patience = min(PATIENCE, 0.01 + 10 * cost)
         if ran is None:
             return
         for ticket, value, outcome in ((one, first, ran[0]), (other, second, ran[1])):

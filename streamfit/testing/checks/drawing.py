@@ -80,18 +80,28 @@ def check_epoch_draws(checked: CheckedObject) -> str | None:
 
 
 def _drawn_from(checked: CheckedObject) -> tuple[Ticket, str, Held]:
-    """Return a batch that differs each time it is loaded, and the generator in an attribute behind it."""
+    """Return a batch that differs each time it is loaded, and the generator in an attribute behind it.
+
+    Loads of another batch advance that generator, too: where each batch has its own, none is shared.
+    """
     source = checked.source()
     data = data_of(source)
-    before = held_states(data)
-    if not any(held.kind == "draws" for held in before.values()):
+    if not any(held.kind == "draws" for held in held_states(data).values()):
         skip("it holds no random generator in its attributes")
-    for ticket, _ in checked.few(2):
-        one, other = (loaded_again(checked, source, ticket) for _ in range(2))
-        names = [name for name in advanced(before, held_states(data)) if before[name].kind == "draws"]
-        if names and difference(one, other) is not None:
-            return ticket, names[0], before[names[0]]
-    skip("loads draw from no random generator in its attributes")
+    tickets = [ticket for ticket, _ in checked.few(2)]
+    firsts = [loaded_again(checked, source, ticket) for ticket in tickets]  # they may make generators
+    changed: list[Ticket] = []
+    shared: dict[str, Held] = {name: held for name, held in held_states(data).items() if held.kind == "draws"}
+    for ticket, first in zip(tickets, firsts, strict=True):
+        before = held_states(data)
+        if difference(first, loaded_again(checked, source, ticket)) is not None:
+            changed.append(ticket)
+        names = advanced(before, held_states(data))
+        shared = {name: held for name, held in shared.items() if name in names}
+    for name, held in shared.items():
+        for ticket in changed:
+            return ticket, name, held
+    skip("loads draw from no random generator in its attributes that they share")
 
 
 def _is_sent(source: Source) -> bool:

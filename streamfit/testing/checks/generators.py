@@ -9,12 +9,13 @@ from typing import cast
 from streamfit.streams import Feed, GeneratorSource, open_source
 from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject
-from streamfit.testing.checks.contents import HELD_BYTES, LEAST_HELD, kept_globals
+from streamfit.testing.checks.contents import HELD_BYTES, LEAST_HELD, global_states, kept_globals
 from streamfit.testing.comparison import bytes_of, copied, difference
 from streamfit.testing.failure import brief_error, fail, skip
 from streamfit.testing.table import Check, Kind
 
 _GENERATOR: tuple[Kind, ...] = ("generator",)
+_READ = 4  # batches, to see whether global random states change
 
 
 def check_fresh(checked: CheckedObject) -> str | None:
@@ -72,10 +73,20 @@ def check_equal(checked: CheckedObject) -> str | None:
             return f"its passes differ, as those of shuffled data do: in batch {number}, {found}"
         if found:
             fail(
-                f"{checked.name}: batch {number} is not the same from two generators: {found}. Seed what is "
-                "drawn, so that a run can be repeated; or expect this check to fail"
+                f"{checked.name}: batch {number} is not the same from two generators: {found}."
+                f"{_global_draws(checked)} Seed what is drawn, so that a run can be repeated; or expect this "
+                "check to fail"
             )
     return None
+
+
+def _global_draws(checked: CheckedObject) -> str:
+    """Write which global random states change while the first batches are read; empty if none does."""
+    before = global_states()
+    for _ in itertools.islice(checked.iterable(), _READ):
+        pass
+    used = [name for name, state in global_states().items() if state != before[name]]
+    return f" It draws from the global random state of {' and '.join(used)}." if used else ""
 
 
 def _values(checked: CheckedObject) -> Iterator[Value]:

@@ -4,19 +4,21 @@ state.
 
 from __future__ import annotations
 
-import sys
+import itertools
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from streamfit.testing.checked_object import CheckedObject, data_of, seed_globals
 from streamfit.testing.checks.contents import global_states
 from streamfit.testing.failure import fail, skip, warn
 from streamfit.testing.table import Check
+from streamfit.testing.torch_random import kept_torch
 
 _HOOKS = ("on_epoch_begin", "on_epoch_end")
 _SEEDS = (11, 12)
+_READ = 4  # batches of a generator
 _SLOW = 1.0  # seconds; what is slower is made once
 
 
@@ -58,10 +60,14 @@ def _alike_when_seeded(checked: CheckedObject) -> bool:
 def check_global_use(checked: CheckedObject) -> str | None:
     """Check that the constructor and the hooks leave the global random states alone."""
     found: list[str] = []
-    if checked.factory:
+    reading = checked.kind == "generator"
+    if reading:
+        used = _use(lambda: list(itertools.islice(checked.iterable(), _READ)))
+        found += [f"reading it {used}"] if used else []
+    elif checked.factory:
         used = _use(checked.make)
         found += [f"the constructor {used}"] if used else []
-    for name in _HOOKS:
+    for name in () if reading else _HOOKS:
         data = data_of(checked.source())
         if data is checked.original():  # it cannot be copied, and a hook would change it for all other checks
             continue
@@ -77,8 +83,8 @@ def check_global_use(checked: CheckedObject) -> str | None:
             else "Its result depends on all that has drawn before, and resuming gives other batches"
         )
         warn(
-            f"{checked.name}: {' and '.join(found)}. {hurt}: keep a generator in self, made by "
-            "np.random.default_rng(seed)"
+            f"{checked.name}: {' and '.join(found)}. {hurt}: "
+            f"{'draw from' if reading else 'keep a generator in self, made by'} np.random.default_rng(seed)"
         )
     return None
 
@@ -87,15 +93,14 @@ def _use(call: Callable[[], object]) -> str:
     """Describe what a call does to the global random states; empty if it does nothing."""
     ends: list[dict[str, object]] = []
     used: list[str] = []
-    with _kept_torch(), suppress(Exception):  # other checks report what raises
+    with kept_torch(), suppress(Exception):  # other checks report what raises
         for seed in _SEEDS:
             seed_globals(seed)
-            _seed_torch(seed)
-            before = _states()
+            before = global_states()
             began = time.monotonic()
             with suppress(Exception):
                 call()
-            ends.append(_states())
+            ends.append(global_states())
             used = [name for name, state in ends[-1].items() if state != before[name]]
             if not used or time.monotonic() - began > _SLOW:
                 break
@@ -113,40 +118,13 @@ def _use(call: Callable[[], object]) -> str:
 def _reseeds(call: Callable[[], object], used: list[str]) -> bool:
     """Return whether a call ends in another state each time, though it begins in the same one."""
     ends = []
-    with _kept_torch():
+    with kept_torch():
         for _ in range(2):
             seed_globals(_SEEDS[0])
-            _seed_torch(_SEEDS[0])
             with suppress(Exception):
                 call()
-            ends.append(_states())
+            ends.append(global_states())
     return any(ends[0][name] != ends[1][name] for name in used)
-
-
-def _states() -> dict[str, object]:
-    states = global_states()
-    torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "get_rng_state"):
-        states["torch"] = bytes(torch.get_rng_state().numpy())
-    return states
-
-
-def _seed_torch(seed: int) -> None:
-    torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "get_rng_state"):
-        torch.manual_seed(seed)
-
-
-@contextmanager
-def _kept_torch() -> Iterator[None]:
-    """Restore the random state of PyTorch, if it is imported, after a block."""
-    torch = sys.modules.get("torch")
-    state = torch.get_rng_state() if torch is not None and hasattr(torch, "get_rng_state") else None
-    try:
-        yield
-    finally:
-        if torch is not None and state is not None:
-            torch.set_rng_state(state)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -163,10 +141,10 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "global_use",
-        "The constructor and the hooks leave the global random states alone.",
+        "The constructor, the hooks and generators leave the global random states alone.",
         check_global_use,
-        ("sequence", "source"),
-        ("content",),
+        ("sequence", "source", "generator"),
+        ("content", "equal"),
         hint=(
             "def __init__(self, seed=0):\n"
             "    self.generator = np.random.default_rng(seed)  # and self.generator.shuffle(self.order)"

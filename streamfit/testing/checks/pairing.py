@@ -30,6 +30,9 @@ def check_labels_stay(checked: CheckedObject) -> str | None:
     moved = [one for one in first if one in second and first[one][0] != second[one][0]]
     if not moved:
         return None
+    again = sum(one in second for one in first)
+    if by == "x" and again < len(first) / 2:
+        return f"{again} of {len(first)} samples come again, {len(moved)} with another label, as where mixed"
     before, after = first[moved[0]][1], second[moved[0]][1]
     text = (
         f"{checked.name}: {len(moved)} samples have another label in the next epoch: x in {before} comes "

@@ -16,7 +16,7 @@ from streamfit.testing.checked_object import SEED, CheckedObject, Loads, place
 from streamfit.testing.checks.delivery import ids_of, pool_of
 from streamfit.testing.checks.process_state import unseen_settings
 from streamfit.testing.comparison import copied, difference, parts_of, same_bits
-from streamfit.testing.failure import brief_error, fail, skip
+from streamfit.testing.failure import brief_error, fail, raised_at, skip
 from streamfit.testing.table import LOADED, Check
 from streamfit.workers import Pool
 
@@ -75,7 +75,8 @@ def _call(checked: CheckedObject, hook: Callable[[], None]) -> None:
     try:
         hook()
     except Exception as error:
-        fail(f"{checked.name}: a hook raised {brief_error(error)}", error)
+        text = brief_error(error).rstrip(".")
+        fail(f"{checked.name}: a hook raised {text}{raised_at(error)}, after batches were loaded", error)
 
 
 def _load_all(checked: CheckedObject, source: Source, tickets: list[Ticket], pool: Pool | None) -> Loads:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Hashable
 
 from streamfit.streams import Source, Ticket
-from streamfit.testing.census import Census, SamplePlace, census_of, chance_of_equality
+from streamfit.testing.census import Census, SamplePlace, census_of, chance_of_equality, pairs_equal_in_part
 from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.checks.sample_orders import equal_batches
 from streamfit.testing.comparison import parts_of
@@ -15,6 +15,12 @@ from streamfit.testing.held_arrays import HeldArray, row_hashes
 from streamfit.testing.table import KINDS, Check
 
 _UNLIKELY = 0.05
+_NEAR = 2  # as many pairs are nearly equal as are equal: then equal samples are in the data
+_EXCESS = (
+    0.02  # share of samples that come more often than they are held; a text has some such pairs of words
+)
+_CLASS = 8  # samples of each label at least, on average, where labels are classes
+_LONG = 8  # samples in a row, which also such data do not repeat by chance
 _SHOWN = 3
 _BEYOND = 7  # batches behind the last one, where nothing but a constant can be
 Repeats = list[tuple[SamplePlace, SamplePlace]]
@@ -32,8 +38,11 @@ def check_no_repeats(checked: CheckedObject) -> str | None:
     if not census.known_by():
         skip("samples are drawn anew, and nothing tells which is which; pass key=")
     samples, repeats = _repeats(census)
-    if not repeats or not _meant(census, samples, repeats):
+    if not repeats or not _by_pipeline(census, samples, repeats):
         return None
+    rare = _classes_made_up(census)
+    if rare:
+        return f"the samples of {rare} rare classes are repeated, so that all classes come as often"
     times = set(Counter(samples).values())
     if census.ours and len(times) == 1:
         return f"each sample comes {min(times)} times"  # a stage that repeats
@@ -57,7 +66,13 @@ def _repeats(census: Census) -> tuple[list[Hashable], Repeats]:
     batches.
     """
     apart = equal_batches(census)
-    samples = [(one, at) for one, at in census.samples(0) if at.batch not in apart]
+    blank = {
+        SamplePlace(batch.number, row)
+        for batch in census.passes[0].batches
+        for row, one in enumerate(batch.blank)
+        if one and census.known_by() == "all"
+    }
+    samples = [(one, at) for one, at in census.samples(0) if at.batch not in apart and at not in blank]
     seen: dict[Hashable, SamplePlace] = {}
     repeats = []
     for one, at in samples:
@@ -67,31 +82,73 @@ def _repeats(census: Census) -> tuple[list[Hashable], Repeats]:
     return [one for one, _ in samples], repeats
 
 
-def _meant(census: Census, samples: list[Hashable], repeats: Repeats) -> bool:
-    """Return whether repeated samples tell of a mistake: chance, as with a few distinct values, gives
-    fewer.
-    """
+def _by_pipeline(census: Census, samples: list[Hashable], repeats: Repeats) -> bool:
+    """Return whether the pipeline repeats samples, rather than the data hold equal ones."""
     by = census.known_by()
     held = census.held.y if by == "y" else census.held.x
     if by == "key" or any(_holds(census, each, "y" if by == "y" else "x") for each in held):
         return True
+    if by == "y":
+        return _in_runs(samples)
+    for each in [one for one in held if not one.numbers]:
+        more = _more_often(census, each)
+        if more is not None and (not more or more > _EXCESS * len(samples)):
+            return bool(more)
     count = len(samples)
     expected = chance_of_equality(census.values) * count * (count - 1) / 2
-    if by == "all" and len(repeats) > 3 * expected + 1 - (expected < _UNLIKELY):
-        return True
-    return _in_runs(samples)
+    if len(repeats) <= 3 * expected + 1 - (expected < _UNLIKELY):
+        return _in_runs(samples)
+    near = pairs_equal_in_part(census.values) * (count / max(1, min(count, len(census.values)))) ** 2
+    if near > _NEAR * sum(times * (times - 1) // 2 for times in Counter(samples).values()):
+        return _in_runs(samples, _LONG)
+    return True
+
+
+def _classes_made_up(census: Census) -> int:
+    """Return how many classes are repeated to come as often as the others, of which none is; else 0."""
+    if census.known_by() != "all" or not census.passes[0].whole:
+        return 0
+    labels = [one for one, _ in census.samples(0, "y")]
+    pairs = Counter(set(zip(labels, [one for one, _ in census.samples(0)], strict=False)))
+    counts, distinct = Counter(labels), Counter(label for label, _ in pairs)
+    if not counts or len(counts) > len(labels) / _CLASS:
+        return 0
+    rare = [label for label in counts if distinct[label] < counts[label]]
+    spread = max(counts.values()) - min(counts.values())
+    as_often = spread <= len(census.passes[0].batches)
+    return len(rare) if as_often and len(rare) < len(counts) else 0
+
+
+def _more_often(census: Census, held: HeldArray) -> int | None:
+    """Return how many samples come more often than they are held; None if other ones come, too."""
+    rows, xs = Counter(held.rows), [one for one, _ in census.samples(0, "x")]
+    if 2 * len(held.rows) < len(xs) or not rows.keys() >= set(xs):
+        return None  # fewer rows are a list of the values that may come
+    times = Counter(zip(xs, (one for one, _ in census.samples(0, "all")), strict=False))
+    return sum(max(0, count - rows[x]) for (x, _), count in times.items())
 
 
 def _holds(census: Census, held: HeldArray, by: str = "x") -> bool:
     """Return whether all samples are rows of an array whose rows all differ, so that no two are equal by
     chance.
     """
-    places = held.places()
-    return len(places) > 2 and all(one in places for one, _ in census.samples(0, by))
+    places, count = held.places(), len(census.samples(0, by))
+    return (
+        len(places) > 2
+        and not (held.numbers and by == "x")
+        and 2 * len(places) >= count
+        and all(one in places for one, _ in census.samples(0, by))
+    )
 
 
-def _in_runs(samples: list[Hashable]) -> bool:
-    """Return whether neighbours repeat neighbours more often than equal samples would by chance."""
+def _in_runs(samples: list[Hashable], least: int = 2) -> bool:
+    """Return whether neighbours repeat neighbours more often than equal samples would by chance.
+
+    Args:
+        samples: What they are known by, in order.
+        least: How many samples in a row must be repeated. Neighbours that are equal do not count: a
+            measurement may stand still.
+    """
     places: dict[Hashable, list[int]] = {}
     for at, one in enumerate(samples):
         places.setdefault(one, []).append(at)
@@ -99,7 +156,11 @@ def _in_runs(samples: list[Hashable]) -> bool:
     if len(places) < 2 * count / 3:  # a few values, perhaps in a period
         return False
     pairs = {(i, j) for each in places.values() for n, i in enumerate(each) for j in each[n + 1 :]}
-    runs = sum((i + 1, j + 1) in pairs for i, j in pairs)
+    lengths: dict[tuple[int, int], int] = {}
+    for i, j in sorted(pairs):
+        moved = i > 0 and samples[i] != samples[i - 1]
+        lengths[i, j] = (lengths.get((i - 1, j - 1), 0) if moved else 0) + 1
+    runs = sum(length >= least for length in lengths.values())
     chance = len(pairs) / max(1, count * (count - 1) / 2)
     return runs > 0 and len(pairs) * chance < _UNLIKELY * runs
 
@@ -149,11 +210,11 @@ def _tail(checked: CheckedObject, census: Census) -> str | None:
         rest = [one for one in rest if one not in empty] if len(empty) == 1 else []
         if not 0 < len(rest) < size:
             return None
-    if len(census.passes) == 2 and set(rest) & {one for one, _ in census.samples(1, "x")}:
-        return f"{len(rest)} samples are left out, others in each epoch"
-    come = {one for one, _ in census.samples(0, "x")}
-    if set(rest) <= come:
+    lost = set(rest) - {one for one, _ in census.samples(0, "x")}
+    if not lost:
         return None  # it wraps around
+    if len(census.passes) == 2 and lost & {one for one, _ in census.samples(1, "x")}:
+        return f"{len(rest)} samples are left out, others in each epoch"
     warn(
         f"{checked.name}: index {count} would give {len(rest)} more samples, which are never used: "
         "__len__ rounds "
@@ -179,13 +240,17 @@ def _held(checked: CheckedObject, census: Census) -> str | None:
         places = held.places()
         if len(places) < 3 or not come[0] <= set(places):
             continue
-        labels = {one for one, _ in census.samples(0, "y")}  # of a forecast: later rows of the same array
+        labels = {one for one, _ in census.samples(0, "y")}
+        labels = labels if labels <= set(places) else set()  # of a forecast: later rows of the same array
         lost = [row for row in places if row not in come[0] and row not in labels]
         if not lost or len(lost) >= len(places) / 2:
             continue  # more would be data of another split
         if len(come) == 2 and come[1] & set(lost):
             return f"{len(lost)} of {len(places)} rows of {held.name} are left out, others in each epoch"
         rows = [places[row] for row in lost]
+        listed = [each for each in census.indices[0].values() if len(each) == len(come[0])]
+        if any(set(rows).isdisjoint(each) for each in listed):
+            continue  # the object lists the rows that it takes
         size = max(census.passes[0].sizes())
         if len(lost) > size:
             continue  # that is a split rather than a batch that was forgotten

@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 
-from streamfit.testing.census import BatchSamples, Census, census_of, chance_of_equality
+from streamfit.testing.census import BatchSamples, Census, PassSamples, census_of, chance_of_equality
 from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.failure import fail, skip, warn
 from streamfit.testing.table import KINDS, Check
 
 _UNLIKELY = 0.01
 _SHOWN = 8
+_LEAST = 8  # samples whose order is judged
 
 
 def check_batches_differ(checked: CheckedObject) -> str | None:
@@ -23,7 +24,7 @@ def check_batches_differ(checked: CheckedObject) -> str | None:
     same = equal_batches(census)
     if not same:
         return None
-    endless = not census.passes[0].counted and not census.passes[0].whole
+    endless = _begins_again(census.passes[0])
     if len(same) == len(batches) - 1 and len(batches) > 2:
         text = f"{checked.name}: all {len(batches)} batches that were looked at hold the very same samples"
         if endless or len(set(batches[0].all)) == 1:
@@ -40,6 +41,11 @@ def check_batches_differ(checked: CheckedObject) -> str | None:
     warn(f"{checked.name}: batches {pairs} hold the very same data. Their samples count twice in this epoch")
 
 
+def _begins_again(one: PassSamples) -> bool:
+    """Return whether a pass has no end that anybody knows of, so that data come again in it."""
+    return not one.counted and not one.whole
+
+
 def equal_batches(census: Census) -> dict[int, int]:
     """Return the batches of pass 0 that repeat an earlier one, with that one; none where chance explains
     it.
@@ -53,6 +59,8 @@ def equal_batches(census: Census) -> dict[int, int]:
     batches = census.passes[0].batches
     if len(same) == len(batches) - 1:
         return same
+    alike = {batch.number for batch in batches if len(set(batch.x)) == 1}  # where a measurement stands still
+    same = {again: first for again, first in same.items() if again not in alike}
     size = len(batches[0].all) if batches else 1
     chance = chance_of_equality(census.values) ** size * len(batches) ** 2 / 2
     return same if chance < _UNLIKELY and size > 1 else {}
@@ -70,17 +78,31 @@ def check_batch_sizes(checked: CheckedObject) -> str | None:
     if census.ours:
         return f"batches have {shown} samples"
     usual = Counter(middle).most_common(1)[0][0]
+    if _rest_moves(census, usual):
+        return f"one batch has {min(sizes)} samples, in another place in each epoch"
     odd = next(number for number, size in enumerate(middle) if size != usual)
+    ends = middle[odd :: odd + 1]
+    if _begins_again(one) and set(ends) == {middle[odd]} and len(middle) - middle.count(usual) == len(ends):
+        return f"one of {odd + 1} batches has {middle[odd]} samples, as if the data began again after it"
     warn(
         f"{checked.name}: batches have {shown} samples: batch {odd} has {middle[odd]} where most have "
-        f"{usual}. Only "
-        "the last one may be short: are samples that cannot be read left out without a word? Steps with few "
-        "samples count as much as others"
+        f"{usual}. Only the last batch should be smaller: are samples that cannot be read left out without "
+        "a message? "
+        "A sample of a small batch counts more than others, as all batches are steps of one size"
     )
 
 
-def check_company(checked: CheckedObject) -> str | None:
-    """Check that samples that are shuffled come in the company of other ones in each epoch."""
+def _rest_moves(census: Census, usual: int) -> bool:
+    """Return whether one batch holds the rest, and batches change places between epochs."""
+    if not census.whole:
+        return False
+    first, second = (one.sizes() for one in census.passes)
+    rest = [size for size in first if size != usual]
+    return len(rest) == 1 and rest[0] < usual and sorted(first) == sorted(second) and first != second
+
+
+def check_groups_change(checked: CheckedObject) -> str | None:
+    """Check that batches of shuffled samples hold other groups of samples in each epoch."""
     census = census_of(checked)
     by = _known(census)
     first, second = (
@@ -95,11 +117,9 @@ def check_company(checked: CheckedObject) -> str | None:
     if set(first) == set(second) and not census.ours:
         moved = "batches change places" if first != second else "the rows of batches change places"
         warn(
-            f"{checked.name}: {moved} between epochs, but the samples of a batch never change company: "
-            "batch 0 "
-            f"comes again as batch {second.index(first[0])} of the next epoch. Gradients are then "
-            "averages over the "
-            "same groups in all epochs: shuffle the samples, not the batches"
+            f"{checked.name}: {moved} between epochs, but each batch always holds the same group of samples: "
+            f"batch 0 comes again as batch {second.index(first[0])} of the next epoch. Gradients are then "
+            "averages over the same groups in all epochs: shuffle the samples, not the batches"
         )
     return None
 
@@ -132,6 +152,8 @@ def check_first_epoch(checked: CheckedObject) -> str | None:
     )
     for name, numbers in before.items():
         later = after.get(name, numbers)
+        if len(numbers) < _LEAST:
+            continue  # a shuffled order of so few may be that one
         if numbers == sorted(set(numbers)) and later != numbers and sorted(later) == numbers:
             warn(
                 f"{checked.name}: {name} is in order in the first epoch and shuffled only after it: it "
@@ -143,7 +165,7 @@ def check_first_epoch(checked: CheckedObject) -> str | None:
         places = held.places()
         orders = [[places.get(x, -1) for x, _ in census.samples(number, "x")] for number in (0, 1)]
         rows = orders[0]
-        if len(rows) < 8 or rows != list(range(rows[0], rows[0] + len(rows))) or rows[0] < 0:
+        if len(rows) < _LEAST or rows != list(range(rows[0], rows[0] + len(rows))) or rows[0] < 0:
             continue
         if orders[1] != rows and len(set(orders[1]) & set(rows)) > len(rows) // 2:
             warn(
@@ -181,9 +203,9 @@ CHECKS: tuple[Check, ...] = (
         ),
     ),
     Check(
-        "company",
-        "Where samples are shuffled, the samples of a batch are others in each epoch.",
-        check_company,
+        "groups_change",
+        "Where samples are shuffled, batches hold other groups of samples in each epoch.",
+        check_groups_change,
         needs=("content", "own_arrays"),
         hint=(
             "def on_epoch_end(self):\n"

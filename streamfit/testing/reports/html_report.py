@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from streamfit.testing.check_runner import Status
 from streamfit.testing.reports.report_data import (
     PipelineData,
     ResultData,
@@ -14,6 +13,7 @@ from streamfit.testing.reports.report_data import (
     totals,
     waiting,
 )
+from streamfit.testing.result import Status
 from streamfit.testing.throughput import Rate, rate_text, workers_text
 
 _MARKS: dict[Status, str] = {

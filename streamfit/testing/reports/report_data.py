@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypedDict
 
-from streamfit.testing.check_runner import Battery, Result, Status
+from streamfit.testing.check_runner import Battery
 from streamfit.testing.failure import exits_are_failures
+from streamfit.testing.result import Result, Status
 from streamfit.testing.throughput import Rate
 
 FORMAT: Literal["streamfit-check"] = "streamfit-check"

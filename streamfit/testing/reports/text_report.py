@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from streamfit.testing.check_runner import Status
 from streamfit.testing.reports.report_data import PipelineData, ResultData, batch_time, totals, waiting
+from streamfit.testing.result import Status
 from streamfit.testing.throughput import rates_text
 
 _MARKS: dict[Status, str] = {

@@ -14,6 +14,7 @@ from streamfit.testing import check_generator, check_sequence
 
 pytestmark = [
     pytest.mark.extras,
+    pytest.mark.extras_only,
     pytest.mark.timeout(60),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # these packages are older than our NumPy
 ]

@@ -16,6 +16,7 @@ from streamfit.testing import Result, run_checks
 
 pytestmark = [
     pytest.mark.extras,
+    pytest.mark.extras_only,
     pytest.mark.timeout(180),  # the first run fetches the packages
     pytest.mark.filterwarnings("ignore"),  # these packages are older than our NumPy
 ]
@@ -257,7 +258,7 @@ def test_stellargraph_draws_other_negatives_each_time(
     assert (sequence[0][0][0] != sequence[0][0][0]).any()
 
     results = judged(triples)
-    assert {"repeatable", "picklable"} <= found(results, "fail")
+    assert found(results) == {"repeatable", "picklable", "first_epoch"}
     assert "batch 0 changes when it is loaded twice" in results["repeatable"].message
     assert "_batch_sampler._lock is a _thread.lock" in results["picklable"].message
 
@@ -409,4 +410,4 @@ def test_generator_of_talos_is_right(published: Import) -> None:
     module = published("talos", "talos.utils.generator", only=("talos/utils/generator.py",))
     rows = np.arange(84, dtype="float32").reshape(42, 2)
     results = run_checks(lambda: module.generator(rows, rows[:, 0], 8), "generator")
-    assert {result.name for result in results if result.status in ("fail", "warn")} <= {"batch_sizes"}
+    assert not [result for result in results if result.status in ("fail", "warn")]
