@@ -134,25 +134,26 @@ class TimedBinding(Binding):
 
         What it takes to measure is measured, too, and taken off.
         """
-        clock, times, counts = time.perf_counter_ns, dict[Part, int](), dict[Part, int]()
+        clock, stamps = time.perf_counter_ns, list[int]()
         blas = any(calls.calls_blas for _, calls in self._timed)
         with self._lock, on_one_thread(OF_KERNELS) if blas else contextlib.nullcontext():
-            for part, calls in self._timed:
+            for run in [calls.run_within for _, calls in self._timed]:
                 began = clock()
-                calls.run_within()
-                times[part] = times.get(part, 0) + clock() - began
-                counts[part] = counts.get(part, 0) + 1
-        each = _time_of_nothing()
-        return {part: max(0.0, 1e-9 * (taken - counts[part] * each)) for part, taken in times.items()}
+                run()
+                stamps.append(clock() - began)
+        times, each = dict[Part, float](), _time_of_nothing()
+        for (part, _), taken in zip(self._timed, stamps, strict=True):
+            times[part] = times.get(part, 0.0) + 1e-9 * max(0.0, taken - each)
+        return times
 
 
 def _time_of_nothing() -> float:
     """Return the nanoseconds between the two looks at the clock around a call that copies one number."""
-    nothing, clock = CallList([(copy_into, (np.zeros(1), np.zeros(1)))]), time.perf_counter_ns
+    run, clock = CallList([(copy_into, (np.zeros(1), np.zeros(1)))]).run_within, time.perf_counter_ns
     times = []
     for _ in range(_EMPTY_RUNS):
         began = clock()
-        nothing.run_within()
+        run()
         times.append(clock() - began)
     return median(times)
 
