@@ -197,11 +197,11 @@ class ModelProfile:
         return f"{100 * seconds / self._whole:.1f} %"
 
     def _summary(self) -> str:
-        what = "a training step" if self.training else "a forward pass"
+        what, who = ("a training step", "fit") if self.training else ("a forward pass", "evaluate")
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return (
             f"{what} on {self.batch_size} samples: {_ms(self.alone)} ms on one thread (the rows and the "
-            f"rest), {_ms(self.step)} ms as fit runs it, on {threads}"
+            f"rest), {_ms(self.step)} ms as {who} runs it, on {threads}"
         )
 
     def _machine(self) -> str:
