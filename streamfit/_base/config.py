@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
+from collections.abc import Iterator
 from typing import Literal, cast
 
 from streamfit._base.checks import number, whole
@@ -138,6 +140,25 @@ def forget_seed() -> None:
     """Return to seeds drawn from the operating system."""
     _settings.seed = None
     _settings.draws = 0
+
+
+@contextlib.contextmanager
+def keeping_seeds() -> Iterator[None]:
+    """Let what draws seeds inside the block change none of the seeds that are drawn behind it.
+
+    Example:
+        >>> set_random_seed(1)
+        >>> with keeping_seeds():
+        ...     inside = next_seed()
+        >>> inside == next_seed()
+        True
+        >>> forget_seed()
+    """
+    before = _settings.seed, _settings.draws
+    try:
+        yield
+    finally:
+        _settings.seed, _settings.draws = before
 
 
 def next_seed() -> int:

@@ -197,6 +197,20 @@ class CallList:
         if self._outcome[0]:
             raise self._stopped()
 
+    @property
+    def calls_blas(self) -> bool:
+        """Return whether BLAS has to be on one thread while the native loop runs."""
+        return self.native and self._blas
+
+    def run_within(self) -> None:
+        """Run all calls, in a block of the caller's in which BLAS is on one thread if it has to be."""
+        if not self.native:
+            self._run_python()
+            return
+        self._once.run()
+        if self._outcome[0]:
+            raise self._stopped()
+
     def _stopped(self) -> KernelStoppedError:
         call, step, _ = self._outcome.tolist()
         self._outcome[:] = 0

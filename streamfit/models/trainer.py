@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection
 from typing import Any
 
+import numpy as np
+
 from streamfit._base import uses
-from streamfit._base.checks import steps_or_none
+from streamfit._base.checks import steps_or_none, whole
+from streamfit._base.config import keeping_seeds, read_only_seed
 from streamfit._base.errors import NotCompiledError
 from streamfit._base.specs import Array
 from streamfit.metrics import Metric
@@ -31,6 +35,10 @@ from streamfit.training import (
     single_batches,
     whole_steps,
 )
+from streamfit.training.batches import Data
+from streamfit.training.model_profile import ModelProfile
+from streamfit.training.profile_run import profile_run
+from streamfit.training.timed_steps import TimedRunner
 
 
 class Trainer(GraphModel):
@@ -279,6 +287,70 @@ class Trainer(GraphModel):
         settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
         logs = evaluation.evaluate(self, data, settings, steps_or_none("steps", steps), verbose, callbacks)
         return logs if return_dict else _results(logs)
+
+    def profile(
+        self,
+        x: object = None,
+        y: object = None,
+        batch_size: int | None = None,
+        sample_weight: object = None,
+        class_weight: object = None,
+        shuffle: bool | str = True,
+        batches: int = 20,
+        training: bool = True,
+        max_queue_size: int | None = None,
+        workers: int | None = None,
+        use_multiprocessing: bool | None = None,
+        *,
+        load_timeout: float | None = None,
+        on_bad_sample: str = "raise",
+        max_bad_samples: int | None = None,
+        worker_init: Callable[[], object] | None = None,
+    ) -> ModelProfile:
+        """Find out where the time of training goes: which layer, forward and backward, or waiting for data.
+
+        A copy of the model is trained on some batches as `fit` does it; then one step is run several times as
+        a whole and, with the clock between its operations, part by part. The model stays as it was: weights,
+        optimizer, seeds, running results, history. The data are read, so an iterator is further on behind it.
+
+        Args:
+            x, y, batch_size, sample_weight, class_weight, shuffle: As in `fit`.
+            batches: How many batches to read at most, from 1 on.
+            training: Whether to measure steps of training; else the forward pass with loss and metrics, as in
+                `evaluate`.
+            max_queue_size, workers, use_multiprocessing: As in `fit`: who loads decides how long it takes.
+            load_timeout, on_bad_sample, max_bad_samples, worker_init: As in `fit`.
+
+        Returns:
+            The times, to print, or as values: see `ModelProfile`.
+
+        Raises:
+            NotCompiledError: `compile` was not called.
+            DataError: The data gave no batch, or do not fit the model.
+            TypeError, ValueError: An argument of the wrong kind.
+
+        Example:
+            >>> import numpy as np
+            >>> import streamfit as sf
+            >>> layers = [sf.Input((8,)), sf.layers.Dense(32, "relu", name="a"), sf.layers.Dense(1, name="b")]
+            >>> model = sf.Sequential(layers)
+            >>> model.compile("sgd", "mse")
+            >>> found = model.profile(np.ones((64, 8)), np.ones((64, 1)), batch_size=16, batches=4)
+            >>> [row.name for row in found.rows]
+            ['a', 'b', 'loss and metrics', 'optimizer']
+            >>> found.rows[0].flops == 2 * (2 * 16 * 8 * 32)  # forward, and backward by the kernel alone
+            True
+        """
+        self.runner()  # or it is not compiled
+        policy = LoadPolicy(load_timeout, on_bad_sample, max_bad_samples)
+        settings = StreamSettings(max_queue_size, workers, use_multiprocessing, policy, worker_init)
+        data = Data(x, y, sample_weight, batch_size, shuffle if training else False)
+        count = whole("batches", batches, 1)
+        with keeping_seeds():
+            twin = copy.deepcopy(self)
+            state = np.array([read_only_seed(), 0], np.int64) if twin._carried is None else twin._carried[0]
+            runner = twin._runner = TimedRunner(twin, twin._compiled, state)
+            return profile_run(twin, runner, data, settings, count, class_weight, training)
 
     # -- single batches -------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ the input itself in another shape, as for a kernel of one pixel, nothing is gath
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -68,6 +69,10 @@ class Conv(Op):
             raise ShapeError(f"{self.who} needs a bias of shape ({filters},), got {specs[2].shape}")
         counts = self.window.checked_counts(self.who, "kernel", x.shape[1:-1])
         return (x.with_shape((x.shape[0], *counts, filters)),)
+
+    def multiply_adds(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> int:
+        """Return one for each output and element of its kernel, also where that meets padding."""
+        return prod(outputs[0].at(0)) * prod(inputs[1].at(0)[:-1])
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]

@@ -56,6 +56,10 @@ class Dense(Op):
         inner, columns = w.at(0)
         return (Spec(products.kept_shape(inner, columns, prod(x.at(0)[:-1])), x.dtype),)
 
+    def multiply_adds(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> int:
+        """Return one for each output and element of the row of `x` behind it."""
+        return prod(outputs[0].at(0)) * inputs[1].at(0)[0]
+
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:

@@ -57,6 +57,10 @@ class Matmul(Op):
         inner, columns = b.at(0)
         return (Spec(products.kept_shape(inner, columns, prod(a.at(0)[:-1])), a.dtype),)
 
+    def multiply_adds(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> int:
+        """Return one for each output and element of the row behind it."""
+        return prod(outputs[0].at(0)) * inputs[1].at(0)[0]
+
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:
@@ -93,6 +97,10 @@ class BatchedMatmul(Op):
         if not may_equal(a.shape[:-2], b.shape[:-2]) or not may_equal(a.shape[-1:], b.shape[-2:-1]):
             raise ShapeError(_mismatch(a, b))
         return (a.with_shape((*merged(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])),)
+
+    def multiply_adds(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> int:
+        """Return one for each output and element of the row behind it."""
+        return prod(outputs[0].at(0)) * inputs[0].at(0)[-1]
 
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]

@@ -94,6 +94,14 @@ class Op:
         """Return the specs of arrays that `forward` fills and `backward` reads; all lengths are known."""
         return ()
 
+    def multiply_adds(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> int:
+        """Return how many products of two numbers the forward pass adds up; all lengths are known.
+
+        It is defined for matrix products and convolutions, whose two operands are the first two inputs; the
+        gradient by each of these takes as many. 0 for all others.
+        """
+        return 0
+
     def forward(
         self, inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]
     ) -> list[Call]:

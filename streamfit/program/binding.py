@@ -99,6 +99,12 @@ class Binding:
         """Return the nodes of the program, in the order of their calls."""
         return self._program.nodes
 
+    @property
+    def threads(self) -> int:
+        """Return how many threads run the next step."""
+        choice = self._threads.threads if self.blocks > 1 else 1
+        return choice.threads if isinstance(choice, ThreadChoice) else choice
+
     def _bind_leaves(self) -> None:
         arrays = self._whole.arrays
         for leaf in self._program.leaves:
@@ -254,14 +260,17 @@ class Binding:
         for portion in portions:
             portion.seen = set(seen)
             for i, node in reversed(run):
-                with block_from(portion.first_row):
-                    self._gradient.add(node, portion)
+                self._differentiate(node, portion)
                 portion.give_back_scratch(node)
                 self._give_back(last - i, portion)
             portion.forget_parts()
         sums = self._gradient.end_section([node for _, node in run]) if apart else []
         self._end_section(portions, [last - i for i, _ in run] if apart else [])
         self._finish_apart(sums)
+
+    def _differentiate(self, node: Node, portion: Portion) -> None:
+        with block_from(portion.first_row):
+            self._gradient.add(node, portion)
 
     # -- ends ---------------------------------------------------------------------------------------
 

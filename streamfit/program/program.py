@@ -38,6 +38,7 @@ class Program:
         checked: Whether a step stops, before sinks and optimizer, when the objective or its gradient is not
             finite.
         values: Arrays to read in the place of the values of variables, such as copies from an earlier step.
+        layer_of: For each node of a layer the path of its name; see `Lowering`.
 
     Attributes:
         free: Whether an axis beside the batch is free, so that bindings are found by the shapes of all feeds.
@@ -58,8 +59,9 @@ class Program:
         training: Training | None = None,
         checked: bool = False,
         values: Mapping[Variable, Array] | None = None,
+        layer_of: Mapping[Node, str] | None = None,
     ) -> None:
-        self.values = values
+        self.values, self.layer_of = values, {} if layer_of is None else layer_of
         self.feeds, self.fetches, self.arena, self.step_state = list(feeds), list(fetches), arena, step_state
         self.objective, self.training, self.checked = objective, training, checked
         self.sinks = list(sinks)

@@ -167,6 +167,7 @@ class Programs:
                 step_state=self._step_state,
                 sinks=effects,
                 values=self._values,
+                layer_of=lowering.layer_of,
             )
         self._refuse_text()
         self._warn_of_constants(lowering, outputs)
@@ -195,6 +196,7 @@ class Programs:
             training=self._train() if mode == "train" else None,
             checked=checked,
             values=self._values,
+            layer_of=lowering.layer_of,
         )
 
     def _refuse_text(self) -> None:

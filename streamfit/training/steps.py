@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamfit._base.specs import Array
-from streamfit.program import Binding
+from streamfit.program import Binding, Program
+from streamfit.program.binding import Size
 from streamfit.training.programs import Programs
 
 
@@ -49,11 +50,10 @@ class Steps:
             KernelStoppedError: A class label that does not exist (see `label_error`); or a loss or gradient
                 that is not finite, with `checked`.
         """
-        size = len(inputs[0]) // steps
+        rows = len(inputs[0]) // steps
         program = self._program(mode, targets, weights, checked)
-        arrays = [*inputs, *(y for y in targets if y is not None)]
-        arrays += [self._ones(size) if w is None else w for w in weights]
-        binding = self.ran = program.bind(_shapes(arrays, size) if program.free else size)
+        arrays, size = self._fed(program, inputs, targets, weights, rows)
+        binding = self.ran = program.bind(size)
         binding.settle()
         if steps == 1:
             for reader, array in zip(binding.feeds, arrays, strict=True):
@@ -62,6 +62,19 @@ class Steps:
         else:
             self.done = binding.run_steps(arrays, steps, asked)
         return binding
+
+    def _fed(
+        self,
+        program: Program,
+        inputs: Sequence[Array],
+        targets: Sequence[Array | None],
+        weights: Sequence[Array | None],
+        rows: int,
+    ) -> tuple[list[Array], Size]:
+        """Return what a program is fed, and for which size of a batch it is bound."""
+        arrays = [*inputs, *(y for y in targets if y is not None)]
+        arrays += [self._ones(rows) if w is None else w for w in weights]
+        return arrays, _shapes(arrays, rows) if program.free else rows
 
     def _ones(self, size: int) -> Array:
         if size > len(self._unit_weights):

@@ -16,6 +16,7 @@ from streamfit.preprocessing.sequence import pad_sequences
 from streamfit.streams.sequence import Sequence
 from streamfit.streams.sequence import Sequence as PyDataset
 from streamfit.utils.categorical import to_categorical
+from streamfit.utils.model_plots import model_to_dot, plot_model
 
 __all__ = [
     "PyDataset",
@@ -27,7 +28,9 @@ __all__ = [
     "image_dataset_from_directory",
     "img_to_array",
     "load_img",
+    "model_to_dot",
     "pad_sequences",
+    "plot_model",
     "read_word_vectors",
     "save_img",
     "set_random_seed",
