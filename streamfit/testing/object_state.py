@@ -7,7 +7,7 @@ import hashlib
 import sys
 from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping, MappingView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
@@ -49,7 +49,7 @@ def fingerprint(value: object, depth: int = 0) -> str:
         return f"{kind}({_hashed(repr(pairs))}, {len(keys)})"
     if isinstance(value, (bytearray, memoryview, array)):
         return f"{kind}({_hashed(bytes(value))}, {len(value)})"
-    if isinstance(value, (list, tuple, set, frozenset, deque, MappingView)):
+    if isinstance(value, (list, tuple, set, frozenset, deque, KeysView, ValuesView, ItemsView)):
         unordered = isinstance(value, (set, frozenset))
         looked = list(value) if unordered else list(islice(value, _LONGEST))
         entries = [fingerprint(entry, depth + 1) for entry in looked]
