@@ -7,10 +7,9 @@ import hashlib
 import sys
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, MappingView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import cast
 
 import numpy as np
 
@@ -50,10 +49,9 @@ def fingerprint(value: object, depth: int = 0) -> str:
         return f"{kind}({_hashed(repr(pairs))}, {len(keys)})"
     if isinstance(value, (bytearray, memoryview, array)):
         return f"{kind}({_hashed(bytes(value))}, {len(value)})"
-    if isinstance(value, (list, tuple, set, frozenset, deque, MappingView)):
+    if isinstance(value, (list, tuple, set, frozenset, deque, KeysView, ValuesView, ItemsView)):
         unordered = isinstance(value, (set, frozenset))
-        held = cast("Iterable[object]", value)
-        looked = list(held) if unordered else list(islice(held, _LONGEST))
+        looked = list(value) if unordered else list(islice(value, _LONGEST))
         entries = [fingerprint(entry, depth + 1) for entry in looked]
         return f"{kind}({_hashed(repr(sorted(entries) if unordered else entries))}, {len(value)})"
     if isinstance(value, np.random.Generator):

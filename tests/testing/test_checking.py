@@ -204,7 +204,8 @@ def test_length_is_not_blamed_for_batches_that_load_after_another_one() -> None:
     }
     assert results["length"].status == "pass"
     assert re.match(
-        r"NeedsTheFirst: batch \d cannot be loaded last first: .*offset", results["any_order"].message
+        r"NeedsTheFirst: batch \d cannot be loaded before earlier ones: .*offset",
+        results["any_order"].message,
     )
 
 

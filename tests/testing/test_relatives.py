@@ -226,3 +226,110 @@ class OfATable(Rows):
 
 def test_tables_do_not_grow() -> None:
     assert result(OfATable, "memory").status == "pass"
+
+
+# -- samples that never come --------------------------------------------------------------------------------
+
+
+class ListOfFiles(Sequence):
+    """50 files in batches of 8: the rows behind the last two are as np.empty has made them."""
+
+    def __init__(self) -> None:
+        self.paths = [f"{number:03d}.npy" for number in range(50)]
+
+    def __len__(self) -> int:
+        return len(self.paths) // 8
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = np.empty((8, 4, 4), "float32"), np.empty(8, dtype=int)
+        for at, path in enumerate(self.paths[8 * index : 8 * index + 8]):
+            x[at] = int(path[:3]) + np.arange(16).reshape(4, 4) / 16
+            y[at] = int(path[:3]) % 3
+        return x, y
+
+
+class EverySecondBatch(Rows):
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Any:
+        return super().__getitem__(2 * index)
+
+
+class RunsPastTheEnd(Sequence):
+    """on_epoch_end moves on without an end: later rows are what np.zeros made."""
+
+    def __init__(self) -> None:
+        self.data, self.epoch = np.arange(1, 33, dtype="float32")[:, None], 0
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> Any:
+        first = 8 * (index + 2 * self.epoch)
+        x = np.zeros((8, 1), "float32")
+        for at, value in enumerate(self.data[first : first + 8]):
+            x[at] = value
+        return x, x
+
+
+class EveryFifthIsForValidation(Rows):
+    """A split: what does not come is meant for somebody else."""
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: int) -> Any:
+        rows = np.flatnonzero(np.arange(48) % 5)[8 * index : 8 * index + 8]
+        return self.x[rows], self.y[rows]
+
+
+@pytest.mark.parametrize(
+    ("thing", "text"),
+    [
+        (ListOfFiles, "index 6 would give 2 more samples, which are never used"),
+        (EverySecondBatch, "24 of 48 rows of self.x never come: rows 8 to 15, 24 to 31, 40 to 47."),
+        (RunsPastTheEnd, "16 times the very same sample comes in their place, first in row 0 of batch 2"),
+    ],
+)
+def test_samples_that_never_come_are_told(thing: Any, text: str) -> None:
+    found = result(thing, "none_lost")
+    assert found.status == "warn"
+    assert text in found.message
+
+
+def test_a_split_is_no_loss() -> None:
+    assert result(EveryFifthIsForValidation, "none_lost").status == "pass"
+
+
+# -- the right reason ---------------------------------------------------------------------------------------
+
+
+class NeedsTheFirst(Rows):
+    def __getitem__(self, index: int) -> Any:
+        if index == 0:
+            self.scale = 2
+        return self.scale * self.x[8 * index : 8 * index + 8], self.y[8 * index : 8 * index + 8]
+
+
+def test_batches_that_need_the_first_one_have_one_failure() -> None:
+    results = {one.name: one for one in run_checks(NeedsTheFirst, only=("length", "any_order", "crashes"))}
+    assert [name for name, one in results.items() if one.status == "fail"] == ["any_order"]
+    text = results["any_order"].message
+    assert text.startswith("NeedsTheFirst: batch 5 cannot be loaded before earlier ones: AttributeError")
+    assert "make what all loads need in __init__" in text
+
+
+class DrawsAnewInItsHook(Rows):
+    def on_epoch_end(self) -> None:
+        order = np.random.default_rng().permutation(48)
+        self.x, self.y = self.x[order], self.y[order]
+
+
+def test_a_hook_that_draws_anew_does_not_blame_variables_of_modules() -> None:
+    found = result(DrawsAnewInItsHook, "hooks")
+    assert found.status == "warn"
+    assert "each time that on_epoch_end runs, also in this process" in found.message

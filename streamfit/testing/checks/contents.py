@@ -15,7 +15,7 @@ from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject, data_of, named_arrays, place, seed_globals
 from streamfit.testing.checks.batch_forms import check_form, expected_loads, refuse_samples
 from streamfit.testing.comparison import bytes_of, copied, difference, parts_of, same_bits
-from streamfit.testing.failure import brief_error, fail, skip
+from streamfit.testing.failure import CheckFailure, brief_error, fail, skip
 from streamfit.testing.held_state import cause_of_change, changed_entries, held_entries, held_states
 from streamfit.testing.object_state import changed, state_of
 from streamfit.testing.table import KINDS, Check
@@ -197,7 +197,14 @@ def check_any_order(checked: CheckedObject) -> str | None:
         wrong: dict[int, tuple[Ticket, str]] = {}
         for number in order:
             ticket, value = loads[number]
-            found = difference(value, checked.load(source, ticket, f" {words}"), ("in order", words))
+            try:
+                loaded = checked.load(source, ticket, " before earlier ones")
+            except CheckFailure as failure:
+                fail(
+                    f"{failure}. Workers load batches in any order: make what all loads need in __init__",
+                    failure,
+                )
+            found = difference(value, loaded, ("in order", words))
             wrong |= {ticket.number: (ticket, found)} if found else {}
         if wrong:
             ticket, found = wrong[min(wrong)]

@@ -16,7 +16,7 @@ from streamfit.testing.checked_object import SEED, CheckedObject, Loads, place
 from streamfit.testing.checks.delivery import ids_of, pool_of
 from streamfit.testing.checks.process_state import unseen_settings
 from streamfit.testing.comparison import copied, difference, parts_of, same_bits
-from streamfit.testing.failure import brief_error, fail, raised_at, skip
+from streamfit.testing.failure import brief_error, fail, raised_at, skip, warn
 from streamfit.testing.table import LOADED, Check
 from streamfit.workers import Pool
 
@@ -30,7 +30,16 @@ def check_hooks(checked: CheckedObject) -> str | None:
         skip("it has no on_epoch_end of its own")
     if not checked.source().traits.in_workers:
         skip("its batches are loaded in the main process only")
-    here = _two_passes(checked, None)
+    here, again = (_two_passes(checked, None) for _ in range(2))
+    for (ticket, one), (_, other) in zip(here, again, strict=True):
+        found = difference(one, other, ("at first", "the next time"))
+        if found:
+            warn(
+                f"{checked.name}: {place(ticket)} is another one each time that {names[-1]} runs, also in this "
+                f"process: {found}. It draws without a seed, as of np.random.default_rng() or "
+                "np.random.seed(None), or looks at the clock: no run can be repeated or resumed. Keep a "
+                "generator in self, made by np.random.default_rng(seed)"
+            )
     with pool_of(checked, "processes", 1) as pool:
         there = _two_passes(checked, pool)
     for (ticket, one), (_, other) in zip(here, there, strict=True):

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
 
+import numpy as np
+
+from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.testing.census import Census, SamplePlace, census_of, chance_of_equality, pairs_equal_in_part
 from streamfit.testing.checked_object import CheckedObject
@@ -203,14 +208,14 @@ def _tail(checked: CheckedObject, census: Census) -> str | None:
     count = source.batches(0)
     if count is None:
         return None
-    rest = _rows_at(source, count)
+    rest = _filled_rows_at(source, count)
     size = census.passes[0].sizes()[0]
     if not rest or len(rest) > size:
         return None
     if (
         len(rest) == size
     ):  # a computed sequence has no end; one with arrays made in advance has empty rows here
-        empty = set(_rows_at(source, count + _BEYOND))
+        empty = set(_filled_rows_at(source, count + _BEYOND))
         rest = [one for one in rest if one not in empty] if len(empty) == 1 else []
         if not 0 < len(rest) < size:
             return None
@@ -224,6 +229,38 @@ def _tail(checked: CheckedObject, census: Census) -> str | None:
         "__len__ rounds "
         "down. Let it round up"
     )
+
+
+def _filled_rows_at(source: Source, index: int) -> list[Hashable]:
+    """Return a hash of each row of x at an index, without rows that are as np.empty has made them."""
+    rows = []
+    for number in range(2):
+        with _memory_filled_with(number):
+            rows.append(_rows_at(source, index))
+    return [one for one, other in zip(*rows, strict=False) if one == other]
+
+
+@contextmanager
+def _memory_filled_with(number: int) -> Iterator[None]:
+    """Make np.empty and np.empty_like fill their arrays inside the block, to see what is left as it is."""
+    originals = {name: getattr(np, name) for name in ("empty", "empty_like")}
+
+    def filling(make: Callable[..., Array]) -> Callable[..., Array]:
+        def filled(*args: object, **options: object) -> Array:
+            made = make(*args, **options)
+            if made.dtype.kind in "biufc":
+                made.fill(number)
+            return made
+
+        return filled
+
+    try:
+        for name, make in originals.items():
+            setattr(np, name, filling(make))
+        yield
+    finally:
+        for name, make in originals.items():
+            setattr(np, name, make)
 
 
 def _rows_at(source: Source, index: int) -> list[Hashable]:
@@ -247,7 +284,9 @@ def _held(checked: CheckedObject, census: Census) -> str | None:
         labels = {one for one, _ in census.samples(0, "y")}
         labels = labels if labels <= set(places) else set()  # of a forecast: later rows of the same array
         lost = [row for row in places if row not in come[0] and row not in labels]
-        if not lost or len(lost) >= len(places) / 2:
+        size = max(census.passes[0].sizes())
+        between = _whole_batches_between([row in come[0] for row in places], size)
+        if not lost or (len(lost) >= len(places) / 2 and not between):
             continue  # more would be data of another split
         if len(come) == 2 and come[1] & set(lost):
             return f"{len(lost)} of {len(places)} rows of {held.name} are left out, others in each epoch"
@@ -255,7 +294,11 @@ def _held(checked: CheckedObject, census: Census) -> str | None:
         listed = [each for each in census.indices[0].values() if len(each) == len(come[0])]
         if any(set(rows).isdisjoint(each) for each in listed):
             continue  # the object lists the rows that it takes
-        size = max(census.passes[0].sizes())
+        if between:
+            warn(
+                f"{checked.name}: {len(lost)} of {len(places)} rows of {held.name} never come: "
+                f"{between}. Does an index count twice, or does __len__ not count all batches?"
+            )
         if len(lost) > size:
             continue  # that is a split rather than a batch that was forgotten
         shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
@@ -267,6 +310,29 @@ def _held(checked: CheckedObject, census: Census) -> str | None:
     return None
 
 
+def _whole_batches_between(come: list[bool], size: int) -> str:
+    """Describe rows that never come and lie between others like skipped batches; empty if they do not.
+
+    Example:
+        >>> _whole_batches_between([True, True, False, False, True, True, False, False], 2)
+        'rows 2 to 3, 6 to 7'
+    """
+    runs: dict[bool, list[range]] = {True: [], False: []}
+    at = 0
+    for comes, group in groupby(come):
+        length = len(list(group))
+        runs[comes].append(range(at, at + length))
+        at += length
+    lost = runs[False]
+    lengths = [len(run) for run in (*runs[True], *lost) if run.stop < len(come)]  # the last may be shorter
+    if size < 2 or len(lost) < 2 or any(length % size for length in lengths):
+        return ""
+    if any(len({len(run) for run in each if run.stop < len(come)}) > 1 for each in runs.values()):
+        return ""
+    shown = ", ".join(f"{run.start} to {run.stop - 1}" for run in lost[:_SHOWN])
+    return f"rows {shown}{', ...' if len(lost) > _SHOWN else ''}"
+
+
 def _between_passes(checked: CheckedObject, census: Census) -> str | None:
     """Warn of samples of the first epoch that the next one does not have."""
     if not census.whole or not census.known_by():
@@ -276,6 +342,14 @@ def _between_passes(checked: CheckedObject, census: Census) -> str | None:
     first, second = (Counter(one for one, _ in census.samples(number, by)) for number in (0, 1))
     lost = [one for one in places if one not in second]
     new = [one for one in second if one not in first]
+    alike = max(new, key=second.__getitem__, default=None)
+    if lost and alike is not None and second[alike] > max(1, len(lost) / 2, *first.values()):
+        at = next(place for one, place in census.samples(1, by) if one == alike)
+        warn(
+            f"{checked.name}: {len(lost)} samples of the first epoch do not come in the next one, and "
+            f"{second[alike]} times the very same sample comes in their place, first in {at} of pass 1: does "
+            "an index run past the end there, so that rows stay as np.zeros has made them?"
+        )
     if not lost or len(lost) > len(first) / 2:
         return None
     if new:
