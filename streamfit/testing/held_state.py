@@ -236,8 +236,7 @@ def cause_of_change(before: dict[str, Held], after: dict[str, Held]) -> str:
             how = _SEEDED[held.text.rpartition(" ")[2]].replace("self.augment", name)
             return (
                 f" {name} is {held.text}, which draws from random states of its own: seed it in each "
-                "load, as "
-                f"by {how}."
+                f"load, as by {how}."
             )
     for name, held in before.items():
         if held.kind == "iterates":

@@ -41,6 +41,7 @@ PLANTED = [
     (pipelines.SeedsTheGlobals, "global_use", "warn", "constructor seeds .* and on_epoch_end seeds"),
     (pipelines.ShufflesItsView, "own_data", "fail", "loading batch 0 changed the array self.x"),
     (pipelines.SplitByHash, "hash_seed", "fail", "depends on Python's hash seed"),
+    (pipelines.PopsItsQueue, "repeatable", "fail", "Loading has changed self.queue"),
     (pipelines.SortsWhatItHolds, "own_data", "fail", r"loading batch 0 changed self.words\[0\]"),
     (
         pipelines.NextOfAFile,
@@ -91,7 +92,7 @@ COLLECTED_CASES = [
         "TailOfGarbage",
         "none_lost",
         "warn",
-        "48 of 50 rows of self.data are delivered; rows 48, 49 never come",
+        "index 6 would give 2 more samples, which are never used",
     ),
     ("WrapsAround", "no_repeats", "warn", "the last batch, 5, repeats 3 samples of the first one"),
     ("WipesTheSeed", "global_use", "warn", "the constructor .* and on_epoch_end .* seed that the user set"),

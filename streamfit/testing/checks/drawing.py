@@ -46,8 +46,7 @@ def check_worker_draws(checked: CheckedObject) -> str | None:
     if not _is_sent(source):
         warn(
             f"{checked.name}: {name} is {held.text}, which every load advances: where worker processes "
-            "are made "
-            "by fork, every worker draws the same numbers. Draw from self.rng(index)"
+            "are made by fork, every worker draws the same numbers. Draw from self.rng(index)"
         )
     one, other = (_in_worker(checked, source, ticket) for _ in range(2))
     if difference(one, other) is None:
@@ -55,8 +54,7 @@ def check_worker_draws(checked: CheckedObject) -> str | None:
             f"{checked.name}: every worker draws the same numbers: {name} is {held.text} that is copied into "
             f"each worker process ({place(ticket)} is the same when each of two workers loads it first, and "
             "another one at each load in one process). Augmentation is repeated as often as there are "
-            "workers: "
-            "draw from self.rng(index)"
+            "workers: draw from self.rng(index)"
         )
     return None
 
@@ -75,8 +73,7 @@ def check_epoch_draws(checked: CheckedObject) -> str | None:
         warn(
             f"{checked.name}: in a new worker process each epoch draws the same: {name} is {held.text}, "
             f"which begins again from its state in this process ({place(later)} is that of pass 0 bit by "
-            "bit). "
-            "Draw from self.rng(index), which differs in each epoch"
+            "bit). Draw from self.rng(index), which differs in each epoch"
         )
     return None
 

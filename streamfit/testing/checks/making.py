@@ -48,8 +48,7 @@ def check_made_alike(checked: CheckedObject) -> str | None:
     if not copies:
         fail(
             f"{text}As it cannot be copied, it is made again for each check and each worker would get "
-            "another "
-            "one: pass a seed to the constructor"
+            "another one: pass a seed to the constructor"
         )
     warn(f"{text}A program that resumes makes another one, and trains on other batches: pass a seed")
 

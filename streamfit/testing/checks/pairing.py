@@ -36,8 +36,7 @@ def check_labels_stay(checked: CheckedObject) -> str | None:
     before, after = first[moved[0]][1], second[moved[0]][1]
     text = (
         f"{checked.name}: {len(moved)} samples have another label in the next epoch: x in {before} comes "
-        "again in "
-        f"{after} of pass 1, with another y."
+        f"again in {after} of pass 1, with another y."
     )
     labels = [Counter(y for y, _ in _pairs_of(census, number)) for number in (0, 1)]
     if census.whole and labels[0] == labels[1]:

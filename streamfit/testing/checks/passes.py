@@ -12,11 +12,12 @@ import numpy as np
 from streamfit._base.specs import Array
 from streamfit.streams import Source, Ticket
 from streamfit.streams.items import Value
-from streamfit.testing.checked_object import SEED, CheckedObject, Loads, place
+from streamfit.testing.checked_object import SEED, CheckedObject, Loads, data_of, place
 from streamfit.testing.checks.delivery import ids_of, pool_of
 from streamfit.testing.checks.process_state import unseen_settings
 from streamfit.testing.comparison import copied, difference, parts_of, same_bits
 from streamfit.testing.failure import brief_error, fail, raised_at, skip, warn
+from streamfit.testing.object_state import modules_behind, settings_of
 from streamfit.testing.table import LOADED, Check
 from streamfit.workers import Pool
 
@@ -30,18 +31,11 @@ def check_hooks(checked: CheckedObject) -> str | None:
         skip("it has no on_epoch_end of its own")
     if not checked.source().traits.in_workers:
         skip("its batches are loaded in the main process only")
-    here, again = (_two_passes(checked, None) for _ in range(2))
-    for (ticket, one), (_, other) in zip(here, again, strict=True):
-        found = difference(one, other, ("at first", "the next time"))
-        if found:
-            warn(
-                f"{checked.name}: {place(ticket)} is another one each time that {names[-1]} runs, also in this "
-                f"process: {found}. It draws without a seed, as of np.random.default_rng() or "
-                "np.random.seed(None), or looks at the clock: no run can be repeated or resumed. Keep a "
-                "generator in self, made by np.random.default_rng(seed)"
-            )
+    modules = modules_behind(data_of(checked.source()))
+    before = settings_of(modules)
     with pool_of(checked, "processes", 1) as pool:
-        there = _two_passes(checked, pool)
+        here, there = _two_passes(checked, pool)
+    changed = [name for name, value in settings_of(modules).items() if before.get(name) != value]
     for (ticket, one), (_, other) in zip(here, there, strict=True):
         found = difference(one, other, ("in this process", "in a worker process"))
         if found:
@@ -49,6 +43,22 @@ def check_hooks(checked: CheckedObject) -> str | None:
                 f"{checked.name}: {place(ticket)} is not the same: {found}. Keep what {names[-1]} changes in "
                 "the object itself: variables of a module or of the class outlive it, and workers may not "
                 f"see them.{unseen_settings(checked)}"
+            )
+    again, _ = _two_passes(checked)
+    for (ticket, one), (_, other) in zip(here, again, strict=True):
+        found = difference(one, other, ("at first", "the next time"))
+        if found and changed:
+            fail(
+                f"{checked.name}: {place(ticket)} is not the same: {found}. {names[-1]} changes "
+                f"{changed[0]}, which outlives the object, and workers may not see it: keep what it changes "
+                "in the object itself"
+            )
+        if found:
+            warn(
+                f"{checked.name}: {place(ticket)} is another one each time that {names[-1]} runs, also in "
+                f"this process: {found}. It draws without a seed, as of np.random.default_rng() or "
+                "np.random.seed(None), or looks at the clock: no run can be repeated or resumed. Keep a "
+                "generator in self, made by np.random.default_rng(seed)"
             )
     if all(difference(a, b) is None for (_, a), (_, b) in _pairs(here)):
         return f"{names[-1]} changes no batch"
@@ -67,15 +77,21 @@ def _pairs(loads: Loads) -> zip[tuple[tuple[Ticket, Value], tuple[Ticket, Value]
     return zip(loads[:half], loads[half:], strict=False)
 
 
-def _two_passes(checked: CheckedObject, pool: Pool | None) -> Loads:
-    """Load the first batches of two passes with the hooks between them; hooks start from one global seed."""
-    source, loads = checked.source(), []
+def _two_passes(checked: CheckedObject, pool: Pool | None = None) -> tuple[Loads, Loads]:
+    """Load the first batches of two passes with the hooks between them, here and by workers if there are any.
+
+    Hooks start from one global seed. Both load from one object, so that what hooks draw is the same.
+    """
+    source = checked.source()
+    here: Loads = []
+    there: Loads = []
     for data_epoch in (0, 1):
         _call(checked, partial(source.begin_pass, data_epoch))
         tickets = list(itertools.islice(checked.listed(source, data_epoch), 8))
-        loads += _load_all(checked, source, tickets, pool)
+        there += [] if pool is None else _loaded_by(checked, source, tickets, pool)
+        here += [(ticket, checked.load(source, ticket)) for ticket in tickets]
         _call(checked, partial(source.end_pass, data_epoch))
-    return loads
+    return here, there
 
 
 def _call(checked: CheckedObject, hook: Callable[[], None]) -> None:
@@ -88,9 +104,7 @@ def _call(checked: CheckedObject, hook: Callable[[], None]) -> None:
         fail(f"{checked.name}: a hook raised {text}{raised_at(error)}, after batches were loaded", error)
 
 
-def _load_all(checked: CheckedObject, source: Source, tickets: list[Ticket], pool: Pool | None) -> Loads:
-    if pool is None:
-        return [(ticket, checked.load(source, ticket)) for ticket in tickets]
+def _loaded_by(checked: CheckedObject, source: Source, tickets: list[Ticket], pool: Pool) -> Loads:
     try:
         with pool.open(source.make_reader(), tickets, describe=source.describe) as run:
             return [(loaded.ticket, copied(loaded.value)) for loaded in run]

@@ -226,8 +226,7 @@ def _tail(checked: CheckedObject, census: Census) -> str | None:
         return f"{len(rest)} samples are left out, others in each epoch"
     warn(
         f"{checked.name}: index {count} would give {len(rest)} more samples, which are never used: "
-        "__len__ rounds "
-        "down. Let it round up"
+        "__len__ rounds down. Let it round up"
     )
 
 

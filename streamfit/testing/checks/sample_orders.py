@@ -87,8 +87,7 @@ def check_batch_sizes(checked: CheckedObject) -> str | None:
     warn(
         f"{checked.name}: batches have {shown} samples: batch {odd} has {middle[odd]} where most have "
         f"{usual}. Only the last batch should be smaller: are samples that cannot be read left out without "
-        "a message? "
-        "Each sample of a small batch counts more than one of a full batch"
+        "a message? Each sample of a small batch counts more than one of a full batch"
     )
 
 
