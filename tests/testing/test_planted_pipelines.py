@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,37 @@ def test_collected_pipelines_are_judged_as_they_should(
     assert result.status == status, result.message
     assert re.search(text, result.message), result.message
     assert "Traceback" not in capfd.readouterr().err
+
+
+# -- slow pipelines ------------------------------------------------------------------------------------------
+
+
+def test_slow_pipelines_are_loaded_32_times_a_question_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = 0
+
+    class Slow(pipelines.ShuffledIndices):
+        """Each load takes a fifth of a second, by the clock that the checks read."""
+
+        def __len__(self) -> int:
+            return 1000
+
+        def __getitem__(self, index: int) -> Any:
+            nonlocal loads
+            loads += 1
+            return super().__getitem__(index % 8)
+
+    for name in ("monotonic", "perf_counter"):
+        clock = getattr(time, name)
+        monkeypatch.setattr(time, name, lambda clock=clock: clock() + 0.2 * loads)
+    battery, counts = Battery(Slow, workers=1), {}
+    for name in [name for name in battery.names() if name not in STARTS_PROCESSES]:
+        for need in battery.checks[name].needs:
+            if need in battery.checks:
+                battery.result(need)
+        before = loads
+        result = battery.result(name)
+        counts[name] = loads - before
+        assert result.status in ("pass", "skip", "warn"), result.message
+    battery.close()
+    assert {name: count for name, count in counts.items() if count > 32} == {}
+    assert sum(counts.values()) > 100  # they were counted

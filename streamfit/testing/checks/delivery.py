@@ -78,10 +78,13 @@ def _concurrent(checked: CheckedObject, loads: Loads) -> Iterator[AtOnce]:
     """Load all batches in several threads that start together and switch often."""
     source, interval = checked.source(), sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
+    until = time.monotonic() + _SECONDS
     try:
         for _ in range(_ROUNDS):
             for (ticket, value), outcome in zip(loads, _loaded_by_threads(source, loads), strict=True):
                 yield AtOnce(ticket, value, outcome, f"by one of {_THREADS} threads")
+            if time.monotonic() > until:
+                return
     finally:
         sys.setswitchinterval(interval)
 
