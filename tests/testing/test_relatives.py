@@ -333,3 +333,40 @@ def test_a_hook_that_draws_anew_does_not_blame_variables_of_modules() -> None:
     found = result(DrawsAnewInItsHook, "hooks")
     assert found.status == "warn"
     assert "each time that on_epoch_end runs, also in this process" in found.message
+
+
+class TwoClassesMovedBack(Rows):
+    """The last batch begins earlier; there are two classes, of which one is repeated more."""
+
+    def __init__(self) -> None:
+        order = np.random.RandomState(3).permutation(22)
+        self.x, self.y = np.arange(44.0, dtype="float32").reshape(22, 2)[order], order % 2
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> Any:
+        start = min(4 * index, 18)
+        return self.x[start : start + 4], self.y[start : start + 4]
+
+
+def test_repeats_of_the_last_batch_alone_are_no_rare_class() -> None:
+    found = result(TwoClassesMovedBack, "no_repeats")
+    assert found.status == "warn"
+    assert "the last batch, 5, repeats 2 samples" in found.message
+
+
+class WithoutLength:
+    """Its __len__ forgets to return."""
+
+    def __len__(self) -> int:
+        return None  # type: ignore[return-value]
+
+    def __iter__(self) -> Any:
+        return iter([(np.zeros((2, 3), "float32"), np.zeros(2))])
+
+
+def test_length_that_is_no_number_is_told() -> None:
+    (found,) = run_checks(WithoutLength, "generator", only="passes")
+    assert found.status == "warn"
+    assert "len() of it raises TypeError: 'NoneType' object cannot be interpreted" in found.message

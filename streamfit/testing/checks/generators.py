@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import cast
 
 from streamfit.streams import Feed, GeneratorSource, open_source
@@ -11,7 +11,7 @@ from streamfit.streams.items import Value
 from streamfit.testing.checked_object import CheckedObject
 from streamfit.testing.checks.contents import HELD_BYTES, LEAST_HELD, global_states, kept_globals
 from streamfit.testing.comparison import bytes_of, copied, difference
-from streamfit.testing.failure import brief_error, fail, skip
+from streamfit.testing.failure import brief_error, fail, skip, warn
 from streamfit.testing.table import Check, Kind
 
 _GENERATOR: tuple[Kind, ...] = ("generator",)
@@ -176,6 +176,14 @@ def check_close(checked: CheckedObject) -> str | None:
 def check_passes(checked: CheckedObject) -> str | None:
     """Check that an iterable gives the same number of batches in every pass."""
     thing = checked.iterable()
+    if hasattr(type(thing), "__len__"):
+        try:
+            len(cast("Sized", thing))
+        except Exception as error:
+            warn(
+                f"{checked.name}: len() of it raises {brief_error(error)}. Training that asks how many steps "
+                "an epoch has ends with that: let __len__ return a whole number, or leave it out"
+            )
     if hasattr(thing, "__next__"):
         skip("a generator is read once")
     counts = [len(_items(checked, thing)) for _ in range(2)]

@@ -21,9 +21,7 @@ from streamfit.testing.table import KINDS, Check
 
 _UNLIKELY = 0.05
 _NEAR = 2  # as many pairs are nearly equal as are equal: then equal samples are in the data
-_EXCESS = (
-    0.02  # share of samples that come more often than they are held; a text has some such pairs of words
-)
+_EXCESS = 0.02  # share of samples that come more often than held; a text has some such pairs of words
 _CLASS = 8  # samples of each label at least, on average, where labels are classes
 _LONG = 8  # samples in a row, which also such data do not repeat by chance
 _OFTEN = 32  # a sample that comes more often is common in the data, and has too many pairs
@@ -46,7 +44,9 @@ def check_no_repeats(checked: CheckedObject) -> str | None:
     samples, repeats = _repeats(census)
     if not repeats or not _by_pipeline(census, samples, repeats):
         return None
-    rare = _classes_made_up(census)
+    batches = {again.batch for again, _ in repeats}
+    last = first.batches[-1].number
+    rare = 0 if batches == {last} else _classes_made_up(census)
     if rare:
         return f"the samples of {rare} rare classes are repeated, so that all classes come as often"
     times = set(Counter(samples).values())
@@ -54,8 +54,6 @@ def check_no_repeats(checked: CheckedObject) -> str | None:
         return f"each sample comes {min(times)} times"  # a stage that repeats
     shown = ", ".join(f"{again} is {one}" for again, one in repeats[:_SHOWN])
     more = ", ..." if len(repeats) > _SHOWN else ""
-    batches = {again.batch for again, _ in repeats}
-    last = first.batches[-1].number
     if batches == {last} and first.whole:
         of = " of the first one" if {one.batch for _, one in repeats} == {0} else ""
         text = f"the last batch, {last}, repeats {len(repeats)} samples{of}: {shown}{more}. Let it be shorter"
@@ -195,7 +193,7 @@ def check_none_lost(checked: CheckedObject) -> str | None:
         note = _tail(checked, census)
         if note:
             return note
-    if checked.kind in ("sequence", "generator"):
+    if checked.kind in ("sequence", "generator") and not census.draws:
         note = _held(checked, census)
         if note:
             return note

@@ -122,7 +122,8 @@ def test_cutmix_keras_has_no_length(published: Import) -> None:
         len(mixed())
     assert mixed().get_steps_per_epoch() == 6
     results = judged(mixed)
-    assert found(results) == {"global_use"}
+    assert found(results) == {"global_use", "passes"}
+    assert "len() of it raises TypeError" in results["passes"].message
     text = "reading it seeds the global random state of numpy.random with a constant"
     assert text in results["global_use"].message  # the image flows do, at each batch
 
