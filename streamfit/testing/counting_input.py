@@ -104,6 +104,8 @@ class HeldIterator:
     Attributes:
         name: What the generator calls it.
         items: What it reads; None if it does not say.
+        late: Whether only what it gives from now on is known: a range that is read does not say where it
+            began from Python 3.12 on.
     """
 
     def __init__(self, name: str, iterator: object) -> None:
@@ -113,6 +115,7 @@ class HeldIterator:
         place = _place(iterator)
         if place is not None and self._first:
             self.items = place[0]
+        self.late = self.items is None or (place is not None and place[1] == 0)
 
     def left(self) -> int:
         """Return how many items are left; -1 if it does not say."""
@@ -143,9 +146,9 @@ def held_iterators(generator: object) -> list[HeldIterator]:
     """List the iterators in the variables of a generator, and of the generators that it reads.
 
     Example:
-        >>> def batches(rows=iter(range(10))):
+        >>> def batches(rows):
         ...     yield [next(rows), next(rows)]
-        >>> generator = batches()
+        >>> generator = batches(iter([7, 8, 9]))
         >>> _ = next(generator)
         >>> [(held.name, held.taken()) for held in held_iterators(generator)]
         [('rows', 2)]

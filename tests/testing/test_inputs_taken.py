@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -118,7 +119,13 @@ def test_one_item_too_many_for_each_batch_is_named() -> None:
 def test_without_a_source_the_iterators_that_the_generator_holds_are_looked_at(rows: Any) -> None:
     found = used(lambda: ninth(rows))
     assert found.status == "fail"
-    assert "it took 90 items from the iterator 'rows' and gave 80 samples: items 8, 17," in found.message
+    if isinstance(rows, range) and sys.version_info >= (3, 12):  # which does not say where it began
+        text = (
+            "it took 81 items from the iterator 'rows' after the first batch and gave 72 samples: items 8, 17"
+        )
+    else:
+        text = "it took 90 items from the iterator 'rows' and gave 80 samples: items 8, 17,"
+    assert text in found.message
 
 
 def test_items_that_end_with_a_full_batch_hide_nothing() -> None:

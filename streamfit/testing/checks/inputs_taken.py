@@ -39,6 +39,7 @@ class _Taken:
         numbers: Their numbers.
         ended: Whether the generator has ended.
         rows: The rows of all batches, by the name of their array.
+        late: Whether items are known from the first batch on only.
     """
 
     input: str
@@ -49,11 +50,12 @@ class _Taken:
     numbers: Sequence[int] = ()
     ended: bool = False
     rows: Keys = field(default_factory=dict)
+    late: bool = False
 
     @property
     def given(self) -> int:
-        """The samples of all batches."""
-        return sum(self.sizes)
+        """The samples of all batches for which items were counted."""
+        return sum(self.sizes[self.late :])
 
     def surplus(self) -> int | None:
         """Return how many items more than it has samples each full batch took; None if that varies.
@@ -178,10 +180,7 @@ def _with_held_iterators(checked: CheckedObject) -> list[_Taken]:
     for value in _values(checked, source, shared):
         _add(shared, value)
         if not held and len(shared.sizes) == 1:  # made at the first batch: what runs before it is not begun
-            held = [
-                (one, _Taken(f"the iterator {one.name!r}" if one.name else "an iterator"))
-                for one in held_iterators(reader)
-            ]
+            held = [(one, _Taken(_named(one), late=one.late)) for one in held_iterators(reader)]
         for one, taken in held:
             taken.upto.append(one.taken())
     for one, taken in held:
@@ -191,6 +190,11 @@ def _with_held_iterators(checked: CheckedObject) -> list[_Taken]:
             taken.items = list(itertools.islice(cast("Iterable[object]", one.items), taken.total))
             taken.numbers = range(taken.total)
     return [taken for _, taken in held]
+
+
+def _named(held: HeldIterator) -> str:
+    name = f"the iterator {held.name!r}" if held.name else "an iterator"
+    return f"{name} after the first batch" if held.late else name
 
 
 def _values(checked: CheckedObject, source: GeneratorSource, taken: _Taken) -> Iterable[Value]:
